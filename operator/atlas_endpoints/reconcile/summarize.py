@@ -208,11 +208,11 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     return replace(outcome, state=state, outputs=finding, requeue=requeue)
 
 
-def with_warning(outcome: Outcome, doubt: str) -> Outcome:
+def with_warning(outcome: Outcome, warning: str) -> Outcome:
     """Add a warning to the message, unless the outcome has no message or is a failure."""
-    if not doubt or outcome.state is None or outcome.failure is not None:
+    if not warning or outcome.state is None or outcome.failure is not None:
         return outcome
-    return replace(outcome, state=replace(outcome.state, message=f"{outcome.state.message} {doubt}"))
+    return replace(outcome, state=replace(outcome.state, message=f"{outcome.state.message} {warning}"))
 
 
 def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelta) -> Status:
@@ -299,7 +299,7 @@ def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
     if not facts.resource.refers:
         return outcome
     if facts.problem is None:
-        return replace(outcome, references=facts.project_doubt or RESOLVED)
+        return replace(outcome, references=facts.project_finding or RESOLVED)
     requeue = outcome.requeue
     if outcome.state is not None and outcome.state.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
         requeue = within_grace(requeue, outcome.failure.since, now=facts.now, grace=facts.grace)
