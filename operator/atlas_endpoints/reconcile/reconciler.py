@@ -151,7 +151,13 @@ class Reconciler:
         """Return the outcome of an unexpected error."""
         now, generation = self._clock.now(), _generation(body)
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
-        return failures.of_bug(error, generation, status, now)
+        outcome = failures.of_bug(error, generation, status, now)
+        try:
+            resource = self._kind.resource.parse(body, now=now)
+        except Exception:  # noqa: BLE001  # an invalid spec, or the defect itself
+            return outcome
+        # The error may have come after a write, so what the spec no longer wants is not confirmed.
+        return replace(outcome, applied=confirmed_so_far(resource, status))
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
