@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Body: TypeAlias = dict[str, Any]
 
-WORKING, WRITES_OFF, BRAKED, NOBODY = "working", "writes-off", "braked", "nobody"
+WORKING, WRITES_OFF, LIMITED, NOBODY = "working", "writes-off", "limited", "nobody"
 """Who serves a resource: an operator as usual, one with WRITES=off, one with MAX_CORRECTIONS=1, and none."""
 
 FINALIZER = "example.com/keep"
@@ -169,7 +169,7 @@ def waiting_for_cloud_endpoint(env: Env) -> Body:
     return _says(env, "WaitingForCloudEndpoint")
 
 
-@_state("Progressing", operator=BRAKED)
+@_state("Progressing", operator=LIMITED)
 def correction_held(env: Env) -> Body:
     """Behind others of its instance, which use up what may be corrected in each round."""
     others = {f"other{number}": env.place.sibling(number) for number in (1, 2, 3)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from delivery.recorded import TESTDATA, file_of, normalised, recorded, text_of
-from delivery.states import BRAKED, NOBODY, STATES, WORKING, WRITES_OFF
+from delivery.states import LIMITED, NOBODY, STATES, WORKING, WRITES_OFF
 from support import kstatus
 from support.atlas import place, seed
 from support.concurrent_cases import Env, Setup, new_namespace
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Bodies: TypeAlias = "Mapping[str, Future[dict[str, Any]]]"
 
-OPERATORS: dict[str, dict[str, Any]] = {WORKING: {}, WRITES_OFF: {"writes": "off"}, BRAKED: {"max_corrections": 1}}
+OPERATORS: dict[str, dict[str, Any]] = {WORKING: {}, WRITES_OFF: {"writes": "off"}, LIMITED: {"max_corrections": 1}}
 NEVER = 3600.0
 """Seconds until Atlas goes on from one state of an endpoint to the next: no test takes so long."""
 

@@ -88,7 +88,7 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
         replica: whose.
         open_: takes a call and gives the future of its answer.
         leads: tells whether the replica's Lease is valid.
-        announce: is told what people are told of the endpoint of a resource.
+        record: takes the reason of an Event about a resource.
     """
 
     base_url = "https://atlas.example"
@@ -98,10 +98,10 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
         replica: int,
         open_: Callable[[int, str, str, Any], asyncio.Future[Any]],
         leads: Callable[[int], bool],
-        events_of: Callable[[Body, str], None],
+        record: Callable[[Body, str], None],
     ) -> None:
         self._replica = replica
-        self._announce = events_of
+        self._record = record
         self._open = open_
         self._leads = leads
         self._fenced = FencedTransport(self, self.may_write, writes=True)
@@ -154,7 +154,7 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
     @override
     def recorded(self, body: Body, event: Event) -> None:
         """Tell people what becomes of an endpoint."""
-        self._announce(body, event.reason)
+        self._record(body, event.reason)
 
 
 @functools.cache

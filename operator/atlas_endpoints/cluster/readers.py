@@ -189,7 +189,7 @@ def _no_secret(key: _Secret, lack: Lack, retry_in: float) -> UnreadableError:
         reason = SecretProblem.NOT_FOUND
         message = (
             f"There is no {what}. Create it with the keys clientId and clientSecret"
-            " (or publicApiKey and privateApiKey); it is picked up by itself."
+            " (or publicApiKey and privateApiKey). The operator reads it by itself."
         )
     else:
         reason = SecretProblem.FORBIDDEN
@@ -297,7 +297,7 @@ class ReferenceReader:
 def _not_allowed(target: Target) -> UnreadableError:
     return UnreadableError(
         ReferenceProblem.KIND_NOT_ALLOWED,
-        f"The operator does not read the kind {target.kind} of {target.group}. Ask whoever runs the operator to add the name of"
+        f"The operator does not read the kind {target.kind} of {target.group}. Ask the administrator of the operator to add the name of"
         " its CRD to ATLAS_ENDPOINTS_REFERENCE_KINDS, or reference an allowed kind.",
         retry_in=RETRY_LAST,
     )
@@ -314,7 +314,7 @@ def _no_kind(kind: _Kind, lack: Lack, retry_in: float) -> UnreadableError:
         reason = ReferenceProblem.NOT_FOUND
         message = (
             f"The cluster has no namespaced kind {kind.kind} in {kind.group}/{kind.version}. Install its CRD, or correct"
-            " apiVersion and kind of the reference; it is picked up by itself."
+            " apiVersion and kind of the reference. The operator tries again by itself."
         )
     return UnreadableError(reason, message, retry_in=retry_in)
 
@@ -325,7 +325,7 @@ def _no_value(place: _Place, lack: Lack, retry_in: float) -> UnreadableError:
     match lack:
         case Lack.MISSING:
             reason = ReferenceProblem.NOT_FOUND
-            message = f"There is no {where}. Create it, or correct the reference; it is picked up by itself."
+            message = f"There is no {where}. Create it, or correct the reference. The operator tries again by itself."
         case Lack.FORBIDDEN:
             reason = ReferenceProblem.KIND_NOT_ALLOWED
             message = (
@@ -334,11 +334,13 @@ def _no_value(place: _Place, lack: Lack, retry_in: float) -> UnreadableError:
             )
         case Lack.ABSENT:
             reason = ReferenceProblem.NOT_READY
-            message = f"{target.object} has no {target.field} yet; it is picked up by itself."
+            message = f"{target.object} has no {target.field} yet. The operator tries again by itself."
         case Lack.DELETING:
             reason = ReferenceProblem.NOT_READY
             message = f"{target.object} is being deleted. Name another object in the reference."
         case _:
             reason = ReferenceProblem.FIELD_MISSING
-            message = f"{target.field} of {target.object} holds no text that could be a value. Correct fieldPath."
+            message = (
+                f"{target.field} of {target.object} is not text, or is too long. Correct the reference, or the object."
+            )
     return UnreadableError(reason, message, retry_in=retry_in)

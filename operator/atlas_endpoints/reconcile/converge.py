@@ -165,6 +165,9 @@ class Converger:
         try:
             entry, answer = await self._write(facts, write)
         except AtlasError as error:
+            if (outcome := unrelated(error, facts.generation)) is not None:
+                self.intents.arm(resource.key, intent)  # nothing was sent, so nothing has to be searched
+                return outcome
             if error.unknown_outcome:
                 facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
                 intent = Creation(requested_at=self._clock.now(), attempt=intent.attempt)

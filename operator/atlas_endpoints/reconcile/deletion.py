@@ -133,7 +133,7 @@ class Finisher:
             if release is not None:
                 return self._release(body, generation, release.event)
             resource = kind.resource.parse(body, now=now)
-            wait = self._force_sync.turn_in(resource, status)
+            wait = self._force_sync.turn_in(resource)
             policy = await self._policy(resource)
         except (InvalidSpecError, UnreadableError) as error:
             return blocked_by(error, generation, status, now)
@@ -193,7 +193,7 @@ class Finisher:
             return quiet(generation, RequeueAfter(wait))
         refused = self._refused.get(key)
         is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
-        if is_refused and (wait or not is_forced(resource, status)):
+        if is_refused and (wait or not is_forced(resource)):
             return quiet(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         self.forget(key)
         facts = self._gatherer.facts(resource, now, scope, resolved_with(status, access.source))

@@ -105,7 +105,7 @@ class Facts(Generic[R]):
         policy: ``Plan`` also if the operator may not write.
         is_held: returns whether another resource owns an entry; valid only during the decision.
         problem: with a reference of the connection, which is then not managed.
-        project_doubt: with the reference to the project, if the entry's project is known all the same.
+        project_finding: on a reference to the project that is not resolved, if the entry's project is known all the same.
         uncertain: whether a write of unknown outcome may still be applied.
         forced: whether a force-sync request is open.
     """
@@ -113,7 +113,6 @@ class Facts(Generic[R]):
     resource: R
     now: datetime
     policy: ManagementPolicy
-    writes: bool
     interval: timedelta
     provisioning_timeout: timedelta
     grace: timedelta
@@ -122,7 +121,7 @@ class Facts(Generic[R]):
     is_held: Callable[[str], bool]
     resolved: Resolved
     problem: Problem | None = None
-    project_doubt: Finding | None = None
+    project_finding: Finding | None = None
     uncertain: bool
     forced: bool
     baseline: Baseline
@@ -161,10 +160,10 @@ class Facts(Generic[R]):
         return replace(self, done=done, view=view, baseline=baseline, uncertain=False, forced=False)
 
 
-def is_forced(resource: Resource, previous: Status) -> bool:
+def is_forced(resource: Resource) -> bool:
     """Return whether a force-sync request is open."""
     request = resource.metadata.reconcile_request
-    return request is not None and request != previous.last_handled_reconcile_at
+    return request is not None and request != resource.status.last_handled_reconcile_at
 
 
 def resolved_with(status: Status, source: str | None) -> Resolved:
@@ -269,7 +268,7 @@ class Gatherer:
         resolved: Resolved,
         *,
         problem: Problem | None = None,
-        project_doubt: Finding | None = None,
+        project_finding: Finding | None = None,
     ) -> Facts[Any]:
         """Return what is known of a resource."""
         spec, namespace = resource.spec, resource.metadata.namespace
@@ -278,7 +277,6 @@ class Gatherer:
             resource=resource,
             now=now,
             policy="Plan" if spec.management_policy == "Manage" and not self.writes else spec.management_policy,
-            writes=self.writes,
             interval=self.interval(resource),
             provisioning_timeout=spec.provisioning_timeout or self.defaults.provisioning_timeout,
             grace=self.grace,
@@ -287,9 +285,9 @@ class Gatherer:
             is_held=lambda entry: ownership.is_held(kind, entry, found_by(entry), namespace),
             resolved=resolved,
             problem=problem,
-            project_doubt=project_doubt,
+            project_finding=project_finding,
             uncertain=self.atlas.unknown_for(scope, resource.written_as) is not None,
-            forced=is_forced(resource, resource.status),
+            forced=is_forced(resource),
             baseline=Baseline.of(resource, resource.status),
         )
 

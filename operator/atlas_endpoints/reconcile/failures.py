@@ -99,18 +99,18 @@ def of_other_project(error: OtherProjectError, resource: Resource, now: datetime
     return of(State(reason, str(error), requeue), failure, generation, resource.status)
 
 
-def of_refused_metadata(why: str, generation: int, previous: Status, now: datetime) -> Outcome:
+def of_refused_metadata(why: str, plural: str, generation: int, previous: Status, now: datetime) -> Outcome:
     """Return the outcome if the API server refuses the finalizer and annotations of a resource."""
     since = failing_since(previous, reason=Reason.METADATA_REFUSED, generation=generation, now=now)
     failure = LastError(since=since, operation="patch", retryable=False, detail=why)
-    return of(State(Reason.METADATA_REFUSED, refused_metadata(why), Backoff()), failure, generation, previous)
+    return of(State(Reason.METADATA_REFUSED, refused_metadata(why, plural), Backoff()), failure, generation, previous)
 
 
-def refused_metadata(why: str) -> str:
-    """Return the message, with the remedy; ``why`` is the API server's message."""
+def refused_metadata(why: str, plural: str) -> str:
+    """Return the message, with the remedy; ``why`` is the API server's message, ``plural`` the name of the kind in rights."""
     return (
         f"The operator cannot write the finalizer and annotations of the resource, and tries again: {why}. Allow the operator to"
-        " patch serverlessprivateendpoints: install the ClusterRole of its version, and check admission policies and webhooks."
+        f" patch {plural}: install the ClusterRole of its version, and check admission policies and webhooks."
     )
 
 

@@ -9,7 +9,7 @@ restores.
 
 All this follows from the statuses of the resources, so it survives restarts: a resource whose status shows the
 endpoint and has no condition ``Contended`` owns it. Statuses are read as plain JSON, since anybody can create many
-resources that name an endpoint, and each reconcile of one of them kind all of them.
+resources that name an endpoint, and each reconcile of one of them reads all of them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -85,10 +85,11 @@ def owner_before(kind: Kind[Any], resource: Resource, others: Collection[Body], 
         return None
     if all(body["metadata"]["uid"] == resource.metadata.uid for body in others):  # the usual case
         return None
+    own = resource.status.to_json()
     incumbents = [body for body in others if _owns(kind, body.get("status"), entry)]
     incumbents = [body for body in _rivals(kind, resource, incumbents) if _may_own(body)]
     mine = (resource.metadata.creation_timestamp or "", resource.metadata.uid)
-    if owns := _owns(kind, resource.status.to_json(), entry):
+    if owns := _owns(kind, own, entry):
         incumbents = [body for body in incumbents if _age(body) < mine]
     if incumbents:
         return Owner(key_of(min(incumbents, key=_age)))
@@ -102,7 +103,7 @@ def owner_before(kind: Kind[Any], resource: Resource, others: Collection[Body], 
     if first is not None:
         return Owner(key_of(first)) if _has_seen(kind, first.get("status"), entry) else Undecided.UNDECIDED
     # A resource of another namespace may be reading it right now. It can delay only the first write.
-    is_proved = _has_seen(kind, resource.status.to_json(), entry)
+    is_proved = _has_seen(kind, own, entry)
     return Undecided.UNDECIDED if len(counting) < len(older) and not is_proved else None
 
 

@@ -1,4 +1,4 @@
-"""When a reconcile asks Atlas again: not after a failure that only a change can fix, and at once for a request."""
+"""When a reconcile may call Atlas: a failure that only a change can fix is cached, and a force-sync request has its floors."""
 
 import math
 from collections import defaultdict
@@ -20,12 +20,11 @@ from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.references import Problem, Resolution
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import CommonSpec
-from atlas_endpoints.reconcile.status import Status
 
 
 @dataclass(frozen=True, slots=True)
 class _Cached:
-    """An outcome, and everything that it depends on."""
+    """The outcome of a failure, and everything that it depends on."""
 
     uid: str
     generation: int
@@ -44,7 +43,7 @@ class _Cached:
 
 
 class FailureCache:
-    """Caches outcomes."""
+    """Caches failures that other objects, or a change in Atlas, may fix: until their inputs change, Atlas is not called again."""
 
     def __init__(self, grace: timedelta, *, wake: Callable[[Key], None]) -> None:
         self._grace = grace
@@ -69,12 +68,13 @@ class FailureCache:
         return replace(cached.outcome, requeue=self._requeue(cached.outcome, now))
 
     def store(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
-        """Cache an outcome if it is such a failure."""
-        state = outcome.state
-        waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
-        asks_atlas = state is not None and state.reason is not Reason.CONFLICT and not outcome.creates
+        """Replace what is cached, by the outcome of a reconcile if it is a failure that only another input can fix."""
         self.release(key)
-        if state is not None and asks_atlas and (waits or state.reason.progress is Progress.GRACE):
+        state = outcome.state
+        if state is None or state.reason is Reason.CONFLICT or outcome.creates:
+            return
+        waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
+        if waits or state.reason.progress is Progress.GRACE:
             cached = self._cached[key] = _Cached.of(resolution, access, outcome)
             self._await(key, cached)
 
@@ -143,13 +143,13 @@ class ForceSync:
         self._granted: dict[Key | Scope, float] = {}
         """The last grant of each. A resource that is created anew has the floor of its name."""
 
-    def turn_in(self, resource: Resource, status: Status) -> float:
+    def turn_in(self, resource: Resource) -> float:
         """Return for how many seconds a request waits for its resource's floor; 0: it has its turn, or there is none.
 
         Call it before the first reading of a reconcile: until then nothing is read for the request.
         """
         key, metadata = resource.key, resource.metadata
-        if not is_forced(resource, status):
+        if not is_forced(resource):
             self._open.pop(key, None)
             return 0.0
         request = self._open.get(key)

@@ -126,12 +126,12 @@ class Reconciler:
             self._drop(key)
             status = self._kind.resource.status_type.parse(previous, now=now)
             return replace(failures.of_invalid_spec(error, generation, status, now), handled=_request(body))
-        wait = self._force_sync.turn_in(resource, resource.status)
+        wait = self._force_sync.turn_in(resource)
         # The finalizer and the annotations that a backup needs come before anything is created or used.
         first = resource.entry is None or not is_recorded(resource)
         outcome = quiet(generation, RequeueAfter(0.0)) if first else await self._reconcile_live(resource, now, wait)
         try:
-            change, doubt = await self._finisher.bookkeeping(resource)
+            change, warning = await self._finisher.bookkeeping(resource)
         except InvalidSpecError as error:
             self._drop(key)
             requeue = RequeueAfter(failures.SECRET_REQUEUE)  # there are no events of Namespaces
@@ -142,25 +142,31 @@ class Reconciler:
             )
             if first:
                 return quiet(generation, Backoff())
-            return replace(outcome, requeue=at_latest(outcome.requeue, 30.0))
+            return replace(outcome, requeue=at_latest(outcome.requeue, failures.SECRET_REQUEUE))
         if change is None and first:
             outcome = await self._reconcile_live(resource, now, wait)
-        return replace(summarize.with_warning(outcome, doubt), metadata=change)
+        return replace(summarize.with_warning(outcome, warning), metadata=change)
 
     def failed(self, body: Body, error: Exception) -> Outcome:
         """Return the outcome of an unexpected error."""
         now, generation = self._clock.now(), _generation(body)
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
-        return failures.of_bug(error, generation, status, now)
+        outcome = failures.of_bug(error, generation, status, now)
+        try:
+            resource = self._kind.resource.parse(body, now=now)
+        except Exception:  # noqa: BLE001  # an invalid spec, or the defect itself
+            return outcome
+        # The error may have come after a write, so what the spec no longer wants is not confirmed.
+        return replace(outcome, applied=confirmed_so_far(resource, status))
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
         now = self._clock.now()
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         if outcome.state is not None:
-            message = f"{outcome.state.message} {failures.refused_metadata(why)}"
+            message = f"{outcome.state.message} {failures.refused_metadata(why, self._kind.names.plural)}"
             return replace(outcome, state=replace(outcome.state, message=message))
-        failed = failures.of_refused_metadata(why, outcome.generation, status, now)
+        failed = failures.of_refused_metadata(why, self._kind.names.plural, outcome.generation, status, now)
         return replace(outcome, state=failed.state, applied=status.applied, failure=failed.failure)
 
     def render(self, body: Body, previous: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:  # noqa: ARG002
@@ -367,7 +373,7 @@ class Reconciler:
             scope,
             resolved,
             problem=resolution.problem,
-            project_doubt=resolution.project.doubt,
+            project_finding=resolution.project.finding,
         )
         at_first = self._atlas.unknown_for(scope, written_as)
         try:

@@ -82,8 +82,8 @@ class Project:
     problem: Problem | None = None
 
     @property
-    def doubt(self) -> Finding | None:
-        """The condition for a reference that cannot be resolved any more, or None."""
+    def finding(self) -> Finding | None:
+        """The content of the condition if the reference cannot be resolved any more, or None."""
         if self.problem is None:
             return None
         message = f"{self.problem.message} The endpoint stays in project {self.id}."

@@ -148,8 +148,8 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner
     if isinstance(claim, Owner):
         message = (
             f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
-            " Delete all but one of the resources, or name another endpoint in this one. When the owner is deleted or can no longer"
-            " manage the endpoint, one of the waiting resources takes over."
+            " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted or can no"
+            " longer manage the endpoint, one of the waiting resources takes over."
         )
         state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_REQUEUE), differences)
         finding = Finding("True", ContendedReason.CONFLICT, message)
@@ -208,11 +208,11 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     return replace(outcome, state=state, outputs=finding, requeue=requeue)
 
 
-def with_warning(outcome: Outcome, doubt: str) -> Outcome:
+def with_warning(outcome: Outcome, warning: str) -> Outcome:
     """Add a warning to the message, unless the outcome has no message or is a failure."""
-    if not doubt or outcome.state is None or outcome.failure is not None:
+    if not warning or outcome.state is None or outcome.failure is not None:
         return outcome
-    return replace(outcome, state=replace(outcome.state, message=f"{outcome.state.message} {doubt}"))
+    return replace(outcome, state=replace(outcome.state, message=f"{outcome.state.message} {warning}"))
 
 
 def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelta) -> Status:
@@ -299,7 +299,7 @@ def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
     if not facts.resource.refers:
         return outcome
     if facts.problem is None:
-        return replace(outcome, references=facts.project_doubt or RESOLVED)
+        return replace(outcome, references=facts.project_finding or RESOLVED)
     requeue = outcome.requeue
     if outcome.state is not None and outcome.state.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
         requeue = within_grace(requeue, outcome.failure.since, now=facts.now, grace=facts.grace)

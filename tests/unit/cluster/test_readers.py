@@ -364,7 +364,7 @@ class TestNamespaces:
 
 LACKS: dict[str, tuple[object, str, str]] = {
     "a field that is not there yet": (None, "NotReady", "VPCEndpoint orders has no .status.vpcEndpointID yet"),
-    "a field that is no text": ({"a": "b"}, "FieldMissing", "vpcEndpointID of VPCEndpoint orders holds no text"),
+    "a field that is no text": ({"a": "b"}, "FieldMissing", "vpcEndpointID of VPCEndpoint orders is not text"),
 }
 
 

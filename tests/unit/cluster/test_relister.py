@@ -25,7 +25,7 @@ INTERVAL = 600.0
 
 
 class Cluster:
-    """An API server, the operator's memory of it, and the inventory that holds the two together."""
+    """An API server, the operator's memory of it, and the relister that compares the two."""
 
     def __init__(self, *, namespaces: tuple[str, ...] = (), label_selector: str = "") -> None:
         self.server = ApiServer()

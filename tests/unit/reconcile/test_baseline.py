@@ -128,7 +128,7 @@ class TestForced:
     )
     def test_forced(self, annotations: dict[str, str], handled: str | None, expected: bool) -> None:
         status = Status(last_handled_reconcile_at=handled)
-        assert is_forced(made(annotations=annotations), status) is expected
+        assert is_forced(made(annotations=annotations).model_copy(update={"status": status})) is expected
 
 
 class TestStatusSince:

@@ -257,3 +257,14 @@ async def test_a_resource_that_is_being_deleted_is_not_advised_to_delete_itself(
     await harness.run_for(5)
     assert resource.ready == ("False", "DeletionBlocked")
     assert "delete this resource" not in resource.message
+
+
+async def test_after_a_defect_a_value_that_the_spec_no_longer_wants_is_not_confirmed(harness: Harness) -> None:
+    """The write may have been made before; if the spec returns to the old value, that is an edit and no drift."""
+    harness.atlas.put(comment="one")
+    resource = harness.create(comment="one")
+    await harness.settle()
+    harness.edit(resource, comment="two")
+    outcome = harness.reconciler.failed(resource.body, KeyError("defect"))
+    assert outcome.applied is not None
+    assert "comment" not in outcome.applied.values

@@ -37,7 +37,7 @@ class Harness:
         self.lists: list[Scope] = []
         self.listing = asyncio.Event()
         self.failure: AtlasError | None = None
-        self.snapshots = ObservationCache(self._fetch, self.clock.monotonic, labels={})
+        self.observations = ObservationCache(self._fetch, self.clock.monotonic, labels={})
         self.due: dict[Scope, float] = {}
         """When the next resync of each scope is due, in seconds."""
         self.asked: dict[str, Endpoint | AtlasError | None] = {}
@@ -60,7 +60,7 @@ class Harness:
         """Seconds that each Secret takes to be read."""
         self.resync = Resync(
             self.cache,
-            self.snapshots,
+            self.observations,
             clock=self.clock,
             random=random or NoJitter(),
             schedule=self._schedule,
@@ -124,7 +124,7 @@ class Harness:
     def _needs_work(self, key_: Key, scope: Scope, failure: AtlasError | None) -> bool:
         body = self.cache.get(key_) or {}
         endpoint_id = body.get("spec", {}).get("endpointId", "")
-        self.asked[key_.name] = failure or self.snapshots.view(scope).value(endpoint_id)
+        self.asked[key_.name] = failure or self.observations.view(scope).value(endpoint_id)
         self.clock.seconds += self.asking_takes
         if key_.name in self.broken:
             raise ZeroDivisionError
@@ -190,7 +190,7 @@ class TestSchedule:
     async def test_a_list_that_was_made_a_moment_ago_serves_the_resync(self, harness: Harness) -> None:
         harness.add("db")
         harness.clock.seconds = 596.0
-        await harness.snapshots.list(ORDERS, since=harness.clock.seconds)
+        await harness.observations.list(ORDERS, since=harness.clock.seconds)
         await harness.round()
         assert len(harness.lists) == 1
         assert isinstance(harness.asked["db"], Endpoint)
@@ -296,9 +296,9 @@ class TestLeaving:
         harness.add("one", "two")
         await harness.round()
         harness.resync.leave(key("one"))
-        assert harness.snapshots.view(ORDERS).value("id of two") is not None
+        assert harness.observations.view(ORDERS).value("id of two") is not None
         harness.resync.leave(key("two"))
-        assert harness.snapshots.view(ORDERS).value("id of two") is None
+        assert harness.observations.view(ORDERS).value("id of two") is None
         harness.lists.clear()
         assert await harness.round() == NoRequeue()
         assert not harness.lists

@@ -12,7 +12,7 @@ from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile.kind import State
 from atlas_endpoints.reconcile.outcome import Outcome
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.status import Cause
 
 
@@ -84,7 +84,7 @@ class Forecast:
     place: Place
     key: Key | None
     action: Action
-    reason: Reason | None
+    reason: ReadyReason | None
     message: str
     manifest: Manifest | None = None
     project_id: str | None = None
@@ -148,7 +148,7 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
         manifest.place,
         manifest.key,
         action,
-        Reason(state.reason),
+        state.reason,
         message,
         manifest,
         project_id,

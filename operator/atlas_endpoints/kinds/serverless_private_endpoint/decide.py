@@ -204,7 +204,7 @@ def _with_references(facts: Facts, endpoint: Endpoint, state: State) -> State:
         )
         return replace(state, message=f"The endpoint is reserved; {what}. {problem.message}")
     connected = endpoint.cloud_provider_endpoint_id
-    kept = f" Until then, Atlas keeps the connection to {connected}." if connected else ""
+    kept = f" Until the reference is resolved, Atlas keeps the connection to {connected}." if connected else ""
     return replace(state, reason=Reason.REFERENCE_NOT_READY, message=problem.message + kept)
 
 
