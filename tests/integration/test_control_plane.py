@@ -153,7 +153,7 @@ def test_a_port_that_was_taken_meanwhile_is_given_up(monkeypatch: pytest.MonkeyP
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = stranger.getsockname()[1]
         ports = iter([taken, free_port()])
-        monkeypatch.setattr("control_plane.kubectl.free_port", lambda: next(ports))
+        monkeypatch.setattr("control_plane.cluster.free_port", lambda: next(ports))
         with ControlPlane(provide_programs()) as control_plane:
             assert control_plane.url != f"https://127.0.0.1:{taken}"
             assert control_plane.kubectl("get", "--raw=/readyz").stdout == "ok"
