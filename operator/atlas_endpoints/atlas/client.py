@@ -39,9 +39,6 @@ from atlas_endpoints.atlas.transport import (
     send,
 )
 
-MEDIA_TYPE = "application/vnd.atlas.2023-01-01+json"
-"""The only version of serverless private endpoints."""
-
 ROOT, STATUS = "/api/atlas/v2", "getSystemStatus"
 """Path and name of an operation without a project."""
 
@@ -242,9 +239,9 @@ class AtlasClient:
         return record
 
     def _build(self, call: Request, url: str, write: Write | None) -> httpx.Request:
-        headers, content = {"Accept": MEDIA_TYPE, "User-Agent": self._user_agent}, None
+        headers, content = {"Accept": call.media_type, "User-Agent": self._user_agent}, None
         if call.body is not None:
-            headers["Content-Type"] = MEDIA_TYPE
+            headers["Content-Type"] = call.media_type
             content = json.dumps(call.body).encode()
         extensions = {"operation": call.operation, "write": write, "timeout": self._timeouts}
         return httpx.Request(call.method, url, content=content, headers=headers, extensions=extensions)

@@ -50,13 +50,25 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call; ``operation`` is its name in Atlas's API reference, ``path`` begins after ``/api/atlas/v2``."""
+    """One call.
+
+    Attributes:
+        operation: its name in Atlas's API reference.
+        path: with its query.
+        version: of the operation in the API; the first one, if its kind names none.
+    """
 
     operation: str
     method: str
     path: str
     body: Mapping[str, Any] | None = None
     refusals: Refusals = field(default=Refusals(), compare=False, repr=False)
+    version: str = "2023-01-01"
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the request's body and of its answer."""
+        return f"application/vnd.atlas.{self.version}+json"
 
     @property
     def writes(self) -> bool:

@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.client import MEDIA_TYPE, AtlasClient, check_base_url
+from atlas_endpoints.atlas.client import AtlasClient, check_base_url
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.errors import (
     AtlasError,
@@ -60,16 +60,19 @@ async def get(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object
     return (await client.request(credentials, Request("op", "GET", PATH))).json
 
 
-async def test_requests_have_the_media_type_and_the_user_agent() -> None:
+async def test_requests_have_the_media_type_of_their_version_and_the_user_agent() -> None:
     atlas = Atlas()
     async with serving(atlas.handle) as url, client_of(url) as client:
         assert [await patch(client), await get(client)] == [[], []]
-    write, read = atlas.calls
-    both = {"Accept": MEDIA_TYPE, "User-Agent": USER_AGENT, "Authorization": f"Bearer {TOKEN}"}
-    for call, method, headers in ((write, "PATCH", {**both, "Content-Type": MEDIA_TYPE}), (read, "GET", both)):
+        await client.request(ACCOUNT, Request("op", "GET", PATH, version="2024-08-05"))
+    write, read, newer = atlas.calls
+    assert newer.headers["Accept"] == "application/vnd.atlas.2024-08-05+json"
+    media_type = "application/vnd.atlas.2023-01-01+json"
+    both = {"Accept": media_type, "User-Agent": USER_AGENT, "Authorization": f"Bearer {TOKEN}"}
+    for call, method, headers in ((write, "PATCH", {**both, "Content-Type": media_type}), (read, "GET", both)):
         assert (call.method, call.path) == (method, PATH)
         assert {name: call.headers[name] for name in (*both, "Content-Type") if name in call.headers} == headers
-    assert [json.loads(body) if body else None for body in atlas.bodies] == [{"comment": "<ä>"}, None]
+    assert [json.loads(body) if body else None for body in atlas.bodies] == [{"comment": "<ä>"}, None, None]
 
 
 async def test_json_is_parsed_under_any_content_type_and_the_deprecation_with_it() -> None:
