@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 import httpx
 import yaml
 
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from control_plane import ControlPlane, ControlPlaneError, KubectlError, Programs, ProgramsError, provide_programs
 from control_plane.go_build import BuildError
 from control_plane.ports import free_port
@@ -205,8 +206,7 @@ class Stage:
     def _seed(self) -> dict[str, Any]:
         """Make the Atlas that the samples speak about: the endpoint on AWS is RESERVED, that on Azure AVAILABLE."""
         aws, azure = spec_of("aws-full"), spec_of("azure-full")
-        managed = ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment")
-        endpoint = {"_id": azure["endpointId"], "status": "AVAILABLE"} | {name: azure[name] for name in managed}
+        endpoint = {"_id": azure["endpointId"], "status": "AVAILABLE"} | managed(azure)
         instances = [
             _instance(aws, "US_EAST_1", {"_id": aws["endpointId"], "status": "RESERVED"}),
             _instance(azure, "US_EAST_2", endpoint),
@@ -219,6 +219,11 @@ class Stage:
 def spec_of(sample: str) -> Mapping[str, Any]:
     spec: Mapping[str, Any] = yaml.safe_load((ROOT / SAMPLES / f"{sample}.yaml").read_text(encoding="utf-8"))["spec"]
     return spec
+
+
+def managed(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a spec that are sent to Atlas."""
+    return {name: spec[name] for name in ServerlessPrivateEndpoint.fields if name in spec}
 
 
 def _instance(spec: Mapping[str, Any], region: str, endpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from demo.stage import ENDPOINTS, SAMPLES, UnexpectedError, spec_of
+from demo.stage import ENDPOINTS, SAMPLES, UnexpectedError, managed, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,8 +76,7 @@ def connect(stage: Stage) -> None:
     stage.kubectl("apply", "-f", f"{SAMPLES}/aws-full.yaml")
     wait_until_ready(stage, ORDERS)
     stage.kubectl("get", "spe", ORDERS, "-o", "wide")
-    fields = {name: AWS[name] for name in ("cloudProviderEndpointId", "comment")}
-    expect_writes(stage, before, [{"providerName": "AWS", **fields}])
+    expect_writes(stage, before, [{"providerName": "AWS", **managed(AWS)}])
 
 
 def edit(stage: Stage) -> None:

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import CHANGEABLE, Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import ManagedField, Spec
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ManagedField, Spec
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile.status import ConditionEntry
 from support.cases import cases, update_cases
@@ -101,7 +102,17 @@ def constraints(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_crd_and_models_have_the_same_fields() -> None:
-    assert sorted(crd_nodes()) == sorted(model_nodes())
+    assert set(crd_nodes()) == set(model_nodes())
+
+
+def test_the_status_shows_each_field_of_an_endpoint_that_is_read() -> None:
+    forgotten = set(Endpoint.model_fields) - set(EndpointStatus.model_fields)
+    assert not forgotten
+
+
+def test_each_field_that_is_sent_may_be_in_a_patch() -> None:
+    forgotten = set(ManagedField) - CHANGEABLE
+    assert not forgotten
 
 
 @pytest.mark.parametrize("path", sorted(crd_nodes()))

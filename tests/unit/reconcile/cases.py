@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 from typing_extensions import override
 
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from unit.reconcile import harness as h
 
 if TYPE_CHECKING:
@@ -144,8 +145,9 @@ class Actions:
 
     async def settle(self, spec: Mapping[str, Any], name: str) -> None:
         """Create a resource that is as its endpoint, and let what is known of the endpoint grow old."""
-        managed = ("comment", "cloudProviderEndpointId", "privateEndpointIpAddress")
-        self.atlas({field: spec[field] for field in managed if field in spec}, name and "other")
+        self.atlas(
+            {field: spec[field] for field in ServerlessPrivateEndpoint.fields if field in spec}, name and "other"
+        )
         self.create({"endpointId": ENDPOINTS["other"], **spec} if name else spec, name)
         await self.harness.settle()
         assert self.resource(name).ready == ("True", "Available"), self.resource(name).status

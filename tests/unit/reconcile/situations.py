@@ -49,7 +49,9 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GENERATION = 3
 """Of the resource, of its status, and of what was confirmed, unless a row says otherwise."""
 REFUSED = "Atlas refuses the change. (HTTP 400 INVALID_ATTRIBUTE)"
-ID, ADDRESS, COMMENT = (field.value for field in ManagedField)
+ID = ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value
+ADDRESS = ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS.value
+COMMENT = ManagedField.COMMENT.value
 ENTRY = "5f7cac1adf5d6c6306f4b283"
 GRACE = timedelta(minutes=2)
 RESOLVED = Resolved(project_id="32b6e34b3d91647abb20e7b8", credentials_source="resource/atlas")
