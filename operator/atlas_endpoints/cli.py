@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import Field, ValidationError
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[Kind[Any]] = KI
         0: done. 1: failed. 2: the arguments or a setting are wrong. 3: a plan would change something. A replica that
             loses the leadership does not return: see ``leadership.LOST``.
     """
+    _open_closed_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments) == ["--version"]:
         sys.stdout.write(f"atlas-endpoints {__version__}\n")
@@ -100,6 +102,13 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[Kind[Any]] = KI
             return _result(_simulate(command), failed=FAILED)
         case _:
             return USAGE
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller has closed, in the order of their numbers: else a connection gets the number, and libuv aborts."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # for the whole process
 
 
 def _of_operator(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:

@@ -163,6 +163,19 @@ def test_a_closed_pipe_ends_a_report_without_a_traceback() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_from_the_start_is_no_crash(closed: str) -> None:
+    """As in some schedulers and containers; the first file that is opened would get its number."""
+    command = ["sh", "-c", f'exec "$0" plan -f - --atlas-url http://127.0.0.1:1 {closed}', str(COMMAND)]
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(OPERATOR)}
+    done = subprocess.run(
+        command, env=environment, input="a: b\n", capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
 def test_a_variable_of_check_is_unknown_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATLAS_ENDPOINTS_PROJECT", "5f" * 12)
 
