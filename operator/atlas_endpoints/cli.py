@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TextIO, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
@@ -181,13 +181,17 @@ def _usage(error: ValidationError) -> int:
 
 
 def _print(line: str) -> None:
-    try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as `head`, has closed the pipe; the exit code still matters.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _write(sys.stdout, line)
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    _write(sys.stderr, line)
+
+
+def _write(stream: TextIO, line: str) -> None:
+    try:
+        stream.write(line + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has closed the pipe; the exit code still matters.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
