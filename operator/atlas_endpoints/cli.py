@@ -8,7 +8,8 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar, get_args
+from pathlib import Path
+from typing import Any, TextIO, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[Kind[Any]] = KI
         0: done. 1: failed. 2: the arguments or a setting are wrong. 3: a plan would change something. A replica that
             loses the leadership does not return: see ``leadership.LOST``.
     """
+    _open_closed_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments) == ["--version"]:
         sys.stdout.write(f"atlas-endpoints {__version__}\n")
@@ -100,6 +102,13 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[Kind[Any]] = KI
             return _result(_simulate(command), failed=FAILED)
         case _:
             return USAGE
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller has closed, in the order of their numbers: else a connection gets the number, and libuv aborts."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # for the whole process
 
 
 def _of_operator(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
@@ -172,13 +181,17 @@ def _usage(error: ValidationError) -> int:
 
 
 def _print(line: str) -> None:
-    try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as `head`, has closed the pipe; the exit code still matters.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _write(sys.stdout, line)
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    _write(sys.stderr, line)
+
+
+def _write(stream: TextIO, line: str) -> None:
+    try:
+        stream.write(line + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has closed the pipe; the exit code still matters.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -29,9 +29,15 @@ MANNERS = (
     "silent",
     "elsewhere",
     "garbage",
+    "address",
+    "challenge",
     *(f"status-{status}" for status in STATUSES),
 )
-"""How an instance of that name is answered for; ``escaped`` is what JSON writes with an escape for each character."""
+"""How an instance of that name is answered for.
+
+``escaped`` is what JSON writes with an escape for each character, ``address`` a refusal of an IPv6 address whose zone is a secret,
+and ``challenge`` a request for a digest of that kind.
+"""
 OF_TOKENS = ("token-400", "token-401", "token-403", "token-429", "token-500", "token-page")
 """How requests for a token are answered, by the end of the client's id."""
 OUR_COMMENT = "as it was"
@@ -136,7 +142,16 @@ class _Handler(BaseHTTPRequestHandler):
             return
         found = re.search("/instance/([^/]+)/", path)
         assert found is not None
-        self._behave(found[1], echo)
+        told = [authorization.partition(" ")[2], *re.findall(r'response="([^"]+)"', authorization)]
+        match found[1]:
+            case "address":
+                error = {"errorCode": "IP_ADDRESS_NOT_ON_ACCESS_LIST", "parameters": [f"fe80::1%{told[-1]}"]}
+                self._say(403, json.dumps(error).encode())
+            case "challenge":
+                challenge = f'Digest realm="r", nonce="n", qop="auth", algorithm="{told[-1]}"'
+                self._say(401, b"{}", {"WWW-Authenticate": challenge})
+            case manner:
+                self._behave(manner, echo)
 
     def _token(self, authorization: str, secret: str, echo: str) -> None:
         client_id = base64.b64decode(authorization.partition(" ")[2]).decode().partition(":")[0]

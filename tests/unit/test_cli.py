@@ -19,7 +19,9 @@ OPERATOR = Path(__file__).parents[2] / "operator"
 """This tree's own, wherever the command was installed from."""
 
 
-def _run(*arguments: str, stdout: int = subprocess.PIPE, **environment: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [COMMAND, *arguments],
         env={
@@ -30,7 +32,7 @@ def _run(*arguments: str, stdout: int = subprocess.PIPE, **environment: str) -> 
             **environment,
         },
         stdout=stdout,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         timeout=60,
         check=False,
@@ -161,6 +163,31 @@ def test_a_closed_pipe_ends_a_report_without_a_traceback() -> None:
         os.close(writing)
 
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_pipe_for_errors_that_nobody_reads_keeps_the_exit_code() -> None:
+    """As with `2>&1 | head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = _run("check", ATLAS_ENDPOINTS_KINDS="Unknown", stderr=writing)
+    finally:
+        os.close(writing)
+
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_from_the_start_is_no_crash(closed: str) -> None:
+    """As in some schedulers and containers; the first file that is opened would get its number."""
+    command = ["sh", "-c", f'exec "$0" plan -f - --atlas-url http://127.0.0.1:1 {closed}', str(COMMAND)]
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(OPERATOR)}
+    done = subprocess.run(
+        command, env=environment, input="a: b\n", capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
 
 
 def test_a_variable_of_check_is_unknown_to_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ from atlas_endpoints.atlas.transport import (
     is_loopback,
     send,
 )
+from atlas_endpoints.controller.bookkeeping import Sweep
 
 ROOT, STATUS = "/api/atlas/v2", "getSystemStatus"
 """Path and name of an operation without a project."""
@@ -130,6 +131,7 @@ class AtlasClient:
         self._on_request = on_request
         self._on_repeat = on_repeat
         self._remaining_calls: dict[str, tuple[int, float]] = {}
+        self._sweep = Sweep()
         self._timeout = timeout
         self._clock = clock
         self._random = random
@@ -169,8 +171,7 @@ class AtlasClient:
     @property
     def remaining_calls(self) -> int | None:
         """The smallest number of remaining calls in a rate limit that a recent answer announced, or None without one."""
-        recently = self._clock() - _RECENT
-        self._remaining_calls = {owner: last for owner, last in self._remaining_calls.items() if last[1] > recently}
+        self._drop_old_numbers()
         return min((remaining for remaining, _ in self._remaining_calls.values()), default=None)
 
     async def check_reachable(self) -> None:
@@ -221,6 +222,12 @@ class AtlasClient:
         if remaining.isdecimal() and len(remaining) <= _DIGITS:
             owner = f"{url.host}{'/'.join(url.path.split('/')[:6])}"  # the project, at its Atlas, has the limit
             self._remaining_calls[owner] = int(remaining), self._clock()
+            if self._sweep.is_due(self._clock()):
+                self._drop_old_numbers()
+
+    def _drop_old_numbers(self) -> None:
+        recently = self._clock() - _RECENT
+        self._remaining_calls = {owner: last for owner, last in self._remaining_calls.items() if last[1] > recently}
 
     def _observe_requests(self, call: httpx.Request) -> OnSend:
         """Return the observer of the requests that one call takes."""

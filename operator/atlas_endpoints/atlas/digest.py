@@ -7,6 +7,7 @@ issue one nonce to everybody for a while. This one supports all of these.
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
@@ -34,6 +35,9 @@ _HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
     "MD5": partial(hashlib.md5, usedforsecurity=False),  # what Atlas asks for; TLS protects it
     "SHA-256": hashlib.sha256,
 }
+
+_NAMES = re.compile(r"(?i)(md5|sha-1|sha-256|sha-512|sha-512-256)(-sess)?|auth(-int|-conf)?")
+"""Algorithms and qops."""
 
 _MOST_CHALLENGES = 8
 """Headers with challenges that are parsed; the HTTP library limits each to 8 kB."""
@@ -162,9 +166,16 @@ def _challenge_in(response: httpx.Response) -> _Challenge | None:
                 stale=fields.get("stale", "").lower() == "true",
             )
     if digests:
-        wanted = ", ".join(f"algorithm {fields.get('algorithm')} qop {fields.get('qop')}" for fields in digests)
+        wanted = ", ".join(
+            f"algorithm {_shown(fields.get('algorithm'))} qop {_shown(fields.get('qop'))}" for fields in digests
+        )
         raise _unavailable(response.request, f"Atlas requests a kind of digest that is not supported: {wanted}.")
     return None
+
+
+def _shown(value: str | None) -> str:
+    """Return a known name for an error that people read; a challenge may also echo a signature, or be long."""
+    return value if value and _NAMES.fullmatch(value) else "of another kind" if value else "missing"
 
 
 def _digest_fields(header: str) -> dict[str, str]:

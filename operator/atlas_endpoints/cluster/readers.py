@@ -5,6 +5,7 @@ Each reader raises ``UnreadableError`` when somebody has to act, and ``ClusterUn
 
 import asyncio
 import base64
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -34,6 +35,9 @@ IDLE = 3600.0
 
 MISSED = 2 * 86400.0
 """Seconds after which a failed read is dropped: longer than the longest interval, so that a second refusal is noticed."""
+
+MOST = 50_000
+"""Entries of one kind of object, more than an operator has resources: a tenant may name a new object with each edit."""
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -80,7 +84,7 @@ class ObjectCache(Generic[K, T]):
         self._get = get
         self._problem = problem
         self._monotonic = monotonic
-        self._entries: dict[K, _Entry[T]] = {}
+        self._entries: OrderedDict[K, _Entry[T]] = OrderedDict()  # the one that was not read for longest comes first
         self._reads: dict[K, asyncio.Task[_Entry[T]]] = {}
         self._sweep = Sweep()
 
@@ -128,12 +132,15 @@ class ObjectCache(Generic[K, T]):
             before = self._entries.get(key)
             misses = before.misses + 1 if before is not None and before.found == found else 1
         if self._sweep.is_due(now):
-            self._entries = {
-                each: entry
+            self._entries = OrderedDict(
+                (each, entry)
                 for each, entry in self._entries.items()
                 if now < entry.at + (MISSED if isinstance(entry.found, Lack) else IDLE)
-            }
+            )
         entry = self._entries[key] = _Entry(found, now, misses)
+        self._entries.move_to_end(key)
+        if len(self._entries) > MOST:
+            self._entries.popitem(last=False)
         return entry
 
 

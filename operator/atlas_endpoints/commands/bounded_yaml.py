@@ -65,7 +65,7 @@ def load(text: str, budget: Budget) -> Iterator[tuple[int, Any]]:
         raise InvalidYamlError(error, loader.get_mark() if loader is not None else None) from error
 
 
-_OTHER_ERRORS = (ArithmeticError, AttributeError, LookupError, ValueError)
+_OTHER_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """PyYAML's other errors for an invalid escape, directive or tag."""
 
 
@@ -131,6 +131,8 @@ class _Loader(yaml.SafeLoader):
 
     @override
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):  # such as a list with the tag of a set
+            return super().construct_mapping(node, deep=deep)  # raises
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
@@ -143,16 +145,15 @@ class _Loader(yaml.SafeLoader):
 
     @override
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        if not isinstance(node, yaml.ScalarNode):
-            return super().construct_object(node, deep=deep)
         tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-        if tag in {"!!int", "!!float"} and len(node.value) > LONGEST_NUMBER:
+        if isinstance(node, yaml.ScalarNode) and tag in {"!!int", "!!float"} and len(node.value) > LONGEST_NUMBER:
             problem = f"the number has {len(node.value)} characters: put it in quotes if it is a text"
             raise InvalidYamlError(problem, node.start_mark)
         try:
             return super().construct_object(node, deep=deep)
         except _OTHER_ERRORS as error:
-            problem = f"{one_line(node.value[:80], limit=40)!r} is not a value of the tag {tag}"
+            shown = repr(one_line(node.value[:80], limit=40)) if isinstance(node, yaml.ScalarNode) else "this"
+            problem = f"{shown} is not a value of the tag {tag}"
             raise InvalidYamlError(problem, node.start_mark) from error
 
     @override

@@ -79,7 +79,10 @@ def _newest(value: Any) -> Any:
 def _to_the_second(value: datetime, info: ValidationInfo) -> datetime:
     if isinstance(info.context, datetime):
         value = min(value, info.context)
-    return value.astimezone(UTC).replace(microsecond=0)
+    try:
+        return value.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise ValueError("in UTC it has no year that there is") from error
 
 
 def rfc3339(value: datetime) -> str:

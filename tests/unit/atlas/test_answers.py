@@ -225,6 +225,7 @@ def test_every_error_class_with_its_own_reason_has_a_row() -> None:
         ({"detail": "IP address 203.0.113.7 is not allowed to access this resource."}, "203.0.113.7"),
         ({"detail": "The address is 2001:db8::7."}, "2001:db8::7"),
         ({"detail": "No address: 1.2.3 face"}, None),
+        ({"parameters": ["fe80::1%a-token-that-is-echoed", "203.0.113.7"]}, "203.0.113.7"),
     ],
 )
 def test_the_message_names_the_refused_address(members: dict[str, Any], address: str | None) -> None:

@@ -1,7 +1,9 @@
 import asyncio
+import gc
 import gzip
 import json
 import traceback
+import tracemalloc
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -252,6 +254,34 @@ async def test_the_smallest_recently_announced_number_of_remaining_calls_counts(
         assert client.remaining_calls == 5
         now[0] += 1
         assert client.remaining_calls is None
+
+
+async def test_numbers_of_remaining_calls_are_dropped_though_nobody_asks_for_them() -> None:
+    """A tenant may name ever new projects, and not every cluster has a Prometheus."""
+    now, sent = [0.0], 0
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=[], headers={"RateLimit-Remaining": "3"})
+
+    async def kept(client: AtlasClient) -> int:
+        nonlocal sent
+        for _ in range(2000):
+            sent += 1
+            now[0] += 1
+            await client.request(
+                ApiKey("abcdefgh", "canary"), Request("op", "GET", f"/api/atlas/v2/groups/{sent:024x}/x")
+            )
+        await asyncio.sleep(0)  # the loop drops the timers of the calls
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer), clock=lambda: now[0]) as client:
+        tracemalloc.start()
+        try:
+            before = await kept(client)
+            assert await kept(client) - before < 100_000
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,25 @@ async def test_an_unsupported_challenge_is_explained_for(name: str) -> None:
     assert not raised.value.unknown_outcome
 
 
+@pytest.mark.parametrize("field", ["algorithm", "qop"])
+async def test_a_challenge_that_echoes_the_signature_shows_nothing_of_it(field: str) -> None:
+    """People read the error in a status; and it is short, however much a challenge holds."""
+    signatures: list[str] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        signed = re.findall(r'(?:response|cnonce)="(\w+)"', request.headers.get("Authorization", ""))
+        signatures.extend(signed)
+        echo = f', {field}="{" ".join((*signed, "x" * 8000))}"' if signed else ', qop="auth"'
+        return httpx.Response(401, headers=[("WWW-Authenticate", f'Digest realm="r", nonce="n"{echo}')] * 8)
+
+    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(refuse)) as client:
+        with pytest.raises(AtlasUnavailableError, match="not supported") as raised:
+            await client.request(KEY, Request("op", "GET", PATH))
+    assert len(signatures) == 2
+    assert not [each for each in signatures if each[:8] in raised.value.message]
+    assert len(raised.value.message) < 1000
+
+
 @pytest.mark.parametrize(
     "challenges",
     [

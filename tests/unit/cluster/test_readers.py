@@ -16,6 +16,7 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.atlas.credentials import keep_credentials
+from atlas_endpoints.cluster import readers
 from atlas_endpoints.cluster.api import VALUE_LIMIT, Age, Lack, Target, extract
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.readers import (
@@ -175,6 +176,28 @@ class TestSharing:
         await cache.read("other", age=Age.RECENT)
         gc.collect()
         assert len(read) == 1
+
+    async def test_the_entries_that_were_not_read_for_longest_are_dropped_beyond_a_number(
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A tenant may name a new Secret with each edit; what is missing is kept for days."""
+        monkeypatch.setattr(readers, "MOST", 10)
+        harness.server.secrets.clear()
+        for number in range(10):
+            with pytest.raises(UnreadableError):
+                await harness.client_id(name=f"missing-{number}")
+        harness.now += RETRY_FIRST
+        asked = harness.asked
+        for name in ("missing-0", "missing-10", "missing-0", "missing-1"):
+            with pytest.raises(UnreadableError):
+                await harness.client_id(name=name)
+        assert harness.asked == asked + 3
+        assert (await self._retry_in(harness, "missing-0"), await self._retry_in(harness, "missing-1")) == (10.0, 5.0)
+
+    async def _retry_in(self, harness: Harness, name: str) -> float:
+        with pytest.raises(UnreadableError) as caught:
+            await harness.client_id(name=name)
+        return caught.value.retry_in
 
 
 class TestBackoff:

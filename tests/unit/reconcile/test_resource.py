@@ -364,6 +364,8 @@ class TestStatus:
             pytest.param({"observedGeneration": "x"}, FULL.model_copy(update={"observed_generation": -1}), id="a generation that is none: not observed"),
             pytest.param({"applied": {"comment": "x"}}, FULL.model_copy(update={"applied": None}), id="a block without what it needs is absent"),
             pytest.param({"lastAppliedTime": "noon"}, FULL.model_copy(update={"last_applied_time": None}), id="a time that is none is absent"),
+            pytest.param({"lastAppliedTime": "9999-12-31T23:59:59-23:00"}, FULL.model_copy(update={"last_applied_time": None}), id="a time after the last year in UTC is absent"),
+            pytest.param({"lastAppliedTime": "0001-01-01T00:00:00+23:00"}, FULL.model_copy(update={"last_applied_time": None}), id="a time before the first year in UTC is absent"),
             pytest.param({"endpoint": {"id": 7, "status": "AVAILABLE"}}, FULL.model_copy(update={"endpoint": EndpointStatus(status="AVAILABLE")}), id="an unreadable text is absent, its neighbours stay"),
             pytest.param({"conditions": [{"type": "New"}, *WIRE["conditions"]]}, FULL, id="a condition without what it needs is left out, the others stay"),
             pytest.param({"drift": [7, *WIRE["drift"]]}, FULL, id="an item that is no object is left out"),

@@ -144,7 +144,11 @@ def successors(connections: Iterable[Connection], options: Options) -> Drafts:
     services: dict[tuple[str, str, str], list[Connection]] = defaultdict(list)
     left_out: list[LeftOut] = []
     for each in connections:
-        if each.region is None:
+        if each.provider not in _CONNECTED:
+            supported = " and ".join(_CONNECTED)
+            why = f"its provider in Atlas is {_comment(each.provider)}, and only {supported} are supported"
+            left_out.append(LeftOut(each.label, why))
+        elif each.region is None:
             left_out.append(LeftOut(each.label, "its region is unknown; specify it with --region"))
         else:
             services[each.project_id, each.provider, each.region].append(each)

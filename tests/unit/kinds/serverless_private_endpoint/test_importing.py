@@ -252,6 +252,13 @@ def test_an_unknown_region_names_the_flag() -> None:
     assert found[1] == LeftOut("shop/orders", "its region is unknown; specify it with --region")
 
 
+def test_an_unknown_cloud_is_left_out_and_the_others_are_written() -> None:
+    found = [*successors([connection(provider="GCP\n"), connection("shop/known")], OPTIONS)]
+
+    assert isinstance(found[0], Draft)
+    assert found[1] == LeftOut("shop/orders", "its provider in Atlas is GCP, and only AWS and AZURE are supported")
+
+
 @pytest.mark.parametrize("region", ["X" * 80, "A_" * 30 + "B"])
 def test_a_successor_has_a_valid_name(region: str) -> None:
     (found,) = drafts(connection(region=region))
