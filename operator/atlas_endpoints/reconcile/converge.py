@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
@@ -230,7 +230,7 @@ class Converger:
             _, answer = await self._write(facts, write)
         except EndpointAbsentError as error:
             seen = await self._observe_now(facts)
-            return self.failed(facts, _contradicting(error), seen=seen)
+            return self.failed(facts, failures.contradicting(error), seen=seen)
         except UpdateRejectedError as error:
             # The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported.
             # A refusal that the status already reports needs no observation.
@@ -279,14 +279,3 @@ def _raise_absence(facts: Facts[Any], decision: Decision) -> None:
     error = None if decision.absent is None else facts.view.entries[decision.absent].error
     if error is not None:
         raise error.with_traceback(None)
-
-
-def _contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:
-    """Return a retryable error: Atlas shows an entry, but does not find it when it is to change."""
-    return AtlasUnavailableError(
-        "Atlas shows the endpoint, but answers a change that the endpoint does not exist. The operator tries the change again.",
-        operation=error.operation,
-        http_status=error.http_status,
-        error_code=error.error_code,
-        detail=error.detail,
-    )

@@ -227,10 +227,12 @@ class Finisher:
             await self._atlas.write(
                 facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
             )
-        except EndpointAbsentError:
+        except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
             facts = replace(facts, view=self._atlas.view(facts.scope))
             facts, decision = await observe(self._atlas, facts, kind.decide_deletion, max_age=0.0)
+            if decision.write is not None:
+                raise failures.contradicting(error) from error
         return self._waiting(facts, decision)
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:

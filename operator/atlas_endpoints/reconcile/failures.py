@@ -7,7 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from atlas_endpoints.atlas.errors import PUT_VALID_ONES, THEN_AGAIN, AtlasError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import (
+    PUT_VALID_ONES,
+    THEN_AGAIN,
+    AtlasError,
+    AtlasUnavailableError,
+    EndpointAbsentError,
+    UpdateRejectedError,
+)
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
@@ -162,6 +169,17 @@ def of_atlas(
         of(State(reason, message, requeue, differences), failure, generation, previous),
         held=held,
         credentials=_credentials(error, reason, message),
+    )
+
+
+def contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:
+    """Return a retryable error: Atlas shows an entry, but does not find it when it is to change."""
+    return AtlasUnavailableError(
+        "Atlas shows the endpoint, but answers a change that the endpoint does not exist. The operator tries the change again.",
+        operation=error.operation,
+        http_status=error.http_status,
+        error_code=error.error_code,
+        detail=error.detail,
     )
 
 
