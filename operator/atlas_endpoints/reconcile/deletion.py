@@ -349,6 +349,11 @@ def decide(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Relea
     return None
 
 
+def is_protected(resource: Resource) -> bool:
+    """Return whether a resource has its finalizer, or certainly needs none."""
+    return FINALIZER in resource.metadata.finalizers or _own_policy(resource) == "Retain"
+
+
 def is_recorded(resource: Resource) -> bool:
     """Return whether the annotations record what was created; a backup keeps them, but maybe not the status."""
     annotations = resource.metadata.annotations

@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
-from atlas_endpoints.reconcile.deletion import Finisher, is_recorded
+from atlas_endpoints.reconcile.deletion import Finisher, is_protected, is_recorded
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.facts import Defaults, Facts, Gatherer, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.kind import Kind
@@ -113,6 +113,8 @@ class Reconciler:
         self._failures = FailureCache(grace, wake=wake)
         self._failing_since: dict[Key, datetime] = {}
         self._in_sync: dict[Key, _InSync] = {}
+        self._unprotected: set[Key] = set()
+        """The resources whose metadata the API server refused; their entries are seen to all the same."""
 
     async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         """Reconcile a resource."""
@@ -127,8 +129,9 @@ class Reconciler:
             status = self._kind.resource.status_type.parse(previous, now=now)
             return replace(failures.of_invalid_spec(error, generation, status, now), handled=_request(body))
         wait = self._force_sync.turn_in(resource)
-        # The finalizer and the annotations that a backup needs come before anything is created or used.
-        first = resource.entry is None or not is_recorded(resource)
+        # The finalizer and the annotations that a backup needs come before anything is created, used or changed.
+        protected = is_protected(resource) or key in self._unprotected
+        first = resource.entry is None or not (protected and is_recorded(resource))
         outcome = quiet(generation, RequeueAfter(0.0)) if first else await self._reconcile_live(resource, now, wait)
         try:
             change, warning = await self._finisher.bookkeeping(resource)
@@ -161,6 +164,7 @@ class Reconciler:
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
+        self._unprotected.add(key_of(body))
         now = self._clock.now()
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         if outcome.state is not None:
@@ -182,6 +186,7 @@ class Reconciler:
         self._drop(key)
         self._finisher.forget(key)
         self._force_sync.forget(key)
+        self._unprotected.discard(key)
         self._converger.changes.forget(key)
 
     def release(self, key: Key) -> None:

@@ -134,6 +134,18 @@ async def test_an_api_server_that_cannot_serve_a_secret_is_logged_once_a_reconci
     assert vars(record)["key"] == str(resource.key)
 
 
+async def test_a_finalizer_that_is_refused_keeps_no_endpoint_from_being_seen_to(harness: Harness) -> None:
+    harness.atlas.put(ENDPOINT, comment="one")
+    resource = harness.create(comment="two", deletionPolicy="Delete")
+    outcome = await harness.reconciler.reconcile(resource.body, resource.status)
+    assert outcome.metadata is not None
+    assert harness.atlas.calls == []
+    harness.reconciler.refused(resource.body, outcome, "they are not allowed here")
+    outcome = await harness.reconciler.reconcile(resource.body, resource.status)
+    assert outcome.metadata is not None, "it is tried again"
+    assert harness.atlas.calls == ["LIST", "PATCH comment"]
+
+
 async def test_a_resync_enqueues_an_invalid_spec_that_the_watch_missed(harness: Harness) -> None:
     """A watch that is older than the CRD omits a field, which a LIST shows without a new generation."""
     resource = await settled(harness)
