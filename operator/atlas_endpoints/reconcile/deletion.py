@@ -203,8 +203,9 @@ class Finisher:
             outcome = self._failed(facts, error, access)
         except ClusterUnavailableError:
             return quiet(generation, Backoff())
+        is_retried = outcome.failure is not None and outcome.failure.retryable
         # A deletion that has just begun does not wait; its force-sync request stays open.
-        return keep_open(replace(outcome, handled=request), wait)
+        return keep_open(replace(outcome, handled=None if is_retried else request), wait)
 
     async def _step(self, facts: Facts[Any]) -> Outcome:
         """Take one step of the deletion of an entry.
