@@ -219,11 +219,11 @@ class Finisher:
         facts, decision = await observe(self._atlas, facts, kind.decide_deletion, max_age=max_age)
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
-        # The resource, or another one that needs the entry, may have changed during the observation.
-        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return quiet(facts.generation, RequeueAfter(0.0))
+        # Another resource that needs the entry, or the resource itself, may have changed during the observation.
         if (found := await self._needed(resource, write.touches[0], facts.now)) is not None:
             return found
+        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
+            return quiet(facts.generation, RequeueAfter(0.0))
         try:
             await self._atlas.write(
                 facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
@@ -272,11 +272,14 @@ class Finisher:
         Raises:
             ClusterUnavailableError: the other resource could not be read.
         """
-        others = list(self._resources.found_by(entry))
-        claim = ownership.needed_by(self._kind, resource, entry, others, now)
-        while isinstance(claim, Owner) and not await self._is_there(claim.key):
-            others = [each for each in others if key_of(each) != claim.key]
+        gone: set[str] = set()
+        while True:
+            # Read anew after each wait: other resources may have come meanwhile.
+            others = [each for each in self._resources.found_by(entry) if each["metadata"]["uid"] not in gone]
             claim = ownership.needed_by(self._kind, resource, entry, others, now)
+            if not isinstance(claim, Owner) or await self._is_there(claim.key):
+                break
+            gone |= {each["metadata"]["uid"] for each in others if key_of(each) == claim.key}
         if isinstance(claim, Owner):
             owner = claim.named_for(resource.metadata.namespace)
             return self._release(resource.named, resource.generation, handed_over(resource, entry, owner))

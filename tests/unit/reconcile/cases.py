@@ -336,6 +336,10 @@ class Actions:
         if "meanwhile" in options:
             atlas.while_listing = lambda _: self._at_once(options["meanwhile"])
 
+    def reading(self, steps: Sequence[Mapping[str, Any]], _: str) -> None:
+        """Do steps while the next resource is read from the API server."""
+        self.harness.while_reading = lambda: self._at_once(steps)
+
     def posting(self, steps: Sequence[Mapping[str, Any]], _: str) -> None:
         """Do steps while the next POST is on its way."""
         self.harness.atlas.while_posting = lambda _: self._at_once(steps)
