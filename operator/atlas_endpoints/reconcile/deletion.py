@@ -447,7 +447,11 @@ def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime
 def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> Outcome:
     """Return the outcome of a failed call: one that may pass keeps its reason; any other blocks the deletion."""
     generation, status = resource.generation, resource.status
-    outcome = failures.of_atlas(error, generation, status, now=now, grace=timedelta(0), source=source)
+    is_answered = status.last_error is not None and status.last_error.http_status is not None
+    shown_as = Reason.DELETION_BLOCKED if is_answered and not may_pass(error) else None
+    outcome = failures.of_atlas(
+        error, generation, status, now=now, grace=timedelta(0), source=source, shown_as=shown_as
+    )
     state = outcome.state
     words = state.message if state is not None else ""
     message = f"The operator cannot delete the endpoint. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
@@ -456,6 +460,9 @@ def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *,
         return replace(outcome, state=replace(state, message=kept))
     seconds = interval.total_seconds()
     requeue = RequeueAfter(min(SECRET_REQUEUE, seconds) if is_cured_by_credentials(error) else seconds)
+    if has_remedies(words):  # nothing was sent, and the answer that began the wait is shown
+        state = State(Reason.DELETION_BLOCKED, words, requeue)
+        return replace(outcome, requeue=requeue, state=state, credentials=None)
     blocking = blocked(
         generation,
         status,

@@ -140,8 +140,13 @@ def of_atlas(
     source: str | None,
     refused: tuple[str, ...] = (),
     differences: tuple[Difference, ...] | None = None,
+    shown_as: Reason | None = None,
 ) -> Outcome:
-    """Return the outcome of a failed or held back call to Atlas."""
+    """Return the outcome of a failed or held back call to Atlas.
+
+    Args:
+        shown_as: the reason of ``Ready`` while the failure goes on, if it is not that of the error.
+    """
     reason, held = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
     credentials = _credentials(error, reason, error.message)
     since = failing_since(previous, reason=reason, generation=generation, now=now, found=credentials)
@@ -161,7 +166,7 @@ def of_atlas(
     another_cause = is_another_cause(previous, "CredentialsValid", credentials)
     same_source = previous.resolved is None or previous.resolved.credentials_source == source
     if (failure.retryable or held) and same_source and not another_cause:
-        message, failure = _keep_message(reason, message, failure, generation, previous)
+        message, failure = _keep_message(shown_as or reason, message, failure, generation, previous)
     requeue = _requeue(error, reason)
     if reason.progress is Progress.GRACE:
         requeue = within_grace(requeue, since, now=now, grace=grace)
