@@ -138,7 +138,8 @@ class Reconciler:
         except InvalidSpecError as error:
             self._drop(key)
             requeue = RequeueAfter(failures.SECRET_REQUEUE)  # there are no events of Namespaces
-            return failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
+            outcome = failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
+            return keep_open(replace(outcome, handled=_request(body)), wait)
         except ClusterUnavailableError as error:
             logger.warning(
                 "A Namespace could not be read; the operator tries again: %s", error, extra=LogFields(key=str(key))
