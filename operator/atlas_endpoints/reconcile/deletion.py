@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError, EndpointAbsentError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.errors import UnreadableError
 from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
 from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, EventReason, new_event, retained
@@ -122,7 +122,11 @@ class Finisher:
         return MetadataChange({FINALIZER: wants}, resource.record), warning
 
     async def finish(self, body: Body, now: datetime) -> Outcome:
-        """Reconcile a resource that is being deleted."""
+        """Reconcile a resource that is being deleted.
+
+        Raises:
+            ClusterUnavailableError: an object that it depends on could not be read.
+        """
         kind = self._kind
         generation = int(body["metadata"].get("generation", 0))
         status = kind.resource.status_type.parse(body.get("status"), now=now)
@@ -137,8 +141,6 @@ class Finisher:
             policy = await self._policy(resource)
         except (InvalidSpecError, UnreadableError) as error:
             return blocked_by(error, generation, status, now)
-        except ClusterUnavailableError:
-            return quiet(generation, Backoff())
         match decide(resource, policy, writes=self._gatherer.writes):
             case Release(event):
                 return self._release(body, generation, event)
@@ -169,7 +171,11 @@ class Finisher:
         return deletion_policy_in(annotations) or "Retain"
 
     async def _delete(self, resource: Resource, now: datetime, wait: float) -> Outcome:
-        """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds."""
+        """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
+
+        Raises:
+            ClusterUnavailableError: an object that it depends on could not be read.
+        """
         key, generation, status = resource.key, resource.generation, resource.status
         request = resource.metadata.reconcile_request
         try:
@@ -184,8 +190,6 @@ class Finisher:
         except (NoProjectError, NoCredentialsError) as error:
             handled = request if isinstance(error, NoCredentialsError) else None
             return replace(blocked_by(error, generation, status, now), handled=handled)
-        except ClusterUnavailableError:
-            return quiet(generation, Backoff())
         self._atlas.use(key, access.fingerprint)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.requeue_in(key, scope)
@@ -201,8 +205,6 @@ class Finisher:
             outcome = await self._step(facts)
         except AtlasError as error:
             outcome = self._failed(facts, error, access)
-        except ClusterUnavailableError:
-            return quiet(generation, Backoff())
         is_retried = outcome.failure is not None and outcome.failure.retryable
         # A deletion that has just begun does not wait; its force-sync request stays open.
         return keep_open(replace(outcome, handled=None if is_retried else request), wait)

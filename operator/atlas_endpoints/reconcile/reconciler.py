@@ -121,7 +121,10 @@ class Reconciler:
         now, key, generation = self._clock.now(), key_of(body), _generation(body)
         if "deletionTimestamp" in body["metadata"]:
             self._drop(key)
-            return await self._finisher.finish(body, now)
+            try:
+                return await self._finisher.finish(body, now)
+            except ClusterUnavailableError as error:
+                return _unreachable(error, key, generation)
         try:
             resource = self._kind.resource.parse(body, now=now)
         except InvalidSpecError as error:
@@ -141,11 +144,9 @@ class Reconciler:
             outcome = failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
             return keep_open(replace(outcome, handled=_request(body)), wait)
         except ClusterUnavailableError as error:
-            logger.warning(
-                "A Namespace could not be read; the operator tries again: %s", error, extra=LogFields(key=str(key))
-            )
+            unreachable = _unreachable(error, key, generation)
             if first:
-                return quiet(generation, Backoff())
+                return unreachable
             return replace(outcome, requeue=at_latest(outcome.requeue, failures.SECRET_REQUEUE))
         if change is None and first:
             outcome = await self._reconcile_live(resource, now, wait)
@@ -294,12 +295,7 @@ class Reconciler:
             self._drop(key)
             return keep_open(self._missing(error, resource, now), wait)
         except ClusterUnavailableError as error:
-            logger.warning(
-                "An object that the resource depends on could not be read; the operator tries again: %s",
-                error,
-                extra=LogFields(key=str(key)),
-            )
-            return quiet(generation, Backoff())
+            return _unreachable(error, key, generation)
 
     def _missing(
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, now: datetime
@@ -424,6 +420,16 @@ class Reconciler:
         self._outputs.forget(key)
         self._converger.intents.take(key)
         self._failing_since.pop(key, None)
+
+
+def _unreachable(error: ClusterUnavailableError, key: Key, generation: int) -> Outcome:
+    """Log that an object could not be read, and return that the reconcile is tried again."""
+    logger.warning(
+        "An object that the resource depends on could not be read; the operator tries again: %s",
+        error,
+        extra=LogFields(key=str(key)),
+    )
+    return quiet(generation, Backoff())
 
 
 def _announced(view: View[Any], now: datetime) -> object:

@@ -121,10 +121,12 @@ async def test_a_refusal_stays_in_the_status_while_nothing_is_sent(harness: Harn
     ]
 
 
+@pytest.mark.parametrize("deleting", [False, True])
 async def test_an_api_server_that_cannot_serve_a_secret_is_logged_once_a_reconcile(
-    harness: Harness, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture, *, deleting: bool
 ) -> None:
-    resource = await settled(harness)
+    resource = await settled(harness, deletionPolicy="Delete")
+    resource.deleting = deleting
     harness.secrets.put(None, "unreachable")
     await harness.reconcile_of(resource)
     (record,) = caplog.records
