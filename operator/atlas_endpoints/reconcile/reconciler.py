@@ -33,7 +33,7 @@ from atlas_endpoints.reconcile.ports import (
     ResourcesPort,
     ResyncPort,
 )
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, ReferenceResolver, Resolution
 from atlas_endpoints.reconcile.resource import CredentialsPlace, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
@@ -429,7 +429,7 @@ def _unreachable(error: ClusterUnavailableError, key: Key, generation: int) -> O
         error,
         extra=LogFields(key=str(key)),
     )
-    return quiet(generation, Backoff())
+    return quiet(generation, Backoff(), unreported=CLUSTER_UNAVAILABLE)
 
 
 def _announced(view: View[Any], now: datetime) -> object:

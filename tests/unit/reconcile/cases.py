@@ -593,6 +593,10 @@ class Views:
         found = str(self._actions.outcome.requeue)
         assert re.sub(r"\d+\.\d+", lambda number: str(round(float(number[0]), 3)), found) == expected
 
+    def counts_as(self, reason: str | None) -> None:
+        """The reason under which metrics count the latest reconcile that the case has asked for."""
+        assert self._actions.outcome.failure_reason == reason
+
     def quiet(self, expected: bool) -> None:
         """Whether the latest reconcile that the case has asked for changes no status."""
         assert (self._actions.outcome.state is None) is expected
