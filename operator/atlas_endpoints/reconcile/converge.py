@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, quiet, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.ports import LimiterPort
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import FAILURES, Reason
 from atlas_endpoints.reconcile.status import Cause, Creation, find, has_reason
 
 logger = logging.getLogger(__name__)
@@ -192,7 +192,13 @@ class Converger:
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
         outcome = summarize.of_decision(self._kind, facts, Decision(state, own=own))
         is_retry = last is not None and last.operation == operation
-        if ready is not None and last is not None and is_retry and ready.observed_generation == facts.generation:
+        # Another version of the operator may have written a reason that this one does not know.
+        if (
+            ready is not None
+            and is_retry
+            and ready.observed_generation == facts.generation
+            and ready.reason in FAILURES
+        ):
             state = State(Reason(ready.reason), ready.message, RequeueAfter(0.0))
             outcome = replace(outcome, state=state, credentials=None, failure=last)
         return replace(outcome, creates=True)
