@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, quiet, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.ports import LimiterPort
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import FAILURES, Reason
 from atlas_endpoints.reconcile.status import Cause, Creation, find, has_reason
 
 logger = logging.getLogger(__name__)
@@ -192,7 +192,13 @@ class Converger:
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
         outcome = summarize.of_decision(self._kind, facts, Decision(state, own=own))
         is_retry = last is not None and last.operation == operation
-        if ready is not None and last is not None and is_retry and ready.observed_generation == facts.generation:
+        # Another version of the operator may have written a reason that this one does not know.
+        if (
+            ready is not None
+            and is_retry
+            and ready.observed_generation == facts.generation
+            and ready.reason in FAILURES
+        ):
             state = State(Reason(ready.reason), ready.message, RequeueAfter(0.0))
             outcome = replace(outcome, state=state, credentials=None, failure=last)
         return replace(outcome, creates=True)
@@ -230,7 +236,7 @@ class Converger:
             _, answer = await self._write(facts, write)
         except EndpointAbsentError as error:
             seen = await self._observe_now(facts)
-            return self.failed(facts, _contradicting(error), seen=seen)
+            return self.failed(facts, failures.contradicting(error), seen=seen)
         except UpdateRejectedError as error:
             # The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported.
             # A refusal that the status already reports needs no observation.
@@ -279,14 +285,3 @@ def _raise_absence(facts: Facts[Any], decision: Decision) -> None:
     error = None if decision.absent is None else facts.view.entries[decision.absent].error
     if error is not None:
         raise error.with_traceback(None)
-
-
-def _contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:
-    """Return a retryable error: Atlas shows an entry, but does not find it when it is to change."""
-    return AtlasUnavailableError(
-        "Atlas shows the endpoint, but answers a change that the endpoint does not exist. The operator tries the change again.",
-        operation=error.operation,
-        http_status=error.http_status,
-        error_code=error.error_code,
-        detail=error.detail,
-    )

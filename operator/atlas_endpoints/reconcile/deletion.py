@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError, EndpointAbsentError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
+from atlas_endpoints.cluster.errors import UnreadableError
 from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
 from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, EventReason, new_event, retained
@@ -122,7 +122,11 @@ class Finisher:
         return MetadataChange({FINALIZER: wants}, resource.record), warning
 
     async def finish(self, body: Body, now: datetime) -> Outcome:
-        """Reconcile a resource that is being deleted."""
+        """Reconcile a resource that is being deleted.
+
+        Raises:
+            ClusterUnavailableError: an object that it depends on could not be read.
+        """
         kind = self._kind
         generation = int(body["metadata"].get("generation", 0))
         status = kind.resource.status_type.parse(body.get("status"), now=now)
@@ -137,8 +141,6 @@ class Finisher:
             policy = await self._policy(resource)
         except (InvalidSpecError, UnreadableError) as error:
             return blocked_by(error, generation, status, now)
-        except ClusterUnavailableError:
-            return quiet(generation, Backoff())
         match decide(resource, policy, writes=self._gatherer.writes):
             case Release(event):
                 return self._release(body, generation, event)
@@ -169,7 +171,11 @@ class Finisher:
         return deletion_policy_in(annotations) or "Retain"
 
     async def _delete(self, resource: Resource, now: datetime, wait: float) -> Outcome:
-        """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds."""
+        """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
+
+        Raises:
+            ClusterUnavailableError: an object that it depends on could not be read.
+        """
         key, generation, status = resource.key, resource.generation, resource.status
         request = resource.metadata.reconcile_request
         try:
@@ -184,8 +190,6 @@ class Finisher:
         except (NoProjectError, NoCredentialsError) as error:
             handled = request if isinstance(error, NoCredentialsError) else None
             return replace(blocked_by(error, generation, status, now), handled=handled)
-        except ClusterUnavailableError:
-            return quiet(generation, Backoff())
         self._atlas.use(key, access.fingerprint)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.requeue_in(key, scope)
@@ -201,10 +205,9 @@ class Finisher:
             outcome = await self._step(facts)
         except AtlasError as error:
             outcome = self._failed(facts, error, access)
-        except ClusterUnavailableError:
-            return quiet(generation, Backoff())
+        is_retried = outcome.failure is not None and outcome.failure.retryable
         # A deletion that has just begun does not wait; its force-sync request stays open.
-        return keep_open(replace(outcome, handled=request), wait)
+        return keep_open(replace(outcome, handled=None if is_retried else request), wait)
 
     async def _step(self, facts: Facts[Any]) -> Outcome:
         """Take one step of the deletion of an entry.
@@ -218,19 +221,21 @@ class Finisher:
         facts, decision = await observe(self._atlas, facts, kind.decide_deletion, max_age=max_age)
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
-        # The resource, or another one that needs the entry, may have changed during the observation.
-        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return quiet(facts.generation, RequeueAfter(0.0))
+        # Another resource that needs the entry, or the resource itself, may have changed during the observation.
         if (found := await self._needed(resource, write.touches[0], facts.now)) is not None:
             return found
+        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
+            return quiet(facts.generation, RequeueAfter(0.0))
         try:
             await self._atlas.write(
                 facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
             )
-        except EndpointAbsentError:
+        except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
             facts = replace(facts, view=self._atlas.view(facts.scope))
             facts, decision = await observe(self._atlas, facts, kind.decide_deletion, max_age=0.0)
+            if decision.write is not None:
+                raise failures.contradicting(error) from error
         return self._waiting(facts, decision)
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
@@ -269,11 +274,14 @@ class Finisher:
         Raises:
             ClusterUnavailableError: the other resource could not be read.
         """
-        others = list(self._resources.found_by(entry))
-        claim = ownership.needed_by(self._kind, resource, entry, others, now)
-        while isinstance(claim, Owner) and not await self._is_there(claim.key):
-            others = [each for each in others if key_of(each) != claim.key]
+        gone: set[str] = set()
+        while True:
+            # Read anew after each wait: other resources may have come meanwhile.
+            others = [each for each in self._resources.found_by(entry) if each["metadata"]["uid"] not in gone]
             claim = ownership.needed_by(self._kind, resource, entry, others, now)
+            if not isinstance(claim, Owner) or await self._is_there(claim.key):
+                break
+            gone |= {each["metadata"]["uid"] for each in others if key_of(each) == claim.key}
         if isinstance(claim, Owner):
             owner = claim.named_for(resource.metadata.namespace)
             return self._release(resource.named, resource.generation, handed_over(resource, entry, owner))
@@ -345,6 +353,11 @@ def decide(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Relea
         remedy = "Ask the administrator of the operator to set ATLAS_ENDPOINTS_WRITES=on."
         return _kept("WRITES is off", remedy, deleting=deleting)
     return None
+
+
+def is_protected(resource: Resource) -> bool:
+    """Return whether a resource has its finalizer, or certainly needs none."""
+    return FINALIZER in resource.metadata.finalizers or _own_policy(resource) == "Retain"
 
 
 def is_recorded(resource: Resource) -> bool:
@@ -436,7 +449,11 @@ def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime
 def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> Outcome:
     """Return the outcome of a failed call: one that may pass keeps its reason; any other blocks the deletion."""
     generation, status = resource.generation, resource.status
-    outcome = failures.of_atlas(error, generation, status, now=now, grace=timedelta(0), source=source)
+    is_answered = status.last_error is not None and status.last_error.http_status is not None
+    shown_as = Reason.DELETION_BLOCKED if is_answered and not may_pass(error) else None
+    outcome = failures.of_atlas(
+        error, generation, status, now=now, grace=timedelta(0), source=source, shown_as=shown_as
+    )
     state = outcome.state
     words = state.message if state is not None else ""
     message = f"The operator cannot delete the endpoint. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
@@ -445,6 +462,9 @@ def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *,
         return replace(outcome, state=replace(state, message=kept))
     seconds = interval.total_seconds()
     requeue = RequeueAfter(min(SECRET_REQUEUE, seconds) if is_cured_by_credentials(error) else seconds)
+    if has_remedies(words):  # nothing was sent, and the answer that began the wait is shown
+        state = State(Reason.DELETION_BLOCKED, words, requeue)
+        return replace(outcome, requeue=requeue, state=state, credentials=None)
     blocking = blocked(
         generation,
         status,

@@ -7,7 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from atlas_endpoints.atlas.errors import PUT_VALID_ONES, THEN_AGAIN, AtlasError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import (
+    PUT_VALID_ONES,
+    THEN_AGAIN,
+    AtlasError,
+    AtlasUnavailableError,
+    EndpointAbsentError,
+    UpdateRejectedError,
+)
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
@@ -133,8 +140,13 @@ def of_atlas(
     source: str | None,
     refused: tuple[str, ...] = (),
     differences: tuple[Difference, ...] | None = None,
+    shown_as: Reason | None = None,
 ) -> Outcome:
-    """Return the outcome of a failed or held back call to Atlas."""
+    """Return the outcome of a failed or held back call to Atlas.
+
+    Args:
+        shown_as: the reason of ``Ready`` while the failure goes on, if it is not that of the error.
+    """
     reason, held = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
     credentials = _credentials(error, reason, error.message)
     since = failing_since(previous, reason=reason, generation=generation, now=now, found=credentials)
@@ -154,7 +166,7 @@ def of_atlas(
     another_cause = is_another_cause(previous, "CredentialsValid", credentials)
     same_source = previous.resolved is None or previous.resolved.credentials_source == source
     if (failure.retryable or held) and same_source and not another_cause:
-        message, failure = _keep_message(reason, message, failure, generation, previous)
+        message, failure = _keep_message(shown_as or reason, message, failure, generation, previous)
     requeue = _requeue(error, reason)
     if reason.progress is Progress.GRACE:
         requeue = within_grace(requeue, since, now=now, grace=grace)
@@ -162,6 +174,17 @@ def of_atlas(
         of(State(reason, message, requeue, differences), failure, generation, previous),
         held=held,
         credentials=_credentials(error, reason, message),
+    )
+
+
+def contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:
+    """Return a retryable error: Atlas shows an entry, but does not find it when it is to change."""
+    return AtlasUnavailableError(
+        "Atlas shows the endpoint, but answers a change that the endpoint does not exist. The operator tries the change again.",
+        operation=error.operation,
+        http_status=error.http_status,
+        error_code=error.error_code,
+        detail=error.detail,
     )
 
 

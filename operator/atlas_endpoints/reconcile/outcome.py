@@ -9,7 +9,7 @@ from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.kind import State
-from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HELD_UP, Reason
+from atlas_endpoints.reconcile.reasons import HELD_UP, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, Resolved
 
 HELD_REQUEUE = 1.0
@@ -70,7 +70,7 @@ class Outcome:
     def failure_reason(self) -> str | None:
         """The reason for which the reconcile did not reach its goal, or None; for metrics."""
         if self.state is None:
-            return self.unreported or (CLUSTER_UNAVAILABLE if isinstance(self.requeue, Backoff) else None)
+            return self.unreported
         reason = self.state.reason
         return reason if reason in HELD_UP else None
 

@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
-from atlas_endpoints.reconcile.deletion import Finisher, is_recorded
+from atlas_endpoints.reconcile.deletion import Finisher, is_protected, is_recorded
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.facts import Defaults, Facts, Gatherer, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.kind import Kind
@@ -33,7 +33,7 @@ from atlas_endpoints.reconcile.ports import (
     ResourcesPort,
     ResyncPort,
 )
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, ReferenceResolver, Resolution
 from atlas_endpoints.reconcile.resource import CredentialsPlace, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
@@ -113,13 +113,18 @@ class Reconciler:
         self._failures = FailureCache(grace, wake=wake)
         self._failing_since: dict[Key, datetime] = {}
         self._in_sync: dict[Key, _InSync] = {}
+        self._unprotected: set[Key] = set()
+        """The resources whose metadata the API server refused; their entries are seen to all the same."""
 
     async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         """Reconcile a resource."""
         now, key, generation = self._clock.now(), key_of(body), _generation(body)
         if "deletionTimestamp" in body["metadata"]:
             self._drop(key)
-            return await self._finisher.finish(body, now)
+            try:
+                return await self._finisher.finish(body, now)
+            except ClusterUnavailableError as error:
+                return _unreachable(error, key, generation)
         try:
             resource = self._kind.resource.parse(body, now=now)
         except InvalidSpecError as error:
@@ -127,21 +132,21 @@ class Reconciler:
             status = self._kind.resource.status_type.parse(previous, now=now)
             return replace(failures.of_invalid_spec(error, generation, status, now), handled=_request(body))
         wait = self._force_sync.turn_in(resource)
-        # The finalizer and the annotations that a backup needs come before anything is created or used.
-        first = resource.entry is None or not is_recorded(resource)
+        # The finalizer and the annotations that a backup needs come before anything is created, used or changed.
+        protected = is_protected(resource) or key in self._unprotected
+        first = resource.entry is None or not (protected and is_recorded(resource))
         outcome = quiet(generation, RequeueAfter(0.0)) if first else await self._reconcile_live(resource, now, wait)
         try:
             change, warning = await self._finisher.bookkeeping(resource)
         except InvalidSpecError as error:
             self._drop(key)
             requeue = RequeueAfter(failures.SECRET_REQUEUE)  # there are no events of Namespaces
-            return failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
+            outcome = failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
+            return keep_open(replace(outcome, handled=_request(body)), wait)
         except ClusterUnavailableError as error:
-            logger.warning(
-                "A Namespace could not be read; the operator tries again: %s", error, extra=LogFields(key=str(key))
-            )
+            unreachable = _unreachable(error, key, generation)
             if first:
-                return quiet(generation, Backoff())
+                return unreachable
             return replace(outcome, requeue=at_latest(outcome.requeue, failures.SECRET_REQUEUE))
         if change is None and first:
             outcome = await self._reconcile_live(resource, now, wait)
@@ -161,6 +166,7 @@ class Reconciler:
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
+        self._unprotected.add(key_of(body))
         now = self._clock.now()
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         if outcome.state is not None:
@@ -182,6 +188,7 @@ class Reconciler:
         self._drop(key)
         self._finisher.forget(key)
         self._force_sync.forget(key)
+        self._unprotected.discard(key)
         self._converger.changes.forget(key)
 
     def release(self, key: Key) -> None:
@@ -288,12 +295,7 @@ class Reconciler:
             self._drop(key)
             return keep_open(self._missing(error, resource, now), wait)
         except ClusterUnavailableError as error:
-            logger.warning(
-                "An object that the resource depends on could not be read; the operator tries again: %s",
-                error,
-                extra=LogFields(key=str(key)),
-            )
-            return quiet(generation, Backoff())
+            return _unreachable(error, key, generation)
 
     def _missing(
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, now: datetime
@@ -418,6 +420,16 @@ class Reconciler:
         self._outputs.forget(key)
         self._converger.intents.take(key)
         self._failing_since.pop(key, None)
+
+
+def _unreachable(error: ClusterUnavailableError, key: Key, generation: int) -> Outcome:
+    """Log that an object could not be read, and return that the reconcile is tried again."""
+    logger.warning(
+        "An object that the resource depends on could not be read; the operator tries again: %s",
+        error,
+        extra=LogFields(key=str(key)),
+    )
+    return quiet(generation, Backoff(), unreported=CLUSTER_UNAVAILABLE)
 
 
 def _announced(view: View[Any], now: datetime) -> object:

@@ -338,6 +338,10 @@ class Actions:
         if "meanwhile" in options:
             atlas.while_listing = lambda _: self._at_once(options["meanwhile"])
 
+    def reading(self, steps: Sequence[Mapping[str, Any]], _: str) -> None:
+        """Do steps while the next resource is read from the API server."""
+        self.harness.while_reading = lambda: self._at_once(steps)
+
     def posting(self, steps: Sequence[Mapping[str, Any]], _: str) -> None:
         """Do steps while the next POST is on its way."""
         self.harness.atlas.while_posting = lambda _: self._at_once(steps)
@@ -590,6 +594,10 @@ class Views:
         """Of the latest reconcile that the case has asked for."""
         found = str(self._actions.outcome.requeue)
         assert re.sub(r"\d+\.\d+", lambda number: str(round(float(number[0]), 3)), found) == expected
+
+    def counts_as(self, reason: str | None) -> None:
+        """The reason under which metrics count the latest reconcile that the case has asked for."""
+        assert self._actions.outcome.failure_reason == reason
 
     def quiet(self, expected: bool) -> None:
         """Whether the latest reconcile that the case has asked for changes no status."""

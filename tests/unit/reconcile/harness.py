@@ -561,6 +561,8 @@ class Harness:
         """The number of reconciles by resource name."""
         self.writes: Counter[str] = Counter()
         """The number of status writes by resource name."""
+        self.while_reading: Callable[[], object] = lambda: None
+        """Runs during the next reading of a resource."""
         self._due: dict[Work, float] = {}
         self._failures: Counter[Work] = Counter()
         self.limiter, self.resync, self.reconciler = self._begin()
@@ -663,6 +665,8 @@ class Harness:
 
     async def _read(self, key: Key) -> Mapping[str, Any] | None:
         await asyncio.sleep(0)
+        happens, self.while_reading = self.while_reading, lambda: None
+        happens()
         return self.resources[key].body if key in self.resources else None
 
     async def reconcile_of(self, resource: Resource) -> Outcome:

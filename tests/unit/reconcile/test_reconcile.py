@@ -121,10 +121,12 @@ async def test_a_refusal_stays_in_the_status_while_nothing_is_sent(harness: Harn
     ]
 
 
+@pytest.mark.parametrize("deleting", [False, True])
 async def test_an_api_server_that_cannot_serve_a_secret_is_logged_once_a_reconcile(
-    harness: Harness, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture, *, deleting: bool
 ) -> None:
-    resource = await settled(harness)
+    resource = await settled(harness, deletionPolicy="Delete")
+    resource.deleting = deleting
     harness.secrets.put(None, "unreachable")
     await harness.reconcile_of(resource)
     (record,) = caplog.records
@@ -132,6 +134,18 @@ async def test_an_api_server_that_cannot_serve_a_secret_is_logged_once_a_reconci
     assert str(unreadable("unreachable")) in record.getMessage()
     assert "Secret" not in record.getMessage(), "it may be a Namespace that could not be read; the error says what"
     assert vars(record)["key"] == str(resource.key)
+
+
+async def test_a_finalizer_that_is_refused_keeps_no_endpoint_from_being_seen_to(harness: Harness) -> None:
+    harness.atlas.put(ENDPOINT, comment="one")
+    resource = harness.create(comment="two", deletionPolicy="Delete")
+    outcome = await harness.reconciler.reconcile(resource.body, resource.status)
+    assert outcome.metadata is not None
+    assert harness.atlas.calls == []
+    harness.reconciler.refused(resource.body, outcome, "they are not allowed here")
+    outcome = await harness.reconciler.reconcile(resource.body, resource.status)
+    assert outcome.metadata is not None, "it is tried again"
+    assert harness.atlas.calls == ["LIST", "PATCH comment"]
 
 
 async def test_a_resync_enqueues_an_invalid_spec_that_the_watch_missed(harness: Harness) -> None:

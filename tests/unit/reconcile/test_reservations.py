@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from unit.reconcile.harness import VPCE, Harness, Scope
+from unit.reconcile.harness import VPCE, Harness, Scope, atlas_error
 
 ANNOTATION = "atlas-endpoints.dev/endpoint-id"
 
@@ -39,6 +39,22 @@ async def test_those_that_are_lost_soon_are_replaced_ever_later(harness: Harness
         await harness.run_for(10)
     assert attempts == sorted(attempts)
     assert attempts[-1] > 4 * 60
+
+
+async def test_a_reason_of_another_version_does_not_keep_a_refused_one_from_being_made(harness: Harness) -> None:
+    harness.atlas.fail_once("POST", atlas_error("UpdateRejected", "POST"))
+    resource = harness.create(endpoint_id=None)
+    await harness.run_for(5)
+    assert resource.ready == ("False", "UpdateRejected")
+    conditions = [
+        {**each, "reason": "Newer"} if each["type"] == "Ready" else each for each in resource.status["conditions"]
+    ]
+    resource.status = {**resource.status, "conditions": conditions}
+    harness.annotate(resource, force_sync="now")
+    await harness.reconcile_of(resource)
+    assert resource.ready == ("False", "ReservationRequested")
+    await harness.run_for(5)
+    assert harness.atlas.endpoints
 
 
 async def test_of_two_restored_ones_that_are_reconciled_at_once_one_alone_writes_to_the_endpoint(

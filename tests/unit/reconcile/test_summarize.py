@@ -451,7 +451,8 @@ class TestHeldUp:
         [
             (NoRequeue(), None, None),
             (RequeueAfter(5), None, None),
-            (Backoff(), None, "ClusterUnavailable"),
+            (Backoff(), None, None),  # another replica leads
+            (Backoff(), "ClusterUnavailable", "ClusterUnavailable"),
             (Backoff(), "AtlasUnavailable", "AtlasUnavailable"),
             (RequeueAfter(5), "RateLimited", "RateLimited"),
         ],
