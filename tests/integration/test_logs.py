@@ -83,7 +83,7 @@ def test_each_change_is_one_line_with_its_facts_and_rest_is_none(case: Case) -> 
     assert "comment from 'theirs' to 'two'" in drifted["message"]
 
 
-def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(case: Case) -> None:
+def test_a_failure_is_one_warning_and_each_step_of_the_recovery_is_one_line(case: Case) -> None:
     """A failure that is tried again, its end, a suspension and its end, a deletion."""
     resources = case.resources
     case.told(lambda: case.create("two", deletionPolicy="Delete"))
@@ -119,7 +119,7 @@ def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(case:
     assert words[:2000] not in case.operator.log
 
 
-def test_at_rest_there_is_no_line_at_all_and_debug_tells_of_each_call(
+def test_at_rest_there_is_no_line_at_all_and_debug_logs_each_call(
     atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
 ) -> None:
     resources = make_resources("calm")

@@ -241,7 +241,7 @@ def test_one_that_was_there_before_is_left_alone_and_atlas_is_seen_to(
     waits_for(resources, "True", "Written")
 
 
-def test_without_the_right_it_says_which_one_and_goes_on_once_it_is_there(
+def test_a_missing_right_is_named_and_the_operator_continues_once_it_is_granted(
     control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
 ) -> None:
     resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))

@@ -165,7 +165,7 @@ def test_refused_credentials_are_tried_once_however_many_instances_they_are_for(
     assert len(checked.lines("skipped")) == 2
 
 
-def test_who_may_not_list_is_told_so(
+def test_credentials_that_may_not_list_are_reported(
     control_plane: ControlPlane,
     atlas: Atlas,
     resources: Resources,

@@ -40,7 +40,7 @@ def test_programs_get_one_document(check: Check, resources: Resources, place: Pl
     assert "missing" in problem["text"]
 
 
-def test_where_all_is_well_each_part_is_told_and_the_code_is_0(
+def test_without_a_problem_each_part_is_reported_and_the_code_is_0(
     check: Check, resources: Resources, place: Place, atlas: Atlas
 ) -> None:
     """By a service account and by an API key."""
@@ -62,7 +62,7 @@ def test_where_all_is_well_each_part_is_told_and_the_code_is_0(
     atlas.post("switches", ANNOUNCED)
 
 
-def test_announced_ends_of_the_api_are_told_with_their_dates(
+def test_announced_ends_of_the_api_are_reported_with_their_dates(
     check: Check, resources: Resources, place: Place, atlas: Atlas
 ) -> None:
     resources.create("orders", place.spec())
@@ -105,7 +105,9 @@ def _untimed(report: str) -> str:
     return re.sub(r"[0-9.]+ (m?s)\b", r"… \1", report)
 
 
-def test_with_writes_off_no_patch_is_sent_and_that_is_told(check: Check, resources: Resources, place: Place) -> None:
+def test_with_writes_off_no_patch_is_sent_and_the_report_shows_it(
+    check: Check, resources: Resources, place: Place
+) -> None:
     resources.create("orders", place.spec())
 
     checked = check("--writes", "off")
