@@ -119,22 +119,22 @@ def test_each_change_has_one_event_with_an_explanation(env: Env) -> None:
     env.becomes_ready()
     told: list[tuple[str, str]] = []
 
-    def is_told(*event: str) -> None:
+    def expect_event(*event: str) -> None:
         told.append((event[0], event[1]))
         env.resources.wait_events(NAME, *told)
 
     env.edit(comment="two")
     env.becomes_ready()
-    is_told(*UPDATED)
+    expect_event(*UPDATED)
     env.atlas.change(env.place, comment="somebody's")
-    is_told("Normal", "DriftCorrected")
+    expect_event("Normal", "DriftCorrected")
     env.edit(driftPolicy="Report")
     env.becomes_ready()
     for comment in ("theirs", "theirs, too"):
         env.atlas.change(env.place, comment=comment)
-        is_told("Warning", "Drifted")
+        expect_event("Warning", "Drifted")
     env.edit(suspend=True)
-    is_told("Normal", "Suspended")
+    expect_event("Normal", "Suspended")
     env.atlas.change(env.place, comment="two")
     env.edit(suspend=False)
     env.becomes_ready()

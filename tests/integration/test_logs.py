@@ -106,16 +106,16 @@ def test_a_failure_is_one_warning_and_each_step_of_the_recovery_is_one_line(case
         resources.wait_reason("orders", "Suspended")
         resources.edit("orders", suspend=False)
 
-    def is_told(found: list[dict[str, Any]], *reasons: str) -> None:
+    def expect_reasons(found: list[dict[str, Any]], *reasons: str) -> None:
         assert [(each["level"], each["reason"]) for each in found] == [("INFO", reason) for reason in reasons]
 
-    is_told(case.told(suspend_and_resume, lines=2), "Suspended", "Available")
+    expect_reasons(case.told(suspend_and_resume, lines=2), "Suspended", "Available")
 
     before = len(case.lines())
     resources.delete("orders")
     wait_until(lambda: not resources.exists("orders"), "the resource to go")
     wait_until(lambda: len(case.lines()) >= before + 2, "its last line")
-    is_told(case.lines()[before:], "Deleting", "EndpointDeleted")
+    expect_reasons(case.lines()[before:], "Deleting", "EndpointDeleted")
     assert words[:2000] not in case.operator.log
 
 

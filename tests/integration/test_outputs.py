@@ -120,11 +120,11 @@ def config_maps(control_plane: ControlPlane, resources: Resources) -> Iterator[C
 def waits_for(resources: Resources, status: str, reason: str) -> dict[str, Any]:
     """Wait until the resource says how it stands with its ConfigMap, and give it."""
 
-    def is_told(body: dict[str, Any]) -> bool:
+    def is_reported(body: dict[str, Any]) -> bool:
         found = condition(body, "OutputsWritten")
         return found is not None and (found["status"], found["reason"]) == (status, reason)
 
-    return resources.wait("orders", is_told, says=reason)
+    return resources.wait("orders", is_reported, says=reason)
 
 
 def substituted(text: str, values: dict[str, str]) -> str:

@@ -107,19 +107,19 @@ def resolved(body: dict[str, Any]) -> tuple[str, str]:
     return (found["status"], found["reason"]) if found else ("", "")
 
 
-def tells(env: Env, status: str, reason: str, *words: str) -> dict[str, Any]:
+def reported(env: Env, status: str, reason: str, *words: str) -> dict[str, Any]:
     """Wait until the condition about references says so, in these words, and give the resource."""
 
-    def is_told(body: dict[str, Any]) -> bool:
+    def is_reported(body: dict[str, Any]) -> bool:
         message = (condition(body, "ReferencesResolved") or {}).get("message", "")
         return resolved(body) == (status, reason) and all(word in message for word in words)
 
-    return env.resources.wait(NAME, is_told, says=f"{status} {reason}: {words}")
+    return env.resources.wait(NAME, is_reported, says=f"{status} {reason}: {words}")
 
 
 def waits_for(env: Env, reason: str, *words: str) -> dict[str, Any]:
     """Wait until what the spec refers to is told to be missing, in these words, and give the resource."""
-    return tells(env, "False", reason, *words)
+    return reported(env, "False", reason, *words)
 
 
 def misses_its_project(env: Env, reason: str, *words: str) -> None:
@@ -268,7 +268,7 @@ def test_an_endpoint_is_reserved_and_connected_once_the_project_is_made(
     body = env.becomes_ready()
     assert body["status"]["resolved"]["projectId"] == env.place.project
     assert body["status"]["reservation"]["endpointId"] == body["status"]["endpoint"]["id"]
-    tells(env, "True", "Resolved")
+    reported(env, "True", "Resolved")
     assert writes(env).count("POST") == 1
     shown = control_plane.kubectl("get", "spe", NAME, f"--namespace={env.resources.namespace}", "--output=wide").stdout
     assert env.place.project in shown
