@@ -53,7 +53,7 @@ def problems(answer: httpx.Response) -> list[str]:
     return [failure["message"]]
 
 
-def assert_as_told(found: list[str], case: Case) -> None:
+def assert_as_in_the_table(found: list[str], case: Case) -> None:
     assert bool(found) == bool(case.refused), found
     for field, because in case.refused.items():
         assert any(field in problem and because in problem for problem in found), found
@@ -63,7 +63,7 @@ def assert_as_told(found: list[str], case: Case) -> None:
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 def test_the_api_server_accepts_or_refuses_a_new_resource_as_in_the_table(case: Case, api: httpx.Client) -> None:
     answer = api.post("", json=case.manifest, params=STRICT | {"dryRun": "All"})
-    assert_as_told(problems(answer), case)
+    assert_as_in_the_table(problems(answer), case)
 
 
 @pytest.mark.parametrize("case", update_cases(), ids=lambda case: case.name)
@@ -76,7 +76,7 @@ def test_the_api_server_accepts_or_refuses_a_change_as_in_the_table(case: Update
         assert old.is_success, old.text
     try:
         answer = api.put(name, json=old.json() | {"spec": case.manifest["spec"]}, params=STRICT)
-        assert_as_told(problems(answer), case)
+        assert_as_in_the_table(problems(answer), case)
         now = api.get(name).json()
         assert now["spec"] == (case.before if case.refused else case.manifest)["spec"]
         assert now["metadata"]["generation"] == (1 if case.refused else 2)
