@@ -90,7 +90,7 @@ def _fields(schema: Mapping[str, Any], path: str, rules: Mapping[str, list[str]]
         if field.path in rules:
             yield "\n".join(
                 [
-                    "What breaks a rule is refused, and told one of these:",
+                    "The API server refuses a value that breaks a rule, with one of these messages:",
                     "",
                     *(f"- {each}" for each in rules[field.path]),
                 ]
