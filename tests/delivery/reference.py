@@ -40,8 +40,8 @@ def resource() -> str:
         "# ServerlessPrivateEndpoint",
         (
             f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {names['kind']}`; for kubectl `{names['plural']}`,"
-            f" short `{names['shortNames'][0]}`. `kubectl explain` tells the same. A field"
-            " that is not named here is refused by kubectl."
+            f" short `{names['shortNames'][0]}`. `kubectl explain` shows the same texts."
+            " kubectl refuses a field that this page does not contain."
         ),
         schema["description"],
         "Selectors of fields: "
