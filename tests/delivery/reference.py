@@ -40,8 +40,8 @@ def resource() -> str:
         "# ServerlessPrivateEndpoint",
         (
             f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {names['kind']}`; for kubectl `{names['plural']}`,"
-            f" short `{names['shortNames'][0]}`. `kubectl explain` tells the same. A field"
-            " that is not named here is refused by kubectl."
+            f" short `{names['shortNames'][0]}`. `kubectl explain` shows the same texts."
+            " kubectl refuses a field that this page does not contain."
         ),
         schema["description"],
         "Selectors of fields: "
@@ -90,7 +90,7 @@ def _fields(schema: Mapping[str, Any], path: str, rules: Mapping[str, list[str]]
         if field.path in rules:
             yield "\n".join(
                 [
-                    "What breaks a rule is refused, and told one of these:",
+                    "The API server refuses a value that breaks a rule, with one of these messages:",
                     "",
                     *(f"- {each}" for each in rules[field.path]),
                 ]

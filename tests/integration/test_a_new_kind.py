@@ -192,7 +192,7 @@ def test_the_commands_plan_and_status_show_it(
     assert (code, f"Notice: id '{NOTICE_ID}', status 'SHOWN', text 'ours'" in shown) == (0, True), shown
 
 
-def test_a_resource_whose_entry_is_nowhere_says_so(resources: Resources, noticing_atlas: Atlas) -> None:
+def test_a_resource_without_an_entry_in_atlas_reports_it(resources: Resources, noticing_atlas: Atlas) -> None:
     resources.create("one", Project(noticing_atlas, 0).spec(noticeId="cd" * 12))
 
     body = resources.wait_reason("one", "EndpointNotFound")

@@ -88,7 +88,7 @@ def test_bad_input(running: Running, sentence: str) -> None:
     running.outcome(sentence)
 
 
-def test_a_spec_that_is_newer_than_the_operator_is_told_and_not_acted_on(newer_crd: None, env: Env) -> None:
+def test_a_spec_that_is_newer_than_the_operator_is_reported_and_not_applied(newer_crd: None, env: Env) -> None:
     env.create(connected=True, comment="ours")
     before = env.becomes_ready()["status"]
 

@@ -53,7 +53,7 @@ def problems(answer: httpx.Response) -> list[str]:
     return [failure["message"]]
 
 
-def assert_as_told(found: list[str], case: Case) -> None:
+def assert_as_in_the_table(found: list[str], case: Case) -> None:
     assert bool(found) == bool(case.refused), found
     for field, because in case.refused.items():
         assert any(field in problem and because in problem for problem in found), found
@@ -61,13 +61,13 @@ def assert_as_told(found: list[str], case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
-def test_the_api_server_judges_a_new_resource_as_the_table_says(case: Case, api: httpx.Client) -> None:
+def test_the_api_server_accepts_or_refuses_a_new_resource_as_in_the_table(case: Case, api: httpx.Client) -> None:
     answer = api.post("", json=case.manifest, params=STRICT | {"dryRun": "All"})
-    assert_as_told(problems(answer), case)
+    assert_as_in_the_table(problems(answer), case)
 
 
 @pytest.mark.parametrize("case", update_cases(), ids=lambda case: case.name)
-def test_the_api_server_judges_a_change_as_the_table_says(case: UpdateCase, api: httpx.Client) -> None:
+def test_the_api_server_accepts_or_refuses_a_change_as_in_the_table(case: UpdateCase, api: httpx.Client) -> None:
     name = case.before["metadata"]["name"]
     old = api.post("", json=case.before, params=STRICT)
     assert old.status_code == httpx.codes.CREATED, old.text
@@ -76,7 +76,7 @@ def test_the_api_server_judges_a_change_as_the_table_says(case: UpdateCase, api:
         assert old.is_success, old.text
     try:
         answer = api.put(name, json=old.json() | {"spec": case.manifest["spec"]}, params=STRICT)
-        assert_as_told(problems(answer), case)
+        assert_as_in_the_table(problems(answer), case)
         now = api.get(name).json()
         assert now["spec"] == (case.before if case.refused else case.manifest)["spec"]
         assert now["metadata"]["generation"] == (1 if case.refused else 2)
@@ -90,7 +90,9 @@ def test_the_crd_is_established_and_structural(control_plane: ControlPlane, crd:
     assert conditions == {"NamesAccepted": "True", "Established": "True"}
 
 
-def test_a_resource_that_nobody_has_looked_at_says_so(created: Mapping[str, Any], api: httpx.Client) -> None:
+def test_the_status_of_a_new_resource_shows_that_nothing_has_observed_it(
+    created: Mapping[str, Any], api: httpx.Client
+) -> None:
     assert api.get("created").json()["status"] == {"observedGeneration": -1}
 
 

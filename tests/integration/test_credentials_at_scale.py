@@ -119,7 +119,7 @@ def refused(
     many.resources.close()
 
 
-def test_500_resources_are_told_that_their_credentials_are_refused_and_others_are_ready_beside_them(
+def test_500_resources_report_refused_credentials_and_others_beside_them_are_ready(
     refused: Refused, record_property: RecordProperty
 ) -> None:
     refused.many.wait("good")

@@ -14,7 +14,7 @@ from demo.set_ups import SET_UPS
 ROOT = Path(__file__).parents[2]
 
 
-def test_each_set_up_says_what_is_expected_and_is_healed_as_the_page_says() -> None:
+def test_each_set_up_has_the_expected_status_and_the_solution_of_the_page() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "demo.broken"],
         cwd=ROOT,

@@ -151,7 +151,7 @@ def test_resources_that_are_deleted_and_created_anew_at_once_are_all_served(env:
         env.becomes_ready(name)
 
 
-def test_with_the_operator_stopped_nobody_is_told_ready(
+def test_with_the_operator_stopped_no_wait_for_ready_succeeds(
     control_plane: ControlPlane, atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
 ) -> None:
     resources = make_resources("stopped")

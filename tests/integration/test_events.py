@@ -113,28 +113,28 @@ def test_normal_progress_is_not_announced_and_an_edit_that_fails_is(env: Env) ->
     assert "comment from 'one' to 'two'" in updated["note"]
 
 
-def test_each_change_is_told_once_and_in_words(env: Env) -> None:
+def test_each_change_has_one_event_with_an_explanation(env: Env) -> None:
     """An edit, drift that is set back, drift that is only reported, a suspension and its end; and nothing in between."""
     env.create(connected=True, comment="one")
     env.becomes_ready()
     told: list[tuple[str, str]] = []
 
-    def is_told(*event: str) -> None:
+    def expect_event(*event: str) -> None:
         told.append((event[0], event[1]))
         env.resources.wait_events(NAME, *told)
 
     env.edit(comment="two")
     env.becomes_ready()
-    is_told(*UPDATED)
+    expect_event(*UPDATED)
     env.atlas.change(env.place, comment="somebody's")
-    is_told("Normal", "DriftCorrected")
+    expect_event("Normal", "DriftCorrected")
     env.edit(driftPolicy="Report")
     env.becomes_ready()
     for comment in ("theirs", "theirs, too"):
         env.atlas.change(env.place, comment=comment)
-        is_told("Warning", "Drifted")
+        expect_event("Warning", "Drifted")
     env.edit(suspend=True)
-    is_told("Normal", "Suspended")
+    expect_event("Normal", "Suspended")
     env.atlas.change(env.place, comment="two")
     env.edit(suspend=False)
     env.becomes_ready()
@@ -153,7 +153,7 @@ def test_each_change_is_told_once_and_in_words(env: Env) -> None:
     assert re.search(r"Normal\s+DriftCorrected .*comment from 'somebody's' to 'two'\.", described(env))
 
 
-def test_a_first_contact_tells_what_it_changes_before_it_does(env: Env) -> None:
+def test_a_first_contact_has_an_event_before_it_changes_anything(env: Env) -> None:
     env.atlas.connect(env.place, "somebody's")
     env.atlas.fail(env.place, method="PATCH", status=503)
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="ours")
@@ -175,7 +175,7 @@ def test_a_first_contact_tells_what_it_changes_before_it_does(env: Env) -> None:
 
 
 @pytest.mark.parametrize(("policy", "reason"), [("Plan", "Planned"), ("Observe", "Drifted")])
-def test_what_is_only_planned_or_observed_is_told_by_the_status_and_not_as_something_about_to_be_done(
+def test_a_plan_or_an_observation_is_in_the_status_and_has_no_event_of_a_coming_change(
     env: Env, policy: str, reason: str
 ) -> None:
     env.atlas.connect(env.place, "somebody's")

@@ -120,7 +120,7 @@ def test_each_endpoint_gets_a_file_and_a_plan_of_the_folder_finds_nothing_to_do(
         pytest.param((), {"CLIENT_SECRET": ""}, "MONGODB_ATLAS_CLIENT_SECRET", id="half of the credentials"),
     ],
 )
-def test_what_cannot_be_read_gives_1_and_is_told(  # noqa: PLR0917  # fixtures
+def test_a_failed_read_is_reported_and_the_code_is_1(  # noqa: PLR0917  # fixtures
     flags: tuple[str, ...],
     variables: dict[str, str],
     said: str,
@@ -138,7 +138,7 @@ def test_what_cannot_be_read_gives_1_and_is_told(  # noqa: PLR0917  # fixtures
     assert said in imported.errors
 
 
-def test_an_endpoint_that_is_being_deleted_is_left_out_and_told(run: Run, atlas: Atlas, place: Place) -> None:
+def test_an_endpoint_that_is_being_deleted_is_omitted_and_reported(run: Run, atlas: Atlas, place: Place) -> None:
     atlas.change(place.sibling(1), status="DELETING")
     atlas.fail(place, method="GET", status=503, times=1)
 

@@ -231,7 +231,7 @@ def stop_at_rest(replicas: Replicas) -> None:
     """What is edited meanwhile waits in the stopped one's watch."""
 
 
-def stop_while_it_looks(replicas: Replicas) -> None:
+def stop_while_it_observes(replicas: Replicas) -> None:
     """It is about to connect an endpoint, as soon as Atlas has answered what there is."""
     other = replicas.place.sibling(1)
     replicas.atlas.change(other, status="RESERVED")
@@ -255,7 +255,7 @@ def stop_while_it_ends(replicas: Replicas) -> None:
     wait_until(lambda: "Stopping" in replicas.running[0].log, "the signal")
 
 
-MOMENTS = (stop_at_rest, stop_while_it_looks, stop_while_it_writes, stop_while_it_ends)
+MOMENTS = (stop_at_rest, stop_while_it_observes, stop_while_it_writes, stop_while_it_ends)
 
 
 def test_a_leader_that_is_stopped_past_its_lease_and_goes_on_writes_nothing(
@@ -291,7 +291,7 @@ def settled(replicas: Replicas) -> list[dict[str, Any]]:
     return [replicas.resources.wait_ready(body["metadata"]["name"]) for body in replicas.resources.all()]
 
 
-def test_a_replica_that_may_not_have_the_lease_says_what_is_missing_and_is_not_ready(
+def test_a_replica_without_rights_on_the_lease_reports_the_missing_right_and_is_not_ready(
     make_replicas: Callable[[], Replicas],
 ) -> None:
     replicas = make_replicas()

@@ -83,7 +83,7 @@ def test_each_change_is_one_line_with_its_facts_and_rest_is_none(case: Case) -> 
     assert "comment from 'theirs' to 'two'" in drifted["message"]
 
 
-def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(case: Case) -> None:
+def test_a_failure_is_one_warning_and_each_step_of_the_recovery_is_one_line(case: Case) -> None:
     """A failure that is tried again, its end, a suspension and its end, a deletion."""
     resources = case.resources
     case.told(lambda: case.create("two", deletionPolicy="Delete"))
@@ -106,20 +106,20 @@ def test_a_failure_is_one_warning_and_each_step_of_the_way_out_is_one_line(case:
         resources.wait_reason("orders", "Suspended")
         resources.edit("orders", suspend=False)
 
-    def is_told(found: list[dict[str, Any]], *reasons: str) -> None:
+    def expect_reasons(found: list[dict[str, Any]], *reasons: str) -> None:
         assert [(each["level"], each["reason"]) for each in found] == [("INFO", reason) for reason in reasons]
 
-    is_told(case.told(suspend_and_resume, lines=2), "Suspended", "Available")
+    expect_reasons(case.told(suspend_and_resume, lines=2), "Suspended", "Available")
 
     before = len(case.lines())
     resources.delete("orders")
     wait_until(lambda: not resources.exists("orders"), "the resource to go")
     wait_until(lambda: len(case.lines()) >= before + 2, "its last line")
-    is_told(case.lines()[before:], "Deleting", "EndpointDeleted")
+    expect_reasons(case.lines()[before:], "Deleting", "EndpointDeleted")
     assert words[:2000] not in case.operator.log
 
 
-def test_at_rest_there_is_no_line_at_all_and_debug_tells_of_each_call(
+def test_at_rest_there_is_no_line_at_all_and_debug_logs_each_call(
     atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
 ) -> None:
     resources = make_resources("calm")

@@ -120,11 +120,11 @@ def config_maps(control_plane: ControlPlane, resources: Resources) -> Iterator[C
 def waits_for(resources: Resources, status: str, reason: str) -> dict[str, Any]:
     """Wait until the resource says how it stands with its ConfigMap, and give it."""
 
-    def is_told(body: dict[str, Any]) -> bool:
+    def is_reported(body: dict[str, Any]) -> bool:
         found = condition(body, "OutputsWritten")
         return found is not None and (found["status"], found["reason"]) == (status, reason)
 
-    return resources.wait("orders", is_told, says=reason)
+    return resources.wait("orders", is_reported, says=reason)
 
 
 def substituted(text: str, values: dict[str, str]) -> str:
@@ -241,7 +241,7 @@ def test_one_that_was_there_before_is_left_alone_and_atlas_is_seen_to(
     waits_for(resources, "True", "Written")
 
 
-def test_without_the_right_it_says_which_one_and_goes_on_once_it_is_there(
+def test_a_missing_right_is_named_and_the_operator_continues_once_it_is_granted(
     control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
 ) -> None:
     resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))

@@ -75,7 +75,7 @@ def manifest(place: Place, name: str = "orders", **fields: Any) -> str:
     return yaml.safe_dump(body, explicit_start=True)
 
 
-def test_a_pull_request_is_told_what_it_would_change_and_to_programs_with_3(
+def test_the_plan_of_a_pull_request_shows_its_changes_and_the_code_is_3(
     plan: Plan, atlas: Atlas, place: Place, tmp_path: Path
 ) -> None:
     """Also from folders below, if that is asked for: to find nothing is no success."""
@@ -91,7 +91,7 @@ def test_a_pull_request_is_told_what_it_would_change_and_to_programs_with_3(
     assert "  ~ comment: 'before' -> 'after'" in planned.output
 
 
-def test_what_the_operator_would_send_is_what_the_plan_says(plan: Plan, place: Place) -> None:
+def test_the_operator_would_send_exactly_what_the_plan_shows(plan: Plan, place: Place) -> None:
     planned = plan("-o", "json", "-f", "-", text=manifest(place, cloudProviderEndpointId=CLOUD_ENDPOINT, comment="new"))
 
     document = json.loads(planned.output)
@@ -146,7 +146,7 @@ def test_an_api_key_will_do(plan: Plan, atlas: Atlas, place: Place) -> None:
     assert planned.code == 0
 
 
-def test_what_cannot_be_planned_gives_1_and_the_others_are_planned_all_the_same(
+def test_a_failed_plan_exits_with_1_and_the_others_are_planned(
     plan: Plan, atlas: Atlas, place: Place, tmp_path: Path
 ) -> None:
     """An endpoint that is not there, a mistake, and files of which each could end a run."""
@@ -170,7 +170,7 @@ def test_what_cannot_be_planned_gives_1_and_the_others_are_planned_all_the_same(
     assert found == {"a": "Unknown", "b": "Invalid", "c": "Invalid", "d": "Invalid", "e": "Invalid", "o": "Update"}
 
 
-def test_an_export_beside_the_manifests_tells_who_owns_an_endpoint_and_is_not_counted(
+def test_an_export_beside_the_manifests_shows_the_owner_of_an_endpoint_and_is_not_counted(
     plan: Plan, atlas: Atlas, place: Place, tmp_path: Path
 ) -> None:
     """As `kubectl get spe -A -o yaml | atlas-endpoints plan -f deploy/ -f -` gives it."""
@@ -204,7 +204,7 @@ def test_an_export_beside_the_manifests_tells_who_owns_an_endpoint_and_is_not_co
     assert "default/one" in warning
 
 
-def test_a_certificate_file_that_is_not_there_gives_1(plan: Plan, tmp_path: Path) -> None:
+def test_with_a_missing_certificate_file_the_code_is_1(plan: Plan, tmp_path: Path) -> None:
     planned = plan("-f", str(tmp_path), "--ca-file", str(tmp_path / "none.pem"))
 
     assert (planned.code, planned.output) == (1, "")

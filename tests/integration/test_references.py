@@ -107,19 +107,19 @@ def resolved(body: dict[str, Any]) -> tuple[str, str]:
     return (found["status"], found["reason"]) if found else ("", "")
 
 
-def tells(env: Env, status: str, reason: str, *words: str) -> dict[str, Any]:
+def reported(env: Env, status: str, reason: str, *words: str) -> dict[str, Any]:
     """Wait until the condition about references says so, in these words, and give the resource."""
 
-    def is_told(body: dict[str, Any]) -> bool:
+    def is_reported(body: dict[str, Any]) -> bool:
         message = (condition(body, "ReferencesResolved") or {}).get("message", "")
         return resolved(body) == (status, reason) and all(word in message for word in words)
 
-    return env.resources.wait(NAME, is_told, says=f"{status} {reason}: {words}")
+    return env.resources.wait(NAME, is_reported, says=f"{status} {reason}: {words}")
 
 
 def waits_for(env: Env, reason: str, *words: str) -> dict[str, Any]:
     """Wait until what the spec refers to is told to be missing, in these words, and give the resource."""
-    return tells(env, "False", reason, *words)
+    return reported(env, "False", reason, *words)
 
 
 def misses_its_project(env: Env, reason: str, *words: str) -> None:
@@ -209,7 +209,7 @@ def test_an_object_that_goes_leaves_atlas_as_it_is(connected: Env, vpc_endpoint:
     assert len(connected.patches()) == 1
 
 
-def test_a_changed_value_is_noticed_by_itself_and_refused_in_the_words_of_atlas(
+def test_a_changed_value_is_detected_and_the_refusal_has_atlas_s_message(
     connected: Env, vpc_endpoint: CloudObject
 ) -> None:
     """An endpoint that is AVAILABLE takes no other private endpoint; nothing of it looks like drift."""
@@ -231,7 +231,7 @@ def test_a_changed_value_is_noticed_by_itself_and_refused_in_the_words_of_atlas(
 @pytest.mark.parametrize(
     "value", ["../../secrets/atlas-credentials", f"{CLOUD_ENDPOINT}\n", "x" * 5000, "vpce-\u202e0123456789abcdef"]
 )
-def test_a_value_that_is_none_is_told_and_never_sent(env: Env, vpc_endpoint: CloudObject, value: str) -> None:
+def test_an_invalid_value_is_reported_and_never_sent(env: Env, vpc_endpoint: CloudObject, value: str) -> None:
     appears(vpc_endpoint, value)
     env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
     says = (".status.vpcEndpointID of VPCEndpoint vpc",)
@@ -268,13 +268,13 @@ def test_an_endpoint_is_reserved_and_connected_once_the_project_is_made(
     body = env.becomes_ready()
     assert body["status"]["resolved"]["projectId"] == env.place.project
     assert body["status"]["reservation"]["endpointId"] == body["status"]["endpoint"]["id"]
-    tells(env, "True", "Resolved")
+    reported(env, "True", "Resolved")
     assert writes(env).count("POST") == 1
     shown = control_plane.kubectl("get", "spe", NAME, f"--namespace={env.resources.namespace}", "--output=wide").stdout
     assert env.place.project in shown
 
 
-def test_a_project_that_goes_is_told_and_the_endpoint_goes_on_and_is_deleted_in_the_end(
+def test_a_deleted_project_object_is_reported_and_the_endpoint_is_managed_until_its_deletion(
     env: Env, project: CloudObject
 ) -> None:
     made(env, project)
@@ -314,7 +314,7 @@ def test_another_project_is_refused_and_nothing_is_sent_to_either(env: Env, proj
 
 
 @pytest.mark.parametrize("value", ["Orders", "../../../orgs", f"{NOWHERE}\n", NOWHERE.upper()])
-def test_what_is_no_project_is_told_and_never_a_part_of_a_path(env: Env, project: CloudObject, value: str) -> None:
+def test_an_invalid_project_is_reported_and_never_a_part_of_a_path(env: Env, project: CloudObject, value: str) -> None:
     project.create({"name": "Orders"})
     report(project, value)
     before = len(env.atlas.requests())

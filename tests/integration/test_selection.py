@@ -75,7 +75,7 @@ def test_a_resource_that_loses_the_label_with_work_to_do_is_left_as_it_is_until_
     assert {each["comment"] for each in env.patches()} == {"two", "three"}
 
 
-def test_a_resource_that_loses_the_label_while_the_operator_looks_has_nothing_sent_and_nothing_written(
+def test_a_resource_that_loses_the_label_during_a_reconcile_has_nothing_sent_and_nothing_written(
     env: Env,
 ) -> None:
     env.atlas.connect(env.place, "one")
@@ -186,7 +186,7 @@ def test_two_operators_with_disjoint_selectors_serve_each_its_own_in_one_namespa
         ("-team", "name part must consist of alphanumeric characters"),
     ],
 )
-def test_a_selector_that_the_api_server_cannot_read_ends_the_operator_with_its_words(
+def test_an_invalid_selector_ends_the_operator_with_the_api_server_s_message(
     selector: str, words: str, control_plane: ControlPlane, atlas: Atlas, tmp_path: Path
 ) -> None:
     grant(control_plane, "default", "operator-misled")

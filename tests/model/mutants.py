@@ -1,6 +1,6 @@
-"""Bugs of the kinds that operators have had, planted by patching: the explorer has to find each in a small environment.
+"""Bugs that operators have had, planted by patching: the explorer must find each bug in a small environment.
 
-Each names the environment that shows it, with the least that is needed to. A wrong function is given the right one first.
+Each bug names the smallest environment that shows it. The first argument of a wrong function is the right one.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def plants(bug: str, invariant: Invariant, model: Environment, owner: Any, name:
 
 
 @plants(
-    "it says what a PATCH will have done, and sends it afterwards",
+    "the status contains the result of a PATCH before the PATCH is sent",
     Invariant.CLAIMS,
     model_of(EDIT, settled=1, left="fault"),
     Gateway,
@@ -108,7 +108,7 @@ def _snake(name: str) -> str:
 
 
 @plants(
-    "a new generation waits until the old one's backoff is over",
+    "a new generation waits for the backoff of the old one",
     Invariant.AT_ONCE,
     model_of(REVERT, settled=1, left="fault"),
     Queue,
@@ -120,7 +120,7 @@ def _keeps_the_old_backoff(right: Any, self: Any, key: Any, **kwargs: Any) -> No
 
 
 @plants(
-    "an edit that arrives while a pass runs is forgotten", Invariant.AT_ONCE, model_of(REVERT, settled=1), Queue, "done"
+    "an edit that arrives during a reconcile is lost", Invariant.AT_ONCE, model_of(REVERT, settled=1), Queue, "done"
 )
 def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, *, delay: Any = None) -> None:
     self.forget(key)
@@ -130,7 +130,7 @@ def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, *, delay: An
 
 
 @plants(
-    "two passes run over one resource at once", Invariant.ONE_AT_A_TIME, model_of(REVERT, settled=1), Controller, "run"
+    "one resource has two reconciles at once", Invariant.ONE_AT_A_TIME, model_of(REVERT, settled=1), Controller, "run"
 )
 async def _runs_twice(right: Any, self: Any, key: Any) -> Any:
     following, _ = await asyncio.gather(right(self, key), right(self, key))
@@ -149,18 +149,18 @@ def _list_overwrites(right: Any, known: Any, listing: Any, began: Any, **written
 
 
 @plants(
-    "a write of unknown fate leaves the last observation as it was",
+    "an unknown outcome of a write keeps the last observation",
     Invariant.REST,
     model_of(REVERT, settled=1, left="fault"),
     ObservationCache,
     "outcome_unknown",
 )
-def _doubts_nothing(right: Any, self: Any, scope: Any, entry: str) -> None:
-    """Keep what was observed before, whatever became of the write."""
+def _keeps_the_observation(right: Any, self: Any, scope: Any, entry: str) -> None:
+    """Keep the last observation, with any outcome of the write."""
 
 
 @plants(
-    "memory is enough to be Ready",
+    "a resource is Ready without a new observation",
     Invariant.CLAIMS,
     GATE["the sync interval is edited, and somebody changes the endpoint"],
     observe,
@@ -173,7 +173,7 @@ def _ready_from_memory(right: Any, facts: Any, decision: Any, began: Any, is_cla
 
 
 @plants(
-    "a status that could not be written is given up",
+    "a failed status update is not repeated",
     Invariant.REST,
     model_of(EDIT, settled=1, left="fault"),
     Ports,
@@ -187,19 +187,19 @@ async def _write_drops(right: Any, self: Any, body: Any, status: Any) -> Any:
 
 
 @plants(
-    "a status speaks of a generation that no pass was over",
+    "a status has a generation that was not reconciled",
     Invariant.WORDS,
     model_of(REVERT, settled=1),
     Reconciler,
     "render",
 )
-def _speaks_of_what_it_has_not_seen(right: Any, self: Any, body: Any, previous: Any, outcome: Any) -> Any:
+def _shows_a_newer_generation(right: Any, self: Any, body: Any, previous: Any, outcome: Any) -> Any:
     generation = body["metadata"]["generation"]
     return right(self, body, previous, replace(outcome, generation=max(outcome.generation, generation)))
 
 
 @plants(
-    "what was confirmed before stands although a later write may have undone it",
+    "confirmed values stay although a later write may have replaced them",
     Invariant.STALLED,
     model_of(REPORTED, settled=1, left="crash, lost answer", within=SLOWLY),
     summarize,
@@ -210,41 +210,41 @@ def _keeps_what_was_confirmed(right: Any, kind: Any, facts: Any, trouble: Any, *
 
 
 @plants(
-    "nobody looks again when a lost write may have arrived late",
+    "the endpoint is not observed again when a lost write may have arrived late",
     Invariant.REST,
     model_of(REVERT, settled=1, left="fault"),
     ObservationCache,
     "unknown_for",
 )
-def _looks_no_more(right: Any, self: Any, scope: Any, entry: str) -> Any:
+def _does_not_observe_again(right: Any, self: Any, scope: Any, entry: str) -> Any:
     left = right(self, scope, entry)
     return left if left is None else 0.0 if left < UNKNOWN_FOR else None
 
 
 @plants(
-    "what has vanished without an event stays in the store",
+    "an object that was deleted without an event stays in the cache",
     Invariant.REST,
     GATE["a resource is deleted, and an event is lost"],
     Comparison,
     "vanished",
 )
-def _misses_what_vanished(right: Any, self: Any, listed: Any) -> list[Any]:
+def _keeps_deleted_objects(right: Any, self: Any, listed: Any) -> list[Any]:
     return []
 
 
 @plants(
-    "an outdated body is taken for news",
+    "an outdated object replaces a newer one",
     Invariant.FORWARD,
     model_of(EDIT, settled=1, left="stale event", within=SLOWLY),
     cache,
     "is_older",
 )
-def _believes_any_body(right: Any, body: Any, known: Any) -> bool:
+def _accepts_any_object(right: Any, body: Any, known: Any) -> bool:
     return False
 
 
 @plants(
-    "a body of the same generation is taken for news, however old it is",
+    "an object of the same generation replaces a newer one, with any age",
     Invariant.FORWARD,
     model_of(EDIT, settled=1, left="stale event", within=SLOWLY),
     cache,
@@ -261,7 +261,7 @@ def _one_worker(right: Any, self: Any, *arguments: Any, workers: int, **further:
 
 
 @plants(
-    "the Lease is released while a write is under way",
+    "the Lease is released while a write is in progress",
     Invariant.RELEASE,
     model_of(EDIT, settled=1, replicas=2, left="hand over"),
     Core,
@@ -273,48 +273,48 @@ async def _stops_at_once(right: Any, self: Any, workers: Any, *, within: float) 
 
 
 @plants(
-    "the Lease is released when the time for finishing is over, whatever is under way",
+    "the Lease is released at the end of the grace period, with any work in progress",
     Invariant.RELEASE,
     model_of(EDIT, settled=1, replicas=2, left="hand over, slow, slow", within=SLOWLY),
     Core,
     "stop",
 )
-async def _takes_time_for_rest(right: Any, self: Any, workers: Any, *, within: float) -> bool:
+async def _ends_after_the_grace_period(right: Any, self: Any, workers: Any, *, within: float) -> bool:
     await right(self, workers, within=within)
     return True
 
 
 @plants(
-    "a replica writes without asking whether it leads",
+    "a replica writes without a check whether it leads",
     Invariant.LEADER,
     model_of(EDIT, settled=1, replicas=2, left="silence", within=SLOWLY),
     Ports,
     "may_write",
 )
-def _asks_nobody(right: Any, self: Any) -> bool:
+def _writes_without_the_lease(right: Any, self: Any) -> bool:
     return True
 
 
 @plants(
-    "a resource goes as soon as Atlas was asked to delete its endpoint",
+    "a resource ends as soon as the deletion of its endpoint was requested",
     Invariant.KEPT,
     model_of(DELETE, settled=1, left="crash", within=SLOWLY),
     Finisher,
     "_waiting",
 )
-def _goes_when_asked(right: Any, self: Any, facts: Any, decision: Any) -> Any:
+def _ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any:
     return replace(quiet(facts.generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
 @plants(
-    "a resource goes without waiting for an endpoint that may have been reserved",
+    "a resource ends without waiting for an endpoint that may have been reserved",
     Invariant.KEPT,
     model_of(BRIEF, left="lost answer, list lags, list lags", within=SLOWLY),
     decide,
     "may_arrive_for",
 )
 @plants(
-    "an endpoint that may have been reserved is asked for again at once",
+    "an endpoint that may have been reserved is requested again at once",
     Invariant.ONCE,
     model_of(RESERVE, left="lost answer, list lags, list lags", within=SLOWLY),
     creation,
@@ -325,53 +325,53 @@ def _waits_for_no_reservation(right: Any, *asked: Any) -> float:
 
 
 @plants(
-    "an endpoint is asked for without telling before",
+    "an endpoint is requested before the status records it",
     Invariant.ONCE,
     model_of(RESERVE, left="crash, list lags, list lags", within=SLOWLY),
     Ports,
     "write",
 )
-async def _asks_without_telling(right: Any, self: Any, body: Any, status: Any) -> Any:
+async def _requests_without_a_record(right: Any, self: Any, body: Any, status: Any) -> Any:
     intends = "endpointId" not in status.get("reservation", {"endpointId": None})
     return {**body, "status": status} if intends else await right(self, body, status)
 
 
 @plants(
-    "an endpoint counts as there when it is about to be asked for",
+    "an endpoint counts as reserved when it is about to be requested",
     Invariant.PRESENT,
     model_of(RESERVE, left="fault", within=SLOWLY),
     Converger,
     "_intend",
 )
-def _is_there_when_asked_for(right: Any, self: Any, *intended: Any) -> Any:
+def _is_reserved_when_requested(right: Any, self: Any, *intended: Any) -> Any:
     outcome = right(self, *intended)
     return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE))
 
 
 @plants(
-    "a reservation that has expired is missed by nobody",
+    "an expired reservation is not detected",
     Invariant.REST,
     model_of(RESERVE, settled=1, left="expires", within=SLOWLY),
     decide,
     "_absent",
 )
-def _believes_no_absence(right: Any, facts: Any, entry: Any) -> Any:
+def _ignores_an_absence(right: Any, facts: Any, entry: Any) -> Any:
     return Decision(State(Reason.RESERVATION_REQUESTED, "It was reserved."), absent=entry)
 
 
 @plants(
-    "a resource takes its endpoint along from under another",
+    "a resource deletes an endpoint that another one names",
     Invariant.OWN,
     model_of(INHERITED, settled=1, within=SLOWLY),
     ownership,
     "needed_by",
 )
 def _nobody_needs_it(right: Any, *asked: Any) -> None:
-    """Take what is to go along, whoever else stands for it."""
+    """Delete the endpoint, with any other resource that names it."""
 
 
 @plants(
-    "each of two resources writes to the endpoint that both name",
+    "both resources write to the endpoint that they name",
     Invariant.OWNER,
     model_of(CLAIMED, within=SLOWLY),
     ownership,

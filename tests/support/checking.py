@@ -52,8 +52,8 @@ class Checked:
     def lines(self, word: str) -> list[str]:
         return [line.removeprefix(word).strip() for line in self.output.splitlines() if line.split(" ")[0] == word]
 
-    def tells(self, word: str, *texts: str) -> bool:
-        """Whether a finding that begins with a word holds all the texts; if not, the whole report is in the error."""
+    def contains(self, word: str, *texts: str) -> bool:
+        """Return whether a finding that begins with the word contains all texts; otherwise fail with the whole report."""
         found = any(all(text in line for text in texts) for line in self.lines(word))
         assert found, f"no line '{word} ... {' ... '.join(texts)}' in:\n{self.output}"
         return True

@@ -31,7 +31,7 @@ def _methods(env: Env) -> set[str]:
 
 
 @cases
-def an_endpoint_of_another_cloud_is_told_the_way_out(env: Env) -> None:
+def an_endpoint_of_another_cloud_is_refused_with_the_remedy(env: Env) -> None:
     """No edit can help, since the provider cannot change; an edit must not be promised to."""
     env.create(providerName="AZURE", comment="orders")
     for comment in ("orders", "orders, version 2"):
@@ -88,7 +88,7 @@ def an_endpoint_that_somebody_deletes_is_waited_for_and_then_missed(env: Env) ->
 
 
 @cases
-def a_failed_endpoint_is_told_in_atlas_s_words_and_not_sent_anything(env: Env) -> None:
+def a_failed_endpoint_is_reported_with_atlas_s_message_and_nothing_is_sent(env: Env) -> None:
     """Until a person asks for it, or mends the spec."""
     why = "Failed to accept interface endpoint due to code={InvalidVpcEndpointId.NotFound}."
     _ready_with(env, "ours")
@@ -112,7 +112,7 @@ def a_failed_endpoint_is_told_in_atlas_s_words_and_not_sent_anything(env: Env) -
 
 
 @cases
-def an_id_that_atlas_refuses_is_told_in_atlas_s_words_and_holds_up_no_other_field(env: Env) -> None:
+def an_id_that_atlas_refuses_is_reported_with_atlas_s_message_and_blocks_no_other_field(env: Env) -> None:
     """A connected endpoint does not change its cloud endpoint."""
     _ready_with(env, "one")
     sent = len(env.patches())

@@ -160,7 +160,7 @@ def _deprecated(env: Env) -> tuple[str, str]:
 
 
 @cases(setup="patient")
-def the_end_of_the_api_is_told_with_the_way_out(env: Env) -> None:
+def the_end_of_the_api_is_reported_with_the_remedy(env: Env) -> None:
     """And should Atlas serve it again, all goes on."""
     with _mode(env, "gone"):
         body = env.becomes(
@@ -177,7 +177,7 @@ def the_end_of_the_api_is_told_with_the_way_out(env: Env) -> None:
 
 
 @cases(setup="patient")
-def an_instance_that_is_not_serverless_is_told_the_way_out(env: Env) -> None:
+def an_instance_that_is_not_serverless_is_reported_with_the_remedy(env: Env) -> None:
     """Atlas turned serverless instances into others."""
     with _mode(env, "flex"):
         error = {"httpStatus": 400, "errorCode": "NOT_SERVERLESS_TENANT_CLUSTER", "retryable": False}

@@ -97,7 +97,7 @@ def _drifted(env: Env, desired: str, actual: str, says: str = "") -> None:
 
 
 @cases
-def drift_is_only_told_where_the_policy_says_report(env: Env) -> None:
+def drift_is_only_reported_with_the_policy_report(env: Env) -> None:
     """An edit is sent under that policy as well."""
     _ready_with(env, "ours", driftPolicy="Report")
 
@@ -118,7 +118,7 @@ def drift_is_only_told_where_the_policy_says_report(env: Env) -> None:
 
 
 @cases
-def what_only_observes_tells_of_every_difference_and_sends_nothing(env: Env) -> None:
+def observe_reports_every_difference_and_sends_nothing(env: Env) -> None:
     """Credentials that may only read are enough, and to manage again sends what is still to be sent."""
     env.resources.secret(data=env.atlas.put_account(env.place, role="GROUP_READ_ONLY"))
     body = _ready_with(env, "ours", managementPolicy="Observe")

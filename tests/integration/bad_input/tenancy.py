@@ -142,7 +142,7 @@ cases.add(
 
 
 @cases(setup=SETUP)
-def an_annotation_that_is_no_name_of_a_secret_is_told_and_never_a_path(env: Env) -> None:
+def an_annotation_that_is_no_name_of_a_secret_is_reported_and_never_a_path(env: Env) -> None:
     """Such as one that would lead to the operator's own."""
     _annotate(env, f"../../default/secrets/{OWN}")
     env.create(connected=True, credentialsSecretRef=None)

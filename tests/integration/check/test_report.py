@@ -40,7 +40,7 @@ def test_programs_get_one_document(check: Check, resources: Resources, place: Pl
     assert "missing" in problem["text"]
 
 
-def test_where_all_is_well_each_part_is_told_and_the_code_is_0(
+def test_without_a_problem_each_part_is_reported_and_the_code_is_0(
     check: Check, resources: Resources, place: Place, atlas: Atlas
 ) -> None:
     """By a service account and by an API key."""
@@ -54,7 +54,7 @@ def test_where_all_is_well_each_part_is_told_and_the_code_is_0(
         assert checked.code == 0, checked.output
         assert checked.lines("failed") == checked.lines("warning") == checked.lines("skipped") == []
         assert len(checked.lines("ok")) == 7
-        checked.tells("ok", resources.namespace, f"contains credentials ({kind})")
+        checked.contains("ok", resources.namespace, f"contains credentials ({kind})")
         told = checked.sections[f"Project {place.project}, instance shop, for {resources.namespace}/orders"]
         assert len(told) == 3
         assert checked.calls.count("PATCH") == 1
@@ -62,7 +62,7 @@ def test_where_all_is_well_each_part_is_told_and_the_code_is_0(
     atlas.post("switches", ANNOUNCED)
 
 
-def test_announced_ends_of_the_api_are_told_with_their_dates(
+def test_announced_ends_of_the_api_are_reported_with_their_dates(
     check: Check, resources: Resources, place: Place, atlas: Atlas
 ) -> None:
     resources.create("orders", place.spec())
@@ -73,8 +73,8 @@ def test_announced_ends_of_the_api_are_told_with_their_dates(
     atlas.post("switches", ANNOUNCED)
 
     assert past.code == to_come.code == 0
-    past.tells("warning", "(Deprecation: Wed, 10 Dec 2025 00:00:00 GMT; Sunset: Thu, 22 Jan 2026 00:00:00 GMT)")
-    to_come.tells("warning", "(Sunset: Mon, 01 Jul 2999 00:00:00 GMT)")
+    past.contains("warning", "(Deprecation: Wed, 10 Dec 2025 00:00:00 GMT; Sunset: Thu, 22 Jan 2026 00:00:00 GMT)")
+    to_come.contains("warning", "(Sunset: Mon, 01 Jul 2999 00:00:00 GMT)")
 
 
 def test_the_report_that_the_documentation_shows_is_a_real_one(
@@ -105,13 +105,15 @@ def _untimed(report: str) -> str:
     return re.sub(r"[0-9.]+ (m?s)\b", r"… \1", report)
 
 
-def test_with_writes_off_no_patch_is_sent_and_that_is_told(check: Check, resources: Resources, place: Place) -> None:
+def test_with_writes_off_no_patch_is_sent_and_the_report_shows_it(
+    check: Check, resources: Resources, place: Place
+) -> None:
     resources.create("orders", place.spec())
 
     checked = check("--writes", "off")
 
     assert checked.code == 0
-    checked.tells("skipped", "WRITES")
+    checked.contains("skipped", "WRITES")
     assert "PATCH" not in checked.calls
 
 
@@ -124,7 +126,7 @@ def test_a_place_is_checked_before_there_is_a_resource(check: Check, resources: 
         assert len(checked.sections[f"Project {place.project}, instance shop"]) == 3
     without = check(*where)
     assert without.code == 1
-    without.tells("failed", "--secret namespace/name")
+    without.contains("failed", "--secret namespace/name")
     assert without.calls == ["GET"]
 
 
@@ -140,12 +142,12 @@ def test_without_resources_the_operators_own_credentials_are_tried(
     missing = check(*own)
 
     assert (good.code, none.code, refused.code, missing.code) == (0, 0, 1, 1)
-    good.tells("ok", ACCEPTED)
-    good.tells("skipped", "--project and --instance")
-    none.tells("skipped", "ATLAS_ENDPOINTS_CREDENTIALS_SECRET")
-    none.tells("ok", "Atlas answers (")
-    refused.tells("failed", "credentials")
-    missing.tells("failed", "Secret atlas-credentials", resources.namespace)
+    good.contains("ok", ACCEPTED)
+    good.contains("skipped", "--project and --instance")
+    none.contains("skipped", "ATLAS_ENDPOINTS_CREDENTIALS_SECRET")
+    none.contains("ok", "Atlas answers (")
+    refused.contains("failed", "credentials")
+    missing.contains("failed", "Secret atlas-credentials", resources.namespace)
 
 
 def test_many_resources_of_one_instance_cost_two_calls_and_are_named_in_part(
@@ -172,8 +174,8 @@ def test_what_is_suspended_or_not_selected_is_not_asked_about(
     checked, selected = check("--label-selector", "team=a"), check()
 
     other.close()
-    checked.tells("ok", resources.namespace, "team=a")
-    selected.tells("skipped", f"{resources.namespace}/asleep")
+    checked.contains("ok", resources.namespace, "team=a")
+    selected.contains("skipped", f"{resources.namespace}/asleep")
     assert f"Project {place.project}, instance shop, for {resources.namespace}/theirs" in selected.sections
 
 
@@ -187,7 +189,7 @@ def test_a_check_that_takes_too_long_is_given_up(
     checked = check()
 
     assert checked.code == 1
-    checked.tells("failed", "2 s")
+    checked.contains("failed", "2 s")
 
 
 def test_it_ends_cleanly_when_it_is_interrupted(

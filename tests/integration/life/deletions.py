@@ -174,7 +174,7 @@ def the_policy_of_a_namespace_holds_and_lets_go_of_what_has_none_of_its_own(env:
 
 
 @cases
-def a_namespace_that_is_deleted_says_why_it_waits_and_how_to_get_out(env: Env) -> None:
+def a_namespace_that_is_deleted_shows_why_it_waits_and_the_remedy(env: Env) -> None:
     """The Secret goes first, so the endpoint cannot be deleted; nothing is left behind in silence."""
     # Suspended, so that the Secret is not known to the operator yet.
     env.create(connected=True, comment="one", deletionPolicy="Delete", suspend=True)
@@ -194,7 +194,7 @@ def a_namespace_that_is_deleted_says_why_it_waits_and_how_to_get_out(env: Env) -
 
 
 @cases
-def a_cluster_that_allows_no_finalizer_is_told_and_nothing_is_reserved_before(env: Env) -> None:
+def a_refused_finalizer_is_reported_and_nothing_is_reserved_before(env: Env) -> None:
     with no_finalizers(env.control_plane, env.resources, env.place):
         env.resources.create(NAME, env.place.reserving(deletionPolicy="Delete"))
         body = env.resources.wait_reason(NAME, "MetadataRefused", pair="Stalled")
