@@ -134,7 +134,7 @@ Comment = Annotated[
     ),
     rule(
         lambda text: text.strip() == text,
-        "must not begin or end with white space, which Atlas may strip so that it would differ for ever",
+        "must not begin or end with white space: Atlas may strip it, so the comment would always differ",
     ),
     rule(
         lambda text: not text.startswith("atlas-endpoints.dev/"),

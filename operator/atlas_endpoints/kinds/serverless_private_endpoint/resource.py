@@ -45,15 +45,15 @@ _NO_AZURE_ID = (
     " providerName is wrong"
 )
 _ADDRESS_ON_AWS = (
-    "may only be set when `providerName` is AZURE: Atlas knows an AWS endpoint by its ID alone; remove the field"
+    "may only be set when `providerName` is AZURE: Atlas identifies an AWS endpoint by its ID only; remove the field"
 )
 _ADDRESS_MISSING = (
     "Required value: must be set together with `cloudProviderEndpointId` when `providerName` is AZURE: "
     "add the private IP address of that private endpoint"
 )
 _NOT_RESERVED = (
-    "Required value: must be set when `managementPolicy` is Observe: nothing is reserved then; "
-    "name the endpoint that is to be observed"
+    "Required value: must be set when `managementPolicy` is Observe: the operator then reserves no endpoint; "
+    "name the endpoint to observe"
 )
 _ID_MISSING = (
     "Required value: must be set together with `privateEndpointIpAddress`: "
