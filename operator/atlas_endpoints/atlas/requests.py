@@ -55,7 +55,7 @@ class Request:
     Attributes:
         operation: its name in Atlas's API reference.
         path: with its query.
-        version: of the operation in the API; the first one, if its kind names none.
+        api_version: of the operation; the first one, if its kind names none.
     """
 
     operation: str
@@ -63,12 +63,12 @@ class Request:
     path: str
     body: Mapping[str, Any] | None = None
     refusals: Refusals = field(default=Refusals(), compare=False, repr=False)
-    version: str = "2023-01-01"
+    api_version: str = "2023-01-01"
 
     @property
     def media_type(self) -> str:
         """The media type of the request's body and of its answer."""
-        return f"application/vnd.atlas.{self.version}+json"
+        return f"application/vnd.atlas.{self.api_version}+json"
 
     @property
     def writes(self) -> bool:

@@ -66,7 +66,7 @@ async def test_requests_have_the_media_type_of_their_version_and_the_user_agent(
     atlas = Atlas()
     async with serving(atlas.handle) as url, client_of(url) as client:
         assert [await patch(client), await get(client)] == [[], []]
-        await client.request(ACCOUNT, Request("op", "GET", PATH, version="2024-08-05"))
+        await client.request(ACCOUNT, Request("op", "GET", PATH, api_version="2024-08-05"))
     write, read, newer = atlas.calls
     assert newer.headers["Accept"] == "application/vnd.atlas.2024-08-05+json"
     media_type = "application/vnd.atlas.2023-01-01+json"
