@@ -26,7 +26,7 @@ LONGEST = 512
 """Characters of a value; those of Atlas have fewer than a hundred."""
 
 _FINGERPRINT_KEY = token_bytes(32)
-"""A key of this process alone, so that nobody else can make a fingerprint or confirm a guess with one."""
+"""A random key of this process, so that a fingerprint cannot be made, or used to confirm a guess, outside it."""
 
 ENCODED_TWICE = "looks base64-encoded twice. Put the plain value under stringData, or encode it once under data."
 """A fault of a value in a Secret; commands that read values from elsewhere replace it."""

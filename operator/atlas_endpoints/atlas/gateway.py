@@ -56,7 +56,7 @@ class _CredentialsInUse:
     """Pairs of credentials by their fingerprints, each for as long as a resource uses it.
 
     A resource uses the pair that it was given last. The work that is running when a resource releases its pair also uses it, since
-    that work may make a call with it. ``drop`` is called with each pair that nobody uses any more.
+    that work may make a call with it. ``drop`` is called with each pair that is no longer used.
     """
 
     _users: Bookkeeping[defaultdict[str, set[Hashable]]]

@@ -246,7 +246,7 @@ class Elector:
             )
 
     async def _release(self) -> bool:
-        """Write that nobody holds the Lease; return whether we held it, perhaps by a claim without an answer."""
+        """Clear the holder of the Lease; return whether this replica held it, perhaps by a claim without an answer."""
         while (lease := self._lease or await self._leases.read()) is not None and lease.record.holder == self._own:
             self._lease = None
             with suppress(LeaseConflictError):

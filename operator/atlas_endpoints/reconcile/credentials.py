@@ -115,7 +115,7 @@ RETRY_UNUSABLE = 30.0
 """Seconds after which a Secret that exists and is not usable is read again."""
 
 UNUSED = 86400.0
-"""Seconds after which the warnings about a Secret that nobody uses are forgotten."""
+"""Seconds after which the warnings about an unused Secret are dropped."""
 
 _NAME_ONE = f"Name a Secret in spec.credentialsSecretRef.name, or in the annotation {ANNOTATION} of the namespace"
 

@@ -41,7 +41,7 @@ REMEDIES = f"To remove the resource and keep the endpoint in Atlas, {_BY_ANNOTAT
 REMEDY_WHILE_DELETING = f"To remove the resource without waiting for Atlas, {_BY_ANNOTATION}"
 
 PARENT_GONE = frozenset({Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND})
-"""Reasons for which nobody can delete the entry any more, because its parent is gone."""
+"""Reasons for which the entry can no longer be deleted, because its parent is gone."""
 
 DELETE_IN_ATLAS = "delete the endpoint in Atlas"
 """Replaces ``MAKE_ANEW`` for a resource that is being deleted."""
@@ -296,7 +296,7 @@ class Finisher:
         return body is not None and "deletionTimestamp" not in body["metadata"]
 
     def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
-        """Return why the deletion failed, or release the resource if nobody can delete its entry."""
+        """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
         resource, generation = facts.resource, facts.generation
         if (event := orphaned(resource, error)) is not None:
             return self._release(resource.named, generation, event)
@@ -378,7 +378,7 @@ def handed_over(resource: Resource, entry: str, owner: str) -> Event:
 
 
 def orphaned(resource: Resource, error: AtlasError) -> Event | None:
-    """Return the Event of an entry that nobody can delete any more; None: somebody can.
+    """Return the Event of an entry that can no longer be deleted; None: it can.
 
     An answer to these credentials alone (401, 403) is no proof.
     """

@@ -114,7 +114,7 @@ class Reconciler:
         self._failing_since: dict[Key, datetime] = {}
         self._in_sync: dict[Key, _InSync] = {}
         self._unprotected: set[Key] = set()
-        """The resources whose metadata the API server refused; their entries are seen to all the same."""
+        """The resources whose metadata the API server refused: their entries are reconciled without a finalizer."""
 
     async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         """Reconcile a resource."""

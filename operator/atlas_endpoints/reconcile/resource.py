@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -242,9 +243,9 @@ class Resource(BaseModel, frozen=True):
         return self.metadata.generation
 
     @property
+    @abstractmethod
     def entry(self) -> str | None:
         """The entry in Atlas that it stands for, and that only it may write to; None: none yet."""
-        raise NotImplementedError
 
     @property
     def written_as(self) -> str:
@@ -252,9 +253,9 @@ class Resource(BaseModel, frozen=True):
         return self.entry or self.created_as
 
     @property
+    @abstractmethod
     def scope_name(self) -> str:
         """The part of the project that one LIST covers."""
-        raise NotImplementedError
 
     @property
     def is_owner(self) -> bool:
@@ -309,9 +310,9 @@ class Resource(BaseModel, frozen=True):
         """Return whether two values of a field are equal; an empty text equals none."""
         return (one or "") == (other or "")
 
+    @abstractmethod
     def shown(self, value: Any) -> Mapping[str, str | None]:
         """Return the managed fields of an entry in Atlas."""
-        raise NotImplementedError
 
     def basis(self, value: Any) -> object:
         """Return the part of an entry that decisions depend on, for comparison."""

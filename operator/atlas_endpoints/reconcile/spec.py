@@ -8,6 +8,7 @@ operator, which must not act on what it does not understand.
 import ipaddress
 import json
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
@@ -360,9 +361,9 @@ class CommonSpec(AsWritten):
             raise InvalidSpecError(problems("spec", error)) from None
 
     @property
+    @abstractmethod
     def desired(self) -> Mapping[str, str]:
         """The managed fields that are sent to Atlas, with their desired values, in a fixed order."""
-        raise NotImplementedError
 
     def misfits(self) -> Iterator[tuple[str, str]]:
         """Yield the fields that do not fit together, each with a message."""

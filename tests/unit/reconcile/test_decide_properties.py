@@ -74,7 +74,7 @@ def resources(draw: st.DrawFn) -> ServerlessPrivateEndpoint:
 def baselines(draw: st.DrawFn) -> Baseline:
     """What earlier reconciles may have come to."""
     corrections, refused = sorted(draw(st.lists(ago(20_000), max_size=5)), reverse=True), draw(values())
-    fields = st.sampled_from(FIELDS)
+    fields: st.SearchStrategy[str] = st.sampled_from(FIELDS)
     return Baseline(
         confirmed=draw(st.none() | values(odd=True)),
         confirmed_generation=draw(st.integers(-1, 4)),

@@ -201,7 +201,7 @@ class ServerlessPrivateEndpoint(Resource, frozen=True):
     def entry(self) -> str | None:
         """The endpoint in the spec, or else the reservation in the status; None: none yet.
 
-        The annotation counts only once it was copied to the status, so that nobody can move a resource to another
+        The annotation counts only once it was copied to the status, so that an edit of it cannot move a resource to another
         endpoint by editing it.
         """
         if self.spec.endpoint_id is not None:
