@@ -39,7 +39,7 @@ A_RESYNC_LOOKS_AGAIN = {
 }
 """Reasons that rest: nothing is on its way, and the resync of the scope brings back what has changed."""
 
-FIELDS = (ID, ADDRESS, COMMENT)
+FIELDS: tuple[str, ...] = (ID, ADDRESS, COMMENT)
 WANTED = {ID: ["vpce-1", "vpce-2"], ADDRESS: ["10.0.0.1", "10.0.0.2"], COMMENT: ["", "a", "b"]}
 ODD = {ID: ["VPCE-1", "", "?"], ADDRESS: ["::ffff:10.0.0.1", "", "?"], COMMENT: ["A", "a "]}
 STATUSES = ["RESERVATION_REQUESTED", "RESERVED", "INITIATING", "AVAILABLE", "FAILED", "DELETING"]
@@ -74,7 +74,7 @@ def resources(draw: st.DrawFn) -> ServerlessPrivateEndpoint:
 def baselines(draw: st.DrawFn) -> Baseline:
     """What earlier reconciles may have come to."""
     corrections, refused = sorted(draw(st.lists(ago(20_000), max_size=5)), reverse=True), draw(values())
-    fields: st.SearchStrategy[str] = st.sampled_from(FIELDS)
+    fields = st.sampled_from(FIELDS)
     return Baseline(
         confirmed=draw(st.none() | values(odd=True)),
         confirmed_generation=draw(st.integers(-1, 4)),
