@@ -283,11 +283,11 @@ class ServedKind:
         self.resync = Resync(
             self.cache,
             core.gateway,
+            core.credentials,
             clock=core.clock,
             random=core.random,
             schedule=self.schedule,
             unschedule=core.loop.forget,
-            still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=self._bring_back,
         )
@@ -374,12 +374,8 @@ class ServedKind:
         place = CredentialsPlace.of(body)
         return Flow(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
 
-    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
-        return await self._reconciler.still_uses(place, source, scope)
-
-    def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
-        body = self.cache.get(key)
-        return body is not None and self._reconciler.needs_work(body, scope, failure)
+    def _needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
+        return self._reconciler.needs_work(body, scope, failure)
 
 
 def _is_waited_for(body: Body) -> bool:

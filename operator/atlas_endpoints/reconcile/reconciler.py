@@ -35,7 +35,7 @@ from atlas_endpoints.reconcile.ports import (
 )
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, ReferenceResolver, Resolution
-from atlas_endpoints.reconcile.resource import CredentialsPlace, ObjectMeta, Resource
+from atlas_endpoints.reconcile.resource import ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Resolved, has_reason
 
@@ -194,21 +194,6 @@ class Reconciler:
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""
         self._failures.release(key)
-
-    async def still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
-        """Return whether a Secret still holds the credentials of a scope, and they still come from ``source``.
-
-        Args:
-            source: where they came from, according to its status; None: not known.
-
-        Raises:
-            ClusterUnavailableError: the Secret could not be read.
-        """
-        try:
-            access = await self._credentials.resolve(place.namespace, place.secret_name)
-        except NoCredentialsError:
-            return False
-        return access.fingerprint == scope.credentials and source in {None, access.source}
 
     def needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
         """Return whether the resync of a scope found work, or a new status, for a resource."""

@@ -7,7 +7,7 @@ It detects drift, and it detects that the cause of a stalled resource is gone.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 from typing import Any, Protocol
@@ -21,7 +21,9 @@ from atlas_endpoints.controller.cache import Body, Cache, Key
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
+from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.observe import SHARED
+from atlas_endpoints.reconcile.ports import CredentialsPort
 from atlas_endpoints.reconcile.resource import CredentialsPlace, part
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,6 @@ class Resync:
 
     Args:
         schedule: schedules the resync of a scope, in seconds.
-        still_uses: see ``Reconciler.still_uses``; may raise ``ClusterUnavailableError``.
         needs_work: see ``Reconciler.needs_work``.
     """
 
@@ -60,22 +61,22 @@ class Resync:
         self,
         cache: Cache,
         atlas: ObservationsPort,
+        credentials: CredentialsPort,
         *,
         clock: Clock,
         random: Random,
         schedule: Callable[[Scope, float], None],
         unschedule: Callable[[Scope], None],
-        still_uses: Callable[[CredentialsPlace, str | None, Scope], Awaitable[bool]],
-        needs_work: Callable[[Key, Scope, AtlasError | None], bool],
+        needs_work: Callable[[Body, Scope, AtlasError | None], bool],
         enqueue: Callable[[Key], None],
     ) -> None:
         self._cache = cache
         self._atlas = atlas
+        self._credentials = credentials
         self._clock = clock
         self._random = random
         self._schedule = schedule
         self._unschedule = unschedule
-        self._still_uses = still_uses
         self._needs_work = needs_work
         self._enqueue = enqueue
         self._members: dict[Scope, dict[Key, timedelta]] = {}
@@ -162,10 +163,18 @@ class Resync:
                                 self._enqueue(key)
 
     async def _has_changed(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
+        """Return whether a Secret no longer holds the credentials of a scope, or they no longer come from ``source``.
+
+        Args:
+            source: where they came from, according to a status; None: not known.
+        """
         try:
-            return not await self._still_uses(place, source, scope)
+            access = await self._credentials.resolve(place.namespace, place.secret_name)
+        except NoCredentialsError:
+            return True
         except ClusterUnavailableError:  # one Secret, or all of them
             return False
+        return access.fingerprint != scope.credentials or source not in {None, access.source}
 
     def _by_credentials(self, scope: Scope) -> dict[tuple[CredentialsPlace, str | None], list[Key]]:
         """Group the members by the place and the last known source of their credentials."""
@@ -178,10 +187,11 @@ class Resync:
 
     def _concerns(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
         """Return whether the resync found work for a resource."""
-        if self._cache.get(key) is None:
+        body = self._cache.get(key)
+        if body is None:
             return False
         try:
-            return self._needs_work(key, scope, failure)
+            return self._needs_work(body, scope, failure)
         except Exception:
             # One resource must not prevent the resync of the others; its own reconcile reports the error.
             logger.exception("A resync failed with an unexpected error", extra=LogFields(key=str(key)))

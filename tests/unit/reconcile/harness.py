@@ -54,7 +54,7 @@ from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import Outputs
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
-from atlas_endpoints.reconcile.resource import CredentialsPlace, watched_annotations
+from atlas_endpoints.reconcile.resource import watched_annotations
 from atlas_endpoints.reconcile.resync import Resync
 from support.crd import refusals
 from support.kstatus import problems
@@ -592,12 +592,12 @@ class Harness:
         resync = Resync(
             self.cache,
             self.atlas,
+            self.secrets,
             clock=self.clock,
             random=NoJitter(),
             schedule=self.schedule,
             unschedule=self._unschedule,
-            still_uses=self._still_uses,
-            needs_work=self._needs_work,
+            needs_work=lambda *found: self.reconciler.needs_work(*found),  # noqa: PLW0108  # it is built later
             enqueue=self._bring_back,
         )
         reconciler = Reconciler(
@@ -769,13 +769,6 @@ class Harness:
 
     def schedule(self, scope: Scope, delay: float) -> None:
         self._at(scope, delay)
-
-    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
-        return await self.reconciler.still_uses(place, source, scope)
-
-    def _needs_work(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
-        body = self.cache.get(key)
-        return body is not None and self.reconciler.needs_work(body, scope, failure)
 
     def _bring_back(self, key: Key) -> None:
         self.reconciler.release(key)

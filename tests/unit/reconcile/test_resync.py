@@ -11,10 +11,12 @@ from atlas_endpoints.atlas.answers import Listing
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, MissingRoleError
 from atlas_endpoints.atlas.observations import ObservationCache
 from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Cache, Key
+from atlas_endpoints.controller.cache import Body, Cache, Key
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from atlas_endpoints.reconcile.resync import JITTER, YIELD_AFTER, Resync
 from support.named import NAMED
@@ -61,11 +63,11 @@ class Harness:
         self.resync = Resync(
             self.cache,
             self.observations,
+            self,
             clock=self.clock,
             random=random or NoJitter(),
             schedule=self._schedule,
             unschedule=self._unschedule,
-            still_uses=self._still_uses,
             needs_work=self._needs_work,
             enqueue=lambda key: self.brought_back.append(key.name),
         )
@@ -114,21 +116,25 @@ class Harness:
         due = self.clock.seconds + delay
         self.due[scope] = min(due, self.due.get(scope, due))
 
-    async def _still_uses(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
-        self.places.append(place)
-        if self.cluster_is_away or place.secret_name in self.unreadable:
+    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
+        self.places.append(CredentialsPlace(namespace, secret_name))
+        if self.cluster_is_away or secret_name in self.unreadable:
             raise ClusterUnavailableError("The API server cannot be reached.")
         await asyncio.sleep(self.reading_takes)
-        return place.secret_name not in self.rotated
+        found = ROTATED if secret_name in self.rotated else ORDERS
+        return Access(found.credentials, f"resource/{secret_name}")
 
-    def _needs_work(self, key_: Key, scope: Scope, failure: AtlasError | None) -> bool:
-        body = self.cache.get(key_) or {}
+    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
+        pass
+
+    def _needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
+        name = body["metadata"]["name"]
         endpoint_id = body.get("spec", {}).get("endpointId", "")
-        self.asked[key_.name] = failure or self.observations.view(scope).value(endpoint_id)
+        self.asked[name] = failure or self.observations.view(scope).value(endpoint_id)
         self.clock.seconds += self.asking_takes
-        if key_.name in self.broken:
+        if name in self.broken:
             raise ZeroDivisionError
-        return key_.name in self.working
+        return name in self.working
 
 
 def key(name: str) -> Key:
