@@ -30,10 +30,10 @@ from atlas_endpoints.controller.workqueue import Flow, Queue
 from atlas_endpoints.reconcile.credentials import CredentialsResolver, NamespaceReader, SecretReader
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.events import Event
-from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
+from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
@@ -291,24 +291,25 @@ class ServedKind:
             needs_work=self._needs_work,
             enqueue=self._bring_back,
         )
-        self._reconciler = Reconciler(
-            kind,
-            core.credentials,
-            core.references,
-            Outputs(core.config_maps if settings.outputs else None, core.gateway, core.clock.monotonic, kind.names),
-            core.gateway,
-            resync=self.resync,
+        config_maps = core.config_maps if settings.outputs else None
+        ports = Ports(
+            atlas=core.gateway,
+            credentials=core.credentials,
+            references=core.references,
+            outputs=Outputs(config_maps, core.gateway, core.clock.monotonic, kind.names),
             resources=self.cache,
             limiter=core.limiter,
-            wake=self.wake,
-            writes=settings.writes,
-            clock=core.clock,
-            defaults=Defaults(sync_interval=settings.sync_interval),
-            grace=settings.stall_grace,
+            resync=self.resync,
             namespaces=core.namespaces,
             read=objects.read,
             record=core.observer.recorded,
+            wake=self.wake,
+            clock=core.clock,
+            writes=settings.writes,
+            grace=settings.stall_grace,
+            sync_interval=settings.sync_interval,
         )
+        self._reconciler = Reconciler(kind, ports)
         self._controller = Controller[Outcome](
             self._reconciler,
             self.cache,

@@ -1,24 +1,22 @@
 """One step of a reconcile: observe, decide, check what may be written, and make at most one write."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.creation import Intents
-from atlas_endpoints.reconcile.events import ChangeEvents, Event
+from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts, Gatherer
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, quiet, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.ports import LimiterPort
 from atlas_endpoints.reconcile.reasons import FAILURES, Reason
 from atlas_endpoints.reconcile.status import Cause, Creation, find, has_reason
 
@@ -26,29 +24,14 @@ logger = logging.getLogger(__name__)
 
 
 class Converger:
-    """Bring an entry closer to what its resource wants, by one step.
+    """Bring an entry closer to what its resource wants, by one step."""
 
-    Args:
-        record: takes an Event that the status does not show, or not in time.
-    """
-
-    def __init__(
-        self,
-        gatherer: Gatherer,
-        limiter: LimiterPort,
-        *,
-        clock: Clock,
-        record: Callable[[Mapping[str, Any], Event], None],
-    ) -> None:
+    def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
         self._kind = gatherer.kind
-        self._atlas = gatherer.atlas
-        self._limiter = limiter
-        self._resources = gatherer.resources
-        self._clock = clock
-        self._record = record
-        self.changes = ChangeEvents(record)
-        self.intents = Intents(clock.now)
+        self._ports = gatherer.ports
+        self.changes = ChangeEvents(self._ports.record)
+        self.intents = Intents(self._ports.clock.now)
 
     async def converge(self, facts: Facts[Any], *, max_age: float) -> Outcome:
         """Observe, decide, make at most one write, and return the outcome.
@@ -59,7 +42,7 @@ class Converger:
         resource = facts.resource
         armed_for = self._armed_for(facts)
         facts, decision = await observe(
-            self._atlas,
+            self._ports.atlas,
             facts,
             self._kind.decide,
             max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
@@ -68,7 +51,7 @@ class Converger:
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND:
             _raise_absence(facts, decision)
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
-            self._limiter.release(resource.key)
+            self._ports.limiter.release(resource.key)
             if isinstance(claim, Owner) and resource.given_up is not None:
                 return self._reserve_own(facts, resource.given_up)
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
@@ -80,7 +63,7 @@ class Converger:
         if write.surplus is not None:
             return await self._discard(facts, decision, write, write.surplus)
         if write.cause is Cause.DRIFT and not facts.forced:
-            wait = self._limiter.wait_to_correct(resource.key)
+            wait = self._ports.limiter.wait_to_correct(resource.key)
             if wait:
                 held = replace(decision, state=summarize.held(decision, wait), write=None)
                 return summarize.of_decision(self._kind, facts, held)
@@ -113,14 +96,14 @@ class Converger:
         """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""
         resource, write = facts.resource, decision.write
         self._settle(facts)
-        self._limiter.release(resource.key)
+        self._ports.limiter.release(resource.key)
         for left in decision.left:
-            self._record(resource.named, events.left_connected(left))
+            self._ports.record(resource.named, events.left_connected(left))
         if write is None:
             return summarize.of_decision(self._kind, facts, decision)
         if write.surplus is None:
             return summarize.of_plan(self._kind, facts, decision, write)
-        if self._resources.is_unchanged(resource.key, resource.metadata.trigger):
+        if self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             try:
                 await self._write(facts, write)
             except AtlasError as error:
@@ -132,16 +115,16 @@ class Converger:
                     extra=LogFields(key=str(resource.key)),
                 )
             else:
-                self._record(resource.named, events.discarded(write.surplus))
+                self._ports.record(resource.named, events.discarded(write.surplus))
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _discard(self, facts: Facts[Any], decision: Decision, write: Write, surplus: str) -> Outcome:
         """Delete a surplus entry before one of the two is adopted."""
         resource = facts.resource
-        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
+        if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
         await self._write(facts, write)
-        self._record(resource.named, events.discarded(surplus))
+        self._ports.record(resource.named, events.discarded(surplus))
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _create(
@@ -155,12 +138,12 @@ class Converger:
                 return summarize.of_decision(self._kind, facts, Decision(state))
             self._settle(facts)
             return self._intend(facts, decision, creates, creates.attempt)
-        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
+        if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
         intent = self.intents.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return quiet(facts.generation, RequeueAfter(0.0))
-        if self._clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
+        if self._ports.clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
             return self._intend(facts, decision, creates, intent.attempt)
         try:
             entry, answer = await self._write(facts, write)
@@ -170,13 +153,13 @@ class Converger:
                 return outcome
             if error.unknown_outcome:
                 facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
-                intent = Creation(requested_at=self._clock.now(), attempt=intent.attempt)
+                intent = Creation(requested_at=self._ports.clock.now(), attempt=intent.attempt)
                 return self.failed(facts, error, own=self._kind.intended(intent))
             facts = facts.after(Done(write, WriteOutcome.REFUSED, error=error))
             return self.failed(facts, error, own=self._kind.not_created(facts))
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
-        if not self._resources.holds(resource.key, resource.metadata.uid):
-            self._record(resource.named, events.created_too_late(entry))
+        if not self._ports.resources.holds(resource.key, resource.metadata.uid):
+            self._ports.record(resource.named, events.created_too_late(entry))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     def _intend(self, facts: Facts[Any], decision: Decision, creates: Creates, attempt: int) -> Outcome:
@@ -184,7 +167,7 @@ class Converger:
 
         A refused earlier attempt stays in the status until another attempt succeeds: a retry is no news.
         """
-        intent = Creation(requested_at=self._clock.now(), attempt=attempt)
+        intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
         self.intents.arm(facts.resource.key, intent)
         own, previous = self._kind.intended(intent), facts.previous
         ready, last = find(previous, "Ready"), previous.last_error
@@ -206,7 +189,7 @@ class Converger:
     def _armed_for(self, facts: Facts[Any]) -> float | None:
         """Return how many seconds ago this process announced an unused intent that has reached the API server, or None."""
         key, intent = facts.resource.key, facts.previous.creation
-        body = self._resources.get(key)
+        body = self._ports.resources.get(key)
         if body is None or intent is None or type(facts.previous).parse(body.get("status")).creation != intent:
             return None
         return self.intents.armed_for(key, intent)
@@ -226,8 +209,8 @@ class Converger:
             AtlasError: observing the entry again, which the answer made necessary, failed.
         """
         resource, before = facts.resource, decision.seen
-        self._limiter.release(resource.key)
-        if not self._resources.holds(resource.key, resource.metadata.uid):
+        self._ports.limiter.release(resource.key)
+        if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             # The resource was deleted, or its labels changed, during the observation.
             return quiet(facts.generation, NoRequeue())
         self.changes.before(facts, write, before)
@@ -263,8 +246,8 @@ class Converger:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        fresh = replace(facts, view=self._atlas.view(facts.scope), forced=True)
-        fresh, decision = await observe(self._atlas, fresh, self._kind.decide, max_age=0.0)
+        fresh = replace(facts, view=self._ports.atlas.view(facts.scope), forced=True)
+        fresh, decision = await observe(self._ports.atlas, fresh, self._kind.decide, max_age=0.0)
         if decision.seen is None:
             _raise_absence(fresh, decision)
         return decision.seen
@@ -272,12 +255,12 @@ class Converger:
     async def _write(self, facts: Facts[Any], write: Write) -> tuple[str, Any]:
         """Make a write; return the id and the value of the entry in the answer (without one: of the entry that it touches)."""
         kind = self._kind
-        return await self._atlas.write(
+        return await self._ports.atlas.write(
             facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
         )
 
     def _settle(self, facts: Facts[Any]) -> None:
-        self._atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
+        self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
 
 
 def _raise_absence(facts: Facts[Any], decision: Decision) -> None:

@@ -3,7 +3,6 @@
 Every message says how to remove the resource, and no entry is left behind without an Event.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -16,7 +15,7 @@ from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
-from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
+from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, EventReason, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
@@ -25,9 +24,8 @@ from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, quiet, unrelated
 from atlas_endpoints.reconcile.ownership import PROOF_WAIT, Owner
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
-from atlas_endpoints.reconcile.ports import CredentialsPort
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.references import NoProjectError, ReferenceResolver
+from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, deletion_policy_in
 from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError
 from atlas_endpoints.reconcile.status import LastError, Status
@@ -70,32 +68,12 @@ class _Refused:
 
 
 class Finisher:
-    """Finalize deleted resources, and protect live ones with a finalizer.
+    """Finalize deleted resources, and protect live ones with a finalizer."""
 
-    Args:
-        read: reads a resource from the API server; None if there is none.
-    """
-
-    def __init__(
-        self,
-        gatherer: Gatherer,
-        credentials: CredentialsPort,
-        references: ReferenceResolver,
-        namespaces: NamespaceReader,
-        *,
-        read: Callable[[Key], Awaitable[Mapping[str, Any] | None]],
-        record: Callable[[Mapping[str, Any], Event], None],
-        force_sync: ForceSync,
-    ) -> None:
+    def __init__(self, gatherer: Gatherer, force_sync: ForceSync) -> None:
         self._gatherer = gatherer
         self._kind = gatherer.kind
-        self._credentials = credentials
-        self._references = references
-        self._namespaces = namespaces
-        self._atlas = gatherer.atlas
-        self._resources = gatherer.resources
-        self._read = read
-        self._record = record
+        self._ports = gatherer.ports
         self._force_sync = force_sync
         self._refused: dict[Key, _Refused] = {}
 
@@ -141,7 +119,7 @@ class Finisher:
             policy = await self._policy(resource)
         except (InvalidSpecError, UnreadableError) as error:
             return blocked_by(error, generation, status, now)
-        match decide(resource, policy, writes=self._gatherer.writes):
+        match decide(resource, policy, writes=self._ports.writes):
             case Release(event):
                 return self._release(body, generation, event)
             case str(message):
@@ -167,7 +145,7 @@ class Finisher:
         if found is not None:
             return found
         age = self._force_sync.age(resource.key)
-        annotations = await self._namespaces.annotations(resource.metadata.namespace, age=age)
+        annotations = await self._ports.namespaces.annotations(resource.metadata.namespace, age=age)
         return deletion_policy_in(annotations) or "Retain"
 
     async def _delete(self, resource: Resource, now: datetime, wait: float) -> Outcome:
@@ -183,14 +161,14 @@ class Finisher:
                 return found
             if wait and status.observed_generation == generation:
                 return quiet(generation, RequeueAfter(wait))
-            access = await self._credentials.resolve(
+            access = await self._ports.credentials.resolve(
                 resource.metadata.namespace, resource.secret_name, age=self._force_sync.age(key)
             )
             project_id = await self._project(resource)
         except (NoProjectError, NoCredentialsError) as error:
             handled = request if isinstance(error, NoCredentialsError) else None
             return replace(blocked_by(error, generation, status, now), handled=handled)
-        self._atlas.use(key, access.fingerprint)
+        self._ports.atlas.use(key, access.fingerprint)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.requeue_in(key, scope)
         if wait and status.observed_generation == generation:
@@ -218,22 +196,22 @@ class Finisher:
         """
         resource, kind = facts.resource, self._kind
         max_age = self._force_sync.max_age(resource.key)
-        facts, decision = await observe(self._atlas, facts, kind.decide_deletion, max_age=max_age)
+        facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=max_age)
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
         # Another resource that needs the entry, or the resource itself, may have changed during the observation.
         if (found := await self._needed(resource, write.touches[0], facts.now)) is not None:
             return found
-        if not self._resources.is_unchanged(resource.key, resource.metadata.trigger):
+        if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return quiet(facts.generation, RequeueAfter(0.0))
         try:
-            await self._atlas.write(
+            await self._ports.atlas.write(
                 facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
             )
         except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
-            facts = replace(facts, view=self._atlas.view(facts.scope))
-            facts, decision = await observe(self._atlas, facts, kind.decide_deletion, max_age=0.0)
+            facts = replace(facts, view=self._ports.atlas.view(facts.scope))
+            facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=0.0)
             if decision.write is not None:
                 raise failures.contradicting(error) from error
         return self._waiting(facts, decision)
@@ -262,7 +240,7 @@ class Finisher:
         if resource.bound_project_id is not None:
             return resource.bound_project_id
         try:
-            return (await self._references.project(resource, age=Age.RECENT)).id
+            return (await self._ports.references.project(resource, age=Age.RECENT)).id
         except NoProjectError:
             if resource.known_project_id is None:
                 raise
@@ -277,7 +255,7 @@ class Finisher:
         gone: set[str] = set()
         while True:
             # Read anew after each wait: other resources may have come meanwhile.
-            others = [each for each in self._resources.found_by(entry) if each["metadata"]["uid"] not in gone]
+            others = [each for each in self._ports.resources.found_by(entry) if each["metadata"]["uid"] not in gone]
             claim = ownership.needed_by(self._kind, resource, entry, others, now)
             if not isinstance(claim, Owner) or await self._is_there(claim.key):
                 break
@@ -292,7 +270,7 @@ class Finisher:
 
     async def _is_there(self, key: Key) -> bool:
         """Return whether a resource that is to inherit an entry still lives; a delete event may have been lost."""
-        body = await self._read(key)
+        body = await self._ports.read(key)
         return body is not None and "deletionTimestamp" not in body["metadata"]
 
     def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
@@ -310,7 +288,7 @@ class Finisher:
     def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:
         """Remove the finalizer, and record what happens to the entry."""
         if event is not None:
-            self._record(named, event)
+            self._ports.record(named, event)
         return replace(quiet(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 

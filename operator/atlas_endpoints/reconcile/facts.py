@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.kind import Done, Fields, Kind, WriteOutcome
 from atlas_endpoints.reconcile.ownership import Claim
-from atlas_endpoints.reconcile.ports import AtlasPort, ResourcesPort
+from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import Problem
 from atlas_endpoints.reconcile.resource import Resource
@@ -22,13 +22,8 @@ R = TypeVar("R", bound=Resource)
 APPLIED = "Applied"
 """The result of a confirmed write in ``status.history``."""
 
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """The operator's settings for resources that set none."""
-
-    sync_interval: timedelta = timedelta(minutes=10)
-    provisioning_timeout: timedelta = timedelta(hours=2)
+PROVISIONING_TIMEOUT = timedelta(hours=2)
+"""The default of ``spec.provisioningTimeout``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +245,7 @@ class Gatherer:
     """Gathers facts about the resources of a kind."""
 
     kind: Kind[Any]
-    atlas: AtlasPort
-    resources: ResourcesPort
-    writes: bool
-    defaults: Defaults
-    grace: timedelta
+    ports: Ports
 
     def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
         """Return the scope of a resource."""
@@ -272,32 +263,32 @@ class Gatherer:
     ) -> Facts[Any]:
         """Return what is known of a resource."""
         spec, namespace = resource.spec, resource.metadata.namespace
-        kind, found_by = self.kind, self.resources.found_by
+        kind, ports, found_by = self.kind, self.ports, self.ports.resources.found_by
         return Facts(
             resource=resource,
             now=now,
-            policy="Plan" if spec.management_policy == "Manage" and not self.writes else spec.management_policy,
+            policy="Plan" if spec.management_policy == "Manage" and not ports.writes else spec.management_policy,
             interval=self.interval(resource),
-            provisioning_timeout=spec.provisioning_timeout or self.defaults.provisioning_timeout,
-            grace=self.grace,
+            provisioning_timeout=spec.provisioning_timeout or PROVISIONING_TIMEOUT,
+            grace=ports.grace,
             scope=scope,
-            view=self.atlas.view(scope),
+            view=ports.atlas.view(scope),
             is_held=lambda entry: ownership.is_held(kind, entry, found_by(entry), namespace),
             resolved=resolved,
             problem=problem,
             project_finding=project_finding,
-            uncertain=self.atlas.unknown_for(scope, resource.written_as) is not None,
+            uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
             forced=is_forced(resource),
             baseline=Baseline.of(resource, resource.status),
         )
 
     def interval(self, resource: Resource) -> timedelta:
         """Return the interval between resyncs of a resource."""
-        return resource.spec.sync_interval or self.defaults.sync_interval
+        return resource.spec.sync_interval or self.ports.sync_interval
 
     def claim(self, facts: Facts[Any]) -> Claim:
         """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody."""
         entry = facts.resource.entry
         if entry is None:
             return None
-        return ownership.owner_before(self.kind, facts.resource, self.resources.found_by(entry), facts.now)
+        return ownership.owner_before(self.kind, facts.resource, self.ports.resources.found_by(entry), facts.now)

@@ -1,16 +1,22 @@
 """The ports of a reconcile; tests and models implement them, too."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, Key, Trigger
-from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.controller.clock import Clock
+from atlas_endpoints.reconcile.credentials import Access, NamespaceReader
 from atlas_endpoints.reconcile.outputs import Output, Published
+from atlas_endpoints.reconcile.references import ReferenceResolver
 from atlas_endpoints.reconcile.resource import Resource
+
+if TYPE_CHECKING:
+    from atlas_endpoints.reconcile.events import Event
 
 
 class AtlasPort(Protocol):
@@ -131,3 +137,33 @@ class CredentialsPort(Protocol):
 
     def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         """Record whether Atlas accepts credentials."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the reconciles of a kind reach, and how they are configured.
+
+    Attributes:
+        read: reads a resource from the API server; None if there is none.
+        record: takes an Event that the status does not show, or not in time.
+        wake: makes a resource due.
+        writes: whether Atlas may be written to; if not, statuses show a plan.
+        grace: how long a failure that only a change can fix is not Stalled.
+        sync_interval: of resources that set none.
+    """
+
+    atlas: AtlasPort
+    credentials: CredentialsPort
+    references: ReferenceResolver
+    outputs: OutputsPort
+    resources: ResourcesPort
+    limiter: LimiterPort
+    resync: ResyncPort
+    namespaces: NamespaceReader
+    read: Callable[[Key], Awaitable[Body | None]]
+    record: Callable[[Body, "Event"], None]
+    wake: Callable[[Key], None]
+    clock: Clock
+    writes: bool
+    grace: timedelta
+    sync_interval: timedelta = timedelta(minutes=10)

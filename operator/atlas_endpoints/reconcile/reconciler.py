@@ -1,7 +1,7 @@
 """One reconcile, for every kind: gather facts, observe, decide, write, summarize."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,29 +12,21 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of
-from atlas_endpoints.controller.clock import Clock, not_in_future
+from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
+from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.deletion import Finisher, is_protected, is_recorded
-from atlas_endpoints.reconcile.events import Event
-from atlas_endpoints.reconcile.facts import Defaults, Facts, Gatherer, confirmed_so_far, resolved_with
+from atlas_endpoints.reconcile.facts import Facts, Gatherer, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, quiet
 from atlas_endpoints.reconcile.pacing import FailureCache, ForceSync, keep_open
-from atlas_endpoints.reconcile.ports import (
-    AtlasPort,
-    CredentialsPort,
-    LimiterPort,
-    OutputsPort,
-    ResourcesPort,
-    ResyncPort,
-)
+from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
-from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, ReferenceResolver, Resolution
+from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
 from atlas_endpoints.reconcile.resource import ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Resolved, has_reason
@@ -62,55 +54,16 @@ class _InSync:
 
 
 class Reconciler:
-    """Reconcile resources of one kind, and decide which of them a resync enqueues.
+    """Reconcile resources of one kind, and decide which of them a resync enqueues."""
 
-    Args:
-        writes: whether Atlas may be written to; if not, statuses show a plan.
-        record: takes an Event that the status does not show, or not in time.
-    """
-
-    def __init__(
-        self,
-        kind: Kind[Any],
-        credentials: CredentialsPort,
-        references: ReferenceResolver,
-        outputs: OutputsPort,
-        atlas: AtlasPort,
-        *,
-        resync: ResyncPort,
-        resources: ResourcesPort,
-        limiter: LimiterPort,
-        wake: Callable[[Key], None],
-        writes: bool,
-        clock: Clock,
-        defaults: Defaults,
-        grace: timedelta,
-        namespaces: NamespaceReader,
-        read: Callable[[Key], Awaitable[Mapping[str, Any] | None]],
-        record: Callable[[Mapping[str, Any], Event], None],
-    ) -> None:
+    def __init__(self, kind: Kind[Any], ports: Ports) -> None:
         self._kind = kind
-        self._credentials = credentials
-        self._references = references
-        self._outputs = outputs
-        self._atlas = atlas
-        self._resync = resync
-        self._limiter = limiter
-        self._clock = clock
-        self._grace = grace
-        self._gatherer = Gatherer(kind, atlas, resources, writes=writes, defaults=defaults, grace=grace)
-        self._force_sync = ForceSync(clock.monotonic, let_through=atlas.let_through)
-        self._converger = Converger(self._gatherer, limiter, clock=clock, record=record)
-        self._finisher = Finisher(
-            self._gatherer,
-            credentials,
-            references,
-            namespaces,
-            read=read,
-            record=record,
-            force_sync=self._force_sync,
-        )
-        self._failures = FailureCache(grace, wake=wake)
+        self._ports = ports
+        self._gatherer = Gatherer(kind, ports)
+        self._force_sync = ForceSync(ports.clock.monotonic, let_through=ports.atlas.let_through)
+        self._converger = Converger(self._gatherer)
+        self._finisher = Finisher(self._gatherer, self._force_sync)
+        self._failures = FailureCache(ports.grace, wake=ports.wake)
         self._failing_since: dict[Key, datetime] = {}
         self._in_sync: dict[Key, _InSync] = {}
         self._unprotected: set[Key] = set()
@@ -118,7 +71,7 @@ class Reconciler:
 
     async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         """Reconcile a resource."""
-        now, key, generation = self._clock.now(), key_of(body), _generation(body)
+        now, key, generation = self._ports.clock.now(), key_of(body), _generation(body)
         if "deletionTimestamp" in body["metadata"]:
             self._drop(key)
             try:
@@ -154,7 +107,7 @@ class Reconciler:
 
     def failed(self, body: Body, error: Exception) -> Outcome:
         """Return the outcome of an unexpected error."""
-        now, generation = self._clock.now(), _generation(body)
+        now, generation = self._ports.clock.now(), _generation(body)
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         outcome = failures.of_bug(error, generation, status, now)
         try:
@@ -167,7 +120,7 @@ class Reconciler:
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
         self._unprotected.add(key_of(body))
-        now = self._clock.now()
+        now = self._ports.clock.now()
         status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         if outcome.state is not None:
             message = f"{outcome.state.message} {failures.refused_metadata(why, self._kind.names.plural)}"
@@ -179,9 +132,9 @@ class Reconciler:
         """Return the status after an outcome; an outcome without a state keeps the status."""
         if outcome.state is None:
             return previous
-        now = self._clock.now()
+        now = self._ports.clock.now()
         status = self._kind.resource.status_type.parse(previous, now=now)
-        return summarize.render(status, outcome, now=now, grace=self._grace).to_json()
+        return summarize.render(status, outcome, now=now, grace=self._ports.grace).to_json()
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
@@ -197,7 +150,7 @@ class Reconciler:
 
     def needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
         """Return whether the resync of a scope found work, or a new status, for a resource."""
-        key, now, view = key_of(body), self._clock.now(), self._atlas.view(scope)
+        key, now, view = key_of(body), self._ports.clock.now(), self._ports.atlas.view(scope)
         entry = self._kind.entry_of(body)
         seen = None if failure is not None or entry is None else view.value(entry)
         if seen is not None:
@@ -216,7 +169,7 @@ class Reconciler:
         status = resource.status
         facts = self._gatherer.facts(resource, now, scope, status.resolved or Resolved())
         outcome = self._from_cache(facts, failure)
-        if outcome is None or summarize.render(status, outcome, now=now, grace=self._grace) != status:
+        if outcome is None or summarize.render(status, outcome, now=now, grace=self._ports.grace) != status:
             return True
         is_available = outcome.state is not None and outcome.state.reason is Reason.AVAILABLE
         # Without differences, and Available, the decision does not depend on the time.
@@ -264,15 +217,15 @@ class Reconciler:
         if wait and status.observed_generation == generation:
             return quiet(generation, RequeueAfter(wait))
         try:
-            resolution = await self._references.resolve(resource, age=self._force_sync.age(key))
+            resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(key))
             outcome = await self._with_credentials(resolution, now, wait)
             outcome = replace(outcome, requeue=resolution.paced(outcome.requeue))
             if outcome.state is None or not resource.has_outputs:
                 return outcome
-            published = await self._outputs.publish(
+            published = await self._ports.outputs.publish(
                 resource,
                 self._kind.outputs(resource, outcome.own),
-                scope=self._resync.scope_of(key),
+                scope=self._ports.resync.scope_of(key),
                 max_age=self._outputs_max_age(resource),
             )
             return summarize.with_outputs(outcome, published)
@@ -286,7 +239,7 @@ class Reconciler:
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, now: datetime
     ) -> Outcome:
         """Return what is missing before Atlas can be asked."""
-        status, generation, grace = resource.status, resource.generation, self._grace
+        status, generation, grace = resource.status, resource.generation, self._ports.grace
         references = resolved = None
         if isinstance(error, NoCredentialsError):
             outcome = failures.of_no_credentials(error, generation, status, now=now, grace=grace)
@@ -310,7 +263,7 @@ class Reconciler:
         key, metadata, status, secret_name = resource.key, resource.metadata, resource.status, resource.secret_name
         # A reading from just before the Secret changed would delay the recovery until the next requeue.
         age = Age.FRESH if self._failures.awaits_credentials(key) else self._force_sync.age(key)
-        access = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
+        access = await self._ports.credentials.resolve(metadata.namespace, secret_name, age=age)
         wait = wait or self._force_sync.requeue_in(
             key, self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         )
@@ -328,12 +281,14 @@ class Reconciler:
             # refused has read the Secret since.
             was_refused = outcome.failure is not None and not outcome.held
             age = Age.ANEW if was_refused else Age.FRESH
-            newest = await self._credentials.resolve(metadata.namespace, secret_name, age=age)
+            newest = await self._ports.credentials.resolve(metadata.namespace, secret_name, age=age)
             if newest.fingerprint != access.fingerprint:
                 access = newest
                 outcome = await self._converge(resolution, now, access)
         if outcome.credentials is not None and outcome.state is not None:
-            self._credentials.record_acceptance(access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID)
+            self._ports.credentials.record_acceptance(
+                access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID
+            )
         if wait:  # the request stays open, with its observation
             self._failures.release(key)
             return keep_open(outcome, wait)
@@ -352,8 +307,8 @@ class Reconciler:
                 **{name: value for name, value in resource.connection.items() if value is not None},
             }
         )
-        self._atlas.use(key, scope.credentials)
-        self._resync.join(key, scope, self._gatherer.interval(resource))
+        self._ports.atlas.use(key, scope.credentials)
+        self._ports.resync.join(key, scope, self._gatherer.interval(resource))
         facts = self._gatherer.facts(
             resource,
             now,
@@ -362,20 +317,20 @@ class Reconciler:
             problem=resolution.problem,
             project_finding=resolution.project.finding,
         )
-        at_first = self._atlas.unknown_for(scope, written_as)
+        at_first = self._ports.atlas.unknown_for(scope, written_as)
         try:
             outcome = await self._converger.converge(facts, max_age=self._force_sync.max_age(key))
         except AtlasError as error:
             outcome = self._observation_failed(facts, error)
             if not failures.may_pass(error):
-                self._limiter.release(key)
+                self._ports.limiter.release(key)
         else:
             self._failing_since.pop(key, None)
-        unknown_for = self._atlas.unknown_for(scope, written_as)
+        unknown_for = self._ports.atlas.unknown_for(scope, written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.
             outcome = replace(outcome, requeue=at_latest(outcome.requeue, max(unknown_for, LAST_REQUEUE)))
-        deprecation = self._atlas.view(scope).deprecation
+        deprecation = self._ports.atlas.view(scope).deprecation
         return outcome if outcome.state is None else replace(outcome, deprecation=deprecation)
 
     def _observation_failed(self, facts: Facts[Any], error: AtlasError) -> Outcome:
@@ -397,12 +352,12 @@ class Reconciler:
 
     def _drop(self, key: Key) -> None:
         """Drop what is cached about a resource that is suspended, invalid or deleted."""
-        self._resync.leave(key)
-        self._atlas.release(key)
+        self._ports.resync.leave(key)
+        self._ports.atlas.release(key)
         self._failures.release(key)
-        self._limiter.release(key)
+        self._ports.limiter.release(key)
         self._in_sync.pop(key, None)
-        self._outputs.forget(key)
+        self._ports.outputs.forget(key)
         self._converger.intents.take(key)
         self._failing_since.pop(key, None)
 

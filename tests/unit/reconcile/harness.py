@@ -49,9 +49,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS, En
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
-from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import Outputs
+from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
 from atlas_endpoints.reconcile.resource import watched_annotations
@@ -585,7 +585,7 @@ class Harness:
     ) -> tuple[DriftLimiter, Resync, Reconciler]:
         limiter = DriftLimiter(
             Limit.parse(max_corrections),
-            window=Defaults().sync_interval.total_seconds(),
+            window=600.0,
             monotonic=self.clock.monotonic,
             known=lambda: len(self.cache),
         )
@@ -600,25 +600,23 @@ class Harness:
             needs_work=lambda *found: self.reconciler.needs_work(*found),  # noqa: PLW0108  # it is built later
             enqueue=self._bring_back,
         )
-        reconciler = Reconciler(
-            KIND,
-            self.secrets,
-            ReferenceResolver(self.targets),
-            Outputs(self.config_maps if outputs else None, self.atlas, self.clock.monotonic, KIND.names),
-            self.atlas,
-            resync=resync,
+        ports = Ports(
+            atlas=self.atlas,
+            credentials=self.secrets,
+            references=ReferenceResolver(self.targets),
+            outputs=Outputs(self.config_maps if outputs else None, self.atlas, self.clock.monotonic, KIND.names),
             resources=self.cache,
             limiter=limiter,
-            wake=lambda key: self._at(key, 0.0),
-            writes=writes,
-            clock=self.clock,
-            defaults=Defaults(),
-            grace=GRACE,
+            resync=resync,
             namespaces=self.namespaces,
             read=self._read,
             record=lambda _, event: self.announced.append((event.reason, event.message)),
+            wake=lambda key: self._at(key, 0.0),
+            clock=self.clock,
+            writes=writes,
+            grace=GRACE,
         )
-        return limiter, resync, reconciler
+        return limiter, resync, Reconciler(KIND, ports)
 
     def create(
         self, name: str = "db", endpoint_id: str | None = ENDPOINT, *, namespace: str = "shop", **spec: Any

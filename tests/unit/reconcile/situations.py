@@ -23,7 +23,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessStatus,
 )
 from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.facts import Correction, Defaults, Facts, Gatherer, Refusal
+from atlas_endpoints.reconcile.facts import Correction, Facts, Gatherer, Refusal
 from atlas_endpoints.reconcile.kind import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
@@ -94,7 +94,10 @@ def facts_of(  # all that is known
     view: View[Any] = View(entries, 0.0, label=KIND.label)
     memory: Any = SimpleNamespace(view=lambda _: view, unknown_for=lambda *_: 9.0 if uncertain else None)
     others: Any = SimpleNamespace(found_by=lambda _: ())
-    gatherer = Gatherer(KIND, memory, others, writes, Defaults(), grace)
+    ports: Any = SimpleNamespace(
+        atlas=memory, resources=others, writes=writes, grace=grace, sync_interval=timedelta(minutes=10)
+    )
+    gatherer = Gatherer(KIND, ports)
     scope = gatherer.scope(resource, resource.spec.project_id or "", "fingerprint")
     used = {name: value for name, value in resource.connection.items() if value is not None}
     told = Resolved.model_validate({**dict(resolved), **used})
@@ -103,10 +106,8 @@ def facts_of(  # all that is known
 
 def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None) -> Outcome:
     """What a call to Atlas that fails comes to."""
-    gatherer: Any = SimpleNamespace(kind=KIND, atlas=None, resources=None)
-    nothing: Any = SimpleNamespace(now=lambda: facts.now)
-    converger = Converger(gatherer, nothing, clock=nothing, record=nothing)
-    return converger.failed(facts, error, seen=seen)
+    ports: Any = SimpleNamespace(clock=SimpleNamespace(now=lambda: facts.now), record=None)
+    return Converger(Gatherer(KIND, ports)).failed(facts, error, seen=seen)
 
 
 def rendered(

@@ -37,10 +37,10 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.controller.controller import annotations_of
 from atlas_endpoints.reconcile.credentials import remedy_for_refused
-from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.failures import NOTICED
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome
+from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
 
@@ -102,28 +102,24 @@ class Planner:
             access = OnePair(self._fingerprint)
         except CredentialsError as error:
             access = OnePair(error)
-        references, no_cluster = ReferenceResolver(Exports(exports)), NoCluster()
-        self._reconcilers = {
-            name: Reconciler(
-                kind,
-                access,
-                references,
-                no_cluster,
-                gateway,
-                resync=no_cluster,
-                resources=no_cluster,
-                limiter=no_cluster,
-                wake=lambda _: None,
-                writes=False,
-                clock=clock,
-                defaults=Defaults(),
-                grace=timedelta(0),
-                namespaces=no_cluster,
-                read=no_cluster.read,
-                record=lambda _, event: logger.debug("%s", event.message),
-            )
-            for name, kind in by_name.items()
-        }
+        no_cluster = NoCluster()
+        ports = Ports(
+            atlas=gateway,
+            credentials=access,
+            references=ReferenceResolver(Exports(exports)),
+            outputs=no_cluster,
+            resources=no_cluster,
+            limiter=no_cluster,
+            resync=no_cluster,
+            namespaces=no_cluster,
+            read=no_cluster.read,
+            record=lambda _, event: logger.debug("%s", event.message),
+            wake=lambda _: None,
+            clock=clock,
+            writes=False,
+            grace=timedelta(0),
+        )
+        self._reconcilers = {name: Reconciler(kind, ports) for name, kind in by_name.items()}
         self._forecasts: dict[int, Forecast] = {}
 
     async def forecast(self, documents: Iterable[Document]) -> list[Forecast]:
