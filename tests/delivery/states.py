@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
@@ -31,6 +32,8 @@ Body: TypeAlias = dict[str, Any]
 
 WORKING, WRITES_OFF, LIMITED, NOBODY = "working", "writes-off", "limited", "nobody"
 """Who serves a resource: an operator as usual, one with WRITES=off, one with MAX_CORRECTIONS=1, and none."""
+
+GRACE = timedelta(minutes=2)
 
 FINALIZER = "example.com/keep"
 """Somebody else's, which keeps a deleted resource for a while."""
@@ -207,7 +210,7 @@ for _health, _reason, _name, _fault in (
 @_state("Progressing", operator=NOBODY)
 def internal_error(env: Env) -> Body:
     """Written as the operator would, since none is known that can be brought about."""
-    return _written(env, failures.of_bug(ZeroDivisionError(), 1, Status(), datetime.now(UTC)))
+    return _written(env, failures.of_bug(ZeroDivisionError(), _first_attempt()))
 
 
 # Another object may heal it soon; else a person must
@@ -296,7 +299,7 @@ def invalid_spec(env: Env) -> Body:
     try:
         ServerlessPrivateEndpoint.parse({**newer, "spec": env.place.spec(driftPolicy="Ask")})
     except InvalidSpecError as error:
-        return _written(env, failures.of_invalid_spec(error, 1, Status(), datetime.now(UTC)))
+        return _written(env, failures.of_invalid_spec(error, _first_attempt()))
     raise AssertionError("the spec was to be invalid")
 
 
@@ -343,8 +346,12 @@ def skipped(env: Env) -> Body:
     return _says(env, "Suspended")
 
 
+def _first_attempt() -> Attempt:
+    return Attempt(1, Status(), datetime.now(UTC), GRACE)
+
+
 def _written(env: Env, outcome: Outcome) -> Body:
     """Have the API server take the status that an outcome leads to, of a resource that no operator serves."""
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    status = render(Status(), outcome, now=datetime.now(UTC), grace=timedelta(minutes=2))
+    status = render(Status(), outcome, now=datetime.now(UTC), grace=GRACE)
     return env.resources.write_status(NAME, status.to_json())

@@ -18,7 +18,7 @@ from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, quiet, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.reasons import FAILURES, Reason
-from atlas_endpoints.reconcile.status import Cause, Creation, find, has_reason
+from atlas_endpoints.reconcile.status import Cause, Creation, find
 
 logger = logging.getLogger(__name__)
 
@@ -82,10 +82,7 @@ class Converger:
             return outcome
         outcome = failures.of_atlas(
             error,
-            facts.generation,
-            facts.previous,
-            now=facts.now,
-            grace=facts.grace,
+            facts.attempt,
             source=facts.resolved.credentials_source,
             refused=facts.done.refused if facts.done is not None else (),
             differences=None if seen is None else compare(facts.resource, facts.desired, seen),
@@ -223,7 +220,7 @@ class Converger:
         except UpdateRejectedError as error:
             # The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported.
             # A refusal that the status already reports needs no observation.
-            if not has_reason(facts.previous, reason=Reason.UPDATE_REJECTED, generation=facts.generation):
+            if not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
                 seen = await self._observe_now(facts)
                 if resource.basis(seen) != resource.basis(before):
                     return quiet(facts.generation, RequeueAfter(0.0))

@@ -15,6 +15,7 @@ from atlas_endpoints.controller.cache import Body, Key, key_of
 from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, EventReason, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
@@ -28,7 +29,7 @@ from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, deletion_policy_in
 from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError
-from atlas_endpoints.reconcile.status import LastError, Status
+from atlas_endpoints.reconcile.status import LastError
 
 _BY_ANNOTATION = (
     'set the annotation atlas-endpoints.dev/deletion-policy to Retain, or atlas-endpoints.dev/force-finalize to "true".'
@@ -105,9 +106,9 @@ class Finisher:
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
-        kind = self._kind
-        generation = int(body["metadata"].get("generation", 0))
+        kind, generation = self._kind, int(body["metadata"].get("generation", 0))
         status = kind.resource.status_type.parse(body.get("status"), now=now)
+        attempt = Attempt(generation, status, now, self._ports.grace)
         if FINALIZER not in finalizers_of(body):
             return quiet(generation, NoRequeue())
         try:
@@ -118,16 +119,16 @@ class Finisher:
             wait = self._force_sync.turn_in(resource)
             policy = await self._policy(resource)
         except (InvalidSpecError, UnreadableError) as error:
-            return blocked_by(error, generation, status, now)
+            return blocked_by(error, attempt)
         match decide(resource, policy, writes=self._ports.writes):
             case Release(event):
                 return self._release(body, generation, event)
             case str(message):
                 # There are no events of Namespaces.
                 requeue = NoRequeue() if _own_policy(resource) is not None else RequeueAfter(SECRET_REQUEUE)
-                return blocked(generation, status, now, message, operation="delete", requeue=requeue)
+                return blocked(message, attempt, operation="delete", requeue=requeue)
             case None:
-                return keep_open(await self._delete(resource, now, wait), wait)
+                return keep_open(await self._delete(resource, attempt, wait), wait)
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
@@ -148,13 +149,13 @@ class Finisher:
         annotations = await self._ports.namespaces.annotations(resource.metadata.namespace, age=age)
         return deletion_policy_in(annotations) or "Retain"
 
-    async def _delete(self, resource: Resource, now: datetime, wait: float) -> Outcome:
+    async def _delete(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
         """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
 
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
-        key, generation, status = resource.key, resource.generation, resource.status
+        key, generation, status, now = resource.key, resource.generation, resource.status, attempt.now
         request = resource.metadata.reconcile_request
         try:
             if resource.entry is not None and (found := await self._needed(resource, resource.entry, now)):
@@ -167,7 +168,7 @@ class Finisher:
             project_id = await self._project(resource)
         except (NoProjectError, NoCredentialsError) as error:
             handled = request if isinstance(error, NoCredentialsError) else None
-            return replace(blocked_by(error, generation, status, now), handled=handled)
+            return replace(blocked_by(error, attempt), handled=handled)
         self._ports.atlas.use(key, access.fingerprint)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.requeue_in(key, scope)
@@ -224,7 +225,7 @@ class Finisher:
             return self._release(resource.named, generation, event)
         outcome = Outcome(requeue=state.requeue, generation=generation, state=state)
         if state.reason is Reason.DELETION_BLOCKED:
-            outcome = blocked(generation, status, facts.now, state.message, operation="delete", requeue=state.requeue)
+            outcome = blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
         if (seen := decision.seen) is None:
             return outcome
         own = self._kind.render(facts, seen)
@@ -282,7 +283,7 @@ class Finisher:
             return outcome
         if is_cured_by_credentials(error):
             self._refused[resource.key] = _Refused(access, facts.now, facts.now + facts.interval)
-        outcome = failed(resource, error, access.source, facts.now, interval=facts.interval)
+        outcome = failed(error, facts.attempt, access.source, interval=facts.interval)
         return replace(outcome, resolved=facts.resolved)
 
     def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:
@@ -380,10 +381,8 @@ def waiting_for_proof() -> State:
 
 
 def blocked(
-    generation: int,
-    previous: Status,
-    now: datetime,
     message: str,
+    attempt: Attempt,
     *,
     operation: str,
     requeue: Requeue,
@@ -392,16 +391,16 @@ def blocked(
 ) -> Outcome:
     """Return the outcome of a deletion that is blocked, with the ways out."""
     message = with_remedies(message)
-    last, reason, since = previous.last_error, Reason.DELETION_BLOCKED, now
+    last, reason, since = attempt.previous.last_error, Reason.DELETION_BLOCKED, attempt.now
     if last is not None and (last.operation, last.error_code) == (operation, code):
-        since = failures.failing_since(previous, reason=reason, generation=generation, now=now)
+        since = attempt.failing_since(reason)
     failure = LastError(
         since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=message
     )
-    return failures.of(State(reason, message, requeue), failure, generation, previous)
+    return failures.of(State(reason, message, requeue), failure, attempt)
 
 
-def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime) -> Outcome:
+def blocked_by(error: Obstacle, attempt: Attempt) -> Outcome:
     """Return the outcome for a resource for which Atlas cannot be asked to delete anything."""
     code: str | None = None
     match error:
@@ -421,17 +420,15 @@ def blocked_by(error: Obstacle, generation: int, previous: Status, now: datetime
         case _:  # NoCredentialsError
             message = f"The operator cannot delete the endpoint. {error.message}"
             operation, retry_in, code = error.operation, error.retry_in, error.reason
-    return blocked(generation, previous, now, message, operation=operation, requeue=RequeueAfter(retry_in), code=code)
+    return blocked(message, attempt, operation=operation, requeue=RequeueAfter(retry_in), code=code)
 
 
-def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *, interval: timedelta) -> Outcome:
+def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timedelta) -> Outcome:
     """Return the outcome of a failed call: one that may pass keeps its reason; any other blocks the deletion."""
-    generation, status = resource.generation, resource.status
-    is_answered = status.last_error is not None and status.last_error.http_status is not None
+    last = attempt.previous.last_error
+    is_answered = last is not None and last.http_status is not None
     shown_as = Reason.DELETION_BLOCKED if is_answered and not may_pass(error) else None
-    outcome = failures.of_atlas(
-        error, generation, status, now=now, grace=timedelta(0), source=source, shown_as=shown_as
-    )
+    outcome = failures.of_atlas(error, replace(attempt, grace=timedelta(0)), source=source, shown_as=shown_as)
     state = outcome.state
     words = state.message if state is not None else ""
     message = f"The operator cannot delete the endpoint. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
@@ -444,10 +441,8 @@ def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *,
         state = State(Reason.DELETION_BLOCKED, words, requeue)
         return replace(outcome, requeue=requeue, state=state, credentials=None)
     blocking = blocked(
-        generation,
-        status,
-        now,
         message,
+        attempt,
         operation=error.operation,
         requeue=requeue,
         code=error.error_code,

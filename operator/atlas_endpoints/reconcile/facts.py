@@ -8,6 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.reconcile import ownership
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.kind import Done, Fields, Kind, WriteOutcome
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
@@ -131,6 +132,11 @@ class Facts(Generic[R]):
     def generation(self) -> int:
         """The generation of the spec."""
         return self.resource.metadata.generation
+
+    @property
+    def attempt(self) -> Attempt:
+        """What the outcome of a failure depends on."""
+        return Attempt(self.generation, self.previous, self.now, self.grace)
 
     @property
     def desired(self) -> Fields:

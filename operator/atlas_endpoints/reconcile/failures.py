@@ -4,7 +4,7 @@
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import (
@@ -16,7 +16,8 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, at_latest
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
 from atlas_endpoints.reconcile.kind import Difference, State
 from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Outcome
@@ -24,7 +25,7 @@ from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reaso
 from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Finding, LastError, Status, find, has_reason
+from atlas_endpoints.reconcile.status import Finding, LastError, Status, find
 
 SECRET_REQUEUE = 30.0
 """Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
@@ -40,54 +41,48 @@ NOTICED = "The operator checks again within the sync interval, or at once when y
 VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
 
 
-def of(
-    state: State, failure: LastError, generation: int, previous: Status, *, credentials: Finding | None = None
-) -> Outcome:
+def of(state: State, failure: LastError, attempt: Attempt, *, credentials: Finding | None = None) -> Outcome:
     """Return the outcome of a failure; ``credentials`` is None if it does not concern them."""
     return Outcome(
         requeue=state.requeue,
-        generation=generation,
+        generation=attempt.generation,
         state=state,
         failure=failure,
         credentials=credentials,
-        applied=previous.applied,
+        applied=attempt.previous.applied,
     )
 
 
-def of_invalid_spec(
-    error: InvalidSpecError, generation: int, previous: Status, now: datetime, *, requeue: Requeue | None = None
-) -> Outcome:
+def of_invalid_spec(error: InvalidSpecError, attempt: Attempt, *, requeue: Requeue | None = None) -> Outcome:
     """Return the outcome for an invalid spec that the API server admitted: its CRD has another version."""
     problems = "; ".join(error.problems)
     message = (
         "The spec is invalid for this version of the operator, so the operator neither reads nor changes Atlas. Correct the"
         f" spec, or install the CRD and the operator in the same version: {problems}"
     )
-    since = failing_since(previous, reason=Reason.INVALID_SPEC, generation=generation, now=now)
+    since = attempt.failing_since(Reason.INVALID_SPEC)
     failure = LastError(since=since, operation="validate", retryable=False, detail=problems)
-    return of(State(Reason.INVALID_SPEC, message, requeue or NoRequeue()), failure, generation, previous)
+    return of(State(Reason.INVALID_SPEC, message, requeue or NoRequeue()), failure, attempt)
 
 
-def of_no_credentials(
-    error: NoCredentialsError, generation: int, previous: Status, *, now: datetime, grace: timedelta
-) -> Outcome:
+def of_no_credentials(error: NoCredentialsError, attempt: Attempt) -> Outcome:
     """Return the outcome for a resource without usable credentials; Atlas was not asked."""
     found = Finding("False", error.reason, error.message)
     reason = Reason.CREDENTIALS_INVALID
-    since = failing_since(previous, reason=reason, generation=generation, now=now, found=found)
+    since = attempt.failing_since(reason, found=found)
     failure = LastError(
         since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message
     )
-    requeue = within_grace(RequeueAfter(error.retry_in), since, now=now, grace=grace)
-    return of(State(reason, error.message, requeue), failure, generation, previous, credentials=found)
+    requeue = attempt.within_grace(RequeueAfter(error.retry_in), since)
+    return of(State(reason, error.message, requeue), failure, attempt, credentials=found)
 
 
-def of_no_project(problem: Problem, generation: int, previous: Status, *, now: datetime, grace: timedelta) -> Outcome:
+def of_no_project(problem: Problem, attempt: Attempt) -> Outcome:
     """Return the outcome for a resource whose project is unknown."""
-    since = failing_since(previous, reason=Reason.REFERENCE_NOT_READY, generation=generation, now=now)
-    requeue = within_grace(RequeueAfter(problem.pace), since, now=now, grace=grace)
+    since = attempt.failing_since(Reason.REFERENCE_NOT_READY)
+    requeue = attempt.within_grace(RequeueAfter(problem.pace), since)
     message = f"{problem.message} Until the project is known, the operator neither reads nor changes Atlas."
-    return of(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since), generation, previous)
+    return of(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since), attempt)
 
 
 def of_problem(problem: Problem, since: datetime) -> LastError:
@@ -97,20 +92,19 @@ def of_problem(problem: Problem, since: datetime) -> LastError:
     )
 
 
-def of_other_project(error: OtherProjectError, resource: Resource, now: datetime) -> Outcome:
+def of_other_project(error: OtherProjectError, resource: Resource, attempt: Attempt) -> Outcome:
     """Return the outcome for a resource whose project changed: neither project is touched until a person decides."""
     requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(RETRY_UNUSABLE)
-    reason, generation = Reason.INVALID_SPEC, resource.generation
-    since = failing_since(resource.status, reason=reason, generation=generation, now=now)
+    since = attempt.failing_since(Reason.INVALID_SPEC)
     failure = LastError(since=since, operation="validate", retryable=False, detail=str(error))
-    return of(State(reason, str(error), requeue), failure, generation, resource.status)
+    return of(State(Reason.INVALID_SPEC, str(error), requeue), failure, attempt)
 
 
-def of_refused_metadata(why: str, plural: str, generation: int, previous: Status, now: datetime) -> Outcome:
+def of_refused_metadata(why: str, plural: str, attempt: Attempt) -> Outcome:
     """Return the outcome if the API server refuses the finalizer and annotations of a resource."""
-    since = failing_since(previous, reason=Reason.METADATA_REFUSED, generation=generation, now=now)
+    since = attempt.failing_since(Reason.METADATA_REFUSED)
     failure = LastError(since=since, operation="patch", retryable=False, detail=why)
-    return of(State(Reason.METADATA_REFUSED, refused_metadata(why, plural), Backoff()), failure, generation, previous)
+    return of(State(Reason.METADATA_REFUSED, refused_metadata(why, plural), Backoff()), failure, attempt)
 
 
 def refused_metadata(why: str, plural: str) -> str:
@@ -121,22 +115,19 @@ def refused_metadata(why: str, plural: str) -> str:
     )
 
 
-def of_bug(error: Exception, generation: int, previous: Status, now: datetime) -> Outcome:
+def of_bug(error: Exception, attempt: Attempt) -> Outcome:
     """Return the outcome of an unexpected error."""
     name, reason = type(error).__name__, Reason.INTERNAL_ERROR
     message = f"The operator has a bug ({name}), and tries again. Report the traceback in the operator's log."
-    failure = LastError(since=now, operation="reconcile", retryable=True, detail=name)
-    message, failure = _keep_message(reason, message, failure, generation, previous)
-    return of(State(reason, message, Backoff()), failure, generation, previous)
+    failure = LastError(since=attempt.now, operation="reconcile", retryable=True, detail=name)
+    message, failure = _keep_message(reason, message, failure, attempt)
+    return of(State(reason, message, Backoff()), failure, attempt)
 
 
 def of_atlas(
     error: AtlasError,
-    generation: int,
-    previous: Status,
+    attempt: Attempt,
     *,
-    now: datetime,
-    grace: timedelta,
     source: str | None,
     refused: tuple[str, ...] = (),
     differences: tuple[Difference, ...] | None = None,
@@ -149,7 +140,7 @@ def of_atlas(
     """
     reason, held = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
     credentials = _credentials(error, reason, error.message)
-    since = failing_since(previous, reason=reason, generation=generation, now=now, found=credentials)
+    since = attempt.failing_since(reason, found=credentials)
     failure = LastError(
         since=since,
         operation=error.operation,
@@ -163,15 +154,15 @@ def of_atlas(
     if source is not None:
         message = message.replace(PUT_VALID_ONES, remedy_for_refused(source), 1)
     message = message.replace(THEN_AGAIN, NOTICED, 1)
-    another_cause = is_another_cause(previous, "CredentialsValid", credentials)
-    same_source = previous.resolved is None or previous.resolved.credentials_source == source
-    if (failure.retryable or held) and same_source and not another_cause:
-        message, failure = _keep_message(shown_as or reason, message, failure, generation, previous)
+    resolved = attempt.previous.resolved
+    same_source = resolved is None or resolved.credentials_source == source
+    if (failure.retryable or held) and same_source and not attempt.is_another_cause(credentials):
+        message, failure = _keep_message(shown_as or reason, message, failure, attempt)
     requeue = _requeue(error, reason)
     if reason.progress is Progress.GRACE:
-        requeue = within_grace(requeue, since, now=now, grace=grace)
+        requeue = attempt.within_grace(requeue, since)
     return replace(
-        of(State(reason, message, requeue, differences), failure, generation, previous),
+        of(State(reason, message, requeue, differences), failure, attempt),
         held=held,
         credentials=_credentials(error, reason, message),
     )
@@ -195,12 +186,6 @@ def may_pass(error: AtlasError) -> bool:
     return error.retry is AtlasRetry.BACKOFF
 
 
-def is_settled(previous: Status, generation: int) -> bool:
-    """Return whether this generation was already applied and available."""
-    ready = find(previous, "Ready")
-    return previous.observed_generation == generation and ready is not None and ready.status == "True"
-
-
 def refused_fields(error: UpdateRejectedError, sent: tuple[str, ...], connection: Any) -> tuple[str, ...]:
     """Return which of the sent fields Atlas refuses.
 
@@ -222,44 +207,10 @@ def still_refused(previous: Status, remaining: set[str]) -> LastError | None:
     return last.model_copy(update={"fields": tuple(name for name in last.fields if name in remaining)})
 
 
-def failing_since(
-    previous: Status,
-    *,
-    reason: Reason,
-    generation: int,
-    now: datetime,
-    found: Finding | None = None,
-    type_: str = "CredentialsValid",
-) -> datetime:
-    """Return when a generation began to fail for this reason and cause.
-
-    Args:
-        found: the content of the condition that shows the cause.
-    """
-    is_same = has_reason(previous, reason=reason, generation=generation) and not is_another_cause(
-        previous, type_, found
-    )
-    return previous.last_error.since if previous.last_error is not None and is_same else now
-
-
-def within_grace(requeue: Requeue, since: datetime, *, now: datetime, grace: timedelta) -> Requeue:
-    """Requeue no later than the end of the grace, because the status changes then."""
-    left = (since + grace - now).total_seconds()
-    return at_latest(requeue, left) if left > 0 else requeue
-
-
-def is_another_cause(previous: Status, type_: str, found: Finding | None) -> bool:
-    """Return whether a condition has another reason than before, while the reason of ``Ready`` is the same."""
-    known = find(previous, type_)
-    return found is not None and known is not None and known.reason != found.reason
-
-
-def _keep_message(
-    reason: Reason, message: str, failure: LastError, generation: int, previous: Status
-) -> tuple[str, LastError]:
+def _keep_message(reason: Reason, message: str, failure: LastError, attempt: Attempt) -> tuple[str, LastError]:
     """Keep the first message while a failure goes on: retries do not change the status."""
-    ready, last = find(previous, "Ready"), previous.last_error
-    if ready is None or last is None or not has_reason(previous, reason=reason, generation=generation):
+    ready, last = find(attempt.previous, "Ready"), attempt.previous.last_error
+    if ready is None or last is None or not attempt.is_reported(reason):
         return message, failure
     return ready.message, last.model_copy(update={"retryable": failure.retryable})
 

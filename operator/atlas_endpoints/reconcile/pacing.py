@@ -4,7 +4,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any, Self
 
 from atlas_endpoints.atlas.requests import Scope
@@ -12,6 +11,7 @@ from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import failures
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.observe import SHARED
@@ -45,14 +45,13 @@ class _Cached:
 class FailureCache:
     """Caches failures that other objects, or a change in Atlas, may fix: until their inputs change, Atlas is not called again."""
 
-    def __init__(self, grace: timedelta, *, wake: Callable[[Key], None]) -> None:
-        self._grace = grace
+    def __init__(self, *, wake: Callable[[Key], None]) -> None:
         self._wake = wake
         self._cached: dict[Key, _Cached] = {}
         self._awaiting: defaultdict[Access, set[Key]] = defaultdict(set)
         """The resources that wait for better credentials than these, and were not woken since their last reading."""
 
-    def replay(self, key: Key, resolution: Resolution[Any], access: Access, now: datetime) -> Outcome | None:
+    def replay(self, key: Key, resolution: Resolution[Any], access: Access, attempt: Attempt) -> Outcome | None:
         """Return the cached outcome if nothing that it depends on has changed; else None."""
         cached = self._cached.get(key)
         if cached is None:
@@ -61,11 +60,11 @@ class FailureCache:
             for other in sorted(self._awaiting.pop(cached.access, set()) - {key}):
                 self._wake(other)
         failure = cached.outcome.failure
-        is_of_the_future = failure is not None and failure.since > now  # otherwise its grace would not end
+        is_of_the_future = failure is not None and failure.since > attempt.now  # otherwise its grace would not end
         if is_of_the_future or cached != _Cached.of(resolution, access, cached.outcome):
             return None
         self._await(key, cached)
-        return replace(cached.outcome, requeue=self._requeue(cached.outcome, now))
+        return replace(cached.outcome, requeue=_requeue(cached.outcome, attempt))
 
     def store(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
         """Replace what is cached, by the outcome of a reconcile if it is a failure that only another input can fix."""
@@ -95,12 +94,11 @@ class FailureCache:
         if _curable_by_credentials(cached.outcome):
             self._awaiting[cached.access].add(key)
 
-    def _requeue(self, outcome: Outcome, now: datetime) -> Requeue:
-        """Requeue to read the Secret, if other credentials may help, and when the grace ends."""
-        requeue = RequeueAfter(failures.SECRET_REQUEUE) if _curable_by_credentials(outcome) else NoRequeue()
-        if outcome.failure is None:
-            return requeue
-        return failures.within_grace(requeue, outcome.failure.since, now=now, grace=self._grace)
+
+def _requeue(outcome: Outcome, attempt: Attempt) -> Requeue:
+    """Requeue to read the Secret, if other credentials may help, and when the grace ends."""
+    requeue = RequeueAfter(failures.SECRET_REQUEUE) if _curable_by_credentials(outcome) else NoRequeue()
+    return requeue if outcome.failure is None else attempt.within_grace(requeue, outcome.failure.since)
 
 
 def _curable_by_credentials(outcome: Outcome) -> bool:

@@ -16,6 +16,7 @@ from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import failures, summarize
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
@@ -63,7 +64,7 @@ class Reconciler:
         self._force_sync = ForceSync(ports.clock.monotonic, let_through=ports.atlas.let_through)
         self._converger = Converger(self._gatherer)
         self._finisher = Finisher(self._gatherer, self._force_sync)
-        self._failures = FailureCache(ports.grace, wake=ports.wake)
+        self._failures = FailureCache(wake=ports.wake)
         self._failing_since: dict[Key, datetime] = {}
         self._in_sync: dict[Key, _InSync] = {}
         self._unprotected: set[Key] = set()
@@ -82,19 +83,21 @@ class Reconciler:
             resource = self._kind.resource.parse(body, now=now)
         except InvalidSpecError as error:
             self._drop(key)
-            status = self._kind.resource.status_type.parse(previous, now=now)
-            return replace(failures.of_invalid_spec(error, generation, status, now), handled=_request(body))
+            return replace(
+                failures.of_invalid_spec(error, self._attempt(generation, previous, now)), handled=_request(body)
+            )
+        attempt = Attempt(generation, resource.status, now, self._ports.grace)
         wait = self._force_sync.turn_in(resource)
         # The finalizer and the annotations that a backup needs come before anything is created, used or changed.
         protected = is_protected(resource) or key in self._unprotected
         first = resource.entry is None or not (protected and is_recorded(resource))
-        outcome = quiet(generation, RequeueAfter(0.0)) if first else await self._reconcile_live(resource, now, wait)
+        outcome = quiet(generation, RequeueAfter(0.0)) if first else await self._reconcile_live(resource, attempt, wait)
         try:
             change, warning = await self._finisher.bookkeeping(resource)
         except InvalidSpecError as error:
             self._drop(key)
             requeue = RequeueAfter(failures.SECRET_REQUEUE)  # there are no events of Namespaces
-            outcome = failures.of_invalid_spec(error, generation, resource.status, now, requeue=requeue)
+            outcome = failures.of_invalid_spec(error, attempt, requeue=requeue)
             return keep_open(replace(outcome, handled=_request(body)), wait)
         except ClusterUnavailableError as error:
             unreachable = _unreachable(error, key, generation)
@@ -102,31 +105,29 @@ class Reconciler:
                 return unreachable
             return replace(outcome, requeue=at_latest(outcome.requeue, failures.SECRET_REQUEUE))
         if change is None and first:
-            outcome = await self._reconcile_live(resource, now, wait)
+            outcome = await self._reconcile_live(resource, attempt, wait)
         return replace(summarize.with_warning(outcome, warning), metadata=change)
 
     def failed(self, body: Body, error: Exception) -> Outcome:
         """Return the outcome of an unexpected error."""
-        now, generation = self._ports.clock.now(), _generation(body)
-        status = self._kind.resource.status_type.parse(body.get("status"), now=now)
-        outcome = failures.of_bug(error, generation, status, now)
+        attempt = self._attempt(_generation(body), body.get("status"), self._ports.clock.now())
+        outcome = failures.of_bug(error, attempt)
         try:
-            resource = self._kind.resource.parse(body, now=now)
+            resource = self._kind.resource.parse(body, now=attempt.now)
         except Exception:  # noqa: BLE001  # an invalid spec, or the defect itself
             return outcome
         # The error may have come after a write, so what the spec no longer wants is not confirmed.
-        return replace(outcome, applied=confirmed_so_far(resource, status))
+        return replace(outcome, applied=confirmed_so_far(resource, attempt.previous))
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
         self._unprotected.add(key_of(body))
-        now = self._ports.clock.now()
-        status = self._kind.resource.status_type.parse(body.get("status"), now=now)
         if outcome.state is not None:
             message = f"{outcome.state.message} {failures.refused_metadata(why, self._kind.names.plural)}"
             return replace(outcome, state=replace(outcome.state, message=message))
-        failed = failures.of_refused_metadata(why, self._kind.names.plural, outcome.generation, status, now)
-        return replace(outcome, state=failed.state, applied=status.applied, failure=failed.failure)
+        attempt = self._attempt(outcome.generation, body.get("status"), self._ports.clock.now())
+        failed = failures.of_refused_metadata(why, self._kind.names.plural, attempt)
+        return replace(outcome, state=failed.state, applied=failed.applied, failure=failed.failure)
 
     def render(self, body: Body, previous: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:  # noqa: ARG002
         """Return the status after an outcome; an outcome without a state keeps the status."""
@@ -196,7 +197,7 @@ class Reconciler:
             return self._observation_failed(facts, failure)
         decision = self._kind.decide(facts)
         if decision.absent is not None:
-            is_reported = has_reason(facts.previous, reason=Reason.ENDPOINT_NOT_FOUND, generation=facts.generation)
+            is_reported = facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
             return quiet(facts.generation, Backoff()) if is_reported and decision.write is None else None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
@@ -207,7 +208,7 @@ class Reconciler:
             return None
         return summarize.of_plan(self._kind, facts, decision, write)
 
-    async def _reconcile_live(self, resource: Resource, now: datetime, wait: float) -> Outcome:
+    async def _reconcile_live(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
         """Reconcile a valid live resource, whose force-sync request still waits ``wait`` seconds."""
         status = resource.status
         key, generation = resource.key, resource.generation
@@ -218,7 +219,7 @@ class Reconciler:
             return quiet(generation, RequeueAfter(wait))
         try:
             resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(key))
-            outcome = await self._with_credentials(resolution, now, wait)
+            outcome = await self._with_credentials(resolution, attempt, wait)
             outcome = replace(outcome, requeue=resolution.paced(outcome.requeue))
             if outcome.state is None or not resource.has_outputs:
                 return outcome
@@ -231,33 +232,32 @@ class Reconciler:
             return summarize.with_outputs(outcome, published)
         except (NoCredentialsError, NoProjectError, OtherProjectError) as error:
             self._drop(key)
-            return keep_open(self._missing(error, resource, now), wait)
+            return keep_open(self._missing(error, resource, attempt), wait)
         except ClusterUnavailableError as error:
             return _unreachable(error, key, generation)
 
     def _missing(
-        self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, now: datetime
+        self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, attempt: Attempt
     ) -> Outcome:
         """Return what is missing before Atlas can be asked."""
-        status, generation, grace = resource.status, resource.generation, self._ports.grace
         references = resolved = None
         if isinstance(error, NoCredentialsError):
-            outcome = failures.of_no_credentials(error, generation, status, now=now, grace=grace)
-            resolved = resolved_with(status, error.source)
+            outcome = failures.of_no_credentials(error, attempt)
+            resolved = resolved_with(resource.status, error.source)
         elif isinstance(error, NoProjectError):
-            outcome = failures.of_no_project(error.problem, generation, status, now=now, grace=grace)
+            outcome = failures.of_no_project(error.problem, attempt)
             references = error.problem.finding
         else:
-            outcome = failures.of_other_project(error, resource, now)
+            outcome = failures.of_other_project(error, resource, attempt)
         return replace(
             outcome,
-            applied=confirmed_so_far(resource, status),
+            applied=confirmed_so_far(resource, resource.status),
             handled=resource.metadata.reconcile_request,
             references=references,
             resolved=resolved,
         )
 
-    async def _with_credentials(self, resolution: Resolution[Any], now: datetime, wait: float) -> Outcome:
+    async def _with_credentials(self, resolution: Resolution[Any], attempt: Attempt, wait: float) -> Outcome:
         """Converge with the credentials of a resource; once more if they are refused and newer ones are found."""
         resource = resolution.resource
         key, metadata, status, secret_name = resource.key, resource.metadata, resource.status, resource.secret_name
@@ -272,10 +272,10 @@ class Reconciler:
         if wait:  # an edit does not wait, and is reconciled as if there were no request
             status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
             resolution = replace(resolution, resource=resource.model_copy(update={"status": status}))
-        replayed = self._failures.replay(key, resolution, access, now)
+        replayed = self._failures.replay(key, resolution, access, attempt)
         if replayed is not None:
             return replayed
-        outcome = await self._converge(resolution, now, access)
+        outcome = await self._converge(resolution, attempt.now, access)
         if outcome.state is not None and outcome.state.reason is Reason.CREDENTIALS_INVALID:
             # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
             # refused has read the Secret since.
@@ -284,7 +284,7 @@ class Reconciler:
             newest = await self._ports.credentials.resolve(metadata.namespace, secret_name, age=age)
             if newest.fingerprint != access.fingerprint:
                 access = newest
-                outcome = await self._converge(resolution, now, access)
+                outcome = await self._converge(resolution, attempt.now, access)
         if outcome.credentials is not None and outcome.state is not None:
             self._ports.credentials.record_acceptance(
                 access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID
@@ -336,7 +336,7 @@ class Reconciler:
     def _observation_failed(self, facts: Facts[Any], error: AtlasError) -> Outcome:
         """Return that observing the entry failed; nothing, if the resource is settled and the failure may pass soon."""
         outcome = self._converger.failed(facts, error)
-        if not failures.may_pass(error) or not failures.is_settled(facts.previous, facts.generation):
+        if not failures.may_pass(error) or not facts.attempt.is_settled:
             return outcome
         since = not_in_future(self._failing_since.get(facts.resource.key, facts.now), now=facts.now)
         self._failing_since[facts.resource.key] = since
@@ -349,6 +349,10 @@ class Reconciler:
         if self._force_sync.age(resource.key) is Age.FRESH:
             return 0.0
         return min(RECENT_OUTPUTS, self._gatherer.interval(resource).total_seconds() / 2)
+
+    def _attempt(self, generation: int, status: object, now: datetime) -> Attempt:
+        """Return what the outcome of a failure depends on, whether or not the spec is valid."""
+        return Attempt(generation, self._kind.resource.status_type.parse(status, now=now), now, self._ports.grace)
 
     def _drop(self, key: Key) -> None:
         """Drop what is cached about a resource that is suspended, invalid or deleted."""

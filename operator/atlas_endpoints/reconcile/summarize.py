@@ -14,7 +14,7 @@ from atlas_endpoints.controller.conditions import Condition, condition, merge
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.reconcile.compare import compare, described, quoted
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
-from atlas_endpoints.reconcile.failures import VERIFIED, failing_since, of_problem, still_refused, within_grace
+from atlas_endpoints.reconcile.failures import VERIFIED, of_problem, still_refused
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, Kind, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.outcome import Outcome, Sent
 from atlas_endpoints.reconcile.outputs import Published
@@ -153,7 +153,7 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner
         )
         state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_REQUEUE), differences)
         finding = Finding("True", ContendedReason.CONFLICT, message)
-        since = failing_since(previous, reason=Reason.CONFLICT, generation=facts.generation, now=facts.now)
+        since = facts.attempt.failing_since(Reason.CONFLICT)
         failure = LastError(since=since, operation="claim", retryable=False, detail=message)
     else:
         message = (
@@ -281,13 +281,8 @@ def _failure(facts: Facts[Any], state: State) -> LastError | None:
             remaining = {each.field for each in state.differences or () if each.field not in taken}
             return still_refused(facts.previous, remaining)
         case Reason.REFERENCE_NOT_READY if facts.problem is not None:
-            since = failing_since(
-                facts.previous,
-                reason=Reason.REFERENCE_NOT_READY,
-                generation=facts.generation,
-                now=facts.now,
-                found=facts.problem.finding,
-                type_="ReferencesResolved",
+            since = facts.attempt.failing_since(
+                Reason.REFERENCE_NOT_READY, found=facts.problem.finding, type_="ReferencesResolved"
             )
             return of_problem(facts.problem, since)
         case _:
@@ -302,7 +297,7 @@ def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
         return replace(outcome, references=facts.project_finding or RESOLVED)
     requeue = outcome.requeue
     if outcome.state is not None and outcome.state.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
-        requeue = within_grace(requeue, outcome.failure.since, now=facts.now, grace=facts.grace)
+        requeue = facts.attempt.within_grace(requeue, outcome.failure.since)
     applied = _with_connection(facts, outcome.applied)
     return replace(outcome, references=facts.problem.finding, unconnected=True, applied=applied, requeue=requeue)
 

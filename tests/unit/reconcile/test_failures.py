@@ -31,6 +31,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.facts import resolved_with
 from atlas_endpoints.reconcile.kind import Done, State, WriteOutcome
@@ -389,7 +390,7 @@ class TestFirstMessage:
 
     def test_another_cause_of_the_same_reason_has_a_new_message(self) -> None:
         """The Secret was missing; now it exists, and Atlas has already refused its credentials."""
-        trouble = failures.of_no_credentials(MISSING, 1, Status(), now=NOON, grace=GRACE)
+        trouble = failures.of_no_credentials(MISSING, Attempt(1, Status(), NOON, GRACE))
         status = failing(read_held_back(read(401)), without(trouble, Status(), NOON), NOON + WITHIN)
         assert said(status).message != MISSING.message
         assert told(status, "since") == (NOON + WITHIN,)
@@ -402,10 +403,10 @@ class TestFirstMessage:
         lacking = NoCredentialsError(problem, "It lacks a key.", source="resource/atlas", retry_in=5.0)
         status, later = Status(), NOON + GRACE
         for now in (NOON, later):
-            status = without(failures.of_no_credentials(MISSING, 1, status, now=now, grace=GRACE), status, now)
+            status = without(failures.of_no_credentials(MISSING, Attempt(1, status, now, GRACE)), status, now)
         assert told(status, "since") == (NOON,)
         later += WITHIN
-        status = without(failures.of_no_credentials(lacking, 1, status, now=later, grace=GRACE), status, later)
+        status = without(failures.of_no_credentials(lacking, Attempt(1, status, later, GRACE)), status, later)
         assert told(status, "since", "error_code") == (later, "MissingKeys")
         assert pair(status) == "Stalled"
 
@@ -485,7 +486,7 @@ class TestNoCredentials:
         previous: Status, now: datetime, retry_in: float = 5.0, reason: StrEnum = SecretProblem.NOT_FOUND
     ) -> Outcome:
         error = NoCredentialsError(reason, "Create the Secret.", source="resource/atlas", retry_in=retry_in)
-        return failures.of_no_credentials(error, 1, previous, now=now, grace=GRACE)
+        return failures.of_no_credentials(error, Attempt(1, previous, now, GRACE))
 
     @pytest.mark.parametrize(
         "reason",
@@ -527,7 +528,7 @@ class TestNoCredentials:
 class TestInvalidSpec:
     def test_it_names_each_problem_without_a_requeue(self) -> None:
         error = BrokenSpecError(["spec.comment: Too long", "spec.endpointId: Required value: add it"])
-        trouble = failures.of_invalid_spec(error, 1, Status(), NOON)
+        trouble = failures.of_invalid_spec(error, Attempt(1, Status(), NOON, GRACE))
         status = without(trouble, Status(), NOON)
         assert trouble.requeue == NoRequeue()
         assert said(status).reason == "InvalidSpec"
@@ -538,13 +539,13 @@ class TestInvalidSpec:
 
     def test_many_problems_fit(self) -> None:
         error = BrokenSpecError(["spec.x: " + "y" * 500] * 20)
-        status = without(failures.of_invalid_spec(error, 1, Status(), NOON), Status(), NOON)
-        assert without(failures.of_invalid_spec(error, 1, status, LATER), status, LATER) == status
+        status = without(failures.of_invalid_spec(error, Attempt(1, Status(), NOON, GRACE)), Status(), NOON)
+        assert without(failures.of_invalid_spec(error, Attempt(1, status, LATER, GRACE)), status, LATER) == status
 
 
 class TestBug:
     def test_it_is_retried_with_backoff_and_names_only_its_class(self) -> None:
-        trouble = failures.of_bug(ValueError("a secret"), 1, Status(), NOON)
+        trouble = failures.of_bug(ValueError("a secret"), Attempt(1, Status(), NOON, GRACE))
         status = without(trouble, Status(), NOON)
         assert trouble.requeue == Backoff()
         assert said(status).reason == "InternalError"
@@ -553,8 +554,8 @@ class TestBug:
         assert "a secret" not in json.dumps(status.to_json())
 
     def test_another_bug_at_the_next_try_writes_nothing(self) -> None:
-        status = without(failures.of_bug(ValueError(), 1, Status(), NOON), Status(), NOON)
-        assert without(failures.of_bug(KeyError(), 1, status, LATER), status, LATER) == status
+        status = without(failures.of_bug(ValueError(), Attempt(1, Status(), NOON, GRACE)), Status(), NOON)
+        assert without(failures.of_bug(KeyError(), Attempt(1, status, LATER, GRACE)), status, LATER) == status
 
 
 class TestRefusedFields:
@@ -601,7 +602,7 @@ class TestSettled:
     def test_it_was_seen_to_be_ready(self, reason: Reason, settled: bool) -> None:
         outcome = Outcome(requeue=NoRequeue(), generation=2, state=State(reason, "So it is."))
         before = rendered(Status(), outcome, now=NOON)
-        assert failures.is_settled(before, 2) is settled
-        assert not failures.is_settled(before, 3)
-        assert not failures.is_settled(Status(), 2)
-        assert not failures.is_settled(Status(observed_generation=2), 2)
+        assert Attempt(2, before, LATER, GRACE).is_settled is settled
+        assert not Attempt(3, before, LATER, GRACE).is_settled
+        assert not Attempt(2, Status(), LATER, GRACE).is_settled
+        assert not Attempt(2, Status(observed_generation=2), LATER, GRACE).is_settled

@@ -17,14 +17,14 @@ from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_sinc
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
-from atlas_endpoints.reconcile.failures import failing_since
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.kind import Difference, State
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, quiet
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
-from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, find, has_reason
+from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, find
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
 from support.named import NAMED
-from unit.reconcile.situations import COMMENT, ID, RESOLVED, facts_of, made, rendered
+from unit.reconcile.situations import COMMENT, GRACE, ID, RESOLVED, facts_of, made, rendered
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=30)
@@ -415,22 +415,22 @@ class TestSince:
         ],
     )
     def test_failing_since(self, reason: Reason, generation: int, since: datetime) -> None:
-        assert failing_since(after(failed()), reason=reason, generation=generation, now=LATER) == since
+        assert Attempt(generation, after(failed()), LATER, GRACE).failing_since(reason) == since
 
     def test_a_failure_that_was_over_is_a_new_one(self) -> None:
         status = after(failed(), outcome())
-        assert failing_since(status, reason=Reason.ATLAS_UNAVAILABLE, generation=1, now=LATER) == LATER
+        assert Attempt(1, status, LATER, GRACE).failing_since(Reason.ATLAS_UNAVAILABLE) == LATER
 
     def test_what_was_no_failure_before_begins_now(self) -> None:
         stored_otherwise = after(outcome(Reason.UPDATE_REJECTED, DIFFERENCE))
-        assert failing_since(stored_otherwise, reason=Reason.UPDATE_REJECTED, generation=1, now=LATER) == LATER
+        assert Attempt(1, stored_otherwise, LATER, GRACE).failing_since(Reason.UPDATE_REJECTED) == LATER
 
     def test_says(self) -> None:
         status = after(failed())
-        assert has_reason(status, reason=Reason.ATLAS_UNAVAILABLE, generation=1)
-        assert not has_reason(status, reason=Reason.ATLAS_UNAVAILABLE, generation=2)
-        assert not has_reason(status, reason=Reason.RATE_LIMITED, generation=1)
-        assert not has_reason(Status(), reason=Reason.RATE_LIMITED, generation=-1)
+        assert Attempt(1, status, LATER, GRACE).is_reported(Reason.ATLAS_UNAVAILABLE)
+        assert not Attempt(2, status, LATER, GRACE).is_reported(Reason.ATLAS_UNAVAILABLE)
+        assert not Attempt(1, status, LATER, GRACE).is_reported(Reason.RATE_LIMITED)
+        assert not Attempt(-1, Status(), LATER, GRACE).is_reported(Reason.RATE_LIMITED)
 
 
 NOT_HELD_UP = {

@@ -1,0 +1,57 @@
+"""What the outcome of a failure depends on beside the failure itself. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from atlas_endpoints.controller.requeue import Requeue, at_latest
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.status import Finding, Status, find, has_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One reconcile of a generation.
+
+    Attributes:
+        previous: the status before it.
+        grace: how long a failure that only a change can fix is not Stalled.
+    """
+
+    generation: int
+    previous: Status
+    now: datetime
+    grace: timedelta
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether this generation was already applied and available."""
+        ready = find(self.previous, "Ready")
+        return self.previous.observed_generation == self.generation and ready is not None and ready.status == "True"
+
+    def is_reported(self, reason: Reason) -> bool:
+        """Return whether the status has this reason of ``Ready`` for this generation."""
+        return has_reason(self.previous, reason=reason, generation=self.generation)
+
+    def is_another_cause(self, found: Finding | None, *, type_: str = "CredentialsValid") -> bool:
+        """Return whether a condition has another reason than before, while the reason of ``Ready`` is the same."""
+        known = find(self.previous, type_)
+        return found is not None and known is not None and known.reason != found.reason
+
+    def failing_since(
+        self, reason: Reason, *, found: Finding | None = None, type_: str = "CredentialsValid"
+    ) -> datetime:
+        """Return when this generation began to fail for this reason and cause.
+
+        Args:
+            found: the content of the condition that shows the cause.
+        """
+        last, is_same = (
+            self.previous.last_error,
+            self.is_reported(reason) and not self.is_another_cause(found, type_=type_),
+        )
+        return last.since if last is not None and is_same else self.now
+
+    def within_grace(self, requeue: Requeue, since: datetime) -> Requeue:
+        """Requeue no later than the end of the grace, because the status changes then."""
+        left = (since + self.grace - self.now).total_seconds()
+        return at_latest(requeue, left) if left > 0 else requeue
