@@ -101,7 +101,7 @@ def is_edit(difference: Difference, facts: Facts[Any]) -> bool:
     cause: one whose answer was lost, or one for a generation whose status was never written.
     """
     baseline = facts.baseline
-    if baseline.confirmed is None or facts.uncertain or facts.generation > baseline.seen_generation + 1:
+    if baseline.confirmed is None or facts.uncertain or not baseline.nothing_missed:
         return True
     confirmed = baseline.confirmed.get(difference.field)
     return confirmed is None or not facts.resource.same(difference.field, confirmed, difference.desired)

@@ -52,7 +52,7 @@ class Baseline:
         confirmed_generation: the generation of these fields.
         confirmed_at: the last confirmed write; None also if its answer shows that Atlas stored another value.
         patched: by field, the last confirmed write with it.
-        seen_generation: of the last status; -1 for none.
+        nothing_missed: see ``Status.covers_all_before``.
         contacted: whether any write was ever confirmed.
         corrections: the oldest first.
     """
@@ -61,7 +61,7 @@ class Baseline:
     confirmed_generation: int = Status.NEVER_OBSERVED
     confirmed_at: datetime | None = None
     patched: Mapping[str, datetime] = field(default_factory=dict)
-    seen_generation: int = Status.NEVER_OBSERVED
+    nothing_missed: bool = False
     refusal: Refusal | None = None
     contacted: bool = False
     corrections: Sequence[Correction] = ()
@@ -81,7 +81,7 @@ class Baseline:
                 if entry.result == APPLIED
                 for name in entry.fields
             },
-            seen_generation=previous.observed_generation,
+            nothing_missed=previous.covers_all_before(resource.generation),
             refusal=_refusal(previous),
             contacted=applied is not None or any(entry.result == APPLIED for entry in previous.history),
             corrections=[
@@ -156,7 +156,7 @@ class Facts(Generic[R]):
             confirmed=confirmed,
             confirmed_generation=self.generation,
             confirmed_at=None if _contradicts(confirmed, done, self) else self.now,
-            seen_generation=self.generation,
+            nothing_missed=True,
         )
         return replace(self, done=done, view=view, baseline=baseline, uncertain=False, forced=False)
 
@@ -190,8 +190,7 @@ def confirmed_so_far(resource: Resource, previous: Status) -> Applied | None:
     kept = confirmed_before(resource, previous)
     if kept is None or kept == previous.applied:
         return previous.applied
-    nothing_missed = generation <= previous.observed_generation + 1
-    return Applied.of(generation, kept.values) if nothing_missed else None
+    return Applied.of(generation, kept.values) if previous.covers_all_before(generation) else None
 
 
 def confirmed_before(resource: Resource, previous: Status) -> Applied | None:

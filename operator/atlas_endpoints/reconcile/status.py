@@ -271,6 +271,10 @@ class Status(StatusModel):
         """The creation whose result is not known yet, or None."""
         return None
 
+    def covers_all_before(self, generation: int) -> bool:
+        """Return whether no earlier generation may have been sent to Atlas without a status, while the operator was stopped."""
+        return generation <= self.observed_generation + 1
+
     @classmethod
     def parse(cls, raw: object, *, now: datetime | None = None) -> Self:
         """Return the readable part of a status, which another version of the operator may have written.

@@ -308,8 +308,7 @@ def _with_connection(facts: Facts[Any], applied: Applied | None) -> Applied | No
     If the reference resolves to the same value later, a change that somebody made in Atlas meanwhile is drift, and no edit.
     """
     previous = facts.previous
-    nothing_missed = facts.generation <= previous.observed_generation + 1
-    if applied is None or previous.applied is None or not nothing_missed:
+    if applied is None or previous.applied is None or not previous.covers_all_before(facts.generation):
         return applied
     known = {name: value for name, value in previous.applied.values.items() if name in facts.resource.connection}
     return Applied.of(applied.generation, {**known, **applied.values})
@@ -338,8 +337,7 @@ def _applied(previous: Status, outcome: Outcome) -> Applied | None:
     applied = outcome.applied
     if applied is None or applied.generation == outcome.generation:
         return applied
-    nothing_missed = outcome.generation <= previous.observed_generation + 1
-    return applied if nothing_missed and applied == previous.applied else None
+    return applied if previous.covers_all_before(outcome.generation) and applied == previous.applied else None
 
 
 def _drift(previous: Status, outcome: Outcome, state: State) -> tuple[DriftItem, ...]:

@@ -80,7 +80,7 @@ def baselines(draw: st.DrawFn) -> Baseline:
         confirmed_generation=draw(st.integers(-1, 4)),
         confirmed_at=draw(st.none() | ago(60).map(lambda past: NOW - past)),
         patched=draw(st.dictionaries(fields, ago(60).map(lambda past: NOW - past), max_size=3)),
-        seen_generation=draw(st.integers(-1, 4)),
+        nothing_missed=draw(st.booleans()),
         refusal=Refusal(refused, "Atlas refuses.") if refused else None,
         contacted=draw(st.booleans()),
         corrections=[Correction(NOW - past, frozenset(draw(st.sets(fields)))) for past in corrections],
@@ -153,7 +153,7 @@ def test_a_patch_is_sent_only_to_an_endpoint_that_takes_it(situation: Situation)
 def test_what_is_only_drift_is_not_sent_where_it_is_only_reported(situation: Situation) -> None:
     facts, endpoint = situation
     spec = facts.resource.spec.model_copy(update={"drift_policy": "Report"})
-    baseline = replace(facts.baseline, seen_generation=facts.generation)
+    baseline = replace(facts.baseline, nothing_missed=True)
     resource = facts.resource.model_copy(update={"spec": spec})
     facts = replace(facts, resource=resource, uncertain=False, baseline=baseline)
     assume(not (facts.forced and endpoint.status == "FAILED"))
