@@ -323,7 +323,6 @@ class ServedKind:
             objects,
             core,
             namespaces=settings.namespaces,
-            label_selector=settings.label_selector,
             interval=settings.sync_interval.total_seconds(),
             random=core.random,
         )

@@ -135,8 +135,8 @@ class Cluster:
         await self._answer()
         return present
 
-    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
-        del namespace, label_selector
+    async def list(self, namespace: str | None) -> Listing | None:
+        del namespace
         await self._arrive()
         listing = Listing(deepcopy(list(self.objects.values())), self._version)
         await self._answer()

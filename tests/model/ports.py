@@ -145,9 +145,9 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
         body: Body | None = await self._open(self._replica, "READ", key.name, None)
         return body
 
-    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
+    async def list(self, namespace: str | None) -> Listing | None:
         """List the resources; that the answer is of the past is told by them alone."""
-        del namespace, label_selector
+        del namespace
         bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
         return Listing(bodies, sys.maxsize)
 

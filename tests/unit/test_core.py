@@ -29,8 +29,8 @@ class Cluster:
         self.version = 0
         self.lists = 0
 
-    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
-        del namespace, label_selector
+    async def list(self, namespace: str | None) -> Listing | None:
+        del namespace
         self.lists += 1
         return Listing(tuple(self.labelled), self.version)
 

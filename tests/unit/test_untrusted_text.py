@@ -139,7 +139,7 @@ class Objects:
     async def read(self, key: Key) -> Body | None:
         raise NotImplementedError
 
-    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
+    async def list(self, namespace: str | None) -> Listing | None:
         raise NotImplementedError
 
 

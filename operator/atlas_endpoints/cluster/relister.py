@@ -65,8 +65,8 @@ class Reader(Protocol):
         """Return an object past all caches, or None."""
         ...
 
-    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
-        """Return the objects of one namespace, or of all; None when the API server does not serve the kind."""
+    async def list(self, namespace: str | None) -> Listing | None:
+        """Return the served objects of one namespace, or of all; None when the API server does not serve the kind."""
         ...
 
 
@@ -99,7 +99,6 @@ class Relister:
         receiver: Receiver,
         *,
         namespaces: tuple[str, ...],
-        label_selector: str,
         interval: float,
         random: Random,
     ) -> None:
@@ -107,7 +106,6 @@ class Relister:
         self._reader = reader
         self._receiver = receiver
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
-        self._label_selector = label_selector
         self._interval = interval
         self._random = random
         self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
@@ -168,7 +166,7 @@ class Relister:
         self._hurried.clear()
         waiting = set(self._waiting)
         with self._cache.comparing() as comparison:
-            lists = [await self._reader.list(namespace, self._label_selector) for namespace in self._namespaces]
+            lists = [await self._reader.list(namespace) for namespace in self._namespaces]
         listings = [listing for listing in lists if listing is not None]
         self._check_served(lists)
         if self._absences and len(self._cache) and self._absences < ABSENCES:

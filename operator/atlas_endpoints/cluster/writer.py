@@ -56,7 +56,7 @@ class ResourceWriter:
         self._api = api
         self._names = names
         self._write_within = write_within
-        self._label_selector = label_selector
+        self._labels = {"labelSelector": label_selector} if label_selector else {}
 
     async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
         """Write the status of exactly this version of an object; see ``controller.controller.Writer``."""
@@ -114,14 +114,13 @@ class ResourceWriter:
 
     async def _is_selected(self, key: Key) -> bool:
         """Return whether the operator serves an object. Only the API server evaluates label selectors."""
-        if not self._label_selector:
+        if not self._labels:
             return True
-        selectors = {"labelSelector": self._label_selector, "fieldSelector": f"metadata.name={key.name}"}
-        listing = await self._list(key.namespace, selectors)
+        listing = await self._list(key.namespace, {**self._labels, "fieldSelector": f"metadata.name={key.name}"})
         return listing is not None and bool(listing.bodies)
 
-    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
-        """Return the objects of one namespace, or of all; None when the API server does not serve the kind.
+    async def list(self, namespace: str | None) -> Listing | None:
+        """Return the served objects of one namespace, or of all; None when the API server does not serve the kind.
 
         All pages show the same moment.
 
@@ -129,7 +128,7 @@ class ResourceWriter:
             SelectorRefusedError: the API server cannot parse the label selector.
             ClusterUnavailableError: they could not be read, or not all before their moment expired (410).
         """
-        return await self._list(namespace, {"labelSelector": label_selector} if label_selector else {})
+        return await self._list(namespace, self._labels)
 
     async def _list(self, namespace: str | None, selectors: Mapping[str, str]) -> Listing | None:
         bodies: list[Body] = []

@@ -58,7 +58,7 @@ async def _print(
     settings: StatusSettings, kind: Kind[Any], writer: ResourceWriter, put: Callable[[str], object]
 ) -> bool:
     key = Key(kind.names.kind, *settings.namespace_and_name)
-    here = await writer.list(key.namespace, "")
+    here = await writer.list(key.namespace)
     if here is None:
         raise ClusterUnavailableError(
             f"The API server does not serve {key.kind}: install the CRD (kubectl apply -f crds/)."
@@ -67,7 +67,7 @@ async def _print(
     if body is None:
         return False
     try:
-        everywhere = await writer.list(None, "")
+        everywhere = await writer.list(None)
     except ClusterUnavailableError:  # the user may list their own namespace only
         everywhere = None
     others = (everywhere or here).bodies

@@ -27,7 +27,7 @@ INTERVAL = 600.0
 class Cluster:
     """An API server, the operator's memory of it, and the relister that compares the two."""
 
-    def __init__(self, *, namespaces: tuple[str, ...] = (), label_selector: str = "") -> None:
+    def __init__(self, *, namespaces: tuple[str, ...] = ()) -> None:
         self.server = ApiServer()
         self.server.watch = self._watch
         self.cache = Cache(lambda _body: {})
@@ -37,7 +37,6 @@ class Cluster:
             self.server,
             self,
             namespaces=namespaces,
-            label_selector=label_selector,
             interval=INTERVAL,
             random=Random(1),  # noqa: S311  # jitter
         )
@@ -110,7 +109,8 @@ class TestStart:
 
     @on_virtual_time
     async def test_only_the_selected_namespaces_and_labels_are_listed(self) -> None:
-        cluster = Cluster(namespaces=("blue", "green"), label_selector="team=mine")
+        cluster = Cluster(namespaces=("blue", "green"))
+        cluster.server.label_selector = "team=mine"
         cluster.server.watch_lags = True
         for namespace in ("blue", "green", "red"):
             for team in ("mine", "yours"):
@@ -122,20 +122,20 @@ class TestStart:
 class TestLabelSelector:
     @on_virtual_time
     async def test_an_invalid_selector_ends_the_operator_at_its_start(self) -> None:
-        cluster = Cluster(label_selector="team,,")
+        cluster = Cluster()
         cluster.server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
         with pytest.raises(SelectorRefusedError):
             await cluster.relister.keep()
 
     @on_virtual_time
     async def test_a_selector_that_was_valid_before_does_not_end_it(self) -> None:
-        cluster = Cluster(label_selector="team=mine")
+        cluster = Cluster()
         async with complete(cluster) as server:
             server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
             await asyncio.sleep(INTERVAL * 2)
             server.fails = None
             server.watch_lags = True
-            server.apply("new", "v1", team="mine")
+            server.apply("new", "v1")
             await asyncio.sleep(MAX_BACKOFF * 2)
             assert cluster.known() == {"new": "v1"}
 

@@ -50,6 +50,9 @@ class Harness:
         self.config_maps = ConfigMapWriter(api)
         self.body = server.put("shop", "db", comment="one")
 
+    def selecting(self, label_selector: str) -> ResourceWriter:
+        return ResourceWriter(self.api, KIND.names, label_selector=label_selector)
+
     @property
     def status(self) -> Any:
         return self.server.resources["shop", "db"]["status"]
@@ -61,7 +64,7 @@ class Harness:
             case "change":
                 return await self.writer.change(self.body, MetadataChange({"example.com/keep": True}))
             case "list":
-                return await self.writer.list(None, "")
+                return await self.writer.list(None)
             case "read":
                 return await self.writer.read(DB)
             case "read a ConfigMap":
@@ -196,7 +199,7 @@ class TestReading:
         items = [harness.body] if selected else []
         page = {"items": items, "metadata": {"resourceVersion": "11"}}
         harness.server.answers.extend([Answer(200, harness.body), Answer(200, page)])
-        read = await ResourceWriter(harness.api, KIND.names, label_selector="team=blue").read(DB)
+        read = await harness.selecting("team=blue").read(DB)
         assert read == (harness.body if selected else None)
         _, asked = harness.server.requests
         assert asked.path == f"{RESOURCES}/namespaces/shop/serverlessprivateendpoints"
@@ -207,7 +210,7 @@ class TestReading:
 class TestListing:
     async def test_all_namespaces(self, harness: Harness) -> None:
         bodies = [harness.body, harness.server.put("warehouse", "db")]
-        assert await harness.writer.list(None, "") == Listing(bodies, int(bodies[-1]["metadata"]["resourceVersion"]))
+        assert await harness.writer.list(None) == Listing(bodies, int(bodies[-1]["metadata"]["resourceVersion"]))
         assert harness.server.calls == [f"GET {RESOURCES}/serverlessprivateendpoints"]
 
     async def test_one_namespace_with_a_selector_in_pages(
@@ -216,7 +219,7 @@ class TestListing:
         monkeypatch.setattr(writer, "PAGE", 2)
         bodies = [harness.body, *(harness.server.put("shop", f"db-{number}") for number in range(4))]
         last = harness.server.put("warehouse", "db")
-        listing = await harness.writer.list("shop", "team=blue")
+        listing = await harness.selecting("team=blue").list("shop")
         assert listing == Listing(bodies, int(last["metadata"]["resourceVersion"]))
         assert [request.query.get("continue") for request in harness.server.requests] == [None, "2", "4"]
         for request in harness.server.requests:
@@ -227,7 +230,7 @@ class TestListing:
         words = "unable to parse requirement: found ',', expected: in, notin"
         harness.server.answers.append(status(400, "BadRequest", words))
         with pytest.raises(SelectorRefusedError, match=f"LABEL_SELECTOR is 'team,,'.*{words}"):
-            await harness.writer.list(None, "team,,")
+            await harness.selecting("team,,").list(None)
 
     @pytest.mark.parametrize(
         ("selector", "answer"),
@@ -243,7 +246,7 @@ class TestListing:
     ) -> None:
         harness.server.answers.append(answer)
         with pytest.raises(ClusterUnavailableError) as raised:
-            await harness.writer.list(None, selector)
+            await harness.selecting(selector).list(None)
         assert not isinstance(raised.value, SelectorRefusedError)
 
     async def test_a_list_that_cannot_be_continued_is_an_error(self, harness: Harness) -> None:
@@ -251,16 +254,16 @@ class TestListing:
         expired = status(410, "Expired", "The provided continue parameter is too old")
         harness.server.answers.extend([Answer(200, first), expired])
         with pytest.raises(ClusterUnavailableError, match="410"):
-            await harness.writer.list(None, "")
-        listing = await harness.writer.list(None, "")
+            await harness.writer.list(None)
+        listing = await harness.writer.list(None)
         assert listing is not None
         assert listing.bodies == [harness.body], "and the next one begins anew"
 
     async def test_a_kind_that_is_not_served_is_none(self, harness: Harness) -> None:
         harness.server.serves_the_kind = False
-        assert await harness.writer.list(None, "") is None
+        assert await harness.writer.list(None) is None
         harness.server.answers.append(status(404, "NotFound", "could not find the requested resource"))
-        assert await harness.writer.list(None, "") is None
+        assert await harness.writer.list(None) is None
 
     @pytest.mark.parametrize(
         "answer",

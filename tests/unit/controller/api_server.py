@@ -25,6 +25,7 @@ class ApiServer:
 
     def __init__(self) -> None:
         self.objects: dict[Key, dict[str, Any]] = {}
+        self.label_selector = ""
         self.latency = 0.0
         self.down = False
         self.fails: Exception | None = None
@@ -154,7 +155,7 @@ class ApiServer:
         await self._answer()
         return present
 
-    async def list(self, namespace: str | None, label_selector: str) -> Listing | None:
+    async def list(self, namespace: str | None) -> Listing | None:
         self.lists.append(asyncio.get_running_loop().time())
         self.list_began.set()
         await self._arrive()
@@ -163,7 +164,7 @@ class ApiServer:
             deepcopy(body)
             for key, body in objects.items()
             if namespace in {None, key.namespace}
-            and (not label_selector or label_selector.split("=")[1] in body["metadata"]["labels"].values())
+            and (not self.label_selector or self.label_selector.split("=")[1] in body["metadata"]["labels"].values())
         ]
         served = self.served and namespace not in self.unserved
         await self._answer()

@@ -39,7 +39,6 @@ class Harness:
             self.server,
             self.operator,
             namespaces=(),
-            label_selector="",
             interval=60,
             random=Random(1),  # noqa: S311  # jitter
         )

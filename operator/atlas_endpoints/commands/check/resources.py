@@ -177,9 +177,10 @@ class ClusterReader:
         """List and report the resources that the operator would serve; return False if that fails."""
         selector = self._settings.label_selector
         for kind in self._kinds:
+            reader = ResourceWriter(self._api, kind.names, label_selector=selector)
             for namespace in self._settings.namespaces or (None,):
                 try:
-                    listing = await ResourceWriter(self._api, kind.names).list(namespace, selector)
+                    listing = await reader.list(namespace)
                 except ClusterUnavailableError as error:
                     self._report.add(failed(_explained(error)))
                     return False
