@@ -60,8 +60,8 @@ class Observer(Protocol):
     def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
         """A reconcile of a resource has ended."""
 
-    def held_up(self, kind: str, reason: str) -> None:
-        """A reconcile was held up; the number of reasons is bounded."""
+    def blocked(self, kind: str, reason: str) -> None:
+        """A reconcile failed or was blocked; the number of reasons is bounded."""
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
         """A worker has taken something from the queue that was due for so many seconds."""
@@ -254,7 +254,7 @@ class Core:
             following = await served.reconcile(work)
         except Exception as error:
             is_away = isinstance(error, ClusterUnavailableError)
-            self.observer.held_up(work.kind, CLUSTER_UNAVAILABLE if is_away else Reason.INTERNAL_ERROR)
+            self.observer.blocked(work.kind, CLUSTER_UNAVAILABLE if is_away else Reason.INTERNAL_ERROR)
             self.observer.reconciled(work.kind, Backoff(), self.clock.monotonic() - started)
             raise
         self.observer.reconciled(work.kind, following, self.clock.monotonic() - started)
@@ -356,7 +356,7 @@ class ServedKind:
 
     def _concluded(self, outcome: Outcome) -> None:
         if (reason := outcome.failure_reason) is not None:
-            self._observer.held_up(self.kind.names.kind, reason)
+            self._observer.blocked(self.kind.names.kind, reason)
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)

@@ -38,7 +38,7 @@ class StatusObserver:
         self._metrics.reconciles(kind, _result(following)).inc()
         self._metrics.reconcile_seconds(kind).observe(seconds)
 
-    def held_up(self, kind: str, reason: str) -> None:
+    def blocked(self, kind: str, reason: str) -> None:
         """Count a reconcile that failed or was blocked."""
         self._metrics.errors(kind, reason).inc()
 

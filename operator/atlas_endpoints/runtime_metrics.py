@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.core import Core
-from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, HELD_UP
+from atlas_endpoints.reconcile.reasons import BLOCKING, CLUSTER_UNAVAILABLE
 from atlas_endpoints.telemetry.metrics import PREFIX, Labels, Metrics
 
 BREATH = 0.002
@@ -34,7 +34,7 @@ def watch(
 ) -> None:
     """Export these metrics, and count the calls to the API server."""
     for name, served in core.kinds.items():
-        metrics.begin(name, reasons=(*sorted(HELD_UP), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
+        metrics.begin(name, reasons=(*sorted(BLOCKING), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
     settings, number = core.settings, metrics.watch
     number("queue_depth", "Due keys that wait for a worker.", lambda: len(core.queue))
     number("queue_retrying", "Failed keys that wait for a retry.", lambda: core.loop.failing)

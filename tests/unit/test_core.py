@@ -122,7 +122,7 @@ class Listening(NoObserver):
         self.heard.append(following)
 
     @override
-    def held_up(self, kind: str, reason: str) -> None:
+    def blocked(self, kind: str, reason: str) -> None:
         self.heard.append(reason)
 
 

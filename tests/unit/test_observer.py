@@ -109,7 +109,7 @@ CALLS: dict[str, Call] = {
         for priority in ("urgent", "routine")
     },
     "a blocked reconcile": (
-        partial(StatusObserver.held_up, kind="Toy", reason="APIGone"),
+        partial(StatusObserver.blocked, kind="Toy", reason="APIGone"),
         {"reconcile_errors_total": ({"kind": "Toy", "reason": "APIGone"}, 1)},
     ),
     "a retry": (StatusObserver.retried, {"queue_retries_total": ({}, 1)}),

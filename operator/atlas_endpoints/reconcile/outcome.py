@@ -9,7 +9,7 @@ from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.kind import State
-from atlas_endpoints.reconcile.reasons import HELD_UP, Reason
+from atlas_endpoints.reconcile.reasons import BLOCKING, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, Resolved
 
 HELD_REQUEUE = 1.0
@@ -72,7 +72,7 @@ class Outcome:
         if self.state is None:
             return self.unreported
         reason = self.state.reason
-        return reason if reason in HELD_UP else None
+        return reason if reason in BLOCKING else None
 
 
 def quiet(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:

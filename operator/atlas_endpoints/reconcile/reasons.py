@@ -91,8 +91,8 @@ class Reason(ReadyReason):
 FAILURES = frozenset[str](reason for reason in Reason if reason.is_failure)
 """The shared reasons that mean a failure, or something that only a person can resolve."""
 
-HELD_UP = FAILURES - {Reason.DRIFTED, Reason.PLANNED}
-"""The reasons that hold up a reconcile: a difference that a person does not want settled does not."""
+BLOCKING = FAILURES - {Reason.DRIFTED, Reason.PLANNED}
+"""The reasons that block a reconcile; a difference that nobody wants corrected does not."""
 
 CLUSTER_UNAVAILABLE = "ClusterUnavailable"
 """The API server did not answer; never in a status."""

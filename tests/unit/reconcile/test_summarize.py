@@ -433,18 +433,18 @@ class TestSince:
         assert not Attempt(-1, Status(), LATER, GRACE).is_reported(Reason.RATE_LIMITED)
 
 
-NOT_HELD_UP = {
+NOT_BLOCKING = {
     "Available", "Pending", "ReservationRequested", "Initiating", "WaitingForCloudEndpoint", "Deleting", "CorrectionHeld",
     "Drifted", "Planned", "Suspended",
 }  # fmt: skip
 
 
-class TestHeldUp:
-    """Which outcomes count as held up."""
+class TestBlocking:
+    """Which outcomes count as blocked."""
 
     @pytest.mark.parametrize("reason", Reason)
-    def test_a_state_holds_up_if_something_failed_or_only_a_person_can_move_on(self, reason: Reason) -> None:
-        assert outcome(reason).failure_reason == (None if reason.value in NOT_HELD_UP else reason.value)
+    def test_a_state_blocks_if_something_failed_or_only_a_person_can_move_on(self, reason: Reason) -> None:
+        assert outcome(reason).failure_reason == (None if reason.value in NOT_BLOCKING else reason.value)
 
     @pytest.mark.parametrize(
         ("requeue", "unreported", "failure_reason"),
