@@ -289,7 +289,7 @@ class ServedKind:
             schedule=self.schedule,
             unschedule=core.loop.forget,
             needs_work=self._needs_work,
-            enqueue=self._bring_back,
+            enqueue=self._enqueue_member,
         )
         config_maps = core.config_maps if settings.outputs else None
         ports = Ports(
@@ -362,7 +362,7 @@ class ServedKind:
         self._loop.reset(key)
         self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
 
-    def _bring_back(self, key: Key) -> None:
+    def _enqueue_member(self, key: Key) -> None:
         self._reconciler.release(key)
         self.wake(key)
 

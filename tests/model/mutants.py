@@ -27,7 +27,7 @@ from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.deletion import Finisher
 from atlas_endpoints.reconcile.kind import Decision, State
 from atlas_endpoints.reconcile.observe import SHARED
-from atlas_endpoints.reconcile.outcome import quiet
+from atlas_endpoints.reconcile.outcome import status_unchanged
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.resource import FINALIZER
@@ -303,7 +303,7 @@ def _writes_without_the_lease(right: Any, self: Any) -> bool:
     "_waiting",
 )
 def _ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any:
-    return replace(quiet(facts.generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
+    return replace(status_unchanged(facts.generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
 @plants(

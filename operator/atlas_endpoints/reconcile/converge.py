@@ -15,7 +15,7 @@ from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts, Gatherer
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe
-from atlas_endpoints.reconcile.outcome import Outcome, quiet, unrelated
+from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.reasons import FAILURES, Reason
 from atlas_endpoints.reconcile.status import Cause, Creation, find
@@ -52,8 +52,8 @@ class Converger:
             _raise_absence(facts, decision)
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             self._ports.limiter.release(resource.key)
-            if isinstance(claim, Owner) and resource.given_up is not None:
-                return self._reserve_own(facts, resource.given_up)
+            if isinstance(claim, Owner) and resource.entry_release is not None:
+                return self._reserve_own(facts, resource.entry_release)
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
         write = decision.write
         if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
@@ -65,8 +65,8 @@ class Converger:
         if write.cause is Cause.DRIFT and not facts.forced:
             wait = self._ports.limiter.wait_to_correct(resource.key)
             if wait:
-                held = replace(decision, state=summarize.held(decision, wait), write=None)
-                return summarize.of_decision(self._kind, facts, held)
+                state = summarize.correction_delayed(decision, wait)
+                return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
         return await self._send(facts, decision, write)
 
     def failed(
@@ -119,7 +119,7 @@ class Converger:
         """Delete a surplus entry before one of the two is adopted."""
         resource = facts.resource
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return quiet(facts.generation, RequeueAfter(0.0))
+            return status_unchanged(facts.generation, RequeueAfter(0.0))
         await self._write(facts, write)
         self._ports.record(resource.named, events.discarded(surplus))
         return summarize.of_decision(self._kind, facts, decision)
@@ -136,10 +136,10 @@ class Converger:
             self._settle(facts)
             return self._intend(facts, decision, creates, creates.attempt)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return quiet(facts.generation, RequeueAfter(0.0))
+            return status_unchanged(facts.generation, RequeueAfter(0.0))
         intent = self.intents.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
-            return quiet(facts.generation, RequeueAfter(0.0))
+            return status_unchanged(facts.generation, RequeueAfter(0.0))
         if self._ports.clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
             return self._intend(facts, decision, creates, intent.attempt)
         try:
@@ -209,7 +209,7 @@ class Converger:
         self._ports.limiter.release(resource.key)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             # The resource was deleted, or its labels changed, during the observation.
-            return quiet(facts.generation, NoRequeue())
+            return status_unchanged(facts.generation, NoRequeue())
         self.changes.before(facts, write, before)
         done = Done(write, WriteOutcome.CONFIRMED, before=resource.shown(before))
         try:
@@ -223,7 +223,7 @@ class Converger:
             if not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
                 seen = await self._observe_now(facts)
                 if resource.basis(seen) != resource.basis(before):
-                    return quiet(facts.generation, RequeueAfter(0.0))
+                    return status_unchanged(facts.generation, RequeueAfter(0.0))
             refused = failures.refused_fields(error, tuple(write.fields), resource.connection)
             facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
             outcome = self.failed(facts, error, seen=before)

@@ -22,7 +22,7 @@ from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, State
 from atlas_endpoints.reconcile.observe import observe
-from atlas_endpoints.reconcile.outcome import Outcome, quiet, unrelated
+from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import PROOF_WAIT, Owner
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
 from atlas_endpoints.reconcile.reasons import Reason
@@ -78,7 +78,7 @@ class Finisher:
         self._force_sync = force_sync
         self._refused: dict[Key, _Refused] = {}
 
-    async def bookkeeping(self, resource: Resource) -> tuple[MetadataChange | None, str]:
+    async def needed_metadata(self, resource: Resource) -> tuple[MetadataChange | None, str]:
         """Return the metadata that a live resource lacks, and a warning for its status (or "").
 
         Raises:
@@ -110,7 +110,7 @@ class Finisher:
         status = kind.resource.status_type.parse(body.get("status"), now=now)
         attempt = Attempt(generation, status, now, self._ports.grace)
         if FINALIZER not in finalizers_of(body):
-            return quiet(generation, NoRequeue())
+            return status_unchanged(generation, NoRequeue())
         try:
             release = decide_by_metadata(ObjectMeta.parse(body), kind.entry_of(body), deleting=status.is_being_deleted)
             if release is not None:
@@ -161,7 +161,7 @@ class Finisher:
             if resource.entry is not None and (found := await self._needed(resource, resource.entry, now)):
                 return found
             if wait and status.observed_generation == generation:
-                return quiet(generation, RequeueAfter(wait))
+                return status_unchanged(generation, RequeueAfter(wait))
             access = await self._ports.credentials.resolve(
                 resource.metadata.namespace, resource.secret_name, age=self._force_sync.age(key)
             )
@@ -173,11 +173,11 @@ class Finisher:
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.requeue_in(key, scope)
         if wait and status.observed_generation == generation:
-            return quiet(generation, RequeueAfter(wait))
+            return status_unchanged(generation, RequeueAfter(wait))
         refused = self._refused.get(key)
         is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
         if is_refused and (wait or not is_forced(resource)):
-            return quiet(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
+            return status_unchanged(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         self.forget(key)
         facts = self._gatherer.facts(resource, now, scope, resolved_with(status, access.source))
         try:
@@ -204,7 +204,7 @@ class Finisher:
         if (found := await self._needed(resource, write.touches[0], facts.now)) is not None:
             return found
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return quiet(facts.generation, RequeueAfter(0.0))
+            return status_unchanged(facts.generation, RequeueAfter(0.0))
         try:
             await self._ports.atlas.write(
                 facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
@@ -290,7 +290,7 @@ class Finisher:
         """Remove the finalizer, and record what happens to the entry."""
         if event is not None:
             self._ports.record(named, event)
-        return replace(quiet(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
+        return replace(status_unchanged(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
 def decide_by_metadata(metadata: ObjectMeta, entry: str | None, *, deleting: bool) -> Release | None:

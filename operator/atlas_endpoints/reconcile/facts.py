@@ -99,7 +99,7 @@ class Facts(Generic[R]):
     Attributes:
         resource: with references replaced by their values, and the status before the reconcile.
         policy: ``Plan`` also if the operator may not write.
-        is_held: returns whether another resource owns an entry; valid only during the decision.
+        is_claimed_by_other: returns whether another resource owns an entry; valid only during the decision.
         problem: with a reference of the connection, which is then not managed.
         project_finding: on a reference to the project that is not resolved, if the entry's project is known all the same.
         uncertain: whether a write of unknown outcome may still be applied.
@@ -114,7 +114,7 @@ class Facts(Generic[R]):
     grace: timedelta
     scope: Scope
     view: View[Any]
-    is_held: Callable[[str], bool]
+    is_claimed_by_other: Callable[[str], bool]
     resolved: Resolved
     problem: Problem | None = None
     project_finding: Finding | None = None
@@ -278,7 +278,7 @@ class Gatherer:
             grace=ports.grace,
             scope=scope,
             view=ports.atlas.view(scope),
-            is_held=lambda entry: ownership.is_held(kind, entry, found_by(entry), namespace),
+            is_claimed_by_other=lambda entry: ownership.is_claimed_by_other(kind, entry, found_by(entry), namespace),
             resolved=resolved,
             problem=problem,
             project_finding=project_finding,

@@ -35,7 +35,7 @@ CURED_BY_CREDENTIALS = frozenset(
 )
 """Reasons that other credentials may fix at once."""
 
-NOTICED = "The operator checks again within the sync interval, or at once when you set the annotation atlas-endpoints.dev/force-sync to a new value."
+CHECKED_AGAIN = "The operator checks again within the sync interval, or at once when you set the annotation atlas-endpoints.dev/force-sync to a new value."
 """The hint for a remedy in Atlas, of which no event arrives."""
 
 VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
@@ -138,13 +138,13 @@ def of_atlas(
     Args:
         shown_as: the reason of ``Ready`` while the failure goes on, if it is not that of the error.
     """
-    reason, held = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
+    reason, deferred = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
     credentials = _credentials(error, reason, error.message)
     since = attempt.failing_since(reason, found=credentials)
     failure = LastError(
         since=since,
         operation=error.operation,
-        retryable=error.retry is AtlasRetry.BACKOFF or (held and reason not in CURED_BY_CREDENTIALS),
+        retryable=error.retry is AtlasRetry.BACKOFF or (deferred and reason not in CURED_BY_CREDENTIALS),
         http_status=error.http_status,
         error_code=error.error_code,
         detail=error.detail,
@@ -153,17 +153,17 @@ def of_atlas(
     message = error.message
     if source is not None:
         message = message.replace(PUT_VALID_ONES, remedy_for_refused(source), 1)
-    message = message.replace(THEN_AGAIN, NOTICED, 1)
+    message = message.replace(THEN_AGAIN, CHECKED_AGAIN, 1)
     resolved = attempt.previous.resolved
     same_source = resolved is None or resolved.credentials_source == source
-    if (failure.retryable or held) and same_source and not attempt.is_another_cause(credentials):
+    if (failure.retryable or deferred) and same_source and not attempt.is_another_cause(credentials):
         message, failure = _keep_message(shown_as or reason, message, failure, attempt)
     requeue = _requeue(error, reason)
     if reason.progress is Progress.GRACE:
         requeue = attempt.within_grace(requeue, since)
     return replace(
         of(State(reason, message, requeue, differences), failure, attempt),
-        held=held,
+        deferred=deferred,
         credentials=_credentials(error, reason, message),
     )
 

@@ -31,7 +31,7 @@ class Outcome:
 
     Attributes:
         state: None: the status stays as it is.
-        held: whether it failed without a call, because an earlier answer forbids calls for now.
+        deferred: whether it failed without a call, because an earlier answer forbids calls for now.
         seen: the entry as observed; None keeps what the status shows.
         own: changed fields of the kind's own status.
         creates: whether a creation follows, which the status must record first.
@@ -47,7 +47,7 @@ class Outcome:
     generation: int
     state: State | None = None
     failure: LastError | None = None
-    held: bool = False
+    deferred: bool = False
     seen: Any | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
     creates: bool = False
@@ -75,15 +75,15 @@ class Outcome:
         return reason if reason in BLOCKING else None
 
 
-def quiet(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:
+def status_unchanged(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:
     """Return an outcome that keeps the status; ``unreported`` is the reason of a failure that it hides."""
     return Outcome(requeue=requeue, generation=generation, unreported=unreported)
 
 
 def unrelated(error: AtlasError, generation: int) -> Outcome | None:
-    """Return a quiet outcome if another replica leads, or another call probes Atlas; else None."""
+    """Return an outcome that keeps the status if another replica leads, or another call probes Atlas; else None."""
     if isinstance(error, NotLeaderError):
-        return quiet(generation, Backoff())
+        return status_unchanged(generation, Backoff())
     if error.reason == Reason.PENDING:
-        return quiet(generation, RequeueAfter(error.retry_after or HELD_REQUEUE))
+        return status_unchanged(generation, RequeueAfter(error.retry_after or HELD_REQUEUE))
     return None

@@ -142,7 +142,7 @@ def counts(kind: Kind[Any], body: Body, entry: str, namespace: str) -> bool:
     return bool(body["metadata"]["namespace"] == namespace) or _has_seen(kind, body.get("status"), entry)
 
 
-def is_held(kind: Kind[Any], entry: str, others: Iterable[Body], namespace: str) -> bool:
+def is_claimed_by_other(kind: Kind[Any], entry: str, others: Iterable[Body], namespace: str) -> bool:
     """Return whether an endpoint belongs to one of ``others``, so that ``namespace`` must neither take nor discard it."""
     return any(counts(kind, body, entry, namespace) for body in others)
 

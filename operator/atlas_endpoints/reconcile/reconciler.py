@@ -23,7 +23,7 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.deletion import Finisher, is_protected, is_recorded
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.outcome import Outcome, quiet
+from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.pacing import FailureCache, ForceSync, keep_open
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
@@ -83,17 +83,18 @@ class Reconciler:
             resource = self._kind.resource.parse(body, now=now)
         except InvalidSpecError as error:
             self._drop(key)
-            return replace(
-                failures.of_invalid_spec(error, self._attempt(generation, previous, now)), handled=_request(body)
-            )
+            outcome = failures.of_invalid_spec(error, self._attempt(generation, previous, now))
+            return replace(outcome, handled=_request(body))
         attempt = Attempt(generation, resource.status, now, self._ports.grace)
         wait = self._force_sync.turn_in(resource)
         # The finalizer and the annotations that a backup needs come before anything is created, used or changed.
         protected = is_protected(resource) or key in self._unprotected
         first = resource.entry is None or not (protected and is_recorded(resource))
-        outcome = quiet(generation, RequeueAfter(0.0)) if first else await self._reconcile_live(resource, attempt, wait)
+        outcome = status_unchanged(generation, RequeueAfter(0.0))
+        if not first:
+            outcome = await self._reconcile_live(resource, attempt, wait)
         try:
-            change, warning = await self._finisher.bookkeeping(resource)
+            change, warning = await self._finisher.needed_metadata(resource)
         except InvalidSpecError as error:
             self._drop(key)
             requeue = RequeueAfter(failures.SECRET_REQUEUE)  # there are no events of Namespaces
@@ -198,7 +199,7 @@ class Reconciler:
         decision = self._kind.decide(facts)
         if decision.absent is not None:
             is_reported = facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
-            return quiet(facts.generation, Backoff()) if is_reported and decision.write is None else None
+            return status_unchanged(facts.generation, Backoff()) if is_reported and decision.write is None else None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
         write = decision.write
@@ -216,7 +217,7 @@ class Reconciler:
             self._drop(key)
             return summarize.of_suspension(resource, status)
         if wait and status.observed_generation == generation:
-            return quiet(generation, RequeueAfter(wait))
+            return status_unchanged(generation, RequeueAfter(wait))
         try:
             resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(key))
             outcome = await self._with_credentials(resolution, attempt, wait)
@@ -268,7 +269,7 @@ class Reconciler:
             key, self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         )
         if wait and status.observed_generation == metadata.generation:
-            return quiet(metadata.generation, RequeueAfter(wait))
+            return status_unchanged(metadata.generation, RequeueAfter(wait))
         if wait:  # an edit does not wait, and is reconciled as if there were no request
             status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
             resolution = replace(resolution, resource=resource.model_copy(update={"status": status}))
@@ -279,7 +280,7 @@ class Reconciler:
         if outcome.state is not None and outcome.state.reason is Reason.CREDENTIALS_INVALID:
             # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
             # refused has read the Secret since.
-            was_refused = outcome.failure is not None and not outcome.held
+            was_refused = outcome.failure is not None and not outcome.deferred
             age = Age.ANEW if was_refused else Age.FRESH
             newest = await self._ports.credentials.resolve(metadata.namespace, secret_name, age=age)
             if newest.fingerprint != access.fingerprint:
@@ -342,7 +343,7 @@ class Reconciler:
         self._failing_since[facts.resource.key] = since
         if facts.now - since >= max(3 * facts.interval, MIN_READY):
             return outcome
-        return quiet(facts.generation, outcome.requeue, unreported=error.reason)
+        return status_unchanged(facts.generation, outcome.requeue, unreported=error.reason)
 
     def _outputs_max_age(self, resource: Resource) -> float:
         """Return for how many seconds a ConfigMap is not read again, so that each resync reads it once."""
@@ -373,7 +374,7 @@ def _unreachable(error: ClusterUnavailableError, key: Key, generation: int) -> O
         error,
         extra=LogFields(key=str(key)),
     )
-    return quiet(generation, Backoff(), unreported=CLUSTER_UNAVAILABLE)
+    return status_unchanged(generation, Backoff(), unreported=CLUSTER_UNAVAILABLE)
 
 
 def _announced(view: View[Any], now: datetime) -> object:

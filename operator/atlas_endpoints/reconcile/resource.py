@@ -278,8 +278,8 @@ class Resource(BaseModel, frozen=True):
         return self.created_as_of(self.metadata.uid)
 
     @property
-    def given_up(self) -> Mapping[str, Any] | None:
-        """The status fields with which it gives up an entry that belongs to another resource; None: it does not."""
+    def entry_release(self) -> Mapping[str, Any] | None:
+        """The status fields that release an entry that belongs to another resource; None: it is not released."""
         return None
 
     @property

@@ -108,8 +108,8 @@ def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
     return replace(decision.state, reason=Reason.PLANNED, message=message)
 
 
-def held(decision: Decision, wait: float) -> State:
-    """Return the state of a resource whose correction of drift the limiter holds back.
+def correction_delayed(decision: Decision, wait: float) -> State:
+    """Return the state of a resource whose correction of drift the limiter delays.
 
     Args:
         wait: seconds until its turn; infinite if drift is never corrected.

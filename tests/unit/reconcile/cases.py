@@ -599,7 +599,7 @@ class Views:
         """The reason under which metrics count the latest reconcile that the case has asked for."""
         assert self._actions.outcome.failure_reason == reason
 
-    def quiet(self, expected: bool) -> None:
+    def status_unchanged(self, expected: bool) -> None:
         """Whether the latest reconcile that the case has asked for changes no status."""
         assert (self._actions.outcome.state is None) is expected
 

@@ -598,7 +598,7 @@ class Harness:
             schedule=self.schedule,
             unschedule=self._unschedule,
             needs_work=lambda *found: self.reconciler.needs_work(*found),  # noqa: PLW0108  # it is built later
-            enqueue=self._bring_back,
+            enqueue=self._enqueue_member,
         )
         ports = Ports(
             atlas=self.atlas,
@@ -768,7 +768,7 @@ class Harness:
     def schedule(self, scope: Scope, delay: float) -> None:
         self._at(scope, delay)
 
-    def _bring_back(self, key: Key) -> None:
+    def _enqueue_member(self, key: Key) -> None:
         self.reconciler.release(key)
         self._at(key, 0.0)
 

@@ -27,7 +27,7 @@ from atlas_endpoints.reconcile.facts import Correction, Facts, Gatherer, Refusal
 from atlas_endpoints.reconcile.kind import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
-from atlas_endpoints.reconcile.summarize import held, planned, render
+from atlas_endpoints.reconcile.summarize import correction_delayed, planned, render
 from support.cases import manifest
 from unit.reconcile.cases import seconds as seconds_of
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "HISTORY_LIMIT", "Cause", "Correction", "Decision", "NoRequeue", "Refusal", "RequeueAfter", "State", "Write",
-    "decide", "held", "planned", "update_of",
+    "correction_delayed", "decide", "planned", "update_of",
 ]
 # fmt: on
 """What tests use of the operator as it is."""

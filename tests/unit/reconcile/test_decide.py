@@ -29,12 +29,12 @@ from unit.reconcile.situations import (
     Values,
     Write,
     answered,
+    correction_delayed,
     decide,
     duration,
     edited,
     facts_of,
     fields_of,
-    held,
     minutes,
     planned,
     settled,
@@ -45,7 +45,7 @@ from unit.reconcile.situations import (
 
 Row: TypeAlias = Mapping[str, Any]
 TABLES: Mapping[str, Mapping[str, Row]] = load("decide.yaml")
-OF_THE_KIND = [name for name in TABLES if name not in {"observed", "planned", "held", "answered"}]
+OF_THE_KIND = [name for name in TABLES if name not in {"observed", "planned", "correction_delayed", "answered"}]
 
 
 def rows(*tables: str) -> Iterator[Any]:
@@ -101,13 +101,15 @@ def test_planned(row: Row, provider: Provider) -> None:
     check_state(planned(facts, decision, decision.write), row, provider)
 
 
-@pytest.mark.parametrize(("row", "provider"), list(rows("held")))
-def test_held(row: Row, provider: Provider) -> None:
+@pytest.mark.parametrize(("row", "provider"), list(rows("correction_delayed")))
+def test_correction_delayed(row: Row, provider: Provider) -> None:
     """Where the drift limiter has a correction ``wait``."""
     decision = decide(situation(row).facts(provider))
     assert decision.write is not None
     assert decision.write.cause is Cause.DRIFT
-    check_state(held(decision, math.inf if row["wait"] == "never" else _seconds(row["wait"])), row, provider)
+    check_state(
+        correction_delayed(decision, math.inf if row["wait"] == "never" else _seconds(row["wait"])), row, provider
+    )
 
 
 @pytest.mark.parametrize(("row", "provider"), list(rows("answered")))

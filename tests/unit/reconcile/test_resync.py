@@ -44,7 +44,7 @@ class Harness:
         """When the next resync of each scope is due, in seconds."""
         self.asked: dict[str, Endpoint | AtlasError | None] = {}
         """The endpoints that were compared, by resource name."""
-        self.brought_back: list[str] = []
+        self.enqueued: list[str] = []
         self.working: set[str] = set()
         """The resources with work."""
         self.broken: set[str] = set()
@@ -69,7 +69,7 @@ class Harness:
             schedule=self._schedule,
             unschedule=self._unschedule,
             needs_work=self._needs_work,
-            enqueue=lambda key: self.brought_back.append(key.name),
+            enqueue=lambda key: self.enqueued.append(key.name),
         )
 
     def add(
@@ -214,7 +214,7 @@ class TestEnqueued:
         harness.add("one", "two", "three")
         harness.working = {"two"}
         await harness.round()
-        assert harness.brought_back == ["two"]
+        assert harness.enqueued == ["two"]
         seen = {name: endpoint.id for name, endpoint in harness.asked.items() if isinstance(endpoint, Endpoint)}
         assert seen == {"one": "id of one", "two": "id of two", "three": "id of three"}, "each with its own endpoint"
 
@@ -234,7 +234,7 @@ class TestEnqueued:
         harness.working, harness.broken = {"one", "three"}, {"two"}
         with caplog.at_level(logging.ERROR):
             assert await harness.round() == RequeueAfter(600.0)
-        assert harness.brought_back == ["one", "two", "three"], "its own pass says what is the matter"
+        assert harness.enqueued == ["one", "two", "three"], "its own pass says what is the matter"
         assert "ZeroDivisionError" in caplog.text
         caplog.clear()
 
@@ -284,7 +284,7 @@ class TestFailures:
         harness.working = {"stalled"}
         await harness.round()
         assert harness.asked == {"settled": harness.failure, "stalled": harness.failure}
-        assert harness.brought_back == ["stalled"]
+        assert harness.enqueued == ["stalled"]
         assert len(harness.lists) == 1
 
     async def test_after_an_outage_resyncs_go_on_as_before(self, harness: Harness) -> None:
@@ -355,7 +355,7 @@ class TestLeaving:
         harness.add("one", "two")
         harness.rotated = rotated
         assert await harness.round() == (RequeueAfter(600.0) if asked else NoRequeue())
-        assert harness.brought_back == sorted(rotated)
+        assert harness.enqueued == sorted(rotated)
         assert list(harness.asked) == asked
         assert bool(harness.lists) is bool(asked)
 
@@ -366,7 +366,7 @@ class TestLeaving:
         assert harness.places == [CredentialsPlace("shop", "shared"), CredentialsPlace("shop", "other")]
         harness.rotated = {"shared"}
         await harness.round()
-        assert harness.brought_back == ["one", "two"]
+        assert harness.enqueued == ["one", "two"]
 
     async def test_without_the_api_server_the_last_reading_counts(self, harness: Harness) -> None:
         harness.add("one", "two")
@@ -374,14 +374,14 @@ class TestLeaving:
         harness.cluster_is_away = True
         assert await harness.round() == RequeueAfter(600.0)
         assert list(harness.asked) == ["one", "two"]
-        assert not harness.brought_back
+        assert not harness.enqueued
 
     async def test_an_unreadable_secret_does_not_affect_the_others(self, harness: Harness) -> None:
         harness.add("one", "two", "three")
         harness.unreadable = {"one"}
         harness.rotated = {"one", "two"}
         await harness.round()
-        assert harness.brought_back == ["two"]
+        assert harness.enqueued == ["two"]
 
     @on_virtual_time
     async def test_slow_secrets_delay_a_resync_for_half_a_minute_only(self) -> None:
@@ -392,6 +392,6 @@ class TestLeaving:
         began = asyncio.get_running_loop().time()
         await harness.round()
         assert asyncio.get_running_loop().time() - began == pytest.approx(30.0)
-        assert harness.brought_back == ["number 1"], "what was not asked counts as before"
+        assert harness.enqueued == ["number 1"], "what was not asked counts as before"
         assert len(harness.asked) == 99
         assert len(harness.lists) == 1

@@ -19,7 +19,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import Serverles
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.kind import Difference, State
-from atlas_endpoints.reconcile.outcome import Outcome, Sent, quiet
+from atlas_endpoints.reconcile.outcome import Outcome, Sent, status_unchanged
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, find
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
@@ -352,7 +352,7 @@ def test_a_field(outcomes: Sequence[Outcome], path: str, expected: object) -> No
 
 def test_a_quiet_outcome_keeps_the_status() -> None:
     before = after(outcome())
-    assert then(before, quiet(2, NoRequeue())) is before
+    assert then(before, status_unchanged(2, NoRequeue())) is before
 
 
 class TestTransitions:
@@ -460,7 +460,7 @@ class TestBlocking:
     def test_a_failure_without_a_status_is_counted_too(
         self, requeue: Requeue, unreported: str | None, failure_reason: str | None
     ) -> None:
-        assert quiet(1, requeue, unreported=unreported).failure_reason == failure_reason
+        assert status_unchanged(1, requeue, unreported=unreported).failure_reason == failure_reason
 
 
 HOSTILE = st.text(max_size=60) | st.sampled_from(

@@ -37,7 +37,7 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.controller.controller import annotations_of
 from atlas_endpoints.reconcile.credentials import remedy_for_refused
-from atlas_endpoints.reconcile.failures import NOTICED
+from atlas_endpoints.reconcile.failures import CHECKED_AGAIN
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ports import Ports
@@ -163,7 +163,7 @@ class Planner:
             if (after := stored(kind, body, outcome)) != body:
                 body = after
                 continue
-            attempts += outcome.failure is not None and not outcome.held
+            attempts += outcome.failure is not None and not outcome.deferred
             wait = asks_again_in(outcome, attempts)
             if wait is None:
                 break
@@ -174,7 +174,9 @@ class Planner:
         forecast = of_outcome(manifest, body, outcome, values)
         if forecast.action is not Action.UNKNOWN:
             return forecast
-        message = forecast.message.replace(remedy_for_refused(SOURCE), PUT_VALID_ONES).replace(NOTICED, THEN_AGAIN)
+        message = forecast.message.replace(remedy_for_refused(SOURCE), PUT_VALID_ONES).replace(
+            CHECKED_AGAIN, THEN_AGAIN
+        )
         correction = "correct the manifest; delete an existing resource first, because the field is immutable"
         return replace(forecast, message=self._variables.explain(message, wrong_field=correction))
 

@@ -188,7 +188,7 @@ def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
     if failure is None or not failure.retryable:
         return None
     match outcome.requeue:
-        case RequeueAfter(delay) if outcome.held:
+        case RequeueAfter(delay) if outcome.deferred:
             return delay
         case Backoff(at_least) if attempts < ATTEMPTS:
             # Longer than a LIST that failed speaks for others: 3 s, then 9 s.

@@ -325,7 +325,7 @@ _GONE = State(Reason.DELETING, "Atlas has no endpoint for this resource.")
 def _marked(facts: Facts) -> list[Endpoint]:
     """Return the endpoints that were reserved for the resource and that no other resource has."""
     found, own = facts.view.labelled.get(facts.resource.created_as, ()), facts.resource.entry
-    return [each for each in found if each.id != own and not facts.is_held(each.id)]
+    return [each for each in found if each.id != own and not facts.is_claimed_by_other(each.id)]
 
 
 def _surplus(facts: Facts, endpoint: Endpoint) -> Endpoint | None:
@@ -342,7 +342,7 @@ def _copied_endpoint(facts: Facts) -> str | None:
     record = facts.resource.metadata.endpoint_record
     if record is None or facts.resource.status.reservation is not None:
         return None
-    return None if facts.is_held(record.endpoint_id) else record.endpoint_id
+    return None if facts.is_claimed_by_other(record.endpoint_id) else record.endpoint_id
 
 
 def _replaces_lost(facts: Facts) -> bool:

@@ -231,8 +231,8 @@ class ServerlessPrivateEndpoint(Resource, frozen=True):
 
     @property
     @override
-    def given_up(self) -> Mapping[str, Any] | None:
-        """Gives up an endpoint that it has from a copy and never owned; then one of its own is reserved."""
+    def entry_release(self) -> Mapping[str, Any] | None:
+        """Releases an endpoint that it has from a copy and never owned; then one of its own is reserved."""
         reservation, status = self.status.reservation, self.status
         if reservation is None or not reservation.adopted or self.spec.endpoint_id is not None:
             return None
