@@ -353,5 +353,5 @@ def _first_attempt() -> Attempt:
 def _written(env: Env, outcome: Outcome) -> Body:
     """Have the API server take the status that an outcome leads to, of a resource that no operator serves."""
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    status = render(Status(), outcome, now=datetime.now(UTC), grace=GRACE)
+    status = render(_first_attempt(), outcome)
     return env.resources.write_status(NAME, status.to_json())

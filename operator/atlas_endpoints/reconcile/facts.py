@@ -67,9 +67,9 @@ class Baseline:
     corrections: Sequence[Correction] = ()
 
     @classmethod
-    def of(cls, resource: Resource, previous: Status) -> Self:
-        """Read it from a status; the resource has its references replaced by their values."""
-        applied = confirmed_before(resource, previous)
+    def of(cls, resource: Resource) -> Self:
+        """Read it from the status of a resource that has its references replaced by their values."""
+        previous, applied = resource.status, confirmed_before(resource)
         is_rejected = has_reason(previous, reason=Reason.UPDATE_REJECTED, generation=resource.generation)
         return cls(
             confirmed=applied.values if applied else None,
@@ -135,7 +135,7 @@ class Facts(Generic[R]):
 
     @property
     def attempt(self) -> Attempt:
-        """What the outcome of a failure depends on."""
+        """The reconcile, as outcomes and statuses depend on it."""
         return Attempt(self.generation, self.previous, self.now, self.grace)
 
     @property
@@ -180,26 +180,26 @@ def confirmed_by(done: Done, facts: Facts[Any]) -> Fields:
     return {**kept, **{name: shown.get(name) or "" for name in done.write.fields}}
 
 
-def confirmed_so_far(resource: Resource, previous: Status) -> Applied | None:
+def confirmed_so_far(resource: Resource) -> Applied | None:
     """Return what counts as confirmed if nothing new was confirmed.
 
     A confirmed value that the spec no longer wants is void: a process that ended before it wrote the status may have sent the
     new one. If the spec returns to the old value, that must count as an edit, not as drift.
     """
-    generation = resource.metadata.generation
-    kept = confirmed_before(resource, previous)
+    generation, previous, kept = resource.generation, resource.status, confirmed_before(resource)
     if kept is None or kept == previous.applied:
         return previous.applied
     return Applied.of(generation, kept.values) if previous.covers_all_before(generation) else None
 
 
-def confirmed_before(resource: Resource, previous: Status) -> Applied | None:
-    """Return the confirmed values of a status that still count for what the spec wants now.
+def confirmed_before(resource: Resource) -> Applied | None:
+    """Return the confirmed values of its status that still count for what the spec wants now.
 
     A value that comes from another object may change while the generation stays. The new value is then an edit;
     ``Status.resolved`` shows which value was wanted before. (If the same value was wanted before, Atlas has stored another one.)
     """
-    applied, resolved, desired, same = previous.applied, previous.resolved, resource.spec.desired, resource.same
+    applied, resolved = resource.status.applied, resource.status.resolved
+    desired, same = resource.spec.desired, resource.same
     if applied is not None and applied.values.keys() - set(resource.fields):
         # Fields that only a newer version of the operator knows do not count.
         known = {name: value for name, value in applied.values.items() if name in resource.fields}
@@ -284,7 +284,7 @@ class Gatherer:
             project_finding=project_finding,
             uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
             forced=is_forced(resource),
-            baseline=Baseline.of(resource, resource.status),
+            baseline=Baseline.of(resource),
         )
 
     def interval(self, resource: Resource) -> timedelta:

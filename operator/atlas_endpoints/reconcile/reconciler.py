@@ -30,7 +30,7 @@ from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
 from atlas_endpoints.reconcile.resource import ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Resolved, has_reason
+from atlas_endpoints.reconcile.status import Resolved
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Reconciler:
         except Exception:  # noqa: BLE001  # an invalid spec, or the defect itself
             return outcome
         # The error may have come after a write, so what the spec no longer wants is not confirmed.
-        return replace(outcome, applied=confirmed_so_far(resource, attempt.previous))
+        return replace(outcome, applied=confirmed_so_far(resource))
 
     def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
@@ -134,9 +134,8 @@ class Reconciler:
         """Return the status after an outcome; an outcome without a state keeps the status."""
         if outcome.state is None:
             return previous
-        now = self._ports.clock.now()
-        status = self._kind.resource.status_type.parse(previous, now=now)
-        return summarize.render(status, outcome, now=now, grace=self._ports.grace).to_json()
+        attempt = self._attempt(outcome.generation, previous, self._ports.clock.now())
+        return summarize.render(attempt, outcome).to_json()
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
@@ -164,14 +163,13 @@ class Reconciler:
             resource = self._kind.resource.parse(body)
         except InvalidSpecError:
             # Its own reconcile has reported that, unless the watch missed the event.
-            status = self._kind.resource.status_type.parse(body.get("status"))
-            return not has_reason(status, reason=Reason.INVALID_SPEC, generation=_generation(body))
+            return not self._attempt(_generation(body), body.get("status"), now).is_reported(Reason.INVALID_SPEC)
         if resource.needs_the_cluster and seen is not None:
             return True  # only a reconcile reads references and outputs
         status = resource.status
         facts = self._gatherer.facts(resource, now, scope, status.resolved or Resolved())
         outcome = self._from_cache(facts, failure)
-        if outcome is None or summarize.render(status, outcome, now=now, grace=self._ports.grace) != status:
+        if outcome is None or summarize.render(facts.attempt, outcome) != status:
             return True
         is_available = outcome.state is not None and outcome.state.reason is Reason.AVAILABLE
         # Without differences, and Available, the decision does not depend on the time.
@@ -215,7 +213,7 @@ class Reconciler:
         key, generation = resource.key, resource.generation
         if resource.suspended_by:
             self._drop(key)
-            return summarize.of_suspension(resource, status)
+            return summarize.of_suspension(resource)
         if wait and status.observed_generation == generation:
             return status_unchanged(generation, RequeueAfter(wait))
         try:
@@ -252,7 +250,7 @@ class Reconciler:
             outcome = failures.of_other_project(error, resource, attempt)
         return replace(
             outcome,
-            applied=confirmed_so_far(resource, resource.status),
+            applied=confirmed_so_far(resource),
             handled=resource.metadata.reconcile_request,
             references=references,
             resolved=resolved,
@@ -352,7 +350,7 @@ class Reconciler:
         return min(RECENT_OUTPUTS, self._gatherer.interval(resource).total_seconds() / 2)
 
     def _attempt(self, generation: int, status: object, now: datetime) -> Attempt:
-        """Return what the outcome of a failure depends on, whether or not the spec is valid."""
+        """Return the reconcile of a generation, whether or not its spec is valid."""
         return Attempt(generation, self._kind.resource.status_type.parse(status, now=now), now, self._ports.grace)
 
     def _drop(self, key: Key) -> None:

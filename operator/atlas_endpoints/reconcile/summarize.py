@@ -7,11 +7,12 @@ are present only while they are true, and never both.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.controller.conditions import Condition, condition, merge
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare, described, quoted
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
 from atlas_endpoints.reconcile.failures import VERIFIED, of_problem, still_refused
@@ -41,14 +42,13 @@ from atlas_endpoints.reconcile.status import (
     Plan,
     Status,
     find,
-    has_reason,
 )
 
 CONTENDED_REQUEUE = 15.0
 """Seconds until a resource checks again whether another one owns its entry; no call to Atlas."""
 
 
-def of_suspension(resource: Resource, previous: Status) -> Outcome:
+def of_suspension(resource: Resource) -> Outcome:
     """Return the outcome if the resource is suspended."""
     by = " and ".join(resource.suspended_by)
     message = f"The resource is suspended by {by}. The operator neither reads nor changes Atlas until you remove that."
@@ -57,7 +57,7 @@ def of_suspension(resource: Resource, previous: Status) -> Outcome:
         requeue=state.requeue,
         generation=resource.generation,
         state=state,
-        applied=confirmed_so_far(resource, previous),
+        applied=confirmed_so_far(resource),
         handled=resource.metadata.reconcile_request,
     )
 
@@ -144,7 +144,7 @@ _BECAUSE = {
 
 def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner | Undecided) -> Outcome:
     """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
-    resource, previous, differences = facts.resource, facts.previous, compare(facts.resource, facts.desired, seen)
+    resource, differences = facts.resource, compare(facts.resource, facts.desired, seen)
     if isinstance(claim, Owner):
         message = (
             f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
@@ -163,9 +163,7 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner
         state, failure = State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), differences), None
         finding = Finding("True", ContendedReason.PENDING, message)
     outcome = of_decision(kind, facts, Decision(state, seen=seen))
-    return replace(
-        outcome, failure=failure, contended=finding, applied=confirmed_so_far(resource, previous), observing=False
-    )
+    return replace(outcome, failure=failure, contended=finding, applied=confirmed_so_far(resource), observing=False)
 
 
 def of_error(
@@ -188,7 +186,7 @@ def of_error(
         failed,
         seen=seen,
         own=_own(kind, facts, seen, own or {}),
-        applied=None if is_unknown else confirmed_so_far(facts.resource, facts.previous),
+        applied=None if is_unknown else confirmed_so_far(facts.resource),
         resolved=facts.resolved,
         sent=_sent(facts.done),
         handled=None if is_retried else facts.resource.metadata.reconcile_request,
@@ -215,13 +213,13 @@ def with_warning(outcome: Outcome, warning: str) -> Outcome:
     return replace(outcome, state=replace(outcome.state, message=f"{outcome.state.message} {warning}"))
 
 
-def render(previous: Status, outcome: Outcome, *, now: datetime, grace: timedelta) -> Status:
-    """Return the status after an outcome; it equals ``previous`` if nothing but the time has changed."""
-    state = outcome.state
+def render(attempt: Attempt, outcome: Outcome) -> Status:
+    """Return the status after an outcome; it equals the one before if nothing but the time has changed."""
+    previous, now, state = attempt.previous, attempt.now, outcome.state
     if state is None:
         return previous
     history = _history(previous, outcome, now)
-    conditions = _conditions(previous, outcome, state, history, now=now, grace=grace)
+    conditions = _conditions(attempt, outcome, state, history)
     common = {
         "observed_generation": outcome.generation,
         "conditions": merge(previous.conditions, tuple(conditions)),
@@ -244,7 +242,7 @@ def _own(kind: Kind[Any], facts: Facts[Any], seen: object | None, own: Mapping[s
 
 
 def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
-    resource, previous, done = facts.resource, facts.previous, facts.done
+    resource, done = facts.resource, facts.done
     if decision.seen is None:
         return None
     if not compare(resource, facts.desired, decision.seen):
@@ -253,7 +251,7 @@ def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
         return Applied.of(facts.generation, facts.baseline.confirmed or {})
     if resource.entry is None:
         return None
-    return confirmed_so_far(resource, previous)
+    return confirmed_so_far(resource)
 
 
 def _sent(done: Done | None) -> Sent | None:
@@ -350,18 +348,13 @@ def _drift(previous: Status, outcome: Outcome, state: State) -> tuple[DriftItem,
 
 
 def _conditions(
-    previous: Status,
-    outcome: Outcome,
-    state: State,
-    history: Sequence[HistoryEntry],
-    *,
-    now: datetime,
-    grace: timedelta,
+    attempt: Attempt, outcome: Outcome, state: State, history: Sequence[HistoryEntry]
 ) -> Iterator[Condition]:
     """Yield the conditions in the order in which people read them.
 
     A condition that was not evaluated stays, with its observed generation.
     """
+    previous, now = attempt.previous, attempt.now
 
     def make(type_: str, finding: Finding) -> Condition:
         return condition(
@@ -374,7 +367,7 @@ def _conditions(
         )
 
     yield make("Ready", Finding(state.reason.ready, state.reason, state.message))
-    pair = _pair(previous, outcome, state.reason, now=now, grace=grace)
+    pair = _pair(attempt, outcome, state.reason)
     if pair is not None:
         yield make(pair, Finding("True", state.reason, state.message))
     decided = outcome.seen is not None or outcome.sent is not None
@@ -398,7 +391,7 @@ def _conditions(
         yield make("Deprecated", deprecated)
 
 
-def _pair(previous: Status, outcome: Outcome, reason: ReadyReason, *, now: datetime, grace: timedelta) -> str | None:
+def _pair(attempt: Attempt, outcome: Outcome, reason: ReadyReason) -> str | None:
     match reason.progress:
         case Progress.NONE:
             return None
@@ -407,12 +400,10 @@ def _pair(previous: Status, outcome: Outcome, reason: ReadyReason, *, now: datet
         case Progress.STALLED:
             return "Stalled"
         case Progress.GRACE:
-            since = outcome.failure.since if outcome.failure else now
+            since = outcome.failure.since if outcome.failure else attempt.now
             # Another cause of the same failure does not start a second grace.
-            stays = find(previous, "Stalled") is not None and has_reason(
-                previous, reason=reason, generation=outcome.generation
-            )
-            return "Stalled" if stays or now - since >= grace else "Reconciling"
+            stays = find(attempt.previous, "Stalled") is not None and attempt.is_reported(reason)
+            return "Stalled" if stays or attempt.now - since >= attempt.grace else "Reconciling"
 
 
 def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> Finding:

@@ -22,6 +22,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessPrivateEndpoint,
     ServerlessStatus,
 )
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.facts import Correction, Facts, Gatherer, Refusal
 from atlas_endpoints.reconcile.kind import Decision, Done, State, Write, WriteOutcome
@@ -114,7 +115,7 @@ def rendered(
     previous: ServerlessStatus, outcome: Outcome, *, now: datetime = NOW, grace: timedelta = GRACE
 ) -> ServerlessStatus:
     """The status that an outcome leads to."""
-    status = render(previous, outcome, now=now, grace=grace)
+    status = render(Attempt(outcome.generation, previous, now, grace), outcome)
     assert isinstance(status, ServerlessStatus)
     return status
 

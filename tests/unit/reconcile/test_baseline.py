@@ -7,7 +7,7 @@ import pytest
 
 from atlas_endpoints.controller.conditions import condition
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile.facts import Baseline, Refusal, confirmed_before, is_forced
 from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
@@ -25,8 +25,13 @@ ENDPOINT = Situation().endpoint("AWS")
 FORCE, FLUX = "atlas-endpoints.dev/force-sync", "reconcile.fluxcd.io/requestedAt"
 
 
+def after(status: Status, **spec: Any) -> ServerlessPrivateEndpoint:
+    """A resource, with the status before."""
+    return made(**spec).model_copy(update={"status": status})
+
+
 def baseline(status: Status, **spec: Any) -> Baseline:
-    return Baseline.of(made(**spec), status)
+    return Baseline.of(after(status, **spec))
 
 
 def ready(reason: str, message: str = "") -> Any:
@@ -169,12 +174,13 @@ class TestConfirmedBefore:
         self, spec: dict[str, Any], generation: int, resolved: str | None, kept: dict[str, str]
     ) -> None:
         used = None if resolved is None else Resolved.model_validate({ID: resolved})
-        found = confirmed_before(made(generation=generation, **spec), Status(applied=self.APPLIED, resolved=used))
+        before = Status(applied=self.APPLIED, resolved=used)
+        found = confirmed_before(after(before, generation=generation, **spec))
         assert found == Applied.of(2, kept)
 
     def test_the_case_of_letters_does_not_count(self) -> None:
         previous = Status(applied=Applied.of(2, {ID: self.ONE.upper()}))
-        assert confirmed_before(made(cloudProviderEndpointId=self.ONE), previous) == previous.applied
+        assert confirmed_before(after(previous, cloudProviderEndpointId=self.ONE)) == previous.applied
 
     def test_nothing_was(self) -> None:
-        assert confirmed_before(made(comment="a"), Status()) is None
+        assert confirmed_before(after(Status(), comment="a")) is None
