@@ -23,10 +23,15 @@ class Attempt:
     grace: timedelta
 
     @property
+    def is_observed(self) -> bool:
+        """Whether the status before is of this generation."""
+        return self.previous.observed_generation == self.generation
+
+    @property
     def is_settled(self) -> bool:
         """Whether this generation was already applied and available."""
         ready = find(self.previous, "Ready")
-        return self.previous.observed_generation == self.generation and ready is not None and ready.status == "True"
+        return self.is_observed and ready is not None and ready.status == "True"
 
     def is_reported(self, reason: ReadyReason) -> bool:
         """Return whether the status has this reason of ``Ready`` for this generation."""
@@ -45,11 +50,10 @@ class Attempt:
         Args:
             found: the content of the condition that shows the cause.
         """
-        last, is_same = (
-            self.previous.last_error,
-            self.is_reported(reason) and not self.is_another_cause(found, type_=type_),
-        )
-        return last.since if last is not None and is_same else self.now
+        last = self.previous.last_error
+        if last is None or not self.is_reported(reason) or self.is_another_cause(found, type_=type_):
+            return self.now
+        return last.since
 
     def within_grace(self, requeue: Requeue, since: datetime) -> Requeue:
         """Requeue no later than the end of the grace, because the status changes then."""

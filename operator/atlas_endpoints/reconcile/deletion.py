@@ -100,22 +100,20 @@ class Finisher:
             return None, warning
         return MetadataChange({FINALIZER: wants}, resource.record), warning
 
-    async def finish(self, body: Body, now: datetime) -> Outcome:
+    async def finish(self, body: Body, attempt: Attempt) -> Outcome:
         """Reconcile a resource that is being deleted.
 
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
-        kind, generation = self._kind, int(body["metadata"].get("generation", 0))
-        status = kind.resource.status_type.parse(body.get("status"), now=now)
-        attempt = Attempt(generation, status, now, self._ports.grace)
+        kind, generation, deleting = self._kind, attempt.generation, attempt.previous.is_being_deleted
         if FINALIZER not in finalizers_of(body):
             return status_unchanged(generation, NoRequeue())
         try:
-            release = decide_by_metadata(ObjectMeta.parse(body), kind.entry_of(body), deleting=status.is_being_deleted)
+            release = decide_by_metadata(ObjectMeta.parse(body), kind.entry_of(body), deleting=deleting)
             if release is not None:
                 return self._release(body, generation, release.event)
-            resource = kind.resource.parse(body, now=now)
+            resource = kind.resource.parse(body, now=attempt.now)
             wait = self._force_sync.turn_in(resource)
             policy = await self._policy(resource)
         except (InvalidSpecError, UnreadableError) as error:
@@ -155,12 +153,12 @@ class Finisher:
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
-        key, generation, status, now = resource.key, resource.generation, resource.status, attempt.now
+        key, generation, now = resource.key, attempt.generation, attempt.now
         request = resource.metadata.reconcile_request
         try:
             if resource.entry is not None and (found := await self._needed(resource, resource.entry, now)):
                 return found
-            if wait and status.observed_generation == generation:
+            if wait and attempt.is_observed:
                 return status_unchanged(generation, RequeueAfter(wait))
             access = await self._ports.credentials.resolve(
                 resource.metadata.namespace, resource.secret_name, age=self._force_sync.age(key)
@@ -172,14 +170,14 @@ class Finisher:
         self._ports.atlas.use(key, access.fingerprint)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.requeue_in(key, scope)
-        if wait and status.observed_generation == generation:
+        if wait and attempt.is_observed:
             return status_unchanged(generation, RequeueAfter(wait))
         refused = self._refused.get(key)
         is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
         if is_refused and (wait or not is_forced(resource)):
             return status_unchanged(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         self.forget(key)
-        facts = self._gatherer.facts(resource, now, scope, resolved_with(status, access.source))
+        facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
         try:
             outcome = await self._step(facts)
         except AtlasError as error:

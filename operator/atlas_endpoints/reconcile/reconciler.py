@@ -76,7 +76,7 @@ class Reconciler:
         if "deletionTimestamp" in body["metadata"]:
             self._drop(key)
             try:
-                return await self._finisher.finish(body, now)
+                return await self._finisher.finish(body, self._attempt(generation, body.get("status"), now))
             except ClusterUnavailableError as error:
                 return _unreachable(error, key, generation)
         try:
@@ -209,13 +209,12 @@ class Reconciler:
 
     async def _reconcile_live(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
         """Reconcile a valid live resource, whose force-sync request still waits ``wait`` seconds."""
-        status = resource.status
-        key, generation = resource.key, resource.generation
+        key = resource.key
         if resource.suspended_by:
             self._drop(key)
             return summarize.of_suspension(resource)
-        if wait and status.observed_generation == generation:
-            return status_unchanged(generation, RequeueAfter(wait))
+        if wait and attempt.is_observed:
+            return status_unchanged(attempt.generation, RequeueAfter(wait))
         try:
             resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(key))
             outcome = await self._with_credentials(resolution, attempt, wait)
@@ -233,7 +232,7 @@ class Reconciler:
             self._drop(key)
             return keep_open(self._missing(error, resource, attempt), wait)
         except ClusterUnavailableError as error:
-            return _unreachable(error, key, generation)
+            return _unreachable(error, key, attempt.generation)
 
     def _missing(
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, attempt: Attempt
@@ -266,8 +265,8 @@ class Reconciler:
         wait = wait or self._force_sync.requeue_in(
             key, self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         )
-        if wait and status.observed_generation == metadata.generation:
-            return status_unchanged(metadata.generation, RequeueAfter(wait))
+        if wait and attempt.is_observed:
+            return status_unchanged(attempt.generation, RequeueAfter(wait))
         if wait:  # an edit does not wait, and is reconciled as if there were no request
             status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
             resolution = replace(resolution, resource=resource.model_copy(update={"status": status}))
