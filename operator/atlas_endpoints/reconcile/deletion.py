@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError, EndpointAbsentError
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Wording
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import UnreadableError
@@ -43,8 +43,8 @@ REMEDY_WHILE_DELETING = f"To remove the resource without waiting for Atlas, {_BY
 PARENT_GONE = frozenset({Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND})
 """Reasons for which the entry can no longer be deleted, because its parent is gone."""
 
-DELETE_IN_ATLAS = "delete the endpoint in Atlas"
-"""Replaces ``MAKE_ANEW`` for a resource that is being deleted."""
+ORPHANED = Wording(wrong_field="delete the endpoint in Atlas")
+"""For a resource that is being deleted, which needs no other one in its place."""
 
 UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses that do not show whether something exists."""
@@ -386,7 +386,7 @@ def orphaned(resource: Resource, error: AtlasError) -> Event | None:
     if error.reason not in PARENT_GONE or not applies_to_all:
         return None
     what = f"Endpoint {resource.entry}" if resource.entry else "The endpoint, if there was one,"
-    note = f"{what} was not deleted and cannot be deleted: {error.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
+    note = f"{what} was not deleted and cannot be deleted: {error.explanation.worded(ORPHANED)}"
     return new_event(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
 
 
@@ -452,11 +452,18 @@ def failed(resource: Resource, error: AtlasError, source: str, now: datetime, *,
     is_answered = status.last_error is not None and status.last_error.http_status is not None
     shown_as = Reason.DELETION_BLOCKED if is_answered and not may_pass(error) else None
     outcome = failures.of_atlas(
-        error, generation, status, now=now, grace=timedelta(0), source=source, shown_as=shown_as
+        error,
+        generation,
+        status,
+        now=now,
+        grace=timedelta(0),
+        source=source,
+        shown_as=shown_as,
+        wording=replace(failures.IN_STATUS, wrong_field=ORPHANED.wrong_field),
     )
     state = outcome.state
     words = state.message if state is not None else ""
-    message = f"The operator cannot delete the endpoint. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
+    message = f"The operator cannot delete the endpoint. {words}"
     if state is not None and may_pass(error):
         kept = words if has_remedies(words) else with_remedies(message)
         return replace(outcome, state=replace(state, message=kept))

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import (
-    PUT_VALID_ONES,
-    THEN_AGAIN,
     AtlasError,
     AtlasUnavailableError,
     EndpointAbsentError,
     UpdateRejectedError,
+    Wording,
 )
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter, at_latest
@@ -34,8 +33,11 @@ CURED_BY_CREDENTIALS = frozenset(
 )
 """Reasons that other credentials may fix at once."""
 
-NOTICED = "The operator checks again within the sync interval, or at once when you set the annotation atlas-endpoints.dev/force-sync to a new value."
-"""The hint for a remedy in Atlas, of which no event arrives."""
+IN_STATUS = Wording(
+    then="The operator checks again within the sync interval, or at once when you set the annotation"
+    " atlas-endpoints.dev/force-sync to a new value."
+)
+"""No event arrives of a remedy in Atlas."""
 
 VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
 
@@ -141,6 +143,7 @@ def of_atlas(
     refused: tuple[str, ...] = (),
     differences: tuple[Difference, ...] | None = None,
     shown_as: Reason | None = None,
+    wording: Wording = IN_STATUS,
 ) -> Outcome:
     """Return the outcome of a failed or held back call to Atlas.
 
@@ -159,10 +162,9 @@ def of_atlas(
         detail=error.detail,
         fields=refused,
     )
-    message = error.message
     if source is not None:
-        message = message.replace(PUT_VALID_ONES, remedy_for_refused(source), 1)
-    message = message.replace(THEN_AGAIN, NOTICED, 1)
+        wording = replace(wording, credentials=remedy_for_refused(source))
+    message = error.explanation.worded(wording)
     another_cause = is_another_cause(previous, "CredentialsValid", credentials)
     same_source = previous.resolved is None or previous.resolved.credentials_source == source
     if (failure.retryable or held) and same_source and not another_cause:
@@ -172,6 +174,7 @@ def of_atlas(
         requeue = within_grace(requeue, since, now=now, grace=grace)
     return replace(
         of(State(reason, message, requeue, differences), failure, generation, previous),
+        explanation=error.explanation,
         held=held,
         credentials=_credentials(error, reason, message),
     )
