@@ -12,8 +12,8 @@ from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Wordin
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import UnreadableError
-from atlas_endpoints.controller.cache import Body, Key, key_of
-from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
+from atlas_endpoints.controller.cache import Body, Key, finalizers_of, generation_of, is_deleting, key_of, uid_of
+from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
 from atlas_endpoints.reconcile.credentials import Access, NamespaceReader, NoCredentialsError
@@ -128,8 +128,8 @@ class Finisher:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
         kind = self._kind
-        generation = int(body["metadata"].get("generation", 0))
-        status = kind.resource.status_type.parse(body.get("status"), now=now)
+        generation = generation_of(body)
+        status = kind.resource.status_in(body, now=now)
         if FINALIZER not in finalizers_of(body):
             return quiet(generation, NoRequeue())
         try:
@@ -277,11 +277,11 @@ class Finisher:
         gone: set[str] = set()
         while True:
             # Read anew after each wait: other resources may have come meanwhile.
-            others = [each for each in self._resources.found_by(entry) if each["metadata"]["uid"] not in gone]
+            others = [each for each in self._resources.found_by(entry) if uid_of(each) not in gone]
             claim = ownership.needed_by(self._kind, resource, entry, others, now)
             if not isinstance(claim, Owner) or await self._is_there(claim.key):
                 break
-            gone |= {each["metadata"]["uid"] for each in others if key_of(each) == claim.key}
+            gone |= {uid_of(each) for each in others if key_of(each) == claim.key}
         if isinstance(claim, Owner):
             owner = claim.named_for(resource.metadata.namespace)
             return self._release(resource.named, resource.generation, handed_over(resource, entry, owner))
@@ -293,7 +293,7 @@ class Finisher:
     async def _is_there(self, key: Key) -> bool:
         """Return whether a resource that is to inherit an entry still lives; a delete event may have been lost."""
         body = await self._read(key)
-        return body is not None and "deletionTimestamp" not in body["metadata"]
+        return body is not None and not is_deleting(body)
 
     def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
         """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""

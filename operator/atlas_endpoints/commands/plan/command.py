@@ -31,9 +31,8 @@ from atlas_endpoints.commands.plan.forecast import (
 )
 from atlas_endpoints.commands.plan.offline_ports import Exports, NoCluster, OnePair
 from atlas_endpoints.commands.plan.overlaps import conflicts, duplicates, merged
-from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.cache import Body, annotations_of, status_of
 from atlas_endpoints.controller.clock import SystemClock
-from atlas_endpoints.controller.controller import annotations_of
 from atlas_endpoints.reconcile.facts import Defaults
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome
@@ -159,7 +158,7 @@ class Planner:
     async def _reconcile(self, manifest: Manifest) -> Forecast:
         kind, attempts, body = manifest.kind, 0, manifest.body
         while True:
-            outcome = await self._reconcilers[kind.names.kind].reconcile(body, body.get("status") or {})
+            outcome = await self._reconcilers[kind.names.kind].reconcile(body, status_of(body))
             if (after := stored(kind, body, outcome)) != body:
                 body = after
                 continue
@@ -185,6 +184,6 @@ def stored(kind: Kind[Any], body: Body, outcome: Outcome) -> Body:
         finalizers = [name for name, wanted in change.finalizers.items() if wanted]
         annotations = {**annotations_of(body), **change.annotations}
         body = {**body, "metadata": {**body["metadata"], "finalizers": finalizers, "annotations": annotations}}
-    status = kind.resource.status_type.parse(body.get("status"))
+    status = kind.resource.status_in(body)
     recorded = {**body, "status": status.model_copy(update=dict(outcome.own)).to_json()}
     return body if kind.entry_of(recorded) == kind.entry_of(body) else recorded
