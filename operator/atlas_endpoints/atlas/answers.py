@@ -135,13 +135,8 @@ async def send_list(
         answer = await client.request(credentials, request)
     except EndpointAbsentError as error:
         # A LIST names no endpoint, so the code proves no absence.
-        raise AtlasUnavailableError(
-            "Atlas answered a LIST with an error code for a single endpoint. The LIST is retried.",
-            operation=request.operation,
-            http_status=error.http_status,
-            error_code=error.error_code,
-            detail=error.detail,
-        ) from error
+        why = "Atlas answered a LIST with an error code for a single endpoint. The LIST is retried."
+        raise error.refuted(why) from error
     if not isinstance(answer.json, list):
         raise unreadable(answer.status, operation=request.operation, writes=False)
     entries: dict[str, V] = {}

@@ -196,12 +196,12 @@ def _authorization(credentials: ApiKey, challenge: _Challenge, count: int, reque
         return hashed(":".join(parts).encode()).hexdigest()
 
     uri = request.url.raw_path.decode("ascii")
-    secret = digest(credentials.public_key, challenge.realm, credentials.private_key)
+    secret = digest(credentials.identity, challenge.realm, credentials.secret)
     body = [hashed(request.content).hexdigest()] if challenge.qop == "auth-int" else []
     signed = digest(request.method, uri, *body)
     response = digest(secret, challenge.nonce, f"{count:08x}", challenge.cnonce, challenge.qop, signed)
     fields = [
-        f"username={_quoted(credentials.public_key)}",
+        f"username={_quoted(credentials.identity)}",
         f"realm={_quoted(challenge.realm)}",
         f"nonce={_quoted(challenge.nonce)}",
         f"uri={_quoted(uri)}",

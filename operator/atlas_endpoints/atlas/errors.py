@@ -193,6 +193,16 @@ class EndpointAbsentError(AtlasError):
     reason = "EndpointNotFound"
     retry = Retry.SLOW
 
+    def refuted(self, message: str) -> AtlasUnavailableError:
+        """Return a retryable error for this answer, which proves nothing."""
+        return AtlasUnavailableError(
+            message,
+            operation=self.operation,
+            http_status=self.http_status,
+            error_code=self.error_code,
+            detail=self.detail,
+        )
+
 
 class InvalidSpecError(AtlasError):
     """Atlas cannot parse an id or a name in the request."""

@@ -182,12 +182,8 @@ def of_atlas(
 
 def contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:
     """Return a retryable error: Atlas shows an entry, but does not find it when it is to change."""
-    return AtlasUnavailableError(
-        "Atlas shows the endpoint, but answers a change that the endpoint does not exist. The operator tries the change again.",
-        operation=error.operation,
-        http_status=error.http_status,
-        error_code=error.error_code,
-        detail=error.detail,
+    return error.refuted(
+        "Atlas shows the endpoint, but answers a change that the endpoint does not exist. The operator tries the change again."
     )
 
 
