@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.controller.cache import Body, Key, Trigger, annotations_of, finalizers_of
+from atlas_endpoints.controller.cache import Body, Key, Trigger, annotations_of, finalizers_of, spec_of, status_of
 from atlas_endpoints.reconcile.spec import CommonSpec, DeletionPolicy, InvalidSpecError, is_object_id, problems
 from atlas_endpoints.reconcile.status import REQUEST_LIMIT, Status
 
@@ -381,15 +381,19 @@ class CredentialsPlace(NamedTuple):
 
 
 def project_id_in(body: Body) -> str | None:
-    """Return ``Resource.known_project_id`` of an object, even if its spec is invalid; much faster."""
-    found = part(body, "spec").get("projectId") or part(part(body, "status"), "resolved").get("projectId")
-    return found if isinstance(found, str) else None
+    """Return ``Resource.known_project_id`` of an object that the API server has validated; much faster."""
+    found: str | None = spec_of(body).get("projectId") or _resolved_in(body).get("projectId")
+    return found
 
 
 def credentials_source_in(body: Body) -> str | None:
-    """Return where the credentials of a resource came from, according to its status."""
-    found = part(part(body, "status"), "resolved").get("credentialsSource")
-    return found if isinstance(found, str) else None
+    """Return where the credentials of an object came from, according to its status."""
+    found: str | None = _resolved_in(body).get("credentialsSource")
+    return found
+
+
+def _resolved_in(body: Body) -> Mapping[str, Any]:
+    return status_of(body).get("resolved") or {}
 
 
 def part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
