@@ -20,7 +20,7 @@ from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.relister import Reader, Relister
-from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
+from atlas_endpoints.controller.cache import Body, Cache, Key, generation_of, key_of, status_of, uid_of
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.controller import Controller, Status, Writer
 from atlas_endpoints.controller.log_lines import LogFields
@@ -167,7 +167,7 @@ class Core:
         """
         key = key_of(body)
         is_late = self.kinds[key.kind].cache.has_newer(body)
-        self.gone(key, body["metadata"]["uid"])
+        self.gone(key, uid_of(body))
         if is_late:
             self.relisted(key.kind)
 
@@ -380,5 +380,4 @@ class ServedKind:
 
 def _is_waited_for(body: Body) -> bool:
     """Return whether somebody waits for a change; what is merely seen for the first time, as after a restart, can wait."""
-    observed = body.get("status", {}).get("observedGeneration")
-    return observed != body["metadata"].get("generation") or asks_for_something(body)
+    return status_of(body).get("observedGeneration") != generation_of(body) or asks_for_something(body)

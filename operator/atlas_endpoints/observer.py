@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.cluster.events import EventRecorder
-from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.cache import Body, status_of
 from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.controller import Status
 from atlas_endpoints.controller.log_lines import LogFields
@@ -52,7 +52,7 @@ class StatusObserver:
 
     def written(self, body: Body, status: Status) -> None:
         """Count a status, log it (as a warning if a failure begins), and record its events."""
-        previous = body.get("status") or {}
+        previous = status_of(body)
         news = events_of(previous, status)
         if (seconds := seconds_to_ready(body, status, self._now())) is not None:
             self._metrics.time_to_ready(body["kind"]).observe(seconds)
@@ -157,7 +157,7 @@ def seconds_to_ready(body: Mapping[str, Any], status: Mapping[str, Any], now: da
         body: the object with the status before.
         now: wall-clock time, UTC.
     """
-    before, after = condition_in(body.get("status") or {}, "Ready"), condition_in(status, "Ready")
+    before, after = condition_in(status_of(body), "Ready"), condition_in(status, "Ready")
     if after.get("status") != "True" or before.get("status") == "True" or before.get("reason") == Reason.SUSPENDED:
         return None
     since = before.get("lastTransitionTime") or body["metadata"].get("creationTimestamp")

@@ -4,13 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.cache import Body, spec_of, status_of
 from atlas_endpoints.core import Core
 from atlas_endpoints.reconcile.reasons import BLOCKING, CLUSTER_UNAVAILABLE
+from atlas_endpoints.reconcile.resource import credentials_source_in, project_id_in
 from atlas_endpoints.telemetry.metrics import PREFIX, Labels, Metrics
 
 BREATH = 0.002
@@ -175,7 +175,7 @@ def _encoded(lines: Iterable[str]) -> bytes:
 
 def _conditions(body: Body) -> Iterator[Labels]:
     """Yield type, status and reason of each condition."""
-    for each in (body.get("status") or {}).get("conditions") or ():
+    for each in status_of(body).get("conditions") or ():
         yield each["type"], each["status"], each["reason"]
 
 
@@ -201,12 +201,12 @@ def _quotable(value: str) -> str:
 
 def _info(body: Body, entry: str | None) -> Labels:
     """Return the values of ``INFO_WITH_IDS`` after the names; an unknown value is empty."""
-    spec = body.get("spec") or {}
+    spec = spec_of(body)
     values = (
         spec.get("providerName"),
         spec.get("managementPolicy") or "Manage",
         _source(body),
-        spec.get("projectId") or _resolved(body).get("projectId"),
+        project_id_in(body),
         spec.get("instanceName"),
         entry,
     )
@@ -215,8 +215,4 @@ def _info(body: Body, entry: str | None) -> Labels:
 
 def _source(body: Body) -> str:
     """Return the source of the credentials: the scope that names the Secret, and its name; empty if it is unknown."""
-    return str(_resolved(body).get("credentialsSource") or "")
-
-
-def _resolved(body: Body) -> Mapping[str, Any]:
-    return (body.get("status") or {}).get("resolved") or {}
+    return credentials_source_in(body) or ""

@@ -151,7 +151,7 @@ class Secrets:
 
     async def read(self, namespace: str, name: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
         self.names.append((namespace, name))
-        return {"clientId": ACCOUNT.client_id, "clientSecret": ACCOUNT.client_secret}
+        return {"clientId": ACCOUNT.identity, "clientSecret": ACCOUNT.secret}
 
 
 @dataclass

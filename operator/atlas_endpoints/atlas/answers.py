@@ -21,11 +21,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import (
-    ATLAS_ADDRESS,
-    MAKE_ANEW,
-    PUT_VALID_ONES,
-    RETRIED_LATER,
-    THEN_AGAIN,
     AccountSuspendedError,
     APIGoneError,
     AtlasError,
@@ -33,6 +28,7 @@ from atlas_endpoints.atlas.errors import (
     CredentialsInvalidError,
     CredentialsRateLimitedError,
     EndpointAbsentError,
+    Explanation,
     InstanceNotFoundError,
     InvalidSpecError,
     IPNotAllowedError,
@@ -139,13 +135,8 @@ async def send_list(
         answer = await client.request(credentials, request)
     except EndpointAbsentError as error:
         # A LIST names no endpoint, so the code proves no absence.
-        raise AtlasUnavailableError(
-            "Atlas answered a LIST with an error code for a single endpoint. The LIST is retried.",
-            operation=request.operation,
-            http_status=error.http_status,
-            error_code=error.error_code,
-            detail=error.detail,
-        ) from error
+        why = "Atlas answered a LIST with an error code for a single endpoint. The LIST is retried."
+        raise error.refuted(why) from error
     if not isinstance(answer.json, list):
         raise unreadable(answer.status, operation=request.operation, writes=False)
     entries: dict[str, V] = {}
@@ -254,65 +245,66 @@ def _http_date(value: str) -> datetime | None:
 @dataclass(frozen=True, slots=True)
 class _Row:
     error: type[AtlasError]
-    explanation: str
+    template: str
+    """Of the explanation; beside the fields of ``Wording``, it may have ``role`` and ``address``."""
 
 
-_CHECK_URL = f"check {ATLAS_ADDRESS} and the proxies on the way"
+_CHECK_URL = "check {atlas_url} and the proxies on the way"
 _UNAVAILABLE = _Row(AtlasUnavailableError, "Atlas cannot serve the call at the moment. The call is retried.")
 _NOT_ATLAS = _Row(AtlasUnavailableError, f"The answer is not from the Atlas Admin API; {_CHECK_URL}.")
 _REDIRECT = _Row(
     AtlasUnavailableError,
-    f"The call was redirected, and redirects are never followed: {ATLAS_ADDRESS} must be the address of the Atlas Admin "
+    "The call was redirected, and redirects are never followed: {atlas_url} must be the address of the Atlas Admin "
     "API itself, such as https://cloud.mongodb.com.",
 )
 _PROXY = _Row(AtlasUnavailableError, "A proxy requires credentials. Put them into the proxy's URL (HTTPS_PROXY).")
 _UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
-_RATE_LIMITED = _Row(RateLimitedError, f"Atlas limits the rate of calls for this project; {RETRIED_LATER}.")
+_RATE_LIMITED = _Row(RateLimitedError, "Atlas limits the rate of calls for this project; {rate_limit}.")
 _TOKEN_LIMITED = _Row(
     CredentialsRateLimitedError,
-    f"Atlas issues no more access tokens to this service account for now; {RETRIED_LATER}. Other programs "
+    "Atlas issues no more access tokens to this service account for now; {rate_limit}. Other programs "
     "that use the same service account share its quota.",
 )
 _MISSING_ROLE = _Row(
     MissingRoleError,
     "The credentials may not do this: they need the role {role} in the project. Grant it to the service account or API "
-    f"key in Atlas (Project Settings, Access Manager). {THEN_AGAIN}",
+    "key in Atlas (Project Settings, Access Manager). {then}",
 )
 _CREDENTIALS_INVALID = _Row(
     CredentialsInvalidError,
     "Atlas does not accept the credentials: they are mistyped, revoked or expired, or belong to another Atlas "
-    f"(ATLAS_ENDPOINTS_ATLAS_URL). {PUT_VALID_ONES}",
+    "(ATLAS_ENDPOINTS_ATLAS_URL). {credentials}",
 )
 _NO_TOKEN = _Row(
     CredentialsInvalidError,
     "Atlas issues no access token for this service account. Check in Atlas (Organization Access Manager, Applications) that it "
-    f"exists and is enabled, and that {ATLAS_ADDRESS} is right. Otherwise other credentials are needed. {PUT_VALID_ONES}",
+    "exists and is enabled, and that {atlas_url} is right. Otherwise other credentials are needed. {credentials}",
 )
 _IP_NOT_ALLOWED = _Row(
     IPNotAllowedError,
     "The access list of these credentials does not allow the address {address}. Add it to the API access list of the "
-    f"service account or API key in Atlas. {THEN_AGAIN}",
+    "service account or API key in Atlas. {then}",
 )
 _SUSPENDED = _Row(
     AccountSuspendedError,
-    f"The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {THEN_AGAIN}",
+    "The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {then}",
 )
 _NOT_OFFERED = _Row(
     AccountSuspendedError,
     "Atlas does not offer this to the organization or the project: the plan or the level of the account does not include it."
-    f" Change the plan in Atlas, or ask MongoDB's support. {THEN_AGAIN}",
+    " Change the plan in Atlas, or ask MongoDB's support. {then}",
 )
-_NO_PROJECT = _Row(ProjectNotFoundError, f"Atlas has no project of this id. If projectId is wrong, {MAKE_ANEW}.")
+_NO_PROJECT = _Row(ProjectNotFoundError, "Atlas has no project of this id. If projectId is wrong, {wrong_field}.")
 _INVISIBLE_PROJECT = _Row(
     ProjectNotFoundError,
     "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
-    f"invited to the project. If projectId is wrong, {MAKE_ANEW}; else invite it to the project. {THEN_AGAIN}",
+    "invited to the project. If projectId is wrong, {wrong_field}; else invite it to the project. {then}",
 )
-_NO_INSTANCE = _Row(InstanceNotFoundError, f"The project has no instance of this name. If it is wrong, {MAKE_ANEW}.")
+_NO_INSTANCE = _Row(InstanceNotFoundError, "The project has no instance of this name. If it is wrong, {wrong_field}.")
 _NOT_SERVERLESS = _Row(NotServerlessError, "The instance is not serverless (any more).")
 _GONE = _Row(APIGoneError, "Atlas no longer serves this part of its API.")
 _UNPARSABLE = _Row(
-    InvalidSpecError, f"Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {MAKE_ANEW}."
+    InvalidSpecError, "Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {wrong_field}."
 )
 _REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. Correct the fields that it names.")
 _ABSENT = _Row(EndpointAbsentError, "Atlas has no entry of this id.")
@@ -384,7 +376,7 @@ def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collect
     """Return the error for a refusal of the API; ``hide`` are secrets that a foreign server might echo."""
     body = error_body_from(refusal.body)
     row = _row(refusal, body.code or "", request)
-    row = replace(row, explanation=request.refusals.explanations.get(row.error, row.explanation))
+    row = replace(row, template=request.refusals.explanations.get(row.error, row.template))
     return _error(row, refusal, body, operation=request.operation, writes=request.writes, now=now, hide=hide)
 
 
@@ -402,8 +394,10 @@ def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hi
 def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailableError:
     """Return the error for a 2xx answer without the expected content; a write may have been applied nevertheless."""
     return AtlasUnavailableError(
-        f"Atlas's answer ({status}) cannot be used: it is empty, cut off, not JSON, not from Atlas, or beyond 4 MiB or 100,000 "
-        f"values. If it persists, {_CHECK_URL}.",
+        Explanation(
+            f"Atlas's answer ({status}) cannot be used: it is empty, cut off, not JSON, not from Atlas, or beyond 4 MiB or 100,000 "
+            f"values. If it persists, {_CHECK_URL}."
+        ),
         operation=operation,
         http_status=status,
         unknown_outcome=writes,
@@ -457,14 +451,12 @@ def _error(
     detail = redacted(re.sub(r"Please retry after \d{1,9} seconds?\.?", "", body.detail or "").strip(), hide)
     code = body.code if body.code and redacted(body.code, hide) == body.code else None
     address = _address_in(body) if row.error is IPNotAllowedError else None
-    explanation = row.explanation.format(
-        role="Project Owner" if writes else "Project Read Only", address=address or "of the operator"
-    )
+    values = {"role": "Project Owner" if writes else "Project Read Only", "address": address or "of the operator"}
+    said = f" Message from Atlas: {detail}" if detail else ""
     # Intermediaries also send a 408 for a request that they have forwarded.
     refused = refusal.status in range(300, 500) and refusal.status != HTTPStatus.REQUEST_TIMEOUT
     error = row.error(
-        f"{explanation} (HTTP {refusal.status}{f' {code}' if code else ''})"
-        + (f" Message from Atlas: {detail}" if detail else ""),
+        Explanation(row.template, f" (HTTP {refusal.status}{f' {code}' if code else ''}){said}", values),
         operation=operation,
         http_status=refusal.status,
         error_code=code,

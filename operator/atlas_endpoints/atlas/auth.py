@@ -165,7 +165,7 @@ class ServiceAccountAuth(httpx.Auth):
             self._not_before = self._clock() + (self._failure().retry_after or 0.0)
 
     def _basic(self) -> str:
-        pair = f"{quote_plus(self._credentials.client_id)}:{quote_plus(self._credentials.client_secret)}"
+        pair = f"{quote_plus(self._credentials.identity)}:{quote_plus(self._credentials.secret)}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
     def _form_request(

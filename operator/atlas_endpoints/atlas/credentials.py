@@ -56,43 +56,32 @@ class CredentialsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceAccount:
-    """The id and secret that are exchanged for access tokens; ``base_url`` None means the operator's ``ATLAS_URL``."""
+class _Pair:
+    """An identity and its secret, which must never be shown; ``base_url`` None means the operator's ``ATLAS_URL``."""
 
-    client_id: str
-    client_secret: str = field(repr=False)
+    identity: str
+    secret: str = field(repr=False)
     base_url: str | None = None
 
-    kind: ClassVar[str] = "service account"
-
-    @property
-    def secret(self) -> str:
-        """The part that must never be shown."""
-        return self.client_secret
+    kind: ClassVar[str]
 
     def fingerprint(self, base_url: str) -> str:
         """Return the name of these credentials at their Atlas, by default ``base_url``; see :func:`_fingerprint`."""
-        return _fingerprint(self.kind, self.client_id, self.client_secret, self.base_url or base_url)
+        return _fingerprint(self.kind, self.identity, self.secret, self.base_url or base_url)
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
-    """The user (public key) and password (private key) of HTTP digest; ``base_url`` None means the operator's ``ATLAS_URL``."""
+class ServiceAccount(_Pair):
+    """The client id and the client secret that are exchanged for access tokens."""
 
-    public_key: str
-    private_key: str = field(repr=False)
-    base_url: str | None = None
+    kind = "service account"
 
-    kind: ClassVar[str] = "API key"
 
-    @property
-    def secret(self) -> str:
-        """The part that must never be shown."""
-        return self.private_key
+@dataclass(frozen=True, slots=True)
+class ApiKey(_Pair):
+    """The user (public key) and password (private key) of HTTP digest."""
 
-    def fingerprint(self, base_url: str) -> str:
-        """Return the name of these credentials at their Atlas, by default ``base_url``; see :func:`_fingerprint`."""
-        return _fingerprint(self.kind, self.public_key, self.private_key, self.base_url or base_url)
+    kind = "API key"
 
 
 Credentials = ServiceAccount | ApiKey

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import AUTHENTICATED, error_body_from
 from atlas_endpoints.atlas.credentials import ApiKey
-from atlas_endpoints.atlas.errors import ATLAS_ADDRESS, AtlasUnavailableError
+from atlas_endpoints.atlas.errors import AtlasUnavailableError, Explanation
 
 _ATTEMPTS = 4
 """Signed requests of one call: the first, and three with the challenges of refusals."""
@@ -142,8 +142,10 @@ def _first_challenge_in(response: httpx.Response) -> _Challenge:
     if challenge is None:
         raise _unavailable(
             response.request,
-            f"Atlas refuses the call without asking for a digest, which API keys need; check {ATLAS_ADDRESS} and the "
-            "proxies on the way.",
+            Explanation(
+                "Atlas refuses the call without asking for a digest, which API keys need; check {atlas_url} and the proxies on "
+                "the way."
+            ),
         )
     return challenge
 
@@ -194,12 +196,12 @@ def _authorization(credentials: ApiKey, challenge: _Challenge, count: int, reque
         return hashed(":".join(parts).encode()).hexdigest()
 
     uri = request.url.raw_path.decode("ascii")
-    secret = digest(credentials.public_key, challenge.realm, credentials.private_key)
+    secret = digest(credentials.identity, challenge.realm, credentials.secret)
     body = [hashed(request.content).hexdigest()] if challenge.qop == "auth-int" else []
     signed = digest(request.method, uri, *body)
     response = digest(secret, challenge.nonce, f"{count:08x}", challenge.cnonce, challenge.qop, signed)
     fields = [
-        f"username={_quoted(credentials.public_key)}",
+        f"username={_quoted(credentials.identity)}",
         f"realm={_quoted(challenge.realm)}",
         f"nonce={_quoted(challenge.nonce)}",
         f"uri={_quoted(uri)}",
@@ -219,5 +221,5 @@ def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _unavailable(request: httpx.Request, message: str) -> AtlasUnavailableError:
-    return AtlasUnavailableError(message, operation=request.extensions["operation"], http_status=401)
+def _unavailable(request: httpx.Request, explanation: Explanation | str) -> AtlasUnavailableError:
+    return AtlasUnavailableError(explanation, operation=request.extensions["operation"], http_status=401)

@@ -5,30 +5,44 @@ package; a test ensures it.
 """
 
 import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-ATLAS_ADDRESS = "ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret)"
-"""The setting to check when something else than the intended Atlas answers."""
 
-PUT_VALID_ONES = "Put valid ones into the Secret."
-"""The remedy of ``CredentialsInvalidError``; callers that know the Secret replace it."""
+@dataclass(frozen=True)
+class Wording:
+    """The remedies that depend on the reader of a message, as parts of its sentences."""
 
-MAKE_ANEW = "delete this resource, which does not change Atlas, and create it again with the right value"
-"""The remedy for a wrong field that is immutable; callers without such a resource, or with a deleted one, replace it."""
+    atlas_url: str = "ATLAS_ENDPOINTS_ATLAS_URL (or baseUrl in the operator's Secret)"
+    """The setting to check when something else than the intended Atlas answers."""
+    dns: str = "the cluster's DNS"
+    """The resolver to check."""
+    rate_limit: str = "the call is retried later"
+    """What follows a rate limit."""
+    credentials: str = "Put valid ones into the Secret."
+    """How to replace refused credentials."""
+    wrong_field: str = "delete this resource, which does not change Atlas, and create it again with the right value"
+    """How to correct an immutable field."""
+    then: str = "Then try again."
+    """What follows a remedy that only another call can confirm."""
 
-RETRIED_LATER = "the call is retried later"
-"""The operator's reaction to a rate limit; commands, which end, replace it."""
 
-CLUSTER_DNS = "the cluster's DNS"
-"""The resolver of the operator; commands replace it."""
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The message of an error, before it is worded for a reader.
 
-THEN_AGAIN = "Then try again."
-"""The end of a remedy that only another call can confirm; callers that know how to make it replace it."""
+    Attributes:
+        template: a format string with the fields of ``Wording`` and the keys of ``values``.
+        words: follow as they are.
+    """
 
-_BY_HAND = {
-    RETRIED_LATER: "wait a minute and run the command again",
-    ATLAS_ADDRESS: "--atlas-url",
-    CLUSTER_DNS: "the DNS of this machine",
-}
+    template: str
+    words: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def worded(self, wording: Wording) -> str:
+        """Return the message as one line of at most 700 characters."""
+        return one_line(self.template.format_map({**vars(wording), **self.values}) + self.words, limit=700)
 
 
 class Retry(enum.Enum):
@@ -52,8 +66,9 @@ class AtlasError(Exception):
 
     Attributes:
         reason: the reason of the condition ``Ready``.
-        message: one line for a person: the fault, the remedy, Atlas's own words last. It is constant as long as the cause is (no
-            clock, no counts), so that attempts do not change the status. It never holds a secret.
+        explanation: the fault, the remedy, Atlas's own words last. It is constant as long as the cause is (no clock, no counts), so
+            that attempts do not change the status. It never holds a secret.
+        message: the explanation for a reader of whom nothing is known.
         operation: the failed call, by its name in Atlas's API reference.
         http_status: None when no answer came.
         retry_after: seconds that Atlas asks to wait, or the rest of them.
@@ -65,7 +80,7 @@ class AtlasError(Exception):
 
     def __init__(
         self,
-        message: str,
+        explanation: Explanation | str,
         *,
         operation: str,
         http_status: int | None = None,
@@ -74,7 +89,8 @@ class AtlasError(Exception):
         retry_after: float | None = None,
         unknown_outcome: bool = False,
     ) -> None:
-        self.message = one_line(message, limit=700)
+        self.explanation = Explanation("", explanation) if isinstance(explanation, str) else explanation
+        self.message = self.explanation.worded(Wording())
         self.operation = operation
         self.http_status = http_status
         self.error_code = error_code
@@ -101,13 +117,13 @@ class CredentialsRateLimitedError(RateLimitedError):
 class AtlasHeldError(AtlasError):
     """Nothing was sent: the project or the credentials have to wait. ``retry_after`` is always set.
 
-    ``reason`` and ``message`` are those of the answer that began the wait, or ``Pending`` while another call tries the credentials.
+    ``reason`` and ``explanation`` are those of the answer that began the wait, or ``Pending`` while another call tries the credentials.
     """
 
     retry = Retry.WHEN_DUE
 
-    def __init__(self, message: str, *, reason: str, operation: str, retry_after: float) -> None:
-        super().__init__(message, operation=operation, retry_after=retry_after)
+    def __init__(self, explanation: Explanation | str, *, reason: str, operation: str, retry_after: float) -> None:
+        super().__init__(explanation, operation=operation, retry_after=retry_after)
         self.reason = reason
 
 
@@ -177,6 +193,16 @@ class EndpointAbsentError(AtlasError):
     reason = "EndpointNotFound"
     retry = Retry.SLOW
 
+    def refuted(self, message: str) -> AtlasUnavailableError:
+        """Return a retryable error for this answer, which proves nothing."""
+        return AtlasUnavailableError(
+            message,
+            operation=self.operation,
+            http_status=self.http_status,
+            error_code=self.error_code,
+            detail=self.detail,
+        )
+
 
 class InvalidSpecError(AtlasError):
     """Atlas cannot parse an id or a name in the request."""
@@ -197,13 +223,6 @@ class APIGoneError(AtlasError):
 
     reason = "APIGone"
     retry = Retry.SLOW
-
-
-def by_hand(message: str) -> str:
-    """Reword a message of the operator for a command, which ends, and runs outside the cluster."""
-    for operators, commands in _BY_HAND.items():
-        message = message.replace(operators, commands)
-    return message
 
 
 def one_line(text: str, *, limit: int) -> str:

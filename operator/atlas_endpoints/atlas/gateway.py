@@ -282,7 +282,7 @@ class Gateway(ObservationCache):
         admitted = self._throttle.admit(*self._place(scope), now)
         if isinstance(admitted, Wait):
             raise AtlasHeldError(
-                admitted.message,
+                admitted.explanation,
                 reason=admitted.reason,
                 operation=request.operation,
                 retry_after=admitted.until - now,

@@ -41,7 +41,7 @@ class Refusals:
 
     Attributes:
         absent: the ends of the error codes that prove the absence of the entry in the path.
-        explanations: replace those of ``answers``.
+        explanations: replace the templates of ``answers``.
     """
 
     absent: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from atlas_endpoints.atlas.errors import (
     AtlasUnavailableError,
     CredentialsInvalidError,
     CredentialsRateLimitedError,
+    Explanation,
     RateLimitedError,
 )
 from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
@@ -66,7 +67,7 @@ class Wait:
 
     until: float
     reason: str
-    message: str
+    explanation: Explanation | str
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class _Gate:
     one_at_a_time: bool
     closed_until: float = -math.inf
     reason: str = PENDING
-    message: str = ""
+    explanation: Explanation | str = ""
     trial: int | None = None
     trial_until: float = -math.inf
     failures: int = 0
@@ -86,7 +87,7 @@ class _Gate:
 
     def wait(self, now: float) -> Wait | None:
         if now < self.closed_until and self.exempt != _NEXT:
-            return Wait(self.closed_until, self.reason, self.message)
+            return Wait(self.closed_until, self.reason, self.explanation)
         if self.one_at_a_time and now < self.trial_until:
             return Wait(now + doubled(1.0, self.failures, 30.0), PENDING, "Another call tests whether Atlas answers.")
         return None
@@ -110,9 +111,9 @@ class _Gate:
         if self.trial == serial:
             self.trial, self.trial_until = None, -math.inf
 
-    def close(self, until: float, reason: str, message: str) -> None:
+    def close(self, until: float, error: AtlasError) -> None:
         if until > self.closed_until:
-            self.closed_until, self.reason, self.message = until, reason, message
+            self.closed_until, self.reason, self.explanation = until, error.reason, error.explanation
         self.one_at_a_time = True
 
     def fail(self, now: float) -> None:
@@ -203,13 +204,13 @@ class Throttle:
             case RateLimitedError():
                 self._limit(self._place(project, now), error, now)
             case CredentialsInvalidError():
-                credentials.close(now + self._probe_interval, error.reason, error.message)
+                credentials.close(now + self._probe_interval, error)
             case AtlasUnavailableError():
                 for gate in (credentials, *places.values()):
                     gate.fail(now)
                 if error.retry_after:
                     instance = self._place((*project, admitted.instance), now)
-                    instance.close(now + error.retry_after, error.reason, error.message)
+                    instance.close(now + error.retry_after, error)
             case AtlasError(http_status=None):
                 pass  # nothing was sent
             case _:
@@ -256,7 +257,7 @@ class Throttle:
         else:
             until = now + doubled(10.0, gate.failures, 300.0)  # as Atlas recommends: 10, 20, 40 seconds and so on
         gate.fail(now)
-        gate.close(until, error.reason, error.message)
+        gate.close(until, error)
 
     def _reaches(self, call: Admitted) -> bool:
         return call.project in self._reached.get(call.fingerprint, ())

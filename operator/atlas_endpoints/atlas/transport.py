@@ -20,13 +20,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from typing_extensions import override
 
-from atlas_endpoints.atlas.errors import (
-    ATLAS_ADDRESS,
-    CLUSTER_DNS,
-    AtlasUnavailableError,
-    NotLeaderError,
-    WritesOffError,
-)
+from atlas_endpoints.atlas.errors import AtlasUnavailableError, Explanation, NotLeaderError, WritesOffError
 from atlas_endpoints.telemetry.causes import words_of
 
 TRANSPORT_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError)
@@ -322,9 +316,9 @@ def failure(error: Exception, *, operation: str, unknown_outcome: bool) -> Atlas
     ``unknown_outcome`` is whether a write was given to the transport. It was not sent when its connection failed.
     """
     cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError | OSError) else error
-    explanation = next(text for text, kinds in _EXPLANATIONS.items() if isinstance(cause, kinds))
+    template = next(text for text, kinds in _EXPLANATIONS.items() if isinstance(cause, kinds))
     return AtlasUnavailableError(
-        f"{explanation} ({words_of(cause)})",
+        Explanation(template, f" ({words_of(cause)})"),
         operation=operation,
         unknown_outcome=unknown_outcome and not isinstance(cause, _NOT_SENT),
     )
@@ -332,21 +326,21 @@ def failure(error: Exception, *, operation: str, unknown_outcome: bool) -> Atlas
 
 _EXPLANATIONS: Mapping[str, tuple[type[Exception], ...]] = {
     (
-        f"TLS to Atlas failed. {ATLAS_ADDRESS} must speak TLS with a certificate that is trusted; behind a proxy that opens "
+        "TLS to Atlas failed. {atlas_url} must speak TLS with a certificate that is trusted; behind a proxy that opens "
         "TLS, trust its certificate authority with SSL_CERT_FILE."
     ): (aiohttp.ClientSSLError,),
     "The proxy on the way to Atlas cannot be used; check HTTPS_PROXY and NO_PROXY, and the proxy itself.": (
         aiohttp.ClientProxyConnectionError,
         aiohttp.ClientHttpProxyError,
     ),
-    f"The host of Atlas cannot be found; check {ATLAS_ADDRESS} and {CLUSTER_DNS}.": (aiohttp.ClientConnectorDNSError,),
-    f"Atlas cannot be reached; check {ATLAS_ADDRESS}, network policies and firewalls.": _NOT_SENT,
+    "The host of Atlas cannot be found; check {atlas_url} and {dns}.": (aiohttp.ClientConnectorDNSError,),
+    "Atlas cannot be reached; check {atlas_url}, network policies and firewalls.": _NOT_SENT,
     "Atlas did not answer in time; the call is retried.": (TimeoutError, httpx.TimeoutException),
     "Atlas's answer broke off or cannot be decoded; the call is retried.": (
         aiohttp.ClientPayloadError,
         httpx.DecodingError,
     ),
-    f"The answer is not valid HTTP; check {ATLAS_ADDRESS} and the proxies on the way.": (
+    "The answer is not valid HTTP; check {atlas_url} and the proxies on the way.": (
         aiohttp.ClientResponseError,
         httpx.ProtocolError,
     ),

@@ -13,7 +13,7 @@ from random import Random
 from typing import Protocol
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterWentBackError, SelectorRefusedError
-from atlas_endpoints.controller.cache import Body, Cache, Comparison, Key, Listing, key_of, version_of
+from atlas_endpoints.controller.cache import Body, Cache, Comparison, Key, Listing, key_of, uid_of, version_of
 from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
 from atlas_endpoints.controller.requeue import backoff_delay
 
@@ -243,7 +243,7 @@ class Relister:
         try:
             for body in samples[:SAMPLES]:
                 present = await self._reader.read(key_of(body))
-                if present is None or present["metadata"]["uid"] != body["metadata"]["uid"]:
+                if present is None or uid_of(present) != uid_of(body):
                     continue
                 if older and version_of(present) == version_of(body):
                     return Staleness.RESTORED

@@ -22,14 +22,12 @@ from atlas_endpoints.cluster.calls import (
     unexpected_answer,
 )
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
-from atlas_endpoints.controller.cache import Body, Key, Listing
+from atlas_endpoints.controller.cache import Body, Key, Listing, annotations_of, finalizers_of
 from atlas_endpoints.controller.controller import (
     ConflictError,
     GoneError,
     MetadataChange,
     RefusedError,
-    annotations_of,
-    finalizers_of,
 )
 
 PAGE = 250

@@ -18,7 +18,7 @@ from atlas_endpoints.atlas.credentials import (
     CredentialsProblem,
     parse_credentials,
 )
-from atlas_endpoints.atlas.errors import MAKE_ANEW, PUT_VALID_ONES, by_hand
+from atlas_endpoints.atlas.errors import Wording
 from atlas_endpoints.controller.names import is_namespace
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names
@@ -163,14 +163,15 @@ class EnvironmentCredentials(BaseSettings):
         """The names of the variables that contain the credentials, for people."""
         return " and ".join(VARIABLES[key] for key in self._by_key())
 
-    def explain(self, message: str, *, wrong_field: str) -> str:
-        """Return a message of the operator with remedies for a user of these variables.
-
-        Args:
-            wrong_field: the remedy for an immutable field that is wrong.
-        """
-        remedy = f"They are from {self.variables} in the environment. Set them to valid ones."
-        return by_hand(message.replace(PUT_VALID_ONES, remedy).replace(MAKE_ANEW, wrong_field))
+    def wording(self, wrong_field: str) -> Wording:
+        """Return the remedies for a user of these variables; ``wrong_field`` is that for an immutable field."""
+        return Wording(
+            atlas_url="--atlas-url",
+            dns="the DNS of this machine",
+            rate_limit="wait a minute and run the command again",
+            credentials=f"They are from {self.variables} in the environment. Set them to valid ones.",
+            wrong_field=wrong_field,
+        )
 
     def _by_key(self) -> dict[str, str]:
         """Return the values by the keys of a Secret."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from atlas_endpoints.atlas.answers import Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import AtlasError, NotServerlessError, Retry
+from atlas_endpoints.atlas.errors import AtlasError, NotServerlessError, Retry, Wording
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, reading_client
 from atlas_endpoints.commands.manifests import Invalid, Manifest, ManifestReader
@@ -107,15 +107,13 @@ async def _read(settings: ImportSettings, project: str, importer: Importer, mess
         return []
     messages.remarks.extend(warnings)
 
-    def explain(error: AtlasError) -> str:
-        return variables.explain(error.message, wrong_field="correct --project or --instance")
-
+    wording = variables.wording("correct --project or --instance")
     client = reading_client(settings)
     try:
         only = settings.instance
-        return await read(client, credentials, importer, project, only=only, explain=explain, messages=messages)
+        return await read(client, credentials, importer, project, only=only, wording=wording, messages=messages)
     except AtlasError as error:
-        messages.problems.append(explain(error))
+        messages.problems.append(error.explanation.worded(wording))
         return []
     finally:
         await client.aclose()
@@ -128,7 +126,7 @@ async def read(
     project: str,
     *,
     only: str | None,
-    explain: Callable[[AtlasError], str],
+    wording: Wording,
     messages: Messages,
 ) -> list[Found]:
     """Return the entries of a project, with a progress bar on a terminal.
@@ -137,7 +135,7 @@ async def read(
 
     Args:
         only: the name of a scope, or None for all.
-        explain: returns the message of an error for users.
+        wording: of errors.
 
     Raises:
         AtlasError: the scopes could not be read.
@@ -160,9 +158,9 @@ async def read(
             if only is None:
                 messages.remarks.append(f"{name} is no longer a serverless instance and has no such endpoints.")
             else:
-                messages.problems.append(f"{name}: {explain(error)}")
+                messages.problems.append(f"{name}: {error.explanation.worded(wording)}")
         except AtlasError as error:
-            messages.problems.append(f"{name}: {explain(error)}")
+            messages.problems.append(f"{name}: {error.explanation.worded(wording)}")
         else:
             found += [Found(project, name, scopes.get(name), value) for value in listing.entries.values()]
             if listing.skipped:

@@ -274,7 +274,7 @@ class ManifestReader:
         name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
         key = Key(kind.names.kind, namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
         is_export = metadata.get("uid") or document.get("status")
-        exported = kind.resource.status_type.parse(document.get("status")) if is_export else None
+        exported = kind.resource.status_in(document) if is_export else None
         problems = [*_misnamed(name, namespace)]
         try:
             resource = kind.resource.parse(body)

@@ -13,7 +13,7 @@ from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.writer import ResourceWriter
-from atlas_endpoints.controller.cache import Body, Key, key_of
+from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.ownership import is_owner
 from atlas_endpoints.reconcile.reasons import Reason
@@ -83,7 +83,7 @@ def report(kind: Kind[Any], body: Body, others: Iterable[Body], *, sees_all: boo
         others: resources that may name the same endpoint; they may include this one.
         sees_all: whether these are of all namespaces.
     """
-    status = kind.resource.status_type.parse(body.get("status"))
+    status = kind.resource.status_in(body)
     for line in (
         *_conditions(body, status),
         *_atlas(status, now),
@@ -94,7 +94,7 @@ def report(kind: Kind[Any], body: Body, others: Iterable[Body], *, sees_all: boo
 
 
 def _conditions(body: Body, status: Status) -> Iterator[str]:
-    generation = int(body["metadata"].get("generation", 0))
+    generation = generation_of(body)
     ready = find(status, "Ready")
     if ready is None:
         yield f"{key_of(body)}: no operator has handled this resource"
@@ -114,7 +114,7 @@ def _conditions(body: Body, status: Status) -> Iterator[str]:
             f"Edit: the spec has generation {generation}, and this report is about generation {status.observed_generation}. No"
             " operator has handled the last edit."
         )
-    if "deletionTimestamp" in body["metadata"]:
+    if is_deleting(body):
         yield f"Deletion: requested at {body['metadata']['deletionTimestamp']}; the finalizers are pending"
     for each in status.conditions:
         if each.type not in {"Ready", "Reconciling", "Stalled"}:
@@ -145,7 +145,7 @@ def _users(kind: Kind[Any], body: Body, others: Iterable[Body], *, sees_all: boo
         return
     named = [each for each in others if kind.entry_of(each) == entry and key_of(each) != key_of(body)]
     for each in (body, *sorted(named, key=key_of)):
-        ready = find(Status.parse(each.get("status")), "Ready")
+        ready = find(kind.resource.status_in(each), "Ready")
         reason = "" if ready is None else f", {ready.reason}"
         role = ", the owner" if is_owner(kind, each, entry) else ", not the owner" if named or not sees_all else ""
         yield f"Endpoint named by: {key_of(each)}{role}{reason}"
@@ -159,7 +159,7 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
     except InvalidSpecError as error:
         yield from (f"Invalid: {problem}" for problem in error.problems)
         return
-    if status.observed_generation != body["metadata"].get("generation"):
+    if status.observed_generation != generation_of(body):
         what = "resource" if status.observed_generation == Status.NEVER_OBSERVED else "edit"
         yield (
             f"Next read of Atlas: when an operator handles this {what}. If it takes longer than seconds, verify that an operator"

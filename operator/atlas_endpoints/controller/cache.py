@@ -1,4 +1,4 @@
-"""The cache of the cluster's objects.
+"""The cache of the cluster's objects, and what is read from their JSON.
 
 Watch events and LISTs feed it. They may come late, twice, out of order or from a stale API server. So an object never goes back
 in time, and only a change that matters to a reconcile counts as one.
@@ -62,7 +62,7 @@ class Comparison:
     """
 
     def __init__(self, known: Iterable[Body], newest: int) -> None:
-        self._known = {body["metadata"]["uid"]: body for body in known}
+        self._known = {uid_of(body): body for body in known}
         self._newest = newest
         self._gone_since: set[str] = set()
 
@@ -75,7 +75,7 @@ class Comparison:
 
         It excludes objects that the watch has added or deleted since the LIST began.
         """
-        present = {(key_of(body), body["metadata"]["uid"]) for body in listed}
+        present = {(key_of(body), uid_of(body)) for body in listed}
         known = ((key_of(body), uid) for uid, body in self._known.items())
         return [(key, uid) for key, uid in known if (key, uid) not in present and uid not in self._gone_since]
 
@@ -85,7 +85,7 @@ class Comparison:
 
     def older(self, listed: Iterable[Body]) -> list[Body]:
         """Return the listed objects that were newer in the cache when the LIST began."""
-        known = ((body, self._known.get(body["metadata"]["uid"])) for body in listed)
+        known = ((body, self._known.get(uid_of(body))) for body in listed)
         return [body for body, before in known if before is not None and version_of(body) < version_of(before)]
 
     def newer_than(self, listing: Listing) -> list[Body]:
@@ -93,13 +93,13 @@ class Comparison:
 
         Namespaces do not matter, since resource versions are ordered within the whole kind.
         """
-        shown = {body["metadata"]["uid"] for body in listing.bodies} | self._gone_since
+        shown = {uid_of(body) for body in listing.bodies} | self._gone_since
         missing = (body for uid, body in self._known.items() if uid not in shown)
         return sorted((body for body in missing if version_of(body) > listing.version), key=version_of, reverse=True)
 
     def standing(self, listed: Iterable[Body]) -> list[Body]:
         """Return the listed objects that were not deleted since; only an old LIST restores those."""
-        return [body for body in listed if body["metadata"]["uid"] not in self._gone_since]
+        return [body for body in listed if uid_of(body) not in self._gone_since]
 
 
 class Cache:
@@ -143,16 +143,12 @@ class Cache:
     def holds(self, key: Key, uid: str) -> bool:
         """Return whether exactly this object is cached, and not another one with its name."""
         known = self._bodies.get(key)
-        return known is not None and bool(known["metadata"]["uid"] == uid)
+        return known is not None and uid_of(known) == uid
 
     def has_newer(self, body: Body) -> bool:
         """Return whether a later state of this object is cached."""
         known = self._bodies.get(key_of(body))
-        return (
-            known is not None
-            and bool(known["metadata"]["uid"] == body["metadata"]["uid"])
-            and version_of(body) < version_of(known)
-        )
+        return known is not None and uid_of(known) == uid_of(body) and version_of(body) < version_of(known)
 
     def put(self, body: Body) -> News:
         """Cache an object and return its effect."""
@@ -193,11 +189,10 @@ class Cache:
 
     def trigger(self, body: Body) -> Trigger:
         """Return the part of an object whose change triggers a reconcile."""
-        metadata = body["metadata"]
         return Trigger(
-            uid=metadata["uid"],
-            generation=metadata.get("generation", 0),
-            deleting="deletionTimestamp" in metadata,
+            uid=uid_of(body),
+            generation=generation_of(body),
+            deleting=is_deleting(body),
             annotations=tuple(sorted(self._watched(body).items())),
         )
 
@@ -228,6 +223,42 @@ def key_of(body: Body) -> Key:
     return Key(body["kind"], metadata["namespace"], metadata["name"])
 
 
+def uid_of(body: Body) -> str:
+    """Return the uid of an object."""
+    uid: str = body["metadata"]["uid"]
+    return uid
+
+
+def generation_of(body: Body) -> int:
+    """Return the generation of an object; 0: it has none."""
+    return int(body["metadata"].get("generation", 0))
+
+
+def is_deleting(body: Body) -> bool:
+    """Return whether the deletion of an object was requested."""
+    return "deletionTimestamp" in body["metadata"]
+
+
+def finalizers_of(body: Body) -> Sequence[str]:
+    """Return the finalizers of an object."""
+    return body["metadata"].get("finalizers") or ()
+
+
+def annotations_of(body: Body) -> Mapping[str, str]:
+    """Return the annotations of an object."""
+    return body["metadata"].get("annotations") or {}
+
+
+def spec_of(body: Body) -> Mapping[str, Any]:
+    """Return the spec of an object that the API server has validated."""
+    return body.get("spec") or {}
+
+
+def status_of(body: Body) -> Mapping[str, Any]:
+    """Return the status of an object that the API server has validated; empty: it has none."""
+    return body.get("status") or {}
+
+
 def is_older(body: Body, known: Body) -> bool:
     """Return whether a body is an earlier state of an object, or of its name, as a stale API server may send it.
 
@@ -235,8 +266,7 @@ def is_older(body: Body, known: Body) -> bool:
     object is gone, so they order objects of the same name too. Creation times do not: they have whole seconds, and the clock of one
     API server.
     """
-    new, old = body["metadata"], known["metadata"]
-    if new["uid"] == old["uid"] and new.get("generation", 0) < old.get("generation", 0):
+    if uid_of(body) == uid_of(known) and generation_of(body) < generation_of(known):
         return True
     return version_of(body) < version_of(known)
 

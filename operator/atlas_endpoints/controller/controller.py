@@ -9,11 +9,22 @@ answer, and an answer never restores an object that the watch has removed.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from atlas_endpoints.controller.cache import Body, Cache, Key, News, Trigger, key_of
+from atlas_endpoints.controller.cache import (
+    Body,
+    Cache,
+    Key,
+    News,
+    Trigger,
+    annotations_of,
+    finalizers_of,
+    key_of,
+    status_of,
+    uid_of,
+)
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue
 
@@ -171,7 +182,7 @@ class Controller(Generic[O]):
         before = self._cache.get(key)
         if self._cache.put(body) is not News.CHANGED:
             return
-        if before is not None and not self._cache.holds(key, _uid(before)):
+        if before is not None and not self._cache.holds(key, uid_of(before)):
             self._forget(key)  # another object has the name, and no event came for the deletion of the old one
         self._enqueue(key, body)
 
@@ -190,7 +201,7 @@ class Controller(Generic[O]):
         try:
             return await self._run(key, body)
         finally:
-            if not self._cache.holds(key, _uid(body)):
+            if not self._cache.holds(key, uid_of(body)):
                 self._forget(key)  # it was deleted during the reconcile, which may have recorded state for it since
 
     async def _run(self, key: Key, body: Body) -> Requeue:
@@ -200,10 +211,10 @@ class Controller(Generic[O]):
         reconciles = unwritten is not None and bool(unwritten.refusal) and not trigger.deleting
         if unwritten is not None and unwritten.trigger == trigger and not reconciles:
             return await self._write(key, unwritten)
-        if unwritten is not None and unwritten.status == _status(body):
+        if unwritten is not None and unwritten.status == status_of(body):
             self._report_lost_answer(key, body)
             unwritten = None
-        previous = unwritten.status if unwritten is not None else _status(body)
+        previous = unwritten.status if unwritten is not None else status_of(body)
         outcome = await self._reconcile(_with_status(body, previous), previous)
         self._concluded(outcome)
         status = self._kind.render(_with_status(body, previous), previous, outcome)
@@ -224,10 +235,10 @@ class Controller(Generic[O]):
         uid = unwritten.trigger.uid
         for _ in range(WRITE_ATTEMPTS):
             body = self._cache.get(key)
-            if body is None or _uid(body) != uid:
+            if body is None or uid_of(body) != uid:
                 return NoRequeue()
             change = self._needed_change(unwritten, body)
-            if unwritten.status == _status(body) and change is None:
+            if unwritten.status == status_of(body) and change is None:
                 self._report_lost_answer(key, body)
                 return unwritten.outcome.requeue
             # No failure from here on may lose the result of the reconcile.
@@ -249,7 +260,7 @@ class Controller(Generic[O]):
                     self.gone(key, uid)
                     return NoRequeue()
                 self._observe_answer(key, uid, fresh)
-                if unwritten.status != _status(fresh):
+                if unwritten.status != status_of(fresh):
                     base = unwritten.base
                     status = self._kind.render(_with_status(fresh, base), base, unwritten.outcome)
                     unwritten = replace(unwritten, status=status)
@@ -266,10 +277,10 @@ class Controller(Generic[O]):
         if unwritten.refusal == why:
             return
         # A changed status gets the refusal added, so it is rendered on the same base.
-        previous = unwritten.base if unwritten.status != unwritten.base else _status(body)
+        previous = unwritten.base if unwritten.status != unwritten.base else status_of(body)
         outcome = self._kind.refused(_with_status(body, previous), unwritten.outcome, why)
         status = self._kind.render(_with_status(body, previous), previous, outcome)
-        if status != _status(body):
+        if status != status_of(body):
             try:
                 after = await self._writer.write(body, status)
             except (ConflictError, GoneError):
@@ -291,7 +302,7 @@ class Controller(Generic[O]):
     def _report_lost_answer(self, key: Key, body: Body) -> None:
         """Report a status write that has succeeded although its answer was lost."""
         tried = self._unwritten.pop(key, None)
-        if tried is not None and tried.status == _status(body):
+        if tried is not None and tried.status == status_of(body):
             self._written(_with_status(body, tried.base), tried.status)
 
     def _observe_answer(self, key: Key, uid: str, body: Body) -> None:
@@ -302,25 +313,6 @@ class Controller(Generic[O]):
     def _forget(self, key: Key) -> None:
         self._unwritten.pop(key, None)
         self._kind.forget(key)
-
-
-def finalizers_of(body: Body) -> Sequence[str]:
-    """Return the finalizers of an object."""
-    return body["metadata"].get("finalizers") or ()
-
-
-def annotations_of(body: Body) -> Mapping[str, str]:
-    """Return the annotations of an object."""
-    return body["metadata"].get("annotations") or {}
-
-
-def _uid(body: Body) -> str:
-    uid: str = body["metadata"]["uid"]
-    return uid
-
-
-def _status(body: Body) -> Status:
-    return body.get("status") or {}
 
 
 def _with_status(body: Body, status: Status) -> Body:

@@ -187,7 +187,7 @@ class Converger:
         """Return how many seconds ago this process announced an unused intent that has reached the API server, or None."""
         key, intent = facts.resource.key, facts.previous.creation
         body = self._ports.resources.get(key)
-        if body is None or intent is None or type(facts.previous).parse(body.get("status")).creation != intent:
+        if body is None or intent is None or facts.resource.status_in(body).creation != intent:
             return None
         return self.intents.armed_for(key, intent)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from atlas_endpoints.atlas.errors import MAKE_ANEW, AtlasError, EndpointAbsentError
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Wording
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import UnreadableError
-from atlas_endpoints.controller.cache import Body, Key, key_of
-from atlas_endpoints.controller.controller import MetadataChange, finalizers_of
+from atlas_endpoints.controller.cache import Body, Key, finalizers_of, is_deleting, key_of, uid_of
+from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
@@ -42,8 +42,8 @@ REMEDY_WHILE_DELETING = f"To remove the resource without waiting for Atlas, {_BY
 PARENT_GONE = frozenset({Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND})
 """Reasons for which the entry can no longer be deleted, because its parent is gone."""
 
-DELETE_IN_ATLAS = "delete the endpoint in Atlas"
-"""Replaces ``MAKE_ANEW`` for a resource that is being deleted."""
+ORPHANED = Wording(wrong_field="delete the endpoint in Atlas")
+"""For a resource that is being deleted, which needs no other one in its place."""
 
 UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses that do not show whether something exists."""
@@ -254,11 +254,11 @@ class Finisher:
         gone: set[str] = set()
         while True:
             # Read anew after each wait: other resources may have come meanwhile.
-            others = [each for each in self._ports.resources.found_by(entry) if each["metadata"]["uid"] not in gone]
+            others = [each for each in self._ports.resources.found_by(entry) if uid_of(each) not in gone]
             claim = ownership.needed_by(self._kind, resource, entry, others, now)
             if not isinstance(claim, Owner) or await self._is_there(claim.key):
                 break
-            gone |= {each["metadata"]["uid"] for each in others if key_of(each) == claim.key}
+            gone |= {uid_of(each) for each in others if key_of(each) == claim.key}
         if isinstance(claim, Owner):
             owner = claim.named_for(resource.metadata.namespace)
             return self._release(resource.named, resource.generation, handed_over(resource, entry, owner))
@@ -270,7 +270,7 @@ class Finisher:
     async def _is_there(self, key: Key) -> bool:
         """Return whether a resource that is to inherit an entry still lives; a delete event may have been lost."""
         body = await self._ports.read(key)
-        return body is not None and "deletionTimestamp" not in body["metadata"]
+        return body is not None and not is_deleting(body)
 
     def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
         """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
@@ -363,7 +363,7 @@ def orphaned(resource: Resource, error: AtlasError) -> Event | None:
     if error.reason not in PARENT_GONE or not applies_to_all:
         return None
     what = f"Endpoint {resource.entry}" if resource.entry else "The endpoint, if there was one,"
-    note = f"{what} was not deleted and cannot be deleted: {error.message.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
+    note = f"{what} was not deleted and cannot be deleted: {error.explanation.worded(ORPHANED)}"
     return new_event(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
 
 
@@ -426,10 +426,16 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
     last = attempt.previous.last_error
     is_answered = last is not None and last.http_status is not None
     shown_as = Reason.DELETION_BLOCKED if is_answered and not may_pass(error) else None
-    outcome = failures.of_atlas(error, replace(attempt, grace=timedelta(0)), source=source, shown_as=shown_as)
+    outcome = failures.of_atlas(
+        error,
+        replace(attempt, grace=timedelta(0)),
+        source=source,
+        shown_as=shown_as,
+        wording=replace(failures.IN_STATUS, wrong_field=ORPHANED.wrong_field),
+    )
     state = outcome.state
     words = state.message if state is not None else ""
-    message = f"The operator cannot delete the endpoint. {words.replace(MAKE_ANEW, DELETE_IN_ATLAS)}"
+    message = f"The operator cannot delete the endpoint. {words}"
     if state is not None and may_pass(error):
         kept = words if has_remedies(words) else with_remedies(message)
         return replace(outcome, state=replace(state, message=kept))

@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import (
-    PUT_VALID_ONES,
-    THEN_AGAIN,
     AtlasError,
     AtlasUnavailableError,
     EndpointAbsentError,
     UpdateRejectedError,
+    Wording,
 )
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
@@ -35,8 +34,11 @@ CURED_BY_CREDENTIALS = frozenset(
 )
 """Reasons that other credentials may fix at once."""
 
-CHECKED_AGAIN = "The operator checks again within the sync interval, or at once when you set the annotation atlas-endpoints.dev/force-sync to a new value."
-"""The hint for a remedy in Atlas, of which no event arrives."""
+IN_STATUS = Wording(
+    then="The operator checks again within the sync interval, or at once when you set the annotation"
+    " atlas-endpoints.dev/force-sync to a new value."
+)
+"""No event arrives of a remedy in Atlas."""
 
 VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
 
@@ -132,6 +134,7 @@ def of_atlas(
     refused: tuple[str, ...] = (),
     differences: tuple[Difference, ...] | None = None,
     shown_as: Reason | None = None,
+    wording: Wording = IN_STATUS,
 ) -> Outcome:
     """Return the outcome of a failed or held back call to Atlas.
 
@@ -150,10 +153,9 @@ def of_atlas(
         detail=error.detail,
         fields=refused,
     )
-    message = error.message
     if source is not None:
-        message = message.replace(PUT_VALID_ONES, remedy_for_refused(source), 1)
-    message = message.replace(THEN_AGAIN, CHECKED_AGAIN, 1)
+        wording = replace(wording, credentials=remedy_for_refused(source))
+    message = error.explanation.worded(wording)
     resolved = attempt.previous.resolved
     same_source = resolved is None or resolved.credentials_source == source
     if (failure.retryable or deferred) and same_source and not attempt.is_another_cause(credentials):
@@ -163,6 +165,7 @@ def of_atlas(
         requeue = attempt.within_grace(requeue, since)
     return replace(
         of(State(reason, message, requeue, differences), failure, attempt),
+        explanation=error.explanation,
         deferred=deferred,
         credentials=_credentials(error, reason, message),
     )
@@ -170,12 +173,8 @@ def of_atlas(
 
 def contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:
     """Return a retryable error: Atlas shows an entry, but does not find it when it is to change."""
-    return AtlasUnavailableError(
-        "Atlas shows the endpoint, but answers a change that the endpoint does not exist. The operator tries the change again.",
-        operation=error.operation,
-        http_status=error.http_status,
-        error_code=error.error_code,
-        detail=error.detail,
+    return error.refuted(
+        "Atlas shows the endpoint, but answers a change that the endpoint does not exist. The operator tries the change again."
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atlas_endpoints.atlas.answers import Deprecation
-from atlas_endpoints.atlas.errors import AtlasError, NotLeaderError
+from atlas_endpoints.atlas.errors import AtlasError, Explanation, NotLeaderError
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.kind import State
@@ -31,6 +31,7 @@ class Outcome:
 
     Attributes:
         state: None: the status stays as it is.
+        explanation: of the failed call to Atlas, for readers of another text than the status.
         deferred: whether it failed without a call, because an earlier answer forbids calls for now.
         seen: the entry as observed; None keeps what the status shows.
         own: changed fields of the kind's own status.
@@ -47,6 +48,7 @@ class Outcome:
     generation: int
     state: State | None = None
     failure: LastError | None = None
+    explanation: Explanation | None = None
     deferred: bool = False
     seen: Any | None = None
     own: Mapping[str, Any] = field(default_factory=dict)

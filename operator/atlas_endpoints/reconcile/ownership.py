@@ -18,10 +18,10 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, TypeAlias
 
-from atlas_endpoints.controller.cache import Body, Key, key_of
+from atlas_endpoints.controller.cache import Body, Key, annotations_of, is_deleting, key_of, spec_of, status_of, uid_of
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.resource import Resource, skips
+from atlas_endpoints.reconcile.resource import Resource, project_id_in, skips
 from atlas_endpoints.reconcile.status import CONTENDED, Status, condition_in
 
 UNABLE = frozenset[str](
@@ -69,9 +69,6 @@ class Owner:
 
 Claim: TypeAlias = Owner | Undecided | None
 
-_Status: TypeAlias = Mapping[str, Any] | None
-"""A status that the API server has validated."""
-
 
 def owner_before(kind: Kind[Any], resource: Resource, others: Collection[Body], now: datetime) -> Claim:
     """Return which other resource owns the endpoint; None: this one does.
@@ -83,10 +80,10 @@ def owner_before(kind: Kind[Any], resource: Resource, others: Collection[Body], 
     entry = resource.entry
     if resource.spec.management_policy != "Manage" or entry is None:
         return None
-    if all(body["metadata"]["uid"] == resource.metadata.uid for body in others):  # the usual case
+    if all(uid_of(body) == resource.metadata.uid for body in others):  # the usual case
         return None
     own = resource.status.to_json()
-    incumbents = [body for body in others if _owns(kind, body.get("status"), entry)]
+    incumbents = [body for body in others if _owns(kind, status_of(body), entry)]
     incumbents = [body for body in _rivals(kind, resource, incumbents) if _may_own(body)]
     mine = (resource.metadata.creation_timestamp or "", resource.metadata.uid)
     if owns := _owns(kind, own, entry):
@@ -98,10 +95,10 @@ def owner_before(kind: Kind[Any], resource: Resource, others: Collection[Body], 
     older = [body for body in _rivals(kind, resource, others) if _age(body) < mine and _may_own(body)]
     namespace = resource.metadata.namespace
     counting = [body for body in older if counts(kind, body, entry, namespace)]
-    able = [body for body in counting if _has_precedence(kind, body.get("status"), entry, now)]
+    able = [body for body in counting if _has_precedence(kind, status_of(body), entry, now)]
     first = min(able, key=_age, default=None)
     if first is not None:
-        return Owner(key_of(first)) if _has_seen(kind, first.get("status"), entry) else Undecided.UNDECIDED
+        return Owner(key_of(first)) if _has_seen(kind, status_of(first), entry) else Undecided.UNDECIDED
     # A resource of another namespace may be reading it right now. It can delay only the first write.
     is_proved = _has_seen(kind, own, entry)
     return Undecided.UNDECIDED if len(counting) < len(older) and not is_proved else None
@@ -129,7 +126,7 @@ def needed_by(kind: Kind[Any], resource: Resource, entry: str, others: Iterable[
 
 def is_owner(kind: Kind[Any], body: Body, entry: str) -> bool:
     """Return whether a resource owns the endpoint that it stands for, according to its own status and spec."""
-    return _may_own(body) and _owns(kind, body.get("status"), entry)
+    return _may_own(body) and _owns(kind, status_of(body), entry)
 
 
 def counts(kind: Kind[Any], body: Body, entry: str, namespace: str) -> bool:
@@ -139,7 +136,7 @@ def counts(kind: Kind[Any], body: Body, entry: str, namespace: str) -> bool:
     operator writes, shows the endpoint, so its own credentials have seen it. Anybody who may create a resource can
     write all the rest.
     """
-    return bool(body["metadata"]["namespace"] == namespace) or _has_seen(kind, body.get("status"), entry)
+    return bool(body["metadata"]["namespace"] == namespace) or _has_seen(kind, status_of(body), entry)
 
 
 def is_claimed_by_other(kind: Kind[Any], entry: str, others: Iterable[Body], namespace: str) -> bool:
@@ -153,43 +150,39 @@ def _rivals(kind: Kind[Any], resource: Resource, others: Iterable[Body]) -> list
     return [
         body
         for body in others
-        if body["metadata"]["uid"] != uid
-        and "deletionTimestamp" not in body["metadata"]
-        and kind.scope_name_in(spec := body.get("spec") or {}) == scope
-        and (project is None or (spec.get("projectId") or _resolved(body).get("projectId")) in {project, None})
+        if uid_of(body) != uid
+        and not is_deleting(body)
+        and kind.scope_name_in(spec_of(body)) == scope
+        and (project is None or project_id_in(body) in {project, None})
     ]
 
 
-def _resolved(body: Body) -> Mapping[str, Any]:
-    return (body.get("status") or {}).get("resolved") or {}
-
-
 def _may_own(body: Body) -> bool:
-    spec = body.get("spec") or {}
+    spec = spec_of(body)
     manages = spec.get("managementPolicy", "Manage") == "Manage"
-    return manages and not spec.get("suspend") and not skips(body["metadata"].get("annotations") or {})
+    return manages and not spec.get("suspend") and not skips(annotations_of(body))
 
 
-def _owns(kind: Kind[Any], status: _Status, entry: str) -> bool:
+def _owns(kind: Kind[Any], status: Mapping[str, Any], entry: str) -> bool:
     """Return whether a status is that of an owner, if the spec permits it."""
-    return _has_seen(kind, status, entry) and not condition_in(status or {}, CONTENDED) and not _is_unable(status)
+    return _has_seen(kind, status, entry) and not condition_in(status, CONTENDED) and not _is_unable(status)
 
 
-def _has_precedence(kind: Kind[Any], status: _Status, entry: str, now: datetime) -> bool:
+def _has_precedence(kind: Kind[Any], status: Mapping[str, Any], entry: str, now: datetime) -> bool:
     """Return whether a resource has precedence while nobody owns the endpoint: it can work on it, or may soon."""
     return not _is_unable(status) if _has_seen(kind, status, entry) else _may_see(kind, status, now)
 
 
-def _has_seen(kind: Kind[Any], status: _Status, entry: str) -> bool:
-    return status is not None and kind.shown_in(status) == entry
+def _has_seen(kind: Kind[Any], status: Mapping[str, Any], entry: str) -> bool:
+    return kind.shown_in(status) == entry
 
 
-def _is_unable(status: _Status) -> bool:
+def _is_unable(status: Mapping[str, Any]) -> bool:
     """Return whether a resource is lastingly unable to do anything for its endpoint."""
-    return condition_in(status or {}, "Stalled").get("reason") in UNABLE
+    return condition_in(status, "Stalled").get("reason") in UNABLE
 
 
-def _may_see(kind: Kind[Any], status: _Status, now: datetime) -> bool:
+def _may_see(kind: Kind[Any], status: Mapping[str, Any], now: datetime) -> bool:
     """Return whether a resource may still see its endpoint: it is new, or its failure is temporary."""
     if not status or status.get("observedGeneration", Status.NEVER_OBSERVED) == Status.NEVER_OBSERVED:
         return True
@@ -201,5 +194,4 @@ def _may_see(kind: Kind[Any], status: _Status, now: datetime) -> bool:
 
 def _age(body: Body) -> tuple[str, str]:
     """Return a sort key, the oldest first; RFC 3339 in UTC sorts as text, and the uid decides within a second."""
-    metadata = body["metadata"]
-    return metadata.get("creationTimestamp") or "", metadata["uid"]
+    return body["metadata"].get("creationTimestamp") or "", uid_of(body)

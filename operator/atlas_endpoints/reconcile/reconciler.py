@@ -11,7 +11,7 @@ from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, Key, key_of
+from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of, uid_of
 from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
@@ -72,8 +72,8 @@ class Reconciler:
 
     async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         """Reconcile a resource."""
-        now, key, generation = self._ports.clock.now(), key_of(body), _generation(body)
-        if "deletionTimestamp" in body["metadata"]:
+        now, key, generation = self._ports.clock.now(), key_of(body), generation_of(body)
+        if is_deleting(body):
             self._drop(key)
             try:
                 return await self._finisher.finish(body, self._attempt(generation, body.get("status"), now))
@@ -111,7 +111,7 @@ class Reconciler:
 
     def failed(self, body: Body, error: Exception) -> Outcome:
         """Return the outcome of an unexpected error."""
-        attempt = self._attempt(_generation(body), body.get("status"), self._ports.clock.now())
+        attempt = self._attempt(generation_of(body), body.get("status"), self._ports.clock.now())
         outcome = failures.of_bug(error, attempt)
         try:
             resource = self._kind.resource.parse(body, now=attempt.now)
@@ -163,7 +163,7 @@ class Reconciler:
             resource = self._kind.resource.parse(body)
         except InvalidSpecError:
             # Its own reconcile has reported that, unless the watch missed the event.
-            return not self._attempt(_generation(body), body.get("status"), now).is_reported(Reason.INVALID_SPEC)
+            return not self._attempt(generation_of(body), body.get("status"), now).is_reported(Reason.INVALID_SPEC)
         if resource.needs_the_cluster and seen is not None:
             return True  # only a reconcile reads references and outputs
         status = resource.status
@@ -183,7 +183,7 @@ class Reconciler:
         known = self._in_sync.get(key)
         if known is None or known.body is not body:
             return False
-        created = view.labelled.get(self._kind.resource.created_as_of(body["metadata"]["uid"]), ())
+        created = view.labelled.get(self._kind.resource.created_as_of(uid_of(body)), ())
         if (known.seen, known.created, known.announced) != (seen, created, _announced(view, now)):
             return False
         # Keep the newest equal value, which the observation cache shares, so that the older one is freed.
@@ -378,10 +378,6 @@ def _announced(view: View[Any], now: datetime) -> object:
     """Return the announced end of the Atlas API, and whether it is past."""
     sunset = view.deprecation.sunset if view.deprecation is not None else None
     return view.deprecation, sunset is not None and sunset <= now
-
-
-def _generation(body: Body) -> int:
-    return int(body["metadata"].get("generation", 0))
 
 
 def _request(body: Body) -> str | None:

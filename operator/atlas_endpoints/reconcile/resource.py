@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.controller.cache import Body, Key, Trigger
+from atlas_endpoints.controller.cache import Body, Key, Trigger, annotations_of, finalizers_of, spec_of, status_of
 from atlas_endpoints.reconcile.spec import CommonSpec, DeletionPolicy, InvalidSpecError, is_object_id, problems
 from atlas_endpoints.reconcile.status import REQUEST_LIMIT, Status
 
@@ -163,13 +163,12 @@ WATCHED = (*POLICY_ANNOTATIONS, *REQUEST_ANNOTATIONS, *DELETION_ANNOTATIONS, FOR
 
 def watched_annotations(body: Mapping[str, Any]) -> dict[str, str]:
     """Return the annotations of an object whose change makes a reconcile due, and our finalizer among them."""
-    metadata = body.get("metadata", {})
-    return _watched(metadata.get("annotations") or {}, metadata.get("finalizers") or ())
+    return _watched(annotations_of(body), finalizers_of(body))
 
 
 def asks_for_something(body: Mapping[str, Any]) -> bool:
     """Return whether an annotation of an object requests something that a person may be waiting for."""
-    annotations = body["metadata"].get("annotations") or {}
+    annotations = annotations_of(body)
     return any(name in annotations for name in WATCHED if name != ENDPOINT_ANNOTATION)
 
 
@@ -222,8 +221,13 @@ class Resource(BaseModel, frozen=True):
         metadata.deletion_policy  # noqa: B018  # raises for an invalid annotation
         if body.get("spec") is None:
             raise InvalidSpecError(["spec: Required value: add it"])
-        spec, status = cls.spec_type.parse(body["spec"]), cls.status_type.parse(body.get("status"), now=now)
+        spec, status = cls.spec_type.parse(body["spec"]), cls.status_in(body, now=now)
         return cls(api_version=body["apiVersion"], kind=body["kind"], metadata=metadata, spec=spec, status=status)
+
+    @classmethod
+    def status_in(cls, body: Mapping[str, Any], *, now: datetime | None = None) -> Status:
+        """Return the readable part of the status of an object, whatever its spec; ``now`` as in :meth:`parse`."""
+        return cls.status_type.parse(body.get("status"), now=now)
 
     @property
     def key(self) -> Key:
@@ -374,6 +378,22 @@ class CredentialsPlace(NamedTuple):
         reference = part(part(body, "spec"), "credentialsSecretRef")
         name = reference.get("name")
         return cls(body["metadata"]["namespace"], name if isinstance(name, str) else None)
+
+
+def project_id_in(body: Body) -> str | None:
+    """Return ``Resource.known_project_id`` of an object that the API server has validated; much faster."""
+    found: str | None = spec_of(body).get("projectId") or _resolved_in(body).get("projectId")
+    return found
+
+
+def credentials_source_in(body: Body) -> str | None:
+    """Return where the credentials of an object came from, according to its status."""
+    found: str | None = _resolved_in(body).get("credentialsSource")
+    return found
+
+
+def _resolved_in(body: Body) -> Mapping[str, Any]:
+    return status_of(body).get("resolved") or {}
 
 
 def part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

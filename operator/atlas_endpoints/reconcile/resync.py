@@ -24,7 +24,7 @@ from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, Requ
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.ports import CredentialsPort
-from atlas_endpoints.reconcile.resource import CredentialsPlace, part
+from atlas_endpoints.reconcile.resource import CredentialsPlace, credentials_source_in
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Resync:
     def credentials_source(self, scope: Scope) -> str:
         """Return namespace, scope and name of a Secret with a scope's credentials, or "" if no status names one."""
         body = next((self._cache.get(key) for key in self._members.get(scope, ())), None)
-        source = _source(body) if body is not None else None
+        source = credentials_source_in(body) if body is not None else None
         return f"{body['metadata']['namespace']}/{source}" if body is not None and source is not None else ""
 
     def namespace_of(self, scope: Scope) -> str:
@@ -182,7 +182,7 @@ class Resync:
         for key in self._members.get(scope, ()):
             body = self._cache.get(key)
             if body is not None:
-                groups.setdefault((CredentialsPlace.of(body), _source(body)), []).append(key)
+                groups.setdefault((CredentialsPlace.of(body), credentials_source_in(body)), []).append(key)
         return groups
 
     def _concerns(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
@@ -199,9 +199,3 @@ class Resync:
 
     def _jittered(self, interval: timedelta) -> float:
         return interval.total_seconds() * self._random.uniform(1 - JITTER, 1 + JITTER)
-
-
-def _source(body: Body) -> str | None:
-    """Return where the credentials of a resource came from, according to its status."""
-    found = part(part(body, "status"), "resolved").get("credentialsSource")
-    return found if isinstance(found, str) else None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.cache import Body, generation_of
 from atlas_endpoints.controller.log_lines import LogFields
 
 Facts = Mapping[str, object]
@@ -47,8 +47,7 @@ def current() -> Work | None:
 
 def reconcile_of(body: Body) -> LogFields:
     """Return the log fields of a new reconcile."""
-    generation = body["metadata"].get("generation")
-    return {**resource(body), "generation": generation, "reconcileID": str(uuid.uuid4())}
+    return {**resource(body), "generation": generation_of(body), "reconcileID": str(uuid.uuid4())}
 
 
 def resource(body: Body) -> LogFields:

@@ -516,7 +516,7 @@ async def test_an_error_hides_credentials_that_a_token_endpoint_echoes(
     status, code = answer
 
     async def echo(request: web.Request) -> web.StreamResponse:
-        said = f"{request.headers['Authorization']} {ACCOUNT.client_secret}"
+        said = f"{request.headers['Authorization']} {ACCOUNT.secret}"
         return web.json_response({"error": code, "error_description": said}, status=status)
 
     async with serving(echo) as url, client_of(url) as client:

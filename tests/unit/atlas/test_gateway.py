@@ -171,8 +171,8 @@ class TestCredentials:
         assert harness.atlas.credentials == [ALICE, BOB]
 
     def test_equal_credentials_have_the_same_fingerprint(self, harness: Harness) -> None:
-        assert harness.of(ALICE) == harness.of(ServiceAccount(ALICE.client_id, ALICE.client_secret))
-        assert harness.of(ALICE) != harness.of(ServiceAccount(ALICE.client_id, "rotated"))
+        assert harness.of(ALICE) == harness.of(ServiceAccount(ALICE.identity, ALICE.secret))
+        assert harness.of(ALICE) != harness.of(ServiceAccount(ALICE.identity, "rotated"))
 
     async def test_unused_credentials_are_dropped_with_their_observations(self, harness: Harness) -> None:
         harness.gateway.use("resource", harness.scope.credentials)

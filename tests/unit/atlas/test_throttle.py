@@ -12,6 +12,7 @@ from atlas_endpoints.atlas.errors import (
     CredentialsInvalidError,
     CredentialsRateLimitedError,
     EndpointAbsentError,
+    Explanation,
     InstanceNotFoundError,
     InvalidSpecError,
     IPNotAllowedError,
@@ -72,8 +73,11 @@ def working_harness() -> Harness:
     return harness
 
 
+WORDS = Explanation("Atlas's words.")
+
+
 def error(kind: type[AtlasError], retry_after: float | None = None, status: int | None = 400) -> AtlasError:
-    return kind("Atlas's words.", operation="op", http_status=status, retry_after=retry_after)
+    return kind(WORDS, operation="op", http_status=status, retry_after=retry_after)
 
 
 ANSWERED = [
@@ -132,7 +136,7 @@ def test_an_outage_does_not_slow_credentials_that_have_worked() -> None:
 def test_refused_credentials_wait_for_the_probe_with_their_reason() -> None:
     harness = working_harness()
     harness.call(error(CredentialsInvalidError))
-    assert harness.held() == Wait(harness.now + PROBE, "CredentialsInvalid", "Atlas's words.")
+    assert harness.held() == Wait(harness.now + PROBE, "CredentialsInvalid", WORDS)
     assert harness.held(project="another project") == harness.held()
     harness.call(fingerprint="changed")
     harness.now += PROBE - 1
@@ -160,7 +164,7 @@ def test_a_rate_limit_closes_the_gate_of_the_project_only() -> None:
     harness.call(fingerprint="other credentials", project="other project")
     harness.call(fingerprint="other credentials")
     harness.call(error(RateLimitedError, retry_after=55))
-    assert harness.held() == Wait(harness.now + 55, "RateLimited", "Atlas's words.")
+    assert harness.held() == Wait(harness.now + 55, "RateLimited", WORDS)
     assert harness.held(fingerprint="other credentials") == harness.held()
     harness.admit(project="other project")
     harness.now += 54
@@ -206,7 +210,7 @@ class TestOutagesThatNameATime:
         harness.call(fingerprint="other credentials")
         harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
         harness.now += 119
-        assert harness.held() == Wait(harness.now + 1, "AtlasUnavailable", "Atlas's words.")
+        assert harness.held() == Wait(harness.now + 1, "AtlasUnavailable", WORDS)
         harness.admit(instance="another")
         harness.held(fingerprint="other credentials")
         harness.admit(fingerprint="a stranger's")

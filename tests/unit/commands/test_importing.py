@@ -22,6 +22,7 @@ from atlas_endpoints.atlas.errors import (
     MissingRoleError,
     NotServerlessError,
     RateLimitedError,
+    Wording,
 )
 from atlas_endpoints.atlas.transport import failure
 from atlas_endpoints.commands import importing
@@ -103,9 +104,7 @@ FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], Messages]:
     importer = IMPORTERS["serverless-private-endpoint"]
     messages = Messages()
-    found = await read(
-        atlas, ACCOUNT, importer, PROJECT, only=only, explain=lambda error: error.message, messages=messages
-    )
+    found = await read(atlas, ACCOUNT, importer, PROJECT, only=only, wording=Wording(), messages=messages)
     return found, messages
 
 

@@ -96,7 +96,7 @@ def token(status: int, body: Mapping[str, str]) -> AtlasError:
 
 def read_held_back(error: AtlasError) -> AtlasHeldError:
     """The error of a later call that is held back."""
-    return AtlasHeldError(error.message, reason=error.reason, operation=error.operation, retry_after=500)
+    return AtlasHeldError(error.explanation, reason=error.reason, operation=error.operation, retry_after=500)
 
 
 def held(reason: str, retry_after: float) -> AtlasHeldError:

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from atlas_endpoints.atlas.answers import Deprecation, Listing, Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import (
-    MAKE_ANEW,
     AccountSuspendedError,
     AtlasError,
     AtlasUnavailableError,
@@ -27,6 +26,7 @@ from atlas_endpoints.atlas.errors import (
     NotServerlessError,
     ProjectNotFoundError,
     UpdateRejectedError,
+    Wording,
 )
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.check.report import Finding, failed, named, ok, skipped, warning
@@ -37,6 +37,11 @@ T = TypeVar("T")
 
 ACCEPTED = "Atlas accepts the credentials"
 READABLE = f"{ACCEPTED}, and they may read the project"
+
+WORDING = Wording(
+    rate_limit="run the check again later",
+    wrong_field="create the resources again with the right one, or correct the flag",
+)
 
 PROVED: Mapping[type[AtlasError], str] = {
     MissingRoleError: ACCEPTED,
@@ -173,12 +178,8 @@ def _announced(deprecation: Deprecation, now: datetime) -> Finding:
 def _refused(error: AtlasError, took: str) -> Iterator[Finding]:
     if (proved := PROVED.get(type(error))) is not None:
         yield ok(f"{proved} (LIST, {took}).")
-    if isinstance(error, CredentialsRateLimitedError):
-        yield warning(error.message)  # it passes by itself
-    else:
-        yield failed(
-            error.message.replace(MAKE_ANEW, "create the resources again with the right one, or correct the flag")
-        )
+    found = warning if isinstance(error, CredentialsRateLimitedError) else failed  # the limit passes by itself
+    yield found(error.explanation.worded(WORDING))
 
 
 def _is_hopeless(error: AtlasError) -> bool:

@@ -18,7 +18,7 @@ from atlas_endpoints.cluster.readers import FRESH, NamespaceReader, SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.commands.check.interview import Place
 from atlas_endpoints.commands.check.report import Finding, Level, Report, failed, named, ok, skipped, warning
-from atlas_endpoints.controller.cache import Body, key_of
+from atlas_endpoints.controller.cache import Body, generation_of, is_deleting, key_of, status_of
 from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, NoCredentialsError
 from atlas_endpoints.reconcile.credentials import Scope as SecretScope
 from atlas_endpoints.reconcile.kind import Kind
@@ -99,7 +99,7 @@ class Survey:
 
 def _parse(kind: Kind[Any], body: Body) -> Resource | tuple[Level, str]:
     """Return a resource, or why it is left out."""
-    if "deletionTimestamp" in body["metadata"]:
+    if is_deleting(body):
         return Level.SKIPPED, "the resource is being deleted"
     try:
         resource: Resource = kind.resource.parse(body)
@@ -113,10 +113,9 @@ def _parse(kind: Kind[Any], body: Body) -> Resource | tuple[Level, str]:
 
 
 def _is_unhandled(body: Body, now: datetime) -> bool:
-    metadata, status = body["metadata"], body.get("status") or {}
-    created = metadata.get("creationTimestamp")
+    created = body["metadata"].get("creationTimestamp")
     is_old = created is not None and now - datetime.fromisoformat(created) >= UNHANDLED
-    return is_old and status.get("observedGeneration") != metadata["generation"]
+    return is_old and status_of(body).get("observedGeneration") != generation_of(body)
 
 
 class ClusterReader:

@@ -14,7 +14,6 @@ from typing import Any
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import CredentialsError
-from atlas_endpoints.atlas.errors import PUT_VALID_ONES, THEN_AGAIN
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
@@ -22,7 +21,6 @@ from atlas_endpoints.commands.clusterless import EnvironmentCredentials, PlanSet
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other
 from atlas_endpoints.commands.plan import report
 from atlas_endpoints.commands.plan.forecast import (
-    Action,
     Forecast,
     asks_again_in,
     exit_code,
@@ -31,13 +29,10 @@ from atlas_endpoints.commands.plan.forecast import (
     of_outcome,
     unanswered,
 )
-from atlas_endpoints.commands.plan.offline_ports import SOURCE, Exports, NoCluster, OnePair
+from atlas_endpoints.commands.plan.offline_ports import Exports, NoCluster, OnePair
 from atlas_endpoints.commands.plan.overlaps import conflicts, duplicates, merged
-from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.cache import Body, annotations_of, status_of
 from atlas_endpoints.controller.clock import SystemClock
-from atlas_endpoints.controller.controller import annotations_of
-from atlas_endpoints.reconcile.credentials import remedy_for_refused
-from atlas_endpoints.reconcile.failures import CHECKED_AGAIN
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ports import Ports
@@ -159,7 +154,7 @@ class Planner:
     async def _reconcile(self, manifest: Manifest) -> Forecast:
         kind, attempts, body = manifest.kind, 0, manifest.body
         while True:
-            outcome = await self._reconcilers[kind.names.kind].reconcile(body, body.get("status") or {})
+            outcome = await self._reconcilers[kind.names.kind].reconcile(body, status_of(body))
             if (after := stored(kind, body, outcome)) != body:
                 body = after
                 continue
@@ -172,13 +167,10 @@ class Planner:
         scope = Scope(self._fingerprint, project_id or "", kind.names.kind, manifest.resource.scope_name)
         values = [seen.value for seen in self._gateway.view(scope).entries.values() if seen.value is not None]
         forecast = of_outcome(manifest, body, outcome, values)
-        if forecast.action is not Action.UNKNOWN:
+        if outcome.explanation is None:
             return forecast
-        message = forecast.message.replace(remedy_for_refused(SOURCE), PUT_VALID_ONES).replace(
-            CHECKED_AGAIN, THEN_AGAIN
-        )
         correction = "correct the manifest; delete an existing resource first, because the field is immutable"
-        return replace(forecast, message=self._variables.explain(message, wrong_field=correction))
+        return replace(forecast, message=outcome.explanation.worded(self._variables.wording(correction)))
 
 
 def stored(kind: Kind[Any], body: Body, outcome: Outcome) -> Body:
@@ -188,6 +180,6 @@ def stored(kind: Kind[Any], body: Body, outcome: Outcome) -> Body:
         finalizers = [name for name, wanted in change.finalizers.items() if wanted]
         annotations = {**annotations_of(body), **change.annotations}
         body = {**body, "metadata": {**body["metadata"], "finalizers": finalizers, "annotations": annotations}}
-    status = kind.resource.status_type.parse(body.get("status"))
+    status = kind.resource.status_in(body)
     recorded = {**body, "status": status.model_copy(update=dict(outcome.own)).to_json()}
     return body if kind.entry_of(recorded) == kind.entry_of(body) else recorded

@@ -17,7 +17,6 @@ from pydantic.alias_generators import to_camel
 from atlas_endpoints.atlas.answers import Requester, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import (
-    MAKE_ANEW,
     APIGoneError,
     EndpointAbsentError,
     InstanceNotFoundError,
@@ -55,11 +54,11 @@ REFUSALS = Refusals(
     absent=("TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "ENDPOINT_NOT_FOUND"),
     explanations={
         EndpointAbsentError: (
-            f"The instance has no endpoint with this ID. If endpointId or instanceName is wrong, {MAKE_ANEW}. If the endpoint "
+            "The instance has no endpoint with this ID. If endpointId or instanceName is wrong, {wrong_field}. If the endpoint "
             "was deleted or has expired, reserve another one and create a resource for it."
         ),
         InstanceNotFoundError: (
-            f"The project has no serverless instance with this name. If instanceName or projectId is wrong, {MAKE_ANEW}."
+            "The project has no serverless instance with this name. If instanceName or projectId is wrong, {wrong_field}."
         ),
         NotServerlessError: (
             "The instance is not serverless: Atlas migrated serverless instances to Flex or dedicated clusters. Flex has no "
@@ -71,7 +70,7 @@ REFUSALS = Refusals(
             f"cluster, write the manifest of its private endpoint with `{IMPORT_COMMAND}`, and then delete this resource."
         ),
         InvalidSpecError: (
-            f"Atlas cannot parse the request: projectId, instanceName or endpointId is malformed. To correct it, {MAKE_ANEW}."
+            "Atlas cannot parse the request: projectId, instanceName or endpointId is malformed. To correct it, {wrong_field}."
         ),
     },
 )

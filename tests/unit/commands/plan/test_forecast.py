@@ -12,6 +12,8 @@ from atlas_endpoints.atlas.errors import (
     AtlasUnavailableError,
     CredentialsInvalidError,
     EndpointAbsentError,
+    Explanation,
+    InvalidSpecError,
     MissingRoleError,
     RateLimitedError,
 )
@@ -257,8 +259,8 @@ def unknown_host() -> Exception:
 
 UNAVAILABLE = AtlasUnavailableError("Atlas does not answer.", operation="list")
 LIMITED = RateLimitedError("Atlas asks to slow down.", operation="list", http_status=429, retry_after=30.0)
-ROLE = MissingRoleError("The role is too weak. Then try again. (HTTP 401)", operation="list", http_status=401)
-REFUSED = CredentialsInvalidError("Atlas does not accept them. Put valid ones into the Secret.", operation="list")
+ROLE = MissingRoleError(Explanation("The role is too weak. {then}", " (HTTP 401)"), operation="list", http_status=401)
+REFUSED = CredentialsInvalidError(Explanation("Atlas does not accept them. {credentials}"), operation="list")
 
 
 @pytest.mark.parametrize(
@@ -291,6 +293,15 @@ def test_a_failed_call_is_retried_if_it_may_succeed(failures: list[Exception], l
     assert atlas.read == ["endpoint"] * lists
     assert found.action is (Action.NONE if message is None else Action.UNKNOWN)
     assert message in {None, found.message}
+
+
+def test_the_remedy_for_an_id_that_atlas_cannot_parse_is_the_manifest() -> None:
+    unparsable = InvalidSpecError(Explanation("It cannot be parsed. To correct it, {wrong_field}."), operation="list")
+
+    (found,) = forecast(Atlas([endpoint()], [unparsable]), manifest())
+
+    assert found.action is Action.INVALID
+    assert found.message.startswith("It cannot be parsed. To correct it, correct the manifest;")
 
 
 def test_invalid_credentials_are_used_once() -> None:
