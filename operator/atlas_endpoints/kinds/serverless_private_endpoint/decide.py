@@ -330,6 +330,8 @@ def _marked(facts: Facts) -> list[Endpoint]:
 
 def _surplus(facts: Facts, endpoint: Endpoint) -> Endpoint | None:
     """Return an unused second endpoint, which a late POST has reserved."""
+    if facts.resource.status.reservation is None:
+        return None  # there was no POST
     return next((each for each in _marked(facts) if each.id != endpoint.id and _is_unused(each)), None)
 
 
