@@ -103,9 +103,9 @@ class Simulator:
             raise api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST", request.remote)
         call = find_operation(self._families, request)
         call.headers["X-Java-Method"] = call.operation.java_method
-        if call.operation.is_deprecated:
-            switches = self.world.switches
-            for name, day in (("Deprecation", switches.deprecation), ("Sunset", switches.sunset)):
+        if call.operation.announced is not None:
+            announced = call.operation.announced(self.world.switches)
+            for name, day in (("Deprecation", announced.deprecation), ("Sunset", announced.sunset)):
                 if day is not None:  # an HTTP date, but Atlas writes no zero before the day
                     call.headers[name] = f"{day:%a}, {day.day} {day:%b %Y} 00:00:00 GMT"
         try:

@@ -102,6 +102,16 @@ class Switches(Document):
     digest: DigestSwitches = DigestSwitches()
     oauth: OAuthSwitches = OAuthSwitches()
 
+    def show_arm_id(self, resource_id: str) -> str:
+        """Return an Azure resource id in the letter case in which answers show it."""
+        match self.arm_id_case:
+            case "lower":
+                return resource_id.lower()
+            case "upper":
+                return resource_id.upper()
+            case _:
+                return resource_id
+
     def changed(self, values: object) -> "Switches":
         """Return the switches with some of them set; ``digest`` and ``oauth`` may be given in part.
 
