@@ -1,16 +1,19 @@
 """The simulated Atlas's state: projects and what they hold, rate limits, and time."""
 
 import heapq
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from math import ceil
 from typing import Literal, Protocol
 
+from atlas_endpoints.simulator.cluster import Cluster
 from atlas_endpoints.simulator.endpoint import Change, Endpoint, EndpointDocument, Names, Status
 from atlas_endpoints.simulator.exchange import api_error
 from atlas_endpoints.simulator.routes import Call
+from atlas_endpoints.simulator.service import Service
 from atlas_endpoints.simulator.switches import RateLimit, Switches
 
 Clock = Callable[[], float]
@@ -135,12 +138,22 @@ class Project:
 
     Attributes:
         instances: Serverless instances by name.
+        services: Endpoint services of all clouds by id.
+        listings: What LIST shows of the services, by cloud.
+        registrations: Numbers for the endpoints that are registered with them.
+        clusters: Dedicated and Flex clusters by name.
+        regional_mode: Whether each region has connection strings of its own.
         buckets: Token buckets by what they limit.
     """
 
     id: str
     rate_limit: RateLimit | None = None
     instances: dict[str, Instance] = field(default_factory=dict)
+    services: dict[str, Service] = field(default_factory=dict)
+    listings: dict[str, Listing] = field(default_factory=lambda: defaultdict(Listing))
+    registrations: Iterator[int] = field(default_factory=count)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    regional_mode: bool = False
     buckets: dict[str, Bucket] = field(default_factory=dict)
 
 
