@@ -6,12 +6,15 @@ from typing import Any
 from pydantic import Field, TypeAdapter, model_validator
 
 from atlas_endpoints.simulator.auth import ApiKey, ServiceAccount
+from atlas_endpoints.simulator.cluster import ClusterDocument
 from atlas_endpoints.simulator.endpoint import EndpointDocument, ObjectId, Provider
 from atlas_endpoints.simulator.exchange import Answer, Request, to_json
 from atlas_endpoints.simulator.seed import InstanceName
+from atlas_endpoints.simulator.service import Service, ServiceDocument
+from atlas_endpoints.simulator.services import cluster_document, put_cluster
 from atlas_endpoints.simulator.simulator import Simulator
 from atlas_endpoints.simulator.switches import Document, InvalidDocumentError, RateLimit, parse, parse_json
-from atlas_endpoints.simulator.world import Instance, Mode
+from atlas_endpoints.simulator.world import Instance, Mode, Project
 
 PREFIX = "_simulator"
 _Handler = Callable[[Request], Any]
@@ -52,6 +55,18 @@ class InstanceChange(Document):
     remove: bool = False
 
 
+class ServiceChange(ServiceDocument):
+    """Body of ``POST endpointServices``: puts, changes or removes a service, or some of its endpoints."""
+
+    project_id: ObjectId
+
+
+class ClusterChange(ClusterDocument):
+    """Body of ``POST clusters``: puts, changes or removes a cluster."""
+
+    project_id: ObjectId
+
+
 class CredentialsChange(Document):
     """Body of ``POST credentials``.
 
@@ -71,6 +86,8 @@ class CredentialsChange(Document):
 _MODE = TypeAdapter(ModeChange)
 _ENDPOINTS = TypeAdapter(list[EndpointChange])
 _INSTANCES = TypeAdapter(list[InstanceChange])
+_SERVICES = TypeAdapter(list[ServiceChange])
+_CLUSTERS = TypeAdapter(list[ClusterChange])
 _CREDENTIALS = TypeAdapter(CredentialsChange)
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _INDEX = TypeAdapter(int)
@@ -89,6 +106,8 @@ class Control:
             "faults": {"GET": self._faults, "POST": self._add_faults, "DELETE": self._clear_faults},
             "endpoints": {"POST": self._put_endpoints},
             "instances": {"POST": self._put_instances},
+            "endpointServices": {"POST": self._put_services},
+            "clusters": {"POST": self._put_clusters},
             "mode": {"GET": self._mode, "POST": self._set_mode},
             "switches": {"GET": self._switches, "POST": self._turn_switches},
             "credentials": {"POST": self._put_credentials},
@@ -119,10 +138,7 @@ class Control:
             "time": world.clock(),
             "mode": world.mode,
             "requests": simulator.journal.total,
-            "projects": [
-                {"id": project.id, "instances": [_instance(project.id, each) for each in project.instances.values()]}
-                for project in world.projects.values()
-            ],
+            "projects": [self._project(project) for project in world.projects.values()],
             "serviceAccounts": [
                 _public(account) | {"activeTokens": simulator.oauth.active(account.client_id)}
                 for account in credentials.service_accounts.values()
@@ -178,6 +194,24 @@ class Control:
                 )
         return {"projects": [{"id": each.id, "instances": list(each.instances)} for each in world.projects.values()]}
 
+    def _put_services(self, request: Request) -> Any:
+        document, results = _json(request), []
+        changes = parse(_SERVICES, document if isinstance(document, list) else [document], what="endpointServices")
+        for change in changes:
+            service = self._simulator.services.put(self._world.add_project(change.project_id), change)
+            shown = _service(service) if service else {"removed": True}
+            results.append(shown | {"projectId": change.project_id})
+        return results if isinstance(document, list) else results[0]
+
+    def _put_clusters(self, request: Request) -> Any:
+        document, results = _json(request), []
+        for change in parse(_CLUSTERS, document if isinstance(document, list) else [document], what="clusters"):
+            project = self._world.add_project(change.project_id)
+            cluster = put_cluster(self._world, project, change)
+            shown = cluster_document(self._world, project, cluster) if cluster else {"removed": True}
+            results.append(shown | {"projectId": change.project_id})
+        return results if isinstance(document, list) else results[0]
+
     def _mode(self, _request: Request) -> Any:
         return {"mode": self._world.mode}
 
@@ -205,6 +239,16 @@ class Control:
             oauth.forget(name)
         return {"serviceAccounts": list(credentials.service_accounts), "apiKeys": list(credentials.api_keys)}
 
+    def _project(self, project: Project) -> dict[str, Any]:
+        place = {"projectId": project.id}
+        return {
+            "id": project.id,
+            "instances": [_instance(project.id, each) for each in project.instances.values()],
+            "endpointServices": [_service(each) | place for each in project.services.values()],
+            "clusters": [cluster_document(self._world, project, each) | place for each in project.clusters.values()],
+            "regionalMode": project.regional_mode,
+        }
+
     def _instance(self, project_id: str, name: str) -> Instance:
         project = self._world.projects.get(project_id)
         instance = project.instances.get(name) if project else None
@@ -213,6 +257,12 @@ class Control:
                 f"endpoints: project {project_id} has no instance {name}; POST /{PREFIX}/instances creates one"
             )
         return instance
+
+
+def _service(service: Service) -> dict[str, Any]:
+    return service.document() | {
+        "endpoints": [each.document() | {"id": key} for key, each in service.endpoints.items()]
+    }
 
 
 def _instance(project_id: str, instance: Instance) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from uuid import UUID
 from pydantic import Field
 
 from atlas_endpoints.simulator.exchange import api_error, to_json
+from atlas_endpoints.simulator.regions import cloud_name
 from atlas_endpoints.simulator.switches import Document, Switches
 
 AWS, AZURE = "AWS", "AZURE"
@@ -53,6 +54,16 @@ class Names:
     def guid(self) -> str:
         """Return a UUID."""
         return str(UUID(self.hex(32)))
+
+    def vpc_endpoint_service(self, region: str) -> str:
+        """Return the name of an AWS service that VPC endpoints connect to; the region is AWS's, as ``us-east-1``."""
+        return f"com.amazonaws.vpce.{region}.vpce-svc-{self.hex(17)}"
+
+    def private_link_service(self, service_id: str) -> tuple[str, str]:
+        """Return the name and the resource id of an Azure service that private endpoints connect to."""
+        name, group = f"pls_{service_id}", f"rg_{self.object_id()}_{self.hex(8)}"
+        provider = "Microsoft.Network/privateLinkServices"
+        return name, f"/subscriptions/{self.guid()}/resourceGroups/{group}/providers/{provider}/{name}"
 
 
 class Status(StrEnum):
@@ -130,9 +141,8 @@ class Endpoint:
             if switches.empty_comment_as_null:
                 comment = comment or None
             fields["comment"] = comment
-            if self.provider_name == AZURE and self.cloud_provider_endpoint_id and switches.arm_id_case:
-                fold = str.lower if switches.arm_id_case == "lower" else str.upper
-                fields["cloudProviderEndpointId"] = fold(self.cloud_provider_endpoint_id)
+            if self.provider_name == AZURE and self.cloud_provider_endpoint_id:
+                fields["cloudProviderEndpointId"] = switches.show_arm_id(self.cloud_provider_endpoint_id)
             for name in switches.missing_fields:
                 fields.pop(name, None)
             self.shown = to_json(fields)
@@ -234,16 +244,10 @@ class Endpoint:
     def _assign_service(self, region: str, names: Names) -> None:
         """Set the service that the user's cloud endpoint connects to; the region is Atlas's, as ``US_EAST_1``."""
         if self.provider_name == AZURE:
-            service = f"pls_{names.object_id()}"
-            group = f"rg_{names.object_id()}_{names.hex(8)}"
-            self.endpoint_service_name = service
-            self.private_link_service_resource_id = (
-                f"/subscriptions/{names.guid()}/resourceGroups/{group}"
-                f"/providers/Microsoft.Network/privateLinkServices/{service}"
-            )
+            service = names.private_link_service(names.object_id())
+            self.endpoint_service_name, self.private_link_service_resource_id = service
         else:
-            aws_region = region.lower().replace("_", "-")
-            self.endpoint_service_name = f"com.amazonaws.vpce.{aws_region}.vpce-svc-{names.hex(17)}"
+            self.endpoint_service_name = names.vpc_endpoint_service(cloud_name(AWS, region))
 
     def _fail(self) -> None:
         self.status = Status.FAILED

@@ -19,6 +19,14 @@ STANDARD_HEADERS = {
 """Atlas sends them with every answer, errors included."""
 
 _ERRORS = {
+    "ATLAS_GENERAL_ERROR": (400, "Reason: {}."),
+    "CANNOT_DELETE_PRIVATE_ENDPOINT_SERVICE_WITH_ENDPOINTS": (
+        409,
+        "A private endpoint service with endpoints cannot be deleted. Please delete all endpoints and retry.",
+    ),
+    "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API": (400, "Flex cluster {} cannot be used in the Cluster API."),
+    "CLUSTER_NOT_FOUND": (404, "No cluster named {} exists in group {}."),
+    "CROSS_REGION_PRIVATE_LINK_SELF_REGION": (400, "The service's own region {} cannot be a remote region."),
     "GROUP_NOT_FOUND": (404, "No group with ID {} exists."),
     "INVALID_ATTRIBUTE": (400, "Invalid attribute {} specified."),  # Atlas also puts whole sentences into it
     "INVALID_ENUM_VALUE": (400, "An invalid enumeration value {} was specified."),
@@ -30,9 +38,29 @@ _ERRORS = {
     "MALFORMED_JSON": (400, "Received JSON is malformed."),
     "METHOD_NOT_ALLOWED": (405, "The method {} is not allowed for this resource."),
     "MISSING_ATTRIBUTE": (400, "The required attribute {} was not specified."),
+    "MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION": (
+        409,
+        "Projects with multiple private endpoints in the same region cannot support private endpoints in other regions.",
+    ),
     "NOT_IN_GROUP": (401, "The current user is not in the group, or the group does not exist."),
     "NOT_SERVERLESS_TENANT_CLUSTER": (400, "Cluster {} in group {} is not a serverless instance."),
     "PATH_PARAM_PARSE_ERROR": (400, "One or more path parameter in the request URI {} is malformed."),
+    "PRIVATE_ENDPOINT_ALREADY_EXISTS": (409, "The service already contains a private endpoint with the id {}."),
+    "PRIVATE_ENDPOINT_ID_MALFORMED": (
+        404,
+        "AWS interface endpoint ids must begin with 'vpce-' followed by a series of alphanumeric characters.",
+    ),
+    "PRIVATE_ENDPOINT_NOT_FOUND": (404, "A private endpoint with id {} does not exist."),
+    "PRIVATE_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION": (
+        409,
+        "A private endpoint service already exists for {} region {}.",
+    ),
+    "PRIVATE_ENDPOINT_SERVICE_CANNOT_ACCEPT_ENDPOINTS": (
+        409,
+        "The private endpoint service with id {} is not ready to accept endpoint connection requests.",
+    ),
+    "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND": (404, "A private endpoint service with id {} does not exist."),
+    "PROVIDER_UNSUPPORTED": (400, "Provider {} not currently supported."),
     "RATE_LIMITED": (429, "Resource {} is limited to {} requests every {} minutes."),
     "RATE_LIMITED_TOKEN_BUCKET": (
         429,

@@ -4,19 +4,33 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 from atlas_endpoints.simulator.exchange import Request, api_error
+from atlas_endpoints.simulator.switches import Switches
 
 API = ("api", "atlas", "v2")
 """The first segments of the Admin API's paths."""
 OAUTH = ("api", "oauth")
 """The first segments of the token endpoint's paths."""
 RESOURCE_VERSION = "2023-01-01"
-"""The only version that the serverless operations ever had."""
+"""The only version that the operations on private endpoints ever had."""
 
 _MEDIA_TYPE = re.compile(r"application/vnd\.atlas\.(\d{4}-\d{2}-\d{2})\+json")
 _PATTERNS = {"id": re.compile(r"[a-f0-9]{24}"), "name": re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")}
 """What a variable segment may be, by the end of its name; others may be anything."""
+
+
+class Announced(Protocol):
+    """When an operation is deprecated and when it ends; ``None``: nothing is announced."""
+
+    @property
+    def deprecation(self) -> date | None:
+        """The day from which it is deprecated."""
+
+    @property
+    def sunset(self) -> date | None:
+        """The day of its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,7 @@ class Operation:
         perform: Returns the status and the body of the answer, or raises ApiError.
         admit: Makes the operation's own checks before the body is read; raises ApiError, and may add header fields.
         writes: It changes something, which takes the role Project Owner.
-        is_deprecated: The header fields announce its end.
+        announced: Returns the dates of its end that header fields announce.
         version: The one version of its resource.
     """
 
@@ -50,7 +64,7 @@ class Operation:
     perform: Callable[[Call], tuple[int, bytes]]
     admit: Callable[[Call], None] = lambda _: None
     writes: bool = False
-    is_deprecated: bool = False
+    announced: Callable[[Switches], Announced] | None = None
     version: str = RESOURCE_VERSION
 
 

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, model_validator
 
 from atlas_endpoints.simulator.auth import EVERY_PROJECT, GROUP_OWNER, ApiKey, ServiceAccount
+from atlas_endpoints.simulator.cluster import ClusterDocument
 from atlas_endpoints.simulator.endpoint import EndpointDocument, Names, ObjectId, Provider
+from atlas_endpoints.simulator.service import ServiceDocument
 from atlas_endpoints.simulator.switches import Document, InvalidDocumentError, RateLimit, Switches, parse, parse_json
 
 InstanceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9-]*$", max_length=64)]
@@ -27,15 +29,19 @@ class InstanceSeed(Document):
 
 
 class ProjectSeed(Document):
-    """A project, its instances, and its rate limit if it has one of its own."""
+    """A project, what it holds, and its rate limit if it has one of its own."""
 
     id: ObjectId
     rate_limit: RateLimit | None = None
     instances: tuple[InstanceSeed, ...] = ()
+    endpoint_services: tuple[ServiceDocument, ...] = ()
+    clusters: tuple[ClusterDocument, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ProjectSeed":
         _check_unique("name", [each.name for each in self.instances])
+        _check_unique("clusters.name", [each.name for each in self.clusters])
+        _check_unique("endpointServices", [" ".join(map(str, each.place)) for each in self.endpoint_services])
         return self
 
 
@@ -83,7 +89,7 @@ def read_file(path: Path) -> Seed:
 
 
 def make_up(names: Names) -> Seed:
-    """Return a small world: one project, an instance of each cloud, an endpoint in each, both kinds of credentials."""
+    """Return a small world: a project with an instance, an endpoint and an endpoint service of each cloud, and credentials."""
     project = names.object_id()
     places = ("aws-instance", "AWS", "US_EAST_1"), ("azure-instance", "AZURE", "US_EAST_2")
     instances = [
@@ -100,7 +106,17 @@ def make_up(names: Names) -> Seed:
     roles = {"roles": {project: GROUP_OWNER}}
     return read(
         {
-            "projects": [{"id": project, "instances": instances}],
+            "projects": [
+                {
+                    "id": project,
+                    "instances": instances,
+                    "endpointServices": [
+                        {"id": names.object_id(), "cloudProvider": cloud, "regionName": region}
+                        for cloud, region in (*(place[1:] for place in places), ("GCP", "CENTRAL_US"))
+                    ],
+                    "clusters": [{"name": "cluster"}],
+                }
+            ],
             "serviceAccounts": [secrets | roles],
             "apiKeys": [pair | roles],
         }

@@ -163,6 +163,11 @@ def describe(url: str, simulator: Simulator, *, secrets: bool) -> list[str]:
             lines += [f"    endpoint: {each.id} {each.status} {each.endpoint_service_name or ''}" for each in shown]
             if len(endpoints) > len(shown):
                 lines.append(f"    and {len(endpoints) - len(shown)} more")
+        for service in project.services.values():
+            lines.append(
+                f"  endpoint service: {service.id} ({service.cloud_provider}, {service.region}) {service.status}"
+            )
+        lines += [f"  cluster: {name}" for name in project.clusters]
     for account in simulator.credentials.service_accounts.values():
         secret = f" clientSecret={account.client_secret}" if secrets else ""
         lines.append(f"service account: clientId={account.client_id}{secret}")

@@ -1,14 +1,21 @@
 """The first family of operations: serverless instances, their private endpoints (deprecated), and their rate limits."""
 
-import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from functools import partial
 from typing import Any
 
+from atlas_endpoints.simulator.body import (
+    AWS_ID,
+    AZURE_ID,
+    check_address,
+    page,
+    read_fields,
+    read_text,
+    require_text,
+)
 from atlas_endpoints.simulator.endpoint import AWS, AZURE, Change, Endpoint, Status
-from atlas_endpoints.simulator.exchange import Request, api_error, to_json
+from atlas_endpoints.simulator.exchange import api_error, to_json
 from atlas_endpoints.simulator.routes import Call, Family, Operation, check_content_type
 from atlas_endpoints.simulator.switches import RateLimit
 from atlas_endpoints.simulator.world import Instance, Project, World
@@ -23,13 +30,6 @@ _LIMIT = _LIMITS + "/{endpointSet}"
 _LIMIT_ID = "serverlessPrivateEndpoints_group"
 _LIMITS_VERSION = "2025-03-12"
 _MAX_COMMENT = 80
-_AWS_ID = re.compile(r"vpce-[0-9a-f]{17}")
-# Atlas's own pattern demands a resource group called privateLink, which nobody has; the shape is what matters.
-_AZURE_ID = re.compile(
-    r"/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[-\w._()]{1,90}"
-    r"/providers/Microsoft\.Network/privateEndpoints/[-\w._()]{1,80}",
-    re.IGNORECASE,
-)
 
 
 class Serverless:
@@ -43,7 +43,7 @@ class Serverless:
 
         def endpoints(name: str, perform: Callable[[Call], tuple[int, bytes]], *, writes: bool = False) -> Operation:
             name = f"ApiAtlasServerlessPrivateEndpointResource::{name}"
-            return Operation(name, perform, self._admit, writes=writes, is_deprecated=True)
+            return Operation(name, perform, self._admit, writes, lambda switches: switches)
 
         def instances(name: str, perform: Callable[[Call], tuple[int, bytes]]) -> Operation:
             return Operation(f"ApiAtlasServerlessInstanceDescriptionResource::{name}", perform)
@@ -68,18 +68,13 @@ class Serverless:
         }
 
     def _admit(self, call: Call) -> None:
-        request, switches = call.request, self._world.switches
-        bucket = self._world.bucket(self._project(call))
-        if bucket is not None:
-            call.headers.update(bucket.take(self._world.clock(), request.path, headers=switches.rate_limit_headers))
+        self._world.admit(call, _LIMIT_ID)
         match self._world.mode:
             case "gone":
-                raise api_error("VERSION_GONE", call.operation.version, request.path.lstrip("/"))
+                raise api_error("VERSION_GONE", call.operation.version, call.request.path.lstrip("/"))
             case "flex":
                 names = call.names["instanceName"], call.names["groupId"]
                 raise api_error("NOT_SERVERLESS_TENANT_CLUSTER", *names)
-            case "read-only" if call.operation.writes:
-                raise api_error("WRITES_NOT_ALLOWED_DURING_APP_UPGRADES")
             case _:
                 pass
 
@@ -109,13 +104,13 @@ class Serverless:
         return 204, b""
 
     def _list_instances(self, call: Call) -> tuple[int, bytes]:
-        project = self._project(call)
+        project = self._world.project(call)
         # Since the sunset this list is empty; instances that have become Flex clusters stayed in it until then.
         instances = [] if self._world.mode == "gone" else list(project.instances.values())
-        return 200, to_json(_instances_page(call.request, project, instances))
+        return 200, to_json(page(call.request, instances, partial(_instance_document, project)))
 
     def _get_instance(self, call: Call) -> tuple[int, bytes]:
-        return 200, to_json(_instance_document(self._project(call), self._instance(call, "name")))
+        return 200, to_json(_instance_document(self._world.project(call), self._instance(call, "name")))
 
     def _list_limits(self, call: Call) -> tuple[int, bytes]:
         limit = self._limit(call)
@@ -132,11 +127,8 @@ class Serverless:
         project = self._world.projects.get(call.request.query.get("groupId", ""))
         return (project.rate_limit if project else None) or self._world.switches.rate_limit
 
-    def _project(self, call: Call) -> Project:
-        return self._world.projects[call.names["groupId"]]
-
     def _instance(self, call: Call, variable: str = "instanceName") -> Instance:
-        project, name = self._project(call), call.names[variable]
+        project, name = self._world.project(call), call.names[variable]
         instance = project.instances.get(name)
         if instance is None:
             raise api_error("SERVERLESS_INSTANCE_NOT_FOUND", name, project.id)
@@ -145,7 +137,7 @@ class Serverless:
 
 def comment_to_create(body: bytes) -> str | None:
     """Read the body of a POST, which may hold a comment and nothing else; raise ApiError 400."""
-    return _comment(_fields(body, {"comment"}))
+    return _comment(read_fields(body, {"comment"}))
 
 
 def read_change(body: bytes, provider_name: str) -> Change:
@@ -154,60 +146,29 @@ def read_change(body: bytes, provider_name: str) -> Change:
     Args:
         provider_name: The cloud of the instance, which ``providerName`` must name.
     """
-    fields = _fields(body, {"providerName", "comment", "cloudProviderEndpointId", "privateEndpointIpAddress"})
-    named = _text(fields, "providerName")
-    if named is None:
-        raise api_error("MISSING_ATTRIBUTE", "providerName")
+    fields = read_fields(body, {"providerName", "comment", "cloudProviderEndpointId", "privateEndpointIpAddress"})
+    named = require_text(fields, "providerName")
     if named not in {AWS, AZURE}:
         raise api_error("INVALID_ENUM_VALUE", named)
     if named != provider_name:
         raise api_error("INVALID_ATTRIBUTE", "providerName")
-    cloud_id = _text(fields, "cloudProviderEndpointId")
-    if cloud_id is not None and not (_AZURE_ID if named == AZURE else _AWS_ID).fullmatch(cloud_id):
+    cloud_id = read_text(fields, "cloudProviderEndpointId")
+    if cloud_id is not None and not (AZURE_ID if named == AZURE else AWS_ID).fullmatch(cloud_id):
         raise api_error("INVALID_ATTRIBUTE", "cloudProviderEndpointId")
-    address = _text(fields, "privateEndpointIpAddress")
+    address = read_text(fields, "privateEndpointIpAddress")
     if address is not None:
         if named != AZURE:
             raise api_error("INVALID_ATTRIBUTE", "privateEndpointIpAddress")
-        _check_address(address)
+        check_address(address)
     return Change(_comment(fields), cloud_id, address)
 
 
-def _fields(body: bytes, known: set[str]) -> dict[str, Any]:
-    if not body:
-        raise api_error("INVALID_JSON")
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        raise api_error("MALFORMED_JSON") from None
-    if not isinstance(fields, dict):
-        raise api_error("INVALID_JSON")
-    for name in fields:
-        if name not in known:
-            raise api_error("INVALID_ATTRIBUTE", name)
-    return fields
-
-
-def _text(fields: dict[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, str):
-        raise api_error("INVALID_JSON_ATTRIBUTE", name)
-    return value
-
-
 def _comment(fields: dict[str, Any]) -> str | None:
-    comment = _text(fields, "comment")
+    comment = read_text(fields, "comment")
     if comment is not None and len(comment) > _MAX_COMMENT:
         problem = f"comment must be at most {_MAX_COMMENT} characters."
         raise api_error("VALIDATION_ERROR", problem, fields={"comment": problem})
     return comment
-
-
-def _check_address(text: str) -> None:
-    try:
-        ip_address(text)
-    except ValueError:
-        raise api_error("INVALID_IP_ADDRESS_OR_CIDR_NOTATION", text) from None
 
 
 def _endpoint(call: Call, instance: Instance) -> Endpoint:
@@ -247,36 +208,6 @@ def _instance_document(project: Project, instance: Instance) -> dict[str, Any]:
         "stateName": "IDLE",
         "terminationProtectionEnabled": False,
     }
-
-
-def _instances_page(request: Request, project: Project, instances: Sequence[Instance]) -> dict[str, Any]:
-    """Return a page of a project's instances, as Atlas pages every list of documents."""
-    number = _number(request, "pageNum", 1, most=999_999_999)
-    size = _number(request, "itemsPerPage", 100, most=500)
-    begin, end = (number - 1) * size, number * size
-    pages = {"previous": number - 1 if number > 1 else None, "self": number}
-    pages["next"] = number + 1 if end < len(instances) else None
-    url = f"http://{request.headers.get('Host', '')}{request.path}"
-    page: dict[str, Any] = {
-        "links": [
-            {"href": f"{url}?pageNum={each}&itemsPerPage={size}", "rel": rel}
-            for rel, each in pages.items()
-            if each is not None
-        ],
-        "results": [_instance_document(project, each) for each in instances[begin:end]],
-    }
-    if request.query.get("includeCount", "true").lower() == "true":
-        page["totalCount"] = len(instances)
-    return page
-
-
-def _number(request: Request, name: str, default: int, *, most: int) -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise api_error("INVALID_ATTRIBUTE", name)
-    return int(text)
 
 
 def _limit_document(limit: RateLimit) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from atlas_endpoints.simulator.auth import (
     decode_basic,
     parse_digest,
 )
+from atlas_endpoints.simulator.dedicated import Dedicated
 from atlas_endpoints.simulator.endpoint import Names
 from atlas_endpoints.simulator.exchange import Answer, ApiError, Request, api_error, to_json, unauthorized
 from atlas_endpoints.simulator.faults import Faults
@@ -22,12 +23,13 @@ from atlas_endpoints.simulator.journal import Journal
 from atlas_endpoints.simulator.routes import API, OAUTH, Call, Family, check_version, find_operation, media_type
 from atlas_endpoints.simulator.seed import Seed
 from atlas_endpoints.simulator.serverless import Serverless
+from atlas_endpoints.simulator.services import Services, put_cluster
 from atlas_endpoints.simulator.switches import Switches
 from atlas_endpoints.simulator.world import Clock, World
 
 
 class Simulator:
-    """An Atlas for serverless private endpoints; :func:`~atlas_endpoints.simulator.running` serves it over HTTP.
+    """An Atlas for private endpoints; :func:`~atlas_endpoints.simulator.running` serves it over HTTP.
 
     A request passes the checks in Atlas's order: credentials, access list, URL, version, project, role, then what is
     the operation's own: rate limit, mode, instance, body, endpoint. Where Atlas's order is unknown, this one reveals
@@ -42,7 +44,8 @@ class Simulator:
 
     Attributes:
         seed: What it held at the start.
-        world: Projects, instances, endpoints, switches.
+        world: Projects and what they hold, switches.
+        services: Puts endpoint services.
         credentials: Service accounts and API keys.
         oauth: The access tokens.
         faults: What is to go wrong.
@@ -63,7 +66,12 @@ class Simulator:
         self.credentials = Credentials()
         self.oauth = OAuth(self.world, self.credentials)
         self._digest = Digest(self.world, self.credentials)
-        self._families = [Serverless(self.world).operations(), *(family(self.world) for family in families)]
+        self.services = Services(self.world)
+        self._families = [
+            Serverless(self.world).operations(),
+            Dedicated(self.world, self.services).operations(),
+            *(family(self.world) for family in families),
+        ]
         self.faults = Faults()
         self.journal = Journal()
         self._plant()
@@ -77,6 +85,10 @@ class Simulator:
                 )
                 for document in each.endpoints:
                     self.world.put(instance, document, advance=True)
+            for service in project_seed.endpoint_services:
+                self.services.put(project, service, advance=True)
+            for cluster in project_seed.clusters:
+                put_cluster(self.world, project, cluster)
         self.credentials.put(self.seed.service_accounts, self.seed.api_keys)
 
     def answer(self, request: Request) -> Answer:
@@ -103,9 +115,9 @@ class Simulator:
             raise api_error("IP_ADDRESS_NOT_ON_ACCESS_LIST", request.remote)
         call = find_operation(self._families, request)
         call.headers["X-Java-Method"] = call.operation.java_method
-        if call.operation.is_deprecated:
-            switches = self.world.switches
-            for name, day in (("Deprecation", switches.deprecation), ("Sunset", switches.sunset)):
+        if call.operation.announced is not None:
+            announced = call.operation.announced(self.world.switches)
+            for name, day in (("Deprecation", announced.deprecation), ("Sunset", announced.sunset)):
                 if day is not None:  # an HTTP date, but Atlas writes no zero before the day
                     call.headers[name] = f"{day:%a}, {day.day} {day:%b %Y} 00:00:00 GMT"
         try:

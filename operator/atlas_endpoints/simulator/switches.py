@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 Model = TypeVar("Model")
 Seconds = Annotated[float, Field(ge=0)]
+CloudProvider = Literal["AWS", "AZURE", "GCP"]
 
 
 class Document(BaseModel):
@@ -78,6 +79,20 @@ class OAuthSwitches(Document):
     requests_per_minute: int | None = Field(default=10, ge=1)
 
 
+class DedicatedSwitches(Document):
+    """How the endpoint services of dedicated clusters behave."""
+
+    waiting_for_user: bool = False
+    service_fails: bool = False
+    stuck: frozenset[Literal["INITIATING", "DELETING"]] = frozenset()
+    no_capacity: bool = False
+    vanishes_when_empty: frozenset[CloudProvider] = frozenset()
+    attachments: int = Field(default=6, ge=1)
+    string_lag: Seconds = 0
+    deprecation: date | None = None
+    sunset: date | None = None
+
+
 class Switches(Document):
     """All switches; docs/simulator.md explains each. The seed file and the control API can set them."""
 
@@ -101,9 +116,20 @@ class Switches(Document):
     sunset: date | None = date(2026, 1, 22)
     digest: DigestSwitches = DigestSwitches()
     oauth: OAuthSwitches = OAuthSwitches()
+    dedicated: DedicatedSwitches = DedicatedSwitches()
+
+    def show_arm_id(self, resource_id: str) -> str:
+        """Return an Azure resource id in the letter case in which answers show it."""
+        match self.arm_id_case:
+            case "lower":
+                return resource_id.lower()
+            case "upper":
+                return resource_id.upper()
+            case _:
+                return resource_id
 
     def changed(self, values: object) -> "Switches":
-        """Return the switches with some of them set; ``digest`` and ``oauth`` may be given in part.
+        """Return the switches with some of them set; ``digest``, ``oauth`` and ``dedicated`` may be given in part.
 
         Raises:
             InvalidDocumentError: There is no such switch, or it does not take such a value.
@@ -112,7 +138,7 @@ class Switches(Document):
         merged = self.model_dump(by_alias=True)
         for key, value in given.items():
             current = merged.get(key)
-            partial = key in {"digest", "oauth"} and isinstance(value, Mapping)
+            partial = key in {"digest", "oauth", "dedicated"} and isinstance(value, Mapping)
             merged[key] = {**current, **value} if partial and isinstance(current, dict) else value
         return parse(_SWITCHES, merged, what="switches")
 

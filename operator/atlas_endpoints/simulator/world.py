@@ -1,15 +1,19 @@
-"""The simulated Atlas's state: projects, instances, endpoints, rate limits, and time."""
+"""The simulated Atlas's state: projects and what they hold, rate limits, and time."""
 
 import heapq
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from math import ceil
-from typing import Literal
+from typing import Literal, Protocol
 
+from atlas_endpoints.simulator.cluster import Cluster
 from atlas_endpoints.simulator.endpoint import Change, Endpoint, EndpointDocument, Names, Status
 from atlas_endpoints.simulator.exchange import api_error
+from atlas_endpoints.simulator.routes import Call
+from atlas_endpoints.simulator.service import Service
 from atlas_endpoints.simulator.switches import RateLimit, Switches
 
 Clock = Callable[[], float]
@@ -74,18 +78,27 @@ class Bucket:
         return shown
 
 
-@dataclass(slots=True)
-class Instance:
-    """A serverless instance, and its endpoints twice: as they are, and as LIST shows them."""
+class Life(Protocol):
+    """What changes its status by itself as time passes.
 
-    id: str
-    name: str
-    provider_name: str
-    region_name: str
-    created: float
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
-    _listed: dict[str, bytes] = field(default_factory=dict)
-    _page: bytes | None = None
+    Attributes:
+        since: When it got its status, in seconds since 1970.
+        epoch: Counts changes of status; a change planned in an earlier epoch no longer applies.
+    """
+
+    since: float
+    epoch: int
+
+    def planned(self, switches: Switches) -> float | None:
+        """Return after how many seconds in its status it changes; ``None``: it does not."""
+
+
+@dataclass(slots=True)
+class Listing:
+    """What a LIST shows, which may be older than what is."""
+
+    _listed: dict[str, bytes] = field(default_factory=dict, init=False)
+    _page: bytes | None = field(default=None, init=False)
 
     def page(self) -> bytes:
         """Return the LIST as JSON; assembled only when something in it changed."""
@@ -93,12 +106,12 @@ class Instance:
             self._page = b"[" + b",".join(self._listed.values()) + b"]"
         return self._page
 
-    def show(self, endpoint_id: str, document: bytes | None) -> None:
-        """Let LIST show an endpoint like this from now on; ``None``: no longer at all."""
+    def show(self, resource_id: str, document: bytes | None) -> None:
+        """Let LIST show a resource like this from now on; ``None``: no longer at all."""
         if document is None:
-            self._listed.pop(endpoint_id, None)
+            self._listed.pop(resource_id, None)
         else:
-            self._listed[endpoint_id] = document
+            self._listed[resource_id] = document
         self._page = None
 
     def show_only(self, documents: dict[str, bytes]) -> None:
@@ -108,13 +121,40 @@ class Instance:
 
 
 @dataclass(slots=True)
+class Instance(Listing):
+    """A serverless instance, and its endpoints twice: as they are, and as LIST shows them."""
+
+    id: str
+    name: str
+    provider_name: str
+    region_name: str
+    created: float
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Project:
-    """A project; Atlas's API calls it a group."""
+    """A project; Atlas's API calls it a group.
+
+    Attributes:
+        instances: Serverless instances by name.
+        services: Endpoint services of all clouds by id.
+        listings: What LIST shows of the services, by cloud.
+        registrations: Numbers for the endpoints that are registered with them.
+        clusters: Dedicated and Flex clusters by name.
+        regional_mode: Whether each region has connection strings of its own.
+        buckets: Token buckets by what they limit.
+    """
 
     id: str
     rate_limit: RateLimit | None = None
     instances: dict[str, Instance] = field(default_factory=dict)
-    bucket: Bucket | None = None
+    services: dict[str, Service] = field(default_factory=dict)
+    listings: dict[str, Listing] = field(default_factory=lambda: defaultdict(Listing))
+    registrations: Iterator[int] = field(default_factory=count)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    regional_mode: bool = False
+    buckets: dict[str, Bucket] = field(default_factory=dict)
 
 
 class World:
@@ -125,6 +165,7 @@ class World:
     Attributes:
         mode: ``normal``; ``flex``: the instances have become Flex clusters; ``gone``: the sunset has passed;
             ``read-only``: Atlas is being upgraded.
+        turned: Called when the switches have changed: what was planned and shown follows.
     """
 
     def __init__(self, *, clock: Clock, names: Names, switches: Switches) -> None:
@@ -133,6 +174,7 @@ class World:
         self.names = names
         self.timeline = Timeline(clock())
         self.projects: dict[str, Project] = {}
+        self.turned: list[Callable[[], None]] = [self._turn_instances]
         self._switches = switches
         self._turns = 0
 
@@ -146,12 +188,8 @@ class World:
         now = self.settle()
         self._switches = switches
         self._turns += 1
-        for instance in [each for project in self.projects.values() for each in project.instances.values()]:
-            for endpoint in instance.endpoints.values():
-                endpoint.shown = None
-                endpoint.epoch += 1  # what was planned, was planned with the old switches
-                self._plan(instance, endpoint)
-            instance.show_only({key: each.render(switches) for key, each in instance.endpoints.items()})
+        for follow in self.turned:
+            follow()
         self.timeline.run(now)
 
     def settle(self) -> float:
@@ -172,14 +210,53 @@ class World:
         project.instances[name] = instance
         return instance
 
-    def bucket(self, project: Project) -> Bucket | None:
-        """Return the project's token bucket; a new, full one when the limit has changed."""
-        limit = project.rate_limit or self._switches.rate_limit
+    def project(self, call: Call) -> Project:
+        """Return the project that a request is about."""
+        return self.projects[call.names["groupId"]]
+
+    def admit(self, call: Call, limited: str, limit: RateLimit | None = None) -> None:
+        """Make the checks of a request that the families share: the rate limit, and whether Atlas takes writes.
+
+        Args:
+            limited: What is limited together; it has a token bucket of its own in each project.
+            limit: Atlas's limit, unless the project or the switches have one.
+
+        Raises:
+            ApiError: The bucket is empty, or Atlas is being upgraded.
+        """
+        project, request = self.project(call), call.request
+        limit = project.rate_limit or self._switches.rate_limit or limit
         if limit is None:
-            project.bucket = None
-        elif project.bucket is None or project.bucket.limit != limit:
-            project.bucket = Bucket(limit, self.clock(), limit.capacity)
-        return project.bucket
+            project.buckets.pop(limited, None)
+        else:
+            bucket = project.buckets.get(limited)
+            if bucket is None or bucket.limit != limit:
+                bucket = project.buckets[limited] = Bucket(limit, self.clock(), limit.capacity)
+            taken = bucket.take(self.clock(), request.path, headers=self._switches.rate_limit_headers)
+            call.headers.update(taken)
+        if self.mode == "read-only" and call.operation.writes:
+            raise api_error("WRITES_NOT_ALLOWED_DURING_APP_UPGRADES")
+
+    def enter(self, life: Life, advance: Event) -> None:
+        """Begin the time of a new status, which ends with ``advance`` unless another status comes first."""
+        life.since = self.timeline.now
+        self.plan(life, advance)
+
+    def plan(self, life: Life, advance: Event) -> None:
+        """Plan the end of a status anew; what was planned before no longer applies."""
+        life.epoch += 1
+        delay = life.planned(self._switches)
+        if delay is not None:
+            event = partial(self._advance_in, life, life.epoch, advance)
+            self.timeline.at(max(life.since + delay, self.timeline.now), event)
+
+    def list(self, listing: Listing, resource_id: str, document: bytes | None) -> None:
+        """Let LIST show a resource like this, now or as late as it lags behind; ``None``: no longer at all."""
+        if self._switches.list_lag:
+            event = partial(self._list_late, listing, resource_id, document, self._turns)
+            self.timeline.at(self.timeline.now + self._switches.list_lag, event)
+        else:
+            listing.show(resource_id, document)
 
     def reserve(self, instance: Instance, comment: str | None) -> Endpoint:
         """Do what a POST does."""
@@ -241,19 +318,11 @@ class World:
         return endpoint
 
     def _entered(self, instance: Instance, endpoint: Endpoint) -> None:
-        endpoint.since = self.timeline.now
-        endpoint.epoch += 1
         self._show(instance, endpoint)
-        self._plan(instance, endpoint)
+        self.enter(endpoint, partial(self._advance, instance, endpoint))
 
-    def _plan(self, instance: Instance, endpoint: Endpoint) -> None:
-        delay = endpoint.planned(self._switches)
-        if delay is not None:
-            event = partial(self._advance, instance, endpoint, endpoint.epoch)
-            self.timeline.at(max(endpoint.since + delay, self.timeline.now), event)
-
-    def _advance(self, instance: Instance, endpoint: Endpoint, epoch: int) -> None:
-        if endpoint.epoch != epoch or instance.endpoints.get(endpoint.id) is not endpoint:
+    def _advance(self, instance: Instance, endpoint: Endpoint) -> None:
+        if instance.endpoints.get(endpoint.id) is not endpoint:
             return
         if endpoint.advance(self._switches, region=instance.region_name, names=self.names):
             self._entered(instance, endpoint)
@@ -262,19 +331,23 @@ class World:
 
     def _forget(self, instance: Instance, endpoint: Endpoint) -> None:
         del instance.endpoints[endpoint.id]
-        self._list(instance, endpoint.id, None)
+        self.list(instance, endpoint.id, None)
 
     def _show(self, instance: Instance, endpoint: Endpoint) -> None:
         endpoint.shown = None
-        self._list(instance, endpoint.id, endpoint.render(self._switches))
+        self.list(instance, endpoint.id, endpoint.render(self._switches))
 
-    def _list(self, instance: Instance, endpoint_id: str, document: bytes | None) -> None:
-        if self._switches.list_lag:
-            event = partial(self._list_late, instance, endpoint_id, document, self._turns)
-            self.timeline.at(self.timeline.now + self._switches.list_lag, event)
-        else:
-            instance.show(endpoint_id, document)
+    def _turn_instances(self) -> None:
+        for instance in [each for project in self.projects.values() for each in project.instances.values()]:
+            for endpoint in instance.endpoints.values():
+                endpoint.shown = None
+                self.plan(endpoint, partial(self._advance, instance, endpoint))
+            instance.show_only({key: each.render(self._switches) for key, each in instance.endpoints.items()})
 
-    def _list_late(self, instance: Instance, endpoint_id: str, document: bytes | None, turns: int) -> None:
+    def _advance_in(self, life: Life, epoch: int, advance: Event) -> None:
+        if life.epoch == epoch:
+            advance()
+
+    def _list_late(self, listing: Listing, resource_id: str, document: bytes | None, turns: int) -> None:
         if turns == self._turns:  # with new switches LIST has caught up, and this is old
-            instance.show(endpoint_id, document)
+            listing.show(resource_id, document)

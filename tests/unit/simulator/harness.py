@@ -19,7 +19,9 @@ ARM_ID = (
     "/subscriptions/0f0e0d0c-0b0a-0908-0706-050403020100/resourceGroups/My-Group"
     "/providers/Microsoft.Network/privateEndpoints/my.endpoint_(1)"
 )
+AWS_SERVICE, AZURE_SERVICE, GCP_SERVICE, MAPPED_SERVICE = "d1" * 12, "d2" * 12, "d3" * 12, "d4" * 12
 ACCEPT = "application/vnd.atlas.2023-01-01+json"
+CLUSTERS_ACCEPT = "application/vnd.atlas.2024-08-05+json"
 SEED: dict[str, Any] = {
     "projects": [
         {
@@ -27,6 +29,21 @@ SEED: dict[str, Any] = {
             "instances": [
                 {"name": "aws", "providerName": "AWS", "endpoints": [{"_id": AWS_ENDPOINT}]},
                 {"name": "azure", "providerName": "AZURE", "endpoints": [{"_id": AZURE_ENDPOINT}]},
+            ],
+            "endpointServices": [
+                {"id": AWS_SERVICE, "regionName": "eu-west-1", "endpoints": [{"id": VPCE}]},
+                {"id": AZURE_SERVICE, "cloudProvider": "AZURE", "regionName": "US_EAST_2"},
+                {"id": GCP_SERVICE, "cloudProvider": "GCP", "regionName": "WESTERN_EUROPE"},
+                {
+                    "id": MAPPED_SERVICE,
+                    "cloudProvider": "GCP",
+                    "regionName": "WESTERN_EUROPE",
+                    "portMappingEnabled": True,
+                },
+            ],
+            "clusters": [
+                {"name": "orders", "regions": [{"regionName": "EU_WEST_1"}]},
+                {"name": "flexible", "clusterType": "FLEX"},
             ],
         },
         {"id": OTHER_PROJECT, "instances": [{"name": "aws", "providerName": "AWS"}]},
@@ -145,6 +162,12 @@ def collection(instance: str = "aws", project: str = PROJECT) -> str:
 def endpoint(instance: str = "aws", endpoint_id: str | None = None) -> str:
     known = AWS_ENDPOINT if instance == "aws" else AZURE_ENDPOINT
     return f"{collection(instance)}/{endpoint_id or known}"
+
+
+def services(cloud: str = "AWS", service_id: str = "", project: str = PROJECT) -> str:
+    """Return the path of the services of a cloud, or of one of them."""
+    path = f"/api/atlas/v2/groups/{project}/privateEndpoint/{cloud}/endpointService"
+    return f"{path}/{service_id}" if service_id else path
 
 
 @asynccontextmanager

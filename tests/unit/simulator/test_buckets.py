@@ -2,7 +2,7 @@
 
 import pytest
 
-from unit.simulator.harness import OTHER_PROJECT, PROJECT, SEED, Atlas, collection, endpoint, start
+from unit.simulator.harness import OTHER_PROJECT, PROJECT, SEED, Atlas, collection, endpoint, services, start
 
 LIMIT = {"capacity": 3, "refillRate": 2, "refillDurationSeconds": 60}
 NEWER = "application/vnd.atlas.2025-03-12+json"
@@ -74,6 +74,16 @@ async def test_atlas_may_leave_the_header_fields_out(limited: Atlas) -> None:
 
     assert answer.status_code == 429
     assert not {"Retry-After", "RateLimit-Limit", "RateLimit-Remaining"} & {name.title() for name in answer.headers}
+
+
+async def test_services_have_a_bucket_of_their_own_and_a_limit_by_default(limited: Atlas) -> None:
+    await _empty(limited)
+    mine = await limited.call("GET", services())
+    await limited.control("switches", {"rateLimit": None})
+    default = await limited.call("GET", services())
+
+    assert (mine.status_code, mine.headers["RateLimit-Remaining"]) == (200, "2")
+    assert (default.headers["RateLimit-Limit"], default.headers["RateLimit-Remaining"]) == ("4000", "3999")
 
 
 async def test_the_limits_can_be_read(limited: Atlas) -> None:

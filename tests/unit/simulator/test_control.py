@@ -11,8 +11,10 @@ from unit.simulator.harness import (
     ABSENT_PROJECT,
     ACCEPT,
     AWS_ENDPOINT,
+    AWS_SERVICE,
     AZURE_ENDPOINT,
     PROJECT,
+    VPCE,
     Atlas,
     collection,
     endpoint,
@@ -216,3 +218,58 @@ async def test_api_keys_can_be_replaced(atlas: Atlas) -> None:
     for password, status in [("owner-private", 401), ("new-private", 200)]:
         auth = httpx.DigestAuth("ownerkey", password)
         assert (await atlas.http.get(collection(), auth=auth, headers={"Accept": ACCEPT})).status_code == status
+
+
+async def test_the_state_holds_services_and_clusters_with_their_project(atlas: Atlas) -> None:
+    project = (await atlas.control("state"))["projects"][0]
+
+    service, cluster = project["endpointServices"][0], project["clusters"][0]
+    assert service.items() >= {"id": AWS_SERVICE, "regionName": "EU_WEST_1", "projectId": PROJECT}.items()
+    assert [each["id"] for each in service["endpoints"]] == [VPCE]
+    assert (cluster["name"], cluster["projectId"]) == ("orders", PROJECT)
+    assert project["regionalMode"] is False
+    (entry,) = cluster["connectionStrings"]["privateEndpoint"]
+    assert entry["endpoints"] == [{"endpointId": VPCE, "providerName": "AWS", "region": "EU_WEST_1"}]
+
+
+async def test_a_person_puts_a_service_by_either_name_of_its_region_or_by_its_id(atlas: Atlas) -> None:
+    place = {"projectId": PROJECT, "cloudProvider": "AWS"}
+
+    by_name = await atlas.control("endpointServices", place | {"regionName": "eu-west-1", "status": "DELETING"})
+    by_id = await atlas.control("endpointServices", {"projectId": PROJECT, "id": AWS_SERVICE, "status": "AVAILABLE"})
+    added = await atlas.control("endpointServices", place | {"regionName": "US_WEST_2"})
+
+    assert by_name["id"] == by_id["id"] == AWS_SERVICE
+    assert (by_name["status"], by_id["status"], by_id["regionName"]) == ("DELETING", "AVAILABLE", "EU_WEST_1")
+    assert added["endpointServiceName"].startswith("com.amazonaws.vpce.us-west-2.")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "problem"),
+    [
+        ("endpointServices", {"cloudProvider": "AWS"}, "projectId: Field required"),
+        ("endpointServices", {"projectId": PROJECT, "cloudProvider": "OVH"}, "cloudProvider: Input should be"),
+        ("endpointServices", {"projectId": PROJECT, "endpoints": [{}]}, "endpoints.0.id: Field required"),
+        ("endpointServices", [{"projectId": PROJECT, "remove": True}, {"projectId": PROJECT, "x": 1}], "x: Extra"),
+        ("clusters", {"projectId": PROJECT}, "name: Field required"),
+        ("clusters", {"projectId": PROJECT, "name": "x", "clusterType": "M0"}, "clusterType: Input should be"),
+    ],
+)
+async def test_a_wrong_service_or_cluster_is_refused_as_a_whole(
+    atlas: Atlas, name: str, body: Any, problem: str
+) -> None:
+    before = (await atlas.control("state"))["projects"]
+
+    assert problem in await atlas.refused(name, body)
+    assert (await atlas.control("state"))["projects"] == before
+
+
+async def test_a_cluster_comes_changes_and_goes_in_a_new_project(atlas: Atlas) -> None:
+    place = {"projectId": ABSENT_PROJECT, "name": "new"}
+
+    made, changed = await atlas.control("clusters", [place, place | {"stateName": "REPAIRING"}])
+    gone = await atlas.control("clusters", place | {"remove": True})
+
+    assert (made["stateName"], changed["stateName"]) == ("IDLE", "REPAIRING")
+    assert made["id"] == changed["id"]
+    assert gone == {"removed": True, "projectId": ABSENT_PROJECT}

@@ -37,7 +37,7 @@ def test_every_flag_is_explained_and_no_other_is() -> None:
 
 def test_every_switch_is_explained_with_its_name() -> None:
     panel = Switches().model_dump(by_alias=True)
-    groups = {"digest", "oauth"}
+    groups = {"digest", "oauth", "dedicated"}
     names = {name for name in panel if name not in groups}
     names |= {f"{group}.{name}" for group in groups for name in panel[group]}
     explained = first_column(section("Switches"))
@@ -60,7 +60,7 @@ def test_every_example_of_a_fault_is_one() -> None:
     for document in documents:
         faults.add(json.loads(document))
 
-    assert len(faults.documents()) == len(documents) == 10
+    assert len(faults.documents()) == len(documents) == 14
 
 
 def test_the_example_of_a_seed_file_is_one() -> None:
@@ -74,7 +74,7 @@ async def test_every_control_is_listed(atlas: Atlas) -> None:
     listed = {
         name.partition("?")[0]: None
         for cell in cells
-        for name in re.findall(r"(?:GET|POST|DELETE)`? ?`?([a-z]+)", cell)
+        for name in re.findall(r"(?:GET|POST|DELETE)`? ?`?([a-zA-Z]+)", cell)
     }
 
     index = await atlas.control("")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from unit.simulator.harness import ABSENT_ENDPOINT, ACCEPT, Atlas, collection, endpoint, until
+from unit.simulator.harness import ABSENT_ENDPOINT, ACCEPT, OTHER_PROJECT, Atlas, collection, endpoint, services, until
 
 PATCH = {"method": "PATCH"}
 
@@ -224,3 +224,23 @@ async def _dropped(atlas: Atlas, fault: dict[str, Any]) -> None:
     await atlas.control("faults", fault)
     with pytest.raises(httpx.RemoteProtocolError):
         await atlas.patch(endpoint(), comment="new")
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ({"drop": "before"}, []),
+        ({"drop": "after"}, ["INITIATING"]),
+        ({"status": 500, "apply": True}, ["INITIATING"]),
+        ({"status": 409, "errorCode": "PRIVATELINK_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION"}, []),
+    ],
+)
+async def test_a_new_service_meets_the_same_faults(atlas: Atlas, fault: dict[str, Any], outcome: list[str]) -> None:
+    await atlas.token()
+    await atlas.control("faults", {"match": {"method": "POST", "path": "/endpointService$"}, **fault})
+    path = f"/api/atlas/v2/groups/{OTHER_PROJECT}/privateEndpoint/endpointService"
+    with contextlib.suppress(httpx.RemoteProtocolError):
+        await atlas.call("POST", path, who="everywhere", json={"providerName": "AWS", "region": "us-east-1"})
+
+    listed = await atlas.call("GET", services(project=OTHER_PROJECT), who="everywhere")
+    assert [each["status"] for each in listed.json()] == outcome

@@ -1,8 +1,9 @@
-"""Single requests and how Atlas answers them: testdata/requests.yaml, whose head explains the format."""
+"""Single requests and how Atlas answers them: testdata/requests.yaml, whose head explains the format, and dedicated.yaml."""
 
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -12,7 +13,13 @@ from unit.simulator.harness import (
     ABSENT_PROJECT,
     ACCEPT,
     ARM_ID,
+    AWS_SERVICE,
+    AZURE_SERVICE,
+    CLUSTERS_ACCEPT,
+    GCP_SERVICE,
+    MAPPED_SERVICE,
     OTHER_PROJECT,
+    OTHER_VPCE,
     PROJECT,
     VPCE,
     Atlas,
@@ -27,6 +34,8 @@ TEXTS = {
     "$65/": collection("n" * 65),
     "$deep": "[" * 100_000,
     "$vpce": VPCE,
+    "$other": OTHER_VPCE,
+    "$aws_service": AWS_SERVICE,
     "$vpce_lf": VPCE + "\n",
     "$upper_vpce": VPCE.upper(),
     "$arm": ARM_ID,
@@ -36,11 +45,30 @@ TEXTS = {
     "$absent": endpoint(endpoint_id=ABSENT_ENDPOINT),
     "$absent_id": ABSENT_ENDPOINT,
     "$aws_path": collection().lstrip("/"),
+    "$project_id": PROJECT,
     "$xyz_path": endpoint(endpoint_id="xyz"),
     "$project": PROJECT,
 }
-PROJECTS = {"project": PROJECT, "other_project": OTHER_PROJECT, "absent_project": ABSENT_PROJECT}
-CASES = yaml.safe_load((Path(__file__).parent / "testdata" / "requests.yaml").read_text(encoding="utf-8"))
+IDS = {
+    "project": PROJECT,
+    "other_project": OTHER_PROJECT,
+    "absent_project": ABSENT_PROJECT,
+    "aws": AWS_SERVICE,
+    "azure": AZURE_SERVICE,
+    "gcp": GCP_SERVICE,
+    "mapped": MAPPED_SERVICE,
+    "vpce": VPCE,
+    "arm": quote(ARM_ID, safe=""),
+    "bare_arm": ARM_ID,
+}
+"""What stands in a path for what begins with $."""
+TESTDATA = Path(__file__).parent / "testdata"
+CASES = yaml.safe_load((TESTDATA / "requests.yaml").read_text(encoding="utf-8"))
+CASES |= yaml.safe_load((TESTDATA / "dedicated.yaml").read_text(encoding="utf-8"))
+
+
+def text_of(value: Any) -> Any:
+    return TEXTS.get(value, value) if isinstance(value, str) else value
 
 
 def path_of(short: str) -> str:
@@ -49,7 +77,9 @@ def path_of(short: str) -> str:
     if short in {"aws", "azure"}:
         return endpoint(short)
     if short.startswith("/"):
-        return Template(short).substitute(PROJECTS)
+        return Template(short).substitute(IDS)
+    if short.startswith("~"):
+        return Template(f"/api/atlas/v2/groups/$project{short[1:]}").substitute(IDS)
     instance, _, rest = short.partition("/")
     return f"{collection(instance)}/{rest}" if rest else collection(instance)
 
@@ -63,17 +93,19 @@ async def test_a_request_is_answered_like_by_atlas(atlas: Atlas, name: str) -> N
     if "raw" in case:
         content = {"content": TEXTS.get(case["raw"], case["raw"])}
     elif body is not None:
-        provider = {"providerName": "AZURE" if target == "azure" else "AWS"} if method == "PATCH" else {}
-        content = {"json": provider | {key: TEXTS.get(value, value) for key, value in body.items()}}
+        provider = {"providerName": "AZURE" if target == "azure" else "AWS"}
+        known = provider if method == "PATCH" and not target.startswith("~") else {}
+        content = {"json": known | {key: text_of(value) for key, value in body.items()}}
     headers = {"Content-Type": case.get("type", "application/json")} if content else {}
     await atlas.control("mode", {"mode": case.get("mode", "normal")})
+    await atlas.control("switches", case.get("switches", {}))
     before = (await atlas.control("state"))["projects"]
 
     answer = await atlas.call(
         method,
         path_of(target),
         who=case.get("as", "owner"),
-        accept=case.get("accept", ACCEPT),
+        accept=case.get("accept", CLUSTERS_ACCEPT if "/clusters" in target else ACCEPT),
         headers=headers,
         **content,
     )
@@ -85,3 +117,5 @@ async def test_a_request_is_answered_like_by_atlas(atlas: Atlas, name: str) -> N
         assert (await atlas.control("state"))["projects"] == before
     if "parameters" in case:
         assert answer.json()["parameters"] == [TEXTS.get(str(each), str(each)) for each in case["parameters"]]
+    if "shows" in case:
+        assert answer.json().items() >= {key: text_of(value) for key, value in case["shows"].items()}.items()

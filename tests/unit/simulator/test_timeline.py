@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from atlas_endpoints.simulator import Simulator, read
 from atlas_endpoints.simulator.endpoint import Change
+from atlas_endpoints.simulator.service import PrivateEndpoint
 from atlas_endpoints.simulator.world import Timeline
-from unit.simulator.harness import AWS_ENDPOINT, PROJECT, SEED, VPCE, FakeClock
+from unit.simulator.harness import AWS_ENDPOINT, AWS_SERVICE, OTHER_VPCE, PROJECT, SEED, VPCE, FakeClock
 
 PANEL: dict[str, Any] = {"transition": 3, "reservedAfterConnect": 2, "reservationExpiry": 7, "listLag": 1}
 
@@ -64,9 +65,21 @@ def _world(*, connect: bool) -> tuple[Simulator, FakeClock]:
     if connect:
         seeded = instance.endpoints[AWS_ENDPOINT]
         simulator.world.update(instance, seeded, Change(cloud_provider_endpoint_id=VPCE))
+        project = simulator.world.projects[PROJECT]
+        simulator.services.create(project, ("GCP", "US_EAST_4", False), None)
+        service = project.services[AWS_SERVICE]
+        simulator.services.register(project, service, PrivateEndpoint.registered(OTHER_VPCE, "AWS"))
+        simulator.services.deregister(project, service, service.endpoints[VPCE])
     return simulator, clock
 
 
 def _shown(simulator: Simulator) -> list[object]:
-    instance = simulator.world.projects[PROJECT].instances["aws"]
-    return [instance.page(), [(each.document(), each.since) for each in instance.endpoints.values()]]
+    project = simulator.world.projects[PROJECT]
+    instance, services = project.instances["aws"], project.services.values()
+    lives: list[Any] = [
+        *instance.endpoints.values(),
+        *services,
+        *(each for one in services for each in one.endpoints.values()),
+    ]
+    pages = [instance.page(), *(project.listings[cloud].page() for cloud in ("AWS", "GCP"))]
+    return [pages, [(each.document(), each.since) for each in lives]]
