@@ -458,10 +458,19 @@ class EndpointSpec(CommonSpec):
             yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
 
 
+def duplicates(field: str, values: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Yield the items of a list that are in it before, each with a message; for ``CommonSpec.misfits``."""
+    seen = set[Any]()
+    for number, value in enumerate(values):
+        if value in seen:
+            yield f"{field}[{number}]", f"Duplicate value: {json.dumps(value)}: remove one of the two"
+        seen.add(value)
+
+
 def problems(root: str, error: ValidationError) -> Iterator[str]:
     """Yield pydantic's errors in the API server's words: the path as in YAML, what is wrong, what to do."""
     for each in error.errors(include_url=False):
-        path = ".".join((root, *map(str, each["loc"])))
+        path = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
         details = each.get("ctx", {})
         if each["type"] == "misfits":
             yield from (f"{path}.{field}: {message}" for field, message in details.items())
@@ -488,5 +497,9 @@ def _what_is_wrong(kind: str, value: object, details: dict[str, Any], *, otherwi
             return f"Invalid value: {shown}: must be of type boolean: write true or false without quotes"
         case "model_type":
             return f"Invalid value: {shown}: must be of type object"
+        case "tuple_type":
+            return f"Invalid value: {shown}: must be of type array"
+        case "too_long":
+            return f"Too many: {details['actual_length']}: must have at most {details['max_length']} items"
         case _:
             return f"Invalid value: {shown}: {otherwise}"

@@ -6,7 +6,7 @@ of ids.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -93,13 +93,17 @@ def _lenient_text(value: object) -> str | None:
     return value[:_LONGEST].encode("utf-8", "replace").decode() if isinstance(value, str) else None
 
 
+def _items(value: object) -> Sequence[object]:
+    return value[:_LONGEST_LIST] if isinstance(value, list | tuple) else ()
+
+
 def _lenient_texts(value: object) -> tuple[str, ...]:
-    found = (_lenient_text(each) for each in value[:_LONGEST_LIST]) if isinstance(value, list) else ()
+    found = (_lenient_text(each) for each in _items(value))
     return tuple(each for each in found if each)
 
 
-def _lenient_rules(value: object) -> tuple[Mapping[str, object], ...]:
-    return tuple(each for each in value[:_LONGEST_LIST] if isinstance(each, dict)) if isinstance(value, list) else ()
+def _lenient_rules(value: object) -> tuple[object, ...]:
+    return tuple(each for each in _items(value) if isinstance(each, dict | BaseModel))
 
 
 _Text = Annotated[str | None, BeforeValidator(_lenient_text)]

@@ -7,8 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
@@ -21,6 +20,7 @@ from atlas_endpoints.reconcile.spec import (
     EndpointSpec,
     IpAddress,
     Provider,
+    duplicates,
     ip_of,
     is_cloud_id,
     is_gcp_name,
@@ -116,15 +116,6 @@ GcpProjectId = Annotated[
 ]
 
 
-def _unique(values: tuple[Any, ...], key: str | None = None) -> tuple[Any, ...]:
-    keys = [value if key is None else getattr(value, key) for value in values]
-    if repeated := [each for number, each in enumerate(keys) if each in keys[:number]]:
-        raise PydanticCustomError(
-            "rule", "may not contain {value} twice: remove one of the two", {"value": repeated[0]}
-        )
-    return values
-
-
 class GcpEndpoint(AsWritten):
     """A forwarding rule of a legacy endpoint in Google Cloud."""
 
@@ -138,14 +129,7 @@ class Gcp(AsWritten):
     project_id: GcpProjectId
     port_mapping_enabled: bool = True
     endpoint_group_name: GcpName | None = None
-    endpoints: (
-        Annotated[
-            tuple[GcpEndpoint, ...],
-            Field(strict=False, min_length=1, max_length=100),
-            AfterValidator(partial(_unique, key="name")),
-        ]
-        | None
-    ) = None
+    endpoints: Annotated[tuple[GcpEndpoint, ...], Field(strict=False, max_length=100)] = ()
 
 
 class ConnectionString(AsWritten):
@@ -164,14 +148,8 @@ class Spec(EndpointSpec):
     provider_name: Provider
     region: Region
     gcp: Gcp | None = None
-    supported_remote_regions: Annotated[
-        tuple[Region, ...], Field(strict=False, max_length=35), AfterValidator(_unique)
-    ] = ()
-    connection_strings: Annotated[
-        tuple[ConnectionString, ...],
-        Field(strict=False, max_length=16),
-        AfterValidator(partial(_unique, key="cluster_name")),
-    ] = ()
+    supported_remote_regions: Annotated[tuple[Region, ...], Field(strict=False, max_length=35)] = ()
+    connection_strings: Annotated[tuple[ConnectionString, ...], Field(strict=False, max_length=16)] = ()
 
     @property
     def is_legacy(self) -> bool:
@@ -191,7 +169,7 @@ class Spec(EndpointSpec):
         if self.gcp is None:
             return {}
         if self.is_legacy:
-            return {each.name: each.ip_address for each in self.gcp.endpoints or ()}
+            return {each.name: each.ip_address for each in self.gcp.endpoints}
         name, address = self.cloud_provider_endpoint_id, self.private_endpoint_ip_address
         return {name: address} if name is not None and address is not None else {}
 
@@ -211,6 +189,8 @@ class Spec(EndpointSpec):
         yield from self._misfits_of_provider()
         if not self.is_legacy:
             yield from self._misfits_of_single_endpoint()
+        yield from duplicates("supportedRemoteRegions", self.supported_remote_regions)
+        yield from duplicates("connectionStrings", (each.cluster_name for each in self.connection_strings))
         names = [each.config_map_ref.name for each in self.connection_strings]
         names += [self.output_config_map_ref.name] if self.output_config_map_ref is not None else []
         if len(set(names)) < len(names):
@@ -228,18 +208,19 @@ class Spec(EndpointSpec):
         if self.provider_name == "GCP" and self.gcp is None:
             yield "gcp", _GCP_MISSING
         if self.gcp is not None:
+            yield from duplicates("gcp.endpoints", (each.name for each in self.gcp.endpoints))
             yield from self._misfits_of_gcp(self.gcp)
 
     def _misfits_of_gcp(self, gcp: Gcp) -> Iterator[tuple[str, str]]:
         if not self.is_legacy:
             if gcp.endpoint_group_name is not None:
                 yield "gcp.endpointGroupName", _NO_GROUP
-            if gcp.endpoints is not None:
+            if gcp.endpoints:
                 yield "gcp.endpoints", _NO_GROUP
             return
-        if gcp.endpoints is not None and gcp.endpoint_group_name is None:
+        if gcp.endpoints and gcp.endpoint_group_name is None:
             yield "gcp.endpointGroupName", _GROUP_MISSING
-        if gcp.endpoints is None and gcp.endpoint_group_name is not None:
+        if not gcp.endpoints and gcp.endpoint_group_name is not None:
             yield "gcp.endpoints", _RULES_MISSING
         single = {
             "cloudProviderEndpointId": self.cloud_provider_endpoint_id,
