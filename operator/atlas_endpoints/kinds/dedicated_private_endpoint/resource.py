@@ -447,15 +447,14 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
         """Return the managed fields of an endpoint in Atlas; a service has none."""
         if isinstance(value, Service):
             return {}
-        endpoint_id, rules = self.spec.endpoint_id, rules_of(value)
+        wanted, rules, address = self.spec.endpoint_id, rules_of(value), value.private_endpoint_ip_address
+        if self.spec.gcp is not None:
+            address = None if self.spec.is_legacy else next(iter(rules.values()), None)
+        # With port mapping, the answer may also contain a group of another name.
+        endpoint_id = wanted if wanted in value.ids or not value.ids else value.ids[0]
         return {
-            # With port mapping, the answer has the name of the rule, perhaps beside another name of a group.
-            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: endpoint_id
-            if endpoint_id is not None and endpoint_id in value.ids
-            else next(iter(value.ids), endpoint_id),
-            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: next(iter(rules.values()), None)
-            if not self.spec.is_legacy and rules
-            else value.private_endpoint_ip_address,
+            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: endpoint_id,
+            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: address,
             ManagedField.GCP_ENDPOINTS: gcp_endpoints_text(rules) or None if self.spec.is_legacy else None,
         }
 

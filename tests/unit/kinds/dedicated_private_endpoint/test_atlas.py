@@ -299,7 +299,9 @@ def test_a_recorded_cluster_without_endpoints_has_no_private_strings(name: str) 
 
 def test_the_documented_private_strings_are_read_by_the_endpoint() -> None:
     identifier = "vpce-0c86b555d9a233152"
-    (found,) = atlas.private_strings("orders", ANSWERS["docs-cluster-private-endpoint-strings"]) or ()
+    strings = atlas.private_strings("orders", {"name": "orders", **ANSWERS["docs-cluster-private-endpoint-strings"]})
+    assert strings is not None
+    (found,) = strings
     assert found.endpoint_ids == {identifier}
     assert found.region == "US_EAST_1"
     assert found.srv == "mongodb+srv://cluster1-pl-0.uzgh6.example.net"
