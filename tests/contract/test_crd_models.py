@@ -1,36 +1,48 @@
 """The CRD and the operator's models are two readings of one thing, and a CRD must keep certain habits."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from pydantic import BaseModel
 
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import CHANGEABLE, Endpoint
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ManagedField, Spec
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ManagedField
 from atlas_endpoints.reconcile.status import ConditionEntry
-from support.cases import cases, update_cases
+from support.cases import DEDICATED, SERVERLESS, cases, update_cases
+from support.crd import crds, path_of, resource_of, schema_of
 
-CRD = Path(__file__).parents[2] / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
+KINDS = tuple(crds())
 TEXT = {"type": "string", "maxLength": 1024}
-BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "status.applied": dict.fromkeys(KIND.resource.fields, TEXT),
-    "status.plan.body": {
-        **dict.fromkeys(KIND.resource.fields, TEXT),
-        "providerName": {"type": "string", "maxLength": 64},
+CONNECTION = ("cloudProviderEndpointId", "privateEndpointIpAddress")
+BODIES = (
+    dedicated.creation_of("p", "GCP", "r", port_mapping=True),
+    dedicated.remote_regions_of("p", "s", ()),
+    dedicated.registration_of("p", "AWS", "s", dedicated.aws_endpoint("e")),
+    dedicated.registration_of("p", "AZURE", "s", dedicated.azure_endpoint("e", "a")),
+    dedicated.registration_of("p", "GCP", "s", dedicated.gcp_endpoint("p", "e", {})),
+)
+BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    SERVERLESS: {
+        "status.applied": dict.fromkeys(resource_of(SERVERLESS).fields, TEXT),
+        "status.plan.body": {
+            **dict.fromkeys(resource_of(SERVERLESS).fields, TEXT),
+            "providerName": {"type": "string", "maxLength": 64},
+        },
+        "status.resolved": dict.fromkeys(CONNECTION, TEXT),
     },
-    "status.resolved": dict.fromkeys(
-        (ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS), TEXT
-    ),
+    DEDICATED: {
+        "status.applied": dict.fromkeys(resource_of(DEDICATED).fields, TEXT),
+        "status.plan.body": {name: TEXT for request in BODIES for name in request.body or {}},
+        "status.resolved": dict.fromkeys(resource_of(DEDICATED).fields, TEXT),
+    },
 }
-"""Objects whose models take any field, by path, and the fields that this kind puts into them."""
+"""Objects whose models take any field, by kind and path, and the fields that the kind puts into them."""
 
-SIZE_LIMIT = 60_000
+SIZE_LIMIT = 80_000
 """Bytes. `kubectl apply` without --server-side copies the CRD into an annotation, which has room for 262144."""
 
 
@@ -50,16 +62,19 @@ def walk(path: str, schema: Mapping[str, Any]) -> Iterator[Node]:
 
 
 @cache
-def crd_schema() -> Mapping[str, Any]:
-    (version,) = yaml.safe_load(CRD.read_text(encoding="utf-8"))["spec"]["versions"]
-    schema: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
-    return schema
-
-
-@cache
-def crd_nodes() -> dict[str, Mapping[str, Any]]:
-    properties = crd_schema()["properties"]
+def crd_nodes(kind: str) -> dict[str, Mapping[str, Any]]:
+    properties = schema_of(kind)["properties"]
     return {path: schema for root in ("spec", "status") for path, schema in walk(root, properties[root])}
+
+
+def each_path(kinds: Iterable[str] = KINDS, prefix: str = "", type_: str | None = None) -> list[Any]:
+    """Return the kind and the path of each field, as parameters of a test."""
+    return [
+        pytest.param(kind, path, id=f"{kind} {path}")
+        for kind in kinds
+        for path, schema in sorted(crd_nodes(kind).items())
+        if path.startswith(prefix) and type_ in {None, schema["type"]}
+    ]
 
 
 def model_schema(model: type[BaseModel]) -> Mapping[str, Any]:
@@ -83,11 +98,12 @@ def model_schema(model: type[BaseModel]) -> Mapping[str, Any]:
 
 
 @cache
-def model_nodes() -> dict[str, Mapping[str, Any]]:
-    nodes = dict(walk("spec", model_schema(Spec))) | dict(walk("status", model_schema(Status)))
+def model_nodes(kind: str) -> dict[str, Mapping[str, Any]]:
+    model = resource_of(kind)
+    nodes = dict(walk("spec", model_schema(model.spec_type))) | dict(walk("status", model_schema(model.status_type)))
     # Conditions have a wire form of their own, since the controller's conditions know no JSON.
     without = {path: schema for path, schema in nodes.items() if not path.startswith("status.conditions[]")}
-    fields = {f"{path}.{name}": schema for path, fields in BY_FIELD.items() for name, schema in fields.items()}
+    fields = {f"{path}.{name}": schema for path, fields in BY_FIELD[kind].items() for name, schema in fields.items()}
     return without | fields | dict(walk("status.conditions[]", model_schema(ConditionEntry)))
 
 
@@ -101,8 +117,9 @@ def constraints(schema: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_crd_and_models_have_the_same_fields() -> None:
-    assert set(crd_nodes()) == set(model_nodes())
+@pytest.mark.parametrize("kind", KINDS)
+def test_crd_and_models_have_the_same_fields(kind: str) -> None:
+    assert set(crd_nodes(kind)) == set(model_nodes(kind))
 
 
 def test_the_status_shows_each_field_of_an_endpoint_that_is_read() -> None:
@@ -115,25 +132,26 @@ def test_each_field_that_is_sent_may_be_in_a_patch() -> None:
     assert not forgotten
 
 
-@pytest.mark.parametrize("path", sorted(crd_nodes()))
-def test_crd_and_models_bound_a_field_alike(path: str) -> None:
-    assert constraints(crd_nodes()[path]) == constraints(model_nodes()[path])
+@pytest.mark.parametrize(("kind", "path"), each_path())
+def test_crd_and_models_bound_a_field_alike(kind: str, path: str) -> None:
+    assert constraints(crd_nodes(kind)[path]) == constraints(model_nodes(kind)[path])
 
 
-@pytest.mark.parametrize("path", sorted(path for path, schema in crd_nodes().items() if schema["type"] == "object"))
-def test_crd_and_models_require_the_same_fields(path: str) -> None:
-    required = set(crd_nodes()[path].get("required", ()))
+@pytest.mark.parametrize(("kind", "path"), each_path(type_="object"))
+def test_crd_and_models_require_the_same_fields(kind: str, path: str) -> None:
+    schema = crd_nodes(kind)[path]
+    required = set(schema.get("required", ()))
     if path == "status":
         # The model has a default, which is the CRD's.
         assert required == {"observedGeneration"}
-        assert crd_nodes()[path]["default"] == Status().to_json()
+        assert schema["default"] == resource_of(kind).status_type().to_json()
     else:
-        assert required == set(model_nodes()[path].get("required", ()))
+        assert required == set(model_nodes(kind)[path].get("required", ()))
 
 
-@pytest.mark.parametrize("path", sorted(crd_nodes()))
-def test_a_field_is_bounded_and_described_and_has_no_default(path: str) -> None:
-    schema = crd_nodes()[path]
+@pytest.mark.parametrize(("kind", "path"), each_path())
+def test_a_field_is_bounded_and_described_and_has_no_default(kind: str, path: str) -> None:
+    schema = crd_nodes(kind)[path]
     match schema["type"]:
         case "string":
             assert "maxLength" in schema or "enum" in schema or schema.get("format") == "date-time"
@@ -150,35 +168,50 @@ def test_a_field_is_bounded_and_described_and_has_no_default(path: str) -> None:
     assert ("default" in schema) == (path == "status")
 
 
-def rules() -> list[Mapping[str, Any]]:
-    return [rule for _, schema in walk("", crd_schema()) for rule in schema.get("x-kubernetes-validations", ())]
+def rules() -> list[Any]:
+    """Return the kind and each rule of its CRD, as parameters of a test."""
+    return [
+        pytest.param(kind, rule, id=f"{kind} {rule['rule']}")
+        for kind in KINDS
+        for _, schema in walk("", schema_of(kind))
+        for rule in schema.get("x-kubernetes-validations", ())
+    ]
 
 
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["rule"])
-def test_a_rule_has_a_message_and_a_case_that_breaks_it(rule: Mapping[str, Any]) -> None:
+@pytest.mark.parametrize(("kind", "rule"), rules())
+def test_a_rule_has_a_message_and_a_case_that_breaks_it(kind: str, rule: Mapping[str, Any]) -> None:
     message = rule["message"]
     assert message.startswith(("must ", "may "))
-    table = update_cases() if "oldSelf" in rule["rule"] else cases()
+    table = update_cases(kind) if "oldSelf" in rule["rule"] else cases(kind)
     assert any(because and because in message for case in table for because in case.refused.values())
 
 
-@pytest.mark.parametrize("path", sorted(path for path in crd_nodes() if path.startswith("spec.")))
-def test_a_field_of_the_spec_has_a_case_that_is_accepted_and_one_that_is_refused(path: str) -> None:
-    def sets(manifest: Mapping[str, Any]) -> bool:
-        value: Any = manifest
-        for name in path.split("."):
-            value = value.get(name) if isinstance(value, Mapping) else None
-        return value is not None
-
-    assert any(sets(case.manifest) for case in cases() if not case.refused)
-    assert any(path in case.refused for case in cases())
+@pytest.mark.parametrize(("kind", "path"), each_path(prefix="spec."))
+def test_a_field_of_the_spec_has_a_case_that_is_accepted_and_one_that_is_refused(kind: str, path: str) -> None:
+    assert any(path in set_in(case.manifest) for case in cases(kind) if not case.refused)
+    assert any(path == re.sub(r"\[\d+\]", "[]", field) for case in cases(kind) for field in case.refused)
 
 
-def test_the_cases_are_many_and_named_apart() -> None:
-    names = [case.name for case in (*cases(), *update_cases())]
+def set_in(value: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of what a manifest sets."""
+    if value is None:
+        return
+    yield path.removeprefix(".")
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from set_in(each, f"{path}.{name}")
+    if isinstance(value, list):
+        for each in value:
+            yield from set_in(each, f"{path}[]")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cases_are_many_and_named_apart(kind: str) -> None:
+    names = [case.name for case in (*cases(kind), *update_cases(kind))]
     assert len(names) == len(set(names))
-    assert len(cases()) >= 60
+    assert len(cases(kind)) >= 60
 
 
-def test_the_crd_stays_small() -> None:
-    assert len(CRD.read_bytes()) < SIZE_LIMIT
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_crd_stays_small(kind: str) -> None:
+    assert len(path_of(kind).read_bytes()) < SIZE_LIMIT

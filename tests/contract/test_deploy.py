@@ -15,6 +15,7 @@ from atlas_endpoints.cli import Commands
 from atlas_endpoints.cluster import election
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import probes
+from support.crd import crds, schema_of
 from support.deploy import ACCESS, COMPONENTS, DEPLOY, OVERLAYS, documents, kustomization, manifests, the
 
 if TYPE_CHECKING:
@@ -155,15 +156,11 @@ def _fields(spec: Mapping[str, Any], path: str = "spec") -> Iterator[str]:
     for name, value in spec.items():
         if isinstance(value, dict):
             yield from _fields(value, f"{path}.{name}")
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            for each in value:
+                yield from _fields(each, f"{path}.{name}[]")
         else:
             yield f"{path}.{name}"
-
-
-def crd_schema() -> Mapping[str, Any]:
-    (path,) = CRDS.glob("*.yaml")
-    (version,) = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["versions"]
-    spec: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    return spec
 
 
 def _declared(schema: Mapping[str, Any], path: str = "spec") -> Iterator[str]:
@@ -171,18 +168,22 @@ def _declared(schema: Mapping[str, Any], path: str = "spec") -> Iterator[str]:
     for name, child in schema["properties"].items():
         if "properties" in child:
             yield from _declared(child, f"{path}.{name}")
+        elif "properties" in child.get("items", ()):
+            yield from _declared(child["items"], f"{path}.{name}[]")
         else:
             yield f"{path}.{name}"
 
 
-def test_the_samples_show_every_field() -> None:
+@pytest.mark.parametrize("kind", crds())
+def test_the_samples_show_every_field(kind: str) -> None:
     specs = [
         document["spec"]
         for path in (DEPLOY / "samples").glob("*.yaml")
         for document in yaml.safe_load_all(path.read_text())
-        if document["kind"] == "ServerlessPrivateEndpoint"
+        if document["kind"] == kind
     ]
-    assert {field for spec in specs for field in _fields(spec)} == set(_declared(crd_schema()))
+    declared = schema_of(kind)["properties"]["spec"]
+    assert {field for spec in specs for field in _fields(spec)} == set(_declared(declared))
 
 
 def test_the_seed_for_the_simulator_has_what_the_samples_speak_about() -> None:

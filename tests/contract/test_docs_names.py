@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster import events
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
@@ -12,8 +11,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State
 from atlas_endpoints.reconcile import credentials, resource
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
-from support.crd import CRD
+from support.crd import crds, schema_of
 from support.documentation import DOCS, PACKAGE, PAGES, section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
 OF_OTHERS = {
@@ -28,16 +30,16 @@ OF_OTHERS = {
 
 
 def fields() -> set[str]:
-    """Give all fields of spec and status, as dotted paths."""
-    (version,) = yaml.safe_load(CRD.read_text(encoding="utf-8"))["spec"]["versions"]
+    """Give all fields of spec and status of all kinds, as dotted paths."""
     found = set[str]()
 
-    def walk(schema: dict, path: str) -> None:  # type: ignore[type-arg]
+    def walk(schema: Mapping[str, Any], path: str) -> None:
         for name, each in schema.get("properties", {}).items():
             found.add(f"{path}{name}")
             walk(each.get("items", each), f"{path}{name}.")
 
-    walk(version["schema"]["openAPIV3Schema"], "")
+    for kind in crds():
+        walk(schema_of(kind), "")
     return found
 
 

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from atlas_endpoints.reconcile.spec import SecretName
 from atlas_endpoints.settings import OperatorSettings
 from delivery.helm import CHART
+from support.crd import crds, schema_of
 from support.names import NAMES
-from support.running import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CRD = yaml.safe_load(
-    (ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml").read_text(encoding="utf-8")
-)
 VALUES = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 
 
@@ -38,8 +35,8 @@ def takes(validate: Callable[[str], object]) -> Callable[[str], bool]:
     return taken
 
 
-def in_crd(name: str) -> bool:
-    spec = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+def in_crd(kind: str, name: str) -> bool:
+    spec = schema_of(kind)["properties"]["spec"]["properties"]
     schema = spec["credentialsSecretRef"]["properties"]["name"]
     (pattern,) = [
         found for each in schema["x-kubernetes-validations"] for found in re.findall(r'matches\("(.*)"\)', each["rule"])
@@ -63,7 +60,7 @@ def in_chart(*path: str) -> Callable[[str], bool]:
 CHECKS: dict[str, Callable[[str], bool]] = {
     "the operator's own Secret": takes(lambda name: OperatorSettings(credentials_secret=f"shop/{name}")),
     "the resource": takes(TypeAdapter(SecretName).validate_python),
-    "the CRD": in_crd,
+    **{f"the CRD of {kind}": partial(in_crd, kind) for kind in crds()},
     "the chart: credentials": in_chart("credentials", "existingSecret"),
     "the chart: rights": in_chart("rbac", "secretNames", "*"),
     "the chart: certificates": in_chart("caBundle", "secret"),

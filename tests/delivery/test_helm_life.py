@@ -18,8 +18,8 @@ from delivery.helm import CHART, RELEASE, Helm, HelmError
 from delivery.installing import says
 from delivery.kustomize import moved
 from delivery.sites import CRD_NAME, SELECTOR, Site, older, resource
+from support.crd import CRD
 from support.deploy import COMPONENTS
-from support.running import CRD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,32 +11,52 @@ import pytest
 import yaml
 
 from atlas_endpoints.controller.conditions import Condition
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
-from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
+from atlas_endpoints.kinds.dedicated_private_endpoint import resource as dedicated
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessStatus
+from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved, Status
 from control_plane import ControlPlane
-from support.cases import Case, UpdateCase, cases, manifest, update_cases
-from support.running import CRD, ROOT
+from support.cases import DEDICATED, KINDS, SERVERLESS, Case, UpdateCase, each_case, manifest, update_cases
+from support.crd import crds, resource_of, schema_of
+from support.running import ROOT
 
 pytestmark = pytest.mark.gate
 
 STRICT = {"fieldValidation": "Strict"}
 
 
+VPCE = "vpce-0123456789abcdef0"
+
+
 @pytest.fixture(scope="module")
-def api(control_plane: ControlPlane, crd: str, namespace: str) -> Iterator[httpx.Client]:
-    """A client whose paths begin at the collection of this module's namespace."""
-    with control_plane.client() as client:
-        client.base_url = client.base_url.join(
-            f"/apis/atlas-endpoints.dev/v1alpha1/namespaces/{namespace}/serverlessprivateendpoints/"
-        )
-        yield client
+def apis(control_plane: ControlPlane, crd: str, namespace: str) -> Iterator[Mapping[str, httpx.Client]]:
+    """Clients by kind, whose paths begin at the collection of this module's namespace."""
+    with ExitStack() as stack:
+        found = {kind: stack.enter_context(control_plane.client()) for kind in KINDS}
+        for kind, client in found.items():
+            plural = crds()[kind]["spec"]["names"]["plural"]
+            client.base_url = client.base_url.join(
+                f"/apis/atlas-endpoints.dev/v1alpha1/namespaces/{namespace}/{plural}/"
+            )
+        yield found
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind, unless a test is about one."""
+    found: str = request.param
+    return found
 
 
 @pytest.fixture
-def created(api: httpx.Client) -> Iterator[dict[str, Any]]:
+def api(apis: Mapping[str, httpx.Client], kind: str) -> httpx.Client:
+    return apis[kind]
+
+
+@pytest.fixture
+def created(api: httpx.Client, kind: str) -> Iterator[dict[str, Any]]:
     """A minimal resource that exists, as the API server answered."""
-    answer = api.post("", json=manifest("AWS", {"comment": "orders"}, name="created"), params=STRICT)
+    wanted = manifest("AWS", {"cloudProviderEndpointId": VPCE}, kind=kind, name="created")
+    answer = api.post("", json=wanted, params=STRICT)
     assert answer.status_code == httpx.codes.CREATED, answer.text
     yield answer.json()
     api.delete("created")
@@ -60,15 +81,19 @@ def assert_as_in_the_table(found: list[str], case: Case) -> None:
     assert all(any(field in problem for field in case.refused) for problem in found), found
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
-def test_the_api_server_accepts_or_refuses_a_new_resource_as_in_the_table(case: Case, api: httpx.Client) -> None:
-    answer = api.post("", json=case.manifest, params=STRICT | {"dryRun": "All"})
+@pytest.mark.parametrize("case", each_case(), ids=str)
+def test_the_api_server_accepts_or_refuses_a_new_resource_as_in_the_table(
+    case: Case, apis: Mapping[str, httpx.Client]
+) -> None:
+    answer = apis[case.kind].post("", json=case.manifest, params=STRICT | {"dryRun": "All"})
     assert_as_in_the_table(problems(answer), case)
 
 
-@pytest.mark.parametrize("case", update_cases(), ids=lambda case: case.name)
-def test_the_api_server_accepts_or_refuses_a_change_as_in_the_table(case: UpdateCase, api: httpx.Client) -> None:
-    name = case.before["metadata"]["name"]
+@pytest.mark.parametrize("case", [case for kind in KINDS for case in update_cases(kind)], ids=str)
+def test_the_api_server_accepts_or_refuses_a_change_as_in_the_table(
+    case: UpdateCase, apis: Mapping[str, httpx.Client]
+) -> None:
+    name, api = case.before["metadata"]["name"], apis[case.kind]
     old = api.post("", json=case.before, params=STRICT)
     assert old.status_code == httpx.codes.CREATED, old.text
     if case.status:
@@ -84,8 +109,9 @@ def test_the_api_server_accepts_or_refuses_a_change_as_in_the_table(case: Update
         api.delete(name)
 
 
-def test_the_crd_is_established_and_structural(control_plane: ControlPlane, crd: str) -> None:
-    status = yaml.safe_load(control_plane.kubectl("get", crd, "--output=yaml").stdout)["status"]
+def test_the_crd_is_established_and_structural(control_plane: ControlPlane, crd: str, kind: str) -> None:
+    name = crds()[kind]["metadata"]["name"]
+    status = yaml.safe_load(control_plane.kubectl("get", "crd", name, "--output=yaml").stdout)["status"]
     conditions = {condition["type"]: condition["status"] for condition in status["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}
 
@@ -96,10 +122,12 @@ def test_the_status_of_a_new_resource_shows_that_nothing_has_observed_it(
     assert api.get("created").json()["status"] == {"observedGeneration": -1}
 
 
-def test_who_writes_a_resource_does_not_write_its_status(created: Mapping[str, Any], api: httpx.Client) -> None:
+def test_who_writes_a_resource_does_not_write_its_status(
+    created: Mapping[str, Any], api: httpx.Client, kind: str
+) -> None:
     """What a status shows of an endpoint is a proof for those in other namespaces, so nobody may come with one."""
     forged = {"observedGeneration": 1, "endpoint": {"id": "f" * 24}}
-    new = manifest("AWS", {}, name="forged")
+    new = manifest("AWS", {}, kind=kind, name="forged")
     tries = [
         api.post("", json={**new, "status": forged}),
         api.put("created", json={**created, "status": forged}),
@@ -119,60 +147,103 @@ def test_who_writes_a_resource_does_not_write_its_status(created: Mapping[str, A
         api.delete("forged")
 
 
-def test_an_applied_manifest_reads_back_without_defaults(created: Mapping[str, Any], api: httpx.Client) -> None:
-    assert api.get("created").json()["spec"] == manifest("AWS", {"comment": "orders"})["spec"]
+def test_an_applied_manifest_reads_back_without_defaults(
+    created: Mapping[str, Any], api: httpx.Client, kind: str
+) -> None:
+    wanted = manifest("AWS", {"cloudProviderEndpointId": VPCE}, kind=kind)
+    assert api.get("created").json()["spec"] == wanted["spec"]
 
 
-def full_status() -> Status:
-    """A status with every field in use and every text as long as it may be."""
-    long, word, now = "é" * 2000, "w" * 100, datetime.now(UTC)
-    return Status(
+LONG, WORD, NOW = "é" * 2000, "w" * 100, datetime.now(UTC)
+
+
+def full_status(kind: str) -> Status:
+    """Return a status with every field in use and every text as long as it may be."""
+    model = resource_of(kind)
+    return model.status_type(
         observed_generation=7,
         conditions=tuple(
-            Condition(f"{number}{word}", "Unknown", word, long, observed_generation=7, last_transition_time=now)
+            Condition(f"{number}{WORD}", "Unknown", WORD, LONG, observed_generation=7, last_transition_time=NOW)
             for number in range(16)
         ),
-        applied=Applied.of(7, {"cloudProviderEndpointId": long, "privateEndpointIpAddress": long, "comment": ""}),
-        endpoint=EndpointStatus(
-            **dict.fromkeys(set(EndpointStatus.model_fields) - {"status_since"}, long), status_since=now
-        ),
+        applied=Applied.of(7, dict.fromkeys(model.fields, LONG)),
         resolved=Resolved.model_validate(
             dict.fromkeys(
-                ("projectId", "cloudProviderEndpointId", "privateEndpointIpAddress", "credentialsSource"), long
+                ("projectId", "cloudProviderEndpointId", "privateEndpointIpAddress", "credentialsSource"), LONG
             )
         ),
-        drift=tuple(DriftItem(field=f"{number}{word}", desired=long, actual=long) for number in range(8)),
+        drift=tuple(DriftItem(field=f"{number}{WORD}", desired=LONG, actual=LONG) for number in range(8)),
         last_error=LastError(
-            since=now,
-            operation=word,
+            since=NOW,
+            operation=WORD,
             http_status=599,
-            error_code=long,
-            detail=long,
+            error_code=LONG,
+            detail=LONG,
             retryable=False,
-            fields=(word,) * 8,
+            fields=(WORD,) * 8,
         ),
-        last_applied_time=now,
+        last_applied_time=NOW,
         last_handled_reconcile_at="r" * 256,
         history=tuple(
-            HistoryEntry(time=now, generation=7, cause=cause, fields=(word,) * 8, result=long)
+            HistoryEntry(time=NOW, generation=7, cause=cause, fields=(WORD,) * 8, result=LONG)
             for cause in (*Cause, Cause.EDIT, Cause.EDIT)
         ),
+        **OWN_STATUS[kind],
     )
 
 
-def test_the_fullest_status_is_taken_and_reads_back_equal(created: Mapping[str, Any], api: httpx.Client) -> None:
-    status = full_status()
+OWN_STATUS: Mapping[str, Mapping[str, Any]] = {
+    SERVERLESS: {
+        "endpoint": EndpointStatus.model_validate(
+            dict.fromkeys(set(EndpointStatus.model_fields) - {"status_since"}, LONG) | {"status_since": NOW}
+        )
+    },
+    DEDICATED: {
+        "service": dedicated.ServiceStatus.model_validate(
+            dict.fromkeys(
+                (
+                    *("id", "status", "region", "errorMessage", "endpointServiceName", "privateLinkServiceName"),
+                    "privateLinkServiceResourceId",
+                ),
+                LONG,
+            )
+            | {
+                "statusSince": NOW,
+                "origin": "Adopted",
+                "serviceAttachmentNames": (LONG,) * 100,
+                "portMappingEnabled": False,
+                "supportedRemoteRegions": (LONG,) * 35,
+            }
+        ),
+        "endpoint": dedicated.EndpointStatus.model_validate(
+            dict.fromkeys(set(dedicated.EndpointStatus.model_fields) - {"status_since"}, LONG) | {"status_since": NOW}
+        ),
+        "registrations": tuple(
+            dedicated.Registration(
+                requested_at=NOW, attempt=number, service_id=WORD, endpoint_id="e" * 300, confirmed=number > 1
+            )
+            for number in range(1, 9)
+        ),
+    },
+}
+"""The fields that only the status of a kind has."""
+
+
+def test_the_fullest_status_is_taken_and_reads_back_equal(
+    created: Mapping[str, Any], api: httpx.Client, kind: str
+) -> None:
+    status = full_status(kind)
     answer = api.put("created/status", json={**created, "status": status.to_json()}, params=STRICT)
     assert problems(answer) == []
     assert api.get("created").json()["status"] == status.to_json()
-    assert Status.parse(api.get("created").json()["status"]) == status
+    assert type(status).parse(api.get("created").json()["status"]) == status
 
 
 @pytest.mark.parametrize(
     ("status", "because"),
     [
         pytest.param({"observedGeneration": 1, "phase": "Ready"}, "status.phase", id="a field that nobody knows"),
-        pytest.param({"endpoint": {}}, "status.observedGeneration: Required value", id="no observed generation"),
+        pytest.param({"history": []}, "status.observedGeneration: Required value", id="no observed generation"),
         pytest.param(
             {"observedGeneration": 1, "history": [{}] * 6}, "status.history: Too many", id="six entries of history"
         ),
@@ -191,7 +262,7 @@ def test_a_status_that_breaks_the_schema_is_refused(
 
 
 def test_a_spec_and_a_status_are_written_apart(created: Mapping[str, Any], api: httpx.Client) -> None:
-    other = {**created, "spec": {**created["spec"], "comment": "other"}, "status": {"observedGeneration": 1}}
+    other = {**created, "spec": {**created["spec"], "driftPolicy": "Report"}, "status": {"observedGeneration": 1}}
     answer = api.put("created/status", json=other, params=STRICT).json()
     assert (answer["spec"], answer["metadata"]["generation"]) == (created["spec"], 1)
 
@@ -206,12 +277,11 @@ def object_schemas(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, 
             yield from object_schemas(f"{path}.{name}", child)
 
 
-def test_kubectl_explain_describes_every_field(control_plane: ControlPlane, crd: str) -> None:
-    (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
-    root = version["schema"]["openAPIV3Schema"]
+def test_kubectl_explain_describes_every_field(control_plane: ControlPlane, crd: str, kind: str) -> None:
+    (short,) = crds()[kind]["spec"]["names"]["shortNames"]
     explained = 0
     for name in ("spec", "status"):
-        for path, schema in object_schemas(f"spe.{name}", root["properties"][name]):
+        for path, schema in object_schemas(f"{short}.{name}", schema_of(kind)["properties"][name]):
             shown = re.sub(r"\s+", "", control_plane.kubectl("explain", path).stdout)
             for description in (child["description"] for child in (schema, *schema["properties"].values())):
                 assert re.sub(r"\s+", "", description) in shown, path
@@ -219,20 +289,40 @@ def test_kubectl_explain_describes_every_field(control_plane: ControlPlane, crd:
     assert explained > 60
 
 
+LISTED: Mapping[str, tuple[Status, Mapping[str, str], Mapping[str, str]]] = {
+    SERVERLESS: (
+        ServerlessStatus(
+            endpoint=EndpointStatus(
+                id="a" * 24, status="FAILED", cloud_provider_endpoint_id="vpce-1", error_message="no-such-endpoint"
+            )
+        ),
+        {"PROVIDER": "AWS", "INSTANCE": "ServerlessInstance0"},
+        {"ENDPOINT-ID": "a" * 24, "CLOUD-ENDPOINT": "vpce-1", "ERROR": "no-such-endpoint"},
+    ),
+    DEDICATED: (
+        dedicated.DedicatedStatus(
+            service=dedicated.ServiceStatus(id="a" * 24, status="AVAILABLE"),
+            endpoint=dedicated.EndpointStatus(id="vpce-1", status="FAILED", error_message="no-such-endpoint"),
+        ),
+        {"PROVIDER": "AWS", "REGION": "eu-west-1"},
+        {"SERVICE": "AVAILABLE", "SERVICE-ID": "a" * 24, "CLOUD-ENDPOINT": "vpce-1", "ERROR": "no-such-endpoint"},
+    ),
+}
+"""A status of each kind, and its columns without and with ``--output=wide``."""
+
+
 def test_kubectl_lists_what_people_look_for(
-    control_plane: ControlPlane, namespace: str, created: Mapping[str, Any], api: httpx.Client
+    control_plane: ControlPlane, namespace: str, created: Mapping[str, Any], api: httpx.Client, kind: str
 ) -> None:
-    now = datetime.now(UTC)
-    status = Status(
-        observed_generation=1,
-        conditions=(
-            Condition("Ready", "False", "EndpointFailed", "it failed", observed_generation=1, last_transition_time=now),
-        ),
-        endpoint=EndpointStatus(
-            id="a" * 24, status="FAILED", cloud_provider_endpoint_id="vpce-1", error_message="no-such-endpoint"
-        ),
-        resolved=Resolved(project_id="c" * 24),
-        last_applied_time=now,
+    own, narrow, wide = LISTED[kind]
+    ready = Condition("Ready", "False", "EndpointFailed", "it failed", observed_generation=1, last_transition_time=NOW)
+    status = own.model_copy(
+        update={
+            "observed_generation": 1,
+            "conditions": (ready,),
+            "resolved": Resolved(project_id="c" * 24),
+            "last_applied_time": NOW,
+        }
     )
     api.put("created/status", json={**created, "status": status.to_json()}, params=STRICT)
 
@@ -241,27 +331,29 @@ def test_kubectl_lists_what_people_look_for(
             line.split() for line in control_plane.kubectl("get", *args, f"--namespace={namespace}").stdout.splitlines()
         ]
 
-    narrow = ["NAME", "READY", "STATUS", "REASON", "PROVIDER", "INSTANCE", "AGE"]
-    wide = [*narrow, "PROJECT", "ENDPOINT-ID", "CLOUD-ENDPOINT", "ERROR", "GENERATION", "OBSERVED", "LAST-APPLIED"]
-    header, row = rows("spe")
-    assert header == narrow
-    assert row[:-1] == ["created", "False", "FAILED", "EndpointFailed", "AWS", "ServerlessInstance0"]
-    header, row = rows("serverlessprivateendpoint", "--output=wide")
-    assert header == wide
-    assert row[len(narrow) : -1] == ["c" * 24, "a" * 24, "vpce-1", "no-such-endpoint", "1", "1"]
+    names = crds()[kind]["spec"]["names"]
+    columns = {"NAME": "created", "READY": "False", "STATUS": "FAILED", "REASON": "EndpointFailed", **narrow}
+    header, row = rows(*names["shortNames"])
+    assert header == [*columns, "AGE"]
+    assert row[:-1] == [*columns.values()]
+    header, row = rows(names["singular"], "--output=wide")
+    columns = {"PROJECT": "c" * 24, **wide, "GENERATION": "1", "OBSERVED": "1"}
+    assert header[len(narrow) + 5 :] == [*columns, "LAST-APPLIED"]
+    assert row[len(narrow) + 5 : -1] == [*columns.values()]
     assert any("created" in line[0] for line in rows("atlas"))
 
 
-@pytest.mark.parametrize("field", ["projectId", "instanceName", "providerName", "endpointId"])
 def test_resources_can_be_selected_by_what_names_the_endpoint(
-    field: str, created: Mapping[str, Any], api: httpx.Client
+    created: Mapping[str, Any], api: httpx.Client, kind: str
 ) -> None:
-    def names(value: str) -> list[str]:
-        answer = api.get("", params={"fieldSelector": f"spec.{field}={value}"})
+    def names(path: str, value: str) -> list[str]:
+        answer = api.get("", params={"fieldSelector": f"{path}={value}"})
         return [item["metadata"]["name"] for item in answer.json()["items"]]
 
-    assert names(created["spec"][field]) == ["created"]
-    assert names("other") == []
+    (version,) = crds()[kind]["spec"]["versions"]
+    for path in (each["jsonPath"].removeprefix(".") for each in version["selectableFields"]):
+        assert names(path, created["spec"][path.removeprefix("spec.")]) == ["created"]
+        assert names(path, "other") == []
 
 
 def test_the_folder_of_samples_can_be_applied_as_it_is(control_plane: ControlPlane, crd: str, namespace: str) -> None:

@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
-CRD = Path(__file__).parents[2] / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
+if TYPE_CHECKING:
+    from atlas_endpoints.reconcile.resource import Resource
+
 Schema: TypeAlias = Mapping[str, Any]
+
+_CRDS = Path(__file__).parents[2] / "crds"
 
 _KNOWN = frozenset(
     {
@@ -40,16 +45,39 @@ _TYPES: Mapping[str, type] = {"object": dict, "array": list, "string": str, "int
 
 
 @cache
-def status_schema() -> Schema:
-    """The schema of ``status``."""
-    (version,) = yaml.load(CRD.read_text(encoding="utf-8"), yaml.CSafeLoader)["spec"]["versions"]
-    schema: Schema = version["schema"]["openAPIV3Schema"]["properties"]["status"]
+def crds() -> Mapping[str, Mapping[str, Any]]:
+    """The CRDs by their kinds."""
+    files = sorted(_CRDS.glob("*.yaml"), reverse=True)
+    read = (yaml.load(each.read_text(encoding="utf-8"), yaml.CSafeLoader) for each in files)
+    return {each["spec"]["names"]["kind"]: each for each in read}
+
+
+def path_of(kind: str) -> Path:
+    """The file of a CRD."""
+    spec = crds()[kind]["spec"]
+    return _CRDS / f"{spec['group']}_{spec['names']['plural']}.yaml"
+
+
+def schema_of(kind: str) -> Schema:
+    """The schema of a whole object."""
+    (version,) = crds()[kind]["spec"]["versions"]
+    schema: Schema = version["schema"]["openAPIV3Schema"]
     return schema
 
 
-def refusals(status: object) -> list[str]:
+def resource_of(kind: str) -> type[Resource]:
+    """The model of a kind, by the names of its folder and of its class."""
+    folder = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+    model: type[Resource] = getattr(import_module(f"atlas_endpoints.kinds.{folder}.resource"), kind)
+    return model
+
+
+def refusals(status: object, kind: str = "ServerlessPrivateEndpoint") -> list[str]:
     """Return why the API server would refuse a status, or silently drop parts of it; nothing when it takes all of it."""
-    return list(_check("status", status, status_schema()))
+    return list(_check("status", status, schema_of(kind)["properties"]["status"]))
+
+
+CRD = path_of("ServerlessPrivateEndpoint")
 
 
 def _check(path: str, value: Any, schema: Schema) -> Iterator[str]:

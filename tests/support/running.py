@@ -17,6 +17,7 @@ from control_plane.process import ServerGroup, wait_until
 from support import kstatus
 from support.atlas import Atlas, Place, place, seed
 from support.concurrent_cases import Env, Setup
+from support.crd import crds, path_of
 from support.observed import Recorder
 from support.operator_process import OperatorProcess
 from support.rbac import grant
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from support.fixtures import MakeEnv, MakeNamespace, MakeResources, RunOperator, StartAtlas
 
 ROOT = Path(__file__).parents[2]
-CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
-CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
-CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
 CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
 
 LONGEST = (
@@ -201,18 +199,22 @@ def _is_status_of_a_test(body: Mapping[str, Any]) -> bool:
 
 
 def install(control_plane: ControlPlane) -> None:
-    """Install the CRD, and wait until the kind is served."""
-    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", f"--filename={CRD}")
-    control_plane.wait_for_crds("serverlessprivateendpoints.atlas-endpoints.dev")
-    wait_until(
+    """Install the CRDs, and wait until the kinds are served."""
+    files = [f"--filename={path_of(kind)}" for kind in crds()]
+    plurals = [each["spec"]["names"]["plural"] for each in crds().values()]
+
+    def are_served() -> bool:
         # Unlike other commands, this one asks afresh and does not believe what kubectl remembers.
-        lambda: "serverlessprivateendpoints" in control_plane.kubectl("api-resources", "--categories=atlas").stdout,
-        "the API server to serve the kind",
-    )
+        shown = control_plane.kubectl("api-resources", "--categories=atlas").stdout
+        return all(plural in shown for plural in plurals)
+
+    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", *files)
+    control_plane.wait_for_crds(*(f"{plural}.atlas-endpoints.dev" for plural in plurals))
+    wait_until(are_served, "the API server to serve the kinds")
     with control_plane.client() as client:
         # For a moment it answers 429, "storage is (re)initializing".
-        path = "/apis/atlas-endpoints.dev/v1alpha1/serverlessprivateendpoints"
-        wait_until(lambda: client.get(path).is_success, "the API server to list the kind")
+        paths = [f"/apis/atlas-endpoints.dev/v1alpha1/{plural}" for plural in plurals]
+        wait_until(lambda: all(client.get(path).is_success for path in paths), "the API server to list the kinds")
 
 
 @pytest.fixture(scope="session")

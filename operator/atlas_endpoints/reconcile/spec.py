@@ -19,12 +19,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
+from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.controller.conditions import shorten
 from atlas_endpoints.controller.names import is_name
 
-Provider: TypeAlias = Literal["AWS", "AZURE"]
+Provider: TypeAlias = Literal["AWS", "AZURE", "GCP"]
+"""A cloud; not every kind supports all of them."""
 
 _OBJECT_ID = r"[0-9a-f]{24}"
 _INSTANCE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
@@ -41,6 +43,31 @@ _AZURE_ID = (
     rf"{_AZURE_NAME}{{1,90}}/providers/microsoft[.]network/privateendpoints/{_AZURE_NAME}{{1,80}}"
 )
 """Atlas's published pattern also requires the resource group ``privateLink``, which Atlas's own samples break."""
+_GCP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+
+CLOUD_IDS: Mapping[Provider, str] = {
+    "AWS": "the ID of an AWS VPC endpoint (`vpce-` and 17 lower-case hexadecimal digits)",
+    "AZURE": "the resource ID of an Azure private endpoint",
+    "GCP": "the name of a Google Cloud forwarding rule",
+}
+"""What ``is_cloud_id`` accepts, for people."""
+
+NO_CLOUD_ID: Mapping[Provider, str] = {
+    "AWS": (
+        "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; "
+        "leave the field out while there is none. If it is that of an Azure private endpoint, providerName is wrong"
+    ),
+    "AZURE": (
+        "must be the resource ID of an Azure private endpoint: `/subscriptions/<GUID>/resourceGroups/<group>"
+        "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none. If it begins with `vpce-`,"
+        " providerName is wrong"
+    ),
+    "GCP": (
+        "must be the name of a Google Cloud forwarding rule: at most 63 lower-case letters, digits and `-`, beginning with a "
+        "letter and not ending with `-`; leave the field out while there is none"
+    ),
+}
+"""The message about a text that ``is_cloud_id`` does not accept."""
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -58,6 +85,13 @@ def is_cloud_id(provider: Provider, text: str) -> bool:
             return matches(_AWS_ID, text)
         case "AZURE":
             return matches(_AZURE_ID, text)
+        case "GCP":
+            return is_gcp_name(text)
+
+
+def is_gcp_name(text: str) -> bool:
+    """Return whether a text is the name of a resource in Google Cloud, such as that of a forwarding rule."""
+    return matches(_GCP_NAME, text)
 
 
 def is_object_id(text: str) -> bool:
@@ -72,6 +106,18 @@ def is_ip_address(text: str) -> bool:
     except ValueError:
         return False
     return isinstance(address, ipaddress.IPv4Address) or (address.scope_id is None and address.ipv4_mapped is None)
+
+
+def ip_of(text: str | None) -> object:
+    """Return the address in a text, for comparison; a text that is no address as it is; None: it is empty."""
+    if not text:
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    # An IPv4-mapped IPv6 address is the same address.
+    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
 
 
 def _duration(value: Any) -> timedelta:
@@ -380,10 +426,51 @@ class CommonSpec(AsWritten):
         return self
 
 
+_ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of the two"
+_ADDRESS_TWICE = "may not be set together with `privateEndpointIpAddress`: keep one of the two"
+
+
+class EndpointSpec(CommonSpec):
+    """The fields with which a spec names a private endpoint in a cloud; what they may contain depends on the kind."""
+
+    cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
+    cloud_provider_endpoint_ref: CloudProviderEndpointRef | None = None
+    private_endpoint_ip_address: IpAddress | None = None
+    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None
+    output_config_map_ref: ConfigMapRef | None = None
+
+    @property
+    def has_cloud_id(self) -> bool:
+        """Whether it names a private endpoint, by its ID or by a reference."""
+        return self.cloud_provider_endpoint_id is not None or self.cloud_provider_endpoint_ref is not None
+
+    @property
+    def has_address(self) -> bool:
+        """Whether it has an address, or the source of one."""
+        return self.private_endpoint_ip_address is not None or self.private_endpoint_ip_address_from is not None
+
+    @override
+    def misfits(self) -> Iterator[tuple[str, str]]:
+        yield from super().misfits()
+        if self.cloud_provider_endpoint_id is not None and self.cloud_provider_endpoint_ref is not None:
+            yield "cloudProviderEndpointRef", _ID_TWICE
+        if self.private_endpoint_ip_address is not None and self.private_endpoint_ip_address_from is not None:
+            yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
+
+
+def duplicates(field: str, values: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Yield the items of a list that are in it before, each with a message; for ``CommonSpec.misfits``."""
+    seen = set[Any]()
+    for number, value in enumerate(values):
+        if value in seen:
+            yield f"{field}[{number}]", f"Duplicate value: {json.dumps(value)}: remove one of the two"
+        seen.add(value)
+
+
 def problems(root: str, error: ValidationError) -> Iterator[str]:
     """Yield pydantic's errors in the API server's words: the path as in YAML, what is wrong, what to do."""
     for each in error.errors(include_url=False):
-        path = ".".join((root, *map(str, each["loc"])))
+        path = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
         details = each.get("ctx", {})
         if each["type"] == "misfits":
             yield from (f"{path}.{field}: {message}" for field, message in details.items())
@@ -410,5 +497,9 @@ def _what_is_wrong(kind: str, value: object, details: dict[str, Any], *, otherwi
             return f"Invalid value: {shown}: must be of type boolean: write true or false without quotes"
         case "model_type":
             return f"Invalid value: {shown}: must be of type object"
+        case "tuple_type":
+            return f"Invalid value: {shown}: must be of type array"
+        case "too_long":
+            return f"Too many: {details['actual_length']}: must have at most {details['max_length']} items"
         case _:
             return f"Invalid value: {shown}: {otherwise}"

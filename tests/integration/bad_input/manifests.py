@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from support.cases import DEDICATED, manifest
 from support.concurrent_cases import NAME, Cases
 
 if TYPE_CHECKING:
@@ -25,6 +26,28 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 """What is wrong with a manifest of that name, and what has to be said about it: the field, the rule, the remedy."""
 
 
+DEDICATED_MISTAKES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+    "a-region-of-a-page": ("AZURE", {"region": "East US 2"}, ("spec.region", "`EU_WEST_1` or `eu-west-1`")),
+    "no-google-project": (
+        "GCP",
+        {"gcp": None},
+        ("spec.gcp", "must be set when `providerName` is GCP", "add `projectId`"),
+    ),
+    "a-rule-without-address": (
+        "GCP",
+        {"cloudProviderEndpointId": "orders"},
+        ("spec.privateEndpointIpAddress", "add the private IP address"),
+    ),
+    "its-own-remote-region": (
+        "AWS",
+        {"supportedRemoteRegions": ["EU_WEST_1"]},
+        ("spec.supportedRemoteRegions", "may not contain `region` itself", "remove it"),
+    ),
+    "a-misspelt-list": ("AWS", {"connectionString": []}, ('unknown field "spec.connectionString"',)),
+}
+"""The same about a DedicatedPrivateEndpoint of a cloud."""
+
+
 @cases
 def a_refused_manifest_names_the_field_and_the_rule(env: Env) -> None:
     """Each of them, and the one that is right goes through beside them."""
@@ -38,6 +61,9 @@ def a_refused_manifest_names_the_field_and_the_rule(env: Env) -> None:
         }
         for name, (fields, _) in {**MISTAKES, NAME: ({}, ())}.items()
     ]
+    manifests += [
+        manifest(base, fields, kind=DEDICATED, name=name) for name, (base, fields, _) in DEDICATED_MISTAKES.items()
+    ]
 
     refused = env.control_plane.kubectl(
         *("apply", f"--namespace={env.resources.namespace}", "--filename=-"),
@@ -46,12 +72,14 @@ def a_refused_manifest_names_the_field_and_the_rule(env: Env) -> None:
     )
 
     assert refused.returncode == 1
-    for name, (_, words) in MISTAKES.items():
+    expected = {name: words for name, (*_, words) in (MISTAKES | DEDICATED_MISTAKES).items()}
+    for name, words in expected.items():
         (said,) = [text for text in refused.stderr.split("\nThe ") if f'"{name}"' in text] or [
-            text for text in refused.stderr.split("\n") if name == "a-misspelt-field" and "strict decoding" in text
+            text for text in refused.stderr.split("\n") if "strict decoding" in text and words[0] in text
         ]
         assert not [each for each in words if each not in said], said
         assert not env.resources.exists(name)
+    assert not env.control_plane.kubectl("get", "dpe", f"--namespace={env.resources.namespace}").stdout
     env.becomes_ready()
 
 

@@ -8,23 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from typing_extensions import override
 
 PROJECT = "32b6e34b3d91647abb20e7b8"
-_AWS = {
-    "projectId": PROJECT,
-    "instanceName": "ServerlessInstance0",
-    "providerName": "AWS",
-    "endpointId": "5f7cac1adf5d6c6306f4b283",
+SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
+KINDS = (SERVERLESS, DEDICATED)
+_FILES = {SERVERLESS: "serverless_private_endpoint", DEDICATED: "dedicated_private_endpoint"}
+_CONNECTED = {
+    "cloudProviderEndpointId": "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
+    "/providers/Microsoft.Network/privateEndpoints/pe",
+    "privateEndpointIpAddress": "10.0.0.4",
 }
-_AZURE = {**_AWS, "providerName": "AZURE"}
-_BASES: dict[str, dict[str, Any]] = {
-    "AWS": _AWS,
-    "AZURE": _AZURE,
-    "AZURE_CONNECTED": {
-        **_AZURE,
-        "cloudProviderEndpointId": "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
-        "/providers/Microsoft.Network/privateEndpoints/pe",
-        "privateEndpointIpAddress": "10.0.0.4",
+_INSTANCE = {"projectId": PROJECT, "instanceName": "ServerlessInstance0", "endpointId": "5f7cac1adf5d6c6306f4b283"}
+_GCP = {"projectId": PROJECT, "providerName": "GCP", "region": "us-central1"}
+_BASES: dict[str, dict[str, dict[str, Any]]] = {
+    SERVERLESS: {
+        "AWS": {**_INSTANCE, "providerName": "AWS"},
+        "AZURE": {**_INSTANCE, "providerName": "AZURE"},
+        "AZURE_CONNECTED": {**_INSTANCE, "providerName": "AZURE", **_CONNECTED},
+    },
+    DEDICATED: {
+        "AWS": {"projectId": PROJECT, "providerName": "AWS", "region": "eu-west-1"},
+        "AZURE": {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH"},
+        "AZURE_CONNECTED": {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH", **_CONNECTED},
+        "GCP": {**_GCP, "gcp": {"projectId": "my-project-1"}},
+        "GCP_LEGACY": {**_GCP, "gcp": {"projectId": "my-project-1", "portMappingEnabled": False}},
     },
 }
 
@@ -43,6 +51,16 @@ class Case:
     manifest: Mapping[str, Any]
     refused: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> str:
+        kind: str = self.manifest["kind"]
+        return kind
+
+    @override
+    def __str__(self) -> str:
+        """Return the id of the test."""
+        return f"{self.kind}: {self.name}"
+
 
 @dataclass(frozen=True)
 class UpdateCase(Case):
@@ -58,20 +76,21 @@ class UpdateCase(Case):
 
 
 @cache
-def cases() -> list[Case]:
+def cases(kind: str = SERVERLESS) -> list[Case]:
+    rows = [*_rows("common.yaml"), *_rows(f"{_FILES[kind]}.yaml")]
     return [
-        Case(name=row["name"], manifest=_manifest(number, **row), refused=row.get("refused", {}))
-        for number, row in enumerate(_rows("serverless_private_endpoints.yaml"))
+        Case(name=row["name"], manifest=_manifest(number, kind=kind, **row), refused=row.get("refused", {}))
+        for number, row in enumerate(rows)
     ]
 
 
 @cache
-def update_cases() -> list[UpdateCase]:
+def update_cases(kind: str = SERVERLESS) -> list[UpdateCase]:
     """Return the rows for changes of resources that exist."""
     found = []
-    for number, row in enumerate(_rows("updates.yaml")):
+    for number, row in enumerate([*_rows("common_updates.yaml"), *_rows(f"{_FILES[kind]}_updates.yaml")]):
         without = row.get("without", [])
-        before = _manifest(number, base=row["base"], spec=row.get("before"), without=without)
+        before = _manifest(number, kind=kind, base=row["base"], spec=row.get("before"), without=without)
         after = deepcopy(before)
         after["spec"] |= row.get("set", {})
         for name in row.get("unset", []):
@@ -81,16 +100,27 @@ def update_cases() -> list[UpdateCase]:
     return found
 
 
+def each_case() -> list[Case]:
+    """Return the cases of all kinds."""
+    return [case for kind in KINDS for case in cases(kind)]
+
+
 def manifest(
-    base: str, spec: Mapping[str, Any] | None = None, *, without: tuple[str, ...] = (), name: str = "case"
+    base: str,
+    spec: Mapping[str, Any] | None = None,
+    *,
+    kind: str = SERVERLESS,
+    without: tuple[str, ...] = (),
+    name: str = "case",
 ) -> dict[str, Any]:
     """Return a manifest as the rows do: ``spec`` set over a base, ``without`` some of its fields."""
-    return _manifest(0, base=base, spec=spec, without=without, metadata={"name": name})
+    return _manifest(0, kind=kind, base=base, spec=spec, without=without, metadata={"name": name})
 
 
 def _manifest(
     number: int,
     *,
+    kind: str,
     base: str,
     spec: Mapping[str, Any] | None = None,
     without: tuple[str, ...] | list[str] = (),
@@ -99,9 +129,9 @@ def _manifest(
 ) -> dict[str, Any]:
     made: dict[str, Any] = {
         "apiVersion": "atlas-endpoints.dev/v1alpha1",
-        "kind": "ServerlessPrivateEndpoint",
+        "kind": kind,
         "metadata": {"name": f"case-{number}", **(metadata or {})},
-        "spec": {**_BASES[base], **(spec or {})},
+        "spec": {**_BASES[kind][base], **(spec or {})},
     }
     for name in without:
         del (made if name == "spec" else made["spec"])[name]

@@ -20,7 +20,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import Serverles
 from atlas_endpoints.reconcile.resource import ObjectMeta, watched_annotations
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
-from support.cases import Case, cases, manifest
+from support.cases import Case, each_case, manifest
+from support.crd import resource_of
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 OURS, MONGODBS = "atlas-endpoints.dev/reconcile-policy", "mongodb.com/atlas-reconciliation-policy"
@@ -41,14 +42,14 @@ def meta(**annotations: str) -> ObjectMeta:
 
 
 class TestParse:
-    @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+    @pytest.mark.parametrize("case", each_case(), ids=str)
     def test_validation(self, case: Case) -> None:
-        body = body_of(case.manifest)
+        body, resource = body_of(case.manifest), resource_of(case.kind)
         if not case.refused:
-            assert ServerlessPrivateEndpoint.parse(body).metadata.name == body["metadata"]["name"]
+            assert resource.parse(body).metadata.name == body["metadata"]["name"]
             return
         with pytest.raises(InvalidSpecError) as refusal:
-            ServerlessPrivateEndpoint.parse(body)
+            resource.parse(body)
         told = dict(problem.split(": ", 1) for problem in refusal.value.problems)
         assert set(told) == set(case.refused)
         assert all(because in told[field] for field, because in case.refused.items()), told

@@ -3,47 +3,34 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
 from typing_extensions import override
 
-from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
-from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, Reference, Resource, part
+from atlas_endpoints.reconcile.resource import (
+    ENDPOINT_ANNOTATION,
+    EndpointRecord,
+    Reference,
+    Resource,
+    part,
+    references_of,
+)
 from atlas_endpoints.reconcile.spec import (
-    CLOUD_ID_LIMIT,
-    CloudProviderEndpointRef,
+    NO_CLOUD_ID,
     Comment,
-    CommonSpec,
     ConfigMapRef,
+    EndpointSpec,
     InstanceName,
-    IpAddress,
     ObjectId,
-    PrivateEndpointIpAddressFrom,
-    Provider,
+    ip_of,
     is_cloud_id,
-    is_ip_address,
 )
 from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
 
 MARK = "atlas-endpoints.dev/"
 """The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
 
-_IDS: Mapping[Provider, str] = {
-    "AWS": "the ID of an AWS VPC endpoint (`vpce-` and 17 lower-case hexadecimal digits)",
-    "AZURE": "the resource ID of an Azure private endpoint",
-}
-_NO_AWS_ID = (
-    "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; "
-    "leave the field out while there is none. If it is that of an Azure private endpoint, providerName is wrong"
-)
-_NO_AZURE_ID = (
-    "must be the resource ID of an Azure private endpoint: `/subscriptions/<GUID>/resourceGroups/<group>"
-    "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none. If it begins with `vpce-`,"
-    " providerName is wrong"
-)
 _ADDRESS_ON_AWS = (
     "may only be set when `providerName` is AZURE: Atlas identifies an AWS endpoint by its ID only; remove the field"
 )
@@ -59,8 +46,6 @@ _ID_MISSING = (
     "Required value: must be set together with `privateEndpointIpAddress`: "
     "add the resource ID of the private endpoint that has this address"
 )
-_ADDRESS_TWICE = "may not be set together with `privateEndpointIpAddress`: keep one of the two"
-_ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of the two"
 
 
 class ManagedField(StrEnum):
@@ -71,7 +56,7 @@ class ManagedField(StrEnum):
     COMMENT = "comment"
 
 
-class Spec(CommonSpec):
+class Spec(EndpointSpec):
     """The spec; ``kubectl explain spe.spec`` describes each field.
 
     A ``ManagedField`` that is None is not managed: Atlas keeps its value. ``comment == ""`` clears the comment. If
@@ -79,14 +64,9 @@ class Spec(CommonSpec):
     """
 
     instance_name: InstanceName
-    provider_name: Provider
+    provider_name: Literal["AWS", "AZURE"]
     endpoint_id: ObjectId | None = None
-    cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
-    cloud_provider_endpoint_ref: CloudProviderEndpointRef | None = None
-    private_endpoint_ip_address: IpAddress | None = None
-    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None
     comment: Comment | None = None
-    output_config_map_ref: ConfigMapRef | None = None
     connection_string_config_map_ref: ConfigMapRef | None = None
 
     @property
@@ -108,26 +88,20 @@ class Spec(CommonSpec):
 
     def _misfits_of_connection(self) -> Iterator[tuple[str, str]]:
         cloud_id, address = self.cloud_provider_endpoint_id, self.private_endpoint_ip_address
-        connects = cloud_id is not None or self.cloud_provider_endpoint_ref is not None
-        has_address = address is not None or self.private_endpoint_ip_address_from is not None
-        if cloud_id is not None and self.cloud_provider_endpoint_ref is not None:
-            yield "cloudProviderEndpointRef", _ID_TWICE
-        if address is not None and self.private_endpoint_ip_address_from is not None:
-            yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
         match self.provider_name:
             case "AWS":
                 if cloud_id is not None and not is_cloud_id("AWS", cloud_id):
-                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _NO_AWS_ID
+                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, NO_CLOUD_ID["AWS"]
                 if address is not None:
                     yield ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS, _ADDRESS_ON_AWS
                 if self.private_endpoint_ip_address_from is not None:
                     yield "privateEndpointIpAddressFrom", _ADDRESS_ON_AWS
             case "AZURE":
                 if cloud_id is not None and not is_cloud_id("AZURE", cloud_id):
-                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _NO_AZURE_ID
-                if connects and not has_address:
+                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, NO_CLOUD_ID["AZURE"]
+                if self.has_cloud_id and not self.has_address:
                     yield ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS, _ADDRESS_MISSING
-                if not connects and has_address:
+                if not self.has_cloud_id and self.has_address:
                     yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _ID_MISSING
 
 
@@ -255,19 +229,7 @@ class ServerlessPrivateEndpoint(Resource, frozen=True):
     @property
     @override
     def references(self) -> Sequence[Reference]:
-        found, namespace, provider = [], self.metadata.namespace, self.spec.provider_name
-        if (reference := self.spec.cloud_provider_endpoint_ref) is not None:
-            target = reference.target(namespace)
-            expected = f"{_IDS[provider]}, as spec.providerName {provider} wants it"
-            found.append(
-                Reference("cloud_provider_endpoint_id", target, lambda text: is_cloud_id(provider, text), expected)
-            )
-        if (source := self.spec.private_endpoint_ip_address_from) is not None:
-            key = source.config_map_key_ref
-            target = Target(namespace, "", "v1", "ConfigMap", key.name, ("data", key.key))
-            expected = "an IP address such as 10.0.0.4, without white space, mask or zone"
-            found.append(Reference("private_endpoint_ip_address", target, is_ip_address, expected))
-        return found
+        return references_of(self.metadata.namespace, self.spec.provider_name, self.spec)
 
     @override
     def unconnected(self) -> Mapping[str, None]:
@@ -298,7 +260,7 @@ class ServerlessPrivateEndpoint(Resource, frozen=True):
             case ManagedField.CLOUD_PROVIDER_ENDPOINT_ID:
                 return (one or "").casefold() == (other or "").casefold()
             case ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS:
-                return _address(one) == _address(other)
+                return ip_of(one) == ip_of(other)
             case _:
                 return (one or "") == (other or "")
 
@@ -328,14 +290,3 @@ def entry_of(body: Mapping[str, Any]) -> str | None:
         return named
     reserved = part(part(body, "status"), "reservation").get("endpointId")
     return reserved if isinstance(reserved, str) else None
-
-
-def _address(text: str | None) -> object:
-    if not text:
-        return None
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return text
-    # An IPv4-mapped IPv6 address is the same address.
-    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address

@@ -1,0 +1,1 @@
+"""The kind ``DedicatedPrivateEndpoint``: everything that the operator decides about it."""

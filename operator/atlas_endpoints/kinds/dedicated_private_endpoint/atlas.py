@@ -1,0 +1,441 @@
+"""Private endpoint services, their endpoints, and clusters in the Atlas Admin API: models and requests as data. Pure.
+
+Source: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-private-endpoint-services. The published
+schemas and codes are not enforced on answers: recorded ones differ in status codes, nulls, names of regions and forms
+of ids.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from atlas_endpoints.atlas.errors import (
+    MAKE_ANEW,
+    AtlasError,
+    EndpointAbsentError,
+    InstanceNotFoundError,
+    InvalidSpecError,
+    NotServerlessError,
+)
+from atlas_endpoints.atlas.requests import Refusals, Request, path
+
+LIST = "listPrivateEndpointService"
+GET = "getPrivateEndpointService"
+CREATE = "createPrivateEndpointService"
+UPDATE = "updatePrivateEndpointService"
+DELETE = "deletePrivateEndpointService"
+GET_ENDPOINT = "getPrivateEndpoint"
+CREATE_ENDPOINT = "createPrivateEndpoint"
+DELETE_ENDPOINT = "deletePrivateEndpoint"
+GET_CLUSTER = "getCluster"
+
+_GROUP = "/api/atlas/v2/groups/{groupId}"
+_SERVICES = f"{_GROUP}/privateEndpoint/{{cloudProvider}}/endpointService"
+_SERVICE = f"{_SERVICES}/{{endpointServiceId}}"
+_ENDPOINTS = f"{_SERVICE}/endpoint"
+_ENDPOINT = f"{_ENDPOINTS}/{{endpointId}}"
+
+TEMPLATES = {
+    LIST: _SERVICES,
+    GET: _SERVICE,
+    CREATE: f"{_GROUP}/privateEndpoint/endpointService",
+    UPDATE: f"{_GROUP}/privateEndpoint/endpointService/{{endpointServiceId}}",
+    DELETE: _SERVICE,
+    GET_ENDPOINT: _ENDPOINT,
+    CREATE_ENDPOINT: _ENDPOINTS,
+    DELETE_ENDPOINT: _ENDPOINT,
+    GET_CLUSTER: f"{_GROUP}/clusters/{{clusterName}}",
+}
+"""The path of each operation, as in Atlas's API reference."""
+
+CLUSTER_VERSION = "2024-08-05"
+"""The version of the API that describes a cluster of several regions with different shards."""
+
+REFUSALS = Refusals(
+    # The names since 2020, and the older ones of the same codes.
+    absent=(
+        "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND",
+        "PRIVATE_ENDPOINT_NOT_FOUND",
+        "INTERFACE_ENDPOINT_NOT_FOUND",
+        "ENDPOINT_GROUP_NOT_FOUND",
+        "PRIVATELINK_NOT_FOUND",
+    ),
+    explanations={
+        EndpointAbsentError: "Atlas has no private endpoint service, or no endpoint in it, with this ID.",
+        InstanceNotFoundError: "The project has no cluster with this name. Correct clusterName.",
+        NotServerlessError: (
+            "The cluster is a Flex cluster, which has no private endpoints. Name a dedicated cluster in clusterName."
+        ),
+        InvalidSpecError: f"Atlas cannot parse the request: a name or an ID is malformed. To correct it, {MAKE_ANEW}.",
+    },
+)
+"""What the refusals of these calls mean."""
+
+_LONGEST = 2048
+"""The limit of a text in characters: more than a spec permits, so that a longer one differs from any."""
+
+_LONGEST_LIST = 256
+"""Items. Atlas permits 100 attachments, 90 endpoints of a service and 35 regions."""
+
+_STRING = re.compile(r"mongodb(\+srv)?://[a-zA-Z0-9.,:-]{1,4096}(/[!-~]{0,512})?")
+"""A connection string without credentials; a sharded cluster has a host for each of its nodes."""
+
+
+def _lenient_text(value: object) -> str | None:
+    if isinstance(value, bool | int | float):
+        return str(value)
+    # A lone surrogate is legal in JSON and cannot be encoded again, neither for Kubernetes nor for a log.
+    return value[:_LONGEST].encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+def _items(value: object) -> Sequence[object]:
+    return value[:_LONGEST_LIST] if isinstance(value, list | tuple) else ()
+
+
+def _lenient_texts(value: object) -> tuple[str, ...]:
+    found = (_lenient_text(each) for each in _items(value))
+    return tuple(each for each in found if each)
+
+
+def _lenient_rules(value: object) -> tuple[object, ...]:
+    return tuple(each for each in _items(value) if isinstance(each, dict | BaseModel))
+
+
+_Text = Annotated[str | None, BeforeValidator(_lenient_text)]
+_Texts = Annotated[tuple[str, ...], BeforeValidator(_lenient_texts)]
+_Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
+
+
+class ServiceState(StrEnum):
+    """The known statuses of a service."""
+
+    INITIATING = "INITIATING"
+    WAITING_FOR_USER = "WAITING_FOR_USER"
+    AVAILABLE = "AVAILABLE"
+    FAILED = "FAILED"
+    DELETING = "DELETING"
+
+
+READY = frozenset({ServiceState.AVAILABLE, ServiceState.WAITING_FOR_USER})
+"""A service with one of these accepts endpoints; its coordinates are complete."""
+
+
+class State(StrEnum):
+    """The known statuses of an endpoint; the clouds have different ones."""
+
+    NONE = "NONE"
+    PENDING_ACCEPTANCE = "PENDING_ACCEPTANCE"
+    PENDING = "PENDING"
+    INITIATING = "INITIATING"
+    VERIFIED = "VERIFIED"
+    AVAILABLE = "AVAILABLE"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+
+
+class _AsAnswered(BaseModel):
+    """A part of an answer; a field that Atlas did not send, or not in its type, has its default."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True)
+
+
+class Service(_AsAnswered):
+    """The private endpoint service of a region; its ``status`` may be a word that is no ``ServiceState``.
+
+    Attributes:
+        region_name: as Atlas spells it.
+        port_mapping_enabled: GCP only; Atlas did not send it before 2026.
+        supported_remote_regions: AWS only.
+    """
+
+    id: str
+    cloud_provider: _Text = None
+    region_name: _Text = None
+    status: _Text = None
+    error_message: _Text = None
+    endpoint_service_name: _Text = None
+    private_link_service_name: _Text = None
+    private_link_service_resource_id: _Text = None
+    service_attachment_names: _Texts = ()
+    port_mapping_enabled: _Flag = None
+    supported_remote_regions: _Texts = ()
+    interface_endpoints: _Texts = ()
+    private_endpoints: _Texts = ()
+    endpoint_group_names: _Texts = ()
+
+    @property
+    def endpoint_ids(self) -> tuple[str, ...]:
+        """The registered endpoints, by the IDs that the cloud gave them."""
+        return (*self.interface_endpoints, *self.private_endpoints, *self.endpoint_group_names)
+
+    def shows(self, endpoint_id: str) -> bool:
+        """Return whether an endpoint is registered, ignoring the letter case, which Azure does not preserve."""
+        return endpoint_id.casefold() in {each.casefold() for each in self.endpoint_ids}
+
+
+class ForwardingRule(_AsAnswered):
+    """A forwarding rule of an endpoint in Google Cloud."""
+
+    endpoint_name: _Text = None
+    ip_address: _Text = None
+    status: _Text = None
+
+
+class Endpoint(_AsAnswered):
+    """An endpoint that is registered with a service; its ``status`` may be a word that is no ``State``."""
+
+    cloud_provider: _Text = None
+    status: _Text = Field(default=None, validation_alias=AliasChoices("connectionStatus", "status"))
+    error_message: _Text = None
+    delete_requested: _Flag = None
+    interface_endpoint_id: _Text = None
+    private_endpoint_resource_id: _Text = None
+    private_endpoint_connection_name: _Text = None
+    private_endpoint_ip_address: _Text = Field(default=None, validation_alias="privateEndpointIPAddress")
+    endpoint_group_name: _Text = None
+    gcp_project_id: _Text = None
+    port_mapping_enabled: _Flag = None
+    endpoints: Annotated[tuple[ForwardingRule, ...], BeforeValidator(_lenient_rules)] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The IDs in the answer; with port mapping, the name of the group may be another than that of the rule."""
+        named = (self.interface_endpoint_id, self.private_endpoint_resource_id, self.endpoint_group_name)
+        rules = (each.endpoint_name for each in self.endpoints) if self.port_mapping_enabled is not False else ()
+        return tuple(each for each in (*named, *rules) if each)
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateStrings:
+    """The connection strings of a cluster for some of its private endpoints; none contains credentials.
+
+    Attributes:
+        endpoint_ids: the clouds' own IDs of the endpoints.
+        region: of the first one, as Atlas spells it.
+        srv_shard_optimized: AWS only, and only of a sharded cluster.
+    """
+
+    endpoint_ids: frozenset[str]
+    region: str | None = None
+    standard: str | None = None
+    srv: str | None = None
+    srv_shard_optimized: str | None = None
+
+
+def list_of(project_id: str, provider: str) -> Request:
+    """Return the LIST of the services of a provider: one bare array, no pages."""
+    return _request(LIST, "GET", None, groupId=project_id, cloudProvider=provider)
+
+
+def get_of(project_id: str, provider: str, service_id: str) -> Request:
+    """Return the GET of one service."""
+    return _request(GET, "GET", None, groupId=project_id, cloudProvider=provider, endpointServiceId=service_id)
+
+
+def creation_of(project_id: str, provider: str, region: str, *, port_mapping: bool | None = None) -> Request:
+    """Return the POST of a service; Atlas refuses a second one for the same region.
+
+    Args:
+        region: Atlas's name or the cloud's; Atlas takes both.
+        port_mapping: GCP only.
+    """
+    body: dict[str, Any] = {"providerName": provider, "region": region}
+    if port_mapping is not None:
+        body["portMappingEnabled"] = port_mapping
+    return _request(CREATE, "POST", body, groupId=project_id)
+
+
+def remote_regions_of(project_id: str, service_id: str, regions: Collection[str]) -> Request:
+    """Return the PATCH that replaces the remote regions of an AWS service.
+
+    Args:
+        regions: Atlas's names, which are the only ones that Atlas takes here; none: AWS connects none.
+    """
+    body = {"cloudProvider": "AWS", "supportedRemoteRegions": sorted(regions)}
+    return _request(UPDATE, "PATCH", body, groupId=project_id, endpointServiceId=service_id)
+
+
+def deletion_of(project_id: str, provider: str, service_id: str) -> Request:
+    """Return the DELETE of a service, which Atlas refuses while the service has endpoints."""
+    return _request(DELETE, "DELETE", None, groupId=project_id, cloudProvider=provider, endpointServiceId=service_id)
+
+
+def endpoint_of(project_id: str, provider: str, service_id: str, endpoint_id: str) -> Request:
+    """Return the GET of one endpoint."""
+    where = _place(project_id, provider, service_id)
+    return _request(GET_ENDPOINT, "GET", None, **where, endpointId=endpoint_id)
+
+
+def registration_of(project_id: str, provider: str, service_id: str, body: Mapping[str, Any]) -> Request:
+    """Return the POST that registers an endpoint; Atlas refuses a second one with the same ID.
+
+    Args:
+        body: ``aws_endpoint``, ``azure_endpoint`` or ``gcp_endpoint``.
+    """
+    return _request(CREATE_ENDPOINT, "POST", body, **_place(project_id, provider, service_id))
+
+
+def deregistration_of(project_id: str, provider: str, service_id: str, endpoint_id: str) -> Request:
+    """Return the DELETE of one endpoint, which takes Atlas a while; the endpoint in the cloud stays."""
+    where = _place(project_id, provider, service_id)
+    return _request(DELETE_ENDPOINT, "DELETE", None, **where, endpointId=endpoint_id)
+
+
+def aws_endpoint(endpoint_id: str) -> Mapping[str, Any]:
+    """Return the body that registers a VPC endpoint."""
+    return {"id": endpoint_id}
+
+
+def azure_endpoint(resource_id: str, address: str) -> Mapping[str, Any]:
+    """Return the body that registers a private endpoint of Azure."""
+    return {"id": resource_id, "privateEndpointIPAddress": address}
+
+
+def gcp_endpoint(project_id: str, group: str, rules: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the body that registers forwarding rules of Google Cloud.
+
+    Args:
+        project_id: of Google Cloud.
+        group: with port mapping, the name of the only rule.
+        rules: the addresses by the names of the rules.
+    """
+    endpoints = [{"endpointName": name, "ipAddress": address} for name, address in sorted(rules.items())]
+    return {"endpointGroupName": group, "gcpProjectId": project_id, "endpoints": endpoints}
+
+
+def cluster_of(project_id: str, name: str) -> Request:
+    """Return the GET of a cluster."""
+    where = path(TEMPLATES[GET_CLUSTER], GET_CLUSTER, groupId=project_id, clusterName=name)
+    return Request(GET_CLUSTER, "GET", where, refusals=REFUSALS, api_version=CLUSTER_VERSION)
+
+
+def listed(item: object) -> tuple[str, Service] | None:
+    """Return the id and the service in an item of a LIST, or None if it has no usable id."""
+    service = service_in(None, item)
+    return None if service is None else (service.id, service)
+
+
+def entry_name(service_id: str, endpoint_id: str) -> str:
+    """Return the entry that an endpoint is; that of a service is its id."""
+    return f"{service_id}/{endpoint_id}"
+
+
+def parts_of(entry: str) -> tuple[str, str | None]:
+    """Return the ids of the service and of the endpoint of an entry; an entry without an endpoint is a service."""
+    service_id, _, endpoint_id = entry.partition("/")
+    return service_id, endpoint_id or None
+
+
+def got(entry: str, answer: object) -> Service | Endpoint | None:
+    """Return the entry in the answer to its GET, or None if it is none or another one."""
+    service_id, endpoint_id = parts_of(entry)
+    return service_in(service_id, answer) if endpoint_id is None else endpoint_in(endpoint_id, answer)
+
+
+def service_in(service_id: str | None, answer: object) -> Service | None:
+    """Return the service in an answer, or None if it is none or another one.
+
+    The answer to a request for one service need not contain its id, but then a status.
+    """
+    if not isinstance(answer, dict):
+        return None
+    known = service_id if isinstance(answer.get("status"), str) else None
+    found = answer.get("id") or known
+    if not isinstance(found, str) or (service_id is not None and found.lower() != service_id.lower()):
+        return None
+    return Service.model_validate({**answer, "id": _lenient_text(found)}, by_alias=True, by_name=False)
+
+
+def endpoint_in(endpoint_id: str, answer: object) -> Endpoint | None:
+    """Return the endpoint in an answer, or None if it is none or another one.
+
+    The answer need not contain the ID, but then a status.
+    """
+    if not isinstance(answer, dict):
+        return None
+    present = {name: value for name, value in answer.items() if value is not None}
+    endpoint = Endpoint.model_validate(present, by_alias=True, by_name=False)
+    if not endpoint.ids:
+        return endpoint if endpoint.status is not None else None
+    return endpoint if endpoint_id.casefold() in {each.casefold() for each in endpoint.ids} else None
+
+
+def private_strings(name: str, answer: object) -> tuple[PrivateStrings, ...] | None:
+    """Return the private connection strings in an answer, or None if it is not readable as this cluster.
+
+    A cluster has no private strings until each of its regions has an endpoint.
+    """
+    if not isinstance(answer, dict) or answer.get("name") != name:
+        return None
+    strings = answer.get("connectionStrings")
+    items = strings.get("privateEndpoint") if isinstance(strings, dict) else None
+    found = (_private_strings(item) for item in items) if isinstance(items, list) else ()
+    return tuple(each for each in found if each is not None)
+
+
+def strings_for(endpoint_id: str, all_strings: Collection[PrivateStrings]) -> PrivateStrings | None:
+    """Return the connection strings for an endpoint, or None; their order has no meaning."""
+    wanted = endpoint_id.casefold()
+    return next((each for each in all_strings if wanted in {id_.casefold() for id_ in each.endpoint_ids}), None)
+
+
+def is_service_there(error: AtlasError) -> bool:
+    """Return whether Atlas refuses a second service for a region."""
+    return _code(error).endswith("ALREADY_EXISTS_FOR_REGION")
+
+
+def is_endpoint_there(error: AtlasError) -> bool:
+    """Return whether Atlas refuses to register an endpoint that is registered."""
+    return _code(error).endswith("ENDPOINT_ALREADY_EXISTS")
+
+
+def is_service_used(error: AtlasError) -> bool:
+    """Return whether Atlas refuses to delete a service because it has endpoints."""
+    return _code(error).endswith("_WITH_ENDPOINTS")
+
+
+def is_service_unready(error: AtlasError) -> bool:
+    """Return whether Atlas refuses to register an endpoint because the service does not accept any yet."""
+    return _code(error).endswith("CANNOT_ACCEPT_ENDPOINTS")
+
+
+def is_without_capacity(error: AtlasError) -> bool:
+    """Return whether Atlas has no capacity for a service at the moment."""
+    return _code(error) == "NO_CAPACITY" or "no capacity" in (error.detail or "").casefold()
+
+
+def _code(error: AtlasError) -> str:
+    return error.error_code or ""
+
+
+def _request(operation: str, method: str, body: Mapping[str, Any] | None, **segments: str) -> Request:
+    return Request(operation, method, path(TEMPLATES[operation], operation, **segments), body, REFUSALS)
+
+
+def _place(project_id: str, provider: str, service_id: str) -> Mapping[str, str]:
+    return {"groupId": project_id, "cloudProvider": provider, "endpointServiceId": service_id}
+
+
+def _private_strings(item: Any) -> PrivateStrings | None:
+    endpoints = item.get("endpoints") if isinstance(item, dict) else None
+    known = [each for each in endpoints if isinstance(each, dict)] if isinstance(endpoints, list) else []
+    ids = frozenset(text for each in known if (text := _lenient_text(each.get("endpointId"))))
+    strings = [_string(item.get(name)) for name in _STRINGS] if ids else []
+    if not any(strings):
+        return None
+    region = next((_lenient_text(each.get("region")) for each in known if each.get("region")), None)
+    return PrivateStrings(ids, region, *strings)
+
+
+_STRINGS = ("connectionString", "srvConnectionString", "srvShardOptimizedConnectionString")
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) and _STRING.fullmatch(value) else None

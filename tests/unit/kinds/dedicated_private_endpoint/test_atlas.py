@@ -1,0 +1,369 @@
+"""The calls are those of Atlas's API reference, and recorded answers are read without a loss."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, PrivateStrings, Service
+
+ANSWERS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "testdata" / "answers.yaml").read_text("utf-8"))
+PROJECT, SERVICE = "32b6e34b3d91647abb20e7b8", "5f7cac1adf5d6c6306f4b283"
+VPCE = "vpce-0123456789abcdef0"
+AZURE_ID = "/subscriptions/4e133d35/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
+GROUP = f"/api/atlas/v2/groups/{PROJECT}"
+
+REQUESTS: dict[str, tuple[Request, str, str, Mapping[str, Any] | None]] = {
+    atlas.LIST: (atlas.list_of(PROJECT, "GCP"), "GET", "/privateEndpoint/GCP/endpointService", None),
+    atlas.GET: (
+        atlas.get_of(PROJECT, "AWS", SERVICE),
+        "GET",
+        f"/privateEndpoint/AWS/endpointService/{SERVICE}",
+        None,
+    ),
+    atlas.CREATE: (
+        atlas.creation_of(PROJECT, "AWS", "eu-west-1"),
+        "POST",
+        "/privateEndpoint/endpointService",
+        {"providerName": "AWS", "region": "eu-west-1"},
+    ),
+    f"{atlas.CREATE} with port mapping": (
+        atlas.creation_of(PROJECT, "GCP", "us-central1", port_mapping=True),
+        "POST",
+        "/privateEndpoint/endpointService",
+        {"providerName": "GCP", "region": "us-central1", "portMappingEnabled": True},
+    ),
+    atlas.UPDATE: (
+        atlas.remote_regions_of(PROJECT, SERVICE, {"US_EAST_1", "EU_WEST_2"}),
+        "PATCH",
+        f"/privateEndpoint/endpointService/{SERVICE}",
+        {"cloudProvider": "AWS", "supportedRemoteRegions": ["EU_WEST_2", "US_EAST_1"]},
+    ),
+    f"{atlas.UPDATE} without regions": (
+        atlas.remote_regions_of(PROJECT, SERVICE, ()),
+        "PATCH",
+        f"/privateEndpoint/endpointService/{SERVICE}",
+        {"cloudProvider": "AWS", "supportedRemoteRegions": []},
+    ),
+    atlas.DELETE: (
+        atlas.deletion_of(PROJECT, "AZURE", SERVICE),
+        "DELETE",
+        f"/privateEndpoint/AZURE/endpointService/{SERVICE}",
+        None,
+    ),
+    atlas.GET_ENDPOINT: (
+        atlas.endpoint_of(PROJECT, "AZURE", SERVICE, AZURE_ID),
+        "GET",
+        f"/privateEndpoint/AZURE/endpointService/{SERVICE}/endpoint/" + AZURE_ID.replace("/", "%2F"),
+        None,
+    ),
+    f"{atlas.CREATE_ENDPOINT} on AWS": (
+        atlas.registration_of(PROJECT, "AWS", SERVICE, atlas.aws_endpoint(VPCE)),
+        "POST",
+        f"/privateEndpoint/AWS/endpointService/{SERVICE}/endpoint",
+        {"id": VPCE},
+    ),
+    f"{atlas.CREATE_ENDPOINT} on Azure": (
+        atlas.registration_of(PROJECT, "AZURE", SERVICE, atlas.azure_endpoint(AZURE_ID, "10.0.0.4")),
+        "POST",
+        f"/privateEndpoint/AZURE/endpointService/{SERVICE}/endpoint",
+        {"id": AZURE_ID, "privateEndpointIPAddress": "10.0.0.4"},
+    ),
+    f"{atlas.CREATE_ENDPOINT} on Google Cloud": (
+        atlas.registration_of(
+            PROJECT, "GCP", SERVICE, atlas.gcp_endpoint("my-project-1", "orders", {"b": "10.0.0.6", "a": "10.0.0.5"})
+        ),
+        "POST",
+        f"/privateEndpoint/GCP/endpointService/{SERVICE}/endpoint",
+        {
+            "endpointGroupName": "orders",
+            "gcpProjectId": "my-project-1",
+            "endpoints": [
+                {"endpointName": "a", "ipAddress": "10.0.0.5"},
+                {"endpointName": "b", "ipAddress": "10.0.0.6"},
+            ],
+        },
+    ),
+    atlas.DELETE_ENDPOINT: (
+        atlas.deregistration_of(PROJECT, "GCP", SERVICE, "orders"),
+        "DELETE",
+        f"/privateEndpoint/GCP/endpointService/{SERVICE}/endpoint/orders",
+        None,
+    ),
+    atlas.GET_CLUSTER: (atlas.cluster_of(PROJECT, "orders"), "GET", "/clusters/orders", None),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_call(name: str) -> None:
+    request, method, path, body = REQUESTS[name]
+    assert (request.operation, request.method) == (name.partition(" ")[0], method)
+    assert request.path == GROUP + path
+    assert request.body == body
+    version = "2024-08-05" if request.operation == atlas.GET_CLUSTER else "2023-01-01"
+    assert request.media_type == f"application/vnd.atlas.{version}+json"
+
+
+def test_each_operation_has_a_template_and_a_call() -> None:
+    assert {name.partition(" ")[0] for name in REQUESTS} == atlas.TEMPLATES.keys()
+
+
+SERVICES = {
+    f"{name} {number}": item
+    for name, answer in ANSWERS.items()
+    for number, item in enumerate(answer if isinstance(answer, list) else [answer])
+    if "regionName" in item
+}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_recorded_service_is_read_without_a_loss(name: str) -> None:
+    sent = SERVICES[name]
+    found = atlas.listed(sent)
+    assert found is not None
+    identifier, service = found
+    assert identifier == SERVICE
+    assert atlas.got(SERVICE, sent) == service
+    read = service.model_dump(mode="json", by_alias=True)
+    assert {key: value for key, value in read.items() if value not in (None, [])} == {
+        key: value for key, value in sent.items() if value not in (None, [])
+    }
+    assert service.endpoint_ids == ()
+
+
+def test_the_documented_endpoint_is_read() -> None:
+    sent = ANSWERS["docs-endpoint-create-aws"]
+    identifier = "vpce-08fb7e9319909ec7b"
+    assert atlas.got(atlas.entry_name(SERVICE, identifier), sent) == Endpoint(
+        status="PENDING", interface_endpoint_id=identifier, delete_requested=False
+    )
+    assert atlas.got(atlas.entry_name(SERVICE, VPCE), sent) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        pytest.param(
+            {"id": SERVICE, "interfaceEndpoints": [VPCE], "supportedRemoteRegions": ["EU_WEST_2"]},
+            Service(id=SERVICE, interface_endpoints=(VPCE,), supported_remote_regions=("EU_WEST_2",)),
+            id="AWS",
+        ),
+        pytest.param(
+            {"id": SERVICE, "privateEndpoints": [AZURE_ID], "privateLinkServiceName": "pls"},
+            Service(id=SERVICE, private_endpoints=(AZURE_ID,), private_link_service_name="pls"),
+            id="Azure",
+        ),
+        pytest.param(
+            {"id": SERVICE, "endpointGroupNames": ["orders"], "portMappingEnabled": True},
+            Service(id=SERVICE, endpoint_group_names=("orders",), port_mapping_enabled=True),
+            id="Google Cloud",
+        ),
+        pytest.param(
+            {"id": SERVICE, "status": "RESTING", "new": {"a": 1}},
+            Service(id=SERVICE, status="RESTING"),
+            id="a status that nobody knows",
+        ),
+        pytest.param(
+            {
+                "id": SERVICE,
+                "status": 5,
+                "errorMessage": ["x"],
+                "interfaceEndpoints": [None, {}, VPCE, ""],
+                "serviceAttachmentNames": "x",
+                "portMappingEnabled": "yes",
+            },
+            Service(id=SERVICE, status="5", interface_endpoints=(VPCE,)),
+            id="values of other types",
+        ),
+        pytest.param(
+            {"id": SERVICE, "error_message": "x", "cloud_provider": "x"}, Service(id=SERVICE), id="names of our own"
+        ),
+        pytest.param({"status": "AVAILABLE"}, Service(id=SERVICE, status="AVAILABLE"), id="no id, but a status"),
+        pytest.param({"id": SERVICE.upper()}, Service(id=SERVICE.upper()), id="the id in capitals"),
+        pytest.param({}, None, id="nothing"),
+        pytest.param({"id": "a" * 24, "status": "AVAILABLE"}, None, id="another service"),
+        pytest.param({"errorCode": "ODD"}, None, id="an error"),
+        pytest.param([], None, id="a list"),
+        pytest.param(None, None, id="no JSON"),
+    ],
+)
+def test_a_service_is_read_leniently(sent: object, expected: Service | None) -> None:
+    assert atlas.got(SERVICE, sent) == expected
+
+
+@pytest.mark.parametrize("item", [None, "x", [], {}, {"id": None}, {"id": 5}, {"id": ""}, {"status": "AVAILABLE"}])
+def test_an_item_of_a_list_without_an_id_is_none(item: object) -> None:
+    assert atlas.listed(item) is None
+
+
+@pytest.mark.parametrize(
+    ("identifier", "sent", "expected"),
+    [
+        pytest.param(
+            VPCE,
+            {"interfaceEndpointId": VPCE, "connectionStatus": "REJECTED", "errorMessage": "no", "cloudProvider": "AWS"},
+            Endpoint(interface_endpoint_id=VPCE, status="REJECTED", error_message="no", cloud_provider="AWS"),
+            id="AWS",
+        ),
+        pytest.param(
+            AZURE_ID.lower(),
+            {
+                "privateEndpointResourceId": AZURE_ID,
+                "privateEndpointIPAddress": "10.0.0.4",
+                "privateEndpointConnectionName": "pe.1",
+                "status": "AVAILABLE",
+                "connectionStatus": None,
+            },
+            Endpoint(
+                private_endpoint_resource_id=AZURE_ID,
+                private_endpoint_ip_address="10.0.0.4",
+                private_endpoint_connection_name="pe.1",
+                status="AVAILABLE",
+            ),
+            id="Azure, in another letter case",
+        ),
+        pytest.param(
+            "orders",
+            {"endpointGroupName": "orders", "portMappingEnabled": False, "endpoints": [{"endpointName": "a"}, None, 5]},
+            Endpoint(
+                endpoint_group_name="orders",
+                port_mapping_enabled=False,
+                endpoints=(atlas.ForwardingRule(endpoint_name="a"),),
+            ),
+            id="Google Cloud without port mapping",
+        ),
+        pytest.param(
+            "a",
+            {"endpointGroupName": "orders", "portMappingEnabled": False, "endpoints": [{"endpointName": "a"}]},
+            None,
+            id="a rule of another group",
+        ),
+        pytest.param(
+            "a",
+            {"endpointGroupName": "ignored", "portMappingEnabled": True, "endpoints": [{"endpointName": "a"}]},
+            Endpoint(
+                endpoint_group_name="ignored",
+                port_mapping_enabled=True,
+                endpoints=(atlas.ForwardingRule(endpoint_name="a"),),
+            ),
+            id="Google Cloud with port mapping, where the group is ignored",
+        ),
+        pytest.param(VPCE, {"connectionStatus": "RESTING"}, Endpoint(status="RESTING"), id="no id, but a status"),
+        pytest.param(VPCE, {"interfaceEndpointId": "vpce-1", "connectionStatus": "AVAILABLE"}, None, id="another one"),
+        pytest.param(VPCE, {}, None, id="nothing"),
+        pytest.param(VPCE, {"errorMessage": "no"}, None, id="neither id nor status"),
+        pytest.param(VPCE, [], None, id="a list"),
+    ],
+)
+def test_an_endpoint_is_read_leniently(identifier: str, sent: object, expected: Endpoint | None) -> None:
+    assert atlas.got(atlas.entry_name(SERVICE, identifier), sent) == expected
+
+
+@pytest.mark.parametrize("identifier", [VPCE, AZURE_ID, "orders"])
+def test_an_entry_is_a_service_or_an_endpoint(identifier: str) -> None:
+    assert atlas.parts_of(SERVICE) == (SERVICE, None)
+    assert atlas.parts_of(atlas.entry_name(SERVICE, identifier)) == (SERVICE, identifier)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "status", "endpoints", "name"]), inner)
+    ),
+    max_leaves=10,
+)
+
+
+@given(JSON)
+def test_no_answer_raises(answer: object) -> None:
+    atlas.listed(answer)
+    atlas.got(SERVICE, answer)
+    atlas.got(f"{SERVICE}/{VPCE}", answer)
+    atlas.private_strings("orders", answer)
+
+
+CLUSTERS = [name for name in ANSWERS if name.startswith("cluster-")]
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_a_recorded_cluster_without_endpoints_has_no_private_strings(name: str) -> None:
+    assert atlas.private_strings("orders", ANSWERS[name]) == ()
+
+
+def test_the_documented_private_strings_are_read_by_the_endpoint() -> None:
+    identifier = "vpce-0c86b555d9a233152"
+    strings = atlas.private_strings("orders", {"name": "orders", **ANSWERS["docs-cluster-private-endpoint-strings"]})
+    assert strings is not None
+    (found,) = strings
+    assert found.endpoint_ids == {identifier}
+    assert found.region == "US_EAST_1"
+    assert found.srv == "mongodb+srv://cluster1-pl-0.uzgh6.example.net"
+    assert (found.standard or "").startswith("mongodb://pl-0-us-east-1.uzgh6.example.net:1024,")
+    assert found.srv_shard_optimized is None
+    assert atlas.strings_for(identifier.upper(), (found,)) is found
+    assert atlas.strings_for(VPCE, (found,)) is None
+
+
+PRIVATE = {"endpoints": [{"endpointId": VPCE, "region": "EU_WEST_1"}]}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        pytest.param(
+            PRIVATE | {"srvShardOptimizedConnectionString": "mongodb+srv://a-pl-0-lb.example.net/?x=1"},
+            PrivateStrings(
+                frozenset({VPCE}), "EU_WEST_1", srv_shard_optimized="mongodb+srv://a-pl-0-lb.example.net/?x=1"
+            ),
+            id="one of the three",
+        ),
+        pytest.param(
+            {"endpoints": [{"endpointId": VPCE}, {"endpointId": AZURE_ID}], "srvConnectionString": "mongodb+srv://a"},
+            PrivateStrings(frozenset({VPCE, AZURE_ID}), srv="mongodb+srv://a"),
+            id="two endpoints",
+        ),
+        pytest.param(PRIVATE, None, id="no string"),
+        pytest.param(PRIVATE | {"srvConnectionString": "mongodb+srv://user:secret@a"}, None, id="with credentials"),
+        pytest.param(PRIVATE | {"srvConnectionString": "https://a"}, None, id="no connection string"),
+        pytest.param({"srvConnectionString": "mongodb+srv://a"}, None, id="no endpoints"),
+        pytest.param({"srvConnectionString": "mongodb+srv://a", "endpoints": [{}]}, None, id="no id"),
+        pytest.param(None, None, id="nothing"),
+    ],
+)
+def test_private_strings(item: object, expected: PrivateStrings | None) -> None:
+    answer = {"name": "orders", "connectionStrings": {"privateEndpoint": [item], "standardSrv": "mongodb+srv://public"}}
+    assert atlas.private_strings("orders", answer) == (() if expected is None else (expected,))
+    assert atlas.private_strings("another", answer) is None
+
+
+CODES = {
+    "PRIVATE_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION": atlas.is_service_there,
+    "PRIVATELINK_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION": atlas.is_service_there,
+    "PRIVATELINK_INTERFACE_ENDPOINT_ALREADY_EXISTS": atlas.is_endpoint_there,
+    "CANNOT_DELETE_PRIVATELINK_WITH_ENDPOINTS": atlas.is_service_used,
+    "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS": atlas.is_service_unready,
+    "NO_CAPACITY": atlas.is_without_capacity,
+}
+
+
+def error_of(code: str | None, detail: str | None = None) -> AtlasError:
+    return UpdateRejectedError("x", operation="x", http_status=409, error_code=code, detail=detail)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_refusal_means_one_thing(code: str) -> None:
+    questions = set(CODES.values())
+    assert [ask for ask in questions if ask(error_of(code))] == [CODES[code]]
+
+
+def test_without_capacity_atlas_answers_with_a_general_code() -> None:
+    assert atlas.is_without_capacity(error_of("ATLAS_GENERAL_ERROR", "Reason: No Capacity."))
+    assert not atlas.is_without_capacity(error_of("ATLAS_GENERAL_ERROR", "Reason: something else."))
+    assert not any(ask(error_of(None)) for ask in CODES.values())

@@ -1,0 +1,265 @@
+"""What a DedicatedPrivateEndpoint stands for, what is compared, and what its status shows."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, ForwardingRule, Service
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
+    DedicatedPrivateEndpoint,
+    DedicatedStatus,
+    EndpointStatus,
+    Registration,
+    ServiceStatus,
+    entry_of,
+    gcp_endpoints_text,
+)
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from support.cases import DEDICATED, manifest
+
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+SERVICE, VPCE = "5f7cac1adf5d6c6306f4b283", "vpce-0123456789abcdef0"
+AZURE_ID = manifest("AZURE_CONNECTED", kind=DEDICATED)["spec"]["cloudProviderEndpointId"]
+REF = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "orders"}
+GROUP = {
+    "projectId": "my-project-1",
+    "portMappingEnabled": False,
+    "endpointGroupName": "orders",
+    "endpoints": [{"name": "orders-1", "ipAddress": "10.0.0.6"}, {"name": "orders-0", "ipAddress": "fd00:0::5"}],
+}
+RULE = {"cloudProviderEndpointId": "orders", "privateEndpointIpAddress": "10.0.0.4"}
+
+
+def body(base: str = "AWS", spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    made = manifest(base, spec, kind=DEDICATED)
+    metadata = {"namespace": "default", "uid": "0c2cbb4e", "generation": 1, "resourceVersion": "7"}
+    return made | {"metadata": metadata | made["metadata"], "status": {"observedGeneration": 1, **status}}
+
+
+def resource(base: str = "AWS", spec: dict[str, Any] | None = None, **status: Any) -> DedicatedPrivateEndpoint:
+    return DedicatedPrivateEndpoint.parse(body(base, spec, **status))
+
+
+READY: dict[str, Any] = {"service": {"id": SERVICE}}
+RESOLVED: dict[str, Any] = {"resolved": {"cloudProviderEndpointId": VPCE}}
+ENTRIES = [
+    pytest.param(body("AWS"), None, "service/EU_WEST_1", id="nothing is known"),
+    pytest.param(body("AWS", **READY), None, "service/EU_WEST_1", id="the service alone"),
+    pytest.param(
+        body("AWS", {"cloudProviderEndpointId": VPCE}), None, "service/EU_WEST_1", id="the private endpoint alone"
+    ),
+    pytest.param(body("AWS", {"cloudProviderEndpointId": VPCE}, **READY), f"{SERVICE}/{VPCE}", None, id="both"),
+    pytest.param(body("AZURE_CONNECTED", **READY), f"{SERVICE}/{AZURE_ID}", None, id="the ID as it is written"),
+    pytest.param(body("GCP", RULE, **READY), f"{SERVICE}/orders", None, id="a forwarding rule"),
+    pytest.param(body("GCP_LEGACY", {"gcp": GROUP}, **READY), f"{SERVICE}/orders", None, id="a group"),
+    pytest.param(body("GCP"), None, "service/CENTRAL_US", id="the service with port mapping"),
+    pytest.param(body("GCP_LEGACY"), None, "service/CENTRAL_US/legacy", id="the service without port mapping"),
+    pytest.param(
+        body("AWS", {"cloudProviderEndpointRef": REF}, **READY, **RESOLVED),
+        f"{SERVICE}/{VPCE}",
+        None,
+        id="what a reference resolved to",
+    ),
+    pytest.param(
+        body("AWS", {"cloudProviderEndpointRef": REF}, **READY),
+        None,
+        "service/EU_WEST_1",
+        id="a reference that leads nowhere",
+    ),
+    pytest.param(body("AWS", **READY, **RESOLVED), None, "service/EU_WEST_1", id="a private endpoint that was removed"),
+]
+
+
+@pytest.mark.parametrize(("given", "entry", "written_as"), ENTRIES)
+def test_the_entry_is_that_of_the_plain_object(
+    given: dict[str, Any], entry: str | None, written_as: str | None
+) -> None:
+    parsed = DedicatedPrivateEndpoint.parse(given)
+    assert parsed.entry == entry
+    assert entry_of(given) == entry
+    assert parsed.written_as == (entry or written_as)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"spec": 7, "status": []}, {"spec": {"gcp": []}, "status": {"service": {"id": 5}}}]
+)
+def test_an_object_of_any_shape_has_no_entry(given: dict[str, Any]) -> None:
+    assert entry_of(given) is None
+
+
+@pytest.mark.parametrize(
+    ("base", "spec", "desired"),
+    [
+        ("AWS", {}, {}),
+        ("AWS", {"cloudProviderEndpointId": VPCE}, {"cloudProviderEndpointId": VPCE}),
+        ("AZURE_CONNECTED", {}, {"cloudProviderEndpointId": AZURE_ID, "privateEndpointIpAddress": "10.0.0.4"}),
+        ("GCP", RULE, RULE),
+        (
+            "GCP_LEGACY",
+            {"gcp": GROUP},
+            {"cloudProviderEndpointId": "orders", "gcpEndpoints": "orders-0=fd00::5,orders-1=10.0.0.6"},
+        ),
+        ("GCP_LEGACY", {}, {}),
+    ],
+)
+def test_what_is_compared(base: str, spec: dict[str, Any], desired: dict[str, str]) -> None:
+    assert resource(base, spec).spec.desired == desired
+
+
+def rules(**addresses: str) -> tuple[ForwardingRule, ...]:
+    return tuple(ForwardingRule(endpoint_name=name, ip_address=address) for name, address in addresses.items())
+
+
+SHOWN = [
+    pytest.param(
+        ("AWS", {"cloudProviderEndpointId": VPCE}),
+        Endpoint(interface_endpoint_id=VPCE),
+        {"cloudProviderEndpointId": VPCE},
+        id="AWS",
+    ),
+    pytest.param(
+        ("AZURE_CONNECTED", {}),
+        Endpoint(private_endpoint_resource_id=AZURE_ID.upper(), private_endpoint_ip_address="10.0.0.5"),
+        {"cloudProviderEndpointId": AZURE_ID.upper(), "privateEndpointIpAddress": "10.0.0.5"},
+        id="Azure",
+    ),
+    pytest.param(
+        ("GCP", RULE),
+        Endpoint(endpoint_group_name="ignored", port_mapping_enabled=True, endpoints=rules(orders="10.0.0.4")),
+        RULE,
+        id="Google Cloud",
+    ),
+    pytest.param(
+        ("GCP_LEGACY", {"gcp": GROUP}),
+        Endpoint(
+            endpoint_group_name="orders",
+            port_mapping_enabled=False,
+            endpoints=rules(**{"orders-1": "10.0.0.6", "orders-0": "fd00::5"}),
+        ),
+        {"cloudProviderEndpointId": "orders", "gcpEndpoints": "orders-0=fd00::5,orders-1=10.0.0.6"},
+        id="Google Cloud without port mapping",
+    ),
+    pytest.param(
+        ("AWS", {"cloudProviderEndpointId": VPCE}),
+        Endpoint(status="AVAILABLE"),
+        {"cloudProviderEndpointId": VPCE},
+        id="an answer without an ID is about the endpoint that was asked for",
+    ),
+    pytest.param(("AWS", {}), Service(id=SERVICE), {}, id="a service has no managed fields"),
+]
+
+
+@pytest.mark.parametrize(("given", "value", "shown"), SHOWN)
+def test_what_atlas_shows(given: tuple[str, dict[str, Any]], value: Service | Endpoint, shown: dict[str, str]) -> None:
+    found = resource(*given).shown(value)
+    assert {field: text for field, text in found.items() if text is not None} == shown
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "other", "same"),
+    [
+        ("cloudProviderEndpointId", AZURE_ID, AZURE_ID.upper(), True),
+        ("cloudProviderEndpointId", VPCE, "vpce-1123456789abcdef0", False),
+        ("privateEndpointIpAddress", "fd00::4", "FD00:0:0::4", True),
+        ("privateEndpointIpAddress", "10.0.0.4", "10.0.0.5", False),
+        ("privateEndpointIpAddress", None, "", True),
+        ("gcpEndpoints", "a=10.0.0.4", "a=10.0.0.4", True),
+        ("gcpEndpoints", "a=10.0.0.4", None, False),
+    ],
+)
+def test_values_are_compared_by_meaning(field: str, one: str | None, other: str | None, same: bool) -> None:
+    assert resource().same(field, one, other) is same
+    assert resource().same(field, other, one) is same
+
+
+def test_many_forwarding_rules_still_fit_into_a_status_and_differ() -> None:
+    many = {f"a-forwarding-rule-{number}": f"10.0.0.{number}" for number in range(100)}
+    text, other = gcp_endpoints_text(many), gcp_endpoints_text(many | {"a-forwarding-rule-7": "10.0.1.7"})
+    assert text.startswith("100 forwarding rules, sha256:")
+    assert text != other
+    assert gcp_endpoints_text(dict(reversed(many.items()))) == text
+    assert EndpointStatus(id="orders", gcp_endpoints=text).gcp_endpoints == text
+
+
+def test_another_text_of_a_failure_changes_no_decision() -> None:
+    one, other = Endpoint(status="REJECTED", error_message="a"), Endpoint(status="REJECTED", error_message="b")
+    assert resource().basis(one) == resource().basis(other)
+    assert resource().basis(Endpoint(status="AVAILABLE")) != resource().basis(one)
+
+
+def registration(endpoint_id: str = VPCE, **fields: Any) -> Registration:
+    return Registration(requested_at=NOON, service_id=SERVICE, endpoint_id=endpoint_id, **fields)
+
+
+def test_the_creation_is_the_registration_that_atlas_has_not_shown() -> None:
+    shown, new = registration("vpce-0", confirmed=True), registration()
+    assert DedicatedStatus(registrations=(shown, new)).creation == new
+    assert DedicatedStatus(registrations=(shown,)).creation is None
+
+
+def test_a_resource_creates_its_own_endpoint_if_the_operator_registered_it() -> None:
+    registered = {"registrations": [registration().to_json()]}
+    spec = {"cloudProviderEndpointId": VPCE}
+    assert resource("AWS", spec, **READY, **registered).creates_its_own
+    assert not resource("AWS", spec, **READY).creates_its_own
+    assert not resource("AWS", {"cloudProviderEndpointId": VPCE[:-1] + "1"}, **READY, **registered).creates_its_own
+
+
+@pytest.mark.parametrize(
+    ("status", "bound"),
+    [({}, False), (RESOLVED, False), (READY, True), ({"registrations": [registration().to_json()]}, True)],
+)
+def test_a_resource_is_bound_to_its_project_by_a_service_or_a_registration(status: dict[str, Any], bound: bool) -> None:
+    assert resource(**status).is_bound is bound
+
+
+def test_references_lead_to_the_private_endpoint_and_to_its_address() -> None:
+    source = {"configMapKeyRef": {"name": "orders-address", "key": "ip"}}
+    spec = {
+        "cloudProviderEndpointRef": {
+            "apiVersion": "compute.cnrm.cloud.google.com/v1beta1",
+            "kind": "ComputeForwardingRule",
+            "name": "orders",
+            "fieldPath": ".metadata.name",
+        },
+        "privateEndpointIpAddressFrom": source,
+    }
+    rule, address = resource("GCP", spec).references
+    assert (rule.field, rule.target.kind, rule.target.path) == (
+        "cloud_provider_endpoint_id",
+        "ComputeForwardingRule",
+        ("metadata", "name"),
+    )
+    assert rule.is_valid("orders")
+    assert not rule.is_valid("Orders")
+    assert "forwarding rule" in rule.expected
+    assert (address.field, address.target.path) == ("private_endpoint_ip_address", ("data", "ip"))
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"), [("INITIATING", ()), ("WAITING_FOR_USER", ("a", "b")), ("AVAILABLE", ("a", "b"))]
+)
+def test_service_attachments_are_shown_when_they_are_complete(status: str, shown: tuple[str, ...]) -> None:
+    service = Service(id=SERVICE, status=status, region_name="CENTRAL_US", service_attachment_names=("a", "b"))
+    found = ServiceStatus.of(service, NOON, "Created")
+    assert found.service_attachment_names == shown
+    assert (found.region, found.origin, found.status_since) == ("CENTRAL_US", "Created", NOON)
+
+
+def test_a_status_of_another_version_is_read_as_far_as_it_is_readable() -> None:
+    raw = {
+        "service": {"id": SERVICE, "origin": "Found"},
+        "registrations": [{"serviceId": "x"}, registration().to_json()],
+    }
+    read = DedicatedStatus.parse(raw, now=NOON + timedelta(days=1))
+    assert read == DedicatedStatus(service=ServiceStatus(id=SERVICE), registrations=(registration(),))
+
+
+def test_a_problem_names_the_item_of_a_list_as_the_api_server_does() -> None:
+    with pytest.raises(InvalidSpecError) as refusal:
+        resource(spec={"supportedRemoteRegions": ["us-east-1", "eu west 2", 7]})
+    assert [problem.split(": ")[0] for problem in refusal.value.problems] == [
+        "spec.supportedRemoteRegions[1]",
+        "spec.supportedRemoteRegions[2]",
+    ]
