@@ -279,7 +279,7 @@ class ServedKind:
         settings = core.settings
         self.kind = kind
         self._queue, self._loop, self._observer = core.queue, core.loop, core.observer
-        self.cache = Cache(watched_annotations, kind.entry_of)
+        self.cache = Cache(watched_annotations, kind.found_by)
         self.resync = Resync(
             self.cache,
             core.gateway,

@@ -18,16 +18,13 @@ if TYPE_CHECKING:
 NAMESPACE = "shop"
 
 
-def key_for(name: str) -> Key:
-    return Key("ServerlessPrivateEndpoint", NAMESPACE, name)
-
-
 class Cluster:
     """Keeps resources.
 
     Args:
         random: decides how long calls take and which of them fail.
         now: wall-clock time as RFC 3339 has it.
+        named: apiVersion and kind of the resources.
 
     Attributes:
         objects: as they are.
@@ -42,8 +39,9 @@ class Cluster:
         wanted_delete: the uids of those that have ever had the policy to take their endpoint along.
     """
 
-    def __init__(self, random: Random, now: Callable[[], str]) -> None:
+    def __init__(self, random: Random, now: Callable[[], str], named: Mapping[str, str] = NAMED) -> None:
         self._random = random
+        self._named = named
         self._now = now
         self.objects: dict[Key, dict[str, Any]] = {}
         self.watcher: Callable[[str, Body], None] | None = None
@@ -59,19 +57,29 @@ class Cluster:
         self._version = 100
         self._uids = 0
 
+    def key(self, name: str, namespace: str = NAMESPACE) -> Key:
+        """Return the key of a resource."""
+        return Key(self._named["kind"], namespace, name)
+
     # What people do.
 
-    def apply(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None) -> None:
+    def apply(
+        self,
+        name: str,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, str] | None = None,
+        namespace: str = NAMESPACE,
+    ) -> None:
         """Create a resource, or change its spec; a field that is ``None`` is left out."""
-        key = key_for(name)
+        key = self.key(name, namespace)
         known = self.objects.get(key)
         wanted = {name: value for name, value in spec.items() if value is not None}
         if known is None:
             self._uids += 1
             self.objects[key] = {
-                **NAMED,
+                **self._named,
                 "metadata": {
-                    "namespace": NAMESPACE,
+                    "namespace": namespace,
                     "name": name,
                     "uid": f"uid-{self._uids}",
                     "generation": 1,
@@ -89,18 +97,18 @@ class Cluster:
 
     def edit(self, name: str, **fields: Any) -> None:
         """Change fields of a spec; ``None`` removes one."""
-        self.apply(name, {**self.objects[key_for(name)]["spec"], **fields})
+        self.apply(name, {**self.objects[self.key(name)]["spec"], **fields})
 
     def annotate(self, name: str, **annotations: str) -> None:
         """Set annotations of ours, named with underscores."""
-        key = key_for(name)
+        key = self.key(name)
         for each, value in annotations.items():
             self.objects[key]["metadata"]["annotations"][f"atlas-endpoints.dev/{each.replace('_', '-')}"] = value
         self._changed("MODIFIED", key)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, namespace: str = NAMESPACE) -> None:
         """Delete a resource: at once, or when its finalizers are gone."""
-        key = key_for(name)
+        key = self.key(name, namespace)
         metadata = self.objects[key]["metadata"]
         if "deletionTimestamp" in metadata:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.core import Core, Objects
@@ -12,9 +12,14 @@ from atlas_endpoints.settings import OperatorSettings
 from support.ports import NoAnnotations, NoObserver, OneSecret
 from support.targets import NoConfigMaps, NoTargets
 
+if TYPE_CHECKING:
+    from atlas_endpoints.reconcile.kind import Kind
 
-def core_of(objects: Objects, *, settings: OperatorSettings | None = None, **ports: Any) -> Core:
-    """Return a core of the one kind, whose resources ``objects`` holds."""
+
+def core_of(
+    objects: Objects, *, settings: OperatorSettings | None = None, kind: Kind[Any] = KIND, **ports: Any
+) -> Core:
+    """Return a core of one kind, whose resources ``objects`` holds."""
     defaults: dict[str, Any] = {
         "client": None,
         "secrets": OneSecret(),
@@ -26,4 +31,4 @@ def core_of(objects: Objects, *, settings: OperatorSettings | None = None, **por
         "random": Random(1),  # noqa: S311  # jitter
         "dropped": lambda _: None,
     }
-    return Core(settings or OperatorSettings(), [KIND], objects=lambda _: objects, **defaults | ports)
+    return Core(settings or OperatorSettings(), [kind], objects=lambda _: objects, **defaults | ports)

@@ -24,6 +24,8 @@ HEALS_BY_ITSELF = frozenset(
         "ReservationRequested",
         "Initiating",
         "WaitingForCloudEndpoint",
+        "ServiceInitiating",
+        "NoCapacity",
         "Deleting",
         "RateLimited",
         "AtlasUnavailable",
@@ -50,6 +52,7 @@ OTHERS_MAY_HEAL = frozenset(
 A_PERSON_MUST_ACT = frozenset(
     {
         "EndpointFailed",
+        "ServiceFailed",
         "UpdateRejected",
         "InvalidSpec",
         "APIGone",

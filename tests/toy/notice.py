@@ -1,6 +1,6 @@
 """The kind ``Notice``: a notice of an Atlas project, with a text and a color. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -111,9 +111,9 @@ class Notices(Kind[NoticeResource]):
         return named if isinstance(named, str) else None
 
     @override
-    def shown_in(self, status: Mapping[str, Any]) -> str | None:
-        found: str | None = (status.get("notice") or {}).get("id")
-        return found
+    def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
+        found = (status.get("notice") or {}).get("id")
+        return () if found is None else (found,)
 
     @override
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import certifi
 import pytest
 
+pytest.register_assert_rewrite("unit.reconcile.cases", "unit.kinds.dedicated_private_endpoint.cases")
+
 
 @pytest.fixture(scope="session")
 def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -33,6 +33,7 @@ from atlas_endpoints.atlas.errors import (
     InvalidSpecError,
     IPNotAllowedError,
     MissingRoleError,
+    NoCapacityError,
     NotServerlessError,
     ProjectNotFoundError,
     RateLimitedError,
@@ -307,6 +308,11 @@ _UNPARSABLE = _Row(
     InvalidSpecError, "Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {wrong_field}."
 )
 _REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. Correct the fields that it names.")
+_NO_CAPACITY = _Row(
+    NoCapacityError,
+    "Atlas has no capacity for it in this region now. The operator tries again at each sync interval. If that lasts, ask"
+    " MongoDB's support.",
+)
 _ABSENT = _Row(EndpointAbsentError, "Atlas has no entry of this id.")
 
 _BY_CODE: Mapping[str, _Row] = {
@@ -375,7 +381,7 @@ _TOKEN_BY_STATUS: Mapping[int, _Row] = {
 def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collection[str] = ()) -> AtlasError:
     """Return the error for a refusal of the API; ``hide`` are secrets that a foreign server might echo."""
     body = error_body_from(refusal.body)
-    row = _row(refusal, body.code or "", request)
+    row = _row(refusal, body, request)
     row = replace(row, template=request.refusals.explanations.get(row.error, row.template))
     return _error(row, refusal, body, operation=request.operation, writes=request.writes, now=now, hide=hide)
 
@@ -410,8 +416,8 @@ def bounded_code(code: str | None, request: Request) -> str | None:
     return code if known else "other"
 
 
-def _row(refusal: Refusal, code: str, request: Request) -> _Row:
-    status = refusal.status
+def _row(refusal: Refusal, body: ErrorBody, request: Request) -> _Row:
+    status, code = refusal.status, body.code or ""
     if (intermediate := _intermediate(refusal)) is not None:
         return intermediate
     if code.endswith(request.refusals.absent) and status in {400, 404}:
@@ -419,7 +425,7 @@ def _row(refusal: Refusal, code: str, request: Request) -> _Row:
     if (row := _BY_CODE.get(code) or _BY_STATUS.get(status)) is not None:
         return row
     if status in {400, 409, 422} and request.writes:
-        return _REJECTED
+        return _NO_CAPACITY if "no capacity" in (body.detail or "").casefold() else _REJECTED
     if status in {400, 422} and code:
         return _UNPARSABLE
     return _UNAVAILABLE

@@ -77,6 +77,8 @@ class AtlasError(Exception):
 
     reason = "AtlasUnavailable"
     retry = Retry.BACKOFF
+    at_least = 0.0
+    """Seconds of the shortest backoff."""
 
     def __init__(
         self,
@@ -216,6 +218,13 @@ class UpdateRejectedError(AtlasError):
 
     reason = "UpdateRejected"
     retry = Retry.ON_CHANGE
+
+
+class NoCapacityError(AtlasError):
+    """Atlas has no capacity for it now; it often has later."""
+
+    reason = "NoCapacity"
+    at_least = 300.0
 
 
 class APIGoneError(AtlasError):

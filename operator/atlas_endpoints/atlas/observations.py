@@ -48,7 +48,7 @@ class View(Generic[V]):
     """The observations of a scope.
 
     Attributes:
-        entries: by their ids.
+        entries: by their ids. ``<id>/<id of a part>`` is a part of an entry, which no LIST shows, only a GET.
         began: the moment of the newest successful LIST.
         skipped: items of the last LIST without a usable id.
         label: returns the second key by which an entry is found, or None.
@@ -65,9 +65,10 @@ class View(Generic[V]):
         seen = self.entries.get(entry)
         return None if seen is None else seen.value
 
-    def showing(self, entry: str, seen: Seen[V]) -> "View[V]":
-        """Return a copy with one more observation."""
-        return replace(self, entries={**self.entries, entry: seen})
+    def showing(self, entry: str, seen: Seen[V] | None) -> "View[V]":
+        """Return a copy with this observation of an entry, or with none of it."""
+        others = {name: each for name, each in self.entries.items() if name != entry}
+        return replace(self, entries=others if seen is None else {**others, entry: seen})
 
     @cached_property
     def labelled(self) -> Mapping[str, tuple[V, ...]]:
@@ -279,18 +280,25 @@ class ObservationCache:
         self._unknown = {key: since for key, since in self._unknown.items() if since > too_old}
 
 
+def is_part(entry: str) -> bool:
+    """Return whether an entry is a part of another one."""
+    return "/" in entry
+
+
 def merged(
     known: Mapping[str, Seen[V]], listing: Listing[V], began: float, *, written: Container[Hashable]
 ) -> dict[str, Seen[V]]:
     """Return the observations of a scope after a LIST that began at a moment: its items, except for later observations.
 
-    ``written`` are the entries that were written since.
+    The parts of its items stay as they were observed. ``written`` are the entries that were written since.
     """
     # A recent proof of absence outlasts a LIST that does not show the entry.
     newer = {
         name: seen
         for name, seen in known.items()
-        if seen.at > began or (seen.value is None and seen.at > began - ABSENT)
+        if seen.at > began
+        or (seen.value is None and seen.at > began - ABSENT)
+        or (is_part(name) and name.partition("/")[0] in listing.entries)
     }
     listed = {name: Seen(value, began) for name, value in listing.entries.items() if name not in written}
     return {**newer, **{name: seen for name, seen in listed.items() if name not in newer or newer[name].at < began}}

@@ -4,7 +4,7 @@ Watch events and LISTs feed it. They may come late, twice, out of order or from 
 in time, and only a change that matters to a reconcile counts as one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any, NamedTuple, TypeAlias
@@ -107,11 +107,11 @@ class Cache:
 
     Args:
         watched: returns the annotations whose change triggers a reconcile.
-        index: returns the value by which :meth:`found_by` finds an object, or None.
+        index: returns the values by which :meth:`found_by` finds an object.
     """
 
     def __init__(
-        self, watched: Callable[[Body], Mapping[str, str]], index: Callable[[Body], str | None] = lambda _: None
+        self, watched: Callable[[Body], Mapping[str, str]], index: Callable[[Body], Collection[str]] = lambda _: ()
     ) -> None:
         self._watched = watched
         self._index = index
@@ -132,7 +132,7 @@ class Cache:
         return self._bodies.get(key)
 
     def found_by(self, value: str) -> list[Body]:
-        """Return the objects with this value of ``index``."""
+        """Return the objects with this value among those of ``index``."""
         return [self._bodies[key] for key in self._indexed.get(value, ())]
 
     def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
@@ -199,18 +199,19 @@ class Cache:
     def _keep(self, key: Key, body: Body | None) -> None:
         """Replace a cached object, or remove it (None)."""
         known = self._bodies.get(key)
-        before = None if known is None else self._index(known)
-        after = None if body is None else self._index(body)
-        if before is not None and before != after:
-            self._indexed[before].discard(key)
-            if not self._indexed[before]:
-                del self._indexed[before]
+        before = () if known is None else self._index(known)
+        after = () if body is None else self._index(body)
+        for value in before:
+            if value not in after:
+                self._indexed[value].discard(key)
+                if not self._indexed[value]:
+                    del self._indexed[value]
         if body is not None:
             self._bodies[key] = body
         elif known is not None:
             del self._bodies[key]
-        if after is not None:
-            self._indexed.setdefault(after, set()).add(key)
+        for value in after:
+            self._indexed.setdefault(value, set()).add(key)
 
     def _gone(self, uid: str) -> None:
         for comparison in self._comparisons:

@@ -18,6 +18,7 @@ from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.reasons import FAILURES, Reason
+from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Creation, find
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ class Converger:
         )
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND:
             _raise_absence(facts, decision)
-        if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
+        creates = decision.write is not None and decision.write.creates is not None
+        if (decision.seen is not None or creates) and (claim := self._gatherer.claim(facts)) is not None:
             self._ports.limiter.release(resource.key)
             if isinstance(claim, Owner) and resource.entry_release is not None:
                 return self._reserve_own(facts, resource.entry_release)
@@ -61,7 +63,7 @@ class Converger:
         if write.creates is not None:
             return await self._create(facts, decision, write, write.creates, armed=armed_for is not None)
         if write.surplus is not None:
-            return await self._discard(facts, decision, write, write.surplus)
+            return await self._discard(facts, decision, write)
         if write.cause is Cause.DRIFT and not facts.forced:
             wait = self._ports.limiter.wait_to_correct(resource.key)
             if wait:
@@ -112,16 +114,16 @@ class Converger:
                     extra=LogFields(key=str(resource.key)),
                 )
             else:
-                self._ports.record(resource.named, events.discarded(write.surplus))
+                self._ports.record(resource.named, events.discarded(write))
         return summarize.of_decision(self._kind, facts, decision)
 
-    async def _discard(self, facts: Facts[Any], decision: Decision, write: Write, surplus: str) -> Outcome:
+    async def _discard(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
         """Delete a surplus entry before one of the two is adopted."""
         resource = facts.resource
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         await self._write(facts, write)
-        self._ports.record(resource.named, events.discarded(surplus))
+        self._ports.record(resource.named, events.discarded(write))
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _create(
@@ -151,8 +153,12 @@ class Converger:
             if error.unknown_outcome:
                 facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
                 intent = Creation(requested_at=self._ports.clock.now(), attempt=intent.attempt)
-                return self.failed(facts, error, own=self._kind.intended(intent))
+                return self.failed(facts, error, own=self._kind.intended(facts, creates, intent))
             facts = facts.after(Done(write, WriteOutcome.REFUSED, error=error))
+            if self._kind.is_outdated(error):
+                self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
+                state = State(creates.reason, creates.searched, RequeueAfter(POLL_FIRST))
+                return summarize.of_decision(self._kind, facts, Decision(state, own=self._kind.not_created(facts)))
             return self.failed(facts, error, own=self._kind.not_created(facts))
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
@@ -166,11 +172,12 @@ class Converger:
         """
         intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
         self.intents.arm(facts.resource.key, intent)
-        own, previous = self._kind.intended(intent), facts.previous
+        own, previous = self._kind.intended(facts, creates, intent), facts.previous
         ready, last = find(previous, "Ready"), previous.last_error
         operation = decision.write.request.operation if decision.write is not None else None
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
-        outcome = summarize.of_decision(self._kind, facts, Decision(state, own=own))
+        intended = replace(decision, state=state, write=None, own=own)
+        outcome = summarize.of_decision(self._kind, facts, intended)
         is_retry = last is not None and last.operation == operation
         # Another version of the operator may have written a reason that this one does not know.
         if (
@@ -211,18 +218,24 @@ class Converger:
             # The resource was deleted, or its labels changed, during the observation.
             return status_unchanged(facts.generation, NoRequeue())
         self.changes.before(facts, write, before)
-        done = Done(write, WriteOutcome.CONFIRMED, before=resource.shown(before))
+        shown = {} if before is None else resource.shown(before)
+        done = Done(write, WriteOutcome.CONFIRMED, before=shown)
         try:
-            _, answer = await self._write(facts, write)
+            entry, answer = await self._write(facts, write)
         except EndpointAbsentError as error:
+            if write.request.method == "DELETE":
+                return status_unchanged(facts.generation, RequeueAfter(0.0))
             seen = await self._observe_now(facts)
             return self.failed(facts, failures.contradicting(error), seen=seen)
         except UpdateRejectedError as error:
             # The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported.
             # A refusal that the status already reports needs no observation.
+            if self._kind.is_outdated(error):
+                self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
+                return status_unchanged(facts.generation, RequeueAfter(0.0))
             if not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
                 seen = await self._observe_now(facts)
-                if resource.basis(seen) != resource.basis(before):
+                if _basis(resource, seen) != _basis(resource, before):
                     return status_unchanged(facts.generation, RequeueAfter(0.0))
             refused = failures.refused_fields(error, tuple(write.fields), resource.connection)
             facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
@@ -234,7 +247,7 @@ class Converger:
             return self.failed(facts, error, seen=before)
         self._settle(facts)
         self.changes.after(facts, write, before, answer)
-        facts = facts.after(replace(done, answer=answer), entry=resource.entry)
+        facts = facts.after(replace(done, answer=answer), entry=entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     async def _observe_now(self, facts: Facts[Any]) -> Any:
@@ -258,6 +271,10 @@ class Converger:
 
     def _settle(self, facts: Facts[Any]) -> None:
         self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
+
+
+def _basis(resource: Resource, value: object | None) -> object | None:
+    return None if value is None else resource.basis(value)
 
 
 def _raise_absence(facts: Facts[Any], decision: Decision) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Wording
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError, Wording
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import UnreadableError
@@ -213,20 +213,24 @@ class Finisher:
             facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=0.0)
             if decision.write is not None:
                 raise failures.contradicting(error) from error
+        except UpdateRejectedError as error:
+            if not kind.is_outdated(error):
+                raise
+            self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
         return self._waiting(facts, decision)
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
         resource, state, generation, status = facts.resource, decision.state, facts.generation, facts.previous
         if decision.nothing_left:
-            event = None if resource.entry is None else gone(resource.entry)
+            event = None if decision.gone is None else deleted(decision.gone)
             return self._release(resource.named, generation, event)
-        outcome = Outcome(requeue=state.requeue, generation=generation, state=state)
+        outcome = Outcome(requeue=state.requeue, generation=generation, state=state, own=decision.own)
         if state.reason is Reason.DELETION_BLOCKED:
             outcome = blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
         if (seen := decision.seen) is None:
             return outcome
-        own = self._kind.render(facts, seen)
+        own = {**self._kind.render(facts, seen), **decision.own}
         return replace(outcome, seen=seen, own=own, credentials=VERIFIED, applied=status.applied)
 
     async def _project(self, resource: Resource) -> str:
@@ -315,7 +319,7 @@ def decide(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Relea
             another resource needs it.
     """
     entry, spec, deleting = resource.entry, resource.spec, resource.status.is_being_deleted
-    if entry is None and resource.status.creation is None:
+    if not resource.may_be_in_atlas:
         return Release(None)
     if policy == "Retain":
         return _retained(entry, "its deletion policy is Retain", deleting=deleting)
@@ -343,9 +347,9 @@ def is_recorded(resource: Resource) -> bool:
     return all(annotations.get(name) == value for name, value in resource.record.items())
 
 
-def gone(entry: str) -> Event:
-    """Return the Event of an entry that was deleted."""
-    return new_event(EventReason.ENDPOINT_DELETED, f"Endpoint {entry} is deleted from Atlas.", action="Delete")
+def deleted(message: str) -> Event:
+    """Return the Event at the end of a deletion."""
+    return new_event(EventReason.ENDPOINT_DELETED, message, action="Delete")
 
 
 def handed_over(resource: Resource, entry: str, owner: str) -> Event:

@@ -79,11 +79,9 @@ def new_event(reason: EventReason, message: str, *, action: str = RECONCILE) -> 
     return Event("Warning" if reason in WARNINGS else "Normal", reason, _note(message), action)
 
 
-def discarded(entry: str) -> Event:
+def discarded(write: Write) -> Event:
     """Return the Event of a surplus entry that was deleted."""
-    note = (
-        f"Endpoint {entry} was deleted: a late call reserved it for this resource, which already had another endpoint."
-    )
+    note = f"Endpoint {write.surplus} was deleted: {write.because}."
     return new_event(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 
@@ -199,6 +197,8 @@ class ChangeEvents:
     def before(self, facts: Facts[Any], write: Write, seen: object) -> None:
         """Record what is about to be sent at a first contact, unless it was recorded before."""
         resource = facts.resource
+        if not write.fields:
+            return
         known = self._recorded.pop(resource.key, None)
         # An entry that was created for the resource never had values of somebody else.
         is_own = resource.creates_its_own and resource.is_owner
@@ -217,6 +217,8 @@ class ChangeEvents:
     def after(self, facts: Facts[Any], write: Write, seen: object, answer: object) -> None:
         """Record what Atlas has confirmed, unless it was recorded before; ``seen`` is the entry before the write."""
         resource = facts.resource
+        if not write.fields:
+            return
         shown = resource.shown(answer)
         # The name of a created entry gives way to the comment of the spec, which is no Event.
         differences = tuple(

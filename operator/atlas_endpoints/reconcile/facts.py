@@ -7,6 +7,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.kind import Done, Fields, Kind, WriteOutcome
@@ -100,6 +101,7 @@ class Facts(Generic[R]):
         resource: with references replaced by their values, and the status before the reconcile.
         policy: ``Plan`` also if the operator may not write.
         is_claimed_by_other: returns whether another resource owns an entry; valid only during the decision.
+        sharers: returns the other live resources that share an entry; valid only during the decision.
         problem: with a reference of the connection, which is then not managed.
         project_finding: on a reference to the project that is not resolved, if the entry's project is known all the same.
         uncertain: whether a write of unknown outcome may still be applied.
@@ -115,6 +117,7 @@ class Facts(Generic[R]):
     scope: Scope
     view: View[Any]
     is_claimed_by_other: Callable[[str], bool]
+    sharers: Callable[[str], Sequence[Body]]
     resolved: Resolved
     problem: Problem | None = None
     project_finding: Finding | None = None
@@ -144,10 +147,13 @@ class Facts(Generic[R]):
         return self.resource.spec.desired
 
     def after(self, done: Done, *, entry: str | None = None) -> Self:
-        """Return the facts after a write; ``entry`` is the id in its answer."""
+        """Return the facts after a write; ``entry`` is the id in its answer, or the one that was deleted."""
         if done.outcome is not WriteOutcome.CONFIRMED:
             return replace(self, done=done)
-        view = self.view if entry is None else self.view.showing(entry, Seen(done.answer, self.view.began))
+        view = self.view
+        if entry is not None:
+            seen = None if done.answer is None else Seen(done.answer, view.began)
+            view = view.showing(entry, seen)
         if not done.write.fields:
             return replace(self, done=done, view=view, forced=False)
         confirmed = confirmed_by(done, self)
@@ -279,6 +285,7 @@ class Gatherer:
             scope=scope,
             view=ports.atlas.view(scope),
             is_claimed_by_other=lambda entry: ownership.is_claimed_by_other(kind, entry, found_by(entry), namespace),
+            sharers=lambda entry: ownership.sharers(kind, resource, entry, found_by(entry)),
             resolved=resolved,
             problem=problem,
             project_finding=project_finding,

@@ -217,7 +217,7 @@ def _keep_message(reason: Reason, message: str, failure: LastError, attempt: Att
 def _requeue(error: AtlasError, reason: Reason) -> Requeue:
     match error.retry:
         case AtlasRetry.BACKOFF:
-            return Backoff(at_least=error.retry_after or 0.0)
+            return Backoff(at_least=error.retry_after or error.at_least)
         case AtlasRetry.WHEN_DUE if reason not in CURED_BY_CREDENTIALS:
             return RequeueAfter(error.retry_after or HELD_REQUEUE)
         case _:

@@ -20,7 +20,7 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue
 from atlas_endpoints.reconcile.reasons import ReadyReason
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.status import Cause, Creation
+from atlas_endpoints.reconcile.status import Cause, Creation, Finding
 
 if TYPE_CHECKING:
     from atlas_endpoints.reconcile.facts import Facts
@@ -58,12 +58,14 @@ class State:
 
     Attributes:
         differences: None: the fields were not compared.
+        conditions: those of the kind's own types.
     """
 
     reason: ReadyReason
     message: str
     requeue: Requeue = field(default_factory=NoRequeue)
     differences: tuple[Difference, ...] | None = None
+    conditions: Mapping[str, Finding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Write:
         cause: None: it deletes.
         touches: the entries that a write of unknown outcome may have changed.
         creates: set if a repetition would create a second entry.
-        surplus: the id of a second entry, which this write deletes.
+        surplus: the id of a second entry, which this write deletes, and ``because``, which completes its Event.
     """
 
     request: Request
@@ -102,6 +104,19 @@ class Write:
     touches: tuple[str, ...] = ()
     creates: Creates | None = None
     surplus: str | None = None
+    because: str = "a late call reserved it for this resource, which already had another endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A part of an entry that a decision needs, and that only a GET shows.
+
+    Attributes:
+        settled: whether an observation from within the resync interval will do.
+    """
+
+    entry: str
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +127,13 @@ class Decision:
         seen: the entry as Atlas shows it, or will show it while it deletes it; None: there is none.
         absent: an entry whose absence the decision rests on, and ``observe`` must prove.
         none_created: whether it rests on that nothing was created, which takes a LIST of this reconcile.
+        looks: what has to be observed beside the LIST.
         own: changed fields of the kind's own status.
+        keeps_confirmed: whether what Atlas has confirmed still counts although there is no entry.
         left: the ids of surplus entries that stay in Atlas, for Events.
         leaves_open: whether a force-sync request stays open.
         nothing_left: for a deletion: whether Atlas has nothing of the resource any more.
+        gone: the Event at its end: what was deleted, and what stays; None: neither.
     """
 
     state: State
@@ -123,10 +141,13 @@ class Decision:
     seen: Any | None = None
     absent: str | None = None
     none_created: bool = False
+    looks: tuple[Look, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
+    keeps_confirmed: bool = False
     left: tuple[str, ...] = ()
     leaves_open: bool = False
     nothing_left: bool = False
+    gone: str | None = None
 
 
 class WriteOutcome(Enum):
@@ -175,9 +196,14 @@ class Kind(ABC, Generic[R]):
     def entry_of(self, body: Body) -> str | None:
         """Return the entry that an object owns, even if its spec is invalid; None: none yet."""
 
+    def found_by(self, body: Body) -> Collection[str]:
+        """Return the entries that an object owns or shares with others."""
+        entry = self.entry_of(body)
+        return () if entry is None else (entry,)
+
     @abstractmethod
-    def shown_in(self, status: Mapping[str, Any]) -> str | None:
-        """Return the entry that a status shows: the resource's credentials have reached it."""
+    def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
+        """Return the entries that a status shows: the resource's credentials have reached them."""
 
     @abstractmethod
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
@@ -206,6 +232,10 @@ class Kind(ABC, Generic[R]):
         value = self.got(write.touches[0], answer)
         return None if value is None else (write.touches[0], value)
 
+    def is_outdated(self, error: AtlasError) -> bool:  # noqa: ARG002  # for kinds whose entries others change
+        """Return whether the refusal of a write only shows that the observation is outdated: observe again."""
+        return False
+
     # Decisions.
 
     @abstractmethod
@@ -230,7 +260,7 @@ class Kind(ABC, Generic[R]):
         """Return the entry that a resource has created or adopted, according to its status."""
         return None
 
-    def intended(self, creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
+    def intended(self, facts: "Facts[R]", creates: Creates, creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
         """Return the fields of the kind's own status that record an intent to create."""
         return {}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.kind import Decision
+from atlas_endpoints.reconcile.kind import Decision, Look
 from atlas_endpoints.reconcile.ports import AtlasPort
 from atlas_endpoints.reconcile.status import Cause
 
@@ -16,6 +16,9 @@ SHARED = 5.0
 
 MEMORY = timedelta(minutes=10)
 """The oldest cached observation on which a write may rest."""
+
+SETTLED = 0.75
+"""The part of an interval for which the observation of a settled part counts: less than a whole one, by the jitter."""
 
 MAX_CALLS = 8
 """Calls that one decision may take: a LIST, a GET, a LIST that proves an absence, and some for concurrent changes."""
@@ -55,6 +58,10 @@ async def observe(  # what freshness depends on
                 listed = atlas.moment()
                 facts = replace(facts, view=await atlas.list(facts.scope, since=listed))
                 continue
+        look = next((each for each in decision.looks if not is_observed(facts, each, began, max_age)), None)
+        if look is not None:
+            facts = replace(facts, view=await atlas.get(facts.scope, look.entry))
+            continue
         if decision.none_created and facts.view.skipped:
             raise AtlasUnavailableError(
                 "Atlas shows endpoints without an ID. One of them may be the endpoint of this resource, so the operator looks again.",
@@ -62,6 +69,19 @@ async def observe(  # what freshness depends on
             )
         return facts, decision
     raise RuntimeError(f"{facts.resource.key} needs more than {MAX_CALLS} calls to Atlas for one decision")
+
+
+def is_observed(facts: Facts[Any], look: Look, began: float, max_age: float) -> bool:
+    """Return whether the part of an entry that a decision needs was observed recently enough.
+
+    Args:
+        began: the moment when the reconcile began.
+        max_age: seconds; in a settled state, most of an interval.
+    """
+    seen = facts.view.entries.get(look.entry)
+    if look.settled and not facts.forced and not facts.uncertain:
+        max_age = SETTLED * facts.interval.total_seconds()
+    return seen is not None and seen.at >= began - max_age
 
 
 def _needed_since(atlas: AtlasPort, facts: Facts[Any], decision: Decision, began: float, max_age: float) -> float:
@@ -81,12 +101,14 @@ def _memory_suffices(
     They suffice for a write that the resource asks for, because its answer corrects them. They also suffice if another resource
     owns the entry, because that does not depend on Atlas. Everything else is observed first.
     """
+    write, is_settled = decision.write, any(look.settled for look in decision.looks)
+    if is_settled and write is None and not (facts.uncertain or facts.forced):
+        return facts.view.began >= began - 2 * facts.interval.total_seconds()
     entry = facts.resource.entry
     seen = None if entry is None else facts.view.entries.get(entry)
     if facts.uncertain or facts.forced or seen is None or seen.value is None:
         return False
     if is_claimed(facts):
         return seen.at >= began - 2 * facts.interval.total_seconds()
-    write = decision.write
     is_asked_for = write is not None and write.cause in {Cause.FIRST_CONTACT, Cause.EDIT} and facts.policy == "Manage"
     return is_asked_for and seen.at >= began - min(facts.interval, MEMORY).total_seconds()

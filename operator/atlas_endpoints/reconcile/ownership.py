@@ -12,7 +12,7 @@ endpoint and has no condition ``Contended`` owns it. Statuses are read as plain 
 resources that name an endpoint, and each reconcile of one of them reads all of them.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -144,6 +144,11 @@ def is_claimed_by_other(kind: Kind[Any], entry: str, others: Iterable[Body], nam
     return any(counts(kind, body, entry, namespace) for body in others)
 
 
+def sharers(kind: Kind[Any], resource: Resource, entry: str, others: Iterable[Body]) -> Sequence[Body]:
+    """Return the other live resources that share an entry, and whose own credentials have seen it."""
+    return [body for body in _rivals(kind, resource, others) if _has_seen(kind, status_of(body), entry)]
+
+
 def _rivals(kind: Kind[Any], resource: Resource, others: Iterable[Body]) -> list[Body]:
     """Return the other live resources of the same instance; a project that is not known yet may be the same."""
     uid, scope, project = resource.metadata.uid, resource.scope_name, resource.known_project_id
@@ -174,7 +179,7 @@ def _has_precedence(kind: Kind[Any], status: Mapping[str, Any], entry: str, now:
 
 
 def _has_seen(kind: Kind[Any], status: Mapping[str, Any], entry: str) -> bool:
-    return kind.shown_in(status) == entry
+    return entry in kind.shown_in(status)
 
 
 def _is_unable(status: Mapping[str, Any]) -> bool:
@@ -187,7 +192,7 @@ def _may_see(kind: Kind[Any], status: Mapping[str, Any], now: datetime) -> bool:
     if not status or status.get("observedGeneration", Status.NEVER_OBSERVED) == Status.NEVER_OBSERVED:
         return True
     failure = status.get("lastError") or {}
-    if not failure and kind.shown_in(status) is None and kind.recorded_in(status):
+    if not failure and not kind.shown_in(status) and kind.recorded_in(status):
         return True  # the endpoint has just been recorded
     return bool(failure.get("retryable")) and now - datetime.fromisoformat(failure["since"]) < PATIENCE
 

@@ -66,6 +66,9 @@ class AtlasPort(Protocol):
         """Return for how many more seconds Atlas may apply a write whose answer was lost."""
         ...
 
+    def outcome_unknown(self, scope: Scope, entry: str) -> None:
+        """Demand a new LIST of a scope before the next decision about an entry."""
+
     def settle(self, scope: Scope, entry: str, *, began: float) -> None:
         """Forget a write of unknown outcome that could not arrive any more when a LIST began."""
 

@@ -61,9 +61,11 @@ class Reason(ReadyReason):
     RESERVATION_REQUESTED = "ReservationRequested", "False", Progress.RECONCILING
     INITIATING = "Initiating", "False", Progress.RECONCILING
     WAITING_FOR_CLOUD_ENDPOINT = "WaitingForCloudEndpoint", "False", Progress.RECONCILING
+    SERVICE_INITIATING = "ServiceInitiating", "False", Progress.RECONCILING
     DELETING = "Deleting", "False", Progress.RECONCILING
     RATE_LIMITED = "RateLimited", "False", Progress.RECONCILING, True
     ATLAS_UNAVAILABLE = "AtlasUnavailable", "False", Progress.RECONCILING, True
+    NO_CAPACITY = "NoCapacity", "False", Progress.RECONCILING, True
     INTERNAL_ERROR = "InternalError", "False", Progress.RECONCILING, True
     CREDENTIALS_INVALID = "CredentialsInvalid", "False", Progress.GRACE
     MISSING_ROLE = "MissingRole", "False", Progress.GRACE
@@ -74,6 +76,7 @@ class Reason(ReadyReason):
     PROJECT_NOT_FOUND = "ProjectNotFound", "False", Progress.GRACE
     INSTANCE_NOT_FOUND = "InstanceNotFound", "False", Progress.GRACE
     ENDPOINT_FAILED = "EndpointFailed", "False", Progress.STALLED
+    SERVICE_FAILED = "ServiceFailed", "False", Progress.STALLED
     UPDATE_REJECTED = "UpdateRejected", "False", Progress.STALLED
     INVALID_SPEC = "InvalidSpec", "False", Progress.STALLED
     API_GONE = "APIGone", "False", Progress.STALLED

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.atlas.observations import View
+from atlas_endpoints.atlas.observations import View, is_part
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
@@ -172,8 +172,13 @@ class Reconciler:
         if outcome is None or summarize.render(facts.attempt, outcome) != status:
             return True
         is_available = outcome.state is not None and outcome.state.reason is Reason.AVAILABLE
-        # Without differences, and Available, the decision does not depend on the time.
-        if seen is not None and is_available and not compare(resource, resource.spec.desired, seen):
+        # Without differences, and Available, the decision does not depend on the time; that about a part depends on its parent.
+        if (
+            seen is not None
+            and is_available
+            and not is_part(resource.entry or "")
+            and not compare(resource, resource.spec.desired, seen)
+        ):
             created = view.labelled.get(resource.created_as, ())
             self._in_sync[key] = _InSync(body, seen, created, _announced(view, now))
         return False
@@ -198,6 +203,8 @@ class Reconciler:
         if decision.absent is not None:
             is_reported = facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
             return status_unchanged(facts.generation, Backoff()) if is_reported and decision.write is None else None
+        if any(look.entry not in facts.view.entries for look in decision.looks):
+            return None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             return summarize.of_contention(self._kind, facts, decision.seen, claim)
         write = decision.write

@@ -14,8 +14,6 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.controller.cache import Body, Key, Trigger, annotations_of, finalizers_of, spec_of, status_of
-from atlas_endpoints.reconcile.spec import CommonSpec, DeletionPolicy, InvalidSpecError, is_object_id, problems
-from atlas_endpoints.controller.cache import Body, Key, Trigger
 from atlas_endpoints.reconcile.spec import (
     CLOUD_IDS,
     CommonSpec,
@@ -322,6 +320,11 @@ class Resource(BaseModel, frozen=True):
     def is_bound(self) -> bool:
         """Whether its entry was seen in a project, or requested there, and so stays in that project."""
         return False
+
+    @property
+    def may_be_in_atlas(self) -> bool:
+        """Whether Atlas may have something that is deleted with it."""
+        return self.entry is not None or self.status.creation is not None
 
     @property
     def record(self) -> Mapping[str, str]:

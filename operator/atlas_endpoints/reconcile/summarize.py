@@ -44,6 +44,21 @@ from atlas_endpoints.reconcile.status import (
     find,
 )
 
+SHARED = frozenset(
+    {
+        "Ready",
+        "Reconciling",
+        "Stalled",
+        CONTENDED,
+        "Synced",
+        "CredentialsValid",
+        "ReferencesResolved",
+        "OutputsWritten",
+        "Deprecated",
+    }
+)
+"""The types of conditions that all kinds have."""
+
 CONTENDED_REQUEUE = 15.0
 """Seconds until a resource checks again whether another one owns its entry; no call to Atlas."""
 
@@ -142,9 +157,10 @@ _BECAUSE = {
 }
 
 
-def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object, claim: Owner | Undecided) -> Outcome:
+def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object | None, claim: Owner | Undecided) -> Outcome:
     """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
-    resource, differences = facts.resource, compare(facts.resource, facts.desired, seen)
+    resource = facts.resource
+    differences = None if seen is None else compare(resource, facts.desired, seen)
     if isinstance(claim, Owner):
         message = (
             f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
@@ -244,7 +260,7 @@ def _own(kind: Kind[Any], facts: Facts[Any], seen: object | None, own: Mapping[s
 def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
     resource, done = facts.resource, facts.done
     if decision.seen is None:
-        return None
+        return confirmed_so_far(resource) if decision.keeps_confirmed else None
     if not compare(resource, facts.desired, decision.seen):
         return Applied.of(facts.generation, facts.desired)
     if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.fields:
@@ -381,12 +397,19 @@ def _conditions(
         known = found or find(previous, type_)
         if known is not None:
             yield known
-    for type_, finding in (("ReferencesResolved", outcome.references), ("OutputsWritten", outcome.outputs)):
+    of_kind = {each.type: None for each in previous.conditions if each.type not in SHARED}
+    findings = {
+        "ReferencesResolved": outcome.references,
+        "OutputsWritten": outcome.outputs,
+        **of_kind,
+        **state.conditions,
+    }
+    for type_, finding in findings.items():
         if finding is not None:
             yield make(type_, finding)
         elif (known := find(previous, type_)) and known.observed_generation == outcome.generation:
             yield known
-    deprecated = _deprecated(previous, outcome, state, now)
+    deprecated = None if "Deprecated" in state.conditions else _deprecated(previous, outcome, state, now)
     if deprecated is not None:
         yield make("Deprecated", deprecated)
 

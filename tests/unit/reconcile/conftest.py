@@ -7,8 +7,6 @@ import pytest
 
 from unit.reconcile.harness import Harness
 
-pytest.register_assert_rewrite("unit.reconcile.cases")
-
 
 @pytest.fixture
 def harness() -> Harness:

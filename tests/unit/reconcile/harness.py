@@ -553,7 +553,7 @@ class Harness:
         self.namespaces = Namespaces()
         self.announced: list[tuple[str, str]] = []
         """Reason and message of each Event that no status shows."""
-        self.cache = Cache(watched_annotations, KIND.entry_of)
+        self.cache = Cache(watched_annotations, KIND.found_by)
         self.resources: dict[Key, Resource] = {}
         self.created: dict[str, Resource] = {}
         """The latest resource of each name, also when it is gone."""

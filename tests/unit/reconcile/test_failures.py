@@ -259,6 +259,13 @@ TABLE: Mapping[str, Row] = {
     ),
     "400 of a PATCH": stalled(write(400, "INVALID_ATTRIBUTE"), Reason.UPDATE_REJECTED),
     "409 of a PATCH": stalled(write(409, "CONFLICT"), Reason.UPDATE_REJECTED),
+    "400 of a POST where Atlas has no capacity": Row(
+        write(400, "ATLAS_GENERAL_ERROR", body=b'{"detail": "No Capacity", "errorCode": "ATLAS_GENERAL_ERROR"}'),
+        Reason.NO_CAPACITY,
+        Backoff(300),
+        credentials="Verified",
+        retryable=True,
+    ),
     "a change that may not be sent and all the same was about to be": Row(
         WritesOffError("Held back.", operation="updateServerlessPrivateEndpoint"),
         Reason.INTERNAL_ERROR,

@@ -434,8 +434,8 @@ class TestSince:
 
 
 NOT_BLOCKING = {
-    "Available", "Pending", "ReservationRequested", "Initiating", "WaitingForCloudEndpoint", "Deleting", "CorrectionHeld",
-    "Drifted", "Planned", "Suspended",
+    "Available", "Pending", "ReservationRequested", "Initiating", "WaitingForCloudEndpoint", "ServiceInitiating", "Deleting",
+    "CorrectionHeld", "Drifted", "Planned", "Suspended",
 }  # fmt: skip
 
 

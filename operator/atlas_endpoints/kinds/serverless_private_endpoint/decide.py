@@ -73,7 +73,8 @@ def decide_deletion(facts: Facts) -> Decision:
         return _delete(facts, endpoint)
     surplus = next((each for each in _marked(facts) if each.cloud_provider_endpoint_id is None), None)
     # An endpoint in DELETING counts, too: the finalizer stays until it is gone.
-    decision = Decision(_GONE, nothing_left=True) if surplus is None else _delete(facts, surplus)
+    gone = f"Endpoint {resource.entry} is deleted from Atlas."
+    decision = Decision(_GONE, nothing_left=True, gone=gone) if surplus is None else _delete(facts, surplus)
     return replace(decision, absent=resource.entry)
 
 

@@ -25,7 +25,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessPrivateEndpoint,
     entry_of,
 )
-from atlas_endpoints.reconcile.kind import Decision, Kind, Write
+from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.spec import Provider
 from atlas_endpoints.reconcile.status import Creation
@@ -105,9 +105,9 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
         return entry_of(body)
 
     @override
-    def shown_in(self, status: Mapping[str, Any]) -> str | None:
-        found: str | None = (status.get("endpoint") or {}).get("id")
-        return found
+    def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
+        found = (status.get("endpoint") or {}).get("id")
+        return () if found is None else (found,)
 
     @override
     def recorded_in(self, status: Mapping[str, Any]) -> str | None:
@@ -155,7 +155,7 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
         return decide.decide_deletion(facts)
 
     @override
-    def intended(self, creation: Creation) -> Mapping[str, Any]:
+    def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
         # The endpoint in the status is gone, or was another one.
         return {"reservation": Reservation(**dict(creation)), "endpoint": None}
 
