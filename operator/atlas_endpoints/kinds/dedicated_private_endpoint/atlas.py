@@ -15,7 +15,6 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from atlas_endpoints.atlas.errors import (
-    MAKE_ANEW,
     AtlasError,
     EndpointAbsentError,
     InstanceNotFoundError,
@@ -71,7 +70,7 @@ REFUSALS = Refusals(
         NotServerlessError: (
             "The cluster is a Flex cluster, which has no private endpoints. Name a dedicated cluster in clusterName."
         ),
-        InvalidSpecError: f"Atlas cannot parse the request: a name or an ID is malformed. To correct it, {MAKE_ANEW}.",
+        InvalidSpecError: "Atlas cannot parse the request: a name or an ID is malformed. To correct it, {wrong_field}.",
     },
 )
 """What the refusals of these calls mean."""
@@ -386,33 +385,15 @@ def strings_for(endpoint_id: str, all_strings: Collection[PrivateStrings]) -> Pr
     return next((each for each in all_strings if wanted in {id_.casefold() for id_ in each.endpoint_ids}), None)
 
 
-def is_service_there(error: AtlasError) -> bool:
-    """Return whether Atlas refuses a second service for a region."""
-    return _code(error).endswith("ALREADY_EXISTS_FOR_REGION")
+def is_outdated(error: AtlasError) -> bool:
+    """Return whether a refusal only shows that the observation is outdated.
 
-
-def is_endpoint_there(error: AtlasError) -> bool:
-    """Return whether Atlas refuses to register an endpoint that is registered."""
-    return _code(error).endswith("ENDPOINT_ALREADY_EXISTS")
-
-
-def is_service_used(error: AtlasError) -> bool:
-    """Return whether Atlas refuses to delete a service because it has endpoints."""
-    return _code(error).endswith("_WITH_ENDPOINTS")
-
-
-def is_service_unready(error: AtlasError) -> bool:
-    """Return whether Atlas refuses to register an endpoint because the service does not accept any yet."""
-    return _code(error).endswith("CANNOT_ACCEPT_ENDPOINTS")
-
-
-def is_without_capacity(error: AtlasError) -> bool:
-    """Return whether Atlas has no capacity for a service at the moment."""
-    return _code(error) == "NO_CAPACITY" or "no capacity" in (error.detail or "").casefold()
-
-
-def _code(error: AtlasError) -> str:
-    return error.error_code or ""
+    The region has a service already, or the service has the endpoint already, does not take any yet, or still has some.
+    """
+    code = error.error_code or ""
+    return code.endswith(
+        ("ALREADY_EXISTS_FOR_REGION", "ENDPOINT_ALREADY_EXISTS", "CANNOT_ACCEPT_ENDPOINTS", "_WITH_ENDPOINTS")
+    )
 
 
 def _request(operation: str, method: str, body: Mapping[str, Any] | None, **segments: str) -> Request:

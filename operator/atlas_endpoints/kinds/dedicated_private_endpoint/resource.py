@@ -11,7 +11,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name, same_region
+from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
 from atlas_endpoints.reconcile.resource import Reference, Resource, part, references_of
 from atlas_endpoints.reconcile.spec import (
     NO_CLOUD_ID,
@@ -69,6 +69,10 @@ _SHARED_CONFIG_MAP = (
 
 _TEXT_LIMIT = 1000
 """Characters of ``gcp_endpoints_text``; a status cuts longer texts, which would then always differ."""
+
+
+REGISTRATIONS = 8
+"""Registrations in a status, the newest first."""
 
 
 class ManagedField(StrEnum):
@@ -252,6 +256,7 @@ class ServiceStatus(StatusModel):
     Attributes:
         status_since: when the operator first observed this ``status``.
         region: as Atlas spells it.
+        requested_remote_regions: what the operator last wanted there, and Atlas showed.
         service_attachment_names: all of them, or none: Atlas adds them one by one until the service is ready.
     """
 
@@ -267,6 +272,7 @@ class ServiceStatus(StatusModel):
     service_attachment_names: Annotated[tuple[Shown, ...], Field(max_length=100)] = ()
     port_mapping_enabled: bool | None = None
     supported_remote_regions: Annotated[tuple[Shown, ...], Field(max_length=35)] = ()
+    requested_remote_regions: Annotated[tuple[Shown, ...], Field(max_length=35)] = ()
 
     @classmethod
     def of(cls, service: Service, since: datetime, origin: Origin) -> "ServiceStatus":
@@ -340,12 +346,17 @@ class DedicatedStatus(Status):
 
     service: ServiceStatus | None = None
     endpoint: EndpointStatus | None = None
-    registrations: Annotated[tuple[Registration, ...], Field(max_length=8)] = ()
+    registrations: Annotated[tuple[Registration, ...], Field(max_length=REGISTRATIONS)] = ()
 
     @property
     @override
     def is_being_deleted(self) -> bool:
         return self.endpoint is not None and self.endpoint.status == State.DELETING
+
+    def registration(self, service_id: str, endpoint_id: str) -> Registration | None:
+        """Return the registration of an endpoint for the resource, or None."""
+        entry = entry_name(service_id, endpoint_id).casefold()
+        return next((each for each in self.registrations if each.entry.casefold() == entry), None)
 
     @property
     @override
@@ -366,26 +377,28 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
     @property
     @override
     def entry(self) -> str | None:
-        """The endpoint that the spec names, in the service of its region; None: one of the two is not known yet.
-
-        A reference that cannot be resolved any more stands for the endpoint that it last resolved to.
-        """
-        endpoint_id = self.spec.endpoint_id
-        if (
-            endpoint_id is None
-            and self.spec.cloud_provider_endpoint_ref is not None
-            and self.status.resolved is not None
-        ):
-            endpoint_id = self.status.resolved.values.get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID)
-        service = self.status.service
+        """The endpoint that the spec names, in the service of its region; None: one of the two is not known yet."""
+        service, endpoint_id = self.status.service, self.endpoint_id
         return entry_name(service.id, endpoint_id) if service is not None and endpoint_id is not None else None
+
+    @property
+    def endpoint_id(self) -> str | None:
+        """The endpoint that the spec names; for a reference that is not resolved any more, the one that it last resolved to."""
+        endpoint_id, resolved = self.spec.endpoint_id, self.status.resolved
+        if endpoint_id is None and self.spec.cloud_provider_endpoint_ref is not None and resolved is not None:
+            return resolved.values.get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID)
+        return endpoint_id
 
     @property
     @override
     def written_as(self) -> str:
-        """The entry, or the service of the region, which is created before it."""
-        region = atlas_name(self.spec.provider_name, self.spec.region)
-        return self.entry or f"service/{region}{'/legacy' if self.spec.is_legacy else ''}"
+        """Its uid, since it writes to the service that it shares, and to several endpoints of it."""
+        return self.metadata.uid
+
+    @property
+    @override
+    def may_be_in_atlas(self) -> bool:
+        return self.status.service is not None or bool(self.status.registrations)
 
     @property
     @override

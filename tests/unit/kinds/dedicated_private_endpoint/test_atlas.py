@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import UpdateRejectedError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, PrivateStrings, Service
@@ -343,27 +343,18 @@ def test_private_strings(item: object, expected: PrivateStrings | None) -> None:
     assert atlas.private_strings("another", answer) is None
 
 
-CODES = {
-    "PRIVATE_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION": atlas.is_service_there,
-    "PRIVATELINK_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION": atlas.is_service_there,
-    "PRIVATELINK_INTERFACE_ENDPOINT_ALREADY_EXISTS": atlas.is_endpoint_there,
-    "CANNOT_DELETE_PRIVATELINK_WITH_ENDPOINTS": atlas.is_service_used,
-    "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS": atlas.is_service_unready,
-    "NO_CAPACITY": atlas.is_without_capacity,
+OUTDATED = {
+    "PRIVATE_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION": True,
+    "PRIVATELINK_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION": True,
+    "PRIVATELINK_INTERFACE_ENDPOINT_ALREADY_EXISTS": True,
+    "CANNOT_DELETE_PRIVATELINK_WITH_ENDPOINTS": True,
+    "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS": True,
+    "INVALID_ATTRIBUTE": False,
+    None: False,
 }
 
 
-def error_of(code: str | None, detail: str | None = None) -> AtlasError:
-    return UpdateRejectedError("x", operation="x", http_status=409, error_code=code, detail=detail)
-
-
-@pytest.mark.parametrize("code", CODES)
-def test_a_refusal_means_one_thing(code: str) -> None:
-    questions = set(CODES.values())
-    assert [ask for ask in questions if ask(error_of(code))] == [CODES[code]]
-
-
-def test_without_capacity_atlas_answers_with_a_general_code() -> None:
-    assert atlas.is_without_capacity(error_of("ATLAS_GENERAL_ERROR", "Reason: No Capacity."))
-    assert not atlas.is_without_capacity(error_of("ATLAS_GENERAL_ERROR", "Reason: something else."))
-    assert not any(ask(error_of(None)) for ask in CODES.values())
+@pytest.mark.parametrize("code", OUTDATED)
+def test_which_refusals_show_that_an_observation_is_outdated(code: str | None) -> None:
+    error = UpdateRejectedError("x", operation="x", http_status=409, error_code=code)
+    assert atlas.is_outdated(error) is OUTDATED[code]

@@ -1,0 +1,212 @@
+"""The kind ``DedicatedPrivateEndpoint`` for the reconcile layer, and its ConfigMaps. Pure."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from typing_extensions import override
+
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.cluster.api import Names
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, decide
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
+    READY,
+    PrivateStrings,
+    Service,
+    State,
+    entry_name,
+    parts_of,
+)
+from atlas_endpoints.kinds.dedicated_private_endpoint.decide import Facts
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
+    REGISTRATIONS,
+    DedicatedPrivateEndpoint,
+    EndpointStatus,
+    Registration,
+    ServiceStatus,
+    entry_of,
+)
+from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Write
+from atlas_endpoints.reconcile.outputs import Output
+from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.reconcile.status import Creation
+
+KEYS = (
+    "serviceId",
+    "endpointServiceName",
+    "privateLinkServiceName",
+    "privateLinkServiceResourceId",
+    "serviceAttachmentNames",
+)
+"""The keys of the ConfigMap for the cloud's side."""
+
+CONNECTION_KEYS = (
+    "clusterName",
+    "connectionString",
+    "connectionStringSrv",
+    "connectionStringSrvShardOptimized",
+    "endpointId",
+    "providerName",
+    "region",
+)
+"""The keys of the ConfigMap for applications; other kinds of endpoints have the same ones."""
+
+
+def outputs(
+    resource: DedicatedPrivateEndpoint, service: ServiceStatus | None, endpoint: EndpointStatus | None
+) -> Iterator[Output]:
+    """Yield the ConfigMaps of a resource, given the service and the endpoint in its next status."""
+    spec = resource.spec
+    if (reference := spec.output_config_map_ref) is not None:
+        yield Output(reference.name, KEYS, service_values(service))
+    is_available = endpoint is not None and endpoint.status == State.AVAILABLE
+    for each in spec.connection_strings:
+        yield Output(
+            each.config_map_ref.name,
+            CONNECTION_KEYS,
+            request=partial(_cluster, name=each.cluster_name) if is_available else None,
+            parse=partial(atlas.private_strings, each.cluster_name),
+            fill=partial(connection_values, resource, each.cluster_name, endpoint),
+        )
+
+
+def service_values(service: ServiceStatus | None) -> Mapping[str, str] | None:
+    """Return the data of the ConfigMap for the cloud's side, or None until Atlas shows all of it."""
+    if service is None or service.status not in READY:
+        return None
+    shown = (
+        service.id,
+        service.endpoint_service_name,
+        service.private_link_service_name,
+        service.private_link_service_resource_id,
+        ",".join(service.service_attachment_names),
+    )
+    values = {key: value for key, value in zip(KEYS, shown, strict=True) if value}
+    return values if len(values) > 1 else None
+
+
+def connection_values(
+    resource: DedicatedPrivateEndpoint,
+    cluster: str,
+    endpoint: EndpointStatus | None,
+    all_strings: Collection[PrivateStrings],
+) -> Mapping[str, str] | None:
+    """Return the data of the ConfigMap for applications, or None until Atlas shows a string for this endpoint."""
+    found = None if endpoint is None else atlas.strings_for(endpoint.id, all_strings)
+    if endpoint is None or found is None:
+        return None
+    strings = (found.standard, found.srv, found.srv_shard_optimized)
+    values = (cluster, *strings, endpoint.id, resource.spec.provider_name, found.region)
+    return {key: value for key, value in zip(CONNECTION_KEYS, values, strict=True) if value}
+
+
+def _cluster(scope: Scope, *, name: str) -> Request:
+    return atlas.cluster_of(scope.project_id, name)
+
+
+class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
+    """An entry is a service, or an endpoint of one; a scope is a cloud provider in a project."""
+
+    names = Names("atlas-endpoints.dev", "v1alpha1", "DedicatedPrivateEndpoint", "dedicatedprivateendpoints")
+    resource = DedicatedPrivateEndpoint
+    templates = atlas.TEMPLATES
+    scope_noun = "provider"
+
+    @override
+    def entry_of(self, body: Body) -> str | None:
+        return entry_of(body)
+
+    @override
+    def found_by(self, body: Body) -> Collection[str]:
+        found = (part(part(body, "status"), "service").get("id"), entry_of(body))
+        return tuple(each for each in found if isinstance(each, str))
+
+    @override
+    def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
+        service, endpoint = part(status, "service").get("id"), part(status, "endpoint").get("id")
+        if service is None:
+            return ()
+        return (service,) if endpoint is None else (service, entry_name(service, endpoint))
+
+    @override
+    def recorded_in(self, status: Mapping[str, Any]) -> str | None:
+        found: str | None = part(status, "service").get("id")
+        return found
+
+    @override
+    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
+        found: str | None = spec.get("providerName")
+        return found
+
+    @override
+    def list_request(self, scope: Scope) -> Request:
+        return atlas.list_of(scope.project_id, scope.name)
+
+    @override
+    def listed(self, item: object) -> tuple[str, Service] | None:
+        return atlas.listed(item)
+
+    @override
+    def get_request(self, scope: Scope, entry: str) -> Request:
+        service, endpoint = parts_of(entry)
+        if endpoint is None:
+            return atlas.get_of(scope.project_id, scope.name, service)
+        return atlas.endpoint_of(scope.project_id, scope.name, service, endpoint)
+
+    @override
+    def got(self, entry: str, answer: object) -> object | None:
+        return atlas.got(entry, answer)
+
+    @override
+    def written(self, write: Write, answer: object) -> tuple[str, object] | None:
+        if write.request.operation in {atlas.CREATE, atlas.UPDATE}:
+            return atlas.listed(answer)
+        return super().written(write, answer)
+
+    @override
+    def is_outdated(self, error: AtlasError) -> bool:
+        return atlas.is_outdated(error)
+
+    @override
+    def decide(self, facts: Facts) -> Decision:
+        return decide.decide(facts)
+
+    @override
+    def decide_deletion(self, facts: Facts) -> Decision:
+        return decide.decide_deletion(facts)
+
+    @override
+    def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
+        service, endpoint = parts_of(creates.name)
+        new = Registration(
+            service_id=service,
+            endpoint_id=endpoint or "",
+            requested_at=creation.requested_at,
+            attempt=creation.attempt,
+        )
+        others = (each for each in facts.resource.status.registrations if each.entry != new.entry)
+        return {"registrations": (new, *others)[:REGISTRATIONS]}
+
+    @override
+    def not_created(self, facts: Facts) -> Mapping[str, Any]:
+        kept = tuple(each for each in facts.resource.status.registrations if each.confirmed)
+        return {"registrations": kept}
+
+    @override
+    def render(self, facts: Facts, seen: Any) -> Mapping[str, Any]:
+        return {"endpoint": decide.endpoint_status(facts, seen)}
+
+    @override
+    def outputs(self, resource: DedicatedPrivateEndpoint, own: Mapping[str, Any]) -> Sequence[Output]:
+        status = resource.status
+        return [*outputs(resource, own.get("service", status.service), own.get("endpoint", status.endpoint))]
+
+    @override
+    def state_of(self, value: Any) -> str | None:
+        found: str | None = value.status
+        return found
+
+
+KIND = DedicatedPrivateEndpoints()

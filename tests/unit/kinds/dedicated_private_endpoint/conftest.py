@@ -1,0 +1,13 @@
+"""What the tests of the kind share."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A worker survives a defect of the kind, but here there shall be none."""
+    yield
+    assert not [each for each in caplog.get_records("call") if each.levelno >= logging.ERROR]
