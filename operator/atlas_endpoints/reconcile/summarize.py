@@ -117,6 +117,10 @@ def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
     if write.creates is not None:
         message = f"{why}. Then it {write.creates.planned}. See status.plan."
         return State(Reason.PLANNED, message, RequeueAfter(facts.interval.total_seconds()), decision.state.differences)
+    if not write.fields:
+        return replace(
+            decision.state, reason=Reason.PLANNED, message=f"{why}. Then: {decision.state.message} See status.plan."
+        )
     because = _BECAUSE[write.cause] if write.cause is not None else ""
     changes = "; ".join(f"{name} as {quoted(value)}" for name, value in write.fields.items())
     message = f"{why}. Then it sends this, {because}: {changes}. See status.plan."
@@ -466,8 +470,10 @@ def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime)
     if outcome.deprecation is None:
         known = find(previous, "Deprecated")
         reason = None if known is None else _DEPRECATED.get(known.reason)
-        refuted = reason is DeprecatedReason.GONE and outcome.seen is not None
-        return None if known is None or reason is None or refuted else Finding(known.status, reason, known.message)
+        is_taken_back = outcome.credentials == VERIFIED  # Atlas has answered, and announces nothing
+        return (
+            None if known is None or reason is None or is_taken_back else Finding(known.status, reason, known.message)
+        )
     sunset = outcome.deprecation.sunset
     if sunset is None:
         return Finding("True", DeprecatedReason.DEPRECATED, "Atlas announced that this API is deprecated.")
