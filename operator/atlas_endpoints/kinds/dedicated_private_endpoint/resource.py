@@ -368,7 +368,8 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
     def entry(self) -> str | None:
         """The endpoint that the spec names, in the service of its region; None: one of the two is not known yet.
 
-        A reference that cannot be resolved any more stands for the endpoint that it last resolved to.
+        A reference that cannot be resolved any more stands for the endpoint that it last resolved to. The ID is in the
+        letter case of the spec, in which it is registered: nobody knows whether Atlas finds it in another one.
         """
         endpoint_id = self.spec.endpoint_id
         if (
