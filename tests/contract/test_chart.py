@@ -14,6 +14,7 @@ import atlas_endpoints
 from atlas_endpoints.settings import OperatorSettings
 from delivery.helm import CHART
 from delivery.values import Value, schema_leaves, values_of
+from support.crd import crds
 from support.documentation import DOCS, anchors, exported_metrics, section
 from support.running import ROOT
 
@@ -123,11 +124,8 @@ def annotation(name: str) -> Any:
 def test_the_chart_tells_its_image_its_crds_and_an_example() -> None:
     repository = next(value.value for value in VALUES if value.name == "image.repository")
     assert [each["image"] for each in annotation("images")] == [f"{repository}:{METADATA['appVersion']}"]
-    (path,) = (ROOT / "crds").glob("*.yaml")
-    crd = yaml.safe_load(path.read_text(encoding="utf-8"))
-    (told,) = annotation("crds")
-    assert (told["name"], told["kind"]) == (crd["metadata"]["name"], crd["spec"]["names"]["kind"])
-    assert told["version"] in {version["name"] for version in crd["spec"]["versions"]}
+    told = {each["name"]: (each["kind"], each["version"]) for each in annotation("crds")}
+    assert told == {crd["metadata"]["name"]: (kind, crd["spec"]["versions"][0]["name"]) for kind, crd in crds().items()}
     sample = yaml.safe_load((ROOT / "deploy" / "samples" / "aws.yaml").read_text(encoding="utf-8"))
     assert annotation("crdsExamples") == [sample]
 

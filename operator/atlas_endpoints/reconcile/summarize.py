@@ -4,6 +4,7 @@ Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` is
 are present only while they are true, and never both.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -103,7 +104,10 @@ def of_plan(kind: Kind[Any], facts: Facts[Any], decision: Decision, write: Write
     outcome = of_decision(kind, facts, replace(decision, state=planned(facts, decision, write)))
     plan = None
     if write.cause is not None:
-        body = {name: str(value) for name, value in (write.request.body or {}).items()}
+        body = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in (write.request.body or {}).items()
+        }
         plan = Plan(method=write.request.method, body=body, reason=write.cause)
     return replace(outcome, plan=plan, handled=None)
 
