@@ -16,7 +16,7 @@ from atlas_endpoints.simulator import simulator
 from atlas_endpoints.simulator.exchange import Request as Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.atlas.requests import Request
@@ -32,7 +32,7 @@ class SimulatedAtlas:
 
     Args:
         clock: seconds since 1970.
-        project: the seed of the one project beside its id.
+        projects: their ids.
 
     Attributes:
         calls: the calls that arrived, such as ``POST endpoint``, and their answers.
@@ -42,11 +42,11 @@ class SimulatedAtlas:
 
     base_url = "https://atlas.example.com"
 
-    def __init__(self, clock: Callable[[], float], *, project: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], *, projects: Sequence[str] = (PROJECT,)) -> None:
         self._clock = clock
         seed = {
-            "projects": [{"id": PROJECT, **(project or {})}],
-            "serviceAccounts": [{**ACCOUNT, "roles": {PROJECT: "GROUP_OWNER"}}],
+            "projects": [{"id": each} for each in projects],
+            "serviceAccounts": [{**ACCOUNT, "roles": dict.fromkeys(projects, "GROUP_OWNER")}],
         }
         self.simulator = simulator.Simulator(seeds.read(seed), clock=clock, rng=Random(1))  # noqa: S311  # repeatable
         self.calls: list[str] = []

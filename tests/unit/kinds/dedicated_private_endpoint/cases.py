@@ -84,12 +84,12 @@ class _Observer(NoObserver):
 class Actions:
     """What can happen in a case: the method ``name`` does the step ``name``."""
 
-    def __init__(self) -> None:
+    def __init__(self, projects: Sequence[str] = (PROJECT,)) -> None:
         self._clock = VirtualClock(asyncio.get_running_loop())
         random = Random(1)  # noqa: S311  # each run of a case is the same
         named = {"apiVersion": KIND.names.api_version, "kind": KIND.names.kind}
         self.cluster = Cluster(random, lambda: f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}", named)
-        self.atlas = SimulatedAtlas(lambda: self._clock.now().timestamp())
+        self.atlas = SimulatedAtlas(lambda: self._clock.now().timestamp(), projects=projects)
         self.config_maps, self.targets, self.observer = ConfigMaps(), Targets(), _Observer()
         self._settings = SETTINGS
         self._tasks: list[asyncio.Task[Any]] = []

@@ -1,11 +1,12 @@
 """The life of dedicated private endpoints."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from support.virtual_time import on_virtual_time
-from unit.kinds.dedicated_private_endpoint.cases import Actions, cases
+from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions, cases
 from unit.reconcile.cases import Case
 
 
@@ -13,3 +14,24 @@ from unit.reconcile.cases import Case
 @on_virtual_time
 async def test_case(case: Case) -> None:
     await Actions().do(case.steps)
+
+
+PROJECTS, EACH, HOURS = 2, 4, 2
+ON_AWS = CONSTANTS["ON_AWS"]
+
+
+@on_virtual_time
+async def test_at_rest_each_project_costs_a_list_and_each_endpoint_a_get_an_interval() -> None:
+    """The reads of endpoints are spread over the interval, which is ten minutes."""
+    projects = [f"{number:024x}" for number in range(PROJECTS)]
+    steps = [
+        {f"create {letter}{number}": {"projectId": project, **ON_AWS, "cloudProviderEndpointId": f"vpce-{number:017x}"}}
+        for letter, project in zip("ab", projects, strict=True)
+        for number in range(EACH)
+    ]
+    actions = Actions(projects)
+    await actions.do([*steps, {"run": "40m"}, {"clear": None}, {"run": f"{HOURS}h"}])
+    found, intervals = Counter(actions.atlas.calls), HOURS * 6
+    assert found.keys() == {"LIST", "GET endpoint"}
+    assert found["LIST"] <= PROJECTS * (intervals + 2)
+    assert 0.8 <= found["GET endpoint"] / (PROJECTS * EACH * intervals) <= 1.1
