@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class Commands(BaseSettings):
-    """A Kubernetes operator for MongoDB Atlas serverless private endpoints."""
+    """A Kubernetes operator for private endpoints of MongoDB Atlas."""
 
     model_config = SettingsConfigDict(
         cli_prog_name="atlas-endpoints",
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[Kind[Any]] = KI
         case PlanSettings():
             return _result(plan.run(command, kinds, _print), failed=FAILED)
         case ImportSettings():
-            return 0 if _result(importing.run(command, IMPORTERS, _print, _say), failed=False) else FAILED
+            return _import(command)
         case SimulatorSettings():
             return _result(_simulate(command), failed=FAILED)
         case _:
@@ -121,6 +121,14 @@ def _of_operator(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
     if isinstance(settings, CheckSettings):
         return 0 if _result(check.run(settings, kinds, _print), failed=False) else FAILED
     return _operate(settings, kinds)
+
+
+def _import(settings: ImportSettings) -> int:
+    if (misuse := importing.misuse(settings, IMPORTERS)) is not None:
+        name, why = misuse
+        _say(f"{_flag(name, settings.model_config)}: {why}")
+        return USAGE
+    return 0 if _result(importing.run(settings, IMPORTERS, _print, _say), failed=False) else FAILED
 
 
 def _operate(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
@@ -175,9 +183,14 @@ def _usage(error: ValidationError) -> int:
         if kind is StatusSettings:  # it takes no flag
             _say(f"{name.upper()} {each['msg'].removeprefix('Value error, ')}")
             continue
-        variable = f" ({kind.model_config.get('env_prefix', '')}{name.upper()})" if kind and names else ""
-        _say(f"--{name.replace('_', '-')}{variable}: {each['msg'].removeprefix('Value error, ')}")
+        flag = _flag(name, kind.model_config) if kind and names else f"--{name}"
+        _say(f"{flag}: {each['msg'].removeprefix('Value error, ')}")
     return USAGE
+
+
+def _flag(name: str, config: SettingsConfigDict) -> str:
+    """Return a setting as its flag and its variable."""
+    return f"--{name.replace('_', '-')} ({config.get('env_prefix', '')}{name.upper()})"
 
 
 def _print(line: str) -> None:

@@ -158,7 +158,7 @@ def test_a_cluster_that_is_not_serverless_any_more_is_passed_over_unless_it_is_a
 
     assert (all_of_them.code, asked_for.code) == (0, 1)
     assert all_of_them.errors.startswith("shop ")
-    assert "`atlas-endpoints import --as atlas-private-endpoint`" in asked_for.errors
+    assert "`atlas-endpoints import --as dedicated-private-endpoint`" in asked_for.errors
 
 
 def test_the_successors_of_endpoints_are_written_from_what_atlas_shows(run: Run, atlas: Atlas, place: Place) -> None:
@@ -187,7 +187,7 @@ def test_when_atlas_does_not_answer_any_more_the_resources_know_enough(
     env.create(connected=True)
     env.becomes_ready()
     env.atlas.fail(env.place, status=410, errorCode="VERSION_GONE")
-    says = ("`atlas-endpoints import --as atlas-private-endpoint`",)
+    says = ("`atlas-endpoints import --as dedicated-private-endpoint`",)
     env.becomes("APIGone", "Stalled", says=says, error={"httpStatus": 410})
     exported = control_plane.kubectl("get", "spe", "--namespace", env.resources.namespace, "--output=yaml").stdout
     (tmp_path / "exported.yaml").write_text(exported, encoding="utf-8")

@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from atlas_endpoints.cli import main
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_KIND
 from control_plane.process import wait_until
 from support import clouds
-from support.atlas import CLOUD_ENDPOINT
+from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
 from support.audit import deeds
 from support.clouds import ACK, ASO, CloudObject
 from support.deploy import COMPONENTS
 from support.documentation import DOCS, section
-from support.resources import MERGE, condition, ready
+from support.resources import MERGE, Resources, condition, ready
 from support.running import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from control_plane import ControlPlane
     from support.atlas import Atlas, Place
     from support.fixtures import MakeResources, RunOperator
     from support.operator_process import OperatorProcess
-    from support.resources import Resources
 
 LABEL = "outputs"
 ACCOUNT = f"operator-{LABEL}"
@@ -302,3 +304,48 @@ def test_what_a_walk_through_shows_is_taken_by_all_sides(
     control_plane.kubectl(
         "apply", "--dry-run=server", "--validate=strict", "--filename=-", stdin=yaml.safe_dump_all(bodies)
     )
+
+
+@pytest.mark.usefixtures("allowed", "controller_manager")
+def test_the_way_out_leads_to_a_dedicated_cluster_and_the_same_config_maps(  # noqa: PLR0917  # fixtures
+    control_plane: ControlPlane,
+    resources: Resources,
+    config_maps: ConfigMaps,
+    atlas: Atlas,
+    place: Place,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From the end of the serverless API, by the command that the resource names, to the strings of the dedicated cluster."""
+    atlas.connect(place)
+    names = {"outputConfigMapRef": "service", "connectionStringConfigMapRef": "connection"}
+    fields = {field: {"name": f"orders-{name}"} for field, name in names.items()}
+    resources.create("orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, **fields))
+    resources.wait_ready("orders")
+    wait_until(lambda: config_maps.data("orders-connection").get("clusterName") == "shop", "the former strings")
+    former = config_maps.data("orders-connection")
+    atlas.fail(place, status=410, errorCode="VERSION_GONE")
+    gone = ready(resources.wait_reason("orders", "APIGone"))
+    (command,) = re.findall(r"`atlas-endpoints (import [^`]*)`", gone["message"])
+    exported = tmp_path / "exported.yaml"
+    exported.write_text(control_plane.kubectl("get", "spe", "-n", resources.namespace, "-o", "yaml").stdout)
+
+    assert main([*command.split(), "-f", str(exported)]) == 0
+    successor = capsys.readouterr().out
+    labelled = successor.replace("metadata:\n", f"metadata:\n  labels: {{served-by: {LABEL}}}\n")
+    control_plane.kubectl("apply", "--filename=-", stdin=labelled)
+    dedicated = Resources(control_plane, resources.namespace, {}, names=DEDICATED_KIND.names)
+    waiting = dedicated.wait("orders", lambda body: (ready(body) or {}).get("reason") == "WaitingForCloudEndpoint")
+    assert waiting["status"]["service"]["region"] == "US_EAST_1"
+    assert waiting["status"]["service"]["endpointServiceName"].startswith("com.amazonaws.vpce.us-east-1.")
+    atlas.post("clusters", {"projectId": place.project, "name": "shop"})
+    dedicated.edit("orders", cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
+    found = dedicated.wait("orders", lambda body: "orders-connection exists" in str(body["status"]))
+    assert (condition(found, "OutputsWritten") or {}).get("reason") == "NotOurs"
+    assert config_maps.data("orders-connection") == former
+
+    resources.delete("orders")
+    wait_until(lambda: config_maps.data("orders-connection").get("endpointId") == OTHER_CLOUD_ENDPOINT, "the strings")
+    assert config_maps.data("orders-connection").keys() > former.keys() - {"region"}
+    assert config_maps.data("orders-service")["endpointServiceName"].startswith("com.amazonaws.vpce.us-east-1.")
+    dedicated.close()

@@ -24,7 +24,6 @@ from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names
 
 Output: TypeAlias = Literal["text", "json", "yaml"]
-Target: TypeAlias = Literal["serverless-private-endpoint", "atlas-private-endpoint"]
 
 REGION = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
@@ -67,17 +66,20 @@ class ImportSettings(AtlasSettings):
     """Write manifests for the endpoints in Atlas, so that the operator can take them over unchanged.
 
     Credentials come from the environment, as for plan. Neither the command nor applying the manifests changes Atlas.
-    With --as atlas-private-endpoint it writes the successors of the endpoints for MongoDB's own operator, from Atlas or from
-    exported resources (-f).
+    With --as dedicated-private-endpoint it also reads files (-f): objects of MongoDB's own operator, which it writes as
+    resources of this one, and exported serverless private endpoints, of which it writes the successors.
     """
 
-    target: Target = Field(
+    target: str = Field(
         default="serverless-private-endpoint",
-        description="The kind to write: this operator's own, or atlas-private-endpoint, for dedicated clusters",
+        description=(
+            "The kind to write: this operator's own, serverless-private-endpoint or dedicated-private-endpoint; or"
+            " atlas-private-endpoint, the successors for MongoDB's own operator"
+        ),
     )
     filename: Names = Field(
         default=(),
-        description="Exported resources to read instead of Atlas, as for plan; only for atlas-private-endpoint",
+        description="Objects to read instead of Atlas, as for plan; not for serverless-private-endpoint",
     )
     recursive: bool = Field(default=False, description="Include subfolders")
     project: ObjectId | None = Field(
@@ -86,32 +88,30 @@ class ImportSettings(AtlasSettings):
     instance: InstanceName | None = Field(default=None, description="One serverless instance; default: all")
     region: str | None = Field(
         default=None,
-        description="Region, as Atlas spells it, of endpoints whose region is unknown; only for atlas-private-endpoint",
+        description="Region, as Atlas spells it, of successors of endpoints whose region is unknown",
+    )
+    cluster: InstanceName | None = Field(
+        default=None,
+        description="The dedicated cluster that followed the serverless instance; default: the name of the instance",
+    )
+    gcp_project: Annotated[str, Field(max_length=100)] | None = Field(
+        default=None, description="Google Cloud project of endpoint services without an endpoint, which alone has it"
     )
     output_dir: Path | None = Field(
         default=None, description="Folder for one file per manifest; default: the standard output"
     )
     namespace: Annotated[Namespace | None, BeforeValidator(lambda value: value or None)] = Field(
-        default=None, description="Namespace to write into the manifests"
+        default=None, description="Namespace to write into the manifests; default: none, or that of an object in a file"
     )
     credentials_secret: SecretName | None = Field(
-        default=None, validate_default=True, description="Secret in that namespace to write into the manifests"
+        default=None, description="Secret in that namespace to write into the manifests"
     )
-
-    @field_validator("filename")
-    @classmethod
-    def _needs_atlas_private_endpoint(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if value and info.data.get("target") == "serverless-private-endpoint":
-            raise ValueError("is only for --as atlas-private-endpoint: use --project instead")
-        return value
 
     @field_validator("project")
     @classmethod
     def _is_one_source(cls, value: str | None, info: ValidationInfo) -> str | None:
         if "filename" in info.data and (value is None) == (not info.data["filename"]):
-            raise ValueError(
-                "specify the project to read from Atlas; or, with --as atlas-private-endpoint, files with -f"
-            )
+            raise ValueError("specify the project to read from Atlas; or files with -f")
         return value
 
     @field_validator("region")
@@ -120,13 +120,6 @@ class ImportSettings(AtlasSettings):
         if value and REGION.fullmatch(value) is None:
             raise ValueError("must be a region as Atlas spells it, such as US_EAST_1 or EUROPE_NORTH")
         return value or None
-
-    @field_validator("credentials_secret")
-    @classmethod
-    def _is_required_by_atlas_private_endpoint(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and info.data.get("target") == "atlas-private-endpoint":
-            raise ValueError("is required for --as atlas-private-endpoint: MongoDB's operator has no default")
-        return value
 
 
 class EnvironmentCredentials(BaseSettings):

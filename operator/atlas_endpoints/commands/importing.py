@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from atlas_endpoints.atlas.answers import Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import AtlasError, NotServerlessError, Retry, Wording
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Retry, Wording
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, reading_client
-from atlas_endpoints.commands.manifests import Invalid, Manifest, ManifestReader
-from atlas_endpoints.kinds.importer import Draft, Found, Importer, Options
+from atlas_endpoints.commands.manifests import Invalid, Manifest, ManifestReader, Other
+from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, Options
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.resource import Resource
 
 T = TypeVar("T")
@@ -60,13 +61,13 @@ async def run(
         OSError: the folder cannot be written.
     """
     importer, messages = importers[settings.target], Messages()
-    options = Options(settings.namespace, settings.credentials_secret, settings.region)
+    options = Options(
+        settings.namespace, settings.credentials_secret, settings.region, settings.cluster, settings.gcp_project
+    )
     if settings.project is not None:
         drafts = importer.of_entries(await _read(settings, settings.project, importer, messages), options)
-    elif importer.of_resources is not None:
-        drafts = importer.of_resources(_exported(settings, importer, messages), options)
     else:
-        raise ValueError(f"--as {settings.target} does not read files")
+        drafts = _of_files(settings, importer, options, messages)
     written = []
     for each in drafts:
         if isinstance(each, Draft):
@@ -88,13 +89,42 @@ async def run(
     return not messages.problems
 
 
-def _exported(settings: ImportSettings, importer: Importer, messages: Messages) -> Iterator[Resource]:
-    reader = ManifestReader([importer.kind], namespace=settings.namespace or "default", recursive=settings.recursive)
-    for each in reader.find(settings.filename):
+def misuse(settings: ImportSettings, importers: Mapping[str, Importer]) -> tuple[str, str] | None:
+    """Return the setting that does not fit the kind to write, and why; None: all do."""
+    importer = importers.get(settings.target)
+    if importer is None:
+        return "target", f"{settings.target}: no such kind of manifest; there are {', '.join(importers)}"
+    if settings.filename and not importer.reads_files:
+        others = " or ".join(name for name, each in importers.items() if each.reads_files)
+        return "filename", f"is only for --as {others}: use --project instead"
+    for flag in sorted({flag for each in importers.values() for flag in each.flags} - {*importer.flags}):
+        if getattr(settings, flag) is not None:
+            others = " or ".join(name for name, each in importers.items() if flag in each.flags)
+            return flag, f"is only for --as {others}"
+    if importer.no_default is not None and settings.credentials_secret is None:
+        return "credentials_secret", f"is required for --as {settings.target}: {importer.no_default}"
+    return None
+
+
+def _of_files(settings: ImportSettings, importer: Importer, options: Options, messages: Messages) -> Drafts:
+    """Return the manifests of the objects in files."""
+    kinds = [importer.kind] if importer.of_resources is not None else []
+    namespace = settings.namespace or "default"
+    reader = ManifestReader(kinds, namespace=namespace, recursive=settings.recursive, others=importer.objects)
+    documents = reader.find(settings.filename)
+    for each in documents:
         if isinstance(each, Invalid):
             messages.problems.append(f"{each.place}: {'; '.join(each.problems)}")
-        elif isinstance(each, Manifest):
-            yield each.resource if each.exported is None else each.resource.model_copy(update={"status": each.exported})
+    if importer.of_resources is not None:
+        return importer.of_resources((_exported(each) for each in documents if isinstance(each, Manifest)), options)
+    if importer.of_objects is not None:
+        return importer.of_objects([each.body for each in documents if isinstance(each, Other) and each.body], options)
+    return ()
+
+
+def _exported(manifest: Manifest) -> Resource:
+    exported = manifest.exported
+    return manifest.resource if exported is None else manifest.resource.model_copy(update={"status": exported})
 
 
 async def _read(settings: ImportSettings, project: str, importer: Importer, messages: Messages) -> list[Found]:
@@ -151,20 +181,47 @@ async def read(
     disable = None if len(names) > FEW else True  # None: unless it is a terminal
     kind = importer.kind
     for name in tqdm(names, desc=f"{kind.scope_noun}s".capitalize(), file=sys.stderr, leave=False, disable=disable):
-        request = kind.list_request(Scope("", project, kind.names.kind, name))
+        scope = Scope("", project, kind.names.kind, name)
         try:
+            request = kind.list_request(scope)
             listing = await _with_retries(partial(send_list, client, credentials, request, kind.listed))
-        except NotServerlessError as error:
-            if only is None:
-                messages.remarks.append(f"{name} is no longer a serverless instance and has no such endpoints.")
+        except AtlasError as error:
+            ended = importer.ended.get(type(error))
+            if ended is not None and only is None:
+                messages.remarks.append(f"{name} {ended}.")
             else:
                 messages.problems.append(f"{name}: {error.explanation.worded(wording)}")
-        except AtlasError as error:
-            messages.problems.append(f"{name}: {error.explanation.worded(wording)}")
-        else:
-            found += [Found(project, name, scopes.get(name), value) for value in listing.entries.values()]
-            if listing.skipped:
-                messages.problems.append(f"{name}: the IDs of {listing.skipped} endpoints are unreadable.")
+            continue
+        for value in listing.entries.values():
+            entries = importer.parts(value)
+            parts = {each: await _part(client, credentials, kind, scope, each, wording, messages) for each in entries}
+            known = {each: part for each, part in parts.items() if part is not None}
+            found.append(Found(project, name, scopes.get(name), value, known))
+        if listing.skipped:
+            messages.problems.append(f"{name}: the IDs of {listing.skipped} endpoints are unreadable.")
+    return found
+
+
+async def _part(  # noqa: PLR0917  # what the caller has
+    client: Requester,
+    credentials: Credentials,
+    kind: Kind[Any],
+    scope: Scope,
+    entry: str,
+    wording: Wording,
+    messages: Messages,
+) -> Any | None:
+    """Return a part of an entry, or None, with a message unless it has just vanished."""
+    try:
+        answer = await _with_retries(partial(client.request, credentials, kind.get_request(scope, entry)))
+    except EndpointAbsentError:
+        messages.remarks.append(f"{entry} is no longer in Atlas.")
+        return None
+    except AtlasError as error:
+        messages.problems.append(f"{entry}: {error.explanation.worded(wording)}")
+        return None
+    if (found := kind.got(entry, answer.json)) is None:
+        messages.problems.append(f"{entry}: the answer of Atlas is unreadable.")
     return found
 
 

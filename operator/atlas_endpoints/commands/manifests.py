@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -134,6 +134,7 @@ class ManifestReader:
     Args:
         namespace: of resources without one.
         recursive: read the subfolders of folders, too.
+        others: the kinds of other objects that are wanted, with their groups.
 
     Attributes:
         warnings: for users.
@@ -146,10 +147,12 @@ class ManifestReader:
         namespace: str,
         recursive: bool = False,
         budget: Budget | None = None,
+        others: Collection[str] = (),
     ) -> None:
         self._kinds = {kind.names.kind: kind for kind in kinds}
         self._namespace = namespace
         self._recursive = recursive
+        self._others = others
         self._budget = budget or Budget()
         self.warnings: list[str] = []
 
@@ -167,7 +170,7 @@ class ManifestReader:
         documents: list[Document] = []
         for file in files:
             documents += [file] if isinstance(file, Invalid) else self._read_file(file, is_named=file in names)
-        if all(isinstance(each, Other) for each in documents):
+        if all(isinstance(each, Other) and each.kind not in self._others for each in documents):
             documents += [self._nothing(name) for name in names]
         return documents
 
@@ -191,9 +194,9 @@ class ManifestReader:
 
     def _nothing(self, name: str) -> Invalid:
         """Return the problem of a name without manifests."""
-        problem = (
-            f"contains no {' or '.join(f'{each.names.kind} ({each.names.group})' for each in self._kinds.values())}"
-        )
+        wanted = [f"{each.names.kind}.{each.names.group}" for each in self._kinds.values()] + [*self._others]
+        pairs = (each.partition(".") for each in wanted)
+        problem = f"contains no {' or '.join(f'{kind} ({group})' for kind, _, group in pairs)}"
         if name != STANDARD_INPUT and os.path.isdir(name):  # noqa: PTH112  # as above
             problem += f" in its {_endings()} files"
             deeper = (os.path.dirname(each) for each in _inside(name, [], recursive=True))  # noqa: PTH120  # plain text

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from atlas_endpoints.kinds.dedicated_private_endpoint import importing as dedicated
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.importer import Importer
-from atlas_endpoints.kinds.serverless_private_endpoint import importing
+from atlas_endpoints.kinds.serverless_private_endpoint import importing as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
 from atlas_endpoints.reconcile.kind import Kind
 
 KINDS: Sequence[Kind[Any]] = (SERVERLESS_PRIVATE_ENDPOINT, DEDICATED_PRIVATE_ENDPOINT)
 
-IMPORTERS: Mapping[str, Importer] = importing.IMPORTERS
+IMPORTERS: Mapping[str, Importer] = {**serverless.IMPORTERS, **dedicated.IMPORTERS}
 """By the value of the flag ``--as`` of ``atlas-endpoints import``."""
 
 

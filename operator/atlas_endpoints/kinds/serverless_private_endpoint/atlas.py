@@ -47,8 +47,8 @@ TEMPLATES = {
 }
 """The path of each operation, as in Atlas's API reference."""
 
-IMPORT_COMMAND = "atlas-endpoints import --as atlas-private-endpoint"
-"""The command that writes a successor manifest, which helps when this API ends."""
+IMPORT_COMMAND = "atlas-endpoints import --as dedicated-private-endpoint"
+"""The command that writes the successors of resources, which helps when this API ends."""
 
 REFUSALS = Refusals(
     absent=("TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "ENDPOINT_NOT_FOUND"),

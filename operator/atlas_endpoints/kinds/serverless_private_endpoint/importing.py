@@ -6,29 +6,21 @@ connected to the service for which it was created.
 Source: the CRD ``atlasprivateendpoints.atlas.mongodb.com``, version v1, of MongoDB Atlas Kubernetes Operator 2.
 """
 
-import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-import yaml
-
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.atlas.errors import AtlasError, NotServerlessError
 from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, LeftOut, Options
+from atlas_endpoints.kinds.manifest import LONGEST_NAME, comment, draft, header, header_of, quoted
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import ServerlessInstance, State, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint, Spec, shown
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-
-LONGEST_NAME = 63
-"""Characters of a resource's name, as the CRD has it."""
-
-LONGEST_COMMENT = 300
-"""Characters of a comment in YAML."""
 
 _AWS_SERVICE = re.compile(r"com\.amazonaws\.vpce\.([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})\.")
 
@@ -61,22 +53,22 @@ def _manifest(found: Found, options: Options) -> Draft | LeftOut:
         return LeftOut(endpoint.id, "; ".join(problems))
     name = name_of(found.scope_name, endpoint.id)
     lines = [
-        f"# Status in Atlas when this was written: {_comment(endpoint.status or 'none')}",
-        *_header(f"{KIND.names.group}/{KIND.names.version}", KIND.names.kind, name, options),
-        *(f"  {field}: {_quoted(value)}" for field, value in fields.items()),
+        f"# Status in Atlas when this was written: {comment(endpoint.status or 'none')}",
+        *header_of(KIND.names, name, options.namespace),
+        *(f"  {field}: {quoted(value)}" for field, value in fields.items()),
     ]
     for field, value in in_atlas.items():
         if field in managed:
-            lines.append(f"  {field}: {_quoted(value)}")
+            lines.append(f"  {field}: {quoted(value)}")
         else:
             own = [each for each in problems if each.startswith(f"spec.{field}: ")]
             why = (own or problems)[0].partition(": ")[2]
-            lines.append(f"  # {field} is not managed, so Atlas keeps {_comment(_quoted(value))}. {_comment(why)}")
+            lines.append(f"  # {field} is not managed, so Atlas keeps {comment(quoted(value))}. {comment(why)}")
     # Explicit, since a Namespace may set another default.
-    lines.append(f"  deletionPolicy: {_quoted('Retain')}")
+    lines.append(f"  deletionPolicy: {quoted('Retain')}")
     if options.credentials_secret:
-        lines += ["  credentialsSecretRef:", f"    name: {_quoted(options.credentials_secret)}"]
-    return _draft(name, lines)
+        lines += ["  credentialsSecretRef:", f"    name: {quoted(options.credentials_secret)}"]
+    return draft(name, lines)
 
 
 def name_of(instance: str, endpoint_id: str) -> str:
@@ -146,7 +138,7 @@ def successors(connections: Iterable[Connection], options: Options) -> Drafts:
     for each in connections:
         if each.provider not in _CONNECTED:
             supported = " and ".join(_CONNECTED)
-            why = f"its provider in Atlas is {_comment(each.provider)}, and only {supported} are supported"
+            why = f"its provider in Atlas is {comment(each.provider)}, and only {supported} are supported"
             left_out.append(LeftOut(each.label, why))
         elif each.region is None:
             left_out.append(LeftOut(each.label, "its region is unknown; specify it with --region"))
@@ -160,17 +152,17 @@ def _successor(project_id: str, provider: str, region: str, users: list[Connecti
     lines = [
         "# For MongoDB's own operator: the endpoint service for the dedicated clusters of a project in one region.",
         "# It replaces these endpoints. Their private endpoints in the cloud cannot be used again:",
-        *(f"# - {_comment(each.label)}: {_comment(each.cloud_id or 'never connected')}" for each in users),
-        *_header("atlas.mongodb.com/v1", "AtlasPrivateEndpoint", name, options),
+        *(f"# - {comment(each.label)}: {comment(each.cloud_id or 'never connected')}" for each in users),
+        *header("atlas.mongodb.com/v1", "AtlasPrivateEndpoint", name, options.namespace),
         "  externalProjectRef:",
-        f"    id: {_quoted(project_id)}",
+        f"    id: {quoted(project_id)}",
         "  connectionSecret:",
-        f"    name: {_quoted(options.credentials_secret or '')}",
-        f"  provider: {_quoted(provider)}",
-        f"  region: {_quoted(region)}",
+        f"    name: {quoted(options.credentials_secret or '')}",
+        f"  provider: {quoted(provider)}",
+        f"  region: {quoted(region)}",
         *_CONNECTED[provider],
     ]
-    return _draft(name, lines)
+    return draft(name, lines)
 
 
 _CONNECTED = {
@@ -203,30 +195,21 @@ def _problems(spec: Mapping[str, str]) -> tuple[str, ...]:
     return ()
 
 
-def _header(api_version: str, kind: str, name: str, options: Options) -> Iterator[str]:
-    yield from (f"apiVersion: {api_version}", f"kind: {kind}", "metadata:", f"  name: {_quoted(name)}")
-    if options.namespace:
-        yield f"  namespace: {_quoted(options.namespace)}"
-    yield "spec:"
-
-
-def _draft(name: str, lines: Iterable[str]) -> Draft:
-    return Draft(name, "".join(f"{line}\n" for line in lines))
-
-
-def _quoted(text: str) -> str:
-    """Return a quoted text, since YAML would parse an ID such as 123e45 as a number."""
-    return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf)).rstrip("\n")
-
-
-def _comment(text: str) -> str:
-    return one_line(text, limit=LONGEST_COMMENT)
-
+_ENDED: Mapping[type[AtlasError], str] = {
+    NotServerlessError: "is no longer a serverless instance and has no such endpoints"
+}
 
 IMPORTERS = {
-    "serverless-private-endpoint": Importer(KIND, _instances, manifests),
+    "serverless-private-endpoint": Importer(KIND, _instances, manifests, ended=_ENDED, flags=("instance",)),
     # Only the list of instances has the region.
     "atlas-private-endpoint": Importer(
-        KIND, _instances, successors_of_entries, successors_of_resources, needs_scopes=True
+        KIND,
+        _instances,
+        successors_of_entries,
+        successors_of_resources,
+        needs_scopes=True,
+        ended=_ENDED,
+        flags=("instance", "region"),
+        no_default="MongoDB's operator has no default",
     ),
 }
