@@ -5,6 +5,7 @@ Only this module reads the operator's own variables.
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -232,8 +233,11 @@ class CheckSettings(OperatorSettings):
     project: ObjectId | None = Field(
         default=None, description="A project to check instead of those that resources use: 24 hexadecimal characters"
     )
-    instance: InstanceName | None = Field(
-        default=None, validate_default=True, description="The serverless instance to check in that project"
+    instance: InstanceName | None = Field(default=None, description="The serverless instance to check in that project")
+    provider: Literal["AWS", "AZURE", "GCP"] | None = Field(
+        default=None,
+        validate_default=True,
+        description="The cloud whose endpoint services of dedicated clusters to check in that project",
     )
     secret: Secret = Field(
         default=None,
@@ -243,12 +247,20 @@ class CheckSettings(OperatorSettings):
         default="text", description="text: lines for people, as each check ends; json: one document at the end"
     )
 
-    @field_validator("instance")
+    @field_validator("provider")
     @classmethod
     def _goes_with_a_project(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if "project" in info.data and (value is None) != (info.data["project"] is None):
-            raise ValueError("--project and --instance go together: give both, or neither")
+        if {"project", "instance"} <= info.data.keys():
+            names_a_scope = value is not None or info.data["instance"] is not None
+            if names_a_scope != (info.data["project"] is not None):
+                raise ValueError("--project goes together with --instance or --provider: give both, or neither")
         return value
+
+    @property
+    def named_scopes(self) -> Mapping[str, str]:
+        """The names of scopes to check, by what a scope is."""
+        found = {"instance": self.instance, "provider": self.provider}
+        return {noun: name for noun, name in found.items() if name is not None}
 
     @property
     def names_a_place(self) -> bool:

@@ -93,8 +93,8 @@ class Checker:
         calls = [each for each in self._atlas.requests()[before:] if not each["path"].startswith("/api/oauth/")]
         writes = [each for each in calls if each["method"] != "GET"]
         assert {each["method"] for each in writes} <= {"PATCH"}
-        assert all(each["path"].endswith(f"/endpoint/{NO_ENDPOINT}") for each in writes)
-        assert all(set(each["body"]) == {"providerName"} for each in writes)
+        assert all(each["path"].endswith(f"/{NO_ENDPOINT}") for each in writes)
+        assert all(each["body"].keys() in ({"providerName"}, {"cloudProvider"}) for each in writes)
         assert self._atlas.endpoints() == endpoints
         assert audit.writes(self._control_plane, self._user, since=since) == []
         assert not [secret for secret in (CLIENT_SECRET, PRIVATE_KEY, CANARY) if secret in captured.out]

@@ -77,12 +77,11 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "--project", "5f" * 12, "--instance", "my shop"], "--instance (ATLAS_ENDPOINTS_INSTANCE): "),
         (
             ["check", "--project", "5f" * 12],
-            "--instance (ATLAS_ENDPOINTS_INSTANCE): --project and --instance go together: give both, or neither",
+            "--provider (ATLAS_ENDPOINTS_PROVIDER): --project goes together with --instance or --provider: give both, or neither",
         ),
-        (
-            ["check", "--instance", "shop"],
-            "--instance (ATLAS_ENDPOINTS_INSTANCE): --project and --instance go together",
-        ),
+        (["check", "--instance", "shop"], "--project goes together with --instance or --provider"),
+        (["check", "--provider", "AWS"], "--project goes together with --instance or --provider"),
+        (["check", "--project", "5f" * 12, "--provider", "aws"], "--provider"),
         (["check", "--secret", "credentials"], "--secret (ATLAS_ENDPOINTS_SECRET): must be namespace/name of a Secret"),
         (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Serverless"),
         (["check", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind"),
@@ -97,7 +96,18 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
             ["import", "--as", "atlas-private-endpoint", "-f", "a.yaml"],
             "--credentials-secret (ATLAS_ENDPOINTS_CREDENTIALS_SECRET): is required for --as atlas-private-endpoint",
         ),
-        (["import", "--as", "another"], "--target"),
+        (
+            ["import", "--project", "5f" * 12, "--as", "another"],
+            "--target (ATLAS_ENDPOINTS_TARGET): another: no such kind of manifest; there are serverless-private-endpoint,",
+        ),
+        (
+            ["import", "--project", "5f" * 12, "--as", "dedicated-private-endpoint", "--instance", "shop"],
+            "--instance (ATLAS_ENDPOINTS_INSTANCE): is only for --as serverless-private-endpoint or atlas-private-",
+        ),
+        (
+            ["import", "--project", "5f" * 12, "--cluster", "shop"],
+            "--cluster (ATLAS_ENDPOINTS_CLUSTER): is only for --as dedicated-private-endpoint",
+        ),
         (
             ["import", "--project", "5f" * 12, "--region", "us-east-1"],
             "--region (ATLAS_ENDPOINTS_REGION): must be a region as Atlas spells it",

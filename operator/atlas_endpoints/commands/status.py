@@ -3,7 +3,7 @@
 It reads the API server only, and does not call Atlas.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,7 +44,10 @@ async def run(
     api = connection.fenced(lambda: False)  # no write can be sent
     try:
         found = [await _print(settings, kind, ResourceWriter(api, kind.names), put) for kind in kinds]
-        if not any(found):
+        if all(each is None for each in found):
+            names = " or ".join(kind.names.kind for kind in kinds)
+            say(f"The API server does not serve {names}: install the CRD (kubectl apply -f crds/).")
+        elif not any(found):
             say(f"There is no {' or '.join(kind.names.kind for kind in kinds)} {settings.resource}.")
         return any(found)
     except ClusterUnavailableError as error:
@@ -56,13 +59,12 @@ async def run(
 
 async def _print(
     settings: StatusSettings, kind: Kind[Any], writer: ResourceWriter, put: Callable[[str], object]
-) -> bool:
+) -> bool | None:
+    """Print the status of a resource, and return whether there is one; None: the API server does not serve the kind."""
     key = Key(kind.names.kind, *settings.namespace_and_name)
     here = await writer.list(key.namespace)
     if here is None:
-        raise ClusterUnavailableError(
-            f"The API server does not serve {key.kind}: install the CRD (kubectl apply -f crds/)."
-        )
+        return None
     body = next((each for each in here.bodies if key_of(each) == key), None)
     if body is None:
         return False
@@ -76,7 +78,7 @@ async def _print(
     return True
 
 
-def report(kind: Kind[Any], body: Body, others: Iterable[Body], *, sees_all: bool, now: datetime) -> Iterator[str]:
+def report(kind: Kind[Any], body: Body, others: Collection[Body], *, sees_all: bool, now: datetime) -> Iterator[str]:
     """Yield the lines of a report.
 
     Args:
@@ -123,9 +125,14 @@ def _conditions(body: Body, status: Status) -> Iterator[str]:
 
 def _atlas(status: Status, now: datetime) -> Iterator[str]:
     for name, value in status:
-        if name not in Status.model_fields and isinstance(value, StatusModel):
-            fields = (f"{to_camel(each)} {_shown(part, now)}" for each, part in value if part is not None)
-            yield f"{to_pascal(name)}: {', '.join(fields)}"
+        if name in Status.model_fields:
+            continue
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, StatusModel):
+                fields = (
+                    f"{to_camel(name)} {_shown(part, now)}" for name, part in each if part is not None and part != ()
+                )
+                yield f"{to_pascal(name)}: {', '.join(fields)}"
     if (applied := status.applied) is not None:
         values = ", ".join(f"{field} '{value}'" for field, value in applied.values.items()) or "no managed field"
         yield f"Confirmed by Atlas, for generation {applied.generation}: {values}"
@@ -139,8 +146,14 @@ def _atlas(status: Status, now: datetime) -> Iterator[str]:
         yield f"Last write: {', '.join(entry.fields)} ({entry.cause}), {_ago(now - entry.time)} ago: {entry.result}"
 
 
-def _users(kind: Kind[Any], body: Body, others: Iterable[Body], *, sees_all: bool) -> Iterator[str]:
-    entry = kind.entry_of(body)
+def _users(kind: Kind[Any], body: Body, others: Collection[Body], *, sees_all: bool) -> Iterator[str]:
+    entry, mine = kind.entry_of(body), set(kind.found_by(body))
+    for shared in sorted(mine - {entry}):
+        users = sorted(
+            str(key_of(each)) for each in others if shared in kind.found_by(each) and key_of(each) != key_of(body)
+        )
+        if users:
+            yield f"Shares {shared} with: {', '.join(users)}"
     if entry is None:
         return
     named = [each for each in others if kind.entry_of(each) == entry and key_of(each) != key_of(body)]
@@ -182,6 +195,8 @@ def _shown(value: object, now: datetime) -> str:
     return (
         f"{_ago(now - value)} ago"
         if isinstance(value, datetime)
+        else ", ".join(f"'{each}'" for each in value)
+        if isinstance(value, tuple)
         else f"'{value}'"
         if isinstance(value, str)
         else str(value)

@@ -176,6 +176,19 @@ class Done:
     refused: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What an object names in its scope, which is known before Atlas has shown it.
+
+    Attributes:
+        endpoint: its ID, as people know it; two objects that name the same one conflict. None: none.
+        shared: what several objects may share, for people; None: nothing.
+    """
+
+    endpoint: str | None
+    shared: str | None = None
+
+
 R = TypeVar("R", bound=Resource)
 
 
@@ -184,13 +197,15 @@ class Kind(ABC, Generic[R]):
 
     Attributes:
         templates: the path of each operation in Atlas's API reference.
-        scope_noun: what a scope is, for people.
+        scope_noun: what a scope is, for people; also the flag of ``check`` that names one.
+        successor: what replaces the API when Atlas ends it.
     """
 
     names: ClassVar[Names]
     resource: type[R]
     templates: ClassVar[Mapping[str, str]]
     scope_noun: ClassVar[str] = "scope"
+    successor: ClassVar[str] = "a version of the operator that uses its successor"
 
     # Plain JSON, for code that reads many objects.
 
@@ -281,6 +296,18 @@ class Kind(ABC, Generic[R]):
     def state_of(self, value: Any) -> str | None:  # noqa: ARG002  # for kinds whose entries have a state
         """Return the state of an entry in Atlas's word."""
         return None
+
+    def named_by(self, body: Body) -> Named:
+        """Return what an object names, even if its spec is invalid."""
+        return Named(self.entry_of(body))
+
+    def counted(self, values: Collection[Any]) -> str:
+        """Return a sentence about the entries of a scope."""
+        return f"The {self.scope_noun} exists. Endpoints in it: {len(values)}."
+
+    def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:  # noqa: ARG002  # for kinds that have some
+        """Return what may be wrong in the resources of a scope, given its entries, each with the remedy."""
+        return ()
 
     def misfit(self, resource: R, values: Collection[Any]) -> str | None:  # noqa: ARG002  # for kinds that have a rule
         """Return how a resource contradicts the entries of its scope, with the remedy; None: it does not."""

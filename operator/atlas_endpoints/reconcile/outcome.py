@@ -8,7 +8,7 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, Explanation, NotLeaderError
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
-from atlas_endpoints.reconcile.kind import State
+from atlas_endpoints.reconcile.kind import Decision, State
 from atlas_endpoints.reconcile.reasons import BLOCKING, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, Resolved
 
@@ -41,6 +41,7 @@ class Outcome:
         contended: set if another resource owns the entry, or may own it.
         references, outputs: None keeps what the status shows of this generation.
         unconnected: whether the connection was not compared, since a reference is not ready.
+        planned: the decision whose write is only planned.
         unreported: the reason of a failure that the status does not show (yet).
     """
 
@@ -62,6 +63,7 @@ class Outcome:
     outputs: Finding | None = None
     sent: Sent | None = None
     plan: Plan | None = None
+    planned: Decision | None = None
     handled: str | None = None
     deprecation: Deprecation | None = None
     observing: bool = False

@@ -109,7 +109,7 @@ def of_plan(kind: Kind[Any], facts: Facts[Any], decision: Decision, write: Write
             for name, value in (write.request.body or {}).items()
         }
         plan = Plan(method=write.request.method, body=body, reason=write.cause)
-    return replace(outcome, plan=plan, handled=None)
+    return replace(outcome, plan=plan, planned=decision, handled=None)
 
 
 def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:

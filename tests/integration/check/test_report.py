@@ -9,6 +9,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
 from control_plane.process import wait_until
 from support.atlas import CLIENT_SECRET, COMMAND, READ_ONLY_CLIENT_ID, Atlas
 from support.checking import ACCEPTED, CANARY, Check, Checker
@@ -130,6 +131,35 @@ def test_a_place_is_checked_before_there_is_a_resource(check: Check, resources: 
     assert without.calls == ["GET"]
 
 
+def test_dedicated_private_endpoints_are_checked_by_provider(
+    check: Check, control_plane: ControlPlane, resources: Resources, place: Place
+) -> None:
+    dedicated = Resources(control_plane, resources.namespace, {}, names=DEDICATED.names)
+    secret = {"credentialsSecretRef": {"name": "atlas-credentials"}}
+    dedicated.create("orders", {"projectId": place.project, "providerName": "AZURE", "region": "northeuorpe", **secret})
+    of_provider = (
+        "--project",
+        place.project,
+        "--provider",
+        "GCP",
+        "--secret",
+        f"{resources.namespace}/atlas-credentials",
+    )
+
+    owner, named = check(), check(*of_provider)
+    resources.secret(data={"clientId": READ_ONLY_CLIENT_ID, "clientSecret": CLIENT_SECRET})
+    reader = check()
+
+    dedicated.close()
+    title = f"Project {place.project}, provider AZURE, for {resources.namespace}/orders"
+    assert (owner.code, named.code, reader.code) == (0, 0, 1), (owner.output, named.output, reader.output)
+    assert len(owner.sections[title]) == 4
+    owner.contains("warning", "northeuorpe is not a region of AZURE", "Did you mean northeurope?")
+    assert owner.calls == named.calls == ["GET", "GET", "PATCH"]  # the first without credentials
+    assert f"Project {place.project}, provider GCP" in named.sections
+    reader.contains("failed", "Project Owner")
+
+
 def test_without_resources_the_operators_own_credentials_are_tried(
     check: Check, resources: Resources, atlas: Atlas, place: Place
 ) -> None:
@@ -143,7 +173,7 @@ def test_without_resources_the_operators_own_credentials_are_tried(
 
     assert (good.code, none.code, refused.code, missing.code) == (0, 0, 1, 1)
     good.contains("ok", ACCEPTED)
-    good.contains("skipped", "--project and --instance")
+    good.contains("skipped", "--project, and --instance or --provider")
     none.contains("skipped", "ATLAS_ENDPOINTS_CREDENTIALS_SECRET")
     none.contains("ok", "Atlas answers (")
     refused.contains("failed", "credentials")

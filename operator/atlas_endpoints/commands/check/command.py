@@ -86,8 +86,10 @@ async def _check(settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Re
             results += await _ask(client, here, credentials, report, writes=settings.writes)
         elif here:
             report.add(skipped("Projects are not checked, because Atlas cannot be reached."))
-    if findings := announced((each.deprecation for each in results if each.listed), now=datetime.now(UTC)):
-        report.section("End of the API", *findings)
+    for kind in kinds:
+        listed = (each.deprecation for each in results if each.listed and each.kind is kind)
+        if findings := announced(kind, listed, now=datetime.now(UTC)):
+            report.section(f"End of the API of {kind.names.kind}", *findings)
 
 
 async def _reach(

@@ -80,11 +80,13 @@ class Result:
     """The result of an interview.
 
     Attributes:
+        kind: of the place.
         deprecation: what Atlas has announced about the end of its API.
         listed: whether Atlas has answered the LIST, so that ``deprecation`` is valid.
         hopeless: whether other places need not be asked about with the same credentials.
     """
 
+    kind: Kind[Any]
     findings: tuple[Finding, ...]
     deprecation: Deprecation | None = None
     listed: bool = False
@@ -111,23 +113,24 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
     answer, took = await timed(send_list(client, credentials, kind.list_request(scope), kind.listed))
     if not place.scope.project_id and (isinstance(answer, Listing) or type(answer) in PROVED):
         unknown = skipped(
-            "The rights of the credentials are not checked: name a project with --project and --instance."
+            "The rights of the credentials are not checked: name a project with --project, and --instance or --provider."
         )
-        return Result((ok(f"{ACCEPTED} (LIST, {took})."), unknown))
+        return Result(kind, (ok(f"{ACCEPTED} (LIST, {took})."), unknown))
     if isinstance(answer, AtlasError):
-        return Result(tuple(_refused(answer, took)), hopeless=_is_hopeless(answer))
+        return Result(kind, tuple(_refused(answer, took)), hopeless=_is_hopeless(answer))
     values = [*answer.entries.values()]
-    findings = [ok(f"{READABLE} (LIST, {took})."), ok(f"The {kind.scope_noun} exists. Endpoints in it: {len(values)}.")]
+    findings = [ok(f"{READABLE} (LIST, {took})."), ok(kind.counted(values))]
     misfits: dict[str, list[str]] = {}
     for resource in place.resources:
         if (problem := kind.misfit(resource, values)) is not None:
             misfits.setdefault(problem, []).append(str(resource.key))
     findings += [failed(f"{named(keys, most=10)}: {problem}") for problem, keys in misfits.items()]
+    findings += [warning(doubt) for doubt in kind.doubts(place.resources, values)]
     if writes:
         findings.append(await _may_write(place, values, client, credentials))
     else:
         findings.append(skipped("The right to write is not checked, because WRITES is off."))
-    return Result(tuple(findings), answer.deprecation, listed=True)
+    return Result(kind, tuple(findings), answer.deprecation, listed=True)
 
 
 async def _may_write(place: Place, values: list[object], client: Requester, credentials: Credentials) -> Finding:
@@ -156,15 +159,15 @@ def reached(error: AtlasError | None, took: str) -> Finding:
     return warning(f"Atlas answers ({took}). {error.message}")
 
 
-def announced(deprecations: Iterable[Deprecation | None], *, now: datetime) -> list[Finding]:
-    """Return what Atlas has announced about the end of its API; None is an answer without the headers."""
+def announced(kind: Kind[Any], deprecations: Iterable[Deprecation | None], *, now: datetime) -> list[Finding]:
+    """Return what Atlas has announced about the end of the API of a kind; None is an answer without the headers."""
     distinct = list(dict.fromkeys(deprecations))
     if distinct == [None]:
         return [ok("Atlas announces no end of this API: its answers have neither a Deprecation nor a Sunset header.")]
-    return [_announced(each, now) for each in distinct if each is not None]
+    return [_announced(kind, each, now) for each in distinct if each is not None]
 
 
-def _announced(deprecation: Deprecation, now: datetime) -> Finding:
+def _announced(kind: Kind[Any], deprecation: Deprecation, now: datetime) -> Finding:
     dates = {"Deprecation": deprecation.deprecated, "Sunset": deprecation.sunset}
     headers = "; ".join(f"{name}: {format_datetime(date, usegmt=True)}" for name, date in dates.items() if date)
     shown = f" ({headers})" if headers else ""
@@ -172,7 +175,7 @@ def _announced(deprecation: Deprecation, now: datetime) -> Finding:
         what = f"The announced end of this API is past{shown}. Atlas may switch it off at any time. Move"
     else:
         what = f"Atlas has announced the end of this API{shown}. Plan the move"
-    return warning(f"{what} to a dedicated cluster and its private endpoints.")
+    return warning(f"{what} to {kind.successor}.")
 
 
 def _refused(error: AtlasError, took: str) -> Iterator[Finding]:

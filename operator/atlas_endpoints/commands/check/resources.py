@@ -169,7 +169,7 @@ class ClusterReader:
         if named_secret is not None and named_secret in access:
             fingerprint, source = access[named_secret]
             if all(place.scope.credentials != fingerprint for place in places):
-                places.append(self._named_place(fingerprint, source))
+                places += self._named_places(fingerprint, source)
         return places
 
     async def _read_resources(self, survey: Survey) -> bool:
@@ -200,10 +200,14 @@ class ClusterReader:
             return CredentialsPlace(*named_secret)
         return None if own is None else OWN
 
-    def _named_place(self, fingerprint: str, source: str) -> Place:
-        project, instance = self._settings.project, self._settings.instance
-        kind = next((each for each in self._kinds if each.scope_noun == "instance"), self._kinds[0])
-        return Place(kind, Scope(fingerprint, project or "", kind.names.kind, instance or ""), (source,))
+    def _named_places(self, fingerprint: str, source: str) -> list[Place]:
+        """Return what the settings name; else a place without a project, for the credentials alone."""
+        project, named_scopes = self._settings.project or "", self._settings.named_scopes
+        found = [(kind, named_scopes[kind.scope_noun]) for kind in self._kinds if kind.scope_noun in named_scopes]
+        return [
+            Place(kind, Scope(fingerprint, project, kind.names.kind, name), (source,))
+            for kind, name in found or [(self._kinds[0], "")]
+        ]
 
     def _nothing_to_try(self) -> Finding:
         why = "the operator has no Secret of its own (ATLAS_ENDPOINTS_CREDENTIALS_SECRET)"

@@ -28,6 +28,7 @@ from atlas_endpoints.commands.plan.forecast import (
     of_invalid,
     of_outcome,
     unanswered,
+    with_sharers,
 )
 from atlas_endpoints.commands.plan.offline_ports import Exports, NoCluster, OnePair
 from atlas_endpoints.commands.plan.overlaps import conflicts, duplicates, merged
@@ -60,7 +61,7 @@ async def run(settings: PlanSettings, kinds: Sequence[Kind[Any]], say: Callable[
     try:
         planner = Planner(client, kinds, exports=[each.body for each in documents if isinstance(each, Other)])
         contended = conflicts(documents)
-        forecasts = [of_conflict(each, contended) for each in await planner.forecast(documents)]
+        forecasts = [of_conflict(each, contended) for each in with_sharers(await planner.forecast(documents))]
     finally:
         await client.aclose()
     warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *(each.warning for each in contended)]
@@ -181,5 +182,6 @@ def stored(kind: Kind[Any], body: Body, outcome: Outcome) -> Body:
         annotations = {**annotations_of(body), **change.annotations}
         body = {**body, "metadata": {**body["metadata"], "finalizers": finalizers, "annotations": annotations}}
     status = kind.resource.status_in(body)
-    recorded = {**body, "status": status.model_copy(update=dict(outcome.own)).to_json()}
+    resolved = outcome.resolved or status.resolved
+    recorded = {**body, "status": status.model_copy(update={**outcome.own, "resolved": resolved}).to_json()}
     return body if kind.entry_of(recorded) == kind.entry_of(body) else recorded

@@ -1,16 +1,16 @@
 """Forecast what the operator would do about a manifest, in plain values. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import Invalid, Manifest, Place
 from atlas_endpoints.commands.plan.overlaps import Conflict
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
-from atlas_endpoints.reconcile.kind import State
+from atlas_endpoints.reconcile.kind import Decision, State
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.status import Cause
@@ -21,10 +21,14 @@ class Action(StrEnum):
 
     RESERVE = "Reserve"
     """It would reserve an endpoint by a POST, and continue with it."""
+    CREATE = "Create"
+    """It would create or register something by a POST, and continue with it."""
     UPDATE = "Update"
     """It would send a PATCH."""
+    REPLACE = "Replace"
+    """It would send a DELETE, and then a POST, since Atlas cannot change the endpoint."""
     WAIT = "Wait"
-    """It would send a PATCH as soon as Atlas takes one: the endpoint is busy."""
+    """It would send something as soon as Atlas takes it: the endpoint, or its service, is busy."""
     REPORT = "Report"
     """It would send nothing and report the differences: ``managementPolicy`` is Observe or Plan."""
     NONE = "None"
@@ -37,7 +41,7 @@ class Action(StrEnum):
     """The manifest could not be read, or contradicts what Atlas shows."""
 
 
-CHANGING = frozenset({Action.RESERVE, Action.UPDATE, Action.WAIT})
+CHANGING = frozenset({Action.RESERVE, Action.CREATE, Action.UPDATE, Action.REPLACE, Action.WAIT})
 """The actions that change Atlas."""
 
 FAILED = frozenset({Action.UNKNOWN, Action.INVALID})
@@ -75,10 +79,11 @@ class Forecast:
         manifest: None if it could not be read.
         project_id: None if it is unknown.
         endpoint_id: None if there is none yet.
+        shared: what it may share with others, see ``Named``.
         status: the word of Atlas for the state of the endpoint, or None.
         changes: the differences, whether or not they are sent.
         sent_along: the fields that the PATCH contains although they do not differ: those of a connection go together.
-        request: the PATCH or the POST, or None.
+        request: the write that would be sent first, or None.
     """
 
     place: Place
@@ -89,6 +94,7 @@ class Forecast:
     manifest: Manifest | None = None
     project_id: str | None = None
     endpoint_id: str | None = None
+    shared: str | None = None
     status: str | None = None
     changes: tuple[Change, ...] = ()
     sent_along: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +116,7 @@ def unanswered(manifest: Manifest, message: str) -> Forecast:
         message,
         manifest,
         manifest.resource.spec.project_id,
-        manifest.kind.entry_of(manifest.body),
+        manifest.kind.named_by(manifest.body).endpoint,
     )
 
 
@@ -121,29 +127,25 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
         body: the manifest with what the reconcile has stored in it.
         values: the entries in the scope of the resource.
     """
-    kind, resource, state = manifest.kind, manifest.resource, outcome.state
+    kind, resource, state, decision = manifest.kind, manifest.resource, outcome.state, outcome.planned
     if state is None:
         raise ValueError("a reconcile of a resource without a status has something to say")
-    action, message = _action(manifest, outcome, state), state.message
-    if action is Action.UPDATE:
-        message = "The operator would send this change to Atlas."
-    elif action is Action.RESERVE:
-        message = (
-            "The operator would reserve an endpoint, and send the values of the manifest as soon as Atlas accepts them."
-        )
-    creates = outcome.plan is not None and outcome.plan.reason is Cause.RESERVATION
-    if creates and (problem := kind.misfit(resource, values)) is not None:
-        message = f"{message} {problem}"
+    action, named = _action(manifest, outcome, state), kind.named_by(body)
+    message = state.message
+    if action in _SENT and decision is not None:
+        message = _SENT[action] or _intended(decision)
+    if decision is not None and decision.write is not None and decision.write.request.method == "POST":
+        doubts = (kind.misfit(resource, values), *kind.doubts([resource], values))
+        message = " ".join([message, *(each for each in doubts if each is not None)])
     project_id = resource.spec.project_id or (outcome.resolved.project_id if outcome.resolved is not None else None)
-    entry = kind.entry_of(body)
     changes = tuple(Change(each.field, each.actual, each.desired) for each in state.differences or ())
-    sent: Mapping[str, str] = (outcome.plan.body or {}) if action is Action.UPDATE and outcome.plan is not None else {}
+    if action is Action.UPDATE and decision is not None and not changes:
+        message = _intended(decision)
+    request = (
+        decision.write.request if action in _SENT and decision is not None and decision.write is not None else None
+    )
+    sent = (request.body or {}) if request is not None and action is Action.UPDATE else {}
     changed = {each.field for each in changes}
-    request = None
-    if action in {Action.UPDATE, Action.RESERVE} and outcome.plan is not None and project_id is not None:
-        scope = Scope("", project_id, kind.names.kind, resource.scope_name)
-        at = kind.list_request(scope) if creates or entry is None else kind.get_request(scope, entry)
-        request = replace(at, method=outcome.plan.method, body=outcome.plan.body)
     return Forecast(
         manifest.place,
         manifest.key,
@@ -152,12 +154,55 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
         message,
         manifest,
         project_id,
-        entry,
+        named.endpoint,
+        named.shared,
         None if outcome.seen is None else kind.state_of(outcome.seen),
         changes,
         {name: sent[name] for name in resource.fields if name in sent and name not in changed},
         request,
     )
+
+
+_SENT: Mapping[Action, str] = {
+    Action.RESERVE: "The operator would reserve an endpoint, and send the values of the manifest as soon as Atlas accepts them.",
+    Action.CREATE: "",
+    Action.UPDATE: "The operator would send this change to Atlas.",
+    Action.REPLACE: "",
+}
+"""The actions that send a request, with their messages; without one, the decision has it."""
+
+
+def _intended(decision: Decision) -> str:
+    """Return what the operator would do."""
+    creates = None if decision.write is None else decision.write.creates
+    return decision.state.message if creates is None else f"The operator {creates.planned}."
+
+
+def with_sharers(forecasts: Sequence[Forecast]) -> list[Forecast]:
+    """Say of each resource with which others it shares something."""
+    users: dict[tuple[str, str | None, str, str], list[Forecast]] = {}
+    for each in forecasts:
+        if (place := _shared_place(each)) is not None:
+            users.setdefault(place, []).append(each)
+    return [_with_sharers(each, users.get(_shared_place(each) or ("", None, "", ""), ())) for each in forecasts]
+
+
+def _shared_place(forecast: Forecast) -> tuple[str, str | None, str, str] | None:
+    manifest, shared = forecast.manifest, forecast.shared
+    if manifest is None or shared is None:
+        return None
+    return manifest.kind.names.kind, forecast.project_id, manifest.resource.scope_name, shared
+
+
+def _with_sharers(forecast: Forecast, users: Iterable[Forecast]) -> Forecast:
+    others = [each for each in users if each.key != forecast.key]
+    if not others:
+        return forecast
+    names = ", ".join(str(key) for key in dict.fromkeys(each.key for each in others))
+    message = f"{forecast.message} It shares {forecast.shared} with {names}."
+    if forecast.request is not None and any(each.request == forecast.request for each in others):
+        message += " Only the first of them sends this request."
+    return replace(forecast, message=message)
 
 
 def of_conflict(forecast: Forecast, conflicts: Iterable[Conflict]) -> Forecast:
@@ -215,5 +260,10 @@ def _action(manifest: Manifest, outcome: Outcome, state: State) -> Action:
     if manifest.resource.spec.management_policy != "Manage" and (state.differences or outcome.plan is not None):
         return Action.REPORT
     if outcome.plan is not None:
-        return Action.RESERVE if outcome.plan.reason is Cause.RESERVATION else Action.UPDATE
-    return Action.WAIT if state.differences and state.reason in BUSY else Action.NONE
+        return Action.RESERVE if outcome.plan.reason is Cause.RESERVATION else _BY_METHOD[outcome.plan.method]
+    named = manifest.kind.named_by(manifest.body).endpoint
+    waits = state.differences if state.reason in BUSY else state.reason is Reason.SERVICE_INITIATING and named
+    return Action.WAIT if waits else Action.NONE
+
+
+_BY_METHOD = {"POST": Action.CREATE, "PATCH": Action.UPDATE, "DELETE": Action.REPLACE}

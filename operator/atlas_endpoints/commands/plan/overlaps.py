@@ -71,23 +71,23 @@ class Conflict:
 
 def conflicts(documents: Iterable[Document]) -> list[Conflict]:
     """Return the conflicts between the resources."""
-    named: dict[tuple[str, str | None, str, str], dict[Place, Key]] = {}
+    named: dict[tuple[str, str | None, str, str | None, str], dict[Place, Key]] = {}
     owners: dict[str, set[Key]] = {}
     for each in documents:
         if not isinstance(each, Manifest):
             continue
         kind, resource, spec = each.kind, each.resource, each.resource.spec
         body = {**each.body, "status": each.exported.to_json() if each.exported is not None else {}}
-        endpoint_id = kind.entry_of(body)
-        if endpoint_id is None or spec.management_policy != "Manage" or resource.suspended_by:
+        found, entry = kind.named_by(body), kind.entry_of(body)
+        if found.endpoint is None or spec.management_policy != "Manage" or resource.suspended_by:
             continue
-        place = kind.names.kind, spec.project_id, resource.scope_name, endpoint_id
+        place = kind.names.kind, spec.project_id, resource.scope_name, found.shared, found.endpoint
         named.setdefault(place, {})[each.place] = each.key
-        if is_owner(kind, body, endpoint_id):
-            owners.setdefault(endpoint_id, set()).add(each.key)
-    found = []
+        if entry is not None and is_owner(kind, body, entry):
+            owners.setdefault(found.endpoint, set()).add(each.key)
+    contended = []
     for (*_, endpoint_id), resources in named.items():
         owning = owners.get(endpoint_id, set()).intersection(resources.values())
         if len(set(resources.values())) > 1:
-            found.append(Conflict(endpoint_id, resources, owning.pop() if len(owning) == 1 else None))
-    return found
+            contended.append(Conflict(endpoint_id, resources, owning.pop() if len(owning) == 1 else None))
+    return contended

@@ -19,7 +19,9 @@ LONGEST = 2000
 
 TITLES: Mapping[Action, str] = {
     Action.RESERVE: "an endpoint would be reserved in Atlas",
+    Action.CREATE: "would be created in Atlas",
     Action.UPDATE: "would be changed in Atlas",
+    Action.REPLACE: "would be deleted in Atlas and created again",
     Action.WAIT: "would be changed in Atlas when Atlas accepts changes again",
     Action.REPORT: "differs, and nothing would be sent",
     Action.NONE: "nothing would be sent",
@@ -76,7 +78,7 @@ def _block(forecast: Forecast) -> Iterator[str]:
             project = f"of {reference.object_kind} {reference.name}"
         status = f": {forecast.status}" if forecast.status else ""
         yield f"  {endpoint}, {scope}, project {project}{status}"
-    if forecast.action is not Action.UPDATE:
+    if forecast.action is not Action.UPDATE or not forecast.changes:
         yield from (f"  {line}" for line in forecast.message.splitlines())
     for each in forecast.changes:
         yield f"  ~ {each.field}: {_shown(each.before)} -> {_shown(each.after)}"
@@ -105,8 +107,9 @@ def _entry(forecast: Forecast) -> dict[str, Any]:
         "reason": str(forecast.reason) if forecast.reason else None,
         "message": forecast.message,
         "projectId": forecast.project_id,
-        "instanceName": manifest.resource.scope_name if manifest else None,
+        "instanceName": (manifest.body.get("spec") or {}).get("instanceName") if manifest else None,
         "endpointId": forecast.endpoint_id,
+        "scopeName": manifest.resource.scope_name if manifest else None,
         "status": forecast.status,
         "changes": [asdict(each) for each in forecast.changes],
         "request": {"method": request.method, "path": request.path, "body": request.body} if request else None,

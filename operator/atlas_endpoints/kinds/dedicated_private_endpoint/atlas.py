@@ -261,6 +261,11 @@ def remote_regions_of(project_id: str, service_id: str, regions: Collection[str]
     return _request(UPDATE, "PATCH", body, groupId=project_id, endpointServiceId=service_id)
 
 
+def no_change_of(project_id: str, service_id: str) -> Request:
+    """Return a PATCH of an AWS service that contains nothing to change."""
+    return _request(UPDATE, "PATCH", {"cloudProvider": "AWS"}, groupId=project_id, endpointServiceId=service_id)
+
+
 def deletion_of(project_id: str, provider: str, service_id: str) -> Request:
     """Return the DELETE of a service, which Atlas refuses while the service has endpoints."""
     return _request(DELETE, "DELETE", None, groupId=project_id, cloudProvider=provider, endpointServiceId=service_id)

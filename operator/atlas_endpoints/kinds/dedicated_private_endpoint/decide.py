@@ -159,7 +159,9 @@ def _without_service(facts: Facts) -> Decision:
             f" again, set spec.driftPolicy to Correct, or {FORCE}. Its coordinates will be other ones."
         )
         return Decision(State(Reason.DRIFTED, message), none_created=True)
-    message = f"The operator creates the endpoint service of {region}."
+    endpoint_id = facts.resource.endpoint_id
+    follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
+    message = f"The operator creates the endpoint service of {region}{follows}."
     write = Write(
         atlas.creation_of(
             facts.scope.project_id,
@@ -297,13 +299,18 @@ def _unregistered(facts: Facts, service: Service, endpoint_id: str, mine: Regist
         if attempt > 1 and wait > 0:
             message = f"Endpoint {endpoint_id} is no longer registered. The operator registers it again, after a wait that doubles each time."
             return Decision(State(Reason.PENDING, message, RequeueAfter(wait)))
+    others = (each for each in facts.resource.status.registrations if each is not mine)
+    replaced = [
+        each.endpoint_id for each in others if each.service_id == service.id and service.shows(each.endpoint_id)
+    ]
+    follows = f", and deletes {', '.join(replaced)} when {endpoint_id} is available" if replaced else ""
     creates = Creates(
         entry_name(service.id, endpoint_id),
         attempt,
         Reason.INITIATING,
         intended=f"The operator is about to register endpoint {endpoint_id}.",
         searched=searched,
-        planned=f"registers endpoint {endpoint_id}",
+        planned=f"registers endpoint {endpoint_id}{follows}",
     )
     write = Write(
         _registration(facts, service, endpoint_id),

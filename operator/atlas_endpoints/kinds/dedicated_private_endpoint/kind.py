@@ -1,6 +1,6 @@
 """The kind ``DedicatedPrivateEndpoint`` for the reconcile layer, and its ConfigMaps. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, decide
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
     READY,
     PrivateStrings,
@@ -28,7 +28,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     ServiceStatus,
     entry_of,
 )
-from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Write
+from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Named, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Creation
@@ -207,6 +207,26 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
     def state_of(self, value: Any) -> str | None:
         found: str | None = value.status
         return found
+
+    @override
+    def named_by(self, body: Body) -> Named:
+        return commands.named_by(body)
+
+    @override
+    def counted(self, values: Collection[Any]) -> str:
+        return commands.counted(values)
+
+    @override
+    def misfit(self, resource: DedicatedPrivateEndpoint, values: Collection[Any]) -> str | None:
+        return commands.misfit(resource, values)
+
+    @override
+    def doubts(self, resources: Collection[DedicatedPrivateEndpoint], values: Collection[Any]) -> Iterable[str]:
+        return commands.doubts(resources, values)
+
+    @override
+    def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
+        return commands.harmless_writes(scope)
 
 
 KIND = DedicatedPrivateEndpoints()

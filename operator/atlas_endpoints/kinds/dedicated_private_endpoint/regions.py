@@ -6,6 +6,7 @@ Cloud (https://github.com/terraform-mongodbatlas-modules), which agree with all 
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 _AZURE: Mapping[str, str] = {
     "australiacentral": "AUSTRALIA_CENTRAL",
@@ -86,6 +87,30 @@ _GCP: Mapping[str, str] = {
 """Atlas's names by Google Cloud's, where the rule does not lead from one to the other."""
 
 
+_BY_RULE: Mapping[str, str] = {
+    "AWS": """
+        US_EAST_1 US_EAST_2 US_WEST_1 US_WEST_2 CA_CENTRAL_1 CA_WEST_1 MX_CENTRAL_1 SA_EAST_1 EU_NORTH_1 EU_WEST_1 EU_WEST_2
+        EU_WEST_3 EU_CENTRAL_1 EU_CENTRAL_2 EU_SOUTH_1 EU_SOUTH_2 AF_SOUTH_1 IL_CENTRAL_1 ME_SOUTH_1 ME_CENTRAL_1 AP_EAST_1
+        AP_EAST_2 AP_NORTHEAST_1 AP_NORTHEAST_2 AP_NORTHEAST_3 AP_SOUTH_1 AP_SOUTH_2 AP_SOUTHEAST_1 AP_SOUTHEAST_2
+        AP_SOUTHEAST_3 AP_SOUTHEAST_4 AP_SOUTHEAST_5 AP_SOUTHEAST_7 US_GOV_EAST_1 US_GOV_WEST_1
+    """,
+    "GCP": """
+        US_EAST_4 US_EAST_5 US_WEST_2 US_WEST_3 US_WEST_4 US_SOUTH_1 EUROPE_CENTRAL_2 EUROPE_NORTH_1 EUROPE_NORTH_2
+        EUROPE_SOUTHWEST_1 EUROPE_WEST_2 EUROPE_WEST_3 EUROPE_WEST_4 EUROPE_WEST_6 EUROPE_WEST_8 EUROPE_WEST_9 EUROPE_WEST_10
+        EUROPE_WEST_12 ASIA_EAST_2 ASIA_NORTHEAST_2 ASIA_NORTHEAST_3 ASIA_SOUTH_1 ASIA_SOUTH_2 ASIA_SOUTHEAST_2
+        AUSTRALIA_SOUTHEAST_1 AUSTRALIA_SOUTHEAST_2 AFRICA_SOUTH_1
+    """,
+}
+"""Atlas's names of other regions, as far as they are known."""
+
+KNOWN: Mapping[str, frozenset[str]] = {
+    "AWS": frozenset(_BY_RULE["AWS"].split()),
+    "AZURE": frozenset(_AZURE.values()),
+    "GCP": frozenset((*_GCP.values(), *_BY_RULE["GCP"].split())),
+}
+"""Atlas's names by provider, to find a wrong one; the clouds add regions, so an unknown name may be right."""
+
+
 def atlas_name(provider: str, region: str) -> str:
     """Return Atlas's name of a region; an unknown one in upper case, with ``_``.
 
@@ -102,6 +127,13 @@ def atlas_name(provider: str, region: str) -> str:
             return _GCP.get(region.lower().replace("_", "-")) or re.sub(r"(?<=[A-Z])(?=\d+$)", "_", name)
         case _:
             return name
+
+
+def similar(provider: str, region: str) -> str | None:
+    """Return the known name, of Atlas or of the cloud, that is most like a wrong one; None: there is none like it."""
+    own = {"AZURE": _AZURE, "GCP": _GCP}.get(provider, {})
+    found = get_close_matches(region.lower(), own, n=1)
+    return next(iter(found or get_close_matches(atlas_name(provider, region), sorted(KNOWN[provider]), n=1)), None)
 
 
 def same_region(provider: str, one: str | None, other: str | None) -> bool:

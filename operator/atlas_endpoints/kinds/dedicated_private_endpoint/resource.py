@@ -495,13 +495,18 @@ def gcp_endpoints_text(rules: Mapping[str, str]) -> str:
     return f"{len(rules)} forwarding rules, sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def entry_of(body: Mapping[str, Any]) -> str | None:
-    """Return ``DedicatedPrivateEndpoint.entry`` of an object, even if its spec is invalid; much faster."""
+def named_in(body: Mapping[str, Any]) -> str | None:
+    """Return ``DedicatedPrivateEndpoint.endpoint_id`` of an object, even if its spec is invalid."""
     spec, status = part(body, "spec"), part(body, "status")
-    service_id, gcp = part(status, "service").get("id"), part(spec, "gcp")
-    named = spec.get("cloudProviderEndpointId")
+    named, gcp = spec.get("cloudProviderEndpointId"), part(spec, "gcp")
     if gcp.get("portMappingEnabled") is False:
         named = gcp.get("endpointGroupName")
     elif named is None and "cloudProviderEndpointRef" in spec:
         named = part(status, "resolved").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value)
-    return entry_name(service_id, named) if isinstance(service_id, str) and isinstance(named, str) else None
+    return named if isinstance(named, str) else None
+
+
+def entry_of(body: Mapping[str, Any]) -> str | None:
+    """Return ``DedicatedPrivateEndpoint.entry`` of an object, even if its spec is invalid; much faster."""
+    service_id, named = part(part(body, "status"), "service").get("id"), named_in(body)
+    return entry_name(service_id, named) if isinstance(service_id, str) and named is not None else None

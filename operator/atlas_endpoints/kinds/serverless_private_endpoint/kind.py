@@ -99,6 +99,7 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
     resource = ServerlessPrivateEndpoint
     templates = atlas.TEMPLATES
     scope_noun = "instance"
+    successor = "a dedicated cluster and its private endpoints"
 
     @override
     def entry_of(self, body: Body) -> str | None:

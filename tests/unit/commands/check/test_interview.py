@@ -232,7 +232,7 @@ def test_a_call_without_credentials_shows_whether_atlas_answers(error: AtlasErro
 def test_the_end_of_the_api_is_reported_from_its_headers(
     deprecations: list[Deprecation | None], found: list[str]
 ) -> None:
-    findings = [str(each) for each in announced(deprecations, now=NOW)]
+    findings = [str(each) for each in announced(KIND, deprecations, now=NOW)]
 
     assert len(findings) == len(found)
     assert all(line.startswith(start) for line, start in zip(findings, found, strict=True))
