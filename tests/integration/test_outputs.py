@@ -155,7 +155,9 @@ def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commi
     wait_until(lambda: config_maps.get("orders-atlas") is not None, "the ConfigMap")
 
     data = config_maps.data("orders-atlas")
-    body = waits_for(resources, "True", "Written")
+    body = resources.wait(
+        "orders", lambda found: ready(found)["reason"] == "WaitingForCloudEndpoint", says="the service"
+    )
     assert data == {
         "endpointId": body["status"]["reservation"]["endpointId"],
         "endpointServiceName": body["status"]["endpoint"]["endpointServiceName"],
@@ -166,6 +168,8 @@ def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commi
     vpc_endpoint.create(network["spec"])
     vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT, state="pendingAcceptance")
     resources.wait_ready("orders")
+    waits_for(resources, "True", "Written")
+    assert config_maps.data("orders-connection")["connectionStringSrv"].startswith("mongodb+srv://")
 
     resources.delete("orders")
     wait_until(lambda: config_maps.get("orders-atlas") is None, "the garbage collector")
