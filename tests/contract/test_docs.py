@@ -21,7 +21,8 @@ from atlas_endpoints.commands.manifests import Place
 from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, Forecast
 from atlas_endpoints.commands.plan.report import FORMAT_VERSION, as_document
 from atlas_endpoints.controller.log_lines import LogFields
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
+from atlas_endpoints.kinds.dedicated_private_endpoint.decide import ServiceReason
+from atlas_endpoints.kinds.registry import KINDS
 from atlas_endpoints.reconcile import events as resource_events
 from atlas_endpoints.reconcile import resource
 from atlas_endpoints.reconcile.credentials import SelectionProblem
@@ -93,6 +94,7 @@ CONDITIONS: dict[str, set[str]] = {
     "Contended": {*ContendedReason},
     "ReferencesResolved": {*ReferencesReason, *ReferenceProblem},
     "OutputsWritten": {*OutputsReason},
+    "ServiceReady": {*ServiceReason},
     "Deprecated": {*DeprecatedReason},
 }
 
@@ -326,15 +328,17 @@ def test_every_page_is_linked_from_another() -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml"))
 def test_a_yaml_block_parses_and_its_resources_are_valid(block: Block) -> None:
+    kinds = {kind.names.kind: kind for kind in KINDS}
     for document in yaml.safe_load_all(block.text):
-        if isinstance(document, dict) and document.get("kind") == "ServerlessPrivateEndpoint":
-            Spec.parse(document["spec"])
-            assert document["apiVersion"] == "atlas-endpoints.dev/v1alpha1"
+        if isinstance(document, dict) and (kind := kinds.get(document.get("kind", ""))):
+            kind.resource.spec_type.parse(document["spec"])
+            assert document["apiVersion"] == kind.names.api_version
             assert re.fullmatch(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?", document["metadata"]["name"])
 
 
-def test_some_yaml_block_shows_a_resource() -> None:
-    assert any("kind: ServerlessPrivateEndpoint" in block.values[0].text for block in blocks("yaml"))
+@pytest.mark.parametrize("kind", [kind.names.kind for kind in KINDS])
+def test_some_yaml_block_shows_a_resource(kind: str) -> None:
+    assert any(f"kind: {kind}\n" in block.values[0].text for block in blocks("yaml"))
 
 
 @pytest.mark.parametrize("block", blocks("bash"))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
 OF_OTHERS = {
     "spec.serviceName": "of ACK's VPCEndpoint",
+    "spec.privateEndpoints": "of MongoDB's AtlasProject",
     "status.id": "of ASO's PrivateEndpoint",
-    "status.serviceName": "of MongoDB's AtlasPrivateEndpoint",
     "status.vpcEndpointID": "of ACK's VPCEndpoint",
     "spec.py": "a file of the operator",
     "status.py": "a file of the operator",

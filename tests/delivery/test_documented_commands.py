@@ -136,6 +136,7 @@ WITH_A_VALUE = {"-n", "--namespace", "-o", "--output", "-l", "--selector", "--fi
 
 
 KINDS_OF_OTHERS = {
+    "atlasprivateendpoints": "of MongoDB's own operator, from which the migration leads",
     "atlasprojects": "of MongoDB's own operator, which a projectRef may name",
     "vpcendpoints": "of ACK, which a cloudProviderEndpointRef may name",
 }

@@ -16,7 +16,7 @@ from control_plane.process import wait_until
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
 from support.audit import deeds
-from support.clouds import ACK, ASO, CloudObject
+from support.clouds import ACK, ADDRESS, ASO, FORWARDING_RULE, CloudObject
 from support.deploy import COMPONENTS
 from support.documentation import DOCS, section
 from support.resources import MERGE, Resources, condition, ready
@@ -36,12 +36,13 @@ ACCOUNT = f"operator-{LABEL}"
 OPERATOR = f"system:serviceaccount:default:{ACCOUNT}"
 FLUX = ROOT / "tests" / "delivery" / "testdata" / "toolkit.fluxcd.io"
 EXAMPLES = {
-    "endpointId": "62f5394fcbfe456e4ed881d6",
-    "endpointServiceName": "pls_62f5394fcbfe456e4ed881d6",
+    "endpointServiceName": "com.amazonaws.vpce.eu-west-1.vpce-svc-9c342d834393930b3",
+    "privateLinkServiceName": "pls_62f5394fcbfe456e4ed881d6",
     "privateLinkServiceResourceId": "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers"
     "/Microsoft.Network/privateLinkServices/pls_62f5394fcbfe456e4ed881d6",
+    "serviceAttachmentNames": "projects/p-1/regions/us-central1/serviceAttachments/sa-us-central1-1",
 }
-INPUTS = {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders", "vpcID": "vpc-0f1e2d3c4b5a69788"}
+INPUTS = {"projectId": "32b6e34b3d91647abb20e7b8", "region": "eu-west-1", "vpcID": "vpc-0f1e2d3c4b5a69788"}
 
 
 @pytest.fixture(scope="module")
@@ -150,13 +151,15 @@ def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commi
     control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
 ) -> None:
     clouds.install(control_plane, ACK)
-    shown = yaml.safe_load(block("AWS with ACK", "ServerlessPrivateEndpoint"))["spec"]
+    shown = yaml.safe_load(block("For a serverless instance", "ServerlessPrivateEndpoint"))["spec"]
     here = {name: place.spec()[name] for name in ("projectId", "instanceName", "credentialsSecretRef")}
     resources.create("orders", {**shown, **here})
     wait_until(lambda: config_maps.get("orders-atlas") is not None, "the ConfigMap")
 
     data = config_maps.data("orders-atlas")
-    body = waits_for(resources, "True", "Written")
+    body = resources.wait(
+        "orders", lambda found: ready(found)["reason"] == "WaitingForCloudEndpoint", says="the service"
+    )
     assert data == {
         "endpointId": body["status"]["reservation"]["endpointId"],
         "endpointServiceName": body["status"]["endpoint"]["endpointServiceName"],
@@ -167,6 +170,8 @@ def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commi
     vpc_endpoint.create(network["spec"])
     vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT, state="pendingAcceptance")
     resources.wait_ready("orders")
+    waits_for(resources, "True", "Written")
+    assert config_maps.data("orders-connection")["connectionStringSrv"].startswith("mongodb+srv://")
 
     resources.delete("orders")
     wait_until(lambda: config_maps.get("orders-atlas") is None, "the garbage collector")
@@ -263,7 +268,7 @@ def templates(definition: dict[str, Any]) -> list[dict[str, Any]]:
 
     def value(match: re.Match[str]) -> str:
         path = match[1].split(".")
-        if path[:3] == ["endpoint", "status", "endpoint"]:
+        if path[:3] == ["endpoint", "status", "service"]:
             return EXAMPLES[path[3]]
         return INPUTS.get(path[-1], "orders")
 
@@ -277,24 +282,25 @@ def templates(definition: dict[str, Any]) -> list[dict[str, Any]]:
     ("title", "kinds"),
     [
         ("AWS with ACK", {"VPCEndpoint", "Kustomization", "ResourceGraphDefinition"}),
-        ("Azure with ASO", {"PrivateEndpoint", "Kustomization"}),
+        ("Azure with ASO", {"PrivateEndpoint"}),
+        ("Google Cloud with Config Connector", {"ComputeAddress", "ComputeForwardingRule"}),
     ],
 )
 @pytest.mark.usefixtures("crd")
 def test_what_a_walk_through_shows_is_taken_by_all_sides(
     control_plane: ControlPlane, title: str, kinds: set[str]
 ) -> None:
-    for kind in (ACK, ASO):
+    for kind in (ACK, ASO, ADDRESS, FORWARDING_RULE):
         clouds.install(control_plane, kind)
     control_plane.kubectl("apply", "--server-side", f"--filename={FLUX / 'kustomizations.yaml'}")
     control_plane.wait_for_crds("kustomizations.kustomize.toolkit.fluxcd.io")
-    shown = [yaml.safe_load(substituted(each, EXAMPLES)) for each in blocks(title)]
-    assert {body["kind"] for body in shown} == {"ServerlessPrivateEndpoint", *kinds}
-    (resource,) = [body for body in shown if body["kind"] == "ServerlessPrivateEndpoint"]
-    (flux,) = [body for body in shown if body["kind"] == "Kustomization"]
+    shown = [body for each in blocks(title) for body in yaml.safe_load_all(substituted(each, EXAMPLES))]
+    assert {body["kind"] for body in shown} == {"DedicatedPrivateEndpoint", *kinds}
+    (resource,) = [body for body in shown if body["kind"] == "DedicatedPrivateEndpoint"]
     named = {"kind": "ConfigMap", "name": resource["spec"]["outputConfigMapRef"]["name"]}
-    assert flux["spec"]["postBuild"]["substituteFrom"] == [named]
-    flux["metadata"]["namespace"] = "default"
+    for flux in (body for body in shown if body["kind"] == "Kustomization"):
+        assert flux["spec"]["postBuild"]["substituteFrom"] == [named]
+        flux["metadata"]["namespace"] = "default"
 
     bodies = [body for body in shown if body["kind"] != "ResourceGraphDefinition"]
     for body in shown:

@@ -94,6 +94,7 @@ REASONS: Mapping[str, frozenset[str]] = {
         }
     ),
     "Contended": frozenset({"Conflict", "Pending"}),
+    "ServiceReady": frozenset({"Ready", "NotReady", "NotFound"}),
     "Deprecated": frozenset({"APIDeprecated", "APISunset", "APIGone"}),
 }
 """The types of condition that a resource may have, and the reasons that each may give."""

@@ -485,7 +485,7 @@ def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime)
         return Finding(
             "True",
             DeprecatedReason.SUNSET,
-            f"Atlas announced the end of this API for {sunset:%Y-%m-%d}. That date is past, so the API may end at any time. Move to"
-            " a dedicated cluster and its private endpoints.",
+            f"Atlas announced the end of this API for {sunset:%Y-%m-%d}. That date is past, so the API may end at any time. See"
+            " the migration guide.",
         )
     return Finding("True", DeprecatedReason.DEPRECATED, f"Atlas announced the end of this API for {sunset:%Y-%m-%d}.")
