@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class Commands(BaseSettings):
-    """A Kubernetes operator for MongoDB Atlas serverless private endpoints."""
+    """A Kubernetes operator for private endpoints of MongoDB Atlas."""
 
     model_config = SettingsConfigDict(
         cli_prog_name="atlas-endpoints",

@@ -14,6 +14,7 @@ import atlas_endpoints
 from atlas_endpoints.settings import OperatorSettings
 from delivery.helm import CHART
 from delivery.values import Value, schema_leaves, values_of
+from support.crd import crds
 from support.documentation import DOCS, anchors, exported_metrics, section
 from support.running import ROOT
 
@@ -120,16 +121,17 @@ def annotation(name: str) -> Any:
     return yaml.safe_load(text)
 
 
-def test_the_chart_tells_its_image_its_crds_and_an_example() -> None:
+def test_the_chart_tells_its_image_its_crds_and_an_example_of_each() -> None:
     repository = next(value.value for value in VALUES if value.name == "image.repository")
     assert [each["image"] for each in annotation("images")] == [f"{repository}:{METADATA['appVersion']}"]
-    (path,) = (ROOT / "crds").glob("*.yaml")
-    crd = yaml.safe_load(path.read_text(encoding="utf-8"))
-    (told,) = annotation("crds")
-    assert (told["name"], told["kind"]) == (crd["metadata"]["name"], crd["spec"]["names"]["kind"])
-    assert told["version"] in {version["name"] for version in crd["spec"]["versions"]}
-    sample = yaml.safe_load((ROOT / "deploy" / "samples" / "aws.yaml").read_text(encoding="utf-8"))
-    assert annotation("crdsExamples") == [sample]
+    told = {each["kind"]: (each["name"], each["version"]) for each in annotation("crds")}
+    assert told == {
+        kind: (crd["metadata"]["name"], version["name"])
+        for kind, crd in crds().items()
+        for version in crd["spec"]["versions"]
+    }
+    samples = [ROOT / "deploy" / "samples" / name for name in ("dedicated-aws.yaml", "aws.yaml")]
+    assert annotation("crdsExamples") == [yaml.safe_load(path.read_text(encoding="utf-8")) for path in samples]
 
 
 def test_addresses_are_examples_and_all_of_one_home() -> None:

@@ -17,7 +17,7 @@ from control_plane.process import wait_until
 from delivery.helm import CHART, RELEASE, Helm, HelmError
 from delivery.installing import says
 from delivery.kustomize import moved
-from delivery.sites import CRD_NAME, SELECTOR, Site, older, resource
+from delivery.sites import CRD_NAMES, SELECTOR, Site, older, resource
 from support.crd import CRD
 from support.deploy import COMPONENTS
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane of this module's own, since the CRD comes and goes."""
+    """A control plane of this module's own, since the CRDs come and go."""
     with ControlPlane(provide_programs(), directory=tmp_path_factory.mktemp("control-plane")) as running:
         yield running
 
@@ -47,8 +47,8 @@ class Archives:
 def archives(one_helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Archives:
     folder = tmp_path_factory.mktemp("charts")
     shutil.copytree(CHART, folder / "atlas-endpoints")
-    for path in (folder / "atlas-endpoints" / "files" / "crds").iterdir():
-        path.write_text(older(path.read_text(encoding="utf-8")), encoding="utf-8")
+    path = folder / "atlas-endpoints" / "files" / "crds" / CRD.name
+    path.write_text(older(path.read_text(encoding="utf-8")), encoding="utf-8")
     previous, current = folder / "previous", folder / "current"
     return Archives(
         previous=one_helm.package(folder / "atlas-endpoints", previous, "--version=0.0.9"),
@@ -61,7 +61,7 @@ def site(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator
     """A cluster in which nothing of ours is installed."""
     yield Site(control_plane, make_namespace())
     control_plane.kubectl("delete", "clusterroles,clusterrolebindings", f"--selector={SELECTOR}")
-    control_plane.kubectl("delete", CRD_NAME, "--ignore-not-found")
+    control_plane.kubectl("delete", *CRD_NAMES, "--ignore-not-found")
 
 
 def test_an_upgrade_brings_a_field_that_the_crd_has_got_and_leaves_the_resources(
