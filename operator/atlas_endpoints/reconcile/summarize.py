@@ -79,12 +79,13 @@ def of_suspension(resource: Resource) -> Outcome:
 
 def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outcome:
     """Return the outcome if Atlas was observed and no (further) write follows."""
-    state = decision.state
+    state, failure = decision.state, _failure(kind, facts, decision.state)
+    is_absent = state.reason is Reason.ENDPOINT_NOT_FOUND and failure is not None
     outcome = Outcome(
-        requeue=state.requeue,
+        requeue=facts.attempt.within_grace(state.requeue, failure.since) if is_absent else state.requeue,
         generation=facts.generation,
         state=state,
-        failure=_failure(facts, state),
+        failure=failure,
         seen=decision.seen,
         own=_own(kind, facts, decision.seen, decision.own),
         applied=_applied_after(facts, decision),
@@ -286,9 +287,14 @@ def _sent(done: Done | None) -> Sent | None:
             return None
 
 
-def _failure(facts: Facts[Any], state: State) -> LastError | None:
+def _failure(kind: Kind[Any], facts: Facts[Any], state: State) -> LastError | None:
     """Return what holds up a resource that was observed, or None."""
     match state.reason:
+        case Reason.ENDPOINT_NOT_FOUND:
+            # The LIST shows the absence, without an error of Atlas; the grace ends all the same.
+            since = facts.attempt.failing_since(Reason.ENDPOINT_NOT_FOUND)
+            operation = kind.list_request(facts.scope).operation
+            return LastError(since=since, operation=operation, retryable=False, detail=state.message)
         case Reason.UPDATE_REJECTED:
             # Keep Atlas's message about fields that it refused before and has not accepted since.
             taken = facts.done.write.fields if facts.done is not None else {}
