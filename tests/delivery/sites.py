@@ -11,7 +11,6 @@ import yaml
 from control_plane import KubectlError
 from control_plane.process import wait_until
 from support.atlas import place
-from support.crd import crds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +22,6 @@ NEW_FIELD = "comment"
 """A field that the CRD of the previous release does not have yet."""
 SELECTOR = "app.kubernetes.io/name=atlas-endpoints"
 CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.dev"
-"""Of the kind of the resource."""
-CRD_NAMES = tuple(f"customresourcedefinition/{each['metadata']['name']}" for each in crds().values())
-"""Of all kinds that a release brings."""
 
 
 def older(crd: str) -> str:

@@ -179,7 +179,7 @@ def test_labels_and_names_of_a_site_change_no_selector_but_by_name(helm: Helm) -
     assert all(each["metadata"]["labels"]["team"] == "platform" for each in objects)
     crds = [each for each in objects if each["kind"] == "CustomResourceDefinition"]
     assert crds
-    assert not [each for each in crds if "helm.sh/resource-policy" in each["metadata"]["annotations"]]
+    assert not any("helm.sh/resource-policy" in each["metadata"]["annotations"] for each in crds)
 
 
 def test_a_long_name_is_cut_so_that_every_name_made_from_it_is_a_label_s_value(helm: Helm) -> None:

@@ -17,8 +17,8 @@ from control_plane.process import wait_until
 from delivery.helm import CHART, RELEASE, Helm, HelmError
 from delivery.installing import says
 from delivery.kustomize import moved
-from delivery.sites import CRD_NAMES, SELECTOR, Site, older, resource
-from support.crd import CRD
+from delivery.sites import SELECTOR, Site, older, resource
+from support.crd import CRD, crds
 from support.deploy import COMPONENTS
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane of this module's own, since the CRDs come and go."""
+    """A control plane of this module's own, since the CRD comes and goes."""
     with ControlPlane(provide_programs(), directory=tmp_path_factory.mktemp("control-plane")) as running:
         yield running
 
 
 @dataclass(frozen=True, slots=True)
 class Archives:
-    """The chart as it is published: as of now, and as of a release before, whose CRD lacks a field."""
+    """The chart as it is published: as of now, and as of a release before, which has one CRD that lacks a field."""
 
     previous: Path
     current: Path
@@ -47,8 +47,10 @@ class Archives:
 def archives(one_helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Archives:
     folder = tmp_path_factory.mktemp("charts")
     shutil.copytree(CHART, folder / "atlas-endpoints")
-    path = folder / "atlas-endpoints" / "files" / "crds" / CRD.name
-    path.write_text(older(path.read_text(encoding="utf-8")), encoding="utf-8")
+    shipped = folder / "atlas-endpoints" / "files" / "crds"
+    for path in shipped.iterdir():
+        path.unlink()
+    (shipped / CRD.name).write_text(older(CRD.read_text(encoding="utf-8")), encoding="utf-8")
     previous, current = folder / "previous", folder / "current"
     return Archives(
         previous=one_helm.package(folder / "atlas-endpoints", previous, "--version=0.0.9"),
@@ -61,7 +63,9 @@ def site(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator
     """A cluster in which nothing of ours is installed."""
     yield Site(control_plane, make_namespace())
     control_plane.kubectl("delete", "clusterroles,clusterrolebindings", f"--selector={SELECTOR}")
-    control_plane.kubectl("delete", *CRD_NAMES, "--ignore-not-found")
+    control_plane.kubectl(
+        "delete", "crd", *(each["metadata"]["name"] for each in crds().values()), "--ignore-not-found"
+    )
 
 
 def test_an_upgrade_brings_a_field_that_the_crd_has_got_and_leaves_the_resources(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from control_plane.process import wait_until
@@ -50,7 +51,11 @@ def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
         resources.wait_ready(name)
     wait_until(lambda: operator.metric("atlas_endpoints_corrections_held") == 0, "the last correction")
     patches = atlas.requests(method="PATCH")
-    assert sorted(each["body"]["comment"] for each in patches) == ["newer"] + ["ours"] * (CROWD - 1)
+    sent = Counter(each["body"]["comment"] for each in patches)
+    assert sent.keys() == {"newer", "ours"}
+    assert sent["newer"] == 1
+    # The turn of the edited one may come before its edit arrives.
+    assert CROWD - 1 <= sent["ours"] <= CROWD
     corrections = [each["time"] for each in patches if each["body"]["comment"] == "ours"]
     (edit,) = [each["time"] for each in patches if each["body"]["comment"] == "newer"]
     assert edit < corrections[-PORTION]

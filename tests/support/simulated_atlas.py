@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from atlas_endpoints.atlas.answers import Answer, Refusal, classify, json_from
+from atlas_endpoints.atlas.answers import Answer, Refusal, classify, deprecation_from, json_from
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.simulator import seed as seeds
 from atlas_endpoints.simulator import simulator
@@ -64,7 +64,8 @@ class SimulatedAtlas:
         if answer.status >= 400:
             refusal = Refusal(answer.status, {"content-type": "application/json"}, answer.body)
             raise classify(refusal, request, now=datetime.fromtimestamp(self._clock(), UTC))
-        return Answer(answer.status, json_from(answer.body))
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Answer(answer.status, json_from(answer.body), deprecation_from(headers))
 
     def perform(self, request: Request) -> None:
         """Let a call arrive whose sender no longer waits."""

@@ -236,8 +236,7 @@ class ObservationCache:
             known.failures = 0
             written = {name for name, at in self._written.get(scope.place, {}).items() if at > began}
             entries = merged(known.view.entries, listing, began, written=written)
-            deprecation = listing.deprecation or known.view.deprecation
-            known.view = View(entries, began, deprecation, listing.skipped, known.view.label)
+            known.view = View(entries, began, listing.deprecation, listing.skipped, known.view.label)
         finally:
             known.listing = None
         known.attempted = began

@@ -42,6 +42,7 @@ class EventReason(StrEnum):
     ENDPOINT_RESERVED = "EndpointReserved"
     ENDPOINT_TAKEN_OVER = "EndpointTakenOver"
     ENDPOINT_LOST = "EndpointLost"
+    ENDPOINT_REPLACING = "EndpointReplacing"
     ENDPOINT_DISCARDED = "EndpointDiscarded"
     ENDPOINT_DELETED = "EndpointDeleted"
     ENDPOINT_RETAINED = "EndpointRetained"
@@ -197,6 +198,9 @@ class ChangeEvents:
     def before(self, facts: Facts[Any], write: Write, seen: object) -> None:
         """Record what is about to be sent at a first contact, unless it was recorded before."""
         resource = facts.resource
+        if write.announced is not None:
+            action = _action(write.request.operation)
+            self._record(resource.named, new_event(EventReason.ENDPOINT_REPLACING, write.announced, action=action))
         if not write.fields:
             return
         known = self._recorded.pop(resource.key, None)

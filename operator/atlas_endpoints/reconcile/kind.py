@@ -95,6 +95,7 @@ class Write:
         cause: None: it deletes.
         touches: the entries that a write of unknown outcome may have changed.
         creates: set if a repetition would create a second entry.
+        announced: the Event before it, if it interrupts something.
         surplus: the id of a second entry, which this write deletes, and ``because``, which completes its Event.
     """
 
@@ -103,6 +104,7 @@ class Write:
     fields: Fields = field(default_factory=dict)
     touches: tuple[str, ...] = ()
     creates: Creates | None = None
+    announced: str | None = None
     surplus: str | None = None
     because: str = "a late call reserved it for this resource, which already had another endpoint"
 

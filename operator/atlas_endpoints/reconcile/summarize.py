@@ -4,6 +4,7 @@ Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` is
 are present only while they are true, and never both.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -104,7 +105,10 @@ def of_plan(kind: Kind[Any], facts: Facts[Any], decision: Decision, write: Write
     outcome = of_decision(kind, facts, replace(decision, state=planned(facts, decision, write)))
     plan = None
     if write.cause is not None:
-        body = {name: str(value) for name, value in (write.request.body or {}).items()}
+        body = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in (write.request.body or {}).items()
+        }
         plan = Plan(method=write.request.method, body=body, reason=write.cause)
     return replace(outcome, plan=plan, handled=None)
 
@@ -118,6 +122,10 @@ def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
     if write.creates is not None:
         message = f"{why}. Then it {write.creates.planned}. See status.plan."
         return State(Reason.PLANNED, message, RequeueAfter(facts.interval.total_seconds()), decision.state.differences)
+    if not write.fields:
+        return replace(
+            decision.state, reason=Reason.PLANNED, message=f"{why}. Then: {decision.state.message} See status.plan."
+        )
     because = _BECAUSE[write.cause] if write.cause is not None else ""
     changes = "; ".join(f"{name} as {quoted(value)}" for name, value in write.fields.items())
     message = f"{why}. Then it sends this, {because}: {changes}. See status.plan."
@@ -472,8 +480,10 @@ def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime)
     if outcome.deprecation is None:
         known = find(previous, "Deprecated")
         reason = None if known is None else _DEPRECATED.get(known.reason)
-        refuted = reason is DeprecatedReason.GONE and outcome.seen is not None
-        return None if known is None or reason is None or refuted else Finding(known.status, reason, known.message)
+        is_taken_back = outcome.credentials == VERIFIED  # Atlas has answered, and announces nothing
+        return (
+            None if known is None or reason is None or is_taken_back else Finding(known.status, reason, known.message)
+        )
     sunset = outcome.deprecation.sunset
     if sunset is None:
         return Finding("True", DeprecatedReason.DEPRECATED, "Atlas announced that this API is deprecated.")

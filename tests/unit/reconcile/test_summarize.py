@@ -226,11 +226,8 @@ CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
     "Atlas announces an end without a time": ("Deprecated", [ends(None)], "True APIDeprecated"),
     "Atlas announces an end": ("Deprecated", [ends(LATER)], "True APIDeprecated"),
     "Atlas announces an end that is past": ("Deprecated", [ends(NOON)], "True APISunset"),
-    "an announcement stays": (
-        "Deprecated",
-        [ends(LATER), outcome(), failed(), outcome(generation=2)],
-        "True APIDeprecated",
-    ),
+    "an announcement, and Atlas away": ("Deprecated", [ends(LATER), failed()], "True APIDeprecated"),
+    "an announcement that is taken back": ("Deprecated", [ends(LATER), failed(), outcome()], None),
     "the API is gone": ("Deprecated", [failed(Reason.API_GONE)], "True APIGone"),
     "the API is gone, and Atlas away": ("Deprecated", [failed(Reason.API_GONE), failed()], "True APIGone"),
     "the API is back": ("Deprecated", [failed(Reason.API_GONE), outcome()], None),

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.controller.cache import Body, spec_of, status_of
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, doubled
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, ServiceState, entry_name
@@ -39,7 +40,7 @@ from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Look, State, Write, WriteOutcome, pace
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
-from atlas_endpoints.reconcile.resource import FORCE
+from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Finding, as_shown
 
 Facts: TypeAlias = AnyFacts[DedicatedPrivateEndpoint]
@@ -111,9 +112,11 @@ def _with_service(facts: Facts, service: Service) -> Decision:
     if facts.resource.entry is None:
         own["endpoint"] = None
     if service.status not in READY:
-        return Decision(_service_state(facts, service), own=own)
-    if (write := _regions(facts, service)) is not None:
-        return Decision(*write, own=own)
+        is_replaced = service.status == ServiceState.FAILED and facts.forced and _may_delete(facts, service)
+        write = _service_deletion(facts, service, Cause.FORCED) if is_replaced and facts.policy != "Observe" else None
+        return Decision(_service_state(facts, service), write, own=own)
+    if (update := _regions(facts, service)) is not None:
+        return Decision(*update, own=own)
     if facts.resource.endpoint_id is None:
         return Decision(_waiting_for_cloud(facts, service), own=own)
     if known is None or known.id != as_shown(service.id):
@@ -181,10 +184,12 @@ def _service_state(facts: Facts, service: Service) -> State:
             message = "Atlas is deleting the endpoint service. The operator creates another one afterwards."
             return _timed(facts, Reason.SERVICE_INITIATING, message, since)
         case ServiceState.FAILED:
-            message = (
-                "Atlas could not create the endpoint service. Delete it in Atlas when nothing uses it; then the operator creates"
-                f" another one. Message from Atlas: {_words(service.error_message)}"
+            remedy = (
+                f"To delete it and create another one, {FORCE}."
+                if _may_delete(facts, service)
+                else "Delete it in Atlas when nothing uses it; then the operator creates another one."
             )
+            message = f"The endpoint service failed. {remedy} Message from Atlas: {_words(service.error_message)}"
             return State(Reason.SERVICE_FAILED, message)
         case other:
             message = (
@@ -271,6 +276,11 @@ def _unregistered(facts: Facts, service: Service, endpoint_id: str, mine: Regist
             f" If {endpoint_id} is connected to the new service, {FORCE}."
         )
         return Decision(State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message), own=own)
+    searched = (
+        f"Endpoint {endpoint_id} may already be registered. The operator looks for it before it registers it again."
+    )
+    if facts.uncertain:
+        return Decision(State(Reason.INITIATING, searched, _POLL), own=own)
     is_edited = _is_edited(facts) or facts.forced
     is_lost = mine is not None and mine.confirmed is True and not is_edited and not _is_going(facts)
     if is_lost and facts.resource.spec.drift_policy != "Correct":
@@ -292,7 +302,7 @@ def _unregistered(facts: Facts, service: Service, endpoint_id: str, mine: Regist
         attempt,
         Reason.INITIATING,
         intended=f"The operator is about to register endpoint {endpoint_id}.",
-        searched=f"Endpoint {endpoint_id} may already be registered. The operator looks for it before it registers it again.",
+        searched=searched,
         planned=f"registers endpoint {endpoint_id}",
     )
     write = Write(
@@ -347,7 +357,7 @@ def _available(facts: Facts, found: _Found) -> Decision:
         message = f"Atlas cannot change an endpoint, so the operator deletes and registers {found.id} again: {described(differences)}."
         cause = cause_of(comparison.chosen, facts, found.endpoint, lambda _: True)
         state = State(Reason.PENDING, message, _POLL, differences)
-        return Decision(state, _deletion(facts, found.service.id, found.id, cause))
+        return Decision(state, replace(_deletion(facts, found.service.id, found.id, cause), announced=message))
     if differences:
         why = OBSERVE if facts.policy == "Observe" else "spec.driftPolicy is Report"
         message = f"The endpoint differs from the spec, and {why}: {described(differences)}."
@@ -413,12 +423,12 @@ def _refused(facts: Facts, found: _Found) -> Decision:
 
 def _regions(facts: Facts, service: Service) -> tuple[State, Write] | None:
     """Return the update of the regions from which others may connect, if it is needed."""
-    wanted = wanted_regions(facts, service)
-    shown = {atlas_name("AWS", each) for each in service.supported_remote_regions}
-    if wanted is None or wanted == shown or facts.policy == "Observe":
+    named, before, shown = _named_regions(facts, service), _requested(facts, service), _shown_regions(service)
+    # On a service that was adopted, what others have set stays.
+    wanted = named if origin_of(facts, service) == "Created" else named | (shown - before)
+    if wanted == shown or facts.policy == "Observe" or not (named or before):
         return None
-    before = facts.resource.status.service
-    is_drift = before is not None and set(before.requested_remote_regions) == wanted
+    is_drift = before == named
     if is_drift and facts.resource.spec.drift_policy != "Correct" and not facts.forced:
         return None
     message = (
@@ -426,28 +436,29 @@ def _regions(facts: Facts, service: Service) -> tuple[State, Write] | None:
     )
     request = atlas.remote_regions_of(facts.scope.project_id, service.id, wanted)
     cause = Cause.DRIFT if is_drift else Cause.EDIT
-    write = Write(request, cause, touches=(service.id, facts.resource.written_as))
-    return State(Reason.PENDING, message, _POLL), write
+    return State(Reason.PENDING, message, _POLL), Write(request, cause, touches=(service.id, facts.resource.written_as))
 
 
-def wanted_regions(facts: Facts, service: Service) -> set[str] | None:
-    """Return the remote regions that the service is to have: what all resources that share it want; None: nothing is said.
-
-    What an adopted service has beside that stays.
-    """
-    specs = [facts.resource.spec.supported_remote_regions, *(_regions_of(each) for each in facts.sharers(service.id))]
-    named = [each for each in specs if each is not None]
-    if facts.resource.spec.provider_name != "AWS" or not named:
-        return None
-    wanted = {atlas_name("AWS", region) for each in named for region in each}
-    if origin_of(facts, service) != "Created":
-        wanted |= {atlas_name("AWS", each) for each in service.supported_remote_regions}
-    return wanted
+def _named_regions(facts: Facts, service: Service) -> set[str]:
+    """Return the remote regions that the resources which share a service name."""
+    specs = [facts.resource.spec.supported_remote_regions, *map(_regions_in, facts.sharers(service.id))]
+    return {atlas_name("AWS", region) for each in specs for region in each}
 
 
-def _regions_of(body: Mapping[str, Any]) -> Sequence[str] | None:
-    found = (body.get("spec") or {}).get("supportedRemoteRegions")
-    return found if isinstance(found, list) else None
+def _regions_in(body: Body) -> Sequence[str]:
+    spec = spec_of(body)
+    manages = spec.get("managementPolicy", "Manage") == "Manage" and not spec.get("suspend")
+    return (spec.get("supportedRemoteRegions") or ()) if manages else ()
+
+
+def _shown_regions(service: Service) -> set[str]:
+    return {atlas_name("AWS", each) for each in service.supported_remote_regions}
+
+
+def _requested(facts: Facts, service: Service) -> set[str]:
+    """Return the regions that resources have named and Atlas has shown."""
+    before = facts.resource.status.service
+    return set(before.requested_remote_regions) if before is not None and before.id == as_shown(service.id) else set()
 
 
 def origin_of(facts: Facts, service: Service) -> Origin:
@@ -455,10 +466,10 @@ def origin_of(facts: Facts, service: Service) -> Origin:
     done, before = facts.done, facts.resource.status.service
     if done is not None and done.write.request.operation == atlas.CREATE and done.outcome is WriteOutcome.CONFIRMED:
         return "Created"
-    statuses = [((each.get("status") or {}).get("service") or {}) for each in facts.sharers(service.id)]
     if before is not None and before.id == as_shown(service.id) and before.origin == "Created":
         return "Created"
-    return "Created" if any(each.get("origin") == "Created" for each in statuses) else "Adopted"
+    others = (part(status_of(each), "service") for each in facts.sharers(service.id))
+    return "Created" if any(each.get("origin") == "Created" for each in others) else "Adopted"
 
 
 def decide_deletion(facts: Facts) -> Decision:
@@ -485,6 +496,7 @@ def _delete_endpoint(facts: Facts, mine: Registration) -> Decision | None:
     endpoint = shown if isinstance(shown, Endpoint) else Endpoint()
     asked = endpoint.model_copy(update={"status": str(EndpointState.DELETING)})
     is_asked = before is not None and (before.id, before.status) == (as_shown(mine.endpoint_id), asked.status)
+    is_asked = is_asked and not facts.forced
     what = f"endpoint {mine.endpoint_id}"
     state = _deleting(facts, what, _endpoint_since(facts, mine.endpoint_id, asked.status))
     own = {
@@ -524,9 +536,17 @@ def _delete_service(facts: Facts) -> Decision:
     own = {"service": _service_status(facts, service), "endpoint": None}
     if service.status == ServiceState.DELETING:
         return Decision(state, own=own)
-    request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.provider_name, service.id)
-    write = Write(request, touches=(service.id, facts.resource.written_as))
+    write = _service_deletion(facts, service, None)
     return Decision(replace(state, reason=Reason.DELETING, requeue=_POLL), write, own=own)
+
+
+def _may_delete(facts: Facts, service: Service) -> bool:
+    return origin_of(facts, service) == "Created" and not service.endpoint_ids
+
+
+def _service_deletion(facts: Facts, service: Service, cause: Cause | None) -> Write:
+    request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.provider_name, service.id)
+    return Write(request, cause, touches=(service.id, facts.resource.written_as))
 
 
 def _why_it_stays(facts: Facts, service: Service) -> str | None:
@@ -578,11 +598,9 @@ def _deletion(facts: Facts, service_id: str, endpoint_id: str, cause: Cause | No
 
 def _service_status(facts: Facts, service: Service) -> ServiceStatus:
     found = ServiceStatus.of(service, _service_since(facts, service), origin_of(facts, service))
-    before, wanted = facts.resource.status.service, wanted_regions(facts, service)
-    requested = before.requested_remote_regions if before is not None and before.id == found.id else ()
-    if wanted is not None and wanted == {atlas_name("AWS", each) for each in service.supported_remote_regions}:
-        requested = tuple(sorted(wanted))
-    return found.model_copy(update={"requested_remote_regions": requested})
+    named, before = _named_regions(facts, service), _requested(facts, service)
+    requested = named if named <= _shown_regions(service) else before
+    return found.model_copy(update={"requested_remote_regions": tuple(sorted(requested))})
 
 
 def _service_since(facts: Facts, service: Service) -> datetime:

@@ -377,7 +377,10 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
     @property
     @override
     def entry(self) -> str | None:
-        """The endpoint that the spec names, in the service of its region; None: one of the two is not known yet."""
+        """The endpoint that the spec names, in the service of its region; None: one of the two is not known yet.
+
+        The ID is in the letter case of the spec, in which it is registered: nobody knows whether Atlas finds it in another one.
+        """
         service, endpoint_id = self.status.service, self.endpoint_id
         return entry_name(service.id, endpoint_id) if service is not None and endpoint_id is not None else None
 
