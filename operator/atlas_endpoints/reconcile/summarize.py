@@ -80,10 +80,11 @@ def of_suspension(resource: Resource) -> Outcome:
 
 def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outcome:
     """Return the outcome if Atlas was observed and no (further) write follows."""
-    state, failure = decision.state, _failure(kind, facts, decision.state)
-    is_absent = state.reason is Reason.ENDPOINT_NOT_FOUND and failure is not None
+    state, failure, requeue = decision.state, _failure(kind, facts, decision.state), decision.state.requeue
+    if state.reason is Reason.ENDPOINT_NOT_FOUND and failure is not None:
+        requeue = facts.attempt.within_grace(requeue, failure.since)
     outcome = Outcome(
-        requeue=facts.attempt.within_grace(state.requeue, failure.since) if is_absent else state.requeue,
+        requeue=requeue,
         generation=facts.generation,
         state=state,
         failure=failure,
@@ -139,20 +140,20 @@ def correction_delayed(decision: Decision, wait: float) -> State:
         wait: seconds until its turn; infinite if drift is never corrected.
     """
     state = decision.state
-    drifted = described(state.differences or ())
+    drift = f"Drift: {described(state.differences)}." if state.differences else state.message
     if math.isinf(wait):
         return replace(
             state,
             reason=Reason.DRIFTED,
             message="The endpoint was changed in Atlas, and the operator corrects no drift (MAX_CORRECTIONS=0). Ask its"
-            f" administrator to raise MAX_CORRECTIONS, or {FORCE} to correct this endpoint now. Drift: {drifted}.",
+            f" administrator to raise MAX_CORRECTIONS, or {FORCE} to correct this endpoint now. {drift}",
         )
     return replace(
         state,
         reason=Reason.CORRECTION_HELD,
         message="The endpoint was changed in Atlas. The drift limiter delays the correction, because more resources have drifted than"
         " MAX_CORRECTIONS allows. Find out who changes the endpoints. To stop all corrections, set ATLAS_ENDPOINTS_WRITES=off; to"
-        f" correct this endpoint now, {FORCE}. Drift: {drifted}.",
+        f" correct this endpoint now, {FORCE}. {drift}",
         requeue=at_latest(state.requeue, wait),
     )
 
