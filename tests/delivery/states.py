@@ -206,12 +206,12 @@ def _service_is(env: DedicatedSubject, *, status: str | None, reason: str, fault
 
 
 _NO_CAPACITY = {"error": 400, "errorCode": "ATLAS_GENERAL_ERROR", "detail": "No Capacity", "reason": "Bad Request"}
-for _health, _status, _reason, _name, _fault in (
+for _health, _is, _reason, _name, _fails in (
     ("Progressing", None, "ServiceInitiating", "service-initiating", None),
     ("Progressing", None, "NoCapacity", "no-capacity", {"status": 400, "body": _NO_CAPACITY}),
     ("Degraded", "FAILED", "ServiceFailed", "service-failed", None),
 ):
-    _state(_health, of={DEDICATED}, name=_name)(partial(_service_is, status=_status, reason=_reason, fault=_fault))
+    _state(_health, of={DEDICATED}, name=_name)(partial(_service_is, status=_is, reason=_reason, fault=_fails))
 
 
 @_state("Progressing", of={SERVERLESS}, operator=LIMITED)
@@ -252,15 +252,12 @@ def _atlas_fails(env: Subject, *, fault: dict[str, Any], reason: str) -> Body:
     return _says(env, reason)
 
 
+_NOT_SERVERLESS = {"status": 400, "errorCode": "NOT_SERVERLESS_TENANT_CLUSTER"}
 for _kinds, _health, _reason, _name, _fault in (
     (KINDS, "Progressing", "RateLimited", "rate-limited", {"status": 429, "headers": {"Retry-After": "60"}}),
     (KINDS, "Progressing", "AtlasUnavailable", "atlas-unavailable", {"status": 503}),
     (KINDS, "Degraded", "APIGone", "api-gone", {"status": 410, "errorCode": "VERSION_GONE"}),
-    (
-        {SERVERLESS},
-        *("Degraded", "NotServerless", "not-serverless"),
-        {"status": 400, "errorCode": "NOT_SERVERLESS_TENANT_CLUSTER"},
-    ),
+    ({SERVERLESS}, "Degraded", "NotServerless", "not-serverless", _NOT_SERVERLESS),
     (KINDS, "Degraded", "AccountSuspended", "account-suspended", {"status": 402}),
 ):
     _state(_health, of=_kinds, name=_name)(partial(_atlas_fails, fault=_fault, reason=_reason))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
+
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_KIND
 from delivery.recorded import DEDICATED, SERVERLESS
@@ -36,6 +38,7 @@ class Subject(Env):
         """Change the endpoint in Atlas, as a person in the Atlas UI would."""
         raise NotImplementedError
 
+    @override
     def create(self, *, connected: bool = False, **fields: Any) -> None:
         """Create the resource.
 
@@ -60,9 +63,11 @@ class ServerlessSubject(Subject):
     FIELDS: ClassVar = {"comment": "orders"}
     EDIT: ClassVar = {"comment": "orders, version 2"}
 
+    @override
     def change(self, **fields: Any) -> None:
         self.atlas.change(self.place, **fields)
 
+    @override
     def connect(self, **fields: Any) -> None:
         self.atlas.connect(self.place, fields.get("comment"))
 
@@ -72,9 +77,11 @@ class DedicatedPlace(Place):
     """A region of a project, with an endpoint service that is ready."""
 
     @property
+    @override
     def path(self) -> str:
         return f"/groups/{self.project}/privateEndpoint/"
 
+    @override
     def spec(self, **fields: Any) -> dict[str, Any]:
         return {
             "projectId": self.project,
@@ -84,6 +91,7 @@ class DedicatedPlace(Place):
             **fields,
         }
 
+    @override
     def reserving(self, **fields: Any) -> dict[str, Any]:
         return self.spec(**fields)
 
@@ -95,6 +103,7 @@ class DedicatedSubject(Subject):
     FIELDS: ClassVar = {}
     EDIT: ClassVar = {"supportedRemoteRegions": ["EU_WEST_2"]}
 
+    @override
     def change(self, **fields: Any) -> None:
         self.change_service(endpoints=[{"id": CLOUD_ENDPOINT, **fields}])
 
@@ -103,6 +112,7 @@ class DedicatedSubject(Subject):
         place = {"projectId": self.place.project, "cloudProvider": "AWS", "regionName": REGION}
         return dict(self.atlas.post("endpointServices", {**place, **fields}))
 
+    @override
     def connect(self, **_: Any) -> None:
         self.change(status="AVAILABLE")
 

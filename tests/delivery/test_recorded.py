@@ -55,7 +55,7 @@ def bodies(
     """An object in each state, brought about all at the same time, since each of them mostly waits."""
     still_atlas = start_atlas(with_services(seed(len(ALL))), transition=NEVER)  # with a project for each state
     operators = {
-        label: start_operator(label=label, atlas=still_atlas, sync_interval="2s", stall_grace="5s", **settings)
+        label: start_operator(label=label, atlas=still_atlas, sync_interval="2s", stall_grace="15s", **settings)
         for label, settings in OPERATORS.items()
     }
     setups = {label: Setup(still_atlas, operators.get(label, operators[WORKING])) for label in (*OPERATORS, NOBODY)}
