@@ -201,7 +201,9 @@ def test_the_seed_for_the_simulator_has_what_the_samples_speak_about() -> None:
     assert {s["endpointId"] for s in specs if "endpointId" in s} <= {each[3] for each in seeded}
 
 
-def test_the_seed_has_the_clusters_whose_connection_strings_the_samples_want_in_the_regions_of_their_endpoints() -> None:
+def test_the_seed_has_the_clusters_whose_connection_strings_the_samples_want_in_the_regions_of_their_endpoints() -> (
+    None
+):
     seeded = {
         (project["id"], cluster["name"], region["providerName"], region["regionName"])
         for project in _seeded_projects()

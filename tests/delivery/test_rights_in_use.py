@@ -144,7 +144,8 @@ def test_each_right_is_used_and_none_is_missed(
     dedicated = [
         Resources(control_plane, each, labels, names=DedicatedSubject.KIND.names) for each in installation.served
     ]
-    clouds.install(control_plane, FORWARDING_RULE)
+    for kind in (ACK, ASO, FORWARDING_RULE, PROJECT):
+        clouds.install(control_plane, kind)
     for tenant, of_dedicated in zip(tenants, dedicated, strict=True):
         tenant.secret()
         here, nowhere, poor = next(places), next(places), next(places).spec()
@@ -153,22 +154,7 @@ def test_each_right_is_used_and_none_is_missed(
         del poor["credentialsSecretRef"]
         tenant.create("reserved", next(places).reserving())
         tenant.create("poor", poor)
-        for kind in (ACK, ASO):
-            clouds.install(control_plane, kind)
-            name = kind["kind"].lower()
-            tenant.create(name, next(places).spec(cloudProviderEndpointRef={**kind, "name": "nowhere"}))
-            tenant.wait_reason(name, "WaitingForCloudEndpoint")
-        clouds.install(control_plane, PROJECT)
-        placed = next(places).spec(projectRef={"name": "nowhere"})
-        del placed["projectId"]
-        tenant.create("placed", placed)
-        tenant.wait_reason("placed", "ReferenceNotReady")
-        address = {"privateEndpointIpAddressFrom": {"configMapKeyRef": {"name": "nowhere", "key": "address"}}}
-        azure = {**next(places).spec(), "providerName": "AZURE", "cloudProviderEndpointId": AZURE_ENDPOINT, **address}
-        tenant.create("azure", azure)
-        tenant.wait(
-            "azure", lambda body: (condition(body, "ReferencesResolved") or {}).get("reason") == "NotFound", says="read"
-        )
+        refer(tenant, places)
         if installation.outputs:
             hand_over(control_plane, tenant, next(places))
         tenant.wait_reason("reserved", "WaitingForCloudEndpoint")
@@ -267,6 +253,24 @@ def hand_over(control_plane: ControlPlane, tenant: Resources, place: Place) -> N
         patch = json.dumps({"data": {"endpointId": "another"}})
         http.patch(path, content=patch, headers=MERGE).raise_for_status()
         wait_until(lambda: http.get(path).json()["data"]["endpointId"] == place.endpoint, "its own value")
+
+
+def refer(tenant: Resources, places: Iterator[Place]) -> None:
+    """Have resources wait for an object of each kind that they may refer to."""
+    for kind in (ACK, ASO):
+        name = kind["kind"].lower()
+        tenant.create(name, next(places).spec(cloudProviderEndpointRef={**kind, "name": "nowhere"}))
+        tenant.wait_reason(name, "WaitingForCloudEndpoint")
+    placed = next(places).spec(projectRef={"name": "nowhere"})
+    del placed["projectId"]
+    tenant.create("placed", placed)
+    tenant.wait_reason("placed", "ReferenceNotReady")
+    address = {"privateEndpointIpAddressFrom": {"configMapKeyRef": {"name": "nowhere", "key": "address"}}}
+    azure = {**next(places).spec(), "providerName": "AZURE", "cloudProviderEndpointId": AZURE_ENDPOINT, **address}
+    tenant.create("azure", azure)
+    tenant.wait(
+        "azure", lambda body: (condition(body, "ReferencesResolved") or {}).get("reason") == "NotFound", says="read"
+    )
 
 
 def connect(tenant: Resources, here: Place, there: Place) -> None:
