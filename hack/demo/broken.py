@@ -138,7 +138,7 @@ def _show(scene: Scene, set_up: SetUp, page: str, keyboard: Keyboard | None) -> 
         return is_healed(scene.resources(), goes=set_up.goes)
 
     stage.wait(heals, f"{set_up.team} to be healed", timeout=PATIENCE)
-    scene.kubectl("get", "spe")
+    scene.kubectl("get", scene.kind.short)
     say.good("ok: healed")
 
 

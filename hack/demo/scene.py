@@ -27,7 +27,6 @@ VAULT = "vault"
 INSTANCE = "ServerlessInstance0"
 REGION = "EU_WEST_1"
 CLOUD_ENDPOINT = "vpce-0123456789abcdef0"
-NEW_CLOUD_ENDPOINT = "vpce-0123456789abcdef1"
 STRANGE_CLOUD_ENDPOINT = "vpce-0badbadbadbadbad0"
 """Of this one, Atlas says that there is none."""
 

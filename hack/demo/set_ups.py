@@ -12,7 +12,6 @@ from demo.scene import (
     CLOUD_ENDPOINT,
     DEDICATED,
     INSTANCE,
-    NEW_CLOUD_ENDPOINT,
     ORDERS,
     REGION,
     SECRET,
@@ -213,23 +212,13 @@ def _delete_service(scene: Scene) -> None:
     scene.force_sync()
 
 
-def _deleted_service(scene: Scene) -> None:
+def _only_observed(scene: Scene) -> None:
     scene.secret()
-    scene.create(driftPolicy="Report")
-    scene.becomes_ready()
-    scene.endpoint_service(remove=True)
-    value = {"metadata": {"annotations": {"atlas-endpoints.dev/force-sync": "look"}}}
-    scene.kubectl_unseen("patch", "dpe", ORDERS, "--type=merge", "--patch", json.dumps(value))
+    scene.create(managementPolicy="Observe")
 
 
-def _replace_service(scene: Scene) -> None:
-    patch = json.dumps({"spec": {"driftPolicy": "Correct", "cloudProviderEndpointId": None}})
-    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", patch)
-    waiting = '--for=jsonpath={.status.conditions[?(@.type=="Ready")].reason}=WaitingForCloudEndpoint'
-    scene.kubectl("wait", waiting, f"dpe/{ORDERS}", "--timeout=50s")
-    scene.terminal.say("In AWS: a VPC endpoint to the new service that the status names is created.")
-    patch = json.dumps({"spec": {"cloudProviderEndpointId": NEW_CLOUD_ENDPOINT}})
-    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", patch)
+def _manage(scene: Scene) -> None:
+    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"managementPolicy": None}}))
 
 
 SET_UPS = (
@@ -359,13 +348,13 @@ SET_UPS = (
     ),
     SetUp(
         team="reports",
-        call="Since somebody has tidied up in the Atlas UI, our Pods cannot connect. The manifest has not changed.",
-        spoil=_deleted_service,
-        heading="Drifted",
-        beside=("ServiceReady", "NotFound"),
-        message="set spec.driftPolicy to Correct",
-        answer="Atlas's side of the region was deleted, and driftPolicy is Report. Its successor needs another VPC endpoint.",
-        heal=_replace_service,
+        call="We have tried it out, and it looked right. The VPC endpoint is there now, and Atlas does not list it.",
+        spoil=_only_observed,
+        heading="EndpointNotFound",
+        beside=("ServiceReady", "Ready"),
+        message="spec.managementPolicy is Observe",
+        answer="From the trial, the manifest still says that the operator only observes, so it registers nothing.",
+        heal=_manage,
         look=DESCRIBE_DEDICATED,
         kind=DEDICATED,
     ),
