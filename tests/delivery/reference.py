@@ -30,6 +30,10 @@ SHORT = {
 """Other names of flags."""
 
 
+KINDS = {"DedicatedPrivateEndpoint": "dedicated.md", "ServerlessPrivateEndpoint": "resource.md"}
+"""The page of each kind."""
+
+
 def resource(kind: str, selected: str) -> str:
     """Make the page about a kind: each field of spec and status; ``selected``: a field to show the selectors with."""
     crd = crds()[kind]
@@ -42,6 +46,7 @@ def resource(kind: str, selected: str) -> str:
             f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {names['kind']}`; for kubectl `{names['plural']}`,"
             f" short `{names['shortNames'][0]}`. `kubectl explain` shows the same texts."
             " kubectl refuses a field that this page does not contain."
+            f" The other kind is {', '.join(f'[{other}]({page})' for other, page in KINDS.items() if other != kind)}."
         ),
         schema["description"],
         "Selectors of fields: "
@@ -196,8 +201,8 @@ def _page(parts: list[str], source: str) -> str:
 
 
 PAGES: dict[Path, Callable[[], str]] = {
-    FOLDER / "dedicated.md": partial(resource, "DedicatedPrivateEndpoint", "spec.region"),
-    FOLDER / "resource.md": partial(resource, "ServerlessPrivateEndpoint", "spec.instanceName"),
+    FOLDER / KINDS["DedicatedPrivateEndpoint"]: partial(resource, "DedicatedPrivateEndpoint", "spec.region"),
+    FOLDER / KINDS["ServerlessPrivateEndpoint"]: partial(resource, "ServerlessPrivateEndpoint", "spec.instanceName"),
     FOLDER / "settings.md": settings,
     FOLDER / "metrics.md": metrics,
 }
