@@ -201,7 +201,7 @@ demo: $(READY) control-plane ## the whole story on this machine in a minute; KEE
 ANSWERS ?=
 
 .PHONY: demo-broken
-demo-broken: $(READY) control-plane ## ten broken set-ups to find the cause of, one by one; a key shows the solution, ANSWERS=1 shows all
+demo-broken: $(READY) control-plane ## broken set-ups to find the cause of, one by one; a key shows the solution, ANSWERS=1 shows all
 	@PYTHONPATH=tests:hack $(BIN)/python -m demo.broken $(if $(filter-out 0,$(ANSWERS)),--answers)
 
 # For `make bench`: which rows (all when empty), how often, and the share of the full size.

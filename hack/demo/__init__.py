@@ -3,7 +3,7 @@
 A real Kubernetes control plane, the simulated Atlas and the operator run on free ports of loopback; everything that is
 shown is what really happened, and the demo fails when anything happens otherwise.
 
-`make demo-broken` beside it shows ten set-ups that are broken, to be explained and healed.
+`make demo-broken` beside it shows set-ups that are broken, to be explained and healed.
 
 | module | what it answers |
 | --- | --- |

@@ -1,4 +1,4 @@
-"""The command `python -m demo.broken`, which `make demo-broken` calls: ten broken set-ups, one by one.
+"""The command `python -m demo.broken`, which `make demo-broken` calls: broken set-ups, one by one.
 
 Each is shown as a person meets it, with one command of kubectl. A key press brings the explanation, which is that of
 docs/reasons.md, and the remedy, and applies it. It ends with 0 only when each said what is expected, and was healed.
@@ -40,7 +40,7 @@ def main() -> int:
     Returns:
         0 each was as expected; 1 something was not; 130 interrupted.
     """
-    parser = argparse.ArgumentParser(prog="demo.broken", description="Ten broken set-ups to explain and to heal.")
+    parser = argparse.ArgumentParser(prog="demo.broken", description="Broken set-ups to explain and to heal.")
     parser.add_argument("--answers", action="store_true", help="show explanation and remedy at once")
     answers = parser.parse_args().answers
     keyboard = Keyboard(sys.stdin) if sys.stdin.isatty() and sys.stdout.isatty() and not answers else None
@@ -58,7 +58,7 @@ def _show_all(stage: Stage, keyboard: Keyboard | None) -> None:
     else:
         _introduce(stage, teams)
         for set_up, team in zip(SET_UPS, teams, strict=True):
-            _show(Scene(stage, team, stage.terminal), set_up, page, keyboard)
+            _show(Scene(stage, team, stage.terminal, set_up.kind), set_up, page, keyboard)
     stage.stop_operator()
     stage.terminal.heading(f"{len(SET_UPS)} broken set-ups were as expected and are healed")
     stage.terminal.say(f"in {time.monotonic() - started:.0f} s")
@@ -70,7 +70,7 @@ def _show_at_once(stage: Stage, teams: list[Team], page: str) -> None:
     pool = ThreadPoolExecutor(max_workers=len(teams))
     try:
         outcomes = [
-            pool.submit(_show, Scene(stage, team, draft), set_up, page, None)
+            pool.submit(_show, Scene(stage, team, draft, set_up.kind), set_up, page, None)
             for team, draft, set_up in zip(teams, drafts, SET_UPS, strict=True)
         ]
         for draft, outcome in zip(drafts, outcomes, strict=True):
@@ -98,7 +98,7 @@ def _introduce(stage: Stage, teams: list[Team]) -> None:
         "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": secrets})
     )
     say = stage.terminal
-    say.heading("Ten teams call, one after the other. What is wrong, and what heals it?")
+    say.heading(f"{len(SET_UPS)} teams call, one after the other. What is wrong, and what heals it?")
     say.say(f"README.md and {troubleshooting.PAGE} are all you need. A key shows the answer; Ctrl-C ends.")
     say.say("You may look further, and heal it yourself, in another terminal:")
     say.output(f"export KUBECONFIG={stage.control_plane.kubeconfig}")
@@ -138,7 +138,7 @@ def _show(scene: Scene, set_up: SetUp, page: str, keyboard: Keyboard | None) -> 
         return is_healed(scene.resources(), goes=set_up.goes)
 
     stage.wait(heals, f"{set_up.team} to be healed", timeout=PATIENCE)
-    scene.kubectl("get", "spe")
+    scene.kubectl("get", scene.kind.short)
     say.good("ok: healed")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -25,12 +25,25 @@ VAULT = "vault"
 """The namespace of the Secrets with what is right for each team, for people who heal a set-up themselves."""
 
 INSTANCE = "ServerlessInstance0"
+REGION = "EU_WEST_1"
 CLOUD_ENDPOINT = "vpce-0123456789abcdef0"
 STRANGE_CLOUD_ENDPOINT = "vpce-0badbadbadbadbad0"
 """Of this one, Atlas says that there is none."""
 
 PATIENCE = 90.0
 """Seconds until what is expected soon has to be there: some things are looked at once a minute."""
+
+
+class Kind(NamedTuple):
+    """A kind of resource, as the API and kubectl name it."""
+
+    name: str
+    plural: str
+    short: str
+
+
+SERVERLESS = Kind("ServerlessPrivateEndpoint", "serverlessprivateendpoints", "spe")
+DEDICATED = Kind("DedicatedPrivateEndpoint", "dedicatedprivateendpoints", "dpe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,7 @@ def world(teams: Sequence[Team]) -> dict[str, Any]:
             {
                 "id": team.project,
                 "instances": [{"name": INSTANCE, "endpoints": [{"_id": team.endpoint, **available}]}],
+                "endpointServices": [{"cloudProvider": "AWS", "regionName": REGION}],
             }
             for team in teams
         ],
@@ -90,12 +104,14 @@ class Scene:
         stage: Where it plays.
         team: Whose it is.
         terminal: Where it is told.
+        kind: Of its resources.
     """
 
-    def __init__(self, stage: Stage, team: Team, terminal: Terminal) -> None:
+    def __init__(self, stage: Stage, team: Team, terminal: Terminal, kind: Kind) -> None:
         self.stage = stage
         self.team = team
         self.terminal = terminal
+        self.kind = kind
 
     # Unseen: what breaks
 
@@ -111,11 +127,11 @@ class Scene:
         self.kubectl_unseen("apply", "-f", str(self.manifest(name, labels=labels, **spec)))
 
     def edit(self, **spec: Any) -> None:
-        self.kubectl_unseen("patch", "spe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": spec}))
+        self.kubectl_unseen("patch", self.kind.short, ORDERS, "--type=merge", "--patch", json.dumps({"spec": spec}))
 
     def becomes_ready(self) -> None:
         """Wait until all is well, before something is broken."""
-        self.kubectl_unseen("wait", "--for=condition=Ready", f"spe/{ORDERS}", "--timeout=50s")
+        self.kubectl_unseen("wait", "--for=condition=Ready", f"{self.kind.short}/{ORDERS}", "--timeout=50s")
 
     def put(self, *documents: Mapping[str, Any], status_of: str | None = None) -> None:
         """Apply documents; or the status alone of the one object of this kind and name."""
@@ -132,6 +148,10 @@ class Scene:
         place = {"projectId": self.team.project, "instanceName": INSTANCE}
         self.stage.atlas.post("endpoints", {**place, "endpoint": endpoint})
 
+    def endpoint_service(self, **fields: Any) -> None:
+        place = {"projectId": self.team.project, "cloudProvider": "AWS", "regionName": REGION}
+        self.stage.atlas.post("endpointServices", {**place, **fields})
+
     def account(self, **account: Any) -> None:
         """Change the service account in Atlas; arguments as for `Team.account`."""
         self.stage.atlas.post("credentials", {"serviceAccounts": [self.team.account(**account)]})
@@ -147,24 +167,24 @@ class Scene:
     def force_sync(self) -> None:
         """Ask the operator to look at once; any new value does."""
         value = f"look-{len(self.stage.atlas.requests())}"
-        self.kubectl("annotate", "--overwrite", "spe", ORDERS, f"atlas-endpoints.dev/force-sync={value}")
+        self.kubectl("annotate", "--overwrite", self.kind.short, ORDERS, f"atlas-endpoints.dev/force-sync={value}")
 
     # What is there
 
     def manifest(self, name: str = ORDERS, *, labels: Mapping[str, str] = SERVED, **spec: Any) -> Path:
         """Write the manifest of a resource into a file; arguments as for `create`."""
+        identity = {"instanceName": INSTANCE, "endpointId": self.team.endpoint}
         whole = {
             "projectId": self.team.project,
-            "instanceName": INSTANCE,
             "providerName": "AWS",
-            "endpointId": self.team.endpoint,
+            **(identity if self.kind is SERVERLESS else {"region": REGION}),
             "cloudProviderEndpointId": CLOUD_ENDPOINT,
             "credentialsSecretRef": {"name": SECRET},
             **spec,
         }
         document = {
             "apiVersion": "atlas-endpoints.dev/v1alpha1",
-            "kind": "ServerlessPrivateEndpoint",
+            "kind": self.kind.name,
             "metadata": {"name": name, "labels": dict(labels)},
             "spec": {field: value for field, value in whole.items() if value is not None},
         }
@@ -180,7 +200,7 @@ class Scene:
         return str(self.stage.endpoint(self.team.endpoint).get("endpointServiceName"))
 
     def resources(self) -> list[Any]:
-        return self._list(f"apis/atlas-endpoints.dev/v1alpha1/namespaces/{self.team.name}/serverlessprivateendpoints")
+        return self._list(f"apis/atlas-endpoints.dev/v1alpha1/namespaces/{self.team.name}/{self.kind.plural}")
 
     def events(self) -> list[Any]:
         return self._list(f"api/v1/namespaces/{self.team.name}/events")

@@ -1,4 +1,4 @@
-"""Ten set-ups that are broken as people break them: what is done, what a resource says then, and what heals it."""
+"""Set-ups that are broken as people break them: what is done, what a resource says then, and what heals it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from demo.scene import CLOUD_ENDPOINT, INSTANCE, ORDERS, SECRET, SERVED, STRANGE_CLOUD_ENDPOINT
+from demo.scene import (
+    CLOUD_ENDPOINT,
+    DEDICATED,
+    INSTANCE,
+    ORDERS,
+    REGION,
+    SECRET,
+    SERVED,
+    SERVERLESS,
+    STRANGE_CLOUD_ENDPOINT,
+    Kind,
+)
 from demo.stage import ROOT
 
 if TYPE_CHECKING:
@@ -18,7 +29,8 @@ if TYPE_CHECKING:
 
 NOTHING = "Nothing at all"
 """The heading of docs/reasons.md about resources that say nothing."""
-DESCRIBE = ("describe", "spe", ORDERS)
+DESCRIBE = ("describe", SERVERLESS.short, ORDERS)
+DESCRIBE_DEDICATED = ("describe", DEDICATED.short, ORDERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class SetUp:
         look: The one command of kubectl that shows it, in the namespace.
         speaker: The resource that says it.
         goes: Whether healing ends with the resource's being gone.
+        kind: Of the resource.
     """
 
     team: str
@@ -50,6 +63,7 @@ class SetUp:
     look: tuple[str, ...] = DESCRIBE
     speaker: str = ORDERS
     goes: bool = False
+    kind: Kind = SERVERLESS
 
 
 def _no_secret(scene: Scene) -> None:
@@ -175,6 +189,38 @@ def _label(scene: Scene) -> None:
     scene.kubectl("label", "spe", ORDERS, label)
 
 
+def _no_cloud_endpoint_named(scene: Scene) -> None:
+    scene.secret()
+    scene.create(cloudProviderEndpointId=None)
+
+
+def _name_cloud_endpoint(scene: Scene) -> None:
+    scene.terminal.say("In AWS: a VPC endpoint to the service that the status names is created.")
+    patch = json.dumps({"spec": {"cloudProviderEndpointId": CLOUD_ENDPOINT}})
+    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", patch)
+
+
+def _failed_service(scene: Scene) -> None:
+    scene.endpoint_service(status="FAILED")
+    scene.secret()
+    scene.create()
+
+
+def _delete_service(scene: Scene) -> None:
+    scene.terminal.say(f"In Atlas: the endpoint service of {REGION}, which no endpoint uses, is deleted.")
+    scene.endpoint_service(remove=True)
+    scene.force_sync()
+
+
+def _only_observed(scene: Scene) -> None:
+    scene.secret()
+    scene.create(managementPolicy="Observe")
+
+
+def _manage(scene: Scene) -> None:
+    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"managementPolicy": None}}))
+
+
 SET_UPS = (
     SetUp(
         team="cart",
@@ -275,6 +321,42 @@ SET_UPS = (
         answer="The operator serves what is labelled environment=production (its command above); this label is mistyped.",
         heal=_label,
         look=("get", "spe", "--show-labels"),
+    ),
+    SetUp(
+        team="loyalty",
+        call="Our cluster is a dedicated one now. Atlas shows all green for our region, and our endpoint is not there.",
+        spoil=_no_cloud_endpoint_named,
+        heading="WaitingForCloudEndpoint",
+        beside=("ServiceReady", "Ready"),
+        message="create an interface VPC endpoint to the service",
+        answer="Atlas's side is ready, and the manifest names no VPC endpoint: nobody has created one.",
+        heal=_name_cloud_endpoint,
+        look=DESCRIBE_DEDICATED,
+        kind=DEDICATED,
+    ),
+    SetUp(
+        team="fraud",
+        call="The first endpoint of our project in Ireland. The VPC endpoint is there.",
+        spoil=_failed_service,
+        heading="ServiceFailed",
+        beside=("ServiceReady", "NotReady"),
+        message="Delete it in Atlas when nothing uses it",
+        answer="Atlas could not create its side of the region. What is left of it has to be deleted once.",
+        heal=_delete_service,
+        look=DESCRIBE_DEDICATED,
+        kind=DEDICATED,
+    ),
+    SetUp(
+        team="reports",
+        call="We have tried it out, and it looked right. The VPC endpoint is there now, and Atlas does not list it.",
+        spoil=_only_observed,
+        heading="EndpointNotFound",
+        beside=("ServiceReady", "Ready"),
+        message="spec.managementPolicy is Observe",
+        answer="From the trial, the manifest still says that the operator only observes, so it registers nothing.",
+        heal=_manage,
+        look=DESCRIBE_DEDICATED,
+        kind=DEDICATED,
     ),
 )
 """In the order in which they are shown."""

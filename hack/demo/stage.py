@@ -36,8 +36,8 @@ SAMPLES = Path("deploy", "samples")
 OPERATOR = "atlas-endpoints"
 """The operator's namespace and ServiceAccount; see deploy/base."""
 
-ENDPOINTS = "/privateEndpoint/serverless/instance/"
-"""What the paths of this API family have in common."""
+ENDPOINTS = "/privateEndpoint/"
+"""What the paths of the endpoints of all kinds have in common."""
 
 START_TIMEOUT = 30.0
 """Seconds until the operator has to answer: two on an idle machine."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ORDERS, BILLING = "orders", "billing"
 """The resources of the samples, for AWS and for Azure."""
-AWS, AZURE = spec_of("aws-full"), spec_of("azure-full")
+AWS, AZURE, DEDICATED = spec_of("aws-full"), spec_of("azure-full"), spec_of("dedicated-aws-full")
 
 SECRET = "atlas-credentials"
 READY = '{.status.conditions[?(@.type=="Ready")]'
@@ -158,19 +158,38 @@ def end_of_the_api(stage: Stage) -> None:
     wait_until_ready(stage, ORDERS)
 
 
+def dedicated(stage: Stage) -> None:
+    """Have the endpoint service of a region created, and an endpoint registered with it."""
+    say = stage.terminal
+    say.heading("For dedicated clusters, the operator creates the endpoint service of the region")
+    before = len(stage.atlas.requests())
+    stage.kubectl("apply", "-f", f"{SAMPLES}/dedicated-aws.yaml")
+    wait_for_reason(stage, ORDERS, "WaitingForCloudEndpoint", kind="dpe")
+    stage.kubectl("get", "dpe", ORDERS)
+    service = stage.kubectl("get", "dpe", ORDERS, "-o", "jsonpath={.status.service.endpointServiceName}")
+    expect(stage, "the status names Atlas's endpoint service", holds=service.startswith("com.amazonaws.vpce."))
+    say.say("Somebody creates the VPC endpoint. The operator registers it with the service.")
+    endpoint = DEDICATED["cloudProviderEndpointId"]
+    patch(stage, ORDERS, kind="dpe", cloudProviderEndpointId=endpoint)
+    wait_until_ready(stage, ORDERS, kind="dpe")
+    stage.kubectl("get", "dpe", ORDERS, "-o", "wide")
+    service_of_region = {"providerName": "AWS", "region": DEDICATED["region"]}
+    expect_writes(stage, before, [service_of_region, {"id": endpoint}], method="POST")
+
+
 def delete(stage: Stage) -> None:
     """Delete the resources, and see that Atlas keeps the endpoints."""
     stage.terminal.heading("Deleting a resource leaves its endpoint in Atlas as it is")
     before = len(stage.atlas.requests())
-    stage.kubectl("delete", "spe", ORDERS, BILLING)
+    stage.kubectl("delete", f"spe/{ORDERS}", f"spe/{BILLING}", f"dpe/{ORDERS}")
     expect_writes(stage, before, [])
     expect_comment(stage, "orders, version 3")
     stage.stop_operator()
     stage.terminal.good("ok: the operator stopped with exit code 0")
 
 
-def patch(stage: Stage, name: str, **fields: str) -> None:
-    stage.kubectl("patch", "spe", name, "--type=merge", "--patch", json.dumps({"spec": fields}))
+def patch(stage: Stage, name: str, *, kind: str = "spe", **fields: str) -> None:
+    stage.kubectl("patch", kind, name, "--type=merge", "--patch", json.dumps({"spec": fields}))
 
 
 def force_sync(stage: Stage, name: str) -> None:
@@ -179,14 +198,14 @@ def force_sync(stage: Stage, name: str) -> None:
     stage.kubectl("annotate", "--overwrite", "spe", name, f"atlas-endpoints.dev/force-sync={value}")
 
 
-def wait_until_ready(stage: Stage, name: str) -> None:
+def wait_until_ready(stage: Stage, name: str, *, kind: str = "spe") -> None:
     """Wait until the spec as it is now is applied and the endpoint is available."""
-    stage.kubectl("wait", "--for=condition=Ready", f"spe/{name}", f"--timeout={PATIENCE}")
+    stage.kubectl("wait", "--for=condition=Ready", f"{kind}/{name}", f"--timeout={PATIENCE}")
 
 
-def wait_for_reason(stage: Stage, name: str, reason: str) -> None:
+def wait_for_reason(stage: Stage, name: str, reason: str, *, kind: str = "spe") -> None:
     """Wait until a resource is ready, or not, for this reason."""
-    stage.kubectl("wait", f"--for=jsonpath={READY}.reason}}={reason}", f"spe/{name}", f"--timeout={PATIENCE}")
+    stage.kubectl("wait", f"--for=jsonpath={READY}.reason}}={reason}", f"{kind}/{name}", f"--timeout={PATIENCE}")
 
 
 def tell_message(stage: Stage, name: str) -> None:
@@ -206,17 +225,17 @@ def expect_comment(stage: Stage, comment: str) -> None:
     expect(stage, f"in Atlas the endpoint is AVAILABLE, with the comment {comment!r}", holds=holds)
 
 
-def expect_writes(stage: Stage, since: int, bodies: Sequence[Mapping[str, Any]]) -> None:
+def expect_writes(stage: Stage, since: int, bodies: Sequence[Mapping[str, Any]], *, method: str = "PATCH") -> None:
     """Show what changes Atlas was sent since a count of requests, and expect exactly these."""
     writes = [each for each in stage.requests(since) if each["method"] != "GET"]
     for each in writes:
         body = [json.dumps(each["body"])] if each["body"] else []
         stage.terminal.output("\n".join([f"{each['method']} {each['path']}", *body, f"answered {each['status']}"]))
-    if [each["body"] for each in writes] != list(bodies) or any(each["method"] != "PATCH" for each in writes):
-        wanted = "; ".join(f"PATCH {json.dumps(body)}" for body in bodies) or "no change"
+    if [each["body"] for each in writes] != list(bodies) or any(each["method"] != method for each in writes):
+        wanted = "; ".join(f"{method} {json.dumps(body)}" for body in bodies) or "no change"
         raise UnexpectedError(f"Atlas received other writes than {wanted}; they are shown above")
-    stage.terminal.good(f"ok: Atlas was sent {f'{len(bodies)} PATCH' if bodies else 'no change'}")
+    stage.terminal.good(f"ok: Atlas was sent {f'{len(bodies)} {method}' if bodies else 'no change'}")
 
 
-STORY = (install, watch_over, connect, edit, drift, outage, end_of_the_api)
+STORY = (install, watch_over, connect, edit, drift, outage, end_of_the_api, dedicated)
 """What happens; then `delete`, unless it is to be kept."""

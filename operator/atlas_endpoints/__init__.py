@@ -1,4 +1,4 @@
-"""A Kubernetes operator for MongoDB Atlas serverless private endpoints.
+"""A Kubernetes operator for private endpoints of MongoDB Atlas.
 
 The map of the package, from the outside in (each layer imports only those below it):
 

@@ -1,4 +1,4 @@
-"""What Argo CD is told of the kind is generated from one source, and covers all that a resource may say."""
+"""What Argo CD is told of the kinds is generated from one source, and covers all that a resource may say."""
 
 from __future__ import annotations
 
@@ -6,25 +6,41 @@ import pytest
 
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.resource import POLICY_ANNOTATIONS, REQUEST_ANNOTATIONS
-from delivery.argocd import ACTIONS, generated
-from delivery.recorded import KIND, recorded
+from delivery.argocd import SCRIPTS, generated
+from delivery.recorded import DEDICATED, GROUP, KINDS, SERVERLESS, recorded
 from delivery.states import STATES
+from support.crd import crds
 from support.resources import ready
+
+ONLY_OF = {
+    SERVERLESS: {Reason.RESERVATION_REQUESTED, Reason.INSTANCE_NOT_FOUND, Reason.NOT_SERVERLESS},
+    DEDICATED: {Reason.SERVICE_INITIATING, Reason.NO_CAPACITY, Reason.SERVICE_FAILED},
+}
+"""The reasons that only one kind has."""
+
+
+def test_each_kind_has_its_folder() -> None:
+    assert set(KINDS) == crds().keys()
 
 
 def test_no_other_file_is_in_the_layout() -> None:
-    by_hand = {KIND / "health.lua", ACTIONS / "discovery.lua", *ACTIONS.glob("*/action.lua")}
-    files = {path for path in KIND.rglob("*") if path.is_file() and path.parent != KIND / "testdata"}
-    assert files == by_hand | {path for path in generated() if path.is_relative_to(KIND)}
+    recordings = {*GROUP.glob("*/testdata/*.yaml")}
+    files = {path for path in GROUP.rglob("*") if path.is_file()}
+    assert files == {*SCRIPTS, *recordings} | {path for path in generated() if path.is_relative_to(GROUP)}
 
 
-def test_every_reason_is_recorded() -> None:
-    assert {ready(body)["reason"] for body in recorded().values()} - {""} == set(Reason)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_reason_is_recorded(kind: str) -> None:
+    of_others = {reason for other, reasons in ONLY_OF.items() if other != kind for reason in reasons}
+    assert {ready(body)["reason"] for body in recorded(kind).values()} - {""} == set(Reason) - of_others
 
 
-@pytest.mark.parametrize("state", [name for name, state in STATES.items() if state.message is None])
-def test_the_table_of_healths_follows_from_what_a_reason_means(state: str) -> None:
-    body = recorded()[state]
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [(kind, name) for kind in KINDS for name, state in STATES[kind].items() if state.message is None],
+)
+def test_the_table_of_healths_follows_from_what_a_reason_means(kind: str, state: str) -> None:
+    body = recorded(kind)[state]
     reason = Reason(ready(body)["reason"])
     stalled = any(each["type"] == "Stalled" for each in body["status"]["conditions"])
     expected = {
@@ -33,10 +49,10 @@ def test_the_table_of_healths_follows_from_what_a_reason_means(state: str) -> No
         Progress.GRACE: "Degraded" if stalled else "Progressing",
         Progress.STALLED: "Degraded",
     }
-    assert STATES[state].health == expected[reason.progress]
+    assert STATES[kind][state].health == expected[reason.progress]
 
 
 def test_the_actions_know_the_annotations_of_the_operator() -> None:
-    discovery = (ACTIONS / "discovery.lua").read_text(encoding="utf-8")
+    _, discovery, *actions = (path.read_text(encoding="utf-8") for path in SCRIPTS)
     assert all(f'annotations["{name}"] == "skip"' in discovery for name in POLICY_ANNOTATIONS)
-    assert f'annotations["{REQUEST_ANNOTATIONS[0]}"]' in (ACTIONS / "reconcile" / "action.lua").read_text("utf-8")
+    assert any(f'annotations["{REQUEST_ANNOTATIONS[0]}"]' in action for action in actions)

@@ -121,13 +121,17 @@ def annotation(name: str) -> Any:
     return yaml.safe_load(text)
 
 
-def test_the_chart_tells_its_image_its_crds_and_an_example() -> None:
+def test_the_chart_tells_its_image_its_crds_and_an_example_of_each() -> None:
     repository = next(value.value for value in VALUES if value.name == "image.repository")
     assert [each["image"] for each in annotation("images")] == [f"{repository}:{METADATA['appVersion']}"]
-    told = {each["name"]: (each["kind"], each["version"]) for each in annotation("crds")}
-    assert told == {crd["metadata"]["name"]: (kind, crd["spec"]["versions"][0]["name"]) for kind, crd in crds().items()}
-    sample = yaml.safe_load((ROOT / "deploy" / "samples" / "aws.yaml").read_text(encoding="utf-8"))
-    assert annotation("crdsExamples") == [sample]
+    told = {each["kind"]: (each["name"], each["version"]) for each in annotation("crds")}
+    assert told == {
+        kind: (crd["metadata"]["name"], version["name"])
+        for kind, crd in crds().items()
+        for version in crd["spec"]["versions"]
+    }
+    samples = [ROOT / "deploy" / "samples" / name for name in ("dedicated-aws.yaml", "aws.yaml")]
+    assert annotation("crdsExamples") == [yaml.safe_load(path.read_text(encoding="utf-8")) for path in samples]
 
 
 def test_addresses_are_examples_and_all_of_one_home() -> None:

@@ -6,14 +6,16 @@ import pytest
 
 from atlas_endpoints.reconcile.reasons import Reason
 from demo import troubleshooting
+from demo.scene import DEDICATED, SERVERLESS
 from demo.set_ups import NOTHING, SET_UPS, SetUp
 from support.documentation import ROOT, anchors
 
 REASONS = ROOT / troubleshooting.PAGE
 
 
-def test_there_are_ten_of_ten_teams() -> None:
-    assert len({each.team for each in SET_UPS}) == len(SET_UPS) == 10
+def test_there_are_thirteen_of_as_many_teams_and_of_each_kind() -> None:
+    assert len({each.team for each in SET_UPS}) == len(SET_UPS) == 13
+    assert {each.kind for each in SET_UPS} == {SERVERLESS, DEDICATED}
 
 
 def test_no_two_have_the_same_explanation() -> None:

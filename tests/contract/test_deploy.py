@@ -14,6 +14,7 @@ from atlas_endpoints import app
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.cluster import election
 from atlas_endpoints.settings import OperatorSettings
+from atlas_endpoints.simulator.regions import atlas_name
 from atlas_endpoints.telemetry import probes
 from support.crd import crds, schema_of
 from support.deploy import ACCESS, COMPONENTS, DEPLOY, OVERLAYS, documents, kustomization, manifests, the
@@ -187,20 +188,45 @@ def test_the_samples_show_every_field(kind: str) -> None:
 
 
 def test_the_seed_for_the_simulator_has_what_the_samples_speak_about() -> None:
-    samples = DEPLOY / "samples"
     seeded = {
         (project["id"], instance["name"], instance["providerName"], endpoint["_id"])
-        for project in json.loads((DEPLOY / "simulator" / "seed.json").read_text())["projects"]
+        for project in _seeded_projects()
         for instance in project["instances"]
         for endpoint in instance["endpoints"]
     }
-    specs = [
-        document["spec"]
-        for path in sorted(samples.glob("*.yaml"))
-        for document in yaml.safe_load_all(path.read_text())
-        if document["kind"] == "ServerlessPrivateEndpoint" and "projectRef" not in document["spec"]
-    ]
+    specs = _specs_of("ServerlessPrivateEndpoint")
 
     assert specs
     assert {(s["projectId"], s["instanceName"], s["providerName"]) for s in specs} <= {each[:3] for each in seeded}
     assert {s["endpointId"] for s in specs if "endpointId" in s} <= {each[3] for each in seeded}
+
+
+def test_the_seed_has_the_clusters_whose_connection_strings_the_samples_want_in_the_regions_of_their_endpoints() -> (
+    None
+):
+    seeded = {
+        (project["id"], cluster["name"], region["providerName"], region["regionName"])
+        for project in _seeded_projects()
+        for cluster in project["clusters"]
+        for region in cluster["regions"]
+    }
+    wanted = {
+        (spec["projectId"], each["clusterName"], spec["providerName"], atlas_name(spec["providerName"], spec["region"]))
+        for spec in _specs_of("DedicatedPrivateEndpoint")
+        for each in spec.get("connectionStrings", ())
+    }
+    assert wanted == seeded
+
+
+def _seeded_projects() -> list[Any]:
+    return list(json.loads((DEPLOY / "simulator" / "seed.json").read_text())["projects"])
+
+
+def _specs_of(kind: str) -> list[Any]:
+    """Return the specs of the samples of a kind that name their project themselves."""
+    return [
+        document["spec"]
+        for path in sorted((DEPLOY / "samples").glob("*.yaml"))
+        for document in yaml.safe_load_all(path.read_text())
+        if document["kind"] == kind and "projectRef" not in document["spec"]
+    ]

@@ -1,4 +1,4 @@
-"""One object for each state that a resource may be in, as an operator wrote it, in the testdata of Argo CD's health check.
+"""One object for each state that a resource of each kind may be in, as an operator wrote it, in the testdata of Argo CD's health check.
 
 What differs from run to run is made the same, so that the files change only when what the operator writes does.
 """
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CUSTOMIZATIONS = ROOT / "deploy" / "argocd" / "resource_customizations"
-KIND = CUSTOMIZATIONS / "atlas-endpoints.dev" / "ServerlessPrivateEndpoint"
-TESTDATA = KIND / "testdata"
+GROUP = CUSTOMIZATIONS / "atlas-endpoints.dev"
+SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
+KINDS = (SERVERLESS, DEDICATED)
 
 NAMESPACE = "shop"
+SERVICE = "7f7cac1a0000000000000000"
+"""The id of the endpoint service, which is new in every run."""
 HEADER = "# What a real operator wrote, recorded by `make record`; do not edit.\n"
 
 _EVER_NEW = (
@@ -47,6 +50,8 @@ def normalised(body: Mapping[str, Any]) -> dict[str, Any]:
         **{name: body[name] for name in ("spec", "status") if name in body},
     }
     text = json.dumps(told).replace(body["metadata"]["namespace"], NAMESPACE)
+    if service := told.get("status", {}).get("service"):
+        text = text.replace(service["id"], SERVICE)
     for pattern, instead in _EVER_NEW:
         text = pattern.sub(instead, text)
     return dict(json.loads(text))
@@ -57,15 +62,20 @@ def text_of(body: Mapping[str, Any]) -> str:
     return HEADER + yaml.safe_dump(dict(body), width=120, sort_keys=False, allow_unicode=True)
 
 
-def file_of(state: str) -> Path:
+def folder_of(kind: str) -> Path:
+    """Give the folder of a kind in Argo CD's layout."""
+    return GROUP / kind
+
+
+def file_of(kind: str, state: str) -> Path:
     """Give the file of a state."""
-    return TESTDATA / f"{state}.yaml"
+    return folder_of(kind) / "testdata" / f"{state}.yaml"
 
 
 @cache
-def recorded() -> dict[str, dict[str, Any]]:
-    """Return all objects that were recorded, by their states."""
+def recorded(kind: str = SERVERLESS) -> dict[str, dict[str, Any]]:
+    """Return all objects of a kind that were recorded, by their states."""
     return {
         path.stem: yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
-        for path in sorted(TESTDATA.glob("*.yaml"))
+        for path in sorted(folder_of(kind).glob("testdata/*.yaml"))
     }

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import durationpy
-import yaml
 
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
-from support.crd import CRD
+from support.crd import crds
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
 if TYPE_CHECKING:
@@ -30,23 +30,28 @@ SHORT = {
 """Other names of flags."""
 
 
-def resource() -> str:
-    """Make the page about the resource: each field of spec and status."""
-    crd = yaml.safe_load(CRD.read_text(encoding="utf-8"))
+KINDS = {"DedicatedPrivateEndpoint": "dedicated.md", "ServerlessPrivateEndpoint": "resource.md"}
+"""The page of each kind."""
+
+
+def resource(kind: str, selected: str) -> str:
+    """Make the page about a kind: each field of spec and status; ``selected``: a field to show the selectors with."""
+    crd = crds()[kind]
     (version,) = crd["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]
     names = crd["spec"]["names"]
     parts = [
-        "# ServerlessPrivateEndpoint",
+        f"# {kind}",
         (
             f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {names['kind']}`; for kubectl `{names['plural']}`,"
             f" short `{names['shortNames'][0]}`. `kubectl explain` shows the same texts."
             " kubectl refuses a field that this page does not contain."
+            f" The other kind is {', '.join(f'[{other}]({page})' for other, page in KINDS.items() if other != kind)}."
         ),
         schema["description"],
         "Selectors of fields: "
         + ", ".join(f"`{each['jsonPath'].removeprefix('.')}`" for each in version["selectableFields"])
-        + " (`kubectl get spe --field-selector spec.instanceName=…`).",
+        + f" (`kubectl get {names['shortNames'][0]} --field-selector {selected}=…`).",
     ]
     rules = _rules(schema, "")
     for name in ("spec", "status"):
@@ -196,7 +201,8 @@ def _page(parts: list[str], source: str) -> str:
 
 
 PAGES: dict[Path, Callable[[], str]] = {
-    FOLDER / "resource.md": resource,
+    FOLDER / KINDS["DedicatedPrivateEndpoint"]: partial(resource, "DedicatedPrivateEndpoint", "spec.region"),
+    FOLDER / KINDS["ServerlessPrivateEndpoint"]: partial(resource, "ServerlessPrivateEndpoint", "spec.instanceName"),
     FOLDER / "settings.md": settings,
     FOLDER / "metrics.md": metrics,
 }

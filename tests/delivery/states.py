@@ -1,6 +1,7 @@
 """Everything that a resource may say of itself, how it comes to that on the real path, and what it means to Argo CD.
 
-A state has a name, and a function that brings it about and gives the object as the API server had it then.
+A state has a name, and a function that brings it about and gives the object as the API server had it then. Most states are
+those of all kinds.
 """
 
 from __future__ import annotations
@@ -10,23 +11,22 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
+from delivery.recorded import DEDICATED, KINDS, SERVERLESS
 from support.admission import no_finalizers
 from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, READ_ONLY_CLIENT_ID
 from support.concurrent_cases import NAME
 from support.resources import condition, observed, ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from atlas_endpoints.reconcile.outcome import Outcome
-    from support.concurrent_cases import Env
+    from delivery.subjects import DedicatedSubject, ServerlessSubject, Subject
 
 Body: TypeAlias = dict[str, Any]
 
@@ -51,28 +51,36 @@ class State:
     """
 
     health: str
-    bring_about: Callable[[Env], Body]
+    bring_about: Callable[[Any], Body]
     operator: str = WORKING
     message: str | None = None
 
 
-STATES: dict[str, State] = {}
-"""All states by name."""
+STATES: dict[str, dict[str, State]] = {kind: {} for kind in KINDS}
+"""All states of each kind by name."""
+
+Enter: TypeAlias = "Callable[[Callable[[Any], Body]], Callable[[Any], Body]]"
 
 
 def _state(
-    health: str, *, operator: str = WORKING, message: str | None = None
-) -> Callable[[Callable[[Env], Body]], Callable[[Env], Body]]:
-    """Enter a function by its name."""
+    health: str,
+    *,
+    of: Collection[str] = KINDS,
+    name: str | None = None,
+    operator: str = WORKING,
+    message: str | None = None,
+) -> Enter:
+    """Enter a function for kinds, by its name unless it has another one."""
 
-    def enter(bring_about: Callable[[Env], Body]) -> Callable[[Env], Body]:
-        STATES[bring_about.__name__.replace("_", "-")] = State(health, bring_about, operator, message)
+    def enter(bring_about: Callable[[Any], Body]) -> Callable[[Any], Body]:
+        for kind in of:
+            STATES[kind][name or bring_about.__name__.replace("_", "-")] = State(health, bring_about, operator, message)
         return bring_about
 
     return enter
 
 
-def _says(env: Env, reason: str, pair: str | None = None) -> Body:
+def _says(env: Subject, reason: str, pair: str | None = None) -> Body:
     """Wait until the resource gives a reason, and give it as it was when it first did."""
     found: list[Body] = []
 
@@ -92,28 +100,28 @@ def _says(env: Env, reason: str, pair: str | None = None) -> Body:
 
 
 @_state("Progressing", operator=NOBODY, message="The operator has not seen the resource yet")
-def without_status(env: Env) -> Body:
+def without_status(env: Subject) -> Body:
     """As from an API server whose CRD has no default for it."""
     return {name: value for name, value in never_seen(env).items() if name != "status"}
 
 
 @_state("Progressing", operator=NOBODY, message="The operator has not seen the resource yet")
-def never_seen(env: Env) -> Body:
+def never_seen(env: Subject) -> Body:
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
     return env.resources.get(NAME)
 
 
 @_state("Progressing", message="The operator has not seen the last change yet")
-def edited_since(env: Env) -> Body:
+def edited_since(env: Subject) -> Body:
     """And the operator is away."""
     available(env)
     env.resources.patch(NAME, {"metadata": {"labels": {"served-by": NOBODY}}})
-    env.edit(comment="orders, version 2")
+    env.edit(**env.EDIT)
     return env.resources.get(NAME)
 
 
 @_state("Progressing", message="Pending deletion")
-def deleted(env: Env) -> Body:
+def deleted(env: Subject) -> Body:
     available(env)
     env.resources.patch(NAME, {"metadata": {"finalizers": [FINALIZER]}})
     env.resources.delete(NAME)
@@ -122,11 +130,25 @@ def deleted(env: Env) -> Body:
     return body
 
 
-@_state("Degraded")
-def deletion_blocked(env: Env) -> Body:
+@_state("Degraded", of={SERVERLESS})
+def deletion_blocked(env: Subject) -> Body:
     """Suspended, so that its endpoint is not deleted; then let go without it."""
-    env.create(connected=True, comment="orders", deletionPolicy="Delete", suspend=True)
+    env.create(connected=True, **env.FIELDS, deletionPolicy="Delete", suspend=True)
     env.resources.wait(NAME, lambda body: "finalizers" in body["metadata"])
+    return _blocked(env)
+
+
+@_state("Degraded", of={DEDICATED}, name="deletion-blocked")
+def deletion_of_registered_blocked(env: DedicatedSubject) -> Body:
+    """As above; only an endpoint that the operator has registered is ever deleted."""
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete")
+    env.resources.wait(NAME, lambda body: body["status"].get("registrations", [{}])[0].get("confirmed", False))
+    env.edit(suspend=True)
+    _says(env, "Suspended")
+    return _blocked(env)
+
+
+def _blocked(env: Subject) -> Body:
     env.resources.delete(NAME)
     body = _says(env, "DeletionBlocked")
     env.resources.annotate(NAME, {"atlas-endpoints.dev/force-finalize": "true"})
@@ -135,7 +157,7 @@ def deletion_blocked(env: Env) -> Body:
 
 
 @_state("Degraded")
-def metadata_refused(env: Env) -> Body:
+def metadata_refused(env: Subject) -> Body:
     """By a policy of the cluster, which forbids finalizers."""
     with no_finalizers(env.control_plane, env.resources, env.place):
         env.resources.create(NAME, env.place.reserving(deletionPolicy="Delete"))
@@ -146,34 +168,54 @@ def metadata_refused(env: Env) -> Body:
 
 
 @_state("Healthy")
-def available(env: Env) -> Body:
-    env.create(connected=True, comment="orders")
+def available(env: Subject) -> Body:
+    env.create(connected=True, **env.FIELDS)
     return _says(env, "Available")
 
 
-def _in_atlas_it_is(env: Env, *, status: str, reason: str) -> Body:
-    env.atlas.change(env.place, status=status, cloudProviderEndpointId=CLOUD_ENDPOINT)
+def _in_atlas_it_is(env: Subject, *, status: str, reason: str) -> Body:
+    env.connect()
+    env.change(status=status)
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
     return _says(env, reason)
 
 
-for _status, _reason, _name in (
-    ("HIBERNATING", "Pending", "pending"),
-    ("RESERVATION_REQUESTED", "ReservationRequested", "reservation-requested"),
-    ("INITIATING", "Initiating", "initiating"),
-    ("DELETING", "Deleting", "endpoint-deleting"),
+for _kinds, _status, _reason, _name in (
+    (KINDS, "HIBERNATING", "Pending", "pending"),
+    ({SERVERLESS}, "RESERVATION_REQUESTED", "ReservationRequested", "reservation-requested"),
+    ({SERVERLESS}, "INITIATING", "Initiating", "initiating"),
+    ({DEDICATED}, "PENDING_ACCEPTANCE", "Initiating", "initiating"),
+    (KINDS, "DELETING", "Deleting", "endpoint-deleting"),
 ):
-    STATES[_name] = State("Progressing", partial(_in_atlas_it_is, status=_status, reason=_reason))
+    _state("Progressing", of=_kinds, name=_name)(partial(_in_atlas_it_is, status=_status, reason=_reason))
 
 
 @_state("Progressing")
-def waiting_for_cloud_endpoint(env: Env) -> Body:
+def waiting_for_cloud_endpoint(env: Subject) -> Body:
     env.create()
     return _says(env, "WaitingForCloudEndpoint")
 
 
-@_state("Progressing", operator=LIMITED)
-def correction_held(env: Env) -> Body:
+def _service_is(env: DedicatedSubject, *, status: str | None, reason: str, fault: dict[str, Any] | None) -> Body:
+    """Bring about what the endpoint service says, if there is one; or what comes of the call that creates it."""
+    env.change_service(**({"status": status} if status else {"remove": True}))
+    if fault is not None:
+        env.atlas.fail(env.place, method="POST", **fault)
+    env.create()
+    return _says(env, reason)
+
+
+_NO_CAPACITY = {"error": 400, "errorCode": "ATLAS_GENERAL_ERROR", "detail": "No Capacity", "reason": "Bad Request"}
+for _health, _is, _reason, _name, _fails in (
+    ("Progressing", None, "ServiceInitiating", "service-initiating", None),
+    ("Progressing", None, "NoCapacity", "no-capacity", {"status": 400, "body": _NO_CAPACITY}),
+    ("Degraded", "FAILED", "ServiceFailed", "service-failed", None),
+):
+    _state(_health, of={DEDICATED}, name=_name)(partial(_service_is, status=_is, reason=_reason, fault=_fails))
+
+
+@_state("Progressing", of={SERVERLESS}, operator=LIMITED)
+def correction_held(env: ServerlessSubject) -> Body:
     """Behind others of its instance, which use up what may be corrected in each round."""
     others = {f"other{number}": env.place.sibling(number) for number in (1, 2, 3)}
     for place in (*others.values(), env.place):
@@ -188,89 +230,114 @@ def correction_held(env: Env) -> Body:
     return _says(env, "CorrectionHeld")
 
 
+@_state("Progressing", of={DEDICATED}, name="correction-held", operator=LIMITED)
+def correction_of_regions_held(env: DedicatedSubject) -> Body:
+    """Behind those of other regions, which use up what may be corrected in each round."""
+    places = {"eu-west-3": "other1", "us-east-1": "other2", "us-east-2": "other3", "eu-west-1": NAME}
+    for region, name in places.items():
+        env.change_service(regionName=region, supportedRemoteRegions=["EU_WEST_2"])
+        env.resources.create(name, env.place.spec(region=region, supportedRemoteRegions=["EU_WEST_2"]))
+        env.resources.wait_reason(name, "WaitingForCloudEndpoint")
+    for region in places:
+        env.change_service(regionName=region, supportedRemoteRegions=[])
+    return _says(env, "CorrectionHeld")
+
+
 # Atlas or the operator fails, and that heals by itself
 
 
-def _atlas_fails(env: Env, *, fault: dict[str, Any], reason: str) -> Body:
+def _atlas_fails(env: Subject, *, fault: dict[str, Any], reason: str) -> Body:
     env.atlas.fail(env.place, **fault)
     env.create(connected=True)
     return _says(env, reason)
 
 
-for _health, _reason, _name, _fault in (
-    ("Progressing", "RateLimited", "rate-limited", {"status": 429, "headers": {"Retry-After": "60"}}),
-    ("Progressing", "AtlasUnavailable", "atlas-unavailable", {"status": 503}),
-    ("Degraded", "APIGone", "api-gone", {"status": 410, "errorCode": "VERSION_GONE"}),
-    ("Degraded", "NotServerless", "not-serverless", {"status": 400, "errorCode": "NOT_SERVERLESS_TENANT_CLUSTER"}),
-    ("Degraded", "AccountSuspended", "account-suspended", {"status": 402}),
+_NOT_SERVERLESS = {"status": 400, "errorCode": "NOT_SERVERLESS_TENANT_CLUSTER"}
+for _kinds, _health, _reason, _name, _fault in (
+    (KINDS, "Progressing", "RateLimited", "rate-limited", {"status": 429, "headers": {"Retry-After": "60"}}),
+    (KINDS, "Progressing", "AtlasUnavailable", "atlas-unavailable", {"status": 503}),
+    (KINDS, "Degraded", "APIGone", "api-gone", {"status": 410, "errorCode": "VERSION_GONE"}),
+    ({SERVERLESS}, "Degraded", "NotServerless", "not-serverless", _NOT_SERVERLESS),
+    (KINDS, "Degraded", "AccountSuspended", "account-suspended", {"status": 402}),
 ):
-    STATES[_name] = State(_health, partial(_atlas_fails, fault=_fault, reason=_reason))
+    _state(_health, of=_kinds, name=_name)(partial(_atlas_fails, fault=_fault, reason=_reason))
 
 
 @_state("Progressing", operator=NOBODY)
-def internal_error(env: Env) -> Body:
+def internal_error(env: Subject) -> Body:
     """Written as the operator would, since none is known that can be brought about."""
-    return _written(env, failures.of_bug(ZeroDivisionError(), _first_attempt()))
+    return _written(env, failures.of_bug(ZeroDivisionError(), _first_attempt(env)))
 
 
 # Another object may heal it soon; else a person must
 
 
-def _missing_credentials(env: Env) -> None:
+def _missing_credentials(env: Subject) -> None:
     env.resources.delete_secret()
     env.create(connected=True)
 
 
-def _missing_role(env: Env) -> None:
+def _missing_role(env: Subject) -> None:
     env.resources.secret(data={"clientId": READ_ONLY_CLIENT_ID, "clientSecret": CLIENT_SECRET})
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
 
 
-def _closed_access_list(env: Env) -> None:
+def _closed_access_list(env: Subject) -> None:
     env.resources.secret(data=env.atlas.put_account(env.place, access_list=["203.0.113.0/24"]))
     env.create(connected=True)
 
 
-def _missing_endpoint(env: Env) -> None:
-    env.atlas.change(env.place, remove=True)
+def _missing_endpoint(env: ServerlessSubject) -> None:
+    env.change(remove=True)
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
 
 
-def _missing_reference(env: Env) -> None:
-    env.atlas.connect(env.place)
+def _nothing_to_observe(env: DedicatedSubject) -> None:
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, managementPolicy="Observe")
+
+
+def _missing_reference(env: ServerlessSubject) -> None:
+    env.connect()
     reference = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "orders"}
     env.create(cloudProviderEndpointRef=reference)
 
 
-def _rival(env: Env) -> None:
-    env.atlas.connect(env.place)
+def _forbidden_reference(env: DedicatedSubject) -> None:
+    reference = {"apiVersion": "example.com/v1", "kind": "Endpoint", "name": "orders", "fieldPath": ".status.id"}
+    env.create(cloudProviderEndpointRef=reference)
+
+
+def _rival(env: Subject) -> None:
+    env.connect()
     env.resources.create("first", env.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     env.resources.wait_ready("first")
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
 
 
-def _elsewhere(env: Env, **fields: str) -> None:
+def _elsewhere(env: Subject, **fields: str) -> None:
     env.resources.create(NAME, env.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, **fields))
 
 
-def _for_a_while_and_for_long(env: Env, *, arrange: Callable[[Env], None], reason: str, pair: str) -> Body:
+def _for_a_while_and_for_long(env: Subject, *, arrange: Callable[[Any], None], reason: str, pair: str) -> Body:
     arrange(env)
     return _says(env, reason, pair)
 
 
-for _reason, _name, _arrange in (
-    ("CredentialsInvalid", "credentials-invalid", _missing_credentials),
-    ("MissingRole", "missing-role", _missing_role),
-    ("IPNotAllowed", "ip-not-allowed", _closed_access_list),
-    ("ReferenceNotReady", "reference-not-ready", _missing_reference),
-    ("EndpointNotFound", "endpoint-not-found", _missing_endpoint),
-    ("Conflict", "conflict", _rival),
-    ("ProjectNotFound", "project-not-found", partial(_elsewhere, projectId="f" * 24)),
-    ("InstanceNotFound", "instance-not-found", partial(_elsewhere, instanceName="store")),
+for _kinds, _reason, _name, _arrange in (
+    (KINDS, "CredentialsInvalid", "credentials-invalid", _missing_credentials),
+    (KINDS, "MissingRole", "missing-role", _missing_role),
+    (KINDS, "IPNotAllowed", "ip-not-allowed", _closed_access_list),
+    ({SERVERLESS}, "ReferenceNotReady", "reference-not-ready", _missing_reference),
+    ({DEDICATED}, "ReferenceNotReady", "reference-not-ready", _forbidden_reference),
+    ({SERVERLESS}, "EndpointNotFound", "endpoint-not-found", _missing_endpoint),
+    ({DEDICATED}, "EndpointNotFound", "endpoint-not-found", _nothing_to_observe),
+    (KINDS, "Conflict", "conflict", _rival),
+    (KINDS, "ProjectNotFound", "project-not-found", partial(_elsewhere, projectId="f" * 24)),
+    ({SERVERLESS}, "InstanceNotFound", "instance-not-found", partial(_elsewhere, instanceName="store")),
 ):
     for _health, _pair, _when in (("Progressing", "Reconciling", ""), ("Degraded", "Stalled", "-for-long")):
-        STATES[_name + _when] = State(
-            _health, partial(_for_a_while_and_for_long, arrange=_arrange, reason=_reason, pair=_pair)
+        _state(_health, of=_kinds, name=_name + _when)(
+            partial(_for_a_while_and_for_long, arrange=_arrange, reason=_reason, pair=_pair)
         )
 
 
@@ -278,53 +345,79 @@ for _reason, _name, _arrange in (
 
 
 @_state("Degraded")
-def endpoint_failed(env: Env) -> Body:
+def endpoint_failed(env: Subject) -> Body:
     available(env)
     why = "Failed to accept interface endpoint due to code={InvalidVpcEndpointId.NotFound}."
-    env.atlas.change(env.place, status="FAILED", errorMessage=why)
+    env.change(status="FAILED", errorMessage=why)
     return _says(env, "EndpointFailed")
 
 
-@_state("Degraded")
-def update_rejected(env: Env) -> Body:
+@_state("Degraded", of={SERVERLESS})
+def update_rejected(env: ServerlessSubject) -> Body:
     available(env)
     env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
     return _says(env, "UpdateRejected")
 
 
+@_state("Degraded", of={DEDICATED}, name="update-rejected")
+def registration_rejected(env: DedicatedSubject) -> Body:
+    env.atlas.fail(env.place, method="POST", status=400, errorCode="INVALID_ATTRIBUTE")
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    return _says(env, "UpdateRejected")
+
+
 @_state("Degraded", operator=NOBODY)
-def invalid_spec(env: Env) -> Body:
+def invalid_spec(env: Subject) -> Body:
     """Written as the operator would, since only a CRD of another version lets such a spec pass."""
     newer = {"metadata": {"namespace": "shop", "name": NAME, "uid": "1", "generation": 1, "resourceVersion": "1"}}
     try:
-        ServerlessPrivateEndpoint.parse({**newer, "spec": env.place.spec(driftPolicy="Ask")})
+        env.KIND.resource.parse({**newer, "spec": env.place.spec(driftPolicy="Ask")})
     except InvalidSpecError as error:
-        return _written(env, failures.of_invalid_spec(error, _first_attempt()))
+        return _written(env, failures.of_invalid_spec(error, _first_attempt(env)))
     raise AssertionError("the spec was to be invalid")
 
 
-@_state("Degraded", operator=NOBODY)
-def provisioning_timeout(env: Env) -> Body:
+@_state("Degraded", of={SERVERLESS}, operator=NOBODY)
+def provisioning_timeout(env: ServerlessSubject) -> Body:
     """With a status that was written long ago."""
     env.atlas.change(env.place, status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
+    return _late(env, {"endpoint": {"id": env.place.endpoint, "status": "INITIATING"}})
+
+
+@_state("Degraded", of={DEDICATED}, name="provisioning-timeout", operator=NOBODY)
+def provisioning_of_service_timeout(env: DedicatedSubject) -> Body:
+    """With a status that was written long ago."""
+    service = env.change_service(status="INITIATING")
+    return _late(env, {"service": {"id": service["id"], "status": "INITIATING"}})
+
+
+def _late(env: Subject, before: dict[str, dict[str, Any]]) -> Body:
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
     since = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
-    before = {"id": env.place.endpoint, "status": "INITIATING", "statusSince": since}
-    env.resources.write_status(NAME, {"observedGeneration": 1, "endpoint": before})
+    status = {name: {**fields, "statusSince": since} for name, fields in before.items()}
+    env.resources.write_status(NAME, {"observedGeneration": 1, **status})
     env.resources.patch(NAME, {"metadata": {"labels": {"served-by": WORKING}}})
     return _says(env, "ProvisioningTimeout")
 
 
-@_state("Degraded")
-def drifted(env: Env) -> Body:
+@_state("Degraded", of={SERVERLESS})
+def drifted(env: ServerlessSubject) -> Body:
     env.create(connected=True, comment="orders", driftPolicy="Report")
     _says(env, "Available")
-    env.atlas.change(env.place, comment="theirs")
+    env.change(comment="theirs")
+    return _says(env, "Drifted")
+
+
+@_state("Degraded", of={DEDICATED}, name="drifted")
+def without_service(env: DedicatedSubject) -> Body:
+    env.create(connected=True, driftPolicy="Report")
+    _says(env, "Available")
+    env.change_service(remove=True)
     return _says(env, "Drifted")
 
 
 @_state("Degraded", operator=WRITES_OFF)
-def planned(env: Env) -> Body:
+def planned(env: Subject) -> Body:
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
     return _says(env, "Planned")
 
@@ -333,25 +426,25 @@ def planned(env: Env) -> Body:
 
 
 @_state("Suspended")
-def suspended(env: Env) -> Body:
+def suspended(env: Subject) -> Body:
     available(env)
     env.edit(suspend=True)
     return _says(env, "Suspended")
 
 
 @_state("Suspended")
-def skipped(env: Env) -> Body:
+def skipped(env: Subject) -> Body:
     available(env)
     env.resources.annotate(NAME, {"atlas-endpoints.dev/reconcile-policy": "skip"})
     return _says(env, "Suspended")
 
 
-def _first_attempt() -> Attempt:
-    return Attempt(1, Status(), datetime.now(UTC), GRACE)
+def _first_attempt(env: Subject) -> Attempt:
+    return Attempt(1, env.KIND.resource.status_type(), datetime.now(UTC), GRACE)
 
 
-def _written(env: Env, outcome: Outcome) -> Body:
+def _written(env: Subject, outcome: Outcome) -> Body:
     """Have the API server take the status that an outcome leads to, of a resource that no operator serves."""
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    status = render(_first_attempt(), outcome)
+    status = render(_first_attempt(env), outcome)
     return env.resources.write_status(NAME, status.to_json())

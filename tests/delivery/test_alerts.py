@@ -24,6 +24,9 @@ END = LONG + 60
 """How many minutes the world lasts."""
 
 
+SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
+
+
 def of(metric: str, pod: str = "leader", **labels: str) -> str:
     """Name a series of a Pod as Prometheus scrapes it."""
     labels = {"namespace": "atlas-endpoints", "job": "atlas-endpoints-metrics", "pod": pod, **labels}
@@ -51,8 +54,9 @@ def condition(type_: str, status: str, reason: str) -> dict[str, str]:
     return {"type": type_, "status": status, "reason": reason}
 
 
-def one(type_: str, status: str, reason: str, name: str = "db") -> str:
-    return of("resource_condition", resource_namespace="shop", resource_name=name, **condition(type_, status, reason))
+def one(type_: str, status: str, reason: str, name: str = "db", kind: str = DEDICATED) -> str:
+    named = {"resource_namespace": "shop", "resource_name": name, "kind": kind}
+    return of("resource_condition", **named, **condition(type_, status, reason))
 
 
 def drifts(minutes: int) -> str:
@@ -193,6 +197,14 @@ CASES = (
         },
     ),
     Case(
+        "a resource does not become ready, and one of another kind with its name waits for a person",
+        ["AtlasEndpointsResourceNotReady"],
+        series={
+            one("Ready", "False", "Initiating", "slow"): always(1),
+            one("Stalled", "True", "EndpointFailed", "slow", SERVERLESS): always(1),
+        },
+    ),
+    Case(
         "a resource takes an hour",
         series={one("Ready", "False", "Initiating", "slow"): f"_x{LONG} 1x60"},
         after=LONG + 60,
@@ -224,6 +236,14 @@ CASES = (
         "most passes have to be tried again",
         ["AtlasEndpointsReconcileFailing"],
         series={of("reconcile_total", result="retry"): EACH_MINUTE},
+    ),
+    Case(
+        "most passes over the resources of one kind have to be tried again, and the other one has more that are well",
+        ["AtlasEndpointsReconcileFailing"],
+        series={
+            of("reconcile_total", result="retry", kind=DEDICATED): EACH_MINUTE,
+            of("reconcile_total", result="done", kind=SERVERLESS): f"0+10x{END}",
+        },
     ),
     Case("a burst of edits", series={of("queue_depth"): f"{long(0)} 900 600 300 0"}, after=LONG + 3),
     Case("the queue never empties", ["AtlasEndpointsBehind"], series={of("queue_depth"): always(3)}),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 import yaml
 
 from delivery.argo_lua import ArgoLua, LuaError, provide_argo_lua
-from delivery.argocd import ACTIONS, FORCE_SYNC, LONG_AGO, PATCH, SETTING
+from delivery.argocd import FORCE_SYNC, LONG_AGO, PATCH, setting_of
 from delivery.kustomize import from_here, objects, write
-from delivery.recorded import KIND, recorded
+from delivery.recorded import KINDS, SERVERLESS, folder_of, recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from control_plane import ControlPlane
@@ -27,10 +28,13 @@ data: {url: "https://argocd.example.com"}
 """
 
 
-def table(path: Path, name: str) -> list[Any]:
-    """Read the rows of a test file in Argo CD's layout."""
-    rows = yaml.safe_load(path.read_text(encoding="utf-8"))[name]
-    return [pytest.param(row, id=f"{row.get('action', '')} {row['inputPath']}".strip()) for row in rows]
+def table(path: str, name: str) -> list[Any]:
+    """Read the rows of the test files of all kinds in Argo CD's layout, each after its kind."""
+    return [
+        pytest.param(kind, row, id=" ".join((kind, row.get("action", ""), row["inputPath"])).replace("  ", " "))
+        for kind in KINDS
+        for row in yaml.safe_load((folder_of(kind) / path).read_text(encoding="utf-8"))[name]
+    ]
 
 
 def loaded(path: Path) -> dict[str, Any]:
@@ -38,7 +42,7 @@ def loaded(path: Path) -> dict[str, Any]:
 
 
 class Scripts:
-    """The scripts of the kind: those in the files, or those in the settings."""
+    """The scripts of a kind: those in the files, or those in the settings."""
 
     def __init__(self, health: str, discovery: str, actions: dict[str, str]) -> None:
         self.health = health
@@ -46,22 +50,27 @@ class Scripts:
         self.actions = actions
 
 
-def built_in() -> Scripts:
+def built_in(kind: str) -> Scripts:
+    folder = folder_of(kind)
+
     def read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
 
-    actions = {path.parent.name: read(path) for path in ACTIONS.glob("*/action.lua")}
-    return Scripts(read(KIND / "health.lua"), read(ACTIONS / "discovery.lua"), actions)
+    actions = {path.parent.name: read(path) for path in folder.glob("actions/*/action.lua")}
+    return Scripts(read(folder / "health.lua"), read(folder / "actions" / "discovery.lua"), actions)
 
 
-def from_settings() -> Scripts:
+def from_settings(kind: str) -> Scripts:
     data = loaded(PATCH)["data"]
-    actions = yaml.safe_load(data[f"resource.customizations.actions.{SETTING}"])
+    actions = yaml.safe_load(data[f"resource.customizations.actions.{setting_of(kind)}"])
     return Scripts(
-        data[f"resource.customizations.health.{SETTING}"],
+        data[f"resource.customizations.health.{setting_of(kind)}"],
         actions["discovery.lua"],
         {each["name"]: each["action.lua"] for each in actions["definitions"]},
     )
+
+
+Argo: TypeAlias = "tuple[ArgoLua, Callable[[str], Scripts]]"
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +83,17 @@ def controller() -> Path:
     params=[(built_in, True), (from_settings, True), (from_settings, False)],
     ids=["built in", "in the settings with useOpenLibs", "in the settings"],
 )
-def argo(request: pytest.FixtureRequest, controller: Path) -> tuple[ArgoLua, Scripts]:
-    """Argo CD with the scripts, in each of the ways in which it may have them."""
+def argo(request: pytest.FixtureRequest, controller: Path) -> Argo:
+    """Argo CD with the scripts of each kind, in each of the ways in which it may have them."""
     source, open_libs = request.param
-    return ArgoLua(controller, open_libs=open_libs), source()
+    return ArgoLua(controller, open_libs=open_libs), source
 
 
-@pytest.mark.parametrize("row", table(KIND / "health_test.yaml", "tests"))
-def test_health_is_as_the_table_says(row: dict[str, Any], argo: tuple[ArgoLua, Scripts]) -> None:
-    lua, scripts = argo
-    assert lua.health(scripts.health, loaded(KIND / row["inputPath"])) == row["healthStatus"]
+@pytest.mark.parametrize(("kind", "row"), table("health_test.yaml", "tests"))
+def test_health_is_as_the_table_says(kind: str, row: dict[str, Any], argo: Argo) -> None:
+    lua, scripts_of = argo
+    body = loaded(folder_of(kind) / row["inputPath"])
+    assert lua.health(scripts_of(kind).health, body) == row["healthStatus"]
 
 
 MADE_UP: dict[str, tuple[dict[str, Any], str]] = {
@@ -114,45 +124,47 @@ MADE_UP: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", MADE_UP)
-def test_health_is_told_also_of_a_status_that_no_operator_writes(case: str, argo: tuple[ArgoLua, Scripts]) -> None:
-    lua, scripts = argo
+def test_health_is_told_also_of_a_status_that_no_operator_writes(case: str, argo: Argo) -> None:
+    lua, scripts_of = argo
     status, health = MADE_UP[case]
     conditions = [
         {"type": type_, "status": value, "reason": "Why", "message": "So."}
         for type_, value in status.get("conditions", ())
     ]
     body = {**recorded()["available"], "status": {**status, **({"conditions": conditions} if conditions else {})}}
-    assert lua.health(scripts.health, body)["status"] == health
+    assert lua.health(scripts_of(SERVERLESS).health, body)["status"] == health
 
 
-@pytest.mark.parametrize("row", table(ACTIONS / "action_test.yaml", "discoveryTests"))
-def test_only_actions_that_do_something_are_offered(row: dict[str, Any], argo: tuple[ArgoLua, Scripts]) -> None:
-    lua, scripts = argo
+@pytest.mark.parametrize(("kind", "row"), table("actions/action_test.yaml", "discoveryTests"))
+def test_only_actions_that_do_something_are_offered(kind: str, row: dict[str, Any], argo: Argo) -> None:
+    lua, scripts_of = argo
+    scripts = scripts_of(kind)
     expected = {action["name"]: action["disabled"] for action in row["result"]}
-    assert lua.discover(scripts.discovery, loaded(ACTIONS / row["inputPath"])) == expected
+    assert lua.discover(scripts.discovery, loaded(folder_of(kind) / "actions" / row["inputPath"])) == expected
     assert scripts.actions.keys() == expected.keys()
 
 
-@pytest.mark.parametrize("row", table(ACTIONS / "action_test.yaml", "actionTests"))
-def test_an_action_changes_what_it_is_for_and_nothing_else(row: dict[str, Any], argo: tuple[ArgoLua, Scripts]) -> None:
-    lua, scripts = argo
-    after = lua.act(scripts.actions[row["action"]], loaded(ACTIONS / row["inputPath"]))
+@pytest.mark.parametrize(("kind", "row"), table("actions/action_test.yaml", "actionTests"))
+def test_an_action_changes_what_it_is_for_and_nothing_else(kind: str, row: dict[str, Any], argo: Argo) -> None:
+    lua, scripts_of = argo
+    actions = folder_of(kind) / "actions"
+    after = lua.act(scripts_of(kind).actions[row["action"]], loaded(actions / row["inputPath"]))
     if row["action"] == "reconcile":
         asked = datetime.fromisoformat(after["metadata"]["annotations"][FORCE_SYNC])
         assert abs(datetime.now(UTC) - asked) < timedelta(minutes=1)
         after["metadata"]["annotations"][FORCE_SYNC] = LONG_AGO
-    assert after == loaded(ACTIONS / row["expectedOutputPath"])
+    assert after == loaded(actions / row["expectedOutputPath"])
 
 
-def test_a_suspended_resource_that_is_being_deleted_offers_nothing(argo: tuple[ArgoLua, Scripts]) -> None:
-    lua, scripts = argo
+def test_a_suspended_resource_that_is_being_deleted_offers_nothing(argo: Argo) -> None:
+    lua, scripts = argo[0], argo[1](SERVERLESS)
     body = recorded()["deleted"]
     body["spec"]["suspend"] = True
     assert lua.discover(scripts.discovery, body) == dict.fromkeys(scripts.actions, True)
 
 
-def test_the_action_reconcile_keeps_what_else_is_annotated(argo: tuple[ArgoLua, Scripts]) -> None:
-    lua, scripts = argo
+def test_the_action_reconcile_keeps_what_else_is_annotated(argo: Argo) -> None:
+    lua, scripts = argo[0], argo[1](SERVERLESS)
     body = recorded()["available"]
     body["metadata"] |= {"labels": {}, "annotations": {"argocd.argoproj.io/tracking-id": "shop:1"}}
     metadata = lua.act(scripts.actions["reconcile"], body)["metadata"]

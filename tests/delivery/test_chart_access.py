@@ -14,8 +14,8 @@ from support.deploy import ACCESS, manifests, the
 if TYPE_CHECKING:
     from delivery.helm import Helm
 
-RESOURCES = ("atlas-endpoints.dev", "serverlessprivateendpoints")
-STATUS = ("atlas-endpoints.dev", "serverlessprivateendpoints/status")
+GROUP = "atlas-endpoints.dev"
+PLURALS = ["dedicatedprivateendpoints", "serverlessprivateendpoints"]
 LEASES = ("coordination.k8s.io", "leases")
 SECRETS = ("", "secrets")
 USERS = ("rbac.authorization.k8s.io/aggregate-to-view", "rbac.authorization.k8s.io/aggregate-to-edit")
@@ -110,7 +110,7 @@ def test_a_role_of_kubernetes_gets_rights_on_resources_and_not_on_their_status(
     label = f"rbac.authorization.k8s.io/aggregate-to-{asked}"
     (role,) = [each for each in objects if each["metadata"]["labels"].get(label) == "true"]
     (rule,) = role["rules"]
-    assert (rule["apiGroups"], rule["resources"], set(rule["verbs"])) == ([RESOURCES[0]], [RESOURCES[1]], verbs)
+    assert (rule["apiGroups"], rule["resources"], set(rule["verbs"])) == ([GROUP], PLURALS, verbs)
     assert granted(objects) == granted(rendered(helm))  # the operator's own are as before
 
 

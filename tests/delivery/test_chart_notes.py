@@ -30,12 +30,13 @@ def warnings(text: str) -> list[str]:
 
 def test_they_say_what_is_watched_where_credentials_come_from_and_what_to_do_next(helm4: Helm) -> None:
     text = notes(helm4)
-    assert "watches ServerlessPrivateEndpoints in all namespaces." in text
+    assert "watches DedicatedPrivateEndpoints and ServerlessPrivateEndpoints in all namespaces." in text
     assert (
         "from the Secret that a resource names in its own namespace, else from the one that the\nnamespace names"
         in text
     )
     assert "atlas-endpoints.dev/credentials-secret." in text
+    assert "kubectl get dpe,spe -A" in text
     assert "kubectl -n team rollout status deployment/endpoints-atlas-endpoints" in text
 
 
@@ -45,6 +46,14 @@ def test_they_name_namespaces_labels_and_the_secret_of_the_operator(helm4: Helm)
     assert "else, in shop alone, from\natlas in platform" in text
     assert "kubectl -n platform create secret generic atlas" in text
     assert "it may read only atlas-credentials." in text
+
+
+def test_of_kinds_that_are_not_served_they_say_nothing(helm4: Helm) -> None:
+    text = notes(helm4, GIVEN, "settings.kinds=DedicatedPrivateEndpoint")
+    assert "watches DedicatedPrivateEndpoints in all namespaces." in text
+    assert "Serverless" not in text
+    assert "spe" not in text.split()
+    assert warnings(text) == []
 
 
 def test_with_an_image_of_one_s_own_they_warn_of_the_end_of_the_api_alone(helm4: Helm) -> None:
@@ -60,14 +69,14 @@ def test_with_an_image_of_one_s_own_they_warn_of_the_end_of_the_api_alone(helm4:
         ("simulator.enabled=true", "simulator.enabled is true: the operator talks to a simulated Atlas, the Service "),
         ("settings.allowPlainHttp=true", "settings.allowPlainHttp is true"),
         ("rbac.create=false", "rbac.create is false: the operator can do nothing until"),
-        ("crds.install=false", "crds.install is false: the operator waits until somebody installs the CRD."),
+        ("crds.install=false", "crds.install is false: the operator waits until somebody installs the CRDs."),
         (
             "crds.install=false,watchNamespaces={shop}",
-            "crds.install is false: the operator waits until somebody installs the CRD, which has to be there before",
+            "crds.install is false: the operator waits until somebody installs the CRDs, which have to be there before",
         ),
         (
             "crds.keep=false",
-            "crds.keep is false: uninstalling the release deletes the CRD, as does an upgrade with crds.install false",
+            "crds.keep is false: uninstalling the release deletes the CRDs, as does an upgrade with crds.install false",
         ),
         (
             "podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=1",

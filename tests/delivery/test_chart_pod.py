@@ -62,7 +62,7 @@ def test_every_setting_arrives(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> N
         atlas_url="http://atlas.test.svc:8090",
         ca_file=Path("/etc/atlas-endpoints/ca/ca.crt"),
         namespaces=("shop", "billing"),
-        kinds=("ServerlessPrivateEndpoint",),
+        kinds=("DedicatedPrivateEndpoint",),
         label_selector="team=shop",
         credentials_secret="atlas-endpoints/atlas-credentials",
         credentials_namespaces=("shop",),

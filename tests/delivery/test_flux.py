@@ -10,7 +10,7 @@ import pytest
 import yaml
 from celpy.adapter import json_to_cel
 
-from delivery.recorded import ROOT, recorded
+from delivery.recorded import KINDS, ROOT, SERVERLESS, recorded
 from support.kstatus import kstatus
 from support.resources import ready
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FLUX = ROOT / "deploy" / "flux"
-STATES = [state for state, body in recorded().items() if "status" in body]
+STATES = [(kind, state) for kind in KINDS for state, body in recorded(kind).items() if "status" in body]
 
 
 @cache
@@ -45,26 +45,34 @@ def judge(body: Mapping[str, Any], check: Mapping[str, str]) -> str:
     return "InProgress"
 
 
-def test_each_example_that_waits_for_endpoints_has_the_same_check() -> None:
+def check_of(kind: str) -> dict[str, str]:
+    """The health check of a kind."""
+    return next(each for each in expressions() if each["kind"] == kind)
+
+
+def test_each_example_that_waits_for_endpoints_has_the_same_checks_of_all_kinds() -> None:
     shown = expressions()
-    assert len(shown) == 2
-    assert shown[0] == shown[1]
-    assert (shown[0]["apiVersion"], shown[0]["kind"]) == ("atlas-endpoints.dev/v1alpha1", "ServerlessPrivateEndpoint")
+    assert len(shown) == 2 * len(KINDS)
+    assert shown[: len(KINDS)] == shown[len(KINDS) :]
+    told = {(each["apiVersion"], each["kind"]) for each in shown}
+    assert told == {("atlas-endpoints.dev/v1alpha1", kind) for kind in KINDS}
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_flux_judges_as_kstatus_does_but_does_not_wait_for_what_is_suspended(state: str) -> None:
-    body = recorded()[state]
+@pytest.mark.parametrize(("kind", "state"), STATES)
+def test_flux_judges_as_kstatus_does_but_does_not_wait_for_what_is_suspended(kind: str, state: str) -> None:
+    body = recorded(kind)[state]
     said = "Current" if ready(body)["reason"] == "Suspended" else kstatus(body)
     if said == "Terminating":  # which is nothing special to Flux
         said = "Failed" if ready(body)["reason"] == "DeletionBlocked" else "InProgress"
-    assert judge(body, expressions()[0]) == said
+    assert judge(body, check_of(kind)) == said
 
 
-def test_all_verdicts_occur() -> None:
-    assert {judge(recorded()[state], expressions()[0]) for state in STATES} == {"InProgress", "Failed", "Current"}
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_verdicts_occur(kind: str) -> None:
+    found = {judge(recorded(kind)[state], check_of(kind)) for of, state in STATES if of == kind}
+    assert found == {"InProgress", "Failed", "Current"}
 
 
 def test_a_status_without_conditions_is_waited_for() -> None:
     body = {**recorded()["available"], "status": {"observedGeneration": 1}}
-    assert judge(body, expressions()[0]) == "InProgress"
+    assert judge(body, check_of(SERVERLESS)) == "InProgress"

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from atlas_endpoints.reconcile.observe import SHARED
 from control_plane.process import wait_until
+from delivery.recorded import DEDICATED, SERVERLESS
+from delivery.subjects import DedicatedPlace, DedicatedSubject
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
 from support.audit import length, writes
 from support.resources import Resources, condition, observed
@@ -55,13 +57,14 @@ class Tool:
     control_plane: ControlPlane
     resources: Resources
     options: tuple[str, ...]
+    kind: str = SERVERLESS
 
     def manifest(self, spec: dict[str, Any], **annotations: str) -> str:
         """Write what is in Git."""
         return json.dumps(
             {
                 "apiVersion": "atlas-endpoints.dev/v1alpha1",
-                "kind": "ServerlessPrivateEndpoint",
+                "kind": self.kind,
                 "metadata": {
                     "name": "orders",
                     "namespace": self.resources.namespace,
@@ -167,6 +170,27 @@ def test_nothing_differs_where_the_operator_has_left_an_annotation_and_a_finaliz
     assert again["annotations"].keys() >= body["metadata"]["annotations"].keys()
     tool.resources.delete("orders")
     wait_until(lambda: not tool.resources.exists("orders"), "the resource to go")
+
+
+def test_nothing_differs_of_an_endpoint_of_dedicated_clusters_that_the_operator_has_registered(
+    tool: Tool, control_plane: ControlPlane, place: Place
+) -> None:
+    names, namespace = DedicatedSubject.KIND.names, tool.resources.namespace
+    resources = Resources(control_plane, namespace, {"served-by": "gitops"}, names=names)
+    tool = replace(tool, resources=resources, kind=DEDICATED)
+    fields = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "supportedRemoteRegions": ["eu-west-2"]}
+    manifest = tool.manifest(DedicatedPlace(place.project, "", "").spec(**fields, deletionPolicy="Delete"))
+    tool.apply(manifest)
+    resources.wait_ready("orders")
+
+    body = resources.get("orders")
+    assert body["metadata"]["finalizers"] == ["atlas-endpoints.dev/cleanup"]
+    assert tool.differences(manifest) == ""
+    assert body["metadata"]["generation"] == 1
+    assert body["spec"] == json.loads(manifest)["spec"]
+    resources.delete("orders")
+    wait_until(lambda: not resources.exists("orders"), "the resource to go")
+    resources.close()
 
 
 def test_a_difference_is_found(tool: Tool, atlas: Atlas, place: Place) -> None:

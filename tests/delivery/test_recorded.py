@@ -7,73 +7,102 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from delivery.recorded import TESTDATA, file_of, normalised, recorded, text_of
+from delivery.recorded import KINDS, SERVERLESS, file_of, folder_of, normalised, recorded, text_of
 from delivery.states import LIMITED, NOBODY, STATES, WORKING, WRITES_OFF
+from delivery.subjects import SUBJECTS, place_of, with_services
 from support import kstatus
-from support.atlas import place, seed
-from support.concurrent_cases import Env, Setup, new_namespace
+from support.atlas import seed
+from support.concurrent_cases import Setup, new_namespace
+from support.observed import Recorder
 from support.resources import Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from control_plane import ControlPlane
     from support.fixtures import RunOperator, StartAtlas
-    from support.observed import Recorder
 
-Bodies: TypeAlias = "Mapping[str, Future[dict[str, Any]]]"
+State: TypeAlias = tuple[str, str]
+"""A kind, and the name of a state."""
+Bodies: TypeAlias = "Mapping[State, Future[dict[str, Any]]]"
 
+ALL: list[State] = [(kind, name) for kind in KINDS for name in STATES[kind]]
 OPERATORS: dict[str, dict[str, Any]] = {WORKING: {}, WRITES_OFF: {"writes": "off"}, LIMITED: {"max_corrections": 1}}
 NEVER = 3600.0
 """Seconds until Atlas goes on from one state of an endpoint to the next: no test takes so long."""
 
 
 @pytest.fixture(scope="module")
+def recorders(control_plane: ControlPlane, recorder: Recorder) -> Iterator[Mapping[str, Recorder]]:
+    """What sees all states of the resources of each kind."""
+    others = {
+        kind: Recorder(control_plane, subject.KIND.names.plural)
+        for kind, subject in SUBJECTS.items()
+        if kind != SERVERLESS
+    }
+    yield {SERVERLESS: recorder, **others}
+    for each in others.values():
+        each.stop()
+
+
+@pytest.fixture(scope="module")
 def bodies(
-    control_plane: ControlPlane, recorder: Recorder, start_atlas: StartAtlas, start_operator: RunOperator
+    control_plane: ControlPlane,
+    recorders: Mapping[str, Recorder],
+    start_atlas: StartAtlas,
+    start_operator: RunOperator,
 ) -> Bodies:
     """An object in each state, brought about all at the same time, since each of them mostly waits."""
-    still_atlas = start_atlas(seed(len(STATES)), transition=NEVER)  # with a project for each state
+    still_atlas = start_atlas(with_services(seed(len(ALL))), transition=NEVER)  # with a project for each state
     operators = {
-        label: start_operator(label=label, atlas=still_atlas, sync_interval="2s", stall_grace="5s", **settings)
+        label: start_operator(label=label, atlas=still_atlas, sync_interval="2s", stall_grace="15s", **settings)
         for label, settings in OPERATORS.items()
     }
     setups = {label: Setup(still_atlas, operators.get(label, operators[WORKING])) for label in (*OPERATORS, NOBODY)}
 
-    def bring_about(name: str, number: int) -> dict[str, Any]:
-        state = STATES[name]
+    def bring_about(kind: str, name: str, number: int) -> dict[str, Any]:
+        state, subject = STATES[kind][name], SUBJECTS[kind]
         namespace = new_namespace(control_plane)
-        resources = Resources(control_plane, namespace, {"served-by": state.operator}, recorder=recorder)
+        resources = Resources(
+            control_plane,
+            namespace,
+            {"served-by": state.operator},
+            recorder=recorders[kind],
+            names=subject.KIND.names,
+        )
         resources.secret()
-        env = Env(setups[state.operator], place(number), resources, control_plane)
+        env = subject(setups[state.operator], place_of(kind, number), resources, control_plane)
         try:
             return normalised(state.bring_about(env))
         finally:
             env.close()
 
-    with ThreadPoolExecutor(max_workers=len(STATES)) as pool:
-        under_way = {name: pool.submit(bring_about, name, number) for number, name in enumerate(STATES)}
+    with ThreadPoolExecutor(max_workers=len(ALL)) as pool:
+        under_way = {state: pool.submit(bring_about, *state, number) for number, state in enumerate(ALL)}
     for operator in operators.values():
         operator.stop()
     return under_way
 
 
-def test_each_state_has_its_record_and_no_other_has(request: pytest.FixtureRequest, bodies: Bodies) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_state_has_its_record_and_no_other_has(kind: str, request: pytest.FixtureRequest, bodies: Bodies) -> None:
     if request.config.getoption("--record", default=False):
-        texts = {state: text_of(body.result()) for state, body in bodies.items()}
-        for path in TESTDATA.glob("*.yaml"):
+        texts = {state: text_of(body.result()) for (of, state), body in bodies.items() if of == kind}
+        for path in folder_of(kind).glob("testdata/*.yaml"):
             path.unlink()
         for state, text in texts.items():
-            file_of(state).write_text(text, encoding="utf-8")
-    assert recorded().keys() == STATES.keys()
+            file_of(kind, state).parent.mkdir(parents=True, exist_ok=True)
+            file_of(kind, state).write_text(text, encoding="utf-8")
+        recorded.cache_clear()
+    assert recorded(kind).keys() == STATES[kind].keys()
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_a_state_is_written_as_it_was_recorded(state: str, bodies: Bodies) -> None:
+@pytest.mark.parametrize(("kind", "state"), ALL)
+def test_a_state_is_written_as_it_was_recorded(kind: str, state: str, bodies: Bodies) -> None:
     told = "what the operator writes has changed: look whether that is meant, and run `make record`"
-    assert bodies[state].result() == recorded()[state], told
+    assert bodies[kind, state].result() == recorded(kind)[state], told
 
 
-@pytest.mark.parametrize("state", [state for state in STATES if state != "without-status"])
-def test_a_record_obeys_the_rules_of_conditions(state: str) -> None:
-    assert kstatus.problems(recorded()[state]) == []
+@pytest.mark.parametrize(("kind", "state"), [each for each in ALL if each[1] != "without-status"])
+def test_a_record_obeys_the_rules_of_conditions(kind: str, state: str) -> None:
+    assert kstatus.problems(recorded(kind)[state]) == []

@@ -14,10 +14,11 @@ from control_plane.process import wait_until
 from delivery.helm import documents
 from delivery.kustomize import from_here, moved, objects, write
 from delivery.rights import BINDINGS, ROLES, granted
+from delivery.subjects import DedicatedPlace, DedicatedSubject
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
-from support.clouds import ACK, ASO, PROJECT
+from support.clouds import ACK, ASO, FORWARDING_RULE, PROJECT
 from support.deploy import ACCESS, NAME
 from support.operator_process import OperatorProcess
 from support.resources import MERGE, Resources, condition
@@ -138,8 +139,14 @@ def test_each_right_is_used_and_none_is_missed(
         return {(each.resource, each.verb) for each in deeds(control_plane, user) if each.namespace == namespace}
 
     first = start("first")
-    tenants = [Resources(control_plane, each, {"served-by": installation.home}) for each in installation.served]
-    for tenant in tenants:
+    labels = {"served-by": installation.home}
+    tenants = [Resources(control_plane, each, labels) for each in installation.served]
+    dedicated = [
+        Resources(control_plane, each, labels, names=DedicatedSubject.KIND.names) for each in installation.served
+    ]
+    for kind in (ACK, ASO, FORWARDING_RULE, PROJECT):
+        clouds.install(control_plane, kind)
+    for tenant, of_dedicated in zip(tenants, dedicated, strict=True):
         tenant.secret()
         here, nowhere, poor = next(places), next(places), next(places).spec()
         tenant.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
@@ -147,29 +154,19 @@ def test_each_right_is_used_and_none_is_missed(
         del poor["credentialsSecretRef"]
         tenant.create("reserved", next(places).reserving())
         tenant.create("poor", poor)
-        for kind in (ACK, ASO):
-            clouds.install(control_plane, kind)
-            name = kind["kind"].lower()
-            tenant.create(name, next(places).spec(cloudProviderEndpointRef={**kind, "name": "nowhere"}))
-            tenant.wait_reason(name, "WaitingForCloudEndpoint")
-        clouds.install(control_plane, PROJECT)
-        placed = next(places).spec(projectRef={"name": "nowhere"})
-        del placed["projectId"]
-        tenant.create("placed", placed)
-        tenant.wait_reason("placed", "ReferenceNotReady")
-        address = {"privateEndpointIpAddressFrom": {"configMapKeyRef": {"name": "nowhere", "key": "address"}}}
-        azure = {**next(places).spec(), "providerName": "AZURE", "cloudProviderEndpointId": AZURE_ENDPOINT, **address}
-        tenant.create("azure", azure)
-        tenant.wait(
-            "azure", lambda body: (condition(body, "ReferencesResolved") or {}).get("reason") == "NotFound", says="read"
-        )
+        refer(tenant, places)
         if installation.outputs:
             hand_over(control_plane, tenant, next(places))
         tenant.wait_reason("reserved", "WaitingForCloudEndpoint")
         tenant.wait_ready("orders")
         tenant.wait_reason("lost", "EndpointNotFound")
         tenant.wait_reason("poor", "CredentialsInvalid")
-        fight_over(tenant, lambda tenant=tenant: ("serverlessprivateendpoints", "get") in used(tenant.namespace))  # type: ignore[misc]  # the loop's own
+        connect(of_dedicated, next(places), next(places))
+        for resources, field, plural in (
+            (tenant, "comment", "serverlessprivateendpoints"),
+            (of_dedicated, "syncInterval", "dedicatedprivateendpoints"),
+        ):
+            fight_over(resources, field, lambda right=(plural, "get"), where=tenant.namespace: right in used(where))  # type: ignore[misc]  # the loop's own
     second = start("second")
     assert first.stop() == 0
     for tenant in tenants:
@@ -190,7 +187,7 @@ def test_each_right_is_used_and_none_is_missed(
         if (right.resource, right.verb) not in (used(right.namespace) if right.namespace else everywhere)
     }
     assert unused == set()
-    for tenant in tenants:
+    for tenant in (*tenants, *dedicated):
         tenant.close()
 
 
@@ -258,15 +255,45 @@ def hand_over(control_plane: ControlPlane, tenant: Resources, place: Place) -> N
         wait_until(lambda: http.get(path).json()["data"]["endpointId"] == place.endpoint, "its own value")
 
 
-def fight_over(tenant: Resources, done: Callable[[], bool]) -> None:
-    """Change a resource while its status is written, until the operator had to read it anew."""
-    numbers = iter(range(10_000))
+def refer(tenant: Resources, places: Iterator[Place]) -> None:
+    """Have resources wait for an object of each kind that they may refer to."""
+    for kind in (ACK, ASO):
+        name = kind["kind"].lower()
+        tenant.create(name, next(places).spec(cloudProviderEndpointRef={**kind, "name": "nowhere"}))
+        tenant.wait_reason(name, "WaitingForCloudEndpoint")
+    placed = next(places).spec(projectRef={"name": "nowhere"})
+    del placed["projectId"]
+    tenant.create("placed", placed)
+    tenant.wait_reason("placed", "ReferenceNotReady")
+    address = {"privateEndpointIpAddressFrom": {"configMapKeyRef": {"name": "nowhere", "key": "address"}}}
+    azure = {**next(places).spec(), "providerName": "AZURE", "cloudProviderEndpointId": AZURE_ENDPOINT, **address}
+    tenant.create("azure", azure)
+    tenant.wait(
+        "azure", lambda body: (condition(body, "ReferencesResolved") or {}).get("reason") == "NotFound", says="read"
+    )
 
-    def touch(_: object) -> None:
-        tenant.annotate("orders", {"example.com/touched": str(next(numbers))})
+
+def connect(tenant: Resources, here: Place, there: Place) -> None:
+    """Have an endpoint of dedicated clusters that goes with its resource, and one that another object names."""
+    ours = DedicatedPlace(here.project, "", "")
+    tenant.create("orders", ours.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete"))
+    google = {"providerName": "GCP", "region": "us-central1", "gcp": {"projectId": "my-project-1"}}
+    rule = {**FORWARDING_RULE, "name": "nowhere", "fieldPath": ".metadata.name"}
+    theirs = DedicatedPlace(there.project, "", "").spec(**google, cloudProviderEndpointRef=rule)
+    tenant.create("google", theirs)
+    tenant.wait_ready("orders")
+    tenant.wait_reason("google", "WaitingForCloudEndpoint")
+
+
+def fight_over(tenant: Resources, field: str, done: Callable[[], bool]) -> None:
+    """Change a resource while its status is written, until the operator had to read it anew."""
+    numbers = iter(range(1, 1_400))
+
+    def touch(number: int) -> None:
+        tenant.annotate("orders", {"example.com/touched": str(number)})
 
     def edit_and_touch() -> bool:
-        tenant.edit("orders", comment=f"edit {next(numbers)}")
+        tenant.edit("orders", **{field: f"{next(numbers)}m"})
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(touch, range(60)))
         return done()

@@ -26,7 +26,7 @@ def test_each_set_up_has_the_expected_status_and_the_solution_of_the_page() -> N
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    _, *told = re.split(r"^== \d+ of 10: the team ", done.stdout, flags=re.MULTILINE)
+    _, *told = re.split(rf"^== \d+ of {len(SET_UPS)}: the team ", done.stdout, flags=re.MULTILINE)
     assert [each.partition(" ")[0] for each in told] == [each.team for each in SET_UPS]
     for set_up, text in zip(SET_UPS, told, strict=True):
         question, answer = text.split(f"\n== {set_up.heading}: ")

@@ -28,7 +28,7 @@ def no_finalizers(control_plane: ControlPlane, resources: Resources, place: Plac
         "apiGroups": ["atlas-endpoints.dev"],
         "apiVersions": ["*"],
         "operations": ["UPDATE"],
-        "resources": ["serverlessprivateendpoints"],
+        "resources": ["dedicatedprivateendpoints", "serverlessprivateendpoints"],
     }
     validation = {"expression": "!has(object.metadata.finalizers)", "message": "they are not allowed here"}
     policy = {
@@ -39,11 +39,11 @@ def no_finalizers(control_plane: ControlPlane, resources: Resources, place: Plac
         "validations": [validation],
     }
     binding = {"policyName": name, "validationActions": ["Deny"]}
-    for kind, spec in (("ValidatingAdmissionPolicy", policy), ("ValidatingAdmissionPolicyBinding", binding)):
-        control_plane.kubectl("apply", "--filename=-", stdin=json.dumps({**head, "kind": kind, "spec": spec}))
-    resources.create(PROBE, place.spec(suspend=True))
+    for policy_kind, spec in (("ValidatingAdmissionPolicy", policy), ("ValidatingAdmissionPolicyBinding", binding)):
+        control_plane.kubectl("apply", "--filename=-", stdin=json.dumps({**head, "kind": policy_kind, "spec": spec}))
+    kind = resources.create(PROBE, place.spec(suspend=True))["kind"]
     patch = json.dumps({"metadata": {"finalizers": ["example.com/probe"]}})
-    probe = ("patch", "spe", PROBE, f"--namespace={resources.namespace}", "--type=merge", "--dry-run=server")
+    probe = ("patch", kind, PROBE, f"--namespace={resources.namespace}", "--type=merge", "--dry-run=server")
     try:
         wait_until(
             lambda: control_plane.kubectl(*probe, f"--patch={patch}", check=False).returncode != 0,

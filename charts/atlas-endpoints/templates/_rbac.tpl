@@ -7,11 +7,11 @@
   verbs: [create, get, patch]
 {{- end }}
 - apiGroups: [atlas-endpoints.dev]
-  resources: [serverlessprivateendpoints]
+  resources: [dedicatedprivateendpoints, serverlessprivateendpoints]
   # patch: the finalizer of what is deleted with its endpoint, and the annotation that tells which endpoint was reserved.
   verbs: [get, list, patch, watch]
 - apiGroups: [atlas-endpoints.dev]
-  resources: [serverlessprivateendpoints/status]
+  resources: [dedicatedprivateendpoints/status, serverlessprivateendpoints/status]
   verbs: [patch]
 # Events about the resources, beside them.
 - apiGroups: [events.k8s.io]
@@ -43,12 +43,12 @@
 {{- end }}
 {{- end }}
 
-{{/* What it may do with the CRD: rules, as YAML. Whoever names the namespaces needs the CRD before the operator starts. */}}
+{{/* What it may do with the CRDs: rules, as YAML. Whoever names the namespaces needs the CRDs before the operator starts. */}}
 {{- define "atlas-endpoints.crdRules" -}}
-# The one CRD, so that it may be installed after the operator, or replaced.
+# The operator's CRDs, so that they may be installed after the operator, or replaced.
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  resourceNames: [serverlessprivateendpoints.atlas-endpoints.dev]
+  resourceNames: [dedicatedprivateendpoints.atlas-endpoints.dev, serverlessprivateendpoints.atlas-endpoints.dev]
   verbs: [list, watch]
 {{- end }}
 

@@ -80,12 +80,14 @@ def of_suspension(resource: Resource) -> Outcome:
 
 def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outcome:
     """Return the outcome if Atlas was observed and no (further) write follows."""
-    state = decision.state
+    state, failure, requeue = decision.state, _failure(kind, facts, decision.state), decision.state.requeue
+    if state.reason is Reason.ENDPOINT_NOT_FOUND and failure is not None:
+        requeue = facts.attempt.within_grace(requeue, failure.since)
     outcome = Outcome(
-        requeue=state.requeue,
+        requeue=requeue,
         generation=facts.generation,
         state=state,
-        failure=_failure(facts, state),
+        failure=failure,
         seen=decision.seen,
         own=_own(kind, facts, decision.seen, decision.own),
         applied=_applied_after(facts, decision),
@@ -138,20 +140,20 @@ def correction_delayed(decision: Decision, wait: float) -> State:
         wait: seconds until its turn; infinite if drift is never corrected.
     """
     state = decision.state
-    drifted = described(state.differences or ())
+    drift = f"Drift: {described(state.differences)}." if state.differences else state.message
     if math.isinf(wait):
         return replace(
             state,
             reason=Reason.DRIFTED,
             message="The endpoint was changed in Atlas, and the operator corrects no drift (MAX_CORRECTIONS=0). Ask its"
-            f" administrator to raise MAX_CORRECTIONS, or {FORCE} to correct this endpoint now. Drift: {drifted}.",
+            f" administrator to raise MAX_CORRECTIONS, or {FORCE} to correct this endpoint now. {drift}",
         )
     return replace(
         state,
         reason=Reason.CORRECTION_HELD,
         message="The endpoint was changed in Atlas. The drift limiter delays the correction, because more resources have drifted than"
         " MAX_CORRECTIONS allows. Find out who changes the endpoints. To stop all corrections, set ATLAS_ENDPOINTS_WRITES=off; to"
-        f" correct this endpoint now, {FORCE}. Drift: {drifted}.",
+        f" correct this endpoint now, {FORCE}. {drift}",
         requeue=at_latest(state.requeue, wait),
     )
 
@@ -294,9 +296,14 @@ def _sent(done: Done | None) -> Sent | None:
             return None
 
 
-def _failure(facts: Facts[Any], state: State) -> LastError | None:
+def _failure(kind: Kind[Any], facts: Facts[Any], state: State) -> LastError | None:
     """Return what holds up a resource that was observed, or None."""
     match state.reason:
+        case Reason.ENDPOINT_NOT_FOUND:
+            # The LIST shows the absence, without an error of Atlas; the grace ends all the same.
+            since = facts.attempt.failing_since(Reason.ENDPOINT_NOT_FOUND)
+            operation = kind.list_request(facts.scope).operation
+            return LastError(since=since, operation=operation, retryable=False, detail=state.message)
         case Reason.UPDATE_REJECTED:
             # Keep Atlas's message about fields that it refused before and has not accepted since.
             taken = facts.done.write.fields if facts.done is not None else {}

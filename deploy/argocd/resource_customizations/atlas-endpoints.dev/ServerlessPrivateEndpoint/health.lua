@@ -1,4 +1,4 @@
--- The health of a ServerlessPrivateEndpoint. The kind is made for kstatus: observedGeneration, and the conditions Ready,
+-- The health of a resource of atlas-endpoints. Its kinds are made for kstatus: observedGeneration, and the conditions Ready,
 -- Reconciling and Stalled, the latter two present only while they are true. Each reason has its paragraph in docs/reasons.md
 -- of atlas-endpoints. No library of Lua is used, so this works with and without useOpenLibs.
 

@@ -1,0 +1,132 @@
+"""What the states of resources are brought about with, for each kind: where its endpoint is in Atlas, and its spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_KIND
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_KIND
+from delivery.recorded import DEDICATED, SERVERLESS
+from support.atlas import CLOUD_ENDPOINT, Place, place, project_id
+from support.concurrent_cases import NAME, Env
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atlas_endpoints.reconcile.kind import Kind
+
+REGION = "EU_WEST_1"
+
+
+class Subject(Env):
+    """A resource of a kind, its endpoint in Atlas, and the operator between the two.
+
+    Attributes:
+        KIND: of the resource.
+        FIELDS: of its spec beside its identity, and of its endpoint.
+        EDIT: what an edit changes.
+    """
+
+    KIND: ClassVar[Kind[Any]]
+    FIELDS: ClassVar[Mapping[str, Any]]
+    EDIT: ClassVar[Mapping[str, Any]]
+
+    def change(self, **fields: Any) -> None:
+        """Change the endpoint in Atlas, as a person in the Atlas UI would."""
+        raise NotImplementedError
+
+    @override
+    def create(self, *, connected: bool = False, **fields: Any) -> None:
+        """Create the resource.
+
+        Args:
+            connected: have the endpoint as wanted already, so that nothing is sent.
+            fields: of the spec.
+        """
+        if connected:
+            self.connect(**fields)
+            fields = {"cloudProviderEndpointId": CLOUD_ENDPOINT, **fields}
+        self.resources.create(NAME, self.place.spec(**fields))
+
+    def connect(self, **fields: Any) -> None:
+        """Have the endpoint connected, with these fields of a spec."""
+        raise NotImplementedError
+
+
+class ServerlessSubject(Subject):
+    """An endpoint that Atlas has reserved."""
+
+    KIND = SERVERLESS_KIND
+    FIELDS: ClassVar = {"comment": "orders"}
+    EDIT: ClassVar = {"comment": "orders, version 2"}
+
+    @override
+    def change(self, **fields: Any) -> None:
+        self.atlas.change(self.place, **fields)
+
+    @override
+    def connect(self, **fields: Any) -> None:
+        self.atlas.connect(self.place, fields.get("comment"))
+
+
+@dataclass(frozen=True, slots=True)
+class DedicatedPlace(Place):
+    """A region of a project, with an endpoint service that is ready."""
+
+    @property
+    @override
+    def path(self) -> str:
+        return f"/groups/{self.project}/privateEndpoint/"
+
+    @override
+    def spec(self, **fields: Any) -> dict[str, Any]:
+        return {
+            "projectId": self.project,
+            "providerName": "AWS",
+            "region": REGION,
+            "credentialsSecretRef": {"name": "atlas-credentials"},
+            **fields,
+        }
+
+    @override
+    def reserving(self, **fields: Any) -> dict[str, Any]:
+        return self.spec(**fields)
+
+
+class DedicatedSubject(Subject):
+    """A private endpoint, and the endpoint service of its region."""
+
+    KIND = DEDICATED_KIND
+    FIELDS: ClassVar = {}
+    EDIT: ClassVar = {"supportedRemoteRegions": ["EU_WEST_2"]}
+
+    @override
+    def change(self, **fields: Any) -> None:
+        self.change_service(endpoints=[{"id": CLOUD_ENDPOINT, **fields}])
+
+    def change_service(self, **fields: Any) -> dict[str, Any]:
+        """Change the endpoint service, or another one of the project, and give it."""
+        place = {"projectId": self.place.project, "cloudProvider": "AWS", "regionName": REGION}
+        return dict(self.atlas.post("endpointServices", {**place, **fields}))
+
+    @override
+    def connect(self, **_: Any) -> None:
+        self.change(status="AVAILABLE")
+
+
+SUBJECTS: Mapping[str, type[Subject]] = {SERVERLESS: ServerlessSubject, DEDICATED: DedicatedSubject}
+
+
+def place_of(kind: str, number: int) -> Place:
+    """Give a place of its own to each state."""
+    return place(number) if kind == SERVERLESS else DedicatedPlace(project_id(number), "", "")
+
+
+def with_services(seed: dict[str, Any]) -> dict[str, Any]:
+    """Give each project of a seed an endpoint service."""
+    for project in seed["projects"]:
+        project["endpointServices"] = [{"cloudProvider": "AWS", "regionName": REGION}]
+    return seed
