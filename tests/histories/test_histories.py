@@ -2,14 +2,14 @@
 
 import pytest
 
-from histories.history import History
+from histories.serverless.history import ServerlessHistory
 from support.virtual_time import run
 
 SEEDS, OF_THE_GATE, TOGETHER = 1000, 100, 50
 
 
 async def play(seed: int) -> tuple[str | None, list[str]]:
-    history = History(seed)
+    history = ServerlessHistory(seed)
     return await history.run(), history.told
 
 
