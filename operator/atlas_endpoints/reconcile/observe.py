@@ -20,8 +20,9 @@ MEMORY = timedelta(minutes=10)
 SETTLED = 0.75
 """The part of an interval for which the observation of a settled part counts: less than a whole one, by the jitter."""
 
-MAX_CALLS = 8
-"""Calls that one decision may take: a LIST, a GET, a LIST that proves an absence, and some for concurrent changes."""
+MAX_CALLS = 16
+"""Calls that one decision may take: a LIST, a GET of an entry and of each part, a LIST that proves an absence, and some for
+concurrent changes."""
 
 
 async def observe(  # what freshness depends on

@@ -234,6 +234,16 @@ class Actions:
 
         self.atlas.after = dies
 
+    def edit_when_intended(self, fields: Mapping[str, Any], name: str) -> None:
+        """Edit a resource as soon as its status records that an endpoint is about to be registered."""
+
+        def edits(body: Body) -> None:
+            if any("confirmed" not in each for each in body["status"].get("registrations", ())):
+                self.cluster.changed = lambda _: None
+                asyncio.get_running_loop().call_soon(self.edit, fields, name)
+
+        self.cluster.changed = edits
+
     def clear(self, _: object, __: str) -> None:
         """Forget the calls and Events so far."""
         self.atlas.calls.clear()
