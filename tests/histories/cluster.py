@@ -32,6 +32,7 @@ class Cluster:
         down: whether nothing arrives.
         unreliable: the share of calls whose answer is lost.
         written: is told when something was written by the operator.
+        changed: is told of each object as it is after a change.
         gone: is told of an object that is gone.
         written_at: by uid, when the operator has first written anything into an object, in seconds of the loop.
         deleted: the body of each object that is gone, as it was last.
@@ -50,6 +51,7 @@ class Cluster:
         self.lost_events = 0.0
         self.deleted: list[Body] = []
         self.written: Callable[[], None] = lambda: None
+        self.changed: Callable[[Body], None] = lambda _: None
         self.gone: Callable[[Body], None] = lambda _: None
         self.written_at: dict[str, float] = {}
         self.wanted_delete: set[str] = set()
@@ -57,21 +59,21 @@ class Cluster:
         self._version = 100
         self._uids = 0
 
-    def key(self, name: str, namespace: str = NAMESPACE) -> Key:
-        """Return the key of a resource."""
-        return Key(self._named["kind"], namespace, name)
+    def key(self, name: str) -> Key:
+        """Return the key of a resource; a name such as ``web/db`` also names its namespace."""
+        namespace, _, name = name.rpartition("/")
+        return Key(self._named["kind"], namespace or NAMESPACE, name)
+
+    @staticmethod
+    def name_of(key: Key) -> str:
+        """Return the name by which this cluster knows a resource."""
+        return key.name if key.namespace == NAMESPACE else f"{key.namespace}/{key.name}"
 
     # What people do.
 
-    def apply(
-        self,
-        name: str,
-        spec: Mapping[str, Any],
-        annotations: Mapping[str, str] | None = None,
-        namespace: str = NAMESPACE,
-    ) -> None:
+    def apply(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None) -> None:
         """Create a resource, or change its spec; a field that is ``None`` is left out."""
-        key = self.key(name, namespace)
+        key = self.key(name)
         known = self.objects.get(key)
         wanted = {name: value for name, value in spec.items() if value is not None}
         if known is None:
@@ -79,8 +81,8 @@ class Cluster:
             self.objects[key] = {
                 **self._named,
                 "metadata": {
-                    "namespace": namespace,
-                    "name": name,
+                    "namespace": key.namespace,
+                    "name": key.name,
                     "uid": f"uid-{self._uids}",
                     "generation": 1,
                     "creationTimestamp": self._now(),
@@ -106,9 +108,9 @@ class Cluster:
             self.objects[key]["metadata"]["annotations"][f"atlas-endpoints.dev/{each.replace('_', '-')}"] = value
         self._changed("MODIFIED", key)
 
-    def delete(self, name: str, namespace: str = NAMESPACE) -> None:
+    def delete(self, name: str) -> None:
         """Delete a resource: at once, or when its finalizers are gone."""
-        key = self.key(name, namespace)
+        key = self.key(name)
         metadata = self.objects[key]["metadata"]
         if "deletionTimestamp" in metadata:
             return
@@ -173,6 +175,7 @@ class Cluster:
         metadata["resourceVersion"] = str(self._version)
         if body["spec"].get("deletionPolicy") == "Delete":
             self.wanted_delete.add(metadata["uid"])
+        self.changed(body)
         if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
             del self.objects[key]
             self.deleted.append(body)

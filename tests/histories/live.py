@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from faults.rules import Frozen, Hold, Moment, Reset
 from histories.batch import INSTANCE, TICK
-from histories.course import NAMES, Course, Side
-from histories.judge import Ending, Held
+from histories.course import Side
+from histories.serverless.course import NAMES, ServerlessCourse
+from histories.serverless.judge import Ending, Held
 from support.atlas import endpoint_id, project_id
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class LiveHistory:
         }
         random = Random(seed)  # noqa: S311  # a history is to be the same each time
         named = [endpoint_id(number, index) for index in range(2)]
-        self._course = Course(random, self, place=place, named=named, foreign=self._foreign, longest=LONGEST)
+        self._course = ServerlessCourse(random, self, place=place, named=named, foreign=self._foreign, longest=LONGEST)
         self._times = self._course.times(TROUBLED)
         self._until: list[_Until] = []
         self._names: set[str] = set()

@@ -59,7 +59,7 @@ class SimulatedAtlas:
         del credentials
         self.calls.append(name_of(request))
         self.before(request)
-        answer = self._send(request)
+        answer = self.perform(request)
         self.after(request)
         if answer.status >= 400:
             refusal = Refusal(answer.status, {"content-type": "application/json"}, answer.body)
@@ -67,11 +67,8 @@ class SimulatedAtlas:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return Answer(answer.status, json_from(answer.body), deprecation_from(headers))
 
-    def perform(self, request: Request) -> None:
-        """Let a call arrive whose sender no longer waits."""
-        self._send(request)
-
-    def _send(self, request: Request) -> Any:
+    def perform(self, request: Request) -> Any:
+        """Let a call arrive, also one whose sender no longer waits; return the simulator's answer."""
         if self._clock() >= self._token_from + LIFE:
             pair = base64.b64encode(f"{ACCOUNT['clientId']}:{ACCOUNT['clientSecret']}".encode()).decode()
             headers = {"Authorization": f"Basic {pair}", "Content-Type": "application/x-www-form-urlencoded"}

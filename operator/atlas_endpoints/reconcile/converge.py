@@ -139,6 +139,10 @@ class Converger:
             return self._intend(facts, decision, creates, creates.attempt)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
+        if not self.intents.is_for(resource.key, creates.name):  # the spec names another one since
+            self.intents.take(resource.key)
+            own = {**decision.own, **self._kind.not_created(facts)}
+            return summarize.of_decision(self._kind, facts, replace(decision, write=None, own=own))
         intent = self.intents.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return status_unchanged(facts.generation, RequeueAfter(0.0))
@@ -148,7 +152,7 @@ class Converger:
             entry, answer = await self._write(facts, write)
         except AtlasError as error:
             if (outcome := unrelated(error, facts.generation)) is not None:
-                self.intents.arm(resource.key, intent)  # nothing was sent, so nothing has to be searched
+                self.intents.arm(resource.key, intent, creates.name)  # nothing was sent, so nothing has to be searched
                 return outcome
             if error.unknown_outcome:
                 facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
@@ -171,7 +175,7 @@ class Converger:
         A refused earlier attempt stays in the status until another attempt succeeds: a retry is no news.
         """
         intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
-        self.intents.arm(facts.resource.key, intent)
+        self.intents.arm(facts.resource.key, intent, creates.name)
         own, previous = self._kind.intended(facts, creates, intent), facts.previous
         ready, last = find(previous, "Ready"), previous.last_error
         operation = decision.write.request.operation if decision.write is not None else None

@@ -32,15 +32,19 @@ class Intents:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._armed: dict[Key, Creation] = {}
+        self._armed: dict[Key, tuple[Creation, str]] = {}
 
-    def arm(self, key: Key, creation: Creation) -> None:
-        """Remember an intent that is about to be written."""
-        self._armed[key] = creation
+    def arm(self, key: Key, creation: Creation, name: str) -> None:
+        """Remember an intent that is about to be written; ``name`` is that of ``Creates``."""
+        self._armed[key] = creation, name
+
+    def is_for(self, key: Key, name: str) -> bool:
+        """Return whether the armed intent is to create this."""
+        return key in self._armed and self._armed[key][1] == name
 
     def armed_for(self, key: Key, written: Creation) -> float | None:
         """Return how many seconds ago this process announced the intent that is written; None if it did not, used it, or it is old."""
-        mine = self._armed.get(key)
+        mine = self._armed[key][0] if key in self._armed else None
         if mine is None or (mine.requested_at, mine.attempt) != (written.requested_at, written.attempt):
             return None
         age = self._now() - mine.requested_at
@@ -48,4 +52,4 @@ class Intents:
 
     def take(self, key: Key) -> Creation | None:
         """Return an intent, and use it up."""
-        return self._armed.pop(key, None)
+        return self._armed.pop(key, (None, ""))[0]

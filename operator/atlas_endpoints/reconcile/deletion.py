@@ -156,7 +156,8 @@ class Finisher:
         key, generation, now = resource.key, attempt.generation, attempt.now
         request = resource.metadata.reconcile_request
         try:
-            if resource.entry is not None and (found := await self._needed(resource, resource.entry, now)):
+            entry = None if resource.further_entries else resource.entry
+            if entry is not None and (found := await self._needed(resource, entry, now)):
                 return found
             if wait and attempt.is_observed:
                 return status_unchanged(generation, RequeueAfter(wait))
@@ -200,7 +201,8 @@ class Finisher:
             return self._waiting(facts, decision)
         # Another resource that needs the entry, or the resource itself, may have changed during the observation.
         if (found := await self._needed(resource, write.touches[0], facts.now)) is not None:
-            return found
+            is_released = found.metadata is not None and write.touches[0] in resource.further_entries
+            return status_unchanged(facts.generation, RequeueAfter(0.0)) if is_released else found
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         try:

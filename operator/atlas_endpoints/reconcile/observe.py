@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
+from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Decision, Look
 from atlas_endpoints.reconcile.ports import AtlasPort
@@ -20,8 +21,9 @@ MEMORY = timedelta(minutes=10)
 SETTLED = 0.75
 """The part of an interval for which the observation of a settled part counts: less than a whole one, by the jitter."""
 
-MAX_CALLS = 8
-"""Calls that one decision may take: a LIST, a GET, a LIST that proves an absence, and some for concurrent changes."""
+MAX_CALLS = 16
+"""Calls that one decision may take: a LIST, a GET of an entry and of each part, a LIST that proves an absence, and some for
+concurrent changes."""
 
 
 async def observe(  # what freshness depends on
@@ -51,7 +53,7 @@ async def observe(  # what freshness depends on
         if decision.absent is not None:
             seen = facts.view.entries.get(decision.absent)
             if seen is None or (seen.value is None and seen.at < began):
-                facts = replace(facts, view=await atlas.get(facts.scope, decision.absent))
+                facts = replace(facts, view=await _get(atlas, facts, decision.absent))
                 continue
             # The proof of an absence also takes a LIST that began after the GET.
             if seen.value is None and not facts.forced and facts.view.began < seen.at:
@@ -60,7 +62,7 @@ async def observe(  # what freshness depends on
                 continue
         look = next((each for each in decision.looks if not is_observed(facts, each, began, max_age)), None)
         if look is not None:
-            facts = replace(facts, view=await atlas.get(facts.scope, look.entry))
+            facts = replace(facts, view=await _get(atlas, facts, look.entry))
             continue
         if decision.none_created and facts.view.skipped:
             raise AtlasUnavailableError(
@@ -69,6 +71,12 @@ async def observe(  # what freshness depends on
             )
         return facts, decision
     raise RuntimeError(f"{facts.resource.key} needs more than {MAX_CALLS} calls to Atlas for one decision")
+
+
+async def _get(atlas: AtlasPort, facts: Facts[Any], entry: str) -> View[Any]:
+    """Return the observations after a GET; the cache drops a scope, and its LIST, as soon as no resource is in it any more."""
+    view = await atlas.get(facts.scope, entry)
+    return view if view.began >= facts.view.began else facts.view.showing(entry, view.entries.get(entry))
 
 
 def is_observed(facts: Facts[Any], look: Look, began: float, max_age: float) -> bool:

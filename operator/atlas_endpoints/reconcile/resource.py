@@ -327,6 +327,11 @@ class Resource(BaseModel, frozen=True):
         return self.entry is not None or self.status.creation is not None
 
     @property
+    def further_entries(self) -> Sequence[str]:
+        """The entries that were created for it beside its own."""
+        return ()
+
+    @property
     def record(self) -> Mapping[str, str]:
         """Annotations that name what was created for it; a backup contains them, but perhaps not the status."""
         return {}

@@ -12,7 +12,7 @@ Sources: the Atlas Admin API, "Private Endpoint Services"; recorded answers. A s
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -54,6 +54,9 @@ AGAIN_FIRST, AGAIN_LAST = 60.0, 3600.0
 RESET_AFTER = timedelta(hours=1)
 """An endpoint that was registered for so long is registered again at once, and the attempts begin again at 1."""
 
+REGISTERED_AGAIN = timedelta(seconds=60)
+"""An endpoint that Atlas still shows as present so long after it accepted the DELETE was registered again by others."""
+
 ON_ITS_WAY = frozenset[str](
     {
         EndpointState.PENDING_ACCEPTANCE,
@@ -86,8 +89,10 @@ class ServiceReason(StrEnum):
 
 def decide(facts: Facts) -> Decision:
     """Return the decision about a resource that is not being deleted."""
-    service = service_of(facts)
+    service, known = service_of(facts), facts.resource.status.service
     decision = _without_service(facts) if service is None else _with_service(facts, service)
+    if service is None and known is not None and facts.policy != "Observe":
+        decision = replace(decision, absent=known.id)  # a LIST may lag
     state = replace(decision.state, conditions=_conditions(facts, service))
     # An endpoint that is gone is registered again with the values that were confirmed.
     return replace(decision, state=state, keeps_confirmed=True)
@@ -481,7 +486,9 @@ def origin_of(facts: Facts, service: Service) -> Origin:
 
 def decide_deletion(facts: Facts) -> Decision:
     """Return the decision about what the operator registered and created for a resource that is being deleted."""
-    for each in facts.resource.status.registrations:
+    own = [each for each in facts.resource.status.registrations if not _is_handed_over(facts, each)]
+    # If another resource needs the endpoint that the spec names, it is the end of the deletion.
+    for each in sorted(own, key=lambda each: each.entry == facts.resource.entry):
         if (decision := _delete_endpoint(facts, each)) is not None:
             return decision
     if (left := may_arrive_for(facts.previous.creation, facts.now)) > 0:
@@ -489,28 +496,36 @@ def decide_deletion(facts: Facts) -> Decision:
             "An endpoint may be registered for this resource. The operator looks for it before the resource is removed."
         )
         return Decision(State(Reason.DELETING, message, RequeueAfter(min(left, POLL_FIRST))))
-    return _delete_service(facts)
+    return replace(_delete_service(facts), looks=tuple(Look(each.entry) for each in own))
+
+
+def _is_handed_over(facts: Facts, mine: Registration) -> bool:
+    """Return whether an endpoint that the spec no longer names belongs to another resource."""
+    return mine.entry != facts.resource.entry and facts.is_claimed_by_other(mine.entry)
 
 
 def _delete_endpoint(facts: Facts, mine: Registration) -> Decision | None:
     """Return the decision about an endpoint that was registered for the resource; None: it is gone, or another's."""
-    service = facts.view.value(mine.service_id)
-    if not isinstance(service, Service) or not service.shows(mine.endpoint_id):
+    looks, seen = (Look(mine.entry),), facts.view.entries.get(mine.entry)
+    if seen is None:  # the LIST is no proof, it may lag
+        message = f"The operator looks whether endpoint {mine.endpoint_id} is registered."
+        return Decision(State(Reason.DELETING, message, _POLL), looks=looks)
+    if not isinstance(seen.value, Endpoint):
         return None
-    if mine.entry != facts.resource.entry and facts.is_claimed_by_other(mine.entry):
-        return None
-    shown, before = facts.view.value(mine.entry), facts.resource.status.endpoint
-    endpoint = shown if isinstance(shown, Endpoint) else Endpoint()
-    asked = endpoint.model_copy(update={"status": str(EndpointState.DELETING)})
+    before = facts.resource.status.endpoint
+    asked = seen.value.model_copy(update={"status": str(EndpointState.DELETING)})
     is_asked = before is not None and (before.id, before.status) == (as_shown(mine.endpoint_id), asked.status)
     is_asked = is_asked and not facts.forced
-    what = f"endpoint {mine.endpoint_id}"
-    state = _deleting(facts, what, _endpoint_since(facts, mine.endpoint_id, asked.status))
-    own = {
-        "endpoint": EndpointStatus.of(mine.endpoint_id, asked, _endpoint_since(facts, mine.endpoint_id, asked.status))
-    }
-    write = None if is_asked or endpoint.status in GOING else _deletion(facts, mine.service_id, mine.endpoint_id, None)
-    return Decision(state, write, own=own)
+    since, is_going = _endpoint_since(facts, mine.endpoint_id, asked.status), _is_leaving(seen.value)
+    if is_asked and not is_going and facts.now - since >= REGISTERED_AGAIN:
+        return None
+    own = {"endpoint": EndpointStatus.of(mine.endpoint_id, asked, since)}
+    write = None if is_asked or is_going else _deletion(facts, mine.service_id, mine.endpoint_id, None)
+    return Decision(_deleting(facts, f"endpoint {mine.endpoint_id}", since), write, own=own, looks=looks)
+
+
+def _is_leaving(endpoint: Endpoint) -> bool:
+    return endpoint.status in GOING or bool(endpoint.delete_requested)
 
 
 def _deleting(facts: Facts, what: str, since: datetime) -> State:
@@ -527,16 +542,11 @@ def _deleting(facts: Facts, what: str, since: datetime) -> State:
 
 def _delete_service(facts: Facts) -> Decision:
     """Decide about the service, when nothing of the resource is registered with it."""
-    known, endpoint_id = facts.resource.status.service, facts.resource.endpoint_id
+    known = facts.resource.status.service
     service = None if known is None else facts.view.value(known.id)
-    notes = []
-    if endpoint_id is not None and isinstance(service, Service) and service.shows(endpoint_id):
-        notes.append(f"Endpoint {endpoint_id} stays in Atlas: the operator did not register it.")
-    elif facts.resource.status.registrations:
-        ids = ", ".join(each.endpoint_id for each in facts.resource.status.registrations)
-        notes.append(f"Endpoint {ids} is deleted from Atlas.")
+    notes = [*_about_endpoints(facts, service)]
     if not isinstance(service, Service):
-        return _nothing_left(notes)
+        return replace(_nothing_left(notes), absent=None if known is None else known.id)
     if (why := _why_it_stays(facts, service)) is not None:
         return _nothing_left([*notes, f"The endpoint service {service.id} stays in Atlas: {why}."])
     state = _deleting(facts, "the endpoint service", _service_since(facts, service))
@@ -545,6 +555,20 @@ def _delete_service(facts: Facts) -> Decision:
         return Decision(state, own=own)
     write = _service_deletion(facts, service, None)
     return Decision(replace(state, reason=Reason.DELETING, requeue=_POLL), write, own=own)
+
+
+def _about_endpoints(facts: Facts, service: object) -> Iterator[str]:
+    """Yield what becomes of the endpoints of a deleted resource."""
+    registrations, endpoint_id = facts.resource.status.registrations, facts.resource.endpoint_id
+    is_registered = any(each.entry == facts.resource.entry for each in registrations)
+    if endpoint_id is not None and not is_registered and isinstance(service, Service) and service.shows(endpoint_id):
+        yield f"Endpoint {endpoint_id} stays in Atlas: the operator did not register it."
+    stay = [each for each in registrations if _is_handed_over(facts, each) or facts.view.value(each.entry) is not None]
+    if stay:
+        ids = ", ".join(each.endpoint_id for each in stay)
+        yield f"Endpoint {ids} stays in Atlas: another resource names it, or somebody has registered it again."
+    if gone := ", ".join(each.endpoint_id for each in registrations if each not in stay):
+        yield f"Endpoint {gone} is deleted from Atlas."
 
 
 def _may_delete(facts: Facts, service: Service) -> bool:

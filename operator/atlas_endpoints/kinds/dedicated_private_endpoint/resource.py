@@ -405,6 +405,11 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
 
     @property
     @override
+    def further_entries(self) -> Sequence[str]:
+        return tuple(each.entry for each in self.status.registrations if each.entry != self.entry)
+
+    @property
+    @override
     def scope_name(self) -> str:
         return self.spec.provider_name
 

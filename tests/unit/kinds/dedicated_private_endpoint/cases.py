@@ -20,7 +20,7 @@ from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.simulator.cluster import ClusterDocument
 from atlas_endpoints.simulator.service import ServiceDocument
 from atlas_endpoints.simulator.services import put_cluster
-from histories.cluster import NAMESPACE, Cluster
+from histories.cluster import Cluster
 from support.cores import core_of
 from support.ports import NoObserver
 from support.simulated_atlas import PROJECT, SimulatedAtlas, lost, name_of
@@ -164,10 +164,9 @@ class Actions:
 
     def create(self, spec: Mapping[str, Any], name: str) -> None:
         """Create a resource; a name such as ``web/db`` also names its namespace."""
-        namespace, _, name = (name or "db").rpartition("/")
         metadata = dict(spec.get("annotations", {}))
         fields = {key: value for key, value in spec.items() if key != "annotations"}
-        self.cluster.apply(name, {"projectId": PROJECT, **fields}, metadata, namespace or NAMESPACE)
+        self.cluster.apply(name or "db", {"projectId": PROJECT, **fields}, metadata)
 
     def edit(self, fields: Mapping[str, Any], name: str) -> None:
         self.cluster.edit(name or "db", **fields)
@@ -176,8 +175,7 @@ class Actions:
         self.cluster.annotate(name or "db", **values)
 
     def delete(self, _: object, name: str) -> None:
-        namespace, _, name = (name or "db").rpartition("/")
-        self.cluster.delete(name, namespace or NAMESPACE)
+        self.cluster.delete(name or "db")
 
     def forget_status(self, _: object, name: str) -> None:
         """Lose a status, as a restore of a backup does."""
@@ -235,6 +233,16 @@ class Actions:
                 raise AtlasUnavailableError("The process died.", operation=request.operation, unknown_outcome=True)
 
         self.atlas.after = dies
+
+    def edit_when_intended(self, fields: Mapping[str, Any], name: str) -> None:
+        """Edit a resource as soon as its status records that an endpoint is about to be registered."""
+
+        def edits(body: Body) -> None:
+            if any("confirmed" not in each for each in body["status"].get("registrations", ())):
+                self.cluster.changed = lambda _: None
+                asyncio.get_running_loop().call_soon(self.edit, fields, name)
+
+        self.cluster.changed = edits
 
     def clear(self, _: object, __: str) -> None:
         """Forget the calls and Events so far."""

@@ -1,0 +1,137 @@
+"""An Atlas in memory that holds the endpoint services of one project: the whole simulator behind the client port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
+
+from typing_extensions import override
+
+from atlas_endpoints.simulator.service import DELETING, PrivateEndpoint, Service, ServiceDocument
+from histories.atlas import UnreliableAtlas
+from support.simulated_atlas import PROJECT, SimulatedAtlas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from random import Random
+
+    from atlas_endpoints.atlas.requests import Request
+
+
+class Target(NamedTuple):
+    """What a write is about; for the POST of a service, both are empty."""
+
+    service_id: str
+    endpoint_id: str = ""
+
+
+class Atlas(UnreliableAtlas):
+    """Holds the endpoint services of one project.
+
+    Args:
+        random: decides how long calls take and which of them fail.
+        clock: seconds since 1970.
+
+    Attributes:
+        made: the services that calls have created.
+        registered: the endpoints that are there because of a call, by service and ID in lower case.
+        attempts: how often calls have registered an endpoint since somebody last acted.
+        appeared: when each endpoint that is there was first seen.
+        in_use: when each service was last seen with an endpoint.
+    """
+
+    def __init__(self, random: Random, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._simulated = SimulatedAtlas(clock)
+        super().__init__(random, self._simulated.simulator.world)
+        self.switch(transition=3.0)
+        self._project = self.world.projects[PROJECT]
+        self.made: set[str] = set()
+        self.registered: set[Target] = set()
+        self.attempts: dict[Target, int] = {}
+        self.appeared: dict[Target, float] = {}
+        self.in_use: dict[str, float] = {}
+
+    @property
+    def services(self) -> list[Service]:
+        """The services that are there."""
+        return list(self._project.services.values())
+
+    def service(self, service_id: str | None) -> Service | None:
+        return self._project.services.get(service_id or "")
+
+    def endpoint(self, target: Target) -> PrivateEndpoint | None:
+        service = self.service(target.service_id)
+        return None if service is None else service.find(target.endpoint_id)
+
+    def endpoints(self) -> Iterator[tuple[Target, PrivateEndpoint]]:
+        """Yield the endpoints that are there."""
+        for service in self.services:
+            for endpoint in service.endpoints.values():
+                yield target_of(service.id, endpoint.id), endpoint
+
+    # What people do in the Atlas UI.
+
+    def put(self, service: Service | None, **fields: Any) -> None:
+        """Put or change a service, or endpoints of it."""
+        where = {} if service is None else {"id": service.id}
+        document = ServiceDocument.model_validate({**where, **fields})
+        self._simulated.simulator.services.put(self._project, document, advance=True)
+        self.look()
+
+    def remove(self, service: Service, endpoint: PrivateEndpoint | None = None) -> None:
+        """Delete a service without endpoints, or one of its endpoints."""
+        services = self._simulated.simulator.services
+        if endpoint is not None:
+            services.deregister(self._project, service, endpoint)
+        elif not service.endpoints:
+            services.delete(self._project, service)
+
+    def switch(self, **switches: Any) -> None:
+        """Set switches of the simulator."""
+        self.world.turn(self.world.switches.changed(switches))
+
+    # What the operator does.
+
+    @override
+    def perform(self, request: Request) -> tuple[int, bytes]:
+        self.look()
+        before = {each.id for each in self.services}
+        target = target_in(request)
+        answer = self._simulated.perform(request)
+        if answer.status == 201 and target is not None:
+            self.made |= {each.id for each in self.services} - before
+            if target.endpoint_id:
+                self.registered.add(target)
+                self.attempts[target] = self.attempts.get(target, 0) + 1
+        self.look()
+        return answer.status, answer.body
+
+    def look(self) -> None:
+        """Take note of what is there."""
+        self.world.settle()
+        there = dict(self.endpoints())
+        self.registered &= there.keys()
+        self.appeared = {each: self.appeared.get(each, self._clock()) for each in there}
+        self.in_use.update((each.service_id, self._clock()) for each in there)
+
+
+def target_of(service_id: str, endpoint_id: str) -> Target:
+    """Return what a write is about, ignoring the letter case."""
+    return Target(service_id, endpoint_id.casefold())
+
+
+def target_in(request: Request) -> Target | None:
+    """Return what a write is about; ``None``: it is a read."""
+    if not request.writes:
+        return None
+    _, _, path = request.path.partition("/endpointService")
+    service_id, _, endpoint_id = path.removeprefix("/").partition("/endpoint")
+    body = request.body or {}
+    named = endpoint_id.removeprefix("/") or body.get("id") or body.get("endpointGroupName") or ""
+    return target_of(service_id, unquote(str(named)))
+
+
+def is_there(service: Service | None) -> bool:
+    """Return whether a service is there, and not on its way out."""
+    return service is not None and service.status != DELETING
