@@ -12,7 +12,7 @@ Sources: the Atlas Admin API, "Private Endpoint Services"; recorded answers. A s
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -413,12 +413,12 @@ def _refused(facts: Facts, found: _Found) -> Decision:
 
 def _regions(facts: Facts, service: Service) -> tuple[State, Write] | None:
     """Return the update of the regions from which others may connect, if it is needed."""
-    wanted = wanted_regions(facts, service)
-    shown = {atlas_name("AWS", each) for each in service.supported_remote_regions}
+    wanted, shown = wanted_regions(facts, service), _named(service.supported_remote_regions)
     if wanted is None or wanted == shown or facts.policy == "Observe":
         return None
     before = facts.resource.status.service
-    is_drift = before is not None and set(before.requested_remote_regions) == wanted
+    # An edit is about a region that was not wanted before, or is not wanted any more.
+    is_drift = before is not None and not (wanted ^ set(before.requested_remote_regions)) & (wanted ^ shown)
     if is_drift and facts.resource.spec.drift_policy != "Correct" and not facts.forced:
         return None
     message = (
@@ -431,23 +431,24 @@ def _regions(facts: Facts, service: Service) -> tuple[State, Write] | None:
 
 
 def wanted_regions(facts: Facts, service: Service) -> set[str] | None:
-    """Return the remote regions that the service is to have: what all resources that share it want; None: nothing is said.
+    """Return the remote regions that the service is to have: what all resources that share it want; None: not on AWS.
 
-    What an adopted service has beside that stays.
+    What an adopted service has beside that stays. So does what other namespaces want; they add it with their own
+    credentials, since a resource there proves only that its credentials can read the service.
     """
-    specs = [facts.resource.spec.supported_remote_regions, *(_regions_of(each) for each in facts.sharers(service.id))]
-    named = [each for each in specs if each is not None]
-    if facts.resource.spec.provider_name != "AWS" or not named:
+    if facts.resource.spec.provider_name != "AWS":
         return None
-    wanted = {atlas_name("AWS", region) for each in named for region in each}
-    if origin_of(facts, service) != "Created":
-        wanted |= {atlas_name("AWS", each) for each in service.supported_remote_regions}
-    return wanted
+    shown = _named(service.supported_remote_regions)
+    wanted = _named(facts.resource.spec.supported_remote_regions)
+    for body in facts.sharers(service.id):
+        regions = _named((body.get("spec") or {}).get("supportedRemoteRegions") or ())
+        is_beside = body["metadata"]["namespace"] == facts.resource.metadata.namespace
+        wanted |= regions if is_beside else regions & shown
+    return wanted if origin_of(facts, service) == "Created" else wanted | shown
 
 
-def _regions_of(body: Mapping[str, Any]) -> Sequence[str] | None:
-    found = (body.get("spec") or {}).get("supportedRemoteRegions")
-    return found if isinstance(found, list) else None
+def _named(regions: Iterable[str]) -> set[str]:
+    return {atlas_name("AWS", each) for each in regions}
 
 
 def origin_of(facts: Facts, service: Service) -> Origin:
@@ -580,7 +581,7 @@ def _service_status(facts: Facts, service: Service) -> ServiceStatus:
     found = ServiceStatus.of(service, _service_since(facts, service), origin_of(facts, service))
     before, wanted = facts.resource.status.service, wanted_regions(facts, service)
     requested = before.requested_remote_regions if before is not None and before.id == found.id else ()
-    if wanted is not None and wanted == {atlas_name("AWS", each) for each in service.supported_remote_regions}:
+    if wanted is not None and wanted == _named(service.supported_remote_regions):
         requested = tuple(sorted(wanted))
     return found.model_copy(update={"requested_remote_regions": requested})
 

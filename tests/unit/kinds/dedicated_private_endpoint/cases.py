@@ -170,7 +170,10 @@ class Actions:
         self.cluster.apply(name, {"projectId": PROJECT, **fields}, metadata, namespace or NAMESPACE)
 
     def edit(self, fields: Mapping[str, Any], name: str) -> None:
-        self.cluster.edit(name or "db", **fields)
+        namespace, _, name = (name or "db").rpartition("/")
+        namespace = namespace or NAMESPACE
+        spec = self.cluster.objects[self.cluster.key(name, namespace)]["spec"]
+        self.cluster.apply(name, {**spec, **fields}, namespace=namespace)
 
     def annotate(self, values: Mapping[str, str], name: str) -> None:
         self.cluster.annotate(name or "db", **values)
