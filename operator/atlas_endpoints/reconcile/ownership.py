@@ -179,7 +179,8 @@ def _has_precedence(kind: Kind[Any], status: Mapping[str, Any], entry: str, now:
 
 
 def _has_seen(kind: Kind[Any], status: Mapping[str, Any], entry: str) -> bool:
-    return entry in kind.shown_in(status)
+    # Azure does not preserve the letter case of IDs.
+    return entry.casefold() in {each.casefold() for each in kind.shown_in(status)}
 
 
 def _is_unable(status: Mapping[str, Any]) -> bool:

@@ -480,7 +480,7 @@ def _delete_endpoint(facts: Facts, mine: Registration) -> Decision | None:
     service = facts.view.value(mine.service_id)
     if not isinstance(service, Service) or not service.shows(mine.endpoint_id):
         return None
-    if mine.entry != facts.resource.entry and facts.is_claimed_by_other(mine.entry):
+    if not mine.is_of(facts.resource.entry) and facts.is_claimed_by_other(mine.entry):
         return None
     shown, before = facts.view.value(mine.entry), facts.resource.status.endpoint
     endpoint = shown if isinstance(shown, Endpoint) else Endpoint()

@@ -43,6 +43,7 @@ CONSTANTS: Mapping[str, Any] = {
     "VPCE": VPCE,
     "OTHER_VPCE": OTHER_VPCE,
     "AZURE_ID": AZURE_ID,
+    "AZURE_ID_IN_CAPITALS": AZURE_ID.replace("/rg/", "/RG/"),
     "SERVICE": "a" * 24,
     "ON_AWS": {"providerName": "AWS", "region": "eu-west-1"},
     "ON_AZURE": {"providerName": "AZURE", "region": "eastus2"},
