@@ -50,6 +50,7 @@ class View(Generic[V]):
     Attributes:
         entries: by their ids. ``<id>/<id of a part>`` is a part of an entry, which no LIST shows, only a GET.
         began: the moment of the newest successful LIST.
+        deprecation: in the answer to it; an end that Atlas announces may be taken back.
         skipped: items of the last LIST without a usable id.
         label: returns the second key by which an entry is found, or None.
     """
@@ -69,6 +70,11 @@ class View(Generic[V]):
         """Return a copy with this observation of an entry, or with none of it."""
         others = {name: each for name, each in self.entries.items() if name != entry}
         return replace(self, entries=others if seen is None else {**others, entry: seen})
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether there was a LIST."""
+        return self.began > -math.inf
 
     @cached_property
     def labelled(self) -> Mapping[str, tuple[V, ...]]:
@@ -236,8 +242,7 @@ class ObservationCache:
             known.failures = 0
             written = {name for name, at in self._written.get(scope.place, {}).items() if at > began}
             entries = merged(known.view.entries, listing, began, written=written)
-            deprecation = listing.deprecation or known.view.deprecation
-            known.view = View(entries, began, deprecation, listing.skipped, known.view.label)
+            known.view = View(entries, began, listing.deprecation, listing.skipped, known.view.label)
         finally:
             known.listing = None
         known.attempted = began

@@ -41,6 +41,7 @@ class Outcome:
         contended: set if another resource owns the entry, or may own it.
         references, outputs: None keeps what the status shows of this generation.
         unconnected: whether the connection was not compared, since a reference is not ready.
+        deprecation: the end of the API that Atlas has announced; None: none, if it has ``listed`` the entries.
         unreported: the reason of a failure that the status does not show (yet).
     """
 
@@ -64,6 +65,7 @@ class Outcome:
     plan: Plan | None = None
     handled: str | None = None
     deprecation: Deprecation | None = None
+    listed: bool = False
     observing: bool = False
     metadata: MetadataChange | None = None
     unreported: str | None = None

@@ -93,6 +93,7 @@ def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outco
         sent=_sent(facts.done),
         handled=None if decision.leaves_open else facts.resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
+        listed=facts.view.is_listed,
         observing=facts.policy == "Observe",
     )
     return _with_references(facts, outcome)
@@ -117,6 +118,9 @@ def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
     if write.creates is not None:
         message = f"{why}. Then it {write.creates.planned}. See status.plan."
         return State(Reason.PLANNED, message, RequeueAfter(facts.interval.total_seconds()), decision.state.differences)
+    if not write.fields:
+        message = f"{why}. Planned: {decision.state.message} See status.plan."
+        return replace(decision.state, reason=Reason.PLANNED, message=message)
     because = _BECAUSE[write.cause] if write.cause is not None else ""
     changes = "; ".join(f"{name} as {quoted(value)}" for name, value in write.fields.items())
     message = f"{why}. Then it sends this, {because}: {changes}. See status.plan."
@@ -207,6 +211,7 @@ def of_error(
         sent=_sent(facts.done),
         handled=None if is_retried else facts.resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
+        listed=facts.view.is_listed,
     )
     return _with_references(facts, outcome)
 
@@ -466,7 +471,7 @@ def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime)
     if outcome.deprecation is None:
         known = find(previous, "Deprecated")
         reason = None if known is None else _DEPRECATED.get(known.reason)
-        refuted = reason is DeprecatedReason.GONE and outcome.seen is not None
+        refuted = outcome.listed or (reason is DeprecatedReason.GONE and outcome.seen is not None)
         return None if known is None or reason is None or refuted else Finding(known.status, reason, known.message)
     sunset = outcome.deprecation.sunset
     if sunset is None:

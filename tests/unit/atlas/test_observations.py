@@ -172,13 +172,14 @@ class TestSharing:
         await harness.seen(endpoint("two", "e2"))
         assert (harness.recall("e1"), harness.recall("e2")) == (None, "two")
 
-    async def test_the_last_deprecation_counts(self, harness: Harness) -> None:
+    async def test_an_announced_end_may_be_taken_back(self, harness: Harness) -> None:
         assert harness.cache.view(ORDERS).deprecation is None
         announced = Deprecation(None, None)
         await harness.seen(deprecation=announced)
-        await harness.seen()
         assert harness.cache.view(ORDERS).deprecation is announced
         assert harness.cache.view(USERS).deprecation is None
+        await harness.seen()
+        assert harness.cache.view(ORDERS).deprecation is None
 
     async def test_the_sunset_is_the_earliest_of_all_instances(self, harness: Harness) -> None:
         assert harness.cache.sunset is None

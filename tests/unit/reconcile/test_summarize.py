@@ -226,6 +226,7 @@ CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
     "Atlas announces an end without a time": ("Deprecated", [ends(None)], "True APIDeprecated"),
     "Atlas announces an end": ("Deprecated", [ends(LATER)], "True APIDeprecated"),
     "Atlas announces an end that is past": ("Deprecated", [ends(NOON)], "True APISunset"),
+    "an announced end is taken back": ("Deprecated", [ends(LATER), outcome(listed=True)], None),
     "an announcement stays": (
         "Deprecated",
         [ends(LATER), outcome(), failed(), outcome(generation=2)],

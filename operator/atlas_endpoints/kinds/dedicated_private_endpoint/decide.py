@@ -578,12 +578,13 @@ def _deletion(facts: Facts, service_id: str, endpoint_id: str, cause: Cause | No
 
 
 def _service_status(facts: Facts, service: Service) -> ServiceStatus:
-    found = ServiceStatus.of(service, _service_since(facts, service), origin_of(facts, service))
     before, wanted = facts.resource.status.service, wanted_regions(facts, service)
-    requested = before.requested_remote_regions if before is not None and before.id == found.id else ()
+    requested: Sequence[str] = ()
     if wanted is not None and wanted == _named(service.supported_remote_regions):
-        requested = tuple(sorted(wanted))
-    return found.model_copy(update={"requested_remote_regions": requested})
+        requested = sorted(wanted)
+    elif before is not None and before.id == as_shown(service.id):
+        requested = before.requested_remote_regions
+    return ServiceStatus.of(service, _service_since(facts, service), origin_of(facts, service), requested)
 
 
 def _service_since(facts: Facts, service: Service) -> datetime:

@@ -275,8 +275,8 @@ class ServiceStatus(StatusModel):
     requested_remote_regions: Annotated[tuple[Shown, ...], Field(max_length=35)] = ()
 
     @classmethod
-    def of(cls, service: Service, since: datetime, origin: Origin) -> "ServiceStatus":
-        """Return the status of a service that Atlas shows."""
+    def of(cls, service: Service, since: datetime, origin: Origin, requested: Sequence[str] = ()) -> "ServiceStatus":
+        """Return the status of a service that Atlas shows; ``requested`` are remote regions."""
         return cls(
             id=service.id,
             status=service.status,
@@ -290,6 +290,7 @@ class ServiceStatus(StatusModel):
             service_attachment_names=service.service_attachment_names[:100] if service.status in READY else (),
             port_mapping_enabled=service.port_mapping_enabled,
             supported_remote_regions=service.supported_remote_regions[:35],
+            requested_remote_regions=tuple(requested[:35]),
         )
 
 
