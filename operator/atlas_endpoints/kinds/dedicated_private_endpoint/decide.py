@@ -236,12 +236,13 @@ def _endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decision:
     if not isinstance(endpoint, Endpoint):
         message = f"Atlas lists endpoint {endpoint_id} and does not show it yet."
         return Decision(State(Reason.PENDING, message, _POLL), looks=(Look(entry),))
-    decision = _present(facts, _Found(service, endpoint_id, endpoint, mine))
-    confirmed = tuple(
-        each.model_copy(update={"confirmed": True}) if each is mine else each
-        for each in facts.resource.status.registrations
-    )
-    is_alone = all(each is mine for each in facts.resource.status.registrations)
+    known = facts.resource.status.registrations
+    if mine is not None and not mine.confirmed and facts.unsent:
+        # Somebody else has registered it since the operator recorded that it would.
+        known, mine = tuple(each for each in known if each is not mine), None
+    decision = _present(facts, _Found(service, endpoint_id, endpoint, mine, known))
+    confirmed = tuple(each.model_copy(update={"confirmed": True}) if each is mine else each for each in known)
+    is_alone = all(each is mine for each in known)
     is_settled = endpoint.status == EndpointState.AVAILABLE and decision.write is None and is_alone
     own = {"registrations": confirmed, **decision.own}
     return replace(decision, seen=endpoint, own=own, looks=(Look(entry, is_settled), *decision.looks))
@@ -255,6 +256,7 @@ class _Found:
     id: str
     endpoint: Endpoint
     mine: Registration | None
+    registrations: Sequence[Registration]
 
 
 def _unregistered(facts: Facts, service: Service, endpoint_id: str, mine: Registration | None) -> Decision:
@@ -371,7 +373,7 @@ def _until_next_look(facts: Facts) -> float:
 def _without_replaced(facts: Facts, found: _Found, state: State) -> Decision:
     """Delete the endpoints that the operator registered and the spec no longer names; forget those that are gone."""
     kept: list[Registration] = []
-    for each in facts.resource.status.registrations:
+    for each in found.registrations:
         if each is found.mine:
             kept.append(each.model_copy(update={"confirmed": True}))
             continue

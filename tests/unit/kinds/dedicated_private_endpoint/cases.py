@@ -223,6 +223,16 @@ class Actions:
 
         setattr(self.atlas, "after" if how == "answer" else "before", fails)
 
+    def once_intended(self, document: Mapping[str, Any], _: str) -> None:
+        """Put a service once a status says that an endpoint is about to be registered."""
+
+        def written() -> None:
+            if any(each["status"].get("registrations") for each in self.cluster.objects.values()):
+                self.cluster.written = lambda: None
+                self.service(document, "")
+
+        self.cluster.written = written
+
     def late(self, _: object, __: str) -> None:
         """Let the late calls arrive."""
         for request in self._late:
