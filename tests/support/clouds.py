@@ -1,4 +1,4 @@
-"""What resources refer to in the cluster: objects of ACK, ASO and MongoDB's own operator, and tests that play their controllers."""
+"""What resources refer to in the cluster: objects of other operators, whose part the tests play."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 CRDS = Path(__file__).parent / "crds"
 ACK = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint"}
 ASO = {"apiVersion": "network.azure.com/v1api20240301", "kind": "PrivateEndpoint"}
+FORWARDING_RULE = {"apiVersion": "compute.cnrm.cloud.google.com/v1beta1", "kind": "ComputeForwardingRule"}
 PROJECT = {"apiVersion": "atlas.mongodb.com/v1", "kind": "AtlasProject"}
-PLURALS = {"VPCEndpoint": "vpcendpoints", "PrivateEndpoint": "privateendpoints", "AtlasProject": "atlasprojects"}
+PLURALS = {
+    "VPCEndpoint": "vpcendpoints",
+    "PrivateEndpoint": "privateendpoints",
+    "ComputeForwardingRule": "computeforwardingrules",
+    "AtlasProject": "atlasprojects",
+}
 
 
 def install(control_plane: ControlPlane, kind: Mapping[str, str]) -> None:

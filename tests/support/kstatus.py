@@ -1,7 +1,7 @@
 """Judges a resource as those do who wait for it, and by the rules that its conditions have to obey.
 
 ``kstatus`` tells what kubectl's, Helm's and Flux's library says of any object. ``problems`` tells what is wrong with a
-``ServerlessPrivateEndpoint``, whatever moment it was caught at. It is a reading of its own of what is promised to users,
+resource of any kind of ours, whatever moment it was caught at. It is a reading of its own of what is promised to users,
 and so shares nothing with the operator.
 
 Sources: sig-architecture's api-conventions.md, "Typical status properties"; ``sigs.k8s.io/cli-utils/pkg/kstatus``;
@@ -94,6 +94,7 @@ REASONS: Mapping[str, frozenset[str]] = {
         }
     ),
     "Contended": frozenset({"Conflict", "Pending"}),
+    "ServiceReady": frozenset({"Ready", "NotReady", "NotFound"}),
     "Deprecated": frozenset({"APIDeprecated", "APISunset", "APIGone"}),
 }
 """The types of condition that a resource may have, and the reasons that each may give."""

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
 
-PATH = "/apis/atlas-endpoints.dev/v1alpha1/serverlessprivateendpoints"
-
 
 class Recorder:
-    """Watches all resources of a control plane from the beginning to ``stop``; any thread may ask it."""
+    """Watches all resources of a kind from the beginning to ``stop``; any thread may ask it."""
 
-    def __init__(self, control_plane: ControlPlane) -> None:
+    def __init__(self, control_plane: ControlPlane, plural: str = "serverlessprivateendpoints") -> None:
+        self._path = f"/apis/atlas-endpoints.dev/v1alpha1/{plural}"
         self.bodies: list[dict[str, Any]] = []
         self._states: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._grown = threading.Condition()
@@ -90,7 +89,7 @@ class Recorder:
                 "timeoutSeconds": "3",
             }
             try:
-                with self._http.stream("GET", PATH, params=parameters) as stream:
+                with self._http.stream("GET", self._path, params=parameters) as stream:
                     if not stream.is_success:  # the CRD is being changed
                         self._stopped.wait(0.1)
                         continue
@@ -117,7 +116,7 @@ class Recorder:
 
         Right after a CRD was installed or changed it answers 429 for a moment, "storage is (re)initializing".
         """
-        answer = self._http.get(PATH)
+        answer = self._http.get(self._path)
         if not answer.is_success:
             return False
         self._version = answer.json()["metadata"]["resourceVersion"]
