@@ -11,6 +11,7 @@ import pytest
 
 from control_plane.process import PATIENCE, wait_until
 from faults.environment import KIND
+from faults.registering import a_crash_at_each_write_of_a_registration
 from faults.reserving import a_crash_at_each_write_of_a_reservation
 from faults.rules import Closed, Frozen, Hold, Moment, Refusal, Stale
 from support.atlas import CLOUD_ENDPOINT
@@ -221,6 +222,7 @@ def _what_happens_unobserved(env: Env, _: Scale, *, blindness: str) -> None:
 CASES: dict[str, Case] = {
     "a crash between any two writes": a_crash_between_any_two_writes,
     "a crash at each write of a reservation": a_crash_at_each_write_of_a_reservation,
+    "a crash at each write of a registration": a_crash_at_each_write_of_a_registration,
     "time travel to an API server that lags behind": time_travel_to_an_api_server_that_lags_behind,
     "time travel to a past that every read is answered from": time_travel_to_a_past_that_every_read_is_answered_from,
     "what happens while the watch is frozen": partial(_what_happens_unobserved, blindness="frozen"),

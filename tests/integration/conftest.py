@@ -10,7 +10,7 @@ from support.concurrent_cases import Case, Env, Running, Setup, new_namespace
 from support.resources import Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from control_plane import ControlPlane
     from support.atlas import Atlas, Place
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from support.observed import Recorder
     from support.operator_process import OperatorProcess
 
-pytest.register_assert_rewrite("integration.bad_input", "integration.life")  # they hold assertions of tests
+pytest.register_assert_rewrite(
+    "integration.bad_input", "integration.dedicated", "integration.life"
+)  # they hold assertions of tests
+
+ResourcesOf: TypeAlias = "Callable[[str], Resources]"
 
 Setups: TypeAlias = "Mapping[str, tuple[Setup, Iterator[Place]]]"
 """Setups by the label that their operator serves, each with its places that are free."""
@@ -49,14 +53,20 @@ def setups(atlas: Atlas, shared_operator: OperatorProcess, places: Iterator[Plac
 
 
 @pytest.fixture(scope="module")
+def resources_of(control_plane: ControlPlane, recorder: Recorder) -> ResourcesOf:
+    """What returns a new namespace for the resources of the cases' kind, by the label that their operator serves."""
+    return lambda label: Resources(control_plane, new_namespace(control_plane), {"served-by": label}, recorder=recorder)
+
+
+@pytest.fixture(scope="module")
 def running(
-    request: pytest.FixtureRequest, control_plane: ControlPlane, recorder: Recorder, setups: Setups
+    request: pytest.FixtureRequest, control_plane: ControlPlane, resources_of: ResourcesOf, setups: Setups
 ) -> Iterator[Running]:
     """The cases of a file (its ``CASES``) that were selected, under way."""
 
     def env(case: Case) -> Env:
         setup, free = setups[case.setup]
-        resources = Resources(control_plane, new_namespace(control_plane), {"served-by": case.setup}, recorder=recorder)
+        resources = resources_of(case.setup)
         resources.secret()
         return Env(setup, next(free), resources, control_plane)
 

@@ -133,6 +133,11 @@ class Atlas:
             if each["path"].endswith(place.endpoint)
         ]
 
+    def project(self, place: Place) -> dict[str, Any]:
+        """Return the project of a place, with all that is in it."""
+        projects = self._http.get("state").raise_for_status().json()["projects"]
+        return next(dict(each) for each in projects if each["id"] == place.project)
+
     def endpoints(self) -> list[dict[str, Any]]:
         projects = self._http.get("state").raise_for_status().json()["projects"]
         return [each for project in projects for instance in project["instances"] for each in instance["endpoints"]]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from support.deploy import OVERLAYS, manifests, the
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from control_plane import ControlPlane
 
 _GRANTING = threading.Lock()
@@ -20,6 +22,22 @@ def grant(control_plane: ControlPlane, namespace: str, name: str) -> None:
     """Have a ServiceAccount that may do what the shipped one may."""
     with _GRANTING:
         control_plane.kubectl("apply", "--filename=-", stdin=service_account(namespace, name))
+
+
+def grant_also(control_plane: ControlPlane, namespace: str, name: str, rules: Sequence[Mapping[str, Any]]) -> None:
+    """Let a ServiceAccount do more, in all namespaces, as administrators do."""
+    role, api = f"{namespace}-{name}-also", "rbac.authorization.k8s.io"
+    documents = [
+        {"apiVersion": f"{api}/v1", "kind": "ClusterRole", "metadata": {"name": role}, "rules": list(rules)},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": role},
+            "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "namespace": namespace, "name": name}],
+        },
+    ]
+    control_plane.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(documents))
 
 
 def service_account(namespace: str, name: str) -> str:

@@ -46,9 +46,16 @@ class Resources:
         self._names = names
         self.namespace = namespace
         self._labels = dict(labels)
+        self._control_plane = control_plane
         self._http = control_plane.client()
         self._recorder = recorder
         self._written: dict[str, int] = {}
+
+    def beside(self, namespace: str, data: Mapping[str, str] | None = None) -> Resources:
+        """Return the resources of another namespace that the same operator serves; ``data``: of the Secret there."""
+        found = Resources(self._control_plane, namespace, self._labels, recorder=self._recorder, names=self._names)
+        found.secret(data=data)
+        return found
 
     def create(
         self, name: str, spec: Mapping[str, Any], *, annotations: Mapping[str, str] | None = None

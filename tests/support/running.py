@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ CRD_NAME = "customresourcedefinition/serverlessprivateendpoints.atlas-endpoints.
 
 LONGEST = (
     "test_bad_input",
+    "test_dedicated",
     "test_leadership",
     "test_helm_life",
     "test_events",
@@ -167,12 +169,23 @@ def crd(recorder: Recorder) -> str:
 
 @pytest.fixture(scope="session")
 def recorder(control_plane: ControlPlane, pytestconfig: pytest.Config) -> Iterator[Recorder]:
-    """What sees all states of all resources, from the installation of the CRD on.
-
-    Every status that operators write is checked at the end, and kept if ``--statuses`` says where.
-    """
+    """What sees all states of all resources of the first kind, from the installation of the CRDs on."""
     install(control_plane)
-    recorder = Recorder(control_plane)
+    with _recording(control_plane, "serverlessprivateendpoints", pytestconfig) as recorder:
+        yield recorder
+
+
+@pytest.fixture(scope="session")
+def dedicated_recorder(control_plane: ControlPlane, crd: str, pytestconfig: pytest.Config) -> Iterator[Recorder]:
+    """What sees all states of all private endpoints of dedicated clusters."""
+    with _recording(control_plane, "dedicatedprivateendpoints", pytestconfig) as recorder:
+        yield recorder
+
+
+@contextmanager
+def _recording(control_plane: ControlPlane, plural: str, pytestconfig: pytest.Config) -> Iterator[Recorder]:
+    """Record a kind. Every status that operators write is checked at the end, and kept if ``--statuses`` says where."""
+    recorder = Recorder(control_plane, plural)
     yield recorder
     recorder.stop()
     # Without this label no operator serves a resource: its status was written by a test.

@@ -50,6 +50,7 @@ class View(Generic[V]):
     Attributes:
         entries: by their ids. ``<id>/<id of a part>`` is a part of an entry, which no LIST shows, only a GET.
         began: the moment of the newest successful LIST.
+        deprecation: in the answer to it; an end that Atlas announces may be taken back.
         skipped: items of the last LIST without a usable id.
         label: returns the second key by which an entry is found, or None.
     """

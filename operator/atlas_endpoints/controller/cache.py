@@ -132,8 +132,8 @@ class Cache:
         return self._bodies.get(key)
 
     def found_by(self, value: str) -> list[Body]:
-        """Return the objects with this value among those of ``index``."""
-        return [self._bodies[key] for key in self._indexed.get(value, ())]
+        """Return the objects with this value among those of ``index``, in any letter case."""
+        return [self._bodies[key] for key in self._indexed.get(value.casefold(), ())]
 
     def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
         """Return whether an object is unchanged since a reconcile of it began."""
@@ -199,8 +199,8 @@ class Cache:
     def _keep(self, key: Key, body: Body | None) -> None:
         """Replace a cached object, or remove it (None)."""
         known = self._bodies.get(key)
-        before = () if known is None else self._index(known)
-        after = () if body is None else self._index(body)
+        before = self._values(known)
+        after = self._values(body)
         for value in before:
             if value not in after:
                 self._indexed[value].discard(key)
@@ -212,6 +212,9 @@ class Cache:
             del self._bodies[key]
         for value in after:
             self._indexed.setdefault(value, set()).add(key)
+
+    def _values(self, body: Body | None) -> Collection[str]:
+        return () if body is None else {value.casefold() for value in self._index(body)}
 
     def _gone(self, uid: str) -> None:
         for comparison in self._comparisons:

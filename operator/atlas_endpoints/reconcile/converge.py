@@ -44,7 +44,7 @@ class Converger:
         armed_for = self._armed_for(facts)
         facts, decision = await observe(
             self._ports.atlas,
-            facts,
+            replace(facts, unsent=armed_for is not None),
             self._kind.decide,
             max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
@@ -148,6 +148,7 @@ class Converger:
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         if self._ports.clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
             return self._intend(facts, decision, creates, intent.attempt)
+        facts = replace(facts, unsent=False)
         try:
             entry, answer = await self._write(facts, write)
         except AtlasError as error:

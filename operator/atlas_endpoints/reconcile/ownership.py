@@ -99,9 +99,12 @@ def owner_before(kind: Kind[Any], resource: Resource, others: Collection[Body], 
     first = min(able, key=_age, default=None)
     if first is not None:
         return Owner(key_of(first)) if _has_seen(kind, status_of(first), entry) else Undecided.UNDECIDED
-    # A resource of another namespace may be reading it right now. It can delay only the first write.
-    is_proved = _has_seen(kind, own, entry)
-    return Undecided.UNDECIDED if len(counting) < len(older) and not is_proved else None
+    # A resource of another namespace may be reading it right now. It can delay only the first write, and only once: what
+    # is still to be created, nobody can see.
+    has_waited = (
+        _has_seen(kind, own, entry) or resource.status.creation is not None or bool(condition_in(own, CONTENDED))
+    )
+    return Undecided.UNDECIDED if len(counting) < len(older) and not has_waited else None
 
 
 def needed_by(kind: Kind[Any], resource: Resource, entry: str, others: Iterable[Body], now: datetime) -> Claim:
@@ -179,7 +182,8 @@ def _has_precedence(kind: Kind[Any], status: Mapping[str, Any], entry: str, now:
 
 
 def _has_seen(kind: Kind[Any], status: Mapping[str, Any], entry: str) -> bool:
-    return entry in kind.shown_in(status)
+    # Azure does not preserve the letter case of IDs.
+    return entry.casefold() in {each.casefold() for each in kind.shown_in(status)}
 
 
 def _is_unable(status: Mapping[str, Any]) -> bool:

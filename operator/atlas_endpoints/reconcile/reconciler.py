@@ -335,8 +335,10 @@ class Reconciler:
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.
             outcome = replace(outcome, requeue=at_latest(outcome.requeue, max(unknown_for, LAST_REQUEUE)))
-        deprecation = self._ports.atlas.view(scope).deprecation
-        return outcome if outcome.state is None else replace(outcome, deprecation=deprecation)
+        view = self._ports.atlas.view(scope)
+        if outcome.state is None:
+            return outcome
+        return replace(outcome, deprecation=view.deprecation)
 
     def _observation_failed(self, facts: Facts[Any], error: AtlasError) -> Outcome:
         """Return that observing the entry failed; nothing, if the resource is settled and the failure may pass soon."""

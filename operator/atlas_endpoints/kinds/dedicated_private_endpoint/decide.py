@@ -12,7 +12,7 @@ Sources: the Atlas Admin API, "Private Endpoint Services"; recorded answers. A s
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -248,12 +248,13 @@ def _endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decision:
     if not isinstance(endpoint, Endpoint):
         message = f"Atlas lists endpoint {endpoint_id} and does not show it yet."
         return Decision(State(Reason.PENDING, message, _POLL), looks=(Look(entry),))
-    decision = _present(facts, _Found(service, endpoint_id, endpoint, mine))
-    confirmed = tuple(
-        each.model_copy(update={"confirmed": True}) if each is mine else each
-        for each in facts.resource.status.registrations
-    )
-    is_alone = all(each is mine for each in facts.resource.status.registrations)
+    known = facts.resource.status.registrations
+    if mine is not None and not mine.confirmed and facts.unsent:
+        # Somebody else has registered it since the operator recorded that it would.
+        known, mine = tuple(each for each in known if each is not mine), None
+    decision = _present(facts, _Found(service, endpoint_id, endpoint, mine, known))
+    confirmed = tuple(each.model_copy(update={"confirmed": True}) if each is mine else each for each in known)
+    is_alone = all(each is mine for each in known)
     is_settled = endpoint.status == EndpointState.AVAILABLE and decision.write is None and is_alone
     own = {"registrations": confirmed, **decision.own}
     return replace(decision, seen=endpoint, own=own, looks=(Look(entry, is_settled), *decision.looks))
@@ -267,6 +268,7 @@ class _Found:
     id: str
     endpoint: Endpoint
     mine: Registration | None
+    registrations: Sequence[Registration]
 
 
 def _unregistered(facts: Facts, service: Service, endpoint_id: str, mine: Registration | None) -> Decision:
@@ -393,7 +395,7 @@ def _until_next_look(facts: Facts) -> float:
 def _without_replaced(facts: Facts, found: _Found, state: State) -> Decision:
     """Delete the endpoints that the operator registered and the spec no longer names; forget those that are gone."""
     kept: list[Registration] = []
-    for each in facts.resource.status.registrations:
+    for each in found.registrations:
         if each is found.mine:
             kept.append(each.model_copy(update={"confirmed": True}))
             continue
@@ -440,7 +442,8 @@ def _regions(facts: Facts, service: Service) -> tuple[State, Write] | None:
     wanted = named if origin_of(facts, service) == "Created" else named | (shown - before)
     if wanted == shown or facts.policy == "Observe" or not (named or before):
         return None
-    is_drift = before == named
+    # An edit is about a region that was not named before, or is not named any more.
+    is_drift = not (named ^ before) & (wanted ^ shown)
     if is_drift and facts.resource.spec.drift_policy != "Correct" and not facts.forced:
         return None
     message = (
@@ -452,19 +455,30 @@ def _regions(facts: Facts, service: Service) -> tuple[State, Write] | None:
 
 
 def _named_regions(facts: Facts, service: Service) -> set[str]:
-    """Return the remote regions that the resources which share a service name."""
-    specs = [facts.resource.spec.supported_remote_regions, *map(_regions_in, facts.sharers(service.id))]
-    return {atlas_name("AWS", region) for each in specs for region in each}
+    """Return the remote regions that the resources which share a service name.
+
+    What other namespaces name counts once it is shown: they add it with their own credentials, since a resource there
+    proves only that its credentials can read the service.
+    """
+    shown, named = _shown_regions(service), _named(facts.resource.spec.supported_remote_regions)
+    for body in facts.sharers(service.id):
+        is_beside = body["metadata"]["namespace"] == facts.resource.metadata.namespace
+        named |= _regions_in(body) if is_beside else _regions_in(body) & shown
+    return named
 
 
-def _regions_in(body: Body) -> Sequence[str]:
+def _regions_in(body: Body) -> set[str]:
     spec = spec_of(body)
     manages = spec.get("managementPolicy", "Manage") == "Manage" and not spec.get("suspend")
-    return (spec.get("supportedRemoteRegions") or ()) if manages else ()
+    return _named(spec.get("supportedRemoteRegions") or ()) if manages else set()
+
+
+def _named(regions: Iterable[str]) -> set[str]:
+    return {atlas_name("AWS", each) for each in regions}
 
 
 def _shown_regions(service: Service) -> set[str]:
-    return {atlas_name("AWS", each) for each in service.supported_remote_regions}
+    return _named(service.supported_remote_regions)
 
 
 def _requested(facts: Facts, service: Service) -> set[str]:
@@ -501,7 +515,7 @@ def decide_deletion(facts: Facts) -> Decision:
 
 def _is_handed_over(facts: Facts, mine: Registration) -> bool:
     """Return whether an endpoint that the spec no longer names belongs to another resource."""
-    return mine.entry != facts.resource.entry and facts.is_claimed_by_other(mine.entry)
+    return not mine.is_of(facts.resource.entry) and facts.is_claimed_by_other(mine.entry)
 
 
 def _delete_endpoint(facts: Facts, mine: Registration) -> Decision | None:

@@ -186,7 +186,7 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
             requested_at=creation.requested_at,
             attempt=creation.attempt,
         )
-        others = (each for each in facts.resource.status.registrations if each.entry != new.entry)
+        others = (each for each in facts.resource.status.registrations if not each.is_of(new.entry))
         return {"registrations": (new, *others)[:REGISTRATIONS]}
 
     @override

@@ -275,8 +275,8 @@ class ServiceStatus(StatusModel):
     requested_remote_regions: Annotated[tuple[Shown, ...], Field(max_length=35)] = ()
 
     @classmethod
-    def of(cls, service: Service, since: datetime, origin: Origin) -> "ServiceStatus":
-        """Return the status of a service that Atlas shows."""
+    def of(cls, service: Service, since: datetime, origin: Origin, requested: Sequence[str] = ()) -> "ServiceStatus":
+        """Return the status of a service that Atlas shows; ``requested`` are remote regions."""
         return cls(
             id=service.id,
             status=service.status,
@@ -290,6 +290,7 @@ class ServiceStatus(StatusModel):
             service_attachment_names=service.service_attachment_names[:100] if service.status in READY else (),
             port_mapping_enabled=service.port_mapping_enabled,
             supported_remote_regions=service.supported_remote_regions[:35],
+            requested_remote_regions=tuple(requested[:35]),
         )
 
 
@@ -340,6 +341,10 @@ class Registration(Creation):
         """The endpoint as an entry."""
         return entry_name(self.service_id, self.endpoint_id)
 
+    def is_of(self, entry: str | None) -> bool:
+        """Return whether it is of this endpoint; Azure does not preserve the letter case of IDs."""
+        return entry is not None and self.entry.casefold() == entry.casefold()
+
 
 class DedicatedStatus(Status):
     """The status of the kind."""
@@ -355,8 +360,8 @@ class DedicatedStatus(Status):
 
     def registration(self, service_id: str, endpoint_id: str) -> Registration | None:
         """Return the registration of an endpoint for the resource, or None."""
-        entry = entry_name(service_id, endpoint_id).casefold()
-        return next((each for each in self.registrations if each.entry.casefold() == entry), None)
+        entry = entry_name(service_id, endpoint_id)
+        return next((each for each in self.registrations if each.is_of(entry)), None)
 
     @property
     @override
@@ -417,7 +422,7 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
     @override
     def creates_its_own(self) -> bool:
         """Whether the operator has registered the endpoint for it, and not adopted it."""
-        return any(each.entry == self.entry for each in self.status.registrations)
+        return any(each.is_of(self.entry) for each in self.status.registrations)
 
     @property
     @override

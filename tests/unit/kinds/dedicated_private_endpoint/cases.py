@@ -43,6 +43,7 @@ CONSTANTS: Mapping[str, Any] = {
     "VPCE": VPCE,
     "OTHER_VPCE": OTHER_VPCE,
     "AZURE_ID": AZURE_ID,
+    "AZURE_ID_IN_CAPITALS": AZURE_ID.replace("/rg/", "/RG/"),
     "SERVICE": "a" * 24,
     "ON_AWS": {"providerName": "AWS", "region": "eu-west-1"},
     "ON_AZURE": {"providerName": "AZURE", "region": "eastus2"},
@@ -216,6 +217,16 @@ class Actions:
             raise lost(request)
 
         setattr(self.atlas, "after" if how == "answer" else "before", fails)
+
+    def once_intended(self, document: Mapping[str, Any], _: str) -> None:
+        """Put a service once a status says that an endpoint is about to be registered."""
+
+        def written() -> None:
+            if any(each["status"].get("registrations") for each in self.cluster.objects.values()):
+                self.cluster.written = lambda: None
+                self.service(document, "")
+
+        self.cluster.written = written
 
     def late(self, _: object, __: str) -> None:
         """Let the late calls arrive."""

@@ -240,6 +240,13 @@ def test_service_attachments_are_shown_when_they_are_complete(status: str, shown
     assert (found.region, found.origin, found.status_since) == ("CENTRAL_US", "Created", NOON)
 
 
+def test_remote_regions_are_cut_to_what_a_status_may_hold() -> None:
+    service = Service(id=SERVICE, supported_remote_regions=("R" * 2000,) * 60)
+    found = ServiceStatus.of(service, NOON, "Adopted", ["R" * 2000] * 60)
+    for regions in (found.supported_remote_regions, found.requested_remote_regions):
+        assert (len(regions), len(regions[0])) == (35, 1024)
+
+
 def test_a_status_of_another_version_is_read_as_far_as_it_is_readable() -> None:
     raw = {
         "service": {"id": SERVICE, "origin": "Found"},
