@@ -9,9 +9,10 @@ import asyncio
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from atlas_endpoints.settings import OperatorSettings
+from histories.atlas import UnreliableAtlas
 from histories.cluster import Cluster
 from histories.course import Side
 from support.cores import core_of
@@ -20,8 +21,9 @@ from support.virtual_time import VirtualClock
 if TYPE_CHECKING:
     from atlas_endpoints.controller.cache import Body
     from atlas_endpoints.reconcile.kind import Kind
-    from histories.atlas import UnreliableAtlas
     from histories.course import Course
+
+A = TypeVar("A", bound=UnreliableAtlas)
 
 TROUBLED = (30.0, 120.0, 900.0)
 """Seconds in which things happen: some histories are dense, some are long."""
@@ -34,7 +36,7 @@ KNOWN = 150.0
 SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
 
 
-class History(ABC):
+class History(ABC, Generic[A]):
     """One history.
 
     Args:
@@ -48,7 +50,7 @@ class History(ABC):
     """
 
     kind: ClassVar[Kind[Any]]
-    atlas: UnreliableAtlas
+    atlas: A
     course: Course
 
     def __init__(self, seed: int) -> None:

@@ -1,26 +1,38 @@
-"""Whatever happens to a few resources, in the end the world is as they want it, and nobody else's is touched."""
+"""Whatever happens to a few resources, in the end Atlas is as they want it, and nobody else's is touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from histories.dedicated.history import DedicatedHistory
 from histories.serverless.history import ServerlessHistory
 from support.virtual_time import run
 
-SEEDS, OF_THE_GATE, TOGETHER = 1000, 100, 50
+if TYPE_CHECKING:
+    from histories.history import History
+
+SEEDS, TOGETHER = 1000, 50
+OF_THE_GATE: dict[type[History[Any]], int] = {ServerlessHistory: 100, DedicatedHistory: 50}
 
 
-async def play(seed: int) -> tuple[str | None, list[str]]:
-    history = ServerlessHistory(seed)
+async def play(kind: type[History[Any]], seed: int) -> tuple[str | None, list[str]]:
+    history = kind(seed)
     return await history.run(), history.told
 
 
 @pytest.mark.parametrize(
-    "first",
+    ("kind", "first"),
     [
-        pytest.param(first, marks=[pytest.mark.gate] if first < OF_THE_GATE else [])
+        pytest.param(
+            kind, first, id=f"{kind.__name__}-{first}", marks=[pytest.mark.gate] if first < of_the_gate else []
+        )
+        for kind, of_the_gate in OF_THE_GATE.items()
         for first in range(0, SEEDS, TOGETHER)
     ],
 )
-def test_a_history_ends_as_its_resources_want_it(first: int) -> None:
+def test_a_history_ends_as_its_resources_want_it(kind: type[History[Any]], first: int) -> None:
     for seed in range(first, first + TOGETHER):
-        wrong, told = run(play(seed))
+        wrong, told = run(play(kind, seed))
         assert wrong is None, "\n".join([f"seed {seed}: {wrong}", *told])

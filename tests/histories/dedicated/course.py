@@ -106,7 +106,7 @@ class DedicatedCourse(Course):
     def _remote_regions(self) -> None:
         name = self._name()
         if self._cloud_of[name] == "AWS":
-            regions = self._random.choice([None, [], REMOTE_REGIONS[:1], REMOTE_REGIONS])
+            regions: Sequence[str] | None = self._random.choice([None, (), REMOTE_REGIONS[:1], REMOTE_REGIONS])
             self._setup.edit(name, supportedRemoteRegions=None if regions is None else [*regions])
 
     def _drift_policy(self) -> None:

@@ -9,9 +9,10 @@ from typing_extensions import override
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
 from atlas_endpoints.kinds.dedicated_private_endpoint.decide import ATTEMPTS
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
+from atlas_endpoints.simulator.service import DELETING, FAILED
 from histories.dedicated.atlas import Atlas, Target, is_there, target_in
 from histories.dedicated.course import DedicatedCourse
-from histories.dedicated.judge import Ending, goes_with, named_by, registrations_of, service_of, shows
+from histories.dedicated.judge import Ending, goes_with, named_by, reason_of, registrations_of, service_of, shows
 from histories.dedicated.lately import Lately
 from histories.history import KNOWN, History
 from support.simulated_atlas import PROJECT
@@ -19,18 +20,24 @@ from support.simulated_atlas import PROJECT
 if TYPE_CHECKING:
     from atlas_endpoints.atlas.requests import Request
     from atlas_endpoints.controller.cache import Body
+    from histories.course import Side
 
+TOLD = 2.0
+"""Seconds after which the operator knows what stands in a status, if nothing of it was lost."""
+RELISTED = 660.0
+"""Seconds after which the operator knows of an edit whose event was lost."""
+BOOTS = 30.0
+"""Seconds after which an operator that was killed knows everything again."""
 SEEN = 90.0
 """Seconds after which the operator has seen what people did in Atlas, however much its lists lag."""
 POSTS, POSTS_WITHIN = 10, 60.0
 """How often a few resources ask for their services in so many seconds, unless the operator is killed."""
 
 
-class DedicatedHistory(History):
+class DedicatedHistory(History[Atlas]):
     """One history; what is true of it, and what has to be."""
 
     kind = KIND
-    atlas: Atlas
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -43,16 +50,44 @@ class DedicatedHistory(History):
         self._handed_over: set[Target] = set()
         self._gone_at: dict[str, float] = {}
         self._posts: list[float] = []
+        self._blind_until = 0.0
 
     @override
     def crash(self) -> None:
         self._posts.clear()
+        self._blind(BOOTS)
         super().crash()
+
+    @override
+    def loses_answers(self, side: Side, seconds: float) -> None:
+        self._blind(seconds + KNOWN)
+        super().loses_answers(side, seconds)
+
+    @override
+    def loses_events(self, seconds: float) -> None:
+        self._blind(seconds + KNOWN)
+        super().loses_events(seconds)
+
+    @override
+    def is_away(self, side: Side, seconds: float) -> None:
+        self._blind(seconds + KNOWN)
+        super().is_away(side, seconds)
+
+    def _blind(self, seconds: float) -> None:
+        """Note that the operator may not know for so long what stands in a status."""
+        self._blind_until = max(self._blind_until, self.clock.monotonic() + seconds)
+
+    @property
+    def _known(self) -> float:
+        """Seconds after which the operator knows what stands in a status."""
+        return KNOWN if self.clock.monotonic() < self._blind_until else TOLD
 
     # What has to be true at any time.
 
     def _changed(self, body: Body) -> None:
         uid = body["metadata"]["uid"]
+        if reason_of(body) == "InternalError":
+            self._violated(f"{body['metadata']['name']} met a defect: {body['status']}")
         self._naming.note(uid, named_by(body))
         self._showing.note(uid, service_of(body))
 
@@ -86,16 +121,20 @@ class DedicatedHistory(History):
         registrars = [body for body in self._recent() if target in registrations_of(body)]
         if not registrars:
             self._violated(f"{target} is deleted, and no resource has registered it")
-        if any(_lives(body) and named_by(body) == target for body in registrars):
+        naming = self._naming.held_lately(target, RELISTED)
+        if any(_lives(body) and body["metadata"]["uid"] in naming for body in registrars):
             return  # it is registered anew
-        for body in self._living(self._naming.held(target, since=KNOWN)):
+        for body in self._living(self._naming.held(target, since=self._known)):
             if body not in registrars and shows(body, target):
                 self._violated(f"{target} is deleted, which {body['metadata']['name']} needs")
 
     def _deletes_the_service(self, service_id: str) -> None:
         if service_id not in self.atlas.made:
             self._violated(f"service {service_id} is deleted, and the operator has not created it")
-        for body in self._living(self._showing.held(service_id, since=KNOWN)):
+        service = self.atlas.service(service_id)
+        # One that has failed is replaced on request, and the answer to that DELETE may be lost.
+        is_usable = service is None or service.status not in {FAILED, DELETING}
+        for body in self._living(self._showing.held(service_id, since=self._known)) if is_usable else ():
             self._violated(f"service {service_id} is deleted, which {body['metadata']['name']} shares")
         old = self.clock.now().timestamp() - SEEN
         for target, appeared in self.atlas.appeared.items():

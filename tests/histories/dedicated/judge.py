@@ -30,6 +30,11 @@ def service_of(body: Body) -> str | None:
     return found
 
 
+def reason_of(body: Body) -> str | None:
+    """Return the reason of ``Ready``."""
+    return next((each["reason"] for each in body["status"].get("conditions", ()) if each["type"] == "Ready"), None)
+
+
 def registrations_of(body: Body) -> Mapping[Target, bool]:
     """Return the endpoints that a status claims to have registered, and whether Atlas has shown each since."""
     return {
@@ -80,14 +85,14 @@ class Ending:
         finalizers = metadata.get("finalizers") or []
         if bool(finalizers) != (spec.get("deletionPolicy") == "Delete"):
             return f"its finalizers are {finalizers}"
-        reason = next(each for each in status["conditions"] if each["type"] == "Ready")["reason"]
+        reason = reason_of(body)
         service = self._place_of(body)
         if service is None or service.id != service_of(body):
             is_reported = reason == "Drifted" and service is None and spec.get("driftPolicy") == "Report"
             return None if is_reported else "it does not show the service of its region"
         return self._wrong_with_endpoint(body, service, reason)
 
-    def _wrong_with_endpoint(self, body: Body, service: Service, reason: str) -> str | None:
+    def _wrong_with_endpoint(self, body: Body, service: Service, reason: str | None) -> str | None:
         spec, target = body["spec"], named_by(body)
         endpoint = None if target is None else self.atlas.endpoint(target)
         reports = spec.get("driftPolicy") == "Report"
@@ -134,8 +139,6 @@ class Ending:
             claims = [body for body in self.bodies if target in registrations_of(body)]
             if any(named_by(body) == target for body in self.bodies):
                 continue
-            for body in claims:
-                ready = next(each for each in body["status"]["conditions"] if each["type"] == "Ready")
-                if ready["reason"] == "Available":
-                    return f"{target} was replaced, and is there"
+            if any(reason_of(body) == "Available" for body in claims):
+                return f"{target} was replaced, and is there"
         return None

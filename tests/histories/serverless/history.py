@@ -23,11 +23,10 @@ FOREIGN = "f" * 24
 """An endpoint that none of them names."""
 
 
-class ServerlessHistory(History):
+class ServerlessHistory(History[Atlas]):
     """One history; what is true of it, and what has to be."""
 
     kind = KIND
-    atlas: Atlas
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
