@@ -9,7 +9,7 @@ from typing_extensions import override
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
 from atlas_endpoints.kinds.dedicated_private_endpoint.decide import ATTEMPTS
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
-from atlas_endpoints.simulator.service import FAILED
+from atlas_endpoints.simulator.service import DELETING, FAILED
 from histories.dedicated.atlas import Atlas, Target, is_there, target_in
 from histories.dedicated.course import DedicatedCourse
 from histories.dedicated.judge import Ending, goes_with, named_by, reason_of, registrations_of, service_of, shows
@@ -132,7 +132,8 @@ class DedicatedHistory(History[Atlas]):
         if service_id not in self.atlas.made:
             self._violated(f"service {service_id} is deleted, and the operator has not created it")
         service = self.atlas.service(service_id)
-        is_usable = service is None or service.status != FAILED  # one that has failed is replaced on request
+        # One that has failed is replaced on request, and the answer to that DELETE may be lost.
+        is_usable = service is None or service.status not in {FAILED, DELETING}
         for body in self._living(self._showing.held(service_id, since=self._known)) if is_usable else ():
             self._violated(f"service {service_id} is deleted, which {body['metadata']['name']} shares")
         old = self.clock.now().timestamp() - SEEN
