@@ -110,8 +110,8 @@ def a_crash_at_each_write_of_a_registration(env: Env, _: Scale) -> None:
     resources.secret()
     operator = env.start(LABEL, concurrency=64, sync_interval="4s")
     held: list[tuple[Registration, Fault]] = []
-    writes = [*((target, 0) for target in CREATED), *(("status", number) for number in range(STATUSES))]
-    for target, number in writes:
+    statuses: list[tuple[Target, int]] = [("status", number) for number in range(STATUSES)]
+    for target, number in [*((target, 0) for target in CREATED), *statuses]:
         for moment in Moment:
             name = f"{target}-{number}-{moment.name.lower()}"
             each = Registration(name, env.place(), resources, env)
