@@ -277,7 +277,12 @@ def connect(tenant: Resources, here: Place, there: Place) -> None:
     """Have an endpoint of dedicated clusters that goes with its resource, and one that another object names."""
     ours = DedicatedPlace(here.project, "", "")
     tenant.create("orders", ours.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete"))
-    google = {"providerName": "GCP", "region": "us-central1", "gcp": {"projectId": "my-project-1"}}
+    google: dict[str, Any] = {
+        "providerName": "GCP",
+        "region": "us-central1",
+        "gcp": {"projectId": "my-project-1"},
+        "privateEndpointIpAddress": "10.0.0.4",
+    }
     rule = {**FORWARDING_RULE, "name": "nowhere", "fieldPath": ".metadata.name"}
     theirs = DedicatedPlace(there.project, "", "").spec(**google, cloudProviderEndpointRef=rule)
     tenant.create("google", theirs)

@@ -229,10 +229,12 @@ def kopf_settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bo
     result.watching.initial_streaming = False  # loses objects when it is interrupted
     # A scan of namespaces needs the right to list them all, which a user who names a few does not need.
     result.scanning.disabled = namespaced
-    # A CRD may come late, go and come back, so kopf watches CRDs. A selector names one of them, or all.
-    if len(kinds) == 1:
+    # A CRD may come late, go and come back, so kopf watches CRDs. RBAC allows a LIST of named objects only if a selector
+    # names a single one. kopf looks for all kinds of the group when that one changes, so it is the one that kubectl and
+    # Helm apply last.
+    if kinds:
         result.watching.field_selectors["customresourcedefinitions.v1.apiextensions.k8s.io"] = (
-            f"metadata.name={kinds[0].plural}.{kinds[0].group}"
+            f"metadata.name={max(f'{names.plural}.{names.group}' for names in kinds)}"
         )
     if label_selector:
         for names in kinds:

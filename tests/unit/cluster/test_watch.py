@@ -72,6 +72,12 @@ class TestSettings:
     def test_kopf_removes_no_finalizer_of_ours(self) -> None:
         assert watch.kopf_settings([KIND.names], "", namespaced=False).persistence.finalizer != f"{GROUP}/cleanup"
 
+    def test_of_several_crds_the_selector_names_the_one_that_is_applied_last(self) -> None:
+        kinds = [KIND.names._replace(plural="dedicatedprivateendpoints"), KIND.names]
+        for each in (kinds, kinds[::-1]):
+            selectors = watch.kopf_settings(each, "", namespaced=False).watching.field_selectors
+            assert [*selectors.values()] == [f"metadata.name={PLURAL}.{GROUP}"]
+
 
 @dataclass
 class ApiServer:
