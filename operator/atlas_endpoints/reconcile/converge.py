@@ -139,9 +139,10 @@ class Converger:
             return self._intend(facts, decision, creates, creates.attempt)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
-        if not self.intents.is_for(resource.key, creates.name):  # the spec names another one since
+        name = self.intents.name(resource.key)
+        if name not in {None, creates.name}:  # the spec names another one since
             self.intents.take(resource.key)
-            own = {**decision.own, **self._kind.not_created(facts)}
+            own = {**decision.own, **self._kind.not_created(facts, name or "")}
             return summarize.of_decision(self._kind, facts, replace(decision, write=None, own=own))
         intent = self.intents.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
@@ -163,8 +164,10 @@ class Converger:
             if self._kind.is_outdated(error):
                 self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
                 state = State(creates.reason, creates.searched, RequeueAfter(POLL_FIRST))
-                return summarize.of_decision(self._kind, facts, Decision(state, own=self._kind.not_created(facts)))
-            return self.failed(facts, error, own=self._kind.not_created(facts))
+                return summarize.of_decision(
+                    self._kind, facts, Decision(state, own=self._kind.not_created(facts, creates.name))
+                )
+            return self.failed(facts, error, own=self._kind.not_created(facts, creates.name))
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             self._ports.record(resource.named, events.created_too_late(entry))
@@ -229,7 +232,7 @@ class Converger:
             entry, answer = await self._write(facts, write)
         except EndpointAbsentError as error:
             if write.request.method == "DELETE":
-                return status_unchanged(facts.generation, RequeueAfter(0.0))
+                return status_unchanged(facts.generation, RequeueAfter(POLL_FIRST))
             seen = await self._observe_now(facts)
             return self.failed(facts, failures.contradicting(error), seen=seen)
         except UpdateRejectedError as error:
@@ -237,7 +240,7 @@ class Converger:
             # A refusal that the status already reports needs no observation.
             if self._kind.is_outdated(error):
                 self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
-                return status_unchanged(facts.generation, RequeueAfter(0.0))
+                return status_unchanged(facts.generation, RequeueAfter(POLL_FIRST))
             if not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
                 seen = await self._observe_now(facts)
                 if _basis(resource, seen) != _basis(resource, before):

@@ -38,9 +38,9 @@ class Intents:
         """Remember an intent that is about to be written; ``name`` is that of ``Creates``."""
         self._armed[key] = creation, name
 
-    def is_for(self, key: Key, name: str) -> bool:
-        """Return whether the armed intent is to create this."""
-        return key in self._armed and self._armed[key][1] == name
+    def name(self, key: Key) -> str | None:
+        """Return the name of what the armed intent creates, or None."""
+        return self._armed[key][1] if key in self._armed else None
 
     def armed_for(self, key: Key, written: Creation) -> float | None:
         """Return how many seconds ago this process announced the intent that is written; None if it did not, used it, or it is old."""

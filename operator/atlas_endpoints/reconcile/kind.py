@@ -281,8 +281,8 @@ class Kind(ABC, Generic[R]):
         """Return the fields of the kind's own status that record an intent to create."""
         return {}
 
-    def not_created(self, facts: "Facts[R]") -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
-        """Return the fields of the kind's own status if Atlas has certainly created nothing."""
+    def not_created(self, facts: "Facts[R]", name: str) -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
+        """Return the fields of the kind's own status if Atlas has certainly created nothing of this name."""
         return {}
 
     # For kinds that hand something over.

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.cache import Body, spec_of, status_of
-from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, doubled
+from atlas_endpoints.controller.requeue import RequeueAfter, doubled
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, ServiceState, entry_name
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as EndpointState
@@ -132,8 +132,16 @@ def _with_service(facts: Facts, service: Service) -> Decision:
 
 
 def service_of(facts: Facts) -> Service | None:
-    """Return the endpoint service of the resource's region: the recorded one, if Atlas still shows it."""
-    spec, known = facts.resource.spec, facts.resource.status.service
+    """Return the endpoint service of the resource's region: the recorded one, if Atlas still shows it.
+
+    That one, and the one that was just created, are known by their ids: Atlas may spell a region as nobody knows.
+    """
+    spec, known, done = facts.resource.spec, facts.resource.status.service, facts.done
+    if done is not None and isinstance(done.answer, Service) and done.write.request.operation == atlas.CREATE:
+        return done.answer
+    recorded = None if known is None else facts.view.value(known.id)
+    if isinstance(recorded, Service):
+        return recorded
     found = [
         seen.value
         for _, seen in sorted(facts.view.entries.items())
@@ -141,9 +149,8 @@ def service_of(facts: Facts) -> Service | None:
         and same_region(spec.provider_name, seen.value.region_name, spec.region)
         and (spec.provider_name != "GCP" or bool(seen.value.port_mapping_enabled) is not spec.is_legacy)
     ]
-    recorded = (each for each in found if known is not None and as_shown(each.id) == known.id)
     lasting = (each for each in found if each.status != ServiceState.DELETING)
-    return next(recorded, None) or next(lasting, None) or next(iter(found), None)
+    return next(lasting, None) or next(iter(found), None)
 
 
 def _without_service(facts: Facts) -> Decision:
@@ -243,8 +250,12 @@ def _endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decision:
     is_new = seen is not None and seen.value is not None and seen.at >= facts.view.began
     is_recent = mine is not None and mine.confirmed and may_arrive_for(mine, facts.now) > 0
     if not (service.shows(endpoint_id) or is_new or (is_recent and not _is_going(facts))):
-        return _unregistered(facts, service, endpoint_id, mine)
-    endpoint = None if seen is None else seen.value
+        if mine is None or not mine.confirmed:
+            return _unregistered(facts, service, endpoint_id, mine)
+        if seen is not None and seen.value is None:
+            return replace(_unregistered(facts, service, endpoint_id, mine), looks=(Look(entry),))
+        # A LIST alone proves no absence of what Atlas has shown before.
+    endpoint = None if seen is None or not (service.shows(endpoint_id) or is_new or is_recent) else seen.value
     if not isinstance(endpoint, Endpoint):
         message = f"Atlas lists endpoint {endpoint_id} and does not show it yet."
         return Decision(State(Reason.PENDING, message, _POLL), looks=(Look(entry),))
@@ -291,7 +302,7 @@ def _unregistered(facts: Facts, service: Service, endpoint_id: str, mine: Regist
     if facts.uncertain:
         return Decision(State(Reason.INITIATING, searched, _POLL), own=own)
     is_edited = _is_edited(facts) or facts.forced
-    is_lost = mine is not None and mine.confirmed is True and not is_edited and not _is_going(facts)
+    is_lost = (mine is None or mine.confirmed is True) and not is_edited and not _is_going(facts)
     if is_lost and facts.resource.spec.drift_policy != "Correct":
         message = (
             f"Endpoint {endpoint_id} is no longer registered in Atlas, and spec.driftPolicy is Report. To register it again,"
@@ -366,7 +377,7 @@ def _available(facts: Facts, found: _Found) -> Decision:
             f"The endpoint differs from the spec, and the operator did not register it: {described(differences)}. Correct the"
             " spec. Or delete the endpoint in Atlas; then the operator registers it."
         )
-        return Decision(State(Reason.DRIFTED, message, NoRequeue(), differences))
+        return Decision(State(Reason.DRIFTED, message, RequeueAfter(_until_next_look(facts)), differences))
     if comparison.chosen and facts.policy != "Observe":
         message = f"Atlas cannot change an endpoint, so the operator deletes and registers {found.id} again: {described(differences)}."
         cause = cause_of(comparison.chosen, facts, found.endpoint, lambda _: True)
@@ -375,7 +386,7 @@ def _available(facts: Facts, found: _Found) -> Decision:
     if differences:
         why = OBSERVE if facts.policy == "Observe" else "spec.driftPolicy is Report"
         message = f"The endpoint differs from the spec, and {why}: {described(differences)}."
-        return Decision(State(Reason.DRIFTED, message, NoRequeue(), differences))
+        return Decision(State(Reason.DRIFTED, message, RequeueAfter(_until_next_look(facts)), differences))
     state = State(
         Reason.AVAILABLE, "The endpoint is available and matches the spec.", RequeueAfter(_until_next_look(facts)), ()
     )
@@ -421,13 +432,13 @@ def _refused(facts: Facts, found: _Found) -> Decision:
     words = f"Message from Atlas: {_words(found.endpoint.error_message)}"
     if facts.policy == "Observe" or mine is None:
         why = OBSERVE if facts.policy == "Observe" else "the operator did not register it, and does not delete it"
-        return Decision(State(Reason.ENDPOINT_FAILED, f"{said}; {why}. {words}"))
+        return Decision(State(Reason.ENDPOINT_FAILED, f"{said}; {why}. {words}", RequeueAfter(_until_next_look(facts))))
     if mine.attempt >= ATTEMPTS and not facts.forced:
         message = (
             f"{said}, also after {ATTEMPTS} registrations. Check in the cloud that it exists and connects to the service in"
             f" status.service. Then change the spec, or {FORCE}. {words}"
         )
-        return Decision(State(Reason.ENDPOINT_FAILED, message))
+        return Decision(State(Reason.ENDPOINT_FAILED, message, RequeueAfter(_until_next_look(facts))))
     wait = 0.0 if facts.forced else _wait(mine, facts.now)
     message = f"{said}. The operator deletes and registers it again, {ATTEMPTS} times at most. {words}"
     state = State(Reason.INITIATING, message, RequeueAfter(max(wait, POLL_FIRST)))
@@ -563,6 +574,9 @@ def _delete_service(facts: Facts) -> Decision:
         return replace(_nothing_left(notes), absent=None if known is None else known.id)
     if (why := _why_it_stays(facts, service)) is not None:
         return _nothing_left([*notes, f"The endpoint service {service.id} stays in Atlas: {why}."])
+    if service.endpoint_ids:
+        message = "Atlas still lists the endpoint that it has deleted. Then the operator deletes the endpoint service."
+        return Decision(State(Reason.DELETING, message, _POLL), own={"endpoint": None})
     state = _deleting(facts, "the endpoint service", _service_since(facts, service))
     own = {"service": _service_status(facts, service), "endpoint": None}
     if service.status == ServiceState.DELETING:
@@ -598,11 +612,18 @@ def _why_it_stays(facts: Facts, service: Service) -> str | None:
     """Return why the service of a deleted resource stays in Atlas; None: it is to be deleted."""
     if origin_of(facts, service) != "Created":
         return "it was there before this resource"
-    if service.endpoint_ids:
-        return f"it has endpoints that this resource did not register: {', '.join(service.endpoint_ids)}"
+    gone = {each.endpoint_id.casefold() for each in facts.resource.status.registrations if _is_gone(facts, each)}
+    if others := [each for each in service.endpoint_ids if each.casefold() not in gone]:
+        return f"it has endpoints that this resource did not register: {', '.join(others)}"
     if facts.sharers(service.id):
         return "other resources use it"
     return None
+
+
+def _is_gone(facts: Facts, mine: Registration) -> bool:
+    """Return whether a GET has proved that an endpoint is gone; a LIST may still show it."""
+    seen = facts.view.entries.get(mine.entry)
+    return seen is not None and seen.value is None
 
 
 def _nothing_left(notes: Sequence[str]) -> Decision:

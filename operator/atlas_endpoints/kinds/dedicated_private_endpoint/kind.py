@@ -190,8 +190,9 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
         return {"registrations": (new, *others)[:REGISTRATIONS]}
 
     @override
-    def not_created(self, facts: Facts) -> Mapping[str, Any]:
-        kept = tuple(each for each in facts.resource.status.registrations if each.confirmed)
+    def not_created(self, facts: Facts, name: str) -> Mapping[str, Any]:
+        known = facts.resource.status.registrations
+        kept = tuple(each for each in known if each.confirmed or each.entry != name)
         return {"registrations": kept}
 
     @override

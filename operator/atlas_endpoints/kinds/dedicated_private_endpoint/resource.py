@@ -411,7 +411,7 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
     @property
     @override
     def further_entries(self) -> Sequence[str]:
-        return tuple(each.entry for each in self.status.registrations if each.entry != self.entry)
+        return tuple(each.entry for each in self.status.registrations if not each.is_of(self.entry))
 
     @property
     @override
@@ -476,6 +476,8 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
         wanted, rules, address = self.spec.endpoint_id, rules_of(value), value.private_endpoint_ip_address
         if self.spec.gcp is not None:
             address = None if self.spec.is_legacy else next(iter(rules.values()), None)
+        if not self.spec.is_legacy:
+            address = address or self.spec.private_endpoint_ip_address  # what Atlas does not show is no difference
         # With port mapping, the answer may also contain a group of another name.
         endpoint_id = wanted if wanted in value.ids or not value.ids else value.ids[0]
         return {

@@ -161,7 +161,7 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
         return {"reservation": Reservation(**dict(creation)), "endpoint": None}
 
     @override
-    def not_created(self, facts: Facts) -> Mapping[str, Any]:
+    def not_created(self, facts: Facts, name: str) -> Mapping[str, Any]:
         """Clear the reservation, so that a person may name an endpoint, unless it was to replace a lost one."""
         record = facts.resource.metadata.endpoint_record
         replaces = record is not None and record.uid == facts.resource.metadata.uid
