@@ -140,6 +140,7 @@ class OperatorSettings(AtlasSettings):
                 "vpcendpoints.ec2.services.k8s.aws",
                 "privateendpoints.network.azure.com",
                 "computeforwardingrules.compute.cnrm.cloud.google.com",
+                "computeaddresses.compute.cnrm.cloud.google.com",
                 "atlasprojects.atlas.mongodb.com",
             ),
             description="Kinds that resources may refer to, as the names of their CRDs, separated by commas",

@@ -21,6 +21,7 @@ KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
 OF_OTHERS = {
     "spec.serviceName": "of ACK's VPCEndpoint",
     "spec.privateEndpoints": "of MongoDB's AtlasProject",
+    "status.observedState": "of Config Connector's ComputeAddress",
     "status.id": "of ASO's PrivateEndpoint",
     "status.vpcEndpointID": "of ACK's VPCEndpoint",
     "spec.py": "a file of the operator",

@@ -18,7 +18,7 @@ from delivery.subjects import DedicatedPlace, DedicatedSubject
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
-from support.clouds import ACK, ASO, FORWARDING_RULE, PROJECT
+from support.clouds import ACK, ADDRESS, ASO, FORWARDING_RULE, PROJECT
 from support.deploy import ACCESS, NAME
 from support.operator_process import OperatorProcess
 from support.resources import MERGE, Resources, condition
@@ -144,7 +144,7 @@ def test_each_right_is_used_and_none_is_missed(
     dedicated = [
         Resources(control_plane, each, labels, names=DedicatedSubject.KIND.names) for each in installation.served
     ]
-    for kind in (ACK, ASO, FORWARDING_RULE, PROJECT):
+    for kind in (ACK, ASO, ADDRESS, FORWARDING_RULE, PROJECT):
         clouds.install(control_plane, kind)
     for tenant, of_dedicated in zip(tenants, dedicated, strict=True):
         tenant.secret()
@@ -274,20 +274,22 @@ def refer(tenant: Resources, places: Iterator[Place]) -> None:
 
 
 def connect(tenant: Resources, here: Place, there: Place) -> None:
-    """Have an endpoint of dedicated clusters that goes with its resource, and one that another object names."""
+    """Have an endpoint of dedicated clusters that goes with its resource, and one that other objects name."""
     ours = DedicatedPlace(here.project, "", "")
     tenant.create("orders", ours.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete"))
-    google: dict[str, Any] = {
-        "providerName": "GCP",
-        "region": "us-central1",
-        "gcp": {"projectId": "my-project-1"},
-        "privateEndpointIpAddress": "10.0.0.4",
-    }
+    google = {"providerName": "GCP", "region": "us-central1", "gcp": {"projectId": "my-project-1"}}
     rule = {**FORWARDING_RULE, "name": "nowhere", "fieldPath": ".metadata.name"}
-    theirs = DedicatedPlace(there.project, "", "").spec(**google, cloudProviderEndpointRef=rule)
-    tenant.create("google", theirs)
+    address = {"objectRef": {**ADDRESS, "name": "nowhere"}}
+    # One for each, since the operator reads the second reference when it has followed the first one.
+    endpoints: dict[str, dict[str, Any]] = {
+        "rule": {"cloudProviderEndpointRef": rule, "privateEndpointIpAddress": "10.0.0.4"},
+        "address": {"cloudProviderEndpointId": "orders", "privateEndpointIpAddressFrom": address},
+    }
+    for name, endpoint in endpoints.items():
+        tenant.create(name, DedicatedPlace(there.project, "", "").spec(**google, **endpoint))
     tenant.wait_ready("orders")
-    tenant.wait_reason("google", "WaitingForCloudEndpoint")
+    for name in endpoints:
+        tenant.wait_reason(name, "WaitingForCloudEndpoint")
 
 
 def fight_over(tenant: Resources, field: str, done: Callable[[], bool]) -> None:

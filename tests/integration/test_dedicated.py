@@ -35,14 +35,9 @@ SETTINGS: dict[str, Any] = {
     "stall_grace": "3s",
     "concurrency": 64,
     "outputs": "true",
-    "reference_kinds": "vpcendpoints.ec2.services.k8s.aws,privateendpoints.network.azure.com,"
-    "computeforwardingrules.compute.cnrm.cloud.google.com,atlasprojects.atlas.mongodb.com",
 }
-RULES = (
-    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "get", "patch"]},
-    {"apiGroups": ["compute.cnrm.cloud.google.com"], "resources": ["computeforwardingrules"], "verbs": ["get"]},
-)
-"""What the operator may do beside what the overlay grants: write outputs, and read a kind that it does not know by default."""
+RULES = ({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "get", "patch"]},)
+"""What the operator may do beside what the overlay grants: write outputs."""
 
 CASES = {sentence: case for file in (services, sharing, endpoints) for sentence, case in file.cases.table.items()}
 GATE = frozenset(
@@ -56,7 +51,7 @@ GATE = frozenset(
 
 @pytest.fixture(scope="module")
 def operator(control_plane: ControlPlane, start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
-    for kind in (clouds.ACK, clouds.ASO, clouds.FORWARDING_RULE):
+    for kind in (clouds.ACK, clouds.ASO, clouds.ADDRESS, clouds.FORWARDING_RULE):
         clouds.install(control_plane, kind)
     grant_also(control_plane, "default", f"operator-{LABEL}", RULES)
     return start_operator(label=LABEL, atlas=atlas, **SETTINGS)

@@ -23,7 +23,7 @@ What has the operator's own default is left out, so that `kubectl describe` show
 {{- $_ := set $settings "credentials_namespaces" (join "," .) }}
 {{- end }}
 {{- with .Values.references.kinds }}
-{{- if ne (join "," .) "vpcendpoints.ec2.services.k8s.aws,privateendpoints.network.azure.com,computeforwardingrules.compute.cnrm.cloud.google.com,atlasprojects.atlas.mongodb.com" }}
+{{- if ne (join "," .) "vpcendpoints.ec2.services.k8s.aws,privateendpoints.network.azure.com,computeforwardingrules.compute.cnrm.cloud.google.com,computeaddresses.compute.cnrm.cloud.google.com,atlasprojects.atlas.mongodb.com" }}
 {{- $_ := set $settings "reference_kinds" (join "," .) }}
 {{- end }}
 {{- end }}

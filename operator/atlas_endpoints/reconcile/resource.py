@@ -215,11 +215,9 @@ def references_of(namespace: str, provider: Provider, spec: EndpointSpec) -> Seq
         found.append(
             Reference("cloud_provider_endpoint_id", target, lambda text: is_cloud_id(provider, text), expected)
         )
-    if (source := spec.private_endpoint_ip_address_from) is not None:
-        key = source.config_map_key_ref
-        target = Target(namespace, "", "v1", "ConfigMap", key.name, ("data", key.key))
+    if (source := spec.address_source) is not None:
         expected = "an IP address such as 10.0.0.4, without white space, mask or zone"
-        found.append(Reference("private_endpoint_ip_address", target, is_ip_address, expected))
+        found.append(Reference("private_endpoint_ip_address", source.target(namespace), is_ip_address, expected))
     return found
 
 

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import durationpy
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
@@ -225,13 +225,10 @@ _NO_FIELD_PATH = (
     "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws or PrivateEndpoint of "
     "network.azure.com: add the path of the field that holds the ID, such as `.status.atProvider.id`"
 )
-
-KNOWN_PATHS = {
-    ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
-    ("network.azure.com", "PrivateEndpoint"): "status.id",
-}
-"""Where the ID of a private endpoint is, by group and kind: AWS Controllers for Kubernetes (ACK) and Azure Service
-Operator (ASO)."""
+_NO_ADDRESS_PATH = (
+    "Required value: must be set unless the kind is ComputeAddress of compute.cnrm.cloud.google.com: add the path of "
+    "the field that holds the address, such as `.status.atProvider.address`"
+)
 
 
 def _is_api_version(example: str) -> AfterValidator:
@@ -260,29 +257,59 @@ class SecretRef(AsWritten):
     name: SecretName
 
 
-class CloudProviderEndpointRef(AsWritten):
-    """An object that contains the ID of the private endpoint in the cloud."""
+class ObjectRef(AsWritten):
+    """An object that contains a value, at a path that is known for some kinds."""
 
-    api_version: Annotated[ApiVersion, _is_api_version("ec2.services.k8s.aws/v1alpha1")]
-    kind: Annotated[Kind, _is_kind("VPCEndpoint")]
+    known_paths: ClassVar[Mapping[tuple[str, str], str]]
+    """The default of ``field_path`` by group and kind."""
+    no_field_path: ClassVar[str]
+    """The message about another kind without ``field_path``."""
+
+    api_version: ApiVersion
+    kind: Kind
     name: ObjectName
     field_path: FieldPath | None = None
 
     def target(self, namespace: str) -> Target:
         """Return the field of the object."""
-        return _target(
-            namespace, self.api_version, self.kind, self.name, self.field_path or KNOWN_PATHS[self._group_kind]
-        )
+        path = self.field_path or self.known_paths[self._group_kind]
+        return _target(namespace, self.api_version, self.kind, self.name, path)
 
     @model_validator(mode="after")
     def _leads_to_a_field(self) -> Self:
-        if self.field_path is None and self._group_kind not in KNOWN_PATHS:
-            raise PydanticCustomError("misfits", "fields do not fit together", {"fieldPath": _NO_FIELD_PATH})
+        if self.field_path is None and self._group_kind not in self.known_paths:
+            raise PydanticCustomError("misfits", "fields do not fit together", {"fieldPath": self.no_field_path})
         return self
 
     @property
     def _group_kind(self) -> tuple[str, str]:
         return self.api_version.partition("/")[0], self.kind
+
+
+class CloudProviderEndpointRef(ObjectRef):
+    """An object that contains the ID of the private endpoint in the cloud.
+
+    The known kinds are those of AWS Controllers for Kubernetes (ACK) and Azure Service Operator (ASO).
+    """
+
+    known_paths: ClassVar = {
+        ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
+        ("network.azure.com", "PrivateEndpoint"): "status.id",
+    }
+    no_field_path: ClassVar = _NO_FIELD_PATH
+
+    api_version: Annotated[ApiVersion, _is_api_version("ec2.services.k8s.aws/v1alpha1")]
+    kind: Annotated[Kind, _is_kind("VPCEndpoint")]
+
+
+class AddressRef(ObjectRef):
+    """An object that contains the address of the private endpoint; the known kind is that of Config Connector."""
+
+    known_paths: ClassVar = {("compute.cnrm.cloud.google.com", "ComputeAddress"): "status.observedState.address"}
+    no_field_path: ClassVar = _NO_ADDRESS_PATH
+
+    api_version: Annotated[ApiVersion, _is_api_version("compute.cnrm.cloud.google.com/v1beta1")]
+    kind: Annotated[Kind, _is_kind("ComputeAddress")]
 
 
 class ProjectRef(AsWritten):
@@ -336,11 +363,17 @@ class ConfigMapKeyRef(AsWritten):
         ),
     ]
 
+    def target(self, namespace: str) -> Target:
+        """Return the key in the ConfigMap's data."""
+        return Target(namespace, "", "v1", "ConfigMap", self.name, ("data", self.key))
 
-class PrivateEndpointIpAddressFrom(AsWritten):
-    """The source of the private endpoint's address."""
 
-    config_map_key_ref: ConfigMapKeyRef
+class AddressSource(AsWritten):
+    """The source of the private endpoint's address; a kind defines its fields."""
+
+    @abstractmethod
+    def target(self, namespace: str) -> Target:
+        """Return where the address is."""
 
 
 class ConfigMapRef(AsWritten):
@@ -436,8 +469,12 @@ class EndpointSpec(CommonSpec):
     cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
     cloud_provider_endpoint_ref: CloudProviderEndpointRef | None = None
     private_endpoint_ip_address: IpAddress | None = None
-    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None
     output_config_map_ref: ConfigMapRef | None = None
+
+    @property
+    @abstractmethod
+    def address_source(self) -> AddressSource | None:
+        """The field ``privateEndpointIpAddressFrom``, whose type depends on the kind."""
 
     @property
     def has_cloud_id(self) -> bool:
@@ -447,14 +484,14 @@ class EndpointSpec(CommonSpec):
     @property
     def has_address(self) -> bool:
         """Whether it has an address, or the source of one."""
-        return self.private_endpoint_ip_address is not None or self.private_endpoint_ip_address_from is not None
+        return self.private_endpoint_ip_address is not None or self.address_source is not None
 
     @override
     def misfits(self) -> Iterator[tuple[str, str]]:
         yield from super().misfits()
         if self.cloud_provider_endpoint_id is not None and self.cloud_provider_endpoint_ref is not None:
             yield "cloudProviderEndpointRef", _ID_TWICE
-        if self.private_endpoint_ip_address is not None and self.private_endpoint_ip_address_from is not None:
+        if self.private_endpoint_ip_address is not None and self.address_source is not None:
             yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
 
 

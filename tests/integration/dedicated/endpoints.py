@@ -19,7 +19,7 @@ from integration.dedicated.project import (
     goes,
     has,
 )
-from support.clouds import ACK, ASO, FORWARDING_RULE, CloudObject
+from support.clouds import ACK, ADDRESS, ASO, FORWARDING_RULE, CloudObject
 from support.concurrent_cases import NAME, Cases
 from support.resources import condition, ready
 
@@ -87,22 +87,27 @@ def from_nothing_to_a_private_endpoint_of_azure_whose_address_is_in_a_config_map
 
 
 @cases
-def from_nothing_to_a_forwarding_rule_of_config_connector(env: Env) -> None:
+def from_nothing_to_a_forwarding_rule_of_config_connector_and_its_address(env: Env) -> None:
+    address = CloudObject(env.control_plane, env.resources.namespace, ADDRESS, "address")
     rule = CloudObject(env.control_plane, env.resources.namespace, FORWARDING_RULE, "rule")
     given = waits_for_its_cloud(
         env,
         **GCP,
         cloudProviderEndpointRef={**rule.reference, "fieldPath": ".spec.resourceID"},
-        privateEndpointIpAddressFrom={"configMapKeyRef": {"name": "address", "key": "ip"}},
+        privateEndpointIpAddressFrom={"objectRef": address.reference},
     )
     (attachment,) = given["serviceAttachmentNames"].split(",")
     rule.create({"target": {"serviceAttachmentRef": {"external": attachment}}, "resourceID": "atlas-orders"})
     rule.report(pscConnectionStatus="PENDING", conditions=[NOT_READY])
-    rule.export("address", ip="10.0.0.5")
+    address.create({"addressType": "INTERNAL"})
+    message = "no .status.observedState.address"
+    env.resources.wait(NAME, lambda body: message in ready(body)["message"], says="waiting for the address")
+    address.report(observedState={"address": "10.0.0.5"})
 
     rules = [{"endpointName": "atlas-orders", "ipAddress": "10.0.0.5"}]
     connected(env, {"endpointGroupName": "atlas-orders", "gcpProjectId": "my-project-1", "endpoints": rules})
     rule.close()
+    address.close()
 
 
 @cases

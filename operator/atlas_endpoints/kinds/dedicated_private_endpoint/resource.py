@@ -10,12 +10,16 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import Field
 from typing_extensions import override
 
+from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
 from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
 from atlas_endpoints.reconcile.resource import Reference, Resource, part, references_of
 from atlas_endpoints.reconcile.spec import (
     NO_CLOUD_ID,
+    AddressRef,
+    AddressSource,
     AsWritten,
+    ConfigMapKeyRef,
     ConfigMapRef,
     EndpointSpec,
     IpAddress,
@@ -42,6 +46,8 @@ _ADDRESS_MISSING = (
     "Required value: must be set together with `cloudProviderEndpointId` unless `providerName` is AWS: "
     "add the private IP address of that private endpoint"
 )
+_SOURCE_MISSING = "Required value: must be set, unless `objectRef` names an object that holds the address"
+_TWO_SOURCES = "may not be set together with `configMapKeyRef`: keep one of the two"
 _ID_MISSING = (
     "Required value: must be set together with `privateEndpointIpAddress`: "
     "name the private endpoint that has this address"
@@ -143,6 +149,18 @@ class ConnectionString(AsWritten):
     config_map_ref: ConfigMapRef
 
 
+class PrivateEndpointIpAddressFrom(AddressSource):
+    """The source of the private endpoint's address; exactly one of the fields is set."""
+
+    config_map_key_ref: ConfigMapKeyRef | None = None
+    object_ref: AddressRef | None = None
+
+    @override
+    def target(self, namespace: str) -> Target:
+        (source,) = (each for each in (self.config_map_key_ref, self.object_ref) if each is not None)
+        return source.target(namespace)
+
+
 class Spec(EndpointSpec):
     """The spec; ``kubectl explain dpe.spec`` describes each field.
 
@@ -151,9 +169,15 @@ class Spec(EndpointSpec):
 
     provider_name: Provider
     region: Region
+    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None
     gcp: Gcp | None = None
     supported_remote_regions: Annotated[tuple[Region, ...], Field(strict=False, max_length=35)] = ()
     connection_strings: Annotated[tuple[ConnectionString, ...], Field(strict=False, max_length=16)] = ()
+
+    @property
+    @override
+    def address_source(self) -> PrivateEndpointIpAddressFrom | None:
+        return self.private_endpoint_ip_address_from
 
     @property
     def is_legacy(self) -> bool:
@@ -191,6 +215,11 @@ class Spec(EndpointSpec):
     def misfits(self) -> Iterator[tuple[str, str]]:
         yield from super().misfits()
         yield from self._misfits_of_provider()
+        if (source := self.private_endpoint_ip_address_from) is not None:
+            if source.config_map_key_ref is None and source.object_ref is None:
+                yield "privateEndpointIpAddressFrom.configMapKeyRef", _SOURCE_MISSING
+            if source.config_map_key_ref is not None and source.object_ref is not None:
+                yield "privateEndpointIpAddressFrom.objectRef", _TWO_SOURCES
         if not self.is_legacy:
             yield from self._misfits_of_single_endpoint()
         yield from duplicates("supportedRemoteRegions", self.supported_remote_regions)

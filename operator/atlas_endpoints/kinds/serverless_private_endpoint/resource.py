@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
+from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
 from atlas_endpoints.reconcile.resource import (
     ENDPOINT_ANNOTATION,
@@ -18,7 +19,9 @@ from atlas_endpoints.reconcile.resource import (
 )
 from atlas_endpoints.reconcile.spec import (
     NO_CLOUD_ID,
+    AddressSource,
     Comment,
+    ConfigMapKeyRef,
     ConfigMapRef,
     EndpointSpec,
     InstanceName,
@@ -56,6 +59,16 @@ class ManagedField(StrEnum):
     COMMENT = "comment"
 
 
+class PrivateEndpointIpAddressFrom(AddressSource):
+    """The source of the private endpoint's address."""
+
+    config_map_key_ref: ConfigMapKeyRef
+
+    @override
+    def target(self, namespace: str) -> Target:
+        return self.config_map_key_ref.target(namespace)
+
+
 class Spec(EndpointSpec):
     """The spec; ``kubectl explain spe.spec`` describes each field.
 
@@ -65,9 +78,15 @@ class Spec(EndpointSpec):
 
     instance_name: InstanceName
     provider_name: Literal["AWS", "AZURE"]
+    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None
     endpoint_id: ObjectId | None = None
     comment: Comment | None = None
     connection_string_config_map_ref: ConfigMapRef | None = None
+
+    @property
+    @override
+    def address_source(self) -> PrivateEndpointIpAddressFrom | None:
+        return self.private_endpoint_ip_address_from
 
     @property
     @override

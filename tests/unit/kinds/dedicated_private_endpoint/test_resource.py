@@ -207,8 +207,20 @@ def test_a_resource_is_bound_to_its_project_by_a_service_or_a_registration(statu
     assert resource(**status).is_bound is bound
 
 
-def test_references_lead_to_the_private_endpoint_and_to_its_address() -> None:
-    source = {"configMapKeyRef": {"name": "orders-address", "key": "ip"}}
+COMPUTE_ADDRESS = {"apiVersion": "compute.cnrm.cloud.google.com/v1beta1", "kind": "ComputeAddress", "name": "orders"}
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "path"),
+    [
+        ({"configMapKeyRef": {"name": "orders-address", "key": "ip"}}, "ConfigMap", ("data", "ip")),
+        ({"objectRef": COMPUTE_ADDRESS}, "ComputeAddress", ("status", "observedState", "address")),
+        ({"objectRef": {**COMPUTE_ADDRESS, "fieldPath": ".spec.address"}}, "ComputeAddress", ("spec", "address")),
+    ],
+)
+def test_references_lead_to_the_private_endpoint_and_to_its_address(
+    source: dict[str, Any], kind: str, path: tuple[str, ...]
+) -> None:
     spec = {
         "cloudProviderEndpointRef": {
             "apiVersion": "compute.cnrm.cloud.google.com/v1beta1",
@@ -227,7 +239,7 @@ def test_references_lead_to_the_private_endpoint_and_to_its_address() -> None:
     assert rule.is_valid("orders")
     assert not rule.is_valid("Orders")
     assert "forwarding rule" in rule.expected
-    assert (address.field, address.target.path) == ("private_endpoint_ip_address", ("data", "ip"))
+    assert (address.field, address.target.kind, address.target.path) == ("private_endpoint_ip_address", kind, path)
 
 
 @pytest.mark.parametrize(
