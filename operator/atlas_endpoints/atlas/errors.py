@@ -176,14 +176,14 @@ class ProjectNotFoundError(AtlasError):
 
 
 class InstanceNotFoundError(AtlasError):
-    """The project has no serverless instance of this name."""
+    """The project has no serverless instance, or no cluster, of this name."""
 
     reason = "InstanceNotFound"
     retry = Retry.SLOW
 
 
 class NotServerlessError(AtlasError):
-    """The instance is Flex or dedicated, and these have no such endpoints."""
+    """The instance or cluster is of another type, which has no such endpoints."""
 
     reason = "NotServerless"
     retry = Retry.SLOW

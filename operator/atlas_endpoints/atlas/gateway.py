@@ -298,7 +298,7 @@ class Gateway(ObservationCache):
         self._throttle.report(admitted, None, self._monotonic())
 
     def _place(self, scope: Scope) -> tuple[str, str, str]:
-        """Return the names of the credentials, of the project at its Atlas, and of the instance."""
+        """Return the names of the credentials, of the project at its Atlas, and of the scope."""
         atlas = self._credentials[scope.credentials].base_url or self._client.base_url
         return scope.credentials, f"{atlas} {scope.project_id}", f"{scope.kind} {scope.name}"
 

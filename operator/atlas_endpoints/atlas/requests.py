@@ -17,7 +17,7 @@ class Scope(NamedTuple):
     Attributes:
         credentials: their fingerprint.
         project_id: 24 hexadecimal digits.
-        name: within the project, such as that of a serverless instance.
+        name: within the project, such as that of an instance, or a cloud provider.
     """
 
     credentials: str
@@ -85,7 +85,7 @@ def _segment(value: str, operation: str) -> str:
     is_text = not re.search(r"[\ud800-\udfff]", value)  # half of a surrogate pair cannot be encoded
     if value in {"", ".", ".."} or not is_text:
         raise InvalidSpecError(
-            f"projectId, instanceName or endpointId is {value!r}, which is no valid name or id. Correct it.",
+            f"A name or an ID of the call is {value!r}, which is not valid. Correct it in the spec.",
             operation=operation,
         )
     # The HTTP library does not quote these harmless characters; a digest signs the path as it is sent.

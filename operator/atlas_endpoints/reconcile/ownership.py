@@ -153,7 +153,7 @@ def sharers(kind: Kind[Any], resource: Resource, entry: str, others: Iterable[Bo
 
 
 def _rivals(kind: Kind[Any], resource: Resource, others: Iterable[Body]) -> list[Body]:
-    """Return the other live resources of the same instance; a project that is not known yet may be the same."""
+    """Return the other live resources of the same scope; a project that is not known yet may be the same."""
     uid, scope, project = resource.metadata.uid, resource.scope_name, resource.known_project_id
     return [
         body

@@ -95,7 +95,7 @@ FAILURES = frozenset[str](reason for reason in Reason if reason.is_failure)
 """The shared reasons that mean a failure, or something that only a person can resolve."""
 
 BLOCKING = FAILURES - {Reason.DRIFTED, Reason.PLANNED}
-"""The reasons that block a reconcile; a difference that nobody wants corrected does not."""
+"""The reasons that block a reconcile: all failures, except a difference that is only reported or planned."""
 
 CLUSTER_UNAVAILABLE = "ClusterUnavailable"
 """The API server did not answer; never in a status."""

@@ -107,7 +107,7 @@ class Listing:
         return self._page
 
     def show(self, resource_id: str, document: bytes | None) -> None:
-        """Let LIST show a resource like this from now on; ``None``: no longer at all."""
+        """Show a resource like this in LIST from now on; ``None``: omit it."""
         if document is None:
             self._listed.pop(resource_id, None)
         else:
@@ -251,7 +251,7 @@ class World:
             self.timeline.at(max(life.since + delay, self.timeline.now), event)
 
     def list(self, listing: Listing, resource_id: str, document: bytes | None) -> None:
-        """Let LIST show a resource like this, now or as late as it lags behind; ``None``: no longer at all."""
+        """Show a resource like this in LIST, now or after its lag; ``None``: omit it."""
         if self._switches.list_lag:
             event = partial(self._list_late, listing, resource_id, document, self._turns)
             self.timeline.at(self.timeline.now + self._switches.list_lag, event)

@@ -179,7 +179,7 @@ def _intended(decision: Decision) -> str:
 
 
 def with_sharers(forecasts: Sequence[Forecast]) -> list[Forecast]:
-    """Say of each resource with which others it shares something."""
+    """Add to each resource which others share something with it."""
     users: dict[tuple[str, str | None, str, str], list[Forecast]] = {}
     for each in forecasts:
         if (place := _shared_place(each)) is not None:
