@@ -38,6 +38,7 @@ class SimulatedAtlas:
         calls: the calls that arrived, such as ``POST endpoint``, and their answers.
         before: is told of each call that arrives, and may raise an error instead of it.
         after: is told of each call that was performed, and may raise an error instead of its answer.
+        accepted: is told of each call that arrives, and may return an answer, so that the call is not performed.
     """
 
     base_url = "https://atlas.example.com"
@@ -52,6 +53,7 @@ class SimulatedAtlas:
         self.calls: list[str] = []
         self.before: Callable[[Request], None] = lambda _: None
         self.after: Callable[[Request], None] = lambda _: None
+        self.accepted: Callable[[Request], Any | None] = lambda _: None
         self._token, self._token_from = "", float("-inf")
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
@@ -59,13 +61,19 @@ class SimulatedAtlas:
         del credentials
         self.calls.append(name_of(request))
         self.before(request)
+        if (accepted := self.accepted(request)) is not None:
+            return Answer(202, accepted, None)
         answer = self.perform(request)
         self.after(request)
         if answer.status >= 400:
-            refusal = Refusal(answer.status, {"content-type": "application/json"}, answer.body)
-            raise classify(refusal, request, now=datetime.fromtimestamp(self._clock(), UTC))
+            raise self.refusal(request, answer.status, answer.body)
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return Answer(answer.status, json_from(answer.body), deprecation_from(headers))
+
+    def refusal(self, request: Request, status: int, body: bytes) -> Exception:
+        """Return the error that an answer means."""
+        refusal = Refusal(status, {"content-type": "application/json"}, body)
+        return classify(refusal, request, now=datetime.fromtimestamp(self._clock(), UTC))
 
     def perform(self, request: Request) -> Any:
         """Let a call arrive, also one whose sender no longer waits; return the simulator's answer."""

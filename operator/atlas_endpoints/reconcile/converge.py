@@ -49,8 +49,9 @@ class Converger:
             max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
         )
-        if decision.state.reason is Reason.ENDPOINT_NOT_FOUND:
-            _raise_absence(facts, decision)
+        if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and (error := _absence(facts, decision)) is not None:
+            self._ports.limiter.release(resource.key)
+            return self.failed(facts, error, own=decision.own)
         creates = decision.write is not None and decision.write.creates is not None
         if (decision.seen is not None or creates) and (claim := self._gatherer.claim(facts)) is not None:
             self._ports.limiter.release(resource.key)
@@ -60,15 +61,15 @@ class Converger:
         write = decision.write
         if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
             return await self._without_write(facts, decision)
-        if write.creates is not None:
-            return await self._create(facts, decision, write, write.creates, armed=armed_for is not None)
         if write.surplus is not None:
             return await self._discard(facts, decision, write)
-        if write.cause is Cause.DRIFT and not facts.forced:
+        if write.cause is Cause.DRIFT and not facts.forced and armed_for is None:
             wait = self._ports.limiter.wait_to_correct(resource.key)
             if wait:
                 state = summarize.correction_delayed(decision, wait)
                 return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
+        if write.creates is not None:
+            return await self._create(facts, decision, write, write.creates, armed=armed_for is not None)
         return await self._send(facts, decision, write)
 
     def failed(
@@ -104,7 +105,7 @@ class Converger:
             return summarize.of_plan(self._kind, facts, decision, write)
         if self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             try:
-                await self._write(facts, write)
+                entry, _ = await self._write(facts, write)
             except AtlasError as error:
                 # The resource itself is well; the next resync finds the entry again.
                 logger.warning(
@@ -115,6 +116,8 @@ class Converger:
                 )
             else:
                 self._ports.record(resource.named, events.discarded(write))
+                facts = facts.after(Done(write, WriteOutcome.CONFIRMED), entry=entry)
+                decision = self._kind.decide(facts)
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _discard(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
@@ -143,7 +146,8 @@ class Converger:
         if name not in {None, creates.name}:  # the spec names another one since
             self.intents.take(resource.key)
             own = {**decision.own, **self._kind.not_created(facts, name or "")}
-            return summarize.of_decision(self._kind, facts, replace(decision, write=None, own=own))
+            state = replace(decision.state, requeue=RequeueAfter(0.0))
+            return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None, own=own))
         intent = self.intents.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return status_unchanged(facts.generation, RequeueAfter(0.0))
@@ -238,7 +242,10 @@ class Converger:
         except UpdateRejectedError as error:
             # The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported.
             # A refusal that the status already reports needs no observation.
-            if self._kind.is_outdated(error):
+            if write.tolerates_refusal:
+                facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error))
+                return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
+            if self._kind.is_outdated(error) and write.request.method != "DELETE":
                 self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
                 return status_unchanged(facts.generation, RequeueAfter(POLL_FIRST))
             if not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
@@ -266,8 +273,8 @@ class Converger:
         """
         fresh = replace(facts, view=self._ports.atlas.view(facts.scope), forced=True)
         fresh, decision = await observe(self._ports.atlas, fresh, self._kind.decide, max_age=0.0)
-        if decision.seen is None:
-            _raise_absence(fresh, decision)
+        if decision.seen is None and (error := _absence(fresh, decision)) is not None:
+            raise error
         return decision.seen
 
     async def _write(self, facts: Facts[Any], write: Write) -> tuple[str, Any]:
@@ -285,8 +292,7 @@ def _basis(resource: Resource, value: object | None) -> object | None:
     return None if value is None else resource.basis(value)
 
 
-def _raise_absence(facts: Facts[Any], decision: Decision) -> None:
-    """Raise the error with which Atlas has answered that the entry is absent, if the decision rests on that."""
+def _absence(facts: Facts[Any], decision: Decision) -> AtlasError | None:
+    """Return the error with which Atlas has answered that the entry is absent, if the decision rests on that."""
     error = None if decision.absent is None else facts.view.entries[decision.absent].error
-    if error is not None:
-        raise error.with_traceback(None)
+    return None if error is None else error.with_traceback(None)

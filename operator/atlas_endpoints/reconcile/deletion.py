@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, EventReason, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, State
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, State, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import PROOF_WAIT, Owner
@@ -219,12 +219,16 @@ class Finisher:
             if not kind.is_outdated(error):
                 raise
             self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
+            decision = kind.decide_deletion(replace(facts, done=Done(write, WriteOutcome.REFUSED, error=error)))
         return self._waiting(facts, decision)
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
         resource, state, generation, status = facts.resource, decision.state, facts.generation, facts.previous
         if decision.nothing_left:
+            if decision.stays is not None:
+                stays = new_event(EventReason.ENDPOINT_RETAINED, decision.stays, action="Delete")
+                self._ports.record(resource.named, stays)
             event = None if decision.gone is None else deleted(decision.gone)
             return self._release(resource.named, generation, event)
         outcome = Outcome(requeue=state.requeue, generation=generation, state=state, own=decision.own)

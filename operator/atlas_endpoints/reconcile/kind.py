@@ -96,6 +96,7 @@ class Write:
         touches: the entries that a write of unknown outcome may have changed.
         creates: set if a repetition would create a second entry.
         announced: the Event before it, if it interrupts something.
+        tolerates_refusal: whether the kind decides on without it if Atlas refuses it.
         surplus: the id of a second entry, which this write deletes, and ``because``, which completes its Event.
     """
 
@@ -105,6 +106,7 @@ class Write:
     touches: tuple[str, ...] = ()
     creates: Creates | None = None
     announced: str | None = None
+    tolerates_refusal: bool = False
     surplus: str | None = None
     because: str = "a late call reserved it for this resource, which already had another endpoint"
 
@@ -135,7 +137,7 @@ class Decision:
         left: the ids of surplus entries that stay in Atlas, for Events.
         leaves_open: whether a force-sync request stays open.
         nothing_left: for a deletion: whether Atlas has nothing of the resource any more.
-        gone: the Event at its end: what was deleted, and what stays; None: neither.
+        gone, stays: the Events at its end: what was deleted, and what stays in Atlas.
     """
 
     state: State
@@ -150,6 +152,7 @@ class Decision:
     leaves_open: bool = False
     nothing_left: bool = False
     gone: str | None = None
+    stays: str | None = None
 
 
 class WriteOutcome(Enum):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
-from atlas_endpoints.kinds.dedicated_private_endpoint.decide import ATTEMPTS
+from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import ATTEMPTS
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.simulator.service import DELETING, FAILED
 from histories.dedicated.atlas import Atlas, Target, is_there, target_in

@@ -79,7 +79,9 @@ class Ending:
     def _wrong_with(self, body: Body) -> str | None:
         metadata, spec, status = body["metadata"], body["spec"], body["status"]
         if "deletionTimestamp" in metadata:
-            return "is not gone"
+            # What somebody registers at the very moment of its deletion cannot be told from what is not deleted.
+            others = registrations_of(body).keys() - self.atlas.registered
+            return None if others and reason_of(body) == "DeletionBlocked" else "is not gone"
         if status.get("observedGeneration") != metadata["generation"]:
             return "its last edit was not seen"
         finalizers = metadata.get("finalizers") or []
@@ -109,7 +111,7 @@ class Ending:
                 return None if target is None or is_former else "it does not wait for anybody"
             case "Drifted":
                 is_adopted = target not in registrations_of(body)
-                has_gone = reports and endpoint is None and is_known
+                has_gone = reports and endpoint is None
                 return None if has_gone or (differs and (reports or is_adopted)) else "nothing has drifted"
             case "EndpointFailed":
                 is_refused = endpoint is not None and endpoint.status in {REJECTED, FAILED}

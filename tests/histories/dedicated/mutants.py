@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, decide
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import PrivateStrings
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, endpoint
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Connected, PrivateStrings
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedStatus, Registration
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import Registration
+from atlas_endpoints.reconcile.facts import Gatherer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,28 +53,36 @@ def _found_by_its_endpoint(_: Any, self: Any, body: Any) -> Any:
     return () if entry is None else (entry,)
 
 
-def _has_registered_everything(right: Any, self: Any, service_id: str, endpoint_id: str) -> Any:
+def _has_registered_everything(right: Any, facts: Any) -> Any:
     """Take an endpoint that is there for one that was registered for the resource."""
-    found = right(self, service_id, endpoint_id)
-    if found is not None or self.endpoint is None or self.endpoint.status_since is None:
+    found, status, named = right(facts), facts.resource.status, facts.resource.endpoint_id
+    if status.endpoint is None or status.endpoint.status_since is None or named is None:
         return found
-    since = self.endpoint.status_since
-    return Registration(service_id=service_id, endpoint_id=endpoint_id, requested_at=since, attempt=1, confirmed=True)
+    if any(each.is_of(facts.resource.entry) for each in found):
+        return found
+    since = status.endpoint.status_since
+    new = Registration(service_id=status.service.id, endpoint_id=named, requested_at=since, attempt=1, confirmed=True)
+    return (new, *found)
 
 
 def _always_the_first_attempt(right: Any, self: Any, facts: Any, creates: Any, creation: Any) -> Any:
     return right(self, facts, creates, creation.model_copy(update={"attempt": 1}))
 
 
-def _certain(right: Any, facts: Any) -> Any:
-    """Ask for a service although an earlier call may still create it."""
-    return right(replace(facts, uncertain=False))
+def _forgetful(right: Any, *args: Any, **kwargs: Any) -> Any:
+    """Forget that an earlier call may still create a service."""
+    facts = replace(right(*args, **kwargs), uncertain=False)
+    intent = facts.resource.status.service_creation
+    if intent is None or facts.now - intent.requested_at < timedelta(seconds=2):
+        return facts
+    status = facts.resource.status.model_copy(update={"service_creation": None})
+    return replace(facts, resource=facts.resource.model_copy(update={"status": status}))
 
 
 def _with_public_strings(right: Any, name: str, answer: Any) -> Any:
     found = right(name, answer)
     public = (answer.get("connectionStrings") or {}).get("standardSrv")
-    return [*found, PrivateStrings(frozenset(["vpce-0123456789abcdef0"]), srv=public)]
+    return [*found, PrivateStrings((Connected("vpce-0123456789abcdef0"),), srv=public)]
 
 
 IN_HISTORIES = [
@@ -86,8 +96,8 @@ IN_HISTORIES = [
     Mutant(
         "an endpoint is deleted that nobody registered for the resource",
         "no resource has registered it",
-        DedicatedStatus,
-        "registration",
+        endpoint,
+        "registrations_of",
         _has_registered_everything,
     ),
     Mutant(
@@ -103,9 +113,9 @@ IN_CASES = [
         "a service is asked for again while an earlier call may still create it",
         "services: a refused second creation, a lost answer and a list that lags end in one service"
         " [the answer is lost, and the list lags]",
-        decide,
-        "_without_service",
-        _certain,
+        Gatherer,
+        "facts",
+        _forgetful,
     ),
     Mutant(
         "the public connection string is handed over",

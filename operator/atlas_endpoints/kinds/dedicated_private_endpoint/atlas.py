@@ -22,6 +22,7 @@ from atlas_endpoints.atlas.errors import (
     NotServerlessError,
 )
 from atlas_endpoints.atlas.requests import Refusals, Request, path
+from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
 
 LIST = "listPrivateEndpointService"
 GET = "getPrivateEndpointService"
@@ -212,17 +213,28 @@ class Endpoint(_AsAnswered):
 
 
 @dataclass(frozen=True, slots=True)
+class Connected:
+    """An endpoint that connection strings are for.
+
+    Attributes:
+        id: that the cloud gave it; a name in Google Cloud is unique only in its region.
+        region: as Atlas spells it.
+    """
+
+    id: str
+    provider: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PrivateStrings:
     """The connection strings of a cluster for some of its private endpoints; none contains credentials.
 
     Attributes:
-        endpoint_ids: the clouds' own IDs of the endpoints.
-        region: of the first one, as Atlas spells it.
         srv_shard_optimized: AWS only, and only of a sharded cluster.
     """
 
-    endpoint_ids: frozenset[str]
-    region: str | None = None
+    endpoints: tuple[Connected, ...]
     standard: str | None = None
     srv: str | None = None
     srv_shard_optimized: str | None = None
@@ -360,12 +372,14 @@ def service_in(service_id: str | None, answer: object) -> Service | None:
 def endpoint_in(endpoint_id: str, answer: object) -> Endpoint | None:
     """Return the endpoint in an answer, or None if it is none or another one.
 
-    The answer need not contain the ID, but then a status.
+    The answer need not contain the ID, but then a status. What is to be deleted counts as ``DELETING``.
     """
     if not isinstance(answer, dict):
         return None
     present = {name: value for name, value in answer.items() if value is not None}
     endpoint = Endpoint.model_validate(present, by_alias=True, by_name=False)
+    if endpoint.delete_requested:
+        endpoint = endpoint.model_copy(update={"status": str(State.DELETING)})
     if not endpoint.ids:
         return endpoint if endpoint.status is not None else None
     return endpoint if endpoint_id.casefold() in {each.casefold() for each in endpoint.ids} else None
@@ -384,17 +398,25 @@ def private_strings(name: str, answer: object) -> tuple[PrivateStrings, ...] | N
     return tuple(each for each in found if each is not None)
 
 
-def strings_for(endpoint_id: str, all_strings: Collection[PrivateStrings]) -> PrivateStrings | None:
-    """Return the connection strings for an endpoint, or None; their order has no meaning."""
-    wanted = endpoint_id.casefold()
-    return next((each for each in all_strings if wanted in {id_.casefold() for id_ in each.endpoint_ids}), None)
+def strings_for(wanted: Connected, all_strings: Collection[PrivateStrings]) -> tuple[PrivateStrings, Connected] | None:
+    """Return the connection strings for an endpoint, and the endpoint as they show it, or None; their order has no meaning."""
+    return next(((each, one) for each in all_strings for one in each.endpoints if _is_same(wanted, one)), None)
+
+
+def _is_same(wanted: Connected, shown: Connected) -> bool:
+    if wanted.id.casefold() != shown.id.casefold() or shown.provider not in {None, wanted.provider}:
+        return False
+    is_elsewhere = shown.region is not None and not same_region("GCP", shown.region, wanted.region or "")
+    return wanted.provider != "GCP" or not is_elsewhere
 
 
 def is_outdated(error: AtlasError) -> bool:
     """Return whether a refusal only shows that the observation is outdated.
 
-    The region has a service already, or the service has the endpoint already, does not take any yet, or still has some.
+    The region has a service already, or the service has the endpoint already, is gone, does not take any yet, or still has some.
     """
+    if error.operation == CREATE_ENDPOINT and isinstance(error, EndpointAbsentError):
+        return True
     code = error.error_code or ""
     return code.endswith(
         ("ALREADY_EXISTS_FOR_REGION", "ENDPOINT_ALREADY_EXISTS", "CANNOT_ACCEPT_ENDPOINTS", "_WITH_ENDPOINTS")
@@ -411,13 +433,15 @@ def _place(project_id: str, provider: str, service_id: str) -> Mapping[str, str]
 
 def _private_strings(item: Any) -> PrivateStrings | None:
     endpoints = item.get("endpoints") if isinstance(item, dict) else None
-    known = [each for each in endpoints if isinstance(each, dict)] if isinstance(endpoints, list) else []
-    ids = frozenset(text for each in known if (text := _lenient_text(each.get("endpointId"))))
-    strings = [_string(item.get(name)) for name in _STRINGS] if ids else []
-    if not any(strings):
-        return None
-    region = next((_lenient_text(each.get("region")) for each in known if each.get("region")), None)
-    return PrivateStrings(ids, region, *strings)
+    found = [_connected(each) for each in endpoints if isinstance(each, dict)] if isinstance(endpoints, list) else []
+    known = tuple(each for each in found if each is not None)
+    strings = [_string(item.get(name)) for name in _STRINGS] if known else []
+    return PrivateStrings(known, *strings) if any(strings) else None
+
+
+def _connected(item: dict[str, Any]) -> Connected | None:
+    id_, provider, region = (_lenient_text(item.get(name)) for name in ("endpointId", "providerName", "region"))
+    return Connected(id_, provider, region) if id_ else None
 
 
 _STRINGS = ("connectionString", "srvConnectionString", "srvShardOptimizedConnectionString")

@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide, deletion, endpoint
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
     READY,
     PrivateStrings,
@@ -19,8 +19,8 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
     entry_name,
     parts_of,
 )
-from atlas_endpoints.kinds.dedicated_private_endpoint.decide import Facts
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
+    NEW_SERVICE,
     REGISTRATIONS,
     DedicatedPrivateEndpoint,
     EndpointStatus,
@@ -28,6 +28,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     ServiceStatus,
     entry_of,
 )
+from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
 from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Named, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.resource import part
@@ -94,11 +95,16 @@ def connection_values(
     all_strings: Collection[PrivateStrings],
 ) -> Mapping[str, str] | None:
     """Return the data of the ConfigMap for applications, or None until Atlas shows a string for this endpoint."""
-    found = None if endpoint is None else atlas.strings_for(endpoint.id, all_strings)
-    if endpoint is None or found is None:
+    if endpoint is None:
         return None
-    strings = (found.standard, found.srv, found.srv_shard_optimized)
-    values = (cluster, *strings, endpoint.id, resource.spec.provider_name, found.region)
+    spec, service = resource.spec, resource.status.service
+    region = spec.region if service is None or service.region is None else service.region
+    found = atlas.strings_for(atlas.Connected(endpoint.id, spec.provider_name, region), all_strings)
+    if found is None:
+        return None
+    strings, connected = found
+    texts = (strings.standard, strings.srv, strings.srv_shard_optimized)
+    values = (cluster, *texts, endpoint.id, spec.provider_name, connected.region)
     return {key: value for key, value in zip(CONNECTION_KEYS, values, strict=True) if value}
 
 
@@ -175,14 +181,16 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def decide_deletion(self, facts: Facts) -> Decision:
-        return decide.decide_deletion(facts)
+        return deletion.decide_deletion(facts)
 
     @override
     def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
-        service, endpoint = parts_of(creates.name)
+        if creates.name == NEW_SERVICE:
+            return {"service_creation": creation}
+        service_id, endpoint_id = parts_of(creates.name)
         new = Registration(
-            service_id=service,
-            endpoint_id=endpoint or "",
+            service_id=service_id,
+            endpoint_id=endpoint_id or "",
             requested_at=creation.requested_at,
             attempt=creation.attempt,
         )
@@ -191,13 +199,15 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def not_created(self, facts: Facts, name: str) -> Mapping[str, Any]:
+        if name == NEW_SERVICE:
+            return {"service_creation": None}
         known = facts.resource.status.registrations
         kept = tuple(each for each in known if each.confirmed or each.entry != name)
         return {"registrations": kept}
 
     @override
     def render(self, facts: Facts, seen: Any) -> Mapping[str, Any]:
-        return {"endpoint": decide.endpoint_status(facts, seen)}
+        return {"endpoint": endpoint.endpoint_status(facts, seen)}
 
     @override
     def outputs(self, resource: DedicatedPrivateEndpoint, own: Mapping[str, Any]) -> Sequence[Output]:

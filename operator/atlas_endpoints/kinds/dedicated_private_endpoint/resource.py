@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
@@ -79,6 +79,9 @@ _TEXT_LIMIT = 1000
 
 REGISTRATIONS = 8
 """Registrations in a status, the newest first."""
+
+NEW_SERVICE = "service"
+"""The name of a service that is about to be created, which has no id yet."""
 
 
 class ManagedField(StrEnum):
@@ -279,13 +282,35 @@ class Spec(EndpointSpec):
             yield "cloudProviderEndpointId", _ID_MISSING
 
 
+_Regions = Annotated[
+    tuple[Shown, ...],
+    BeforeValidator(lambda value: value[:35] if isinstance(value, list | tuple) else value),
+    Field(max_length=35),
+]
+"""Atlas permits 35; a tenant may have written more."""
+
+
+class RemoteRegions(StatusModel):
+    """What the operator has sent about the remote regions of a service, in Atlas's names.
+
+    Attributes:
+        added: by the operator, for a resource that names or named them.
+        sent_at: when Atlas last accepted a list.
+        refused: what Atlas refused to add, with its ``error_message``.
+    """
+
+    added: _Regions = ()
+    sent_at: Time | None = None
+    refused: _Regions = ()
+    error_message: Shown | None = None
+
+
 class ServiceStatus(StatusModel):
     """The service of the region in Atlas's words; None: Atlas sent null or nothing.
 
     Attributes:
         status_since: when the operator first observed this ``status``.
         region: as Atlas spells it.
-        requested_remote_regions: what the operator last wanted there, and Atlas showed.
         service_attachment_names: all of them, or none: Atlas adds them one by one until the service is ready.
     """
 
@@ -300,12 +325,14 @@ class ServiceStatus(StatusModel):
     private_link_service_resource_id: Shown | None = None
     service_attachment_names: Annotated[tuple[Shown, ...], Field(max_length=100)] = ()
     port_mapping_enabled: bool | None = None
-    supported_remote_regions: Annotated[tuple[Shown, ...], Field(max_length=35)] = ()
-    requested_remote_regions: Annotated[tuple[Shown, ...], Field(max_length=35)] = ()
+    supported_remote_regions: _Regions = ()
+    remote_regions: RemoteRegions | None = None
 
     @classmethod
-    def of(cls, service: Service, since: datetime, origin: Origin, requested: Sequence[str] = ()) -> "ServiceStatus":
-        """Return the status of a service that Atlas shows; ``requested`` are remote regions."""
+    def of(
+        cls, service: Service, since: datetime, origin: Origin, remote_regions: RemoteRegions | None = None
+    ) -> "ServiceStatus":
+        """Return the status of a service that Atlas shows."""
         return cls(
             id=service.id,
             status=service.status,
@@ -318,8 +345,8 @@ class ServiceStatus(StatusModel):
             private_link_service_resource_id=service.private_link_service_resource_id,
             service_attachment_names=service.service_attachment_names[:100] if service.status in READY else (),
             port_mapping_enabled=service.port_mapping_enabled,
-            supported_remote_regions=service.supported_remote_regions[:35],
-            requested_remote_regions=tuple(requested[:35]),
+            supported_remote_regions=service.supported_remote_regions,
+            remote_regions=remote_regions,
         )
 
 
@@ -359,11 +386,20 @@ class Registration(Creation):
 
     Attributes:
         confirmed: whether Atlas has shown the endpoint since; None: not yet.
+        deletion_requested_at: when Atlas accepted its deletion; None: the operator has not deleted it.
+        deleting: whether Atlas has shown since that it deletes it.
     """
 
     service_id: Word
     endpoint_id: Annotated[str, Field(max_length=300)]
     confirmed: bool | None = None
+    deletion_requested_at: Time | None = None
+    deleting: bool | None = None
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether the operator has deleted it."""
+        return self.deletion_requested_at is not None
 
     @property
     def entry(self) -> str:
@@ -376,16 +412,25 @@ class Registration(Creation):
 
 
 class DedicatedStatus(Status):
-    """The status of the kind."""
+    """The status of the kind.
+
+    Attributes:
+        service_creation: of a service that Atlas has not shown yet.
+    """
 
     service: ServiceStatus | None = None
+    service_creation: Creation | None = None
     endpoint: EndpointStatus | None = None
     registrations: Annotated[tuple[Registration, ...], Field(max_length=REGISTRATIONS)] = ()
 
     @property
     @override
     def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == State.DELETING
+        shown = self.endpoint
+        return shown is not None and (
+            shown.status == State.DELETING
+            or any(each.is_being_deleted and each.endpoint_id == shown.id for each in self.registrations)
+        )
 
     def registration(self, service_id: str, endpoint_id: str) -> Registration | None:
         """Return the registration of an endpoint for the resource, or None."""
@@ -394,8 +439,8 @@ class DedicatedStatus(Status):
 
     @property
     @override
-    def creation(self) -> Registration | None:
-        return next((each for each in self.registrations if not each.confirmed), None)
+    def creation(self) -> Creation | None:
+        return self.service_creation or next((each for each in self.registrations if not each.confirmed), None)
 
 
 class DedicatedPrivateEndpoint(Resource, frozen=True):
@@ -435,7 +480,8 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
     @property
     @override
     def may_be_in_atlas(self) -> bool:
-        return self.status.service is not None or bool(self.status.registrations)
+        status = self.status
+        return status.service is not None or status.service_creation is not None or bool(status.registrations)
 
     @property
     @override
@@ -456,7 +502,7 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
     @property
     @override
     def is_bound(self) -> bool:
-        return self.status.service is not None or bool(self.status.registrations)
+        return self.may_be_in_atlas
 
     @property
     @override

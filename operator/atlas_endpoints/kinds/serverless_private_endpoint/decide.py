@@ -9,7 +9,7 @@ contains the intention before the POST (see ``reconcile.creation``).
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
 from atlas_endpoints.atlas.errors import one_line
@@ -24,28 +24,23 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 )
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit, quoted
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Difference, State, Write, pace
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE
-from atlas_endpoints.reconcile.status import Cause, as_shown
+from atlas_endpoints.reconcile.status import Cause
+from atlas_endpoints.reconcile.waiting import OBSERVE, RESET_AFTER, deleting, since_shown, unknown, waiting, words
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
 REPLACE_FIRST, REPLACE_LAST = 60.0, 3600.0
 """Seconds between the reservation of an endpoint and that of the next one if it was lost; doubled each time."""
 
-RESET_AFTER = timedelta(hours=1)
-"""An endpoint that existed for so long is replaced at once, and the attempts begin again at 1."""
-
 DELETING = (
     "Atlas is deleting the endpoint, which cannot be stopped, and the operator sends nothing more. Delete this resource. If you"
     " need an endpoint, reserve another one and create a resource for it."
 )
-
-OBSERVE = "spec.managementPolicy is Observe, so the operator sends nothing"
 
 PROVIDER_ANEW = (
     "providerName is immutable: delete this resource, and create it again with providerName {0}. Atlas keeps the endpoint, unless"
@@ -80,11 +75,7 @@ def decide_deletion(facts: Facts) -> Decision:
 
 def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
     """Return since when an endpoint has been observed in its status."""
-    before = facts.resource.status.endpoint
-    now_shown = (as_shown(endpoint.id), as_shown(endpoint.status))
-    if before is not None and (before.id, before.status) == now_shown and before.status_since:
-        return before.status_since
-    return facts.now
+    return since_shown(facts.resource.status.endpoint, endpoint.id, endpoint.status, facts.now)
 
 
 def _present(facts: Facts, endpoint: Endpoint) -> Decision:
@@ -140,35 +131,38 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
     if new := found.by_treatment[Treatment.SEND]:
         message = f"The operator sends a change next: {_names(new)}."
         return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
+    since = status_since(facts, endpoint)
     match endpoint.status:
         case EndpointState.RESERVATION_REQUESTED:
-            return _waiting(Reason.RESERVATION_REQUESTED, "Atlas is reserving the endpoint.", found, facts, endpoint)
+            return waiting(
+                facts, Reason.RESERVATION_REQUESTED, "Atlas is reserving the endpoint.", since, found.differences
+            )
         case EndpointState.RESERVED if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in facts.desired:
             return _reserved_and_connected(found, facts, endpoint)
         case EndpointState.RESERVED:
             return _reserved(found, facts, endpoint)
         case EndpointState.INITIATING:
             message = "Atlas is connecting the endpoint." + _pending(found, facts)
-            return _waiting(Reason.INITIATING, message, found, facts, endpoint)
+            return waiting(facts, Reason.INITIATING, message, since, found.differences)
         case EndpointState.AVAILABLE | EndpointState.FAILED if _connects(found.lagging, facts):
             message = "Atlas accepted the change and has not started to connect the endpoint yet."
-            return _waiting(Reason.INITIATING, message, found, facts, endpoint)
+            return waiting(facts, Reason.INITIATING, message, since, found.differences)
         case EndpointState.AVAILABLE:
             return _available(found, facts)
         case EndpointState.FAILED:
             return State(Reason.ENDPOINT_FAILED, _failure(endpoint), _catch_up(found), found.differences)
         case EndpointState.DELETING:
-            return _waiting(Reason.DELETING, DELETING, found, facts, endpoint)
+            return waiting(facts, Reason.DELETING, DELETING, since, found.differences)
         case other:
-            message = f"Atlas reports {_unknown(other)}. The operator waits for another status. If it does not change, upgrade the operator."
-            return _waiting(Reason.PENDING, message, found, facts, endpoint)
+            message = f"Atlas reports {unknown(other)}. The operator waits for another status. If it does not change, upgrade the operator."
+            return waiting(facts, Reason.PENDING, message, since, found.differences)
 
 
 def _observing(facts: Facts, endpoint: Endpoint, found: Comparison) -> State | None:
     """Return the state of an endpoint that is only observed, where it differs from that of a managed one."""
     match endpoint.status:
         case EndpointState.FAILED:
-            message = f"Atlas reports that the endpoint failed; {OBSERVE}. Message from Atlas: {_error_text(endpoint)}"
+            message = f"Atlas reports that the endpoint failed; {OBSERVE}. Message from Atlas: {words(endpoint.error_message)}"
             return State(Reason.ENDPOINT_FAILED, message, NoRequeue(), found.differences)
         case EndpointState.RESERVED | EndpointState.INITIATING | EndpointState.AVAILABLE if found.differences:
             return State(
@@ -295,18 +289,7 @@ def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
 
 
 def _deleting(facts: Facts, endpoint: Endpoint) -> Decision:
-    since = status_since(facts, endpoint)
-    elapsed = facts.now - since
-    if elapsed >= facts.provisioning_timeout:
-        message = (
-            "Atlas has not deleted the endpoint within spec.provisioningTimeout. The operator continues to check. Ask MongoDB"
-            f" support. {REMEDY_WHILE_DELETING}"
-        )
-        state = State(Reason.DELETION_BLOCKED, message, RequeueAfter(pace(elapsed)))
-    else:
-        message = "Atlas is deleting the endpoint. The resource is removed when the endpoint no longer exists."
-        state = State(Reason.DELETING, message, RequeueAfter(pace(elapsed)))
-    return Decision(state, seen=endpoint)
+    return Decision(deleting(facts, "the endpoint", status_since(facts, endpoint)), seen=endpoint)
 
 
 def _delete_marked(facts: Facts) -> Decision:
@@ -416,7 +399,7 @@ def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint)
     seen, confirmed_at = status_since(facts, endpoint), facts.baseline.confirmed_at
     message = "Atlas accepted the ID of the private endpoint and has not started to connect it yet."
     since = max(seen, confirmed_at or seen)
-    return _waiting(Reason.INITIATING, message, found, facts, endpoint, since=since)
+    return waiting(facts, Reason.INITIATING, message, since, found.differences)
 
 
 def _not_as_desired(found: Comparison, facts: Facts) -> State:
@@ -456,12 +439,8 @@ def _not_shown_yet(settling: Sequence[Difference], found: Comparison) -> State:
     return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
 
 
-def _error_text(endpoint: Endpoint) -> str:
-    return one_line(endpoint.error_message or "", limit=500) or "no message"
-
-
 def _failure(endpoint: Endpoint) -> str:
-    text = _error_text(endpoint)
+    text = words(endpoint.error_message)
     if not endpoint.endpoint_service_name:
         return (
             "Atlas could not reserve the endpoint, so nothing can connect to it. Reserve another one in Atlas, and name it in a"
@@ -470,36 +449,6 @@ def _failure(endpoint: Endpoint) -> str:
     return (
         f"Atlas reports that the endpoint failed. Fix the cause. Then change spec.cloudProviderEndpointId, or {FORCE} to"
         f" send the same values again. Message from Atlas: {text}"
-    )
-
-
-def _waiting(  # noqa: PLR0917  # what a State is made of
-    reason: Reason,
-    message: str,
-    found: Comparison,
-    facts: Facts,
-    endpoint: Endpoint,
-    since: datetime | None = None,
-) -> State:
-    """Return a state that waits for Atlas, with growing intervals, until the provisioning timeout."""
-    elapsed = facts.now - (since or status_since(facts, endpoint))
-    left = facts.provisioning_timeout - elapsed
-    if left <= timedelta(0):
-        return State(
-            Reason.PROVISIONING_TIMEOUT,
-            f"{message} It has taken longer than spec.provisioningTimeout. The operator continues to check, and the resource"
-            " recovers when Atlas continues. If it does not, ask MongoDB support.",
-            NoRequeue(),
-            found.differences,
-        )
-    return State(reason, message, RequeueAfter(min(pace(elapsed), left.total_seconds())), found.differences)
-
-
-def _unknown(status: str | None) -> str:
-    return (
-        f"the status {one_line(status, limit=100)!r}, which this version of the operator does not support"
-        if status
-        else "no status"
     )
 
 

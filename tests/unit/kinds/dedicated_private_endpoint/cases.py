@@ -7,6 +7,7 @@ and `Views` one for each thing that ``expect`` can ask for. Without a name, both
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -218,11 +219,37 @@ class Actions:
 
         setattr(self.atlas, "after" if how == "answer" else "before", fails)
 
+    def accept(self, call: str, _: str) -> None:
+        """Answer such calls with success; the first takes effect only with ``late``, the others never; a LIST is empty."""
+        self._late.clear()
+
+        def accepts(request: Request) -> Any | None:
+            if name_of(request) != call:
+                return None
+            self._late.append(request)
+            if call == "LIST":
+                return []
+            shown = json.loads(self.atlas.simulator.world.projects[PROJECT].listings["AWS"].page())
+            return shown[0] if request.method == "PATCH" else {}
+
+        self.atlas.accepted = accepts
+
+    def refuse(self, answer: Mapping[str, Any] | None, _: str) -> None:
+        """Refuse such calls; ``null``: none any more."""
+        body = json.dumps({"error": 400, "detail": "no", **(answer or {})}).encode()
+
+        def refuses(request: Request) -> None:
+            if answer is not None and name_of(request) == answer["call"]:
+                raise self.atlas.refusal(request, answer.get("error", 400), body)
+
+        self.atlas.before = refuses
+
     def once_intended(self, document: Mapping[str, Any], _: str) -> None:
-        """Put a service once a status says that an endpoint is about to be registered."""
+        """Put a service once a status says that something is about to be created."""
 
         def written() -> None:
-            if any(each["status"].get("registrations") for each in self.cluster.objects.values()):
+            statuses = [each["status"] for each in self.cluster.objects.values()]
+            if any(each.get("registrations") or each.get("serviceCreation") for each in statuses):
                 self.cluster.written = lambda: None
                 self.service(document, "")
 
@@ -230,7 +257,8 @@ class Actions:
 
     def late(self, _: object, __: str) -> None:
         """Let the late calls arrive."""
-        for request in self._late:
+        self.atlas.accepted = lambda _: None
+        for request in self._late[:1]:
             self.atlas.perform(request)
         self._late.clear()
 
@@ -350,8 +378,8 @@ class Views:
         assert [reason for name, reason, _ in self._actions.observer.events if name == self._name] == reasons
 
     def event_says(self, words: Sequence[str]) -> None:
-        message = self._actions.observer.events[-1][2]
-        assert [each for each in words if each not in message] == [], message
+        found = [message for name, _, message in self._actions.observer.events if name == self._name]
+        assert [each for each in words if not any(each in message for message in found)] == [], found
 
     def outputs(self, expected: Mapping[str, Mapping[str, str] | None]) -> None:
         """The data of ConfigMaps by name, as far as they are named; ``None``: there is none."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atlas_endpoints.atlas.errors import UpdateRejectedError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, PrivateStrings, Service
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Connected, Endpoint, PrivateStrings, Service
 
 ANSWERS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "testdata" / "answers.yaml").read_text("utf-8"))
 PROJECT, SERVICE = "32b6e34b3d91647abb20e7b8", "5f7cac1adf5d6c6306f4b283"
@@ -302,13 +302,14 @@ def test_the_documented_private_strings_are_read_by_the_endpoint() -> None:
     strings = atlas.private_strings("orders", {"name": "orders", **ANSWERS["docs-cluster-private-endpoint-strings"]})
     assert strings is not None
     (found,) = strings
-    assert found.endpoint_ids == {identifier}
-    assert found.region == "US_EAST_1"
+    connected = Connected(identifier, "AWS", "US_EAST_1")
+    assert found.endpoints == (connected,)
     assert found.srv == "mongodb+srv://cluster1-pl-0.uzgh6.example.net"
     assert (found.standard or "").startswith("mongodb://pl-0-us-east-1.uzgh6.example.net:1024,")
     assert found.srv_shard_optimized is None
-    assert atlas.strings_for(identifier.upper(), (found,)) is found
-    assert atlas.strings_for(VPCE, (found,)) is None
+    assert atlas.strings_for(Connected(identifier.upper(), "AWS"), (found,)) == (found, connected)
+    assert atlas.strings_for(Connected(identifier, "AZURE"), (found,)) is None
+    assert atlas.strings_for(Connected(VPCE, "AWS"), (found,)) is None
 
 
 PRIVATE = {"endpoints": [{"endpointId": VPCE, "region": "EU_WEST_1"}]}
@@ -320,13 +321,13 @@ PRIVATE = {"endpoints": [{"endpointId": VPCE, "region": "EU_WEST_1"}]}
         pytest.param(
             PRIVATE | {"srvShardOptimizedConnectionString": "mongodb+srv://a-pl-0-lb.example.net/?x=1"},
             PrivateStrings(
-                frozenset({VPCE}), "EU_WEST_1", srv_shard_optimized="mongodb+srv://a-pl-0-lb.example.net/?x=1"
+                (Connected(VPCE, None, "EU_WEST_1"),), srv_shard_optimized="mongodb+srv://a-pl-0-lb.example.net/?x=1"
             ),
             id="one of the three",
         ),
         pytest.param(
             {"endpoints": [{"endpointId": VPCE}, {"endpointId": AZURE_ID}], "srvConnectionString": "mongodb+srv://a"},
-            PrivateStrings(frozenset({VPCE, AZURE_ID}), srv="mongodb+srv://a"),
+            PrivateStrings((Connected(VPCE), Connected(AZURE_ID)), srv="mongodb+srv://a"),
             id="two endpoints",
         ),
         pytest.param(PRIVATE, None, id="no string"),

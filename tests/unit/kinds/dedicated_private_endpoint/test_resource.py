@@ -11,6 +11,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedStatus,
     EndpointStatus,
     Registration,
+    RemoteRegions,
     ServiceStatus,
     entry_of,
     gcp_endpoints_text,
@@ -254,8 +255,9 @@ def test_service_attachments_are_shown_when_they_are_complete(status: str, shown
 
 def test_remote_regions_are_cut_to_what_a_status_may_hold() -> None:
     service = Service(id=SERVICE, supported_remote_regions=("R" * 2000,) * 60)
-    found = ServiceStatus.of(service, NOON, "Adopted", ["R" * 2000] * 60)
-    for regions in (found.supported_remote_regions, found.requested_remote_regions):
+    added = RemoteRegions(added=("R" * 2000,) * 60)
+    found = ServiceStatus.of(service, NOON, "Adopted", added)
+    for regions in (found.supported_remote_regions, added.added):
         assert (len(regions), len(regions[0])) == (35, 1024)
 
 

@@ -1,0 +1,196 @@
+"""Decide about the endpoint service of a region, which all resources of the region share. Pure.
+
+Atlas has one service for each region of a project, on GCP one for each way of mapping ports. It is INITIATING, then AVAILABLE
+(earlier: WAITING_FOR_USER), also without endpoints; FAILED and DELETING at any time. Source: the Atlas Admin API, "Private
+Endpoint Services"; recorded answers.
+
+A service is deleted with the last resource that shares it, if a resource's own POST created it and Atlas shows no endpoint
+in it. Atlas refuses a second POST for the same region.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from atlas_endpoints.controller.cache import status_of
+from atlas_endpoints.controller.requeue import RequeueAfter
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
+from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
+    NEW_SERVICE,
+    DedicatedPrivateEndpoint,
+    Origin,
+    ServiceStatus,
+)
+from atlas_endpoints.reconcile.creation import may_arrive_for
+from atlas_endpoints.reconcile.facts import Facts as AnyFacts
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.resource import FORCE, part
+from atlas_endpoints.reconcile.status import Cause, Finding, as_shown
+from atlas_endpoints.reconcile.waiting import OBSERVE, since_shown, unknown, waiting, words
+
+Facts: TypeAlias = AnyFacts[DedicatedPrivateEndpoint]
+
+
+class ServiceReason(StrEnum):
+    """Reasons of ``ServiceReady``."""
+
+    READY = "Ready"
+    NOT_READY = "NotReady"
+    NOT_FOUND = "NotFound"
+
+
+def service_of(facts: Facts) -> Service | None:
+    """Return the endpoint service of the resource's region: the recorded one, if Atlas still shows it.
+
+    That one, and the one that was just created, are known by their ids: Atlas may spell a region as nobody knows.
+    """
+    spec, known, done = facts.resource.spec, facts.resource.status.service, facts.done
+    if done is not None and isinstance(done.answer, Service) and done.write.request.operation == atlas.CREATE:
+        return done.answer
+    recorded = None if known is None else facts.view.value(known.id)
+    if isinstance(recorded, Service):
+        return recorded
+    found = [
+        seen.value
+        for _, seen in sorted(facts.view.entries.items())
+        if isinstance(seen.value, Service)
+        and same_region(spec.provider_name, seen.value.region_name, spec.region)
+        and (spec.provider_name != "GCP" or bool(seen.value.port_mapping_enabled) is not spec.is_legacy)
+    ]
+    lasting = (each for each in found if each.status != ServiceState.DELETING)
+    return next(lasting, None) or next(iter(found), None)
+
+
+def origin_of(facts: Facts, service: Service) -> Origin:
+    """Return whether a resource created the service: this one or one that shares it; else it counts as adopted.
+
+    One that appears soon after the intention to create it, when a LIST had shown none, is the result of that POST.
+    """
+    done, status = facts.done, facts.resource.status
+    if done is not None and done.write.request.operation == atlas.CREATE and done.outcome is WriteOutcome.CONFIRMED:
+        return "Created"
+    if is_known(facts, service) and status.service is not None and status.service.origin == "Created":
+        return "Created"
+    if not facts.unsent and may_arrive_for(status.service_creation, facts.now) > 0:
+        return "Created"
+    others = (part(status_of(each), "service") for each in facts.sharers(service.id))
+    return "Created" if any(each.get("origin") == "Created" for each in others) else "Adopted"
+
+
+def is_known(facts: Facts, service: Service) -> bool:
+    """Return whether it is the service in the status."""
+    known = facts.resource.status.service
+    return known is not None and known.id == as_shown(service.id)
+
+
+def readiness(service: Service | None) -> Finding:
+    """Return the content of ``ServiceReady``."""
+    if service is None:
+        return Finding("False", ServiceReason.NOT_FOUND, "Atlas has no endpoint service for this region.")
+    if service.status in READY:
+        return Finding("True", ServiceReason.READY, "The endpoint service takes endpoints.")
+    shown = f"is {service.status}" if service.status in set(ServiceState) else f"has {unknown(service.status)}"
+    return Finding("False", ServiceReason.NOT_READY, f"The endpoint service {shown}.")
+
+
+def shown_in_status(facts: Facts, service: Service) -> ServiceStatus:
+    """Return what the status shows of a service."""
+    return ServiceStatus.of(service, service_since(facts, service), origin_of(facts, service))
+
+
+def service_since(facts: Facts, service: Service) -> datetime:
+    """Return since when the service has been observed in its status."""
+    return since_shown(facts.resource.status.service, service.id, service.status, facts.now)
+
+
+def without_service(facts: Facts) -> Decision:
+    """Decide about a region without an endpoint service."""
+    spec, status = facts.resource.spec, facts.resource.status
+    region = f"{spec.provider_name} region {spec.region}"
+    own = {"service": None, "endpoint": None}
+    if facts.policy == "Observe":
+        message = f"Atlas has no endpoint service for {region}; {OBSERVE}."
+        return Decision(State(Reason.ENDPOINT_NOT_FOUND, message), own=own, none_created=True)
+    searched = f"Atlas may be creating the endpoint service of {region}. The operator looks for it before it asks for it again."
+    if facts.uncertain:
+        return Decision(State(Reason.SERVICE_INITIATING, searched, RequeueAfter(POLL_FIRST)), own=own)
+    is_lost = status.service is not None and status.applied is not None and not _vanished_by_deletion(facts)
+    if is_lost and spec.drift_policy != "Correct" and not facts.forced:
+        message = (
+            f"The endpoint service of {region} no longer exists in Atlas, and spec.driftPolicy is Report. To create it"
+            f" again, set spec.driftPolicy to Correct, or {FORCE}. Its coordinates will be other ones."
+        )
+        return Decision(State(Reason.DRIFTED, message), none_created=True)
+    endpoint_id = facts.resource.endpoint_id
+    follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
+    creates = Creates(
+        NEW_SERVICE,
+        1,
+        Reason.SERVICE_INITIATING,
+        intended=f"The operator creates the endpoint service of {region}{follows}.",
+        searched=searched,
+        planned=f"creates the endpoint service of {region}{follows}",
+    )
+    request = atlas.creation_of(
+        facts.scope.project_id,
+        spec.provider_name,
+        spec.region,
+        port_mapping=None if spec.provider_name != "GCP" else not spec.is_legacy,
+    )
+    cause = Cause.DRIFT if is_lost else Cause.FIRST_CONTACT
+    write = Write(request, cause, touches=(facts.resource.written_as,), creates=creates)
+    return Decision(
+        State(creates.reason, creates.intended, RequeueAfter(POLL_FIRST)), write, own=own, none_created=True
+    )
+
+
+def _vanished_by_deletion(facts: Facts) -> bool:
+    """Return whether the service may be gone because the operator deleted its last endpoint, to register it again."""
+    known = facts.resource.status.service
+    return known is not None and any(
+        each.service_id == known.id and each.deletion_requested_at is not None
+        for each in facts.resource.status.registrations
+    )
+
+
+def not_ready(facts: Facts, service: Service) -> Decision:
+    """Decide about a service that takes no endpoints (yet)."""
+    since = service_since(facts, service)
+    match service.status:
+        case ServiceState.INITIATING:
+            message = "Atlas is creating the endpoint service. This takes a few minutes."
+            return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
+        case ServiceState.DELETING:
+            follows = f"; {OBSERVE}" if facts.policy == "Observe" else ". The operator creates another one afterwards"
+            message = f"Atlas is deleting the endpoint service{follows}."
+            return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
+        case ServiceState.FAILED:
+            return _failed(facts, service)
+        case other:
+            message = (
+                f"Atlas reports {unknown(other)}, for the endpoint service. The operator waits for another status."
+            )
+            return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
+
+
+def _failed(facts: Facts, service: Service) -> Decision:
+    may_delete = origin_of(facts, service) == "Created" and not service.endpoint_ids
+    remedy = "Delete it in Atlas when nothing uses it; then the operator creates another one."
+    if facts.policy == "Observe":
+        remedy = f"Nothing is changed: {OBSERVE}."
+    elif may_delete:
+        remedy = f"To delete it and create another one, {FORCE}."
+    message = f"The endpoint service failed. {remedy} Message from Atlas: {words(service.error_message)}"
+    write = None
+    if may_delete and facts.forced and facts.policy != "Observe":
+        write = deletion_of(facts, service, Cause.FORCED)
+    return Decision(State(Reason.SERVICE_FAILED, message), write)
+
+
+def deletion_of(facts: Facts, service: Service, cause: Cause | None) -> Write:
+    """Return the write that deletes the service."""
+    request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.provider_name, service.id)
+    return Write(request, cause, touches=(service.id, facts.resource.written_as))

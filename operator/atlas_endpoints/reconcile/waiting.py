@@ -1,0 +1,80 @@
+"""States of a resource that waits for Atlas, and the texts in them. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.controller.requeue import RequeueAfter
+from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
+from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.kind import Difference, State, pace
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.status import as_shown
+
+OBSERVE = "spec.managementPolicy is Observe, so the operator sends nothing"
+
+RESET_AFTER = timedelta(hours=1)
+"""What existed for so long and is lost is created again at once, and the attempts begin again at 1."""
+
+
+class Shown(Protocol):
+    """What a status shows of an entry."""
+
+    @property
+    def id(self) -> str | None:
+        """Its id, as shown."""
+
+    @property
+    def status(self) -> str | None:
+        """Its status, as shown."""
+
+    @property
+    def status_since(self) -> datetime | None:
+        """When the operator first observed this status."""
+
+
+def since_shown(before: Shown | None, id_: str, status: str | None, now: datetime) -> datetime:
+    """Return since when an entry has been observed in its status, given what the status of the resource shows."""
+    if before is None or before.status_since is None:
+        return now
+    return before.status_since if (before.id, before.status) == (as_shown(id_), as_shown(status)) else now
+
+
+def waiting(
+    facts: Facts[Any], reason: Reason, message: str, since: datetime, differences: tuple[Difference, ...] | None = None
+) -> State:
+    """Return a state that Atlas is to leave by itself, with growing intervals, until the provisioning timeout."""
+    elapsed = facts.now - since
+    left = facts.provisioning_timeout - elapsed
+    if left <= timedelta(0):
+        message = (
+            f"{message} It has taken longer than spec.provisioningTimeout. The operator continues to check, and the resource"
+            " recovers when Atlas continues. If it does not, ask MongoDB support."
+        )
+        return State(Reason.PROVISIONING_TIMEOUT, message, RequeueAfter(facts.interval.total_seconds()), differences)
+    return State(reason, message, RequeueAfter(min(pace(elapsed), left.total_seconds())), differences)
+
+
+def deleting(facts: Facts[Any], what: str, since: datetime) -> State:
+    """Return the state of a deleted resource while Atlas deletes ``what``, or has not done so in time."""
+    elapsed = facts.now - since
+    if elapsed >= facts.provisioning_timeout:
+        message = (
+            f"Atlas has not deleted {what} within spec.provisioningTimeout. The operator continues to check. Ask MongoDB"
+            f" support. {REMEDY_WHILE_DELETING}"
+        )
+        return State(Reason.DELETION_BLOCKED, message, RequeueAfter(pace(elapsed)))
+    message = f"Atlas is deleting {what}. The resource is removed when it no longer exists."
+    return State(Reason.DELETING, message, RequeueAfter(pace(elapsed)))
+
+
+def words(text: str | None) -> str:
+    """Return Atlas's message for people."""
+    return one_line(text or "", limit=500) or "no message"
+
+
+def unknown(status: str | None) -> str:
+    """Return a status that the operator does not know, for people."""
+    if not status:
+        return "no status"
+    return f"the status {one_line(status, limit=100)!r}, which this version of the operator does not support"
