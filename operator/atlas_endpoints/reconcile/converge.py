@@ -98,7 +98,7 @@ class Converger:
         self._settle(facts)
         self._ports.limiter.release(resource.key)
         for left in decision.left:
-            self._ports.record(resource.named, events.left_connected(left))
+            self._ports.record(resource.named, events.left_connected(self._kind.called(left)))
         if write is None:
             return summarize.of_decision(self._kind, facts, decision)
         if write.surplus is None:
@@ -174,7 +174,7 @@ class Converger:
             return self.failed(facts, error, own=self._kind.not_created(facts, creates.name))
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
-            self._ports.record(resource.named, events.created_too_late(entry))
+            self._ports.record(resource.named, events.created_too_late(self._kind.called(entry)))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     def _intend(self, facts: Facts[Any], decision: Decision, creates: Creates, attempt: int) -> Outcome:

@@ -3,6 +3,7 @@
 Every message says how to remove the resource, and no entry is left behind without an Event.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -17,7 +18,7 @@ from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.events import Event, EventReason, new_event, retained
+from atlas_endpoints.reconcile.events import Event, EventReason, listed, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, State, WriteOutcome
@@ -110,7 +111,8 @@ class Finisher:
         if FINALIZER not in finalizers_of(body):
             return status_unchanged(generation, NoRequeue())
         try:
-            release = decide_by_metadata(ObjectMeta.parse(body), kind.entry_of(body), deleting=deleting)
+            things = kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))
+            release = decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
             if release is not None:
                 return self._release(body, generation, release.event)
             resource = kind.resource.parse(body, now=attempt.now)
@@ -118,7 +120,7 @@ class Finisher:
             policy = await self._policy(resource)
         except (InvalidSpecError, UnreadableError) as error:
             return blocked_by(error, attempt)
-        match decide(resource, policy, writes=self._ports.writes):
+        match decide(resource, policy, things, writes=self._ports.writes):
             case Release(event):
                 return self._release(body, generation, event)
             case str(message):
@@ -271,7 +273,8 @@ class Finisher:
             gone |= {uid_of(each) for each in others if key_of(each) == claim.key}
         if isinstance(claim, Owner):
             owner = claim.named_for(resource.metadata.namespace)
-            return self._release(resource.named, resource.generation, handed_over(resource, entry, owner))
+            event = handed_over(resource, self._kind.called(entry), owner)
+            return self._release(resource.named, resource.generation, event)
         if claim is None:
             return None
         state = waiting_for_proof()
@@ -285,7 +288,7 @@ class Finisher:
     def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
         """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
         resource, generation = facts.resource, facts.generation
-        if (event := orphaned(resource, error)) is not None:
+        if (event := orphaned(self._kind.in_atlas(resource.status, resource.entry), error)) is not None:
             return self._release(resource.named, generation, event)
         if (outcome := unrelated(error, generation)) is not None:
             return outcome
@@ -301,39 +304,42 @@ class Finisher:
         return replace(status_unchanged(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
-def decide_by_metadata(metadata: ObjectMeta, entry: str | None, *, deleting: bool) -> Release | None:
+def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting: bool) -> Release | None:
     """Return the decision of the annotations, even if the spec is invalid; None: they do not decide.
+
+    Args:
+        things: what Atlas has for the resource, as people call it.
 
     Raises:
         InvalidSpecError: an annotation is invalid.
     """
     if metadata.is_force_finalized:
-        note = retained(entry, "the annotation atlas-endpoints.dev/force-finalize is true", deleting=deleting)
+        note = retained(things, "the annotation atlas-endpoints.dev/force-finalize is true", deleting=deleting)
         return Release(new_event(EventReason.FORCE_FINALIZED, note, action="Delete"))
     if metadata.skips:
-        return _retained(entry, f"the annotation {metadata.skips[0]} is skip", deleting=deleting)
+        return _retained(things, f"the annotation {metadata.skips[0]} is skip", deleting=deleting)
     if metadata.deletion_policy == "Retain":
-        return _retained(entry, "an annotation sets the deletion policy to Retain", deleting=deleting)
+        return _retained(things, "an annotation sets the deletion policy to Retain", deleting=deleting)
     return None
 
 
-def decide(resource: Resource, policy: DeletionPolicy, *, writes: bool) -> Release | str | None:
+def decide(resource: Resource, policy: DeletionPolicy, things: Sequence[str], *, writes: bool) -> Release | str | None:
     """Return the decision for a resource whose annotations do not decide alone.
 
     Returns:
         A release; or the message why the resource is kept until somebody acts; or None: delete the entry, unless
             another resource needs it.
     """
-    entry, spec, deleting = resource.entry, resource.spec, resource.status.is_being_deleted
+    spec, deleting = resource.spec, resource.status.is_being_deleted
     if not resource.may_be_in_atlas:
         return Release(None)
     if policy == "Retain":
-        return _retained(entry, "its deletion policy is Retain", deleting=deleting)
+        return _retained(things, "its deletion policy is Retain", deleting=deleting)
     if spec.management_policy != "Manage":
-        return _retained(entry, f"spec.managementPolicy is {spec.management_policy}", deleting=deleting)
+        return _retained(things, f"spec.managementPolicy is {spec.management_policy}", deleting=deleting)
     if not resource.is_owner:
         why = "the resource took it over from an earlier resource, and spec.endpointId does not name it"
-        return _retained(entry, why, deleting=deleting)
+        return _retained(things, why, deleting=deleting)
     if spec.suspend:
         return _kept("The resource is suspended", "Set spec.suspend to false.", deleting=deleting)
     if not writes:
@@ -358,13 +364,13 @@ def deleted(message: str) -> Event:
     return new_event(EventReason.ENDPOINT_DELETED, message, action="Delete")
 
 
-def handed_over(resource: Resource, entry: str, owner: str) -> Event:
+def handed_over(resource: Resource, called: str, owner: str) -> Event:
     """Return the Event of an entry that stays because another resource owns it."""
-    note = retained(entry, f"{owner} also uses it", deleting=resource.status.is_being_deleted)
+    note = retained((called,), f"{owner} also uses it", deleting=resource.status.is_being_deleted)
     return new_event(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
 
 
-def orphaned(resource: Resource, error: AtlasError) -> Event | None:
+def orphaned(things: Sequence[str], error: AtlasError) -> Event | None:
     """Return the Event of an entry that can no longer be deleted; None: it can.
 
     An answer to these credentials alone (401, 403) is no proof.
@@ -372,8 +378,9 @@ def orphaned(resource: Resource, error: AtlasError) -> Event | None:
     applies_to_all = error.http_status is not None and error.http_status not in UNAUTHORIZED
     if error.reason not in PARENT_GONE or not applies_to_all:
         return None
-    what = f"Endpoint {resource.entry}" if resource.entry else "The endpoint, if there was one,"
-    note = f"{what} was not deleted and cannot be deleted: {error.explanation.worded(ORPHANED)}"
+    what = listed(things) or "The endpoint, if there was one,"
+    were = "were" if len(things) > 1 else "was"
+    note = f"{what} {were} not deleted and cannot be deleted: {error.explanation.worded(ORPHANED)}"
     return new_event(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
 
 
@@ -485,8 +492,8 @@ def _own_policy(resource: Resource) -> DeletionPolicy | None:
     return resource.metadata.deletion_policy or resource.spec.deletion_policy
 
 
-def _retained(entry: str | None, why: str, *, deleting: bool) -> Release:
-    return Release(new_event(EventReason.ENDPOINT_RETAINED, retained(entry, why, deleting=deleting), action="Delete"))
+def _retained(things: Sequence[str], why: str, *, deleting: bool) -> Release:
+    return Release(new_event(EventReason.ENDPOINT_RETAINED, retained(things, why, deleting=deleting), action="Delete"))
 
 
 def _kept(why: str, remedy: str, *, deleting: bool) -> str:

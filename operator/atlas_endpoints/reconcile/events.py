@@ -86,23 +86,34 @@ def discarded(write: Write) -> Event:
     return new_event(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 
-def left_connected(entry: str) -> Event:
+def left_connected(called: str) -> Event:
     """Return the Event of a surplus entry that stays because somebody has connected it."""
     why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
-    return new_event(EventReason.ENDPOINT_RETAINED, retained(entry, why), action="Create")
+    return new_event(EventReason.ENDPOINT_RETAINED, retained((called,), why), action="Create")
 
 
-def created_too_late(entry: str) -> Event:
+def created_too_late(called: str) -> Event:
     """Return the Event of an entry that was created while its resource was deleted."""
     why = "it was reserved while its resource was being deleted"
-    return new_event(EventReason.ENDPOINT_RETAINED, retained(entry, why), action="Create")
+    return new_event(EventReason.ENDPOINT_RETAINED, retained((called,), why), action="Create")
 
 
-def retained(entry: str | None, why: str, *, deleting: bool = False) -> str:
-    """Return a text about an entry for which nothing (more) is sent."""
-    what = f"Endpoint {entry}" if entry else "An endpoint that may have been reserved"
-    stays = "is being deleted by Atlas, which cannot be stopped" if deleting else "stays in Atlas"
-    return f"{what} {stays}: {why}."
+def retained(things: Sequence[str], why: str, *, deleting: bool = False) -> str:
+    """Return a text about what is in Atlas and for which nothing (more) is sent; the first may be ``deleting``."""
+    if not deleting or not things:
+        return f"{listed(things) or 'An endpoint that may have been reserved'} {_stays(things)}: {why}."
+    first, *others = things
+    rest = f". {listed(others)} {_stays(others)}" if others else ""
+    return f"{first} is being deleted by Atlas, which cannot be stopped{rest}: {why}."
+
+
+def listed(things: Sequence[str]) -> str:
+    """Return a list of what people call things, such as ``Endpoint a and endpoint b``."""
+    return " and ".join(each if number == 0 else each[:1].lower() + each[1:] for number, each in enumerate(things))
+
+
+def _stays(things: Sequence[str]) -> str:
+    return "stay in Atlas" if len(things) > 1 else "stays in Atlas"
 
 
 def diff(differences: Iterable[Difference]) -> str:

@@ -225,6 +225,14 @@ class Kind(ABC, Generic[R]):
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
         """Return the entries that a status shows: the resource's credentials have reached them."""
 
+    def called(self, entry: str) -> str:
+        """Return what people call an entry, at the beginning of a sentence."""
+        return f"Endpoint {entry}"
+
+    def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:  # noqa: ARG002  # for kinds that have more
+        """Return what Atlas has for a resource, as people call it; what Atlas may be deleting comes first."""
+        return () if entry is None else (self.called(entry),)
+
     @abstractmethod
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
         """Return the name of the scope in a spec."""

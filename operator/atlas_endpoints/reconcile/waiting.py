@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.controller.requeue import RequeueAfter
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Difference, State, pace
@@ -51,7 +51,7 @@ def waiting(
             f"{message} It has taken longer than spec.provisioningTimeout. The operator continues to check, and the resource"
             " recovers when Atlas continues. If it does not, ask MongoDB support."
         )
-        return State(Reason.PROVISIONING_TIMEOUT, message, RequeueAfter(facts.interval.total_seconds()), differences)
+        return State(Reason.PROVISIONING_TIMEOUT, message, NoRequeue(), differences)
     return State(reason, message, RequeueAfter(min(pace(elapsed), left.total_seconds())), differences)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.controller.requeue import RequeueAfter, doubled
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, doubled
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service, entry_name
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as EndpointState
@@ -136,6 +136,9 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
     stays = all(each is mine and not each.is_being_deleted for each in known)
     is_settled = endpoint.status == EndpointState.AVAILABLE and decision.write is None and stays
     own = {"registrations": confirmed, **decision.own}
+    if isinstance(decision.state.requeue, NoRequeue):  # a LIST does not show the status of an endpoint
+        state = replace(decision.state, requeue=RequeueAfter(until_next_look(facts)))
+        decision = replace(decision, state=state)
     return replace(decision, seen=endpoint, own=own, looks=(Look(entry, is_settled), *decision.looks))
 
 

@@ -137,6 +137,20 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
         return (service,) if endpoint is None else (service, entry_name(service, endpoint))
 
     @override
+    def called(self, entry: str) -> str:
+        service, endpoint = parts_of(entry)
+        return f"Endpoint service {service}" if endpoint is None else f"Endpoint {endpoint}"
+
+    @override
+    def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:
+        entries = [*(each.entry for each in status.registrations), *([] if entry is None else [entry])]
+        by_name = {each.casefold(): each for each in entries}
+        shown = None if status.endpoint is None else status.endpoint.id
+        endpoints = sorted(by_name.values(), key=lambda each: parts_of(each)[1] != shown)
+        services = [] if status.service is None else [status.service.id]
+        return tuple(self.called(each) for each in [*endpoints, *services])
+
+    @override
     def recorded_in(self, status: Mapping[str, Any]) -> str | None:
         found: str | None = part(status, "service").get("id")
         return found

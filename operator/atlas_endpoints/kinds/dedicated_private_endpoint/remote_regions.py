@@ -13,7 +13,7 @@ from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import RemoteRegions
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, RemoteRegions
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
 from atlas_endpoints.reconcile.compare import SETTLE
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, State, Write, WriteOutcome
@@ -84,9 +84,9 @@ def recorded(facts: Facts, service: Service) -> RemoteRegions:
             case _:
                 pass
     return RemoteRegions(
-        added=tuple(sorted(added & (shown | wanted))),
+        added=tuple(sorted(added & (shown | wanted)))[:REGIONS],
         sent_at=sent_at,
-        refused=tuple(sorted(refused)),
+        refused=tuple(sorted(refused))[:REGIONS],
         error_message=error if refused else None,
     )
 

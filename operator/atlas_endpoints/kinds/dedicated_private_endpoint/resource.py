@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
@@ -282,12 +282,10 @@ class Spec(EndpointSpec):
             yield "cloudProviderEndpointId", _ID_MISSING
 
 
-_Regions = Annotated[
-    tuple[Shown, ...],
-    BeforeValidator(lambda value: value[:35] if isinstance(value, list | tuple) else value),
-    Field(max_length=35),
-]
-"""Atlas permits 35; a tenant may have written more."""
+REGIONS = 35
+"""Regions that Atlas permits."""
+
+_Regions = Annotated[tuple[Shown, ...], Field(max_length=REGIONS)]
 
 
 class RemoteRegions(StatusModel):
@@ -345,7 +343,7 @@ class ServiceStatus(StatusModel):
             private_link_service_resource_id=service.private_link_service_resource_id,
             service_attachment_names=service.service_attachment_names[:100] if service.status in READY else (),
             port_mapping_enabled=service.port_mapping_enabled,
-            supported_remote_regions=service.supported_remote_regions,
+            supported_remote_regions=service.supported_remote_regions[:REGIONS],
             remote_regions=remote_regions,
         )
 

@@ -11,7 +11,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedStatus,
     EndpointStatus,
     Registration,
-    RemoteRegions,
     ServiceStatus,
     entry_of,
     gcp_endpoints_text,
@@ -255,10 +254,8 @@ def test_service_attachments_are_shown_when_they_are_complete(status: str, shown
 
 def test_remote_regions_are_cut_to_what_a_status_may_hold() -> None:
     service = Service(id=SERVICE, supported_remote_regions=("R" * 2000,) * 60)
-    added = RemoteRegions(added=("R" * 2000,) * 60)
-    found = ServiceStatus.of(service, NOON, "Adopted", added)
-    for regions in (found.supported_remote_regions, added.added):
-        assert (len(regions), len(regions[0])) == (35, 1024)
+    found = ServiceStatus.of(service, NOON, "Adopted").supported_remote_regions
+    assert (len(found), len(found[0])) == (35, 1024)
 
 
 def test_a_status_of_another_version_is_read_as_far_as_it_is_readable() -> None:
