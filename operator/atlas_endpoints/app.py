@@ -85,7 +85,7 @@ class Operator:
             namespaces=NamespaceReader(api, self._clock.monotonic),
             targets=ReferenceReader(api, settings.reference_kinds, self._clock.monotonic),
             config_maps=ConfigMapWriter(api, write_within=self._write_within),
-            observer=StatusObserver(metrics, self._events, self._clock.now),
+            observer=StatusObserver(metrics, self._events, self._clock.now, {each.names.kind: each for each in kinds}),
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
             around=tracing.around if tracing is not None else lambda run: run,

@@ -13,6 +13,7 @@ from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.events import ALSO_IN_STATUS, Event, events_of
 from atlas_endpoints.reconcile.facts import APPLIED
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause, condition_in
 from atlas_endpoints.telemetry import work
@@ -26,9 +27,13 @@ class StatusObserver:
 
     Args:
         now: wall-clock time, UTC.
+        kinds: by their names.
     """
 
-    def __init__(self, metrics: Metrics, events: EventRecorder, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, metrics: Metrics, events: EventRecorder, now: Callable[[], datetime], kinds: Mapping[str, Kind[Any]]
+    ) -> None:
+        self._kinds = kinds
         self._now = now
         self._metrics = metrics
         self._events = events
@@ -53,7 +58,7 @@ class StatusObserver:
     def written(self, body: Body, status: Status) -> None:
         """Count a status, log it (as a warning if a failure begins), and record its events."""
         previous = status_of(body)
-        news = events_of(previous, status)
+        news = events_of(previous, status, self._kinds[body["kind"]].news(previous, status))
         if (seconds := seconds_to_ready(body, status, self._now())) is not None:
             self._metrics.time_to_ready(body["kind"]).observe(seconds)
         for field in drifted(previous, status):

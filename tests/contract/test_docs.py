@@ -31,6 +31,7 @@ from atlas_endpoints.reconcile.reasons import (
     ContendedReason,
     CredentialsReason,
     DeprecatedReason,
+    EventReason,
     OutputsReason,
     Progress,
     Reason,
@@ -153,9 +154,9 @@ def test_the_other_reasons_of_events_are_those_of_the_code_with_their_types() ->
         for type_ in words(types)
         for reason in words(reasons)
     }
-    told = [resource_events.new_event(reason, "why") for reason in resource_events.EventReason]
+    told = [resource_events.new_event(reason, "why") for reason in EventReason]
     assert documented == {(each.type, each.reason) for each in told}
-    assert not {*resource_events.EventReason} & {*Reason}
+    assert not {*EventReason} & {*Reason}
 
 
 def test_the_reasons_without_an_event_are_all_others() -> None:

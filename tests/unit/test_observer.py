@@ -16,7 +16,8 @@ from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.observer import RequestObserver, StatusObserver, drifted, seconds_to_ready
-from atlas_endpoints.reconcile.events import EventReason, new_event
+from atlas_endpoints.reconcile.events import new_event
+from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 from support.named import NAMED
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
+KINDS = {KIND.names.kind: KIND}
 BODY = {**NAMED, "metadata": {"namespace": "shop", "name": "db", "uid": "uid-1", "generation": 1}}
 
 
@@ -48,7 +50,7 @@ async def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(caplog
         api = server.api()
         recorder = EventRecorder(api, now=lambda: NOW, counted=lambda result: metrics.events(result).inc())
         writing = asyncio.create_task(recorder.run())
-        observer, body = StatusObserver(metrics, recorder, lambda: NOW), server.put("shop", "db")
+        observer, body = StatusObserver(metrics, recorder, lambda: NOW, KINDS), server.put("shop", "db")
 
         observer.written(body, status("APIGone"))
         observer.written({**body, "status": status("APIGone")}, status("APIGone"))
@@ -76,7 +78,7 @@ def test_the_time_to_ready_and_drift_are_counted() -> None:
     after = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
     drift = [{"cause": "Drift", "fields": ["comment"], "result": "Applied"}]
 
-    StatusObserver(metrics, MagicMock(), lambda: NOW).written(
+    StatusObserver(metrics, MagicMock(), lambda: NOW, KINDS).written(
         {**BODY, "status": {"conditions": [before]}},
         {"observedGeneration": 1, "conditions": [after], "history": drift},
     )
@@ -121,7 +123,7 @@ def test_work_is_counted(
     call: Callable[[StatusObserver], None], counted: dict[str, tuple[dict[str, str], float]]
 ) -> None:
     metrics, nobody = Metrics("0"), MagicMock()
-    call(StatusObserver(metrics, nobody, lambda: NOW))
+    call(StatusObserver(metrics, nobody, lambda: NOW, KINDS))
     for name, (labels, number) in counted.items():
         assert value(metrics, name, **labels) == number
 
@@ -139,7 +141,10 @@ def test_requests_to_atlas_are_counted_with_or_without_a_response() -> None:
 async def test_a_line_contains_the_change_and_the_call(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     metrics = Metrics("0")
-    observer, requests = StatusObserver(metrics, MagicMock(), lambda: NOW), RequestObserver(metrics, KIND.templates)
+    observer, requests = (
+        StatusObserver(metrics, MagicMock(), lambda: NOW, KINDS),
+        RequestObserver(metrics, KIND.templates),
+    )
     work.begin(work.reconcile_of(BODY))
 
     requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)

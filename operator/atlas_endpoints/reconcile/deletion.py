@@ -18,7 +18,7 @@ from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.events import Event, EventReason, listed, new_event, retained
+from atlas_endpoints.reconcile.events import Event, listed, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, State, WriteOutcome
@@ -26,7 +26,7 @@ from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import PROOF_WAIT, Owner
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, deletion_policy_in
 from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError

@@ -8,7 +8,6 @@ Source: sig-architecture/api-conventions.md, "Events"; the bounds are those of `
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from atlas_endpoints.atlas.errors import one_line
@@ -18,7 +17,7 @@ from atlas_endpoints.controller.conditions import MESSAGE_LIMIT
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Difference, Write
-from atlas_endpoints.reconcile.reasons import FAILURES, Reason
+from atlas_endpoints.reconcile.reasons import FAILURES, EventReason, Reason
 from atlas_endpoints.reconcile.status import Cause, condition_in
 
 NOTE_LIMIT = 1024
@@ -33,25 +32,14 @@ RECONCILE = "Reconcile"
 EventType: TypeAlias = Literal["Normal", "Warning"]
 
 
-class EventReason(StrEnum):
-    """The reasons of Events that are not reasons of ``Ready``."""
-
-    ADOPTING = "Adopting"
-    UPDATED = "Updated"
-    DRIFT_CORRECTED = "DriftCorrected"
-    ENDPOINT_RESERVED = "EndpointReserved"
-    ENDPOINT_TAKEN_OVER = "EndpointTakenOver"
-    ENDPOINT_LOST = "EndpointLost"
-    ENDPOINT_REPLACING = "EndpointReplacing"
-    ENDPOINT_DISCARDED = "EndpointDiscarded"
-    ENDPOINT_DELETED = "EndpointDeleted"
-    ENDPOINT_RETAINED = "EndpointRetained"
-    ENDPOINT_HANDED_OVER = "EndpointHandedOver"
-    ENDPOINT_ORPHANED = "EndpointOrphaned"
-    FORCE_FINALIZED = "ForceFinalized"
-
-
-WARNINGS = frozenset({EventReason.ENDPOINT_LOST, EventReason.ENDPOINT_ORPHANED, EventReason.FORCE_FINALIZED})
+WARNINGS = frozenset(
+    {
+        EventReason.ENDPOINT_LOST,
+        EventReason.SERVICE_LOST,
+        EventReason.ENDPOINT_ORPHANED,
+        EventReason.FORCE_FINALIZED,
+    }
+)
 """The reasons of Warnings."""
 
 
@@ -121,33 +109,20 @@ def diff(differences: Iterable[Difference]) -> str:
     return "; ".join(f"{each.field} from {_value(each.actual)} to {_value(each.desired)}" for each in differences)
 
 
-def events_of(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence[Event]:
+def events_of(
+    previous: Mapping[str, Any], status: Mapping[str, Any], news: Iterable[tuple[EventReason, str]] = ()
+) -> Sequence[Event]:
     """Return the Events that follow from a new status, as JSON; anybody may have written the previous one.
 
     A failure that goes on causes no Event, even if it becomes ``Stalled`` or has a new generation, unless an edit changes the
     message, the credentials fail for another reason, or something else has drifted.
+
+    Args:
+        news: what the kind has to say of it; see ``Kind.news``.
     """
     # Plain JSON: parsing a status with the models would take longer than everything else here.
-    return [each for each in (_of_reservation(previous, status), _of_ready(previous, status)) if each is not None]
-
-
-def _of_reservation(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
-    reservation = status.get("reservation") or {}
-    lost = (previous.get("reservation") or {}).get("endpointId")
-    # Without a reservation, an adopted entry belongs to another resource, and is not lost.
-    if lost is not None and reservation and reservation.get("endpointId") is None:
-        message = f"The reserved endpoint {lost} no longer exists in Atlas: it has expired or was deleted. The operator reserves another one."
-        return new_event(EventReason.ENDPOINT_LOST, message)
-    found = reservation.get("endpointId")
-    if found in {None, (previous.get("reservation") or {}).get("endpointId")}:
-        return None
-    if reservation.get("adopted"):
-        message = (
-            f"This resource takes over endpoint {found}: the annotation of an earlier resource names it, and no other resource uses"
-            " it. When this resource is deleted, the endpoint stays in Atlas, unless spec.endpointId names it."
-        )
-        return new_event(EventReason.ENDPOINT_TAKEN_OVER, message)
-    return new_event(EventReason.ENDPOINT_RESERVED, f"Endpoint {found} is reserved for this resource.")
+    of_ready = _of_ready(previous, status)
+    return [*(new_event(reason, message) for reason, message in news), *([] if of_ready is None else [of_ready])]
 
 
 def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:

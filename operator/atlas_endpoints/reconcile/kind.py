@@ -18,7 +18,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue
-from atlas_endpoints.reconcile.reasons import ReadyReason
+from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Creation, Finding
 
@@ -263,6 +263,10 @@ class Kind(ABC, Generic[R]):
     def is_outdated(self, error: AtlasError) -> bool:  # noqa: ARG002  # for kinds whose entries others change
         """Return whether the refusal of a write only shows that the observation is outdated: observe again."""
         return False
+
+    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:  # noqa: ARG002  # for kinds that have some
+        """Return the Events about entries that follow from a new status: their reasons and messages."""
+        return ()
 
     # Decisions.
 

@@ -27,7 +27,10 @@ ATTEMPTS = 3
 """How often a reconcile tries to write a ConfigMap that somebody else keeps changing."""
 
 RETRY = 30.0
-"""Seconds after which to try again if the API server cannot be reached."""
+"""Seconds after which to try again if the API server cannot be reached, and first if Atlas does not show the values yet."""
+
+RETRY_LAST = 600.0
+"""Seconds between attempts to read values that Atlas does not show for long: the cluster may not exist."""
 
 
 class ConfigMapsPort(Protocol):
@@ -142,6 +145,7 @@ class Outputs:
         self._atlas = atlas
         self._monotonic = monotonic
         self._written: dict[Key, dict[str, _Written]] = {}
+        self._missing_since: dict[Key, float] = {}
 
     async def publish(
         self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
@@ -152,18 +156,17 @@ class Outputs:
             scope: of the entry; None: no entry was observed.
             max_age: seconds for which neither a ConfigMap nor its values are read again.
         """
-        findings, requeue_in = [], None
+        findings, is_missing = [], False
         try:
             for output in outputs:
                 known = output
                 if output.request is not None and self._config_maps is not None and scope is not None:
                     found = await self._read(output, output.request(scope), scope, max_age)
+                    is_missing = is_missing or found is None or isinstance(found, Finding)
                     if isinstance(found, Finding):
                         findings.append(found)
-                        requeue_in = RETRY
                         continue
                     known = replace(output, values=found)
-                    requeue_in = RETRY if found is None else requeue_in
                 findings.append(await self._publish(resource, known, max_age))
         except ClusterUnavailableError as error:
             logger.warning(
@@ -172,11 +175,20 @@ class Outputs:
                 extra=LogFields(key=str(resource.key)),
             )
             return Published(None, RETRY)
-        return Published(_merged(findings) if findings else None, requeue_in)
+        return Published(_merged(findings) if findings else None, self._read_again_in(resource.key, missing=is_missing))
 
     def forget(self, key: Key) -> None:
         """Forget what was written for a resource."""
         self._written.pop(key, None)
+        self._missing_since.pop(key, None)
+
+    def _read_again_in(self, key: Key, *, missing: bool) -> float | None:
+        """Return the seconds until values that Atlas does not show yet are read again, the longer the rarer."""
+        if not missing:
+            self._missing_since.pop(key, None)
+            return None
+        now = self._monotonic()
+        return min(max(RETRY, (now - self._missing_since.setdefault(key, now)) / 4), RETRY_LAST)
 
     async def _read(
         self, output: Output, request: Request, scope: Scope, max_age: float

@@ -150,3 +150,24 @@ class ReferencesReason(StrEnum):
     """The reason if ``ReferencesResolved`` is true; the reader of the references has the others."""
 
     RESOLVED = "Resolved"
+
+
+class EventReason(StrEnum):
+    """The reasons of Events that are not reasons of ``Ready``."""
+
+    ADOPTING = "Adopting"
+    UPDATED = "Updated"
+    DRIFT_CORRECTED = "DriftCorrected"
+    ENDPOINT_RESERVED = "EndpointReserved"
+    ENDPOINT_TAKEN_OVER = "EndpointTakenOver"
+    ENDPOINT_REGISTERED = "EndpointRegistered"
+    ENDPOINT_LOST = "EndpointLost"
+    SERVICE_CREATED = "ServiceCreated"
+    SERVICE_LOST = "ServiceLost"
+    ENDPOINT_REPLACING = "EndpointReplacing"
+    ENDPOINT_DISCARDED = "EndpointDiscarded"
+    ENDPOINT_DELETED = "EndpointDeleted"
+    ENDPOINT_RETAINED = "EndpointRetained"
+    ENDPOINT_HANDED_OVER = "EndpointHandedOver"
+    ENDPOINT_ORPHANED = "EndpointOrphaned"
+    FORCE_FINALIZED = "ForceFinalized"

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile.events import NOTE_LIMIT, Event, events_of
 from atlas_endpoints.reconcile.reasons import FAILURES, Reason
@@ -16,6 +18,8 @@ from support.kstatus import A_PERSON_MUST_ACT, OTHERS_MAY_HEAL, REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from atlas_endpoints.reconcile.kind import Kind
 
 NEW: Mapping[str, Any] = {"observedGeneration": -1}
 """The status of a new resource; the schema's default."""
@@ -68,12 +72,26 @@ def reserved(endpoint_id: str | None, *, adopted: bool = False) -> dict[str, Any
     }
 
 
+def on_service(service_id: str | None) -> dict[str, Any]:
+    """A status with a service that was created, or is about to be."""
+    if service_id is None:
+        return {**status("ServiceInitiating"), "serviceCreation": {"requestedAt": "2026-11-25T12:00:00Z"}}
+    return {**status("ServiceInitiating"), "service": {"id": service_id, "origin": "Created"}}
+
+
+def registered(*, confirmed: bool) -> dict[str, Any]:
+    """A status with a registration."""
+    entry = {"serviceId": "a" * 24, "endpointId": "vpce-1", "requestedAt": "2026-11-25T12:00:00Z"}
+    return {**status("Initiating"), "registrations": [{**entry, **({"confirmed": True} if confirmed else {})}]}
+
+
 class Row(NamedTuple):
     """Two statuses, and type and reason of the Event."""
 
     previous: Mapping[str, Any]
     status: Mapping[str, Any]
     announced: tuple[str, str] | None
+    kind: Kind[Any] = SERVERLESS
 
 
 ROWS = {
@@ -161,6 +179,17 @@ ROWS = {
     "one that was taken over and is another resource's is not lost": Row(
         reserved("a" * 24, adopted=True), status("ReservationRequested"), None
     ),
+    "a service that was created is announced": Row(
+        on_service(None), on_service("a" * 24), ("Normal", "ServiceCreated"), DEDICATED
+    ),
+    "one that was there is not": Row(status("Pending"), on_service("a" * 24), None, DEDICATED),
+    "a service that is gone is announced": Row(
+        on_service("a" * 24), on_service(None), ("Warning", "ServiceLost"), DEDICATED
+    ),
+    "a registration that Atlas shows is announced": Row(
+        registered(confirmed=False), registered(confirmed=True), ("Normal", "EndpointRegistered"), DEDICATED
+    ),
+    "one that it showed before is not": Row(registered(confirmed=True), registered(confirmed=True), None, DEDICATED),
     "a resource that fails once it is resumed is announced": Row(
         status("Suspended"), status("CredentialsInvalid", generation=2), ("Warning", "CredentialsInvalid")
     ),
@@ -176,12 +205,13 @@ ROWS = {
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_events_of_a_new_status(row: Row) -> None:
-    found = events_of(row.previous, row.status)
+    found = events_of(row.previous, row.status, row.kind.news(row.previous, row.status))
     assert [(each.type, each.reason) for each in found] == ([] if row.announced is None else [row.announced])
 
 
 def test_a_reservation_and_the_end_of_a_failure_are_two_events() -> None:
-    told = events_of(status("AtlasUnavailable"), reserved("a" * 24))
+    before, after = status("AtlasUnavailable"), reserved("a" * 24)
+    told = events_of(before, after, SERVERLESS.news(before, after))
     assert [each.reason for each in told] == ["EndpointReserved", "ReservationRequested"]
     assert "a" * 24 in told[0].message
 

@@ -18,7 +18,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Ser
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as EndpointState
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGISTRATIONS, EndpointStatus, Registration
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
-from atlas_endpoints.reconcile.compare import Comparison, cause_of, described
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Look, State, Write, WriteOutcome, pace
 from atlas_endpoints.reconcile.reasons import Reason
@@ -81,6 +81,9 @@ def waiting_for_cloud(facts: Facts, service: Service) -> State:
     """Return what to create in the cloud."""
     problem = facts.problem
     message = f"The endpoint service is ready. {_to_connect(facts, service)}"
+    known = (each.endpoint_id for each in facts.resource.status.registrations if each.service_id == service.id)
+    if facts.resource.endpoint_id is None and (kept := ", ".join(known)):
+        message = f"{message} Until another endpoint replaces it, or this resource is deleted, {kept} stays registered."
     if problem is not None and problem.reason in TEMPORARY:
         return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, f"{message} {problem.message}", differences=())
     if problem is not None:
@@ -271,14 +274,21 @@ def _available(facts: Facts, found: _Found) -> Decision:
         write = deletion_of(facts, found.service.id, found.id, cause)
         return Decision(State(Reason.PENDING, message, POLL, differences), replace(write, announced=message))
     if differences:
-        why = OBSERVE if facts.policy == "Observe" else "spec.driftPolicy is Report"
-        message = f"The endpoint differs from the spec, and {why}: {described(differences)}."
+        message = f"The endpoint differs from the spec, and {_why_unsent(facts, comparison)}: {described(differences)}."
         return Decision(State(Reason.DRIFTED, message, next_look, differences))
     state = State(Reason.AVAILABLE, "The endpoint is available and matches the spec.", next_look, ())
     if (problem := facts.problem) is not None:
         message = f"{problem.message} Until the reference is resolved, Atlas keeps endpoint {found.id}."
         return Decision(replace(state, reason=Reason.REFERENCE_NOT_READY, message=message))
     return _without_replaced(facts, found, state)
+
+
+def _why_unsent(facts: Facts, comparison: Comparison) -> str:
+    if facts.policy == "Observe":
+        return OBSERVE
+    if comparison.by_treatment[Treatment.REPORT]:
+        return "spec.driftPolicy is Report"
+    return f"Atlas stored another value than the operator sent (change the spec, or {FORCE} to register it again)"
 
 
 def until_next_look(facts: Facts) -> float:

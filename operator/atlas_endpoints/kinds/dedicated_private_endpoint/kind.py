@@ -31,6 +31,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
 from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Named, Write
 from atlas_endpoints.reconcile.outputs import Output
+from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Creation
 
@@ -190,6 +191,19 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
         return atlas.is_outdated(error)
 
     @override
+    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
+        before, service = part(previous, "service").get("id"), part(status, "service")
+        new = service.get("id")
+        if before is not None and new != before:
+            yield EventReason.SERVICE_LOST, f"Endpoint service {before} no longer exists in Atlas."
+        if new not in {None, before} and "serviceCreation" in previous and service.get("origin") == "Created":
+            yield EventReason.SERVICE_CREATED, f"The operator created endpoint service {new} for this resource."
+        known = {_name(each) for each in previous.get("registrations") or () if each.get("confirmed")}
+        for each in status.get("registrations") or ():
+            if each.get("confirmed") and _name(each) not in known:
+                yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {each['endpointId']} is registered for this resource."
+
+    @override
     def decide(self, facts: Facts) -> Decision:
         return decide.decide(facts)
 
@@ -252,6 +266,10 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
     @override
     def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
         return commands.harmless_writes(scope)
+
+
+def _name(registration: Mapping[str, Any]) -> tuple[str, str]:
+    return registration["serviceId"], registration["requestedAt"]
 
 
 KIND = DedicatedPrivateEndpoints()

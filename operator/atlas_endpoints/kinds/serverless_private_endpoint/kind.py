@@ -27,6 +27,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 )
 from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Write
 from atlas_endpoints.reconcile.outputs import Output
+from atlas_endpoints.reconcile.reasons import EventReason
+from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.spec import Provider
 from atlas_endpoints.reconcile.status import Creation
 
@@ -146,6 +148,25 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
     def label(self, value: Endpoint) -> str | None:
         comment = value.comment or ""
         return comment if comment.startswith(MARK) else None
+
+    @override
+    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
+        known, reservation = part(previous, "reservation"), part(status, "reservation")
+        lost, found = known.get("endpointId"), reservation.get("endpointId")
+        # Without a reservation, an adopted entry belongs to another resource, and is not lost.
+        if lost is not None and reservation and found is None:
+            yield (
+                EventReason.ENDPOINT_LOST,
+                f"The reserved endpoint {lost} no longer exists in Atlas: it has expired or was deleted. The operator reserves another one.",
+            )
+        elif found not in {None, lost} and reservation.get("adopted"):
+            message = (
+                f"This resource takes over endpoint {found}: the annotation of an earlier resource names it, and no other resource uses"
+                " it. When this resource is deleted, the endpoint stays in Atlas, unless spec.endpointId names it."
+            )
+            yield EventReason.ENDPOINT_TAKEN_OVER, message
+        elif found not in {None, lost}:
+            yield EventReason.ENDPOINT_RESERVED, f"Endpoint {found} is reserved for this resource."
 
     @override
     def decide(self, facts: Facts) -> Decision:
