@@ -15,14 +15,9 @@ from typing_extensions import override
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.controller.cache import Body, Key, Trigger, annotations_of, finalizers_of, spec_of, status_of
 from atlas_endpoints.reconcile.spec import (
-    CLOUD_IDS,
     CommonSpec,
     DeletionPolicy,
-    EndpointSpec,
     InvalidSpecError,
-    Provider,
-    is_cloud_id,
-    is_ip_address,
     is_object_id,
     problems,
 )
@@ -202,23 +197,6 @@ class Reference:
     target: Target
     is_valid: Callable[[str], bool]
     expected: str
-
-
-def references_of(namespace: str, provider: Provider, spec: EndpointSpec) -> Sequence[Reference]:
-    """Return the references of a spec to the private endpoint in a cloud, and to its address."""
-    found = []
-    if (reference := spec.cloud_provider_endpoint_ref) is not None:
-        target, expected = (
-            reference.target(namespace),
-            f"{CLOUD_IDS[provider]}, as spec.providerName {provider} wants it",
-        )
-        found.append(
-            Reference("cloud_provider_endpoint_id", target, lambda text: is_cloud_id(provider, text), expected)
-        )
-    if (source := spec.address_source) is not None:
-        expected = "an IP address such as 10.0.0.4, without white space, mask or zone"
-        found.append(Reference("private_endpoint_ip_address", source.target(namespace), is_ip_address, expected))
-    return found
 
 
 class Resource(BaseModel, frozen=True):

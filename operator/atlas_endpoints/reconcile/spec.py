@@ -5,7 +5,6 @@ server's alone. They are repeated here because an object may be older than the C
 operator, which must not act on what it does not understand.
 """
 
-import ipaddress
 import json
 import re
 from abc import abstractmethod
@@ -19,55 +18,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
-from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.controller.conditions import shorten
 from atlas_endpoints.controller.names import is_name
 
-Provider: TypeAlias = Literal["AWS", "AZURE", "GCP"]
-"""A cloud; not every kind supports all of them."""
-
 _OBJECT_ID = r"[0-9a-f]{24}"
 _INSTANCE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
-_ONE_LINE = r"[^\x00-\x1f\x7f]*"
 _DURATION = r"([0-9]{1,5}(h|m|s|ms)){1,4}"
 """Go's durations without sign and fraction, as in the Gateway API (GEP-2257)."""
 _DURATION_LIMIT = 28
-CLOUD_ID_LIMIT = 300
-"""Characters of a private endpoint's ID in a cloud."""
-_AWS_ID = r"vpce-[0-9a-f]{17}"
-_AZURE_NAME = r"[^/\x00-\x20\x7f]"
-_AZURE_ID = (
-    r"(?i)/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourcegroups/"
-    rf"{_AZURE_NAME}{{1,90}}/providers/microsoft[.]network/privateendpoints/{_AZURE_NAME}{{1,80}}"
-)
-"""Atlas's published pattern also requires the resource group ``privateLink``, which Atlas's own samples break."""
-_GCP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
-
-CLOUD_IDS: Mapping[Provider, str] = {
-    "AWS": "the ID of an AWS VPC endpoint (`vpce-` and 17 lower-case hexadecimal digits)",
-    "AZURE": "the resource ID of an Azure private endpoint",
-    "GCP": "the name of a Google Cloud forwarding rule",
-}
-"""What ``is_cloud_id`` accepts, for people."""
-
-NO_CLOUD_ID: Mapping[Provider, str] = {
-    "AWS": (
-        "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; "
-        "leave the field out while there is none. If it is that of an Azure private endpoint, providerName is wrong"
-    ),
-    "AZURE": (
-        "must be the resource ID of an Azure private endpoint: `/subscriptions/<GUID>/resourceGroups/<group>"
-        "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none. If it begins with `vpce-`,"
-        " providerName is wrong"
-    ),
-    "GCP": (
-        "must be the name of a Google Cloud forwarding rule: at most 63 lower-case letters, digits and `-`, beginning with a "
-        "letter and not ending with `-`; leave the field out while there is none"
-    ),
-}
-"""The message about a text that ``is_cloud_id`` does not accept."""
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -76,48 +36,9 @@ def matches(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
-def is_cloud_id(provider: Provider, text: str) -> bool:
-    """Return whether a text is the ID of a private endpoint in a cloud."""
-    if len(text) > CLOUD_ID_LIMIT:
-        return False
-    match provider:
-        case "AWS":
-            return matches(_AWS_ID, text)
-        case "AZURE":
-            return matches(_AZURE_ID, text)
-        case "GCP":
-            return is_gcp_name(text)
-
-
-def is_gcp_name(text: str) -> bool:
-    """Return whether a text is the name of a resource in Google Cloud, such as that of a forwarding rule."""
-    return matches(_GCP_NAME, text)
-
-
 def is_object_id(text: str) -> bool:
     """Return whether a text is an ID of Atlas, such as that of a project."""
     return matches(_OBJECT_ID, text)
-
-
-def is_ip_address(text: str) -> bool:
-    """Return the result of CEL's ``isIP``: no zone, no IPv4-mapped IPv6 address."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return isinstance(address, ipaddress.IPv4Address) or (address.scope_id is None and address.ipv4_mapped is None)
-
-
-def ip_of(text: str | None) -> object:
-    """Return the address in a text, for comparison; a text that is no address as it is; None: it is empty."""
-    if not text:
-        return None
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return text
-    # An IPv4-mapped IPv6 address is the same address.
-    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
 
 
 def _duration(value: Any) -> timedelta:
@@ -148,6 +69,8 @@ ObjectId = Annotated[
     Field(max_length=24),
     rule(is_object_id, "must be an Atlas ID of 24 lower-case hexadecimal characters, not a name"),
 ]
+
+
 InstanceName = Annotated[
     str,
     Field(max_length=64),
@@ -167,27 +90,6 @@ def _name_of(what: str) -> AfterValidator:
 
 SecretName = Annotated[str, Field(max_length=253), _name_of("a Secret")]
 ObjectName = Annotated[str, Field(max_length=253), _name_of("an object")]
-IpAddress = Annotated[
-    str,
-    Field(max_length=45),
-    rule(is_ip_address, "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
-]
-Comment = Annotated[
-    str,
-    Field(max_length=80),
-    rule(
-        partial(matches, _ONE_LINE),
-        "must be one line without control characters; in YAML write it in quotes, not as a `|` block",
-    ),
-    rule(
-        lambda text: text.strip() == text,
-        "must not begin or end with white space: Atlas may strip it, so the comment would always differ",
-    ),
-    rule(
-        lambda text: not text.startswith("atlas-endpoints.dev/"),
-        "must not begin with `atlas-endpoints.dev/`: the operator marks endpoints with it",
-    ),
-]
 Duration = Annotated[
     timedelta, PlainValidator(_duration), WithJsonSchema({"type": "string", "maxLength": _DURATION_LIMIT})
 ]
@@ -221,21 +123,15 @@ _NO_PROJECT_PATH = (
 _HALF_A_KIND = (
     "must be set together with `kind`: set both, or leave both out for an AtlasProject of MongoDB's own operator"
 )
-_NO_FIELD_PATH = (
-    "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws or PrivateEndpoint of "
-    "network.azure.com: add the path of the field that holds the ID, such as `.status.atProvider.id`"
-)
-_NO_ADDRESS_PATH = (
-    "Required value: must be set unless the kind is ComputeAddress of compute.cnrm.cloud.google.com: add the path of "
-    "the field that holds the address, such as `.status.atProvider.address`"
-)
 
 
-def _is_api_version(example: str) -> AfterValidator:
+def api_version_such_as(example: str) -> AfterValidator:
+    """Return the rule of an ``apiVersion``."""
     return rule(partial(matches, _API_VERSION), f"must be group and version of a custom resource, such as `{example}`")
 
 
-def _is_kind(example: str) -> AfterValidator:
+def kind_such_as(example: str) -> AfterValidator:
+    """Return the rule of a kind."""
     return rule(partial(matches, _KIND), f"must be a kind, such as `{example}`")
 
 
@@ -286,40 +182,14 @@ class ObjectRef(AsWritten):
         return self.api_version.partition("/")[0], self.kind
 
 
-class CloudProviderEndpointRef(ObjectRef):
-    """An object that contains the ID of the private endpoint in the cloud.
-
-    The known kinds are those of AWS Controllers for Kubernetes (ACK) and Azure Service Operator (ASO).
-    """
-
-    known_paths: ClassVar = {
-        ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
-        ("network.azure.com", "PrivateEndpoint"): "status.id",
-    }
-    no_field_path: ClassVar = _NO_FIELD_PATH
-
-    api_version: Annotated[ApiVersion, _is_api_version("ec2.services.k8s.aws/v1alpha1")]
-    kind: Annotated[Kind, _is_kind("VPCEndpoint")]
-
-
-class AddressRef(ObjectRef):
-    """An object that contains the address of the private endpoint; the known kind is that of Config Connector."""
-
-    known_paths: ClassVar = {("compute.cnrm.cloud.google.com", "ComputeAddress"): "status.observedState.address"}
-    no_field_path: ClassVar = _NO_ADDRESS_PATH
-
-    api_version: Annotated[ApiVersion, _is_api_version("compute.cnrm.cloud.google.com/v1beta1")]
-    kind: Annotated[Kind, _is_kind("ComputeAddress")]
-
-
 class ProjectRef(AsWritten):
     """An object that contains the ID of the Atlas project.
 
     Without ``api_version`` and ``kind`` it is an AtlasProject of MongoDB's own operator.
     """
 
-    api_version: Annotated[ApiVersion, _is_api_version(PROJECT_API)] | None = None
-    kind: Annotated[Kind, _is_kind(PROJECT_KIND)] | None = None
+    api_version: Annotated[ApiVersion, api_version_such_as(PROJECT_API)] | None = None
+    kind: Annotated[Kind, kind_such_as(PROJECT_KIND)] | None = None
     name: ObjectName
     field_path: FieldPath | None = None
 
@@ -366,14 +236,6 @@ class ConfigMapKeyRef(AsWritten):
     def target(self, namespace: str) -> Target:
         """Return the key in the ConfigMap's data."""
         return Target(namespace, "", "v1", "ConfigMap", self.name, ("data", self.key))
-
-
-class AddressSource(AsWritten):
-    """The source of the private endpoint's address; a kind defines its fields."""
-
-    @abstractmethod
-    def target(self, namespace: str) -> Target:
-        """Return where the address is."""
 
 
 class ConfigMapRef(AsWritten):
@@ -457,42 +319,6 @@ class CommonSpec(AsWritten):
         if misfits:
             raise PydanticCustomError("misfits", "fields do not fit together", misfits)
         return self
-
-
-_ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of the two"
-_ADDRESS_TWICE = "may not be set together with `privateEndpointIpAddress`: keep one of the two"
-
-
-class EndpointSpec(CommonSpec):
-    """The fields with which a spec names a private endpoint in a cloud; what they may contain depends on the kind."""
-
-    cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
-    cloud_provider_endpoint_ref: CloudProviderEndpointRef | None = None
-    private_endpoint_ip_address: IpAddress | None = None
-    output_config_map_ref: ConfigMapRef | None = None
-
-    @property
-    @abstractmethod
-    def address_source(self) -> AddressSource | None:
-        """The field ``privateEndpointIpAddressFrom``, whose type depends on the kind."""
-
-    @property
-    def has_cloud_id(self) -> bool:
-        """Whether it names a private endpoint, by its ID or by a reference."""
-        return self.cloud_provider_endpoint_id is not None or self.cloud_provider_endpoint_ref is not None
-
-    @property
-    def has_address(self) -> bool:
-        """Whether it has an address, or the source of one."""
-        return self.private_endpoint_ip_address is not None or self.address_source is not None
-
-    @override
-    def misfits(self) -> Iterator[tuple[str, str]]:
-        yield from super().misfits()
-        if self.cloud_provider_endpoint_id is not None and self.cloud_provider_endpoint_ref is not None:
-            yield "cloudProviderEndpointRef", _ID_TWICE
-        if self.private_endpoint_ip_address is not None and self.address_source is not None:
-            yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
 
 
 def duplicates(field: str, values: Iterable[Any]) -> Iterator[tuple[str, str]]:

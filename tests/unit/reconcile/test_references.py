@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.reconcile.spec import is_cloud_id, is_object_id
+from atlas_endpoints.kinds.cloud_endpoint import is_cloud_id
+from atlas_endpoints.reconcile.spec import is_object_id
 from unit.reconcile.cases import CONSTANTS
 from unit.reconcile.harness import ENDPOINT, VPCE, Harness
 

@@ -11,26 +11,22 @@ from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
-from atlas_endpoints.reconcile.resource import Reference, Resource, part, references_of
-from atlas_endpoints.reconcile.spec import (
+from atlas_endpoints.kinds.cloud_endpoint import (
     NO_CLOUD_ID,
     AddressRef,
     AddressSource,
-    AsWritten,
-    ConfigMapKeyRef,
-    ConfigMapRef,
+    EndpointResource,
     EndpointSpec,
     IpAddress,
     Provider,
-    duplicates,
     ip_of,
     is_cloud_id,
     is_gcp_name,
-    matches,
-    rule,
 )
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
+from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
+from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapKeyRef, ConfigMapRef, duplicates, matches, rule
 from atlas_endpoints.reconcile.status import Creation, Shown, Status, StatusModel, Time, Word
 
 Origin: TypeAlias = Literal["Created", "Adopted"]
@@ -441,7 +437,7 @@ class DedicatedStatus(Status):
         return self.service_creation or next((each for each in self.registrations if not each.confirmed), None)
 
 
-class DedicatedPrivateEndpoint(Resource, frozen=True):
+class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
     """A resource of the kind."""
 
     spec_type: ClassVar = Spec
@@ -504,12 +500,8 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
 
     @property
     @override
-    def references(self) -> Sequence[Reference]:
-        return references_of(self.metadata.namespace, self.spec.provider_name, self.spec)
-
-    @override
-    def unconnected(self) -> Mapping[str, None]:
-        return {"cloud_provider_endpoint_id": None, "private_endpoint_ip_address": None}
+    def provider(self) -> Provider:
+        return self.spec.provider_name
 
     @property
     @override
@@ -521,25 +513,6 @@ class DedicatedPrivateEndpoint(Resource, frozen=True):
     @override
     def has_outputs(self) -> bool:
         return self.spec.output_config_map_ref is not None or bool(self.spec.connection_strings)
-
-    @override
-    def same(self, field: str, one: str | None, other: str | None) -> bool:
-        """Return whether two values of a field are equal.
-
-        Atlas may show an Azure resource ID in another letter case, and an address in another notation.
-        """
-        match field:
-            case ManagedField.CLOUD_PROVIDER_ENDPOINT_ID:
-                return (one or "").casefold() == (other or "").casefold()
-            case ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS:
-                return ip_of(one) == ip_of(other)
-            case _:
-                return super().same(field, one, other)
-
-    @override
-    def basis(self, value: Service | Endpoint) -> object:
-        """Return the entry without the text of its failure, which may change with each observation."""
-        return value.model_copy(update={"error_message": None})
 
     @override
     def shown(self, value: Service | Endpoint) -> Mapping[str, str | None]:

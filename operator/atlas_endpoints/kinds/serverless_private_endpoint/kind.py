@@ -9,6 +9,7 @@ from typing_extensions import override
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds.cloud_endpoint import Provider
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas, commands, decide
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
     Endpoint,
@@ -29,7 +30,6 @@ from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import part
-from atlas_endpoints.reconcile.spec import Provider
 from atlas_endpoints.reconcile.status import Creation
 
 KEYS = ("endpointId", "endpointServiceName", "privateLinkServiceResourceId")

@@ -1,38 +1,32 @@
 """The resource ``ServerlessPrivateEndpoint``: its spec with the rules of the CRD, and its status. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
-from atlas_endpoints.reconcile.resource import (
-    ENDPOINT_ANNOTATION,
-    EndpointRecord,
-    Reference,
-    Resource,
-    part,
-    references_of,
-)
-from atlas_endpoints.reconcile.spec import (
+from atlas_endpoints.kinds.cloud_endpoint import (
     NO_CLOUD_ID,
     AddressSource,
-    Comment,
-    ConfigMapKeyRef,
-    ConfigMapRef,
+    EndpointResource,
     EndpointSpec,
-    InstanceName,
-    ObjectId,
-    ip_of,
+    Provider,
     is_cloud_id,
 )
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
+from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, part
+from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, InstanceName, ObjectId, matches, rule
 from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
 
 MARK = "atlas-endpoints.dev/"
 """The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
+
+_ONE_LINE = r"[^\x00-\x1f\x7f]*"
 
 _ADDRESS_ON_AWS = (
     "may only be set when `providerName` is AZURE: Atlas identifies an AWS endpoint by its ID only; remove the field"
@@ -49,6 +43,24 @@ _ID_MISSING = (
     "Required value: must be set together with `privateEndpointIpAddress`: "
     "add the resource ID of the private endpoint that has this address"
 )
+
+
+Comment = Annotated[
+    str,
+    Field(max_length=80),
+    rule(
+        partial(matches, _ONE_LINE),
+        "must be one line without control characters; in YAML write it in quotes, not as a `|` block",
+    ),
+    rule(
+        lambda text: text.strip() == text,
+        "must not begin or end with white space: Atlas may strip it, so the comment would always differ",
+    ),
+    rule(
+        lambda text: not text.startswith("atlas-endpoints.dev/"),
+        "must not begin with `atlas-endpoints.dev/`: the operator marks endpoints with it",
+    ),
+]
 
 
 class ManagedField(StrEnum):
@@ -179,7 +191,7 @@ class ServerlessStatus(Status):
         return reservation if reservation is not None and reservation.endpoint_id is None else None
 
 
-class ServerlessPrivateEndpoint(Resource, frozen=True):
+class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
     """A resource of the kind."""
 
     spec_type: ClassVar = Spec
@@ -247,12 +259,8 @@ class ServerlessPrivateEndpoint(Resource, frozen=True):
 
     @property
     @override
-    def references(self) -> Sequence[Reference]:
-        return references_of(self.metadata.namespace, self.spec.provider_name, self.spec)
-
-    @override
-    def unconnected(self) -> Mapping[str, None]:
-        return {"cloud_provider_endpoint_id": None, "private_endpoint_ip_address": None}
+    def provider(self) -> Provider:
+        return self.spec.provider_name
 
     @property
     @override
@@ -267,26 +275,6 @@ class ServerlessPrivateEndpoint(Resource, frozen=True):
     def has_outputs(self) -> bool:
         spec = self.spec
         return spec.output_config_map_ref is not None or spec.connection_string_config_map_ref is not None
-
-    @override
-    def same(self, field: str, one: str | None, other: str | None) -> bool:
-        """Return whether two values of a field are equal.
-
-        Atlas may show an Azure resource ID in another letter case, an address in another notation, and no comment as
-        null.
-        """
-        match field:
-            case ManagedField.CLOUD_PROVIDER_ENDPOINT_ID:
-                return (one or "").casefold() == (other or "").casefold()
-            case ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS:
-                return ip_of(one) == ip_of(other)
-            case _:
-                return (one or "") == (other or "")
-
-    @override
-    def basis(self, value: Endpoint) -> object:
-        """Return the endpoint without the text of its failure, which may change with each observation."""
-        return value.model_copy(update={"error_message": None})
 
     @override
     def shown(self, value: Endpoint) -> Mapping[str, str | None]:

@@ -1,0 +1,241 @@
+"""What resources of several kinds have: a private endpoint in a cloud, with its ID, its address and where they come from. Pure."""
+
+import ipaddress
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import Field
+from typing_extensions import override
+
+from atlas_endpoints.cluster.api import Target
+from atlas_endpoints.reconcile.resource import Reference, Resource
+from atlas_endpoints.reconcile.spec import (
+    ApiVersion,
+    AsWritten,
+    CommonSpec,
+    ConfigMapRef,
+    Kind,
+    ObjectRef,
+    api_version_such_as,
+    kind_such_as,
+    matches,
+    rule,
+)
+
+Provider: TypeAlias = Literal["AWS", "AZURE", "GCP"]
+"""A cloud; not every kind supports all of them."""
+
+CLOUD_ID_LIMIT = 300
+"""Characters of a private endpoint's ID in a cloud."""
+_AWS_ID = r"vpce-[0-9a-f]{17}"
+_AZURE_NAME = r"[^/\x00-\x20\x7f]"
+_AZURE_ID = (
+    r"(?i)/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourcegroups/"
+    rf"{_AZURE_NAME}{{1,90}}/providers/microsoft[.]network/privateendpoints/{_AZURE_NAME}{{1,80}}"
+)
+"""Atlas's published pattern also requires the resource group ``privateLink``, which Atlas's own samples break."""
+_GCP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+
+CLOUD_IDS: Mapping[Provider, str] = {
+    "AWS": "the ID of an AWS VPC endpoint (`vpce-` and 17 lower-case hexadecimal digits)",
+    "AZURE": "the resource ID of an Azure private endpoint",
+    "GCP": "the name of a Google Cloud forwarding rule",
+}
+"""What ``is_cloud_id`` accepts, for people."""
+
+NO_CLOUD_ID: Mapping[Provider, str] = {
+    "AWS": (
+        "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; "
+        "leave the field out while there is none. If it is that of an Azure private endpoint, providerName is wrong"
+    ),
+    "AZURE": (
+        "must be the resource ID of an Azure private endpoint: `/subscriptions/<GUID>/resourceGroups/<group>"
+        "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none. If it begins with `vpce-`,"
+        " providerName is wrong"
+    ),
+    "GCP": (
+        "must be the name of a Google Cloud forwarding rule: at most 63 lower-case letters, digits and `-`, beginning with a "
+        "letter and not ending with `-`; leave the field out while there is none"
+    ),
+}
+"""The message about a text that ``is_cloud_id`` does not accept."""
+
+_NO_FIELD_PATH = (
+    "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws or PrivateEndpoint of "
+    "network.azure.com: add the path of the field that holds the ID, such as `.status.atProvider.id`"
+)
+_NO_ADDRESS_PATH = (
+    "Required value: must be set unless the kind is ComputeAddress of compute.cnrm.cloud.google.com: add the path of "
+    "the field that holds the address, such as `.status.atProvider.address`"
+)
+_ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of the two"
+_ADDRESS_TWICE = "may not be set together with `privateEndpointIpAddress`: keep one of the two"
+
+
+def is_cloud_id(provider: Provider, text: str) -> bool:
+    """Return whether a text is the ID of a private endpoint in a cloud."""
+    if len(text) > CLOUD_ID_LIMIT:
+        return False
+    match provider:
+        case "AWS":
+            return matches(_AWS_ID, text)
+        case "AZURE":
+            return matches(_AZURE_ID, text)
+        case "GCP":
+            return is_gcp_name(text)
+
+
+def is_gcp_name(text: str) -> bool:
+    """Return whether a text is the name of a resource in Google Cloud, such as that of a forwarding rule."""
+    return matches(_GCP_NAME, text)
+
+
+def is_ip_address(text: str) -> bool:
+    """Return the result of CEL's ``isIP``: no zone, no IPv4-mapped IPv6 address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return isinstance(address, ipaddress.IPv4Address) or (address.scope_id is None and address.ipv4_mapped is None)
+
+
+def ip_of(text: str | None) -> object:
+    """Return the address in a text, for comparison; a text that is no address as it is; None: it is empty."""
+    if not text:
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    # An IPv4-mapped IPv6 address is the same address.
+    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
+
+
+IpAddress = Annotated[
+    str,
+    Field(max_length=45),
+    rule(is_ip_address, "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
+]
+
+
+class CloudProviderEndpointRef(ObjectRef):
+    """An object that contains the ID of the private endpoint in the cloud.
+
+    The known kinds are those of AWS Controllers for Kubernetes (ACK) and Azure Service Operator (ASO).
+    """
+
+    known_paths: ClassVar = {
+        ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
+        ("network.azure.com", "PrivateEndpoint"): "status.id",
+    }
+    no_field_path: ClassVar = _NO_FIELD_PATH
+
+    api_version: Annotated[ApiVersion, api_version_such_as("ec2.services.k8s.aws/v1alpha1")]
+    kind: Annotated[Kind, kind_such_as("VPCEndpoint")]
+
+
+class AddressRef(ObjectRef):
+    """An object that contains the address of the private endpoint; the known kind is that of Config Connector."""
+
+    known_paths: ClassVar = {("compute.cnrm.cloud.google.com", "ComputeAddress"): "status.observedState.address"}
+    no_field_path: ClassVar = _NO_ADDRESS_PATH
+
+    api_version: Annotated[ApiVersion, api_version_such_as("compute.cnrm.cloud.google.com/v1beta1")]
+    kind: Annotated[Kind, kind_such_as("ComputeAddress")]
+
+
+class AddressSource(AsWritten):
+    """The source of the private endpoint's address; a kind defines its fields."""
+
+    @abstractmethod
+    def target(self, namespace: str) -> Target:
+        """Return where the address is."""
+
+
+class EndpointSpec(CommonSpec):
+    """The fields with which a spec names a private endpoint in a cloud; what they may contain depends on the kind."""
+
+    cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
+    cloud_provider_endpoint_ref: CloudProviderEndpointRef | None = None
+    private_endpoint_ip_address: IpAddress | None = None
+    output_config_map_ref: ConfigMapRef | None = None
+
+    @property
+    @abstractmethod
+    def address_source(self) -> AddressSource | None:
+        """The field ``privateEndpointIpAddressFrom``, whose type depends on the kind."""
+
+    @property
+    def has_cloud_id(self) -> bool:
+        """Whether it names a private endpoint, by its ID or by a reference."""
+        return self.cloud_provider_endpoint_id is not None or self.cloud_provider_endpoint_ref is not None
+
+    @property
+    def has_address(self) -> bool:
+        """Whether it has an address, or the source of one."""
+        return self.private_endpoint_ip_address is not None or self.address_source is not None
+
+    @override
+    def misfits(self) -> Iterator[tuple[str, str]]:
+        yield from super().misfits()
+        if self.cloud_provider_endpoint_id is not None and self.cloud_provider_endpoint_ref is not None:
+            yield "cloudProviderEndpointRef", _ID_TWICE
+        if self.private_endpoint_ip_address is not None and self.address_source is not None:
+            yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
+
+
+class EndpointResource(Resource, frozen=True):
+    """A resource that connects a private endpoint in a cloud."""
+
+    spec: EndpointSpec
+
+    @property
+    @abstractmethod
+    def provider(self) -> Provider:
+        """The cloud."""
+
+    @property
+    @override
+    def references(self) -> Sequence[Reference]:
+        return references_of(self.metadata.namespace, self.provider, self.spec)
+
+    @override
+    def unconnected(self) -> Mapping[str, None]:
+        return {"cloud_provider_endpoint_id": None, "private_endpoint_ip_address": None}
+
+    @override
+    def same(self, field: str, one: str | None, other: str | None) -> bool:
+        """Return whether two values of a field are equal.
+
+        Atlas may show an Azure resource ID in another letter case, and an address in another notation.
+        """
+        match field:
+            case "cloudProviderEndpointId":
+                return (one or "").casefold() == (other or "").casefold()
+            case "privateEndpointIpAddress":
+                return ip_of(one) == ip_of(other)
+            case _:
+                return super().same(field, one, other)
+
+    @override
+    def basis(self, value: Any) -> object:
+        """Return the entry without the text of its failure, which may change with each observation."""
+        return value.model_copy(update={"error_message": None})
+
+
+def references_of(namespace: str, provider: Provider, spec: EndpointSpec) -> Sequence[Reference]:
+    """Return the references of a spec to the private endpoint in a cloud, and to its address."""
+    found = []
+    if (reference := spec.cloud_provider_endpoint_ref) is not None:
+        target, expected = (
+            reference.target(namespace),
+            f"{CLOUD_IDS[provider]}, as spec.providerName {provider} wants it",
+        )
+        found.append(
+            Reference("cloud_provider_endpoint_id", target, lambda text: is_cloud_id(provider, text), expected)
+        )
+    if (source := spec.address_source) is not None:
+        expected = "an IP address such as 10.0.0.4, without white space, mask or zone"
+        found.append(Reference("private_endpoint_ip_address", source.target(namespace), is_ip_address, expected))
+    return found
