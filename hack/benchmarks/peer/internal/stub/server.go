@@ -23,6 +23,7 @@ func Handler(latency time.Duration) http.Handler {
 	mux.HandleFunc("GET "+collection, server.list)
 	mux.HandleFunc("GET "+item, server.get)
 	mux.HandleFunc("PATCH "+item, server.patch)
+	server.serveDedicated(mux)
 	mux.HandleFunc("PUT /_stub/world", server.replaceWorld)
 	mux.HandleFunc("GET /_stub/calls", server.reportCalls)
 	mux.HandleFunc("DELETE /_stub/calls", server.forgetCalls)
@@ -30,9 +31,10 @@ func Handler(latency time.Duration) http.Handler {
 }
 
 type server struct {
-	latency time.Duration
-	world   World
-	calls   Calls
+	latency  time.Duration
+	world    World
+	services Services
+	calls    Calls
 }
 
 func (s *server) token(answer http.ResponseWriter, _ *http.Request) {
@@ -79,12 +81,16 @@ func (s *server) patch(answer http.ResponseWriter, request *http.Request) {
 }
 
 func (s *server) replaceWorld(answer http.ResponseWriter, request *http.Request) {
-	var populations []Population
-	if err := json.NewDecoder(request.Body).Decode(&populations); err != nil {
+	var contents struct {
+		Instances []Population        `json:"instances"`
+		Services  []ServicePopulation `json:"services"`
+	}
+	if err := json.NewDecoder(request.Body).Decode(&contents); err != nil {
 		http.Error(answer, err.Error(), http.StatusBadRequest)
 		return
 	}
-	s.world.Replace(populations)
+	s.world.Replace(contents.Instances)
+	s.services.Replace(contents.Services)
 	answer.WriteHeader(http.StatusNoContent)
 }
 
@@ -98,8 +104,8 @@ func (s *server) forgetCalls(answer http.ResponseWriter, _ *http.Request) {
 }
 
 // came counts a call and takes the time that Atlas takes.
-func (s *server) came(kind Kind, endpointID string) {
-	s.calls.Count(kind, endpointID)
+func (s *server) came(kind Kind, id string) {
+	s.calls.Count(kind, id)
 	time.Sleep(s.latency)
 }
 
