@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from control_plane.process import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     import aiohttp
@@ -26,7 +27,7 @@ class Calls:
     """The calls that have come.
 
     Attributes:
-        counts: By kind: token, revoke, list, get, post, patch, delete.
+        counts: By kind: token, revoke, list, get, post, patch, delete; and how many of them were refused by the limit.
         writes: The ID and the Unix time of each change of an endpoint or a service, in order.
     """
 
@@ -36,7 +37,7 @@ class Calls:
     @property
     def admin(self) -> int:
         """How many calls of the Admin API there were, so all but those about tokens."""
-        return sum(count for kind, count in self.counts.items() if kind not in {"token", "revoke"})
+        return sum(count for kind, count in self.counts.items() if kind not in {"token", "revoke", "refused"})
 
 
 def launch(group: ServerGroup, program: Path, folder: Path) -> str:
@@ -63,6 +64,19 @@ class AtlasStub:
         async with self._http.put(f"{self.url}/_stub/world", json=world) as answer:
             answer.raise_for_status()
         await self.forget_calls()
+
+    @asynccontextmanager
+    async def limited(self, calls: int) -> AsyncIterator[None]:
+        """Admit so many calls for each project in each second, and refuse others with a 429."""
+        await self._limit(calls)
+        try:
+            yield
+        finally:
+            await self._limit(0)
+
+    async def _limit(self, calls: int) -> None:
+        async with self._http.put(f"{self.url}/_stub/limit", json=calls) as answer:
+            answer.raise_for_status()
 
     async def forget_calls(self) -> None:
         async with self._http.delete(f"{self.url}/_stub/calls") as answer:

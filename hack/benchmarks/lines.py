@@ -173,6 +173,15 @@ LINES = (
         )
         for change in ("create", "edit")
     ),
+    Line(
+        title="1,000 edits at once, where Atlas admits 10 calls a second for each of 2 projects",
+        row="limit",
+        figure="all_s",
+        unit="s",
+        goal=ratio_at_most(0.55),
+    ),
+    Line(title="Atlas calls for each of these edits", row="limit", figure="atlas_calls"),
+    Line(title="of them refused by the limit", row="limit", figure="refused_calls"),
     Line(title="one edit while 5,000 resources resync, p50", row="resync", figure="p50_ms", unit="ms"),
     Line(
         title="one edit while 5,000 resources resync, p99",
@@ -228,6 +237,45 @@ LINES = (
         figure="edit_p99_ms",
         unit="ms",
         against=SLOW_PEER,
+    ),
+    Line(
+        title="start, all 20,000 on 2,000 instances known",
+        row="wide-start",
+        figure="ready_s",
+        unit="s",
+        goal=at_most_times(4, "start-5000", "those of 5,000"),
+    ),
+    Line(
+        title="start, all 20,000 on 2,000 instances compared with Atlas",
+        row="wide-start",
+        figure="compared_s",
+        unit="s",
+    ),
+    Line(title="start, Atlas calls for 20,000 on 2,000 instances", row="wide-start", figure="atlas_calls"),
+    Line(
+        title="start, Kubernetes writes for 20,000 on 2,000 instances",
+        row="wide-start",
+        figure="kubernetes_writes",
+        goal=at_most(0),
+    ),
+    Line(
+        title="resident memory, 20,000 settled on 2,000 instances",
+        row="wide-start",
+        figure="resident_mb",
+        unit="MB",
+        goal=at_most_times(4, "start-5000", "that of 5,000"),
+    ),
+    Line(
+        title="one edit while 20,000 resources on 2,000 instances resync, p50",
+        row="wide-resync",
+        figure="p50_ms",
+        unit="ms",
+    ),
+    Line(
+        title="one edit while 20,000 resources on 2,000 instances resync, p99",
+        row="wide-resync",
+        figure="p99_ms",
+        unit="ms",
     ),
     *(
         line

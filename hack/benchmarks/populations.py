@@ -225,6 +225,8 @@ class Population:
 
 
 SERVERLESS = Fleet(Serverless)
+TWO_PROJECTS = Fleet(Serverless, "two-projects-", tenants=2)
+WIDE = Fleet(Serverless, "wide-", places=2000, tenants=200)
 DEDICATED = Fleet(Dedicated, "dedicated-")
 
 

@@ -19,7 +19,7 @@ from benchmarks import scale as scales
 from benchmarks.api_server import each
 from benchmarks.atlas_stub import LATENCY
 from benchmarks.contenders import Contender
-from benchmarks.populations import DEDICATED, SERVERLESS, Fleet
+from benchmarks.populations import DEDICATED, SERVERLESS, TWO_PROJECTS, WIDE, Fleet
 from benchmarks.results import percentile
 from benchmarks.stage import REST_TIMEOUT, SYNC_INTERVAL, Stage, measured_of, warm_of
 
@@ -48,6 +48,11 @@ CALM = 2.0
 """Seconds that a contender gets to put its memory in order after its start."""
 LOOK_TIMEOUT = 300.0
 """Seconds until all settled resources have to have been compared with Atlas."""
+ADMITTED = 10
+"""Calls a second that Atlas admits for a project where it has a limit. That of real projects is 33 for dedicated private
+endpoints, and not known for serverless ones."""
+ADMITTED_TIMEOUT = 1200.0
+"""Seconds until an edit has to have come to rest where Atlas has a limit."""
 LOGGED = 0.3
 """Seconds after which the audit log holds what a watch has already shown."""
 HOUR = 3600.0
@@ -126,14 +131,45 @@ async def measure_burst(
         return {**figures, "resident_mb": running.memory().resident}
 
 
-async def measure_edits_in_resync(
-    stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int = 5000
+async def measure_edits_within_limit(
+    stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int = 1000
 ) -> Figures:
-    """One edit at a time, while settled resources are compared with Atlas all the time."""
-    settled = await stage.settle(fleet, [_scaled(size, scale)])
-    async with stage.at_work(contender, fleet, background=settled, sync_interval=RESYNC_INTERVAL) as (_, watcher):
+    """All resources are edited at once, while Atlas admits few calls a second for each project."""
+    population = measured_of(fleet, "limit", _scaled(size, scale))
+    async with stage.at_work(contender, fleet, population) as (_, watcher):
+        await _all_at_once(watcher, population, partial(stage.create, words="create"))
         await stage.atlas.forget_calls()
-        edits = await _edit_one_by_one(stage, watcher, fleet, _scaled(EDITS, scale), RESYNC_PAUSE)
+        async with stage.atlas.limited(ADMITTED):
+            change = partial(stage.edit, words="edit")
+            edits, seconds = await _all_at_once(watcher, population, change, timeout=ADMITTED_TIMEOUT)
+        calls = await stage.atlas.calls()
+        return {
+            "all_s": seconds,
+            **_percentiles([edit.milliseconds for edit in edits]),
+            "atlas_calls": calls.admin / population.size,
+            "refused_calls": calls.counts.get("refused", 0) / population.size,
+        }
+
+
+async def measure_edits_in_resync(
+    stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int = 5000, slower: float = 1.0
+) -> Figures:
+    """One edit at a time, while settled resources are compared with Atlas all the time.
+
+    Args:
+        stage: Where.
+        contender: Whose work it is.
+        fleet: What the resources are.
+        scale: The share of the full size.
+        size: How many resources are settled.
+        slower: How many times as long an interval is, and the edits take.
+    """
+    settled = await stage.settle(fleet, [_scaled(size, scale)])
+    interval, (shortest, longest) = RESYNC_INTERVAL * slower, RESYNC_PAUSE
+    async with stage.at_work(contender, fleet, background=settled, sync_interval=interval) as (_, watcher):
+        await stage.atlas.forget_calls()
+        pause = shortest * slower, longest * slower
+        edits = await _edit_one_by_one(stage, watcher, fleet, _scaled(EDITS, scale), pause)
         calls = await stage.atlas.calls()
         looks = calls.counts.get("list", 0) + calls.counts.get("get", 0)
         return {**_percentiles([edit.milliseconds for edit in edits]), "atlas_looks": looks}
@@ -222,10 +258,13 @@ ROWS: Mapping[str, Row] = {
     "burst-16": Row(partial(measure_burst, workers=16)),
     "burst-64": Row(partial(measure_burst, workers=64)),
     "throttled": Row(partial(measure_burst, size=200, workers=16), limited=True),
+    "limit": Row(measure_edits_within_limit, TWO_PROJECTS),
     "resync": Row(measure_edits_in_resync),
     "start-5000": Row(partial(measure_start, sizes=(5000,))),
     "start-20000": Row(partial(measure_start, sizes=(5000, 20000))),
     "rest": Row(measure_rest),
+    "wide-start": Row(partial(measure_start, sizes=(20_000,)), WIDE),
+    "wide-resync": Row(partial(measure_edits_in_resync, size=20_000, slower=4.0), WIDE),
     "dedicated-edit": Row(measure_new_and_edits, DEDICATED, alone=True),
     "dedicated-start-5000": Row(partial(measure_start, sizes=(5000,)), DEDICATED, alone=True),
     "dedicated-rest": Row(measure_rest, DEDICATED, alone=True),
@@ -309,7 +348,11 @@ async def _create_one_by_one(
 
 
 async def _all_at_once(
-    watcher: Watcher, population: Population, change: Callable[[Resource], Awaitable[tuple[int, float]]]
+    watcher: Watcher,
+    population: Population,
+    change: Callable[[Resource], Awaitable[tuple[int, float]]],
+    *,
+    timeout: float = REST_TIMEOUT,  # noqa: ASYNC109  of each edit
 ) -> tuple[list[Edit], float]:
     """Change all resources, and give the edits and the seconds from the first change to the last rest."""
     accepted: list[tuple[Resource, int, float]] = []
@@ -320,7 +363,7 @@ async def _all_at_once(
     begun = time.time()
     await each(population, act)
     edits = [
-        Edit(resource, moment, await watcher.rested(resource.name, generation, timeout=REST_TIMEOUT))
+        Edit(resource, moment, await watcher.rested(resource.name, generation, timeout=timeout))
         for resource, generation, moment in accepted
     ]
     return edits, max(edit.rested for edit in edits) - begun

@@ -19,6 +19,9 @@ const (
 	Delete Kind = "delete"
 )
 
+// Refused calls are beyond the limit; they count as calls of their kind, too.
+const Refused Kind = "refused"
+
 // Calls remembers which calls have come.
 type Calls struct {
 	mutex  sync.Mutex

@@ -26,7 +26,7 @@ func (s *server) serveDedicated(mux *http.ServeMux) {
 
 func (s *server) listServices(answer http.ResponseWriter, request *http.Request) {
 	s.came(List, "")
-	if authorized(answer, request) {
+	if s.admitted(answer, request) {
 		write(answer, http.StatusOK, mediaType, s.services.List(request.PathValue("project")))
 	}
 }
@@ -34,7 +34,7 @@ func (s *server) listServices(answer http.ResponseWriter, request *http.Request)
 func (s *server) getService(answer http.ResponseWriter, request *http.Request) {
 	id := request.PathValue("service")
 	s.came(Get, id)
-	if authorized(answer, request) {
+	if s.admitted(answer, request) {
 		service, found := s.services.Get(request.PathValue("project"), id)
 		writeService(answer, http.StatusOK, service, found)
 	}
@@ -47,7 +47,7 @@ func (s *server) createService(answer http.ResponseWriter, request *http.Request
 	}
 	err := json.NewDecoder(request.Body).Decode(&wanted)
 	s.came(Post, wanted.Region)
-	if !authorized(answer, request) {
+	if !s.admitted(answer, request) {
 		return
 	}
 	if err != nil || wanted.ProviderName != providerName || wanted.Region == "" {
@@ -65,7 +65,7 @@ func (s *server) createService(answer http.ResponseWriter, request *http.Request
 func (s *server) updateService(answer http.ResponseWriter, request *http.Request) {
 	id := request.PathValue("service")
 	s.came(Patch, id)
-	if !authorized(answer, request) {
+	if !s.admitted(answer, request) {
 		return
 	}
 	var change struct {
@@ -82,7 +82,7 @@ func (s *server) updateService(answer http.ResponseWriter, request *http.Request
 func (s *server) deleteService(answer http.ResponseWriter, request *http.Request) {
 	id := request.PathValue("service")
 	s.came(Delete, id)
-	if authorized(answer, request) {
+	if s.admitted(answer, request) {
 		writeNothing(answer, s.services.Delete(request.PathValue("project"), id))
 	}
 }
@@ -93,7 +93,7 @@ func (s *server) register(answer http.ResponseWriter, request *http.Request) {
 	}
 	err := json.NewDecoder(request.Body).Decode(&wanted)
 	s.came(Post, wanted.ID)
-	if !authorized(answer, request) {
+	if !s.admitted(answer, request) {
 		return
 	}
 	if err != nil || wanted.ID == "" {
@@ -110,7 +110,7 @@ func (s *server) register(answer http.ResponseWriter, request *http.Request) {
 func (s *server) getRegistered(answer http.ResponseWriter, request *http.Request) {
 	id := request.PathValue("endpoint")
 	s.came(Get, id)
-	if !authorized(answer, request) {
+	if !s.admitted(answer, request) {
 		return
 	}
 	if !s.services.Has(request.PathValue("project"), request.PathValue("service"), id) {
@@ -123,7 +123,7 @@ func (s *server) getRegistered(answer http.ResponseWriter, request *http.Request
 func (s *server) deregister(answer http.ResponseWriter, request *http.Request) {
 	id := request.PathValue("endpoint")
 	s.came(Delete, id)
-	if authorized(answer, request) {
+	if s.admitted(answer, request) {
 		writeNothing(answer, s.services.Deregister(request.PathValue("project"), request.PathValue("service"), id))
 	}
 }
