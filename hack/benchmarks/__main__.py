@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ import aiohttp
 
 from benchmarks import chart, machine, report
 from benchmarks.contenders import Peer, provide_go_programs
-from benchmarks.populations import TENANTS
 from benchmarks.results import OURS, PEER, Round, RowResult, load_all
 from benchmarks.rows import ROWS
 from benchmarks.stage import ROOT, staged
@@ -78,9 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=_rows, default=list(ROWS), help=f"of {','.join(ROWS)}, or beginnings of these")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs each row")
     parser.add_argument("--scale", type=float, default=1.0, help="the share of the full size, for a quick look")
-    parser.add_argument(
-        "--tenants", type=int, default=TENANTS, help="how many pairs of credentials share the resources"
-    )
+    parser.add_argument("--tenants", type=int, help="how many pairs of credentials share the resources of each row")
     parser.add_argument("--only", choices=(OURS, PEER), help="run one contender alone, say under a profiler")
     return parser.parse_args()
 
@@ -97,16 +95,16 @@ async def _run(options: argparse.Namespace) -> None:
     # Unlike tests, which wait for the build more often than for the programs, figures are for optimised programs.
     programs = provide_programs(controller_manager=True, optimized=True)
     go_programs = provide_go_programs()
-    counts = options.scale == 1.0 and options.tenants == TENANTS and options.only is None
+    counts = options.scale == 1.0 and options.tenants is None and options.only is None
     folder = RESULTS if counts else TRIALS
-    async with staged(programs, go_programs, tenants=options.tenants) as stage:
-        for name in options.rows:
+    rows = {name: _shared_by(options.tenants, ROWS[name]) for name in options.rows}
+    async with staged(programs, go_programs, [row.fleet for row in rows.values()]) as stage:
+        for name, row in rows.items():
             result = RowResult(name, options.scale, machine.describe(), datetime.now(UTC).date().isoformat())
             for number in range(options.rounds):
-                for contender in _contenders(stage, go_programs, ROWS[name], options.only):
-                    await _measure(
-                        stage, contender, result, round_=f"round {number + 1} of {options.rounds}", options=options
-                    )
+                for contender in _contenders(stage, go_programs, row, options.only):
+                    round_ = f"round {number + 1} of {options.rounds}"
+                    await _measure(stage, contender, row, result, round_=round_)
             result.save(folder / f"{name}.json")
     measured = load_all(folder)
     if counts:
@@ -115,14 +113,16 @@ async def _run(options: argparse.Namespace) -> None:
     _say(report.table({name: measured[name] for name in options.rows}))
 
 
-async def _measure(
-    stage: Stage, contender: Contender, result: RowResult, *, round_: str, options: argparse.Namespace
-) -> None:
+async def _measure(stage: Stage, contender: Contender, row: Row, result: RowResult, *, round_: str) -> None:
     begun = time.monotonic()
-    figures = await ROWS[result.row].measure(stage, contender, options.scale)
+    figures = await row.measure(stage, contender, row.fleet, result.scale)
     result.rounds.append(Round(contender.name, figures))
     told = "  ".join(f"{figure} {value:.4g}" for figure, value in figures.items())
     _say(f"{result.row}, {round_}, {contender.name} ({time.monotonic() - begun:.0f} s): {told}")
+
+
+def _shared_by(tenants: int | None, row: Row) -> Row:
+    return row if tenants is None else replace(row, fleet=replace(row.fleet, tenants=tenants))
 
 
 def _contenders(stage: Stage, programs: GoPrograms, row: Row, only: str | None) -> Sequence[Contender]:

@@ -19,40 +19,42 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 API = "/apis/atlas-endpoints.dev/v1alpha1"
-PLURAL = "serverlessprivateendpoints"
 CONNECTIONS = 32
 """Changes that are under way at once in a burst: more than the API server can do at a time on a few cores."""
 PAGE_TIMEOUT = 120.0
 
 
 class ApiServer:
-    """The resources of all namespaces."""
+    """The resources of a kind in all namespaces."""
 
-    collection = f"{API}/{PLURAL}"
-
-    def __init__(self, http: aiohttp.ClientSession) -> None:
+    def __init__(self, http: aiohttp.ClientSession, plural: str) -> None:
+        self._plural = plural
         self.http = http
+
+    @property
+    def collection(self) -> str:
+        return f"{API}/{self._plural}"
 
     async def create(self, manifest: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
         """Create a resource; give it and the moment (`time.time`) at which the API server had accepted it."""
-        async with self.http.post(_collection(manifest["metadata"]["namespace"]), json=manifest) as answer:
+        async with self.http.post(self._in(manifest["metadata"]["namespace"]), json=manifest) as answer:
             return await _accepted(answer)
 
     async def edit(self, namespace: str, name: str, spec: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
         """Change fields of a spec; give the resource and the moment at which the API server had accepted it."""
         headers = {"Content-Type": "application/merge-patch+json"}
-        path = f"{_collection(namespace)}/{name}"
+        path = f"{self._in(namespace)}/{name}"
         async with self.http.patch(path, json={"spec": spec}, headers=headers) as answer:
             return await _accepted(answer)
 
     async def replace_status(self, body: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """Write the status of a resource that nobody else writes."""
-        path = f"{_collection(body['metadata']['namespace'])}/{body['metadata']['name']}/status"
+        path = f"{self._in(body['metadata']['namespace'])}/{body['metadata']['name']}/status"
         async with self.http.put(path, json={**body, "status": status}) as answer:
             await _accepted(answer)
 
     async def get(self, namespace: str, name: str) -> dict[str, Any]:
-        async with self.http.get(f"{_collection(namespace)}/{name}") as answer:
+        async with self.http.get(f"{self._in(namespace)}/{name}") as answer:
             return (await _accepted(answer))[0]
 
     async def list(self, selector: str) -> dict[str, Any]:
@@ -62,12 +64,11 @@ class ApiServer:
     async def delete_all(self, namespaces: Iterable[str], selector: str) -> None:
         timeout, parameters = aiohttp.ClientTimeout(total=PAGE_TIMEOUT), {"labelSelector": selector}
         for namespace in namespaces:
-            async with self.http.delete(_collection(namespace), params=parameters, timeout=timeout) as answer:
+            async with self.http.delete(self._in(namespace), params=parameters, timeout=timeout) as answer:
                 await _accepted(answer)
 
-
-def _collection(namespace: str) -> str:
-    return f"{API}/namespaces/{namespace}/{PLURAL}"
+    def _in(self, namespace: str) -> str:
+        return f"{API}/namespaces/{namespace}/{self._plural}"
 
 
 @asynccontextmanager

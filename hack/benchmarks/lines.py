@@ -31,6 +31,7 @@ class Line:
         unit: Of the figure; empty for numbers of things.
         goal: What it is to be, if anything.
         against: The contender that ours is compared with.
+        no_peer: Why there is nothing to compare with.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Line:
     unit: str = ""
     goal: Goal | None = None
     against: str = PEER
+    no_peer: str = ""
 
     def summary(self, measured: Measured, contender: str) -> Summary | None:
         """Sum up what a contender came to; None when it was not measured."""
@@ -106,6 +108,17 @@ def _burst(workers: int, ratio: float) -> tuple[Line, ...]:
     )
 
 
+def _dedicated(title: str, row: str, figure: str, *, unit: str = "", goal: Goal | None = None) -> Line:
+    return Line(
+        title=f"dedicated: {title}",
+        row=f"dedicated-{row}",
+        figure=figure,
+        unit=unit,
+        goal=goal,
+        no_peer="no such kind",
+    )
+
+
 def _among(size: str, row: str, goal: Goal | None) -> tuple[Line, ...]:
     operations = {
         "list": f"LIST, among {size} instances",
@@ -160,6 +173,15 @@ LINES = (
         )
         for change in ("create", "edit")
     ),
+    Line(
+        title="1,000 edits at once, where Atlas admits 10 calls a second for each of 2 projects",
+        row="limit",
+        figure="all_s",
+        unit="s",
+        goal=ratio_at_most(0.55),
+    ),
+    Line(title="Atlas calls for each of these edits", row="limit", figure="atlas_calls"),
+    Line(title="of them refused by the limit", row="limit", figure="refused_calls"),
     Line(title="one edit while 5,000 resources resync, p50", row="resync", figure="p50_ms", unit="ms"),
     Line(
         title="one edit while 5,000 resources resync, p99",
@@ -216,6 +238,65 @@ LINES = (
         unit="ms",
         against=SLOW_PEER,
     ),
+    Line(
+        title="start, all 20,000 on 2,000 instances known",
+        row="wide-start",
+        figure="ready_s",
+        unit="s",
+        goal=at_most_times(4, "start-5000", "those of 5,000"),
+    ),
+    Line(
+        title="start, all 20,000 on 2,000 instances compared with Atlas",
+        row="wide-start",
+        figure="compared_s",
+        unit="s",
+    ),
+    Line(title="start, Atlas calls for 20,000 on 2,000 instances", row="wide-start", figure="atlas_calls"),
+    Line(
+        title="start, Kubernetes writes for 20,000 on 2,000 instances",
+        row="wide-start",
+        figure="kubernetes_writes",
+        goal=at_most(0),
+    ),
+    Line(
+        title="resident memory, 20,000 settled on 2,000 instances",
+        row="wide-start",
+        figure="resident_mb",
+        unit="MB",
+        goal=at_most_times(4, "start-5000", "that of 5,000"),
+    ),
+    Line(
+        title="one edit while 20,000 resources on 2,000 instances resync, p50",
+        row="wide-resync",
+        figure="p50_ms",
+        unit="ms",
+    ),
+    Line(
+        title="one edit while 20,000 resources on 2,000 instances resync, p99",
+        row="wide-resync",
+        figure="p99_ms",
+        unit="ms",
+    ),
+    *(
+        line
+        for figure, change in (("create", "new endpoint"), ("edit", "edit of remote regions"))
+        for line in (
+            _dedicated(f"one {change} at rest, p50", "edit", f"{figure}_p50_ms", unit="ms"),
+            _dedicated(f"one {change} at rest, p99", "edit", f"{figure}_p99_ms", unit="ms"),
+            _dedicated(f"until Atlas hears of the {change}, p50", "edit", f"{figure}_heard_p50_ms", unit="ms"),
+            _dedicated(f"Atlas calls for each {change}", "edit", f"{figure}_atlas_calls"),
+            _dedicated(f"Kubernetes writes for each {change}", "edit", f"{figure}_kubernetes_writes"),
+        )
+    ),
+    _dedicated("start, all 5,000 known", "start-5000", "ready_s", unit="s"),
+    _dedicated("start, all 5,000 compared with Atlas", "start-5000", "compared_s", unit="s"),
+    _dedicated("start, Atlas calls for 5,000", "start-5000", "atlas_calls"),
+    _dedicated("start, Kubernetes writes for 5,000", "start-5000", "kubernetes_writes", goal=at_most(0)),
+    _dedicated("resident memory, 5,000 settled", "start-5000", "resident_mb", unit="MB"),
+    _dedicated("LISTs an hour at rest, 1,000 endpoints in 40 projects", "rest", "lists_an_hour", goal=at_most(260)),
+    _dedicated("GETs an hour at rest, 1,000 endpoints in 40 projects", "rest", "gets_an_hour"),
+    _dedicated("calls in the busiest tenth of an interval at rest", "rest", "busiest_tenth_percent", unit="%"),
+    _dedicated("Kubernetes writes at rest", "rest", "kubernetes_writes", goal=at_most(0)),
     *_among("1,000", "among-1000", None),
     *_among("20,000", "among-20000", at_most_times(2, "among-1000", "that among 1,000")),
 )

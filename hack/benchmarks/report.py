@@ -38,7 +38,7 @@ def _line(line: Line, measured: Measured) -> str:
     cells = (
         line.title,
         cell(line.summary(measured, OURS), line.unit),
-        cell(line.summary(measured, line.against), line.unit),
+        cell(line.summary(measured, line.against), line.unit) or line.no_peer,
         "" if ratio is None else f"{ratio:.2f}",
         line.goal.text if line.goal else "",
         {True: "yes", False: "**no**", None: ""}[met],

@@ -12,14 +12,16 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 from benchmarks import scale as scales
 from benchmarks.api_server import each
 from benchmarks.atlas_stub import LATENCY
 from benchmarks.contenders import Contender
+from benchmarks.populations import DEDICATED, SERVERLESS, TWO_PROJECTS, WIDE, Fleet
 from benchmarks.results import percentile
-from benchmarks.stage import REST_TIMEOUT, SYNC_INTERVAL, Stage
+from benchmarks.stage import REST_TIMEOUT, SYNC_INTERVAL, Stage, measured_of, warm_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from benchmarks.populations import Population, Resource
 
 Figures: TypeAlias = dict[str, float]
-Measure: TypeAlias = Callable[[Stage, Contender, float], Awaitable[Figures]]
+Measure: TypeAlias = Callable[[Stage, Contender, Fleet, float], Awaitable[Figures]]
 
 EDITS = 100
 PAUSE = (0.01, 0.05)
@@ -40,10 +42,17 @@ RESYNC_INTERVAL = 10.0
 """Seconds. The peer needs 6.3 of them for 5,000 calls of 20 ms with 16 workers."""
 REST_INTERVAL = 15.0
 REST_INTERVALS = 4
+LOOKS = 10
+"""How often the calls are counted in an interval."""
 CALM = 2.0
 """Seconds that a contender gets to put its memory in order after its start."""
 LOOK_TIMEOUT = 300.0
 """Seconds until all settled resources have to have been compared with Atlas."""
+ADMITTED = 10
+"""Calls a second that Atlas admits for a project where it has a limit. That of real projects is 33 for dedicated private
+endpoints, and not known for serverless ones."""
+ADMITTED_TIMEOUT = 1200.0
+"""Seconds until an edit has to have come to rest where Atlas has a limit."""
 LOGGED = 0.3
 """Seconds after which the audit log holds what a watch has already shown."""
 HOUR = 3600.0
@@ -70,35 +79,47 @@ class Edit:
         return (self.rested - self.accepted) * MILLISECONDS
 
 
-async def measure_edits(stage: Stage, contender: Contender, scale: float) -> Figures:
+async def measure_edits(stage: Stage, contender: Contender, fleet: Fleet, scale: float) -> Figures:
     """One edit at a time, while nothing else is going on."""
-    async with stage.at_work(contender) as (running, watcher):
-        before = await _Counts.of(stage, running)
-        await stage.atlas.forget_calls()
-        edits = await _edit_one_by_one(stage, watcher, _scaled(EDITS, scale), PAUSE)
-        calls = await stage.atlas.calls()
-        per_edit = calls.admin / len(edits)
-        heard = dict(calls.patches)  # of several to one endpoint the last
-        last = {edit.resource.endpoint: edit for edit in edits}
-        until_heard = [(heard[endpoint] - edit.accepted) * MILLISECONDS for endpoint, edit in last.items()]
-        return {
-            **_percentiles([edit.milliseconds for edit in edits]),
-            "own_p50_ms": percentile([edit.milliseconds for edit in edits], 50) - per_edit * LATENCY * MILLISECONDS,
-            "heard_p50_ms": percentile(until_heard, 50),
-            "atlas_calls": per_edit,
-            **await before.per_change(stage, running, len(edits)),
-        }
+    async with stage.at_work(contender, fleet) as (running, watcher):
+        return await _measure_one_by_one(
+            stage,
+            running,
+            _edit_one_by_one(stage, watcher, fleet, _scaled(EDITS, scale), PAUSE),
+            changed=lambda resource: resource.edited,
+        )
 
 
-async def measure_burst(stage: Stage, contender: Contender, scale: float, *, size: int = 1000, workers: int) -> Figures:
+async def measure_new_and_edits(stage: Stage, contender: Contender, fleet: Fleet, scale: float) -> Figures:
+    """One new resource at a time, while nothing else is going on; then one edit at a time."""
+    population = measured_of(fleet, "new", _scaled(EDITS, scale))
+    async with stage.at_work(contender, fleet, population) as (running, watcher):
+        created = await _measure_one_by_one(
+            stage,
+            running,
+            _create_one_by_one(stage, watcher, population, PAUSE),
+            changed=lambda resource: resource.endpoint,
+        )
+        edited = await _measure_one_by_one(
+            stage,
+            running,
+            _edit_one_by_one(stage, watcher, fleet, population.size, PAUSE),
+            changed=lambda resource: resource.edited,
+        )
+        return _named("create", created) | _named("edit", edited)
+
+
+async def measure_burst(
+    stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int = 1000, workers: int
+) -> Figures:
     """All resources are created at once, and then all are edited at once."""
-    population = stage.population("burst", _scaled(size, scale))
-    async with stage.at_work(contender, population, workers=workers) as (running, watcher):
+    population = measured_of(fleet, "burst", _scaled(size, scale))
+    async with stage.at_work(contender, fleet, population, workers=workers) as (running, watcher):
         figures: Figures = {}
         for name, change in (("create", stage.create), ("edit", stage.edit)):
             before = await _Counts.of(stage, running)
             await stage.atlas.forget_calls()
-            edits, seconds = await _all_at_once(watcher, population, partial(change, comment=name))
+            edits, seconds = await _all_at_once(watcher, population, partial(change, words=name))
             calls = await stage.atlas.calls()
             phase = {
                 "rate": population.size / seconds,
@@ -106,24 +127,59 @@ async def measure_burst(stage: Stage, contender: Contender, scale: float, *, siz
                 "atlas_calls": calls.admin / population.size,
                 **await before.per_change(stage, running, population.size),
             }
-            figures |= {f"{name}_{figure}": value for figure, value in phase.items()}
+            figures |= _named(name, phase)
         return {**figures, "resident_mb": running.memory().resident}
 
 
-async def measure_edits_in_resync(stage: Stage, contender: Contender, scale: float, *, size: int = 5000) -> Figures:
-    """One edit at a time, while settled resources are compared with Atlas all the time."""
-    settled = await stage.settle([_scaled(size, scale)])
-    async with stage.at_work(contender, background=settled, sync_interval=RESYNC_INTERVAL) as (_, watcher):
+async def measure_edits_within_limit(
+    stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int = 1000
+) -> Figures:
+    """All resources are edited at once, while Atlas admits few calls a second for each project."""
+    population = measured_of(fleet, "limit", _scaled(size, scale))
+    async with stage.at_work(contender, fleet, population) as (_, watcher):
+        await _all_at_once(watcher, population, partial(stage.create, words="create"))
         await stage.atlas.forget_calls()
-        edits = await _edit_one_by_one(stage, watcher, _scaled(EDITS, scale), RESYNC_PAUSE)
+        async with stage.atlas.limited(ADMITTED):
+            change = partial(stage.edit, words="edit")
+            edits, seconds = await _all_at_once(watcher, population, change, timeout=ADMITTED_TIMEOUT)
+        calls = await stage.atlas.calls()
+        return {
+            "all_s": seconds,
+            **_percentiles([edit.milliseconds for edit in edits]),
+            "atlas_calls": calls.admin / population.size,
+            "refused_calls": calls.counts.get("refused", 0) / population.size,
+        }
+
+
+async def measure_edits_in_resync(
+    stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int = 5000, slower: float = 1.0
+) -> Figures:
+    """One edit at a time, while settled resources are compared with Atlas all the time.
+
+    Args:
+        stage: Where.
+        contender: Whose work it is.
+        fleet: What the resources are.
+        scale: The share of the full size.
+        size: How many resources are settled.
+        slower: How many times as long an interval is, and the edits take.
+    """
+    settled = await stage.settle(fleet, [_scaled(size, scale)])
+    interval, (shortest, longest) = RESYNC_INTERVAL * slower, RESYNC_PAUSE
+    async with stage.at_work(contender, fleet, background=settled, sync_interval=interval) as (_, watcher):
+        await stage.atlas.forget_calls()
+        pause = shortest * slower, longest * slower
+        edits = await _edit_one_by_one(stage, watcher, fleet, _scaled(EDITS, scale), pause)
         calls = await stage.atlas.calls()
         looks = calls.counts.get("list", 0) + calls.counts.get("get", 0)
         return {**_percentiles([edit.milliseconds for edit in edits]), "atlas_looks": looks}
 
 
-async def measure_start(stage: Stage, contender: Contender, scale: float, *, sizes: Sequence[int]) -> Figures:
+async def measure_start(
+    stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, sizes: Sequence[int]
+) -> Figures:
     """A start with settled resources: until all are known, and until all have been compared with Atlas."""
-    settled = await stage.settle([_scaled(size, scale) for size in sizes])
+    settled = await stage.settle(fleet, [_scaled(size, scale) for size in sizes])
     count = sum(population.size for population in settled)
     await stage.replace_world(settled)
     moment = stage.moment()
@@ -144,9 +200,9 @@ async def measure_start(stage: Stage, contender: Contender, scale: float, *, siz
         }
 
 
-async def measure_rest(stage: Stage, contender: Contender, scale: float, *, size: int = 1000) -> Figures:
+async def measure_rest(stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int = 1000) -> Figures:
     """An hour at rest, from a few short intervals: calls and writes do not depend on how long an interval is."""
-    settled = await stage.settle([_scaled(size, scale)])
+    settled = await stage.settle(fleet, [_scaled(size, scale)])
     await stage.replace_world(settled)
     async with stage.running(contender, settled, sync_interval=REST_INTERVAL) as running:
         await running.ready()
@@ -154,19 +210,25 @@ async def measure_rest(stage: Stage, contender: Contender, scale: float, *, size
         await asyncio.sleep(REST_INTERVAL)  # the first round after the start is not like the others
         await stage.atlas.forget_calls()
         moment, cpu = stage.moment(), running.cpu_seconds()
-        await asyncio.sleep(REST_INTERVALS * REST_INTERVAL)
-        calls = await stage.atlas.calls()
-        intervals_an_hour = HOUR / SYNC_INTERVAL
+        seen = [await stage.atlas.calls()]
+        for _ in range(REST_INTERVALS * LOOKS):
+            await asyncio.sleep(REST_INTERVAL / LOOKS)
+            seen.append(await stage.atlas.calls())
+        calls, busiest = seen[-1], max(after.admin - before.admin for before, after in pairwise(seen))
+        an_hour = HOUR / SYNC_INTERVAL / REST_INTERVALS
         return {
-            "atlas_calls_an_hour": calls.admin / REST_INTERVALS * intervals_an_hour,
+            "atlas_calls_an_hour": calls.admin * an_hour,
+            "lists_an_hour": calls.counts.get("list", 0) * an_hour,
+            "gets_an_hour": calls.counts.get("get", 0) * an_hour,
+            "busiest_tenth_percent": 100 * busiest * REST_INTERVALS / calls.admin,
             "kubernetes_writes": stage.kubernetes_writes(running, moment),
-            "cpu_s_an_hour": (running.cpu_seconds() - cpu) / REST_INTERVALS * intervals_an_hour,
+            "cpu_s_an_hour": (running.cpu_seconds() - cpu) * an_hour,
         }
 
 
-async def measure_among(stage: Stage, contender: Contender, scale: float, *, size: int) -> Figures:
+async def measure_among(stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int) -> Figures:
     """One operation of ours, in this process, among many instances and Secrets that are known."""
-    del stage, contender
+    del stage, contender, fleet
     known = _scaled(size, scale)
     operations = {"list": scales.a_list, "write": scales.a_write, "secret": scales.a_secret}
     return {
@@ -180,11 +242,13 @@ class Row:
 
     Attributes:
         measure: Runs it once.
+        fleet: What there is.
         limited: Whether the limited peer runs in it too, beside ours.
         alone: Whether ours runs in it with no peer.
     """
 
     measure: Measure
+    fleet: Fleet = SERVERLESS
     limited: bool = False
     alone: bool = False
 
@@ -194,10 +258,16 @@ ROWS: Mapping[str, Row] = {
     "burst-16": Row(partial(measure_burst, workers=16)),
     "burst-64": Row(partial(measure_burst, workers=64)),
     "throttled": Row(partial(measure_burst, size=200, workers=16), limited=True),
+    "limit": Row(measure_edits_within_limit, TWO_PROJECTS),
     "resync": Row(measure_edits_in_resync),
     "start-5000": Row(partial(measure_start, sizes=(5000,))),
     "start-20000": Row(partial(measure_start, sizes=(5000, 20000))),
     "rest": Row(measure_rest),
+    "wide-start": Row(partial(measure_start, sizes=(20_000,)), WIDE),
+    "wide-resync": Row(partial(measure_edits_in_resync, size=20_000, slower=4.0), WIDE),
+    "dedicated-edit": Row(measure_new_and_edits, DEDICATED, alone=True),
+    "dedicated-start-5000": Row(partial(measure_start, sizes=(5000,)), DEDICATED, alone=True),
+    "dedicated-rest": Row(measure_rest, DEDICATED, alone=True),
     "among-1000": Row(partial(measure_among, size=1000), alone=True),
     "among-20000": Row(partial(measure_among, size=20_000), alone=True),
 }
@@ -227,18 +297,62 @@ class _Counts:
         }
 
 
-async def _edit_one_by_one(stage: Stage, watcher: Watcher, count: int, pause: tuple[float, float]) -> list[Edit]:
-    resources = list(stage.warm)
+async def _measure_one_by_one(
+    stage: Stage, running: Running, changes: Awaitable[list[Edit]], *, changed: Callable[[Resource], str]
+) -> Figures:
+    """Make changes, and give what they came to.
+
+    Args:
+        stage: Where.
+        running: Whose work it is.
+        changes: Makes them.
+        changed: Gives the ID of what is changed in Atlas.
+    """
+    before = await _Counts.of(stage, running)
+    await stage.atlas.forget_calls()
+    edits = await changes
+    calls = await stage.atlas.calls()
+    per_edit = calls.admin / len(edits)
+    heard = dict(calls.writes)  # of several to one endpoint the last
+    last = {changed(edit.resource): edit for edit in edits}
+    until_heard = [(heard[each] - edit.accepted) * MILLISECONDS for each, edit in last.items()]
+    return {
+        **_percentiles([edit.milliseconds for edit in edits]),
+        "own_p50_ms": percentile([edit.milliseconds for edit in edits], 50) - per_edit * LATENCY * MILLISECONDS,
+        "heard_p50_ms": percentile(until_heard, 50),
+        "atlas_calls": per_edit,
+        **await before.per_change(stage, running, len(edits)),
+    }
+
+
+async def _edit_one_by_one(
+    stage: Stage, watcher: Watcher, fleet: Fleet, count: int, pause: tuple[float, float]
+) -> list[Edit]:
+    resources = list(warm_of(fleet))
     edits = []
     for number in range(count):
         await asyncio.sleep(random.uniform(*pause))  # noqa: S311  # jitter
         resource = resources[number % len(resources)]
-        edits.append(await _settle(watcher, resource, partial(stage.edit, comment=f"edit {number}")))
+        edits.append(await _settle(watcher, resource, partial(stage.edit, words=f"edit {number}")))
+    return edits
+
+
+async def _create_one_by_one(
+    stage: Stage, watcher: Watcher, population: Population, pause: tuple[float, float]
+) -> list[Edit]:
+    edits = []
+    for resource in population:
+        await asyncio.sleep(random.uniform(*pause))  # noqa: S311  # jitter
+        edits.append(await _settle(watcher, resource, partial(stage.create, words="new")))
     return edits
 
 
 async def _all_at_once(
-    watcher: Watcher, population: Population, change: Callable[[Resource], Awaitable[tuple[int, float]]]
+    watcher: Watcher,
+    population: Population,
+    change: Callable[[Resource], Awaitable[tuple[int, float]]],
+    *,
+    timeout: float = REST_TIMEOUT,  # noqa: ASYNC109  of each edit
 ) -> tuple[list[Edit], float]:
     """Change all resources, and give the edits and the seconds from the first change to the last rest."""
     accepted: list[tuple[Resource, int, float]] = []
@@ -249,7 +363,7 @@ async def _all_at_once(
     begun = time.time()
     await each(population, act)
     edits = [
-        Edit(resource, moment, await watcher.rested(resource.name, generation, timeout=REST_TIMEOUT))
+        Edit(resource, moment, await watcher.rested(resource.name, generation, timeout=timeout))
         for resource, generation, moment in accepted
     ]
     return edits, max(edit.rested for edit in edits) - begun
@@ -260,6 +374,10 @@ async def _settle(
 ) -> Edit:
     generation, accepted = await change(resource)
     return Edit(resource, accepted, await watcher.rested(resource.name, generation, timeout=REST_TIMEOUT))
+
+
+def _named(change: str, figures: Figures) -> Figures:
+    return {f"{change}_{figure}": value for figure, value in figures.items()}
 
 
 def _percentiles(milliseconds: list[float]) -> Figures:

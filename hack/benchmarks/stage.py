@@ -6,29 +6,45 @@ import json
 import sys
 import tempfile
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from benchmarks import atlas_stub, usage
-from benchmarks.api_server import API, PLURAL, ApiServer, each, session, watching
+from benchmarks.api_server import API, ApiServer, each, session, watching
 from benchmarks.contenders import Conditions, Ours, Running
-from benchmarks.populations import INSTANCES, NAMESPACES, Population, Resource, secret, selector, status_of, world
+from benchmarks.populations import (
+    NAMESPACES,
+    PLACES,
+    Dedicated,
+    Fleet,
+    Population,
+    Resource,
+    Serverless,
+    secret,
+    selector,
+    status_of,
+    world,
+)
 from control_plane import ControlPlane
 from control_plane.process import ServerGroup, wait_until
 from support import audit
 from support.rbac import service_account
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+
+    import httpx
 
     from benchmarks.api_server import Watcher
     from benchmarks.contenders import Contender, GoPrograms
     from control_plane import Programs
 
 ROOT = Path(__file__).resolve().parents[2]
-CRD = ROOT / "crds" / "atlas-endpoints.dev_serverlessprivateendpoints.yaml"
+CRDS = ROOT / "crds"
+KINDS = (Serverless, Dedicated)
 OURS_PROGRAM = Path(sys.executable).with_name("atlas-endpoints")
 NAMESPACE = "benchmark"
 """Where the contenders' accounts and Leases are."""
@@ -48,9 +64,7 @@ class Stage:
 
     Attributes:
         ours: The contender whose statuses settled resources have.
-        api: The resources.
         atlas: The stub.
-        tenants: How many pairs of credentials share the resources.
     """
 
     def __init__(
@@ -58,31 +72,24 @@ class Stage:
         *,
         control_plane: ControlPlane,
         group: ServerGroup,
-        api: ApiServer,
+        api_session: aiohttp.ClientSession,
         atlas: atlas_stub.AtlasStub,
         http: aiohttp.ClientSession,
         ours: Contender,
-        tenants: int,
     ) -> None:
         self._control_plane = control_plane
         self._group = group
         self._http = http
         self._kubeconfigs: dict[str, Path] = {}
         self._settled: dict[str, Population] = {}
-        self._settled_status: tuple[Resource, str] | None = None
+        self._settled_statuses: dict[Fleet, tuple[Resource, str]] = {}
+        self._apis: dict[type[Resource], ApiServer] = {each: ApiServer(api_session, each.plural) for each in KINDS}
         self.ours = ours
-        self.api = api
         self.atlas = atlas
-        self.tenants = tenants
 
-    @property
-    def warm(self) -> Population:
-        """The resources that warm a contender up: one for each instance."""
-        return Population("warm", INSTANCES, tenants=self.tenants)
-
-    def population(self, name: str, size: int) -> Population:
-        """Return a population that is measured, beside the one that warms up."""
-        return Population(name, size, self.warm.after, self.tenants)
+    def api(self, kind: type[Resource]) -> ApiServer:
+        """Return the resources of a kind."""
+        return self._apis[kind]
 
     def kubernetes_writes(self, running: Running, since: int) -> int:
         """Count the writes of a contender to Kubernetes since a `moment`, Events apart: the peer tells of nothing by them."""
@@ -132,6 +139,7 @@ class Stage:
     async def at_work(
         self,
         contender: Contender,
+        fleet: Fleet,
         measured: Population | None = None,
         *,
         background: Sequence[Population] = (),
@@ -142,62 +150,67 @@ class Stage:
 
         Args:
             contender: Which.
+            fleet: What warms it up.
             measured: A population that is created later.
             background: Populations that are at rest.
             workers: How many resources it works on at once.
             sync_interval: Seconds.
         """
-        watched = [self.warm, *([measured] if measured else [])]
+        watched = [warm_of(fleet), *([measured] if measured else [])]
         # Resources whose status comes from the other contender would give this one something to do.
         await self.remove(watched)
-        await self.replace_world([*watched, *background])
+        await self.replace_world(background, to_create=watched)
         async with (
             self.running(contender, [*watched, *background], workers=workers, sync_interval=sync_interval) as running,
-            watching(self.api, selector(watched)) as watcher,
+            watching(self.api(fleet.kind), selector(watched)) as watcher,
         ):
             await running.ready()
             for change in (self.create, self.edit):
-                await self._warm_up(watcher, change)
+                await self._warm_up(watcher, fleet, change)
             yield running, watcher
         await self.remove(watched)
 
-    async def _warm_up(self, watcher: Watcher, change: Callable[[Resource, str], Awaitable[tuple[int, float]]]) -> None:
+    async def _warm_up(
+        self, watcher: Watcher, fleet: Fleet, change: Callable[[Resource, str], Awaitable[tuple[int, float]]]
+    ) -> None:
         async def act(resource: Resource) -> None:
             generation, _ = await change(resource, change.__name__)
             await watcher.rested(resource.name, generation, timeout=REST_TIMEOUT)
 
-        await each(self.warm, act, at_once=WARM_UP_AT_ONCE)
+        await each(warm_of(fleet), act, at_once=WARM_UP_AT_ONCE)
 
-    async def replace_world(self, populations: Sequence[Population]) -> None:
-        """Have the stub hold what these resources want when they are at rest."""
-        await self.atlas.replace_world(world(populations, SETTLED))
+    async def replace_world(self, settled: Sequence[Population], *, to_create: Sequence[Population] = ()) -> None:
+        """Have the stub hold what these resources want when they are at rest, and what others need to get there."""
+        await self.atlas.replace_world(world(settled, to_create, SETTLED))
 
     async def remove(self, populations: Sequence[Population]) -> None:
         """Delete resources, if there are any; without finalizers they are gone at once."""
-        await self.api.delete_all(NAMESPACES, selector(populations))
+        for kind in {population.fleet.kind for population in populations}:
+            await self.api(kind).delete_all(NAMESPACES, selector(populations))
 
-    async def create(self, resource: Resource, comment: str) -> tuple[int, float]:
+    async def create(self, resource: Resource, words: str) -> tuple[int, float]:
         """Create a resource; give its generation and the moment at which the API server had accepted it."""
-        body, accepted = await self.api.create(resource.manifest(comment))
+        body, accepted = await self.api(type(resource)).create(resource.manifest(words))
         return body["metadata"]["generation"], accepted
 
-    async def edit(self, resource: Resource, comment: str) -> tuple[int, float]:
-        """Change a resource's comment; give its generation and the moment at which the API server had accepted it."""
-        body, accepted = await self.api.edit(resource.namespace, resource.name, {"comment": comment})
+    async def edit(self, resource: Resource, words: str) -> tuple[int, float]:
+        """Edit a resource; give its generation and the moment at which the API server had accepted it."""
+        body, accepted = await self.api(type(resource)).edit(resource.namespace, resource.name, resource.edit(words))
         return body["metadata"]["generation"], accepted
 
-    async def settle(self, sizes: Sequence[int]) -> list[Population]:
+    async def settle(self, fleet: Fleet, sizes: Sequence[int]) -> list[Population]:
         """Have populations at rest, made without an operator where they are not there yet.
 
         Their status is that of a resource which ours has brought to rest. The peer finds nothing to change in it: it
         uses a part of it, in the same words.
 
         Args:
+            fleet: What they are.
             sizes: Of all populations together: of the first, of the first two and so on.
         """
-        populations, first = [], self.warm.after
+        populations, first = [], warm_of(fleet).after
         for size in sizes:
-            population = Population(f"settled-{size}", size + self.warm.after - first, first, self.tenants)
+            population = fleet.population(f"settled-{size}", size + warm_of(fleet).after - first, first)
             if self._settled.get(population.name) != population:
                 await self._create_settled(population)
                 self._settled[population.name] = population
@@ -206,28 +219,29 @@ class Stage:
         return populations
 
     async def _create_settled(self, population: Population) -> None:
-        if self._settled_status is None:
-            self._settled_status = await self._bring_one_to_rest()
-        sample, status = self._settled_status
+        fleet = population.fleet
+        if fleet not in self._settled_statuses:
+            self._settled_statuses[fleet] = await self._bring_one_to_rest(fleet)
+        (sample, status), api = self._settled_statuses[fleet], self.api(fleet.kind)
 
         async def create(resource: Resource) -> None:
-            body, _ = await self.api.create(resource.manifest(SETTLED))
-            await self.api.replace_status(body, json.loads(status_of(sample, status, resource)))
+            body, _ = await api.create(resource.manifest(SETTLED))
+            await api.replace_status(body, json.loads(status_of(sample, status, resource)))
 
         await each(population, create)
 
-    async def _bring_one_to_rest(self) -> tuple[Resource, str]:
-        population = self.population("sample", 1)
+    async def _bring_one_to_rest(self, fleet: Fleet) -> tuple[Resource, str]:
+        population, api = measured_of(fleet, "sample", 1), self.api(fleet.kind)
         (sample,) = population
-        await self.replace_world([population])
+        await self.replace_world([], to_create=[population])
         async with (
             self.running(self.ours, [population]) as running,
-            watching(self.api, selector([population])) as watcher,
+            watching(api, selector([population])) as watcher,
         ):
             await running.ready()
-            await self.api.create(sample.manifest(SETTLED))
+            await api.create(sample.manifest(SETTLED))
             await watcher.rested(sample.name, 1, timeout=REST_TIMEOUT)
-        status = json.dumps((await self.api.get(sample.namespace, sample.name))["status"])
+        status = json.dumps((await api.get(sample.namespace, sample.name))["status"])
         await self.remove([population])
         return sample, status
 
@@ -237,15 +251,25 @@ class Stage:
         return self._kubeconfigs[account]
 
 
+def warm_of(fleet: Fleet) -> Population:
+    """Return the resources that warm a contender up, each in another place."""
+    return fleet.population("warm", PLACES)
+
+
+def measured_of(fleet: Fleet, name: str, size: int) -> Population:
+    """Return a population that is measured, beside the one that warms up."""
+    return fleet.population(name, size, warm_of(fleet).after)
+
+
 @asynccontextmanager
-async def staged(programs: Programs, go_programs: GoPrograms, *, tenants: int) -> AsyncIterator[Stage]:
-    """Set everything up, and take it down at the end."""
+async def staged(programs: Programs, go_programs: GoPrograms, fleets: Iterable[Fleet]) -> AsyncIterator[Stage]:
+    """Set everything up that these resources need, and take it down at the end."""
     group = ServerGroup(detached=False)
     try:
         with tempfile.TemporaryDirectory(prefix="atlas-endpoints-benchmark-") as folder:
             control_plane = ControlPlane(programs, directory=Path(folder) / "control-plane", audit_log=True)
             with control_plane:
-                _install(control_plane, tenants)
+                _install(control_plane, fleets)
                 url = atlas_stub.launch(group, go_programs.stub, control_plane.directory)
                 async with (
                     session(control_plane.url, control_plane.admin_token, control_plane.ca) as api_session,
@@ -254,26 +278,31 @@ async def staged(programs: Programs, go_programs: GoPrograms, *, tenants: int) -
                     yield Stage(
                         control_plane=control_plane,
                         group=group,
-                        api=ApiServer(api_session),
+                        api_session=api_session,
                         atlas=atlas_stub.AtlasStub(http, url),
                         http=http,
                         ours=Ours(OURS_PROGRAM),
-                        tenants=tenants,
                     )
     finally:
         group.close()
 
 
-def _install(control_plane: ControlPlane, tenants: int) -> None:
-    """Install the CRD, the namespaces, the accounts with the shipped rights, and the tenants' credentials everywhere."""
-    control_plane.kubectl("apply", "--server-side", f"--filename={CRD}")
+def _install(control_plane: ControlPlane, fleets: Iterable[Fleet]) -> None:
+    """Install the CRDs, the namespaces, the accounts with the shipped rights, and the tenants' credentials."""
+    control_plane.kubectl("apply", "--server-side", f"--filename={CRDS}")
     control_plane.kubectl("create", "namespace", NAMESPACE)
     for account in ACCOUNTS:
         control_plane.kubectl("apply", "--filename=-", stdin=service_account(NAMESPACE, account))
     for namespace in NAMESPACES:
         control_plane.kubectl("create", "namespace", namespace)
-        secrets = {"apiVersion": "v1", "kind": "List", "items": [secret(namespace, each) for each in range(tenants)]}
-        control_plane.kubectl("create", "--filename=-", stdin=json.dumps(secrets))
+    secrets = [secret(*place) for place in sorted({place for fleet in fleets for place in fleet.secrets()})]
+    manifests = {"apiVersion": "v1", "kind": "List", "items": secrets}
+    control_plane.kubectl("create", "--filename=-", stdin=json.dumps(manifests))
     control_plane.wait_for_crds()
     with control_plane.client() as client:
-        wait_until(lambda: client.get(f"{API}/{PLURAL}").is_success, "the API server to list the kind", timeout=30)
+        for url in (f"{API}/{kind.plural}" for kind in KINDS):
+            wait_until(partial(_is_listed, client, url), "the API server to list the kinds", timeout=30)
+
+
+def _is_listed(client: httpx.Client, url: str) -> bool:
+    return client.get(url).is_success

@@ -1,7 +1,8 @@
 """The kind ``DedicatedPrivateEndpoint`` for the reconcile layer, and its ConfigMaps. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 from typing_extensions import override
@@ -109,6 +110,11 @@ def connection_values(
     return {key: value for key, value in zip(CONNECTION_KEYS, values, strict=True) if value}
 
 
+def _asking_once(facts: Facts) -> Facts:
+    """Return facts that look for the sharers of a service once in a decision: a service may have a hundred."""
+    return replace(facts, sharers=cache(facts.sharers))
+
+
 def _cluster(scope: Scope, *, name: str) -> Request:
     return atlas.cluster_of(scope.project_id, name)
 
@@ -205,11 +211,11 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def decide(self, facts: Facts) -> Decision:
-        return decide.decide(facts)
+        return decide.decide(_asking_once(facts))
 
     @override
     def decide_deletion(self, facts: Facts) -> Decision:
-        return deletion.decide_deletion(facts)
+        return deletion.decide_deletion(_asking_once(facts))
 
     @override
     def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:

@@ -5,16 +5,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
 const (
 	mediaType = "application/vnd.atlas.2023-01-01+json"
 	timeout   = 15 * time.Second
+	retries   = 3 // of a call that Atlas refuses for its rate, as often as the clients that people wrap around Atlas's SDK
 )
 
 // Endpoint is a serverless private endpoint as Atlas shows it. A field that Atlas gives as null is empty.
@@ -47,9 +50,10 @@ type Location struct {
 
 // Error is an answer that is no success.
 type Error struct {
-	StatusCode int    `json:"-"`
-	ErrorCode  string `json:"errorCode"`
-	Detail     string `json:"detail"`
+	StatusCode int           `json:"-"`
+	RetryAfter time.Duration `json:"-"`
+	ErrorCode  string        `json:"errorCode"`
+	Detail     string        `json:"detail"`
 }
 
 func (e *Error) Error() string {
@@ -85,7 +89,23 @@ func (c *Client) Update(ctx context.Context, at Location, update Update) (*Endpo
 	return c.call(ctx, http.MethodPatch, at, body)
 }
 
+// call waits as long as Atlas asks for when it has had too many calls, and holds up its worker meanwhile.
 func (c *Client) call(ctx context.Context, method string, at Location, body []byte) (*Endpoint, error) {
+	for attempt := 0; ; attempt++ {
+		endpoint, err := c.callOnce(ctx, method, at, body)
+		refusal := new(Error)
+		if attempt == retries || !errors.As(err, &refusal) || refusal.StatusCode != http.StatusTooManyRequests {
+			return endpoint, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(refusal.RetryAfter):
+		}
+	}
+}
+
+func (c *Client) callOnce(ctx context.Context, method string, at Location, body []byte) (*Endpoint, error) {
 	address := fmt.Sprintf("%s/api/atlas/v2/groups/%s/privateEndpoint/serverless/instance/%s/endpoint/%s",
 		c.baseURL, url.PathEscape(at.ProjectID), url.PathEscape(at.InstanceName), url.PathEscape(at.EndpointID))
 	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
@@ -107,7 +127,8 @@ func (c *Client) call(ctx context.Context, method string, at Location, body []by
 		return nil, err
 	}
 	if response.StatusCode/100 != 2 {
-		refusal := &Error{StatusCode: response.StatusCode}
+		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
+		refusal := &Error{StatusCode: response.StatusCode, RetryAfter: time.Duration(seconds) * time.Second}
 		_ = json.Unmarshal(answer, refusal) // what answers is not always Atlas; the status says enough
 		return nil, refusal
 	}

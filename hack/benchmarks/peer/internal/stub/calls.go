@@ -14,30 +14,35 @@ const (
 	Revoke Kind = "revoke"
 	List   Kind = "list"
 	Get    Kind = "get"
+	Post   Kind = "post"
 	Patch  Kind = "patch"
+	Delete Kind = "delete"
 )
+
+// Refused calls are beyond the limit; they count as calls of their kind, too.
+const Refused Kind = "refused"
 
 // Calls remembers which calls have come.
 type Calls struct {
-	mutex   sync.Mutex
-	counts  map[Kind]int
-	patches []PatchCall
+	mutex  sync.Mutex
+	counts map[Kind]int
+	writes []WriteCall
 }
 
-// PatchCall is when a PATCH of an endpoint came.
-type PatchCall struct {
-	EndpointID string  `json:"endpointId"`
-	Time       float64 `json:"time"` // Unix seconds
+// WriteCall is when a call came that changes an endpoint or a service.
+type WriteCall struct {
+	ID   string  `json:"id"`
+	Time float64 `json:"time"` // Unix seconds
 }
 
 // Report is what has come so far.
 type Report struct {
-	Counts  map[Kind]int `json:"counts"`
-	Patches []PatchCall  `json:"patches"`
+	Counts map[Kind]int `json:"counts"`
+	Writes []WriteCall  `json:"writes"`
 }
 
-// Count takes in a call that has just come.
-func (c *Calls) Count(kind Kind, endpointID string) {
+// Count takes in a call that has just come, and what it is about.
+func (c *Calls) Count(kind Kind, id string) {
 	now := float64(time.Now().UnixNano()) / 1e9
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -45,8 +50,8 @@ func (c *Calls) Count(kind Kind, endpointID string) {
 		c.counts = map[Kind]int{}
 	}
 	c.counts[kind]++
-	if kind == Patch {
-		c.patches = append(c.patches, PatchCall{EndpointID: endpointID, Time: now})
+	if kind == Post || kind == Patch || kind == Delete {
+		c.writes = append(c.writes, WriteCall{ID: id, Time: now})
 	}
 }
 
@@ -54,7 +59,7 @@ func (c *Calls) Count(kind Kind, endpointID string) {
 func (c *Calls) Report() Report {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	report := Report{Counts: map[Kind]int{}, Patches: append([]PatchCall{}, c.patches...)}
+	report := Report{Counts: map[Kind]int{}, Writes: append([]WriteCall{}, c.writes...)}
 	for kind, count := range c.counts {
 		report.Counts[kind] = count
 	}
@@ -65,5 +70,5 @@ func (c *Calls) Report() Report {
 func (c *Calls) Forget() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.counts, c.patches = nil, nil
+	c.counts, c.writes = nil, nil
 }

@@ -23,16 +23,20 @@ func Handler(latency time.Duration) http.Handler {
 	mux.HandleFunc("GET "+collection, server.list)
 	mux.HandleFunc("GET "+item, server.get)
 	mux.HandleFunc("PATCH "+item, server.patch)
+	server.serveDedicated(mux)
 	mux.HandleFunc("PUT /_stub/world", server.replaceWorld)
+	mux.HandleFunc("PUT /_stub/limit", server.setLimit)
 	mux.HandleFunc("GET /_stub/calls", server.reportCalls)
 	mux.HandleFunc("DELETE /_stub/calls", server.forgetCalls)
 	return mux
 }
 
 type server struct {
-	latency time.Duration
-	world   World
-	calls   Calls
+	latency  time.Duration
+	world    World
+	services Services
+	limit    Limit
+	calls    Calls
 }
 
 func (s *server) token(answer http.ResponseWriter, _ *http.Request) {
@@ -49,7 +53,7 @@ func (s *server) revoke(answer http.ResponseWriter, _ *http.Request) {
 
 func (s *server) list(answer http.ResponseWriter, request *http.Request) {
 	s.came(List, "")
-	if authorized(answer, request) {
+	if s.admitted(answer, request) {
 		write(answer, http.StatusOK, mediaType, s.world.List(instanceOf(request)))
 	}
 }
@@ -57,7 +61,7 @@ func (s *server) list(answer http.ResponseWriter, request *http.Request) {
 func (s *server) get(answer http.ResponseWriter, request *http.Request) {
 	id := request.PathValue("endpoint")
 	s.came(Get, id)
-	if authorized(answer, request) {
+	if s.admitted(answer, request) {
 		endpoint, found := s.world.Get(instanceOf(request), id)
 		writeEndpoint(answer, endpoint, found)
 	}
@@ -66,7 +70,7 @@ func (s *server) get(answer http.ResponseWriter, request *http.Request) {
 func (s *server) patch(answer http.ResponseWriter, request *http.Request) {
 	id := request.PathValue("endpoint")
 	s.came(Patch, id)
-	if !authorized(answer, request) {
+	if !s.admitted(answer, request) {
 		return
 	}
 	var change Change
@@ -79,12 +83,26 @@ func (s *server) patch(answer http.ResponseWriter, request *http.Request) {
 }
 
 func (s *server) replaceWorld(answer http.ResponseWriter, request *http.Request) {
-	var populations []Population
-	if err := json.NewDecoder(request.Body).Decode(&populations); err != nil {
+	var contents struct {
+		Instances []Population        `json:"instances"`
+		Services  []ServicePopulation `json:"services"`
+	}
+	if err := json.NewDecoder(request.Body).Decode(&contents); err != nil {
 		http.Error(answer, err.Error(), http.StatusBadRequest)
 		return
 	}
-	s.world.Replace(populations)
+	s.world.Replace(contents.Instances)
+	s.services.Replace(contents.Services)
+	answer.WriteHeader(http.StatusNoContent)
+}
+
+func (s *server) setLimit(answer http.ResponseWriter, request *http.Request) {
+	var calls int
+	if err := json.NewDecoder(request.Body).Decode(&calls); err != nil {
+		http.Error(answer, err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.limit.Set(calls)
 	answer.WriteHeader(http.StatusNoContent)
 }
 
@@ -98,8 +116,8 @@ func (s *server) forgetCalls(answer http.ResponseWriter, _ *http.Request) {
 }
 
 // came counts a call and takes the time that Atlas takes.
-func (s *server) came(kind Kind, endpointID string) {
-	s.calls.Count(kind, endpointID)
+func (s *server) came(kind Kind, id string) {
+	s.calls.Count(kind, id)
 	time.Sleep(s.latency)
 }
 
@@ -107,13 +125,19 @@ func instanceOf(request *http.Request) Instance {
 	return Instance{ProjectID: request.PathValue("project"), Name: request.PathValue("instance")}
 }
 
-// authorized accepts any token, but none is none.
-func authorized(answer http.ResponseWriter, request *http.Request) bool {
-	if strings.HasPrefix(request.Header.Get("Authorization"), "Bearer ") {
-		return true
+// admitted accepts any token, but none is none, and the calls that the limit of the project permits.
+func (s *server) admitted(answer http.ResponseWriter, request *http.Request) bool {
+	if !strings.HasPrefix(request.Header.Get("Authorization"), "Bearer ") {
+		refuse(answer, http.StatusUnauthorized, "NO_CURRENT_USER", "A token is needed.")
+		return false
 	}
-	refuse(answer, http.StatusUnauthorized, "NO_CURRENT_USER", "A token is needed.")
-	return false
+	if !s.limit.Admit(request.PathValue("project")) {
+		s.calls.Count(Refused, "")
+		answer.Header().Set("Retry-After", "1")
+		refuse(answer, http.StatusTooManyRequests, "RATE_LIMITED", "The project has used its calls of this second.")
+		return false
+	}
+	return true
 }
 
 func writeEndpoint(answer http.ResponseWriter, endpoint Endpoint, found bool) {

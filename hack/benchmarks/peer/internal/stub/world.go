@@ -37,7 +37,7 @@ type Population struct {
 	Comment      string   `json:"comment"`
 }
 
-// World holds all endpoints.
+// World holds all endpoints of serverless instances.
 type World struct {
 	mutex     sync.RWMutex
 	instances map[Instance][]*Endpoint
