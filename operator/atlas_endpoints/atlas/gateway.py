@@ -28,6 +28,13 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
+READS = 1000
+"""Answers of ``Gateway.read`` that are kept before the older ones are dropped."""
+
+READ_LAST = 3600.0
+"""Seconds for which they are kept then."""
+
+
 class EntryReader(Protocol):
     """How the entries of a kind are read."""
 
@@ -193,7 +200,10 @@ class Gateway(ObservationCache):
         read = self._reads.get(name)
         age = min(max_age, FAILURE_LAST) if read is not None and read.failed else max_age
         if read is None or (read.task.done() and read.began <= self._monotonic() - age):
-            read = _Read(self._monotonic(), asyncio.ensure_future(self._call(scope, request, parse)))
+            now = self._monotonic()
+            read = _Read(now, asyncio.ensure_future(self._call(scope, request, parse)))
+            if len(self._reads) >= READS:  # specs may name any number of clusters, one after the other
+                self._reads = {key: each for key, each in self._reads.items() if each.began > now - READ_LAST}
             self._reads[name] = read
         return await asyncio.shield(read.task)
 

@@ -52,12 +52,12 @@ class Converger:
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and (error := _absence(facts, decision)) is not None:
             self._ports.limiter.release(resource.key)
             return self.failed(facts, error, own=decision.own)
-        creates = decision.write is not None and decision.write.creates is not None
-        if (decision.seen is not None or creates) and (claim := self._gatherer.claim(facts)) is not None:
+        is_about_entry = decision.seen is not None or decision.write is not None
+        if is_about_entry and (claim := self._gatherer.claim(facts)) is not None:
             self._ports.limiter.release(resource.key)
             if isinstance(claim, Owner) and resource.entry_release is not None:
                 return self._reserve_own(facts, resource.entry_release)
-            return summarize.of_contention(self._kind, facts, decision.seen, claim)
+            return summarize.of_contention(self._kind, facts, decision, claim)
         write = decision.write
         if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
             return await self._without_write(facts, decision)
@@ -171,7 +171,8 @@ class Converger:
                 return summarize.of_decision(
                     self._kind, facts, Decision(state, own=self._kind.not_created(facts, creates.name))
                 )
-            return self.failed(facts, error, own=self._kind.not_created(facts, creates.name))
+            outcome = self.failed(facts, error, own=self._kind.not_created(facts, creates.name))
+            return _naming_call(outcome, creates) if isinstance(error, UpdateRejectedError) else outcome
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             self._ports.record(resource.named, events.created_too_late(self._kind.called(entry)))
@@ -258,7 +259,9 @@ class Converger:
             return outcome if set(refused) == set(write.fields) else replace(outcome, requeue=RequeueAfter(0.0))
         except AtlasError as error:
             if error.unknown_outcome:
-                return self.failed(facts.after(replace(done, outcome=WriteOutcome.UNKNOWN, error=error)), error)
+                facts = facts.after(replace(done, outcome=WriteOutcome.UNKNOWN, error=error))
+                own = self._kind.decide(facts).own if write.tolerates_refusal else None
+                return self.failed(facts, error, own=own)
             return self.failed(facts, error, seen=before)
         self._settle(facts)
         self.changes.after(facts, write, before, answer)
@@ -286,6 +289,14 @@ class Converger:
 
     def _settle(self, facts: Facts[Any]) -> None:
         self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
+
+
+def _naming_call(outcome: Outcome, creates: Creates) -> Outcome:
+    """Add which call was refused to the message."""
+    if outcome.state is None:
+        return outcome
+    message = f"{outcome.state.message} The refused call {creates.planned}."
+    return replace(outcome, state=replace(outcome.state, message=message))
 
 
 def _basis(resource: Resource, value: object | None) -> object | None:

@@ -70,7 +70,7 @@ def new_event(reason: EventReason, message: str, *, action: str = RECONCILE) -> 
 
 def discarded(write: Write) -> Event:
     """Return the Event of a surplus entry that was deleted."""
-    note = f"Endpoint {write.surplus} was deleted: {write.because}."
+    note = f"The operator deletes endpoint {write.surplus}: {write.because}."
     return new_event(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 
@@ -82,7 +82,7 @@ def left_connected(called: str) -> Event:
 
 def created_too_late(called: str) -> Event:
     """Return the Event of an entry that was created while its resource was deleted."""
-    why = "it was reserved while its resource was being deleted"
+    why = "it was created while its resource was being deleted"
     return new_event(EventReason.ENDPOINT_RETAINED, retained((called,), why), action="Create")
 
 
@@ -184,7 +184,7 @@ class ChangeEvents:
     def before(self, facts: Facts[Any], write: Write, seen: object) -> None:
         """Record what is about to be sent at a first contact, unless it was recorded before."""
         resource = facts.resource
-        if write.announced is not None:
+        if write.announced is not None and not _was_tried(facts, write):
             action = _action(write.request.operation)
             self._record(resource.named, new_event(EventReason.ENDPOINT_REPLACING, write.announced, action=action))
         if not write.fields:

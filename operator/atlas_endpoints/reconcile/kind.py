@@ -17,7 +17,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.controller.requeue import NoRequeue, Requeue
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Creation, Finding
@@ -32,6 +32,12 @@ POLL_FIRST = 5.0
 
 POLL_LAST = 60.0
 """Seconds between observations of a change that takes long."""
+
+SOON = RequeueAfter(0.0)
+"""The next step follows at once."""
+
+POLL = RequeueAfter(POLL_FIRST)
+"""Atlas has just begun a change."""
 
 
 def pace(elapsed: timedelta) -> float:
@@ -202,12 +208,14 @@ class Kind(ABC, Generic[R]):
         templates: the path of each operation in Atlas's API reference.
         scope_noun: what a scope is, for people; also the flag of ``check`` that names one.
         successor: what replaces the API when Atlas ends it.
+        another: how a resource comes to another entry than that of its owner.
     """
 
     names: ClassVar[Names]
     resource: type[R]
     templates: ClassVar[Mapping[str, str]]
     scope_noun: ClassVar[str] = "scope"
+    another: ClassVar[str] = "create another resource"
     successor: ClassVar[str] = "a version of the operator that uses its successor"
 
     # Plain JSON, for code that reads many objects.

@@ -61,6 +61,8 @@ async def observe(  # what freshness depends on
                 facts = replace(facts, view=await atlas.list(facts.scope, since=listed))
                 continue
         look = next((each for each in decision.looks if not is_observed(facts, each, began, max_age)), None)
+        if look is not None and is_claimed(facts):
+            look = None if is_observed(facts, replace(look, settled=True), began, max_age) else look
         if look is not None:
             facts = replace(facts, view=await _get(atlas, facts, look.entry))
             continue
@@ -119,4 +121,6 @@ def _memory_suffices(
     if is_claimed(facts):
         return seen.at >= began - 2 * facts.interval.total_seconds()
     is_asked_for = write is not None and write.cause in {Cause.FIRST_CONTACT, Cause.EDIT} and facts.policy == "Manage"
+    if write is None or entry not in write.touches:
+        return False  # its answer corrects other entries
     return is_asked_for and seen.at >= began - min(facts.interval, MEMORY).total_seconds()

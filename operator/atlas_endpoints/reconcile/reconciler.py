@@ -206,7 +206,7 @@ class Reconciler:
         if any(look.entry not in facts.view.entries for look in decision.looks):
             return None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
-            return summarize.of_contention(self._kind, facts, decision.seen, claim)
+            return summarize.of_contention(self._kind, facts, decision, claim)
         write = decision.write
         if write is None:
             return summarize.of_decision(self._kind, facts, decision)

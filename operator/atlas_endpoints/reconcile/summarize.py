@@ -167,14 +167,14 @@ _BECAUSE = {
 }
 
 
-def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object | None, claim: Owner | Undecided) -> Outcome:
+def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim: Owner | Undecided) -> Outcome:
     """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
-    resource = facts.resource
+    resource, seen = facts.resource, decision.seen
     differences = None if seen is None else compare(resource, facts.desired, seen)
     if isinstance(claim, Owner):
         message = (
             f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
-            " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted or can no"
+            f" Delete all but one of the resources; for another endpoint, {kind.another}. When the owner is deleted or can no"
             " longer manage the endpoint, one of the waiting resources takes over."
         )
         state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_REQUEUE), differences)
@@ -188,7 +188,7 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], seen: object | None, claim
         )
         state, failure = State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), differences), None
         finding = Finding("True", ContendedReason.PENDING, message)
-    outcome = of_decision(kind, facts, Decision(state, seen=seen))
+    outcome = of_decision(kind, facts, Decision(state, seen=seen, own=decision.own))
     return replace(outcome, failure=failure, contended=finding, applied=confirmed_so_far(resource), observing=False)
 
 

@@ -82,6 +82,9 @@ _LONGEST = 2048
 _LONGEST_LIST = 256
 """Items. Atlas permits 100 attachments, 90 endpoints of a service and 35 regions."""
 
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The ID of a service, or the name of a region, which are used in paths, entries and ConfigMaps."""
+
 _STRING = re.compile(r"mongodb(\+srv)?://[a-zA-Z0-9.,:-]{1,4096}(/[!-~]{0,512})?")
 """A connection string without credentials; a sharded cluster has a host for each of its nodes."""
 
@@ -364,7 +367,11 @@ def service_in(service_id: str | None, answer: object) -> Service | None:
         return None
     known = service_id if isinstance(answer.get("status"), str) else None
     found = answer.get("id") or known
-    if not isinstance(found, str) or (service_id is not None and found.lower() != service_id.lower()):
+    if (
+        not isinstance(found, str)
+        or not _ID.fullmatch(found)
+        or (service_id is not None and found.lower() != service_id.lower())
+    ):
         return None
     return Service.model_validate({**answer, "id": _lenient_text(found)}, by_alias=True, by_name=False)
 
@@ -441,7 +448,7 @@ def _private_strings(item: Any) -> PrivateStrings | None:
 
 def _connected(item: dict[str, Any]) -> Connected | None:
     id_, provider, region = (_lenient_text(item.get(name)) for name in ("endpointId", "providerName", "region"))
-    return Connected(id_, provider, region) if id_ else None
+    return Connected(id_, provider, region if region and _ID.fullmatch(region) else None) if id_ else None
 
 
 _STRINGS = ("connectionString", "srvConnectionString", "srvShardOptimizedConnectionString")

@@ -64,20 +64,18 @@ def _is_for(resource: DedicatedPrivateEndpoint, service: Service) -> bool:
 def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection[Service]) -> Iterator[str]:
     """Yield what may be wrong: names of regions that are not known, and too many remote regions."""
     wanted: dict[str, set[str]] = defaultdict(set)
-    unknown: dict[tuple[str, str, str], None] = {}
+    unknown: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for each in resources:
         spec = each.spec
         names = {"region": (spec.region,), "supportedRemoteRegions": spec.supported_remote_regions}
         wanted[atlas_name(spec.provider_name, spec.region)] |= {
             atlas_name("AWS", region) for region in spec.supported_remote_regions
         }
-        unknown |= {
-            (spec.provider_name, field, name): None
-            for field, regions in names.items()
-            for name in regions
-            if not _is_known(spec.provider_name, name, services)
-        }
-    yield from (_unknown_region(*each) for each in unknown)
+        for field, regions in names.items():
+            for name in regions:
+                if not _is_known(spec.provider_name, name, services):
+                    unknown[spec.provider_name, field, name].append(f"{each.key.namespace}/{each.key.name}")
+    yield from (f"{', '.join(names)}: {_unknown_region(*each)}" for each, names in unknown.items())
     for region, remote_regions in wanted.items():
         if len(remote_regions) > MOST_REMOTE_REGIONS:
             yield (

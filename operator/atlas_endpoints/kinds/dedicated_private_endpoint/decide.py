@@ -10,7 +10,6 @@ from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import remote_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import (
-    SOON,
     decide_endpoint,
     registrations_of,
     until_next_look,
@@ -25,9 +24,9 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
     without_service,
 )
-from atlas_endpoints.reconcile.kind import Decision, State
+from atlas_endpoints.reconcile.kind import SOON, Decision, State
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, Reason
-from atlas_endpoints.reconcile.status import Finding
+from atlas_endpoints.reconcile.status import Cause, Finding
 
 LEGACY = (
     "Atlas has announced that endpoints without port mapping stop working on 2027-04-30. Create a resource with"
@@ -74,10 +73,13 @@ def _on_service(facts: Facts, service: Service) -> Decision:
         # The resource stands for its endpoint once its status names the service: another resource may own it.
         message = "The endpoint service is ready. The operator goes on with it next."
         return Decision(State(Reason.PENDING, message, SOON))
-    if (update := remote_regions.update(facts, service)) is not None:
-        return update
-    if endpoint_id is None:
-        decision = Decision(waiting_for_cloud(facts, service))
-    else:
+    decision = Decision(waiting_for_cloud(facts, service))
+    if endpoint_id is not None:
         decision = decide_endpoint(facts, service, endpoint_id)
-    return remote_regions.with_problem(facts, service, decision)
+    update = remote_regions.update(facts, service)
+    if update is None or update.write is None:
+        return remote_regions.with_problem(facts, service, decision)
+    if update.write.cause is Cause.DRIFT and decision.write is not None:
+        return decision
+    # An edit comes first: the endpoint may be in the region that it adds.
+    return replace(decision, state=update.state, write=update.write)

@@ -13,8 +13,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint import remote_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service, ServiceState
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import (
     GOING,
-    POLL,
-    SOON,
     deletion_of,
     endpoint_since,
     registrations_of,
@@ -29,7 +27,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import deletion_of as service_deletion_of
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Look, State, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL, POLL_FIRST, SOON, Decision, Look, State, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.waiting import deleting, words
@@ -143,13 +141,15 @@ def _endpoints_that_stay(facts: Facts, service: object) -> Iterator[str]:
     is_registered = any(each.is_of(facts.resource.entry) for each in registrations)
     if endpoint_id is not None and not is_registered and isinstance(service, Service) and service.shows(endpoint_id):
         yield f"Endpoint {endpoint_id} stays in Atlas: the operator did not register it."
-    if stay := ", ".join(each.endpoint_id for each in registrations if not _is_gone(facts, each)):
-        yield f"Endpoint {stay} stays in Atlas: another resource names it, or somebody has registered it again."
+    for each in registrations:
+        if not _is_gone(facts, each):
+            yield f"Endpoint {each.endpoint_id} stays in Atlas: another resource names it, or somebody has registered it again."
 
 
 def _endpoints_that_are_gone(facts: Facts) -> Iterator[str]:
-    if gone := ", ".join(each.endpoint_id for each in facts.resource.status.registrations if _is_gone(facts, each)):
-        yield f"Endpoint {gone} is deleted from Atlas."
+    for each in facts.resource.status.registrations:
+        if _is_gone(facts, each):
+            yield f"Endpoint {each.endpoint_id} is deleted from Atlas."
 
 
 def _is_gone(facts: Facts, mine: Registration) -> bool:

@@ -126,6 +126,7 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
     resource = DedicatedPrivateEndpoint
     templates = atlas.TEMPLATES
     scope_noun = "provider"
+    another = "name it in the spec"
 
     @override
     def entry_of(self, body: Body) -> str | None:
@@ -150,10 +151,14 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:
-        entries = [*(each.entry for each in status.registrations), *([] if entry is None else [entry])]
+        shown = "" if status.endpoint is None else status.endpoint.id.casefold()
+
+        def is_shown(each: str) -> bool:
+            return (parts_of(each)[1] or "").casefold() == shown
+
+        entries = [*(each.entry for each in status.registrations), *filter(is_shown, [entry] if entry else [])]
         by_name = {each.casefold(): each for each in entries}
-        shown = None if status.endpoint is None else status.endpoint.id
-        endpoints = sorted(by_name.values(), key=lambda each: parts_of(each)[1] != shown)
+        endpoints = sorted(by_name.values(), key=is_shown, reverse=True)
         services = [] if status.service is None else [status.service.id]
         return tuple(self.called(each) for each in [*endpoints, *services])
 

@@ -136,6 +136,12 @@ def similar(provider: str, region: str) -> str | None:
     return next(iter(found or get_close_matches(atlas_name(provider, region), sorted(KNOWN[provider]), n=1)), None)
 
 
+def did_you_mean(provider: str, region: str) -> str:
+    """Return a sentence, after a blank, about a name that is not known, and "" about a known one, or one like no other."""
+    close = None if atlas_name(provider, region) in KNOWN[provider] else similar(provider, region)
+    return "" if close is None else f" Did you mean {close}?"
+
+
 def same_region(provider: str, one: str | None, other: str | None) -> bool:
     """Return whether two names stand for the same region; an absent one stands for none."""
     return one is not None and other is not None and atlas_name(provider, one) == atlas_name(provider, other)

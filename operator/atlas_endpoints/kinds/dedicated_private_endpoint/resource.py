@@ -289,11 +289,13 @@ class RemoteRegions(StatusModel):
 
     Attributes:
         added: by the operator, for a resource that names or named them.
+        confirmed: what the spec names and Atlas has shown.
         sent_at: when Atlas last accepted a list.
         refused: what Atlas refused to add, with its ``error_message``.
     """
 
     added: _Regions = ()
+    confirmed: _Regions = ()
     sent_at: Time | None = None
     refused: _Regions = ()
     error_message: Shown | None = None
@@ -425,11 +427,6 @@ class DedicatedStatus(Status):
             shown.status == State.DELETING
             or any(each.is_being_deleted and each.endpoint_id == shown.id for each in self.registrations)
         )
-
-    def registration(self, service_id: str, endpoint_id: str) -> Registration | None:
-        """Return the registration of an endpoint for the resource, or None."""
-        entry = entry_name(service_id, endpoint_id)
-        return next((each for each in self.registrations if each.is_of(entry)), None)
 
     @property
     @override

@@ -10,7 +10,7 @@ in it. Atlas refuses a second POST for the same region.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from atlas_endpoints.controller.cache import status_of
 from atlas_endpoints.controller.requeue import RequeueAfter
@@ -25,13 +25,17 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
 )
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL, Creates, Decision, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Finding, as_shown
 from atlas_endpoints.reconcile.waiting import OBSERVE, since_shown, unknown, waiting, words
 
 Facts: TypeAlias = AnyFacts[DedicatedPrivateEndpoint]
+
+
+VANISHED_WAIT = 300.0
+"""Seconds between a service and the next one, if it vanishes soon."""
 
 
 class ServiceReason(StrEnum):
@@ -72,8 +76,9 @@ def origin_of(facts: Facts, service: Service) -> Origin:
     done, status = facts.done, facts.resource.status
     if done is not None and done.write.request.operation == atlas.CREATE and done.outcome is WriteOutcome.CONFIRMED:
         return "Created"
-    if is_known(facts, service) and status.service is not None and status.service.origin == "Created":
-        return "Created"
+    known = status.service.origin if status.service is not None and is_known(facts, service) else None
+    if known == "Created" or (known is not None and facts.attempt.is_settled):
+        return known
     if not facts.unsent and may_arrive_for(status.service_creation, facts.now) > 0:
         return "Created"
     others = (part(status_of(each), "service") for each in facts.sharers(service.id))
@@ -108,22 +113,33 @@ def service_since(facts: Facts, service: Service) -> datetime:
 
 def without_service(facts: Facts) -> Decision:
     """Decide about a region without an endpoint service."""
-    spec, status = facts.resource.spec, facts.resource.status
+    spec = facts.resource.spec
     region = f"{spec.provider_name} region {spec.region}"
-    own = {"service": None, "endpoint": None}
+    own: dict[str, Any] = {"endpoint": None}
+    is_lost = _is_lost(facts)
+    if not is_lost:  # else the status remembers it until it is created again
+        own["service"] = None
     if facts.policy == "Observe":
         message = f"Atlas has no endpoint service for {region}; {OBSERVE}."
-        return Decision(State(Reason.ENDPOINT_NOT_FOUND, message), own=own, none_created=True)
+        return Decision(State(Reason.ENDPOINT_NOT_FOUND, message), own={**own, "service": None}, none_created=True)
     searched = f"Atlas may be creating the endpoint service of {region}. The operator looks for it before it asks for it again."
     if facts.uncertain:
-        return Decision(State(Reason.SERVICE_INITIATING, searched, RequeueAfter(POLL_FIRST)), own=own)
-    is_lost = status.service is not None and status.applied is not None and not _vanished_by_deletion(facts)
+        return Decision(State(Reason.SERVICE_INITIATING, searched, POLL), own=own)
     if is_lost and spec.drift_policy != "Correct" and not facts.forced:
         message = (
             f"The endpoint service of {region} no longer exists in Atlas, and spec.driftPolicy is Report. To create it"
             f" again, set spec.driftPolicy to Correct, or {FORCE}. Its coordinates will be other ones."
         )
-        return Decision(State(Reason.DRIFTED, message), none_created=True)
+        return Decision(State(Reason.DRIFTED, message), own=own, none_created=True)
+    known, by_us = facts.resource.status.service, _is_deleted_by_us(facts)
+    if known is not None and known.status_since is not None and not by_us and not facts.forced:
+        wait = VANISHED_WAIT - (facts.now - known.status_since).total_seconds()
+        if wait > 0:
+            message = (
+                f"The endpoint service of {region} vanished soon. The operator waits before it creates another one."
+            )
+            kept = {"service": known, "endpoint": None}
+            return Decision(State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait)), own=kept, none_created=True)
     endpoint_id = facts.resource.endpoint_id
     follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
     creates = Creates(
@@ -142,18 +158,24 @@ def without_service(facts: Facts) -> Decision:
     )
     cause = Cause.DRIFT if is_lost else Cause.FIRST_CONTACT
     write = Write(request, cause, touches=(facts.resource.written_as,), creates=creates)
-    return Decision(
-        State(creates.reason, creates.intended, RequeueAfter(POLL_FIRST)), write, own=own, none_created=True
-    )
+    return Decision(State(creates.reason, creates.intended, POLL), write, own=own, none_created=True)
 
 
-def _vanished_by_deletion(facts: Facts) -> bool:
-    """Return whether the service may be gone because the operator deleted its last endpoint, to register it again."""
-    known = facts.resource.status.service
-    return known is not None and any(
-        each.service_id == known.id and each.deletion_requested_at is not None
-        for each in facts.resource.status.registrations
-    )
+def _is_lost(facts: Facts) -> bool:
+    """Return whether somebody else has deleted a service that was in use."""
+    status = facts.resource.status
+    return status.service is not None and status.applied is not None and not _is_deleted_by_us(facts)
+
+
+def _is_deleted_by_us(facts: Facts) -> bool:
+    """Return whether the service may be gone by the operator's calls.
+
+    It deletes one that FAILED, and may let one vanish by deleting its last endpoint to register it again.
+    """
+    known, registrations = facts.resource.status.service, facts.resource.status.registrations
+    if known is None or known.status in {ServiceState.FAILED, ServiceState.DELETING}:
+        return known is not None
+    return any(each.service_id == known.id and each.is_being_deleted for each in registrations)
 
 
 def not_ready(facts: Facts, service: Service) -> Decision:
@@ -177,7 +199,9 @@ def not_ready(facts: Facts, service: Service) -> Decision:
 
 
 def _failed(facts: Facts, service: Service) -> Decision:
-    may_delete = origin_of(facts, service) == "Created" and not service.endpoint_ids
+    namespace = facts.resource.metadata.namespace
+    is_used = any(each["metadata"]["namespace"] != namespace for each in facts.sharers(service.id))
+    may_delete = origin_of(facts, service) == "Created" and not service.endpoint_ids and not is_used
     remedy = "Delete it in Atlas when nothing uses it; then the operator creates another one."
     if facts.policy == "Observe":
         remedy = f"Nothing is changed: {OBSERVE}."

@@ -329,6 +329,10 @@ class Views:
         message = self._condition("Ready").get("message", "")
         assert [each for each in words if each not in message] == [], message
 
+    def does_not_say(self, words: Sequence[str]) -> None:
+        message = self._condition("Ready").get("message", "")
+        assert [each for each in words if each in message] == [], message
+
     def status(self, expected: Mapping[str, Any]) -> None:
         """Fields by their paths; ``None``: there is no such field."""
         for path, value in expected.items():
