@@ -59,7 +59,7 @@ def test_two_teams_that_name_one_endpoint(  # noqa: PLR0917  # fixtures
     name = f"{other.namespace}/copy"
     code, lines, _ = ask(control_plane.kubeconfig, name)
     assert code == 0
-    assert lines[0].startswith(f"{name}: Ready is False, Conflict")
+    assert lines[0].startswith(f"ServerlessPrivateEndpoint {name}: Ready is False, Conflict")
     for words in (
         (f"{owner.namespace}/orders", "Available"),
         (name, "Conflict"),

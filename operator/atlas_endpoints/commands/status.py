@@ -109,7 +109,7 @@ def _conditions(body: Body, status: Status) -> Iterator[str]:
         means = ", action is required"
     else:
         means = ", in progress or retried" if find(status, "Reconciling") is not None else ""
-    yield f"{key_of(body)}: Ready is {ready.status}, {ready.reason}{means}"
+    yield f"{body['kind']} {key_of(body)}: Ready is {ready.status}, {ready.reason}{means}"
     yield f"Message: {ready.message}"
     if status.observed_generation != generation:
         yield (

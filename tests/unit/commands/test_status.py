@@ -71,11 +71,11 @@ FAILURE = {
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "never handled": (body(), "shop/orders: no operator has handled this resource"),
-    "ready": (body(status={"conditions": [READY]}), "shop/orders: Ready is True, Available"),
-    "stalled": (body(status={"conditions": STALLED}), "shop/orders: Ready is False, UpdateRejected, action is required"),
-    "waiting": (body(status={"conditions": WAITING}), "shop/orders: Ready is False, WaitingForCloudEndpoint, waiting for you"),
-    "ready before an edit": (body(generation=2, status={"conditions": [READY]}), "shop/orders: Ready is True, Available, of an earlier generation"),
-    "waiting before an edit": (body(generation=2, status={"conditions": WAITING}), "shop/orders: Ready is False, WaitingForCloudEndpoint, of an earlier generation"),
+    "ready": (body(status={"conditions": [READY]}), "ServerlessPrivateEndpoint shop/orders: Ready is True, Available"),
+    "stalled": (body(status={"conditions": STALLED}), "ServerlessPrivateEndpoint shop/orders: Ready is False, UpdateRejected, action is required"),
+    "waiting": (body(status={"conditions": WAITING}), "ServerlessPrivateEndpoint shop/orders: Ready is False, WaitingForCloudEndpoint, waiting for you"),
+    "ready before an edit": (body(generation=2, status={"conditions": [READY]}), "ServerlessPrivateEndpoint shop/orders: Ready is True, Available, of an earlier generation"),
+    "waiting before an edit": (body(generation=2, status={"conditions": WAITING}), "ServerlessPrivateEndpoint shop/orders: Ready is False, WaitingForCloudEndpoint, of an earlier generation"),
     "an edit that was not handled": (body(generation=2, status={"conditions": [READY]}),
         "Edit: the spec has generation 2, and this report is about generation 1. No operator has handled the last edit."),
     "the next read after an edit": (body(generation=2, status={"conditions": [READY]}), "Next read of Atlas: when an operator handles this edit."),
