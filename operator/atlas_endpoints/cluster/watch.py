@@ -36,6 +36,9 @@ RELOGIN = 1.0
 LASTED = 30.0
 """Seconds after which a run of kopf counts as good: the next restart has the shortest delay again."""
 
+CANCEL_AGAIN = 0.5
+"""Seconds after which a task that has not ended is cancelled again."""
+
 CHECK_INTERVAL = 5.0
 """Seconds between two checks that all of kopf's watchers exist. After two failed checks kopf is started again."""
 
@@ -157,10 +160,12 @@ async def _end(tasks: Collection[asyncio.Task[None]]) -> BaseException | None:
 
 
 async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    """Cancel tasks until all have ended: kopf swallows a cancellation while it waits for the headers of a watch."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN)
 
 
 def _is_kopf(task: asyncio.Task[Any]) -> bool:

@@ -34,7 +34,7 @@ from atlas_endpoints.reconcile.waiting import OBSERVE, since_shown, unknown, wai
 Facts: TypeAlias = AnyFacts[DedicatedPrivateEndpoint]
 
 
-VANISHED_WAIT = 300.0
+VANISHED_WAIT = 60.0
 """Seconds between a service and the next one, if it vanishes soon."""
 
 
