@@ -1,89 +1,75 @@
-"""A small environment in memory: an API server, an Atlas, people, and what is under way between them; plain data with rules.
+"""What is around an operator in every small model: an API server, people, and calls that are under way; plain data with rules.
 
-Nothing in it knows the operator. It notes down what was true and when, so that ``invariants`` can tell a claim from a lie.
+What Atlas holds depends on the kind of resource; see ``serverless`` and ``dedicated``. Nothing in it knows the operator.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from random import Random
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+
+from typing_extensions import override
 
 from atlas_endpoints.controller.cache import Body, Key
 from model.memory import rfc3339
-from support.named import NAMED
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from model.invariants import Violation
+    from atlas_endpoints.reconcile.kind import Kind
+    from model.invariants import Laws, Violation
+    from model.run import Run
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
-INSTANCE = "orders"
-FOREIGN = "6f7cac1adf5d6c6306f4b2ff"
-"""An endpoint of the same instance that no resource names."""
 NAMESPACE = "team"
 SHARED = 5.0
 """Seconds: what was seen so long ago counts as seen now; the operator promises no more."""
 LATELY = 20.0
-"""Seconds for which a status may not know yet that an endpoint is gone: the above, and a call of fifteen."""
+"""Seconds for which the operator may not know yet that an endpoint is gone, or there: the above, and a call of fifteen."""
 GHOST_LIFE = 60.0
-"""Seconds for which a write whose connection broke may still arrive at Atlas, and for which a LIST may not show a new endpoint."""
-MARK = "atlas-endpoints.dev/"
-"""What the comment of an endpoint begins with that was reserved; the uid of its resource follows."""
-MANAGED = ("comment", "cloudProviderEndpointId")
-"""The fields of a spec that small models are about."""
+"""Seconds for which a write whose connection broke may still arrive at Atlas, and for which a LIST may not show what is new."""
 Spec: TypeAlias = "Mapping[str, Any]"
 Action: TypeAlias = "tuple[str, Spec | None]"
 """What a person does to a resource: its name, and the new spec, or ``None`` to delete it."""
 
 
-def endpoint_id(name: str) -> str:
-    """The endpoint in Atlas that a resource of this name manages in all models."""
-    return "6f7cac1adf5d6c6306f4b2" + name.encode().hex()[:2]
+class Early(Random):
+    """Rounds come early, so that one begins while what the one before it has seen still counts; backoff is the mean."""
+
+    @override
+    def random(self) -> float:
+        return 0.5
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        return min(a, b)
 
 
-def resource(name: str) -> Key:
-    return Key("ServerlessPrivateEndpoint", NAMESPACE, name)
-
-
-@dataclass
-class Truth:
-    """What was true of one generation of a resource.
+class Move(NamedTuple):
+    """Something that can happen.
 
     Attributes:
-        uid: of the resource.
-        generation: of it.
-        spec: what it asks for.
-        shown: whether Atlas has shown that since, and since the operator had a write confirmed.
-        available: whether the endpoint was AVAILABLE while it did.
-        held: by field, each value that Atlas has held since.
+        kind: what.
+        number: of the replica, the call, the ghost, what Atlas holds, the earlier state.
+        how: in which variant.
     """
 
-    uid: str
-    generation: int
-    spec: Spec
-    shown: bool = False
-    available: bool = False
-    held: dict[str, list[str]] = field(default_factory=dict)
+    kind: str
+    number: int = 0
+    how: str = ""
 
 
-def shows(endpoint: Mapping[str, str | None], spec: Spec) -> bool:
-    """Tell whether an endpoint is as a spec asks for it."""
-    return all((endpoint.get(name) or "") == spec[name] for name in MANAGED if name in spec)
+class Unserved(Exception):  # noqa: N818  # an answer rather than an error of ours
+    """The environment has nothing to say to a call but this error."""
 
-
-def note(truth: Truth, endpoint: Mapping[str, str | None]) -> None:
-    """Take in what an endpoint holds."""
-    shown = shows(endpoint, truth.spec)
-    for name in MANAGED:
-        values = truth.held.setdefault(name, [])
-        if (value := endpoint.get(name) or "") not in values:
-            values.append(value)
-            values.sort()
-    truth.shown |= shown
-    truth.available |= shown and endpoint["status"] == "AVAILABLE"
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @dataclass
@@ -103,14 +89,16 @@ class Ghost:
     until: float
 
 
-@dataclass
-class Environment:
+@dataclass(kw_only=True)
+class Environment(ABC):
     """Everything outside the operator.
 
     Attributes:
+        kind: of the resources.
+        laws: what must hold for it.
+        random: what stands in for chance in the operator.
         script: what people still do to resources, in this order, at any moment.
         left: how often each kind of fault may still happen.
-        endpoints: what Atlas holds, by id.
         settled: how much of the script has happened, and come to rest, when exploration begins.
         within: seconds in which the operator, left alone, brings everything to rest.
         replicas: of the operator.
@@ -122,21 +110,19 @@ class Environment:
         events: what the watch has still to bring, for each replica.
         ghosts: writes to Atlas that may still arrive.
         leader: the replica whose Lease is valid; ``None`` between two.
-        truths: of each generation.
-        before: each endpoint as it was before somebody changed it by hand, and when that was.
-        meddled: endpoints that anybody but the operator, as it is now, has changed since it had a write confirmed.
-        failed: whether Atlas ever reported a failure.
-        reserved_for: the uid of the resource that each endpoint was reserved for.
-        made: when each of them was reserved; kept only as long as a LIST may still not show it.
-        removed: when an endpoint has vanished; kept only as long as a status may not know it yet.
+        made: when what operators have made in Atlas was made; kept only as long as a LIST may still not show it.
+        lately: when an endpoint has vanished, or has come by another hand; kept only as long as the operator may not know it yet.
         released: the uids of resources that had a finalizer when they were deleted, and were let go.
         announced: what people were told of the endpoint of a resource, by its uid.
         violations: of invariants.
     """
 
+    kind: ClassVar[Kind[Any]]
+    laws: ClassVar[Laws]
+    random: ClassVar[type[Random]] = Early
+
     script: list[Action]
     left: Counter[str]
-    endpoints: dict[str, dict[str, str | None]]
     settled: int = 0
     within: float = 120.0
     replicas: int = 1
@@ -147,13 +133,8 @@ class Environment:
     events: dict[int, list[tuple[str, Body]]] = field(default_factory=dict)
     ghosts: list[Ghost] = field(default_factory=list)
     leader: int | None = 0
-    truths: list[Truth] = field(default_factory=list)
-    before: dict[str, tuple[dict[str, str | None], float]] = field(default_factory=dict)
-    meddled: set[str] = field(default_factory=set)
-    failed: bool = False
-    reserved_for: dict[str, str] = field(default_factory=dict)
     made: dict[str, float] = field(default_factory=dict)
-    removed: dict[str, float] = field(default_factory=dict)
+    lately: dict[str, float] = field(default_factory=dict)
     released: set[str] = field(default_factory=set)
     announced: set[tuple[str, str]] = field(default_factory=set)
     violations: list[Violation] = field(default_factory=list)
@@ -161,37 +142,102 @@ class Environment:
     version: int = 100
     uids: int = 0
 
+    # Atlas.
+
+    @abstractmethod
+    def read(self, method: str, path: str, content: Any) -> tuple[str, str]:
+        """Give the kind and the target of a call to Atlas; see ``Effect``."""
+
+    @abstractmethod
+    def serve(self, kind: str, target: str, content: Any) -> Any:
+        """Serve a call to Atlas, and give what it answers.
+
+        Raises:
+            Unserved: it answers with an error.
+        """
+
+    @abstractmethod
+    def lagging(self) -> list[Any]:
+        """Give what a LIST answers that does not show what is new."""
+
+    @abstractmethod
+    def passing(self) -> list[Move]:
+        """Give what Atlas does by itself to what is in a status that passes."""
+
+    @abstractmethod
+    def meddling(self) -> Iterator[Move]:
+        """Yield what else may happen in Atlas, as often as is left of it."""
+
+    @abstractmethod
+    def happen(self, run: Run[Any], move: Move) -> str:
+        """Have something happen in Atlas; say what."""
+
+    @abstractmethod
+    def told(self) -> str:
+        """Say what Atlas holds."""
+
+    def apply(self, ghost: Ghost) -> None:
+        """Have a write arrive that nobody waits for any more."""
+        with suppress(Unserved):
+            self.serve(ghost.kind, ghost.target, ghost.fields)
+
+    def forget(self) -> None:
+        """Drop what makes no difference any more."""
+        lags = bool(self.left["list lags"])
+        self.made = {id_: at for id_, at in self.made.items() if lags and self.now - at < GHOST_LIFE}
+        self.lately = {id_: at for id_, at in self.lately.items() if self.now - at <= LATELY}
+
+    # For kinds that note down what was true, and when.
+
+    def is_shared(self, target: str) -> bool:  # for kinds whose resources share something
+        """Tell whether several resources may write to something at once, of which Atlas refuses what comes second."""
+        return False
+
+    def edited(self, key: Key) -> None:  # noqa: B027  # for those kinds
+        """A resource has a new generation."""
+
+    def confirmed(self, target: str) -> None:  # noqa: B027  # for those kinds
+        """The operator knows what it has written."""
+
+    def meddled_with(self, target: str) -> None:  # noqa: B027  # for those kinds
+        """Somebody else has changed something, or a write that nobody waits for."""
+
     # People.
+
+    @abstractmethod
+    def whole(self, name: str, spec: Spec) -> dict[str, Any]:
+        """Give a spec with the fields that small models are not about; one that is ``None`` is left out."""
+
+    def key(self, name: str) -> Key:
+        return Key(self.kind.names.kind, NAMESPACE, name)
 
     def act(self) -> str:
         """Have people do what is next in the script; say what."""
         name, spec = self.script.pop(0)
-        key = resource(name)
+        key = self.key(name)
         known = self.objects.get(key)
         if spec is None:
             assert known is not None
             self._delete(key, known)
             return f"somebody deletes {name}"
+        wanted = {field: value for field, value in self.whole(name, spec).items() if value is not None}
         if known is None:
             self.uids += 1
-            metadata = {"namespace": NAMESPACE, "name": name, "uid": f"uid-{self.uids}", "generation": 1}
+            names = self.kind.names
             body: Body = {
-                **NAMED,
-                "metadata": metadata,
-                "spec": self._spec(name, spec),
+                "apiVersion": names.api_version,
+                "kind": names.kind,
+                "metadata": {"namespace": NAMESPACE, "name": name, "uid": f"uid-{self.uids}", "generation": 1},
+                "spec": wanted,
                 "status": {"observedGeneration": -1},
             }
             self._changed("ADDED", key, body)
         else:
             generation = known["metadata"]["generation"] + 1
-            body = {
-                **known,
-                "spec": self._spec(name, spec),
-                "metadata": {**known["metadata"], "generation": generation},
-            }
+            body = {**known, "spec": wanted, "metadata": {**known["metadata"], "generation": generation}}
             self._changed("MODIFIED", key, body)
-        self._begin_truth(key)
-        return f"somebody applies {name}: {_told(spec)}"
+        self.edited(key)
+        return f"somebody applies {name}: {', '.join(f'{field}={value}' for field, value in spec.items())}"
 
     def _delete(self, key: Key, known: Body) -> None:
         metadata = known["metadata"]
@@ -200,16 +246,7 @@ class Environment:
             return
         deleted = {"deletionTimestamp": rfc3339(self.now), "generation": metadata["generation"] + 1}
         self._changed("MODIFIED", key, {**known, "metadata": {**metadata, **deleted}})
-        self._begin_truth(key)
-
-    def _begin_truth(self, key: Key) -> None:
-        body = self.objects[key]
-        truth = Truth(body["metadata"]["uid"], body["metadata"]["generation"], body["spec"])
-        self.truths.append(truth)
-        for id_, (before, at) in self.before.items():
-            if id_ in self.endpoints_of(truth.uid, truth.spec) and self.now - at <= SHARED:
-                note(truth, before)
-        self.note()
+        self.edited(key)
 
     # The API server.
 
@@ -234,7 +271,7 @@ class Environment:
         after = {**metadata, "finalizers": kept, "annotations": {**metadata.get("annotations", {}), **annotations}}
         is_released = "deletionTimestamp" in metadata and not kept
         if is_released:
-            self.released.add(uid)
+            self.release(known)
         self._changed("DELETED" if is_released else "MODIFIED", key, {**known, "metadata": after})
         return {**known, "metadata": after} if is_released else self.objects[key]
 
@@ -279,116 +316,11 @@ class Environment:
             return "a former object"
         return "an older version" if _is_of_one_generation(body, present) else "an older generation"
 
-    # Atlas.
-
-    def apply(self, kind: str, target: str, fields: Mapping[str, str]) -> None:
-        """Have a write arrive that nobody waits for any more."""
-        match kind:
-            case "POST":
-                self.reserve(target)
-            case "PATCH":
-                self.patch(target, fields)
-            case "DELETE":
-                self.delete(target)
-            case _:
-                raise AssertionError(kind)
-
-    def reserve(self, mark: str) -> str:
-        """Reserve an endpoint, with this comment; its id."""
-        id_ = f"6f7cac1adf5d6c6306f4c1{len(self.reserved_for):02x}"
-        self.endpoints[id_] = {
-            "status": "RESERVED",
-            "providerName": "AWS",
-            "endpointServiceName": "service",
-            "cloudProviderEndpointId": None,
-            "comment": mark,
-        }
-        self.reserved_for[id_] = mark.removeprefix(MARK)
-        if self.left["list lags"]:
-            self.made[id_] = self.now
-        self.note()
-        return id_
-
-    def delete(self, endpoint: str) -> None:
-        """Begin to delete an endpoint, if it is there."""
-        if endpoint in self.endpoints:
-            self.endpoints[endpoint]["status"] = "DELETING"
-            self.note()
-
-    def remove(self, endpoint: str) -> None:
-        """Have an endpoint be gone."""
-        del self.endpoints[endpoint]
-        self.removed[endpoint] = self.now
-
-    def endpoints_of(self, uid: str, spec: Spec) -> list[str]:
-        """Give the endpoint that a resource names, or those that were reserved for it."""
-        if (named := spec.get("endpointId")) is not None:
-            return [named]
-        return [id_ for id_, owner in self.reserved_for.items() if owner == uid]
-
-    def forget(self) -> None:
-        """Drop what makes no difference any more."""
-        lags = bool(self.left["list lags"])
-        self.made = {id_: at for id_, at in self.made.items() if lags and self.now - at < GHOST_LIFE}
-        self.removed = {id_: at for id_, at in self.removed.items() if self.now - at <= LATELY}
-
-    def patch(self, endpoint: str, fields: Mapping[str, str]) -> dict[str, str | None] | None:
-        """Change an endpoint as Atlas does; ``None`` when it refuses."""
-        known = self.endpoints.get(endpoint)
-        if known is None:
-            return None
-        connects = "cloudProviderEndpointId" in fields
-        if known["status"] not in {"RESERVED", "INITIATING", "AVAILABLE", "FAILED"}:
-            return None
-        if connects and known["status"] == "INITIATING":
-            return None
-        known.update({name: value for name, value in fields.items() if name != "providerName"})
-        if connects and known["status"] in {"RESERVED", "FAILED"}:
-            known.update(status="INITIATING", errorMessage=None)
-        self.note()
-        return dict(known)
-
-    def note(self) -> None:
-        """Write down what is true now."""
-        for truth in self.truths:
-            for id_ in self.endpoints_of(truth.uid, truth.spec):
-                if id_ in self.endpoints:
-                    note(truth, self.endpoints[id_])
-
-    def confirmed(self, endpoint: str) -> None:
-        """Take in that the operator knows what it has written: from now on only what Atlas shows since then counts."""
-        self.meddled.discard(endpoint)
-        for truth in self.truths:
-            if endpoint in self.endpoints_of(truth.uid, truth.spec):
-                truth.shown, truth.available, truth.held = False, False, {}
-        self.note()
-
-    def meddle(self, endpoint: str, **changes: str) -> None:
-        """Have a person change an endpoint in Atlas."""
-        self.before[endpoint] = dict(self.endpoints[endpoint]), self.now
-        self.endpoints[endpoint].update(changes)
-        self.note()
-
-    def shows(self, endpoint: str, spec: Spec) -> bool:
-        """Tell whether Atlas shows now what a spec asks for."""
-        return shows(self.endpoints[endpoint], spec)
-
-    @staticmethod
-    def _spec(name: str, spec: Spec) -> dict[str, Any]:
-        whole = {
-            "projectId": PROJECT,
-            "instanceName": INSTANCE,
-            "providerName": "AWS",
-            "endpointId": endpoint_id(name),
-            **spec,
-        }
-        return {name: value for name, value in whole.items() if value is not None}
+    def release(self, body: Body) -> None:
+        """A resource that is being deleted is let go."""
+        self.released.add(body["metadata"]["uid"])
 
 
 def _is_of_one_generation(body: Body, other: Body) -> bool:
     one, two = body["metadata"], other["metadata"]
     return bool((one["uid"], one["generation"]) == (two["uid"], two["generation"]))
-
-
-def _told(spec: Spec) -> str:
-    return ", ".join(f"{name}={value}" for name, value in spec.items())

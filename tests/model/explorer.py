@@ -8,15 +8,15 @@ import time
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from model import invariants
-from model.environment import FOREIGN
+from model.environment import Move
 from model.invariants import Invariant, Violation
 from model.memory import freeze, thaw
-from model.moves import Move, moves, perform
+from model.moves import moves, perform
 from model.ports import said
 from model.run import Run
 from support.virtual_time import VirtualTimeLoop
@@ -166,14 +166,14 @@ class Explorer:
 
     def _step(self, moment: _Moment, move: Move) -> _Moment:
         """Return to a moment and have something happen."""
-        run: Run = thaw(moment.base)
+        run: Run[Any] = thaw(moment.base)
         run.begin(self._loop)
         for past in moment.since:
             perform(run, past)
         perform(run, move)
         return self._meet(run, moment.base, (*moment.since, move))
 
-    def _meet(self, run: Run, base: bytes, since: tuple[Move, ...]) -> _Moment:
+    def _meet(self, run: Run[Any], base: bytes, since: tuple[Move, ...]) -> _Moment:
         """Take in a moment that was reached, and all that follow until one is known."""
         form = run.state()
         first = moment = self._met.get(form) or self._new(run, form, base, since)
@@ -194,7 +194,7 @@ class Explorer:
         run.end()
         return first
 
-    def _new(self, run: Run, form: bytes, base: bytes, since: tuple[Move, ...]) -> _Moment:
+    def _new(self, run: Run[Any], form: bytes, base: bytes, since: tuple[Move, ...]) -> _Moment:
         broken = run.environment.violations[0] if run.environment.violations else None
         options, desired = moves(run), invariants.is_as_desired(run)
         if not run.open:
@@ -245,20 +245,20 @@ class Explorer:
         loop.close()
 
 
-def settled(model: Environment, loop: VirtualTimeLoop) -> Run:
+def settled(model: Environment, loop: VirtualTimeLoop) -> Run[Any]:
     """Begin a run, have what is to have happened already come to rest, and leave it there."""
     run = Run(deepcopy(model))
     if run.environment.settled:
         run.begin(loop)
         for _ in range(run.environment.settled):
             perform(run, Move("act"))
-        while (move := moves(run)[0]).kind != "time":
+        while (move := moves(run)[0]).kind != "time" or not invariants.is_as_desired(run):
             perform(run, move)
         run.end()
     return run
 
 
-def tell(run: Run, path: list[Move], loop: VirtualTimeLoop) -> Trace:
+def tell(run: Run[Any], path: list[Move], loop: VirtualTimeLoop) -> Trace:
     """Have a trace happen again, and write it down."""
     run.begin(loop)
     began = run.now
@@ -271,14 +271,9 @@ def tell(run: Run, path: list[Move], loop: VirtualTimeLoop) -> Trace:
     return Trace(rows)
 
 
-def _row(run: Run, began: float, what: str) -> tuple[str, str, str, str]:
-    atlas = "; ".join(
-        f"{endpoint['status']} {endpoint.get('comment') or '-'} {endpoint.get('cloudProviderEndpointId') or ''}".strip()
-        for id_, endpoint in sorted(run.environment.endpoints.items())
-        if id_ != FOREIGN
-    )
+def _row(run: Run[Any], began: float, what: str) -> tuple[str, str, str, str]:
     resources = "; ".join(
         f"{key.name} at {body['metadata']['generation']}: {said(body['status'])}"
         for key, body in run.environment.objects.items()
     )
-    return f"{run.now - began:.0f}", what, atlas, resources
+    return f"{run.now - began:.0f}", what, run.environment.told(), resources

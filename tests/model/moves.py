@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
-from model import invariants
-from model.environment import GHOST_LIFE, Ghost
-from model.ports import CHANGES, READS, RECORDS, serve
+from model.environment import GHOST_LIFE, Ghost, Move
+from model.ports import CHANGES, READS, RECORDS
 from model.run import CALL, LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from model.environment import Environment
     from model.run import Run
 
-PASSING = {"INITIATING": "Atlas connects", "DELETING": "Atlas deletes"}
-"""The statuses of an endpoint that pass, and how."""
 SLACK = 1e-6
 """Seconds by which a step in time goes past the timer, since sums of floats are not exact."""
 
 
-class Move(NamedTuple):
-    """Something that can happen.
-
-    Attributes:
-        kind: what.
-        number: of the replica, the call, the ghost, the endpoint, the earlier state.
-        how: in which variant.
-    """
-
-    kind: str
-    number: int = 0
-    how: str = ""
-
-
-def moves(run: Run) -> list[Move]:
+def moves(run: Run[Any]) -> list[Move]:
     """List everything that can happen; first what happens when nothing goes wrong and nobody does anything."""
     fair = _fair(run)
     return [fair, *(each for each in _all(run) if each != fair)]
 
 
-def _fair(run: Run) -> Move:
+def _fair(run: Run[Any]) -> Move:
     environment = run.environment
     if environment.leader is not None and environment.events[environment.leader]:
         return Move("deliver", environment.leader)
@@ -49,13 +32,10 @@ def _fair(run: Run) -> Move:
         return Move("answer", 0)
     if environment.leader is None:
         return Move("take over")
-    for index, (_, endpoint) in enumerate(sorted(environment.endpoints.items())):
-        if endpoint["status"] in PASSING:
-            return Move(PASSING[endpoint["status"]], index)
-    return Move("time")
+    return next(iter(environment.passing()), Move("time"))
 
 
-def _all(run: Run) -> Iterator[Move]:
+def _all(run: Run[Any]) -> Iterator[Move]:
     environment, left = run.environment, run.environment.left
     if environment.script:
         yield Move("act")
@@ -65,7 +45,8 @@ def _all(run: Run) -> Iterator[Move]:
         yield from _calls(run, index)
     for index in range(len(environment.ghosts)):
         yield Move("ghost arrives", index)
-    yield from _atlas(run)
+    yield from environment.passing()
+    yield from environment.meddling()
     for number in run.replicas:
         if left["crash"] and run.leads(number):
             yield Move("crash", number)
@@ -80,7 +61,7 @@ def _all(run: Run) -> Iterator[Move]:
             yield Move("time", how="and an event is slow")
 
 
-def _watch(run: Run, number: int) -> Iterator[Move]:
+def _watch(run: Run[Any], number: int) -> Iterator[Move]:
     environment, left = run.environment, run.environment.left
     if environment.events[number]:
         yield Move("deliver", number)
@@ -90,7 +71,7 @@ def _watch(run: Run, number: int) -> Iterator[Move]:
         yield from (Move("stale event", index, how) for index, (how, _) in enumerate(environment.past()))
 
 
-def _calls(run: Run, index: int) -> Iterator[Move]:
+def _calls(run: Run[Any], index: int) -> Iterator[Move]:
     effect, left = run.effects[index], run.environment.left
     yield Move("answer", index)
     if effect.held is not None:
@@ -115,21 +96,7 @@ def _calls(run: Run, index: int) -> Iterator[Move]:
             yield Move("fail", index, "late")
 
 
-def _atlas(run: Run) -> Iterator[Move]:
-    environment, left = run.environment, run.environment.left
-    for index, (id_, endpoint) in enumerate(sorted(environment.endpoints.items())):
-        if endpoint["status"] in PASSING:
-            yield Move(PASSING[endpoint["status"]], index)
-        if endpoint["status"] == "INITIATING" and left["Atlas fails"]:
-            yield Move("Atlas fails", index)
-        is_ours = any(endpoint_of(body) == id_ for body in environment.objects.values())
-        if left["person"] and is_ours:
-            yield Move("person", index)
-        if left["expires"] and is_ours:
-            yield Move("expires", index)
-
-
-def _leadership(run: Run) -> Iterator[Move]:
+def _leadership(run: Run[Any]) -> Iterator[Move]:
     environment, left = run.environment, run.environment.left
     if environment.leader is None:
         yield Move("take over")
@@ -142,17 +109,16 @@ def _leadership(run: Run) -> Iterator[Move]:
         yield Move("hand over", environment.leader)
 
 
-def _time_may_pass(run: Run) -> bool:
+def _time_may_pass(run: Run[Any]) -> bool:
     leader = run.environment.leader
     if leader is None:
         return False
     if _due(run) is None:
         return False
-    changes = any(each["status"] in PASSING for each in run.environment.endpoints.values())
-    return not changes or bool(run.environment.left["patience"])
+    return not run.environment.passing() or bool(run.environment.left["patience"])
 
 
-def _due(run: Run) -> float | None:
+def _due(run: Run[Any]) -> float | None:
     """Tell to when time may pass: to what is due next, though not past the end of a call that is under way."""
     due = run.next_timer()
     if due is None or any(each.held is None for each in run.effects):
@@ -161,9 +127,10 @@ def _due(run: Run) -> float | None:
     return min(due, ends) if ends > run.now else None
 
 
-def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one flat table
+def perform(run: Run[Any], move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one flat table
     """Have something happen, and everything that follows from it at once; say what in words."""
-    environment, left = run.environment, run.environment.left
+    environment: Environment = run.environment
+    left = environment.left
     match move:
         case Move("act"):
             told = environment.act()
@@ -184,7 +151,7 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             if how == "without what is new":
                 left["list lags"] -= 1
                 told += f" {how}"
-                effect.held = [each for each in serve(environment, effect) if each["_id"] not in environment.made]
+                effect.held = environment.lagging()
             elif how:
                 left["fault"] -= 1
                 told += f" with {how}"
@@ -210,30 +177,8 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             ghost = environment.ghosts.pop(index)
             told = f"Atlas applies late: {ghost.kind} {ghost.target} {dict(ghost.fields or {})}"
             run.meddled(ghost.target)
-            environment.apply(ghost.kind, ghost.target, ghost.fields)
-            invariants.on_change(run, ghost.kind, ghost.target)
-        case Move("Atlas connects" | "Atlas fails" as kind, index):
-            id_, endpoint = sorted(environment.endpoints.items())[index]
-            told = f"{kind}: {id_}"
-            if kind == "Atlas fails":
-                left["Atlas fails"] -= 1
-                environment.failed = True
-                endpoint.update(status="FAILED", errorMessage="The connection was refused.")
-            else:
-                endpoint.update(status="AVAILABLE")
-            environment.note()
-        case Move("Atlas deletes" | "expires" as kind, index):
-            id_ = sorted(environment.endpoints)[index]
-            told = f"{id_} is gone from Atlas"
-            if kind == "expires":
-                left["expires"] -= 1
-            environment.remove(id_)
-        case Move("person", index):
-            left["person"] -= 1
-            id_ = sorted(environment.endpoints)[index]
-            told = f"somebody changes {id_} in Atlas"
-            run.meddled(id_)
-            environment.meddle(id_, comment="by hand")
+            environment.apply(ghost)
+            environment.laws.on_change(run, ghost.kind, ghost.target)
         case Move("crash", number, how):
             left["crash"] -= 1
             told = f"replica {number} crashes and starts again"
@@ -271,12 +216,12 @@ def perform(run: Run, move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  # one
             due = _due(run)
             assert due is not None
             told = f"{due - run.now:.0f} seconds pass {how}".strip()
-            if any(each["status"] in PASSING for each in environment.endpoints.values()):
+            if environment.passing():
                 left["patience"] -= 1
             run.pass_time(due - run.now + SLACK)
             environment.ghosts = [each for each in environment.ghosts if each.until > run.now]
         case _:
-            raise AssertionError(move)
+            told = environment.happen(run, move)
     run.settle()
     if not environment.may_show_the_past:
         environment.outdated.clear()

@@ -11,12 +11,12 @@ import httpx
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import Answer
-from atlas_endpoints.atlas.errors import AtlasUnavailableError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.atlas.transport import FencedTransport, Write
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Listing
 from atlas_endpoints.controller.controller import ConflictError, GoneError
-from model.environment import resource
+from model.environment import Unserved
 from support.ports import NoObserver
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Effect:
     Attributes:
         replica: who made it.
         kind: LIST, GET, POST, PATCH or DELETE at Atlas; STATUS, METADATA, READ or INVENTORY at the API server.
-        target: the endpoint, for a POST the mark of who asks for it, or the resource; empty for lists.
+        target: what it is about in Atlas, as its kind of resource has it, or the resource; empty for lists.
         content: what it carries.
         opened: when, in monotonic seconds.
         answer: where the caller waits.
@@ -73,19 +73,12 @@ class Effect:
         return f"{self.kind} {self.target}".strip() + carried
 
 
-class Unserved(Exception):  # noqa: N818  # an answer rather than an error of ours
-    """The environment has nothing to say to a call but this error."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 class Ports(httpx.AsyncBaseTransport, NoObserver):
     """One replica's ends: calls to Atlas (through the real fence) and to the API server, and who is told.
 
     Args:
         replica: whose.
+        read: gives the kind and the target of a call to Atlas.
         open_: takes a call and gives the future of its answer.
         leads: tells whether the replica's Lease is valid.
         record: takes the reason of an Event about a resource.
@@ -96,11 +89,13 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
     def __init__(
         self,
         replica: int,
+        read: Callable[[str, str, Any], tuple[str, str]],
         open_: Callable[[int, str, str, Any], asyncio.Future[Any]],
         leads: Callable[[int], bool],
         record: Callable[[Body, str], None],
     ) -> None:
         self._replica = replica
+        self._read = read
         self._record = record
         self._open = open_
         self._leads = leads
@@ -116,10 +111,8 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Take a call that the fence has let through."""
-        id_ = request.url.path.rpartition("/endpoint")[2].removeprefix("/")
         content = request.extensions["json"]
-        kind = "LIST" if request.method == "GET" and not id_ else request.method
-        target = content["comment"] if kind == "POST" else id_
+        kind, target = self._read(request.method, request.url.path, content)
         return httpx.Response(200, extensions={"answer": await self._open(self._replica, kind, target, content)})
 
     def may_write(self) -> bool:
@@ -169,28 +162,10 @@ def serve(environment: Environment, effect: Effect) -> Any:
         Unserved: it answers with an error.
     """
     match effect.kind:
-        case "LIST":
-            return [{"_id": id_, **endpoint} for id_, endpoint in sorted(environment.endpoints.items())]
-        case "POST":
-            id_ = environment.reserve(effect.target)
-            return {"_id": id_, **environment.endpoints[id_]}
-        case "GET" | "PATCH" | "DELETE" if effect.target not in environment.endpoints:
-            raise Unserved(EndpointAbsentError("There is none.", operation=effect.kind, http_status=404))
-        case "GET":
-            return {"_id": effect.target, **environment.endpoints[effect.target]}
-        case "DELETE":
-            environment.delete(effect.target)
-            return None
-        case "PATCH":
-            after = environment.patch(effect.target, effect.content)
-            if after is None:
-                words = "Atlas refused the change in the endpoint's present status."
-                raise Unserved(UpdateRejectedError(words, operation="update", http_status=409))
-            return {"_id": effect.target, **after}
         case "STATUS":
             content = effect.content
             answer = environment.write_status(
-                content["uid"], content["version"], resource(effect.target), content["status"]
+                content["uid"], content["version"], environment.key(effect.target), content["status"]
             )
             return _written(answer)
         case "METADATA":
@@ -200,17 +175,17 @@ def serve(environment: Environment, effect: Effect) -> Any:
                 environment.write_metadata(
                     content["uid"],
                     content["version"],
-                    resource(effect.target),
+                    environment.key(effect.target),
                     finalizers=change.finalizers,
                     annotations=change.annotations,
                 )
             )
         case "READ":
-            return environment.objects.get(resource(effect.target))
+            return environment.objects.get(environment.key(effect.target))
         case "INVENTORY":
             return list(environment.objects.values())
-        case other:
-            raise AssertionError(other)
+        case _:
+            return environment.serve(effect.kind, effect.target, effect.content)
 
 
 def _written(answer: Body | str) -> Body:

@@ -7,8 +7,7 @@ import operator
 import traceback
 from datetime import datetime, timedelta
 from functools import partial
-from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from typing_extensions import override
 
@@ -16,13 +15,12 @@ from atlas_endpoints.app import DRAIN
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of, version_of
 from atlas_endpoints.core import Core
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from model import invariants
-from model.environment import Ghost
+from model.environment import Environment, Ghost, Unserved
 from model.invariants import Invariant, Violation
 from model.memory import ORIGIN, START, Same
-from model.ports import CHANGES, RECORDS, Effect, Ports, Unserved, failure, serve
+from model.ports import CHANGES, RECORDS, Effect, Ports, failure, serve
 from support.ports import NoAnnotations, OneSecret
 from support.targets import NoConfigMaps, NoTargets
 
@@ -32,8 +30,10 @@ if TYPE_CHECKING:
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.controller.requeue import Requeue
     from atlas_endpoints.core import Work
-    from model.environment import Environment
+    from atlas_endpoints.reconcile.kind import Kind
     from support.virtual_time import VirtualTimeLoop
+
+E = TypeVar("E", bound=Environment)
 
 AGAIN = 5.0
 """Seconds after which a comparison that failed is made again."""
@@ -47,22 +47,10 @@ LEASE = 45.0
 SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
 
 
-class NoJitter(Random):
-    """Rounds come early, so that one begins while what the one before it has seen still counts; backoff is the mean."""
-
-    @override
-    def random(self) -> float:
-        return 0.5
-
-    @override
-    def uniform(self, a: float, b: float) -> float:
-        return min(a, b)
-
-
 class Clock:
     """Both readings of the run's virtual time."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run[Any]) -> None:
         self._run = run
 
     def monotonic(self) -> float:
@@ -85,13 +73,14 @@ class Watched(Core):
         working_on: the resources over which a reconcile is under way, as each was when it began.
     """
 
-    def __init__(self, violations: list[Violation], **ports: Any) -> None:
+    def __init__(self, kind: Kind[Any], violations: list[Violation], **ports: Any) -> None:
         self.told: dict[Key, tuple[str, int]] = {}
         self.begun: dict[Key, tuple[str, int]] = {}
         self.working_on: dict[Key, Body] = {}
         self.violations = violations
-        super().__init__(SETTINGS, [KIND], **ports, dropped=_dropped, around=lambda run: partial(self.observed, run))
-        self.cache, self.relister = self.kinds[KIND.names.kind].cache, self.kinds[KIND.names.kind].relister
+        super().__init__(SETTINGS, [kind], **ports, dropped=_dropped, around=lambda run: partial(self.observed, run))
+        served = self.kinds[kind.names.kind]
+        self.cache, self.relister = served.cache, served.relister
 
     @override
     def seen(self, body: Body) -> None:
@@ -131,9 +120,10 @@ class Replica:
         idle: whether nothing of it was under way any more by then, so that it releases the Lease.
     """
 
-    def __init__(self, number: int, run: Run) -> None:
+    def __init__(self, number: int, run: Run[Any]) -> None:
         self.number = number
         self.core = Watched(
+            run.environment.kind,
             run.environment.violations,
             client=run.ports(number),
             objects=lambda _: run.ports(number),
@@ -143,7 +133,7 @@ class Replica:
             config_maps=NoConfigMaps(),
             observer=run.ports(number),
             clock=Clock(run),
-            random=NoJitter(),
+            random=run.environment.random(),
         )
         self.compare_at: float | None = run.now
         self.works = False
@@ -152,14 +142,14 @@ class Replica:
         self.idle = False
 
 
-class Run:
+class Run(Generic[E]):
     """The environment, the replicas and the calls between them, at one moment.
 
     Args:
         environment: as it begins.
     """
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: E) -> None:
         self.environment = environment
         self.effects: list[Effect] = []
         self.replicas: dict[int, Replica] = {}
@@ -187,7 +177,7 @@ class Run:
         )
 
     def ports(self, number: int) -> Ports:
-        return Ports(number, self.call, self.leads, self.announced)
+        return Ports(number, self.environment.read, self.call, self.leads, self.announced)
 
     def announced(self, body: Body, reason: str) -> None:
         """Take in that people are told something of the endpoint of a resource."""
@@ -307,7 +297,7 @@ class Run:
 
     def meddled(self, endpoint: str) -> None:
         """Note that somebody else has changed an endpoint: what is under way to us does not tell of it."""
-        self.environment.meddled.add(endpoint)
+        self.environment.meddled_with(endpoint)
         for effect in self.effects:
             if effect.target == endpoint:
                 effect.clears = False

@@ -31,11 +31,22 @@ STRIKES = {
     "list lags": {("answer", "without what is new")},
     "expires": {("expires", "")},
     "patience": set[tuple[str, str]](),
+    **{each: {(each, "")} for each in ("Atlas rejects", "another's service", "registration", "removal", "stranger")},
 }
 """How each kind of fault strikes, wherever a model has it."""
 MORE = {("answer", "an older state"), ("stale event", "a former object")}
 """How some strike where there is something that they can strike at."""
-USUAL = {"act", "deliver", "answer", "take over", "ghost arrives", "Atlas connects", "Atlas deletes", "time"}
+USUAL = {
+    "act",
+    "deliver",
+    "answer",
+    "take over",
+    "ghost arrives",
+    "Atlas connects",
+    "Atlas deletes",
+    "Atlas goes on",
+    "time",
+}
 """What happens also where nothing goes wrong, or as a consequence."""
 
 

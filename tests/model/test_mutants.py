@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from model.dedicated import mutants as dedicated
 from model.explorer import Explorer
 from model.invariants import Invariant
 from model.models import MODELS
-from model.mutants import MUTANTS, Mutant
+from model.serverless import mutants as serverless
 
+if TYPE_CHECKING:
+    from model.mutants import Mutant
+
+MUTANTS = [*serverless.MUTANTS, *dedicated.MUTANTS]
 FURTHER = [
     mutant
     for number, mutant in enumerate(MUTANTS)
@@ -32,6 +39,8 @@ GATE = [
         Invariant.PRESENT,
         Invariant.OWNER,
         Invariant.KEPT,
+        Invariant.STRANGER,
+        Invariant.SHARED,
     )
 ]
 """The gate plants one bug for each invariant that finds one in a second."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name, same_region
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import entry_of
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from atlas_endpoints.controller.cache import Body
-    from atlas_endpoints.simulator.service import Service
-    from histories.dedicated.atlas import Atlas, Target
+    from atlas_endpoints.simulator.service import PrivateEndpoint, Service
+    from histories.dedicated.atlas import Target
 
 
 def named_by(body: Body) -> Target | None:
@@ -54,6 +54,17 @@ def goes_with(body: Body, held: Collection[str]) -> bool:
     return body["spec"].get("deletionPolicy") == "Delete" and body["metadata"]["uid"] in held
 
 
+class Holds(Protocol):
+    """An Atlas; see ``histories.dedicated.atlas``."""
+
+    registered: set[Target]
+
+    @property
+    def services(self) -> list[Service]: ...
+
+    def endpoint(self, target: Target) -> PrivateEndpoint | None: ...
+
+
 @dataclass(frozen=True)
 class Ending:
     """What there is at the end of a history, and what has led to it.
@@ -65,7 +76,7 @@ class Ending:
     """
 
     bodies: Sequence[Body]
-    atlas: Atlas
+    atlas: Holds
     handed_over: Collection[Target]
 
     def wrong(self) -> str | None:

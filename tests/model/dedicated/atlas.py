@@ -1,0 +1,268 @@
+"""An Atlas that holds the endpoint services of one region of a project, for small models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from atlas_endpoints.atlas.errors import EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
+from atlas_endpoints.simulator.service import AVAILABLE, DELETING, REJECTED, PrivateEndpoint, Service
+from histories.dedicated.atlas import Target, target_of
+from histories.dedicated.judge import goes_with, named_by, registrations_of, service_of
+from model.dedicated import invariants
+from model.environment import PROJECT, Early, Environment, Move, Unserved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from atlas_endpoints.controller.cache import Body
+    from model.environment import Spec
+    from model.invariants import Laws
+    from model.run import Run
+
+CLOUD, REGION = "AWS", "EU_WEST_1"
+STRANGER = "vpce-ffffffffffffffff0"
+"""An endpoint that no resource names."""
+
+
+def vpce(name: str) -> str:
+    """The endpoint in the cloud that a resource of this name names in all models."""
+    return f"vpce-0123456789abcde{name.encode().hex()}"
+
+
+class Regular(Early):
+    """Rounds keep their distance from the moment of each interval at which an endpoint is read: there are less states."""
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
+
+
+@dataclass(kw_only=True)
+class Dedicated(Environment):
+    """An environment whose resources are about endpoints in one region.
+
+    Attributes:
+        held: the services that Atlas holds, by id.
+        registered: the endpoints that are there because of a call.
+        attempts: how often calls have registered an endpoint since somebody last acted.
+        created: the services that a call has made.
+        owed: the endpoints and services that were to be gone with a resource that is gone; a service has no endpoint's id.
+        count: of the services that there have been.
+    """
+
+    kind = KIND
+    laws: ClassVar[Laws] = invariants
+    random = Regular
+
+    held: dict[str, Service] = field(default_factory=dict)
+    registered: set[Target] = field(default_factory=set)
+    attempts: dict[Target, int] = field(default_factory=dict)
+    created: set[str] = field(default_factory=set)
+    owed: set[Target] = field(default_factory=set)
+    count: int = 0
+
+    @property
+    def services(self) -> list[Service]:
+        """The services that are there."""
+        return list(self.held.values())
+
+    def endpoint(self, target: Target) -> PrivateEndpoint | None:
+        service = self.held.get(target.service_id)
+        return None if service is None else service.find(target.endpoint_id)
+
+    # Calls.
+
+    @override
+    def read(self, method: str, path: str, content: Any) -> tuple[str, str]:
+        _, _, rest = path.partition("/endpointService")
+        service_id, _, endpoint_id = rest.removeprefix("/").partition("/endpoint")
+        named = endpoint_id.removeprefix("/") or (content or {}).get("id")
+        target = f"{service_id}/{named}" if named else service_id
+        return "LIST" if method == "GET" and not target else method, target
+
+    @override
+    def serve(self, kind: str, target: str, content: Any) -> Any:
+        service_id, _, endpoint_id = target.partition("/")
+        service = self.held.get(service_id)
+        if kind == "LIST":
+            return [each.document() for each in self.services]
+        if not target:
+            return self._create()
+        if service is None:
+            raise _absent(kind, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND")
+        endpoint = service.find(endpoint_id)
+        match kind:
+            case "GET" if not endpoint_id:
+                return service.document()
+            case "DELETE" if not endpoint_id:
+                if service.endpoints:
+                    raise _refused(kind, "CANNOT_DELETE_PRIVATE_ENDPOINT_SERVICE_WITH_ENDPOINTS")
+                service.status = DELETING
+                return {}
+            case "POST":
+                return self._register(service, endpoint_id)
+            case _ if endpoint is None:
+                raise _absent(kind, "PRIVATE_ENDPOINT_NOT_FOUND")
+            case "GET":
+                return endpoint.document()
+            case "DELETE":
+                endpoint.status, endpoint.delete_requested = DELETING, True
+                return {}
+            case other:
+                raise AssertionError(other)
+
+    def _create(self) -> Any:
+        if self.held:
+            raise _refused("POST", "PRIVATE_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION")
+        service = self.new("INITIATING")
+        self.created.add(service.id)
+        self._made(service.id)
+        return service.document()
+
+    def new(self, status: str = AVAILABLE) -> Service:
+        """Have there be a service."""
+        self.count += 1
+        id_ = f"6f7cac1adf5d6c6306f4d1{self.count:02x}"
+        self.held[id_] = service = Service(id_, CLOUD, REGION, status, {"endpointServiceName": "service"})
+        return service
+
+    def register_by_hand(self, service: Service, endpoint_id: str) -> None:
+        """Have people have registered an endpoint."""
+        service.endpoints[endpoint_id] = PrivateEndpoint.registered(endpoint_id, CLOUD)
+        self.lately[f"{service.id}/{endpoint_id}"] = self.now
+
+    def _register(self, service: Service, endpoint_id: str) -> Any:
+        if not service.takes_endpoints:
+            raise _refused("POST", "PRIVATE_ENDPOINT_SERVICE_CANNOT_ACCEPT_ENDPOINTS")
+        if service.find(endpoint_id) is not None:
+            raise _refused("POST", "PRIVATE_ENDPOINT_ALREADY_EXISTS")
+        service.endpoints[endpoint_id] = endpoint = PrivateEndpoint.registered(endpoint_id, CLOUD)
+        target = target_of(service.id, endpoint_id)
+        self.registered.add(target)
+        self.attempts[target] = self.attempts.get(target, 0) + 1
+        self._made(f"{service.id}/{endpoint_id}")
+        return endpoint.document()
+
+    def _made(self, target: str) -> None:
+        if self.left["list lags"]:
+            self.made[target] = self.now
+
+    @override
+    def lagging(self) -> list[Any]:
+        shown = [each.document() for each in self.services if each.id not in self.made]
+        for each in shown:
+            each["interfaceEndpoints"] = [
+                endpoint for endpoint in each["interfaceEndpoints"] if f"{each['id']}/{endpoint}" not in self.made
+            ]
+        return shown
+
+    # What happens by itself, and what people do.
+
+    @override
+    def passing(self) -> list[Move]:
+        return [
+            Move("Atlas goes on", number)
+            for number, (_, each) in enumerate(self._parts())
+            if each.status in {"INITIATING", "PENDING_ACCEPTANCE", DELETING}
+        ]
+
+    def _parts(self) -> list[tuple[Service, Service | PrivateEndpoint]]:
+        """Give all services and endpoints, each with its service."""
+        found: list[tuple[Service, Service | PrivateEndpoint]] = []
+        for service in self.services:
+            found.append((service, service))
+            found.extend((service, each) for each in service.endpoints.values())
+        return found
+
+    @override
+    def meddling(self) -> Iterator[Move]:
+        parts = self._parts()
+        if not parts and self.left["another's service"]:
+            yield Move("another's service")
+        for number, (service, each) in enumerate(parts):
+            may_go = each.status != DELETING and (each is not service or not service.endpoints)
+            is_open = each is service and service.takes_endpoints
+            possible = {
+                "Atlas rejects": each.status == "PENDING_ACCEPTANCE",
+                "removal": may_go,
+                "registration": is_open and service.find(vpce("a")) is None,
+                "stranger": is_open and service.find(STRANGER) is None,
+            }
+            yield from (Move(kind, number) for kind, is_possible in possible.items() if is_possible and self.left[kind])
+
+    @override
+    def happen(self, run: Run[Any], move: Move) -> str:
+        if move.kind in self.left:
+            self.left[move.kind] -= 1
+            if move.kind != "Atlas rejects":
+                self.attempts.clear()  # somebody acts
+        if move.kind == "another's service":
+            return f"somebody creates the service {self.new().id}"
+        service, part = self._parts()[move.number]
+        name = part.id if part is service else f"{service.id}/{part.id}"
+        match move.kind:
+            case "Atlas rejects":
+                part.status = REJECTED
+            case "Atlas goes on" if part.status != DELETING:
+                part.status = AVAILABLE
+            case "Atlas goes on" if part is service:
+                del self.held[service.id]
+            case "Atlas goes on":
+                del service.endpoints[part.id]
+                self.registered.discard(target_of(service.id, part.id))
+                self.lately[name] = self.now
+            case "removal":
+                part.status = DELETING
+                self.lately[name] = self.now
+                return f"somebody deletes {name} in Atlas"
+            case _:
+                id_ = STRANGER if move.kind == "stranger" else vpce("a")
+                self.register_by_hand(service, id_)
+                return f"somebody registers {id_} in Atlas"
+        return f"{move.kind} with {name}"
+
+    @override
+    def told(self) -> str:
+        return "; ".join(
+            f"{'' if part is service else '+ '}{part.id[-4:]} {part.status}" for service, part in self._parts()
+        )
+
+    @override
+    def whole(self, name: str, spec: Spec) -> dict[str, Any]:
+        where = {"projectId": PROJECT, "providerName": CLOUD, "region": "eu-west-1"}
+        return {**where, "cloudProviderEndpointId": vpce(name), **spec}
+
+    # What is true.
+
+    @override
+    def is_shared(self, target: str) -> bool:
+        return "/" not in target  # a service, or one that is asked for
+
+    @override
+    def act(self) -> str:
+        self.attempts.clear()
+        return super().act()
+
+    @override
+    def release(self, body: Body) -> None:
+        super().release(body)
+        uid = body["metadata"]["uid"]
+        if not goes_with(body, {uid}):
+            return
+        others = [each for each in self.objects.values() if each["metadata"]["uid"] != uid]
+        self.owed |= registrations_of(body).keys() - {named_by(each) for each in others}
+        service_id = service_of(body)
+        if service_id in self.created and all(service_of(each) != service_id for each in others):
+            self.owed.add(target_of(service_id, ""))
+
+
+def _absent(kind: str, code: str) -> Unserved:
+    return Unserved(EndpointAbsentError("There is none.", operation=kind, http_status=404, error_code=code))
+
+
+def _refused(kind: str, code: str) -> Unserved:
+    return Unserved(UpdateRejectedError("Atlas refused it.", operation=kind, http_status=409, error_code=code))
