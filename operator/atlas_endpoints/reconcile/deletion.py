@@ -21,7 +21,7 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, listed, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, State, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, State, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import PROOF_WAIT, Owner
@@ -101,8 +101,11 @@ class Finisher:
             return None, warning
         return MetadataChange({FINALIZER: wants}, resource.record), warning
 
-    async def finish(self, body: Body, attempt: Attempt) -> Outcome:
+    async def finish(self, body: Body, attempt: Attempt, *, unsent: str | None = None) -> Outcome:
         """Reconcile a resource that is being deleted.
+
+        Args:
+            unsent: the name of what this process has announced in the status, and not created; it never will.
 
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
@@ -128,7 +131,7 @@ class Finisher:
                 requeue = NoRequeue() if _own_policy(resource) is not None else RequeueAfter(SECRET_REQUEUE)
                 return blocked(message, attempt, operation="delete", requeue=requeue)
             case None:
-                return keep_open(await self._delete(resource, attempt, wait), wait)
+                return keep_open(await self._delete(resource, attempt, wait, unsent), wait)
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
@@ -149,7 +152,7 @@ class Finisher:
         annotations = await self._ports.namespaces.annotations(resource.metadata.namespace, age=age)
         return deletion_policy_in(annotations) or "Retain"
 
-    async def _delete(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
+    async def _delete(self, resource: Resource, attempt: Attempt, wait: float, unsent: str | None) -> Outcome:
         """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
 
         Raises:
@@ -181,6 +184,10 @@ class Finisher:
             return status_unchanged(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         self.forget(key)
         facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
+        if unsent is not None:  # what appears under this name is somebody else's
+            state = State(Reason.DELETING, "The operator creates nothing more for this resource.", SOON)
+            own = self._kind.not_created(facts, unsent)
+            return Outcome(requeue=state.requeue, generation=generation, state=state, own=own)
         try:
             outcome = await self._step(facts)
         except AtlasError as error:

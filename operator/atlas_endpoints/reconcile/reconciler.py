@@ -74,9 +74,12 @@ class Reconciler:
         """Reconcile a resource."""
         now, key, generation = self._ports.clock.now(), key_of(body), generation_of(body)
         if is_deleting(body):
+            unsent = self._converger.intents.name(key)
             self._drop(key)
             try:
-                return await self._finisher.finish(body, self._attempt(generation, body.get("status"), now))
+                return await self._finisher.finish(
+                    body, self._attempt(generation, body.get("status"), now), unsent=unsent
+                )
             except ClusterUnavailableError as error:
                 return _unreachable(error, key, generation)
         try:

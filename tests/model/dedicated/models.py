@@ -57,6 +57,9 @@ GATE: dict[str, Environment] = {
     "a service and an endpoint go with their resource, and an answer is lost": model_of(
         GOES, settled=1, left="lost answer"
     ),
+    "a service goes with its resource, and others create it at that moment": model_of(
+        EMPTY_GOES, left="another's service"
+    ),
     "a service goes with its resource, and a crash": model_of(EMPTY_GOES, settled=1, left="crash"),
     "an endpoint of others is adopted, and Atlas may reject it": model_of(
         ONE, left="Atlas rejects", others=[vpce("a")]
@@ -79,6 +82,9 @@ MODELS: dict[str, Environment] = {
     **GATE,
     "a service is made and goes, an answer is lost, and a LIST does not show what is new": model_of(
         EMPTY_GOES, left="lost answer, list lags"
+    ),
+    "an endpoint goes with its resource, and others register it at that moment": model_of(
+        IMPATIENT, left="registration"
     ),
     "the last of two resources goes, and a crash": model_of([*SHARES, ("b", None)], settled=3, left="crash"),
     "others delete an endpoint and its service": model_of(ONE, settled=1, left="removal, removal"),
