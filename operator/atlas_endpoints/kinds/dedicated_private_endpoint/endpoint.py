@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.cache import Body, status_of
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, doubled
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service, entry_name
@@ -90,9 +90,9 @@ def registrations_of(facts: Facts) -> tuple[Registration, ...]:
             found.append(each.model_copy(update={"deleting": True}))
         elif not (each.deleting and status is not None) and not _is_passed_on(facts, each):
             found.append(each)
-    if (passed := _passed_by_others(facts, found)) is not None:
+    if len(found) < REGISTRATIONS and (passed := _passed_by_others(facts, found)) is not None:
         found.insert(0, passed)
-    return tuple(found[:REGISTRATIONS])
+    return tuple(found)
 
 
 def _is_passed_on(facts: Facts, mine: Registration) -> bool:
@@ -119,6 +119,10 @@ def _beside(facts: Facts, service_id: str) -> Sequence[Body]:
 
 
 def _registration_in(body: Body, entry: str) -> Registration | None:
+    # Plain JSON first: a service may have many resources, and few of them a registration of this endpoint.
+    named = (entry_name(each["serviceId"], each["endpointId"]) for each in status_of(body).get("registrations") or ())
+    if entry.casefold() not in {each.casefold() for each in named}:
+        return None
     status = DedicatedPrivateEndpoint.status_in(body)
     known = status.registrations if isinstance(status, DedicatedStatus) else ()
     return next((each for each in known if each.is_of(entry)), None)
@@ -303,7 +307,7 @@ def _too_many(facts: Facts, others: Sequence[Registration]) -> Decision:
 
 
 def _is_gone(facts: Facts, mine: Registration) -> bool:
-    """Return whether an endpoint is proved absent, and no registration of it is under way."""
+    """Return whether Atlas has answered that an endpoint is absent, and no POST may still register it."""
     seen = facts.view.entries.get(mine.entry)
     is_absent = seen is not None and seen.value is None
     return is_absent and (bool(mine.confirmed) or may_arrive_for(mine, facts.now) <= 0)

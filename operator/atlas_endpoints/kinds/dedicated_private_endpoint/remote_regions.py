@@ -1,7 +1,7 @@
 """Decide about the other AWS regions from which endpoints may connect to a service, which its resources share. Pure.
 
-A resource adds the regions that it names. It removes a region if a resource has added it and none names it any more; what
-others have set stays. A PATCH replaces the whole list. If Atlas refuses it, the endpoint is registered all the same.
+A resource adds the regions that it names. It removes a region that it has added when its spec drops it and no other resource
+names it; what others have set stays. A PATCH replaces the whole list. If Atlas refuses it, the endpoint is registered all the same.
 """
 
 from collections.abc import Iterable

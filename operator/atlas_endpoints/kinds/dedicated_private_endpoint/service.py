@@ -173,7 +173,7 @@ def _is_deleted_by_us(facts: Facts) -> bool:
     It deletes one that FAILED, and may let one vanish by deleting its last endpoint to register it again.
     """
     known, registrations = facts.resource.status.service, facts.resource.status.registrations
-    if known is None or known.status in {ServiceState.FAILED, ServiceState.DELETING}:
+    if known is None or known.status == ServiceState.FAILED:
         return known is not None
     return any(each.service_id == known.id and each.is_being_deleted for each in registrations)
 
