@@ -1,14 +1,16 @@
 """The admission of calls to Atlas, by waits that Atlas asked for and by credentials that do not work; it never sleeps.
 
 There is a gate for each pair of credentials, and one for each project and each instance that Atlas has asked to wait for. A
-gate is open, closed until a time, or half open: it admits one call at a time until one is answered.
+gate is open, closed until a time, or half open: it admits one call at a time until one is answered. When a closed gate opens, a
+few callers come back at once, and the others in turns.
 
 - A 429 closes the gate of the project (or of the credentials, when the token endpoint sent it). Credentials without a success
   in the project have their own gate of it, so that they cannot slow down the others.
 - Another failure for which Atlas names a time (a 503 with ``Retry-After``) closes the gate of the instance until then, with the
   same exception. In each such wait, a person can have one call admitted.
 - Refused credentials close their gate for long. New or changed credentials have another fingerprint, and so another gate.
-- After a wait, and for new credentials, the gate is half open. The first answer to a call, also a refusal, opens it.
+- For new credentials, and after a wait for another reason than a 429, the gate is half open. The first answer to a call, also a
+  refusal, opens it.
 """
 
 import itertools
@@ -33,6 +35,18 @@ PENDING = "Pending"
 
 _TRIAL = 60.0
 """Seconds after which a trial without a report counts as lost; no call takes that long."""
+
+_PAUSE = 0.1
+"""Seconds after which a trial that has just begun may have an answer."""
+
+_AT_ONCE = 8
+"""Callers that come back together when a gate opens; the answers to them show whether Atlas admits calls again."""
+
+_TURN = 0.02
+"""Seconds between the turns of the others: more calls than Atlas admits for a project, and fewer reconciles than one core can do."""
+
+_LINE = 60.0
+"""Seconds after which turns are given once more."""
 
 _INSTANCE = 3
 """Length of the tuple that names an instance."""
@@ -83,14 +97,28 @@ class _Gate:
     failures: int = 0
     exempt: int | None = None
     """The serial of the one call that is admitted in a wait, ``_NEXT`` before that call, None without one."""
+    last_turn: float = -math.inf
+    at_once: int = 0
+    """How many of the next callers that it holds come back as soon as it opens."""
     used: Bookkeeping[float] = -math.inf
 
     def wait(self, now: float) -> Wait | None:
         if now < self.closed_until and self.exempt != _NEXT:
-            return Wait(self.closed_until, self.reason, self.explanation)
+            return Wait(self._turn(), self.reason, self.explanation)
         if self.one_at_a_time and now < self.trial_until:
-            return Wait(now + doubled(1.0, self.failures, 30.0), PENDING, "Another call tests whether Atlas answers.")
+            tested_for = now - (self.trial_until - _TRIAL)
+            pause = max(doubled(_PAUSE, self.failures, 30.0), tested_for)
+            return Wait(now + pause, PENDING, "Another call tests whether Atlas answers.")
         return None
+
+    def _turn(self) -> float:
+        """Return when the caller that is held now comes back."""
+        if self.at_once:
+            self.at_once -= 1
+            return self.closed_until
+        turn = self.last_turn + _TURN
+        self.last_turn = turn if self.closed_until <= turn < self.closed_until + _LINE else self.closed_until
+        return self.last_turn
 
     def circuit(self, now: float) -> str:
         if now < self.closed_until:
@@ -114,12 +142,14 @@ class _Gate:
     def close(self, until: float, error: AtlasError) -> None:
         if until > self.closed_until:
             self.closed_until, self.reason, self.explanation = until, error.reason, error.explanation
-        self.one_at_a_time = True
+        if not isinstance(error, RateLimitedError):
+            self.one_at_a_time = True
 
     def fail(self, now: float) -> None:
         if now >= self.closed_until:  # concurrent calls count once
             self.failures += 1
             self.exempt = None
+            self.at_once = _AT_ONCE
 
     def open(self, serial: int, now: float) -> bool:
         # The answer to a call that began before the wait does not end the wait.
@@ -218,7 +248,7 @@ class Throttle:
                     self._reached.setdefault(admitted.fingerprint, {})[admitted.project] = now
                 credentials.open(admitted.serial, now)
                 for place, gate in places.items():
-                    if gate.open(admitted.serial, now):
+                    if gate.open(admitted.serial, now) and now > gate.last_turn:
                         del self._places[place]
 
     def release(self, admitted: Admitted) -> None:
@@ -263,7 +293,7 @@ class Throttle:
         return call.project in self._reached.get(call.fingerprint, ())
 
     def _place(self, place: _Place, now: float) -> _Gate:
-        return self._places.setdefault(place, _Gate(one_at_a_time=True, used=now))
+        return self._places.setdefault(place, _Gate(one_at_a_time=False, used=now))
 
     def _places_of(self, admitted: Admitted) -> dict[_Place, _Gate]:
         owners = (admitted.fingerprint, _SHARED) if self._reaches(admitted) else (admitted.fingerprint,)

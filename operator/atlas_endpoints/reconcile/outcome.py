@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atlas_endpoints.atlas.answers import Deprecation
-from atlas_endpoints.atlas.errors import AtlasError, Explanation, NotLeaderError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation, NotLeaderError
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.kind import Decision, State
@@ -14,6 +14,9 @@ from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError,
 
 HELD_REQUEUE = 1.0
 """Seconds after which a call that was held back without a time is tried again."""
+
+BRIEF = 10.0
+"""Seconds: a shorter wait for the rate limit is not worth two status writes and an Event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,12 @@ def status_unchanged(generation: int, requeue: Requeue, *, unreported: str | Non
 
 
 def unrelated(error: AtlasError, generation: int) -> Outcome | None:
-    """Return an outcome that keeps the status if another replica leads, or another call probes Atlas; else None."""
+    """Return an outcome that keeps the status if another replica leads, another call probes Atlas, or the turn is near; else None."""
     if isinstance(error, NotLeaderError):
         return status_unchanged(generation, Backoff())
     if error.reason == Reason.PENDING:
         return status_unchanged(generation, RequeueAfter(error.retry_after or HELD_REQUEUE))
+    wait = error.retry_after if isinstance(error, AtlasHeldError) else None
+    if wait and wait < BRIEF and error.reason == Reason.RATE_LIMITED:
+        return status_unchanged(generation, RequeueAfter(wait), unreported=error.reason)
     return None

@@ -65,8 +65,6 @@ def _limits(env: Env, *, fault: dict[str, Any], code: str, seconds: float) -> No
     env.becomes_ready("content")
     error = {"operation": "updateServerlessPrivateEndpoint", "httpStatus": 429, "errorCode": code, "retryable": True}
     env.became("RateLimited", "Reconciling", error=error)
-    # Of the PATCH, or of a LIST where what is known has become too old.
-    env.became("RateLimited", "Reconciling", name="content", error={"httpStatus": None, "retryable": True})
     (limited,) = _answered(env, 429)
     during = [each for each in env.calls(since=limited["answered"]) if each["time"] < limited["answered"] + seconds]
     assert during == []
