@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import CHANGEABLE, Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ManagedField
-from atlas_endpoints.reconcile.status import ConditionEntry
 from support.cases import DEDICATED, SERVERLESS, cases, update_cases
 from support.crd import crds, path_of, resource_of, schema_of
 
@@ -101,10 +100,8 @@ def model_schema(model: type[BaseModel]) -> Mapping[str, Any]:
 def model_nodes(kind: str) -> dict[str, Mapping[str, Any]]:
     model = resource_of(kind)
     nodes = dict(walk("spec", model_schema(model.spec_type))) | dict(walk("status", model_schema(model.status_type)))
-    # Conditions have a wire form of their own, since the controller's conditions know no JSON.
-    without = {path: schema for path, schema in nodes.items() if not path.startswith("status.conditions[]")}
     fields = {f"{path}.{name}": schema for path, fields in BY_FIELD[kind].items() for name, schema in fields.items()}
-    return without | fields | dict(walk("status.conditions[]", model_schema(ConditionEntry)))
+    return nodes | fields
 
 
 def constraints(schema: Mapping[str, Any]) -> dict[str, Any]:

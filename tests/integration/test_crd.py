@@ -10,10 +10,18 @@ import httpx
 import pytest
 import yaml
 
-from atlas_endpoints.controller.conditions import Condition
 from atlas_endpoints.kinds.dedicated_private_endpoint import resource as dedicated
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessStatus
-from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved, Status
+from atlas_endpoints.reconcile.status import (
+    Applied,
+    Cause,
+    Condition,
+    DriftItem,
+    HistoryEntry,
+    LastError,
+    Resolved,
+    Status,
+)
 from control_plane import ControlPlane
 from support.cases import DEDICATED, KINDS, SERVERLESS, Case, UpdateCase, each_case, manifest, update_cases
 from support.crd import crds, resource_of, schema_of
@@ -163,7 +171,14 @@ def full_status(kind: str) -> Status:
     return model.status_type(
         observed_generation=7,
         conditions=tuple(
-            Condition(f"{number}{WORD}", "Unknown", WORD, LONG, observed_generation=7, last_transition_time=NOW)
+            Condition(
+                type=f"{number}{WORD}",
+                status="Unknown",
+                reason=WORD,
+                message=LONG,
+                observed_generation=7,
+                last_transition_time=NOW,
+            )
             for number in range(16)
         ),
         applied=Applied.of(7, dict.fromkeys(model.fields, LONG)),
@@ -315,7 +330,14 @@ def test_kubectl_lists_what_people_look_for(
     control_plane: ControlPlane, namespace: str, created: Mapping[str, Any], api: httpx.Client, kind: str
 ) -> None:
     own, narrow, wide = LISTED[kind]
-    ready = Condition("Ready", "False", "EndpointFailed", "it failed", observed_generation=1, last_transition_time=NOW)
+    ready = Condition(
+        type="Ready",
+        status="False",
+        reason="EndpointFailed",
+        message="it failed",
+        observed_generation=1,
+        last_transition_time=NOW,
+    )
     status = own.model_copy(
         update={
             "observed_generation": 1,

@@ -18,7 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.api import FIELD_MANAGER
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError
-from atlas_endpoints.controller.conditions import printable
+from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.telemetry.causes import words_of
 
 TIMEOUT = 15.0

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.atlas.redaction import redacted
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.controller.conditions import MESSAGE_LIMIT
+from atlas_endpoints.controller.texts import MESSAGE_LIMIT
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Difference, Write

@@ -4,9 +4,9 @@ Users, alerts and documentation depend on the names.
 """
 
 from enum import Enum, StrEnum, auto
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
-from atlas_endpoints.controller.conditions import ConditionStatus
+ConditionStatus: TypeAlias = Literal["True", "False", "Unknown"]
 
 
 class Progress(Enum):

@@ -20,8 +20,8 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.controller.conditions import shorten
 from atlas_endpoints.controller.names import is_name
+from atlas_endpoints.controller.texts import shorten
 
 _OBJECT_ID = r"[0-9a-f]{24}"
 _INSTANCE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9-]*"

@@ -4,7 +4,7 @@ The limits are those of the CRDs: a text that is too long is cut when the model 
 be written, and is equal when it is read back. A kind adds fields in a subclass of ``Status``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.controller.conditions import Condition, ConditionStatus, printable, shorten
+from atlas_endpoints.controller.texts import printable, shorten
+from atlas_endpoints.reconcile.reasons import ConditionStatus
 
 HISTORY_LIMIT = 5
 """Entries of ``Status.history``; the newest come first and the oldest are dropped."""
@@ -87,13 +88,15 @@ def _to_the_second(value: datetime, info: ValidationInfo) -> datetime:
 
 def rfc3339(value: datetime) -> str:
     """Return a time in UTC in the format of ``metav1.Time``."""
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}"
+    return value.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 Time = Annotated[AwareDatetime, AfterValidator(_to_the_second), PlainSerializer(rfc3339)]
 """UTC to the second, in the format of ``metav1.Time``; at most the context, if that is a time."""
-Word = Annotated[str, _cut(64), Field(max_length=64)]
-Text = Annotated[str, _cut(1024), Field(max_length=1024)]
+# The limit comes first: after a validator in Python, pydantic checks it in Python, too.
+Word = Annotated[str, Field(max_length=64), _cut(64)]
+Name = Annotated[str, Field(min_length=1, max_length=64), _cut(64)]
+Text = Annotated[str, Field(max_length=1024), _cut(1024)]
 
 
 def as_shown(value: Any) -> Any:
@@ -101,7 +104,7 @@ def as_shown(value: Any) -> Any:
     return _fit(value if not isinstance(value, str) or value.isprintable() else printable(value), 1024)
 
 
-Shown = Annotated[str, BeforeValidator(as_shown), Field(max_length=1024)]
+Shown = Annotated[str, Field(max_length=1024), BeforeValidator(as_shown)]
 """A text of Atlas; compare it only with another one that ``as_shown`` returned."""
 
 
@@ -116,35 +119,38 @@ class StatusModel(BaseModel):
         return wire
 
 
-class ConditionEntry(StatusModel):
-    """The wire format of ``controller.conditions.Condition``."""
+class Condition(StatusModel):
+    """One ``metav1.Condition``, as the Kubernetes API conventions, kstatus and Flux define it.
 
-    type: Annotated[Word, Field(min_length=1)]
+    Sources: sig-architecture/api-conventions.md, "Typical status properties"; ``sigs.k8s.io/cli-utils/pkg/kstatus``.
+
+    Attributes:
+        type: in PascalCase, such as ``Ready``.
+        reason: one PascalCase word that programs may branch on.
+        message: a sentence for people.
+        last_transition_time: of ``status`` (not of reason or message).
+    """
+
+    type: Name
     status: ConditionStatus
-    reason: Annotated[Word, Field(min_length=1)]
+    reason: Name
     message: Text
     observed_generation: int = Field(ge=0)
     last_transition_time: Time
 
 
-def _read_condition(value: Any, info: ValidationInfo) -> Condition:
-    wire = ConditionEntry.model_validate(value, from_attributes=isinstance(value, Condition), context=info.context)
-    return Condition(**dict(wire))
+def merge(previous: Iterable[Condition], wanted: Sequence[Condition]) -> tuple[Condition, ...]:
+    """Return the wanted conditions in their order, each with the transition time of its status.
 
-
-def _write_condition(value: Condition) -> dict[str, Any]:
-    # Not by a model, which would validate again: a status consists mostly of conditions.
-    return {
-        "type": value.type,
-        "status": value.status,
-        "reason": value.reason,
-        "message": value.message,
-        "observedGeneration": value.observed_generation,
-        "lastTransitionTime": rfc3339(value.last_transition_time),
-    }
-
-
-ConditionField = Annotated[Condition, BeforeValidator(_read_condition), PlainSerializer(_write_condition)]
+    Other previous conditions go: ``Reconciling`` and ``Stalled`` must only be present while they are true.
+    """
+    before: Mapping[str, Condition] = {each.type: each for each in previous}
+    return tuple(
+        each.model_copy(update={"last_transition_time": before[each.type].last_transition_time})
+        if each.type in before and before[each.type].status == each.status
+        else each
+        for each in wanted
+    )
 
 
 class _ByField(StatusModel):
@@ -183,7 +189,7 @@ class Resolved(_ByField):
     """
 
     project_id: Word | None = None
-    credentials_source: Annotated[str, _cut(320), Field(max_length=320)] | None = None
+    credentials_source: Annotated[str, Field(max_length=320), _cut(320)] | None = None
 
 
 class DriftItem(StatusModel):
@@ -223,7 +229,7 @@ class LastError(StatusModel):
     since: Time
     operation: Word
     http_status: int | None = None
-    error_code: Annotated[str, _cut(128), Field(max_length=128)] | None = None
+    error_code: Annotated[str, Field(max_length=128), _cut(128)] | None = None
     detail: Shown | None = None
     retryable: bool
     fields: Annotated[tuple[Word, ...], Field(max_length=8)] = ()
@@ -236,7 +242,7 @@ class HistoryEntry(StatusModel):
     generation: int = Field(ge=0)
     cause: Cause
     fields: Annotated[tuple[Word, ...], Field(max_length=8)] = ()
-    result: Annotated[str, _cut(256), Field(max_length=256)]
+    result: Annotated[str, Field(max_length=256), _cut(256)]
 
 
 class Status(StatusModel):
@@ -251,7 +257,7 @@ class Status(StatusModel):
     NEVER_OBSERVED: ClassVar[int] = -1
 
     observed_generation: int = Field(default=NEVER_OBSERVED, ge=-1)
-    conditions: Annotated[tuple[ConditionField, ...], Field(max_length=16)] = ()
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
     applied: Applied | None = None
     resolved: Resolved | None = None
     drift: Annotated[tuple[DriftItem, ...], Field(max_length=8)] = ()

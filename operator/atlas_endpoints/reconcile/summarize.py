@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from atlas_endpoints.controller.conditions import Condition, condition, merge
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
+from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare, described, quoted
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
@@ -36,6 +36,7 @@ from atlas_endpoints.reconcile.status import (
     HISTORY_LIMIT,
     Applied,
     Cause,
+    Condition,
     DriftItem,
     Finding,
     HistoryEntry,
@@ -43,6 +44,7 @@ from atlas_endpoints.reconcile.status import (
     Plan,
     Status,
     find,
+    merge,
 )
 
 SHARED = frozenset(
@@ -388,13 +390,13 @@ def _conditions(
     previous, now = attempt.previous, attempt.now
 
     def make(type_: str, finding: Finding) -> Condition:
-        return condition(
-            type_,
+        return Condition(
+            type=type_,
             status=finding.status,
             reason=finding.reason,
-            message=finding.message,
-            generation=outcome.generation,
-            now=now,
+            message=printable(finding.message),
+            observed_generation=outcome.generation,
+            last_transition_time=now,
         )
 
     yield make("Ready", Finding(state.reason.ready, state.reason, state.message))

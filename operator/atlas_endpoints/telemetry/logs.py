@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 from pythonjsonlogger.json import JsonFormatter
 from typing_extensions import override
 
-from atlas_endpoints.controller.conditions import printable
+from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.telemetry import work
 
 LogFormat: TypeAlias = Literal["json", "text"]

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_endpoints.atlas.observations import Seen, View
-from atlas_endpoints.controller.conditions import condition
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
@@ -27,7 +26,16 @@ from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.facts import Correction, Facts, Gatherer, Refusal
 from atlas_endpoints.reconcile.kind import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
+from atlas_endpoints.reconcile.status import (
+    HISTORY_LIMIT,
+    Applied,
+    Cause,
+    Condition,
+    DriftItem,
+    HistoryEntry,
+    LastError,
+    Resolved,
+)
 from atlas_endpoints.reconcile.summarize import correction_delayed, planned, render
 from support.cases import manifest
 from unit.reconcile.cases import seconds as seconds_of
@@ -261,13 +269,13 @@ class Situation:
         return ServerlessStatus(
             observed_generation=self.seen,
             conditions=(
-                condition(
-                    "Ready",
+                Condition(
+                    type="Ready",
                     status=said.ready,
                     reason=said,
                     message=REFUSED if refused else "It was so.",
-                    generation=self.seen,
-                    now=NOW,
+                    observed_generation=self.seen,
+                    last_transition_time=NOW,
                 ),
             ),
             applied=None if self.confirmed is None else self._applied(self.confirmed, provider),

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.controller.conditions import condition
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile.facts import Baseline, Refusal, confirmed_before, is_forced
-from atlas_endpoints.reconcile.status import Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
+from atlas_endpoints.reconcile.status import Applied, Cause, Condition, DriftItem, HistoryEntry, LastError, Resolved
 from unit.reconcile.situations import (
     COMMENT,
     ID,
@@ -35,7 +34,14 @@ def baseline(status: Status, **spec: Any) -> Baseline:
 
 
 def ready(reason: str, message: str = "") -> Any:
-    return condition("Ready", status="False", reason=reason, message=message, generation=3, now=NOW)
+    return Condition(
+        type="Ready",
+        status="False",
+        reason=reason,
+        message=message,
+        observed_generation=3,
+        last_transition_time=NOW,
+    )
 
 
 def entry(ago: float, *fields: str, cause: Cause = Cause.EDIT, result: str = "Applied") -> HistoryEntry:

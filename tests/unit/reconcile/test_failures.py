@@ -25,7 +25,6 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.cluster.errors import SecretProblem
-from atlas_endpoints.controller.conditions import Condition
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
@@ -38,7 +37,7 @@ from atlas_endpoints.reconcile.kind import Done, State, WriteOutcome
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError
-from atlas_endpoints.reconcile.status import Applied, Resolved, find
+from atlas_endpoints.reconcile.status import Applied, Condition, Resolved, find
 from support.crd import refusals
 from support.kstatus import problems
 from unit.reconcile.situations import (

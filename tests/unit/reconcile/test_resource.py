@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from atlas_endpoints.controller.conditions import Condition
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     EndpointStatus,
     ManagedField,
@@ -19,7 +18,16 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile.resource import ObjectMeta, watched_annotations
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Applied, Cause, DriftItem, HistoryEntry, LastError, Resolved
+from atlas_endpoints.reconcile.status import (
+    HISTORY_LIMIT,
+    Applied,
+    Cause,
+    Condition,
+    DriftItem,
+    HistoryEntry,
+    LastError,
+    Resolved,
+)
 from support.cases import Case, each_case, manifest
 from support.crd import resource_of
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.answers import Deprecation
-from atlas_endpoints.controller.conditions import Condition
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
@@ -21,7 +20,7 @@ from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.kind import Difference, State
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, status_unchanged
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
-from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, find
+from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, Plan, find
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
 from support.named import NAMED
 from unit.reconcile.situations import COMMENT, GRACE, ID, RESOLVED, facts_of, made, rendered

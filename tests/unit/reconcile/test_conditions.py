@@ -1,20 +1,14 @@
 """When a condition says that it changed, and what stays of the conditions before."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.controller.conditions import (
-    MESSAGE_LIMIT,
-    Condition,
-    ConditionStatus,
-    condition,
-    merge,
-    shorten,
-)
+from atlas_endpoints.controller.texts import MESSAGE_LIMIT, shorten
+from atlas_endpoints.reconcile.reasons import ConditionStatus
+from atlas_endpoints.reconcile.status import Condition, merge
 
 BEFORE = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 NOW = BEFORE + timedelta(hours=1)
@@ -31,6 +25,25 @@ def ready(
     return condition("Ready", status=status, reason=reason, message=message, generation=generation, now=now)
 
 
+def condition(
+    type_: str,
+    *,
+    now: datetime,
+    status: ConditionStatus = "True",
+    reason: str = "X",
+    message: str = "",
+    generation: int = 1,
+) -> Condition:
+    return Condition(
+        type=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        observed_generation=generation,
+        last_transition_time=now,
+    )
+
+
 WANTED: dict[str, tuple[Condition, datetime]] = {
     "an equal condition": (ready("True", now=NOW), BEFORE),
     "another reason": (ready("True", "Applied", now=NOW), BEFORE),
@@ -44,7 +57,7 @@ WANTED: dict[str, tuple[Condition, datetime]] = {
 @pytest.mark.parametrize(("wanted", "since"), WANTED.values(), ids=WANTED)
 def test_the_transition_time_changes_only_with_the_status(wanted: Condition, since: datetime) -> None:
     (merged,) = merge([ready("True", now=BEFORE)], [wanted])
-    assert merged == replace(wanted, last_transition_time=since)
+    assert merged == wanted.model_copy(update={"last_transition_time": since})
 
 
 def test_a_new_condition_has_the_current_transition_time() -> None:
@@ -52,13 +65,13 @@ def test_a_new_condition_has_the_current_transition_time() -> None:
 
 
 def test_an_unwanted_condition_is_removed() -> None:
-    stalled = condition("Stalled", status="True", reason="X", message="", generation=1, now=BEFORE)
+    stalled = condition("Stalled", now=BEFORE)
     assert merge([stalled, ready("True", now=BEFORE)], [ready("True", now=NOW)]) == (ready("True", now=BEFORE),)
 
 
 def test_conditions_keep_the_wanted_order() -> None:
     names = ["Ready", "Reconciling", "Synced"]
-    wanted = [condition(name, status="True", reason="X", message="", generation=1, now=NOW) for name in names]
+    wanted = [condition(name, now=NOW) for name in names]
     assert [each.type for each in merge(reversed(wanted), wanted)] == names
 
 
