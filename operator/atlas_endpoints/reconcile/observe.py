@@ -18,6 +18,9 @@ SHARED = 5.0
 MEMORY = timedelta(minutes=10)
 """The oldest cached observation on which a write may rest."""
 
+AT_REST = timedelta(minutes=1)
+"""The oldest cached observation on which a resource may stay at rest: a start compares those of one scope with one LIST."""
+
 SETTLED = 0.75
 """The part of an interval for which the observation of a settled part counts: less than a whole one, by the jitter."""
 
@@ -109,7 +112,7 @@ def _memory_suffices(
     """Return whether a decision may rest on cached observations.
 
     They suffice for a write that the resource asks for, because its answer corrects them. They also suffice if another resource
-    owns the entry, because that does not depend on Atlas. Everything else is observed first.
+    owns the entry, because that does not depend on Atlas, and to let a resource stay at rest. Everything else is observed first.
     """
     write, is_settled = decision.write, any(look.settled for look in decision.looks)
     if is_settled and write is None and not (facts.uncertain or facts.forced):
@@ -120,6 +123,8 @@ def _memory_suffices(
         return False
     if is_claimed(facts):
         return seen.at >= began - 2 * facts.interval.total_seconds()
+    if write is None and facts.attempt.is_settled and decision.state.reason.ready == "True":
+        return seen.at >= began - min(facts.interval, AT_REST).total_seconds()
     is_asked_for = write is not None and write.cause in {Cause.FIRST_CONTACT, Cause.EDIT} and facts.policy == "Manage"
     if write is None or entry not in write.touches:
         return False  # its answer corrects other entries
