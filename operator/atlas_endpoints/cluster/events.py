@@ -34,6 +34,9 @@ WAITING = 1000
 PAUSE = 0.04
 """Seconds between two Events: at most 25 a second, so that 500 take less than half a minute."""
 
+BUSY_PAUSES = 12
+"""Pauses between two Events while all workers are busy: an Event costs the API server a third of a status write."""
+
 WITHIN = 5.0
 """Seconds for a call."""
 
@@ -54,14 +57,21 @@ class EventRecorder:
         api: its fence holds back the Events of a replica that does not lead.
         now: UTC.
         counted: called with the result of each Event.
+        busy: whether all workers are busy.
     """
 
     def __init__(
-        self, api: client.ApiClient, *, now: Callable[[], datetime], counted: Callable[[Result], None]
+        self,
+        api: client.ApiClient,
+        *,
+        now: Callable[[], datetime],
+        counted: Callable[[Result], None],
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._api = api
         self._now = now
         self._counted = counted
+        self._busy = busy
         self._instance = socket.gethostname()
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WAITING)
         self._closing = asyncio.Event()
@@ -107,7 +117,10 @@ class EventRecorder:
             finally:
                 self._counted(result)
                 self._events.task_done()
-            await self._pause(PAUSE)
+            for _ in range(BUSY_PAUSES):
+                await self._pause(PAUSE)
+                if not self._busy():
+                    break
 
     async def close(self, *, within: float) -> None:
         """Write the waiting Events without pauses, and drop the rest after so many seconds."""

@@ -19,7 +19,7 @@ from atlas_endpoints.cluster.events import WAITING, EventRecorder
 from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, 42, tzinfo=UTC)
 FORBIDDEN = Answer(
@@ -44,7 +44,8 @@ class Harness:
         self.server = server
         self.counted: Counter[str] = Counter()
         self._more = asyncio.Event()
-        self.recorder = EventRecorder(api, now=lambda: NOW, counted=self.count)
+        self.busy: Iterator[bool] = iter(())
+        self.recorder = EventRecorder(api, now=lambda: NOW, counted=self.count, busy=lambda: next(self.busy, False))
 
     def count(self, result: str) -> None:
         """Take in what became of an Event."""
@@ -140,6 +141,18 @@ class TestWriting:
         # Of 500 the pauses alone take 20 s.
         assert time.monotonic() - began >= 0.02 * 19
         assert events.PAUSE * 500 <= 20
+
+    @pytest.mark.parametrize("busy", [3, 100], ids=["for a moment", "for long"])
+    async def test_they_come_more_slowly_while_all_workers_are_busy(
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch, busy: int
+    ) -> None:
+        monkeypatch.setattr(events, "PAUSE", 0.0)
+        asked = iter(range(busy))
+        harness.busy = (True for _ in asked)
+        harness.record()
+        harness.record()
+        await harness.done(2)
+        assert next(asked, busy) == min(busy, events.BUSY_PAUSES)
 
 
 class TestWhatGoesWrong:
