@@ -31,6 +31,9 @@ NOT_SERVED = 5.0
 STALE = 5.0
 """Seconds until the next LIST after a stale one."""
 
+AT_ONCE = 100
+"""Objects of a LIST that are taken in at once: a millisecond, so that thousands do not hold up an edit."""
+
 STALE_LISTS = 2
 """Consecutive stale LISTs after which it is examined whether the cluster itself was restored to an older state."""
 
@@ -166,7 +169,10 @@ class Relister:
         self._hurried.clear()
         waiting = set(self._waiting)
         with self._cache.comparing() as comparison:
-            lists = [await self._reader.list(namespace) for namespace in self._namespaces]
+            return await self._compare(comparison, waiting)
+
+    async def _compare(self, comparison: Comparison, waiting: set[asyncio.Event]) -> float:
+        lists = [await self._reader.list(namespace) for namespace in self._namespaces]
         listings = [listing for listing in lists if listing is not None]
         self._check_served(lists)
         if self._absences and len(self._cache) and self._absences < ABSENCES:
@@ -180,8 +186,11 @@ class Relister:
         listed = [body for listing in listings for body in listing.bodies]
         for key, uid in comparison.vanished(listed):
             self._receiver.gone(key, uid)
-        for body in comparison.standing(listed):
-            self._receiver.seen(body)
+        for number, body in enumerate(listed):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if comparison.stands(body):
+                self._receiver.seen(body)
         self.served = not self._absences
         if self.served and not self.complete.is_set():
             logger.info("All resources are listed", extra=LogFields(resources=len(self._cache)))

@@ -230,7 +230,9 @@ def kopf_settings(kinds: Sequence[Names], label_selector: str, *, namespaced: bo
     result.watching.client_timeout = 70  # a little longer, for streams that the server does not end
     result.watching.connect_timeout = 5
     result.watching.reconnect_backoff = 0.5
-    result.watching.chunk_size = 250  # as many as our own LIST; all at once take memory that is not returned
+    result.watching.chunk_size = (
+        100  # all at once take memory that is not returned, and many on a page hold up the event loop
+    )
     result.watching.initial_streaming = False  # loses objects when it is interrupted
     # A scan of namespaces needs the right to list them all, which a user who names a few does not need.
     result.scanning.disabled = namespaced

@@ -1,5 +1,6 @@
 """Read and write resources and ConfigMaps by compare-and-set, so that no newer state is overwritten."""
 
+import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -30,8 +31,11 @@ from atlas_endpoints.controller.controller import (
     RefusedError,
 )
 
-PAGE = 250
-"""Objects on a page of a LIST. To parse so many blocks the event loop for about 10 ms."""
+PAGE = 100
+"""Objects on a page of a LIST. To parse so many blocks the event loop for a few milliseconds."""
+
+AT_ONCE = 50
+"""Objects of a page that are taken in without a pause for the event loop."""
 
 SHORT = 256
 """Characters of the longest text that cached objects share; longer ones seldom occur in two objects."""
@@ -139,7 +143,10 @@ class ResourceWriter:
                 case {"items": [*items], "metadata": {"resourceVersion": str(version)} as metadata} if (
                     version.isdecimal()
                 ):
-                    bodies += [lean(object_in(item)) for item in items]
+                    for item in items:
+                        bodies.append(lean(object_in(item)))
+                        if len(bodies) % AT_ONCE == 0:
+                            await asyncio.sleep(0)
                     following = metadata.get("continue") or ""
                 case _:
                     raise unexpected_answer()

@@ -75,9 +75,12 @@ class Comparison:
 
         It excludes objects that the watch has added or deleted since the LIST began.
         """
-        present = {(key_of(body), uid_of(body)) for body in listed}
-        known = ((key_of(body), uid) for uid, body in self._known.items())
-        return [(key, uid) for key, uid in known if (key, uid) not in present and uid not in self._gone_since]
+        present = {uid_of(body) for body in listed}
+        return [
+            (key_of(body), uid)
+            for uid, body in self._known.items()
+            if uid not in present and uid not in self._gone_since
+        ]
 
     def is_stale(self, listing: Listing) -> bool:
         """Return whether a LIST, or one of its objects, is older than the cache when it began."""
@@ -97,9 +100,9 @@ class Comparison:
         missing = (body for uid, body in self._known.items() if uid not in shown)
         return sorted((body for body in missing if version_of(body) > listing.version), key=version_of, reverse=True)
 
-    def standing(self, listed: Iterable[Body]) -> list[Body]:
-        """Return the listed objects that were not deleted since; only an old LIST restores those."""
-        return [body for body in listed if uid_of(body) not in self._gone_since]
+    def stands(self, listed: Body) -> bool:
+        """Return whether a listed object was not deleted since; only an old LIST restores one that was."""
+        return uid_of(listed) not in self._gone_since
 
 
 class Cache:

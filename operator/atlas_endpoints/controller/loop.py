@@ -88,6 +88,8 @@ class Loop(Generic[K]):
             self._queue.done(key, delay=self._delay(key, requeue))
             if key not in self._queue:  # it was forgotten while it ran
                 self._drop(key)
+            # A reconcile that is answered from memory does not wait; thousands of them would hold up probes and the Lease.
+            await asyncio.sleep(0)
 
     def _drop(self, key: K) -> None:
         self._failures.pop(key, None)

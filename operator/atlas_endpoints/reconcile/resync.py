@@ -34,7 +34,7 @@ JITTER = 0.1
 SECRETS_TIMEOUT = 30.0
 """Seconds that a resync spends at most on reading Secrets."""
 
-YIELD_AFTER = 0.002
+YIELD_AFTER = 0.001
 """Seconds of comparison before a resync yields to other tasks."""
 
 
@@ -82,6 +82,7 @@ class Resync:
         self._members: dict[Scope, dict[Key, timedelta]] = {}
         self._scope_of: dict[Key, Scope] = {}
         self._paced_by: dict[Scope, timedelta] = {}
+        self._comparing = asyncio.Lock()
 
     def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
         """Resync a resource with its scope, at least once in ``interval``."""
@@ -133,13 +134,15 @@ class Resync:
             await self._atlas.list(scope, since=self._clock.monotonic() - SHARED)
         except AtlasError as error:
             failure = error
-        yielded_at = self._clock.monotonic()
-        for key in tuple(self._members.get(scope, ())):
-            if self._concerns(key, scope, failure):
-                self._enqueue(key)
-            if self._clock.monotonic() >= yielded_at + YIELD_AFTER:
-                await asyncio.sleep(0)
-                yielded_at = self._clock.monotonic()
+        # One scope at a time: with several, each step of an edit would wait for all of them.
+        async with self._comparing:
+            yielded_at = self._clock.monotonic()
+            for key in tuple(self._members.get(scope, ())):
+                if self._concerns(key, scope, failure):
+                    self._enqueue(key)
+                if self._clock.monotonic() >= yielded_at + YIELD_AFTER:
+                    await asyncio.sleep(0)
+                    yielded_at = self._clock.monotonic()
         if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
             return Backoff(at_least=failure.retry_after or 0.0)
         members = self._members.get(scope)

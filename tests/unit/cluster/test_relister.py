@@ -16,7 +16,7 @@ from atlas_endpoints.cluster.errors import (
     ClusterWentBackError,
     SelectorRefusedError,
 )
-from atlas_endpoints.cluster.relister import MAX_BACKOFF, NOT_SERVED, SETTLE, STALE, UNDECIDED, Relister
+from atlas_endpoints.cluster.relister import AT_ONCE, MAX_BACKOFF, NOT_SERVED, SETTLE, STALE, UNDECIDED, Relister
 from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
 from support.virtual_time import on_virtual_time
 from unit.controller.api_server import ApiServer
@@ -31,6 +31,7 @@ class Cluster:
         self.server = ApiServer()
         self.server.watch = self._watch
         self.cache = Cache(lambda _body: {})
+        self.saw = asyncio.Event()
         self.gone_objects: list[str] = []
         self.relister = Relister(
             self.cache,
@@ -42,6 +43,7 @@ class Cluster:
         )
 
     def seen(self, body: Body) -> None:
+        self.saw.set()
         self.cache.put(body)
 
     def gone(self, key: Key, uid: str) -> None:
@@ -230,6 +232,20 @@ class TestMissedEvents:
             gaps = [later - earlier for earlier, later in pairwise(server.lists)]
             assert all(INTERVAL * 0.9 <= gap <= INTERVAL * 1.1 for gap in gaps)
             assert len(set(gaps)) > 50
+
+
+class TestLargeLists:
+    @on_virtual_time
+    async def test_an_object_that_is_deleted_while_a_list_is_taken_in_stays_deleted(self) -> None:
+        cluster = Cluster()
+        cluster.server.watch_lags = True
+        *_, last = [cluster.server.apply(f"db-{number:03}") for number in range(3 * AT_ONCE)]
+        async with keeping(cluster) as server:
+            await cluster.saw.wait()
+            assert len(cluster.cache) < 3 * AT_ONCE  # others do their work meanwhile
+            cluster.gone(last, server.body(last)["metadata"]["uid"])
+            await cluster.relister.complete.wait()
+            assert len(cluster.cache) == 3 * AT_ONCE - 1
 
 
 class TestRelisting:

@@ -363,6 +363,22 @@ class TestWhatTheLogSays:
         assert [line.partition(" ")[0] for line in lines] == ["A", "10", "100"]
 
 
+async def test_reconciles_that_do_not_wait_leave_time_for_others(clock: VirtualClock) -> None:
+    """Else a start with thousands of resources at rest would hold up the probes and the Lease."""
+    first = asyncio.Event()
+
+    async def at_rest() -> Requeue:
+        first.set()
+        return NoRequeue()
+
+    async with working(clock) as work:
+        for number in range(100):
+            work.reconciles[str(number)] = at_rest
+            work.queue.add(str(number))
+        await first.wait()
+        assert len(work.ended) < 100
+
+
 async def test_retries_and_failing_keys_are_counted(clock: VirtualClock) -> None:
     async with working(clock) as work:
         work.reconciles = {

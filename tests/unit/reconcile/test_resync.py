@@ -254,6 +254,16 @@ class TestEnqueued:
         task.cancel()
         assert turns >= 10
 
+    @on_virtual_time
+    async def test_two_scopes_are_compared_one_after_the_other(self) -> None:
+        """Else each step of an edit would wait for all scopes that are compared at the time."""
+        harness = Harness()
+        harness.add("a", "b", "c")
+        harness.add("x", "y", "z", scope=USERS)
+        harness.asking_takes = YIELD_AFTER
+        await asyncio.gather(harness.resync.run(ORDERS), harness.resync.run(USERS))
+        assert list(harness.asked) == ["a", "b", "c", "x", "y", "z"]
+
 
 class TestFailures:
     @pytest.mark.parametrize(
