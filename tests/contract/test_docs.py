@@ -169,7 +169,11 @@ def test_the_reasons_without_an_event_are_all_others() -> None:
 
 def test_how_many_events_are_written_is_what_is_documented() -> None:
     text = section(DOCS / "reasons.md", "Events")
-    assert f"at most {1 / events.PAUSE:.0f} a second, while {events.WAITING:,} wait" in text
+    pause, busy = events.PAUSE, events.PAUSE * events.BUSY_PAUSES
+    paces = (
+        f"at most {1 / pause:.0f} a second, and {1 / busy:.0f} while all workers are busy; {events.WAITING:,} can wait"
+    )
+    assert paces in text
     assert f"within {events.WITHIN:.0f} seconds" in text
     assert f"one line of at most {resource_events.NOTE_LIMIT:,} bytes" in text
     assert f"shows {resource_events.VALUE_LIMIT} characters" in text
