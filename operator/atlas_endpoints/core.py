@@ -49,9 +49,6 @@ Work: TypeAlias = Key | Scope
 Run: TypeAlias = Callable[[Work], Awaitable[Requeue]]
 """The function of a worker."""
 
-RELIST = 600.0
-"""Seconds at least between two LISTs that only look for what the watch has missed: a short sync interval asks Atlas more often."""
-
 
 class Objects(Writer, Reader, Protocol):
     """Reads and writes the resources of a kind; see ``cluster.writer.ResourceWriter``."""
@@ -326,7 +323,7 @@ class ServedKind:
             objects,
             core,
             namespaces=settings.namespaces,
-            interval=max(RELIST, settings.sync_interval.total_seconds()),
+            interval=settings.sync_interval.total_seconds(),
             random=core.random,
         )
 

@@ -34,6 +34,12 @@ STALE = 5.0
 AT_ONCE = 100
 """Objects of a LIST that are taken in at once: a millisecond, so that thousands do not hold up an edit."""
 
+FOR_EACH = 0.1
+"""Seconds between two comparisons for each object, so that they stay a small part of the work at a short interval."""
+
+FOR_ALL = 600.0
+"""Seconds between two comparisons, with any number of objects, unless the interval is longer."""
+
 STALE_LISTS = 2
 """Consecutive stale LISTs after which it is examined whether the cluster itself was restored to an older state."""
 
@@ -88,7 +94,7 @@ class Relister:
 
     Args:
         namespaces: all when empty.
-        interval: seconds between comparisons.
+        interval: seconds between comparisons; with many objects they are longer apart.
 
     Attributes:
         complete: set once the cache holds everything; it stays set.
@@ -207,7 +213,8 @@ class Relister:
             )
             return NOT_SERVED
         self._deduplicator.recovered("served")
-        return self._interval * self._random.uniform(0.9, 1.1)
+        interval = max(self._interval, min(FOR_EACH * len(listed), FOR_ALL))
+        return interval * self._random.uniform(0.9, 1.1)
 
     def _check_served(self, lists: Sequence[Listing | None]) -> None:
         """Count the consecutive LISTs that find the kind not served.

@@ -16,7 +16,16 @@ from atlas_endpoints.cluster.errors import (
     ClusterWentBackError,
     SelectorRefusedError,
 )
-from atlas_endpoints.cluster.relister import AT_ONCE, MAX_BACKOFF, NOT_SERVED, SETTLE, STALE, UNDECIDED, Relister
+from atlas_endpoints.cluster.relister import (
+    AT_ONCE,
+    FOR_EACH,
+    MAX_BACKOFF,
+    NOT_SERVED,
+    SETTLE,
+    STALE,
+    UNDECIDED,
+    Relister,
+)
 from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
 from support.virtual_time import on_virtual_time
 from unit.controller.api_server import ApiServer
@@ -27,7 +36,7 @@ INTERVAL = 600.0
 class Cluster:
     """An API server, the operator's memory of it, and the relister that compares the two."""
 
-    def __init__(self, *, namespaces: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, namespaces: tuple[str, ...] = (), interval: float = INTERVAL) -> None:
         self.server = ApiServer()
         self.server.watch = self._watch
         self.cache = Cache(lambda _body: {})
@@ -38,7 +47,7 @@ class Cluster:
             self.server,
             self,
             namespaces=namespaces,
-            interval=INTERVAL,
+            interval=interval,
             random=Random(1),  # noqa: S311  # jitter
         )
 
@@ -232,6 +241,16 @@ class TestMissedEvents:
             gaps = [later - earlier for earlier, later in pairwise(server.lists)]
             assert all(INTERVAL * 0.9 <= gap <= INTERVAL * 1.1 for gap in gaps)
             assert len(set(gaps)) > 50
+
+    @on_virtual_time
+    async def test_many_objects_are_compared_less_often(self) -> None:
+        cluster = Cluster(interval=4.0)
+        for each in range(100):
+            cluster.server.apply(f"db-{each}")
+        async with complete(cluster) as server:
+            before = len(server.lists)
+            await asyncio.sleep(100 * FOR_EACH * 10)
+            assert len(server.lists) - before in range(9, 12)
 
 
 class TestLargeLists:
