@@ -52,6 +52,7 @@ class View(Generic[V]):
         began: the moment of the newest successful LIST.
         deprecation: in the answer to it; an end that Atlas announces may be taken back.
         skipped: items of the last LIST without a usable id.
+        failing: whether a later LIST has failed or was held.
         label: returns the second key by which an entry is found, or None.
     """
 
@@ -59,6 +60,7 @@ class View(Generic[V]):
     began: float = -math.inf
     deprecation: Deprecation | None = None
     skipped: int = 0
+    failing: bool = False
     label: Callable[[V], str | None] = lambda _: None
 
     def value(self, entry: str) -> V | None:
@@ -228,8 +230,10 @@ class ObservationCache:
         try:
             listing = await self._fetch(scope)
         except AtlasHeldError as held:
+            known.view = replace(known.view, failing=True)
             return held
         except Exception as error:  # noqa: BLE001  # all callers that wait for this LIST raise it
+            known.view = replace(known.view, failing=True)
             known.failure = error
             known.failures += 1
         else:
@@ -237,7 +241,7 @@ class ObservationCache:
             known.failures = 0
             written = {name for name, at in self._written.get(scope.place, {}).items() if at > began}
             entries = merged(known.view.entries, listing, began, written=written)
-            known.view = View(entries, began, listing.deprecation, listing.skipped, known.view.label)
+            known.view = View(entries, began, listing.deprecation, listing.skipped, label=known.view.label)
         finally:
             known.listing = None
         known.attempted = began

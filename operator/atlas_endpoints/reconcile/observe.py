@@ -112,7 +112,8 @@ def _memory_suffices(
     """Return whether a decision may rest on cached observations.
 
     They suffice for a write that the resource asks for, because its answer corrects them. They also suffice if another resource
-    owns the entry, because that does not depend on Atlas, and to let a resource stay at rest. Everything else is observed first.
+    owns the entry, because that does not depend on Atlas, and, unless the last LIST failed, to let a resource stay at rest.
+    Everything else is observed first.
     """
     write, is_settled = decision.write, any(look.settled for look in decision.looks)
     if is_settled and write is None and not (facts.uncertain or facts.forced):
@@ -123,7 +124,7 @@ def _memory_suffices(
         return False
     if is_claimed(facts):
         return seen.at >= began - 2 * facts.interval.total_seconds()
-    if write is None and facts.attempt.is_settled and decision.state.reason.ready == "True":
+    if write is None and not facts.view.failing and facts.attempt.is_settled and decision.state.reason.ready == "True":
         return seen.at >= began - min(facts.interval, AT_REST).total_seconds()
     is_asked_for = write is not None and write.cause in {Cause.FIRST_CONTACT, Cause.EDIT} and facts.policy == "Manage"
     if write is None or entry not in write.touches:
