@@ -81,7 +81,7 @@ class Converger:
         own: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Return the outcome of an Atlas error; ``seen`` and ``own`` as in ``summarize.of_error``."""
-        if (outcome := unrelated(error, facts.generation)) is not None:
+        if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
             return outcome
         outcome = failures.of_atlas(
             error,
@@ -157,7 +157,7 @@ class Converger:
         try:
             entry, answer = await self._write(facts, write)
         except AtlasError as error:
-            if (outcome := unrelated(error, facts.generation)) is not None:
+            if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
                 self.intents.arm(resource.key, intent, creates.name)  # nothing was sent, so nothing has to be searched
                 return outcome
             if error.unknown_outcome:

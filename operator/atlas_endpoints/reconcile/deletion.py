@@ -297,7 +297,8 @@ class Finisher:
         resource, generation = facts.resource, facts.generation
         if (event := orphaned(self._kind.in_atlas(resource.status, resource.entry), error)) is not None:
             return self._release(resource.named, generation, event)
-        if (outcome := unrelated(error, generation)) is not None:
+        deleted_at = min(resource.metadata.deletion_timestamp or facts.now, facts.now)
+        if (outcome := unrelated(error, generation, held_for=(facts.now - deleted_at).total_seconds())) is not None:
             return outcome
         if is_cured_by_credentials(error):
             self._refused[resource.key] = _Refused(access, facts.now, facts.now + facts.interval)

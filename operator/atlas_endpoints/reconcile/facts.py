@@ -106,6 +106,7 @@ class Facts(Generic[R]):
         project_finding: on a reference to the project that is not resolved, if the entry's project is known all the same.
         uncertain: whether a write of unknown outcome may still be applied.
         forced: whether a force-sync request is open.
+        held_for: seconds for which calls have failed or been held, while the status has not shown it.
         unsent: whether this process has recorded the creation in the status, and has not sent its call yet.
     """
 
@@ -124,6 +125,7 @@ class Facts(Generic[R]):
     project_finding: Finding | None = None
     uncertain: bool
     forced: bool
+    held_for: float = 0.0
     unsent: bool = False
     baseline: Baseline
     done: Done | None = None

@@ -16,7 +16,7 @@ HELD_REQUEUE = 1.0
 """Seconds after which a call that was held back without a time is tried again."""
 
 BRIEF = 10.0
-"""Seconds: a shorter wait for the rate limit is not worth two status writes and an Event."""
+"""Seconds: a wait for the rate limit that is shorter as a whole is not worth two status writes and an Event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,17 @@ def status_unchanged(generation: int, requeue: Requeue, *, unreported: str | Non
     return Outcome(requeue=requeue, generation=generation, unreported=unreported)
 
 
-def unrelated(error: AtlasError, generation: int) -> Outcome | None:
-    """Return an outcome that keeps the status if another replica leads, another call probes Atlas, or the turn is near; else None."""
+def unrelated(error: AtlasError, generation: int, *, held_for: float) -> Outcome | None:
+    """Return an outcome that keeps the status if another replica leads, another call probes Atlas, or the turn is near; else None.
+
+    Args:
+        held_for: seconds for which calls have been held, which the status does not show.
+    """
     if isinstance(error, NotLeaderError):
         return status_unchanged(generation, Backoff())
     if error.reason == Reason.PENDING:
         return status_unchanged(generation, RequeueAfter(error.retry_after or HELD_REQUEUE))
     wait = error.retry_after if isinstance(error, AtlasHeldError) else None
-    if wait and wait < BRIEF and error.reason == Reason.RATE_LIMITED:
+    if wait and held_for + wait < BRIEF and error.reason == Reason.RATE_LIMITED:
         return status_unchanged(generation, RequeueAfter(wait), unreported=error.reason)
     return None

@@ -66,6 +66,7 @@ class Reconciler:
         self._finisher = Finisher(self._gatherer, self._force_sync)
         self._failures = FailureCache(wake=ports.wake)
         self._failing_since: dict[Key, datetime] = {}
+        """Since when calls for a resource have failed or been held, while its status does not show it."""
         self._in_sync: dict[Key, _InSync] = {}
         self._unprotected: set[Key] = set()
         """The resources whose metadata the API server refused: their entries are reconciled without a finalizer."""
@@ -325,6 +326,7 @@ class Reconciler:
             problem=resolution.problem,
             project_finding=resolution.project.finding,
         )
+        facts = replace(facts, held_for=(now - self._hidden_since(key, now)).total_seconds())
         at_first = self._ports.atlas.unknown_for(scope, written_as)
         try:
             outcome = await self._converger.converge(facts, max_age=self._force_sync.max_age(key))
@@ -333,7 +335,10 @@ class Reconciler:
             if not failures.may_pass(error):
                 self._ports.limiter.release(key)
         else:
-            self._failing_since.pop(key, None)
+            if outcome.unreported is None:
+                self._failing_since.pop(key, None)
+            else:
+                self._failing_since.setdefault(key, now)
         unknown_for = self._ports.atlas.unknown_for(scope, written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.
@@ -345,14 +350,19 @@ class Reconciler:
 
     def _observation_failed(self, facts: Facts[Any], error: AtlasError) -> Outcome:
         """Return that observing the entry failed; nothing, if the resource is settled and the failure may pass soon."""
-        outcome = self._converger.failed(facts, error)
-        if not failures.may_pass(error) or not facts.attempt.is_settled:
+        key, is_settled = facts.resource.key, facts.attempt.is_settled
+        since = self._hidden_since(key, facts.now)
+        outcome = self._converger.failed(replace(facts, held_for=(facts.now - since).total_seconds()), error)
+        if outcome.unreported is None and not (failures.may_pass(error) and is_settled):
             return outcome
-        since = not_in_future(self._failing_since.get(facts.resource.key, facts.now), now=facts.now)
-        self._failing_since[facts.resource.key] = since
-        if facts.now - since >= max(3 * facts.interval, MIN_READY):
+        self._failing_since[key] = since
+        if not is_settled or facts.now - since >= max(3 * facts.interval, MIN_READY):
             return outcome
         return status_unchanged(facts.generation, outcome.requeue, unreported=error.reason)
+
+    def _hidden_since(self, key: Key, now: datetime) -> datetime:
+        """Return since when calls for a resource have failed or been held, while its status does not show it."""
+        return not_in_future(self._failing_since.get(key, now), now=now)
 
     def _outputs_max_age(self, resource: Resource) -> float:
         """Return for how many seconds a ConfigMap is not read again, so that each resync reads it once."""
