@@ -7,6 +7,7 @@ It detects drift, and it detects that the cause of a stalled resource is gone.
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
@@ -134,15 +135,7 @@ class Resync:
             await self._atlas.list(scope, since=self._clock.monotonic() - SHARED)
         except AtlasError as error:
             failure = error
-        # One scope at a time: with several, each step of an edit would wait for all of them.
-        async with self._comparing:
-            yielded_at = self._clock.monotonic()
-            for key in tuple(self._members.get(scope, ())):
-                if self._concerns(key, scope, failure):
-                    self._enqueue(key)
-                if self._clock.monotonic() >= yielded_at + YIELD_AFTER:
-                    await asyncio.sleep(0)
-                    yielded_at = self._clock.monotonic()
+        await self._compare(scope, failure)
         if failure is not None and failure.retry in {AtlasRetry.BACKOFF, AtlasRetry.WHEN_DUE}:
             return Backoff(at_least=failure.retry_after or 0.0)
         members = self._members.get(scope)
@@ -150,6 +143,21 @@ class Resync:
             return NoRequeue()
         self._paced_by[scope] = min(members.values())
         return RequeueAfter(self._jittered(self._paced_by[scope]))
+
+    async def _compare(self, scope: Scope, failure: AtlasError | None) -> None:
+        """Enqueue the members of a scope that a LIST, or its failure, concerns."""
+        members = deque(self._members.get(scope, ()))
+        while members:
+            # Scopes take turns, which come one at a time: with several, each step of an edit would wait for all of them.
+            async with self._comparing:
+                until = self._clock.monotonic() + YIELD_AFTER
+                while members:
+                    key = members.popleft()
+                    if self._concerns(key, scope, failure):
+                        self._enqueue(key)
+                    if self._clock.monotonic() >= until:
+                        await asyncio.sleep(0)
+                        break
 
     async def _remove_changed(self, scope: Scope) -> None:
         """Remove members whose credentials changed, or come from another Secret, and enqueue them.
