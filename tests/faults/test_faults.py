@@ -259,7 +259,9 @@ def _alone(env: Env, _: Scale, *, label: str, going: Sequence[Goes], settings: M
     resources = env.resources(label)
     operator = env.start(label, **settings)
     subject = _at_rest("orders", resources, env)
-    if not settings:
+    if settings:
+        time.sleep(2 * SETTLE)  # else the LIST that follows kopf's first one brings the edit
+    else:
         _no_list_is_due(env.api)
     _edit_while(going, env.api, subject)
     alive(operator)
