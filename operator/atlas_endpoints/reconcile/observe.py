@@ -116,7 +116,7 @@ def _memory_suffices(
     Everything else is observed first.
     """
     write, is_settled = decision.write, any(look.settled for look in decision.looks)
-    if is_settled and write is None and not (facts.uncertain or facts.forced):
+    if is_settled and write is None and not (facts.uncertain or facts.forced or facts.view.failing):
         return facts.view.began >= began - 2 * facts.interval.total_seconds()
     entry = facts.resource.entry
     seen = None if entry is None else facts.view.entries.get(entry)
