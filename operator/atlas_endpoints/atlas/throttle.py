@@ -142,6 +142,9 @@ class _Gate:
     def close(self, until: float, error: AtlasError) -> None:
         if until > self.closed_until:
             self.closed_until, self.reason, self.explanation = until, error.reason, error.explanation
+            self.at_once = (
+                _AT_ONCE  # the first callers of a wait that is extended come back too early, and are the first again
+            )
         if not isinstance(error, RateLimitedError):
             self.one_at_a_time = True
 
@@ -149,7 +152,6 @@ class _Gate:
         if now >= self.closed_until:  # concurrent calls count once
             self.failures += 1
             self.exempt = None
-            self.at_once = _AT_ONCE
 
     def open(self, serial: int, now: float) -> bool:
         # The answer to a call that began before the wait does not end the wait.

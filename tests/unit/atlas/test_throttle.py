@@ -187,6 +187,20 @@ def test_after_a_rate_limit_a_few_callers_come_back_at_once_and_the_others_in_tu
         harness.assert_open()
 
 
+def test_the_first_callers_stay_the_first_when_another_answer_extends_the_wait() -> None:
+    harness = working_harness()
+    calls = [harness.admit() for _ in range(6)]
+    harness.report(calls[0], error(RateLimitedError, retry_after=1))
+    opens = harness.now + 1
+    waits = [harness.held().until for _ in range(108)]
+    assert waits[:8] == [opens] * 8
+    harness.now += 0.1
+    for call in calls[1:]:
+        harness.report(call, error(RateLimitedError, retry_after=1))
+    harness.now = opens
+    assert [harness.held().until for _ in range(8)] == pytest.approx([opens + 0.1] * 8)
+
+
 def test_no_turn_is_more_than_a_minute_after_the_wait() -> None:
     harness = working_harness()
     harness.call(error(RateLimitedError, retry_after=5))
