@@ -143,9 +143,7 @@ class _Gate:
     def close(self, until: float, error: AtlasError) -> None:
         if until > self.closed_until:
             self.closed_until, self.reason, self.explanation = until, error.reason, error.explanation
-            self.at_once = (
-                _AT_ONCE  # the first callers of a wait that is extended come back too early, and are the first again
-            )
+            self.at_once = _AT_ONCE  # anew if the wait is extended, since its first callers come back too early
         if not isinstance(error, RateLimitedError):
             self.one_at_a_time = True
 
