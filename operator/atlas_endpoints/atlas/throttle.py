@@ -47,7 +47,7 @@ _TURN = 0.035
 costs all of them another wait."""
 
 _LINE = 60.0
-"""Seconds after which turns are given once more."""
+"""Seconds between the end of a wait and its last turn. Further callers get turns from the first one on, so that nobody waits longer."""
 
 _INSTANCE = 3
 """Length of the tuple that names an instance."""
@@ -99,6 +99,7 @@ class _Gate:
     exempt: int | None = None
     """The serial of the one call that is admitted in a wait, ``_NEXT`` before that call, None without one."""
     last_turn: float = -math.inf
+    """The newest turn: when the caller that was held last comes back."""
     at_once: int = 0
     """How many of the next callers that it holds come back as soon as it opens."""
     used: Bookkeeping[float] = -math.inf

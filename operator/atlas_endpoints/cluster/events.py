@@ -35,7 +35,7 @@ PAUSE = 0.04
 """Seconds between two Events: at most 25 a second, so that 500 take less than half a minute."""
 
 BUSY_PAUSES = 12
-"""Pauses between two Events while all workers are busy: an Event costs the API server a third of a status write."""
+"""Pauses between two Events while all workers are busy, since an Event takes the API server a third of the time of a status write."""
 
 WITHIN = 5.0
 """Seconds for a call."""

@@ -3,10 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from atlas_endpoints.controller.texts import MESSAGE_LIMIT, shorten
+from atlas_endpoints.controller.texts import MESSAGE_LIMIT
 from atlas_endpoints.reconcile.reasons import ConditionStatus
 from atlas_endpoints.reconcile.status import Condition, merge
 
@@ -77,14 +75,3 @@ def test_conditions_keep_the_wanted_order() -> None:
 
 def test_a_long_message_is_cut() -> None:
     assert len(ready("True", message="x" * 5000, now=NOW).message) == MESSAGE_LIMIT
-
-
-@given(text=st.text(), limit=st.integers(min_value=1, max_value=50))
-def test_a_cut_text_ends_with_an_ellipsis(text: str, limit: int) -> None:
-    cut = shorten(text, limit)
-    assert len(cut) <= limit
-    if len(text) <= limit:
-        assert cut == text
-    else:
-        assert cut.endswith("…")
-        assert text.startswith(cut[:-1])
