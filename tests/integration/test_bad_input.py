@@ -119,13 +119,15 @@ def newer_crd(control_plane: ControlPlane, crd: str, env: Env) -> Iterator[None]
     field, value = f"{properties}/tomorrow", f"{properties}/driftPolicy/enum/2"
     spec = env.place.spec(tomorrow="never dies", driftPolicy="Ask")
 
-    def patch(*changes: dict[str, Any]) -> None:
+    def patch(*changes: dict[str, Any], newer: bool) -> None:
         control_plane.kubectl("patch", crd, "--type=json", f"--patch={json.dumps(changes)}")
+        wait_until(
+            lambda: env.resources.accepts(spec) is newer and env.resources.is_listed(), "the changed CRD to be served"
+        )
 
-    patch({"op": "add", "path": field, "value": {"type": "string"}}, {"op": "add", "path": value, "value": "Ask"})
-    wait_until(lambda: env.resources.accepts(spec), "the newer CRD to be served")
+    added = {"op": "add", "path": field, "value": {"type": "string"}}, {"op": "add", "path": value, "value": "Ask"}
+    patch(*added, newer=True)
     yield
     for body in env.resources.all():
         env.resources.delete(body["metadata"]["name"])
-    patch({"op": "remove", "path": field}, {"op": "remove", "path": value})
-    wait_until(lambda: not env.resources.accepts(spec), "the CRD to be served as before")
+    patch({"op": "remove", "path": field}, {"op": "remove", "path": value}, newer=False)

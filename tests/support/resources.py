@@ -67,6 +67,10 @@ class Resources:
         parameters = {"fieldValidation": "Strict", "dryRun": "All"}
         return self._http.post(self._path(), params=parameters, json=self._manifest("dry", spec, {})).is_success
 
+    def is_listed(self) -> bool:
+        """Return whether a LIST is answered: for a moment after a CRD was changed it is refused with 429."""
+        return self._http.get(self._path()).is_success
+
     def edit(self, name: str, **spec: Any) -> dict[str, Any]:
         """Change fields of a spec; ``None`` removes one."""
         return self.patch(name, {"spec": spec})
