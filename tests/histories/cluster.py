@@ -145,10 +145,10 @@ class Cluster:
         await self._answer()
         return present
 
-    async def list(self, namespace: str | None) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
         del namespace
         await self._arrive()
-        listing = Listing(deepcopy(list(self.objects.values())), self._version)
+        listing = Listing([known(deepcopy(body)) for body in self.objects.values()], self._version)
         await self._answer()
         return listing
 

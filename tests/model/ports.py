@@ -138,11 +138,11 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
         body: Body | None = await self._open(self._replica, "READ", key.name, None)
         return body
 
-    async def list(self, namespace: str | None) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
         """List the resources; that the answer is of the past is told by them alone."""
         del namespace
         bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
-        return Listing(bodies, sys.maxsize)
+        return Listing([known(body) for body in bodies], sys.maxsize)
 
     @override
     def recorded(self, body: Body, event: Event) -> None:

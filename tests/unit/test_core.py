@@ -1,6 +1,7 @@
 """What the whole remembers of what the watch tells, where this takes more than the cache."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from typing_extensions import override
@@ -29,10 +30,10 @@ class Cluster:
         self.version = 0
         self.lists = 0
 
-    async def list(self, namespace: str | None) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
         del namespace
         self.lists += 1
-        return Listing(tuple(self.labelled), self.version)
+        return Listing([known(body) for body in self.labelled], self.version)
 
     async def read(self, key: Key) -> Body | None:
         raise NotImplementedError

@@ -118,7 +118,7 @@ class Cluster:
     async def read(self, key: Key) -> Body | None:
         return self.bodies.get(key)
 
-    async def list(self, namespace: str | None) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
         raise NotImplementedError
 
     async def write(self, body: Body, status: Status) -> Body:

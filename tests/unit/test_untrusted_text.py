@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -139,7 +139,7 @@ class Objects:
     async def read(self, key: Key) -> Body | None:
         raise NotImplementedError
 
-    async def list(self, namespace: str | None) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
         raise NotImplementedError
 
 

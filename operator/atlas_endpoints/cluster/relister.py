@@ -6,7 +6,7 @@ Deletions during an outage never come as events, and kopf delivers a LIST object
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from random import Random
@@ -74,8 +74,11 @@ class Reader(Protocol):
         """Return an object past all caches, or None."""
         ...
 
-    async def list(self, namespace: str | None) -> Listing | None:
-        """Return the served objects of one namespace, or of all; None when the API server does not serve the kind."""
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
+        """Return the served objects of one namespace, or of all; None when the API server does not serve the kind.
+
+        ``known`` returns the object to keep in place of one that was just read.
+        """
         ...
 
 
@@ -178,7 +181,7 @@ class Relister:
             return await self._compare(comparison, waiting)
 
     async def _compare(self, comparison: Comparison, waiting: set[asyncio.Event]) -> float:
-        lists = [await self._reader.list(namespace) for namespace in self._namespaces]
+        lists = [await self._reader.list(namespace, self._cache.known) for namespace in self._namespaces]
         listings = [listing for listing in lists if listing is not None]
         self._check_served(lists)
         if self._absences and len(self._cache) and self._absences < ABSENCES:

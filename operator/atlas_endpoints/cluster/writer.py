@@ -1,7 +1,7 @@
 """Read and write resources and ConfigMaps by compare-and-set, so that no newer state is overwritten."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -121,18 +121,23 @@ class ResourceWriter:
         listing = await self._list(key.namespace, {**self._labels, "fieldSelector": f"metadata.name={key.name}"})
         return listing is not None and bool(listing.bodies)
 
-    async def list(self, namespace: str | None) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body] = lambda body: body) -> Listing | None:
         """Return the served objects of one namespace, or of all; None when the API server does not serve the kind.
 
         All pages show the same moment.
+
+        Args:
+            known: returns the object to keep in place of one that was just read.
 
         Raises:
             SelectorRefusedError: the API server cannot parse the label selector.
             ClusterUnavailableError: they could not be read, or not all before their moment expired (410).
         """
-        return await self._list(namespace, self._labels)
+        return await self._list(namespace, self._labels, known)
 
-    async def _list(self, namespace: str | None, selectors: Mapping[str, str]) -> Listing | None:
+    async def _list(
+        self, namespace: str | None, selectors: Mapping[str, str], known: Callable[[Body], Body] = lambda body: body
+    ) -> Listing | None:
         bodies: list[Body] = []
         following = ""
         while True:
@@ -144,7 +149,7 @@ class ResourceWriter:
                     version.isdecimal()
                 ):
                     for item in items:
-                        bodies.append(lean(object_in(item)))
+                        bodies.append(known(lean(object_in(item))))
                         if len(bodies) % AT_ONCE == 0:
                             await asyncio.sleep(0)
                     following = metadata.get("continue") or ""

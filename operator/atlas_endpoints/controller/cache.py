@@ -138,6 +138,11 @@ class Cache:
         """Return the objects with this value among those of ``index``, in any letter case."""
         return [self._bodies[key] for key in self._indexed.get(value.casefold(), ())]
 
+    def known(self, body: Body) -> Body:
+        """Return the cached object if it equals a body, else the body, so that a LIST of thousands keeps no second copy of each."""
+        known = self._bodies.get(key_of(body))
+        return known if known is not None and known == body else body
+
     def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
         """Return whether an object is unchanged since a reconcile of it began."""
         known = self._bodies.get(key)

@@ -213,6 +213,11 @@ class TestListing:
         assert await harness.writer.list(None) == Listing(bodies, int(bodies[-1]["metadata"]["resourceVersion"]))
         assert harness.server.calls == [f"GET {RESOURCES}/serverlessprivateendpoints"]
 
+    async def test_of_an_object_that_is_known_no_second_copy_is_kept(self, harness: Harness) -> None:
+        listing = await harness.writer.list(None, lambda read: harness.body if read == harness.body else read)
+        assert listing is not None
+        assert [body is harness.body for body in listing.bodies] == [True]
+
     async def test_one_namespace_with_a_selector_in_pages(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:

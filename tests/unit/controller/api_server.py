@@ -155,13 +155,13 @@ class ApiServer:
         await self._answer()
         return present
 
-    async def list(self, namespace: str | None) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
         self.lists.append(asyncio.get_running_loop().time())
         self.list_began.set()
         await self._arrive()
         version, objects = self.past if self.past is not None else (self.version, self.objects)
         selected: list[Body] = [
-            deepcopy(body)
+            known(deepcopy(body))
             for key, body in objects.items()
             if namespace in {None, key.namespace}
             and (not self.label_selector or self.label_selector.split("=")[1] in body["metadata"]["labels"].values())

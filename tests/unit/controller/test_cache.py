@@ -99,6 +99,13 @@ def test_the_effect_of_a_body_after_a_cached_one(cache: Cache, later: Body, effe
     assert len(cache) == 1
 
 
+@pytest.mark.parametrize("differs", [{}, {"version": 11}, {"labels": {"team": "shop"}}])
+def test_only_an_equal_object_is_known(cache: Cache, differs: dict[str, Any]) -> None:
+    cache.put(FIRST)
+    read = body(**{"version": 10, "generation": 2, **differs})
+    assert cache.known(read) is (read if differs else FIRST)
+
+
 def test_a_removed_annotation_is_a_change(cache: Cache) -> None:
     cache.put(body(version=10, annotations={WATCHED: "1"}))
     assert cache.put(body(version=11, annotations={WATCHED: "2"})) is News.CHANGED
