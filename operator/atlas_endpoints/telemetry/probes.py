@@ -34,10 +34,15 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
 
     rendering: asyncio.Future[bytes] | None = None
 
+    def forget(_: asyncio.Future[bytes]) -> None:
+        nonlocal rendering
+        rendering = None  # the answer about 20,000 resources takes 14 MB
+
     async def exposition(_: web.Request) -> web.Response:
         nonlocal rendering
-        if rendering is None or rendering.done():
+        if rendering is None:
             rendering = asyncio.ensure_future(metrics())
+            rendering.add_done_callback(forget)
         # A client that disconnects must not cancel the answer of the others.
         return web.Response(
             body=await asyncio.shield(rendering), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
