@@ -56,6 +56,9 @@ _MAX_WAIT = 3600.0
 _PARSED_AT_ONCE = 500
 """Items of a LIST that are parsed before other tasks run; they take some milliseconds."""
 
+_LONGEST = 2048
+"""Characters of a text that are read: more than a spec permits, so that a longer one differs from any."""
+
 _WORDS_WITH_ADDRESS = 100
 """Words that are searched for an IP address."""
 
@@ -75,6 +78,17 @@ class Answer:
     status: int
     json: Any
     deprecation: Deprecation | None = None
+
+
+def text_of(value: object) -> str | None:
+    """Return a text in an answer, or None if there is none; a number counts as one."""
+    if isinstance(value, bool | int | float):
+        return str(value)
+    if not isinstance(value, str):
+        return None
+    text = value[:_LONGEST]
+    # A lone surrogate is legal in JSON and cannot be encoded again, neither for Kubernetes nor for a log.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import ipaddress
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
@@ -221,7 +222,7 @@ class EndpointResource(Resource, frozen=True):
     @override
     def basis(self, value: Any) -> object:
         """Return the entry without the text of its failure, which may change with each observation."""
-        return value.model_copy(update={"error_message": None})
+        return replace(value, error_message=None)
 
 
 def references_of(namespace: str, provider: Provider, spec: EndpointSpec) -> Sequence[Reference]:

@@ -78,7 +78,7 @@ async def _status_before_patch(right: Any, self: Any, scope: Any, request: Any, 
     before = self.view(scope).entries[how["touches"][0]].value
     later = asyncio.create_task(right(self, scope, request, **how), name="later")
     later.add_done_callback(lambda task: task.cancelled() or task.exception())
-    answer = before.model_copy(update={_snake(name): value for name, value in request.body.items()})
+    answer = replace(before, **{_snake(name): value for name, value in request.body.items()})
     return how["touches"][0], answer
 
 

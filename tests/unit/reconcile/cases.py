@@ -13,6 +13,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,11 +100,6 @@ def filled(data: Any, values: Mapping[str, Any]) -> Any:
 def seconds(text: str) -> float:
     """Return the seconds of a text such as ``1h30m``."""
     return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)([smhd])", text))
-
-
-def snake(name: str) -> str:
-    """Return the Python name of a field of Atlas."""
-    return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 class Actions:
@@ -280,7 +276,7 @@ class Actions:
 
     def atlas(self, fields: Mapping[str, str | None], name: str) -> None:
         """Create or change an endpoint, like a person."""
-        self.harness.atlas.put(self.endpoint_id(name), **{snake(field): value for field, value in fields.items()})
+        self.harness.atlas.put(self.endpoint_id(name), **{h.snake(field): value for field, value in fields.items()})
 
     def expire(self, _: None, name: str) -> None:
         """Have an endpoint be gone, if it is there."""
@@ -324,8 +320,8 @@ class Actions:
 
     def stores(self, fields: Mapping[str, str | None], _: str) -> None:
         """Have Atlas store other values than it is sent."""
-        update = {snake(field): value for field, value in fields.items()}
-        self.harness.atlas.stores = lambda endpoint: endpoint.model_copy(update=update)
+        update: dict[str, Any] = {h.snake(field): value for field, value in fields.items()}
+        self.harness.atlas.stores = lambda endpoint: replace(endpoint, **update)
 
     def refuses(self, _: str, __: str) -> None:
         """Have Atlas refuse another connection of an endpoint."""
@@ -498,7 +494,7 @@ class Views:
         """Fields of an endpoint, which ``expect`` names, or of the only one."""
         name = self._name if self._name in ENDPOINTS else ""
         found = self._harness.atlas.endpoints[self._actions.endpoint_id(name)]
-        assert {field: getattr(found, snake(field)) for field in expected} == expected
+        assert {field: getattr(found, h.snake(field)) for field in expected} == expected
 
     def endpoints(self, number: int) -> None:
         assert len(self._harness.atlas.endpoints) == number

@@ -6,9 +6,10 @@ is due, in order, and advances the clock between, so that a day costs millisecon
 
 import asyncio
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -146,10 +147,10 @@ class Atlas(ObservationCache):
         self._standing_faults: dict[str, Fault] = {}
         self._late: list[Callable[[], object]] = []
 
-    def put(self, endpoint_id: str = ENDPOINT, **fields: str | None) -> None:
+    def put(self, endpoint_id: str = ENDPOINT, **fields: Any) -> None:
         """Create or change an endpoint in Atlas, like a person."""
         known = self.endpoints.get(endpoint_id, Endpoint(id=endpoint_id, status="AVAILABLE"))
-        self.endpoints[endpoint_id] = known.model_copy(update=fields)
+        self.endpoints[endpoint_id] = replace(known, **fields)
 
     def same_connection(self, endpoint: Endpoint) -> Endpoint:
         """Refuse another connection, as Atlas does once an endpoint is AVAILABLE; for ``stores``."""
@@ -254,8 +255,9 @@ class Atlas(ObservationCache):
         fields = {name: value for name, value in body.items() if name != "providerName"}
 
         def apply() -> Endpoint:
-            changed = {**self.endpoints[endpoint_id].model_dump(by_alias=True), **fields}
-            self.endpoints[endpoint_id] = self.stores(Endpoint.model_validate(changed))
+            self.endpoints[endpoint_id] = self.stores(
+                replace(self.endpoints[endpoint_id], **{snake(name): value for name, value in fields.items()})
+            )
             return self.endpoints[endpoint_id]
 
         def found() -> Endpoint:
@@ -859,3 +861,8 @@ def unwritable(how: str) -> Exception:
 def connections(srvs: Mapping[str, str]) -> tuple[PrivateConnection, ...]:
     """Return connection strings by their cloud endpoints."""
     return tuple(PrivateConnection(srv, "US_EAST_1", frozenset({id_})) for id_, srv in srvs.items())
+
+
+def snake(name: str) -> str:
+    """Return the Python name of a field of Atlas."""
+    return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)

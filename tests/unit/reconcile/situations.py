@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, update_of
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, got, update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
@@ -247,9 +247,10 @@ class Situation:
         shown = self.shows.on(provider)
         if self.elsewhere:
             shown["providerName"] = "GCP"
-        return Endpoint.model_validate(
-            {"_id": ENTRY, "status": self.status, "errorMessage": self.error_message} | service | shown
-        )
+        answer = {"_id": ENTRY, "status": self.status, "errorMessage": self.error_message} | service | shown
+        endpoint = got(ENTRY, answer)
+        assert endpoint is not None
+        return endpoint
 
     def before(self, provider: Provider) -> ServerlessStatus:
         """The status before."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, got
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.kind import Difference
 from unit.reconcile.situations import ADDRESS, COMMENT, ENTRY, ID, made
@@ -14,7 +14,9 @@ RESOURCE = made()
 
 
 def endpoint(**fields: Any) -> Endpoint:
-    return Endpoint.model_validate({"_id": ENTRY, **fields})
+    found = got(None, {"_id": ENTRY, **fields})
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(

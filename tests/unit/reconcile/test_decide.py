@@ -145,7 +145,7 @@ def test_what_to_connect_to_is_named(provider: Provider, words: tuple[str, ...])
 
 def test_azure_that_has_not_named_its_private_link_service() -> None:
     reserved = Situation(status="RESERVED")
-    endpoint = reserved.endpoint("AWS").model_copy(update={"provider_name": "AZURE"})
+    endpoint = replace(reserved.endpoint("AWS"), provider_name="AZURE")
     state = decide(facts_of(reserved.resource("AZURE"), reserved.before("AZURE"), endpoint)).state
     assert "Azure" in state.message
     assert "None" not in state.message

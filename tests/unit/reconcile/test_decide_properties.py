@@ -213,7 +213,7 @@ def test_what_atlas_takes_and_shows_is_sent_once(situation: Situation, pauses: l
         assert not sent & differing
         sent |= differing
         taken = {ATTRIBUTES[name]: value for name, value in write.fields.items()}
-        endpoint = endpoint.model_copy(update=taken)
+        endpoint = replace(endpoint, **taken)
         facts = later(facts, write, endpoint, pause)
     else:
         raise AssertionError("there is no end of it")

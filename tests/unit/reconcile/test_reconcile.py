@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ class Talkative(dict[str, Endpoint]):
     @override
     def items(self) -> Any:
         words = {"error_message": f"attempt {next(self.looks)} has failed"}
-        return {id_: each.model_copy(update=words) for id_, each in super().items()}.items()
+        return {id_: replace(each, **words) for id_, each in super().items()}.items()
 
 
 async def test_a_refusal_is_reported_although_the_endpoint_has_another_message_each_time(harness: Harness) -> None:

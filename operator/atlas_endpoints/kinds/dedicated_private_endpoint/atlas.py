@@ -7,13 +7,14 @@ of ids.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, TypeAdapter, dataclasses
 from pydantic.alias_generators import to_camel
 
+from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     EndpointAbsentError,
@@ -76,9 +77,6 @@ REFUSALS = Refusals(
 )
 """What the refusals of these calls mean."""
 
-_LONGEST = 2048
-"""The limit of a text in characters: more than a spec permits, so that a longer one differs from any."""
-
 _LONGEST_LIST = 256
 """Items. Atlas permits 100 attachments, 90 endpoints of a service and 35 regions."""
 
@@ -89,27 +87,20 @@ _STRING = re.compile(r"mongodb(\+srv)?://[a-zA-Z0-9.,:-]{1,4096}(/[!-~]{0,512})?
 """A connection string without credentials; a sharded cluster has a host for each of its nodes."""
 
 
-def _lenient_text(value: object) -> str | None:
-    if isinstance(value, bool | int | float):
-        return str(value)
-    # A lone surrogate is legal in JSON and cannot be encoded again, neither for Kubernetes nor for a log.
-    return value[:_LONGEST].encode("utf-8", "replace").decode() if isinstance(value, str) else None
-
-
 def _items(value: object) -> Sequence[object]:
     return value[:_LONGEST_LIST] if isinstance(value, list | tuple) else ()
 
 
 def _lenient_texts(value: object) -> tuple[str, ...]:
-    found = (_lenient_text(each) for each in _items(value))
+    found = (text_of(each) for each in _items(value))
     return tuple(each for each in found if each)
 
 
 def _lenient_rules(value: object) -> tuple[object, ...]:
-    return tuple(each for each in _items(value) if isinstance(each, dict | BaseModel))
+    return tuple(each for each in _items(value) if isinstance(each, dict | ForwardingRule))
 
 
-_Text = Annotated[str | None, BeforeValidator(_lenient_text)]
+_Text = Annotated[str | None, BeforeValidator(text_of)]
 _Texts = Annotated[tuple[str, ...], BeforeValidator(_lenient_texts)]
 _Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
 
@@ -143,13 +134,12 @@ class State(StrEnum):
     DELETED = "DELETED"
 
 
-class _AsAnswered(BaseModel):
-    """A part of an answer; a field that Atlas did not send, or not in its type, has its default."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True)
+_AS_ANSWERED = ConfigDict(extra="ignore", alias_generator=to_camel, validate_by_name=True)
+"""For a part of an answer: a field that Atlas did not send, or not in its type, has its default."""
 
 
-class Service(_AsAnswered):
+@dataclasses.dataclass(frozen=True, slots=True, config=_AS_ANSWERED)
+class Service:
     """The private endpoint service of a region; its ``status`` may be a word that is no ``ServiceState``.
 
     Attributes:
@@ -183,7 +173,8 @@ class Service(_AsAnswered):
         return endpoint_id.casefold() in {each.casefold() for each in self.endpoint_ids}
 
 
-class ForwardingRule(_AsAnswered):
+@dataclasses.dataclass(frozen=True, slots=True, config=_AS_ANSWERED)
+class ForwardingRule:
     """A forwarding rule of an endpoint in Google Cloud."""
 
     endpoint_name: _Text = None
@@ -191,7 +182,8 @@ class ForwardingRule(_AsAnswered):
     status: _Text = None
 
 
-class Endpoint(_AsAnswered):
+@dataclasses.dataclass(frozen=True, slots=True, config=_AS_ANSWERED)
+class Endpoint:
     """An endpoint that is registered with a service; its ``status`` may be a word that is no ``State``."""
 
     cloud_provider: _Text = None
@@ -213,6 +205,9 @@ class Endpoint(_AsAnswered):
         named = (self.interface_endpoint_id, self.private_endpoint_resource_id, self.endpoint_group_name)
         rules = (each.endpoint_name for each in self.endpoints) if self.port_mapping_enabled is not False else ()
         return tuple(each for each in (*named, *rules) if each)
+
+
+_SERVICE_IN, _ENDPOINT_IN = TypeAdapter(Service), TypeAdapter(Endpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +368,7 @@ def service_in(service_id: str | None, answer: object) -> Service | None:
         or (service_id is not None and found.lower() != service_id.lower())
     ):
         return None
-    return Service.model_validate({**answer, "id": _lenient_text(found)}, by_alias=True, by_name=False)
+    return _SERVICE_IN.validate_python({**answer, "id": text_of(found)}, by_alias=True, by_name=False)
 
 
 def endpoint_in(endpoint_id: str, answer: object) -> Endpoint | None:
@@ -384,9 +379,9 @@ def endpoint_in(endpoint_id: str, answer: object) -> Endpoint | None:
     if not isinstance(answer, dict):
         return None
     present = {name: value for name, value in answer.items() if value is not None}
-    endpoint = Endpoint.model_validate(present, by_alias=True, by_name=False)
+    endpoint = _ENDPOINT_IN.validate_python(present, by_alias=True, by_name=False)
     if endpoint.delete_requested:
-        endpoint = endpoint.model_copy(update={"status": str(State.DELETING)})
+        endpoint = replace(endpoint, status=str(State.DELETING))
     if not endpoint.ids:
         return endpoint if endpoint.status is not None else None
     return endpoint if endpoint_id.casefold() in {each.casefold() for each in endpoint.ids} else None
@@ -447,7 +442,7 @@ def _private_strings(item: Any) -> PrivateStrings | None:
 
 
 def _connected(item: dict[str, Any]) -> Connected | None:
-    id_, provider, region = (_lenient_text(item.get(name)) for name in ("endpointId", "providerName", "region"))
+    id_, provider, region = (text_of(item.get(name)) for name in ("endpointId", "providerName", "region"))
     return Connected(id_, provider, region if region and _ID.fullmatch(region) else None) if id_ else None
 
 

@@ -7,14 +7,13 @@ fields are null or missing.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.atlas.answers import Requester, unreadable
+from atlas_endpoints.atlas.answers import Requester, text_of, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import (
     APIGoneError,
@@ -88,21 +87,8 @@ _MOST_PAGES = 1000
 _SRV = re.compile(r"mongodb\+srv://[a-zA-Z0-9.-]{1,253}(/[!-~]{0,512})?")
 """A connection string without credentials."""
 
-_LONGEST = 2048
-"""The limit of a text in characters: more than a spec permits, so that a longer one differs from any."""
-
 _LONGEST_NAME = 64
 """Characters."""
-
-
-def _lenient_text(value: object) -> str | None:
-    if isinstance(value, bool | int | float):
-        return str(value)
-    # A lone surrogate is legal in JSON and cannot be encoded again, neither for Kubernetes nor for a log.
-    return value[:_LONGEST].encode("utf-8", "replace").decode() if isinstance(value, str) else None
-
-
-_Text = Annotated[str | None, BeforeValidator(_lenient_text)]
 
 
 class State(StrEnum):
@@ -116,23 +102,26 @@ class State(StrEnum):
     DELETING = "DELETING"
 
 
-class Endpoint(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Endpoint:
     """A serverless private endpoint; a field that Atlas did not send, or not as text, is None.
 
     ``status`` may be a word that is no ``State``. Some real answers have no ``provider_name``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True)
+    id: str
+    status: str | None = None
+    error_message: str | None = None
+    provider_name: str | None = None
+    cloud_provider_endpoint_id: str | None = None
+    private_endpoint_ip_address: str | None = None
+    endpoint_service_name: str | None = None
+    private_link_service_resource_id: str | None = None
+    comment: str | None = None
 
-    id: str = Field(validation_alias="_id")
-    status: _Text = None
-    error_message: _Text = None
-    provider_name: _Text = None
-    cloud_provider_endpoint_id: _Text = None
-    private_endpoint_ip_address: _Text = None
-    endpoint_service_name: _Text = None
-    private_link_service_resource_id: _Text = None
-    comment: _Text = None
+
+_TEXTS = {each.name: to_camel(each.name) for each in fields(Endpoint) if each.name != "id"}
+"""The texts of an endpoint, and Atlas's names of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +244,8 @@ def got(endpoint_id: str | None, answer: Any) -> Endpoint | None:
     found = answer.get("_id") or known
     if not isinstance(found, str) or (endpoint_id is not None and found.lower() != endpoint_id.lower()):
         return None
-    return Endpoint.model_validate({**answer, "_id": _lenient_text(found)}, by_alias=True, by_name=False)
+    texts = {name: text_of(answer.get(alias)) for name, alias in _TEXTS.items()}
+    return Endpoint(text_of(found) or "", **texts)
 
 
 def private_connections(name: str, answer: object) -> tuple[PrivateConnection, ...] | None:

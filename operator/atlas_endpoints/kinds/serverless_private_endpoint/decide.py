@@ -283,7 +283,7 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
 
 def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
     if endpoint.status != EndpointState.DELETING:
-        asked = endpoint.model_copy(update={"status": str(EndpointState.DELETING)})
+        asked = replace(endpoint, status=str(EndpointState.DELETING))
         return replace(_deleting(facts, asked), write=_deletion(facts, endpoint))
     return _deleting(facts, endpoint)
 

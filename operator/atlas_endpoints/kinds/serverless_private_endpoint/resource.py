@@ -1,6 +1,7 @@
 """The resource ``ServerlessPrivateEndpoint``: its spec with the rules of the CRD, and its status. Pure."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -157,7 +158,7 @@ class EndpointStatus(StatusModel):
     @classmethod
     def of(cls, endpoint: Endpoint, since: datetime) -> "EndpointStatus":
         """Return the status of an endpoint that Atlas shows."""
-        return cls(**dict(endpoint), status_since=since)
+        return cls(**asdict(endpoint), status_since=since)
 
 
 class Reservation(Creation):
