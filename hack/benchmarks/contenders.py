@@ -26,6 +26,8 @@ START_TIMEOUT = 120.0
 """Seconds until a contender has to know all resources."""
 POLL = 0.02
 """Seconds between two questions to a contender that starts."""
+READ_EVERY = 1.0
+"""Seconds between two readings of its metrics: with 20,000 resources, ours takes a third of a second of processor time for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +165,7 @@ class Running:
         """Wait until it has made so many reconciles of resources since its start, and give the seconds from its start."""
         while await self.passes_made() < count:
             self._check(timeout, f"to have made {count} passes")
-            await asyncio.sleep(5 * POLL)
+            await asyncio.sleep(READ_EVERY)
         return time.time() - self.started
 
     async def passes_made(self) -> float:
