@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, TypeAdapter, dataclasses
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass as validated
 
 from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.atlas.errors import (
@@ -138,7 +139,7 @@ _AS_ANSWERED = ConfigDict(extra="ignore", alias_generator=to_camel, validate_by_
 """For a part of an answer: a field that Atlas did not send, or not in its type, has its default."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, config=_AS_ANSWERED)
+@validated(frozen=True, slots=True, config=_AS_ANSWERED)
 class Service:
     """The private endpoint service of a region; its ``status`` may be a word that is no ``ServiceState``.
 
@@ -173,7 +174,7 @@ class Service:
         return endpoint_id.casefold() in {each.casefold() for each in self.endpoint_ids}
 
 
-@dataclasses.dataclass(frozen=True, slots=True, config=_AS_ANSWERED)
+@validated(frozen=True, slots=True, config=_AS_ANSWERED)
 class ForwardingRule:
     """A forwarding rule of an endpoint in Google Cloud."""
 
@@ -182,7 +183,7 @@ class ForwardingRule:
     status: _Text = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, config=_AS_ANSWERED)
+@validated(frozen=True, slots=True, config=_AS_ANSWERED)
 class Endpoint:
     """An endpoint that is registered with a service; its ``status`` may be a word that is no ``State``."""
 
