@@ -113,8 +113,10 @@ class Core:
         self.config_maps = config_maps
         self.references = ReferenceResolver(targets)
         self._working = False
-        half = max(1, settings.concurrency // 2)
-        self.queue: Queue[Work] = Queue(clock, flow_limit=half, waited=observer.waited)
+        workers, half = settings.concurrency, max(1, settings.concurrency // 2)
+        self.queue: Queue[Work] = Queue(
+            clock, flow_limit=half, routine_limit=workers - workers // 4, waited=observer.waited
+        )
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         self.gateway = Gateway(
             client,

@@ -3,17 +3,19 @@
 It coalesces as client-go's workqueue does: a key is queued once, and a key that is added while it runs is handed out again when
 its worker is done.
 
-Each key is in a flow, and each flow has an owner. Three rules choose among the due keys:
+Each key is in a flow, and each flow has an owner. Four rules choose among the due keys:
 
 - An owner, and a flow name that several owners have in common, has a limited number of workers. Owners below the limit take
   turns, and so do the flows of each, so that no owner crowds out the others.
 - Urgent keys come before routine ones.
+- Routine keys have a limited number of workers, so that an urgent key finds a free one.
 - One pick in ``ROUTINE_SHARE`` is of a routine key, among all picks and among those of each flow, so that urgent keys cannot
   starve them. (Without the latter, a flow that is full at each tenth pick would starve.)
 """
 
 import asyncio
 import heapq
+import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
@@ -97,6 +99,15 @@ class _RoundRobin(Generic[K]):
             del self._owners[flow.owner]
 
 
+@dataclass(slots=True)
+class _Run:
+    """A running key."""
+
+    flow: Flow
+    urgent: bool
+    forgotten: bool = False
+
+
 class _DueKeys(Generic[K]):
     """The due keys, and the choice among them; ``limit`` applies to each owner and each flow name."""
 
@@ -104,8 +115,9 @@ class _DueKeys(Generic[K]):
     _overtaken: Bookkeeping[Counter[Flow]]
     """Urgent keys that were picked in a row while a routine key of the flow was waiting."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, routine_limit: float) -> None:
         self._limit = limit
+        self._routine_limit = routine_limit
         self._urgent: _RoundRobin[K] = _RoundRobin()
         self._routine: _RoundRobin[K] = _RoundRobin()
         self._places: dict[K, tuple[_RoundRobin[K], Flow]] = {}
@@ -129,8 +141,8 @@ class _DueKeys(Generic[K]):
             queue.discard(key, flow)
             self._drop_overtaken(flow)
 
-    def take(self, running: Iterable[Flow]) -> tuple[K, Flow] | None:
-        """Remove and return the next key and its flow; None when each flow with a key is at its limit."""
+    def take(self, running: Iterable[_Run]) -> tuple[K, Flow] | None:
+        """Remove and return the next key and its flow; None when each key is in a flow, or has a priority, at its limit."""
         pick = self._pick(running)
         if pick is None:
             return None
@@ -146,13 +158,16 @@ class _DueKeys(Generic[K]):
         self._drop_overtaken(flow)
         return key, flow
 
-    def _pick(self, running: Iterable[Flow]) -> tuple[_RoundRobin[K], Flow] | None:
-        owners, names = Counter[str](), Counter[str]()
-        for flow in running:
-            owners[flow.owner] += 1
-            names[flow.name] += 1
+    def _pick(self, running: Iterable[_Run]) -> tuple[_RoundRobin[K], Flow] | None:
+        owners, names, routine_running = Counter[str](), Counter[str](), 0
+        for run in running:
+            owners[run.flow.owner] += 1
+            names[run.flow.name] += 1
+            routine_running += not run.urgent
         full = self._full(owners), self._full(names)
         urgent = self._urgent.first_flow(*full)
+        if routine_running >= self._routine_limit:
+            return None if urgent is None else (self._urgent, urgent)
         if urgent is None or self._urgent_in_a_row >= ROUTINE_SHARE - 1:
             routine = self._routine.first_flow(*full)
             if routine is not None:
@@ -180,19 +195,12 @@ class _Entry:
     urgent: bool
 
 
-@dataclass(slots=True)
-class _Run:
-    """A running key."""
-
-    flow: Flow
-    forgotten: bool = False
-
-
 class Queue(Generic[K]):
     """A coalescing queue of due keys.
 
     Args:
         flow_limit: the most running keys of one owner, or of one flow name.
+        routine_limit: the most running routine keys.
         waited: called for each key that is handed out.
     """
 
@@ -201,12 +209,14 @@ class Queue(Generic[K]):
     _idle: Bookkeeping[deque[asyncio.Future[None]]]
     _alarm: Bookkeeping[asyncio.TimerHandle | None]
 
-    def __init__(self, clock: Clock, *, flow_limit: int, waited: Waited | None = None) -> None:
+    def __init__(
+        self, clock: Clock, *, flow_limit: int, routine_limit: float = math.inf, waited: Waited | None = None
+    ) -> None:
         self._clock = clock
         self._waited = waited
         self._waiting: dict[K, _Entry] = {}
         self._running: dict[K, _Run] = {}
-        self._due: _DueKeys[K] = _DueKeys(flow_limit)
+        self._due: _DueKeys[K] = _DueKeys(flow_limit, routine_limit)
         self._times = []
         self._sequence = 0
         self._closed = False
@@ -255,11 +265,11 @@ class Queue(Generic[K]):
         """Wait for the next due key; None when the queue is closed."""
         while not self._closed:
             self._promote()
-            picked = self._due.take(run.flow for run in self._running.values())
+            picked = self._due.take(self._running.values())
             if picked is not None:
                 key, flow = picked
                 entry = self._waiting.pop(key)
-                self._running[key] = _Run(flow)
+                self._running[key] = _Run(flow, entry.urgent)
                 if self._waited is not None:
                     self._waited(self._clock.monotonic() - entry.due, urgent=entry.urgent)
                 self._wake_next()

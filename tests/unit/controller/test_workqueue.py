@@ -73,10 +73,15 @@ def flow_limit() -> int:
 
 
 @pytest.fixture
-def harness(flow_limit: int) -> Iterator[Harness]:
+def routine_limit() -> int:
+    return 100
+
+
+@pytest.fixture
+def harness(flow_limit: int, routine_limit: int) -> Iterator[Harness]:
     loop = VirtualTimeLoop()
     clock = CountingClock(loop)
-    harness = Harness(loop, clock, Queue(clock, flow_limit=flow_limit))
+    harness = Harness(loop, clock, Queue(clock, flow_limit=flow_limit, routine_limit=routine_limit))
     yield harness
     harness.queue.close()
     loop.run_for(0)
@@ -90,6 +95,23 @@ def own(name: str) -> Flow:
 
 def limited_to(workers: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("flow_limit", [pytest.param(workers, id=f"flow of {workers}")])
+
+
+@pytest.mark.parametrize("routine_limit", [2])
+def test_routine_keys_leave_a_worker_for_an_urgent_one(harness: Harness) -> None:
+    for key in ("a", "b", "c"):
+        harness.queue.add(key)
+    assert [harness.take(), harness.take()] == ["a", "b"]
+    free = harness.worker()
+    assert not free.done()
+    harness.queue.add("urgent", urgent=True)
+    harness.pass_time(0)
+    assert free.result() == "urgent"
+    waiting = harness.worker()
+    assert not waiting.done()
+    harness.queue.done("a")
+    harness.pass_time(0)
+    assert waiting.result() == "c"
 
 
 def test_it_reports_how_long_a_key_was_due() -> None:
