@@ -47,7 +47,7 @@ _TURN = 0.035
 costs all of them another wait."""
 
 _LINE = 60.0
-"""Seconds between the end of a wait and its last turn. Further callers get turns from the first one on, so that nobody waits longer."""
+"""Seconds after a wait in which callers come back. When all turns are taken, they are given again from the first, so nobody waits longer."""
 
 _INSTANCE = 3
 """Length of the tuple that names an instance."""
