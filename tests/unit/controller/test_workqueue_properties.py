@@ -14,6 +14,7 @@ from atlas_endpoints.controller.workqueue import ROUTINE_SHARE, Flow, Queue
 from support.virtual_time import VirtualClock, VirtualTimeLoop
 
 LANE_LIMIT = 2
+ROUTINE_LIMIT = 3
 WORKERS = 5
 keys = st.integers(min_value=0, max_value=15)
 flows = st.sampled_from([Flow("x", "a"), Flow("x", "b"), Flow("y", "b"), Flow("y", "c")])
@@ -36,7 +37,7 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualTimeLoop()
-        self.queue: Queue[int] = Queue(VirtualClock(self.loop), flow_limit=LANE_LIMIT)
+        self.queue: Queue[int] = Queue(VirtualClock(self.loop), flow_limit=LANE_LIMIT, routine_limit=ROUTINE_LIMIT)
         self.workers: list[asyncio.Task[None]] = []
         self.picks: list[tuple[int, float]] = []
         self.asked: dict[int, Asked] = {}
@@ -183,7 +184,7 @@ class QueueMachine(RuleBasedStateMachine):
         """A worker got a key."""
         asked = self.asked[key]
         assert at == max(asked.due, began), "it was handed out too early or too late"
-        assert self.may_run(key), "it is with a worker already, or its flow or owner is full"
+        assert self.may_run(key), "it is with a worker already, or its flow, its owner or its priority is full"
         rivals = [other for other, its in self.asked.items() if its.due <= at and other != key and self.may_run(other)]
         if asked.urgent:
             for scope in (asked.flow, "all"):
@@ -205,7 +206,8 @@ class QueueMachine(RuleBasedStateMachine):
     def may_run(self, key: int) -> bool:
         flow, held = self.asked[key].flow, [each.flow for each in self.running.values()]
         shares = sum(each.owner == flow.owner for each in held), sum(each.name == flow.name for each in held)
-        return key not in self.running and max(shares) < LANE_LIMIT
+        has_room = self.asked[key].urgent or sum(not each.urgent for each in self.running.values()) < ROUTINE_LIMIT
+        return key not in self.running and max(shares) < LANE_LIMIT and has_room
 
 
 TestQueue = QueueMachine.TestCase
