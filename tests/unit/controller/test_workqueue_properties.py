@@ -14,7 +14,7 @@ from atlas_endpoints.controller.workqueue import ROUTINE_SHARE, Flow, Queue
 from support.virtual_time import VirtualClock, VirtualTimeLoop
 
 LANE_LIMIT = 2
-ROUTINE_LIMIT = 3
+ROUTINE_LIMIT = 2
 WORKERS = 5
 keys = st.integers(min_value=0, max_value=15)
 flows = st.sampled_from([Flow("x", "a"), Flow("x", "b"), Flow("y", "b"), Flow("y", "c")])
