@@ -7,14 +7,13 @@ from random import Random
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from typing_extensions import override
 
 from atlas_endpoints.controller.workqueue import ROUTINE_SHARE, Flow, Queue
 from support.virtual_time import VirtualClock, VirtualTimeLoop
 
 LANE_LIMIT = 2
-ROUTINE_LIMIT = 2
 WORKERS = 5
 keys = st.integers(min_value=0, max_value=15)
 flows = st.sampled_from([Flow("x", "a"), Flow("x", "b"), Flow("y", "b"), Flow("y", "c")])
@@ -37,7 +36,6 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualTimeLoop()
-        self.queue: Queue[int] = Queue(VirtualClock(self.loop), flow_limit=LANE_LIMIT, routine_limit=ROUTINE_LIMIT)
         self.workers: list[asyncio.Task[None]] = []
         self.picks: list[tuple[int, float]] = []
         self.asked: dict[int, Asked] = {}
@@ -46,6 +44,11 @@ class QueueMachine(RuleBasedStateMachine):
         self.urgent_in_a_row: Counter[Flow | str] = Counter()
         """Of each flow, and of all under the name of ``all``."""
         self.routine_passed_over: Counter[Flow | str] = Counter()
+
+    @initialize(routine_limit=st.sampled_from([1, 2, WORKERS]))
+    def a_queue_is_made(self, routine_limit: int) -> None:
+        self.routine_limit = routine_limit
+        self.queue: Queue[int] = Queue(VirtualClock(self.loop), flow_limit=LANE_LIMIT, routine_limit=routine_limit)
 
     # What may happen.
 
@@ -206,7 +209,7 @@ class QueueMachine(RuleBasedStateMachine):
     def may_run(self, key: int) -> bool:
         flow, held = self.asked[key].flow, [each.flow for each in self.running.values()]
         shares = sum(each.owner == flow.owner for each in held), sum(each.name == flow.name for each in held)
-        has_room = self.asked[key].urgent or sum(not each.urgent for each in self.running.values()) < ROUTINE_LIMIT
+        has_room = self.asked[key].urgent or sum(not each.urgent for each in self.running.values()) < self.routine_limit
         return key not in self.running and max(shares) < LANE_LIMIT and has_room
 
 
