@@ -14,7 +14,7 @@ class KopfCalls:
     """A middleware of kopf's sessions. It changes no answer.
 
     Attributes:
-        relisted: by the plural of each measured kind, the callback for a LIST that has arrived.
+        relisted: by the plural of each measured kind, the callback for a LIST of which the first page has arrived.
         on_watch_end: callback for a watch of such a kind that has ended. Its argument ``well`` is true if the next
             watch continues where this one ended, so that no LIST is needed.
     """
@@ -44,7 +44,10 @@ class KopfCalls:
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise aiohttp.ClientConnectionError("The API server has too many requests.")
         if response.status == HTTPStatus.OK and (relisted := self.relisted.get(path.rpartition("/")[2])) is not None:
-            self._measure(path, relisted, watching=watching)
+            self._measure(path, watching=watching)
+            # All pages of a LIST show the same moment, so one LIST of ours serves for all of them.
+            if not watching and "continue" not in request.url.query:
+                relisted()
         return response
 
     def watch_age(self) -> float:
@@ -59,7 +62,7 @@ class KopfCalls:
         await asyncio.sleep(max(0.0, self._paced.get(path, now - PACE) + PACE - now))
         self._paced[path] = self._monotonic()
 
-    def _measure(self, path: str, relisted: Callable[[], None], *, watching: bool) -> None:
+    def _measure(self, path: str, *, watching: bool) -> None:
         if path in self._open:
             self.on_watch_end(well=watching)
         if watching:
@@ -67,4 +70,3 @@ class KopfCalls:
             self._open.add(path)
         else:
             self._open.discard(path)
-            relisted()

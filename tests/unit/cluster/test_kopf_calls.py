@@ -84,10 +84,10 @@ async def test_a_429_is_a_connection_error_for_kopf(harness: Harness) -> None:
             await harness.ask(path)
 
 
-async def test_a_list_of_the_kind_is_reported_if_it_has_arrived(harness: Harness) -> None:
+async def test_a_list_of_the_kind_is_reported_if_it_has_arrived_and_not_for_each_of_its_pages(harness: Harness) -> None:
     await harness.ask(CRDS, WATCH)
     assert harness.lists == 0
-    await harness.ask(LIST, ELSEWHERE.partition("?")[0])
+    await harness.ask(f"{LIST}?limit=100", f"{LIST}?limit=100&continue=abc", ELSEWHERE.partition("?")[0])
     assert harness.lists == 2
     harness.status = 503
     await harness.ask(LIST)
