@@ -45,7 +45,7 @@ class KopfCalls:
             raise aiohttp.ClientConnectionError("The API server has too many requests.")
         if response.status == HTTPStatus.OK and (relisted := self.relisted.get(path.rpartition("/")[2])) is not None:
             self._measure(path, watching=watching)
-            # All pages of a LIST show the same moment, so one LIST of ours serves for all of them.
+            # All pages show the moment of the first. A LIST of ours after it serves for the whole LIST.
             if not watching and "continue" not in request.url.query:
                 relisted()
         return response
