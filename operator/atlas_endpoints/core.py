@@ -115,7 +115,11 @@ class Core:
         self._working = False
         workers, half = settings.concurrency, max(1, settings.concurrency // 2)
         self.queue: Queue[Work] = Queue(
-            clock, flow_limit=half, routine_limit=workers - workers // 4, waited=observer.waited
+            clock,
+            flow_limit=half,
+            routine_limit=_for_routine(workers),
+            routine_flow_limit=_for_routine(half),
+            waited=observer.waited,
         )
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         self.gateway = Gateway(
@@ -138,6 +142,7 @@ class Core:
             workers=settings.concurrency,
             random=random,
             retried=observer.retried,
+            waited_for=self._is_waited_for,
         )
         self.credentials = CredentialsResolver(
             secrets,
@@ -262,6 +267,10 @@ class Core:
         self.observer.reconciled(work.kind, following, self.clock.monotonic() - started)
         return following
 
+    def _is_waited_for(self, work: Work) -> bool:
+        body = None if isinstance(work, Scope) else self.kinds[work.kind].cache.get(work)
+        return body is not None and _is_unanswered(body)
+
     def _again(self, work: Work) -> None:
         served = self.kinds[work.kind]
         if isinstance(work, Scope):
@@ -350,7 +359,7 @@ class ServedKind:
         """Make a resource due."""
         body = self.cache.get(key)
         if body is not None:
-            self._queue.add(key, flow=self._flow(key, body))
+            self._queue.add(key, flow=self._flow(key, body), urgent=_is_unanswered(body))
 
     def schedule(self, scope: Scope, delay: float) -> None:
         """Make the resync of a scope due after some seconds."""
@@ -382,4 +391,14 @@ class ServedKind:
 
 def _is_waited_for(body: Body) -> bool:
     """Return whether somebody waits for a change; what is merely seen for the first time, as after a restart, can wait."""
-    return status_of(body).get("observedGeneration") != generation_of(body) or asks_for_something(body)
+    return _is_unanswered(body) or asks_for_something(body)
+
+
+def _is_unanswered(body: Body) -> bool:
+    """Return whether the status does not tell yet what has become of the spec."""
+    return status_of(body).get("observedGeneration") != generation_of(body)
+
+
+def _for_routine(workers: int) -> int:
+    """Return how many of these workers routine work may have."""
+    return workers - workers // 4

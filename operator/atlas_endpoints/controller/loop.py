@@ -24,6 +24,7 @@ class Loop(Generic[K]):
         workers: the most reconciles at once.
         random: for the jitter of the backoff.
         retried: called for each key that is requeued with backoff.
+        waited_for: returns whether somebody still waits for the result for a key, which is then requeued as urgent.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Loop(Generic[K]):
         workers: int,
         random: Random,
         retried: Callable[[], None] = lambda: None,
+        waited_for: Callable[[K], bool] = lambda _: False,
     ) -> None:
         self._queue = queue
         self._run = run
@@ -42,6 +44,7 @@ class Loop(Generic[K]):
         self._workers = workers
         self._random = random
         self._retried = retried
+        self._waited_for = waited_for
         self._failures: dict[K, int] = {}
         self._deduplicator: LogDeduplicator[K] = LogDeduplicator()
         self._waiting_for_recovery: set[K] = set()
@@ -85,7 +88,7 @@ class Loop(Generic[K]):
                 requeue = await self._reconcile(key)
             finally:
                 del self._started[key]
-            self._queue.done(key, delay=self._delay(key, requeue))
+            self._queue.done(key, delay=self._delay(key, requeue), urgent=self._waited_for(key))
             if key not in self._queue:  # it was forgotten while it ran
                 self._drop(key)
             # A reconcile that is answered from memory does not wait; thousands of them would hold up probes and the Lease.

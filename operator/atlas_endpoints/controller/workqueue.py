@@ -8,7 +8,7 @@ Each key is in a flow, and each flow has an owner. Four rules choose among the d
 - An owner, and a flow name that several owners have in common, has a limited number of workers. Owners below the limit take
   turns, and so do the flows of each, so that no owner crowds out the others.
 - Urgent keys come before routine ones.
-- Routine keys have a limited number of workers, so that an urgent key finds a free one.
+- Routine keys have a limited number of workers, in all and of each owner and flow name, so that an urgent key finds a free one.
 - One pick in ``ROUTINE_SHARE`` is of a routine key, among all picks and among those of each flow, so that urgent keys cannot
   starve them. (Without the latter, a flow that is full at each tenth pick would starve.)
 """
@@ -115,9 +115,10 @@ class _DueKeys(Generic[K]):
     _overtaken: Bookkeeping[Counter[Flow]]
     """Urgent keys that were picked in a row while a routine key of the flow was waiting."""
 
-    def __init__(self, limit: int, routine_limit: float) -> None:
+    def __init__(self, limit: int, routine_limit: float, routine_flow_limit: float) -> None:
         self._limit = limit
         self._routine_limit = routine_limit
+        self._routine_flow_limit = routine_flow_limit
         self._urgent: _RoundRobin[K] = _RoundRobin()
         self._routine: _RoundRobin[K] = _RoundRobin()
         self._places: dict[K, tuple[_RoundRobin[K], Flow]] = {}
@@ -159,31 +160,37 @@ class _DueKeys(Generic[K]):
         return key, flow
 
     def _pick(self, running: Iterable[_Run]) -> tuple[_RoundRobin[K], Flow] | None:
-        owners, names, routine_running = Counter[str](), Counter[str](), 0
-        for run in running:
-            owners[run.flow.owner] += 1
-            names[run.flow.name] += 1
-            routine_running += not run.urgent
-        full = self._full(owners), self._full(names)
-        urgent = self._urgent.first_flow(*full)
-        if routine_running >= self._routine_limit:
+        running = tuple(running)
+        routine_running = tuple(run for run in running if not run.urgent)
+        owners, names = _full(running, self._limit)
+        urgent = self._urgent.first_flow(owners, names)
+        if len(routine_running) >= self._routine_limit:
             return None if urgent is None else (self._urgent, urgent)
+        more_owners, more_names = _full(routine_running, self._routine_flow_limit)
+        owners, names = owners | more_owners, names | more_names
         if urgent is None or self._urgent_in_a_row >= ROUTINE_SHARE - 1:
-            routine = self._routine.first_flow(*full)
+            routine = self._routine.first_flow(owners, names)
             if routine is not None:
                 return self._routine, routine
         if urgent is None:
             return None
-        if self._overtaken[urgent] >= ROUTINE_SHARE - 1:
+        is_full = urgent.owner in owners or urgent.name in names
+        if self._overtaken[urgent] >= ROUTINE_SHARE - 1 and not is_full:
             return self._routine, urgent
         return self._urgent, urgent
-
-    def _full(self, running: Counter[str]) -> set[str]:
-        return {name for name, number in running.items() if number >= self._limit}
 
     def _drop_overtaken(self, flow: Flow) -> None:
         if flow not in self._routine:
             del self._overtaken[flow]
+
+
+def _full(running: Iterable[_Run], limit: float) -> tuple[set[str], set[str]]:
+    """Return the owners and the flow names that have as many of the running keys as they may."""
+    owners, names = Counter[str](), Counter[str]()
+    for run in running:
+        owners[run.flow.owner] += 1
+        names[run.flow.name] += 1
+    return {each for each in owners if owners[each] >= limit}, {each for each in names if names[each] >= limit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +208,7 @@ class Queue(Generic[K]):
     Args:
         flow_limit: the most running keys of one owner, or of one flow name.
         routine_limit: the most running routine keys.
+        routine_flow_limit: the most running routine keys of one owner, or of one flow name.
         waited: called for each key that is handed out.
     """
 
@@ -210,13 +218,19 @@ class Queue(Generic[K]):
     _alarm: Bookkeeping[asyncio.TimerHandle | None]
 
     def __init__(
-        self, clock: Clock, *, flow_limit: int, routine_limit: float = math.inf, waited: Waited | None = None
+        self,
+        clock: Clock,
+        *,
+        flow_limit: int,
+        routine_limit: float = math.inf,
+        routine_flow_limit: float = math.inf,
+        waited: Waited | None = None,
     ) -> None:
         self._clock = clock
         self._waited = waited
         self._waiting: dict[K, _Entry] = {}
         self._running: dict[K, _Run] = {}
-        self._due: _DueKeys[K] = _DueKeys(flow_limit, routine_limit)
+        self._due: _DueKeys[K] = _DueKeys(flow_limit, routine_limit, routine_flow_limit)
         self._times = []
         self._sequence = 0
         self._closed = False
@@ -277,8 +291,8 @@ class Queue(Generic[K]):
             await self._sleep()
         return None
 
-    def done(self, key: K, *, delay: float | None = None) -> None:
-        """Return a key from ``get``, so that it can be handed out again.
+    def done(self, key: K, *, delay: float | None = None, urgent: bool = False) -> None:
+        """Return a key from ``get``, so that it can be handed out again. One that goes on at once keeps its priority.
 
         ``delay`` is in seconds; with None, only requests since then requeue it. Raises ``KeyError`` if no worker has the key.
         """
@@ -287,7 +301,8 @@ class Queue(Generic[K]):
         if asked is not None:
             self._schedule(key)
         if delay is not None and not run.forgotten:
-            self.add(key, flow=asked.flow if asked else run.flow, delay=delay)
+            urgent = urgent or (run.urgent and delay == 0)
+            self.add(key, flow=asked.flow if asked else run.flow, delay=delay, urgent=urgent)
         self._wake_next()
 
     def close(self) -> None:

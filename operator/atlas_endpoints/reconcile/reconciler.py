@@ -338,7 +338,7 @@ class Reconciler:
             if outcome.unreported is None:
                 self._failing_since.pop(key, None)
             else:
-                self._failing_since.setdefault(key, now)
+                self._failing_since[key] = self._hidden_since(key, now)
         unknown_for = self._ports.atlas.unknown_for(scope, written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.

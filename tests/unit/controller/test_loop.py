@@ -32,7 +32,13 @@ class Work:
         self.queue: Queue[str] = Queue(clock, flow_limit=100)
         self.retries = 0
         self.loop: Loop[str] = Loop(
-            self.queue, self._run, clock=clock, workers=workers, random=random, retried=self._retried
+            self.queue,
+            self._run,
+            clock=clock,
+            workers=workers,
+            random=random,
+            retried=self._retried,
+            waited_for="edit".__eq__,
         )
         self.reconciles: dict[str, Callable[[], Awaitable[Requeue]]] = {}
         self.began: defaultdict[str, list[float]] = defaultdict(list)
@@ -112,6 +118,15 @@ class TestWhenAKeyComesBack:
             work.queue.add("a")
             await asyncio.sleep(1300)
             assert work.gaps("a") == gaps
+
+    async def test_a_key_that_somebody_waits_for_returns_before_routine_ones(self, clock: VirtualClock) -> None:
+        async with working(clock, workers=1) as work:
+            work.reconciles = {"edit": answers(RequeueAfter(5)), "slow": takes(6), "a": answers(NoRequeue())}
+            work.queue.add("edit")
+            work.queue.add("slow", delay=1)
+            work.queue.add("a", delay=2)
+            await asyncio.sleep(9)
+            assert work.ended == ["edit", "slow", "edit", "a"]
 
     async def test_the_backoff_of_many_keys_spreads_over_the_whole_interval(self, clock: VirtualClock) -> None:
         async with working(clock, random=Random(7), workers=20) as work:  # noqa: S311  # jitter

@@ -78,10 +78,18 @@ def routine_limit() -> int:
 
 
 @pytest.fixture
-def harness(flow_limit: int, routine_limit: int) -> Iterator[Harness]:
+def routine_flow_limit() -> int:
+    return 100
+
+
+@pytest.fixture
+def harness(flow_limit: int, routine_limit: int, routine_flow_limit: int) -> Iterator[Harness]:
     loop = VirtualTimeLoop()
     clock = CountingClock(loop)
-    harness = Harness(loop, clock, Queue(clock, flow_limit=flow_limit, routine_limit=routine_limit))
+    queue: Queue[str] = Queue(
+        clock, flow_limit=flow_limit, routine_limit=routine_limit, routine_flow_limit=routine_flow_limit
+    )
+    harness = Harness(loop, clock, queue)
     yield harness
     harness.queue.close()
     loop.run_for(0)
@@ -112,6 +120,33 @@ def test_routine_keys_leave_a_worker_for_an_urgent_one(harness: Harness) -> None
     harness.queue.done("a")
     harness.pass_time(0)
     assert waiting.result() == "c"
+
+
+@limited_to(2)
+@pytest.mark.parametrize("routine_flow_limit", [1])
+@pytest.mark.parametrize("other", [Flow("owner of a", "b"), Flow("owner of b", "a")], ids=["owner", "name"])
+def test_routine_keys_leave_a_worker_of_their_flow_for_an_urgent_one(harness: Harness, other: Flow) -> None:
+    for key, flow in (("a1", own("a")), ("a2", other), ("c", own("c"))):
+        harness.queue.add(key, flow=flow)
+    assert [harness.take(), harness.take()] == ["a1", "c"]
+    free = harness.worker()
+    assert not free.done()
+    harness.queue.add("urgent", flow=own("a"), urgent=True)
+    harness.pass_time(0)
+    assert free.result() == "urgent"
+
+
+@pytest.mark.parametrize("routine_limit", [1])
+@pytest.mark.parametrize(
+    ("delay", "waited_for"), [pytest.param(0, False, id="that goes on at once"), pytest.param(5, True, id="in a wait")]
+)
+def test_an_urgent_key_stays_so(harness: Harness, delay: float, waited_for: bool) -> None:
+    harness.queue.add("edit", urgent=True)
+    harness.queue.add("slow")
+    assert [harness.take(), harness.take()] == ["edit", "slow"]
+    harness.queue.done("edit", delay=delay, urgent=waited_for)
+    harness.pass_time(delay)
+    assert harness.take() == "edit"
 
 
 def test_it_reports_how_long_a_key_was_due() -> None:

@@ -45,10 +45,19 @@ class QueueMachine(RuleBasedStateMachine):
         """Of each flow, and of all under the name of ``all``."""
         self.routine_passed_over: Counter[Flow | str] = Counter()
 
-    @initialize(routine_limit=st.sampled_from([1, 2, WORKERS]))
-    def a_queue_is_made(self, routine_limit: int) -> None:
+    @initialize(
+        routine_limit=st.sampled_from([1, 2, WORKERS]),
+        routine_flow_limit=st.integers(min_value=1, max_value=LANE_LIMIT),
+    )
+    def a_queue_is_made(self, routine_limit: int, routine_flow_limit: int) -> None:
         self.routine_limit = routine_limit
-        self.queue: Queue[int] = Queue(VirtualClock(self.loop), flow_limit=LANE_LIMIT, routine_limit=routine_limit)
+        self.routine_flow_limit = routine_flow_limit
+        self.queue: Queue[int] = Queue(
+            VirtualClock(self.loop),
+            flow_limit=LANE_LIMIT,
+            routine_limit=routine_limit,
+            routine_flow_limit=routine_flow_limit,
+        )
 
     # What may happen.
 
@@ -76,13 +85,20 @@ class QueueMachine(RuleBasedStateMachine):
         self.settle()
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), delay=st.none() | delays, cancelled=st.sampled_from(["nobody", "before", "after"]))
-    def a_worker_gives_its_key_back(self, data: st.DataObject, delay: float | None, cancelled: str) -> None:
+    @rule(
+        data=st.data(),
+        delay=st.none() | delays,
+        urgent=st.booleans(),
+        cancelled=st.sampled_from(["nobody", "before", "after"]),
+    )
+    def a_worker_gives_its_key_back(
+        self, data: st.DataObject, delay: float | None, urgent: bool, cancelled: str
+    ) -> None:
         """At the same moment another one may be cancelled, who may have been woken or not."""
         key = data.draw(st.sampled_from(sorted(self.running)))
         if cancelled == "before":
             self.cancel_one()
-        self.done(key, delay)
+        self.done(key, delay, urgent=urgent)
         if cancelled == "after":
             self.cancel_one()
         self.settle()
@@ -157,12 +173,13 @@ class QueueMachine(RuleBasedStateMachine):
         for flow in self.routine_passed_over.keys() - routine - {"all"}:
             self.routine_passed_over[flow] = 0
 
-    def done(self, key: int, delay: float | None) -> None:
-        self.queue.done(key, delay=delay)
-        flow = self.running.pop(key).flow
+    def done(self, key: int, delay: float | None, *, urgent: bool = False) -> None:
+        self.queue.done(key, delay=delay, urgent=urgent)
+        ran = self.running.pop(key)
         if delay is not None and key not in self.forgotten:
             newer = self.asked.get(key)
-            self.model_add(key, newer.flow if newer else flow, delay, urgent=False)
+            urgent = urgent or (ran.urgent and delay == 0)
+            self.model_add(key, newer.flow if newer else ran.flow, delay, urgent=urgent)
         self.forgotten.discard(key)
 
     def cancel_one(self) -> None:
@@ -207,10 +224,18 @@ class QueueMachine(RuleBasedStateMachine):
         self.running[key] = asked
 
     def may_run(self, key: int) -> bool:
-        flow, held = self.asked[key].flow, [each.flow for each in self.running.values()]
-        shares = sum(each.owner == flow.owner for each in held), sum(each.name == flow.name for each in held)
-        has_room = self.asked[key].urgent or sum(not each.urgent for each in self.running.values()) < self.routine_limit
-        return key not in self.running and max(shares) < LANE_LIMIT and has_room
+        asked, held = self.asked[key], list(self.running.values())
+        routine = [each for each in held if not each.urgent]
+        has_room = asked.urgent or (
+            len(routine) < self.routine_limit and share(asked.flow, routine) < self.routine_flow_limit
+        )
+        return key not in self.running and share(asked.flow, held) < LANE_LIMIT and has_room
+
+
+def share(flow: Flow, among: list[Asked]) -> int:
+    """The larger share of the flow's owner and name."""
+    owners, names = Counter(each.flow.owner for each in among), Counter(each.flow.name for each in among)
+    return max(owners[flow.owner], names[flow.name])
 
 
 TestQueue = QueueMachine.TestCase
