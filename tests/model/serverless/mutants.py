@@ -101,11 +101,11 @@ def _keeps_the_old_backoff(right: Any, self: Any, key: Any, **kwargs: Any) -> No
 @plants(
     "an edit that arrives during a reconcile is lost", Invariant.AT_ONCE, model_of(REVERT, settled=1), Queue, "done"
 )
-def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, *, delay: Any = None) -> None:
+def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, *, delay: Any = None, urgent: bool = False) -> None:
     self.forget(key)
     right(self, key)
     if delay is not None:
-        self.add(key, delay=delay)
+        self.add(key, delay=delay, urgent=urgent)
 
 
 @plants(
