@@ -142,7 +142,7 @@ class Core:
             workers=settings.concurrency,
             random=random,
             retried=observer.retried,
-            waited_for=self._is_waited_for,
+            waited_for=self._is_unanswered,
         )
         self.credentials = CredentialsResolver(
             secrets,
@@ -267,7 +267,7 @@ class Core:
         self.observer.reconciled(work.kind, following, self.clock.monotonic() - started)
         return following
 
-    def _is_waited_for(self, work: Work) -> bool:
+    def _is_unanswered(self, work: Work) -> bool:
         body = None if isinstance(work, Scope) else self.kinds[work.kind].cache.get(work)
         return body is not None and _is_unanswered(body)
 

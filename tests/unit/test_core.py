@@ -159,3 +159,47 @@ async def test_slow_calls_of_another_namespace_do_not_delay_an_edit(core: Core, 
     assert KEY in {worker.result() for worker in workers if worker.done()}
     core.queue.close()
     await asyncio.gather(*workers)
+
+
+async def test_slow_routine_work_of_a_namespace_does_not_delay_its_own_edit(core: Core) -> None:
+    for number in range(100):
+        other = body(1, uid=f"{number}")
+        metadata = {**other["metadata"], "name": f"db-{number}"}
+        core.seen({**other, "metadata": metadata, "status": {"observedGeneration": 1}})
+    workers = [asyncio.create_task(core.queue.get()) for _ in range(OperatorSettings().concurrency)]
+    await asyncio.sleep(0)
+    core.seen(body(2))
+    await asyncio.wait(workers, timeout=0.1)
+    assert KEY in {worker.result() for worker in workers if worker.done()}
+    core.queue.close()
+    await asyncio.gather(*workers)
+
+
+class Waiting(NoObserver):
+    """Hears which priority each key had, until there were two."""
+
+    def __init__(self) -> None:
+        self.urgent: list[bool] = []
+        self.twice = asyncio.Event()
+
+    @override
+    def waited(self, seconds: float, *, urgent: bool) -> None:
+        self.urgent.append(urgent)
+        if len(self.urgent) > 1:
+            self.twice.set()
+
+
+async def test_an_edit_is_urgent_until_its_status_is_written(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def write(_body: Body, _status: Status) -> Body:
+        raise ClusterUnavailableError("away")
+
+    monkeypatch.setattr(cluster, "write", write)
+    waiting = Waiting()
+    core = core_of(cluster, observer=waiting)
+    core.seen(body(1))
+    working = asyncio.create_task(core.loop.work())
+    async with asyncio.timeout(60):
+        await waiting.twice.wait()
+    core.queue.close()
+    await working
+    assert waiting.urgent[:2] == [True, True]
