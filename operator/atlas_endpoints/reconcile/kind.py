@@ -9,7 +9,7 @@ again on fresher facts until ``observe``, which all kinds share, accepts them, a
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -43,6 +43,15 @@ POLL = RequeueAfter(POLL_FIRST)
 def pace(elapsed: timedelta) -> float:
     """Return the seconds until the next observation of a change that began ``elapsed`` ago."""
     return min(max(elapsed.total_seconds() / 4, POLL_FIRST), POLL_LAST)
+
+
+def backoff(since: datetime, now: datetime, interval: timedelta) -> float:
+    """Return the seconds until the next try of a write that has failed ``since`` then: refused, or of unknown outcome.
+
+    Tries follow 5, 10, 20, 40 seconds after the first one, and so on: each wait is as long as the failure has lasted, at most the
+    interval. So no count is kept, and a restart changes nothing. A time in the future counts as now.
+    """
+    return min(max((now - since).total_seconds(), POLL_FIRST), interval.total_seconds())
 
 
 Fields: TypeAlias = Mapping[str, str]
