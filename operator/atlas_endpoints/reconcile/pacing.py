@@ -52,7 +52,7 @@ class FailureCache:
         """The resources that wait for better credentials than these, and were not woken since their last reading."""
 
     def replay(self, key: Key, resolution: Resolution[Any], access: Access, attempt: Attempt) -> Outcome | None:
-        """Return the cached outcome if nothing that it depends on has changed; else None."""
+        """Return the cached outcome, which sends nothing, if nothing that it depends on has changed; else None."""
         cached = self._cached.get(key)
         if cached is None:
             return None
@@ -64,7 +64,7 @@ class FailureCache:
         if is_of_the_future or cached != _Cached.of(resolution, access, cached.outcome):
             return None
         self._await(key, cached)
-        return replace(cached.outcome, requeue=_requeue(cached.outcome, attempt))
+        return replace(cached.outcome, requeue=_requeue(cached.outcome, attempt), sent=None)
 
     def store(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
         """Replace what is cached, by the outcome of a reconcile if it is a failure that only another input can fix."""

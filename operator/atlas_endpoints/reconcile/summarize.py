@@ -353,7 +353,7 @@ def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[History
     newest = HistoryEntry(
         time=now, generation=outcome.generation, cause=sent.cause, fields=sent.fields, result=sent.result
     )
-    before = previous.history[0].model_copy(update={"time": now}) if previous.history else None
+    before = previous.history[0].model_copy(update={"time": newest.time}) if previous.history else None
     if newest == before and sent.result != APPLIED:
         return previous.history
     return (newest, *previous.history)[:HISTORY_LIMIT]

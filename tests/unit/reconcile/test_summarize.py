@@ -382,7 +382,7 @@ class TestHistory:
     def test_attempts_that_fail_alike_have_one_entry(self) -> None:
         attempt = failed(sent=sent("Unknown: AtlasUnavailable"))
         status = after(outcome(sent=sent()), attempt)
-        assert then(status, attempt, attempt) == status
+        assert then(status, attempt, attempt, now=LATER + timedelta(milliseconds=250)) == status
 
     @pytest.mark.parametrize(
         "other",
