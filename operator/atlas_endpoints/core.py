@@ -33,6 +33,7 @@ from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
+from atlas_endpoints.reconcile.ownership import index_of
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
@@ -107,6 +108,7 @@ class Core:
     ) -> None:
         self.settings = settings
         self.clock = clock
+        self.started = clock.monotonic()
         self.random = random
         self.observer = observer
         self.namespaces = namespaces
@@ -290,7 +292,7 @@ class ServedKind:
         settings = core.settings
         self.kind = kind
         self._queue, self._loop, self._observer = core.queue, core.loop, core.observer
-        self.cache = Cache(watched_annotations, kind.found_by)
+        self.cache = Cache(watched_annotations, partial(index_of, kind))
         self.resync = Resync(
             self.cache,
             core.gateway,
@@ -316,6 +318,7 @@ class ServedKind:
             record=core.observer.recorded,
             wake=self.wake,
             clock=core.clock,
+            started=core.started,
             writes=settings.writes,
             grace=settings.stall_grace,
             sync_interval=settings.sync_interval,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ class SimulatedAtlas:
         calls: the calls that arrived, such as ``POST endpoint``, and their answers.
         before: is told of each call that arrives, and may raise an error instead of it.
         after: is told of each call that was performed, and may raise an error instead of its answer.
+        takes: the seconds that a call takes.
         accepted: is told of each call that arrives, and may return an answer, so that the call is not performed.
     """
 
@@ -51,15 +53,22 @@ class SimulatedAtlas:
         }
         self.simulator = simulator.Simulator(seeds.read(seed), clock=clock, rng=Random(1))  # noqa: S311  # repeatable
         self.calls: list[str] = []
+        self.takes = 0.0
         self.before: Callable[[Request], None] = lambda _: None
         self.after: Callable[[Request], None] = lambda _: None
         self.accepted: Callable[[Request], Any | None] = lambda _: None
         self._token, self._token_from = "", float("-inf")
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
-        """Make a call."""
+        """Make a call, which arrives when half of its time is over."""
         del credentials
         self.calls.append(name_of(request))
+        await asyncio.sleep(self.takes / 2)
+        answer = self._answered(request)
+        await asyncio.sleep(self.takes / 2)
+        return answer
+
+    def _answered(self, request: Request) -> Answer:
         self.before(request)
         if (accepted := self.accepted(request)) is not None:
             return Answer(202, accepted, None)

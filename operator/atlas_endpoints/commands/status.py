@@ -17,6 +17,7 @@ from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleti
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.ownership import is_owner
 from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Status, StatusModel, find
 from atlas_endpoints.settings import StatusSettings
@@ -147,20 +148,21 @@ def _atlas(status: Status, now: datetime) -> Iterator[str]:
 
 
 def _users(kind: Kind[Any], body: Body, others: Collection[Body], *, sees_all: bool) -> Iterator[str]:
-    entry, mine = kind.entry_of(body), set(kind.found_by(body))
-    for shared in sorted(mine - {entry}):
-        users = sorted(
-            str(key_of(each)) for each in others if shared in kind.found_by(each) and key_of(each) != key_of(body)
-        )
-        if users:
-            yield f"Shares {shared} with: {', '.join(users)}"
-    if entry is None:
+    mine, project = kind.named_by(body), project_id_in(body)
+    beside = [each for each in others if project_id_in(each) == project and key_of(each) != key_of(body)]
+    users = sorted(str(key_of(each)) for each in beside if kind.named_by(each).shared == mine.shared)
+    if mine.shared is not None and users:
+        yield f"Shares {mine.shared} with: {', '.join(users)}"
+    if mine.endpoint is None:
         return
-    named = [each for each in others if kind.entry_of(each) == entry and key_of(each) != key_of(body)]
+    exclusive = (mine.exclusive or "").casefold()
+    named = [each for each in beside if (kind.named_by(each).exclusive or "").casefold() == exclusive]
     for each in (body, *sorted(named, key=key_of)):
         ready = find(kind.resource.status_in(each), "Ready")
         reason = "" if ready is None else f", {ready.reason}"
-        role = ", the owner" if is_owner(kind, each, entry) else ", not the owner" if named or not sees_all else ""
+        role = (
+            ", the owner" if is_owner(kind, each, mine.endpoint) else ", not the owner" if named or not sees_all else ""
+        )
         yield f"Endpoint named by: {key_of(each)}{role}{reason}"
     if not sees_all:
         yield "Endpoint named by: resources of other namespaces are not shown, because you may not list them."

@@ -202,7 +202,7 @@ class EndpointResource(Resource, frozen=True):
         return references_of(self.metadata.namespace, self.provider, self.spec)
 
     @override
-    def unconnected(self) -> Mapping[str, None]:
+    def unconnected(self) -> Mapping[str, str | None]:
         return {"cloud_provider_endpoint_id": None, "private_endpoint_ip_address": None}
 
     @override

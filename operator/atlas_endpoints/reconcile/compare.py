@@ -127,7 +127,7 @@ def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str],
     if not is_edit(difference, facts):
         if facts.resource.spec.drift_policy != "Correct":
             return Treatment.REPORT
-        if _is_contested(difference.field, facts) and not facts.forced:
+        if is_contested(difference.field, facts) and not facts.forced:
             return Treatment.CONTESTED
     return Treatment.SEND
 
@@ -167,7 +167,7 @@ def _is_refused(difference: Difference, facts: Facts[Any]) -> bool:
     return value is not None and facts.resource.same(difference.field, value, difference.desired)
 
 
-def _is_contested(name: str, facts: Facts[Any]) -> bool:
+def is_contested(name: str, facts: Facts[Any]) -> bool:
     """Return whether somebody keeps changing a field back, and the pause is not over.
 
     Corrections in a row start a contest; it goes on as long as each hourly correction is followed by another one.

@@ -1,36 +1,45 @@
 """One step of a reconcile: observe, decide, check what may be written, and make at most one write."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.controller.cache import key_of
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.compare import compare
-from atlas_endpoints.reconcile.creation import Intents
+from atlas_endpoints.reconcile.creation import Intents, Turns
 from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts, Gatherer
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Done, State, Write, WriteOutcome
-from atlas_endpoints.reconcile.observe import observe
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Done, State, Write, WriteOutcome, backoff
+from atlas_endpoints.reconcile.observe import observe, read_entry
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.reasons import FAILURES, Reason
+from atlas_endpoints.reconcile.protection import Protection
+from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Creation, find
 
 logger = logging.getLogger(__name__)
 
+BUSY_REQUEUE = 1.0
+"""Seconds until a write is tried that waits for another one to the same entry."""
+
 
 class Converger:
     """Bring an entry closer to what its resource wants, by one step."""
 
-    def __init__(self, gatherer: Gatherer) -> None:
+    def __init__(self, gatherer: Gatherer, protection: Protection) -> None:
         self._gatherer = gatherer
         self._kind = gatherer.kind
         self._ports = gatherer.ports
+        self._protection = protection
+        self._reading: set[tuple[Hashable, str]] = set()
+        """The entries that a write in progress was read for."""
+        self._turns = Turns(self._ports.clock.monotonic)
         self.changes = ChangeEvents(self._ports.record)
         self.intents = Intents(self._ports.clock.now)
 
@@ -59,6 +68,10 @@ class Converger:
                 return self._reserve_own(facts, resource.entry_release)
             return summarize.of_contention(self._kind, facts, decision, claim)
         write = decision.write
+        if write is not None and (wait := _only_looks_for(facts, write)) > 0:
+            return self._as_before(
+                facts, write, replace(decision, state=replace(decision.state, requeue=RequeueAfter(wait)), write=None)
+            )
         if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
             return await self._without_write(facts, decision)
         if write.surplus is not None:
@@ -69,7 +82,7 @@ class Converger:
                 state = summarize.correction_delayed(decision, wait)
                 return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
         if write.creates is not None:
-            return await self._create(facts, decision, write, write.creates, armed=armed_for is not None)
+            return await self._create(facts, write, write.creates, armed=armed_for is not None)
         return await self._send(facts, decision, write)
 
     def failed(
@@ -129,30 +142,26 @@ class Converger:
         self._ports.record(resource.named, events.discarded(write))
         return summarize.of_decision(self._kind, facts, decision)
 
-    async def _create(
-        self, facts: Facts[Any], decision: Decision, write: Write, creates: Creates, *, armed: bool
-    ) -> Outcome:
+    async def _create(self, facts: Facts[Any], write: Write, creates: Creates, *, armed: bool) -> Outcome:
         """Take one step towards exactly one creation."""
         resource = facts.resource
         if not armed:
-            if (left := creation.may_arrive_for(facts.previous.creation, facts.now)) > 0:
-                state = State(creates.reason, creates.searched, RequeueAfter(min(POLL_FIRST, left)))
-                return summarize.of_decision(self._kind, facts, Decision(state))
+            creation_ = facts.previous.creation
+            if creation_ is not None and (left := creation.may_arrive_for(creation_, facts.now)) > 0:
+                wait = min(left, backoff(creation_.requested_at, facts.now, facts.interval))
+                return self._without_creation(facts, write, creates.searched, wait)
             self._settle(facts)
-            return self._intend(facts, decision, creates, creates.attempt)
+            if (wait := self._turns.wait(facts.scope, creates.name, resource.key)) > 0 and not facts.forced:
+                message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
+                return self._without_creation(facts, write, message, wait)
+            return self._intend(facts, write, creates, creates.attempt)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
-        name = self.intents.name(resource.key)
-        if name not in {None, creates.name}:  # the spec names another one since
-            self.intents.take(resource.key)
-            own = {**decision.own, **self._kind.not_created(facts, name or "")}
-            state = replace(decision.state, requeue=RequeueAfter(0.0))
-            return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None, own=own))
         intent = self.intents.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         if self._ports.clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
-            return self._intend(facts, decision, creates, intent.attempt)
+            return self._intend(facts, write, creates, intent.attempt)
         facts = replace(facts, unsent=False)
         try:
             entry, answer = await self._write(facts, write)
@@ -160,48 +169,87 @@ class Converger:
             if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
                 self.intents.arm(resource.key, intent, creates.name)  # nothing was sent, so nothing has to be searched
                 return outcome
-            if error.unknown_outcome:
-                facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
-                intent = Creation(requested_at=self._ports.clock.now(), attempt=intent.attempt)
-                return self.failed(facts, error, own=self._kind.intended(facts, creates, intent))
-            facts = facts.after(Done(write, WriteOutcome.REFUSED, error=error))
-            if self._kind.is_outdated(error):
-                self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
-                state = State(creates.reason, creates.searched, RequeueAfter(POLL_FIRST))
-                return summarize.of_decision(
-                    self._kind, facts, Decision(state, own=self._kind.not_created(facts, creates.name))
-                )
-            outcome = self.failed(facts, error, own=self._kind.not_created(facts, creates.name))
-            return _naming_call(outcome, creates) if isinstance(error, UpdateRejectedError) else outcome
+            return await self._not_created(facts, write, creates, error, intent.attempt)
+        self._turns.created(facts.scope, creates.name)
+        for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
+            self._ports.wake(key_of(body))  # they wait for the same thing
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             self._ports.record(resource.named, events.created_too_late(self._kind.called(entry)))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
-    def _intend(self, facts: Facts[Any], decision: Decision, creates: Creates, attempt: int) -> Outcome:
+    async def _not_created(
+        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, attempt: int
+    ) -> Outcome:
+        """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
+        if error.unknown_outcome:
+            facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
+            intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
+            outcome = self.failed(facts, error, own=self._kind.intended(facts, creates, intent))
+        else:
+            own = self._kind.not_created(facts, creates.name)
+            facts = facts.after(Done(write, WriteOutcome.REFUSED, error=error))
+            if self._kind.is_outdated(error):
+                outcome = await self._contradicted(facts, write, error, own)
+            else:
+                outcome = self.failed(facts, error, own=own)
+                outcome = _naming_call(outcome, creates.planned) if isinstance(error, UpdateRejectedError) else outcome
+        if outcome.failure is None:  # it is there
+            self._turns.created(facts.scope, creates.name)
+            return outcome
+        now = self._ports.clock.now()
+        wait = self._turns.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)
+        return outcome if isinstance(outcome.requeue, NoRequeue) else replace(outcome, requeue=RequeueAfter(wait))
+
+    def _without_creation(self, facts: Facts[Any], write: Write, message: str, wait: float) -> Outcome:
+        """Return the outcome of a resource that creates nothing now; a failure of the same call stays in the status."""
+        reason = Reason.PENDING if write.creates is None else write.creates.reason
+        return self._as_before(facts, write, Decision(State(reason, message, RequeueAfter(wait))))
+
+    def _as_before(self, facts: Facts[Any], write: Write, decision: Decision) -> Outcome:
+        """Return the outcome of a step towards a write; if that has failed before, the status keeps showing the failure."""
+        outcome = summarize.of_decision(self._kind, facts, decision)
+        last, ready = facts.previous.last_error, find(facts.previous, "Ready")
+        is_retry = last is not None and last.operation == write.request.operation and facts.attempt.is_observed
+        # Another version of the operator may have written a reason that this one does not know.
+        if not is_retry or ready is None or ready.reason not in set(Reason):
+            return outcome
+        state = State(Reason(ready.reason), ready.message, decision.state.requeue)
+        return replace(outcome, state=state, credentials=None, failure=last)
+
+    async def _contradicted(
+        self, facts: Facts[Any], write: Write, error: AtlasError, own: Mapping[str, Any]
+    ) -> Outcome:
+        """Observe anew after a refusal that only an outdated observation explains; report it if the new one says the same.
+
+        Args:
+            own: what the kind's own status records of the refusal.
+
+        Raises:
+            AtlasError: the observation failed, or the entry is proved absent.
+        """
+        status = facts.previous.model_copy(update=dict(own))
+        resource = facts.resource.model_copy(update={"status": status})
+        fresh = replace(facts, resource=resource, view=self._ports.atlas.view(facts.scope), done=None)
+        fresh, decision = await observe(self._ports.atlas, fresh, self._kind.decide, max_age=0.0)
+        if decision.write is None or decision.write.request != write.request:
+            state = replace(decision.state, requeue=RequeueAfter(0.0))
+            decision = replace(decision, state=state, write=None, own={**own, **decision.own})
+            return summarize.of_decision(self._kind, fresh, decision)
+        outcome = failures.of_contradiction(error, facts.attempt, facts.interval)
+        return summarize.of_error(self._kind, facts, outcome, own=own)
+
+    def _intend(self, facts: Facts[Any], write: Write, creates: Creates, attempt: int) -> Outcome:
         """Record in the status that an entry is about to be created.
 
         A refused earlier attempt stays in the status until another attempt succeeds: a retry is no news.
         """
         intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
         self.intents.arm(facts.resource.key, intent, creates.name)
-        own, previous = self._kind.intended(facts, creates, intent), facts.previous
-        ready, last = find(previous, "Ready"), previous.last_error
-        operation = decision.write.request.operation if decision.write is not None else None
+        self._turns.begin(facts.scope, creates.name, facts.resource.key)
+        own = self._kind.intended(facts, creates, intent)
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
-        intended = replace(decision, state=state, write=None, own=own)
-        outcome = summarize.of_decision(self._kind, facts, intended)
-        is_retry = last is not None and last.operation == operation
-        # Another version of the operator may have written a reason that this one does not know.
-        if (
-            ready is not None
-            and is_retry
-            and ready.observed_generation == facts.generation
-            and ready.reason in FAILURES
-        ):
-            state = State(Reason(ready.reason), ready.message, RequeueAfter(0.0))
-            outcome = replace(outcome, state=state, credentials=None, failure=last)
-        return replace(outcome, creates=True)
+        return replace(self._as_before(facts, write, Decision(state, own=own)), creates=True)
 
     def _armed_for(self, facts: Facts[Any]) -> float | None:
         """Return how many seconds ago this process announced an unused intent that has reached the API server, or None."""
@@ -220,53 +268,102 @@ class Converger:
         return summarize.of_decision(self._kind, facts, Decision(state, own=own))
 
     async def _send(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
+        """Make a write, and return what its answer means; read before what it rests on.
+
+        Raises:
+            AtlasError: an observation failed.
+            ClusterUnavailableError: another resource, which may protect what is deleted, could not be read.
+        """
+        resource = facts.resource
+        self._ports.limiter.release(resource.key)
+        if not self._ports.resources.holds(resource.key, resource.metadata.uid):
+            # The resource was deleted, or its labels changed, during the observation.
+            return status_unchanged(facts.generation, NoRequeue())
+        if write.deletes is not None:
+            project_id = facts.scope.project_id
+            if (wait := self._protection.wait(resource, write.deletes, project_id)) > 0:
+                return status_unchanged(facts.generation, RequeueAfter(min(wait, POLL_FIRST)))
+            if await self._protection.protector(resource, write.deletes, project_id) is not None:
+                return summarize.of_decision(self._kind, facts, replace(decision, write=None))
+        if write.reads is None:
+            return await self._send_now(facts, decision, write)
+        turn = (facts.scope.place, write.reads)
+        if turn in self._reading:
+            return status_unchanged(facts.generation, RequeueAfter(BUSY_REQUEUE))
+        self._reading.add(turn)
+        try:
+            facts = replace(facts, view=await read_entry(self._ports.atlas, facts, write.reads))
+            decision = self._kind.decide(facts)
+            if decision.write is None:
+                return summarize.of_decision(self._kind, facts, decision)
+            if decision.write.request.operation != write.request.operation:
+                return status_unchanged(facts.generation, RequeueAfter(0.0))
+            return await self._send_now(facts, decision, decision.write)
+        finally:
+            self._reading.discard(turn)
+
+    async def _send_now(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
         """Make a write, and return what its answer means.
 
         Raises:
             AtlasError: observing the entry again, which the answer made necessary, failed.
         """
         resource, before = facts.resource, decision.seen
-        self._ports.limiter.release(resource.key)
-        if not self._ports.resources.holds(resource.key, resource.metadata.uid):
-            # The resource was deleted, or its labels changed, during the observation.
-            return status_unchanged(facts.generation, NoRequeue())
         self.changes.before(facts, write, before)
         shown = {} if before is None else resource.shown(before)
         done = Done(write, WriteOutcome.CONFIRMED, before=shown)
         try:
             entry, answer = await self._write(facts, write)
         except EndpointAbsentError as error:
-            if write.request.method == "DELETE":
-                return status_unchanged(facts.generation, RequeueAfter(POLL_FIRST))
-            seen = await self._observe_now(facts)
-            return self.failed(facts, failures.contradicting(error), seen=seen)
-        except UpdateRejectedError as error:
-            # The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported.
-            # A refusal that the status already reports needs no observation.
-            if write.tolerates_refusal:
-                facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error))
-                return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
-            if self._kind.is_outdated(error) and write.request.method != "DELETE":
-                self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
-                return status_unchanged(facts.generation, RequeueAfter(POLL_FIRST))
-            if not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
-                seen = await self._observe_now(facts)
-                if _basis(resource, seen) != _basis(resource, before):
-                    return status_unchanged(facts.generation, RequeueAfter(0.0))
-            refused = failures.refused_fields(error, tuple(write.fields), resource.connection)
-            facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
-            outcome = self.failed(facts, error, seen=before)
-            return outcome if set(refused) == set(write.fields) else replace(outcome, requeue=RequeueAfter(0.0))
+            if write.request.method != "DELETE":
+                return await self._failed_write(facts, done, before, error)
+            entry, answer = write.touches[0], None  # a GET will show what is there
         except AtlasError as error:
-            if error.unknown_outcome:
-                facts = facts.after(replace(done, outcome=WriteOutcome.UNKNOWN, error=error))
-                own = self._kind.decide(facts).own if write.tolerates_refusal else None
-                return self.failed(facts, error, own=own)
-            return self.failed(facts, error, seen=before)
+            return await self._failed_write(facts, done, before, error)
         self._settle(facts)
-        self.changes.after(facts, write, before, answer)
+        if before is not None:
+            self.changes.after(facts, write, before, answer)
         facts = facts.after(replace(done, answer=answer), entry=entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
+
+    async def _failed_write(self, facts: Facts[Any], done: Done, before: Any, error: AtlasError) -> Outcome:
+        """Return what a failed write means; ``before`` is the entry before it.
+
+        Raises:
+            AtlasError: observing the entry again, which the answer made necessary, failed.
+        """
+        write = done.write
+        if error.unknown_outcome:
+            facts = facts.after(replace(done, outcome=WriteOutcome.UNKNOWN, error=error))
+            own = self._kind.decide(facts).own if write.tolerates_refusal else None
+            return self.failed(facts, error, own=own)
+        refused = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error))
+        if write.tolerates_refusal and isinstance(error, UpdateRejectedError):
+            return summarize.of_decision(self._kind, refused, self._kind.decide(refused))
+        if self._kind.is_outdated(error):
+            return await self._contradicted(refused, write, error, {})
+        if isinstance(error, EndpointAbsentError):
+            return self.failed(facts, failures.contradicting(error), seen=await self._observe_now(facts))
+        if isinstance(error, UpdateRejectedError):
+            return await self._rejected(facts, done, before, error)
+        was_sent = before is None and error.http_status is not None
+        return self.failed(refused if was_sent else facts, error, seen=before)
+
+    async def _rejected(self, facts: Facts[Any], done: Done, before: Any, error: UpdateRejectedError) -> Outcome:
+        """Return what a rejected write means, as for :meth:`_failed_write`.
+
+        The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported. A refusal
+        that the status already reports needs no observation.
+        """
+        resource, fields = facts.resource, tuple(done.write.fields)
+        if before is not None and not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
+            seen = await self._observe_now(facts)
+            if _basis(resource, seen) != _basis(resource, before):
+                return status_unchanged(facts.generation, RequeueAfter(0.0))
+        refused = failures.refused_fields(error, fields, resource.connection)
+        facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
+        outcome = _naming_call(self.failed(facts, error, seen=before), done.write.planned)
+        return outcome if set(refused) == set(fields) else replace(outcome, requeue=RequeueAfter(0.0))
 
     async def _observe_now(self, facts: Facts[Any]) -> Any:
         """Return the entry as it is now, without the cache.
@@ -291,11 +388,23 @@ class Converger:
         self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
 
 
-def _naming_call(outcome: Outcome, creates: Creates) -> Outcome:
+def _only_looks_for(facts: Facts[Any], write: Write) -> float:
+    """Return the seconds until the next observation, if a refusal of a write contradicted what Atlas showed a moment ago; else 0.
+
+    Atlas may show late what explains the refusal.
+    """
+    last, ready = facts.previous.last_error, find(facts.previous, "Ready")
+    if facts.forced or last is None or ready is None or not facts.attempt.is_reported(Reason.PENDING):
+        return 0.0
+    is_recent = last.operation == write.request.operation and facts.now - last.since < facts.grace
+    return backoff(last.since, facts.now, facts.interval) if is_recent else 0.0
+
+
+def _naming_call(outcome: Outcome, planned: str) -> Outcome:
     """Add which call was refused to the message."""
-    if outcome.state is None:
+    if outcome.state is None or not planned:
         return outcome
-    message = f"{outcome.state.message} The refused call {creates.planned}."
+    message = f"{outcome.state.message} The refused call {planned}."
     return replace(outcome, state=replace(outcome.state, message=message))
 
 

@@ -5,11 +5,14 @@ before the POST. A process that finds an intent of another process (after a cras
 searches for the name as long as the POST may still be applied, before it creates an entry.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
+from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.reconcile.kind import backoff
 from atlas_endpoints.reconcile.status import Creation
 
 CALL = 15.0
@@ -25,6 +28,60 @@ ARRIVES = RECENT.total_seconds() + CALL + UNKNOWN_FOR
 def may_arrive_for(creation: Creation | None, now: datetime) -> float:
     """Return for how many more seconds an entry may appear that was requested."""
     return 0.0 if creation is None else max(0.0, (creation.requested_at - now).total_seconds() + ARRIVES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A creation that failed ``since`` then, in wall-clock time; the next one begins at ``until``, in monotonic seconds."""
+
+    since: datetime
+    until: float
+
+
+class Turns:
+    """One creation at a time for one thing in Atlas, and a wait that doubles after one that failed.
+
+    All resources that wait for the thing with the same credentials share the wait.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._running: dict[tuple[Hashable, str], tuple[Key, float]] = {}
+        self._failed: dict[tuple[Scope, str], _Failed] = {}
+
+    def wait(self, scope: Scope, name: str, key: Key) -> float:
+        """Return for how many more seconds a creation may not begin; 0: it may."""
+        now = self._monotonic()
+        holder, until = self._running.get((scope.place, name), (key, now))
+        failed = self._failed.get((scope, name))
+        return max(0.0, 0.0 if holder == key else until - now, 0.0 if failed is None else failed.until - now)
+
+    def begin(self, scope: Scope, name: str, key: Key) -> None:
+        """Record that a resource creates the thing now; its turn ends with the call, at the latest when no call is made any more."""
+        now = self._monotonic()
+        self._running = {name: each for name, each in self._running.items() if each[1] > now}
+        self._running[scope.place, name] = key, now + RECENT.total_seconds() + CALL
+
+    def created(self, scope: Scope, name: str) -> None:
+        """Record that the thing was created."""
+        self._running.pop((scope.place, name), None)
+        self._failed.pop((scope, name), None)
+
+    def failed(self, scope: Scope, name: str, since: datetime, now: datetime, interval: timedelta) -> float:
+        """Record that a creation failed, and return the seconds until the next one.
+
+        Args:
+            since: when creations began to fail, as far as the caller knows.
+            now: wall-clock time, UTC.
+        """
+        self._running.pop((scope.place, name), None)
+        known, moment = self._failed.get((scope, name)), self._monotonic()
+        since = since if known is None else min(since, known.since)
+        wait = backoff(since, now, interval)
+        too_old = moment - interval.total_seconds()
+        self._failed = {name: each for name, each in self._failed.items() if each.until > too_old}
+        self._failed[scope, name] = _Failed(since, moment + wait)
+        return wait
 
 
 class Intents:

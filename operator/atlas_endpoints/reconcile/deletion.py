@@ -12,7 +12,7 @@ from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Update
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import UnreadableError
-from atlas_endpoints.controller.cache import Body, Key, finalizers_of, is_deleting, key_of, uid_of
+from atlas_endpoints.controller.cache import Body, Key, finalizers_of
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
@@ -24,11 +24,11 @@ from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQU
 from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, State, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
-from atlas_endpoints.reconcile.ownership import PROOF_WAIT, Owner
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
+from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
-from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, deletion_policy_in
+from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing, deletion_policy_in
 from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError
 from atlas_endpoints.reconcile.status import LastError
 
@@ -72,8 +72,9 @@ class _Refused:
 class Finisher:
     """Finalize deleted resources, and protect live ones with a finalizer."""
 
-    def __init__(self, gatherer: Gatherer, force_sync: ForceSync) -> None:
+    def __init__(self, gatherer: Gatherer, protection: Protection, force_sync: ForceSync) -> None:
         self._gatherer = gatherer
+        self._protection = protection
         self._kind = gatherer.kind
         self._ports = gatherer.ports
         self._force_sync = force_sync
@@ -161,8 +162,7 @@ class Finisher:
         key, generation, now = resource.key, attempt.generation, attempt.now
         request = resource.metadata.reconcile_request
         try:
-            entry = None if resource.further_entries else resource.entry
-            if entry is not None and (found := await self._needed(resource, entry, now)):
+            if resource.thing is not None and (found := await self._kept(resource, resource.thing, None)):
                 return found
             if wait and attempt.is_observed:
                 return status_unchanged(generation, RequeueAfter(wait))
@@ -208,10 +208,12 @@ class Finisher:
         facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=max_age)
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
-        # Another resource that needs the entry, or the resource itself, may have changed during the observation.
-        if (found := await self._needed(resource, write.touches[0], facts.now)) is not None:
-            is_released = found.metadata is not None and write.touches[0] in resource.further_entries
-            return status_unchanged(facts.generation, RequeueAfter(0.0)) if is_released else found
+        if (deletes := write.deletes) is not None:
+            if (wait := self._protection.wait(resource, deletes, facts.scope.project_id)) > 0:
+                return self._unprotected_in(facts, decision, wait)
+            # Another resource that needs it may have come during the observation.
+            if (found := await self._kept(resource, deletes, facts.scope.project_id)) is not None:
+                return found if deletes == resource.thing else status_unchanged(facts.generation, RequeueAfter(0.0))
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         try:
@@ -235,6 +237,8 @@ class Finisher:
         """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
         resource, state, generation, status = facts.resource, decision.state, facts.generation, facts.previous
         if decision.nothing_left:
+            if (waiting := self._not_taken_over(resource)) is not None:
+                return waiting
             if decision.stays is not None:
                 stays = new_event(EventReason.ENDPOINT_RETAINED, decision.stays, action="Delete")
                 self._ports.record(resource.named, stays)
@@ -264,33 +268,43 @@ class Finisher:
                 raise
             return resource.known_project_id
 
-    async def _needed(self, resource: Resource, entry: str, now: datetime) -> Outcome | None:
-        """Return the outcome if another resource needs the entry, or may need it; else None.
+    def _unprotected_in(self, facts: Facts[Any], decision: Decision, wait: float) -> Outcome:
+        """Return that the deletion waits until it is known whether others protect what is deleted."""
+        message = "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
+        state = State(Reason.DELETING, message, RequeueAfter(min(wait, POLL_FIRST)))
+        return self._waiting(facts, replace(decision, state=state))
+
+    async def _kept(self, resource: Resource, thing: Thing, project_id: str | None) -> Outcome | None:
+        """Return the outcome if another resource protects a thing from deletion; else None.
 
         Raises:
             ClusterUnavailableError: the other resource could not be read.
         """
-        gone: set[str] = set()
-        while True:
-            # Read anew after each wait: other resources may have come meanwhile.
-            others = [each for each in self._ports.resources.found_by(entry) if uid_of(each) not in gone]
-            claim = ownership.needed_by(self._kind, resource, entry, others, now)
-            if not isinstance(claim, Owner) or await self._is_there(claim.key):
-                break
-            gone |= {uid_of(each) for each in others if key_of(each) == claim.key}
-        if isinstance(claim, Owner):
-            owner = claim.named_for(resource.metadata.namespace)
-            event = handed_over(resource, self._kind.called(entry), owner)
-            return self._release(resource.named, resource.generation, event)
-        if claim is None:
+        project_id = project_id or resource.known_project_id
+        owner = await self._protection.protector(resource, thing, project_id)
+        if owner is None:
             return None
-        state = waiting_for_proof()
-        return Outcome(requeue=state.requeue, generation=resource.generation, state=state)
+        if (waiting := self._not_taken_over(resource)) is not None:
+            return waiting
+        event = handed_over(resource, thing.called, owner.named_for(resource.metadata.namespace))
+        return self._release(resource.named, resource.generation, event)
 
-    async def _is_there(self, key: Key) -> bool:
-        """Return whether a resource that is to inherit an entry still lives; a delete event may have been lost."""
-        body = await self._ports.read(key)
-        return body is not None and not is_deleting(body)
+    def _not_taken_over(self, resource: Resource) -> Outcome | None:
+        """Return that a resource waits until those who share something with it record what its status knows of it; else None."""
+        thing, now = resource.shares, self._ports.clock.now()
+        if thing is None:
+            return None
+        others = self._gatherer.naming(resource, thing.key, resource.known_project_id)
+        users = ownership.protectors(self._kind, resource, thing, others)
+        deleted_at = min(resource.metadata.deletion_timestamp or now, now)
+        left = (deleted_at + self._ports.grace - now).total_seconds()
+        if left <= 0 or all(self._kind.took_over(resource.status, body) for body in users):
+            return None
+        message = (
+            f"{thing.called} is shared. The operator waits until the statuses of the others record who created it."
+        )
+        state = State(Reason.DELETING, message, RequeueAfter(min(left, POLL_FIRST)))
+        return Outcome(requeue=state.requeue, generation=resource.generation, state=state)
 
     def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
         """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
@@ -390,17 +404,6 @@ def orphaned(things: Sequence[str], error: AtlasError) -> Event | None:
     were = "were" if len(things) > 1 else "was"
     note = f"{what} {were} not deleted and cannot be deleted: {error.explanation.worded(ORPHANED)}"
     return new_event(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
-
-
-def waiting_for_proof() -> State:
-    """Return the state while a resource of another namespace may still prove that its credentials reach the entry."""
-    minutes = int(PROOF_WAIT.total_seconds() // 60)
-    message = (
-        f"The operator deletes the endpoint at the latest {minutes} minutes after this resource was deleted: a resource of another"
-        " namespace names the same endpoint, and it is not known yet whether its credentials can read it. If they can, the"
-        " endpoint stays in Atlas, and this resource is removed."
-    )
-    return State(Reason.DELETING, with_remedies(message), RequeueAfter(POLL_FIRST))
 
 
 def blocked(

@@ -70,7 +70,8 @@ def new_event(reason: EventReason, message: str, *, action: str = RECONCILE) -> 
 
 def discarded(write: Write) -> Event:
     """Return the Event of a surplus entry that was deleted."""
-    note = f"The operator deletes endpoint {write.surplus}: {write.because}."
+    why = "a late call reserved it for this resource, which already had another endpoint"
+    note = f"The operator deletes endpoint {write.surplus}: {why}."
     return new_event(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 
@@ -184,10 +185,7 @@ class ChangeEvents:
     def before(self, facts: Facts[Any], write: Write, seen: object) -> None:
         """Record what is about to be sent at a first contact, unless it was recorded before."""
         resource = facts.resource
-        if write.announced is not None and not _was_tried(facts, write):
-            action = _action(write.request.operation)
-            self._record(resource.named, new_event(EventReason.ENDPOINT_REPLACING, write.announced, action=action))
-        if not write.fields:
+        if not write.fields or seen is None:
             return
         known = self._recorded.pop(resource.key, None)
         # An entry that was created for the resource never had values of somebody else.

@@ -10,12 +10,13 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.kind import Done, Fields, Kind, WriteOutcome
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import Problem
-from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.spec import ManagementPolicy
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, Resolved, Status, find, has_reason
 
@@ -100,12 +101,13 @@ class Facts(Generic[R]):
     Attributes:
         resource: with references replaced by their values, and the status before the reconcile.
         policy: ``Plan`` also if the operator may not write.
-        is_claimed_by_other: returns whether another resource owns an entry; valid only during the decision.
-        sharers: returns the other live resources that share an entry; valid only during the decision.
+        is_claimed_by_other: returns whether another resource names an endpoint; valid only during the decision.
+        protectors, sharers: see ``ownership``; valid only during the decision.
         problem: with a reference of the connection, which is then not managed.
         project_finding: on a reference to the project that is not resolved, if the entry's project is known all the same.
         uncertain: whether a write of unknown outcome may still be applied.
         forced: whether a force-sync request is open.
+        arrives_for: seconds for which a call of an earlier process may still arrive at Atlas.
         held_for: seconds for which calls have failed or been held, while the status has not shown it.
         unsent: whether this process has recorded the creation in the status, and has not sent its call yet.
     """
@@ -119,12 +121,14 @@ class Facts(Generic[R]):
     scope: Scope
     view: View[Any]
     is_claimed_by_other: Callable[[str], bool]
-    sharers: Callable[[str], Sequence[Body]]
+    protectors: Callable[[Thing], Sequence[Body]]
+    sharers: Callable[[Thing], Sequence[Body]]
     resolved: Resolved
     problem: Problem | None = None
     project_finding: Finding | None = None
     uncertain: bool
     forced: bool
+    arrives_for: float = 0.0
     held_for: float = 0.0
     unsent: bool = False
     baseline: Baseline
@@ -278,7 +282,7 @@ class Gatherer:
     ) -> Facts[Any]:
         """Return what is known of a resource."""
         spec, namespace = resource.spec, resource.metadata.namespace
-        kind, ports, found_by = self.kind, self.ports, self.ports.resources.found_by
+        kind, ports = self.kind, self.ports
         return Facts(
             resource=resource,
             now=now,
@@ -288,13 +292,22 @@ class Gatherer:
             grace=ports.grace,
             scope=scope,
             view=ports.atlas.view(scope),
-            is_claimed_by_other=lambda entry: ownership.is_claimed_by_other(kind, entry, found_by(entry), namespace),
-            sharers=lambda entry: ownership.sharers(kind, resource, entry, found_by(entry)),
+            is_claimed_by_other=lambda id_: any(
+                ownership.counts(kind, body, id_, namespace)
+                for body in self.naming(resource, f"/{id_}", scope.project_id)
+            ),
+            protectors=lambda thing: ownership.protectors(
+                kind, resource, thing, self.naming(resource, thing.key, scope.project_id)
+            ),
+            sharers=lambda thing: ownership.sharers(
+                kind, resource, thing, self.naming(resource, thing.key, scope.project_id)
+            ),
             resolved=resolved,
             problem=problem,
             project_finding=project_finding,
             uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
             forced=is_forced(resource),
+            arrives_for=max(0.0, ports.started + ARRIVES - ports.clock.monotonic()),
             baseline=Baseline.of(resource),
         )
 
@@ -302,9 +315,15 @@ class Gatherer:
         """Return the interval between resyncs of a resource."""
         return resource.spec.sync_interval or self.ports.sync_interval
 
+    def naming(self, resource: Resource, key: str, project_id: str | None) -> Sequence[Body]:
+        """Return the resources that name what has this key, with or without the resource itself."""
+        found_by, namespace = self.ports.resources.found_by, resource.metadata.namespace
+        return ownership.naming(found_by, key, project_id=project_id, namespace=namespace)
+
     def claim(self, facts: Facts[Any]) -> Claim:
         """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody."""
-        entry = facts.resource.entry
-        if entry is None:
+        resource, thing = facts.resource, facts.resource.thing
+        if thing is None:
             return None
-        return ownership.owner_before(self.kind, facts.resource, self.ports.resources.found_by(entry), facts.now)
+        others = self.naming(resource, thing.key, facts.scope.project_id)
+        return ownership.owner_before(self.kind, resource, others, facts.now)

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import (
@@ -18,7 +18,7 @@ from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
-from atlas_endpoints.reconcile.kind import Difference, State
+from atlas_endpoints.reconcile.kind import Difference, State, backoff
 from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Outcome
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem
@@ -169,6 +169,26 @@ def of_atlas(
         deferred=deferred,
         credentials=_credentials(error, reason, message),
     )
+
+
+def of_contradiction(error: AtlasError, attempt: Attempt, interval: timedelta) -> Outcome:
+    """Return the outcome of a refusal that contradicts what Atlas shows: wait for a while, then it needs a person."""
+    last = attempt.previous.last_error
+    is_same = last is not None and (last.operation, last.error_code) == (error.operation, error.error_code)
+    since = last.since if last is not None and is_same and attempt.is_observed else attempt.now
+    failure = LastError(
+        since=since,
+        operation=error.operation,
+        retryable=False,
+        http_status=error.http_status,
+        error_code=error.error_code,
+        detail=error.detail,
+    )
+    reason = Reason.UPDATE_REJECTED if attempt.now - since >= attempt.grace else Reason.PENDING
+    message = (
+        f"Atlas refuses the change, and what it shows does not explain that. The operator tries again. {error.message}"
+    )
+    return of(State(reason, message, RequeueAfter(backoff(since, attempt.now, interval))), failure, attempt)
 
 
 def contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:

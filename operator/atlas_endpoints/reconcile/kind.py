@@ -19,7 +19,7 @@ from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason
-from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.status import Cause, Creation, Finding
 
 if TYPE_CHECKING:
@@ -107,35 +107,42 @@ class Write:
     """One write to Atlas.
 
     Attributes:
-        cause: None: it deletes.
+        cause: None: it deletes with its resource, or discards.
+        names: what the history calls it if it sends no fields.
+        planned: completes a sentence about the call if it is refused; "": its fields say it.
         touches: the entries that a write of unknown outcome may have changed.
         creates: set if a repetition would create a second entry.
-        announced: the Event before it, if it interrupts something.
+        reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.
+        deletes: what it deletes, which other resources may protect.
         tolerates_refusal: whether the kind decides on without it if Atlas refuses it.
-        surplus: the id of a second entry, which this write deletes, and ``because``, which completes its Event.
+        surplus: the id of a second entry, which this write deletes.
     """
 
     request: Request
     cause: Cause | None = None
     fields: Fields = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    planned: str = ""
     touches: tuple[str, ...] = ()
     creates: Creates | None = None
-    announced: str | None = None
+    reads: str | None = None
+    deletes: Thing | None = None
     tolerates_refusal: bool = False
     surplus: str | None = None
-    because: str = "a late call reserved it for this resource, which already had another endpoint"
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A part of an entry that a decision needs, and that only a GET shows.
+    """An observation of an entry that a decision needs, and that only a GET shows.
 
     Attributes:
         settled: whether an observation from within the resync interval will do.
+        beyond_list: whether it is an entry that a LIST shows as well, and perhaps late: the GET has to follow the LIST.
     """
 
     entry: str
     settled: bool = False
+    beyond_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,11 @@ class Named:
     endpoint: str | None
     shared: str | None = None
 
+    @property
+    def exclusive(self) -> str | None:
+        """The key of the endpoint, whose ID may be unique only within what is shared."""
+        return None if self.endpoint is None else f"{self.shared or ''}/{self.endpoint}"
+
 
 R = TypeVar("R", bound=Resource)
 
@@ -233,14 +245,13 @@ class Kind(ABC, Generic[R]):
     def entry_of(self, body: Body) -> str | None:
         """Return the entry that an object owns, even if its spec is invalid; None: none yet."""
 
-    def found_by(self, body: Body) -> Collection[str]:
-        """Return the entries that an object owns or shares with others."""
-        entry = self.entry_of(body)
-        return () if entry is None else (entry,)
+    def named_by(self, body: Body) -> Named:
+        """Return what an object names, even if its spec is invalid."""
+        return Named(self.entry_of(body))
 
     @abstractmethod
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
-        """Return the entries that a status shows: the resource's credentials have reached them."""
+        """Return the IDs of the things that a status shows: the resource's credentials have reached them."""
 
     def called(self, entry: str) -> str:
         """Return what people call an entry, at the beginning of a sentence."""
@@ -285,6 +296,10 @@ class Kind(ABC, Generic[R]):
         """Return the Events about entries that follow from a new status: their reasons and messages."""
         return ()
 
+    def took_over(self, status: Any, other: Body) -> bool:  # noqa: ARG002  # for kinds that share something
+        """Return whether another object records what a status knows of what they share; until then, its resource stays."""
+        return True
+
     # Decisions.
 
     @abstractmethod
@@ -328,10 +343,6 @@ class Kind(ABC, Generic[R]):
     def state_of(self, value: Any) -> str | None:  # noqa: ARG002  # for kinds whose entries have a state
         """Return the state of an entry in Atlas's word."""
         return None
-
-    def named_by(self, body: Body) -> Named:
-        """Return what an object names, even if its spec is invalid."""
-        return Named(self.entry_of(body))
 
     def counted(self, values: Collection[Any]) -> str:
         """Return a sentence about the entries of a scope."""

@@ -56,20 +56,19 @@ async def observe(  # what freshness depends on
         if decision.absent is not None:
             seen = facts.view.entries.get(decision.absent)
             if seen is None or (seen.value is None and seen.at < began):
-                facts = replace(facts, view=await _get(atlas, facts, decision.absent))
+                facts = replace(facts, view=await read_entry(atlas, facts, decision.absent))
                 continue
             # The proof of an absence also takes a LIST that began after the GET.
             if seen.value is None and not facts.forced and facts.view.began < seen.at:
                 listed = atlas.moment()
                 facts = replace(facts, view=await atlas.list(facts.scope, since=listed))
                 continue
-        look = next((each for each in decision.looks if not is_observed(facts, each, began, max_age)), None)
-        if look is not None and is_claimed(facts):
-            look = None if is_observed(facts, replace(look, settled=True), began, max_age) else look
+        age = max_age if not is_claimed(facts) else SETTLED * facts.interval.total_seconds()
+        look = next((each for each in decision.looks if not is_observed(facts, each, began, age)), None)
         if look is not None:
-            facts = replace(facts, view=await _get(atlas, facts, look.entry))
+            facts = replace(facts, view=await read_entry(atlas, facts, look.entry))
             continue
-        if decision.none_created and facts.view.skipped:
+        if decision.none_created and facts.view.skipped and facts.resource.created_as:
             raise AtlasUnavailableError(
                 "Atlas shows endpoints without an ID. One of them may be the endpoint of this resource, so the operator looks again.",
                 operation=decision.write.request.operation if decision.write is not None else "list",
@@ -78,7 +77,7 @@ async def observe(  # what freshness depends on
     raise RuntimeError(f"{facts.resource.key} needs more than {MAX_CALLS} calls to Atlas for one decision")
 
 
-async def _get(atlas: AtlasPort, facts: Facts[Any], entry: str) -> View[Any]:
+async def read_entry(atlas: AtlasPort, facts: Facts[Any], entry: str) -> View[Any]:
     """Return the observations after a GET; the cache drops a scope, and its LIST, as soon as no resource is in it any more."""
     view = await atlas.get(facts.scope, entry)
     return view if view.began >= facts.view.began else facts.view.showing(entry, view.entries.get(entry))
@@ -92,15 +91,17 @@ def is_observed(facts: Facts[Any], look: Look, began: float, max_age: float) -> 
         max_age: seconds; in a settled state, most of an interval.
     """
     seen = facts.view.entries.get(look.entry)
-    if look.settled and not facts.forced and not facts.uncertain:
+    if look.settled and facts.attempt.is_settled and not facts.forced and not facts.uncertain:
         max_age = SETTLED * facts.interval.total_seconds()
-    return seen is not None and seen.at >= began - max_age
+    if seen is None or (look.beyond_list and seen.at <= facts.view.began):
+        return False
+    return look.beyond_list or seen.at >= began - max_age
 
 
 def _needed_since(atlas: AtlasPort, facts: Facts[Any], decision: Decision, began: float, max_age: float) -> float:
     """Return when the LIST for a decision must have begun."""
     if facts.uncertain:
-        return max(began, atlas.needed_since(facts.scope, facts.resource.written_as))
+        return max(began - max_age, atlas.needed_since(facts.scope, facts.resource.written_as))
     if decision.nothing_left and decision.none_created:
         return began
     return began - max_age
@@ -115,8 +116,10 @@ def _memory_suffices(
     owns the entry, because that does not depend on Atlas, and, unless the last LIST failed, to let a resource stay at rest.
     Everything else is observed first.
     """
-    write, is_settled = decision.write, any(look.settled for look in decision.looks)
-    if is_settled and write is None and not (facts.uncertain or facts.forced or facts.view.failing):
+    write = decision.write
+    # A GET shows an endpoint of a service; the LIST beside it is that of the last resync, unless the spec was edited.
+    rests_on_a_get = bool(decision.looks) and write is None and decision.seen is not None and facts.attempt.is_observed
+    if rests_on_a_get and not (facts.uncertain or facts.forced or facts.view.failing):
         return facts.view.began >= began - 2 * facts.interval.total_seconds()
     entry = facts.resource.entry
     seen = None if entry is None else facts.view.entries.get(entry)

@@ -147,9 +147,10 @@ class DeprecatedReason(StrEnum):
 
 
 class ReferencesReason(StrEnum):
-    """The reason if ``ReferencesResolved`` is true; the reader of the references has the others."""
+    """The reason if ``ReferencesResolved`` is true, or a value changed; the reader of the references has the others."""
 
     RESOLVED = "Resolved"
+    CHANGED = "Changed"
 
 
 class EventReason(StrEnum):
@@ -161,10 +162,10 @@ class EventReason(StrEnum):
     ENDPOINT_RESERVED = "EndpointReserved"
     ENDPOINT_TAKEN_OVER = "EndpointTakenOver"
     ENDPOINT_REGISTERED = "EndpointRegistered"
+    ENDPOINT_ADOPTED = "EndpointAdopted"
     ENDPOINT_LOST = "EndpointLost"
     SERVICE_CREATED = "ServiceCreated"
     SERVICE_LOST = "ServiceLost"
-    ENDPOINT_REPLACING = "EndpointReplacing"
     ENDPOINT_DISCARDED = "EndpointDiscarded"
     ENDPOINT_DELETED = "EndpointDeleted"
     ENDPOINT_RETAINED = "EndpointRetained"

@@ -26,6 +26,7 @@ from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.pacing import FailureCache, ForceSync, keep_open
 from atlas_endpoints.reconcile.ports import Ports
+from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
 from atlas_endpoints.reconcile.resource import ObjectMeta, Resource
@@ -62,8 +63,9 @@ class Reconciler:
         self._ports = ports
         self._gatherer = Gatherer(kind, ports)
         self._force_sync = ForceSync(ports.clock.monotonic, let_through=ports.atlas.let_through)
-        self._converger = Converger(self._gatherer)
-        self._finisher = Finisher(self._gatherer, self._force_sync)
+        self._protection = Protection(self._gatherer)
+        self._converger = Converger(self._gatherer, self._protection)
+        self._finisher = Finisher(self._gatherer, self._protection, self._force_sync)
         self._failures = FailureCache(wake=ports.wake)
         self._failing_since: dict[Key, datetime] = {}
         """Since when calls for a resource have failed or been held, while its status does not show it."""
@@ -73,6 +75,12 @@ class Reconciler:
 
     async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         """Reconcile a resource."""
+        try:
+            return await self._reconcile(body, previous)
+        finally:
+            self._protection.reconciled(key_of(body))
+
+    async def _reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         now, key, generation = self._ports.clock.now(), key_of(body), generation_of(body)
         if is_deleting(body):
             unsent = self._converger.intents.name(key)
@@ -146,6 +154,7 @@ class Reconciler:
         self._drop(key)
         self._finisher.forget(key)
         self._force_sync.forget(key)
+        self._protection.forget(key)
         self._unprotected.discard(key)
         self._converger.changes.forget(key)
 

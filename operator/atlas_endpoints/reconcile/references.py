@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
+from pydantic.alias_generators import to_camel
+
 from atlas_endpoints.cluster.api import Age, Target
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.controller.requeue import Requeue, at_latest
 from atlas_endpoints.reconcile.reasons import ReferencesReason
-from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.resource import Reference, Resource
 from atlas_endpoints.reconcile.spec import is_object_id
 from atlas_endpoints.reconcile.status import Finding
 
@@ -140,7 +142,8 @@ class ReferenceResolver:
         try:
             for reference in resource.references:
                 text = await self._reader.read(reference.target, age=age)
-                values[reference.field] = _checked(text, reference.target, reference.expected, reference.is_valid(text))
+                _checked(text, reference.target, reference.expected, reference.is_valid(text))
+                values[reference.field] = _as_bound(text, reference, resource)
         except UnreadableError as error:
             values |= resource.unconnected()
             problem = _problem(error)
@@ -207,6 +210,24 @@ def _checked(text: str, target: Target, expected: str, valid: bool) -> str:  # n
             retry_in=RETRY_UNUSABLE,
         )
     return text
+
+
+def _as_bound(text: str, reference: Reference, resource: Resource) -> str:
+    """Return the value of a reference, unless the resource is bound to another one.
+
+    Raises:
+        UnreadableError: it is bound to another one.
+    """
+    field = to_camel(reference.field)
+    bound = resource.bound(field)
+    if bound is None or resource.same(field, bound, text):
+        return text
+    raise UnreadableError(
+        ReferencesReason.CHANGED,
+        f"The reference for {field} gives {text} now, and this resource is bound to {bound}, which Atlas cannot change. Correct the"
+        f" reference, or the object. For {text}, create another resource, and delete this one when nothing uses {bound} any more.",
+        retry_in=RETRY_UNUSABLE,
+    )
 
 
 def _problem(error: UnreadableError) -> Problem:

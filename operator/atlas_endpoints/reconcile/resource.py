@@ -199,6 +199,20 @@ class Reference:
     expected: str
 
 
+class Thing(NamedTuple):
+    """An endpoint or a service in Atlas, as several resources may name it.
+
+    Attributes:
+        key: of all resources that name it; see ``kind.Named``.
+        id: by which a status shows it.
+        called: what people call it, at the beginning of a sentence.
+    """
+
+    key: str
+    id: str
+    called: str
+
+
 class Resource(BaseModel, frozen=True):
     """One resource; a kind defines the types of its spec and status."""
 
@@ -258,6 +272,16 @@ class Resource(BaseModel, frozen=True):
         """The entry in Atlas that it stands for, and that only it may write to; None: none yet."""
 
     @property
+    def thing(self) -> Thing | None:
+        """The endpoint that it names, and that only it may write to; None: none yet."""
+        return None if self.entry is None else Thing(f"/{self.entry}", self.entry, f"Endpoint {self.entry}")
+
+    @property
+    def shares(self) -> Thing | None:
+        """What it shares with others, as its status shows it; None: nothing, or it is not known yet."""
+        return None
+
+    @property
     def written_as(self) -> str:
         """The key of a write of unknown outcome: the entry, or the mark of one that was just created."""
         return self.entry or self.created_as
@@ -303,11 +327,6 @@ class Resource(BaseModel, frozen=True):
         return self.entry is not None or self.status.creation is not None
 
     @property
-    def further_entries(self) -> Sequence[str]:
-        """The entries that were created for it beside its own."""
-        return ()
-
-    @property
     def record(self) -> Mapping[str, str]:
         """Annotations that name what was created for it; a backup contains them, but perhaps not the status."""
         return {}
@@ -317,8 +336,12 @@ class Resource(BaseModel, frozen=True):
         """The references beside the project; their fields are compared together or not at all."""
         return ()
 
-    def unconnected(self) -> Mapping[str, None]:
-        """Return the fields of the spec that are not compared while a reference cannot be resolved."""
+    def bound(self, field: str) -> str | None:  # noqa: ARG002  # for kinds whose connection Atlas cannot change
+        """Return the value that a reference keeps, whatever it gives now; None: it may give any."""
+        return None
+
+    def unconnected(self) -> Mapping[str, str | None]:
+        """Return the values of the fields of references while one of these cannot be resolved; None: not compared."""
         return {}
 
     @property

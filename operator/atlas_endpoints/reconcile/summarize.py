@@ -271,6 +271,8 @@ def _own(kind: Kind[Any], facts: Facts[Any], seen: object | None, own: Mapping[s
 
 def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
     resource, done = facts.resource, facts.done
+    if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.cause and done.write.deletes:
+        return None  # what is deleted on request is created again, also where drift is only reported
     if decision.seen is None:
         return confirmed_so_far(resource) if decision.keeps_confirmed else None
     if not compare(resource, facts.desired, decision.seen):
@@ -286,11 +288,11 @@ def _sent(done: Done | None) -> Sent | None:
     """Return what the history shows of a write; None: it was certainly not applied."""
     if done is None or done.write.cause is None:
         return None
-    error, names = done.error, tuple(done.write.fields)
+    error, names = done.error, tuple(done.write.fields) or done.write.names
     match done.outcome:
         case WriteOutcome.CONFIRMED:
             return Sent(names, done.write.cause, APPLIED)
-        case WriteOutcome.REFUSED if error is not None and done.write.fields:
+        case WriteOutcome.REFUSED if error is not None and names:
             return Sent(names, done.write.cause, f"Rejected: {error.error_code or error.http_status}")
         case WriteOutcome.UNKNOWN if error is not None:
             return Sent(names, done.write.cause, f"Unknown: {error.reason}")

@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -52,6 +53,7 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import Outputs
+from atlas_endpoints.reconcile.ownership import index_of
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
@@ -555,7 +557,7 @@ class Harness:
         self.namespaces = Namespaces()
         self.announced: list[tuple[str, str]] = []
         """Reason and message of each Event that no status shows."""
-        self.cache = Cache(watched_annotations, KIND.found_by)
+        self.cache = Cache(watched_annotations, partial(index_of, KIND))
         self.resources: dict[Key, Resource] = {}
         self.created: dict[str, Resource] = {}
         """The latest resource of each name, also when it is gone."""
@@ -615,6 +617,7 @@ class Harness:
             record=lambda _, event: self.announced.append((event.reason, event.message)),
             wake=lambda key: self._at(key, 0.0),
             clock=self.clock,
+            started=self.clock.monotonic(),
             writes=writes,
             grace=GRACE,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
@@ -25,6 +25,7 @@ from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.facts import Correction, Facts, Gatherer, Refusal
 from atlas_endpoints.reconcile.kind import Decision, Done, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import (
     HISTORY_LIMIT,
@@ -103,8 +104,15 @@ def facts_of(  # all that is known
     view: View[Any] = View(entries, 0.0, label=KIND.label)
     memory: Any = SimpleNamespace(view=lambda _: view, unknown_for=lambda *_: 9.0 if uncertain else None)
     others: Any = SimpleNamespace(found_by=lambda _: ())
+    clock: Any = SimpleNamespace(monotonic=lambda: 1000.0)
     ports: Any = SimpleNamespace(
-        atlas=memory, resources=others, writes=writes, grace=grace, sync_interval=timedelta(minutes=10)
+        atlas=memory,
+        resources=others,
+        clock=clock,
+        started=0.0,
+        writes=writes,
+        grace=grace,
+        sync_interval=timedelta(minutes=10),
     )
     gatherer = Gatherer(KIND, ports)
     scope = gatherer.scope(resource, resource.spec.project_id or "", "fingerprint")
@@ -115,8 +123,9 @@ def facts_of(  # all that is known
 
 def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None) -> Outcome:
     """What a call to Atlas that fails comes to."""
-    ports: Any = SimpleNamespace(clock=SimpleNamespace(now=lambda: facts.now), record=None)
-    return Converger(Gatherer(KIND, ports)).failed(facts, error, seen=seen)
+    clock = SimpleNamespace(now=lambda: facts.now, monotonic=lambda: 1000.0)
+    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(clock=clock, record=None)))
+    return Converger(gatherer, Protection(gatherer)).failed(facts, error, seen=seen)
 
 
 def rendered(

@@ -79,10 +79,11 @@ def on_service(service_id: str | None) -> dict[str, Any]:
     return {**status("ServiceInitiating"), "service": {"id": service_id, "origin": "Created"}}
 
 
-def registered(*, confirmed: bool) -> dict[str, Any]:
-    """A status with a registration."""
-    entry = {"serviceId": "a" * 24, "endpointId": "vpce-1", "requestedAt": "2026-11-25T12:00:00Z"}
-    return {**status("Initiating"), "registrations": [{**entry, **({"confirmed": True} if confirmed else {})}]}
+def with_endpoint(endpoint_id: str | None, *results: str, **fields: Any) -> dict[str, Any]:
+    """A status that shows an endpoint, after calls about it with these results."""
+    sent = {"time": "2026-11-25T12:00:00Z", "generation": 1, "cause": "Edit", "fields": ["cloudProviderEndpointId"]}
+    shown = {} if endpoint_id is None else {"endpoint": {"id": endpoint_id}}
+    return {**status("Initiating"), **shown, "history": [{**sent, "result": each} for each in results], **fields}
 
 
 class Row(NamedTuple):
@@ -186,10 +187,25 @@ ROWS = {
     "a service that is gone is announced": Row(
         on_service("a" * 24), on_service(None), ("Warning", "ServiceLost"), DEDICATED
     ),
-    "a registration that Atlas shows is announced": Row(
-        registered(confirmed=False), registered(confirmed=True), ("Normal", "EndpointRegistered"), DEDICATED
+    "an endpoint that was registered for the resource is announced": Row(
+        with_endpoint(None), with_endpoint("vpce-1", "Applied"), ("Normal", "EndpointRegistered"), DEDICATED
     ),
-    "one that it showed before is not": Row(registered(confirmed=True), registered(confirmed=True), None, DEDICATED),
+    "also if the answer was lost": Row(
+        with_endpoint(None), with_endpoint("vpce-1", "Unknown: x"), ("Normal", "EndpointRegistered"), DEDICATED
+    ),
+    "one that was there is adopted": Row(
+        with_endpoint(None), with_endpoint("vpce-1"), ("Normal", "EndpointAdopted"), DEDICATED
+    ),
+    "one that was there before a refused call, too": Row(
+        with_endpoint(None), with_endpoint("vpce-1", "Rejected: x"), ("Normal", "EndpointAdopted"), DEDICATED
+    ),
+    "one that it showed before is not": Row(with_endpoint("vpce-1"), with_endpoint("vpce-1"), None, DEDICATED),
+    "a registration of an earlier version that the spec does not name is said to stay": Row(
+        with_endpoint("vpce-1", registrations=[{"endpointId": "VPCE-1"}, {"endpointId": "vpce-2"}]),
+        with_endpoint("vpce-1"),
+        ("Normal", "EndpointRetained"),
+        DEDICATED,
+    ),
     "a resource that fails once it is resumed is announced": Row(
         status("Suspended"), status("CredentialsInvalid", generation=2), ("Warning", "CredentialsInvalid")
     ),

@@ -10,12 +10,14 @@ import pytest
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
-from atlas_endpoints.reconcile.ownership import Owner, Undecided, needed_by, owner_before
+from atlas_endpoints.reconcile.ownership import Owner, Undecided, owner_before, protectors
+from atlas_endpoints.reconcile.resource import Thing
 from support.named import NAMED
 from unit.reconcile.cases import load
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ENDPOINT, PROJECT = "6f7cac1adf5d6c6306f4b283", "5f7cac1adf5d6c6306f4b283"
+THING = Thing(f"/{ENDPOINT}", ENDPOINT, f"Endpoint {ENDPOINT}")
 AGES = {"older": "2026-11-25T10:00:00Z", "same": "2026-11-25T11:00:00Z", "younger": "2026-11-25T11:30:00Z"}
 TABLES: Mapping[str, Mapping[str, Any]] = load("ownership.yaml")
 
@@ -74,28 +76,10 @@ def test_a_resource_that_observes_has_no_owner_before_it() -> None:
     assert owner_before(KIND, me("new", managementPolicy="Observe"), [body({"other": "owns"})], NOW) is None
 
 
-@pytest.mark.parametrize("row", TABLES["needed"].values(), ids=TABLES["needed"])
-def test_needed_by(row: Mapping[str, Any]) -> None:
-    assert needed_by(KIND, me("owns"), ENDPOINT, [body(row)], NOW) == owner(row)
-
-
-@pytest.mark.parametrize(
-    ("ago", "waits"),
-    [
-        (timedelta(), True),
-        (timedelta(minutes=5, seconds=-1), True),
-        (timedelta(minutes=5), False),
-        (timedelta(seconds=-2), True),
-        (timedelta(days=-30), False),
-    ],
-    ids=str,
-)
-def test_a_resource_of_another_namespace_delays_a_deletion_for_five_minutes(ago: timedelta, *, waits: bool) -> None:
-    deleted = me("owns")
-    metadata = deleted.metadata.model_copy(update={"deletion_timestamp": NOW - ago})
-    deleted = deleted.model_copy(update={**NAMED, "metadata": metadata})
-    found = needed_by(KIND, deleted, ENDPOINT, [body({"other": "new", "name": "x/y"})], NOW)
-    assert found == (Undecided.UNDECIDED if waits else None)
+@pytest.mark.parametrize("row", TABLES["protects"].values(), ids=TABLES["protects"])
+def test_protectors(row: Mapping[str, Any]) -> None:
+    found = protectors(KIND, me("owns"), THING, [body(row)])
+    assert bool(found) is row["protects"]
 
 
 @pytest.mark.parametrize("said", ["Contended Conflict", "fails, unseen"])
@@ -107,7 +91,7 @@ def test_ownership_among_many_resources_is_fast(said: str) -> None:
     def seconds() -> float:
         began = process_time()
         owner_before(KIND, mine, others, NOW)
-        needed_by(KIND, mine, ENDPOINT, others, NOW)
+        protectors(KIND, mine, THING, others)
         return process_time() - began
 
     assert min(seconds() for _ in range(20)) < 0.02

@@ -34,6 +34,7 @@ from atlas_endpoints.commands.plan.offline_ports import Exports, NoCluster, OneP
 from atlas_endpoints.commands.plan.overlaps import conflicts, duplicates, merged
 from atlas_endpoints.controller.cache import Body, annotations_of, status_of
 from atlas_endpoints.controller.clock import SystemClock
+from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ports import Ports
@@ -112,6 +113,7 @@ class Planner:
             record=lambda _, event: logger.debug("%s", event.message),
             wake=lambda _: None,
             clock=clock,
+            started=-ARRIVES,
             writes=False,
             grace=timedelta(0),
         )

@@ -78,12 +78,12 @@ def conflicts(documents: Iterable[Document]) -> list[Conflict]:
             continue
         kind, resource, spec = each.kind, each.resource, each.resource.spec
         body = {**each.body, "status": each.exported.to_json() if each.exported is not None else {}}
-        found, entry = kind.named_by(body), kind.entry_of(body)
+        found = kind.named_by(body)
         if found.endpoint is None or spec.management_policy != "Manage" or resource.suspended_by:
             continue
         place = kind.names.kind, spec.project_id, resource.scope_name, found.shared, found.endpoint
         named.setdefault(place, {})[each.place] = each.key
-        if entry is not None and is_owner(kind, body, entry):
+        if is_owner(kind, body, found.endpoint):
             owners.setdefault(found.endpoint, set()).add(each.key)
     contended = []
     for (*_, endpoint_id), resources in named.items():

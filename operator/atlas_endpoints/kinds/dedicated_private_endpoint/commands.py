@@ -4,27 +4,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.regions import KNOWN, atlas_name, same_region, similar
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, named_in
-from atlas_endpoints.reconcile.kind import Named
-from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint
 
 NO_SERVICE = "0" * 24
 """The ID of an endpoint service that cannot exist."""
 
 MOST_REMOTE_REGIONS = 35
 """Regions from which others may connect to a service, at most."""
-
-
-def named_by(body: Body) -> Named:
-    """Return what an object names: an endpoint, and the service of its region, which others may share."""
-    spec = part(body, "spec")
-    provider, region, gcp = str(spec.get("providerName")), str(spec.get("region")), part(spec, "gcp")
-    kind = " without port mapping" if gcp.get("portMappingEnabled") is False else ""
-    return Named(named_in(body), f"the endpoint service of {provider} region {atlas_name(provider, region)}{kind}")
 
 
 def counted(services: Collection[Service]) -> str:

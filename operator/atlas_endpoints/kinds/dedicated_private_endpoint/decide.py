@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.controller.requeue import RequeueAfter
-from atlas_endpoints.kinds.dedicated_private_endpoint import remote_regions
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, remote_regions
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import (
     decide_endpoint,
-    registrations_of,
     until_next_look,
     waiting_for_cloud,
 )
@@ -24,7 +23,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
     without_service,
 )
-from atlas_endpoints.reconcile.kind import SOON, Decision, State
+from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, State
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, Reason
 from atlas_endpoints.reconcile.status import Cause, Finding
 
@@ -36,6 +35,10 @@ LEGACY = (
 
 def decide(facts: Facts) -> Decision:
     """Return the decision about a resource that is not being deleted."""
+    if facts.done is not None and facts.done.write.request.operation == atlas.DELETE:
+        message = "Atlas is deleting the endpoint service that failed. Then the operator creates another one."
+        state = State(Reason.SERVICE_INITIATING, message, POLL, conditions={"ServiceReady": readiness(None)})
+        return Decision(state, own={"service": None, "endpoint": None})
     service, known = service_of(facts), facts.resource.status.service
     decision = without_service(facts) if service is None else _with_service(facts, service)
     if known is not None and (service is None or not is_known(facts, service)):
@@ -46,20 +49,17 @@ def decide(facts: Facts) -> Decision:
     state = replace(decision.state, conditions=conditions)
     if decision.write is not None and facts.done is None:
         state = replace(state, requeue=RequeueAfter(until_next_look(facts)))  # if it is not sent
-    # An endpoint that is gone is registered again with the values that were confirmed.
+    # What is gone counts as confirmed: it is registered again, or reported, by the drift policy.
     return replace(decision, state=state, keeps_confirmed=True)
 
 
 def _with_service(facts: Facts, service: Service) -> Decision:
-    resource = facts.resource
-    regions = remote_regions.recorded(facts, service)
-    status = shown_in_status(facts, service).model_copy(
-        update={"remote_regions": regions if regions.to_json() else None}
-    )
-    own: dict[str, Any] = {"service": status, "service_creation": None}
-    if (registrations := registrations_of(facts)) != resource.status.registrations:
-        own["registrations"] = registrations
-    if resource.entry is None:
+    own: dict[str, Any] = {"service_creation": None}
+    if service.status != ServiceState.DELETING or is_known(facts, service):
+        regions = remote_regions.recorded(facts, service)
+        shown = shown_in_status(facts, service)
+        own["service"] = shown.model_copy(update={"remote_regions": regions if regions.to_json() else None})
+    if facts.resource.endpoint_id is None:
         own["endpoint"] = None
     decision = _on_service(facts, service)
     return replace(decision, own={**own, **decision.own})
@@ -69,17 +69,24 @@ def _on_service(facts: Facts, service: Service) -> Decision:
     resource, endpoint_id = facts.resource, facts.resource.endpoint_id
     if service.status not in READY:
         return not_ready(facts, service)
-    if not is_known(facts, service) and (endpoint_id is not None or resource.spec.supported_remote_regions):
-        # The resource stands for its endpoint once its status names the service: another resource may own it.
+    if (endpoint_id is not None or resource.spec.supported_remote_regions) and not _is_recorded(facts, service):
+        # Before anything is registered or adopted, the status names the service, and the value that a reference is bound to.
         message = "The endpoint service is ready. The operator goes on with it next."
         return Decision(State(Reason.PENDING, message, SOON))
     decision = Decision(waiting_for_cloud(facts, service))
     if endpoint_id is not None:
         decision = decide_endpoint(facts, service, endpoint_id)
-    update = remote_regions.update(facts, service)
-    if update is None or update.write is None:
+    write = remote_regions.update(facts, service)
+    if write is None:
         return remote_regions.with_problem(facts, service, decision)
-    if update.write.cause is Cause.DRIFT and decision.write is not None:
+    if write.cause is Cause.DRIFT and decision.write is not None:
         return decision
     # An edit comes first: the endpoint may be in the region that it adds.
-    return replace(decision, state=update.state, write=update.write)
+    return replace(decision, state=remote_regions.state_of(write), write=write)
+
+
+def _is_recorded(facts: Facts, service: Service) -> bool:
+    """Return whether the status names the service, and the values of references."""
+    resource = facts.resource
+    is_bound = all(resource.same(field, resource.bound(field), value) for field, value in facts.desired.items())
+    return is_known(facts, service) and (is_bound or not resource.references)

@@ -1,8 +1,7 @@
 """The kind ``DedicatedPrivateEndpoint`` for the reconcile layer, and its ConfigMaps. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from typing_extensions import override
@@ -17,19 +16,17 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
     PrivateStrings,
     Service,
     State,
-    entry_name,
     parts_of,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
-    NEW_SERVICE,
-    REGISTRATIONS,
     DedicatedPrivateEndpoint,
     EndpointStatus,
-    Registration,
+    ManagedField,
     ServiceStatus,
     entry_of,
+    named_by,
 )
-from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
+from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_created_in
 from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Named, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason
@@ -110,11 +107,6 @@ def connection_values(
     return {key: value for key, value in zip(CONNECTION_KEYS, values, strict=True) if value}
 
 
-def _asking_once(facts: Facts) -> Facts:
-    """Return facts that look for the sharers of a service once in a decision: a service may have a hundred."""
-    return replace(facts, sharers=cache(facts.sharers))
-
-
 def _cluster(scope: Scope, *, name: str) -> Request:
     return atlas.cluster_of(scope.project_id, name)
 
@@ -133,16 +125,13 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
         return entry_of(body)
 
     @override
-    def found_by(self, body: Body) -> Collection[str]:
-        found = (part(part(body, "status"), "service").get("id"), entry_of(body))
-        return tuple(each for each in found if isinstance(each, str))
+    def named_by(self, body: Body) -> Named:
+        return named_by(body)
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
-        service, endpoint = part(status, "service").get("id"), part(status, "endpoint").get("id")
-        if service is None:
-            return ()
-        return (service,) if endpoint is None else (service, entry_name(service, endpoint))
+        found = (part(status, name).get("id") for name in ("service", "endpoint"))
+        return tuple(each for each in found if isinstance(each, str))
 
     @override
     def called(self, entry: str) -> str:
@@ -151,16 +140,9 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:
-        shown = "" if status.endpoint is None else status.endpoint.id.casefold()
-
-        def is_shown(each: str) -> bool:
-            return (parts_of(each)[1] or "").casefold() == shown
-
-        entries = [*(each.entry for each in status.registrations), *filter(is_shown, [entry] if entry else [])]
-        by_name = {each.casefold(): each for each in entries}
-        endpoints = sorted(by_name.values(), key=is_shown, reverse=True)
-        services = [] if status.service is None else [status.service.id]
-        return tuple(self.called(each) for each in [*endpoints, *services])
+        endpoints = [] if status.endpoint is None else [f"Endpoint {status.endpoint.id}"]
+        services = [] if status.service is None else [self.called(status.service.id)]
+        return (*endpoints, *services)
 
     @override
     def recorded_in(self, status: Mapping[str, Any]) -> str | None:
@@ -209,40 +191,42 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
             yield EventReason.SERVICE_LOST, f"Endpoint service {before} no longer exists in Atlas."
         if new not in {None, before} and "serviceCreation" in previous and service.get("origin") == "Created":
             yield EventReason.SERVICE_CREATED, f"The operator created endpoint service {new} for this resource."
-        known = {_name(each) for each in previous.get("registrations") or () if each.get("confirmed")}
-        for each in status.get("registrations") or ():
-            if each.get("confirmed") and _name(each) not in known:
-                yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {each['endpointId']} is registered for this resource."
+        known, endpoint = part(previous, "endpoint").get("id"), part(status, "endpoint").get("id")
+        if endpoint is not None and known is None and not _is_confirmed(previous, endpoint):
+            if _is_registered(status):
+                yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {endpoint} is registered for this resource."
+            else:
+                message = (
+                    f"Endpoint {endpoint} was registered before, and this resource manages it now. With deletionPolicy Delete, it is"
+                    " deleted with this resource."
+                )
+                yield EventReason.ENDPOINT_ADOPTED, message
+        named = (endpoint or known or "").casefold()
+        for each in previous.get("registrations") or ():  # of an earlier version of the operator
+            if "registrations" not in status and each["endpointId"].casefold() != named:
+                message = f"Endpoint {each['endpointId']} stays in Atlas: an earlier version registered it, and the spec no longer names it."
+                yield EventReason.ENDPOINT_RETAINED, message
+
+    @override
+    def took_over(self, status: Any, other: Body) -> bool:
+        service = status.service
+        return service is None or service.origin != "Created" or is_created_in(other, service.id)
 
     @override
     def decide(self, facts: Facts) -> Decision:
-        return decide.decide(_asking_once(facts))
+        return decide.decide(facts)
 
     @override
     def decide_deletion(self, facts: Facts) -> Decision:
-        return deletion.decide_deletion(_asking_once(facts))
+        return deletion.decide_deletion(facts)
 
     @override
     def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
-        if creates.name == NEW_SERVICE:
-            return {"service_creation": creation}
-        service_id, endpoint_id = parts_of(creates.name)
-        new = Registration(
-            service_id=service_id,
-            endpoint_id=endpoint_id or "",
-            requested_at=creation.requested_at,
-            attempt=creation.attempt,
-        )
-        others = (each for each in facts.resource.status.registrations if not each.is_of(new.entry))
-        return {"registrations": (new, *others)[:REGISTRATIONS]}
+        return {"service_creation": creation}
 
     @override
     def not_created(self, facts: Facts, name: str) -> Mapping[str, Any]:
-        if name == NEW_SERVICE:
-            return {"service_creation": None}
-        known = facts.resource.status.registrations
-        kept = tuple(each for each in known if each.confirmed or each.entry != name)
-        return {"registrations": kept}
+        return {"service_creation": None}
 
     @override
     def render(self, facts: Facts, seen: Any) -> Mapping[str, Any]:
@@ -257,10 +241,6 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
     def state_of(self, value: Any) -> str | None:
         found: str | None = value.status
         return found
-
-    @override
-    def named_by(self, body: Body) -> Named:
-        return commands.named_by(body)
 
     @override
     def counted(self, values: Collection[Any]) -> str:
@@ -279,8 +259,20 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
         return commands.harmless_writes(scope)
 
 
-def _name(registration: Mapping[str, Any]) -> tuple[str, str]:
-    return registration["serviceId"], registration["requestedAt"]
+def _is_confirmed(status: Mapping[str, Any], endpoint_id: str) -> bool:
+    """Return whether a status records that Atlas has confirmed an endpoint before."""
+    confirmed: str = part(status, "applied").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value) or ""
+    return confirmed.casefold() == endpoint_id.casefold()
+
+
+def _is_registered(status: Mapping[str, Any]) -> bool:
+    """Return whether the history of a status has a call that may have registered the endpoint."""
+    sent = (
+        each
+        for each in status.get("history") or ()
+        if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in each.get("fields", ())
+    )
+    return not next(sent, {"result": "Rejected"})["result"].startswith("Rejected")
 
 
 KIND = DedicatedPrivateEndpoints()

@@ -1,7 +1,7 @@
 """The resource ``DedicatedPrivateEndpoint``: its spec with the rules of the CRD, and its status. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -24,10 +24,11 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     is_gcp_name,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
-from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name, same_region
+from atlas_endpoints.reconcile.kind import Named
+from atlas_endpoints.reconcile.resource import Thing, part
 from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapKeyRef, ConfigMapRef, duplicates, matches, rule
-from atlas_endpoints.reconcile.status import Creation, Shown, Status, StatusModel, Time, Word
+from atlas_endpoints.reconcile.status import Creation, Shown, Status, StatusModel, Time
 
 Origin: TypeAlias = Literal["Created", "Adopted"]
 
@@ -71,13 +72,6 @@ _SHARED_CONFIG_MAP = (
 
 _TEXT_LIMIT = 1000
 """Characters of ``gcp_endpoints_text``; a status cuts longer texts, which would then always differ."""
-
-
-REGISTRATIONS = 8
-"""Registrations in a status, the newest first."""
-
-NEW_SERVICE = "service"
-"""The name of a service that is about to be created, which has no id yet."""
 
 
 class ManagedField(StrEnum):
@@ -285,18 +279,14 @@ _Regions = Annotated[tuple[Shown, ...], Field(max_length=REGIONS)]
 
 
 class RemoteRegions(StatusModel):
-    """What the operator has sent about the remote regions of a service, in Atlas's names.
+    """What is known of the remote regions that the spec names, in Atlas's names.
 
     Attributes:
-        added: by the operator, for a resource that names or named them.
-        confirmed: what the spec names and Atlas has shown.
-        sent_at: when Atlas last accepted a list.
+        confirmed: what Atlas has shown.
         refused: what Atlas refused to add, with its ``error_message``.
     """
 
-    added: _Regions = ()
     confirmed: _Regions = ()
-    sent_at: Time | None = None
     refused: _Regions = ()
     error_message: Shown | None = None
 
@@ -377,36 +367,6 @@ class EndpointStatus(StatusModel):
         )
 
 
-class Registration(Creation):
-    """An endpoint that the operator has registered for the resource, or is about to register; only these are deleted.
-
-    Attributes:
-        confirmed: whether Atlas has shown the endpoint since; None: not yet.
-        deletion_requested_at: when Atlas accepted its deletion; None: the operator has not deleted it.
-        deleting: whether Atlas has shown since that it deletes it.
-    """
-
-    service_id: Word
-    endpoint_id: Annotated[str, Field(max_length=300)]
-    confirmed: bool | None = None
-    deletion_requested_at: Time | None = None
-    deleting: bool | None = None
-
-    @property
-    def is_being_deleted(self) -> bool:
-        """Whether the operator has deleted it."""
-        return self.deletion_requested_at is not None
-
-    @property
-    def entry(self) -> str:
-        """The endpoint as an entry."""
-        return entry_name(self.service_id, self.endpoint_id)
-
-    def is_of(self, entry: str | None) -> bool:
-        """Return whether it is of this endpoint; Azure does not preserve the letter case of IDs."""
-        return entry is not None and self.entry.casefold() == entry.casefold()
-
-
 class DedicatedStatus(Status):
     """The status of the kind.
 
@@ -417,21 +377,16 @@ class DedicatedStatus(Status):
     service: ServiceStatus | None = None
     service_creation: Creation | None = None
     endpoint: EndpointStatus | None = None
-    registrations: Annotated[tuple[Registration, ...], Field(max_length=REGISTRATIONS)] = ()
 
     @property
     @override
     def is_being_deleted(self) -> bool:
-        shown = self.endpoint
-        return shown is not None and (
-            shown.status == State.DELETING
-            or any(each.is_being_deleted and each.endpoint_id == shown.id for each in self.registrations)
-        )
+        return self.endpoint is not None and self.endpoint.status == State.DELETING
 
     @property
     @override
     def creation(self) -> Creation | None:
-        return self.service_creation or next((each for each in self.registrations if not each.confirmed), None)
+        return self.service_creation
 
 
 class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
@@ -456,11 +411,44 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
 
     @property
     def endpoint_id(self) -> str | None:
-        """The endpoint that the spec names; for a reference that is not resolved any more, the one that it last resolved to."""
-        endpoint_id, resolved = self.spec.endpoint_id, self.status.resolved
-        if endpoint_id is None and self.spec.cloud_provider_endpoint_ref is not None and resolved is not None:
-            return resolved.values.get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID)
-        return endpoint_id
+        """The endpoint that the spec names; for a reference that is not resolved now, the one that it is bound to."""
+        bound = self.bound(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID) if self.spec.cloud_provider_endpoint_ref else None
+        return self.spec.endpoint_id or bound
+
+    @property
+    @override
+    def shares(self) -> Thing | None:
+        service = self.status.service
+        return None if service is None else Thing(self.service_key, service.id, f"Endpoint service {service.id}")
+
+    @override
+    def bound(self, field: str) -> str | None:
+        resolved = self.status.resolved
+        return None if resolved is None else resolved.values.get(field)
+
+    @override
+    def unconnected(self) -> Mapping[str, str | None]:
+        """Return the ID and the address that the resource is bound to, which Atlas cannot change."""
+        id_, address = (
+            self.bound(each)
+            for each in (ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS)
+        )
+        return {"cloud_provider_endpoint_id": id_, "private_endpoint_ip_address": address}
+
+    @property
+    def service_key(self) -> str:
+        """The key of the service of its region; see ``kind.Named``."""
+        return service_key(self.spec.provider_name, self.spec.region, is_legacy=self.spec.is_legacy)
+
+    @property
+    @override
+    def thing(self) -> Thing | None:
+        endpoint_id = self.endpoint_id
+        return (
+            None
+            if endpoint_id is None
+            else Thing(f"{self.service_key}/{endpoint_id}", endpoint_id, f"Endpoint {endpoint_id}")
+        )
 
     @property
     @override
@@ -472,12 +460,7 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
     @override
     def may_be_in_atlas(self) -> bool:
         status = self.status
-        return status.service is not None or status.service_creation is not None or bool(status.registrations)
-
-    @property
-    @override
-    def further_entries(self) -> Sequence[str]:
-        return tuple(each.entry for each in self.status.registrations if not each.is_of(self.entry))
+        return self.endpoint_id is not None or status.service is not None or status.service_creation is not None
 
     @property
     @override
@@ -486,14 +469,8 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
 
     @property
     @override
-    def creates_its_own(self) -> bool:
-        """Whether the operator has registered the endpoint for it, and not adopted it."""
-        return any(each.is_of(self.entry) for each in self.status.registrations)
-
-    @property
-    @override
     def is_bound(self) -> bool:
-        return self.may_be_in_atlas
+        return self.status.service is not None or self.status.service_creation is not None
 
     @property
     @override
@@ -550,18 +527,27 @@ def gcp_endpoints_text(rules: Mapping[str, str]) -> str:
     return f"{len(rules)} forwarding rules, sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def named_in(body: Mapping[str, Any]) -> str | None:
-    """Return ``DedicatedPrivateEndpoint.endpoint_id`` of an object, even if its spec is invalid."""
-    spec, status = part(body, "spec"), part(body, "status")
-    named, gcp = spec.get("cloudProviderEndpointId"), part(spec, "gcp")
-    if gcp.get("portMappingEnabled") is False:
-        named = gcp.get("endpointGroupName")
-    elif named is None and "cloudProviderEndpointRef" in spec:
-        named = part(status, "resolved").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value)
-    return named if isinstance(named, str) else None
+def service_key(provider: str, region: str, *, is_legacy: bool) -> str:
+    """Return the key of the service of a region, which people can read."""
+    mapping = " without port mapping" if is_legacy else ""
+    return f"the endpoint service of {provider} region {atlas_name(provider, region)}{mapping}"
+
+
+def named_by(body: Mapping[str, Any]) -> Named:
+    """Return the endpoint that an object names, and the service of its region, which others may share; much faster than to parse it.
+
+    A reference names what it is bound to.
+    """
+    spec = part(body, "spec")
+    is_legacy = part(spec, "gcp").get("portMappingEnabled") is False
+    named = part(spec, "gcp").get("endpointGroupName") if is_legacy else spec.get("cloudProviderEndpointId")
+    if named is None and "cloudProviderEndpointRef" in spec:
+        named = part(part(body, "status"), "resolved").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value)
+    shared = service_key(str(spec.get("providerName")), str(spec.get("region")), is_legacy=is_legacy)
+    return Named(named if isinstance(named, str) else None, shared)
 
 
 def entry_of(body: Mapping[str, Any]) -> str | None:
-    """Return ``DedicatedPrivateEndpoint.entry`` of an object, even if its spec is invalid; much faster."""
-    service_id, named = part(part(body, "status"), "service").get("id"), named_in(body)
+    """Return ``DedicatedPrivateEndpoint.entry`` of an object, even if its spec is invalid."""
+    service_id, named = part(part(body, "status"), "service").get("id"), named_by(body).endpoint
     return entry_name(service_id, named) if isinstance(service_id, str) and named is not None else None

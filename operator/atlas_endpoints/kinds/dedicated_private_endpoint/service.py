@@ -12,30 +12,36 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from atlas_endpoints.controller.cache import status_of
+from atlas_endpoints.controller.cache import Body, status_of
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
 from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
-    NEW_SERVICE,
     DedicatedPrivateEndpoint,
     Origin,
     ServiceStatus,
 )
+from atlas_endpoints.reconcile.compare import is_contested
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
-from atlas_endpoints.reconcile.kind import POLL, Creates, Decision, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL, POLL_FIRST, POLL_LAST, Creates, Decision, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.resource import FORCE, part
-from atlas_endpoints.reconcile.status import Cause, Finding, as_shown
-from atlas_endpoints.reconcile.waiting import OBSERVE, since_shown, unknown, waiting, words
+from atlas_endpoints.reconcile.resource import FORCE, Thing, part
+from atlas_endpoints.reconcile.status import Cause, Finding, as_shown, find
+from atlas_endpoints.reconcile.waiting import since_shown, unknown, waiting, words
 
 Facts: TypeAlias = AnyFacts[DedicatedPrivateEndpoint]
 
 
+NAME = "endpointService"
+"""What the history calls the creation or deletion of a service."""
+
 VANISHED_WAIT = 60.0
 """Seconds between a service and the next one, if it vanishes soon."""
+
+FAILED_FIRST, FAILED_LAST = 60.0, 3600.0
+"""Seconds until a failed service is deleted to create another one."""
 
 
 class ServiceReason(StrEnum):
@@ -81,8 +87,19 @@ def origin_of(facts: Facts, service: Service) -> Origin:
         return known
     if not facts.unsent and may_arrive_for(status.service_creation, facts.now) > 0:
         return "Created"
-    others = (part(status_of(each), "service") for each in facts.sharers(service.id))
-    return "Created" if any(each.get("origin") == "Created" for each in others) else "Adopted"
+    others = facts.sharers(thing_of(facts, service))
+    return "Created" if any(is_created_in(body, service.id) for body in others) else "Adopted"
+
+
+def is_created_in(body: Body, service_id: str) -> bool:
+    """Return whether a status records that a resource created a service."""
+    shown = part(status_of(body), "service")
+    return shown.get("id") == as_shown(service_id) and shown.get("origin") == "Created"
+
+
+def thing_of(facts: Facts, service: Service) -> Thing:
+    """Return the service as other resources may name it."""
+    return Thing(facts.resource.service_key, service.id, f"Endpoint service {service.id}")
 
 
 def is_known(facts: Facts, service: Service) -> bool:
@@ -113,41 +130,34 @@ def service_since(facts: Facts, service: Service) -> datetime:
 
 def without_service(facts: Facts) -> Decision:
     """Decide about a region without an endpoint service."""
-    spec = facts.resource.spec
+    spec, known = facts.resource.spec, facts.resource.status.service
     region = f"{spec.provider_name} region {spec.region}"
+    # The status remembers a service that is lost until it is created again.
     own: dict[str, Any] = {"endpoint": None}
-    is_lost = _is_lost(facts)
-    if not is_lost:  # else the status remembers it until it is created again
-        own["service"] = None
-    if facts.policy == "Observe":
-        message = f"Atlas has no endpoint service for {region}; {OBSERVE}."
-        return Decision(State(Reason.ENDPOINT_NOT_FOUND, message), own={**own, "service": None}, none_created=True)
-    searched = f"Atlas may be creating the endpoint service of {region}. The operator looks for it before it asks for it again."
-    if facts.uncertain:
-        return Decision(State(Reason.SERVICE_INITIATING, searched, POLL), own=own)
-    if is_lost and spec.drift_policy != "Correct" and not facts.forced:
+    if known is not None and spec.drift_policy != "Correct" and not facts.forced:
         message = (
             f"The endpoint service of {region} no longer exists in Atlas, and spec.driftPolicy is Report. To create it"
             f" again, set spec.driftPolicy to Correct, or {FORCE}. Its coordinates will be other ones."
         )
         return Decision(State(Reason.DRIFTED, message), own=own, none_created=True)
-    known, by_us = facts.resource.status.service, _is_deleted_by_us(facts)
-    if known is not None and known.status_since is not None and not by_us and not facts.forced:
+    if known is not None and known.status_since is not None and not facts.forced:
         wait = VANISHED_WAIT - (facts.now - known.status_since).total_seconds()
+        if is_contested(NAME, facts):
+            wait = POLL_LAST
         if wait > 0:
             message = (
-                f"The endpoint service of {region} vanished soon. The operator waits before it creates another one."
+                f"The endpoint service of {region} vanishes soon. The operator waits before it creates another one."
             )
-            kept = {"service": known, "endpoint": None}
-            return Decision(State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait)), own=kept, none_created=True)
+            state = State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait))
+            return Decision(state, own=own, none_created=True)
     endpoint_id = facts.resource.endpoint_id
     follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
     creates = Creates(
-        NEW_SERVICE,
+        facts.resource.service_key,
         1,
         Reason.SERVICE_INITIATING,
         intended=f"The operator creates the endpoint service of {region}{follows}.",
-        searched=searched,
+        searched=f"Atlas may be creating the endpoint service of {region}. The operator looks for it before it asks for it again.",
         planned=f"creates the endpoint service of {region}{follows}",
     )
     request = atlas.creation_of(
@@ -156,26 +166,9 @@ def without_service(facts: Facts) -> Decision:
         spec.region,
         port_mapping=None if spec.provider_name != "GCP" else not spec.is_legacy,
     )
-    cause = Cause.DRIFT if is_lost else Cause.FIRST_CONTACT
-    write = Write(request, cause, touches=(facts.resource.written_as,), creates=creates)
+    cause = Cause.FIRST_CONTACT if known is None else Cause.FORCED if facts.forced else Cause.DRIFT
+    write = Write(request, cause, names=(NAME,), touches=(facts.resource.written_as,), creates=creates)
     return Decision(State(creates.reason, creates.intended, POLL), write, own=own, none_created=True)
-
-
-def _is_lost(facts: Facts) -> bool:
-    """Return whether somebody else has deleted a service that was in use."""
-    status = facts.resource.status
-    return status.service is not None and status.applied is not None and not _is_deleted_by_us(facts)
-
-
-def _is_deleted_by_us(facts: Facts) -> bool:
-    """Return whether the service may be gone by the operator's calls.
-
-    It deletes one that FAILED, and may let one vanish by deleting its last endpoint to register it again.
-    """
-    known, registrations = facts.resource.status.service, facts.resource.status.registrations
-    if known is None or known.status == ServiceState.FAILED:
-        return known is not None
-    return any(each.service_id == known.id and each.is_being_deleted for each in registrations)
 
 
 def not_ready(facts: Facts, service: Service) -> Decision:
@@ -186,8 +179,7 @@ def not_ready(facts: Facts, service: Service) -> Decision:
             message = "Atlas is creating the endpoint service. This takes a few minutes."
             return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
         case ServiceState.DELETING:
-            follows = f"; {OBSERVE}" if facts.policy == "Observe" else ". The operator creates another one afterwards"
-            message = f"Atlas is deleting the endpoint service{follows}."
+            message = "Atlas is deleting the endpoint service."
             return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
         case ServiceState.FAILED:
             return _failed(facts, service)
@@ -199,22 +191,31 @@ def not_ready(facts: Facts, service: Service) -> Decision:
 
 
 def _failed(facts: Facts, service: Service) -> Decision:
-    namespace = facts.resource.metadata.namespace
-    is_used = any(each["metadata"]["namespace"] != namespace for each in facts.sharers(service.id))
-    may_delete = origin_of(facts, service) == "Created" and not service.endpoint_ids and not is_used
-    remedy = "Delete it in Atlas when nothing uses it; then the operator creates another one."
-    if facts.policy == "Observe":
-        remedy = f"Nothing is changed: {OBSERVE}."
-    elif may_delete:
-        remedy = f"To delete it and create another one, {FORCE}."
-    message = f"The endpoint service failed. {remedy} Message from Atlas: {words(service.error_message)}"
-    write = None
-    if may_delete and facts.forced and facts.policy != "Observe":
-        write = deletion_of(facts, service, Cause.FORCED)
-    return Decision(State(Reason.SERVICE_FAILED, message), write)
+    """Decide about a service that failed: an empty one that a resource created is made anew."""
+    said = f"Message from Atlas: {words(service.error_message)}"
+    if origin_of(facts, service) != "Created" or service.endpoint_ids:
+        message = f"The endpoint service failed. Delete it in Atlas when nothing uses it; then the operator creates another one. {said}"
+        return Decision(State(Reason.SERVICE_FAILED, message))
+    if facts.forced or facts.resource.spec.drift_policy == "Correct":
+        wait = 0.0 if facts.forced else _until_anew(facts, service)
+        message = f"The endpoint service failed. The operator deletes it and creates another one, after a wait that doubles each time. {said}"
+        state = State(Reason.SERVICE_FAILED, message, RequeueAfter(max(wait, POLL_FIRST)))
+        cause = Cause.FORCED if facts.forced else Cause.DRIFT
+        return Decision(state, deletion_of(facts, service, cause) if wait <= 0 else None)
+    message = f"The endpoint service failed, and spec.driftPolicy is Report. To delete it and create another one, {FORCE}. {said}"
+    return Decision(State(Reason.SERVICE_FAILED, message))
+
+
+def _until_anew(facts: Facts, service: Service) -> float:
+    """Return the seconds until a failed service is deleted: as long as the region was without a service before this one failed."""
+    failed_at, ready = service_since(facts, service), find(facts.previous, "ServiceReady")
+    without_since = failed_at if ready is None or ready.status == "True" else ready.last_transition_time
+    wait = min(max((failed_at - without_since).total_seconds(), FAILED_FIRST), FAILED_LAST)
+    return wait - (facts.now - failed_at).total_seconds()
 
 
 def deletion_of(facts: Facts, service: Service, cause: Cause | None) -> Write:
-    """Return the write that deletes the service."""
+    """Return the write that deletes the service; with its resource, others may protect it."""
     request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.provider_name, service.id)
-    return Write(request, cause, touches=(service.id, facts.resource.written_as))
+    deletes = thing_of(facts, service) if cause is None else None
+    return Write(request, cause, names=(NAME,), touches=(service.id, facts.resource.written_as), deletes=deletes)

@@ -28,7 +28,7 @@ from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Difference, State, Write, pace
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
-from atlas_endpoints.reconcile.resource import FORCE
+from atlas_endpoints.reconcile.resource import FORCE, Thing
 from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import OBSERVE, RESET_AFTER, deleting, since_shown, unknown, waiting, words
 
@@ -119,7 +119,9 @@ def _patch(facts: Facts, endpoint: Endpoint, fields: Mapping[str, str], cause: C
 
 def _deletion(facts: Facts, endpoint: Endpoint) -> Write:
     request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.instance_name, endpoint.id)
-    return Write(request, touches=(endpoint.id,))
+    return Write(
+        request, touches=(endpoint.id,), deletes=Thing(f"/{endpoint.id}", endpoint.id, f"Endpoint {endpoint.id}")
+    )
 
 
 def _discard(facts: Facts, endpoint: Endpoint) -> Write:

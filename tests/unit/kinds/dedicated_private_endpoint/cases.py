@@ -262,6 +262,10 @@ class Actions:
             self.atlas.perform(request)
         self._late.clear()
 
+    def slow(self, time: str, _: str) -> None:
+        """Let each call to Atlas take this long from now on."""
+        self.atlas.takes = seconds(time)
+
     def kill_after(self, call: str, _: str) -> None:
         """Kill and restart the operator when such a call was performed, before its answer arrives."""
 

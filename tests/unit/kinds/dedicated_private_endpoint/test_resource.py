@@ -10,7 +10,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedPrivateEndpoint,
     DedicatedStatus,
     EndpointStatus,
-    Registration,
+    RemoteRegions,
     ServiceStatus,
     entry_of,
     gcp_endpoints_text,
@@ -181,29 +181,8 @@ def test_another_text_of_a_failure_changes_no_decision() -> None:
     assert resource().basis(Endpoint(status="AVAILABLE")) != resource().basis(one)
 
 
-def registration(endpoint_id: str = VPCE, **fields: Any) -> Registration:
-    return Registration(requested_at=NOON, service_id=SERVICE, endpoint_id=endpoint_id, **fields)
-
-
-def test_the_creation_is_the_registration_that_atlas_has_not_shown() -> None:
-    shown, new = registration("vpce-0", confirmed=True), registration()
-    assert DedicatedStatus(registrations=(shown, new)).creation == new
-    assert DedicatedStatus(registrations=(shown,)).creation is None
-
-
-def test_a_resource_creates_its_own_endpoint_if_the_operator_registered_it() -> None:
-    registered = {"registrations": [registration().to_json()]}
-    spec = {"cloudProviderEndpointId": VPCE}
-    assert resource("AWS", spec, **READY, **registered).creates_its_own
-    assert not resource("AWS", spec, **READY).creates_its_own
-    assert not resource("AWS", {"cloudProviderEndpointId": VPCE[:-1] + "1"}, **READY, **registered).creates_its_own
-
-
-@pytest.mark.parametrize(
-    ("status", "bound"),
-    [({}, False), (RESOLVED, False), (READY, True), ({"registrations": [registration().to_json()]}, True)],
-)
-def test_a_resource_is_bound_to_its_project_by_a_service_or_a_registration(status: dict[str, Any], bound: bool) -> None:
+@pytest.mark.parametrize(("status", "bound"), [({}, False), (RESOLVED, False), (READY, True)])
+def test_a_resource_is_bound_to_its_project_by_a_service(status: dict[str, Any], bound: bool) -> None:
     assert resource(**status).is_bound is bound
 
 
@@ -260,11 +239,17 @@ def test_remote_regions_are_cut_to_what_a_status_may_hold() -> None:
 
 def test_a_status_of_another_version_is_read_as_far_as_it_is_readable() -> None:
     raw = {
-        "service": {"id": SERVICE, "origin": "Found"},
-        "registrations": [{"serviceId": "x"}, registration().to_json()],
+        "service": {
+            "id": SERVICE,
+            "origin": "Found",
+            "remoteRegions": {"added": ["EU_WEST_2"], "confirmed": ["EU_WEST_2"]},
+        },
+        "registrations": [{"serviceId": "x"}],
     }
     read = DedicatedStatus.parse(raw, now=NOON + timedelta(days=1))
-    assert read == DedicatedStatus(service=ServiceStatus(id=SERVICE), registrations=(registration(),))
+    assert read == DedicatedStatus(
+        service=ServiceStatus(id=SERVICE, remote_regions=RemoteRegions(confirmed=("EU_WEST_2",)))
+    )
 
 
 def test_a_problem_names_the_item_of_a_list_as_the_api_server_does() -> None:
