@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 from atlas_endpoints.atlas.answers import Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Retry, Wording
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Retry, Wording, one_line
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, reading_client
 from atlas_endpoints.commands.manifests import Invalid, Manifest, ManifestReader, Other
+from atlas_endpoints.controller.names import is_name
 from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, Options
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.resource import Resource
@@ -25,6 +26,9 @@ ATTEMPTS = 3
 
 LONGEST_WAIT = 120.0
 """Seconds between two attempts at most, whatever Atlas asks for."""
+
+LONGEST = 2000
+"""Characters of a message: it may hold a text of a file."""
 
 FEW = 3
 """Scopes up to which no progress bar is shown."""
@@ -84,7 +88,7 @@ async def run(
         for number, each in enumerate(written):
             put(("---\n" if number else "") + each.text.rstrip("\n"))
     for line in (*messages.remarks, *messages.problems):
-        say(line)
+        say(one_line(line, limit=LONGEST))
     say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
     return not messages.problems
 
@@ -240,11 +244,16 @@ async def _with_retries(ask: Callable[[], Awaitable[T]]) -> T:
 def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
     """Write each manifest into a file of its name, and yield the problems. Files that exist are not changed.
 
+    A name that no object may have, which could lead out of the folder, becomes no path, whoever made the draft.
+
     Raises:
         OSError: the folder or a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for each in drafts:
+        if not is_name(each.name):
+            yield f"{each.name!r} is not the name of a Kubernetes object, so no file is written for it."
+            continue
         path = folder / f"{each.name}.yaml"
         try:
             with path.open("xb") as file:

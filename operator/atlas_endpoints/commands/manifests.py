@@ -134,7 +134,7 @@ class ManifestReader:
     Args:
         namespace: of resources without one.
         recursive: read the subfolders of folders, too.
-        others: the kinds of other objects that are wanted, with their groups.
+        others: the kinds of other objects that are wanted, with their groups; their names are checked, too.
 
     Attributes:
         warnings: for users.
@@ -260,7 +260,16 @@ class ManifestReader:
             yield Invalid(place, (f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {ours}",))
         else:
             group = str(version).rpartition("/")[0] if version else ""
-            yield Other(f"{kind}.{group}" if group else kind, self._in_namespace(document))
+            yield self._other(f"{kind}.{group}" if group else kind, self._in_namespace(document), place)
+
+    def _other(self, kind: str, body: Mapping[str, Any], place: Place) -> Other | Invalid:
+        if kind in self._others and body:
+            name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
+            shown = one_line(f"{namespace}/{name}", limit=160)
+            problems = [f"{body['kind']} {shown!r}: {each}" for each in _misnamed(name, namespace)]
+            if problems:
+                return Invalid(place, tuple(problems))
+        return Other(kind, body)
 
     def _kinds_of(self, group: str) -> str:
         return " or ".join(name for name, kind in self._kinds.items() if kind.names.group == group)

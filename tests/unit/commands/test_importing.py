@@ -207,6 +207,16 @@ def test_each_manifest_has_a_file_in_a_new_folder_and_a_second_run_changes_nothi
         assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.yaml": "1\n", "b.yaml": "2\n"}
 
 
+@pytest.mark.parametrize("name", ["../a", "/nowhere/a", "b/a", "..", "", "A", "a\n", "a" * 254])
+def test_a_name_that_no_object_may_have_becomes_no_path(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "endpoints"
+
+    (problem,) = write([Draft(name, "1\n"), Draft("b", "2\n")], folder)
+
+    assert problem.endswith("is not the name of a Kubernetes object, so no file is written for it.")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [folder / "b.yaml"]
+
+
 IN_THE_WAY: dict[str, Callable[[Path], object]] = {
     "an edited file": lambda path: path.write_bytes(b"mine\n"),
     "a file of the same size": lambda path: path.write_bytes(b"\xff\n"),

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Any, TypeGuard
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
@@ -160,7 +160,7 @@ def _rules(rules: Mapping[str, str]) -> list[Mapping[str, str]]:
 def of_objects(bodies: Sequence[Body], options: Options) -> Drafts:
     """Return the manifests of objects of MongoDB's own operator, and the successors of serverless private endpoints."""
     projects = {
-        (body["metadata"].get("namespace"), body["metadata"].get("name")): part(body, "status").get("id")
+        (str(body["metadata"].get("namespace")), str(body["metadata"].get("name"))): part(body, "status").get("id")
         for body in bodies
         if body.get("kind") == PROJECT_KIND
     }
@@ -192,7 +192,7 @@ def _of_ako(body: Body, projects: Mapping[Any, Any], options: Options) -> Iterat
     )
     name_of_list = f"{provider.lower()}Configuration"
     configured = spec.get(name_of_list) or []
-    if not isinstance(configured, list) or not all(isinstance(each, Mapping) for each in configured):
+    if not _are_objects(configured):
         yield LeftOut(what, f"spec.{name_of_list} is not a list of objects")
         return
     where = options.namespace or namespace
@@ -206,17 +206,28 @@ def _of_ako(body: Body, projects: Mapping[Any, Any], options: Options) -> Iterat
         yield _Manifest(what, _fitting(str(name)), where, common, remarks)
     for each in configured:
         endpoint = _endpoint_of_ako(provider, each, port_mapping=port_mapping)
+        if endpoint is None:
+            yield LeftOut(
+                f"{each.get('groupName')} of {what}", f"spec.{name_of_list}.endpoints is not a list of objects"
+            )
+            continue
         mark = str(endpoint.get("cloudProviderEndpointId") or part(endpoint, "gcp").get("endpointGroupName"))
         own = _fitting(str(name), _last(mark)) if len(configured) > 1 else _fitting(str(name))
         yield _Manifest(f"{mark} of {what}", own, where, {**common, **endpoint}, remarks)
 
 
-def _project_of(spec: Body, namespace: str | None, projects: Mapping[Any, Any]) -> Mapping[str, Any] | LeftOut:
+def _are_objects(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
+    return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
+
+
+def _project_of(spec: Body, namespace: str, projects: Mapping[Any, Any]) -> Mapping[str, Any] | LeftOut:
     reference, external = part(spec, "projectRef"), part(spec, "externalProjectRef").get("id")
     if external is not None:
         return {"projectId": external}
     where = reference.get("namespace") or namespace
-    known = projects.get((where, reference.get("name")))
+    if not isinstance(where, str):
+        return LeftOut("", "spec.projectRef.namespace: Invalid value: must be the name of a namespace")
+    known = projects.get((where, str(reference.get("name"))))
     if known is not None:
         return {"projectId": known}
     if where == namespace:
@@ -225,15 +236,15 @@ def _project_of(spec: Body, namespace: str | None, projects: Mapping[Any, Any]) 
     return LeftOut("", comment(why))
 
 
-def _endpoint_of_ako(provider: str, configured: Body, *, port_mapping: bool) -> Mapping[str, Any]:
+def _endpoint_of_ako(provider: str, configured: Body, *, port_mapping: bool) -> Mapping[str, Any] | None:
+    """Return the part of the spec that names an endpoint, or None if its forwarding rules are no list of objects."""
     if provider != "GCP":
         address = {"privateEndpointIpAddress": configured["ipAddress"]} if configured.get("ipAddress") else {}
         return {"cloudProviderEndpointId": configured.get("id"), **address}
-    rules = {
-        str(each.get("name")): str(each.get("ipAddress"))
-        for each in configured.get("endpoints") or ()
-        if isinstance(each, Mapping)
-    }
+    listed = configured.get("endpoints") or []
+    if not _are_objects(listed):
+        return None
+    rules = {str(each.get("name")): str(each.get("ipAddress")) for each in listed}
     gcp = {"projectId": configured.get("projectId"), "portMappingEnabled": port_mapping}
     if not port_mapping:
         return {"gcp": {**gcp, "endpointGroupName": configured.get("groupName"), "endpoints": _rules(rules)}}

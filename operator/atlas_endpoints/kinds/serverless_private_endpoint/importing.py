@@ -20,7 +20,9 @@ from atlas_endpoints.kinds.manifest import LONGEST_NAME, comment, draft, header,
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import ServerlessInstance, State, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint, Spec, shown
-from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.spec import InvalidSpecError, is_object_id
+
+NO_PROJECT_ID = "Invalid value: must be the ID of a project, 24 lower-case hexadecimal characters"
 
 _AWS_SERVICE = re.compile(r"com\.amazonaws\.vpce\.([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})\.")
 
@@ -118,6 +120,9 @@ def successors_of_resources(resources: Iterable[ServerlessPrivateEndpoint], opti
         spec, endpoint, project_id = each.spec, each.status.endpoint, each.known_project_id
         if project_id is None:
             unresolved.append(LeftOut(str(each.key), "spec.projectRef is not resolved"))
+            continue
+        if not is_object_id(project_id):  # a file may hold any status, and the name is made of it
+            unresolved.append(LeftOut(str(each.key), f"status.resolved.projectId: {NO_PROJECT_ID}"))
             continue
         region = region_of(endpoint.endpoint_service_name if endpoint else None) or options.region
         cloud_id = spec.cloud_provider_endpoint_id or (endpoint.cloud_provider_endpoint_id if endpoint else None)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 KNOWN = {
     **CONSTANTS,
+    "FOLDER": "written",
     "OTHER_SERVICE": "b" * 24,
     "AZURE_ID_IN_OTHER_GROUP": CONSTANTS["AZURE_ID"].replace("/rg/", "/other/"),
 }
@@ -84,7 +85,8 @@ def expected(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", cases("imports.yaml"))
-def test_import(case: Mapping[str, Any], run: Run, tmp_path: Path) -> None:
+def test_import(case: Mapping[str, Any], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     services, source = case.get("services", []), ["--project", PROJECT]
     if "objects" in case:
         (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all(case["objects"]))
@@ -97,6 +99,8 @@ def test_import(case: Mapping[str, Any], run: Run, tmp_path: Path) -> None:
     assert code == case.get("code", 0), errors
     assert [each for each in case.get("says", ()) if each not in errors] == [], errors
     assert [each for each in case.get("comments", ()) if each not in output] == [], output
+    files = {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_file()}
+    assert files - {"objects.yaml"} == {f"{KNOWN['FOLDER']}/{each}" for each in case.get("files", ())}
     found = [each for each in yaml.safe_load_all(output) if each]
     by_name = {
         "/".join(filter(None, (each["metadata"].get("namespace"), each["metadata"]["name"]))): each["spec"]

@@ -13,6 +13,7 @@ from atlas_endpoints.commands.manifests import Manifest, ManifestReader
 from atlas_endpoints.kinds.importer import Draft, Found, LeftOut, Options
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, ServerlessInstance
 from atlas_endpoints.kinds.serverless_private_endpoint.importing import (
+    NO_PROJECT_ID,
     Connection,
     manifests,
     name_of,
@@ -313,12 +314,20 @@ def test_a_successor_of_an_exported_resource_is_written_from_its_status() -> Non
 
     resolved = {"resolved": {"projectId": PROJECT}}
     endpoint = {"endpoint": {"endpointServiceName": AWS_SERVICE, "cloudProviderEndpointId": CLOUD_ID}}
-    found, left_out = successors_of_resources(
-        [exported("a", {**resolved, **endpoint}), exported("b", endpoint), exported("c", resolved)],
+    found, *left_out = successors_of_resources(
+        [
+            exported("a", {**resolved, **endpoint}),
+            exported("b", endpoint),
+            exported("c", resolved),
+            exported("d", {**endpoint, "resolved": {"projectId": "/../../victim/x"}}),
+        ],
         Options("shop", "s", "US_WEST_2"),
     )
 
     assert isinstance(found, Draft)
     assert f"# - shop/a: {CLOUD_ID}\n# - shop/c: never connected\n" in found.text
     assert yaml.safe_load(found.text)["spec"]["region"] == "US_WEST_2"
-    assert left_out == LeftOut("shop/b", "spec.projectRef is not resolved")
+    assert left_out == [
+        LeftOut("shop/b", "spec.projectRef is not resolved"),
+        LeftOut("shop/d", f"status.resolved.projectId: {NO_PROJECT_ID}"),
+    ]
