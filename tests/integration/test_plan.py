@@ -192,7 +192,7 @@ def test_an_export_beside_the_manifests_shows_the_owner_of_an_endpoint_and_is_no
         exports.append(export)
 
     listed = yaml.safe_dump({"kind": "List", "items": exports})
-    planned = plan("-o", "json", "-f", str(tmp_path), "-f", "-", text=listed)
+    planned = plan("--use-statuses", "-o", "json", "-f", str(tmp_path), "-f", "-", text=listed)
 
     assert planned.code == 0
     document = json.loads(planned.output)

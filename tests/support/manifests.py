@@ -20,4 +20,4 @@ NAMESPACED = ORDERS.replace("name: orders", "name: orders\n  namespace: web")
 
 def read(file: str, text: str, budget: Budget | None = None) -> list[Document]:
     """Return the documents in the text of a file."""
-    return ManifestReader([KIND], namespace="shop", budget=budget).read(file, text)
+    return ManifestReader([KIND], namespace="shop", budget=budget, use_statuses=True).read(file, text)

@@ -52,6 +52,13 @@ class PlanSettings(AtlasSettings):
     )
     namespace: Namespace = Field(default="default", description="Namespace of manifests that specify none")
     recursive: bool = Field(default=False, description="Include subfolders")
+    use_statuses: bool = Field(
+        default=False,
+        description=(
+            "Believe the statuses in the files: which resource owns an endpoint, what Atlas has confirmed, and what references"
+            " give. Only for exports of the cluster that the author of the manifests cannot change"
+        ),
+    )
     output: Output = Field(default="text", description="text for people, json or yaml for programs")
 
     @field_validator("filename")

@@ -114,7 +114,10 @@ def _of_files(settings: ImportSettings, importer: Importer, options: Options, me
     """Return the manifests of the objects in files."""
     kinds = [importer.kind] if importer.of_resources is not None else []
     namespace = settings.namespace or "default"
-    reader = ManifestReader(kinds, namespace=namespace, recursive=settings.recursive, others=importer.objects)
+    # What an import reads is an export, and it sends nothing.
+    reader = ManifestReader(
+        kinds, namespace=namespace, recursive=settings.recursive, others=importer.objects, use_statuses=True
+    )
     documents = reader.find(settings.filename)
     for each in documents:
         if isinstance(each, Invalid):

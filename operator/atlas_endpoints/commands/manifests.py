@@ -81,7 +81,7 @@ class Manifest:
 
     Attributes:
         body: the object as it is right after its creation; beside an export, as an edit of that.
-        exported: the status in an export, or None.
+        exported: the status in an export that is believed, or None.
     """
 
     place: Place
@@ -135,6 +135,7 @@ class ManifestReader:
         namespace: of resources without one.
         recursive: read the subfolders of folders, too.
         others: the kinds of other objects that are wanted, with their groups; their names are checked, too.
+        use_statuses: believe the statuses in the files, which anybody who may change these can forge.
 
     Attributes:
         warnings: for users.
@@ -148,11 +149,14 @@ class ManifestReader:
         recursive: bool = False,
         budget: Budget | None = None,
         others: Collection[str] = (),
+        use_statuses: bool = False,
     ) -> None:
         self._kinds = {kind.names.kind: kind for kind in kinds}
         self._namespace = namespace
         self._recursive = recursive
         self._others = others
+        self._use_statuses = use_statuses
+        self._unused_statuses = 0
         self._budget = budget or Budget()
         self.warnings: list[str] = []
 
@@ -170,6 +174,11 @@ class ManifestReader:
         documents: list[Document] = []
         for file in files:
             documents += [file] if isinstance(file, Invalid) else self._read_file(file, is_named=file in names)
+        if self._unused_statuses:
+            self.warnings.append(
+                f"Statuses in the files are not used: {self._unused_statuses}. Anybody who may change the files can forge them. If"
+                " the files are an export of the cluster, use --use-statuses."
+            )
         if all(isinstance(each, Other) and each.kind not in self._others for each in documents):
             documents += [self._nothing(name) for name in names]
         return documents
@@ -285,7 +294,8 @@ class ManifestReader:
         body = _as_created(self._in_namespace(document))
         name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
         key = Key(kind.names.kind, namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
-        is_export = metadata.get("uid") or document.get("status")
+        is_export = self._use_statuses and (metadata.get("uid") or document.get("status"))
+        self._unused_statuses += not self._use_statuses and bool(document.get("status"))
         exported = kind.resource.status_in(document) if is_export else None
         problems = [*_misnamed(name, namespace)]
         try:
@@ -298,10 +308,12 @@ class ManifestReader:
         return Manifest(place, kind, body, resource, exported)
 
     def _in_namespace(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return an object with a namespace."""
+        """Return an object with a namespace, and without a status that is not believed."""
         metadata = document.get("metadata")
         if not isinstance(metadata, Mapping):
             return {}
+        if not self._use_statuses:
+            document = {name: value for name, value in document.items() if name != "status"}
         return {**document, "metadata": {"namespace": self._namespace, **metadata}}
 
 

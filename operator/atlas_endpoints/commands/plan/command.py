@@ -56,13 +56,16 @@ async def run(settings: PlanSettings, kinds: Sequence[Kind[Any]], say: Callable[
     Raises:
         ValueError: the CA file or the proxy is not usable.
     """
-    reader = ManifestReader(kinds, namespace=settings.namespace, recursive=settings.recursive)
+    reader = ManifestReader(
+        kinds, namespace=settings.namespace, recursive=settings.recursive, use_statuses=settings.use_statuses
+    )
     documents = merged(reader.find(settings.filename))
     client = reading_client(settings)
     try:
         planner = Planner(client, kinds, exports=[each.body for each in documents if isinstance(each, Other)])
-        contended = conflicts(documents)
-        forecasts = [of_conflict(each, contended) for each in with_sharers(await planner.forecast(documents))]
+        forecasts = with_sharers(await planner.forecast(documents))
+        contended = conflicts(forecasts)
+        forecasts = [of_conflict(each, contended) for each in forecasts]
     finally:
         await client.aclose()
     warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *(each.warning for each in contended)]
@@ -169,6 +172,8 @@ class Planner:
         project_id = outcome.resolved.project_id if outcome.resolved is not None else None
         scope = Scope(self._fingerprint, project_id or "", kind.names.kind, manifest.resource.scope_name)
         values = [seen.value for seen in self._gateway.view(scope).entries.values() if seen.value is not None]
+        if outcome.resolved is not None:
+            body = {**body, "status": {**status_of(body), "resolved": outcome.resolved.to_json()}}
         forecast = of_outcome(manifest, body, outcome, values)
         if outcome.explanation is None:
             return forecast

@@ -10,7 +10,7 @@ from atlas_endpoints.commands.manifests import Invalid, Manifest, Place
 from atlas_endpoints.commands.plan.overlaps import Conflict
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
-from atlas_endpoints.reconcile.kind import Decision, State
+from atlas_endpoints.reconcile.kind import Decision, Named, State
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.status import Cause
@@ -124,13 +124,14 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
     """Return the forecast from a reconcile without writes.
 
     Args:
-        body: the manifest with what the reconcile has stored in it.
+        body: the manifest with what the reconcile has stored in it, and what its references give.
         values: the entries in the scope of the resource.
     """
     kind, resource, state, decision = manifest.kind, manifest.resource, outcome.state, outcome.planned
     if state is None:
         raise ValueError("a reconcile of a resource without a status has something to say")
-    action, named = _action(manifest, outcome, state), kind.named_by(body)
+    named = kind.named_by(body)
+    action = _action(manifest, outcome, state, named)
     message = state.message
     if action in _SENT and decision is not None:
         message = _SENT[action] or _intended(decision)
@@ -250,7 +251,7 @@ def exit_code(forecasts: Iterable[Forecast]) -> int:
     return 3 if actions & CHANGING else 0
 
 
-def _action(manifest: Manifest, outcome: Outcome, state: State) -> Action:
+def _action(manifest: Manifest, outcome: Outcome, state: State, named: Named) -> Action:
     if state.reason is Reason.SUSPENDED:
         return Action.SUSPENDED
     if state.reason is Reason.INVALID_SPEC:
@@ -261,8 +262,7 @@ def _action(manifest: Manifest, outcome: Outcome, state: State) -> Action:
         return Action.REPORT
     if outcome.plan is not None:
         return Action.RESERVE if outcome.plan.reason is Cause.RESERVATION else _BY_METHOD[outcome.plan.method]
-    named = manifest.kind.named_by(manifest.body).endpoint
-    waits = state.differences if state.reason in BUSY else state.reason is Reason.SERVICE_INITIATING and named
+    waits = state.differences if state.reason in BUSY else state.reason is Reason.SERVICE_INITIATING and named.endpoint
     return Action.WAIT if waits else Action.NONE
 
 

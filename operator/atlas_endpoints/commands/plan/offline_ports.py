@@ -58,7 +58,7 @@ class Exports:
         raise UnreadableError(
             ReferenceProblem.KIND_NOT_ALLOWED,
             f"The plan does not read the cluster, so {target.field} of {target.object} is unknown. Add an export of that object"
-            " to the manifests.",
+            " to the manifests; its status counts only with --use-statuses.",
             retry_in=math.inf,
         )
 

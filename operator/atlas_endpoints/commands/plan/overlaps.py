@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.commands.manifests import Document, Manifest, Other, Place
-from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.ownership import is_owner
 from atlas_endpoints.reconcile.status import Status
+
+if TYPE_CHECKING:
+    from atlas_endpoints.commands.plan.forecast import Forecast
 
 
 def merged(documents: Iterable[Document]) -> list[Document]:
@@ -69,25 +72,36 @@ class Conflict:
         )
 
 
-def conflicts(documents: Iterable[Document]) -> list[Conflict]:
-    """Return the conflicts between the resources."""
-    named: dict[tuple[str, str | None, str, str | None, str], dict[Place, Key]] = {}
-    owners: dict[str, set[Key]] = {}
-    for each in documents:
-        if not isinstance(each, Manifest):
+def conflicts(forecasts: Iterable["Forecast"]) -> list[Conflict]:
+    """Return the conflicts between the resources, by what they name when their references are resolved."""
+    named: dict[tuple[str | None, ...], tuple[str, dict[Place, Manifest]]] = {}
+    for each in forecasts:
+        manifest = each.manifest
+        if manifest is None or manifest.resource.spec.management_policy != "Manage" or manifest.resource.suspended_by:
             continue
-        kind, resource, spec = each.kind, each.resource, each.resource.spec
-        body = {**each.body, "status": each.exported.to_json() if each.exported is not None else {}}
-        found = kind.named_by(body)
-        if found.endpoint is None or spec.management_policy != "Manage" or resource.suspended_by:
+        found = manifest.kind.named_by(_in_cluster(manifest))
+        endpoint_id = found.endpoint or each.endpoint_id
+        if endpoint_id is None:
             continue
-        place = kind.names.kind, spec.project_id, resource.scope_name, found.shared, found.endpoint
-        named.setdefault(place, {})[each.place] = each.key
-        if is_owner(kind, body, found.endpoint):
-            owners.setdefault(found.endpoint, set()).add(each.key)
+        # Azure does not preserve the letter case of IDs.
+        scope_name, entry = manifest.resource.scope_name, endpoint_id.casefold()
+        place = manifest.kind.names.kind, each.project_id, scope_name, found.shared, entry
+        named.setdefault(place, (endpoint_id, {}))[1][each.place] = manifest
     contended = []
-    for (*_, endpoint_id), resources in named.items():
-        owning = owners.get(endpoint_id, set()).intersection(resources.values())
+    for endpoint_id, manifests in named.values():
+        resources = {where: each.key for where, each in manifests.items()}
+        owners = {each.key for each in manifests.values() if _owns(each)}
         if len(set(resources.values())) > 1:
-            contended.append(Conflict(endpoint_id, resources, owning.pop() if len(owning) == 1 else None))
+            contended.append(Conflict(endpoint_id, resources, owners.pop() if len(owners) == 1 else None))
     return contended
+
+
+def _owns(manifest: Manifest) -> bool:
+    kind, body = manifest.kind, _in_cluster(manifest)
+    endpoint_id = kind.named_by(body).endpoint
+    return endpoint_id is not None and is_owner(kind, body, endpoint_id)
+
+
+def _in_cluster(manifest: Manifest) -> Body:
+    """Return a resource with the status in its export."""
+    return {**manifest.body, "status": manifest.exported.to_json() if manifest.exported is not None else {}}

@@ -82,9 +82,9 @@ def manifest(name: str = "orders", **spec: Any) -> str:
     )  # fmt: skip
 
 
-def forecast(atlas: FakeAtlas, text: str) -> list[Forecast]:
+def forecast(atlas: FakeAtlas, text: str, *, use_statuses: bool = True) -> list[Forecast]:
     kinds: list[Kind[Any]] = [KIND, NOTICES]
-    documents = merged(ManifestReader(kinds, namespace="shop").read("all.yaml", text))
+    documents = merged(ManifestReader(kinds, namespace="shop", use_statuses=use_statuses).read("all.yaml", text))
 
     async def ask() -> list[Forecast]:
         exports = [each.body for each in documents if isinstance(each, Other)]
@@ -168,6 +168,42 @@ def test_what_would_be_sent(text: str, shown: dict[str, Any], expected: str) -> 
     changed = {each.field: each.after for each in found.changes}
     assert body_of(found) == ({"providerName": "AWS", **changed} if found.action is Action.UPDATE else None)
     assert found.action is Action.UNKNOWN or (found.endpoint_id, found.project_id) == (ENDPOINT, PROJECT)
+
+
+FORGED: dict[str, tuple[str, str, dict[str, Any], Action, list[Action]]] = {
+    "what Atlas has confirmed": (
+        manifest(comment="b", driftPolicy="Report"),
+        APPLIED,
+        endpoint(comment="a"),
+        Action.NONE,
+        [Action.UPDATE, Action.NONE],
+    ),
+    "a status in the manifest itself": (
+        exported("{observedGeneration: 1, applied: {generation: 1, comment: b}}", comment="b"),
+        "",
+        endpoint(comment="a"),
+        Action.UPDATE,
+        [Action.UPDATE],
+    ),
+    "what a reference gives": (
+        manifest(cloudProviderEndpointRef=ACK),
+        VPC,
+        endpoint("AVAILABLE", cloudProviderEndpointId=ONE),
+        Action.NONE,
+        [Action.UNKNOWN],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "export", "shown", "believed", "expected"), FORGED.values(), ids=FORGED)
+def test_a_status_that_a_pull_request_may_forge_counts_only_if_it_is_believed(
+    text: str, export: str, shown: dict[str, Any], believed: Action, expected: list[Action]
+) -> None:
+    def planned(*, use_statuses: bool) -> list[Action]:
+        return [each.action for each in forecast(Atlas([shown]), text + export, use_statuses=use_statuses)]
+
+    assert planned(use_statuses=True) == [believed]
+    assert planned(use_statuses=False) == expected
 
 
 @pytest.mark.parametrize(

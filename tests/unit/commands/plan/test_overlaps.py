@@ -51,7 +51,8 @@ RESERVED = (
 def forecasts(documents: list[Document]) -> list[Forecast]:
     ours = [each for each in documents if isinstance(each, Manifest)]
     assert len(ours) == len(documents), documents
-    return [of_conflict(unanswered(each, "as planned"), conflicts(documents)) for each in ours]
+    planned = [unanswered(each, "as planned") for each in ours]
+    return [of_conflict(each, conflicts(planned)) for each in planned]
 
 
 FIRST = "The resource that is created first will own it."
@@ -96,14 +97,14 @@ PLANNED, REPORTED, UNDECIDED = (
 def test_two_resources_that_name_one_endpoint_are_a_conflict(
     texts: tuple[str, ...], owner: str | None, expected: list[tuple[Action, Reason | None]]
 ) -> None:
-    documents = in_files(*texts)
+    planned = forecasts(in_files(*texts))
 
-    assert [(each.action, each.reason) for each in forecasts(documents)] == expected
-    warnings = [each.warning for each in conflicts(documents)]
+    assert [(each.action, each.reason) for each in planned] == expected
+    warnings = [each.warning for each in conflicts(planned)]
     assert len(warnings) == (owner is not None)
     assert all(f"name the same endpoint 5f7cac1adf5d6c6306f4b283. {owner} " in each for each in warnings)
     if owner is not None and owner != FIRST:
-        assert f"{owner.partition(' ')[0]} owns the endpoint" in forecasts(documents)[expected.index(REPORTED)].message
+        assert f"{owner.partition(' ')[0]} owns the endpoint" in planned[expected.index(REPORTED)].message
 
 
 @pytest.mark.parametrize(

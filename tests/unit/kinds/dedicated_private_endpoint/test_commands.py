@@ -31,6 +31,7 @@ KNOWN = {
     **CONSTANTS,
     "FOLDER": "written",
     "OTHER_SERVICE": "b" * 24,
+    "AZURE_ID_IN_CAPITALS": CONSTANTS["AZURE_ID"].upper(),
     "AZURE_ID_IN_OTHER_GROUP": CONSTANTS["AZURE_ID"].replace("/rg/", "/other/"),
 }
 READS = {"GET service", "GET endpoint", "LIST"}
@@ -137,8 +138,9 @@ def test_plan(case: Mapping[str, Any], run: Run, tmp_path: Path) -> None:
         objects.append({**_resource(name, case["manifests"][name]), "status": {"observedGeneration": 1, **status}})
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(objects))
 
+    flags = case.get("flags", ["--use-statuses"])
     code, output, errors = run(
-        case.get("services", []), "plan", "-o", "json", "--namespace", "shop", "-f", str(tmp_path / "all.yaml")
+        case.get("services", []), "plan", "-o", "json", "--namespace", "shop", "-f", str(tmp_path / "all.yaml"), *flags
     )
 
     assert (code, errors) == (case["code"], ""), output
