@@ -344,6 +344,16 @@ class Kind(ABC, Generic[R]):
         """Return the state of an entry in Atlas's word."""
         return None
 
+    def unnamed(
+        self,
+        scope: Scope,  # noqa: ARG002  # for kinds that need it
+        entries: Mapping[str, Any],
+        named: Collection[Named],
+    ) -> Mapping[str, Sequence[str]]:
+        """Return the IDs in a scope that no object names, by what they are, such as "Endpoints"."""
+        known = {each.endpoint.casefold() for each in named if each.endpoint is not None}
+        return {"Endpoints": [each for each in entries if each.casefold() not in known]}
+
     def counted(self, values: Collection[Any]) -> str:
         """Return a sentence about the entries of a scope."""
         return f"The {self.scope_noun} exists. Endpoints in it: {len(values)}."

@@ -6,36 +6,37 @@ credentials, and none with ``WRITES=off``.
 
 import asyncio
 import logging
+import math
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.client import AtlasClient
-from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.transport import proxy_from_environment
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import NoClusterError
 from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached, timed
 from atlas_endpoints.commands.check.report import Level, Report, failed, named, ok, skipped, warning
 from atlas_endpoints.commands.check.resources import ClusterReader
+from atlas_endpoints.commands.check.turns import ask_all
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import CheckSettings, unknown_variables
+
+if TYPE_CHECKING:
+    from atlas_endpoints.atlas.credentials import Credentials
 
 WITHIN = 120.0
 """Seconds for the whole check."""
 
 STEP = 15.0
 """Seconds for each call, as long as the operator gives one by default."""
-
-AT_ONCE = 8
-"""Pairs of credentials in parallel; each asks one question after the other."""
 
 
 async def run(settings: CheckSettings, kinds: Sequence[Kind[Any]], say: Callable[[str], object]) -> bool:
@@ -51,8 +52,8 @@ async def run(settings: CheckSettings, kinds: Sequence[Kind[Any]], say: Callable
     try:
         async with AsyncExitStack() as closing:
             try:
-                async with asyncio.timeout(WITHIN):
-                    await _check(settings, kinds, report, closing)
+                async with asyncio.timeout(WITHIN) as limit:
+                    await _check(settings, kinds, report, closing, limit)
             except TimeoutError:
                 report.add(failed(f"The check did not end within {WITHIN:.0f} s. The report is incomplete."))
     finally:
@@ -61,7 +62,9 @@ async def run(settings: CheckSettings, kinds: Sequence[Kind[Any]], say: Callable
     return report.passed
 
 
-async def _check(settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Report, closing: AsyncExitStack) -> None:
+async def _check(  # what the caller has
+    settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Report, closing: AsyncExitStack, limit: asyncio.Timeout
+) -> None:
     if unknown := unknown_variables(CheckSettings):
         report.section(
             "Settings", *(warning(f"{name} is not a setting of this version and has no effect.") for name in unknown)
@@ -78,14 +81,23 @@ async def _check(settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Re
         report.section(f"Kubernetes at {connection.server}")
         reader = ClusterReader(settings, kinds, connection, report)
         places, credentials = await reader.places(), reader.credentials
-    results: list[Result] = []
+    clients: dict[str | None, AtlasClient] = {}
     for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
-        here = [place for place in places if credentials[place.scope.credentials].base_url == base_url]
         client = await _reach(settings, base_url, report, closing)
         if client is not None:
-            results += await _ask(client, here, credentials, report, writes=settings.writes)
-        elif here:
+            clients[base_url] = client
+        elif any(credentials[place.scope.credentials].base_url == base_url for place in places):
             report.add(skipped("Projects are not checked, because Atlas cannot be reached."))
+    reachable = [place for place in places if credentials[place.scope.credentials].base_url in clients]
+    # From here on, what there is no time for is reported place by place.
+    until = limit.when() or math.inf
+    limit.reschedule(None)
+
+    def ask(place: Place) -> Awaitable[Result]:
+        its_own = credentials[place.scope.credentials]
+        return interview(place, clients[its_own.base_url], its_own, writes=settings.writes)
+
+    results = await ask_all(ask, reachable, report, within=WITHIN, until=until)
     for kind in kinds:
         listed = (each.deprecation for each in results if each.listed and each.kind is kind)
         if findings := announced(kind, listed, now=datetime.now(UTC)):
@@ -140,36 +152,3 @@ async def _resolve(host: str, report: Report) -> None:
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     if addresses != [host]:
         report.add(ok(f"{host} has the addresses {named(addresses)} ({(time.monotonic() - began) * 1000:.0f} ms)."))
-
-
-async def _ask(
-    client: AtlasClient,
-    places: Iterable[Place],
-    credentials: Mapping[str, Credentials],
-    report: Report,
-    *,
-    writes: bool,
-) -> list[Result]:
-    """Ask about places, and report each as soon as it is known."""
-    pairs: dict[str, list[Place]] = {}
-    for place in places:
-        pairs.setdefault(place.scope.credentials, []).append(place)
-    results: list[Result] = []
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def with_one_pair(fingerprint: str, places: Sequence[Place]) -> None:
-        async with room:
-            hopeless = False
-            for place in places:
-                if hopeless:
-                    report.section(place.title, skipped("Not checked: see the failure of these credentials above."))
-                    continue
-                result = await interview(place, client, credentials[fingerprint], writes=writes)
-                hopeless = result.hopeless
-                results.append(result)
-                report.section(place.title, *result.findings)
-
-    async with asyncio.TaskGroup() as group:
-        for fingerprint, its_places in pairs.items():
-            group.create_task(with_one_pair(fingerprint, its_places))
-    return results

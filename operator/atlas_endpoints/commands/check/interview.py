@@ -5,7 +5,7 @@ and needs the right to write, so the kind states writes that change nothing.
 """
 
 import time
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -30,10 +30,16 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.check.report import Finding, failed, named, ok, skipped, warning
-from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.kind import Kind, Named
 from atlas_endpoints.reconcile.resource import Resource
 
 T = TypeVar("T")
+
+MOST_IDS = 20
+"""IDs in a finding."""
+
+ROOM_FOR_IDS = 1200
+"""Characters of them; an ID of Azure has up to 300."""
 
 ACCEPTED = "Atlas accepts the credentials"
 READABLE = f"{ACCEPTED}, and they may read the project"
@@ -53,26 +59,50 @@ PROVED: Mapping[type[AtlasError], str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What the live resources of a scope name.
+
+    Attributes:
+        where: these resources were read, for users, such as "in namespace shop"; "": in the whole cluster.
+    """
+
+    named: frozenset[Named]
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """One pair of credentials and one scope: a section of the report.
 
     Attributes:
         scope: without a project, only the credentials are checked.
         sources: of the credentials, for users.
+        names: what the live resources of the scope name, with any credentials; None: they were not read.
     """
 
     kind: Kind[Any]
     scope: Scope
     sources: tuple[str, ...]
     resources: tuple[Resource, ...] = ()
+    names: Names | None = None
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that use it; "" if the settings name it."""
+        return tuple(dict.fromkeys(each.key.namespace for each in self.resources)) or ("",)
+
+    @property
+    def where(self) -> str:
+        """What it is, for users."""
+        if not self.scope.project_id:
+            return f"Credentials: {named(self.sources)}"
+        return f"Project {self.scope.project_id}, {self.kind.scope_noun} {self.scope.name}"
 
     @property
     def title(self) -> str:
-        """Return the heading of its section."""
-        if not self.scope.project_id:
-            return f"Credentials: {named(self.sources)}"
+        """The heading of its section."""
         users = f", for {named(str(each.key) for each in self.resources)}" if self.resources else ""
-        return f"Project {self.scope.project_id}, {self.kind.scope_noun} {self.scope.name}{users}"
+        return f"{self.where}{users}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +156,29 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
             misfits.setdefault(problem, []).append(str(resource.key))
     findings += [failed(f"{named(keys, most=10)}: {problem}") for problem, keys in misfits.items()]
     findings += [warning(doubt) for doubt in kind.doubts(place.resources, values)]
+    if place.names is not None:
+        findings += _unnamed(place, answer.entries, place.names)
     if writes:
         findings.append(await _may_write(place, values, client, credentials))
     else:
         findings.append(skipped("The right to write is not checked, because WRITES is off."))
     return Result(kind, tuple(findings), answer.deprecation, listed=True)
+
+
+def _unnamed(place: Place, entries: Mapping[str, Any], names: Names) -> Iterator[Finding]:
+    """Yield what Atlas has and no live resource names, such as what a late call or a deleted resource has left."""
+    where = f" {names.where}" if names.where else ""
+    for what, ids in place.kind.unnamed(place.scope, entries, names.named).items():
+        if ids:
+            yield ok(f"{what} that no resource{where} names: {len(ids)} ({_some(ids)}).")
+
+
+def _some(ids: Sequence[str]) -> str:
+    """Return the first IDs, and how many more there are."""
+    most = 0
+    while most < min(len(ids), MOST_IDS) and sum(map(len, ids[: most + 1])) <= ROOM_FOR_IDS:
+        most += 1
+    return named(ids, most=most)
 
 
 async def _may_write(place: Place, values: list[object], client: Requester, credentials: Credentials) -> Finding:

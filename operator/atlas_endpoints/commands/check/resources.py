@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from atlas_endpoints.atlas.client import check_base_url
@@ -16,18 +17,35 @@ from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, UnreadableError
 from atlas_endpoints.cluster.readers import FRESH, NamespaceReader, SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
-from atlas_endpoints.commands.check.interview import Place
+from atlas_endpoints.commands.check.interview import Names, Place
 from atlas_endpoints.commands.check.report import Finding, Level, Report, failed, named, ok, skipped, warning
-from atlas_endpoints.controller.cache import Body, generation_of, is_deleting, key_of, status_of
+from atlas_endpoints.controller.cache import (
+    Body,
+    annotations_of,
+    generation_of,
+    is_deleting,
+    key_of,
+    spec_of,
+    status_of,
+)
 from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, NoCredentialsError
 from atlas_endpoints.reconcile.credentials import Scope as SecretScope
-from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.resource import CredentialsPlace, Resource
+from atlas_endpoints.reconcile.kind import Kind, Named
+from atlas_endpoints.reconcile.resource import (
+    ENDPOINT_ANNOTATION,
+    CredentialsPlace,
+    EndpointRecord,
+    Resource,
+    project_id_in,
+)
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.settings import CheckSettings
 
 UNHANDLED = timedelta(seconds=10)
 """How long after its creation a resource may be unhandled without a warning; an edit has no date."""
+
+MOST_SECRETS = 200
+"""Secrets that are read of one namespace, whose resources may name any number."""
 
 FORBIDDEN = frozenset({"SecretForbidden", "NamespaceForbidden"})
 """Reasons that depend on the user who reads."""
@@ -44,11 +62,13 @@ class Survey:
         uses: each resource that the operator would ask Atlas about, with its kind and the place of its credentials.
         left_out: the names of the others, by why.
         unhandled: the names of all these whose last edit no operator has handled.
+        names: what all live ones name, by kind, project and scope; of an unknown project, it may be any.
     """
 
     uses: list[tuple[Kind[Any], Resource, CredentialsPlace]] = field(default_factory=list)
     left_out: dict[tuple[Level, str], list[str]] = field(default_factory=dict)
     unhandled: list[str] = field(default_factory=list)
+    names: dict[tuple[str, str | None, str | None], set[Named]] = field(default_factory=dict)
 
     def add(self, kind: Kind[Any], bodies: Iterable[Body], now: datetime) -> None:
         """Add the resources of a kind."""
@@ -56,6 +76,9 @@ class Survey:
             name = str(key_of(body))
             if _is_unhandled(body, now):
                 self.unhandled.append(name)
+            if not is_deleting(body):
+                place = kind.names.kind, project_id_in(body), kind.scope_name_in(spec_of(body))
+                self.names.setdefault(place, set()).update(_named(kind, body))
             use = _parse(kind, body)
             if isinstance(use, Resource):
                 self.uses.append((kind, use, CredentialsPlace.of(body)))
@@ -79,11 +102,24 @@ class Survey:
             )
         return found
 
-    def places(self, access: Mapping[CredentialsPlace, tuple[str, str]]) -> list[Place]:
+    def secrets(self) -> tuple[Sequence[CredentialsPlace], Mapping[str, int]]:
+        """Return the Secrets to read, and how many more each namespace has than one may take."""
+        found: dict[str, dict[CredentialsPlace, None]] = {}
+        for *_, secret in self.uses:
+            found.setdefault(secret.namespace, {})[secret] = None
+        used = [secret for secrets in found.values() for secret in islice(secrets, MOST_SECRETS)]
+        return used, {
+            namespace: len(secrets) - MOST_SECRETS
+            for namespace, secrets in found.items()
+            if len(secrets) > MOST_SECRETS
+        }
+
+    def places(self, access: Mapping[CredentialsPlace, tuple[str, str]], where: str = "") -> list[Place]:
         """Return a place for each scope and pair of credentials.
 
         Args:
             access: fingerprint and source of the credentials that could be read.
+            where: see ``Names``.
         """
         found: dict[Scope, Place] = {}
         for kind, resource, secret in self.uses:
@@ -91,10 +127,21 @@ class Survey:
                 continue
             fingerprint, source = access[secret]
             scope = Scope(fingerprint, resource.known_project_id or "", kind.names.kind, resource.scope_name)
-            before = found.get(scope, Place(kind, scope, ()))
+            before = found.get(scope) or Place(kind, scope, (), names=Names(self._named_in(scope), where))
             sources = tuple(dict.fromkeys((*before.sources, source)))
-            found[scope] = Place(kind, scope, sources, (*before.resources, resource))
+            found[scope] = replace(before, sources=sources, resources=(*before.resources, resource))
         return [*found.values()]
+
+    def _named_in(self, scope: Scope) -> frozenset[Named]:
+        projects = (scope.project_id, None)
+        return frozenset().union(*(self.names.get((scope.kind, project, scope.name), ()) for project in projects))
+
+
+def _named(kind: Kind[Any], body: Body) -> Iterator[Named]:
+    """Yield what a resource names, also by the annotation for what Atlas names itself, which a restore may leave alone."""
+    yield kind.named_by(body)
+    if (record := EndpointRecord.parse(annotations_of(body).get(ENDPOINT_ANNOTATION, ""))) is not None:
+        yield Named(record.endpoint_id)
 
 
 def _parse(kind: Kind[Any], body: Body) -> Resource | tuple[Level, str]:
@@ -143,6 +190,7 @@ class ClusterReader:
             monotonic=time.monotonic,
             warns_of_own=False,  # it is a finding
         )
+        self._where = ""
         self.credentials: dict[str, Credentials] = {}
 
     async def places(self) -> list[Place]:
@@ -151,11 +199,17 @@ class ClusterReader:
         if not self._settings.names_a_place and not await self._read_resources(survey):
             return []
         named_secret = self._named_secret()
-        wanted = dict.fromkeys((*(secret for *_, secret in survey.uses), *filter(None, (named_secret,))))
+        used, unread = survey.secrets()
+        wanted = dict.fromkeys((*used, *filter(None, (named_secret,))))
         if not wanted:
             self._report.add(self._nothing_to_try())
             return []
         self._report.section("Credentials")
+        for namespace, count in unread.items():
+            problem = (
+                f"{count} Secrets are not read, and their resources not checked: they name more than {MOST_SECRETS}"
+            )
+            self._report.add(skipped(f"Namespace {namespace}: {problem}."))
         results = dict(zip(wanted, await asyncio.gather(*map(self._resolve, wanted)), strict=True))
         self._report_problems(survey, results)
         access = {
@@ -165,7 +219,7 @@ class ClusterReader:
         }
         for fingerprint, source in dict.fromkeys(access.values()):
             self._report.add(ok(f"{source} contains credentials ({self.credentials[fingerprint].kind})."))
-        places = survey.places(access)
+        places = survey.places(access, self._where)
         if named_secret is not None and named_secret in access:
             fingerprint, source = access[named_secret]
             if all(place.scope.credentials != fingerprint for place in places):
@@ -190,7 +244,9 @@ class ClusterReader:
                 survey.add(kind, listing.bodies, datetime.now(UTC))
         namespaces = self._settings.namespaces
         where = f"in {named(namespaces, most=10)}" if namespaces else "in all namespaces"
-        self._report.add(*survey.findings(f"{where} with the labels {selector}" if selector else where))
+        where = f"{where} with the labels {selector}" if selector else where
+        self._where = where if namespaces or selector else ""
+        self._report.add(*survey.findings(where))
         return True
 
     def _named_secret(self) -> CredentialsPlace | None:

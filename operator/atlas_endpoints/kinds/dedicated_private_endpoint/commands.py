@@ -1,19 +1,35 @@
 """What the commands ``check`` and ``plan`` ask and say about private endpoints of dedicated clusters. Pure."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.regions import KNOWN, atlas_name, same_region, similar
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, service_key
+from atlas_endpoints.reconcile.kind import Named
 
 NO_SERVICE = "0" * 24
 """The ID of an endpoint service that cannot exist."""
 
 MOST_REMOTE_REGIONS = 35
 """Regions from which others may connect to a service, at most."""
+
+
+def unnamed(provider: str, services: Iterable[Service], named: Collection[Named]) -> Mapping[str, Sequence[str]]:
+    """Return the services in whose region no object is, and the endpoints that none names there."""
+    regions = {each.shared for each in named}
+    known = {(each.shared, each.endpoint.casefold()) for each in named if each.endpoint is not None}
+    found: dict[str, list[str]] = {"Endpoint services": [], "Endpoints": []}
+    for each in services:
+        region = each.region_name or ""
+        shared = service_key(provider, region, is_legacy=provider == "GCP" and not each.port_mapping_enabled)
+        if shared not in regions:
+            found["Endpoint services"].append(f"{each.id} in {region}")
+        ids = (id_ for id_ in each.endpoint_ids if (shared, id_.casefold()) not in known)
+        found["Endpoints"] += [f"{id_} in {region}" for id_ in ids]
+    return found
 
 
 def counted(services: Collection[Service]) -> str:

@@ -243,6 +243,12 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
         return found
 
     @override
+    def unnamed(
+        self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
+    ) -> Mapping[str, Sequence[str]]:
+        return commands.unnamed(scope.name, entries.values(), named)
+
+    @override
     def counted(self, values: Collection[Any]) -> str:
         return commands.counted(values)
 

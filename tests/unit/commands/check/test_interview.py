@@ -27,8 +27,10 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached
+from atlas_endpoints.commands.check.interview import Names, Place, Result, announced, interview, reached
+from atlas_endpoints.commands.check.report import Level
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.kind import Named
 from support.fake_atlas import FakeAtlas
 from support.named import NAMED
 from toy.notice import NOTICES
@@ -168,6 +170,33 @@ def test_resources_of_another_provider_than_the_endpoints_fail() -> None:
     assert failure.startswith(
         "failed   shop/a and shop/c: spec.providerName is AWS, but the endpoints of instance shop are in AZURE."
     )
+
+
+@pytest.mark.parametrize(
+    ("named", "where", "expected"),
+    [
+        pytest.param(["0" * 24, None, f"{1:024X}"], "", [], id="all are named, in any letter case"),
+        pytest.param(
+            [], "in shop", [f"Endpoints that no resource in shop names: 2 ({0:024x} and {1:024x})."], id="none"
+        ),
+        pytest.param([f"{0:024x}", "f" * 24], "", [f"Endpoints that no resource names: 1 ({1:024x})."], id="one"),
+    ],
+)
+def test_endpoints_that_no_resource_names_are_listed(named: list[str | None], where: str, expected: list[str]) -> None:
+    names = Names(frozenset(map(Named, named)), where)
+
+    _, findings, result = hold(replace(PLACE, names=names), listing("AWS", "AWS"), writes=False)
+
+    assert [each.removeprefix("ok       ") for each in findings if "that no resource" in each] == expected
+    assert {each.level for each in result.findings} <= {Level.OK, Level.SKIPPED}
+
+
+def test_of_many_endpoints_that_no_resource_names_the_first_are_listed_and_all_are_counted() -> None:
+    _, findings, _ = hold(replace(PLACE, names=Names(frozenset())), listing(*["AWS"] * 30), writes=False)
+
+    (line,) = (each for each in findings if "that no resource" in each)
+    assert line.startswith(f"ok       Endpoints that no resource names: 30 ({0:024x}, {1:024x}, ")
+    assert line.endswith(f", {19:024x} and 10 more).")
 
 
 @pytest.mark.parametrize(

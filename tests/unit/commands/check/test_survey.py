@@ -6,7 +6,7 @@ from typing import Any
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.check.interview import Place
 from atlas_endpoints.commands.check.report import Report, failed, named, ok, skipped, warning
-from atlas_endpoints.commands.check.resources import Survey
+from atlas_endpoints.commands.check.resources import MOST_SECRETS, Survey
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from support.named import NAMED
@@ -118,6 +118,45 @@ def test_a_place_is_one_instance_with_one_pair_of_credentials() -> None:
         ("two", f"Project {PROJECT}, instance shop, for shop/c", ("Secret other of namespace shop",)),
         ("one", f"Project {PROJECT}, instance store, for shop/d", ("Secret own of namespace shop",)),
     ]
+
+
+def test_a_place_has_what_all_live_resources_of_its_instance_name() -> None:
+    """Whether or not they are suspended, valid, or in a known project; by the spec, the status or the annotation."""
+    reserved: Any = {"endpointId": None}
+    annotation = {"atlas-endpoints.dev/endpoint-id": f"{'a4' * 12}/u"}
+    found = survey(
+        resource("valid", credentialsSecretRef={"name": "own"}),
+        resource("asleep", endpointId="a2" * 12, suspend=True),
+        resource("newer", endpointId="a3" * 12, tomorrow="never dies"),
+        resource("restored", **reserved, metadata={"annotations": annotation}),
+        resource("reserved", **reserved, status={"reservation": {"endpointId": "a5" * 12}}),
+        resource("anywhere", projectId=None, projectRef={"name": "p"}, endpointId="a6" * 12),
+        resource("elsewhere", projectId="6f" * 12, endpointId="b1" * 12),
+        resource("in-another", instanceName="store", endpointId="b2" * 12),
+        resource("going", endpointId="b3" * 12, metadata={"deletionTimestamp": "2026-11-25T12:00:00Z"}),
+    )
+
+    (place,) = (
+        each
+        for each in found.places({CredentialsPlace("shop", "own"): ("one", "Secret own of namespace shop")}, "in shop")
+    )
+
+    assert place.names is not None
+    assert {each.endpoint for each in place.names.named} - {None} == {f"a{number}" * 12 for number in range(1, 7)}
+    assert place.names.where == "in shop"
+
+
+def test_a_namespace_may_take_so_many_secrets_and_the_others_have_theirs() -> None:
+    names = [f"s{number}" for number in range(MOST_SECRETS + 5)]
+    own = CredentialsPlace("web", "own")
+    found = survey(
+        *(resource(name, credentialsSecretRef={"name": name}) for name in names),
+        resource("a", namespace="web", credentialsSecretRef={"name": "own"}),
+    )
+
+    used, unread = found.secrets()
+
+    assert (len(used), own in used, unread) == (MOST_SECRETS + 1, True, {"shop": 5})
 
 
 def test_the_title_of_a_place_without_resources_names_the_project_or_the_credentials() -> None:

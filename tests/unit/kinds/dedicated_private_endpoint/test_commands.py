@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cli import main
 from atlas_endpoints.commands import importing
-from atlas_endpoints.commands.check.interview import Place, interview
+from atlas_endpoints.commands.check.interview import Names, Place, interview
 from atlas_endpoints.commands.plan import command as plan_command
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.simulator.service import ServiceDocument
@@ -161,13 +161,18 @@ def test_check(case: Mapping[str, Any]) -> None:
     resources = [KIND.resource.parse({**each, "metadata": {**metadata, **each["metadata"]}}) for each in bodies]
     scope = Scope("f", PROJECT, KIND.names.kind, resources[0].scope_name)
 
-    result = asyncio.run(interview(Place(KIND, scope, (), tuple(resources)), atlas, ApiKey("p", "k"), writes=True))
+    names = Names(frozenset(map(KIND.named_by, bodies)))
+    place = Place(KIND, scope, (), tuple(resources), names)
+
+    result = asyncio.run(interview(place, atlas, ApiKey("p", "k"), writes=True))
 
     found = [str(each) for each in result.findings]
     assert [each for each in case["says"] if not any(line.startswith(each) for line in found)] == [], found
     assert len([each for each in found if not each.startswith("ok")]) == len(
         [each for each in case["says"] if not each.startswith("ok")]
     ), found
+    unnamed = [each.removeprefix("ok       ") for each in found if "that no resource" in each]
+    assert "unnamed" not in case or unnamed == case["unnamed"]
     assert set(atlas.calls) <= {"LIST", "PATCH service"}
 
 
