@@ -72,6 +72,28 @@ async def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(caplog
     assert value(metrics, "events_total", result="written") == 1
 
 
+ENDINGS = ["EndpointDeleted", "EndpointRetained", "EndpointHandedOver", "EndpointOrphaned", "ForceFinalized"]
+
+
+@pytest.mark.parametrize("reason", ENDINGS)
+async def test_what_became_of_an_endpoint_is_told_before_what_the_status_shows(reason: str) -> None:
+    metrics = Metrics("0")
+    async with serving() as server:
+        api = server.api()
+        recorder = EventRecorder(api, now=lambda: NOW, counted=lambda result: metrics.events(result).inc())
+        observer, body = StatusObserver(metrics, recorder, lambda: NOW, KINDS), server.put("shop", "db")
+
+        for each in (EventReason.UPDATED, EventReason(reason)):
+            observer.recorded(body, new_event(each, "It is so."))
+        writing = asyncio.create_task(recorder.run())
+        await recorder.close(within=5)
+
+        writing.cancel()
+        await asyncio.wait({writing})
+        await api.close()  # type: ignore[no-untyped-call]  # untyped
+        assert [event["reason"] for event in server.events.values()] == [reason, "Updated"]
+
+
 def test_the_time_to_ready_and_drift_are_counted() -> None:
     metrics = Metrics("0")
     before = {"type": "Ready", "status": "False", "reason": "Initiating", "lastTransitionTime": "2026-11-24T23:59:00Z"}

@@ -8,6 +8,7 @@ import logging
 import socket
 import time
 import uuid
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -31,6 +32,9 @@ REPORTING_CONTROLLER = f"{GROUP}/operator"
 WAITING = 1000
 """Events that may wait to be written; as many as in client-go's recorder."""
 
+SHARE = WAITING // 2
+"""Events of one namespace that may wait as important ones, so that it cannot crowd out the other Events of all namespaces."""
+
 PAUSE = 0.04
 """Seconds between two Events: at most 25 a second, so that 500 take less than half a minute."""
 
@@ -48,6 +52,54 @@ NAME_LIMIT = 253
 
 Result: TypeAlias = Literal["written", "dropped"]
 """The result for an Event."""
+
+_Event: TypeAlias = dict[str, Any]
+"""An Event as JSON."""
+
+
+class _Waiting:
+    """The Events that wait: namespaces take turns, and in its turn, the important Events of a namespace come first.
+
+    Each namespace has two queues: of its important Events, up to ``SHARE``, and of all others.
+    """
+
+    def __init__(self) -> None:
+        self._queues: OrderedDict[str, tuple[deque[_Event], deque[_Event]]] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, event: _Event, *, important: bool) -> bool:
+        """Add an Event; return whether there are too many now, so that one was dropped.
+
+        It is the newest one of the namespace with the most: an important one only if no other ones wait.
+        """
+        first, others = self._queues.setdefault(event["metadata"]["namespace"], (deque(), deque()))
+        (first if important and len(first) < SHARE else others).append(event)
+        self._count += 1
+        if self._count <= WAITING:
+            return False
+        unimportant = [others for _, others in self._queues.values() if others]
+        longest = max(unimportant or [first for first, _ in self._queues.values()], key=len)
+        self._removed(longest.pop())
+        return True
+
+    def take(self) -> _Event | None:
+        """Remove and return the next Event, or None."""
+        if not self._queues:
+            return None
+        namespace, (first, others) = next(iter(self._queues.items()))
+        self._queues.move_to_end(namespace)
+        event = (first or others).popleft()
+        self._removed(event)
+        return event
+
+    def _removed(self, event: _Event) -> None:
+        self._count -= 1
+        namespace = event["metadata"]["namespace"]
+        if not any(self._queues[namespace]):
+            del self._queues[namespace]
 
 
 class EventRecorder:
@@ -73,17 +125,32 @@ class EventRecorder:
         self._counted = counted
         self._busy = busy
         self._instance = socket.gethostname()
-        self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WAITING)
+        self._waiting = _Waiting()
+        self._arrived, self._idle = asyncio.Event(), asyncio.Event()
+        self._idle.set()
         self._closing = asyncio.Event()
         self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
 
-    def record(self, body: Body, *, type_: Literal["Normal", "Warning"], reason: str, action: str, note: str) -> None:
-        """Queue an Event about a resource, unless too many wait already.
+    def record(
+        self,
+        body: Body,
+        *,
+        type_: Literal["Normal", "Warning"],
+        reason: str,
+        action: str,
+        note: str,
+        ending: bool = False,
+    ) -> None:
+        """Queue an Event about a resource; if too many wait already, one of them is dropped.
 
-        Reason and action have at most 128 characters, the note at most 1024 bytes.
+        Args:
+            reason: at most 128 characters, like ``action``.
+            note: at most 1024 bytes.
+            ending: whether no status shows it, since its resource is removed; like a Warning, it comes first in its namespace, and
+                is dropped last.
         """
         metadata = body["metadata"]
-        event = {
+        event: _Event = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
             "metadata": {"namespace": metadata["namespace"], "name": _name(metadata["name"])},
@@ -100,15 +167,18 @@ class EventRecorder:
             "reportingController": REPORTING_CONTROLLER,
             "reportingInstance": self._instance,
         }
-        try:
-            self._events.put_nowait(event)
-        except asyncio.QueueFull:
+        if self._waiting.put(event, important=ending or type_ == "Warning"):
             self._counted("dropped")
+        self._idle.clear()
+        self._arrived.set()
 
     async def run(self) -> None:
         """Write Events until cancelled."""
         while True:
-            event = await self._events.get()
+            while (event := self._waiting.take()) is None:
+                self._idle.set()
+                self._arrived.clear()
+                await self._arrived.wait()
             result: Result = "dropped"
             try:
                 result = "written" if await self._write(event) else "dropped"
@@ -116,7 +186,6 @@ class EventRecorder:
                 logger.exception("An Event is dropped", extra=LogFields(namespace=event["metadata"]["namespace"]))
             finally:
                 self._counted(result)
-                self._events.task_done()
             for _ in range(BUSY_PAUSES):
                 await self._pause(PAUSE)
                 if not self._busy():
@@ -127,14 +196,13 @@ class EventRecorder:
         self._closing.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self._events.join()
-        if late := self._events.qsize():
-            logger.info("Stopping: %d Events are dropped for lack of time", late)
-        for _ in range(late):
-            self._events.get_nowait()
+                await self._idle.wait()
+        if self._waiting:
+            logger.info("Stopping: %d Events are dropped for lack of time", len(self._waiting))
+        while self._waiting.take() is not None:
             self._counted("dropped")
 
-    async def _write(self, event: dict[str, Any]) -> bool:
+    async def _write(self, event: _Event) -> bool:
         """Return whether an Event was written; log why not.
 
         It may be sent twice, since the first attempt may be lost; it has a name, so it is created once.
@@ -160,7 +228,7 @@ class EventRecorder:
             return True
         return False
 
-    async def _post(self, event: dict[str, Any]) -> None:
+    async def _post(self, event: _Event) -> None:
         path = ("apis", "events.k8s.io", "v1", "namespaces", event["metadata"]["namespace"], "events")
         await call(self._api, "POST", path, body=event, within=WITHIN)
 

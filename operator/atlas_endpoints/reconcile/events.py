@@ -42,6 +42,16 @@ WARNINGS = frozenset(
 )
 """The reasons of Warnings."""
 
+ENDINGS = frozenset[str](
+    {
+        EventReason.ENDPOINT_DELETED,
+        EventReason.ENDPOINT_RETAINED,
+        EventReason.ENDPOINT_HANDED_OVER,
+        EventReason.ENDPOINT_ORPHANED,
+        EventReason.FORCE_FINALIZED,
+    }
+)
+"""The reasons that say what became of an endpoint when its resource was deleted; no status says that."""
 
 ALSO_IN_STATUS = frozenset[str]({EventReason.ADOPTING, EventReason.UPDATED, EventReason.DRIFT_CORRECTED})
 """The reasons that also appear in a status."""

@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from kubernetes.aio import client
@@ -19,7 +19,7 @@ from atlas_endpoints.cluster.events import WAITING, EventRecorder
 from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, 42, tzinfo=UTC)
 FORBIDDEN = Answer(
@@ -153,6 +153,79 @@ class TestWriting:
         harness.record()
         await harness.done(2)
         assert next(asked, busy) == min(busy, events.BUSY_PAUSES)
+
+
+FLOOD, OTHERS = 100, 10
+"""Events of a namespace that has too many, and of one that has few."""
+
+
+def normal(harness: Harness, namespace: str, number: int = 1) -> None:
+    for _ in range(number):
+        harness.record(namespace=namespace, type_="Normal", reason="Suspended")
+
+
+def warning(harness: Harness, namespace: str, number: int = 1) -> None:
+    for _ in range(number):
+        harness.record(namespace=namespace, reason="CredentialsInvalid")
+
+
+def ending(harness: Harness, namespace: str, number: int = 1) -> None:
+    for _ in range(number):
+        harness.record(namespace=namespace, type_="Normal", reason="EndpointDeleted", ending=True)
+
+
+Kind: TypeAlias = "Callable[[Harness, str, int], None]"
+
+
+class TestManyEvents:
+    """Which Events come first, and which are dropped when there are too many."""
+
+    @pytest.fixture(autouse=True)
+    def room_for_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(events, "WAITING", 40)
+        monkeypatch.setattr(events, "SHARE", 20)
+
+    async def written(self, harness: Harness) -> list[tuple[str, str]]:
+        """Write what waits, and give namespace and reason of each Event, in order."""
+        task = asyncio.create_task(harness.recorder.run())
+        await harness.recorder.close(within=60)
+        task.cancel()
+        await asyncio.wait({task})
+        return [(namespace, event["reason"]) for (namespace, _), event in harness.server.events.items()]
+
+    @pytest.mark.parametrize("flood", [normal, warning, ending])
+    @pytest.mark.parametrize("few", [normal, warning, ending])
+    async def test_a_namespace_with_many_costs_another_one_none(self, still: Harness, flood: Kind, few: Kind) -> None:
+        for number in range(OTHERS):
+            flood(still, "noisy", FLOOD // OTHERS)
+            few(still, "shop", 1)
+            assert still.counted["dropped"] == max(0, (number + 1) * (FLOOD // OTHERS + 1) - 40)
+        written = await self.written(still)
+        assert [namespace for namespace, _ in written[: 2 * OTHERS]] == ["noisy", "shop"] * OTHERS
+        assert len(written) == still.counted["written"] == 40
+
+    @pytest.mark.parametrize("important", [warning, ending])
+    async def test_warnings_and_endings_come_first_and_are_dropped_last(self, still: Harness, important: Kind) -> None:
+        normal(still, "shop", FLOOD)
+        important(still, "shop", OTHERS)
+        written = await self.written(still)
+        assert all(reason != "Suspended" for _, reason in written[:OTHERS])
+        assert [reason for _, reason in written[OTHERS:]] == ["Suspended"] * (40 - OTHERS)
+
+    async def test_an_ending_outlasts_other_events_of_all_namespaces(self, still: Harness) -> None:
+        for number in range(FLOOD):
+            normal(still, f"shop-{number}")
+        ending(still, "shop", OTHERS)
+        assert (await self.written(still)).count(("shop", "EndpointDeleted")) == OTHERS
+
+    async def test_where_all_are_important_the_namespace_with_the_most_loses_its_newest(self, still: Harness) -> None:
+        for namespace in ("noisy", "noisy too", "shop"):
+            ending(still, namespace, 20)
+        assert Counter(namespace for namespace, _ in await self.written(still)) == {
+            "noisy": 13,
+            "noisy too": 13,
+            "shop": 14,
+        }
 
 
 class TestWhatGoesWrong:
