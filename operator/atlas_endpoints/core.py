@@ -247,7 +247,7 @@ class Core:
         return sum(len(each.cache) for each in self.kinds.values())
 
     async def _run(self, work: Work) -> Requeue:
-        with self.gateway.work():
+        with self.gateway.work(work):
             return await self._work_on(work)
 
     async def _work_on(self, work: Work) -> Requeue:

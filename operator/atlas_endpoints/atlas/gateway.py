@@ -9,6 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +28,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
+_CALLER: ContextVar[Hashable] = ContextVar("caller", default=None)
+"""Whose work this task does, or None."""
 
 READS = 1000
 """Answers of ``Gateway.read`` that are kept before the older ones are dropped."""
@@ -175,8 +178,13 @@ class Gateway(ObservationCache):
         """Release the credentials of a resource."""
         self._credentials.release(resource)
 
-    def work(self) -> AbstractContextManager[None]:
-        """Keep all credentials during this context, and drop the unused ones afterwards."""
+    def work(self, caller: Hashable = None) -> AbstractContextManager[None]:
+        """Keep all credentials during this context, and drop the unused ones afterwards.
+
+        Args:
+            caller: the resource or the scope that the work is about: when its calls are held, it has one turn.
+        """
+        _CALLER.set(caller)
         return self._credentials.work()
 
     def let_through(self, scope: Scope) -> None:
@@ -289,7 +297,7 @@ class Gateway(ObservationCache):
     def _admission(self, scope: Scope, request: Request) -> Iterator[Credentials]:
         """Yield the credentials for one call, and report its end to the throttle; raises ``AtlasHeldError``."""
         now = self._monotonic()
-        admitted = self._throttle.admit(*self._place(scope), now)
+        admitted = self._throttle.admit(*self._place(scope), now, caller=_CALLER.get())
         if isinstance(admitted, Wait):
             raise AtlasHeldError(
                 admitted.explanation,

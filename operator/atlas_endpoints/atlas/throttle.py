@@ -2,7 +2,7 @@
 
 There is a gate for each pair of credentials, and one for each project and each instance that Atlas has asked to wait for. A
 gate is open, closed until a time, or half open: it admits one call at a time until one is answered. When a closed gate opens, a
-few callers come back at once, and the others in turns.
+few callers come back at once, and the others in turns. A caller has one turn, however often it asks.
 
 - A 429 closes the gate of the project (or of the credentials, when the token endpoint sent it). Credentials without a success
   in the project have their own gate of it, so that they cannot slow down the others.
@@ -16,7 +16,8 @@ few callers come back at once, and the others in turns.
 import itertools
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from atlas_endpoints.atlas.errors import (
@@ -102,25 +103,34 @@ class _Gate:
     """The newest turn: when the caller that was held last comes back."""
     at_once: int = 0
     """How many of the next callers that it holds come back as soon as it opens."""
+    turns: Bookkeeping[dict[Hashable, float]] = field(default_factory=dict)
+    """When the callers that it holds come back."""
     used: Bookkeeping[float] = -math.inf
 
-    def wait(self, now: float) -> Wait | None:
+    def wait(self, now: float, caller: Hashable) -> Wait | None:
         if now < self.closed_until and self.exempt != _NEXT:
-            return Wait(self._turn(), self.reason, self.explanation)
+            return Wait(self._turn(caller), self.reason, self.explanation)
         if self.one_at_a_time and now < self.trial_until:
             tested_for = now - (self.trial_until - _TRIAL)
             pause = max(doubled(_PAUSE, self.failures, 30.0), tested_for)
             return Wait(now + pause, PENDING, "Another call tests whether Atlas answers.")
         return None
 
-    def _turn(self) -> float:
-        """Return when the caller that is held now comes back."""
+    def _turn(self, caller: Hashable) -> float:
+        """Return when the caller that is held now comes back: at its turn, if it has one after the wait."""
+        turn = self.turns.get(caller, -math.inf)
+        if turn >= self.closed_until:
+            return turn
         if self.at_once:
             self.at_once -= 1
-            return self.closed_until
-        turn = self.last_turn + _TURN
-        self.last_turn = turn if self.closed_until <= turn < self.closed_until + _LINE else self.closed_until
-        return self.last_turn
+            turn = self.closed_until
+        else:
+            following = self.last_turn + _TURN
+            is_in_line = self.closed_until <= following < self.closed_until + _LINE
+            turn = self.last_turn = following if is_in_line else self.closed_until
+        if caller is not None:
+            self.turns[caller] = turn
+        return turn
 
     def circuit(self, now: float) -> str:
         if now < self.closed_until:
@@ -145,6 +155,7 @@ class _Gate:
         if until > self.closed_until:
             self.closed_until, self.reason, self.explanation = until, error.reason, error.explanation
             self.at_once = _AT_ONCE  # anew if the wait is extended, since its first callers come back too early
+            self.turns = {caller: turn for caller, turn in self.turns.items() if turn >= until}
         if not isinstance(error, RateLimitedError):
             self.one_at_a_time = True
 
@@ -161,6 +172,8 @@ class _Gate:
         self.one_at_a_time = False
         self.exempt = None
         self.failures = 0
+        if now > self.last_turn:
+            self.turns = {}
         return True
 
 
@@ -203,11 +216,19 @@ class Throttle:
         waits = (gate.closed_until - now for gate in gates if gate.reason == RateLimitedError.reason)
         return max((0.0, *waits))
 
-    def admit(self, fingerprint: str, project: str, instance: str, now: float) -> Admitted | Wait:
-        """Admit one call, or return its wait; ``project`` names the project at its Atlas, ``instance`` the instance in it."""
+    def admit(
+        self, fingerprint: str, project: str, instance: str, now: float, *, caller: Hashable = None
+    ) -> Admitted | Wait:
+        """Admit one call, or return its wait.
+
+        Args:
+            project: names the project at its Atlas.
+            instance: names the instance in it.
+            caller: has one turn after a wait, and keeps it when it asks again; None has another one each time.
+        """
         admitted = Admitted(fingerprint, project, instance, next(self._serials))
         gates = [self._gate_of(fingerprint, now), *self._places_of(admitted).values()]
-        wait = next((wait for gate in gates if (wait := gate.wait(now)) is not None), None)
+        wait = next((wait for gate in gates if (wait := gate.wait(now, caller)) is not None), None)
         if wait is None and self._in_flight[fingerprint] >= self._max_in_flight:
             wait = Wait(now + 1.0, PENDING, "The limit of concurrent calls with these credentials is reached.")
         if wait is not None:

@@ -472,6 +472,23 @@ class TestAdmission:
             assert (held.retry, held.unknown_outcome) == (Retry.WHEN_DUE, False)
         assert len(harness.atlas.calls) == 1
 
+    async def test_a_resource_keeps_its_turn_when_its_calls_are_held_again(self, harness: Harness) -> None:
+        async def turn(resource: str) -> float:
+            with harness.gateway.work(resource), pytest.raises(AtlasHeldError) as raised:
+                await harness.list()
+            return harness.now + (raised.value.retry_after or 0.0)
+
+        harness.gateway.use("resource", harness.scope.credentials)
+        await harness.observed()
+        harness.atlas.failure = RateLimitedError("Slow down.", operation="op", http_status=429, retry_after=55)
+        with pytest.raises(RateLimitedError):
+            await harness.list()
+        harness.now += 6  # the failure of that LIST is not shared any more
+        turns = [await turn(f"shop/{number}") for number in range(20)]
+        for _ in range(100):
+            await turn("noisy/edited")
+        assert [await turn(f"shop/{number}") for number in range(20)] == pytest.approx(turns)
+
     @pytest.mark.parametrize("error", [CredentialsInvalidError, RateLimitedError])
     async def test_a_wait_for_one_atlas_holds_no_call_to_another(
         self, harness: Harness, error: type[AtlasError]

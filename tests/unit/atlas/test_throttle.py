@@ -43,8 +43,10 @@ class Harness:
         assert isinstance(admitted, Admitted), admitted
         return admitted
 
-    def held(self, fingerprint: str = FP, project: str = PROJECT, instance: str = INSTANCE) -> Wait:
-        wait = self.throttle.admit(fingerprint, project, instance, self.now)
+    def held(
+        self, fingerprint: str = FP, project: str = PROJECT, instance: str = INSTANCE, caller: str | None = None
+    ) -> Wait:
+        wait = self.throttle.admit(fingerprint, project, instance, self.now, caller=caller)
         assert isinstance(wait, Wait), wait
         assert wait.until > self.now
         return wait
@@ -207,6 +209,33 @@ def test_no_turn_is_more_than_a_minute_after_the_wait() -> None:
     turns = [harness.held().until - harness.now - 5 for _ in range(10_000)]
     assert max(turns) < 60
     assert Counter(int(turn) for turn in turns)[30] in range(150, 201)
+
+
+def test_a_caller_keeps_its_turn_when_it_asks_again() -> None:
+    """As a resource does at each edit."""
+    harness = working_harness()
+    harness.call(fingerprint="other credentials")
+    harness.call(error(RateLimitedError, retry_after=30))
+    opens, callers = harness.now + 30, [f"shop/{number}" for number in range(108)]
+    turns = {caller: harness.held(caller=caller).until for caller in callers}
+    for _ in range(1000):
+        harness.now += 0.029
+        harness.held(fingerprint="other credentials", caller="noisy/edited")
+    assert {caller: harness.held(caller=caller).until for caller in callers} == turns
+    assert harness.held(caller="shop/new").until == pytest.approx(opens + 0.035 * 101)
+
+
+def test_a_caller_whose_turn_a_longer_wait_has_overtaken_gets_another_one() -> None:
+    harness = working_harness()
+    earlier = harness.admit()
+    harness.call(error(RateLimitedError, retry_after=30))
+    callers = [f"shop/{number}" for number in range(20)]
+    for caller in callers:
+        harness.held(caller=caller)
+    harness.report(earlier, error(RateLimitedError, retry_after=55))
+    turns = [harness.held(caller=caller).until for caller in callers]
+    assert turns == [harness.held(caller=caller).until for caller in callers]
+    assert [turn - harness.now for turn in turns] == pytest.approx([55] * 8 + [55 + 0.035 * turn for turn in range(12)])
 
 
 def test_credentials_without_a_success_in_a_project_do_not_slow_down_others() -> None:
