@@ -52,6 +52,20 @@ async def a_write(known: int) -> Operation:
     return lambda number: _change(atlas, scopes[number])
 
 
+async def a_cluster(known: int) -> Operation:
+    """The reading of a cluster, for its connection string, among clusters that were read."""
+    atlas = _gateway()
+    scope = _scope(atlas.introduce(_pair(0)), "orders")
+
+    async def read(number: int) -> object:
+        request = Request("getCluster", "GET", f"/clusters/{number}")
+        return await atlas.read(scope, request, parse=lambda answer: answer, max_age=0.0)
+
+    for number in range(known):
+        await read(-1 - number)
+    return read
+
+
 async def a_secret(known: int) -> Operation:
     """The reading of a Secret, among Secrets that were read."""
 

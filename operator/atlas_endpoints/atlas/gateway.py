@@ -31,11 +31,8 @@ logger = logging.getLogger(__name__)
 _CALLER: ContextVar[Hashable] = ContextVar("caller", default=None)
 """Whose work this task does, or None."""
 
-READS = 1000
-"""Answers of ``Gateway.read`` that are kept before the older ones are dropped."""
-
-READ_LAST = 3600.0
-"""Seconds for which they are kept then."""
+READ_LAST = 300.0
+"""Seconds for which the answers of ``Gateway.read`` are kept: longer than any caller shares them."""
 
 
 class EntryReader(Protocol):
@@ -160,7 +157,8 @@ class Gateway(ObservationCache):
         self._client = client
         self._throttle = throttle
         self._readers = readers
-        self._reads: dict[tuple[Scope, str], _Read] = {}
+        self._reads: dict[Scope, dict[str, _Read]] = {}
+        """By path, the oldest first."""
         self._dropped = dropped
         self._credentials = _CredentialsInUse(self._drop)
 
@@ -204,15 +202,16 @@ class Gateway(ObservationCache):
         Raises:
             AtlasError: the GET failed, perhaps one of another caller a moment ago.
         """
-        name = scope, request.path
-        read = self._reads.get(name)
+        reads, now = self._reads.setdefault(scope, {}), self._monotonic()
+        read = reads.get(request.path)
         age = min(max_age, FAILURE_LAST) if read is not None and read.failed else max_age
-        if read is None or (read.task.done() and read.began <= self._monotonic() - age):
-            now = self._monotonic()
+        if read is None or (read.task.done() and read.began <= now - age):
             read = _Read(now, asyncio.ensure_future(self._call(scope, request, parse)))
-            if len(self._reads) >= READS:  # specs may name any number of clusters, one after the other
-                self._reads = {key: each for key, each in self._reads.items() if each.began > now - READ_LAST}
-            self._reads[name] = read
+            reads.pop(request.path, None)
+            reads[request.path] = read
+            # Specs may name any number of clusters, one after the other.
+            while (oldest := next(iter(reads))) != request.path and reads[oldest].began <= now - READ_LAST:
+                del reads[oldest]
         return await asyncio.shield(read.task)
 
     async def get(self, scope: Scope, entry: str) -> View[Any]:
@@ -270,7 +269,7 @@ class Gateway(ObservationCache):
     @override
     def forget(self, scope: Scope) -> None:
         super().forget(scope)
-        self._reads = {name: read for name, read in self._reads.items() if name[0] != scope}
+        self._reads.pop(scope, None)
 
     async def _fetch_listing(self, scope: Scope) -> Listing[Any]:
         reader = self._readers[scope.kind]
@@ -322,6 +321,6 @@ class Gateway(ObservationCache):
 
     def _drop(self, fingerprint: str, credentials: Credentials) -> None:
         self.forget_credentials(fingerprint)
-        self._reads = {name: read for name, read in self._reads.items() if name[0].credentials != fingerprint}
+        self._reads = {scope: reads for scope, reads in self._reads.items() if scope.credentials != fingerprint}
         self._throttle.forget(fingerprint, self._monotonic())
         self._dropped(credentials)

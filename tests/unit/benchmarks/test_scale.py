@@ -1,4 +1,4 @@
-"""No operation of the operator costs more where more instances, Secrets or credentials are known."""
+"""No operation of the operator costs more where more instances, clusters, Secrets or credentials are known."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ LIMIT = 5.0
     [
         pytest.param(scale.a_list, id="the LIST of an instance, among instances that were listed and changed"),
         pytest.param(scale.a_write, id="a change of an endpoint, among instances that were listed and changed"),
+        pytest.param(scale.a_cluster, id="the reading of a cluster, among clusters that were read"),
         pytest.param(scale.a_secret, id="the reading of a Secret, among Secrets that were read"),
         pytest.param(scale.new_credentials, id="a call with new credentials, among credentials that were used"),
         pytest.param(scale.new_credentials_of_the_client, id="the same at the HTTP client"),
