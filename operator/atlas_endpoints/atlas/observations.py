@@ -31,7 +31,13 @@ ABSENT = 60.0
 """Seconds for which a proof of absence counts: as long as it takes to prove one."""
 
 IDLE = 86400.0
-"""Seconds (a day) after which observations and writes are dropped; no call takes that long."""
+"""Seconds (a day) after which observations are dropped: the longest interval of a resource."""
+
+UNLISTED = 60.0
+"""Seconds after which a scope in which no LIST has succeeded is dropped: anybody can name projects that do not exist."""
+
+OVERLAP = 600.0
+"""Seconds after which the moments of writes are dropped; no call takes that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,18 +276,18 @@ class ObservationCache:
         now = self._monotonic()
         if not self._sweep.is_due(now):
             return
-        too_old = now - IDLE
         for place, by_credentials in list(self._known.items()):
             for name, known in list(by_credentials.items()):
-                if known.listing is None and known.attempted <= too_old:
+                kept_for = UNLISTED if known.view.began == -math.inf else IDLE
+                if known.listing is None and known.attempted <= now - kept_for:
                     del by_credentials[name]
             if not by_credentials:
                 del self._known[place]
         for place, written in list(self._written.items()):
-            self._written[place] = recent = {name: at for name, at in written.items() if at > too_old}
+            self._written[place] = recent = {name: at for name, at in written.items() if at > now - OVERLAP}
             if not recent:
                 del self._written[place]
-        self._unknown = {key: since for key, since in self._unknown.items() if since > too_old}
+        self._unknown = {key: since for key, since in self._unknown.items() if since > now - IDLE}
 
 
 def is_part(entry: str) -> bool:
@@ -294,7 +300,8 @@ def merged(
 ) -> dict[str, Seen[V]]:
     """Return the observations of a scope after a LIST that began at a moment: its items, except for later observations.
 
-    The parts of its items stay as they were observed. ``written`` are the entries that were written since.
+    The parts of its items stay as they were observed, for as long as a resource may use that. ``written`` are the entries that were
+    written since.
     """
     # A recent proof of absence outlasts a LIST that does not show the entry.
     newer = {
@@ -302,7 +309,12 @@ def merged(
         for name, seen in known.items()
         if seen.at > began
         or (seen.value is None and seen.at > began - ABSENT)
-        or (is_part(name) and name.partition("/")[0] in listing.entries)
+        or (
+            seen.value is not None
+            and is_part(name)
+            and seen.at > began - IDLE
+            and name.partition("/")[0] in listing.entries
+        )
     }
     listed = {name: Seen(value, began) for name, value in listing.entries.items() if name not in written}
     return {**newer, **{name: seen for name, seen in listed.items() if name not in newer or newer[name].at < began}}

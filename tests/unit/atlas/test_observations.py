@@ -1,8 +1,10 @@
 """Shared observations: who shares a LIST or its failure, and what changes the cache."""
 
 import asyncio
+import gc
 import math
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ import pytest
 from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
 from atlas_endpoints.atlas.observations import (
+    ABSENT,
     FAILURE_FIRST,
     FAILURE_LAST,
     IDLE,
@@ -473,6 +476,21 @@ class TestLabels:
         assert view.value("e1") == endpoint("one")
 
 
+async def list_of_nothing(harness: Harness, number: int) -> None:
+    """List a project that does not exist."""
+    caller = await harness.observe(max_age=0.0, scope=ORDERS._replace(project_id=f"{number:024x}"))
+    await harness.fail(unavailable())
+    with pytest.raises(AtlasUnavailableError):
+        await caller
+
+
+async def writes_of_others(harness: Harness, number: int) -> None:
+    """Write to other entries than before."""
+    for each in range(10):
+        harness.cache.remember_gone(ORDERS, f"e{number}-{each}")
+    await harness.seen()
+
+
 class TestMemory:
     async def test_an_answer_about_a_forgotten_instance_is_not_recorded(self, harness: Harness) -> None:
         await harness.seen()
@@ -497,6 +515,50 @@ class TestMemory:
             await harness.seen(scope=scope)
             harness.cache.remember_read(scope, "e2", Seen(endpoint("read", "e2"), began))
             assert harness.recall("e2", scope=scope) == "read", "the write is forgotten"
+
+    async def test_the_absence_of_a_part_is_dropped_after_a_while(self, harness: Harness) -> None:
+        """As that of any entry: else each endpoint that was deleted would stay in memory."""
+        error = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
+        for number in range(100):
+            await harness.seen(endpoint("service", "s1"))
+            harness.cache.remember_read(ORDERS, "s1/kept", Seen(endpoint("read"), harness.cache.moment()))
+            harness.cache.remember_read(ORDERS, f"s1/{number}", Seen(None, harness.cache.moment(), error))
+            harness.now += 0.6 * ABSENT
+        await harness.seen(endpoint("service", "s1"))
+        assert harness.cache.view(ORDERS).entries.keys() == {"s1", "s1/kept", "s1/99"}
+
+    async def test_a_part_is_dropped_when_nothing_has_read_it_for_a_day(self, harness: Harness) -> None:
+        for read in ("kept", "forgotten"):
+            await harness.seen(endpoint("service", "s1"))
+            harness.cache.remember_read(ORDERS, f"s1/{read}", Seen(endpoint("read"), harness.cache.moment()))
+        harness.now += IDLE / 2
+        harness.cache.remember_read(ORDERS, "s1/kept", Seen(endpoint("read"), harness.cache.moment()))
+        harness.now += IDLE / 2 + 1
+        await harness.seen(endpoint("service", "s1"))
+        assert harness.cache.view(ORDERS).entries.keys() == {"s1", "s1/kept"}
+
+    @pytest.mark.parametrize("happen", [list_of_nothing, writes_of_others])
+    async def test_memory_does_not_grow_with_what_was_named_before(
+        self, harness: Harness, happen: Callable[[Harness, int], Awaitable[object]]
+    ) -> None:
+        await harness.seen()
+
+        async def grown(numbers: range) -> int:
+            before, _ = tracemalloc.get_traced_memory()
+            for number in numbers:
+                harness.now += 10
+                await happen(harness, number)
+            await harness.seen()
+            del harness.lists[:]
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0] - before
+
+        tracemalloc.start()
+        try:
+            await grown(range(100))
+            assert await grown(range(100, 300)) < 50_000
+        finally:
+            tracemalloc.stop()
 
     async def test_moments_are_unique_when_the_clock_stands_still(self, harness: Harness) -> None:
         moments = [harness.cache.moment() for _ in range(1000)]
