@@ -4,6 +4,7 @@ import logging
 import re
 from typing import Any, Literal, TypeAlias
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 from typing_extensions import override
 
@@ -13,6 +14,9 @@ from atlas_endpoints.telemetry import work
 LogFormat: TypeAlias = Literal["json", "text"]
 RENAMED = {"levelname": "level", "name": "logger", "resourceName": "name"}
 """Attributes of a record with another name in a line."""
+
+KOPFS = frozenset({"settings", "k8s_ref", "k8s_skip"})
+"""Attributes that kopf adds to its records for itself: objects that are no JSON."""
 
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -26,6 +30,7 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
                 "%(levelname)s %(name)s %(message)s",
                 timestamp=True,
                 rename_fields=RENAMED,
+                reserved_attrs=[*RESERVED_ATTRS, *KOPFS],
             )
         )
     else:
@@ -45,9 +50,10 @@ def configure(log_format: LogFormat, level: LogLevel) -> None:
 
 
 def _add_work(record: logging.LogRecord) -> bool:
-    """Add the fields of the task's work; the record's own fields win."""
-    known = work.current()
-    for name, value in known.about.items() if known is not None else ():
+    """Add the fields of the task's work, or the resource of a line of kopf; the record's own fields win."""
+    known, ref = work.current(), getattr(record, "k8s_ref", None)
+    about = work.resource({"metadata": ref}) if ref is not None else {} if known is None else known.about
+    for name, value in about.items():
         if not hasattr(record, name):
             setattr(record, name, value)
     return True
@@ -92,7 +98,7 @@ class _JsonFormatter(_Redacting, JsonFormatter):
 class _TextFormatter(_Redacting):
     """One line: time, level, message, and other fields as ``key=value``."""
 
-    STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+    STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"} | KOPFS
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")

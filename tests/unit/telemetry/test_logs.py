@@ -7,7 +7,10 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+import kopf
 import pytest
+from kopf._cogs.structs.bodies import Body
+from kopf._core.actions.loggers import LocalObjectLogger
 
 from atlas_endpoints.telemetry import logs, work
 from support.named import NAMED
@@ -66,23 +69,47 @@ def test_kopf_logs_below_warning_only_at_debug(
     assert [line.split()[-1] for line in capsys.readouterr().err.splitlines()] == lines
 
 
+def test_a_line_of_kopf_about_an_object_names_the_object_and_shows_nothing_else_of_kopf(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its records carry kopf's settings, which are no JSON."""
+    metadata = {"namespace": "shop", "name": "db", "uid": "uid-db"}
+    about: Any = {**NAMED, "metadata": metadata}
+    told = LocalObjectLogger(body=Body(about), settings=kopf.OperatorSettings())
+    logs.configure("json", "DEBUG")
+    told.debug("Handler 'seen' is invoked.")
+    logs.configure("text", "DEBUG")
+    told.debug("Handler 'seen' is invoked.")
+
+    first, second = capsys.readouterr().err.splitlines()
+    record = json.loads(first)
+    assert record.pop("timestamp")
+    assert record == {
+        "level": "DEBUG",
+        "logger": "kopf.objects",
+        "message": "Handler 'seen' is invoked.",
+        **metadata,
+    }
+    assert second.endswith("DEBUG   Handler 'seen' is invoked.  namespace=shop name=db uid=uid-db")
+
+
 def test_of_kopfs_failures_only_the_first_forbidden_request_is_logged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """That the API server is away, and why kopf has ended, is logged elsewhere, once."""
     logs.configure("text", "INFO")
-    kopf = logging.getLogger("kopf._cogs.clients.api")
+    of_kopf = logging.getLogger("kopf._cogs.clients.api")
 
     for attempt in (1, 2):
-        kopf.error(f"Request attempt #{attempt} failed; will retry: GET /apis -> ClientConnectorError()")
-        kopf.error(f"Request attempt #{attempt} failed; will retry: GET /apis -> APIForbiddenError('no')")
-    kopf.error("Watcher for endpoints@None has failed: APIClientError()")
+        of_kopf.error(f"Request attempt #{attempt} failed; will retry: GET /apis -> ClientConnectorError()")
+        of_kopf.error(f"Request attempt #{attempt} failed; will retry: GET /apis -> APIForbiddenError('no')")
+    of_kopf.error("Watcher for endpoints@None has failed: APIClientError()")
     asyncio = logging.getLogger("asyncio")
     asyncio.error(
         "Task exception was never retrieved\nfuture: <Task coro=<_read() defined at /lib/kopf/_cogs/scanning.py:60>>"
     )
     asyncio.error("Task exception was never retrieved: one of ours")
-    kopf.error("Something else")
+    of_kopf.error("Something else")
     logging.getLogger("atlas_endpoints").error("Request attempt #2 is none of kopf's")
 
     told = [line.split("ERROR")[1].strip() for line in capsys.readouterr().err.splitlines()]
