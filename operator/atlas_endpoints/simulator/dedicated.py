@@ -15,7 +15,7 @@ from atlas_endpoints.simulator.body import (
 )
 from atlas_endpoints.simulator.endpoint import AWS, AZURE
 from atlas_endpoints.simulator.exchange import api_error, to_json
-from atlas_endpoints.simulator.regions import atlas_name
+from atlas_endpoints.simulator.regions import atlas_name, is_region
 from atlas_endpoints.simulator.routes import Call, Family, Operation, check_content_type
 from atlas_endpoints.simulator.service import GCP, PROVIDERS, PrivateEndpoint, Service, render
 from atlas_endpoints.simulator.services import Services, cluster_document
@@ -87,6 +87,8 @@ class Dedicated:
         fields = read_fields(call.request.body, known)
         cloud = _check_provider(require_text(fields, "providerName"))
         place = (cloud, atlas_name(cloud, require_text(fields, "region")), _flag(fields, "portMappingEnabled"))
+        if not is_region(*place[:2]):
+            raise api_error("INVALID_ATTRIBUTE", "region")
         if place[2] and cloud != GCP:
             raise api_error("INVALID_ATTRIBUTE", "portMappingEnabled")
         remote_regions = _remote_regions(fields, *place[:2])

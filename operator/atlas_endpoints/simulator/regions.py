@@ -17,7 +17,7 @@ _NAMES = {
         AUSTRALIA_CENTRAL_2=australiacentral2 INDIA_CENTRAL=centralindia INDIA_SOUTH=southindia INDIA_WEST=westindia
         JAPAN_EAST=japaneast JAPAN_WEST=japanwest KOREA_CENTRAL=koreacentral KOREA_SOUTH=koreasouth
         ISRAEL_CENTRAL=israelcentral QATAR_CENTRAL=qatarcentral UAE_NORTH=uaenorth UAE_CENTRAL=uaecentral
-        SOUTH_AFRICA_NORTH=southafricanorth SOUTH_AFRICA_WEST=southafricawest
+        SOUTH_AFRICA_NORTH=southafricanorth SOUTH_AFRICA_WEST=southafricawest NEW_ZEALAND_NORTH=newzealandnorth
     """,
     "GCP": """
         CENTRAL_US=us-central1 EASTERN_US=us-east1 WESTERN_US=us-west1 WESTERN_EUROPE=europe-west1
@@ -31,6 +31,17 @@ _NAMES = {
 """Names that follow no rule: of Azure all, of Google those older than its rule."""
 _CLOUD_NAMES = {cloud: dict(pair.split("=") for pair in text.split()) for cloud, text in _NAMES.items()}
 _ATLAS_NAMES = {cloud: {own: name for name, own in names.items()} for cloud, names in _CLOUD_NAMES.items()}
+_DIRECTION = "(NORTH|SOUTH)?(EAST|WEST)|NORTH|SOUTH|CENTRAL"
+_RULES = {
+    "AWS": re.compile(rf"(AF|AP|CA|CN|EU|IL|ME|MX|SA|US|US_GOV)_({_DIRECTION})_[1-9]"),
+    "GCP": re.compile(rf"(AFRICA|ASIA|AUSTRALIA|EUROPE|NORTHAMERICA|US)_({_DIRECTION})_[1-9][0-9]?"),
+}
+"""Atlas's names that follow a rule: a cloud adds regions, and rarely an area."""
+
+
+def is_region(cloud: str, region: str) -> bool:
+    """Return whether a cloud may have a region of this name of Atlas's."""
+    return region in _CLOUD_NAMES.get(cloud, {}) or (cloud in _RULES and _RULES[cloud].fullmatch(region) is not None)
 
 
 def atlas_name(cloud: str, region: str) -> str:
