@@ -362,7 +362,7 @@ class ServedKind:
         """Make a resource due."""
         body = self.cache.get(key)
         if body is not None:
-            self._queue.add(key, flow=self._flow(key, body), urgent=_is_unanswered(body))
+            self._queue.add(key, flow=self._flow(key, body), urgent=self._loop.is_urgent(key))
 
     def schedule(self, scope: Scope, delay: float) -> None:
         """Make the resync of a scope due after some seconds."""

@@ -17,6 +17,7 @@ from atlas_endpoints.settings import OperatorSettings
 from support.cores import core_of
 from support.named import NAMED
 from support.ports import NoObserver
+from support.virtual_time import on_virtual_time
 from support.worker import Worker
 
 KEY = Key("ServerlessPrivateEndpoint", "shop", "db")
@@ -203,3 +204,30 @@ async def test_an_edit_is_urgent_until_its_status_is_written(cluster: Cluster, m
     core.queue.close()
     await working
     assert waiting.urgent[:2] == [True, True]
+
+
+@on_virtual_time
+async def test_a_resource_whose_status_can_never_be_written_is_routine_until_its_next_edit() -> None:
+    class Refusing(Cluster):
+        @override
+        async def write(self, body: Body, status: Status) -> Body:
+            raise ClusterUnavailableError("a webhook refuses it")
+
+    waiting = Waiting()
+    core = core_of(Refusing(), observer=waiting)
+    core.seen(body(1))
+    working = asyncio.create_task(core.loop.work())
+    await asyncio.sleep(600)
+    assert waiting.urgent[:3] == [True, True, True]
+    assert not any(waiting.urgent[3:])
+
+    waiting.urgent.clear()
+    served(core).wake(KEY)  # as its resync does
+    await asyncio.sleep(0.01)
+    assert waiting.urgent == [False]
+    edited = body(2)
+    core.seen({**edited, "metadata": {**edited["metadata"], "generation": 2}})
+    await asyncio.sleep(0.01)
+    assert waiting.urgent == [False, True]
+    core.queue.close()
+    await working

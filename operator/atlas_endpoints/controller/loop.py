@@ -15,6 +15,9 @@ K = TypeVar("K", bound=Hashable)
 
 logger = logging.getLogger(__name__)
 
+URGENT_FAILURES = 3
+"""Failures in a row after which a key is routine, though somebody waits for it: its status may never be writable."""
+
 
 class Loop(Generic[K]):
     """Workers over one queue; a failed reconcile is logged and retried, and affects no other key.
@@ -24,7 +27,7 @@ class Loop(Generic[K]):
         workers: the most reconciles at once.
         random: for the jitter of the backoff.
         retried: called for each key that is requeued with backoff.
-        waited_for: returns whether somebody still waits for the result for a key, which is then requeued as urgent.
+        waited_for: returns whether somebody still waits for the result for a key; see ``is_urgent``.
     """
 
     def __init__(
@@ -60,6 +63,10 @@ class Loop(Generic[K]):
         """Drop the failures of a key that has changed."""
         self._failures.pop(key, None)
 
+    def is_urgent(self, key: K) -> bool:
+        """Return whether a key comes before routine ones: somebody waits for its result, and it has not failed often."""
+        return self._failures.get(key, 0) < URGENT_FAILURES and self._waited_for(key)
+
     def forget(self, key: K) -> None:
         """Drop a deleted key, its requests and its failures; a running reconcile of it finishes."""
         self._queue.forget(key)
@@ -88,7 +95,7 @@ class Loop(Generic[K]):
                 requeue = await self._reconcile(key)
             finally:
                 del self._started[key]
-            self._queue.done(key, delay=self._delay(key, requeue), urgent=self._waited_for(key))
+            self._queue.done(key, delay=self._delay(key, requeue), urgent=self.is_urgent(key))
             if key not in self._queue:  # it was forgotten while it ran
                 self._drop(key)
             # A reconcile that is answered from memory does not wait; thousands of them would hold up probes and the Lease.

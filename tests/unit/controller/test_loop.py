@@ -128,6 +128,34 @@ class TestWhenAKeyComesBack:
             await asyncio.sleep(9)
             assert work.ended == ["edit", "slow", "edit", "a"]
 
+    @pytest.mark.parametrize(
+        ("begins", "ended"),
+        [
+            pytest.param(2.5, ["edit", "edit", "slow", "edit", "a"], id="still before routine ones"),
+            pytest.param(6.5, ["edit", "edit", "edit", "slow", "a", "edit"], id="in its turn after a few failures"),
+        ],
+    )
+    async def test_a_key_that_somebody_waits_for_and_that_fails_returns(
+        self, clock: VirtualClock, begins: float, ended: list[str]
+    ) -> None:
+        """Its status may never be writable, and the workers for edits are for others, too."""
+        async with working(clock, workers=1) as work:
+            work.reconciles = {"edit": fails(TemporaryError("refused")), "slow": takes(1), "a": answers(NoRequeue())}
+            work.queue.add("edit", urgent=True)  # and again after 1, 3 and 7 seconds
+            work.queue.add("slow", delay=begins)
+            work.queue.add("a", delay=begins + 0.2)
+            await asyncio.sleep(begins + 1.1)
+            assert work.ended == ended
+
+    async def test_a_key_that_has_failed_is_urgent_again_once_it_is_reset(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            work.reconciles["edit"] = fails(TemporaryError("refused"))
+            work.queue.add("edit", urgent=True)
+            await asyncio.sleep(60)
+            assert not work.loop.is_urgent("edit")
+            work.loop.reset("edit")
+            assert work.loop.is_urgent("edit")
+
     async def test_the_backoff_of_many_keys_spreads_over_the_whole_interval(self, clock: VirtualClock) -> None:
         async with working(clock, random=Random(7), workers=20) as work:  # noqa: S311  # jitter
             for number in range(1000):
