@@ -43,8 +43,9 @@ DRAIN = 18.0
 LAST_EVENTS = 1.0
 """Seconds of these, at most, for the Events that are not written yet."""
 
-STUCK = 120.0
-"""Seconds after which a reconcile counts as stuck: each of its few calls is limited to 15 s."""
+STUCK = 600.0
+"""Seconds after which a reconcile counts as stuck. It waits for others for a minute or two at most, so no Atlas and no API server
+makes it take so long, only a defect of ours."""
 
 FIRST_LIST = 5.0
 """Seconds that kopf waits for our first LIST, at most; if the CRD is missing, kopf notices at once when it appears."""

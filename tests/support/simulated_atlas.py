@@ -39,8 +39,8 @@ class SimulatedAtlas:
         calls: the calls that arrived, such as ``POST endpoint``, and their answers.
         before: is told of each call that arrives, and may raise an error instead of it.
         after: is told of each call that was performed, and may raise an error instead of its answer.
-        takes: the seconds that a call takes.
         accepted: is told of each call that arrives, and may return an answer, so that the call is not performed.
+        takes: returns how many seconds a call takes; it arrives when half of them are over.
     """
 
     base_url = "https://atlas.example.com"
@@ -53,19 +53,19 @@ class SimulatedAtlas:
         }
         self.simulator = simulator.Simulator(seeds.read(seed), clock=clock, rng=Random(1))  # noqa: S311  # repeatable
         self.calls: list[str] = []
-        self.takes = 0.0
         self.before: Callable[[Request], None] = lambda _: None
         self.after: Callable[[Request], None] = lambda _: None
         self.accepted: Callable[[Request], Any | None] = lambda _: None
+        self.takes: Callable[[Request], float] = lambda _: 0.0
         self._token, self._token_from = "", float("-inf")
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call, which arrives when half of its time is over."""
         del credentials
         self.calls.append(name_of(request))
-        await asyncio.sleep(self.takes / 2)
+        await asyncio.sleep(self.takes(request) / 2)
         answer = self._answered(request)
-        await asyncio.sleep(self.takes / 2)
+        await asyncio.sleep(self.takes(request) / 2)
         return answer
 
     def _answered(self, request: Request) -> Answer:

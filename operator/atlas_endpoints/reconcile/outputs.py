@@ -2,24 +2,30 @@
 
 A ConfigMap is written as a whole, once all its values are known: a tool that inserts values into manifests would read
 a missing key as an empty value. A failure to write one blocks nothing else.
+
+A resource may have many, and each may take a slow call. So a reconcile handles them only for a while, and the next one goes on.
 """
 
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap, Names, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.controller import ConflictError, RefusedError
 from atlas_endpoints.controller.log_lines import LogFields
-from atlas_endpoints.reconcile.reasons import OutputsReason
+from atlas_endpoints.reconcile.reasons import OutputsReason, Reason
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.status import Finding
+from atlas_endpoints.reconcile.status import Finding, find
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +37,18 @@ RETRY = 30.0
 
 RETRY_LAST = 600.0
 """Seconds between attempts to read values that Atlas does not show for long: the cluster may not exist."""
+
+TURN = 1.0
+"""Seconds after which a reconcile begins no further output: a slow Atlas shows one at a time, between other work."""
+
+WHOLE = 30.0
+"""Seconds after which a reconcile that has waited elsewhere, too, begins no output at all."""
+
+NEXT_TURN = 0.1
+"""Seconds until the reconcile that goes on; not 0, since what goes on at once keeps the priority of an edit."""
+
+UNSHOWN = "Atlas has not shown the values for ConfigMap {} since "
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class ConfigMapsPort(Protocol):
@@ -122,12 +140,49 @@ def decide(name: str, values: Mapping[str, str], found: ConfigMap | None, uid: s
     return Write.UPDATE
 
 
-class _Written(NamedTuple):
-    """A ConfigMap that was correct when it was last read, or was written; ``at`` is in monotonic seconds."""
+class _Name(NamedTuple):
+    """The name of an output: its ConfigMap, and the path of the GET that reads its values, or ""."""
 
-    uid: str
-    values: Mapping[str, str]
+    config_map: str
+    path: str
+
+
+class _Done(NamedTuple):
+    """The result for one output, whose values were ``given`` or read; ``at`` is in monotonic seconds."""
+
     at: float
+    given: Mapping[str, str] | None
+    finding: Finding
+
+
+@dataclass(slots=True)
+class _Unshown:
+    """Values that Atlas does not show.
+
+    Attributes:
+        published: whether their ConfigMap contains earlier ones; None: not known.
+    """
+
+    since: datetime
+    published: bool | None = None
+
+
+@dataclass(slots=True)
+class _Round:
+    """One round over the outputs of a resource, in as many reconciles as it takes.
+
+    Attributes:
+        about: uid, generation and force-sync request; another one begins a new round.
+        since: what was read or written then or later is not read again, in monotonic seconds.
+        done: the results, also those of the round before until they are replaced.
+        unshown: by the name of the ConfigMap.
+    """
+
+    about: tuple[str, int, str | None]
+    since: float
+    done: dict[_Name, _Done]
+    unshown: dict[str, _Unshown]
+    is_open: bool = True
 
 
 class Outputs:
@@ -144,66 +199,88 @@ class Outputs:
         self._names = names
         self._atlas = atlas
         self._monotonic = monotonic
-        self._written: dict[Key, dict[str, _Written]] = {}
-        self._missing_since: dict[Key, float] = {}
+        self._rounds: dict[Key, _Round] = {}
 
     async def publish(
-        self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
+        self,
+        resource: Resource,
+        outputs: Sequence[Output],
+        *,
+        scope: Scope | None,
+        max_age: float,
+        now: datetime,
+        began: float,
     ) -> Published:
-        """Make the ConfigMaps contain what is known at the end of a reconcile.
+        """Make the ConfigMaps contain what is known at the end of a reconcile; the next one goes on if it takes long.
 
         Args:
             scope: of the entry; None: no entry was observed.
             max_age: seconds for which neither a ConfigMap nor its values are read again.
+            began: when the reconcile began, in monotonic seconds.
         """
-        findings, is_missing = [], False
-        try:
-            for output in outputs:
-                known = output
-                if output.request is not None and self._config_maps is not None and scope is not None:
-                    found = await self._read(output, output.request(scope), scope, max_age)
-                    is_missing = is_missing or found is None or isinstance(found, Finding)
-                    if isinstance(found, Finding):
-                        findings.append(found)
-                        continue
-                    known = replace(output, values=found)
-                findings.append(await self._publish(resource, known, max_age))
-        except ClusterUnavailableError as error:
-            logger.warning(
-                "A ConfigMap could not be written; the operator tries again: %s",
-                error,
-                extra=LogFields(key=str(resource.key)),
-            )
-            return Published(None, RETRY)
-        return Published(_merged(findings) if findings else None, self._read_again_in(resource.key, missing=is_missing))
+        current = self._round(resource, max_age)
+        requests = [None if scope is None or each.request is None else each.request(scope) for each in outputs]
+        wanted = {
+            _Name(output.name, "" if request is None else request.path): (output, request)
+            for output, request in zip(outputs, requests, strict=True)
+        }
+        current.done = {name: done for name, done in current.done.items() if name in wanted}
+        named = {name.config_map for name in wanted}
+        current.unshown = {name: each for name, each in current.unshown.items() if name in named}
+        until = min(self._monotonic() + TURN, began + WHOLE)
+        for name, (output, request) in wanted.items():
+            done = current.done.get(name)
+            if done is not None and done.at >= current.since and done.given == output.values:
+                continue
+            at = self._monotonic()
+            if at >= until:
+                return Published(_known(current, wanted), NEXT_TURN)
+            try:
+                finding = await self._publish(resource, current, output, request, scope=scope, now=now)
+            except AtlasHeldError as held:
+                return Published(_known(current, wanted), held.retry_after)
+            except ClusterUnavailableError as error:
+                logger.warning(
+                    "A ConfigMap could not be written; the operator tries again: %s",
+                    error,
+                    extra=LogFields(key=str(resource.key)),
+                )
+                return Published(None, RETRY)
+            current.done[name] = _Done(at, output.values, finding)
+        current.is_open = False
+        return Published(_known(current, wanted), _read_again_in(current, wanted, now))
 
     def forget(self, key: Key) -> None:
         """Forget what was written for a resource."""
-        self._written.pop(key, None)
-        self._missing_since.pop(key, None)
+        self._rounds.pop(key, None)
 
-    def _read_again_in(self, key: Key, *, missing: bool) -> float | None:
-        """Return the seconds until values that Atlas does not show yet are read again, the longer the rarer."""
-        if not missing:
-            self._missing_since.pop(key, None)
-            return None
-        now = self._monotonic()
-        return min(max(RETRY, (now - self._missing_since.setdefault(key, now)) / 4), RETRY_LAST)
+    def _round(self, resource: Resource, max_age: float) -> _Round:
+        """Return the open round of a resource, or begin one, for which correct ConfigMaps of the last ``max_age`` seconds count."""
+        metadata, last = resource.metadata, self._rounds.get(resource.key)
+        about = (metadata.uid, metadata.generation, metadata.reconcile_request)
+        if last is not None and last.is_open and last.about == about:
+            return last
+        if last is None or last.about[0] != metadata.uid:
+            last = _Round(about, 0.0, {}, {})
+        done = {
+            name: each if each.finding.status == "True" else each._replace(at=-math.inf)
+            for name, each in last.done.items()
+            if last.about[:2] == about[:2]  # what another generation came to says nothing about this one
+        }
+        current = self._rounds[resource.key] = _Round(about, self._monotonic() - max_age, done, last.unshown)
+        return current
 
-    async def _read(
-        self, output: Output, request: Request, scope: Scope, max_age: float
-    ) -> Mapping[str, str] | Finding | None:
-        """Return the values of an output, or why they cannot be read."""
-        try:
-            return output.fill(await self._atlas.read(scope, request, parse=output.parse, max_age=max_age))
-        except AtlasError as error:
-            return Finding(
-                "Unknown",
-                OutputsReason.PENDING,
-                f"The connection string for ConfigMap {output.name} could not be read. {error.message}",
-            )
-
-    async def _publish(self, resource: Resource, output: Output, max_age: float) -> Finding:
+    async def _publish(
+        self,
+        resource: Resource,
+        current: _Round,
+        output: Output,
+        request: Request | None,
+        *,
+        scope: Scope | None,
+        now: datetime,
+    ) -> Finding:
+        """Read the values of an output and write its ConfigMap; raises ``AtlasHeldError`` if another call has to end first."""
         name, values = output.name, output.values
         if self._config_maps is None:
             return Finding(
@@ -212,39 +289,47 @@ class Outputs:
                 "The operator writes no ConfigMaps. Ask its administrator to set ATLAS_ENDPOINTS_OUTPUTS=on (outputs.enabled of"
                 f" the chart), or remove ConfigMap {name} from the spec.",
             )
-        if values is None:
+        owner = Owner(self._names, resource.metadata.namespace, resource.metadata.name, resource.metadata.uid)
+        try:
+            if request is not None and scope is not None:
+                max_age = min(self._monotonic() - current.since, RETRY_LAST)
+                values = output.fill(await self._atlas.read(scope, request, parse=output.parse, max_age=max_age))
+            if values is None:
+                unshown = current.unshown.setdefault(name, _Unshown(_since(resource, name, now)))
+                if unshown.published is None:
+                    unshown.published = _is_published(
+                        await self._config_maps.read(owner.namespace, name), output, owner
+                    )
+                return Finding("Unknown", OutputsReason.PENDING, _of_unshown(name, unshown))
+            current.unshown.pop(name, None)
+            finding = await self._write(self._config_maps, owner, name, output.keys, values)
+        except AtlasError as error:
+            if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
+                raise
+            current.unshown.setdefault(name, _Unshown(_since(resource, name, now)))
             return Finding(
-                "Unknown", OutputsReason.PENDING, f"Atlas does not show the values for ConfigMap {name} yet."
+                "Unknown",
+                OutputsReason.PENDING,
+                f"The connection string for ConfigMap {name} could not be read. {error.message}",
             )
-        written = self._written.setdefault(resource.key, {})
-        last, now = written.pop(name, None), self._monotonic()
-        uid = resource.metadata.uid
-        if last is None or (last.uid, last.values) != (uid, values) or now >= last.at + max_age:
-            try:
-                finding = await self._write(self._config_maps, resource, name, output.keys, values)
-            except RefusedError as error:
-                return Finding(
-                    "False",
-                    OutputsReason.REFUSED,
-                    f"The API server refuses to let the operator write ConfigMap {name}. Allow its ServiceAccount to get, create and"
-                    f" patch configmaps, or fix the cause in this message: {error}",
-                )
-            if finding is not None:
-                return finding
-            last = _Written(uid, values, now)
-        written[name] = last
-        return Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
+        except RefusedError as error:
+            return Finding(
+                "False",
+                OutputsReason.REFUSED,
+                f"The API server refuses to let the operator write ConfigMap {name}. Allow its ServiceAccount to get, create and"
+                f" patch configmaps, or fix the cause in this message: {error}",
+            )
+        return finding or Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
 
     async def _write(
         self,
         config_maps: ConfigMapsPort,
-        resource: Resource,
+        owner: Owner,
         name: str,
         keys: Collection[str],
         values: Mapping[str, str],
     ) -> Finding | None:
         """Write a ConfigMap if it is ours and differs; return why that is not possible, or None."""
-        owner = Owner(self._names, resource.metadata.namespace, resource.metadata.name, resource.metadata.uid)
         for _ in range(ATTEMPTS):
             found = await config_maps.read(owner.namespace, name)
             step = decide(name, values, found, owner.uid, keys)
@@ -262,8 +347,41 @@ class Outputs:
         raise ClusterUnavailableError("Another client keeps changing the ConfigMap.")
 
 
-def _merged(findings: Sequence[Finding]) -> Finding:
-    """Return the worst status of several findings, with its reason and all its messages."""
+def _since(resource: Resource, name: str, now: datetime) -> datetime:
+    """Return since when Atlas does not show the values of a ConfigMap: as the status says, which outlasts a restart, or now."""
+    told = find(resource.status, "OutputsWritten")
+    time = "" if told is None else told.message.partition(UNSHOWN.format(name))[2].partition(".")[0]
+    with suppress(ValueError):
+        return not_in_future(datetime.strptime(time, TIME).replace(tzinfo=UTC), now=now)
+    return now
+
+
+def _is_published(found: ConfigMap | None, output: Output, owner: Owner) -> bool:
+    """Return whether a ConfigMap is this resource's own and contains values."""
+    return found is not None and owner.uid in found.owners and any(key in found.data for key in output.keys)
+
+
+def _of_unshown(name: str, unshown: _Unshown) -> str:
+    if not unshown.published:
+        return f"Atlas does not show the values for ConfigMap {name} yet."
+    return f"{UNSHOWN.format(name)}{unshown.since:{TIME}}. The ConfigMap keeps the earlier ones."
+
+
+def _read_again_in(current: _Round, wanted: Collection[_Name], now: datetime) -> float | None:
+    """Return the seconds until values that Atlas does not show are read again, the longer the rarer."""
+    unshown = (current.unshown.get(name.config_map) for name in wanted if name.path)
+    youngest = max((each.since for each in unshown if each is not None), default=None)
+    return None if youngest is None else min(max(RETRY, (now - youngest).total_seconds() / 4), RETRY_LAST)
+
+
+def _known(current: _Round, wanted: Collection[_Name]) -> Finding | None:
+    """Return what is known of all outputs, or None until each has a result.
+
+    It has the worst status, with its reason and all its messages.
+    """
+    findings = [done.finding for name in wanted if (done := current.done.get(name)) is not None]
+    if not findings or len(findings) < len(wanted):
+        return None
     worst = min(findings, key=lambda each: ("False", "Unknown", "True").index(each.status))
     messages = dict.fromkeys(each.message for each in findings if each.status == worst.status)
     return replace(worst, message=" ".join(messages))

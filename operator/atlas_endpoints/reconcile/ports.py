@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from atlas_endpoints.atlas.observations import View
@@ -77,7 +77,14 @@ class OutputsPort(Protocol):
     """Writes the ConfigMaps of resources; see ``outputs.Outputs``."""
 
     async def publish(
-        self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
+        self,
+        resource: Resource,
+        outputs: Sequence[Output],
+        *,
+        scope: Scope | None,
+        max_age: float,
+        now: datetime,
+        began: float,
     ) -> Published:
         """Make the ConfigMaps contain what is known."""
         ...

@@ -229,7 +229,7 @@ class Reconciler:
 
     async def _reconcile_live(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
         """Reconcile a valid live resource, whose force-sync request still waits ``wait`` seconds."""
-        key = resource.key
+        key, began = resource.key, self._ports.clock.monotonic()
         if resource.suspended_by:
             self._drop(key)
             return summarize.of_suspension(resource)
@@ -246,6 +246,8 @@ class Reconciler:
                 self._kind.outputs(resource, outcome.own),
                 scope=self._ports.resync.scope_of(key),
                 max_age=self._outputs_max_age(resource),
+                now=attempt.now,
+                began=began,
             )
             return summarize.with_outputs(outcome, published)
         except (NoCredentialsError, NoProjectError, OtherProjectError) as error:

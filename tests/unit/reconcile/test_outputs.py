@@ -1,16 +1,22 @@
-"""The ConfigMaps of a resource: what they hold, and what is done about one that is found."""
+"""The ConfigMaps of a resource: what they hold, what is done about one that is found, and how long that may take."""
 
+import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError
+from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PrivateConnection
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, connection_values, values_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, KIND, connection_values, values_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
-from atlas_endpoints.reconcile.outputs import Write, decide
-from unit.reconcile.harness import ENDPOINT, VPCE, Harness
+from atlas_endpoints.reconcile.outputs import Output, Outputs, Published, Write, decide
+from atlas_endpoints.reconcile.reasons import Reason
+from support.virtual_time import VirtualClock, on_virtual_time
+from unit.reconcile.harness import ENDPOINT, VPCE, ConfigMaps, Harness
 
 SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
 LINK = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.Network/privateLinkServices/pls"
@@ -98,3 +104,202 @@ def test_connection_values(
 ) -> None:
     resource = ServerlessPrivateEndpoint.parse(harness.create().body)
     assert connection_values(resource, endpoint, connections) == expected
+
+
+class Strings:
+    """An Atlas that shows a value for each of some clusters, and how long it takes to answer."""
+
+    def __init__(self, *, takes: float = 0.0) -> None:
+        self.takes = takes
+        self.shown: dict[str, str] = {}
+        self.error: AtlasError | None = None
+        self.reads: list[str] = []
+
+    async def read(self, scope: Scope, request: Request, *, parse: Any, max_age: float) -> Any:
+        del scope, parse, max_age
+        self.reads.append(request.path)
+        await asyncio.sleep(self.takes)
+        if self.error is not None:
+            raise self.error
+        return self.shown.get(request.path, "")
+
+
+class Publishing:
+    """The outputs of one resource with a string for each of some clusters, reconcile by reconcile."""
+
+    def __init__(self, *clusters: str, takes: float = 0.0) -> None:
+        self.clock = VirtualClock(asyncio.get_running_loop(), start=datetime(2026, 11, 25, 12, tzinfo=UTC))
+        self.atlas, self.maps = Strings(takes=takes), ConfigMaps()
+        self.atlas.shown = dict.fromkeys(clusters, "a string")
+        self.clusters = clusters
+        self.body: dict[str, Any] = {**Harness().create().body}
+        self.restart()
+
+    def restart(self) -> None:
+        self.outputs = Outputs(self.maps, self.atlas, self.clock.monotonic, KIND.names)
+
+    async def reconcile(self, *, waited: float = 0.0, max_age: float = 30.0) -> Published:
+        """Publish once, by a reconcile that has waited for so many seconds before."""
+        wanted = [
+            Output(
+                f"of-{cluster}",
+                ("string",),
+                request=lambda _, cluster=cluster: Request("getCluster", "GET", cluster),  # type: ignore[misc]  # mypy knows no defaults of a lambda
+                fill=lambda text: {"string": text} if text else None,
+            )
+            for cluster in self.clusters
+        ]
+        began = self.clock.monotonic() - waited
+        published = await self.outputs.publish(
+            ServerlessPrivateEndpoint.parse(self.body),
+            wanted,
+            scope=Scope("credentials", "project", "kind", "name"),
+            max_age=max_age,
+            now=self.clock.now(),
+            began=began,
+        )
+        if (found := published.finding) is not None:
+            self.tell(found.status, found.reason, found.message)
+        return published
+
+    def tell(self, status: str, reason: str, message: str) -> None:
+        """Write a condition to the status."""
+        told = {"type": "OutputsWritten", "status": status, "reason": reason, "message": message}
+        since = {"lastTransitionTime": "2026-11-25T12:00:00Z", "observedGeneration": 1}
+        self.body["status"] = {"conditions": [{**told, **since}]}
+
+    async def all(self) -> list[float]:
+        """Reconcile until nothing is left, and return how long each took."""
+        took = []
+        while True:
+            began = self.clock.monotonic()
+            published = await self.reconcile()
+            took.append(self.clock.monotonic() - began)
+            if published.requeue_in is None or published.requeue_in >= 30:
+                return took
+            await asyncio.sleep(published.requeue_in)
+
+    def change(self, **metadata: Any) -> None:
+        self.body["metadata"] = {**self.body["metadata"], **metadata}
+
+
+CLUSTERS = [f"c{number}" for number in range(16)]
+
+
+@on_virtual_time
+async def test_quick_strings_take_one_reconcile() -> None:
+    of = Publishing(*CLUSTERS, takes=0.05)
+    assert len(await of.all()) == 1
+    assert of.maps.found.keys() == {f"of-{cluster}" for cluster in CLUSTERS}
+
+
+@on_virtual_time
+async def test_slow_strings_are_read_one_at_a_time_and_once() -> None:
+    of = Publishing(*CLUSTERS, takes=20)
+    assert [round(seconds) for seconds in await of.all()] == [20] * 16
+    assert of.atlas.reads == CLUSTERS
+    assert of.maps.found.keys() == {f"of-{cluster}" for cluster in CLUSTERS}
+
+
+@on_virtual_time
+async def test_strings_that_cannot_be_read_are_tried_one_at_a_time_and_once() -> None:
+    of = Publishing(*CLUSTERS, takes=15)
+    of.atlas.error = AtlasUnavailableError("Atlas did not answer in time.", operation="getCluster")
+    assert [round(seconds) for seconds in await of.all()] == [15] * 16
+    assert of.atlas.reads == CLUSTERS
+
+
+@on_virtual_time
+async def test_nothing_is_told_of_a_new_generation_before_all_is_known() -> None:
+    of = Publishing("a", "b", takes=20)
+    await of.all()
+    of.change(generation=2)
+    assert (await of.reconcile()).finding is None
+    last = await of.reconcile()
+    assert last.finding is not None
+    assert last.finding.status == "True"
+
+
+@on_virtual_time
+async def test_a_round_of_the_same_generation_keeps_what_is_told_meanwhile() -> None:
+    of = Publishing("a", "b", takes=20)
+    await of.all()
+    await asyncio.sleep(600)
+    first = await of.reconcile()
+    assert first.finding is not None
+    assert (first.finding.status, first.requeue_in) == ("True", 0.1)
+
+
+@pytest.mark.parametrize("change", [{"generation": 2}, {"annotations": {"atlas-endpoints.dev/force-sync": "1"}}])
+@on_virtual_time
+async def test_an_edit_and_a_request_begin_anew(change: Mapping[str, Any]) -> None:
+    of = Publishing("a", "b", takes=20)
+    await of.reconcile()
+    of.change(**change)
+    await of.reconcile(max_age=0.0)
+    assert of.atlas.reads == ["a", "a"]
+
+
+@on_virtual_time
+async def test_a_reconcile_that_has_waited_for_half_a_minute_begins_nothing() -> None:
+    of = Publishing("a")
+    assert await of.reconcile(waited=30) == Published(None, 0.1)
+    assert of.atlas.reads == []
+    await of.reconcile()
+    assert of.atlas.reads == ["a"]
+
+
+@on_virtual_time
+async def test_a_call_that_is_held_for_another_one_is_told_nothing_of() -> None:
+    of = Publishing("a")
+    await of.all()
+    await asyncio.sleep(600)
+    of.atlas.error = AtlasHeldError("", reason=Reason.PENDING, operation="getCluster", retry_after=1.0)
+    published = await of.reconcile()
+    assert published.finding is not None
+    assert (published.finding.status, published.requeue_in) == ("True", 1.0)
+
+
+@on_virtual_time
+async def test_strings_that_vanish_are_kept_and_the_condition_says_since_when() -> None:
+    of = Publishing("a", "b")
+    await of.all()
+    await asyncio.sleep(3600)
+    of.atlas.shown = {"b": "a string"}
+    since = "Atlas has not shown the values for ConfigMap of-a since 2026-11-25T13:00:00Z. The ConfigMap keeps the earlier ones."
+    for restarts in (False, False, True, True):
+        published = await of.reconcile()
+        assert published.finding is not None
+        assert (published.finding.status, published.finding.message) == ("Unknown", since)
+        assert of.maps.held("of-a") == {"string": "a string"}
+        await asyncio.sleep(600)
+        if restarts:
+            of.restart()
+    of.atlas.shown["a"] = "another string"
+    await of.reconcile()
+    assert of.maps.held("of-a") == {"string": "another string"}
+
+
+@pytest.mark.parametrize("found", [None, {"string": "of another"}], ids=["none", "of another"])
+@on_virtual_time
+async def test_strings_that_were_never_published_are_only_waited_for(found: Mapping[str, str] | None) -> None:
+    of = Publishing("a")
+    of.atlas.shown.clear()
+    if found is not None:
+        of.maps.put("of-a", found, "uid-other")
+    published = await of.reconcile()
+    assert published.finding is not None
+    assert published.finding.message == "Atlas does not show the values for ConfigMap of-a yet."
+
+
+@pytest.mark.parametrize("time", ["2026-99-99T99:99:99Z", "yesterday", "2126-01-01T00:00:00Z"])
+@on_virtual_time
+async def test_a_time_in_the_status_that_is_none_or_in_the_future_is_now(time: str) -> None:
+    of = Publishing("a")
+    await of.all()
+    of.atlas.shown.clear()
+    of.restart()
+    of.tell("Unknown", "Pending", f"Atlas has not shown the values for ConfigMap of-a since {time}.")
+    published = await of.reconcile()
+    assert published.finding is not None
+    assert "since 2026-11-25T12:00:00Z." in published.finding.message

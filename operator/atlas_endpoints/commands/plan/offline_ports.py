@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.requests import Scope
@@ -80,7 +80,14 @@ class NoCluster:
         return None
 
     async def publish(
-        self, resource: Resource, outputs: Sequence[Output], *, scope: Scope | None, max_age: float
+        self,
+        resource: Resource,
+        outputs: Sequence[Output],
+        *,
+        scope: Scope | None,
+        max_age: float,
+        now: datetime,
+        began: float,
     ) -> Published:
         return Published(None)
 

@@ -121,7 +121,7 @@ class Actions:
 
     def boot(self, _: object, __: str) -> None:
         """Start the operator."""
-        core = core_of(
+        core = self.core = core_of(
             self.cluster,
             settings=self._settings,
             kind=KIND,
@@ -264,7 +264,7 @@ class Actions:
 
     def slow(self, time: str, _: str) -> None:
         """Let each call to Atlas take this long from now on."""
-        self.atlas.takes = seconds(time)
+        self.atlas.takes = lambda _: seconds(time)
 
     def kill_after(self, call: str, _: str) -> None:
         """Kill and restart the operator when such a call was performed, before its answer arrives."""
@@ -332,6 +332,12 @@ class Views:
     def says(self, words: Sequence[str]) -> None:
         message = self._condition("Ready").get("message", "")
         assert [each for each in words if each not in message] == [], message
+
+    def tells(self, expected: Mapping[str, Sequence[str]]) -> None:
+        """Words in the messages of conditions."""
+        for type_, words in expected.items():
+            message = self._condition(type_).get("message", "")
+            assert [each for each in words if each not in message] == [], message
 
     def does_not_say(self, words: Sequence[str]) -> None:
         message = self._condition("Ready").get("message", "")

@@ -1,0 +1,124 @@
+"""What an Atlas that is slow, or hangs, does to resources with many connection strings, and to others."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from atlas_endpoints.app import STUCK
+from atlas_endpoints.reconcile.outputs import WHOLE
+from support.simulated_atlas import lost, name_of
+from support.virtual_time import on_virtual_time
+from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from atlas_endpoints.atlas.requests import Request
+
+CLUSTERS = 16
+CALL = 15.0
+"""Seconds after which the client gives up a call."""
+
+
+@asynccontextmanager
+async def at_rest(resources: int) -> AsyncIterator[Actions]:
+    """Run an operator with resources of 16 connection strings each, and one of another namespace without any."""
+    actions = Actions()
+    actions.boot(None, "")
+    actions.settings({"concurrency": 16}, "")
+    for cluster in range(CLUSTERS):
+        actions.atlas_cluster({"name": f"c{cluster}", "regions": [{"regionName": "EU_WEST_1"}]}, "")
+    for number in range(resources):
+        strings = [
+            {"clusterName": f"c{cluster}", "configMapRef": {"name": f"strings-{number}-{cluster}"}}
+            for cluster in range(CLUSTERS)
+        ]
+        spec = {"cloudProviderEndpointId": f"vpce-{number:017x}", "connectionStrings": strings}
+        actions.create({**CONSTANTS["ON_AWS"], **spec}, f"slow-{number}")
+    actions.create({**CONSTANTS["ON_AWS"], "cloudProviderEndpointId": CONSTANTS["VPCE"]}, "other/db")
+    await actions.run("15m", "")
+    assert outputs(actions) == ["True Written"] * resources
+    actions.clear(None, "")
+    try:
+        yield actions
+    finally:
+        actions.kill(None, "")
+
+
+def outputs(actions: Actions) -> list[str]:
+    """Return the condition OutputsWritten of all resources with strings."""
+    conditions = [
+        each
+        for name, body in actions.bodies.items()
+        if name.startswith("slow-")
+        for each in body["status"]["conditions"]
+        if each["type"] == "OutputsWritten"
+    ]
+    return [f"{each['status']} {each['reason']}" for each in conditions]
+
+
+def hangs(request: Request) -> None:
+    if name_of(request) == "GET cluster":
+        raise lost(request)
+
+
+def slowly(request: Request) -> float:
+    return CALL if name_of(request) == "GET cluster" else 0.0
+
+
+async def answered(actions: Actions, name: str) -> float:
+    """Return the seconds until the status of a resource shows its generation."""
+    waited = 0.0
+    while True:
+        body = actions.bodies[name]
+        if body["status"]["observedGeneration"] == body["metadata"]["generation"]:
+            return waited
+        await asyncio.sleep(0.25)
+        waited += 0.25
+
+
+@on_virtual_time
+async def test_no_reconcile_takes_long_while_the_strings_cannot_be_read() -> None:
+    async with at_rest(resources=4) as actions:
+        actions.atlas.takes, actions.atlas.before = slowly, hangs
+        longest = 0.0
+        for _ in range(1800):
+            await asyncio.sleep(1)
+            longest = max(longest, actions.core.loop.longest_reconcile())
+        assert CALL <= longest <= WHOLE + CALL < STUCK, "so /livez does not fail"
+        assert outputs(actions) == ["Unknown Pending"] * 4
+        actions.atlas.takes, actions.atlas.before = lambda _: 0.0, lambda _: None
+        await actions.run("20m", "")
+        assert outputs(actions) == ["True Written"] * 4
+
+
+@on_virtual_time
+async def test_an_edit_waits_for_one_slow_string_of_others_at_most() -> None:
+    """Also if they have its credentials, hold all workers that these may have, and are edited themselves."""
+    async with at_rest(resources=8) as actions:
+        actions.atlas.takes, actions.atlas.before = slowly, hangs
+        waits = []
+        for policy in ("Delete", "Retain") * 3:
+            await actions.run("61s", "")
+            for number in range(8):
+                actions.edit({"deletionPolicy": policy}, f"slow-{number}")
+            await actions.run("2s", "")
+            actions.edit({"deletionPolicy": policy}, "other/db")
+            waits.append(await answered(actions, "db"))
+        assert max(waits) <= CALL
+
+
+@on_virtual_time
+async def test_slow_strings_take_one_call_each() -> None:
+    """A round that takes longer than what was read counts as new does not begin anew."""
+    async with at_rest(resources=1) as actions:
+        actions.atlas.takes = slowly
+        for cluster in range(CLUSTERS):
+            document = {"name": f"c{cluster}", "regions": [{"regionName": "EU_WEST_1"}, {"regionName": "US_EAST_1"}]}
+            actions.atlas_cluster(document, "")
+        actions.annotate({"force_sync": "1"}, "slow-0")
+        await actions.run(f"{CLUSTERS * CALL + 10:.0f}s", "")
+        assert outputs(actions) == ["Unknown Pending"]
+        assert actions.atlas.calls.count("GET cluster") == CLUSTERS
