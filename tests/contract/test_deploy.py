@@ -17,7 +17,7 @@ from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.simulator.regions import atlas_name
 from atlas_endpoints.telemetry import probes
 from support.crd import crds, schema_of
-from support.deploy import ACCESS, COMPONENTS, DEPLOY, OVERLAYS, documents, kustomization, manifests, the
+from support.deploy import ACCESS, COMPONENTS, DEPLOY, OVERLAYS, POLICIES, documents, kustomization, manifests, the
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,7 +58,7 @@ def test_the_overlay_for_the_whole_cluster_changes_nothing_that_its_files_say() 
 
 
 @pytest.mark.parametrize(
-    "folder", [DEPLOY / "base", ACCESS, *OVERLAYS.values(), *COMPONENTS.values()], ids=lambda path: path.name
+    "folder", [DEPLOY / "base", ACCESS, POLICIES, *OVERLAYS.values(), *COMPONENTS.values()], ids=lambda path: path.name
 )
 def test_every_manifest_is_named_by_its_kustomization(folder: Path) -> None:
     document = kustomization(folder)

@@ -12,10 +12,11 @@ from atlas_endpoints.reconcile import credentials, resource
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from support.crd import crds, schema_of
+from support.deploy import POLICIES, manifests
 from support.documentation import DOCS, PACKAGE, PAGES, section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
 OF_OTHERS = {
@@ -65,7 +66,7 @@ def test_each_variable_that_is_named_is_one_that_is_read() -> None:
     assert named(r"\bATLAS_ENDPOINTS_[A-Z_]+\b") <= known
 
 
-def test_each_annotation_finalizer_and_controller_of_ours_that_is_named_is_in_the_code() -> None:
+def test_each_annotation_finalizer_label_and_controller_of_ours_that_is_named_is_one_that_counts() -> None:
     ours = (
         *resource.POLICY_ANNOTATIONS,
         *resource.REQUEST_ANNOTATIONS,
@@ -76,10 +77,16 @@ def test_each_annotation_finalizer_and_controller_of_ours_that_is_named_is_in_th
         credentials.ANNOTATION,
         events.REPORTING_CONTROLLER,
     )
-    known = {name.rpartition("/")[2] for name in ours}
+    known = {name.rpartition("/")[2] for name in ours} | {label.rpartition("/")[2] for label in _labels_of_policies()}
     used = named(r"(?<!\.)\batlas-endpoints\.dev/([a-z-]*[a-z])(?![\w/])")
     assert "force-sync" in used
     assert used - known == set()
+
+
+def _labels_of_policies() -> Iterator[str]:
+    """Return the labels by which the policies select namespaces."""
+    for each in manifests(POLICIES):
+        yield from each["spec"].get("matchResources", {}).get("namespaceSelector", {}).get("matchLabels", ())
 
 
 def test_each_annotation_of_a_namespace_is_documented() -> None:

@@ -21,7 +21,7 @@ from delivery.scanners import (
     yamllint,
     zizmor,
 )
-from support.deploy import OVERLAYS
+from support.deploy import OVERLAYS, POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,11 +62,11 @@ def accepted(scanner: str) -> set[Finding]:
 
 @pytest.fixture(scope="module")
 def defaults(one_helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what gets into a cluster as long as nobody sets anything, rendered by the tools of users."""
+    """A folder with what gets into a cluster as long as nobody sets anything, and the policies, rendered by the tools of users."""
     folder = tmp_path_factory.mktemp("manifests")
     (folder / "chart.yaml").write_text(one_helm.template())
-    for name, overlay in OVERLAYS.items():
-        (folder / f"{name}.yaml").write_text(build(overlay))
+    for name, kustomization in {**OVERLAYS, POLICIES.name: POLICIES}.items():
+        (folder / f"{name}.yaml").write_text(build(kustomization))
     return folder
 
 

@@ -15,6 +15,8 @@ OVERLAYS = {path.name: path for path in sorted((DEPLOY / "overlays").iterdir())}
 COMPONENTS = {path.name: path for path in sorted((DEPLOY / "components").iterdir())}
 ACCESS = DEPLOY / "access"
 """What the operator may do in one namespace."""
+POLICIES = DEPLOY / "policies"
+"""What a cluster may forbid; nothing of it is installed by an overlay."""
 INSTALL = DEPLOY / "install.yaml"
 """Built from the overlay `cluster`."""
 NAME = "atlas-endpoints"
