@@ -85,11 +85,11 @@ format: $(READY) ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 
 .PHONY: generate
-generate: $(READY) control-plane delivery-programs ## write the files that are built from others
+generate: $(READY) control-plane ## write the files that are built from others
 	@$(DELIVERY) generate
 
 .PHONY: record
-record: $(READY) control-plane delivery-programs ## record what the operator writes, for Argo CD's health check, and what kubectl shows of it; then generate
+record: $(READY) control-plane ## record what the operator writes, for Argo CD's health check, and what kubectl shows of it; then generate
 	@$(BIN)/pytest tests/delivery/test_recorded.py tests/delivery/test_kubectl_page.py -q --record
 	@$(DELIVERY) generate
 

@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 Body: TypeAlias = dict[str, Any]
 
 WORKING, WRITES_OFF, LIMITED, NOBODY = "working", "writes-off", "limited", "nobody"
-"""Who serves a resource: an operator as usual, one with WRITES=off, one with MAX_CORRECTIONS=1, and none."""
+"""Who serves a resource: an operator as usual, one with WRITES=off, one that corrects one resource an hour, and none."""
 
 GRACE = timedelta(minutes=2)
+
+OTHER = "other"
+"""A resource beside the one that a state is about."""
 
 FINALIZER = "example.com/keep"
 """Somebody else's, which keeps a deleted resource for a while."""
@@ -96,6 +99,11 @@ def _says(env: Subject, reason: str, pair: str | None = None) -> Body:
     return found[0]
 
 
+def _serve(env: Subject, name: str, operator: str) -> None:
+    """Have another operator serve a resource from now on."""
+    env.resources.patch(name, {"metadata": {"labels": {"served-by": operator}}})
+
+
 # Before the operator has looked
 
 
@@ -115,7 +123,7 @@ def never_seen(env: Subject) -> Body:
 def edited_since(env: Subject) -> Body:
     """And the operator is away."""
     available(env)
-    env.resources.patch(NAME, {"metadata": {"labels": {"served-by": NOBODY}}})
+    _serve(env, NAME, NOBODY)
     env.edit(**env.EDIT)
     return env.resources.get(NAME)
 
@@ -214,33 +222,55 @@ for _health, _is, _reason, _name, _fails in (
     _state(_health, of={DEDICATED}, name=_name)(partial(_service_is, status=_is, reason=_reason, fault=_fails))
 
 
-@_state("Progressing", of={SERVERLESS}, operator=LIMITED)
+@_state("Progressing", of={SERVERLESS})
 def correction_held(env: ServerlessSubject) -> Body:
-    """Behind others of its instance, which use up what may be corrected in each round."""
-    others = {f"other{number}": env.place.sibling(number) for number in (1, 2, 3)}
-    for place in (*others.values(), env.place):
+    places = {OTHER: env.place.sibling(1), NAME: env.place}
+    for place in places.values():
         env.atlas.connect(place, "orders")
-    for name, place in others.items():
-        spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="orders")
-        env.resources.create(name, spec)
+    for name, place in places.items():
+        env.resources.create(name, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="orders"))
         env.resources.wait_ready(name)
-    available(env)
-    for place in (*others.values(), env.place):
-        env.atlas.change(place, comment="theirs")
-    return _says(env, "CorrectionHeld")
+
+    def drift() -> None:
+        for place in places.values():
+            env.atlas.change(place, comment="theirs")
+
+    return _held_behind_another(env, drift)
 
 
-@_state("Progressing", of={DEDICATED}, name="correction-held", operator=LIMITED)
+@_state("Progressing", of={DEDICATED}, name="correction-held")
 def correction_of_regions_held(env: DedicatedSubject) -> Body:
-    """Behind those of other regions, which use up what may be corrected in each round."""
-    places = {"eu-west-3": "other1", "us-east-1": "other2", "us-east-2": "other3", "eu-west-1": NAME}
-    for region, name in places.items():
+    regions = {OTHER: "eu-west-3", NAME: "eu-west-1"}
+    for region in regions.values():
         env.change_service(regionName=region, supportedRemoteRegions=["EU_WEST_2"])
+    for name, region in regions.items():
         env.resources.create(name, env.place.spec(region=region, supportedRemoteRegions=["EU_WEST_2"]))
         env.resources.wait_reason(name, "WaitingForCloudEndpoint")
-    for region in places:
-        env.change_service(regionName=region, supportedRemoteRegions=[])
+
+    def drift() -> None:
+        for region in regions.values():
+            env.change_service(regionName=region, supportedRemoteRegions=[])
+
+    return _held_behind_another(env, drift)
+
+
+def _held_behind_another(env: Subject, drift: Callable[[], None]) -> Body:
+    """Have two resources drift while nobody serves them, and then be served by an operator that corrects one an hour."""
+    for name in (OTHER, NAME):
+        _serve(env, name, NOBODY)
+    # What happens to resources is seen in the order in which it does: who has seen this one serves the others no more.
+    env.resources.create("later", env.place.reserving(suspend=True))
+    env.resources.wait_reason("later", "Suspended")
+    drift()
+    _serve(env, OTHER, LIMITED)
+    env.resources.wait(OTHER, _was_corrected_or_held, says="corrected or held")
+    _serve(env, NAME, LIMITED)
     return _says(env, "CorrectionHeld")
+
+
+def _was_corrected_or_held(body: Body) -> bool:
+    history = body["status"].get("history", ())
+    return ready(body)["reason"] == "CorrectionHeld" or any(each["cause"] == "Drift" for each in history)
 
 
 # Atlas or the operator fails, and that heals by itself
@@ -396,7 +426,7 @@ def _late(env: Subject, before: dict[str, dict[str, Any]]) -> Body:
     since = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
     status = {name: {**fields, "statusSince": since} for name, fields in before.items()}
     env.resources.write_status(NAME, {"observedGeneration": 1, **status})
-    env.resources.patch(NAME, {"metadata": {"labels": {"served-by": WORKING}}})
+    _serve(env, NAME, WORKING)
     return _says(env, "ProvisioningTimeout")
 
 

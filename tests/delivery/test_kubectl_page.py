@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from control_plane.process import ServerGroup
     from support.fixtures import StartAtlas
 
+pytestmark = pytest.mark.gate
+
 PAGE = DOCS / "concepts.md"
 SAMPLES = DEPLOY / "samples"
 SEED: dict[str, Any] = json.loads((DEPLOY / "simulator" / "seed.json").read_text(encoding="utf-8"))

@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     from control_plane import ControlPlane
     from support.fixtures import RunOperator, StartAtlas
 
+pytestmark = pytest.mark.gate
+
 State: TypeAlias = tuple[str, str]
 """A kind, and the name of a state."""
 Bodies: TypeAlias = "Mapping[State, Future[dict[str, Any]]]"
 
 ALL: list[State] = [(kind, name) for kind in KINDS for name in STATES[kind]]
-OPERATORS: dict[str, dict[str, Any]] = {WORKING: {}, WRITES_OFF: {"writes": "off"}, LIMITED: {"max_corrections": 1}}
+OPERATORS: dict[str, dict[str, Any]] = {
+    WORKING: {},
+    WRITES_OFF: {"writes": "off"},
+    LIMITED: {"max_corrections": 1, "sync_interval": "1h"},
+}
 NEVER = 3600.0
 """Seconds until Atlas goes on from one state of an endpoint to the next: no test takes so long."""
 
@@ -55,7 +61,9 @@ def bodies(
     """An object in each state, brought about all at the same time, since each of them mostly waits."""
     still_atlas = start_atlas(with_services(seed(len(ALL))), transition=NEVER)  # with a project for each state
     operators = {
-        label: start_operator(label=label, atlas=still_atlas, sync_interval="2s", stall_grace="15s", **settings)
+        label: start_operator(
+            label=label, atlas=still_atlas, **{"sync_interval": "2s", "stall_grace": "15s", **settings}
+        )
         for label, settings in OPERATORS.items()
     }
     setups = {label: Setup(still_atlas, operators.get(label, operators[WORKING])) for label in (*OPERATORS, NOBODY)}
