@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from control_plane.process import wait_until
+from control_plane.process import PATIENCE, wait_until
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place, place, seed
 from support.audit import writes
 from support.resources import observed, ready
@@ -117,7 +117,7 @@ def _is_away_while_all_is_settled(env: Env, scale: Scale, crowded_atlas: Atlas) 
     def all_ready() -> bool:
         return all(observed(body) and ready(body)["status"] == "True" for body in resources.all())
 
-    wait_until(all_ready, "all to be ready", timeout=60 + scale.settled / 5)
+    wait_until(all_ready, "all to be ready", timeout=PATIENCE + scale.settled / 5)
     version = resources.version()
     already = len(operator.log)
 
@@ -140,7 +140,8 @@ def _is_away_while_all_is_settled(env: Env, scale: Scale, crowded_atlas: Atlas) 
             == instances
         ),
         "all instances to be looked at again",
-        timeout=3 * max(scale.interval, scale.atlas_away),
+        # The last wait before the next try is in proportion to the outage; which part of it is left to chance.
+        timeout=PATIENCE + 3 * max(scale.interval, scale.atlas_away),
     )
 
     assert resources.version() == version
