@@ -1,7 +1,7 @@
 """The API on a real API server: what it accepts and refuses, and how it looks through kubectl."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -115,6 +115,35 @@ def test_the_api_server_accepts_or_refuses_a_change_as_in_the_table(
         assert now["metadata"]["generation"] == (1 if case.refused else 2)
     finally:
         api.delete(name)
+
+
+def test_as_many_forwarding_rules_as_there_may_be_are_compared_by_meaning(apis: Mapping[str, httpx.Client]) -> None:
+    """The API server has a budget for each rule, which the longest lists may not exceed."""
+
+    def group(addresses: Iterable[tuple[int, str]]) -> dict[str, Any]:
+        rules = [{"name": f"rule-{number:0>58}", "ipAddress": address} for number, address in addresses]
+        gcp = {
+            "projectId": "my-project-1",
+            "portMappingEnabled": False,
+            "endpointGroupName": "group",
+            "endpoints": rules,
+        }
+        return manifest("GCP_LEGACY", {"gcp": gcp}, kind=DEDICATED, name="many-rules")
+
+    numbers = range(100)
+    api = apis[DEDICATED]
+    old = api.post("", json=group((each, f"fd00:0:0:0:0:0:0:{each:04x}") for each in numbers), params=STRICT).json()
+
+    def change(addresses: Iterable[tuple[int, str]]) -> list[str]:
+        return problems(api.put("many-rules", json=old | {"spec": group(addresses)["spec"]}, params={"dryRun": "All"}))
+
+    try:
+        assert change((each, f"fd00::{each:x}") for each in reversed(numbers)) == []
+        (found,) = change((each, f"fd00::{each or 255:x}") for each in reversed(numbers))
+        assert found.startswith("spec.gcp.endpoints: ")
+        assert "Atlas cannot change the forwarding rules" in found
+    finally:
+        api.delete("many-rules")
 
 
 def test_the_crd_is_established_and_structural(control_plane: ControlPlane, crd: str, kind: str) -> None:

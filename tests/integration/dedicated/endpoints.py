@@ -13,7 +13,6 @@ from integration.dedicated.project import (
     LEGACY,
     OTHER,
     STRANGER,
-    US_EAST_2,
     VPCE,
     Project,
     goes,
@@ -152,47 +151,20 @@ def both_ways_of_google_stand_in_one_region_and_the_old_one_has_an_announced_end
 
 
 @cases
-def another_endpoint_is_available_before_the_former_one_goes(env: Env) -> None:
+def a_rotation_is_a_second_resource_beside_the_first_one_and_has_no_gap(env: Env) -> None:
     project = Project(env)
-    project.create(NAME, cloudProviderEndpointId=VPCE)
+    project.create(NAME, cloudProviderEndpointId=VPCE, deletionPolicy="Delete")
     env.becomes_ready()
-    project.put(endpoints=[{"id": OTHER, "status": "PENDING", "advance": False}])
-    env.edit(cloudProviderEndpointId=OTHER)  # registered by a person already, and on its way
-    env.becomes("Initiating", "Reconciling")
-    env.next_calls(4)
-    assert project.endpoints()[VPCE] == "AVAILABLE"
+    project.create("next", cloudProviderEndpointId=OTHER, deletionPolicy="Delete")
+    env.becomes_ready("next")
+    assert project.endpoints() == {VPCE: "AVAILABLE", OTHER: "AVAILABLE"}
 
-    project.put(endpoints=[{"id": OTHER, "status": "AVAILABLE"}])
-    env.becomes_ready()
-    wait_until(lambda: project.endpoints() == {OTHER: "AVAILABLE"}, "the former endpoint to go")
-
-    env.edit(cloudProviderEndpointId=STRANGER)
-    env.becomes_ready()
-    assert set(project.endpoints()) == {OTHER, STRANGER}, "what a person registered stays"
-    env.next_calls()
-    # The operator may have tried to register the one that a person registered a moment before.
-    assert [each for each in project.writes() if each != "POST endpoint 409"] == [
-        *("POST service 201", "POST endpoint 201", "DELETE endpoint 202", "POST endpoint 201"),
+    goes(env.resources, NAME)
+    env.becomes_ready("next")
+    assert project.endpoints() == {OTHER: "AVAILABLE"}
+    assert project.writes() == [
+        *("POST service 201", "POST endpoint 201", "POST endpoint 201", "DELETE endpoint 202"),
     ]
-    assert set(project.endpoints()) == {OTHER, STRANGER}
-
-
-@cases
-def another_address_of_the_same_endpoint_is_announced_and_then_registered_anew(env: Env) -> None:
-    project = Project(env)
-    project.create(NAME, **AZURE, cloudProviderEndpointId=AZURE_ID, privateEndpointIpAddress="10.0.0.4")
-    env.becomes_ready()
-    env.edit(privateEndpointIpAddress="10.0.0.5", managementPolicy="Plan")
-    body = env.becomes("Planned", "Stalled", says=("deletes and registers", "10.0.0.4", "10.0.0.5"))
-    assert body["status"]["plan"]["method"] == "DELETE"
-    env.next_calls()
-    assert project.writes() == ["POST service 201", "POST endpoint 201"]
-
-    env.edit(managementPolicy="Manage")
-    body = env.becomes_ready()
-    assert body["status"]["endpoint"]["privateEndpointIpAddress"] == "10.0.0.5"
-    assert project.writes()[2:] == ["DELETE endpoint 202", "POST endpoint 201"]
-    assert project.endpoints(US_EAST_2) == {AZURE_ID: "AVAILABLE"}
 
 
 @cases

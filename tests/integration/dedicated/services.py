@@ -185,7 +185,7 @@ def a_service_that_is_gone_is_created_anew_and_its_endpoint_waits_for_a_person(e
     time.sleep(3 * INTERVAL)
     assert project.writes(since=began) == []
 
-    env.edit(cloudProviderEndpointId=OTHER)
-    env.becomes_ready()
+    project.create("next", cloudProviderEndpointId=OTHER)
+    env.becomes_ready("next")
     assert project.endpoints() == {OTHER: "AVAILABLE"}
     assert project.writes().count("POST service 201") == 2
