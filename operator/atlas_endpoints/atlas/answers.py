@@ -274,6 +274,10 @@ _REDIRECT = _Row(
 )
 _PROXY = _Row(AtlasUnavailableError, "A proxy requires credentials. Put them into the proxy's URL (HTTPS_PROXY).")
 _UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
+_UNKNOWN_ABSENCE = _Row(
+    AtlasUnavailableError,
+    "Atlas does not find something, by an error code that this version of the operator does not know. The call is retried.",
+)
 _RATE_LIMITED = _Row(RateLimitedError, "Atlas limits the rate of calls for this project; {rate_limit}.")
 _TOKEN_LIMITED = _Row(
     CredentialsRateLimitedError,
@@ -321,7 +325,7 @@ _GONE = _Row(APIGoneError, "Atlas no longer serves this part of its API.")
 _UNPARSABLE = _Row(
     InvalidSpecError, "Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {wrong_field}."
 )
-_REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. Correct the fields that it names.")
+_REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. {refused}")
 _NO_CAPACITY = _Row(
     NoCapacityError,
     "Atlas has no capacity for it in this region now. The operator tries again at each sync interval. If that lasts, ask"
@@ -338,6 +342,7 @@ _BY_CODE: Mapping[str, _Row] = {
     "CLUSTER_NOT_FOUND": _NO_INSTANCE,
     "NOT_SERVERLESS_TENANT_CLUSTER": _NOT_SERVERLESS,
     "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API": _NOT_SERVERLESS,
+    "CANNOT_USE_SERVERLESS_INSTANCE_IN_CLUSTER_API": _NOT_SERVERLESS,
     "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API": _NOT_SERVERLESS,
     "CANNOT_USE_FLEX_CLUSTER_IN_SERVERLESS_INSTANCE_API": _NOT_SERVERLESS,
     "VERSION_GONE": _GONE,
@@ -352,6 +357,8 @@ _BY_CODE: Mapping[str, _Row] = {
     "NO_PAYMENT_INFORMATION_FOUND": _SUSPENDED,
     "FEATURE_UNSUPPORTED": _NOT_OFFERED,
     "PATH_PARAM_PARSE_ERROR": _UNPARSABLE,
+    "RESOURCE_NOT_FOUND": _UNKNOWN_PATH,
+    "NO_CAPACITY": _NO_CAPACITY,
     "RATE_LIMITED": _RATE_LIMITED,
     "RATE_LIMITED_TOKEN_BUCKET": _RATE_LIMITED,
     "SERVICE_UNAVAILABLE": _UNAVAILABLE,
@@ -362,12 +369,14 @@ _BY_STATUS: Mapping[int, _Row] = {
     401: _CREDENTIALS_INVALID,
     402: _SUSPENDED,
     403: _MISSING_ROLE,
-    404: _UNKNOWN_PATH,
     406: _GONE,
     407: _PROXY,
     410: _GONE,
     429: _RATE_LIMITED,
 }
+
+_MALFORMED = "PROVIDER_UNSUPPORTED", "_ID_MALFORMED"
+"""Ends of codes with which Atlas also refuses by a 404."""
 
 _TOKEN_REFUSED = _Row(AtlasUnavailableError, f"The answer is not from Atlas's token endpoint; {_CHECK_URL}.")
 
@@ -438,10 +447,12 @@ def _row(refusal: Refusal, body: ErrorBody, request: Request) -> _Row:
         return _ABSENT
     if (row := _BY_CODE.get(code) or _BY_STATUS.get(status)) is not None:
         return row
-    if status in {400, 409, 422} and request.writes:
+    if request.writes and (status in {400, 409, 422} or (status == HTTPStatus.NOT_FOUND and code)):
         return _NO_CAPACITY if "no capacity" in (body.detail or "").casefold() else _REJECTED
-    if status in {400, 422} and code:
+    if code and (status in {400, 422} or code.endswith(_MALFORMED)):
         return _UNPARSABLE
+    if status == HTTPStatus.NOT_FOUND:
+        return _UNKNOWN_ABSENCE if code else _UNKNOWN_PATH
     return _UNAVAILABLE
 
 

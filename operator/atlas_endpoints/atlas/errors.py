@@ -23,6 +23,8 @@ class Wording:
     """How to replace refused credentials."""
     wrong_field: str = "delete this resource, which does not change Atlas, and create it again with the right value"
     """How to correct an immutable field."""
+    refused: str = "Correct the fields that it names."
+    """What follows the refusal of a write."""
     then: str = "Then try again."
     """What follows a remedy that only another call can confirm."""
 

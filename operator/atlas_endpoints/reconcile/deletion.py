@@ -459,7 +459,9 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
         replace(attempt, grace=timedelta(0)),
         source=source,
         shown_as=shown_as,
-        wording=replace(failures.IN_STATUS, wrong_field=ORPHANED.wrong_field),
+        wording=replace(
+            failures.IN_STATUS, wrong_field=ORPHANED.wrong_field, refused="Remove the obstacle that it names."
+        ),
     )
     state = outcome.state
     words = state.message if state is not None else ""

@@ -34,6 +34,7 @@ from atlas_endpoints.atlas.errors import (
     InvalidSpecError,
     IPNotAllowedError,
     MissingRoleError,
+    NoCapacityError,
     NotServerlessError,
     ProjectNotFoundError,
     RateLimitedError,
@@ -132,10 +133,13 @@ ROWS: dict[str, Row] = {
     "400 with the endpoint's code is absence": Row(400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", EndpointAbsentError),
     "404 with a similar code is absence": Row(404, "SERVERLESS_PRIVATE_ENDPOINT_NOT_FOUND", EndpointAbsentError),
     "403 with the endpoint's code is no proof": Row(403, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", MissingRoleError),
-    "an absent service is no absent endpoint": Row(404, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND"),
     "a bare 404 is no proof": Row(404, body=b"", says="ATLAS_ENDPOINTS_ATLAS_URL"),
     "a 404 for the path is no proof": Row(404, "RESOURCE_NOT_FOUND", says="ATLAS_ENDPOINTS_ATLAS_URL"),
-    "a 404 of JSON that is no ApiError is no proof": Row(404, body=b'"not found"'),
+    "a 404 of JSON that is no ApiError is no proof": Row(404, body=b'"not found"', says="ATLAS_ENDPOINTS_ATLAS_URL"),
+    "an absent service is no absent endpoint": Row(404, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND", writes=False),
+    "a 404 with an unknown code on a read is no proof": Row(
+        404, "UNEXPECTED_ERROR", says="does not know", writes=False
+    ),
     "a bare 400 on a read is no proof": Row(400, body=b"", writes=False),
     # what is absent otherwise
     "SERVERLESS_INSTANCE_NOT_FOUND is an absent instance": Row(
@@ -150,6 +154,11 @@ ROWS: dict[str, Row] = {
     "410 without a body is the end of the API": Row(410, None, APIGoneError, body=b""),
     "406 is the end of the API": Row(406, None, APIGoneError, body=b""),
     "INVALID_VERSION_DATE is the end of the API": Row(400, "INVALID_VERSION_DATE", APIGoneError),
+    "a serverless instance is no dedicated cluster": Row(
+        400, "CANNOT_USE_SERVERLESS_INSTANCE_IN_CLUSTER_API", NotServerlessError
+    ),
+    # NoCapacity
+    "a capacity that Atlas does not find is one that it has later": Row(409, "NO_CAPACITY", NoCapacityError, "again"),
     # the rest of what is refused
     "an id that Atlas cannot parse is one of the spec": Row(
         400, "PATH_PARAM_PARSE_ERROR", InvalidSpecError, "endpointId"
@@ -157,6 +166,14 @@ ROWS: dict[str, Row] = {
     "400 on a write is rejected": Row(400, "VALIDATION_ERROR", UpdateRejectedError, writes=True),
     "409 on a write is rejected": Row(409, "ODD", UpdateRejectedError, writes=True),
     "422 on a write is rejected": Row(422, "ODD", UpdateRejectedError, writes=True),
+    **{
+        f"404 {code} on a write is rejected": Row(404, code, UpdateRejectedError, "Correct the fields", writes=True)
+        for code in ("PROVIDER_UNSUPPORTED", "PRIVATELINK_INTERFACE_ENDPOINT_ID_MALFORMED", "UNEXPECTED_ERROR")
+    },
+    **{
+        f"{code} on a read is one of the spec": Row(404, code, InvalidSpecError, writes=False)
+        for code in ("PROVIDER_UNSUPPORTED", "PRIVATELINK_INTERFACE_ENDPOINT_ID_MALFORMED")
+    },
     "a bare 400 on a write is rejected": Row(400, None, UpdateRejectedError, body=b"", writes=True),
     "400 with an unknown code on a read is one of the spec": Row(400, "ODD", InvalidSpecError, writes=False),
     "409 on a read is Atlas unavailable": Row(409, "ODD", writes=False),
@@ -177,6 +194,7 @@ RETRIES = {
     APIGoneError: (Retry.SLOW, "APIGone"),
     InvalidSpecError: (Retry.ON_CHANGE, "InvalidSpec"),
     UpdateRejectedError: (Retry.ON_CHANGE, "UpdateRejected"),
+    NoCapacityError: (Retry.BACKOFF, "NoCapacity"),
 }
 
 

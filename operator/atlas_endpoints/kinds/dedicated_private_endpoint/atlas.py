@@ -71,7 +71,8 @@ REFUSALS = Refusals(
         EndpointAbsentError: "Atlas has no private endpoint service, or no endpoint in it, with this ID.",
         InstanceNotFoundError: "The project has no cluster with this name. Correct clusterName.",
         NotServerlessError: (
-            "The cluster is a Flex cluster, which has no private endpoints. Name a dedicated cluster in clusterName."
+            "The cluster is a Flex cluster or a serverless instance, which has no such endpoints. Name a dedicated cluster in"
+            " clusterName."
         ),
         InvalidSpecError: "Atlas cannot parse the request: a name or an ID is malformed. To correct it, {wrong_field}.",
     },
