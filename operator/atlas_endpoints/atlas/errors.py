@@ -149,10 +149,24 @@ class CredentialsInvalidError(AtlasError):
 
 
 class MissingRoleError(AtlasError):
-    """The role of the credentials in the project is too weak for this call."""
+    """The role of the credentials in the project is too weak for this call.
+
+    Without an ``error_code`` that is a guess: Atlas has answered so between good answers, too.
+    """
 
     reason = "MissingRole"
     retry = Retry.SLOW
+
+    def doubted(self, *, retry_after: float) -> AtlasUnavailableError:
+        """Return a retryable error for this answer while it has not lasted."""
+        template = "Atlas refuses the call without a reason. The call is retried before that counts as a missing role."
+        return AtlasUnavailableError(
+            Explanation(template, self.explanation.words),
+            operation=self.operation,
+            http_status=self.http_status,
+            detail=self.detail,
+            retry_after=self.retry_after or retry_after,
+        )
 
 
 class IPNotAllowedError(AtlasError):

@@ -17,11 +17,11 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import Listing, Requester, send_list, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, MissingRoleError
 from atlas_endpoints.atlas.observations import FAILURE_LAST, ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle, Wait
-from atlas_endpoints.controller.bookkeeping import Bookkeeping
+from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
 from atlas_endpoints.controller.log_lines import LogFields
 
 T = TypeVar("T")
@@ -33,6 +33,16 @@ _CALLER: ContextVar[Hashable] = ContextVar("caller", default=None)
 
 READ_LAST = 300.0
 """Seconds for which the answers of ``Gateway.read`` are kept: longer than any caller shares them."""
+
+
+DOUBTED_FOR = 60.0
+"""Seconds for which a refusal without a code has to last before it counts as a missing role."""
+
+DOUBTED_RETRY = 20.0
+"""Seconds until such a call is tried again."""
+
+IN_A_ROW = 3600.0
+"""Seconds after which another such refusal is a first one."""
 
 
 class EntryReader(Protocol):
@@ -122,6 +132,31 @@ class _CredentialsInUse:
             self._drop(fingerprint, self._pairs.pop(fingerprint))
 
 
+class _Doubts:
+    """The calls that Atlas refuses without a code, each with the first and the last time in a row."""
+
+    def __init__(self) -> None:
+        self._refused: dict[tuple[str, ...], tuple[float, float]] = {}
+        self._sweep = Sweep()
+
+    def doubted(self, call: tuple[str, ...], error: AtlasError, now: float) -> AtlasError | None:
+        """Return as what a failure counts for now, or None: as what it is. Any other failure ends the row."""
+        if not isinstance(error, MissingRoleError) or error.error_code is not None:
+            self.end(call)
+            return None
+        if self._sweep.is_due(now):
+            self._refused = {each: times for each, times in self._refused.items() if times[1] > now - IN_A_ROW}
+        first, last = self._refused.get(call, (now, now))
+        if last <= now - IN_A_ROW:
+            first = now
+        self._refused[call] = first, now
+        return error.doubted(retry_after=DOUBTED_RETRY) if now < first + DOUBTED_FOR else None
+
+    def end(self, call: tuple[str, ...]) -> None:
+        """Forget the refusals of a call."""
+        self._refused.pop(call, None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A shared GET of something that is no entry; it began at this monotonic second."""
@@ -160,6 +195,7 @@ class Gateway(ObservationCache):
         self._reads: dict[Scope, dict[str, _Read]] = {}
         """By path, the oldest first."""
         self._dropped = dropped
+        self._doubts = _Doubts()
         self._credentials = _CredentialsInUse(self._drop)
 
     def introduce(self, credentials: Credentials) -> str:
@@ -295,8 +331,9 @@ class Gateway(ObservationCache):
     @contextmanager
     def _admission(self, scope: Scope, request: Request) -> Iterator[Credentials]:
         """Yield the credentials for one call, and report its end to the throttle; raises ``AtlasHeldError``."""
-        now = self._monotonic()
-        admitted = self._throttle.admit(*self._place(scope), now, caller=_CALLER.get())
+        now, place = self._monotonic(), self._place(scope)
+        call = (*place, request.method, request.path)
+        admitted = self._throttle.admit(*place, now, caller=_CALLER.get())
         if isinstance(admitted, Wait):
             raise AtlasHeldError(
                 admitted.explanation,
@@ -308,11 +345,14 @@ class Gateway(ObservationCache):
             yield self._credentials[scope.credentials]
         except AtlasError as error:
             self._throttle.report(admitted, error, self._monotonic())
+            if (doubted := self._doubts.doubted(call, error, self._monotonic())) is not None:
+                raise doubted from error
             raise
         except BaseException:
             self._throttle.release(admitted)
             raise
         self._throttle.report(admitted, None, self._monotonic())
+        self._doubts.end(call)
 
     def _place(self, scope: Scope) -> tuple[str, str, str]:
         """Return the names of the credentials, of the project at its Atlas, and of the scope."""

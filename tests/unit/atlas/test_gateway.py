@@ -19,6 +19,7 @@ from atlas_endpoints.atlas.errors import (
     AtlasUnavailableError,
     CredentialsInvalidError,
     EndpointAbsentError,
+    MissingRoleError,
     NotLeaderError,
     RateLimitedError,
     Retry,
@@ -528,3 +529,58 @@ class TestAdmission:
         with suppress(ZeroDivisionError, asyncio.CancelledError):
             await reading
         assert await harness.update() == "two"
+
+
+class TestRefusalsWithoutACode:
+    """Atlas has answered 403 without a code between good answers: it is a missing role only if it lasts."""
+
+    REFUSAL = MissingRoleError("No.", operation="op", http_status=403)
+
+    async def failed(self, harness: Harness, error: AtlasError | None = REFUSAL) -> AtlasError | None:
+        """Return as what a LIST fails with this answer."""
+        harness.atlas.failure = error
+        try:
+            await harness.list()
+        except AtlasError as raised:
+            return raised
+        return None
+
+    async def test_it_is_retried_twice_in_a_minute_before_it_counts(self, harness: Harness) -> None:
+        reasons = []
+        for _ in range(5):
+            error = await self.failed(harness)
+            assert error is not None
+            reasons.append((error.reason, error.retry, error.retry_after, error.http_status))
+            harness.now += 20
+        passing, lasting = ("AtlasUnavailable", Retry.BACKOFF, 20, 403), ("MissingRole", Retry.SLOW, None, 403)
+        assert reasons == [passing] * 3 + [lasting] * 2
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            pytest.param(None, id="success"),
+            pytest.param(AtlasUnavailableError("Away.", operation="op", http_status=503), id="an outage"),
+            pytest.param(MissingRoleError("No.", operation="op", error_code="USER_UNAUTHORIZED"), id="a refusal"),
+        ],
+    )
+    async def test_another_answer_to_the_call_ends_the_row(self, harness: Harness, other: AtlasError | None) -> None:
+        for error, seconds in ((self.REFUSAL, 59), (other, 2), (self.REFUSAL, 59)):
+            await self.failed(harness, error)
+            harness.now += seconds
+        assert isinstance(await self.failed(harness), AtlasUnavailableError)
+
+    async def test_the_answer_to_another_call_does_not(self, harness: Harness) -> None:
+        await self.failed(harness)
+        harness.atlas.failure = None
+        await harness.get()
+        harness.now += 60
+        assert isinstance(await self.failed(harness), MissingRoleError)
+
+    async def test_a_refusal_hours_later_is_a_first_one(self, harness: Harness) -> None:
+        await self.failed(harness)
+        harness.now += 3600
+        assert isinstance(await self.failed(harness), AtlasUnavailableError)
+
+    async def test_a_refusal_with_a_code_counts_at_once(self, harness: Harness) -> None:
+        refusal = MissingRoleError("No.", operation="op", http_status=401, error_code="USER_UNAUTHORIZED")
+        assert await self.failed(harness, refusal) is refusal
