@@ -5,6 +5,7 @@ So tests and models run the same wiring as a cluster.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from random import Random
@@ -28,6 +29,7 @@ from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import Backoff, Requeue
 from atlas_endpoints.controller.workqueue import Flow, Queue
 from atlas_endpoints.reconcile.credentials import CredentialsResolver, NamespaceReader, SecretReader
+from atlas_endpoints.reconcile.deletion import left_behind
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.kind import Kind
@@ -42,6 +44,8 @@ from atlas_endpoints.reconcile.resource import CredentialsPlace, asks_for_someth
 from atlas_endpoints.reconcile.resync import Resync
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import work as telemetry
+
+logger = logging.getLogger(__name__)
 
 Work: TypeAlias = Key | Scope
 """The work of a worker: a resource, or the resync of a scope."""
@@ -175,7 +179,10 @@ class Core:
         relist finds out.
         """
         key = key_of(body)
-        is_late = self.kinds[key.kind].cache.has_newer(body)
+        served = self.kinds[key.kind]
+        is_late = served.cache.has_newer(body)
+        if not is_late and (left := left_behind(served.kind, body)):
+            logger.info("%s", left, extra=telemetry.resource(body))
         self.gone(key, uid_of(body))
         if is_late:
             self.relisted(key.kind)
@@ -313,7 +320,6 @@ class ServedKind:
             resources=self.cache,
             limiter=core.limiter,
             resync=self.resync,
-            namespaces=core.namespaces,
             read=objects.read,
             record=core.observer.recorded,
             wake=self.wake,

@@ -194,10 +194,8 @@ def drifted(previous: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str
 
 def _shown_as_drift(status: Mapping[str, Any]) -> list[str]:
     """Return the fields that a status reports as drift, and not only as different."""
-    is_drift = (
-        condition_in(status, "Synced").get("reason") == "DriftDetected"
-        or (status.get("plan") or {}).get("reason") == Cause.DRIFT
-    )
+    planned = (status.get("plan") or {}).get("reason", Cause.DRIFT)
+    is_drift = planned == Cause.DRIFT and condition_in(status, "Synced").get("reason") == "DriftDetected"
     return [each["field"] for each in status.get("drift") or ()] if is_drift else []
 
 

@@ -62,7 +62,6 @@ A_PERSON_MUST_ACT = frozenset(
         "DeletionBlocked",
         "MetadataRefused",
         "Drifted",
-        "Planned",
     }
 )
 """Reasons that are Stalled at once."""
@@ -253,15 +252,18 @@ def _of_applied(body: Body, status: Body, conditions: Conditions) -> Iterator[st
             yield f"Ready is True although {field} is wanted as {wanted!r} and confirmed as {confirmed!r}"
 
 
+_PLANNED = {"Drifted", "EndpointNotFound", "EndpointFailed", "ServiceFailed"}
+"""The reasons with which a plan may stand."""
+
+
 def _of_plan(_: Body, status: Body, conditions: Conditions) -> Iterator[str]:
-    """Check that a request is shown exactly while it is not sent since nothing may be written."""
-    planned = "Ready" in conditions and conditions["Ready"]["reason"] == "Planned"
-    if planned and "plan" not in status:
-        yield "there is no plan although the reason is Planned"
-    if planned and conditions.get("Synced", {}).get("status") != "False":
-        yield "Synced is not False although something is to be sent"
-    if "plan" in status and not planned:
-        yield "there is a plan although the reason is not Planned"
+    """Check that a request is only shown where something differs from the spec."""
+    if "plan" not in status:
+        return
+    if conditions.get("Ready", {}).get("reason") not in _PLANNED:
+        yield f"there is a plan although the reason is none of {sorted(_PLANNED)}"
+    if conditions.get("Synced", {}).get("status") == "True":
+        yield "Synced is True although something would be sent"
 
 
 def _same_address(one: str, other: str) -> bool:

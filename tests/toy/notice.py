@@ -149,7 +149,7 @@ class Notices(Kind[NoticeResource]):
             cause = cause_of(chosen, facts, notice, lambda _: True)
             write = Write(_request(UPDATE, "PATCH", facts.scope, entry, fields), cause, fields, (entry,))
             state = State(Reason.PENDING, "A change waits to be sent.", RequeueAfter(POLL_FIRST), found.differences)
-            return Decision(state, write if facts.policy != "Observe" else None, seen=notice)
+            return Decision(state, write, seen=notice)
         if found.by_treatment[Treatment.REPORT]:
             state = State(
                 Reason.DRIFTED,

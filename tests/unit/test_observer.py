@@ -253,8 +253,8 @@ CHANGES = {
     "its delayed correction is sent": Change(shows("DriftDetected", "comment"), sent("Drift", "comment")),
     "a correction fails, and the next one succeeds": Change(sent("Drift", "comment", result=REJECTED), sent("Drift", "comment")),
     "a difference that is no drift": Change({}, shows("UpdateRejected", "comment")),
-    "a correction is planned": Change({}, shows("Planned", "comment", plan={"reason": "Drift"}), ["comment"]),
-    "an edit is planned": Change({}, shows("Planned", "comment", plan={"reason": "Edit"})),
+    "a correction is planned": Change({}, shows("DriftDetected", "comment", plan={"reason": "Drift"}), ["comment"]),
+    "an edit is planned": Change({}, shows("DriftDetected", "comment", plan={"reason": "Edit"})),
 }  # fmt: skip
 
 

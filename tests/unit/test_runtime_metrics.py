@@ -112,6 +112,6 @@ async def test_calls_to_the_api_server_and_ends_of_watches_are_counted(harness: 
 async def test_error_reasons_and_drift_begin_at_0(harness: Harness) -> None:
     for reason in ("CredentialsInvalid", "ClusterUnavailable", "InternalError"):
         assert harness.value("reconcile_errors_total", kind="Toy", reason=reason) == 0
-    assert harness.value("reconcile_errors_total", kind="Toy", reason="Planned") is None
+    assert harness.value("reconcile_errors_total", kind="Toy", reason="Drifted") is None
     for field in ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment"):
         assert harness.value("drift_found_total", kind="Toy", field=field) == 0

@@ -54,7 +54,7 @@ class Converger:
         facts, decision = await observe(
             self._ports.atlas,
             replace(facts, unsent=armed_for is not None),
-            self._kind.decide,
+            self._gatherer.decide,
             max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
         )
@@ -72,10 +72,8 @@ class Converger:
             return self._as_before(
                 facts, write, replace(decision, state=replace(decision.state, requeue=RequeueAfter(wait)), write=None)
             )
-        if write is None or facts.policy != "Manage" or (write.surplus is not None and resource.entry is not None):
+        if write is None or write.surplus is not None or facts.policy == "Observe":
             return await self._without_write(facts, decision)
-        if write.surplus is not None:
-            return await self._discard(facts, decision, write)
         if write.cause is Cause.DRIFT and not facts.forced and armed_for is None:
             wait = self._ports.limiter.wait_to_correct(resource.key)
             if wait:
@@ -112,10 +110,8 @@ class Converger:
         self._ports.limiter.release(resource.key)
         for left in decision.left:
             self._ports.record(resource.named, events.left_connected(self._kind.called(left)))
-        if write is None:
+        if write is None or facts.policy == "Observe":
             return summarize.of_decision(self._kind, facts, decision)
-        if write.surplus is None:
-            return summarize.of_plan(self._kind, facts, decision, write)
         if self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             try:
                 entry, _ = await self._write(facts, write)
@@ -131,15 +127,6 @@ class Converger:
                 self._ports.record(resource.named, events.discarded(write))
                 facts = facts.after(Done(write, WriteOutcome.CONFIRMED), entry=entry)
                 decision = self._kind.decide(facts)
-        return summarize.of_decision(self._kind, facts, decision)
-
-    async def _discard(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
-        """Delete a surplus entry before one of the two is adopted."""
-        resource = facts.resource
-        if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return status_unchanged(facts.generation, RequeueAfter(0.0))
-        await self._write(facts, write)
-        self._ports.record(resource.named, events.discarded(write))
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _create(self, facts: Facts[Any], write: Write, creates: Creates, *, armed: bool) -> Outcome:
@@ -193,7 +180,7 @@ class Converger:
                 outcome = await self._contradicted(facts, write, error, own)
             else:
                 outcome = self.failed(facts, error, own=own)
-                outcome = _naming_call(outcome, creates.planned) if isinstance(error, UpdateRejectedError) else outcome
+                outcome = _naming_call(outcome, write.planned) if isinstance(error, UpdateRejectedError) else outcome
         if outcome.failure is None:  # it is there
             self._turns.created(facts.scope, creates.name)
             return outcome

@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError, Wording
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.cluster.errors import UnreadableError
-from atlas_endpoints.controller.cache import Body, Key, finalizers_of
+from atlas_endpoints.controller.cache import Body, Key, finalizers_of, is_deleting, status_of
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
@@ -21,15 +20,15 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, listed, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
-from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, State, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, Kind, State, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
-from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing, deletion_policy_in
-from atlas_endpoints.reconcile.spec import DeletionPolicy, InvalidSpecError
+from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing
+from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import LastError
 
 _BY_ANNOTATION = (
@@ -49,7 +48,7 @@ ORPHANED = Wording(wrong_field="delete the endpoint in Atlas")
 UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses that do not show whether something exists."""
 
-Obstacle: TypeAlias = InvalidSpecError | UnreadableError | NoProjectError | NoCredentialsError
+Obstacle: TypeAlias = InvalidSpecError | NoProjectError | NoCredentialsError
 """What prevents a deletion before Atlas is asked."""
 
 
@@ -80,28 +79,6 @@ class Finisher:
         self._force_sync = force_sync
         self._refused: dict[Key, _Refused] = {}
 
-    async def needed_metadata(self, resource: Resource) -> tuple[MetadataChange | None, str]:
-        """Return the metadata that a live resource lacks, and a warning for its status (or "").
-
-        Raises:
-            InvalidSpecError: the Namespace's policy is invalid, and the resource has no entry yet.
-            ClusterUnavailableError: the Namespace could not be read.
-        """
-        warning, has = "", FINALIZER in resource.metadata.finalizers
-        wants = has  # unless the policy is known
-        try:
-            policy = await self._policy(resource)
-            wants = policy == "Delete" and resource.spec.management_policy == "Manage" and resource.is_owner
-        except UnreadableError:
-            pass
-        except InvalidSpecError as error:
-            if resource.entry is None:
-                raise
-            warning = f"The deletion policy of the endpoint is unknown: {'; '.join(error.problems)}."
-        if has is wants and is_recorded(resource):
-            return None, warning
-        return MetadataChange({FINALIZER: wants}, resource.record), warning
-
     async def finish(self, body: Body, attempt: Attempt, *, unsent: str | None = None) -> Outcome:
         """Reconcile a resource that is being deleted.
 
@@ -121,37 +98,19 @@ class Finisher:
                 return self._release(body, generation, release.event)
             resource = kind.resource.parse(body, now=attempt.now)
             wait = self._force_sync.turn_in(resource)
-            policy = await self._policy(resource)
-        except (InvalidSpecError, UnreadableError) as error:
+        except InvalidSpecError as error:
             return blocked_by(error, attempt)
-        match decide(resource, policy, things, writes=self._ports.writes):
+        match decide(resource, things, writes=self._ports.writes):
             case Release(event):
                 return self._release(body, generation, event)
             case str(message):
-                # There are no events of Namespaces.
-                requeue = NoRequeue() if _own_policy(resource) is not None else RequeueAfter(SECRET_REQUEUE)
-                return blocked(message, attempt, operation="delete", requeue=requeue)
+                return blocked(message, attempt, operation="delete", requeue=NoRequeue())
             case None:
                 return keep_open(await self._delete(resource, attempt, wait, unsent), wait)
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
         self._refused.pop(key, None)
-
-    async def _policy(self, resource: Resource) -> DeletionPolicy:
-        """Return the policy of the annotation, else of the spec, else of the Namespace, else Retain.
-
-        Raises:
-            InvalidSpecError: the Namespace's policy is invalid.
-            UnreadableError: the Namespace may not be read.
-            ClusterUnavailableError: the Namespace could not be read.
-        """
-        found = _own_policy(resource)
-        if found is not None:
-            return found
-        age = self._force_sync.age(resource.key)
-        annotations = await self._ports.namespaces.annotations(resource.metadata.namespace, age=age)
-        return deletion_policy_in(annotations) or "Retain"
 
     async def _delete(self, resource: Resource, attempt: Attempt, wait: float, unsent: str | None) -> Outcome:
         """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
@@ -326,6 +285,15 @@ class Finisher:
         return replace(status_unchanged(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
+def needed_metadata(resource: Resource) -> MetadataChange | None:
+    """Return the metadata that a live resource lacks, or None."""
+    manages = resource.spec.management_policy == "Manage"
+    wants = manages and resource.deletion_policy == "Delete" and resource.is_owner
+    if (FINALIZER in resource.metadata.finalizers) is wants and is_recorded(resource):
+        return None
+    return MetadataChange({FINALIZER: wants}, resource.record)
+
+
 def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting: bool) -> Release | None:
     """Return the decision of the annotations, even if the spec is invalid; None: they do not decide.
 
@@ -345,7 +313,7 @@ def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting:
     return None
 
 
-def decide(resource: Resource, policy: DeletionPolicy, things: Sequence[str], *, writes: bool) -> Release | str | None:
+def decide(resource: Resource, things: Sequence[str], *, writes: bool) -> Release | str | None:
     """Return the decision for a resource whose annotations do not decide alone.
 
     Returns:
@@ -355,7 +323,7 @@ def decide(resource: Resource, policy: DeletionPolicy, things: Sequence[str], *,
     spec, deleting = resource.spec, resource.status.is_being_deleted
     if not resource.may_be_in_atlas:
         return Release(None)
-    if policy == "Retain":
+    if resource.deletion_policy == "Retain":
         return _retained(things, "its deletion policy is Retain", deleting=deleting)
     if spec.management_policy != "Manage":
         return _retained(things, f"spec.managementPolicy is {spec.management_policy}", deleting=deleting)
@@ -372,13 +340,21 @@ def decide(resource: Resource, policy: DeletionPolicy, things: Sequence[str], *,
 
 def is_protected(resource: Resource) -> bool:
     """Return whether a resource has its finalizer, or certainly needs none."""
-    return FINALIZER in resource.metadata.finalizers or _own_policy(resource) == "Retain"
+    return FINALIZER in resource.metadata.finalizers or resource.deletion_policy == "Retain"
 
 
 def is_recorded(resource: Resource) -> bool:
     """Return whether the annotations record what was created; a backup keeps them, but maybe not the status."""
     annotations = resource.metadata.annotations
     return all(annotations.get(name) == value for name, value in resource.record.items())
+
+
+def left_behind(kind: Kind[Any], body: Body) -> str:
+    """Return what stays in Atlas when a resource is gone that had no finalizer, for the log; "": nothing."""
+    if is_deleting(body) or FINALIZER in finalizers_of(body) or not kind.shown_in(status_of(body)):
+        return ""
+    things = kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))
+    return retained(things, "its resource, which had no finalizer, was deleted, or lost the labels in LABEL_SELECTOR")
 
 
 def deleted(message: str) -> Event:
@@ -433,11 +409,7 @@ def blocked_by(error: Obstacle, attempt: Attempt) -> Outcome:
         case InvalidSpecError():
             problems = "; ".join(error.problems)
             message = f"The operator does not delete the endpoint, because the resource is invalid for this version of the operator: {problems}."
-            # The Namespace may be invalid instead, of which no event arrives.
-            operation, retry_in = "validate", SECRET_REQUEUE
-        case UnreadableError():
-            message = f"The deletion policy of the endpoint is unknown. {error.message}"
-            operation, retry_in = "readNamespace", error.retry_in
+            return blocked(message, attempt, operation="validate", requeue=NoRequeue())
         case NoProjectError():
             message = (
                 f"The operator cannot delete the endpoint, because its project is unknown. {error.problem.message}"
@@ -498,11 +470,6 @@ def has_remedies(message: str) -> bool:
 def with_remedies(message: str) -> str:
     """Add the ways out, unless the message has them."""
     return message if has_remedies(message) else f"{message} {REMEDIES}"
-
-
-def _own_policy(resource: Resource) -> DeletionPolicy | None:
-    """Return the policy that does not depend on the Namespace."""
-    return resource.metadata.deletion_policy or resource.spec.deletion_policy
 
 
 def _retained(things: Sequence[str], why: str, *, deleting: bool) -> Release:

@@ -11,7 +11,7 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import ARRIVES
-from atlas_endpoints.reconcile.kind import Done, Fields, Kind, WriteOutcome
+from atlas_endpoints.reconcile.kind import Decision, Done, Fields, Kind, WriteOutcome
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reasons import Reason
@@ -100,7 +100,7 @@ class Facts(Generic[R]):
 
     Attributes:
         resource: with references replaced by their values, and the status before the reconcile.
-        policy: ``Plan`` also if the operator may not write.
+        policy: ``Observe`` also if the operator may not write.
         is_claimed_by_other: returns whether another resource names an endpoint; valid only during the decision.
         protectors, sharers: see ``ownership``; valid only during the decision.
         problem: with a reference of the connection, which is then not managed.
@@ -286,7 +286,7 @@ class Gatherer:
         return Facts(
             resource=resource,
             now=now,
-            policy="Plan" if spec.management_policy == "Manage" and not ports.writes else spec.management_policy,
+            policy="Manage" if spec.management_policy == "Manage" and ports.writes else "Observe",
             interval=self.interval(resource),
             provisioning_timeout=spec.provisioning_timeout or PROVISIONING_TIMEOUT,
             grace=ports.grace,
@@ -310,6 +310,10 @@ class Gatherer:
             arrives_for=max(0.0, ports.started + ARRIVES - ports.clock.monotonic()),
             baseline=Baseline.of(resource),
         )
+
+    def decide(self, facts: Facts[Any]) -> Decision:
+        """Return the decision of the kind; where nothing may be written, a force-sync request only asks for a new observation."""
+        return self.kind.decide(replace(facts, forced=facts.forced and facts.policy == "Manage"))
 
     def interval(self, resource: Resource) -> timedelta:
         """Return the interval between resyncs of a resource."""

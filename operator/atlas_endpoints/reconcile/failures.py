@@ -55,7 +55,7 @@ def of(state: State, failure: LastError, attempt: Attempt, *, credentials: Findi
     )
 
 
-def of_invalid_spec(error: InvalidSpecError, attempt: Attempt, *, requeue: Requeue | None = None) -> Outcome:
+def of_invalid_spec(error: InvalidSpecError, attempt: Attempt) -> Outcome:
     """Return the outcome for an invalid spec that the API server admitted: its CRD has another version."""
     problems = "; ".join(error.problems)
     message = (
@@ -64,7 +64,7 @@ def of_invalid_spec(error: InvalidSpecError, attempt: Attempt, *, requeue: Reque
     )
     since = attempt.failing_since(Reason.INVALID_SPEC)
     failure = LastError(since=since, operation="validate", retryable=False, detail=problems)
-    return of(State(Reason.INVALID_SPEC, message, requeue or NoRequeue()), failure, attempt)
+    return of(State(Reason.INVALID_SPEC, message), failure, attempt)
 
 
 def of_no_credentials(error: NoCredentialsError, attempt: Attempt) -> Outcome:

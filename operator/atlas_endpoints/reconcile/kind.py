@@ -74,6 +74,7 @@ class State:
     Attributes:
         differences: None: the fields were not compared.
         conditions: those of the kind's own types.
+        observed: the message where nothing may be written, if the other one tells what the operator sends.
     """
 
     reason: ReadyReason
@@ -81,6 +82,7 @@ class State:
     requeue: Requeue = field(default_factory=NoRequeue)
     differences: tuple[Difference, ...] | None = None
     conditions: Mapping[str, Finding] = field(default_factory=dict)
+    observed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,6 @@ class Creates:
     reason: ReadyReason
     intended: str
     searched: str
-    planned: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Write:
     Attributes:
         cause: None: it deletes with its resource, or discards.
         names: what the history calls it if it sends no fields.
-        planned: completes a sentence about the call if it is refused; "": its fields say it.
+        planned: completes a sentence about what it brings into being; "": nothing new.
         touches: the entries that a write of unknown outcome may have changed.
         creates: set if a repetition would create a second entry.
         reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.

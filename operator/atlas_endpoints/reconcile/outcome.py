@@ -44,7 +44,7 @@ class Outcome:
         contended: set if another resource owns the entry, or may own it.
         references, outputs: None keeps what the status shows of this generation.
         unconnected: whether the connection was not compared, since a reference is not ready.
-        planned: the decision whose write is only planned.
+        planned: the decision, if nothing may be written.
         unreported: the reason of a failure that the status does not show (yet).
     """
 

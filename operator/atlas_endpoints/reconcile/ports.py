@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, Key, Trigger
 from atlas_endpoints.controller.clock import Clock
-from atlas_endpoints.reconcile.credentials import Access, NamespaceReader
+from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.outputs import Output, Published
 from atlas_endpoints.reconcile.references import ReferenceResolver
 from atlas_endpoints.reconcile.resource import Resource
@@ -170,7 +170,6 @@ class Ports:
     resources: ResourcesPort
     limiter: LimiterPort
     resync: ResyncPort
-    namespaces: NamespaceReader
     read: Callable[[Key], Awaitable[Body | None]]
     record: Callable[[Body, "Event"], None]
     wake: Callable[[Key], None]

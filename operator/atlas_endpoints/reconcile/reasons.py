@@ -87,15 +87,14 @@ class Reason(ReadyReason):
     METADATA_REFUSED = "MetadataRefused", "False", Progress.STALLED
     CORRECTION_HELD = "CorrectionHeld", "False", Progress.RECONCILING
     DRIFTED = "Drifted", "False", Progress.STALLED
-    PLANNED = "Planned", "False", Progress.STALLED
     SUSPENDED = "Suspended", "False", Progress.NONE
 
 
 FAILURES = frozenset[str](reason for reason in Reason if reason.is_failure)
 """The shared reasons that mean a failure, or something that only a person can resolve."""
 
-BLOCKING = FAILURES - {Reason.DRIFTED, Reason.PLANNED}
-"""The reasons that block a reconcile: all failures, except a difference that is only reported or planned."""
+BLOCKING = FAILURES - {Reason.DRIFTED}
+"""The reasons that block a reconcile: all failures, except a difference that is only reported."""
 
 CLUSTER_UNAVAILABLE = "ClusterUnavailable"
 """The API server did not answer; never in a status."""
@@ -107,7 +106,6 @@ class SyncedReason(StrEnum):
     IN_SYNC = "InSync"
     UPDATED = "Updated"
     OBSERVING = "Observing"
-    PLANNED = Reason.PLANNED.value
     DRIFT_DETECTED = "DriftDetected"
     UPDATE_REJECTED = Reason.UPDATE_REJECTED.value
     REFERENCE_NOT_READY = Reason.REFERENCE_NOT_READY.value

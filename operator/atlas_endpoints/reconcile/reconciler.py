@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.deletion import Finisher, is_protected, is_recorded
+from atlas_endpoints.reconcile.deletion import Finisher, is_protected, is_recorded, needed_metadata
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
@@ -99,27 +99,12 @@ class Reconciler:
             return replace(outcome, handled=_request(body))
         attempt = Attempt(generation, resource.status, now, self._ports.grace)
         wait = self._force_sync.turn_in(resource)
+        change = needed_metadata(resource)
         # The finalizer and the annotations that a backup needs come before anything is created, used or changed.
         protected = is_protected(resource) or key in self._unprotected
-        first = resource.entry is None or not (protected and is_recorded(resource))
-        outcome = status_unchanged(generation, RequeueAfter(0.0))
-        if not first:
-            outcome = await self._reconcile_live(resource, attempt, wait)
-        try:
-            change, warning = await self._finisher.needed_metadata(resource)
-        except InvalidSpecError as error:
-            self._drop(key)
-            requeue = RequeueAfter(failures.SECRET_REQUEUE)  # there are no events of Namespaces
-            outcome = failures.of_invalid_spec(error, attempt, requeue=requeue)
-            return keep_open(replace(outcome, handled=_request(body)), wait)
-        except ClusterUnavailableError as error:
-            unreachable = _unreachable(error, key, generation)
-            if first:
-                return unreachable
-            return replace(outcome, requeue=at_latest(outcome.requeue, failures.SECRET_REQUEUE))
-        if change is None and first:
-            outcome = await self._reconcile_live(resource, attempt, wait)
-        return replace(summarize.with_warning(outcome, warning), metadata=change)
+        if change is not None and (resource.entry is None or not (protected and is_recorded(resource))):
+            return replace(status_unchanged(generation, RequeueAfter(0.0)), metadata=change)
+        return replace(await self._reconcile_live(resource, attempt, wait), metadata=change)
 
     def failed(self, body: Body, error: Exception) -> Outcome:
         """Return the outcome of an unexpected error."""
@@ -212,20 +197,16 @@ class Reconciler:
         """Return the outcome that a reconcile would have without a call to Atlas; None: it would act."""
         if failure is not None:
             return self._observation_failed(facts, failure)
-        decision = self._kind.decide(facts)
+        decision = self._gatherer.decide(facts)
+        writes = decision.write is not None and facts.policy == "Manage"
         if decision.absent is not None:
             is_reported = facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
-            return status_unchanged(facts.generation, Backoff()) if is_reported and decision.write is None else None
+            return status_unchanged(facts.generation, Backoff()) if is_reported and not writes else None
         if any(look.entry not in facts.view.entries for look in decision.looks):
             return None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             return summarize.of_contention(self._kind, facts, decision, claim)
-        write = decision.write
-        if write is None:
-            return summarize.of_decision(self._kind, facts, decision)
-        if facts.policy == "Manage":
-            return None
-        return summarize.of_plan(self._kind, facts, decision, write)
+        return None if writes else summarize.of_decision(self._kind, facts, decision)
 
     async def _reconcile_live(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
         """Reconcile a valid live resource, whose force-sync request still waits ``wait`` seconds."""

@@ -131,7 +131,11 @@ class ObjectMeta(BaseModel):
         """
         for name in DELETION_ANNOTATIONS:
             if (value := self.annotations.get(name)) is not None:
-                return _deletion_policy(name, value, "")
+                policy = _DELETION_POLICIES.get(value.strip().lower())
+                if policy is None:
+                    problem = f"metadata.annotations[{name}]: Unsupported value: must be Retain or Delete; or remove it"
+                    raise InvalidSpecError([problem])
+                return policy
         return None
 
     @property
@@ -143,24 +147,6 @@ class ObjectMeta(BaseModel):
 def skips(annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ``POLICY_ANNOTATIONS`` whose value is ``skip``, ignoring case and blanks, since a miss would write."""
     return tuple(name for name in POLICY_ANNOTATIONS if annotations.get(name, "").strip().lower() == "skip")
-
-
-def deletion_policy_in(annotations: Mapping[str, str]) -> DeletionPolicy | None:
-    """Return the deletion policy in a Namespace's annotations, or None.
-
-    Raises:
-        InvalidSpecError: the value is not a policy.
-    """
-    name = DELETION_ANNOTATIONS[0]
-    return _deletion_policy(name, annotations[name], "Namespace: ") if name in annotations else None
-
-
-def _deletion_policy(name: str, value: str, where: str) -> DeletionPolicy:
-    policy = _DELETION_POLICIES.get(value.strip().lower())
-    if policy is None:
-        problem = f"{where}metadata.annotations[{name}]: Unsupported value: must be Retain or Delete; or remove it"
-        raise InvalidSpecError([problem])
-    return policy
 
 
 WATCHED = (*POLICY_ANNOTATIONS, *REQUEST_ANNOTATIONS, *DELETION_ANNOTATIONS, FORCE_FINALIZE, ENDPOINT_ANNOTATION)
@@ -393,6 +379,11 @@ class Resource(BaseModel, frozen=True):
         """The project that its entry was seen in, or requested in, and stays in; None: none yet."""
         resolved = self.status.resolved
         return resolved.project_id if resolved is not None and self.is_bound else None
+
+    @property
+    def deletion_policy(self) -> DeletionPolicy:
+        """The deletion policy of the annotation, else of the spec, else Retain."""
+        return self.metadata.deletion_policy or self.spec.deletion_policy or "Retain"
 
     @property
     def suspended_by(self) -> tuple[str, ...]:

@@ -250,7 +250,7 @@ def _target(namespace: str, api_version: str, kind: str, name: str, path: str) -
 
 
 DriftPolicy: TypeAlias = Literal["Correct", "Report"]
-ManagementPolicy: TypeAlias = Literal["Manage", "Observe", "Plan"]
+ManagementPolicy: TypeAlias = Literal["Manage", "Observe"]
 DeletionPolicy: TypeAlias = Literal["Retain", "Delete"]
 
 _NO_PROJECT = "Required value: must be set, unless `projectRef` names an object that holds the ID of the project"
@@ -275,14 +275,14 @@ class InvalidSpecError(ValueError):
 class CommonSpec(AsWritten):
     """The fields that every spec has; ``kubectl explain`` describes them.
 
-    Exactly one of ``project_id`` and ``project_ref`` is set. If a duration is None, the operator's settings decide;
-    if ``deletion_policy`` is None, the Namespace does.
+    Exactly one of ``project_id`` and ``project_ref`` is set. If a duration is None, the operator's settings decide.
+    The management policy ``Plan``, which stored resources may still have, means ``Observe``.
     """
 
     project_id: ObjectId | None = None
     project_ref: ProjectRef | None = None
     credentials_secret_ref: SecretRef | None = None
-    management_policy: ManagementPolicy = "Manage"
+    management_policy: Literal["Manage", "Observe", "Plan"] = "Manage"
     drift_policy: DriftPolicy = "Correct"
     sync_interval: Duration | None = None
     provisioning_timeout: Duration | None = None

@@ -14,10 +14,10 @@ from typing import Any
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.compare import compare, described, quoted
+from atlas_endpoints.reconcile.compare import compare, described
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
 from atlas_endpoints.reconcile.failures import VERIFIED, of_problem, still_refused
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, Kind, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, Kind, State, WriteOutcome
 from atlas_endpoints.reconcile.outcome import Outcome, Sent
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import Owner, Undecided
@@ -35,7 +35,6 @@ from atlas_endpoints.reconcile.status import (
     CONTENDED,
     HISTORY_LIMIT,
     Applied,
-    Cause,
     Condition,
     DriftItem,
     Finding,
@@ -81,8 +80,10 @@ def of_suspension(resource: Resource) -> Outcome:
 
 
 def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outcome:
-    """Return the outcome if Atlas was observed and no (further) write follows."""
-    state, failure, requeue = decision.state, _failure(kind, facts, decision.state), decision.state.requeue
+    """Return the outcome if Atlas was observed and no (further) write follows, since there is none or it may not be made."""
+    observes = facts.policy == "Observe"
+    state, plan = _observed(facts, decision) if observes else (decision.state, None)
+    failure, requeue = _failure(kind, facts, state), state.requeue
     if state.reason is Reason.ENDPOINT_NOT_FOUND and failure is not None:
         requeue = facts.attempt.within_grace(requeue, failure.since)
     outcome = Outcome(
@@ -98,41 +99,44 @@ def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outco
         sent=_sent(facts.done),
         handled=None if decision.leaves_open else facts.resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
-        observing=facts.policy == "Observe",
+        plan=plan,
+        planned=decision if observes else None,
+        observing=observes,
     )
     return _with_references(facts, outcome)
 
 
-def of_plan(kind: Kind[Any], facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
-    """Return the outcome if the write of a decision is shown and not made; a force-sync request stays open."""
-    outcome = of_decision(kind, facts, replace(decision, state=planned(facts, decision, write)))
+_FAILED = {Reason.ENDPOINT_FAILED, Reason.SERVICE_FAILED}
+"""The reasons that say more than that something differs."""
+
+
+def _observed(facts: Facts[Any], decision: Decision) -> tuple[State, Plan | None]:
+    """Return the state of a resource for which nothing may be written, and what would be sent otherwise."""
+    state, write, policy = decision.state, decision.write, facts.resource.spec.management_policy
+    why, until = f"spec.managementPolicy is {policy}, so the operator sends nothing", "you set it to Manage"
+    if policy == "Manage":
+        why, until = "WRITES is off, so the operator sends nothing", "its administrator sets ATLAS_ENDPOINTS_WRITES=on"
     plan = None
-    if write.cause is not None:
+    if write is not None and write.cause is not None:
         body = {
             name: value if isinstance(value, str) else json.dumps(value)
             for name, value in (write.request.body or {}).items()
         }
         plan = Plan(method=write.request.method, body=body, reason=write.cause)
-    return replace(outcome, plan=plan, planned=decision, handled=None)
-
-
-def planned(facts: Facts[Any], decision: Decision, write: Write) -> State:
-    """Return the state of a resource for which a write is only planned."""
-    if facts.resource.spec.management_policy == "Plan":
-        why = "spec.managementPolicy is Plan, so the operator sends nothing to Atlas until you set it to Manage"
-    else:
-        why = "WRITES is off, so the operator sends nothing to Atlas until its administrator sets ATLAS_ENDPOINTS_WRITES=on"
-    if write.creates is not None:
-        message = f"{why}. Then it {write.creates.planned}. See status.plan."
-        return State(Reason.PLANNED, message, RequeueAfter(facts.interval.total_seconds()), decision.state.differences)
-    if not write.fields:
-        return replace(
-            decision.state, reason=Reason.PLANNED, message=f"{why}. Then: {decision.state.message} See status.plan."
-        )
-    because = _BECAUSE[write.cause] if write.cause is not None else ""
-    changes = "; ".join(f"{name} as {quoted(value)}" for name, value in write.fields.items())
-    message = f"{why}. Then it sends this, {because}: {changes}. See status.plan."
-    return replace(decision.state, reason=Reason.PLANNED, message=message)
+    if write is not None and write.planned:
+        message = f"Atlas does not have what the spec describes. {why} until {until}. Then it {write.planned}. See status.plan."
+        requeue = RequeueAfter(facts.interval.total_seconds())
+        return replace(state, reason=Reason.ENDPOINT_NOT_FOUND, message=message, requeue=requeue), plan
+    is_unsent = state.reason in {Reason.DRIFTED, Reason.UPDATE_REJECTED}
+    if state.reason in _FAILED or (plan is None and not (is_unsent and state.differences)):
+        message = state.observed or state.message
+        return replace(state, message=f"{why}. {message}" if is_unsent or state.reason in _FAILED else message), plan
+    what = f": {described(state.differences)}" if state.differences else ""
+    follows = ". Correct the spec."
+    if plan is not None:
+        follows = f" until {until}; status.plan shows what follows then. Or correct the spec."
+    message = f"The endpoint differs from the spec{what}. {why}{follows}"
+    return replace(state, reason=Reason.DRIFTED, message=message), plan
 
 
 def correction_delayed(decision: Decision, wait: float) -> State:
@@ -158,15 +162,6 @@ def correction_delayed(decision: Decision, wait: float) -> State:
         f" correct this endpoint now, {FORCE}. {drift}",
         requeue=at_latest(state.requeue, wait),
     )
-
-
-_BECAUSE = {
-    Cause.FIRST_CONTACT: "because the resource is new",
-    Cause.EDIT: "because the spec has changed",
-    Cause.DRIFT: "because the endpoint was changed in Atlas",
-    Cause.FORCED: "because an annotation requests it",
-    Cause.RESERVATION: "because the resource has no endpoint",
-}
 
 
 def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim: Owner | Undecided) -> Outcome:
@@ -232,13 +227,6 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     if finding.status == "False" and state.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT:
         state = replace(state, message=f"{state.message} {finding.message}")
     return replace(outcome, state=state, outputs=finding, requeue=requeue)
-
-
-def with_warning(outcome: Outcome, warning: str) -> Outcome:
-    """Add a warning to the message, unless the outcome has no message or is a failure."""
-    if not warning or outcome.state is None or outcome.failure is not None:
-        return outcome
-    return replace(outcome, state=replace(outcome.state, message=f"{outcome.state.message} {warning}"))
 
 
 def render(attempt: Attempt, outcome: Outcome) -> Status:
@@ -455,8 +443,6 @@ def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> 
             return Finding("False", SyncedReason.UPDATE_REJECTED, state.message)
         case Reason.DRIFTED | Reason.CORRECTION_HELD:
             return Finding("False", SyncedReason.DRIFT_DETECTED, state.message)
-        case Reason.PLANNED:
-            return Finding("False", SyncedReason.PLANNED, state.message)
         case _:
             pass
     if outcome.seen is None:

@@ -11,8 +11,6 @@ from atlas_endpoints.reconcile.kind import Difference, State, pace
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import as_shown
 
-OBSERVE = "spec.managementPolicy is Observe, so the operator sends nothing"
-
 RESET_AFTER = timedelta(hours=1)
 """What existed for so long and is lost is created again at once, and the attempts begin again at 1."""
 

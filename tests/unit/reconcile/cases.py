@@ -359,12 +359,6 @@ class Actions:
         for name, value in values.items():
             self.harness.secrets.put(None if name == "operator" else name, value)
 
-    def namespace(self, found: Mapping[str, str] | str, _: str) -> None:
-        """Replace the annotations of the namespace, or what reading it ends in."""
-        self.harness.namespaces.found = (
-            h.unreadable(found) if isinstance(found, str) else {PREFIX + each: text for each, text in found.items()}
-        )
-
     def target(self, values: Mapping[str, str | None], _: str) -> None:
         """Replace what references lead to; ``None``: nothing."""
         self.harness.targets.put(values)
@@ -539,11 +533,10 @@ class Views:
             self._count(len(found), expected)  # type: ignore[arg-type]
 
     def fresh(self, number: str) -> None:
-        """How often a Secret, a reference or a Namespace was read past what is remembered: each at most so often."""
+        """How often a Secret or a reference was read past what is remembered: each at most so often."""
         ages = (
             self._harness.secrets.reads,
             [age for _, age in self._harness.targets.reads],
-            self._harness.namespaces.ages,
         )
         for each in ages:
             self._count(sum(age.name == "FRESH" for age in each), number)

@@ -454,23 +454,6 @@ class ConfigMaps:
             meanwhile()
 
 
-class Namespaces:
-    """The annotations of the namespace ``shop``; another has none."""
-
-    def __init__(self) -> None:
-        self.found: Mapping[str, str] | Exception = {}
-        self.ages: list[Age] = []
-
-    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
-        if namespace == THEIRS:
-            return {}
-        assert namespace == "shop"
-        self.ages.append(age)
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found
-
-
 class Resource:
     """One resource as the API server holds it, and a person who changes it."""
 
@@ -554,7 +537,6 @@ class Harness:
         self.secrets = Secrets()
         self.targets = Targets()
         self.config_maps = ConfigMaps()
-        self.namespaces = Namespaces()
         self.announced: list[tuple[str, str]] = []
         """Reason and message of each Event that no status shows."""
         self.cache = Cache(watched_annotations, partial(index_of, KIND))
@@ -612,7 +594,6 @@ class Harness:
             resources=self.cache,
             limiter=limiter,
             resync=resync,
-            namespaces=self.namespaces,
             read=self._read,
             record=lambda _, event: self.announced.append((event.reason, event.message)),
             wake=lambda key: self._at(key, 0.0),
@@ -705,7 +686,6 @@ class Harness:
         self.secrets.reads.clear()
         self.targets.reads.clear()
         self.config_maps.calls.clear()
-        self.namespaces.ages.clear()
         self.reconciles.clear()
         self.writes.clear()
 

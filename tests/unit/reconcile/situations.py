@@ -37,7 +37,8 @@ from atlas_endpoints.reconcile.status import (
     LastError,
     Resolved,
 )
-from atlas_endpoints.reconcile.summarize import correction_delayed, planned, render
+from atlas_endpoints.reconcile.summarize import correction_delayed, render
+from atlas_endpoints.reconcile.summarize import of_decision as outcome_of
 from support.cases import manifest
 from unit.reconcile.cases import seconds as seconds_of
 
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "HISTORY_LIMIT", "Cause", "Correction", "Decision", "NoRequeue", "Refusal", "RequeueAfter", "State", "Write",
-    "correction_delayed", "decide", "planned", "update_of",
+    "correction_delayed", "decide", "of_decision", "update_of",
 ]
 # fmt: on
 """What tests use of the operator as it is."""
@@ -316,6 +317,11 @@ def _entry(ago: timedelta, fields: tuple[str, ...], cause: Cause) -> HistoryEntr
 def settled(values: Values, **more: Any) -> Situation:
     """A resource whose values Atlas has confirmed and shows."""
     return replace(Situation(wants=values, shows=values, confirmed=values), **more)
+
+
+def of_decision(facts: Facts[ServerlessPrivateEndpoint], decision: Decision) -> Outcome:
+    """Return the outcome of a decision whose write is not made."""
+    return outcome_of(KIND, facts, decision)
 
 
 def situation(row: Mapping[str, Any]) -> Situation:

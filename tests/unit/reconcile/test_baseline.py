@@ -55,11 +55,15 @@ class TestFacts:
 
     @pytest.mark.parametrize(
         ("wanted", "writes", "policy"),
-        [("Manage", True, "Manage"), ("Manage", False, "Plan"), ("Observe", False, "Observe"), ("Plan", True, "Plan")],
+        [
+            ("Manage", True, "Manage"),
+            ("Manage", False, "Observe"),
+            ("Observe", False, "Observe"),
+            ("Observe", True, "Observe"),
+            ("Plan", True, "Observe"),
+        ],
     )
-    def test_an_operator_that_may_not_write_shows_what_it_would_send(
-        self, wanted: str, writes: bool, policy: str
-    ) -> None:
+    def test_where_nothing_may_be_written_the_policy_is_observe(self, wanted: str, writes: bool, policy: str) -> None:
         assert facts_of(made(managementPolicy=wanted), Status(), writes=writes).policy == policy
 
 

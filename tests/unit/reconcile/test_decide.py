@@ -36,7 +36,7 @@ from unit.reconcile.situations import (
     facts_of,
     fields_of,
     minutes,
-    planned,
+    of_decision,
     settled,
     situation,
     update_of,
@@ -45,7 +45,7 @@ from unit.reconcile.situations import (
 
 Row: TypeAlias = Mapping[str, Any]
 TABLES: Mapping[str, Mapping[str, Row]] = load("decide.yaml")
-OF_THE_KIND = [name for name in TABLES if name not in {"observed", "planned", "correction_delayed", "answered"}]
+OF_THE_KIND = [name for name in TABLES if name not in {"observed", "correction_delayed", "answered"}]
 
 
 def rows(*tables: str) -> Iterator[Any]:
@@ -88,17 +88,14 @@ def test_decide(row: Row, provider: Provider) -> None:
 
 @pytest.mark.parametrize(("row", "provider"), list(rows("observed")))
 def test_observed(row: Row, provider: Provider) -> None:
-    """With managementPolicy Observe."""
-    check(decide(replace(situation(row), policy="Observe").facts(provider)), row, provider)
-
-
-@pytest.mark.parametrize(("row", "provider"), list(rows("planned")))
-def test_planned(row: Row, provider: Provider) -> None:
-    """Where a write may not be made."""
-    facts = situation(row).facts(provider)
-    decision = decide(facts)
-    assert decision.write is not None
-    check_state(planned(facts, decision, decision.write), row, provider)
+    """Where nothing may be written; ``plans``: what would be sent."""
+    facts = situation({"policy": "Observe", **row}).facts(provider)
+    outcome = of_decision(facts, decide(facts))
+    assert outcome.state is not None
+    check_state(outcome.state, row, provider)
+    body = None if outcome.plan is None else dict(outcome.plan.body or {})
+    expected = values(row["plans"]).on(provider) if "plans" in row else None
+    assert body == (None if expected is None else {"providerName": provider, **expected})
 
 
 @pytest.mark.parametrize(("row", "provider"), list(rows("correction_delayed")))

@@ -266,7 +266,7 @@ def test_the_message_is_that_of_ready_and_the_action_is_the_call_that_failed() -
 
 @pytest.mark.parametrize("which", ["a failure without a call to blame", "the end of a failure"])
 def test_without_a_failed_call_the_action_is_reconcile(which: str) -> None:
-    failed, well = status("Planned", operation=None), status("Available")
+    failed, well = status("Drifted", operation=None), status("Available")
     (found,) = events_of(well, failed) if which.startswith("a failure") else events_of(failed, well)
     assert found.action == "Reconcile"
 

@@ -201,7 +201,6 @@ CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
     "drift that waits for its turn": ("Synced", [outcome(Reason.CORRECTION_HELD, DIFFERENCE)], "False DriftDetected"),
     "stored with another value": ("Synced", [outcome(Reason.UPDATE_REJECTED, DIFFERENCE)], "False UpdateRejected"),
     "refused, which is known for certain": ("Synced", [failed(Reason.UPDATE_REJECTED)], "False UpdateRejected"),
-    "a change is only planned": ("Synced", [outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN)], "False Planned"),
     "Atlas contradicts the spec": ("Synced", [outcome(Reason.INVALID_SPEC)], "False InvalidSpec"),
     "it could not be compared": ("Synced", [failed()], "Unknown AtlasUnavailable"),
     "it was compared and could not be changed": (
@@ -260,7 +259,7 @@ def test_a_known_condition_of_the_credentials_keeps_its_generation() -> None:
 
 
 SEEN_TO_DRIFT, SUSPENDED = outcome(Reason.DRIFTED, DIFFERENCE), failed(Reason.SUSPENDED, failure=None)
-PLANNED = outcome(Reason.PLANNED, DIFFERENCE, plan=PLAN)
+PLANNED = outcome(Reason.DRIFTED, DIFFERENCE, plan=PLAN)
 CLEARING = Plan(method="PATCH", body={"providerName": "AWS", "comment": ""}, reason=Cause.EDIT)
 CONFIRMED = Applied.of(1, {"comment": "a"})
 FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
@@ -306,7 +305,7 @@ FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
         {"method": "PATCH", "body": {"providerName": "AWS", "comment": "b"}, "reason": "Edit"},
     ),
     "an empty comment is part of a plan": (
-        [outcome(Reason.PLANNED, DIFFERENCE, plan=CLEARING)],
+        [outcome(Reason.DRIFTED, DIFFERENCE, plan=CLEARING)],
         "plan.body.comment",
         "",
     ),
@@ -431,7 +430,7 @@ class TestSince:
 
 NOT_BLOCKING = {
     "Available", "Pending", "ReservationRequested", "Initiating", "WaitingForCloudEndpoint", "ServiceInitiating", "Deleting",
-    "CorrectionHeld", "Drifted", "Planned", "Suspended",
+    "CorrectionHeld", "Drifted", "Suspended",
 }  # fmt: skip
 
 

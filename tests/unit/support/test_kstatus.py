@@ -18,7 +18,7 @@ BASES: dict[str, tuple[list[str], dict[str, Any]]] = {
     ),
     "failing": (["Ready False InstanceNotFound", "Reconciling True InstanceNotFound"], {}),
     "planned": (
-        ["Ready False Planned", "Stalled True Planned", "Synced False Planned"],
+        ["Ready False Drifted", "Stalled True Drifted", "Synced False DriftDetected"],
         {"plan": {"method": "PATCH", "body": {"providerName": "AWS", "comment": "orders"}, "reason": "Edit"}},
     ),
 }

@@ -111,7 +111,6 @@ class Planner:
             resources=no_cluster,
             limiter=no_cluster,
             resync=no_cluster,
-            namespaces=no_cluster,
             read=no_cluster.read,
             record=lambda _, event: logger.debug("%s", event.message),
             wake=lambda _: None,

@@ -30,7 +30,7 @@ class Action(StrEnum):
     WAIT = "Wait"
     """It would send something as soon as Atlas takes it: the endpoint, or its service, is busy."""
     REPORT = "Report"
-    """It would send nothing and report the differences: ``managementPolicy`` is Observe or Plan."""
+    """It would send nothing and report the differences: ``managementPolicy`` is Observe."""
     NONE = "None"
     """It would send nothing."""
     SUSPENDED = "Suspended"
@@ -133,8 +133,8 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
     named = kind.named_by(body)
     action = _action(manifest, outcome, state, named)
     message = state.message
-    if action in _SENT and decision is not None:
-        message = _SENT[action] or _intended(decision)
+    if resource.spec.management_policy == "Manage" and decision is not None:
+        message = _SENT.get(action) or _intended(decision)
     if decision is not None and decision.write is not None and decision.write.request.method == "POST":
         doubts = (kind.misfit(resource, values), *kind.doubts([resource], values))
         message = " ".join([message, *(each for each in doubts if each is not None)])
@@ -175,8 +175,8 @@ _SENT: Mapping[Action, str] = {
 
 def _intended(decision: Decision) -> str:
     """Return what the operator would do."""
-    creates = None if decision.write is None else decision.write.creates
-    return decision.state.message if creates is None else f"The operator {creates.planned}."
+    planned = "" if decision.write is None else decision.write.planned
+    return f"The operator {planned}." if planned else decision.state.message
 
 
 def with_sharers(forecasts: Sequence[Forecast]) -> list[Forecast]:
@@ -256,7 +256,7 @@ def _action(manifest: Manifest, outcome: Outcome, state: State, named: Named) ->
         return Action.SUSPENDED
     if state.reason is Reason.INVALID_SPEC:
         return Action.INVALID
-    if outcome.failure is not None:
+    if outcome.failure is not None and outcome.plan is None:
         return Action.UNKNOWN
     if manifest.resource.spec.management_policy != "Manage" and (state.differences or outcome.plan is not None):
         return Action.REPORT

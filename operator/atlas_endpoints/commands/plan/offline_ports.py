@@ -2,7 +2,7 @@
 # ruff: noqa: ARG002, D102  # the ports define these methods, and document them
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.credentials import CredentialsError
@@ -71,10 +71,7 @@ def _identity(body: Body) -> tuple[object, ...]:
 
 
 class NoCluster:
-    """All other ports: no defaults of namespaces, no outputs, no resync, no drift limiter, and no other resource."""
-
-    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
-        return {}
+    """All other ports: no outputs, no resync, no drift limiter, and no other resource."""
 
     async def read(self, key: Key) -> Body | None:
         return None

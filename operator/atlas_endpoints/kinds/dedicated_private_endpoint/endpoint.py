@@ -133,16 +133,16 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
         return Decision(State(Reason.PENDING, message, SOON), own={**own, "resolved": resolved}, none_created=True)
     if problem is not None:
         return Decision(waiting_for_cloud(facts, service), own=own)
-    is_lost = _is_confirmed(facts)
+    is_lost, none = _is_confirmed(facts), f"The endpoint service has no endpoint {endpoint_id}."
     if is_lost and facts.resource.spec.drift_policy != "Correct" and not facts.forced:
         message = (
             f"Endpoint {endpoint_id} is no longer registered in Atlas, and spec.driftPolicy is Report. To register it again,"
             f" set spec.driftPolicy to Correct, or {FORCE}."
         )
-        return Decision(State(Reason.DRIFTED, message), own=own)
+        return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
     if is_lost and not facts.forced and is_contested(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, facts):
         message = f"Endpoint {endpoint_id} keeps vanishing from Atlas, so the operator registers it only once an hour. Find out who removes it."
-        return Decision(State(Reason.DRIFTED, message), own=own)
+        return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
     cause = Cause.DRIFT if is_lost else Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
     write = Write(
         _registration(facts, service, endpoint_id),
@@ -151,7 +151,7 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
         planned=f"registers endpoint {endpoint_id}",
         touches=(entry, facts.resource.written_as),
     )
-    state = State(Reason.INITIATING, f"The operator registers endpoint {endpoint_id}.", POLL)
+    state = State(Reason.INITIATING, f"The operator registers endpoint {endpoint_id}.", POLL, observed=none)
     return Decision(state, write, own=own, none_created=True)
 
 

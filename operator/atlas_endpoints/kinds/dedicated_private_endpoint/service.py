@@ -134,12 +134,14 @@ def without_service(facts: Facts) -> Decision:
     region = f"{spec.provider_name} region {spec.region}"
     # The status remembers a service that is lost until it is created again.
     own: dict[str, Any] = {"endpoint": None}
+    none = f"Atlas has no endpoint service for {region}."
     if known is not None and spec.drift_policy != "Correct" and not facts.forced:
+        lost = f"The endpoint service of {region} no longer exists in Atlas"
         message = (
-            f"The endpoint service of {region} no longer exists in Atlas, and spec.driftPolicy is Report. To create it"
-            f" again, set spec.driftPolicy to Correct, or {FORCE}. Its coordinates will be other ones."
+            f"{lost}, and spec.driftPolicy is Report. To create it again, set spec.driftPolicy to Correct, or {FORCE}. Its"
+            " coordinates will be other ones."
         )
-        return Decision(State(Reason.DRIFTED, message), own=own, none_created=True)
+        return Decision(State(Reason.DRIFTED, message, observed=f"{lost}."), own=own, none_created=True)
     if known is not None and known.status_since is not None and not facts.forced:
         wait = VANISHED_WAIT - (facts.now - known.status_since).total_seconds()
         if is_contested(NAME, facts):
@@ -148,7 +150,7 @@ def without_service(facts: Facts) -> Decision:
             message = (
                 f"The endpoint service of {region} vanishes soon. The operator waits before it creates another one."
             )
-            state = State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait))
+            state = State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none)
             return Decision(state, own=own, none_created=True)
     endpoint_id = facts.resource.endpoint_id
     follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
@@ -158,7 +160,6 @@ def without_service(facts: Facts) -> Decision:
         Reason.SERVICE_INITIATING,
         intended=f"The operator creates the endpoint service of {region}{follows}.",
         searched=f"Atlas may be creating the endpoint service of {region}. The operator looks for it before it asks for it again.",
-        planned=f"creates the endpoint service of {region}{follows}",
     )
     request = atlas.creation_of(
         facts.scope.project_id,
@@ -167,8 +168,9 @@ def without_service(facts: Facts) -> Decision:
         port_mapping=None if spec.provider_name != "GCP" else not spec.is_legacy,
     )
     cause = Cause.FIRST_CONTACT if known is None else Cause.FORCED if facts.forced else Cause.DRIFT
-    write = Write(request, cause, names=(NAME,), touches=(facts.resource.written_as,), creates=creates)
-    return Decision(State(creates.reason, creates.intended, POLL), write, own=own, none_created=True)
+    planned = f"creates the endpoint service of {region}{follows}"
+    write = Write(request, cause, names=(NAME,), planned=planned, touches=(facts.resource.written_as,), creates=creates)
+    return Decision(State(creates.reason, creates.intended, POLL, observed=none), write, own=own, none_created=True)
 
 
 def not_ready(facts: Facts, service: Service) -> Decision:

@@ -30,7 +30,7 @@ from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE, Thing
 from atlas_endpoints.reconcile.status import Cause
-from atlas_endpoints.reconcile.waiting import OBSERVE, RESET_AFTER, deleting, since_shown, unknown, waiting, words
+from atlas_endpoints.reconcile.waiting import RESET_AFTER, deleting, since_shown, unknown, waiting, words
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
@@ -79,25 +79,20 @@ def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
 
 
 def _present(facts: Facts, endpoint: Endpoint) -> Decision:
-    if facts.policy == "Observe":
-        facts = replace(facts, forced=False)
     if endpoint.provider_name is not None and endpoint.provider_name != facts.resource.spec.provider_name:
         return Decision(_of_another_provider(facts, endpoint), seen=endpoint)
     takes = _takes(facts, endpoint)
     found = Comparison.of(facts, endpoint, takes)
     write = _update(facts, endpoint, found, takes)
-    state = _observing(facts, endpoint, found) if facts.policy == "Observe" else None
-    state = _with_references(facts, endpoint, state or _state(facts, endpoint, found))
+    state = _with_references(facts, endpoint, _state(facts, endpoint, found))
     if write is not None and facts.done is None:
         state = replace(state, requeue=_unsent(facts, endpoint))
-    if write is None and facts.policy == "Manage" and (surplus := _surplus(facts, endpoint)) is not None:
+    if write is None and (surplus := _surplus(facts, endpoint)) is not None:
         write = _discard(facts, surplus)
     return Decision(state, write, seen=endpoint)
 
 
 def _update(facts: Facts, endpoint: Endpoint, found: Comparison, takes: Callable[[str], bool]) -> Write | None:
-    if facts.policy == "Observe":
-        return None
     if facts.forced and facts.desired and endpoint.status == EndpointState.FAILED and endpoint.endpoint_service_name:
         return _patch(facts, endpoint, facts.desired, Cause.FORCED)
     if not found.chosen:
@@ -130,7 +125,8 @@ def _discard(facts: Facts, endpoint: Endpoint) -> Write:
 
 def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
     """Return the state of an endpoint if no write follows in this reconcile."""
-    if new := found.by_treatment[Treatment.SEND]:
+    new, is_dead = found.by_treatment[Treatment.SEND], facts.done is None and endpoint.status == EndpointState.FAILED
+    if new and not is_dead:
         message = f"The operator sends a change next: {_names(new)}."
         return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
     since = status_since(facts, endpoint)
@@ -144,38 +140,21 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
         case EndpointState.RESERVED:
             return _reserved(found, facts, endpoint)
         case EndpointState.INITIATING:
-            message = "Atlas is connecting the endpoint." + _pending(found, facts)
-            return waiting(facts, Reason.INITIATING, message, since, found.differences)
+            message, pending = "Atlas is connecting the endpoint.", _pending(found, facts)
+            state = waiting(facts, Reason.INITIATING, message + pending, since, found.differences)
+            return replace(state, observed=state.message.replace(pending, ""))
         case EndpointState.AVAILABLE | EndpointState.FAILED if _connects(found.lagging, facts):
             message = "Atlas accepted the change and has not started to connect the endpoint yet."
             return waiting(facts, Reason.INITIATING, message, since, found.differences)
         case EndpointState.AVAILABLE:
             return _available(found, facts)
         case EndpointState.FAILED:
-            return State(Reason.ENDPOINT_FAILED, _failure(endpoint), _catch_up(found), found.differences)
+            return _failed(endpoint, found)
         case EndpointState.DELETING:
             return waiting(facts, Reason.DELETING, DELETING, since, found.differences)
         case other:
             message = f"Atlas reports {unknown(other)}. The operator waits for another status. If it does not change, upgrade the operator."
             return waiting(facts, Reason.PENDING, message, since, found.differences)
-
-
-def _observing(facts: Facts, endpoint: Endpoint, found: Comparison) -> State | None:
-    """Return the state of an endpoint that is only observed, where it differs from that of a managed one."""
-    match endpoint.status:
-        case EndpointState.FAILED:
-            message = f"Atlas reports that the endpoint failed; {OBSERVE}. Message from Atlas: {words(endpoint.error_message)}"
-            return State(Reason.ENDPOINT_FAILED, message, NoRequeue(), found.differences)
-        case EndpointState.RESERVED | EndpointState.INITIATING | EndpointState.AVAILABLE if found.differences:
-            return State(
-                Reason.DRIFTED,
-                f"The endpoint differs from the spec, and {OBSERVE}: {described(found.differences)}. Correct the spec, or set"
-                " managementPolicy to Manage to update the endpoint.",
-                _unsent(facts, endpoint),
-                found.differences,
-            )
-        case _:
-            return None
 
 
 def _of_another_provider(facts: Facts, endpoint: Endpoint) -> State:
@@ -212,7 +191,7 @@ def _absent(facts: Facts, entry: str) -> Decision:
         return Decision(State(Reason.ENDPOINT_NOT_FOUND, "Atlas has no endpoint with this ID."), absent=entry)
     lasted = facts.now - reservation.requested_at
     wait = doubled(REPLACE_FIRST, reservation.attempt - 1, REPLACE_LAST) - lasted.total_seconds()
-    if wait > 0:
+    if wait > 0 and facts.policy == "Manage":
         message = (
             "The reserved endpoint no longer exists in Atlas: it has expired or was deleted. The operator reserves another one, after"
             " a wait that doubles each time."
@@ -238,14 +217,8 @@ def _without_endpoint(facts: Facts) -> Decision:
     if not marked:
         reservation = facts.previous.creation
         return replace(_reserve(facts, reservation.attempt if reservation is not None else 1), absent=recorded)
-    if facts.policy != "Manage":
-        marked = marked[:1]  # surplus endpoints stay until writes are permitted
     first, *others = sorted(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id))
-    spare = [each for each in others if each.cloud_provider_endpoint_id is None]
-    if spare:
-        state = State(Reason.RESERVATION_REQUESTED, _SEARCHED, RequeueAfter(POLL_FIRST))
-        return Decision(state, _discard(facts, spare[0]))
-    return _adopt(facts, first, others)
+    return _adopt(facts, first, [each for each in others if each.cloud_provider_endpoint_id is not None])
 
 
 def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Decision:
@@ -276,10 +249,9 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
         Reason.RESERVATION_REQUESTED,
         intended="The operator is about to reserve an endpoint.",
         searched=_SEARCHED,
-        planned="reserves an endpoint",
     )
     request = atlas.creation_of(facts.scope.project_id, facts.resource.spec.instance_name, mark)
-    write = Write(request, Cause.RESERVATION, touches=(mark,), creates=creates)
+    write = Write(request, Cause.RESERVATION, planned="reserves an endpoint", touches=(mark,), creates=creates)
     return Decision(State(creates.reason, creates.intended, RequeueAfter(0.0)), write, none_created=True)
 
 
@@ -336,7 +308,7 @@ def _copied_endpoint(facts: Facts) -> str | None:
 def _replaces_lost(facts: Facts) -> bool:
     """Return whether to reserve another endpoint when this one disappears from Atlas: that is drift, too."""
     spec = facts.resource.spec
-    return spec.endpoint_id is None and spec.drift_policy == "Correct" and facts.policy == "Manage"
+    return spec.endpoint_id is None and spec.drift_policy == "Correct"
 
 
 def _takes(facts: Facts, endpoint: Endpoint) -> Callable[[str], bool]:
@@ -441,17 +413,15 @@ def _not_shown_yet(settling: Sequence[Difference], found: Comparison) -> State:
     return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
 
 
-def _failure(endpoint: Endpoint) -> str:
-    text = words(endpoint.error_message)
+def _failed(endpoint: Endpoint, found: Comparison) -> State:
+    said = f"Message from Atlas: {words(endpoint.error_message)}"
+    what = "Atlas reports that the endpoint failed."
+    remedy = f"Fix the cause. Then change spec.cloudProviderEndpointId, or {FORCE} to send the same values again."
     if not endpoint.endpoint_service_name:
-        return (
-            "Atlas could not reserve the endpoint, so nothing can connect to it. Reserve another one in Atlas, and name it in a"
-            f" new resource. Message from Atlas: {text}"
-        )
-    return (
-        f"Atlas reports that the endpoint failed. Fix the cause. Then change spec.cloudProviderEndpointId, or {FORCE} to"
-        f" send the same values again. Message from Atlas: {text}"
-    )
+        what = "Atlas could not reserve the endpoint, so nothing can connect to it."
+        remedy = "Reserve another one in Atlas, and name it in a new resource."
+    message, observed = f"{what} {remedy} {said}", f"{what} {said}"
+    return State(Reason.ENDPOINT_FAILED, message, _catch_up(found), found.differences, observed=observed)
 
 
 def _catch_up(found: Comparison) -> Requeue:
