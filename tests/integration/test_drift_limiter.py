@@ -89,8 +89,8 @@ def test_with_writes_off_everything_is_planned_and_sent_when_they_are_on_again(
     second = run_operator(**settings, writes="off")
     resources.create("new", places["new"].spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="mine"))
 
-    reasons = {"edited": "Edit", "drifted": "Drift", "new": "FirstContact", "forced": "Forced"}
-    plans = {name: resources.wait_reason(name, "Planned", pair="Stalled")["status"]["plan"] for name in reasons}
+    reasons = {"edited": "Edit", "drifted": "Drift", "new": "FirstContact"}
+    plans = {name: resources.wait_reason(name, "Drifted", pair="Stalled")["status"]["plan"] for name in reasons}
     assert {name: plan["reason"] for name, plan in plans.items()} == reasons
     assert {plan["method"] for plan in plans.values()} == {"PATCH"}
     (documented,) = re.findall(r"jsonpath='([^']*status[.]plan[^']*)'", (DOCS / "operations.md").read_text("utf-8"))
@@ -103,6 +103,9 @@ def test_with_writes_off_everything_is_planned_and_sent_when_they_are_on_again(
     )["status"]["plan"]
     assert second.metric("atlas_endpoints_writes_enabled") == 0
     assert ready(resources.get("settled"))["status"] == "True"
+    failed = resources.wait_reason("forced", "EndpointFailed", pair="Stalled")["status"]
+    assert failed["lastHandledReconcileAt"] == "now"
+    assert "plan" not in failed
     assert atlas.requests(method="PATCH") == []
     assert "WRITES is off" in second.log
     second.stop()
@@ -110,7 +113,6 @@ def test_with_writes_off_everything_is_planned_and_sent_when_they_are_on_again(
     third = run_operator(**settings, writes="on")
     for name in set(places) - {"forced"}:
         resources.wait_ready(name)
-    resources.wait("forced", lambda body: body["status"].get("lastHandledReconcileAt") == "now", says="handled")
 
     assert third.metric("atlas_endpoints_writes_enabled") == 1
     sent = atlas.requests(method="PATCH")

@@ -119,6 +119,20 @@ def test_a_failure_is_one_warning_and_each_step_of_the_recovery_is_one_line(case
     assert words[:2000] not in case.operator.log
 
 
+def test_what_stays_in_atlas_when_a_resource_goes_that_has_no_finalizer_is_one_line(case: Case) -> None:
+    resources = case.resources
+    case.told(lambda: case.create("one", deletionPolicy="Delete"))
+    resources.edit("orders", managementPolicy="Observe")
+    resources.wait("orders", lambda body: not body["metadata"].get("finalizers"))
+    resources.wait_ready("orders")
+
+    before = len(case.lines())
+    resources.delete("orders")
+    wait_until(lambda: len(case.lines()) > before, "its last line")
+    (left,) = case.lines()[before:]
+    assert left["message"].startswith(f"Endpoint {case.place.endpoint} stays in Atlas")
+
+
 def test_at_rest_there_is_no_line_at_all_and_debug_logs_each_call(
     atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
 ) -> None:

@@ -1,6 +1,7 @@
 """What the whole remembers of what the watch tells, where this takes more than the cache."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from atlas_endpoints.controller.controller import MetadataChange, Status
 from atlas_endpoints.controller.requeue import Backoff, Requeue
 from atlas_endpoints.core import Core, ServedKind
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.resource import FINALIZER
 from atlas_endpoints.settings import OperatorSettings
 from support.cores import core_of
 from support.named import NAMED
@@ -111,6 +113,50 @@ class TestDeletionsThatComeLate:
         await asyncio.sleep(0.1)
         assert cluster.lists == 1
         keeping.cancel()
+
+
+HELD = "6f4b28377b7de4a2b52f9a01"
+
+
+class TestWhatStaysIsLogged:
+    """No Event can be sent for a resource that is gone before the operator knows; the log names what stays in Atlas."""
+
+    async def deleted(self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body, status: Body) -> list[str]:
+        caplog.set_level(logging.INFO)
+        plain = body(7)
+        gone = {**plain, "spec": {"endpointId": HELD}, "metadata": {**plain["metadata"], **metadata}, "status": status}
+        core.seen(gone)
+        core.deleted(gone)
+        return [record.getMessage() for record in caplog.records]
+
+    async def test_a_resource_without_a_finalizer_is_named_once_with_its_endpoint(
+        self, core: Core, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (line,) = await self.deleted(core, caplog, {}, {"endpoint": {"id": HELD}})
+        assert line.startswith(f"Endpoint {HELD} stays in Atlas: its resource")
+        (record,) = caplog.records
+        assert vars(record)["resourceName"] == KEY.name
+
+    @pytest.mark.parametrize(
+        ("metadata", "status"),
+        [
+            pytest.param({}, {}, id="one that has not reached an endpoint"),
+            pytest.param(
+                {"finalizers": [FINALIZER]},
+                {"endpoint": {"id": HELD}},
+                id="one that lost its labels and keeps its finalizer",
+            ),
+            pytest.param(
+                {"deletionTimestamp": "2026-11-25T12:00:00Z"},
+                {"endpoint": {"id": HELD}},
+                id="one that the operator has released",
+            ),
+        ],
+    )
+    async def test_nothing_is_said_of(
+        self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body, status: Body
+    ) -> None:
+        assert await self.deleted(core, caplog, metadata, status) == []
 
 
 class Listening(NoObserver):

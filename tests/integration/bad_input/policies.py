@@ -137,13 +137,14 @@ def observe_reports_every_difference_and_sends_nothing(env: Env) -> None:
 
 
 @cases
-def what_only_plans_shows_the_very_request_and_sends_it_when_it_is_managed(env: Env) -> None:
-    """The plan follows the spec and Atlas."""
+def what_only_observes_shows_the_very_request_and_sends_it_when_it_is_managed(env: Env) -> None:
+    """The plan follows the spec and Atlas; Plan, which an older manifest may have, means Observe."""
     env.create(comment="mine", cloudProviderEndpointId=CLOUD_ENDPOINT, managementPolicy="Plan")
-    body = env.becomes("Planned", "Stalled", says=("spec.managementPolicy",))
+    env.edit(managementPolicy="Observe")
+    body = env.becomes("Drifted", "Stalled", says=("spec.managementPolicy is Observe", "status.plan"))
     everything = {"providerName": "AWS", "cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "mine"}
     assert body["status"]["plan"] == {"method": "PATCH", "body": everything, "reason": "FirstContact"}
-    assert (condition(body, "Synced") or {})["reason"] == "Planned"
+    assert (condition(body, "Synced") or {})["reason"] == "DriftDetected"
 
     env.atlas.change(env.place, comment="mine")
     without = {"providerName": "AWS", "cloudProviderEndpointId": CLOUD_ENDPOINT}

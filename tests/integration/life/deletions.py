@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -154,22 +153,14 @@ def a_policy_that_becomes_retain_while_a_resource_is_being_deleted_lets_it_go_wi
 
 
 @cases
-def the_policy_of_a_namespace_holds_and_lets_go_of_what_has_none_of_its_own(env: Env) -> None:
-    def say(policy: str) -> None:
-        namespace = env.resources.namespace
-        env.control_plane.kubectl("annotate", "namespace", namespace, f"{POLICY}={policy}", "--overwrite")
-
-    say("Delete")
+def the_annotation_of_a_namespace_sets_no_policy(env: Env) -> None:
+    namespace = env.resources.namespace
+    env.control_plane.kubectl("annotate", "namespace", namespace, f"{POLICY}=Delete")
     env.create(connected=True, comment="one")
     env.becomes_ready()
-    has_finalizers(env, FINALIZER)
-    env.edit(suspend=True)
+    has_finalizers(env)
     env.resources.delete(NAME)
-    is_blocked(env, "suspend", error={"operation": "delete"})
-    time.sleep(2)  # a reading of this moment is good enough for who asks for a fresh one
-    say("Retain")
-    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "now"})
-    goes_without(env, "EndpointRetained")
+    goes(env)
     assert statuses(env) == ["AVAILABLE"]
 
 

@@ -118,9 +118,15 @@ def an_endpoint_that_has_expired_is_replaced(env: Env) -> None:
 
 
 @cases
-def a_reservation_is_planned_and_sent_once_the_policy_is_manage(env: Env) -> None:
+def a_reservation_is_shown_and_sent_once_the_policy_is_manage(env: Env) -> None:
+    """The policy Plan, which an older manifest may have, means Observe, and needs no endpoint."""
     mark = ask(env, comment="orders", managementPolicy="Plan")
-    body = env.becomes("Planned", "Stalled")
+    body = env.becomes(
+        "EndpointNotFound",
+        "Reconciling",
+        says=("reserves an endpoint",),
+        error={"operation": "listServerlessPrivateEndpoint", "retryable": False},
+    )
     assert body["status"]["plan"] == {"method": "POST", "reason": "Reservation", "body": {"comment": mark}}
     assert {each["method"] for each in env.calls()} == {"GET"}
     assert "reservation" not in body["status"]

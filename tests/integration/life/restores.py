@@ -30,7 +30,7 @@ def _the_value_from_before_is_sent(env: Env, sent: list[dict[str, Any]]) -> None
 
 
 def _it_is_shown_and_not_sent(env: Env, sent: list[dict[str, Any]]) -> None:
-    body = env.becomes("Planned", "Stalled")
+    body = env.becomes("Drifted", "Stalled")
     planned = {"providerName": "AWS", "comment": "orders"}
     assert body["status"]["plan"] == {"method": "PATCH", "reason": "FirstContact", "body": planned}
     assert env.patches() == sent
@@ -56,6 +56,6 @@ def _is_restored(
 for _sentence, _comment, _policy, _ends in (
     ("nothing is sent for what Atlas still holds", "orders", None, _nothing_is_sent),
     ("what was changed since the backup gets its value from before", "newer", None, _the_value_from_before_is_sent),
-    ("with the policy Plan it is shown and not sent", "newer", "Plan", _it_is_shown_and_not_sent),
+    ("with the policy Observe it is shown and not sent", "newer", "Observe", _it_is_shown_and_not_sent),
 ):
     cases.add(_sentence, partial(_is_restored, comment=_comment, policy=_policy, ends=_ends))
