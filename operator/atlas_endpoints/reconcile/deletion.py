@@ -322,7 +322,7 @@ def decide(resource: Resource, things: Sequence[str], *, writes: bool) -> Releas
     """
     spec, deleting = resource.spec, resource.status.is_being_deleted
     if not resource.may_be_in_atlas:
-        return Release(None)
+        return _retained(things, "the status of the resource was lost", deleting=False) if things else Release(None)
     if resource.deletion_policy == "Retain":
         return _retained(things, "its deletion policy is Retain", deleting=deleting)
     if spec.management_policy != "Manage":

@@ -7,7 +7,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.cache import Body, uid_of
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import ARRIVES
@@ -295,6 +295,7 @@ class Gatherer:
             is_claimed_by_other=lambda id_: any(
                 ownership.counts(kind, body, id_, namespace)
                 for body in self.naming(resource, f"/{id_}", scope.project_id)
+                if uid_of(body) != resource.metadata.uid
             ),
             protectors=lambda thing: ownership.protectors(
                 kind, resource, thing, self.naming(resource, thing.key, scope.project_id)

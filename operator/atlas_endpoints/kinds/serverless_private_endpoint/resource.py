@@ -11,6 +11,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
+from atlas_endpoints.controller.cache import annotations_of, uid_of
 from atlas_endpoints.kinds.cloud_endpoint import (
     NO_CLOUD_ID,
     AddressSource,
@@ -208,7 +209,7 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
         """The endpoint in the spec, or else the reservation in the status; None: none yet.
 
         The annotation counts only once it was copied to the status, so that an edit of it cannot move a resource to another
-        endpoint by editing it.
+        endpoint.
         """
         if self.spec.endpoint_id is not None:
             return self.spec.endpoint_id
@@ -292,9 +293,12 @@ def shown(endpoint: Endpoint) -> Mapping[str, str | None]:
 
 
 def entry_of(body: Mapping[str, Any]) -> str | None:
-    """Return ``ServerlessPrivateEndpoint.entry`` of an object, even if its spec is invalid; much faster."""
+    """Return the endpoint that an object names, even if its spec is invalid; if its status was lost, that of its annotation."""
     named = part(body, "spec").get("endpointId")
     if isinstance(named, str):
         return named
-    reserved = part(part(body, "status"), "reservation").get("endpointId")
-    return reserved if isinstance(reserved, str) else None
+    if reservation := part(part(body, "status"), "reservation"):
+        reserved = reservation.get("endpointId")
+        return reserved if isinstance(reserved, str) else None
+    record = EndpointRecord.parse(annotations_of(body).get(ENDPOINT_ANNOTATION, ""))
+    return record.endpoint_id if record is not None and record.uid == uid_of(body) else None

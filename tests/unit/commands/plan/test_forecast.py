@@ -295,7 +295,12 @@ def unknown_host() -> Exception:
 
 UNAVAILABLE = AtlasUnavailableError("Atlas does not answer.", operation="list")
 LIMITED = RateLimitedError("Atlas asks to slow down.", operation="list", http_status=429, retry_after=30.0)
-ROLE = MissingRoleError(Explanation("The role is too weak. {then}", " (HTTP 401)"), operation="list", http_status=401)
+ROLE = MissingRoleError(
+    Explanation("The role is too weak. {then}", " (HTTP 401)"),
+    operation="list",
+    http_status=401,
+    error_code="USER_UNAUTHORIZED",
+)
 REFUSED = CredentialsInvalidError(Explanation("Atlas does not accept them. {credentials}"), operation="list")
 
 
