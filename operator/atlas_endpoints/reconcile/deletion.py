@@ -25,7 +25,7 @@ from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
 from atlas_endpoints.reconcile.protection import Protection
-from atlas_endpoints.reconcile.reasons import EventReason, Reason
+from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing
 from atlas_endpoints.reconcile.spec import InvalidSpecError
@@ -273,9 +273,11 @@ class Finisher:
         deleted_at = min(resource.metadata.deletion_timestamp or facts.now, facts.now)
         if (outcome := unrelated(error, generation, held_for=(facts.now - deleted_at).total_seconds())) is not None:
             return outcome
-        if is_cured_by_credentials(error):
-            self._refused[resource.key] = _Refused(access, facts.now, facts.now + facts.interval)
         outcome = failed(error, facts.attempt, access.source, interval=facts.interval)
+        if is_cured_by_credentials(error):
+            is_blocked = outcome.state is not None and outcome.state.reason is Reason.DELETION_BLOCKED
+            wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
+            self._refused[resource.key] = _Refused(access, facts.now, facts.now + wait)
         return replace(outcome, resolved=facts.resolved)
 
     def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:
@@ -394,8 +396,8 @@ def blocked(
     """Return the outcome of a deletion that is blocked, with the ways out."""
     message = with_remedies(message)
     last, reason, since = attempt.previous.last_error, Reason.DELETION_BLOCKED, attempt.now
-    if last is not None and (last.operation, last.error_code) == (operation, code):
-        since = attempt.failing_since(reason)
+    if last is not None and attempt.is_observed and (last.operation, last.error_code) == (operation, code):
+        since = last.since
     failure = LastError(
         since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=message
     )
@@ -422,13 +424,13 @@ def blocked_by(error: Obstacle, attempt: Attempt) -> Outcome:
 
 
 def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timedelta) -> Outcome:
-    """Return the outcome of a failed call: one that may pass keeps its reason; any other blocks the deletion."""
-    last = attempt.previous.last_error
+    """Return the outcome of a failed call: one that may pass, or has its grace, keeps its reason; any other blocks the deletion."""
+    last, was_blocked = attempt.previous.last_error, attempt.is_reported(Reason.DELETION_BLOCKED)
     is_answered = last is not None and last.http_status is not None
-    shown_as = Reason.DELETION_BLOCKED if is_answered and not may_pass(error) else None
+    shown_as = Reason.DELETION_BLOCKED if is_answered and was_blocked and not may_pass(error) else None
     outcome = failures.of_atlas(
         error,
-        replace(attempt, grace=timedelta(0)),
+        attempt,
         source=source,
         shown_as=shown_as,
         wording=replace(
@@ -438,7 +440,7 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
     state = outcome.state
     words = state.message if state is not None else ""
     message = f"The operator cannot delete the endpoint. {words}"
-    if state is not None and may_pass(error):
+    if state is not None and (may_pass(error) or (_has_grace(outcome, attempt) and not was_blocked)):
         kept = words if has_remedies(words) else with_remedies(message)
         return replace(outcome, state=replace(state, message=kept))
     seconds = interval.total_seconds()
@@ -455,6 +457,13 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
         http_status=error.http_status,
     )
     return replace(blocking, credentials=outcome.credentials)
+
+
+def _has_grace(outcome: Outcome, attempt: Attempt) -> bool:
+    state, failure = outcome.state, outcome.failure
+    if state is None or failure is None or state.reason.progress is not Progress.GRACE:
+        return False
+    return attempt.now < failure.since + attempt.grace
 
 
 def is_cured_by_credentials(error: AtlasError) -> bool:

@@ -270,7 +270,7 @@ async def test_a_resource_that_is_being_deleted_is_not_advised_to_delete_itself(
     assert "delete this resource" in resource.message
     harness.delete(resource)
     await harness.run_for(5)
-    assert resource.ready == ("False", "DeletionBlocked")
+    assert resource.ready == ("False", "ProjectNotFound")
     assert "delete this resource" not in resource.message
 
 
