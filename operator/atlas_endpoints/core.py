@@ -6,6 +6,7 @@ So tests and models run the same wiring as a cluster.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from random import Random
@@ -91,6 +92,7 @@ class Core:
 
     Attributes:
         kinds: by the names of the kinds in Kubernetes.
+        started: when the workers began, in monotonic seconds.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Core:
     ) -> None:
         self.settings = settings
         self.clock = clock
-        self.started = clock.monotonic()
+        self.started = math.inf
         self.random = random
         self.observer = observer
         self.namespaces = namespaces
@@ -228,6 +230,7 @@ class Core:
         """Run the workers once the caches are complete, until the queue is closed."""
         await self.completed()
         self._working = True
+        self.started = self.clock.monotonic()
         await self.loop.work()
 
     async def stop(self, workers: "asyncio.Task[None]", *, within: float) -> bool:
@@ -324,7 +327,7 @@ class ServedKind:
             record=core.observer.recorded,
             wake=self.wake,
             clock=core.clock,
-            started=core.started,
+            started=lambda: core.started,
             writes=settings.writes,
             grace=settings.stall_grace,
             sync_interval=settings.sync_interval,

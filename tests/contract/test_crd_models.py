@@ -61,10 +61,15 @@ def walk(path: str, schema: Mapping[str, Any]) -> Iterator[Node]:
         yield from walk(f"{path}[]", schema["items"])
 
 
+UNWRITTEN = "status.registrations"
+"""What statuses of an earlier version contain, and the operator does not write any more."""
+
+
 @cache
 def crd_nodes(kind: str) -> dict[str, Mapping[str, Any]]:
     properties = schema_of(kind)["properties"]
-    return {path: schema for root in ("spec", "status") for path, schema in walk(root, properties[root])}
+    nodes = {path: schema for root in ("spec", "status") for path, schema in walk(root, properties[root])}
+    return {path: schema for path, schema in nodes.items() if not path.startswith(UNWRITTEN)}
 
 
 def each_path(kinds: Iterable[str] = KINDS, prefix: str = "", type_: str | None = None) -> list[Any]:

@@ -262,12 +262,6 @@ OWN_STATUS: Mapping[str, Mapping[str, Any]] = {
         "endpoint": dedicated.EndpointStatus.model_validate(
             dict.fromkeys(set(dedicated.EndpointStatus.model_fields) - {"status_since"}, LONG) | {"status_since": NOW}
         ),
-        "registrations": tuple(
-            dedicated.Registration(
-                requested_at=NOW, attempt=number, service_id=WORD, endpoint_id="e" * 300, confirmed=number > 1
-            )
-            for number in range(1, 9)
-        ),
     },
 }
 """The fields that only the status of a kind has."""

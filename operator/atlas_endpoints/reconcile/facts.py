@@ -308,7 +308,7 @@ class Gatherer:
             project_finding=project_finding,
             uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
             forced=is_forced(resource),
-            arrives_for=max(0.0, ports.started + ARRIVES - ports.clock.monotonic()),
+            arrives_for=max(0.0, ports.started() + ARRIVES - ports.clock.monotonic()),
             baseline=Baseline.of(resource),
         )
 

@@ -157,7 +157,7 @@ class Ports:
         read: reads a resource from the API server; None if there is none.
         record: takes an Event that the status does not show, or not in time.
         wake: makes a resource due.
-        started: when this process began, in monotonic seconds; before it, an earlier one may have called Atlas.
+        started: returns when this process began to work, in monotonic seconds; before that, another one may have called Atlas.
         writes: whether Atlas may be written to; if not, statuses show a plan.
         grace: how long a failure that only a change can fix is not Stalled.
         sync_interval: of resources that set none.
@@ -174,7 +174,7 @@ class Ports:
     record: Callable[[Body, "Event"], None]
     wake: Callable[[Key], None]
     clock: Clock
-    started: float
+    started: Callable[[], float]
     writes: bool
     grace: timedelta
     sync_interval: timedelta = timedelta(minutes=10)

@@ -168,12 +168,6 @@ def test_another_kind_is_shown_by_its_own_status() -> None:
 
 def test_a_dedicated_endpoint_shows_its_service_and_those_that_share_it() -> None:
     service = {"id": "a" * 24, "status": "AVAILABLE", "origin": "Created", "supportedRemoteRegions": ["EU_WEST_2"]}
-    registration = {
-        "serviceId": "a" * 24,
-        "endpointId": "vpce-1",
-        "requestedAt": "2026-11-27T09:00:00Z",
-        "confirmed": True,
-    }
 
     def endpoint(name: str, cloud_id: str) -> dict[str, Any]:
         return {
@@ -195,15 +189,12 @@ def test_a_dedicated_endpoint_shows_its_service_and_those_that_share_it() -> Non
         }
 
     orders, same, other = endpoint("orders", "vpce-1"), endpoint("same", "vpce-1"), endpoint("other", "vpce-2")
-    orders["status"]["registrations"] = [registration]
 
     found = list(report(DEDICATED, orders, [orders, same, other], sees_all=True, now=NOW))
 
     assert (
         f"Service: id '{'a' * 24}', status 'AVAILABLE', origin 'Created', supportedRemoteRegions 'EU_WEST_2'" in found
     )
-    registered = f"serviceId '{'a' * 24}', endpointId 'vpce-1', confirmed True"
-    assert f"Registrations: requestedAt 3 h ago, attempt 1, {registered}" in found
-    assert f"Shares {'a' * 24} with: shop/other, shop/same" in found
+    assert "Shares the endpoint service of AWS region EU_WEST_1 with: shop/other, shop/same" in found
     assert "Endpoint named by: shop/same, the owner, Available" in found
     assert not [line for line in found if "shop/other, " in line and "named by" in line]

@@ -586,6 +586,7 @@ class Harness:
             needs_work=lambda *found: self.reconciler.needs_work(*found),  # noqa: PLW0108  # it is built later
             enqueue=self._enqueue_member,
         )
+        started = self.clock.monotonic()
         ports = Ports(
             atlas=self.atlas,
             credentials=self.secrets,
@@ -598,7 +599,7 @@ class Harness:
             record=lambda _, event: self.announced.append((event.reason, event.message)),
             wake=lambda key: self._at(key, 0.0),
             clock=self.clock,
-            started=self.clock.monotonic(),
+            started=lambda: started,
             writes=writes,
             grace=GRACE,
         )

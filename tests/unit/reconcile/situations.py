@@ -110,7 +110,7 @@ def facts_of(  # all that is known
         atlas=memory,
         resources=others,
         clock=clock,
-        started=0.0,
+        started=lambda: 0.0,
         writes=writes,
         grace=grace,
         sync_interval=timedelta(minutes=10),

@@ -115,7 +115,7 @@ class Planner:
             record=lambda _, event: logger.debug("%s", event.message),
             wake=lambda _: None,
             clock=clock,
-            started=-ARRIVES,
+            started=lambda: -ARRIVES,
             writes=False,
             grace=timedelta(0),
         )

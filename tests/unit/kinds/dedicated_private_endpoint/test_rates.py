@@ -1,0 +1,102 @@
+"""How often a resource calls Atlas, and how often its status is written, in states that last: the rows of ``rates.yaml``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from support.simulated_atlas import name_of
+from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, VPCE, Actions
+from unit.reconcile.cases import filled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atlas_endpoints.atlas.requests import Request
+
+FIRST_HOUR, LATER, STATUS_WRITES = 90, 72, 12
+"""Calls in the first hour of a state and in a later one, and status writes in any."""
+
+LASTING: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("rates.yaml").read_text("utf-8"))
+STATES: Mapping[str, Sequence[Mapping[str, Any]]] = filled(LASTING["states"], CONSTANTS)
+ANSWERS: Mapping[str, tuple[int, str]] = {
+    "500": (500, '{"error": 500, "errorCode": "UNEXPECTED_ERROR", "detail": "Sorry."}'),
+    "405 during an upgrade": (405, '{"error": 405, "errorCode": "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"}'),
+    "404 in HTML": (404, "<html>"),
+    "404 with a code that nobody knows": (404, '{"error": 404, "errorCode": "WHO_KNOWS"}'),
+    "302": (302, ""),
+    "401 in HTML": (401, "<html>"),
+    "415": (415, '{"error": 415}'),
+    "403 without a code": (403, ""),
+    "403": (403, '{"error": 403, "errorCode": "USER_UNAUTHORIZED"}'),
+    "400": (400, '{"error": 400, "errorCode": "INVALID_ATTRIBUTE", "detail": "No."}'),
+    "409 exists": (409, '{"error": 409, "errorCode": "PRIVATE_ENDPOINT_ALREADY_EXISTS", "detail": "No."}'),
+    "404 of the endpoint": (404, '{"error": 404, "errorCode": "PRIVATE_ENDPOINT_NOT_FOUND"}'),
+}
+"""What Atlas answers for ever: the HTTP status and the body."""
+
+CALLS: Mapping[str, Sequence[Mapping[str, Any]]] = filled(LASTING["calls"], CONSTANTS)
+"""The steps after which a call is refused, and those that lead to the call."""
+
+
+class Counted(Actions):
+    """Counts the writes of statuses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status_writes = 0
+        self.cluster.written = self._written
+
+    def _written(self) -> None:
+        self.status_writes += 1
+
+    def answer(self, refusal: Sequence[str], _: str) -> None:
+        """Give one answer to a call for ever."""
+        call, (status, body) = refusal[0], ANSWERS[refusal[1]]
+
+        def refuses(request: Request) -> None:
+            if call == name_of(request):
+                raise self.atlas.refusal(request, status, body.encode())
+
+        self.atlas.before = refuses
+
+
+async def check(steps: Sequence[Mapping[str, Any]], resources: int = 1) -> None:
+    actions = Counted()
+
+    async def rates() -> None:
+        for calls in (FIRST_HOUR, LATER, LATER):
+            actions.clear(None, "")
+            actions.status_writes = 0
+            await actions.run("1h", "")
+            found = {name: actions.atlas.calls.count(name) for name in sorted(set(actions.atlas.calls))}
+            told = found, actions.status_writes, json.dumps(actions.bodies.get("db", {}).get("status"))
+            assert len(actions.atlas.calls) <= calls * resources, told
+            assert actions.status_writes <= STATUS_WRITES * resources, told
+
+    actions.rates = lambda _, __: rates()  # type: ignore[attr-defined]  # a step as the others
+    await actions.do([*steps, {"rates": None}])
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+async def test_rate_in_a_lasting_state(state: Sequence[Mapping[str, Any]]) -> None:
+    await check(state)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("call", CALLS)
+async def test_rate_whatever_atlas_answers(call: str, answer: str) -> None:
+    before, after = CALLS[call]
+    await check([*before, {"answer": [call, answer]}, *after])
+
+
+async def test_rate_of_many_that_wait_for_one_service() -> None:
+    names = [f"r{number}" for number in range(20)]
+    spec = {"providerName": "AWS", "region": "eu-west-1", "cloudProviderEndpointId": VPCE}
+    made = [{f"create {name}": {**spec, "cloudProviderEndpointId": f"vpce-{n:017x}"}} for n, name in enumerate(names)]
+    actions_for_all = [{"answer": ["POST service", "500"]}, *made]
+    await check(actions_for_all, resources=5)
