@@ -89,10 +89,10 @@ def _labels_of_policies() -> Iterator[str]:
         yield from each["spec"].get("matchResources", {}).get("namespaceSelector", {}).get("matchLabels", ())
 
 
-def test_each_annotation_of_a_namespace_is_documented() -> None:
+def test_the_annotation_of_a_namespace_is_documented() -> None:
     text = section(DOCS / "settings.md", "Annotations of a resource")
-    (told,) = re.findall(r"A Namespace may have two annotations: (.*)$", text, re.MULTILINE)
-    assert set(re.findall(r"`([a-z./-]+)`", told)) == {credentials.ANNOTATION, "atlas-endpoints.dev/deletion-policy"}
+    (told,) = re.findall(r"A Namespace may have one annotation: (.*)$", text, re.MULTILINE)
+    assert re.findall(r"`([a-z./-]+)`", told) == [credentials.ANNOTATION]
 
 
 def test_the_picture_of_states_shows_each_status_that_is_judged_and_reasons_as_they_are_meant() -> None:

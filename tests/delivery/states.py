@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 Body: TypeAlias = dict[str, Any]
 
-WORKING, WRITES_OFF, LIMITED, NOBODY = "working", "writes-off", "limited", "nobody"
-"""Who serves a resource: an operator as usual, one with WRITES=off, one that corrects one resource an hour, and none."""
+WORKING, LIMITED, NOBODY = "working", "limited", "nobody"
+"""Who serves a resource: an operator as usual, one that corrects one resource an hour, and none."""
 
 GRACE = timedelta(minutes=2)
 
@@ -444,12 +444,6 @@ def without_service(env: DedicatedSubject) -> Body:
     _says(env, "Available")
     env.change_service(remove=True)
     return _says(env, "Drifted")
-
-
-@_state("Degraded", operator=WRITES_OFF)
-def planned(env: Subject) -> Body:
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    return _says(env, "Planned")
 
 
 # A person has said so

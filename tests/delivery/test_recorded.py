@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from delivery.recorded import KINDS, SERVERLESS, file_of, folder_of, normalised, recorded, text_of
-from delivery.states import LIMITED, NOBODY, STATES, WORKING, WRITES_OFF
+from delivery.states import LIMITED, NOBODY, STATES, WORKING
 from delivery.subjects import SUBJECTS, place_of, with_services
 from support import kstatus
 from support.atlas import seed
@@ -29,11 +29,7 @@ State: TypeAlias = tuple[str, str]
 Bodies: TypeAlias = "Mapping[State, Future[dict[str, Any]]]"
 
 ALL: list[State] = [(kind, name) for kind in KINDS for name in STATES[kind]]
-OPERATORS: dict[str, dict[str, Any]] = {
-    WORKING: {},
-    WRITES_OFF: {"writes": "off"},
-    LIMITED: {"max_corrections": 1, "sync_interval": "1h"},
-}
+OPERATORS: dict[str, dict[str, Any]] = {WORKING: {}, LIMITED: {"max_corrections": 1, "sync_interval": "1h"}}
 NEVER = 3600.0
 """Seconds until Atlas goes on from one state of an endpoint to the next: no test takes so long."""
 
