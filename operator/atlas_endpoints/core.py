@@ -181,10 +181,7 @@ class Core:
         relist finds out.
         """
         key = key_of(body)
-        served = self.kinds[key.kind]
-        is_late = served.cache.has_newer(body)
-        if not is_late and (left := left_behind(served.kind, body)):
-            logger.info("%s", left, extra=telemetry.resource(body))
+        is_late = self.kinds[key.kind].cache.has_newer(body)
         self.gone(key, uid_of(body))
         if is_late:
             self.relisted(key.kind)
@@ -355,9 +352,12 @@ class ServedKind:
         self._controller.seen(body)
 
     def gone(self, key: Key, uid: str) -> None:
-        """Remove an object from the cache."""
+        """Remove an object from the cache, and log what stays in Atlas without an Event."""
+        body = self.cache.get(key)
         if self._controller.gone(key, uid):
             self._loop.forget(key)
+            if body is not None and (left := left_behind(self.kind, body)):
+                logger.info("%s", left, extra=telemetry.resource(body))
 
     async def reconcile(self, key: Key) -> Requeue:
         """Reconcile a resource, and write its status.

@@ -356,7 +356,7 @@ def left_behind(kind: Kind[Any], body: Body) -> str:
     if is_deleting(body) or FINALIZER in finalizers_of(body) or not kind.shown_in(status_of(body)):
         return ""
     things = kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))
-    return retained(things, "its resource, which had no finalizer, was deleted, or lost the labels in LABEL_SELECTOR")
+    return retained(things, "the resource, which had no finalizer, was deleted, or lost the labels in LABEL_SELECTOR")
 
 
 def deleted(message: str) -> Event:
