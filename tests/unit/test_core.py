@@ -133,7 +133,7 @@ class TestWhatStaysIsLogged:
         self, core: Core, caplog: pytest.LogCaptureFixture
     ) -> None:
         (line,) = await self.deleted(core, caplog, {}, {"endpoint": {"id": HELD}})
-        assert line.startswith(f"Endpoint {HELD} stays in Atlas: its resource")
+        assert line.startswith(f"Endpoint {HELD} stays in Atlas: the resource")
         (record,) = caplog.records
         assert vars(record)["resourceName"] == KEY.name
 
