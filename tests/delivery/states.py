@@ -17,8 +17,10 @@ from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
 from delivery.recorded import DEDICATED, KINDS, SERVERLESS
+from support import clouds
 from support.admission import no_finalizers
 from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, READ_ONLY_CLIENT_ID
+from support.clouds import ACK
 from support.concurrent_cases import NAME
 from support.resources import condition, observed, ready
 
@@ -327,9 +329,9 @@ def _nothing_to_observe(env: DedicatedSubject) -> None:
 
 
 def _missing_reference(env: ServerlessSubject) -> None:
+    clouds.install(env.control_plane, ACK)
     env.connect()
-    reference = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "orders"}
-    env.create(cloudProviderEndpointRef=reference)
+    env.create(cloudProviderEndpointRef={**ACK, "name": "orders"})
 
 
 def _forbidden_reference(env: DedicatedSubject) -> None:
