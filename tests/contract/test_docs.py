@@ -174,7 +174,7 @@ def test_how_many_events_are_written_is_what_is_documented() -> None:
         f"at most {1 / pause:.0f} a second, and {1 / busy:.0f} while all workers are busy; {events.WAITING:,} can wait"
     )
     assert paces in text
-    assert f"if more than {events.SHARE} of its namespace wait" in text
+    assert f"{events.SHARE} Warnings and {events.SHARE} ends" in text
     assert f"within {events.WITHIN:.0f} seconds" in text
     assert f"one line of at most {resource_events.NOTE_LIMIT:,} bytes" in text
     assert f"shows {resource_events.VALUE_LIMIT} characters" in text

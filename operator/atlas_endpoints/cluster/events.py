@@ -32,8 +32,8 @@ REPORTING_CONTROLLER = f"{GROUP}/operator"
 WAITING = 1000
 """Events that may wait to be written; as many as in client-go's recorder."""
 
-SHARE = WAITING // 2
-"""Events of one namespace that may wait as important ones, so that it cannot crowd out the other Events of all namespaces."""
+SHARE = WAITING // 4
+"""Endings, and Warnings, of one namespace that may wait as such, so that it cannot crowd out the other Events of all namespaces."""
 
 PAUSE = 0.04
 """Seconds between two Events: at most 25 a second, so that 500 take less than half a minute."""
@@ -58,30 +58,29 @@ _Event: TypeAlias = dict[str, Any]
 
 
 class _Waiting:
-    """The Events that wait: namespaces take turns, and in its turn, the important Events of a namespace come first.
+    """The Events that wait: namespaces take turns, and in its turn, a namespace has those of the first rank first.
 
-    Each namespace has two queues: of its important Events, up to ``SHARE``, and of all others.
+    The ranks are those of endings, Warnings and all others; what is more than ``SHARE`` has the last rank, too.
     """
 
     def __init__(self) -> None:
-        self._queues: OrderedDict[str, tuple[deque[_Event], deque[_Event]]] = OrderedDict()
+        self._queues: OrderedDict[str, tuple[deque[_Event], ...]] = OrderedDict()
+        """By namespace, one for each rank."""
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def put(self, event: _Event, *, important: bool) -> bool:
-        """Add an Event; return whether there are too many now, so that one was dropped.
-
-        It is the newest one of the namespace with the most: an important one only if no other ones wait.
-        """
-        first, others = self._queues.setdefault(event["metadata"]["namespace"], (deque(), deque()))
-        (first if important and len(first) < SHARE else others).append(event)
+    def put(self, event: _Event, *, ending: bool) -> bool:
+        """Add an Event; return whether there are too many now, so that one was dropped: the newest where most of the last rank wait."""
+        queues = self._queues.setdefault(event["metadata"]["namespace"], (deque(), deque(), deque()))
+        queue = queues[0 if ending else 1 if event["type"] == "Warning" else -1]
+        (queue if len(queue) < SHARE else queues[-1]).append(event)
         self._count += 1
         if self._count <= WAITING:
             return False
-        unimportant = [others for _, others in self._queues.values() if others]
-        longest = max(unimportant or [first for first, _ in self._queues.values()], key=len)
+        by_rank = zip(*self._queues.values(), strict=True)
+        *_, longest = (each for rank in by_rank if (each := max(rank, key=len)))
         self._removed(longest.pop())
         return True
 
@@ -89,9 +88,9 @@ class _Waiting:
         """Remove and return the next Event, or None."""
         if not self._queues:
             return None
-        namespace, (first, others) = next(iter(self._queues.items()))
+        namespace, queues = next(iter(self._queues.items()))
         self._queues.move_to_end(namespace)
-        event = (first or others).popleft()
+        event = next(queue for queue in queues if queue).popleft()
         self._removed(event)
         return event
 
@@ -146,8 +145,7 @@ class EventRecorder:
         Args:
             reason: at most 128 characters, like ``action``.
             note: at most 1024 bytes.
-            ending: whether no status shows it, since its resource is removed; like a Warning, it comes first in its namespace, and
-                is dropped last.
+            ending: whether no status shows it, since its resource is removed; in its namespace, it comes first and is dropped last.
         """
         metadata = body["metadata"]
         event: _Event = {
@@ -167,7 +165,7 @@ class EventRecorder:
             "reportingController": REPORTING_CONTROLLER,
             "reportingInstance": self._instance,
         }
-        if self._waiting.put(event, important=ending or type_ == "Warning"):
+        if self._waiting.put(event, ending=ending):
             self._counted("dropped")
         self._idle.clear()
         self._arrived.set()
