@@ -18,7 +18,7 @@ from atlas_endpoints.reconcile.status import Creation
 CALL = 15.0
 """Seconds that a call to Atlas may take."""
 
-RECENT = timedelta(seconds=10)
+RECENT = timedelta(seconds=20)
 """The maximum age of an intent that is used; another process counts its seconds from when it was written."""
 
 ARRIVES = RECENT.total_seconds() + CALL + UNKNOWN_FOR

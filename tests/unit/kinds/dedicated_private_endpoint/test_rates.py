@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from support.simulated_atlas import name_of
-from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, VPCE, Actions
+from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions
 from unit.reconcile.cases import filled
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ FIRST_HOUR, LATER, STATUS_WRITES = 90, 72, 12
 """Calls in the first hour of a state and in a later one, and status writes in any."""
 
 LASTING: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("rates.yaml").read_text("utf-8"))
-STATES: Mapping[str, Sequence[Mapping[str, Any]]] = filled(LASTING["states"], CONSTANTS)
+STATES: Mapping[str, Sequence[Any]] = filled(LASTING["states"], CONSTANTS)
 ANSWERS: Mapping[str, tuple[int, str]] = {
     "500": (500, '{"error": 500, "errorCode": "UNEXPECTED_ERROR", "detail": "Sorry."}'),
     "405 during an upgrade": (405, '{"error": 405, "errorCode": "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"}'),
@@ -39,7 +39,7 @@ ANSWERS: Mapping[str, tuple[int, str]] = {
 }
 """What Atlas answers for ever: the HTTP status and the body."""
 
-CALLS: Mapping[str, Sequence[Mapping[str, Any]]] = filled(LASTING["calls"], CONSTANTS)
+CALLS: Mapping[str, Sequence[Sequence[Any]]] = filled(LASTING["calls"], CONSTANTS)
 """The steps after which a call is refused, and those that lead to the call."""
 
 
@@ -64,39 +64,31 @@ class Counted(Actions):
 
         self.atlas.before = refuses
 
-
-async def check(steps: Sequence[Mapping[str, Any]], resources: int = 1) -> None:
-    actions = Counted()
-
-    async def rates() -> None:
+    async def rates(self, resources: int, _: str) -> None:
+        """Check the rates in three hours; ``resources`` share the calls and writes of one."""
         for calls in (FIRST_HOUR, LATER, LATER):
-            actions.clear(None, "")
-            actions.status_writes = 0
-            await actions.run("1h", "")
-            found = {name: actions.atlas.calls.count(name) for name in sorted(set(actions.atlas.calls))}
-            told = found, actions.status_writes, json.dumps(actions.bodies.get("db", {}).get("status"))
-            assert len(actions.atlas.calls) <= calls * resources, told
-            assert actions.status_writes <= STATUS_WRITES * resources, told
-
-    actions.rates = lambda _, __: rates()  # type: ignore[attr-defined]  # a step as the others
-    await actions.do([*steps, {"rates": None}])
+            self.clear(None, "")
+            self.status_writes = 0
+            await self.run("1h", "")
+            found = {name: self.atlas.calls.count(name) for name in sorted(set(self.atlas.calls))}
+            told = found, self.status_writes, json.dumps(self.bodies.get("db", {}).get("status"))
+            assert len(self.atlas.calls) <= calls * resources, told
+            assert self.status_writes <= STATUS_WRITES * resources, told
 
 
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
-async def test_rate_in_a_lasting_state(state: Sequence[Mapping[str, Any]]) -> None:
-    await check(state)
+async def test_rate_in_a_lasting_state(state: Sequence[Any]) -> None:
+    await Counted().do([*state, {"rates": 1}])
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("call", CALLS)
 async def test_rate_whatever_atlas_answers(call: str, answer: str) -> None:
     before, after = CALLS[call]
-    await check([*before, {"answer": [call, answer]}, *after])
+    await Counted().do([*before, {"answer": [call, answer]}, *after, {"rates": 1}])
 
 
-async def test_rate_of_many_that_wait_for_one_service() -> None:
-    names = [f"r{number}" for number in range(20)]
-    spec = {"providerName": "AWS", "region": "eu-west-1", "cloudProviderEndpointId": VPCE}
-    made = [{f"create {name}": {**spec, "cloudProviderEndpointId": f"vpce-{n:017x}"}} for n, name in enumerate(names)]
-    actions_for_all = [{"answer": ["POST service", "500"]}, *made]
-    await check(actions_for_all, resources=5)
+async def test_twenty_that_wait_for_one_service_cost_as_much_as_five() -> None:
+    spec = {"providerName": "AWS", "region": "eu-west-1"}
+    made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": f"vpce-{n:017x}"}} for n in range(20)]
+    await Counted().do([{"answer": ["POST service", "500"]}, *made, {"rates": 5}])
