@@ -118,7 +118,7 @@ def _memory_suffices(
     """
     write = decision.write
     # A GET shows an endpoint of a service; the LIST beside it is that of the last resync, unless the spec was edited.
-    rests_on_a_get = bool(decision.looks) and write is None and decision.seen is not None and facts.attempt.is_observed
+    rests_on_a_get = bool(decision.looks) and write is None and not decision.nothing_left and facts.attempt.is_observed
     if rests_on_a_get and not (facts.uncertain or facts.forced or facts.view.failing):
         return facts.view.began >= began - 2 * facts.interval.total_seconds()
     entry = facts.resource.entry

@@ -82,7 +82,8 @@ def _on_service(facts: Facts, service: Service) -> Decision:
     if write.cause is Cause.DRIFT and decision.write is not None:
         return decision
     # An edit comes first: the endpoint may be in the region that it adds.
-    return replace(decision, state=remote_regions.state_of(write), write=write)
+    follows = "" if decision.write is None or not decision.write.planned else f" Then it {decision.write.planned}."
+    return replace(decision, state=remote_regions.state_of(write, follows), write=write)
 
 
 def _is_recorded(facts: Facts, service: Service) -> bool:

@@ -5,11 +5,11 @@ First the endpoint that the spec names goes, whoever registered it; when a GET h
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service, ServiceState, entry_name
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as EndpointState
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import GOING, deletion_of, endpoint_since
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
@@ -65,14 +65,28 @@ def _delete_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisi
     endpoint = seen.value
     if not isinstance(endpoint, Endpoint):
         return None
-    since = endpoint_since(facts, endpoint_id, endpoint.status)
-    own: dict[str, Any] = {"endpoint": EndpointStatus.of(endpoint_id, endpoint, since)}
     if endpoint.status in GOING:
-        return Decision(deleting(facts, what, since), own=own)
-    # A deletion that Atlas does not carry out is repeated, less and less often.
+        since = endpoint_since(facts, endpoint_id, endpoint.status)
+        return Decision(deleting(facts, what, since), own={"endpoint": EndpointStatus.of(endpoint_id, endpoint, since)})
     state = deleting(facts, f"{what} (now {endpoint.status})", _deleted_at(facts))
-    state = replace(state, requeue=RequeueAfter(backoff(_deleted_at(facts), facts.now, facts.interval)))
-    return Decision(state, deletion_of(facts, service.id, endpoint_id, None), own=own)
+    shown = facts.resource.status.endpoint
+    if (
+        shown is not None
+        and shown.status == EndpointState.DELETING
+        and (wait := _until_again(facts, shown.status_since))
+    ):
+        return Decision(replace(state, requeue=RequeueAfter(wait)))
+    asked = EndpointStatus.of(endpoint_id, replace(endpoint, status=str(EndpointState.DELETING)), facts.now)
+    write = deletion_of(facts, service.id, endpoint_id, None)
+    return Decision(replace(state, requeue=POLL), write, own={"endpoint": asked})
+
+
+def _until_again(facts: Facts, asked_at: datetime | None) -> float:
+    """Return the seconds until Atlas is asked again for a deletion that it does not show, or shows late: less and less often."""
+    if asked_at is None or facts.forced:
+        return 0.0
+    left = backoff(_deleted_at(facts), asked_at, facts.interval) - (facts.now - asked_at).total_seconds()
+    return max(0.0, min(left, backoff(asked_at, facts.now, facts.interval)))
 
 
 def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ...]) -> Decision:
@@ -88,7 +102,7 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
         return _nothing_left([f"Endpoint service {service.id} stays in Atlas: {why}."], gone, looks)
     own = {"service": shown_in_status(facts, service)}
     if service.status == ServiceState.DELETING:
-        return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own=own, looks=looks)
+        return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own=own)
     state = deleting(facts, "the endpoint service", _deleted_at(facts))
     if service.endpoint_ids:
         if state.reason is not Reason.DELETION_BLOCKED:
@@ -96,15 +110,23 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
                 "Atlas still lists the endpoint that it has deleted. Then the operator deletes the endpoint service."
             )
             state = State(Reason.DELETING, message, state.requeue)
-        return Decision(state, own=own, looks=looks)
-    state = replace(state, requeue=RequeueAfter(backoff(_deleted_at(facts), facts.now, facts.interval)))
+        return Decision(state, own=own)  # it rests on the LIST alone
     if (refusal := _refusal(facts)) is not None:
         said = f"Message from Atlas: {words(refusal.detail or refusal.message)}"
         message = f"Atlas refuses to delete the endpoint service; the operator tries again. {said}"
         if state.reason is Reason.DELETION_BLOCKED:
             message = f"{state.message} {said}"
-        return Decision(replace(state, message=message), own=own, looks=looks)
-    return Decision(state, service_deletion_of(facts, service, None), own=own, looks=looks)
+        wait = backoff(_deleted_at(facts), facts.now, facts.interval)
+        return Decision(replace(state, message=message, requeue=RequeueAfter(wait)), own=own, looks=looks)
+    if (
+        known is not None
+        and known.status == ServiceState.DELETING
+        and (wait := _until_again(facts, known.status_since))
+    ):
+        return Decision(replace(state, requeue=RequeueAfter(wait)), looks=looks)
+    asked = own["service"].model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
+    write = service_deletion_of(facts, service, None)
+    return Decision(replace(state, requeue=POLL), write, own={"service": asked}, looks=looks)
 
 
 def _refusal(facts: Facts) -> AtlasError | None:

@@ -40,12 +40,11 @@ def update(facts: Facts, service: Service) -> Write | None:
     )
 
 
-def state_of(write: Write) -> State:
-    """Return the state of a resource for which regions are about to be added."""
+def state_of(write: Write, follows: str) -> State:
+    """Return the state of a resource for which regions are about to be added; ``follows`` is a sentence about the next write."""
     wanted = (write.request.body or {})["supportedRemoteRegions"]
-    return State(
-        Reason.PENDING, f"The operator sets supportedRemoteRegions of the endpoint service to {_list(wanted)}.", POLL
-    )
+    message = f"The operator sets supportedRemoteRegions of the endpoint service to {_list(wanted)}.{follows}"
+    return State(Reason.PENDING, message, POLL)
 
 
 def with_problem(facts: Facts, service: Service, decision: Decision) -> Decision:
