@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import durationpy
@@ -82,6 +83,50 @@ def tables(text: str) -> list[list[list[str]]]:
     """Give each table of a page by itself."""
     found = [rows(part) for part in text.split("\n\n")]
     return [table for table in found if table]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a page promises, and its tests: a file below `tests/`, and how the name of a case in it begins."""
+
+    text: str
+    tests: tuple[tuple[str, str], ...]
+
+
+def rules() -> list[Any]:
+    """Give the rows of all tables whose last column names tests."""
+    found = list[Any]()
+    for page in PAGES:
+        for table in re.findall(r"(?:^\|.*\n)+", prose(page), re.MULTILINE):
+            head, _, *lines = ([cell.strip() for cell in line.strip("| \n").split("|")] for line in table.splitlines())
+            if head[-1] == "tests" and page.name in RULED:
+                found += [pytest.param(rule_of(cells), id=f"{page.name} {cells[0][:60]}") for cells in lines]
+    return found
+
+
+def rule_of(cells: list[str]) -> Rule:
+    path, tests = "", list[tuple[str, str]]()
+    for file, name in re.findall(r"`([^`]+)`|\*([^*]+)\*", cells[-1]):
+        path = file or path
+        if name:
+            tests.append((path, name))
+    return Rule(" | ".join(cells[:-1]), tuple(tests))
+
+
+RULED = ("lifecycle.md", "multi-tenancy.md")
+"""The pages on which each rule names its tests; the threat model names whole files."""
+
+
+def names_in(file: Path) -> list[str]:
+    """Give the names of the cases in a file, as sentences."""
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".py":
+        return [name.replace("_", " ") for name in re.findall(r"def (?:test_)?(\w+)\(", text)]
+    cases = yaml.safe_load(text)
+    if isinstance(cases, list):
+        return [case["name"] for case in cases]
+    nested = [name for group in cases.values() if isinstance(group, dict) for name in group]
+    return [*cases, *nested]
 
 
 def words(cell: str) -> list[str]:
@@ -305,6 +350,19 @@ def test_every_annotation_that_works_is_documented_and_no_other_is() -> None:
         resource.ENDPOINT_ANNOTATION,
         resource.FORCE_FINALIZE,
     }
+
+
+@pytest.mark.parametrize("rule", rules())
+def test_each_rule_names_tests_that_exist(rule: Rule) -> None:
+    assert rule.tests, rule.text
+    for path, beginning in rule.tests:
+        (file,) = (each for each in (ROOT / "tests").rglob(path.rpartition("/")[2]) if str(each).endswith(f"/{path}"))
+        found = [name for name in names_in(file) if name.startswith(beginning)]
+        assert len(found) == 1, f"{path} {beginning}: {found}"
+
+
+def test_each_page_that_states_rules_names_tests() -> None:
+    assert {each.id.partition(" ")[0] for each in rules()} == {*RULED}
 
 
 @pytest.mark.parametrize("page", each_page())

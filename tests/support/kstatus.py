@@ -74,7 +74,7 @@ REASONS: Mapping[str, frozenset[str]] = {
     | OTHERS_MAY_HEAL
     | A_PERSON_MUST_ACT
     | {"InSync", "Observing", "Updated", "DriftDetected", "UpdateRejected"},
-    "ReferencesResolved": frozenset({"Resolved", "NotFound", "NotReady", "FieldMissing", "KindNotAllowed"}),
+    "ReferencesResolved": frozenset({"Resolved", "NotFound", "NotReady", "FieldMissing", "KindNotAllowed", "Changed"}),
     "OutputsWritten": frozenset({"Written", "Pending", "NotOurs", "Disabled", "Refused"}),
     "CredentialsValid": frozenset(
         {
