@@ -63,10 +63,12 @@ class SimulatedAtlas:
         """Make a call, which arrives when half of its time is over."""
         del credentials
         self.calls.append(name_of(request))
-        await asyncio.sleep(self.takes(request) / 2)
-        answer = self._answered(request)
-        await asyncio.sleep(self.takes(request) / 2)
-        return answer
+        seconds = self.takes(request)
+        await asyncio.sleep(seconds / 2)
+        try:
+            return self._answered(request)
+        finally:
+            await asyncio.sleep(seconds / 2)
 
     def _answered(self, request: Request) -> Answer:
         self.before(request)

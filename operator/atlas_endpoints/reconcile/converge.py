@@ -8,7 +8,7 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.controller.cache import key_of
 from atlas_endpoints.controller.log_lines import LogFields
-from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.creation import Intents, Turns
@@ -186,7 +186,11 @@ class Converger:
             return outcome
         now = self._ports.clock.now()
         wait = self._turns.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)
-        return outcome if isinstance(outcome.requeue, NoRequeue) else replace(outcome, requeue=RequeueAfter(wait))
+        match outcome.requeue:
+            case Backoff(at_least):
+                return replace(outcome, requeue=RequeueAfter(max(wait, at_least)))
+            case _:
+                return outcome
 
     def _without_creation(self, facts: Facts[Any], write: Write, message: str, wait: float) -> Outcome:
         """Return the outcome of a resource that creates nothing now; a failure of the same call stays in the status."""
@@ -301,12 +305,11 @@ class Converger:
         done = Done(write, WriteOutcome.CONFIRMED, before=shown)
         try:
             entry, answer = await self._write(facts, write)
-        except EndpointAbsentError as error:
-            if write.request.method != "DELETE":
-                return await self._failed_write(facts, done, before, error)
-            entry, answer = write.touches[0], None  # a GET will show what is there
         except AtlasError as error:
-            return await self._failed_write(facts, done, before, error)
+            if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
+                outcome = await self._failed_write(facts, done, before, error)
+                return failures.paced(outcome, facts.now, facts.interval)
+            entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
         if before is not None:
             self.changes.after(facts, write, before, answer)

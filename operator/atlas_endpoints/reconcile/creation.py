@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.reconcile.kind import backoff
+from atlas_endpoints.reconcile.kind import spaced
 from atlas_endpoints.reconcile.status import Creation
 
 CALL = 15.0
@@ -77,7 +77,7 @@ class Turns:
         self._running.pop((scope.place, name), None)
         known, moment = self._failed.get((scope, name)), self._monotonic()
         since = since if known is None else min(since, known.since)
-        wait = backoff(since, now, interval)
+        wait = spaced(since, now, interval)
         too_old = moment - interval.total_seconds()
         self._failed = {name: each for name, each in self._failed.items() if each.until > too_old}
         self._failed[scope, name] = _Failed(since, moment + wait)

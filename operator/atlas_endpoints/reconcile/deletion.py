@@ -206,6 +206,7 @@ class Finisher:
         outcome = Outcome(requeue=state.requeue, generation=generation, state=state, own=decision.own)
         if state.reason is Reason.DELETION_BLOCKED:
             outcome = blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
+            outcome = replace(outcome, own=decision.own)
         if (seen := decision.seen) is None:
             return outcome
         own = {**self._kind.render(facts, seen), **decision.own}
@@ -278,6 +279,8 @@ class Finisher:
             is_blocked = outcome.state is not None and outcome.state.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
             self._refused[resource.key] = _Refused(access, facts.now, facts.now + wait)
+        is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
+        outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.interval)
         return replace(outcome, resolved=facts.resolved)
 
     def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:

@@ -54,6 +54,14 @@ def backoff(since: datetime, now: datetime, interval: timedelta) -> float:
     return min(max((now - since).total_seconds(), POLL_FIRST), interval.total_seconds())
 
 
+def spaced(since: datetime, now: datetime, interval: timedelta) -> float:
+    """Return the seconds until a call is repeated that costs writes of the status, too: at least a minute, then three times as long.
+
+    ``since``: when it was made first. Eight such calls are made in the first hour of an interval of ten minutes, and six in a later one.
+    """
+    return min(max(3 * (now - since).total_seconds(), 60.0), interval.total_seconds())
+
+
 Fields: TypeAlias = Mapping[str, str]
 """Values by field. An absent field is not managed (in a spec) or not known (in a confirmation)."""
 

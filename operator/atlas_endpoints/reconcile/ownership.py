@@ -207,8 +207,8 @@ def _may_see(kind: Kind[Any], status: Mapping[str, Any], now: datetime) -> bool:
     if not status or status.get("observedGeneration", Status.NEVER_OBSERVED) == Status.NEVER_OBSERVED:
         return True
     failure = status.get("lastError") or {}
-    if not failure and not kind.shown_in(status) and kind.recorded_in(status):
-        return True  # the endpoint has just been recorded
+    if not failure and condition_in(status, "Reconciling") and kind.recorded_in(status):
+        return True  # the endpoint, or its service, has just been recorded
     return bool(failure.get("retryable")) and now - datetime.fromisoformat(failure["since"]) < PATIENCE
 
 

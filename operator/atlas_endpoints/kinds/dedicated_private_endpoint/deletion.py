@@ -6,12 +6,11 @@ First the endpoint that the spec names goes, whoever registered it; when a GET h
 from dataclasses import replace
 from datetime import datetime
 
-from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service, ServiceState, entry_name
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as EndpointState
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import GOING, deletion_of, endpoint_since
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ServiceStatus
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     Facts,
     origin_of,
@@ -22,7 +21,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import deletion_of as service_deletion_of
 from atlas_endpoints.reconcile.creation import ARRIVES, may_arrive_for
-from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, WriteOutcome, backoff
+from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, WriteOutcome, backoff, spaced
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.waiting import deleting, words
 
@@ -69,23 +68,24 @@ def _delete_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisi
         since = endpoint_since(facts, endpoint_id, endpoint.status)
         return Decision(deleting(facts, what, since), own={"endpoint": EndpointStatus.of(endpoint_id, endpoint, since)})
     state = deleting(facts, f"{what} (now {endpoint.status})", _deleted_at(facts))
-    shown = facts.resource.status.endpoint
-    if (
-        shown is not None
-        and shown.status == EndpointState.DELETING
-        and (wait := _until_again(facts, shown.status_since))
-    ):
+    if (wait := _until_again(facts, facts.resource.status.endpoint)) > 0:
         return Decision(replace(state, requeue=RequeueAfter(wait)))
+    if (refused := _refused(facts, state)) is not None:
+        return Decision(refused)
     asked = EndpointStatus.of(endpoint_id, replace(endpoint, status=str(EndpointState.DELETING)), facts.now)
     write = deletion_of(facts, service.id, endpoint_id, None)
     return Decision(replace(state, requeue=POLL), write, own={"endpoint": asked})
 
 
-def _until_again(facts: Facts, asked_at: datetime | None) -> float:
-    """Return the seconds until Atlas is asked again for a deletion that it does not show, or shows late: less and less often."""
+def _until_again(facts: Facts, shown: EndpointStatus | ServiceStatus | None) -> float:
+    """Return the seconds until Atlas is asked again for a deletion that it does not show, or shows late: less and less often.
+
+    The status shows DELETING since Atlas was asked.
+    """
+    asked_at = shown.status_since if shown is not None and shown.status == EndpointState.DELETING else None
     if asked_at is None or facts.forced:
         return 0.0
-    left = backoff(_deleted_at(facts), asked_at, facts.interval) - (facts.now - asked_at).total_seconds()
+    left = spaced(_deleted_at(facts), asked_at, facts.interval) - (facts.now - asked_at).total_seconds()
     return max(0.0, min(left, backoff(asked_at, facts.now, facts.interval)))
 
 
@@ -111,28 +111,25 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
             )
             state = State(Reason.DELETING, message, state.requeue)
         return Decision(state, own=own)  # it rests on the LIST alone
-    if (refusal := _refusal(facts)) is not None:
-        said = f"Message from Atlas: {words(refusal.detail or refusal.message)}"
-        message = f"Atlas refuses to delete the endpoint service; the operator tries again. {said}"
-        if state.reason is Reason.DELETION_BLOCKED:
-            message = f"{state.message} {said}"
-        wait = backoff(_deleted_at(facts), facts.now, facts.interval)
-        return Decision(replace(state, message=message, requeue=RequeueAfter(wait)), own=own, looks=looks)
-    if (
-        known is not None
-        and known.status == ServiceState.DELETING
-        and (wait := _until_again(facts, known.status_since))
-    ):
+    if (refused := _refused(facts, state)) is not None:
+        return Decision(refused, own=own, looks=looks)
+    if (wait := _until_again(facts, known)) > 0:
         return Decision(replace(state, requeue=RequeueAfter(wait)), looks=looks)
     asked = own["service"].model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
     write = service_deletion_of(facts, service, None)
     return Decision(replace(state, requeue=POLL), write, own={"service": asked}, looks=looks)
 
 
-def _refusal(facts: Facts) -> AtlasError | None:
-    """Return the refusal of a deletion that was just tried, or None."""
+def _refused(facts: Facts, state: State) -> State | None:
+    """Return the state if Atlas has just refused a deletion; else None."""
     done = facts.done
-    return done.error if done is not None and done.outcome is WriteOutcome.REFUSED else None
+    if done is None or done.outcome is not WriteOutcome.REFUSED or done.error is None:
+        return None
+    said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
+    message = f"Atlas refuses the deletion; the operator tries again. {said}"
+    if state.reason is Reason.DELETION_BLOCKED:
+        message = f"{state.message} {said}"
+    return replace(state, message=message, requeue=RequeueAfter(backoff(_deleted_at(facts), facts.now, facts.interval)))
 
 
 def _deleted_at(facts: Facts) -> datetime:

@@ -227,7 +227,8 @@ def until_next_look(facts: Facts) -> float:
     """Return the seconds until the endpoint is read again: each resource has its own moment of the interval."""
     interval = facts.interval.total_seconds()
     phase = zlib.crc32(facts.resource.metadata.uid.encode()) / 2**32
-    return interval - (facts.now.timestamp() - phase * interval) % interval
+    left = interval - (facts.now.timestamp() - phase * interval) % interval
+    return left if left >= 1 else left + interval  # rounded, a moment may lie just ahead again
 
 
 def deletion_of(facts: Facts, service_id: str, endpoint_id: str, cause: Cause | None) -> Write:

@@ -40,7 +40,7 @@ NAME = "endpointService"
 VANISHED_WAIT = 60.0
 """Seconds between a service and the next one, if it vanishes soon."""
 
-FAILED_FIRST, FAILED_LAST = 60.0, 3600.0
+FAILED_FIRST, FAILED_LAST = 600.0, 3600.0
 """Seconds until a failed service is deleted to create another one."""
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from support.simulated_atlas import name_of
+from support.virtual_time import on_virtual_time
 from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions
 from unit.reconcile.cases import filled
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from atlas_endpoints.atlas.requests import Request
 
-FIRST_HOUR, LATER, STATUS_WRITES = 90, 72, 12
-"""Calls in the first hour of a state and in a later one, and status writes in any."""
+FIRST_HOUR, LATER = (90, 16), (72, 12)
+"""Calls and status writes in the first hour of a state, and in a later one."""
 
 LASTING: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("rates.yaml").read_text("utf-8"))
 STATES: Mapping[str, Sequence[Any]] = filled(LASTING["states"], CONSTANTS)
@@ -66,28 +67,31 @@ class Counted(Actions):
 
     async def rates(self, resources: int, _: str) -> None:
         """Check the rates in three hours; ``resources`` share the calls and writes of one."""
-        for calls in (FIRST_HOUR, LATER, LATER):
+        for calls, writes in (FIRST_HOUR, LATER, LATER):
             self.clear(None, "")
             self.status_writes = 0
             await self.run("1h", "")
             found = {name: self.atlas.calls.count(name) for name in sorted(set(self.atlas.calls))}
             told = found, self.status_writes, json.dumps(self.bodies.get("db", {}).get("status"))
             assert len(self.atlas.calls) <= calls * resources, told
-            assert self.status_writes <= STATUS_WRITES * resources, told
+            assert self.status_writes <= writes * resources, told
 
 
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+@on_virtual_time
 async def test_rate_in_a_lasting_state(state: Sequence[Any]) -> None:
     await Counted().do([*state, {"rates": 1}])
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("call", CALLS)
+@on_virtual_time
 async def test_rate_whatever_atlas_answers(call: str, answer: str) -> None:
     before, after = CALLS[call]
     await Counted().do([*before, {"answer": [call, answer]}, *after, {"rates": 1}])
 
 
+@on_virtual_time
 async def test_twenty_that_wait_for_one_service_cost_as_much_as_five() -> None:
     spec = {"providerName": "AWS", "region": "eu-west-1"}
     made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": f"vpce-{n:017x}"}} for n in range(20)]
