@@ -50,14 +50,16 @@ class Converger:
             AtlasError: the observation failed, or the entry is proved absent.
         """
         resource = facts.resource
-        armed_for = self._armed_for(facts)
+        armed_for, intent = self._armed_for(facts), facts.previous.creation
         facts, decision = await observe(
             self._ports.atlas,
-            replace(facts, unsent=armed_for is not None),
+            replace(facts, unsent=self.intents.unused(resource.key, intent) is not None),
             self._gatherer.decide,
             max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
         )
+        if not _creates(facts, decision) and (name := self.intents.withdraw(resource.key, intent)):
+            decision = replace(decision, own={**self._kind.not_created(facts, name), **decision.own})
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and (error := _absence(facts, decision)) is not None:
             self._ports.limiter.release(resource.key)
             return self.failed(facts, error, own=decision.own)
@@ -133,7 +135,7 @@ class Converger:
         """Take one step towards exactly one creation."""
         resource = facts.resource
         if not armed:
-            creation_ = facts.previous.creation
+            creation_ = None if facts.unsent else facts.previous.creation
             if creation_ is not None and (left := creation.may_arrive_for(creation_, facts.now)) > 0:
                 wait = min(left, backoff(creation_.requested_at, facts.now, facts.interval))
                 return self._without_creation(facts, write, creates.searched, wait)
@@ -198,8 +200,11 @@ class Converger:
         return self._as_before(facts, write, Decision(State(reason, message, RequeueAfter(wait))))
 
     def _as_before(self, facts: Facts[Any], write: Write, decision: Decision) -> Outcome:
-        """Return the outcome of a step towards a write; if that has failed before, the status keeps showing the failure."""
-        outcome = summarize.of_decision(self._kind, facts, decision)
+        """Return the outcome of a step towards a write, which keeps a force-sync request open.
+
+        If the write has failed before, the status keeps showing the failure.
+        """
+        outcome = replace(summarize.of_decision(self._kind, facts, decision), handled=None)
         last, ready = facts.previous.last_error, find(facts.previous, "Ready")
         is_retry = last is not None and last.operation == write.request.operation and facts.attempt.is_observed
         # Another version of the operator may have written a reason that this one does not know.
@@ -376,6 +381,11 @@ class Converger:
 
     def _settle(self, facts: Facts[Any]) -> None:
         self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
+
+
+def _creates(facts: Facts[Any], decision: Decision) -> bool:
+    """Return whether a decision creates something, and may do so."""
+    return facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
 
 
 def _only_looks_for(facts: Facts[Any], write: Write) -> float:

@@ -95,16 +95,25 @@ class Intents:
         """Remember an intent that is about to be written; ``name`` is that of ``Creates``."""
         self._armed[key] = creation, name
 
-    def name(self, key: Key) -> str | None:
-        """Return the name of what the armed intent creates, or None."""
-        return self._armed[key][1] if key in self._armed else None
+    def unused(self, key: Key, written: Creation | None) -> str | None:
+        """Return the name of what an intent of this process creates, if Atlas was certainly not called for it, or None."""
+        if key not in self._armed or written is None:
+            return None
+        mine, name = self._armed[key]
+        return name if (mine.requested_at, mine.attempt) == (written.requested_at, written.attempt) else None
+
+    def withdraw(self, key: Key, written: Creation | None) -> str | None:
+        """Forget an unused intent; return the name of what it creates, or None without one."""
+        name = self.unused(key, written)
+        if name is not None:
+            del self._armed[key]
+        return name
 
     def armed_for(self, key: Key, written: Creation) -> float | None:
         """Return how many seconds ago this process announced the intent that is written; None if it did not, used it, or it is old."""
-        mine = self._armed[key][0] if key in self._armed else None
-        if mine is None or (mine.requested_at, mine.attempt) != (written.requested_at, written.attempt):
+        if self.unused(key, written) is None:
             return None
-        age = self._now() - mine.requested_at
+        age = self._now() - written.requested_at
         return max(0.0, age.total_seconds()) if age < RECENT else None
 
     def take(self, key: Key) -> Creation | None:

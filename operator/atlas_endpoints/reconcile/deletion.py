@@ -3,7 +3,7 @@
 Every message says how to remove the resource, and no entry is left behind without an Event.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -79,11 +79,11 @@ class Finisher:
         self._force_sync = force_sync
         self._refused: dict[Key, _Refused] = {}
 
-    async def finish(self, body: Body, attempt: Attempt, *, unsent: str | None = None) -> Outcome:
+    async def finish(self, body: Body, attempt: Attempt, withdraw: Callable[[], str | None]) -> Outcome:
         """Reconcile a resource that is being deleted.
 
         Args:
-            unsent: the name of what this process has announced in the status, and not created; it never will.
+            withdraw: returns the name of what this process has announced in the status, and not created; it never will.
 
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
@@ -106,13 +106,15 @@ class Finisher:
             case str(message):
                 return blocked(message, attempt, operation="delete", requeue=NoRequeue())
             case None:
-                return keep_open(await self._delete(resource, attempt, wait, unsent), wait)
+                return keep_open(await self._delete(resource, attempt, wait, withdraw), wait)
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
         self._refused.pop(key, None)
 
-    async def _delete(self, resource: Resource, attempt: Attempt, wait: float, unsent: str | None) -> Outcome:
+    async def _delete(
+        self, resource: Resource, attempt: Attempt, wait: float, withdraw: Callable[[], str | None]
+    ) -> Outcome:
         """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
 
         Raises:
@@ -143,7 +145,7 @@ class Finisher:
             return status_unchanged(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         self.forget(key)
         facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
-        if unsent is not None:  # what appears under this name is somebody else's
+        if (unsent := withdraw()) is not None:  # what appears under this name is somebody else's
             state = State(Reason.DELETING, "The operator creates nothing more for this resource.", SOON)
             own = self._kind.not_created(facts, unsent)
             return Outcome(requeue=state.requeue, generation=generation, state=state, own=own)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
@@ -83,12 +84,11 @@ class Reconciler:
     async def _reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         now, key, generation = self._ports.clock.now(), key_of(body), generation_of(body)
         if is_deleting(body):
-            unsent = self._converger.intents.name(key)
+            attempt = self._attempt(generation, body.get("status"), now)
+            withdraw = partial(self._converger.intents.withdraw, key, attempt.previous.creation)
             self._drop(key)
             try:
-                return await self._finisher.finish(
-                    body, self._attempt(generation, body.get("status"), now), unsent=unsent
-                )
+                return await self._finisher.finish(body, attempt, withdraw)
             except ClusterUnavailableError as error:
                 return _unreachable(error, key, generation)
         try:
@@ -142,6 +142,7 @@ class Reconciler:
         self._protection.forget(key)
         self._unprotected.discard(key)
         self._converger.changes.forget(key)
+        self._converger.intents.take(key)
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""
@@ -374,7 +375,6 @@ class Reconciler:
         self._ports.limiter.release(key)
         self._in_sync.pop(key, None)
         self._ports.outputs.forget(key)
-        self._converger.intents.take(key)
         self._failing_since.pop(key, None)
 
 

@@ -249,9 +249,20 @@ class Actions:
 
         def written() -> None:
             statuses = [each["status"] for each in self.cluster.objects.values()]
-            if any(each.get("registrations") or each.get("serviceCreation") for each in statuses):
+            if any(each.get("serviceCreation") for each in statuses):
                 self.cluster.written = lambda: None
                 self.service(document, "")
+
+        self.cluster.written = written
+
+    def edit_once_intended(self, fields: Mapping[str, Any], name: str) -> None:
+        """Edit a resource once its status says that something is about to be created."""
+        key = self.cluster.key(name or "db")
+
+        def written() -> None:
+            if self.cluster.objects[key]["status"].get("serviceCreation"):
+                self.cluster.written = lambda: None
+                self.edit(fields, name)
 
         self.cluster.written = written
 
@@ -276,16 +287,6 @@ class Actions:
                 raise AtlasUnavailableError("The process died.", operation=request.operation, unknown_outcome=True)
 
         self.atlas.after = dies
-
-    def edit_when_intended(self, fields: Mapping[str, Any], name: str) -> None:
-        """Edit a resource as soon as its status records that an endpoint is about to be registered."""
-
-        def edits(body: Body) -> None:
-            if any("confirmed" not in each for each in body["status"].get("registrations", ())):
-                self.cluster.changed = lambda _: None
-                asyncio.get_running_loop().call_soon(self.edit, fields, name)
-
-        self.cluster.changed = edits
 
     def clear(self, _: object, __: str) -> None:
         """Forget the calls and Events so far."""
