@@ -285,7 +285,7 @@ class Converger:
             return await self._send_now(facts, decision, write)
         turn = (facts.scope.place, write.reads)
         if turn in self._reading:
-            return status_unchanged(facts.generation, RequeueAfter(BUSY_REQUEUE))
+            return status_unchanged(facts.generation, Backoff())  # the wait after a failure goes on
         self._reading.add(turn)
         try:
             facts = replace(facts, view=await read_entry(self._ports.atlas, facts, write.reads))
