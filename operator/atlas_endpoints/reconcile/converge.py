@@ -25,8 +25,8 @@ from atlas_endpoints.reconcile.status import Cause, Creation, find
 
 logger = logging.getLogger(__name__)
 
-BUSY_REQUEUE = 1.0
-"""Seconds until a write is tried that waits for another one to the same entry."""
+UNRECORDED_REQUEUE = 1.0
+"""Seconds until a write is tried that waits for the status."""
 
 
 class Converger:
@@ -275,6 +275,8 @@ class Converger:
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             # The resource was deleted, or its labels changed, during the observation.
             return status_unchanged(facts.generation, NoRequeue())
+        if write.request.method == "POST" and not self._is_recorded(resource):
+            return status_unchanged(facts.generation, RequeueAfter(UNRECORDED_REQUEUE))
         if write.deletes is not None:
             project_id = facts.scope.project_id
             if (wait := self._protection.wait(resource, write.deletes, project_id)) > 0:
@@ -297,6 +299,11 @@ class Converger:
             return await self._send_now(facts, decision, decision.write)
         finally:
             self._reading.discard(turn)
+
+    def _is_recorded(self, resource: Resource) -> bool:
+        """Return whether the status that has reached the API server names what the resource names."""
+        body = self._ports.resources.get(resource.key)
+        return body is not None and self._kind.entry_of(body) == resource.entry
 
     async def _send_now(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
         """Make a write, and return what its answer means.

@@ -184,6 +184,14 @@ class Actions:
         self.cluster.objects[self.cluster.key(name or "db")]["status"] = {"observedGeneration": -1}
         self.cluster.annotate(name or "db")
 
+    def api_server(self, state: str, _: str) -> None:
+        """Let the API server be ``up``, or ``down``: its watch goes on."""
+        self.cluster.down = state == "down"
+
+    def lost_events(self, share: float, _: str) -> None:
+        """Let this share of the events of the API server be lost from now on."""
+        self.cluster.lost_events = share
+
     def targets_are(self, values: Mapping[str, str | None], _: str) -> None:
         self.targets.put(values)
 
