@@ -77,25 +77,38 @@ class Cluster:
         known = self.objects.get(key)
         wanted = {name: value for name, value in spec.items() if value is not None}
         if known is None:
-            self._uids += 1
-            self.objects[key] = {
-                **self._named,
-                "metadata": {
-                    "namespace": key.namespace,
-                    "name": key.name,
-                    "uid": f"uid-{self._uids}",
-                    "generation": 1,
-                    "creationTimestamp": self._now(),
-                    "annotations": dict(annotations or {}),
-                },
-                "spec": wanted,
-                "status": {"observedGeneration": -1},
-            }
-            self._changed("ADDED", key)
+            self._add(key, wanted, annotations=dict(annotations or {}))
         elif known["spec"] != wanted:
             known["spec"] = wanted
             known["metadata"]["generation"] += 1
             self._changed("MODIFIED", key)
+
+    def restore(self, name: str) -> None:
+        """Put a copy without a status in the place of a resource, as from a backup: a new one, with its finalizers."""
+        key = self.key(name)
+        former = self.objects.pop(key)
+        self.deleted.append(former)
+        self._tell("DELETED", former)
+        copy = deepcopy(former)
+        kept = {each: copy["metadata"][each] for each in ("annotations", "finalizers") if each in copy["metadata"]}
+        self._add(key, copy["spec"], **kept)
+
+    def _add(self, key: Key, spec: Mapping[str, Any], **metadata: Any) -> None:
+        self._uids += 1
+        self.objects[key] = {
+            **self._named,
+            "metadata": {
+                "namespace": key.namespace,
+                "name": key.name,
+                "uid": f"uid-{self._uids}",
+                "generation": 1,
+                "creationTimestamp": self._now(),
+                **metadata,
+            },
+            "spec": spec,
+            "status": {"observedGeneration": -1},
+        }
+        self._changed("ADDED", key)
 
     def edit(self, name: str, **fields: Any) -> None:
         """Change fields of a spec; ``None`` removes one."""
@@ -181,6 +194,9 @@ class Cluster:
             self.deleted.append(body)
             self.gone(body)
             type_ = "DELETED"
+        self._tell(type_, body)
+
+    def _tell(self, type_: str, body: Body) -> None:
         if self.watcher is not None and self._random.random() >= self.lost_events:
             # Each comes in its time, and none overtakes another of its object.
             self.watcher(type_, deepcopy(body))

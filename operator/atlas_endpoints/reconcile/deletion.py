@@ -20,14 +20,14 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, listed, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
-from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, Kind, State, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL_FIRST, POLL_LAST, SOON, Decision, Done, Kind, State, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
-from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing
+from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing, trigger_of
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import LastError
 
@@ -175,6 +175,8 @@ class Finisher:
             # Another resource that needs it may have come during the observation.
             if (found := await self._kept(resource, deletes, facts.scope.project_id)) is not None:
                 return found if deletes == resource.thing else status_unchanged(facts.generation, RequeueAfter(0.0))
+            if not await self._is_current(resource):
+                return self._outdated_in(facts, decision)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         try:
@@ -235,6 +237,21 @@ class Finisher:
         message = "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
         state = State(Reason.DELETING, message, RequeueAfter(min(wait, POLL_FIRST)))
         return self._waiting(facts, replace(decision, state=state))
+
+    def _outdated_in(self, facts: Facts[Any], decision: Decision) -> Outcome:
+        """Return that nothing is deleted for a resource that has changed; the write of the status shows how."""
+        message = "The resource has changed. The operator reads it again before it deletes anything."
+        state = State(Reason.DELETING, message, RequeueAfter(POLL_LAST))
+        return self._waiting(facts, replace(decision, state=state))
+
+    async def _is_current(self, resource: Resource) -> bool:
+        """Return whether the API server still has the resource as it was reconciled, with its deletion and policy: an event may be lost.
+
+        Raises:
+            ClusterUnavailableError: the resource could not be read.
+        """
+        body = await self._ports.read(resource.key)
+        return body is not None and trigger_of(body) == resource.metadata.trigger
 
     async def _kept(self, resource: Resource, thing: Thing, project_id: str | None) -> Outcome | None:
         """Return the outcome if another resource protects a thing from deletion; else None.

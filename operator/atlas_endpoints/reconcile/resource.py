@@ -13,7 +13,18 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.controller.cache import Body, Key, Trigger, annotations_of, finalizers_of, spec_of, status_of
+from atlas_endpoints.controller.cache import (
+    Body,
+    Key,
+    Trigger,
+    annotations_of,
+    finalizers_of,
+    generation_of,
+    is_deleting,
+    spec_of,
+    status_of,
+    uid_of,
+)
 from atlas_endpoints.reconcile.spec import (
     CommonSpec,
     DeletionPolicy,
@@ -156,6 +167,12 @@ WATCHED = (*POLICY_ANNOTATIONS, *REQUEST_ANNOTATIONS, *DELETION_ANNOTATIONS, FOR
 def watched_annotations(body: Mapping[str, Any]) -> dict[str, str]:
     """Return the annotations of an object whose change makes a reconcile due, and our finalizer among them."""
     return _watched(annotations_of(body), finalizers_of(body))
+
+
+def trigger_of(body: Mapping[str, Any]) -> Trigger:
+    """Return what makes a reconcile of an object due, even if its annotations are invalid."""
+    watched = tuple(sorted(watched_annotations(body).items()))
+    return Trigger(uid_of(body), generation_of(body), is_deleting(body), watched)
 
 
 def asks_for_something(body: Mapping[str, Any]) -> bool:

@@ -179,6 +179,10 @@ class Actions:
     def delete(self, _: object, name: str) -> None:
         self.cluster.delete(name or "db")
 
+    def restore(self, _: object, name: str) -> None:
+        """Put a copy without a status in the place of a resource, as from a backup."""
+        self.cluster.restore(name or "db")
+
     def forget_status(self, _: object, name: str) -> None:
         """Lose a status, as a restore of a backup does."""
         self.cluster.objects[self.cluster.key(name or "db")]["status"] = {"observedGeneration": -1}
