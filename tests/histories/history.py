@@ -8,18 +8,24 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from copy import deepcopy
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from typing_extensions import override
+
+from atlas_endpoints.controller.cache import uid_of
 from atlas_endpoints.settings import OperatorSettings
 from histories.atlas import UnreliableAtlas
 from histories.cluster import Cluster
 from histories.course import Side
 from support.cores import core_of
+from support.ports import NoObserver
 from support.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
     from atlas_endpoints.controller.cache import Body
+    from atlas_endpoints.reconcile.events import Event
     from atlas_endpoints.reconcile.kind import Kind
     from histories.course import Course
 
@@ -36,6 +42,17 @@ KNOWN = 150.0
 SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
 
 
+class _Observer(NoObserver):
+    """Keeps Events, by the uid of the resource."""
+
+    def __init__(self, events: dict[str, list[Event]]) -> None:
+        self._events = events
+
+    @override
+    def recorded(self, body: Body, event: Event) -> None:
+        self._events.setdefault(uid_of(body), []).append(event)
+
+
 class History(ABC, Generic[A]):
     """One history.
 
@@ -47,6 +64,7 @@ class History(ABC, Generic[A]):
         atlas: what they are about; set by the kind's own history.
         course: what happens; likewise.
         told: what has happened.
+        events: the Events of the operator, by the uid of the resource.
     """
 
     kind: ClassVar[Kind[Any]]
@@ -63,6 +81,7 @@ class History(ABC, Generic[A]):
         self.annotate, self.delete = self.cluster.annotate, self.cluster.delete
         self._tasks: list[asyncio.Task[Any]] = []
         self.told: list[str] = []
+        self.events: dict[str, list[Event]] = {}
 
     async def run(self) -> str | None:
         """Play it; give what is wrong at its end, or ``None``."""
@@ -137,9 +156,14 @@ class History(ABC, Generic[A]):
         for key in list(self.cluster.objects):
             self.cluster.edit(self.cluster.name_of(key), suspend=None)
 
+    def learned(self, body: Body) -> None:
+        """The operator was told of a resource by a watch, or knows it from its start; one that is gone as it was last."""
+
     # The operator's process.
 
     def _boot(self) -> None:
+        if self._tasks:
+            return
         core = core_of(
             self.cluster,
             settings=SETTINGS,
@@ -147,7 +171,10 @@ class History(ABC, Generic[A]):
             client=self.atlas,
             clock=self.clock,
             random=self.random,
+            observer=_Observer(self.events),
         )
+        for body in self.cluster.objects.values():
+            self.learned(deepcopy(body))  # nothing is done before they are listed
         events: asyncio.Queue[tuple[str, Body]] = asyncio.Queue()
         self.cluster.watcher = lambda type_, body: events.put_nowait((type_, body))
 
@@ -156,6 +183,7 @@ class History(ABC, Generic[A]):
                 type_, body = await events.get()
                 await asyncio.sleep(self.random.uniform(0.0, 0.2))
                 (core.deleted if type_ == "DELETED" else core.seen)(body)
+                self.learned(body)
 
         for each in (core.kinds[self.kind.names.kind].relister.keep(), core.work(), watch()):
             task = asyncio.create_task(each)

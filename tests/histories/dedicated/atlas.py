@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from typing_extensions import override
 
+from atlas_endpoints.atlas.errors import AtlasUnavailableError
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
 from atlas_endpoints.simulator.service import DELETING, PrivateEndpoint, Service, ServiceDocument
 from histories.atlas import UnreliableAtlas
 from support.simulated_atlas import PROJECT, SimulatedAtlas
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
+    from atlas_endpoints.atlas.answers import Answer
+    from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.atlas.requests import Request
 
 
@@ -35,9 +40,9 @@ class Atlas(UnreliableAtlas):
     Attributes:
         made: the services that calls have created.
         registered: the endpoints that are there because of a call, by service and ID in lower case.
-        attempts: how often calls have registered an endpoint since somebody last acted.
         appeared: when each endpoint that is there was first seen.
-        in_use: when each service was last seen with an endpoint.
+        opened: when each remote region of a service was first seen, in its order.
+        unanswered: when a POST of a service last had an unknown outcome.
     """
 
     def __init__(self, random: Random, clock: Callable[[], float]) -> None:
@@ -48,9 +53,9 @@ class Atlas(UnreliableAtlas):
         self._project = self.world.projects[PROJECT]
         self.made: set[str] = set()
         self.registered: set[Target] = set()
-        self.attempts: dict[Target, int] = {}
         self.appeared: dict[Target, float] = {}
-        self.in_use: dict[str, float] = {}
+        self.opened: dict[tuple[str, str], float] = {}
+        self.unanswered = float("-inf")
 
     @property
     def services(self) -> list[Service]:
@@ -94,6 +99,15 @@ class Atlas(UnreliableAtlas):
     # What the operator does.
 
     @override
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
+        try:
+            return await super().request(credentials, request)
+        except (AtlasUnavailableError, asyncio.CancelledError):
+            if request.operation == calls.CREATE:
+                self.unanswered = self._clock()
+            raise
+
+    @override
     def perform(self, request: Request) -> tuple[int, bytes]:
         self.look()
         before = {each.id for each in self.services}
@@ -103,17 +117,17 @@ class Atlas(UnreliableAtlas):
             self.made |= {each.id for each in self.services} - before
             if target.endpoint_id:
                 self.registered.add(target)
-                self.attempts[target] = self.attempts.get(target, 0) + 1
         self.look()
         return answer.status, answer.body
 
     def look(self) -> None:
         """Take note of what is there."""
         self.world.settle()
-        there = dict(self.endpoints())
+        there, now = dict(self.endpoints()), self._clock()
         self.registered &= there.keys()
-        self.appeared = {each: self.appeared.get(each, self._clock()) for each in there}
-        self.in_use.update((each.service_id, self._clock()) for each in there)
+        self.appeared = {each: self.appeared.get(each, now) for each in there}
+        regions = [(service.id, region) for service in self.services for region in service.remote_regions or ()]
+        self.opened = {each: self.opened.get(each, now) for each in regions}
 
 
 def target_of(service_id: str, endpoint_id: str) -> Target:

@@ -1,24 +1,25 @@
 """What people and Atlas do in a history of private endpoints of dedicated clusters.
 
-People create, connect to another endpoint, change addresses and regions, suspend and delete. In the Atlas UI others register,
-remove and reject endpoints, and create and delete services; services vanish with their last endpoint, or not.
+People create, name an endpoint later, rename, rotate, change regions, suspend, restore and delete, also while no operator
+runs. In the Atlas UI others register, remove and reject endpoints, and create, widen and delete services; services vanish with
+their last endpoint, or not.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from typing_extensions import override
 
 from atlas_endpoints.simulator.service import AVAILABLE, FAILED, REJECTED
-from histories.course import Course
+from histories.course import Course, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from random import Random
 
     from atlas_endpoints.simulator.service import PrivateEndpoint, Service
-    from histories.course import Setup
     from histories.dedicated.atlas import Atlas
 
 NAMES = ("one", "two", "three", "web/four")
@@ -41,6 +42,25 @@ REGIONS: Mapping[str, Sequence[str]] = {"AWS": ("eu-west-1", "EU_WEST_1"), "AZUR
 """The names of the one region of each cloud."""
 ADDRESSES = ("10.0.0.4", "10.0.0.5")
 REMOTE_REGIONS = ("US_EAST_1", "us-west-2")
+FOREIGN_REGION = "AP_SOUTH_1"
+"""A remote region that none of them names."""
+
+
+class DedicatedSetup(Setup, Protocol):
+    """A setup in which resources are restored, and the operator does not always run."""
+
+    def spec(self, name: str) -> Mapping[str, Any]:
+        """Give the spec of a resource."""
+        ...
+
+    def restore(self, name: str) -> None:
+        """Put a copy without a status in the place of a resource, as from a backup."""
+
+    def stop(self, seconds: float) -> None:
+        """Have no operator run for a while."""
+
+    def takes_no_writes(self, seconds: float) -> None:
+        """Have Atlas refuse all writes for a while, as during an upgrade."""
 
 
 class DedicatedCourse(Course):
@@ -53,64 +73,104 @@ class DedicatedCourse(Course):
         project: of all resources.
     """
 
-    def __init__(self, random: Random, setup: Setup, *, atlas: Atlas, project: str) -> None:
+    def __init__(self, random: Random, setup: DedicatedSetup, *, atlas: Atlas, project: str) -> None:
         super().__init__(random, setup)
+        self._stage = setup
         self._atlas = atlas
         self._project = project
-        self._cloud_of: dict[str, str] = {}
 
     @override
     def go_on(self) -> str:
         self._atlas.look()
-        self._atlas.attempts.clear()  # somebody acts
         return super().go_on()
 
     @override
     def people(self) -> list[Callable[[], None]]:
         if not self._names:
             return [self._create]
-        people = [self._create, self._create, self._names_another, self._names_another, self._remote_regions]
-        return [*people, self._drift_policy, self._policy, self._delete, self._delete, self._suspend, self._force]
+        people = [self._create, self._create, self._names_one, self._renames, self._rotates, self._remote_regions]
+        people += [self._drift_policy, self._policy, self._delete, self._delete, self._suspend, self._force]
+        return [*people, self._force, self._restores, self._stops]
 
     @override
     def atlas(self) -> list[Callable[[], None]]:
         changes = [self._registers, self._registers_a_stranger, self._removes, self._removes_the_service]
+        changes += [self._registers_what_nobody_names, self._widens_the_service, self._widens_the_service]
+        changes += [self._takes_no_writes, self._creates_the_service]
         return [*changes, self._creates_the_service, self._rejects, self._service_fails, self._refuses, self._vanishes]
 
     # People.
 
     def _create(self) -> None:
-        free = [each for each in NAMES if each not in self._names]
-        if not free:
+        if (name := self._free_name()) is None:
             return
-        name, cloud = self._random.choice(free), self._random.choice(["AWS", "AWS", "AZURE"])
-        self._cloud_of[name] = cloud
+        cloud = self._random.choice(["AWS", "AWS", "AZURE"])
         spec = {
             "projectId": self._project,
             "providerName": cloud,
             "region": self._random.choice(REGIONS[cloud]),
             "deletionPolicy": self._random.choice([None, "Retain", "Delete", "Delete"]),
             "driftPolicy": self._random.choice([None, None, "Report"]),
+            "supportedRemoteRegions": self._some_regions() if cloud == "AWS" else None,
         }
-        self._setup.apply(name, {**spec, **self._endpoint(cloud)})
+        self._stage.apply(name, {**spec, **self._endpoint(cloud, [None, *ENDPOINTS[cloud]])})
 
-    def _names_another(self) -> None:
+    def _names_one(self) -> None:
+        """Name an endpoint in a resource that names none: what is named stays."""
         name = self._name()
-        self._setup.edit(name, **self._endpoint(self._cloud_of[name]))
+        spec = self._stage.spec(name)
+        if "cloudProviderEndpointId" not in spec:
+            cloud = spec["providerName"]
+            self._stage.edit(name, **self._endpoint(cloud, ENDPOINTS[cloud]))
 
-    def _endpoint(self, cloud: str) -> dict[str, Any]:
-        endpoint_id = self._random.choice([None, *ENDPOINTS[cloud]])
+    def _renames(self) -> None:
+        """Move a resource to another name, in either order."""
+        name, new = self._name(), self._free_name()
+        if new is not None:
+            spec = self._stage.spec(name)
+            moves = [partial(self._stage.apply, new, spec), partial(self._stage.delete, name)]
+            for move in self._random.choice([moves, moves[::-1]]):
+                move()
+
+    def _rotates(self) -> None:
+        """Have a second resource name another endpoint; the first one may go at once."""
+        name, new = self._name(), self._free_name()
+        if new is not None:
+            spec = self._stage.spec(name)
+            cloud, known = spec["providerName"], spec.get("cloudProviderEndpointId")
+            others = [each for each in ENDPOINTS[cloud] if each != known]
+            self._stage.apply(new, {**spec, **self._endpoint(cloud, others)})
+            if self._random.random() < 0.5:
+                self._stage.delete(name)
+
+    def _endpoint(self, cloud: str, endpoints: Sequence[str | None]) -> dict[str, Any]:
+        endpoint_id = self._random.choice(endpoints)
         address = None if endpoint_id is None or cloud == "AWS" else self._random.choice(ADDRESSES)
         return {"cloudProviderEndpointId": endpoint_id, "privateEndpointIpAddress": address}
 
+    def _free_name(self) -> str | None:
+        free = [each for each in NAMES if each not in self._names]
+        return self._random.choice(free) if free else None
+
+    def _restores(self) -> None:
+        for name in self._random.choice([[self._name()], self._names]):
+            self._stage.restore(name)
+
+    def _stops(self) -> None:
+        self._stage.stop(self._a_while())
+
     def _remote_regions(self) -> None:
-        name = self._name()
-        if self._cloud_of[name] == "AWS":
-            regions: Sequence[str] | None = self._random.choice([None, (), REMOTE_REGIONS[:1], REMOTE_REGIONS])
-            self._setup.edit(name, supportedRemoteRegions=None if regions is None else [*regions])
+        """Change the remote regions of a resource, or of all at once."""
+        for name in self._random.choice([[self._name()], self._names]):
+            if self._stage.spec(name)["providerName"] == "AWS":
+                self._stage.edit(name, supportedRemoteRegions=self._some_regions())
+
+    def _some_regions(self) -> list[str] | None:
+        regions = self._random.choice([(), REMOTE_REGIONS[:1], REMOTE_REGIONS[1:], REMOTE_REGIONS])
+        return [*regions] or None
 
     def _drift_policy(self) -> None:
-        self._setup.edit(self._name(), driftPolicy=self._random.choice([None, "Report"]))
+        self._stage.edit(self._name(), driftPolicy=self._random.choice([None, "Report"]))
 
     # In the Atlas UI.
 
@@ -133,6 +193,14 @@ class DedicatedCourse(Course):
         if (service := self._some_service()) is not None:
             self._register(service, FOREIGN[service.cloud_provider])
 
+    def _registers_what_nobody_names(self) -> None:
+        """Have a stranger register what a resource that is gone may have named."""
+        if (service := self._some_service()) is not None:
+            named = {self._stage.spec(each).get("cloudProviderEndpointId") for each in self._names}
+            free = [each for each in ENDPOINTS[service.cloud_provider] if each not in named]
+            if free:
+                self._register(service, self._random.choice(free))
+
     def _register(self, service: Service, endpoint_id: str) -> None:
         if service.takes_endpoints and service.find(endpoint_id) is None:
             address = {"privateEndpointIPAddress": ADDRESSES[0]} if service.cloud_provider == "AZURE" else {}
@@ -148,6 +216,12 @@ class DedicatedCourse(Course):
             status = REJECTED if service.cloud_provider == "AWS" else FAILED
             self._atlas.put(service, endpoints=[{"id": endpoint.id, "status": status}])
 
+    def _widens_the_service(self) -> None:
+        service = self._some_service()
+        if service is not None and service.cloud_provider == "AWS":
+            there = [each for each in service.remote_regions or () if each != FOREIGN_REGION]
+            self._atlas.put(service, supportedRemoteRegions=[*there, FOREIGN_REGION])
+
     def _creates_the_service(self) -> None:
         cloud = self._random.choice(list(REGIONS))
         if all(each.cloud_provider != cloud for each in self._atlas.services):
@@ -160,6 +234,9 @@ class DedicatedCourse(Course):
     def _service_fails(self) -> None:
         if (service := self._some_service()) is not None and not service.endpoints and service.takes_endpoints:
             self._atlas.put(service, status=FAILED)
+
+    def _takes_no_writes(self) -> None:
+        self._stage.takes_no_writes(self._a_while())
 
     def _refuses(self) -> None:
         """Have Atlas reject one endpoint from now on, or none."""

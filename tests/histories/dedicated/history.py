@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from atlas_endpoints.controller.cache import is_deleting, uid_of
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
-from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import ATTEMPTS
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
-from atlas_endpoints.simulator.service import DELETING, FAILED
-from histories.dedicated.atlas import Atlas, Target, is_there, target_in
+from atlas_endpoints.reconcile.events import ENDINGS
+from atlas_endpoints.reconcile.reasons import EventReason
+from atlas_endpoints.simulator.service import DELETING, FAILED, REJECTED
+from histories.dedicated.atlas import Atlas, Target, is_there, target_in, target_of
 from histories.dedicated.course import DedicatedCourse
-from histories.dedicated.judge import Ending, goes_with, named_by, reason_of, registrations_of, service_of, shows
+from histories.dedicated.judge import (
+    Ending,
+    Name,
+    corrects,
+    goes_with,
+    may_have_created,
+    name_of,
+    named_by,
+    origin_of,
+    place_of,
+    reason_of,
+    service_of,
+    shown_in,
+)
 from histories.dedicated.lately import Lately
 from histories.history import KNOWN, History
 from support.simulated_atlas import PROJECT
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from atlas_endpoints.atlas.requests import Request
     from atlas_endpoints.controller.cache import Body
-    from histories.course import Side
 
 TOLD = 2.0
-"""Seconds after which the operator knows what stands in a status, if nothing of it was lost."""
+"""Seconds after which a call follows from what the operator was told."""
 RELISTED = 660.0
-"""Seconds after which the operator knows of an edit whose event was lost."""
-BOOTS = 30.0
-"""Seconds after which an operator that was killed knows everything again."""
+"""Seconds after which the operator knows of what no event has told."""
+BETWEEN = 2.0
+"""Seconds between a GET and the write that rests on it, at most."""
 SEEN = 90.0
 """Seconds after which the operator has seen what people did in Atlas, however much its lists lag."""
-POSTS, POSTS_WITHIN = 10, 60.0
-"""How often a few resources ask for their services in so many seconds, unless the operator is killed."""
+DOUBTFUL = 100.0
+"""Seconds after a POST of unknown outcome in which a service that appears counts as its result."""
+WRITES, WITHIN = 10, 60.0
+"""How often a resource asks for the same in so many seconds at most, unless the operator is killed."""
 
 
 class DedicatedHistory(History[Atlas]):
@@ -46,141 +65,219 @@ class DedicatedHistory(History[Atlas]):
         self.atlas.sent = self._sent
         self.cluster.changed, self.cluster.gone = self._changed, self._goes
         now = self.clock.monotonic
-        self._naming, self._showing = Lately[Target](now), Lately[str](now)
-        self._handed_over: set[Target] = set()
+        self._names, self._wants = Lately[Name](now), Lately[bool](now)
+        self._shares = Lately[str](now)
+        self._shows_service, self._shows_endpoint = Lately[Target](now), Lately[Target](now)
+        self._told: set[str] = set()
         self._gone_at: dict[str, float] = {}
-        self._posts: list[float] = []
-        self._blind_until = 0.0
+        self._may_stay: dict[Name, bool] = {}
+        self._writes: dict[tuple[str, Target], list[float]] = {}
+        self._killed_at = float("-inf")
+
+    # What happens.
+
+    def spec(self, name: str) -> Mapping[str, Any]:
+        spec: Mapping[str, Any] = self.cluster.objects[self.cluster.key(name)]["spec"]
+        return spec
+
+    def restore(self, name: str) -> None:
+        self._note_gone(self.cluster.objects[self.cluster.key(name)])
+        self.cluster.restore(name)
+
+    def stop(self, seconds: float) -> None:
+        self._killed()
+        self._kill()
+        asyncio.get_running_loop().call_later(seconds, self._boot)
+
+    def takes_no_writes(self, seconds: float) -> None:
+        self.atlas.world.mode = "read-only"
+        asyncio.get_running_loop().call_later(seconds, setattr, self.atlas.world, "mode", "normal")
 
     @override
     def crash(self) -> None:
-        self._posts.clear()
-        self._blind(BOOTS)
+        self._killed()
         super().crash()
 
-    @override
-    def loses_answers(self, side: Side, seconds: float) -> None:
-        self._blind(seconds + KNOWN)
-        super().loses_answers(side, seconds)
+    def _killed(self) -> None:
+        self._writes.clear()
+        self._told.clear()
+        self._killed_at = self.clock.now().timestamp()
+
+    # What the operator was told.
 
     @override
-    def loses_events(self, seconds: float) -> None:
-        self._blind(seconds + KNOWN)
-        super().loses_events(seconds)
-
-    @override
-    def is_away(self, side: Side, seconds: float) -> None:
-        self._blind(seconds + KNOWN)
-        super().is_away(side, seconds)
-
-    def _blind(self, seconds: float) -> None:
-        """Note that the operator may not know for so long what stands in a status."""
-        self._blind_until = max(self._blind_until, self.clock.monotonic() + seconds)
-
-    @property
-    def _known(self) -> float:
-        """Seconds after which the operator knows what stands in a status."""
-        return KNOWN if self.clock.monotonic() < self._blind_until else TOLD
+    def learned(self, body: Body) -> None:
+        uid = uid_of(body)
+        lives = any(uid_of(each) == uid for each in self._living())
+        if uid in self._gone_at:
+            self._told.discard(uid)
+        else:
+            self._told.add(uid)
+        self._names.note(uid, name_of(body) if lives else None)
+        self._shares.note(uid, body["spec"]["providerName"] if lives else None)
+        service, endpoint = shown_in(body)
+        self._shows_service.note(uid, service if lives else None)
+        self._shows_endpoint.note(uid, endpoint if lives else None)
+        self._wants.note(uid, body["spec"].get("deletionPolicy") == "Delete")
 
     # What has to be true at any time.
 
     def _changed(self, body: Body) -> None:
-        uid = body["metadata"]["uid"]
+        name, service_id = body["metadata"]["name"], service_of(body)
         if reason_of(body) == "InternalError":
-            self._violated(f"{body['metadata']['name']} met a defect: {body['status']}")
-        self._naming.note(uid, named_by(body))
-        self._showing.note(uid, service_of(body))
+            self._violated(f"{name} met a defect: {body['status']}")
+        if origin_of(body) != "Created" or service_id is None or service_id in self.atlas.made:
+            return
+        now = self.clock.now().timestamp()
+        if now < max(self._killed_at, self.atlas.unanswered) + DOUBTFUL:
+            self.atlas.made.add(service_id)  # nobody can tell
+        else:
+            self._violated(f"{name} takes the service {service_id} for its own, and no call has created it")
 
     def _sent(self, request: Request) -> None:
-        target = target_in(request)
+        if (target := target_in(request)) is None:
+            return
+        self.atlas.look()
+        self._count(request.operation, target)
         match request.operation:
             case calls.CREATE:
-                self._creates_a_service()
-            case calls.CREATE_ENDPOINT if target is not None:
-                self._registers(target)
-            case calls.DELETE_ENDPOINT if target is not None:
+                if not any(body["status"].get("serviceCreation") for body in self._known()):
+                    self._violated("a service is asked for, and no status has the intention")
+            case calls.CREATE_ENDPOINT:
+                if not any(named_by(body) == target for body in self._known()):
+                    self._violated(f"{target} is registered, and no status names it and its service")
+            case calls.UPDATE:
+                self._widens(target.service_id, (request.body or {})["supportedRemoteRegions"])
+            case calls.DELETE_ENDPOINT:
                 self._deletes(target)
-            case calls.DELETE if target is not None:
+            case calls.DELETE:
                 self._deletes_the_service(target.service_id)
-            case _:
-                pass
+            case other:
+                raise AssertionError(other)
 
-    def _creates_a_service(self) -> None:
-        now = self.clock.monotonic()
-        self._posts = [each for each in [*self._posts, now] if each > now - POSTS_WITHIN]
-        if len(self._posts) > POSTS:
-            self._violated(f"a service is asked for {len(self._posts)} times in {POSTS_WITHIN:g} s")
+    def _count(self, operation: str, target: Target) -> None:
+        """Services are created one at a time for all who share them; for the rest each resource has a wait of its own."""
+        now, sharing = self.clock.monotonic(), 1 if operation == calls.CREATE else len(self._known())
+        old = self._writes.get((operation, target), [])
+        self._writes[operation, target] = sent = [each for each in [*old, now] if each > now - WITHIN]
+        if len(sent) > WRITES * max(1, sharing):
+            self._violated(f"{operation} of {target} is sent {len(sent)} times in {WITHIN:g} s")
 
-    def _registers(self, target: Target) -> None:
-        if all(registrations_of(body).get(target, True) for body in self._recent()):
-            self._violated(f"{target} is registered, and no status has the intention")
-        if self.atlas.attempts.get(target, 0) >= ATTEMPTS:
-            self._violated(f"{target} is registered more than {ATTEMPTS} times in a row")
+    def _widens(self, service_id: str, regions: Collection[str]) -> None:
+        """Regions are sent: all that the service has, as a GET right before shows them, and more."""
+        since = self.clock.now().timestamp() - BETWEEN
+        there = {region for (id_, region), at in self.atlas.opened.items() if id_ == service_id and at <= since}
+        if lost := there - {*regions}:
+            self._violated(f"the remote regions {lost} of the service {service_id} are removed")
 
     def _deletes(self, target: Target) -> None:
-        registrars = [body for body in self._recent() if target in registrations_of(body)]
-        if not registrars:
-            self._violated(f"{target} is deleted, and no resource has registered it")
-        naming = self._naming.held_lately(target, RELISTED)
-        if any(_lives(body) and body["metadata"]["uid"] in naming for body in registrars):
-            return  # it is registered anew
-        for body in self._living(self._naming.held(target, since=self._known)):
-            if body not in registrars and shows(body, target):
-                self._violated(f"{target} is deleted, which {body['metadata']['name']} needs")
+        """An endpoint is deleted: for a resource that goes with what it names, or it is dead and somebody asks for that."""
+        service, endpoint = self.atlas.service(target.service_id), self.atlas.endpoint(target)
+        if service is None or endpoint is None:
+            return
+        name = Name(service.cloud_provider, target.endpoint_id)
+        naming = [body for body in self._recent() if name_of(body) == name]
+        found = [body for body in naming if self._ends(body)]
+        if endpoint.status in {REJECTED, FAILED, DELETING}:
+            found += [body for body in naming if not is_deleting(body) and is_forced(body)]
+        if not found:
+            self._violated(f"{target} is deleted, which is {endpoint.status}, and no resource goes that names it")
+        protectors = [self._protectors(body, self._names.held(name, since=TOLD), target) for body in found]
+        if protectors and all(protectors):
+            self._violated(f"{target} is deleted, which {protectors[0][0]['metadata']['name']} names")
 
     def _deletes_the_service(self, service_id: str) -> None:
+        """A service is deleted: a call has created it, it is empty, and nobody shares it, unless it is made anew."""
+        service = self.atlas.service(service_id)
+        if service is None or service.status == DELETING:
+            return
         if service_id not in self.atlas.made:
             self._violated(f"service {service_id} is deleted, and the operator has not created it")
-        service = self.atlas.service(service_id)
-        # One that has failed is replaced on request, and the answer to that DELETE may be lost.
-        is_usable = service is None or service.status not in {FAILED, DELETING}
-        for body in self._living(self._showing.held(service_id, since=self._known)) if is_usable else ():
-            self._violated(f"service {service_id} is deleted, which {body['metadata']['name']} shares")
         old = self.clock.now().timestamp() - SEEN
         for target, appeared in self.atlas.appeared.items():
             if target.service_id == service_id and appeared < old:
                 self._violated(f"service {service_id} is deleted, and it has {target.endpoint_id}")
+        sharing = [body for body in self._recent() if body["spec"]["providerName"] == service.cloud_provider]
+        is_made_anew = any(corrects(body) or is_forced(body) for body in sharing if not is_deleting(body))
+        if service.status == FAILED and is_made_anew:
+            return
+        found = [body for body in sharing if self._ends(body) and may_have_created(body, service_id)]
+        if not found:
+            self._violated(f"service {service_id} is deleted, and no resource goes that has created it")
+        told = self._shares.held(service.cloud_provider, since=TOLD)
+        protectors = [self._protectors(body, told, target_of(service_id, "")) for body in found]
+        if protectors and all(protectors):
+            self._violated(f"service {service_id} is deleted, which {protectors[0][0]['metadata']['name']} shares")
+
+    def _ends(self, body: Body) -> bool:
+        """Tell whether a resource is being deleted, with what it names."""
+        return is_deleting(body) and uid_of(body) in self._wants.held_lately(value=True, seconds=TOLD)
+
+    def _protectors(self, body: Body, told: set[str], target: Target) -> list[Body]:
+        """Give the others that protect something from deletion with a resource; of ``told`` the operator knows that they name it."""
+        namespace, shows = (
+            body["metadata"]["namespace"],
+            self._shows_endpoint if target.endpoint_id else self._shows_service,
+        )
+        proved = shows.held(target, since=TOLD)
+        return [
+            each
+            for each in self._living()
+            if uid_of(each) in told - {uid_of(body)}
+            and (each["metadata"]["namespace"] == namespace or (uid_of(each) in proved and target in shown_in(each)))
+        ]
 
     def _goes(self, body: Body) -> None:
-        """A resource is gone: what was to go with it is, too, unless somebody else needs it."""
-        metadata, now = body["metadata"], self.clock.monotonic()
-        uid, name = metadata["uid"], metadata["name"]
-        self._naming.note(uid, None)
-        self._showing.note(uid, None)
-        self._gone_at[uid] = now
+        """A resource is gone: what was to go with it is, too, or an Event has named it."""
+        self._note_gone(body)
         self.atlas.look()
-        for target in registrations_of(body):
-            if self._naming.held_lately(target, KNOWN) - {uid}:
-                self._handed_over.add(target)
-            elif goes_with(body, self.cluster.held) and target in self.atlas.registered:
-                self._violated(f"{name} goes before {target}, which was registered for it")
-        service = self.atlas.service(service_of(body))
-        if service is None or not is_there(service) or not goes_with(body, self.cluster.held):
+        resource, uid, takes_along = body["metadata"]["name"], uid_of(body), goes_with(body, self.cluster.held)
+        events = [each for each in self.events.get(uid, ()) if each.reason in ENDINGS]
+        stays = " ".join(each.message for each in events if each.reason != EventReason.ENDPOINT_DELETED).casefold()
+        service, name = place_of(self.atlas.services, body), name_of(body)
+        if name is not None:
+            self._may_stay[name] = not takes_along or name.endpoint_id in stays
+            target = target_of("" if service is None else service.id, name.endpoint_id)
+            is_new = self.atlas.appeared.get(target, 0.0) > self.clock.now().timestamp() - KNOWN
+            is_of_others = target not in self.atlas.registered or any(name_of(each) == name for each in self._living())
+            if self.atlas.endpoint(target) is not None and not (self._may_stay[name] or (is_new and is_of_others)):
+                self._violated(f"{resource} goes before {target}, and no Event names it")
+        if service is None or not is_there(service) or not takes_along:
             return
-        was_in_use = self.clock.now().timestamp() - self.atlas.in_use.get(service.id, 0.0) < SEEN
-        is_shared = self._showing.held_lately(service.id, KNOWN) - {uid}
-        if body["status"]["service"].get("origin") == "Created" and not was_in_use and not is_shared:
-            self._violated(f"{name} goes before the service {service.id}, which was created for it")
+        is_kept = any(each.reason == EventReason.ENDPOINT_HANDED_OVER for each in events)
+        if origin_of(body) == "Created" and service_of(body) == service.id and service.id not in stays and not is_kept:
+            self._violated(f"{resource} goes before the service {service.id}, which was created for it")
+
+    def _note_gone(self, body: Body) -> None:
+        self._gone_at[uid_of(body)] = self.clock.monotonic()
 
     def _violated(self, what: str) -> None:
         self.atlas.violations.append(f"at {self.clock.monotonic():.1f} s {what}")
 
     def _recent(self) -> list[Body]:
         """Give the resources that are there, or were a moment ago."""
-        old = self.clock.monotonic() - KNOWN
-        gone = [body for body in self.cluster.deleted if self._gone_at[body["metadata"]["uid"]] > old]
-        return [*self.cluster.objects.values(), *gone]
+        return [*self.cluster.objects.values(), *self._gone_since(self.clock.monotonic() - TOLD)]
 
-    def _living(self, uids: set[str]) -> list[Body]:
-        return [body for body in self.cluster.objects.values() if body["metadata"]["uid"] in uids and _lives(body)]
+    def _known(self) -> list[Body]:
+        """Give those, and the ones that are gone and the operator was not told of that."""
+        unknown = self._gone_since(self.clock.monotonic() - RELISTED)
+        return [*self._recent(), *(body for body in unknown if uid_of(body) in self._told)]
+
+    def _gone_since(self, at: float) -> list[Body]:
+        return [body for body in self.cluster.deleted if self._gone_at[uid_of(body)] > at]
+
+    def _living(self) -> list[Body]:
+        return [body for body in self.cluster.objects.values() if not is_deleting(body)]
 
     # What has to be true in the end.
 
     @override
     def wrong(self) -> str | None:
         self.atlas.look()
-        return Ending(list(self.cluster.objects.values()), self.atlas, self._handed_over).wrong()
+        return Ending(list(self.cluster.objects.values()), self.atlas, self._may_stay).wrong()
 
 
-def _lives(body: Body) -> bool:
-    return "deletionTimestamp" not in body["metadata"]
+def is_forced(body: Body) -> bool:
+    """Return whether a force-sync of a resource is not handled yet."""
+    asked = body["metadata"]["annotations"].get("atlas-endpoints.dev/force-sync")
+    return asked is not None and asked != body["status"].get("lastHandledReconcileAt")

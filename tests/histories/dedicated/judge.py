@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from atlas_endpoints.controller.cache import is_deleting
 from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name, same_region
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import entry_of
 from atlas_endpoints.simulator.service import AVAILABLE, FAILED, REJECTED
 from histories.dedicated.atlas import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from atlas_endpoints.controller.cache import Body
     from atlas_endpoints.simulator.service import PrivateEndpoint, Service
     from histories.dedicated.atlas import Target
+
+
+class Name(NamedTuple):
+    """What resources name: an endpoint of a cloud, or without one the service of its one region."""
+
+    cloud: str
+    endpoint_id: str = ""
+
+
+def name_of(body: Body) -> Name | None:
+    """Return the endpoint that a spec names, ignoring the letter case."""
+    endpoint_id = body["spec"].get("cloudProviderEndpointId")
+    return None if endpoint_id is None else Name(body["spec"]["providerName"], endpoint_id.casefold())
 
 
 def named_by(body: Body) -> Target | None:
@@ -30,28 +44,45 @@ def service_of(body: Body) -> str | None:
     return found
 
 
+def origin_of(body: Body) -> str | None:
+    """Return the origin of the service that a status shows."""
+    found: str | None = (body["status"].get("service") or {}).get("origin")
+    return found
+
+
+def may_have_created(body: Body, service_id: str) -> bool:
+    """Return whether a resource has created a service, or shares it with who has, or may have, as its status says."""
+    shown = (service_of(body), origin_of(body))
+    return shown == (service_id, "Created") or "serviceCreation" in body["status"]
+
+
 def reason_of(body: Body) -> str | None:
     """Return the reason of ``Ready``."""
     return next((each["reason"] for each in body["status"].get("conditions", ()) if each["type"] == "Ready"), None)
 
 
-def registrations_of(body: Body) -> Mapping[Target, bool]:
-    """Return the endpoints that a status claims to have registered, and whether Atlas has shown each since."""
-    return {
-        target_of(each["serviceId"], each["endpointId"]): bool(each.get("confirmed"))
-        for each in body["status"].get("registrations", ())
-    }
+def shown_in(body: Body) -> tuple[Target | None, Target | None]:
+    """Return the service and the endpoint that a status shows."""
+    service_id, endpoint_id = service_of(body), (body["status"].get("endpoint") or {}).get("id")
+    service = None if service_id is None else target_of(service_id, "")
+    return service, None if service is None or endpoint_id is None else target_of(service.service_id, endpoint_id)
 
 
-def shows(body: Body, target: Target) -> bool:
-    """Return whether a status shows an endpoint."""
-    endpoint_id = (body["status"].get("endpoint") or {}).get("id") or ""
-    return (service_of(body), endpoint_id.casefold()) == target
+def corrects(body: Body) -> bool:
+    """Return whether drift is corrected for a resource."""
+    return bool(body["spec"].get("driftPolicy") != "Report")
 
 
 def goes_with(body: Body, held: Collection[str]) -> bool:
-    """Return whether a resource that is gone was to take along what was made for it; ``held`` had a finalizer."""
+    """Return whether a resource that is gone was to take along what it names; ``held`` had a finalizer."""
     return body["spec"].get("deletionPolicy") == "Delete" and body["metadata"]["uid"] in held
+
+
+def place_of(services: Iterable[Service], body: Body) -> Service | None:
+    """Return the service of the region of a resource."""
+    cloud, region = body["spec"]["providerName"], body["spec"]["region"]
+    found = (each for each in services if each.cloud_provider == cloud)
+    return next((each for each in found if same_region(cloud, each.region, region)), None)
 
 
 class Holds(Protocol):
@@ -61,6 +92,8 @@ class Holds(Protocol):
 
     @property
     def services(self) -> list[Service]: ...
+
+    def service(self, service_id: str | None) -> Service | None: ...
 
     def endpoint(self, target: Target) -> PrivateEndpoint | None: ...
 
@@ -72,12 +105,12 @@ class Ending:
     Attributes:
         bodies: the resources that are there.
         atlas: what it holds.
-        handed_over: the endpoints that another resource named when the one for which they were registered was gone.
+        may_stay: whether what resources named may be there without them, as the last one of each that is gone wanted it.
     """
 
     bodies: Sequence[Body]
     atlas: Holds
-    handed_over: Collection[Target]
+    may_stay: Mapping[Name, bool] = field(default_factory=dict)
 
     def wrong(self) -> str | None:
         """Tell what is not as the resources want it; ``None``: all is."""
@@ -89,44 +122,38 @@ class Ending:
 
     def _wrong_with(self, body: Body) -> str | None:
         metadata, spec, status = body["metadata"], body["spec"], body["status"]
-        if "deletionTimestamp" in metadata:
-            # What somebody registers at the very moment of its deletion cannot be told from what is not deleted.
-            others = registrations_of(body).keys() - self.atlas.registered
-            return None if others and reason_of(body) == "DeletionBlocked" else "is not gone"
+        if is_deleting(body):
+            return "is not gone"
         if status.get("observedGeneration") != metadata["generation"]:
             return "its last edit was not seen"
         finalizers = metadata.get("finalizers") or []
         if bool(finalizers) != (spec.get("deletionPolicy") == "Delete"):
             return f"its finalizers are {finalizers}"
         reason = reason_of(body)
-        service = self._place_of(body)
+        service = place_of(self.atlas.services, body)
         if service is None or service.id != service_of(body):
-            is_reported = reason == "Drifted" and service is None and spec.get("driftPolicy") == "Report"
+            is_reported = reason == "Drifted" and service is None and not corrects(body)
             return None if is_reported else "it does not show the service of its region"
         return self._wrong_with_endpoint(body, service, reason)
 
     def _wrong_with_endpoint(self, body: Body, service: Service, reason: str | None) -> str | None:
-        spec, target = body["spec"], named_by(body)
+        target, name = named_by(body), name_of(body)
         endpoint = None if target is None else self.atlas.endpoint(target)
-        reports = spec.get("driftPolicy") == "Report"
-        is_known = any(each.endpoint_id == target.endpoint_id for each in registrations_of(body)) if target else False
-        differs = endpoint is not None and endpoint.address != spec.get("privateEndpointIpAddress")
+        differs = endpoint is not None and endpoint.address != body["spec"].get("privateEndpointIpAddress")
         match reason:
             case "Conflict":
-                rivals = [each for each in self.bodies if each is not body and named_by(each) == target]
+                rivals = [each for each in self.bodies if each is not body and name_of(each) == name]
                 return None if rivals else "it has no rival"
             case "ServiceFailed":
-                return None if service.status == FAILED else "its service has not failed"
+                return self._wrong_with_failed(body, service)
             case "WaitingForCloudEndpoint":
-                is_former = endpoint is None and is_known and target not in registrations_of(body)
-                return None if target is None or is_former else "it does not wait for anybody"
+                return "it does not wait for anybody" if target is not None else self._wrong_with_regions(body, service)
             case "Drifted":
-                is_adopted = target not in registrations_of(body)
-                has_gone = reports and endpoint is None
-                return None if has_gone or (differs and (reports or is_adopted)) else "nothing has drifted"
+                is_lost = endpoint is None or self._lacks(body, service)
+                return None if differs or (is_lost and not corrects(body)) else "nothing has drifted"
             case "EndpointFailed":
-                is_refused = endpoint is not None and endpoint.status in {REJECTED, FAILED}
-                return None if is_refused else "its endpoint has not failed"
+                is_dead = endpoint is not None and endpoint.status in {REJECTED, FAILED}
+                return self._wrong_with_regions(body, service) if is_dead else "its endpoint has not failed"
             case "Available":
                 if endpoint is None or endpoint.status != AVAILABLE or differs:
                     return f"its endpoint is not as it wants it: {endpoint}"
@@ -134,24 +161,27 @@ class Ending:
             case other:
                 return f"{other} explains nothing"
 
-    def _wrong_with_regions(self, body: Body, service: Service) -> str | None:
-        wanted = {atlas_name("AWS", each) for each in body["spec"].get("supportedRemoteRegions") or ()}
-        missing = wanted - set(service.remote_regions or ())
-        is_reported = any(each["spec"].get("driftPolicy") == "Report" for each in self.bodies)
-        return f"the service lacks {missing}" if missing and not is_reported else None
+    def _wrong_with_failed(self, body: Body, service: Service) -> str | None:
+        if service.status != FAILED:
+            return "its service has not failed"
+        is_ours = origin_of(body) == "Created" and not service.endpoints
+        return "its service is not made anew" if is_ours and corrects(body) else None
 
-    def _place_of(self, body: Body) -> Service | None:
-        """Return the service of the region of a resource."""
-        cloud, region = body["spec"]["providerName"], body["spec"]["region"]
-        found = (each for each in self.atlas.services if each.cloud_provider == cloud)
-        return next((each for each in found if same_region(cloud, each.region, region)), None)
+    def _wrong_with_regions(self, body: Body, service: Service) -> str | None:
+        missing = self._lacks(body, service) if corrects(body) or reason_of(body) == "Available" else set()
+        return f"the service lacks {missing}" if missing else None
+
+    @staticmethod
+    def _lacks(body: Body, service: Service) -> set[str]:
+        wanted = {atlas_name("AWS", each) for each in body["spec"].get("supportedRemoteRegions") or ()}
+        return wanted - set(service.remote_regions or ())
 
     def _left_over(self) -> str | None:
-        """Tell of what was registered, and nobody needs any more."""
+        """Tell of what calls have brought into being, and nobody needs any more, although it was to go."""
+        named = {name_of(body) for body in self.bodies}
         for target in self.atlas.registered:
-            claims = [body for body in self.bodies if target in registrations_of(body)]
-            if any(named_by(body) == target for body in self.bodies):
-                continue
-            if any(reason_of(body) == "Available" for body in claims):
-                return f"{target} was replaced, and is there"
+            service = self.atlas.service(target.service_id)
+            name = None if service is None else Name(service.cloud_provider, target.endpoint_id)
+            if name is not None and name not in named and not self.may_stay.get(name, False):
+                return f"{target} was left behind"
         return None

@@ -11,10 +11,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, endpoint
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, endpoint, remote_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Connected, PrivateStrings
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import Registration
+from atlas_endpoints.reconcile import ownership
+from atlas_endpoints.reconcile.deletion import Finisher
 from atlas_endpoints.reconcile.facts import Gatherer
 
 if TYPE_CHECKING:
@@ -48,25 +49,30 @@ class Mutant:
             yield
 
 
-def _found_by_its_endpoint(_: Any, self: Any, body: Any) -> Any:
-    entry = self.entry_of(body)
-    return () if entry is None else (entry,)
+def _shared_by_nobody(right: Any, kind: Any, resource: Any, thing: Any, others: Any) -> Any:
+    return () if thing == resource.shares else right(kind, resource, thing, others)
 
 
-def _has_registered_everything(right: Any, facts: Any) -> Any:
-    """Take an endpoint that is there for one that was registered for the resource."""
-    found, status, named = right(facts), facts.resource.status, facts.resource.endpoint_id
-    if status.endpoint is None or status.endpoint.status_since is None or named is None:
-        return found
-    if any(each.is_of(facts.resource.entry) for each in found):
-        return found
-    since = status.endpoint.status_since
-    new = Registration(service_id=status.service.id, endpoint_id=named, requested_at=since, attempt=1, confirmed=True)
-    return (new, *found)
+def _named_by_nobody(right: Any, kind: Any, resource: Any, thing: Any, others: Any) -> Any:
+    return () if thing == resource.thing else right(kind, resource, thing, others)
 
 
-def _always_the_first_attempt(right: Any, self: Any, facts: Any, creates: Any, creation: Any) -> Any:
-    return right(self, facts, creates, creation.model_copy(update={"attempt": 1}))
+def _dead_on_request(right: Any, facts: Any, found: Any) -> Any:
+    """Take an endpoint for dead when a force-sync asks for it."""
+    return endpoint._dead(facts, found) if facts.forced else right(facts, found)  # noqa: SLF001  # where the bug is
+
+
+def _on_what_a_list_shows(right: Any, *args: Any) -> Any:
+    write = right(*args)
+    return None if write is None else replace(write, reads=None)
+
+
+def _keeps_the_intent(_: Any, *__: Any) -> Any:
+    return {}
+
+
+def _in_silence(right: Any, self: Any, named: Any, generation: int, _: Any) -> Any:
+    return right(self, named, generation, None)
 
 
 def _forgetful(right: Any, *args: Any, **kwargs: Any) -> Any:
@@ -86,27 +92,30 @@ def _with_public_strings(right: Any, name: str, answer: Any) -> Any:
 
 
 IN_HISTORIES = [
+    Mutant("a service is deleted that another resource shares", "shares", ownership, "protectors", _shared_by_nobody),
+    Mutant("an endpoint is deleted that another resource names", "names", ownership, "protectors", _named_by_nobody),
     Mutant(
-        "a service is deleted that another resource shares",
-        "shares",
-        DedicatedPrivateEndpoints,
-        "found_by",
-        _found_by_its_endpoint,
-    ),
-    Mutant(
-        "an endpoint is deleted that nobody registered for the resource",
-        "no resource has registered it",
+        "a force-sync deletes an endpoint that is not dead",
+        "is AVAILABLE, and no resource goes",
         endpoint,
-        "registrations_of",
-        _has_registered_everything,
+        "_present",
+        _dead_on_request,
     ),
     Mutant(
-        "an endpoint that Atlas rejects is registered without end",
-        "times in a row",
-        DedicatedPrivateEndpoints,
-        "intended",
-        _always_the_first_attempt,
+        "remote regions are sent as a LIST shows them, and undo those of others",
+        "are removed",
+        remote_regions,
+        "update",
+        _on_what_a_list_shows,
     ),
+    Mutant(
+        "a refused creation counts as one, and the service of somebody else as its result",
+        "for its own",
+        DedicatedPrivateEndpoints,
+        "not_created",
+        _keeps_the_intent,
+    ),
+    Mutant("no Event names what stays", "no Event names it", Finisher, "_release", _in_silence),
 ]
 IN_CASES = [
     Mutant(
