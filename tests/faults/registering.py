@@ -24,13 +24,13 @@ LABEL = "registering"
 VPCE = "vpce-0123456789abcdef0"
 
 CREATED: tuple[Target, ...] = ("metadata", "service", "endpoint")
-"""What a registration writes, but for its statuses: the finalizer, the service, and the endpoint, whose intent is in a status."""
+"""What a registration writes, but for its statuses: the finalizer, the service, whose intent is in a status, and the endpoint."""
 
 DELETED: tuple[Target, ...] = ("endpoint", "service", "metadata")
 """What the deletion of a resource writes, but for its statuses: the endpoint, the service, and the finalizer."""
 
-STATUSES = 5
-"""Statuses of a registration at least: the service to be created, on its way, the endpoint to be registered, on its way, Available."""
+STATUSES = 4
+"""Statuses of a registration at least: the service to be created, on its way, the endpoint on its way, Available."""
 
 LONG_AGO = "2026-01-01T00:00:00Z"
 
@@ -73,13 +73,8 @@ class Registration:
         if not self.resources.exists(self.name):
             return
         status = self.resources.get(self.name)["status"]
-        known = status.get("registrations", [])
         if "serviceCreation" in status and not self.env.atlas.project(self.place)["endpointServices"]:
             self.resources.write_status(self.name, {"serviceCreation": {"requestedAt": LONG_AGO, "attempt": 1}})
-        if any("confirmed" not in each for each in known):
-            self.resources.write_status(
-                self.name, {"registrations": [{**each, "requestedAt": LONG_AGO} for each in known]}
-            )
 
     def writes(self) -> list[str]:
         """What Atlas was sent, and took or may have taken."""
@@ -96,8 +91,7 @@ class Registration:
         (service,) = self.env.atlas.project(self.place)["endpointServices"]
         assert [each["id"] for each in service["endpoints"]] == [VPCE], self.name
         assert body["status"]["service"]["id"] == service["id"]
-        (mine,) = body["status"]["registrations"]
-        assert (mine["endpointId"], mine["serviceId"], mine["confirmed"]) == (VPCE, service["id"], True), self.name
+        assert body["status"]["endpoint"]["id"] == VPCE, self.name
         assert self.writes() == ["POST service", "POST endpoint"], self.name
 
     def is_gone(self) -> None:

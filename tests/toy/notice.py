@@ -147,7 +147,7 @@ class Notices(Kind[NoticeResource]):
         if chosen := found.chosen:
             fields = {each.field: each.desired for each in chosen}
             cause = cause_of(chosen, facts, notice, lambda _: True)
-            write = Write(_request(UPDATE, "PATCH", facts.scope, entry, fields), cause, fields, (entry,))
+            write = Write(_request(UPDATE, "PATCH", facts.scope, entry, fields), cause, fields, touches=(entry,))
             state = State(Reason.PENDING, "A change waits to be sent.", RequeueAfter(POLL_FIRST), found.differences)
             return Decision(state, write, seen=notice)
         if found.by_treatment[Treatment.REPORT]:

@@ -169,7 +169,7 @@ class Finisher:
         facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=max_age)
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
-        if (deletes := write.deletes) is not None:
+        if (deletes := write.deletes or resource.thing) is not None:
             if (wait := self._protection.wait(resource, deletes, facts.scope.project_id)) > 0:
                 return self._unprotected_in(facts, decision, wait)
             # Another resource that needs it may have come during the observation.

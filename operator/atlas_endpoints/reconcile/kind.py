@@ -122,7 +122,7 @@ class Write:
         touches: the entries that a write of unknown outcome may have changed.
         creates: set if a repetition would create a second entry.
         reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.
-        deletes: what it deletes, which other resources may protect.
+        deletes: what it deletes, which other resources may protect; None: for a deleted resource, its endpoint.
         tolerates_refusal: whether the kind decides on without it if Atlas refuses it.
         surplus: the id of a second entry, which this write deletes.
     """

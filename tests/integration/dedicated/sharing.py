@@ -67,7 +67,7 @@ def credentials_of_another_project_neither_hold_up_nor_learn_anything(env: Env) 
         foreign.create(f"number-{number}", project.spec(**more))
     for number in range(20):
         body = foreign.wait_reason(f"number-{number}", "ProjectNotFound")
-        assert {"service", "endpoint", "registrations"} & set(body["status"]) == set()
+        assert {"service", "endpoint"} & set(body["status"]) == set()
         assert service["id"] not in json.dumps(body)
         assert service["endpointServiceName"] not in json.dumps(body)
 

@@ -87,7 +87,7 @@ async def test_no_reconcile_takes_long_while_the_strings_cannot_be_read() -> Non
         for _ in range(1800):
             await asyncio.sleep(1)
             longest = max(longest, actions.core.loop.longest_reconcile())
-        assert CALL <= longest <= WHOLE + CALL < STUCK, "so /livez does not fail"
+        assert CALL - 1 < longest <= WHOLE + CALL < STUCK, "so /livez does not fail"
         assert outputs(actions) == ["Unknown Pending"] * 4
         actions.atlas.takes, actions.atlas.before = lambda _: 0.0, lambda _: None
         await actions.run("20m", "")
