@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError, Wording
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
+from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.controller.cache import Body, Key, finalizers_of, is_deleting, status_of
+from atlas_endpoints.controller.cache import Body, Key, finalizers_of, is_deleting, spec_of, status_of
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
@@ -27,7 +28,7 @@ from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
-from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing, trigger_of
+from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing, project_id_in, trigger_of
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import LastError
 
@@ -92,17 +93,17 @@ class Finisher:
         if FINALIZER not in finalizers_of(body):
             return status_unchanged(generation, NoRequeue())
         try:
-            things = kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))
+            things = _things(kind, body)
             release = decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
             if release is not None:
-                return self._release(body, generation, release.event)
+                return self._leave(body, generation, release)
             resource = kind.resource.parse(body, now=attempt.now)
             wait = self._force_sync.turn_in(resource)
         except InvalidSpecError as error:
             return blocked_by(error, attempt)
         match decide(resource, things, writes=self._ports.writes):
-            case Release(event):
-                return self._release(body, generation, event)
+            case Release() as release:
+                return self._leave(body, generation, release)
             case str(message):
                 return blocked(message, attempt, operation="delete", requeue=NoRequeue())
             case None:
@@ -288,7 +289,8 @@ class Finisher:
     def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
         """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
         resource, generation = facts.resource, facts.generation
-        if (event := orphaned(self._kind.in_atlas(resource.status, resource.entry), error)) is not None:
+        entries = self._kind.in_atlas(resource.status, resource.entry)
+        if (event := orphaned([self._kind.called(each) for each in entries], error)) is not None:
             return self._release(resource.named, generation, event)
         deleted_at = min(resource.metadata.deletion_timestamp or facts.now, facts.now)
         if (outcome := unrelated(error, generation, held_for=(facts.now - deleted_at).total_seconds())) is not None:
@@ -301,6 +303,15 @@ class Finisher:
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.interval)
         return replace(outcome, resolved=facts.resolved)
+
+    def _leave(self, body: Body, generation: int, release: Release) -> Outcome:
+        """Release a resource whose endpoint stays in Atlas, and record how people delete it there."""
+        event = release.event
+        if event is not None:
+            event = new_event(
+                EventReason(event.reason), event.message + _removal(self._kind, body), action=event.action
+            )
+        return self._release(body, generation, event)
 
     def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:
         """Remove the finalizer, and record what happens to the entry."""
@@ -377,8 +388,27 @@ def left_behind(kind: Kind[Any], body: Body) -> str:
     """Return what stays in Atlas when a resource is gone that had no finalizer, for the log; "": nothing."""
     if is_deleting(body) or FINALIZER in finalizers_of(body) or not kind.shown_in(status_of(body)):
         return ""
-    things = kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))
-    return retained(things, "the resource, which had no finalizer, was deleted, or lost the labels in LABEL_SELECTOR")
+    why = "the resource, which had no finalizer, was deleted, or lost the labels in LABEL_SELECTOR"
+    return retained(_things(kind, body), why) + _removal(kind, body)
+
+
+def _things(kind: Kind[Any], body: Body) -> Sequence[str]:
+    """Return what Atlas has for an object, as people call it."""
+    return [kind.called(each) for each in kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))]
+
+
+def _removal(kind: Kind[Any], body: Body) -> str:
+    """Return a sentence, after a blank, that says how people delete in Atlas what an object leaves there; "": nothing is known."""
+    entries = kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))
+    project, scope = project_id_in(body), kind.scope_name_in(spec_of(body))
+    if not entries or project is None or scope is None:
+        return ""
+    place = Scope("", project, kind.names.kind, scope)
+    try:
+        calls = ", then ".join(f"DELETE {kind.get_request(place, each).path}" for each in entries)
+    except AtlasError:  # an ID that is part of no path
+        return ""
+    return f" To delete it there, if nothing uses it: {calls}."
 
 
 def deleted(message: str) -> Event:

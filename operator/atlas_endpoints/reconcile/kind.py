@@ -267,8 +267,8 @@ class Kind(ABC, Generic[R]):
         return f"Endpoint {entry}"
 
     def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:  # noqa: ARG002  # for kinds that have more
-        """Return what Atlas has for a resource, as people call it; what Atlas may be deleting comes first."""
-        return () if entry is None else (self.called(entry),)
+        """Return the entries that Atlas has for a resource; what Atlas may be deleting comes first."""
+        return () if entry is None else (entry,)
 
     @abstractmethod
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:

@@ -140,9 +140,10 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:
-        endpoints = [] if status.endpoint is None else [f"Endpoint {status.endpoint.id}"]
-        services = [] if status.service is None else [self.called(status.service.id)]
-        return (*endpoints, *services)
+        if (service := status.service) is None:
+            return ()
+        endpoint = status.endpoint
+        return (service.id,) if endpoint is None else (atlas.entry_name(service.id, endpoint.id), service.id)
 
     @override
     def recorded_in(self, status: Mapping[str, Any]) -> str | None:
