@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 NAMESPACE = "team"
+ANNOTATIONS = "atlas-endpoints.dev/"
 SHARED = 5.0
 """Seconds: what was seen so long ago counts as seen now; the operator promises no more."""
 LATELY = 20.0
@@ -35,7 +37,9 @@ GHOST_LIFE = 60.0
 """Seconds for which a write whose connection broke may still arrive at Atlas, and for which a LIST may not show what is new."""
 Spec: TypeAlias = "Mapping[str, Any]"
 Action: TypeAlias = "tuple[str, Spec | None]"
-"""What a person does to a resource: its name, and the new spec, or ``None`` to delete it."""
+"""What a person does to a resource: its name, and the new spec, or ``None`` to delete it; a spec may have ``FORCE``."""
+FORCE = "force-sync"
+"""What stands in a spec for the annotation of this name."""
 
 
 class Early(Random):
@@ -62,6 +66,19 @@ class Move(NamedTuple):
     kind: str
     number: int = 0
     how: str = ""
+
+
+class Told(NamedTuple):
+    """What people were told of what a resource stands for in Atlas.
+
+    Attributes:
+        uid: of the resource.
+        reason, note: of the Event.
+    """
+
+    uid: str
+    reason: str
+    note: str
 
 
 class Unserved(Exception):  # noqa: N818  # an answer rather than an error of ours
@@ -100,10 +117,12 @@ class Environment(ABC):
         script: what people still do to resources, in this order, at any moment.
         left: how often each kind of fault may still happen.
         settled: how much of the script has happened, and come to rest, when exploration begins.
+        leisure: seconds from then on after which people do at once what is left of the script.
         within: seconds in which the operator, left alone, brings everything to rest.
         replicas: of the operator.
         standby_lags: whether the watch of a replica that does not lead brings nothing yet.
         lists_take_time: whether anything can happen while the API server answers a LIST, or that LIST can fail.
+        acts_until: when the leisure ends, as long as something is left of the script.
         objects: what the API server holds.
         outdated: earlier states of each object, or of its name, as a stale API server would show them: the last one of what
             was before the present generation, and the last one of this. Kept only as long as one may still be shown.
@@ -113,7 +132,7 @@ class Environment(ABC):
         made: when what operators have made in Atlas was made; kept only as long as a LIST may still not show it.
         lately: when an endpoint has vanished, or has come by another hand; kept only as long as the operator may not know it yet.
         released: the uids of resources that had a finalizer when they were deleted, and were let go.
-        announced: what people were told of the endpoint of a resource, by its uid.
+        announced: what people were told of the endpoints of resources.
         violations: of invariants.
     """
 
@@ -124,10 +143,12 @@ class Environment(ABC):
     script: list[Action]
     left: Counter[str]
     settled: int = 0
+    leisure: float = inf
     within: float = 120.0
     replicas: int = 1
     standby_lags: bool = False
     lists_take_time: bool = False
+    acts_until: float = inf
     objects: dict[Key, Body] = field(default_factory=dict)
     outdated: dict[Key, list[Body]] = field(default_factory=dict)
     events: dict[int, list[tuple[str, Body]]] = field(default_factory=dict)
@@ -136,7 +157,7 @@ class Environment(ABC):
     made: dict[str, float] = field(default_factory=dict)
     lately: dict[str, float] = field(default_factory=dict)
     released: set[str] = field(default_factory=set)
-    announced: set[tuple[str, str]] = field(default_factory=set)
+    announced: set[Told] = field(default_factory=set)
     violations: list[Violation] = field(default_factory=list)
     now: float = 0.0
     version: int = 100
@@ -196,6 +217,9 @@ class Environment(ABC):
     def edited(self, key: Key) -> None:  # noqa: B027  # for those kinds
         """A resource has a new generation."""
 
+    def forgotten(self) -> None:  # noqa: B027  # for those kinds
+        """Statuses are lost, or it is long ago that the operator ran: only what they show is known of what was sent."""
+
     def confirmed(self, target: str) -> None:  # noqa: B027  # for those kinds
         """The operator knows what it has written."""
 
@@ -214,6 +238,8 @@ class Environment(ABC):
     def act(self) -> str:
         """Have people do what is next in the script; say what."""
         name, spec = self.script.pop(0)
+        if not self.script:
+            self.acts_until = inf
         key = self.key(name)
         known = self.objects.get(key)
         if spec is None:
@@ -221,21 +247,29 @@ class Environment(ABC):
             self._delete(key, known)
             return f"somebody deletes {name}"
         wanted = {field: value for field, value in self.whole(name, spec).items() if value is not None}
+        annotations = {f"{ANNOTATIONS}{each}": wanted.pop(each) for each in (FORCE,) if each in wanted}
         if known is None:
             self.uids += 1
             names = self.kind.names
             body: Body = {
                 "apiVersion": names.api_version,
                 "kind": names.kind,
-                "metadata": {"namespace": NAMESPACE, "name": name, "uid": f"uid-{self.uids}", "generation": 1},
+                "metadata": {
+                    "namespace": NAMESPACE,
+                    "name": name,
+                    "uid": f"uid-{self.uids}",
+                    "generation": 1,
+                    "annotations": annotations,
+                },
                 "spec": wanted,
                 "status": {"observedGeneration": -1},
             }
             self._changed("ADDED", key, body)
         else:
-            generation = known["metadata"]["generation"] + 1
-            body = {**known, "spec": wanted, "metadata": {**known["metadata"], "generation": generation}}
-            self._changed("MODIFIED", key, body)
+            generation = known["metadata"]["generation"] + (wanted != known["spec"])
+            annotations = {**known["metadata"].get("annotations", {}), **annotations}
+            changed = {"generation": generation, "annotations": annotations}
+            self._changed("MODIFIED", key, {**known, "spec": wanted, "metadata": {**known["metadata"], **changed}})
         self.edited(key)
         return f"somebody applies {name}: {', '.join(f'{field}={value}' for field, value in spec.items())}"
 
@@ -247,6 +281,17 @@ class Environment(ABC):
         deleted = {"deletionTimestamp": rfc3339(self.now), "generation": metadata["generation"] + 1}
         self._changed("MODIFIED", key, {**known, "metadata": {**metadata, **deleted}})
         self.edited(key)
+
+    def restore(self) -> None:
+        """Have resources come back from a backup that keeps their finalizers and annotations, and no statuses."""
+        for key, known in list(self.objects.items()):
+            if "deletionTimestamp" in known["metadata"]:  # a backup has no such resource
+                del self.objects[key]
+                continue
+            self.uids += 1
+            metadata = {**known["metadata"], "uid": f"uid-{self.uids}", "generation": 1}
+            self._changed("ADDED", key, {**known, "metadata": metadata, "status": {"observedGeneration": -1}})
+            self.edited(key)
 
     # The API server.
 

@@ -255,6 +255,8 @@ def settled(model: Environment, loop: VirtualTimeLoop) -> Run[Any]:
         while (move := moves(run)[0]).kind != "time" or not invariants.is_as_desired(run):
             perform(run, move)
         run.end()
+    if run.environment.script:
+        run.environment.acts_until = run.now + run.environment.leisure
     return run
 
 

@@ -39,7 +39,7 @@ class Invariant(Enum):
     AT_ONCE = "the reconcile of an edit begins as soon as a worker is free"
     NEWEST = "no reconcile uses a spec older than one that has arrived"
     FORWARD = "an earlier version never replaces an object in the cache"
-    ALIVE = "no worker and no comparison ends with an error"
+    ALIVE = "no worker, no comparison and no reconcile ends with an error"
     ONCE = (
         "no second endpoint is reserved for a resource that has one, and no service is asked for that may come already"
     )
@@ -47,9 +47,10 @@ class Invariant(Enum):
     KEPT = "a resource with the policy Delete ends after its endpoint, unless an Event reports it"
     PRESENT = "Ready only with an endpoint that exists"
     OWNER = "a write to an endpoint that several resources name has the values of its owner"
-    STRANGER = "an endpoint is deleted only if a call of ours has registered it"
+    NAMED = "nothing is deleted that another live resource names, or that no resource with Delete names"
+    LIVE = "an AVAILABLE endpoint is deleted only for a resource that is being deleted"
     SHARED = "a service is deleted only if ours made it, nobody else uses it, and it has no endpoint"
-    BOUND = "an endpoint is registered only so often in a row"
+    BOUND = "a request to make a dead endpoint again deletes it once"
     REST = "without further faults, the operator brings the environment to rest in time"
 
 
@@ -143,6 +144,8 @@ def check_words(run: Run[Any], body: Body) -> None:
     """A status follows the rules."""
     for problem in kstatus.problems(body):
         broken(run, Invariant.WORDS, f"{problem} ({said(body['status'])})")
+    if defect := [each for each in body["status"]["conditions"] if each["reason"] == "InternalError"]:
+        broken(run, Invariant.ALIVE, f"a reconcile ends with {defect[0]['message']}")
 
 
 def broken(run: Run[Any], invariant: Invariant, what: str) -> None:

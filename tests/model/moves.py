@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from model.environment import Environment
     from model.run import Run
 
+AWAY = 900.0
+"""Seconds for which an operator is away, if it is: more than anything that it has sent may take."""
 SLACK = 1e-6
 """Seconds by which a step in time goes past the timer, since sums of floats are not exact."""
 
@@ -32,13 +34,15 @@ def _fair(run: Run[Any]) -> Move:
         return Move("answer", 0)
     if environment.leader is None:
         return Move("take over")
-    return next(iter(environment.passing()), Move("time"))
+    if passing := environment.passing():
+        return passing[0]
+    hurries = run.now >= environment.acts_until
+    return next(_people(run), Move("time")) if hurries else Move("time")
 
 
 def _all(run: Run[Any]) -> Iterator[Move]:
     environment, left = run.environment, run.environment.left
-    if environment.script:
-        yield Move("act")
+    yield from _people(run)
     if environment.leader is not None:
         yield from _watch(run, environment.leader)
     for index in range(len(run.effects)):
@@ -59,6 +63,19 @@ def _all(run: Run[Any]) -> Iterator[Move]:
             yield Move("time")
         elif left["slow event"]:
             yield Move("time", how="and an event is slow")
+
+
+def _people(run: Run[Any]) -> Iterator[Move]:
+    """Yield what people may do next; if the operator is to be away or to lose the statuses, at rest, then nothing before that.
+
+    What happens to a call when an operator ends is a crash.
+    """
+    environment, leader = run.environment, run.environment.leader
+    absences = [each for each in ("away", "restore") if environment.left[each]]
+    if not absences and environment.script:
+        yield Move("act")
+    if leader is not None and not run.effects and not environment.events[leader]:
+        yield from (Move(each, leader) for each in absences)
 
 
 def _watch(run: Run[Any], number: int) -> Iterator[Move]:
@@ -111,7 +128,7 @@ def _leadership(run: Run[Any]) -> Iterator[Move]:
 
 def _time_may_pass(run: Run[Any]) -> bool:
     leader = run.environment.leader
-    if leader is None:
+    if leader is None or (run.now >= run.environment.acts_until and any(_people(run))):
         return False
     if _due(run) is None:
         return False
@@ -186,6 +203,23 @@ def perform(run: Run[Any], move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  
                 told += ", its status written"
                 run.hold(next(each for each in run.effects if each.kind in RECORDS and each.held is None))
             run.crash(number)
+            run.boot(number)
+        case Move("restore", number):
+            left["restore"] -= 1
+            told = "a backup without statuses is restored, and the operator starts again"
+            run.crash(number)
+            environment.restore()
+            environment.forgotten()
+            run.boot(number)
+        case Move("away", number):
+            left["away"] -= 1
+            run.crash(number)
+            environment.forgotten()
+            told = "the operator is away, and then comes back: " + ", ".join(
+                environment.act() for _ in list(environment.script)
+            )
+            run.pass_time(AWAY)
+            environment.ghosts.clear()
             run.boot(number)
         case Move("silence", number):
             left["silence"] -= 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from unittest.mock import patch
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from model.environment import Environment
     from model.invariants import Invariant
+
+W = TypeVar("W", bound="Callable[..., Any]")
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,16 @@ class Mutant:
         wrong.__name__ = self.name  # by which a frozen run finds it again
         with patch.object(self.owner, self.name, wrong):
             yield
+
+
+def planter(mutants: list[Mutant]) -> Callable[[str, Invariant, Environment, Any, str], Callable[[W], W]]:
+    """Return a decorator that enters a bug among others: the function below stands in for one of the operator's."""
+
+    def plants(bug: str, invariant: Invariant, model: Environment, owner: Any, name: str) -> Callable[[W], W]:
+        def enter(wrong: W) -> W:
+            mutants.append(Mutant(bug, invariant, model, owner, name, wrong))
+            return wrong
+
+        return enter
+
+    return plants

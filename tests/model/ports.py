@@ -81,7 +81,7 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
         read: gives the kind and the target of a call to Atlas.
         open_: takes a call and gives the future of its answer.
         leads: tells whether the replica's Lease is valid.
-        record: takes the reason of an Event about a resource.
+        record: takes an Event about a resource.
     """
 
     base_url = "https://atlas.example"
@@ -92,7 +92,7 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
         read: Callable[[str, str, Any], tuple[str, str]],
         open_: Callable[[int, str, str, Any], asyncio.Future[Any]],
         leads: Callable[[int], bool],
-        record: Callable[[Body, str], None],
+        record: Callable[[Body, Event], None],
     ) -> None:
         self._replica = replica
         self._read = read
@@ -147,7 +147,7 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
     @override
     def recorded(self, body: Body, event: Event) -> None:
         """Tell people what becomes of an endpoint."""
-        self._record(body, event.reason)
+        self._record(body, event)
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from atlas_endpoints.controller.cache import Body, Key, key_of, version_of
 from atlas_endpoints.core import Core
 from atlas_endpoints.settings import OperatorSettings
 from model import invariants
-from model.environment import Environment, Ghost, Unserved
+from model.environment import Environment, Ghost, Told, Unserved
 from model.invariants import Invariant, Violation
 from model.memory import ORIGIN, START, Same
 from model.ports import CHANGES, RECORDS, Effect, Ports, failure, serve
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.controller.requeue import Requeue
     from atlas_endpoints.core import Work
+    from atlas_endpoints.reconcile.events import Event
     from atlas_endpoints.reconcile.kind import Kind
     from support.virtual_time import VirtualTimeLoop
 
@@ -179,9 +180,9 @@ class Run(Generic[E]):
     def ports(self, number: int) -> Ports:
         return Ports(number, self.environment.read, self.call, self.leads, self.announced)
 
-    def announced(self, body: Body, reason: str) -> None:
+    def announced(self, body: Body, event: Event) -> None:
         """Take in that people are told something of the endpoint of a resource."""
-        self.environment.announced.add((body["metadata"]["uid"], reason))
+        self.environment.announced.add(Told(body["metadata"]["uid"], event.reason, event.message))
 
     def leads(self, number: int) -> bool:
         return self.environment.leader == number

@@ -31,7 +31,19 @@ STRIKES = {
     "list lags": {("answer", "without what is new")},
     "expires": {("expires", "")},
     "patience": set[tuple[str, str]](),
-    **{each: {(each, "")} for each in ("Atlas rejects", "another's service", "registration", "removal", "stranger")},
+    **{
+        each: {(each, "")}
+        for each in (
+            "another's service",
+            "Atlas rejects",
+            "away",
+            "registration",
+            "removal",
+            "restore",
+            "service fails",
+            "stranger",
+        )
+    },
 }
 """How each kind of fault strikes, wherever a model has it."""
 MORE = {("answer", "an older state"), ("stale event", "a former object")}

@@ -39,7 +39,9 @@ GATE = [
         Invariant.PRESENT,
         Invariant.OWNER,
         Invariant.KEPT,
-        Invariant.STRANGER,
+        Invariant.NAMED,
+        Invariant.LIVE,
+        Invariant.BOUND,
         Invariant.SHARED,
     )
 ]

@@ -9,21 +9,23 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
-from atlas_endpoints.simulator.service import AVAILABLE, DELETING, REJECTED, PrivateEndpoint, Service
-from histories.dedicated.atlas import Target, target_of
-from histories.dedicated.judge import goes_with, named_by, registrations_of, service_of
+from atlas_endpoints.simulator.service import AVAILABLE, DELETING, FAILED, REJECTED, PrivateEndpoint, Service
 from model.dedicated import invariants
-from model.environment import PROJECT, Early, Environment, Move, Unserved
+from model.dedicated.named import Target, deletes, lives, named_by, service_of, target_of
+from model.environment import ANNOTATIONS, FORCE, LATELY, PROJECT, Early, Environment, Move, Unserved
+from model.invariants import Invariant, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from atlas_endpoints.controller.cache import Body
+    from atlas_endpoints.controller.cache import Body, Key
     from model.environment import Spec
     from model.invariants import Laws
     from model.run import Run
 
 CLOUD, REGION = "AWS", "EU_WEST_1"
+STAYS = frozenset({"EndpointRetained", "EndpointHandedOver", "EndpointOrphaned", "ForceFinalized"})
+"""The reasons of Events that name what stays."""
 STRANGER = "vpce-ffffffffffffffff0"
 """An endpoint that no resource names."""
 
@@ -48,9 +50,11 @@ class Dedicated(Environment):
     Attributes:
         held: the services that Atlas holds, by id.
         registered: the endpoints that are there because of a call.
-        attempts: how often calls have registered an endpoint since somebody last acted.
+        news: when calls have registered or deleted endpoints; kept only as long as another resource may not know it yet.
         created: the services that a call has made.
+        remembered: those of them of which the operator has to know that.
         owed: the endpoints and services that were to be gone with a resource that is gone; a service has no endpoint's id.
+        served: the requests to make dead endpoints again that were served: the uid of each resource, and its annotation.
         count: of the services that there have been.
     """
 
@@ -60,9 +64,11 @@ class Dedicated(Environment):
 
     held: dict[str, Service] = field(default_factory=dict)
     registered: set[Target] = field(default_factory=set)
-    attempts: dict[Target, int] = field(default_factory=dict)
+    news: dict[Target, float] = field(default_factory=dict)
     created: set[str] = field(default_factory=set)
+    remembered: set[str] = field(default_factory=set)
     owed: set[Target] = field(default_factory=set)
+    served: set[tuple[str, str]] = field(default_factory=set)
     count: int = 0
 
     @property
@@ -111,6 +117,7 @@ class Dedicated(Environment):
                 return endpoint.document()
             case "DELETE":
                 endpoint.status, endpoint.delete_requested = DELETING, True
+                self.news[target_of(service.id, endpoint_id)] = self.now
                 return {}
             case other:
                 raise AssertionError(other)
@@ -120,6 +127,7 @@ class Dedicated(Environment):
             raise _refused("POST", "PRIVATE_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION")
         service = self.new("INITIATING")
         self.created.add(service.id)
+        self.remembered.add(service.id)
         self._made(service.id)
         return service.document()
 
@@ -130,9 +138,10 @@ class Dedicated(Environment):
         self.held[id_] = service = Service(id_, CLOUD, REGION, status, {"endpointServiceName": "service"})
         return service
 
-    def register_by_hand(self, service: Service, endpoint_id: str) -> None:
+    def register_by_hand(self, service: Service, endpoint_id: str, status: str = "PENDING_ACCEPTANCE") -> None:
         """Have people have registered an endpoint."""
-        service.endpoints[endpoint_id] = PrivateEndpoint.registered(endpoint_id, CLOUD)
+        service.endpoints[endpoint_id] = endpoint = PrivateEndpoint.registered(endpoint_id, CLOUD)
+        endpoint.status = status
         self.lately[f"{service.id}/{endpoint_id}"] = self.now
 
     def _register(self, service: Service, endpoint_id: str) -> Any:
@@ -143,7 +152,8 @@ class Dedicated(Environment):
         service.endpoints[endpoint_id] = endpoint = PrivateEndpoint.registered(endpoint_id, CLOUD)
         target = target_of(service.id, endpoint_id)
         self.registered.add(target)
-        self.attempts[target] = self.attempts.get(target, 0) + 1
+        self.news[target] = self.now
+        self.served |= {request for body in self.named_with(target) if (request := self.request_of(body)) is not None}
         self._made(f"{service.id}/{endpoint_id}")
         return endpoint.document()
 
@@ -188,6 +198,7 @@ class Dedicated(Environment):
             is_open = each is service and service.takes_endpoints
             possible = {
                 "Atlas rejects": each.status == "PENDING_ACCEPTANCE",
+                "service fails": each is service and each.status == "INITIATING",
                 "removal": may_go,
                 "registration": is_open and service.find(vpce("a")) is None,
                 "stranger": is_open and service.find(STRANGER) is None,
@@ -198,8 +209,6 @@ class Dedicated(Environment):
     def happen(self, run: Run[Any], move: Move) -> str:
         if move.kind in self.left:
             self.left[move.kind] -= 1
-            if move.kind != "Atlas rejects":
-                self.attempts.clear()  # somebody acts
         if move.kind == "another's service":
             return f"somebody creates the service {self.new().id}"
         service, part = self._parts()[move.number]
@@ -207,6 +216,8 @@ class Dedicated(Environment):
         match move.kind:
             case "Atlas rejects":
                 part.status = REJECTED
+            case "service fails":
+                part.status = FAILED
             case "Atlas goes on" if part.status != DELETING:
                 part.status = AVAILABLE
             case "Atlas goes on" if part is service:
@@ -240,24 +251,56 @@ class Dedicated(Environment):
 
     @override
     def is_shared(self, target: str) -> bool:
-        return "/" not in target  # a service, or one that is asked for
+        return True  # resources that are deleted together may delete the same
 
     @override
-    def act(self) -> str:
-        self.attempts.clear()
-        return super().act()
+    def forget(self) -> None:
+        super().forget()
+        self.news = {target: at for target, at in self.news.items() if self.now - at <= LATELY}
+
+    @override
+    def edited(self, key: Key) -> None:
+        if lives(self.objects[key]):
+            self.owed.clear()  # it shares the service, and may name what others were to take along
+
+    @override
+    def forgotten(self) -> None:
+        self.remembered &= {
+            service_of(body)
+            for body in self.objects.values()
+            if (body["status"].get("service") or {}).get("origin") == "Created"
+        }
+
+    @staticmethod
+    def request_of(body: Body) -> tuple[str, str] | None:
+        """Give the request to make what is dead again, by the uid of the resource and its annotation."""
+        token = body["metadata"].get("annotations", {}).get(ANNOTATIONS + FORCE)
+        return None if token is None else (body["metadata"]["uid"], token)
+
+    def named_with(self, target: Target) -> list[Body]:
+        """Give the resources that name an endpoint."""
+        return [body for body in self.objects.values() if named_by(body) == target.endpoint_id]
 
     @override
     def release(self, body: Body) -> None:
         super().release(body)
-        uid = body["metadata"]["uid"]
-        if not goes_with(body, {uid}):
-            return
+        uid, endpoint_id = body["metadata"]["uid"], named_by(body)
         others = [each for each in self.objects.values() if each["metadata"]["uid"] != uid]
-        self.owed |= registrations_of(body).keys() - {named_by(each) for each in others}
-        service_id = service_of(body)
-        if service_id in self.created and all(service_of(each) != service_id for each in others):
-            self.owed.add(target_of(service_id, ""))
+        told = " ".join(each.note for each in self.announced if each.uid == uid and each.reason in STAYS)
+        for service in self.services:
+            target = target_of(service.id, endpoint_id or "")
+            is_told = endpoint_id is None or endpoint_id in told
+            is_recent = target in self.news or f"{service.id}/{endpoint_id}" in self.lately
+            if not is_told and not is_recent and self.endpoint(target) is not None:
+                what = f"{body['metadata']['name']} is gone, and no Event names {endpoint_id}, which is there"
+                self.violations.append(Violation(Invariant.KEPT, what))
+            if not deletes(body):
+                continue
+            if not is_told and endpoint_id not in map(named_by, others):
+                self.owed.add(target)
+            is_shown = service.id == service_of(body) and service.id not in told
+            if not others and (is_shown or service.id in self.remembered):
+                self.owed.add(target_of(service.id, ""))
 
 
 def _absent(kind: str, code: str) -> Unserved:

@@ -4,38 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import ATTEMPTS
-from atlas_endpoints.simulator.service import AVAILABLE
-from histories.dedicated.atlas import is_there, target_of
-from histories.dedicated.judge import Ending, named_by, service_of
-from model.invariants import Invariant, broken, check_words, known
+from atlas_endpoints.simulator.service import AVAILABLE, DELETING, FAILED, REJECTED
+from model.dedicated.named import deletes, lives, named_by, service_of, target_of
+from model.invariants import Invariant, broken, check_words
 from model.ports import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from atlas_endpoints.controller.cache import Body
-    from histories.dedicated.atlas import Target
+    from atlas_endpoints.simulator.service import Service
     from model.dedicated.atlas import Dedicated
+    from model.dedicated.named import Target
     from model.ports import Effect
     from model.run import Run as AnyRun
 
     Run: TypeAlias = AnyRun[Dedicated]
 
+DEAD = frozenset({REJECTED, FAILED})
+
 
 def on_call(run: Run, effect: Effect) -> None:
     """A write to Atlas begins."""
     service_id, _, endpoint_id = effect.target.partition("/")
-    target = target_of(service_id, endpoint_id)
     match effect.kind:
         case "POST" if not service_id:
             _check_first(run)
-        case "POST" if run.environment.attempts.get(target, 0) >= ATTEMPTS:
-            broken(run, Invariant.BOUND, f"{endpoint_id} is registered more than {ATTEMPTS} times in a row")
         case "DELETE" if not endpoint_id:
             _check_unused(run, effect, service_id)
-        case "DELETE" if run.environment.endpoint(target) and target not in run.environment.registered:
-            broken(run, Invariant.STRANGER, f"{endpoint_id} is to be deleted, which nobody of ours has registered")
+        case "DELETE":
+            _check_named(run, effect, target_of(service_id, endpoint_id))
         case _:
             pass
 
@@ -43,9 +41,11 @@ def on_call(run: Run, effect: Effect) -> None:
 def _check_first(run: Run) -> None:
     """Nobody asks for a second service as long as the first one is there, or may come."""
     environment = run.environment
+    if any(each.kind == "POST" and not each.target for each in run.effects):
+        broken(run, Invariant.ONCE, "a second service is asked for at once")
     if len(environment.objects) > 1:  # each may ask: Atlas refuses the second call
         return
-    there = [each.id for each in environment.services if each.id in environment.created and is_there(each)]
+    there = [each.id for each in environment.services if each.id in environment.created and _is_there(each)]
     coming = [each for each in environment.ghosts if not each.target]
     if there or coming:
         broken(run, Invariant.ONCE, f"a second service is asked for, beside {there or 'one that may come'}")
@@ -62,11 +62,52 @@ def _check_unused(run: Run, effect: Effect, service_id: str) -> None:
         broken(
             run, Invariant.SHARED, f"service {service_id} is to be deleted, and it has {', '.join(service.endpoints)}"
         )
-    for body in known(run, effect.replica):
-        if "deletionTimestamp" not in body["metadata"] and service_of(body) == service_id:
+    bodies = _known(run, effect.replica)
+    if service.status == FAILED and any(lives(body) for body in bodies):
+        return  # an empty one is made again
+    if not any(deletes(body) and not lives(body) for body in bodies):
+        broken(run, Invariant.SHARED, f"service {service_id} is to be deleted, and nobody is to take it along")
+    for body in filter(lives, bodies):
+        if _is_shown_alive(run, body) and service_of(body) == service_id:
             broken(
                 run, Invariant.SHARED, f"service {service_id} is to be deleted, which {body['metadata']['name']} uses"
             )
+
+
+def _check_named(run: Run, effect: Effect, target: Target) -> None:
+    """An endpoint is deleted for a resource that is being deleted, or if it is dead on request, and protected by no other one."""
+    environment, endpoint = run.environment, run.environment.endpoint(target)
+    bodies = [body for body in _known(run, effect.replica) if named_by(body) == target.endpoint_id]
+    going, living = [each for each in bodies if not lives(each)], [each for each in bodies if lives(each)]
+    is_sure = "/".join(target) not in environment.lately
+    if endpoint is not None and endpoint.status == AVAILABLE and is_sure and not going:
+        broken(run, Invariant.LIVE, f"{target.endpoint_id} is to be deleted, which is AVAILABLE")
+    may_be_dead = not is_sure or endpoint is None or endpoint.status in DEAD or endpoint.status == DELETING
+    requests = {request for each in living if (request := environment.request_of(each)) is not None}
+    if not any(map(deletes, going)):
+        if not (may_be_dead and requests):
+            broken(run, Invariant.NAMED, f"{target.endpoint_id} is to be deleted, and no resource is to take it along")
+        elif requests <= environment.served:
+            broken(run, Invariant.BOUND, f"{target.endpoint_id} is to be deleted once more for one request")
+    others = [each for each in living if _is_shown_alive(run, each)]
+    if len(others) > (1 if may_be_dead and requests - environment.served else 0):
+        broken(
+            run, Invariant.NAMED, f"{target.endpoint_id} is to be deleted, which {others[-1]['metadata']['name']} names"
+        )
+
+
+def _known(run: Run, replica: int) -> list[Body]:
+    """Give the resources that a replica knows, or else works on."""
+    core = run.replicas[replica].core
+    cached = {key: body for key in core.cache if (body := core.cache.get(key)) is not None}
+    return [*{**core.working_on, **cached}.values()]
+
+
+def _is_shown_alive(run: Run, body: Body) -> bool:
+    """Tell whether the API server, too, shows a resource that lives."""
+    return any(
+        each["metadata"]["uid"] == body["metadata"]["uid"] and lives(each) for each in run.environment.objects.values()
+    )
 
 
 def on_change(run: Run, kind: str, target: str) -> None:
@@ -78,10 +119,12 @@ def on_change(run: Run, kind: str, target: str) -> None:
 def _left_behind(run: Run) -> Iterator[Target]:
     """Yield what is there of what was to go with resources that are gone, and nobody else needs."""
     environment = run.environment
-    bodies = list(environment.objects.values())
-    needed = {*map(named_by, bodies), *(target_of(id_, "") for body in bodies if (id_ := service_of(body)))}
-    unused = {target_of(each.id, "") for each in environment.services if is_there(each) and not each.endpoints}
-    yield from sorted(environment.owed & (environment.registered | unused) - needed)
+    unused = {target_of(each.id, "") for each in environment.services if _is_there(each) and not each.endpoints}
+    yield from sorted(environment.owed & (environment.registered | unused))
+
+
+def _is_there(service: Service) -> bool:
+    return service.status != DELETING
 
 
 def on_status(run: Run, body: Body) -> None:
@@ -89,16 +132,55 @@ def on_status(run: Run, body: Body) -> None:
     check_words(run, body)
     environment, status = run.environment, body["status"]
     ready = next(each for each in status["conditions"] if each["type"] == "Ready")
-    target = named_by(body)
-    if ready["status"] != "True" or target is None:
+    service_id, endpoint_id = service_of(body), named_by(body)
+    if ready["status"] != "True" or service_id is None or endpoint_id is None:
         return
+    target = target_of(service_id, endpoint_id)
     endpoint = environment.endpoint(target)
     connects = endpoint is not None and endpoint.status == AVAILABLE
-    if not connects and "/".join(target) not in environment.lately:
+    if not connects and target not in environment.news and "/".join(target) not in environment.lately:
         broken(run, Invariant.PRESENT, f"Ready, and {target.endpoint_id} is {endpoint} ({said(status)})")
 
 
 def is_as_desired(run: Run) -> bool:
     """Tell whether Atlas is as the resources want it, and their statuses say so."""
-    environment = run.environment
-    return not any(_left_behind(run)) and Ending(list(environment.objects.values()), environment, ()).wrong() is None
+    return not any(_left_behind(run)) and all(_is_as_desired(run, body) for body in run.environment.objects.values())
+
+
+def _is_as_desired(run: Run, body: Body) -> bool:
+    metadata, status = body["metadata"], body["status"]
+    ready = next((each["reason"] for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
+    if not lives(body) or status["observedGeneration"] != metadata["generation"]:
+        return False
+    if bool(metadata.get("finalizers")) != deletes(body):
+        return False
+    if ready == "Conflict":
+        others = [each for each in run.environment.objects.values() if each is not body]
+        return any(named_by(each) == named_by(body) and _is_settled(run, each) for each in others)
+    return _is_settled(run, body)
+
+
+def _is_settled(run: Run, body: Body) -> bool:
+    """Tell whether the reason of a resource is right."""
+    spec, status, endpoint_id = body["spec"], body["status"], named_by(body)
+    service = next(iter(run.environment.services), None)
+    endpoint = None if service is None or endpoint_id is None else service.find(endpoint_id)
+    ready = next(each["reason"] for each in status["conditions"] if each["type"] == "Ready")
+    is_reported = spec.get("driftPolicy") == "Report" and ready == "Drifted"
+    if service is None:
+        return is_reported
+    if service.id != service_of(body):
+        return False
+    match ready:
+        case "WaitingForCloudEndpoint":
+            return endpoint_id is None
+        case "Drifted":
+            return is_reported and endpoint is None
+        case "EndpointFailed":
+            return endpoint is not None and endpoint.status in DEAD
+        case "ServiceFailed":
+            return service.status == FAILED and (service.id not in run.environment.created or bool(service.endpoints))
+        case "Available":
+            return endpoint is not None and endpoint.status == AVAILABLE
+        case _:
+            return False

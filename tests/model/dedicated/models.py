@@ -5,55 +5,74 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from atlas_endpoints.simulator.service import AVAILABLE, REJECTED
 from model.dedicated.atlas import Dedicated, vpce
+from model.environment import FORCE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from model.environment import Action, Environment
 
+PENDING = "PENDING_ACCEPTANCE"
 SLOWLY = 1320.0
 """Seconds: what comes as no event is found by the next LIST, and then by the next GET of the endpoint."""
 
 
 def model_of(
-    script: Sequence[Action], *, left: str = "", others: Sequence[str] | None = None, **bounds: Any
+    script: Sequence[Action], *, left: str = "", others: Mapping[str, str] | None = None, **bounds: Any
 ) -> Dedicated:
     """Make a model.
 
     Args:
         script: what people do, in this order, at any moment.
         left: the faults that may strike, each as often as it is named.
-        others: the endpoints of a service that Atlas holds and that ours have not made; ``None``: it holds none.
+        others: the endpoints of a service that Atlas holds and that ours have not made, and their statuses; ``None``: it
+            holds none.
         bounds: further attributes of the model.
     """
     faults = Counter(each.strip() for each in left.split(",") if each.strip())
     model = Dedicated(script=list(script), left=faults, **{"within": SLOWLY, **bounds})
     if others is not None:
         service = model.new()
-        for each in others:
-            model.register_by_hand(service, each)
+        for each, status in others.items():
+            model.register_by_hand(service, each, status)
     return model
 
 
 A = {"deletionPolicy": "Delete"}
+OF_A = {**A, "cloudProviderEndpointId": vpce("a")}
+"""Of a resource of another name, which names the endpoint of ``a``."""
 NO_ENDPOINT = {**A, "cloudProviderEndpointId": None}
+REPORTS = {**A, "driftPolicy": "Report"}
 ONE: list[Action] = [("a", A)]
 GOES: list[Action] = [*ONE, ("a", None)]
-EMPTY_GOES: list[Action] = [("a", NO_ENDPOINT), ("a", None)]
-IMPATIENT: list[Action] = [("a", {**A, "provisioningTimeout": "5m"}), ("a", None)]
-"""What others register again blocks its deletion, which the status says after this time."""
-REPLACES: list[Action] = [*ONE, ("a", {**A, "cloudProviderEndpointId": vpce("c")})]
+EMPTY: list[Action] = [("a", NO_ENDPOINT)]
+EMPTY_GOES: list[Action] = [*EMPTY, ("a", None)]
+EDITED: list[Action] = [*ONE, ("a", {**A, "cloudProviderEndpointId": vpce("c")})]
+"""As only an API server with an older CRD takes it."""
 TWO: list[Action] = [("a", A), ("b", A), ("a", None)]
+"""A rotation, too: the second one has the new endpoint."""
 SHARES: list[Action] = [("a", A), ("b", NO_ENDPOINT), ("a", None)]
-REJECTED = ", ".join(["Atlas rejects"] * 4)
+RENAMED: list[Action] = [("a", A), ("b", OF_A), ("a", None)]
+RENAMED_LATE: list[Action] = [("a", A), ("a", None), ("b", OF_A)]
+KEPT: list[Action] = [("a", A), ("b", {**OF_A, "deletionPolicy": "Retain"}), ("a", None)]
+MADE_AGAIN: list[Action] = [("a", A), ("a", {**A, FORCE: "1"})]
+DISPUTED: list[Action] = [("a", A), ("b", OF_A), ("a", {**A, FORCE: "1"}), ("b", None)]
 
 GATE: dict[str, Environment] = {
     "a service and an endpoint are made, and a crash": model_of(ONE, left="crash"),
     "a service and an endpoint are made, an answer is lost, and a LIST does not show what is new": model_of(
         ONE, left="lost answer, list lags"
     ),
-    "an endpoint is made, and Atlas rejects it again and again": model_of(ONE, left=REJECTED),
+    "an endpoint is made, and Atlas rejects it": model_of(ONE, left="Atlas rejects"),
+    "a dead endpoint is made again on request, Atlas may reject it, and an answer is lost": model_of(
+        MADE_AGAIN, settled=1, left="Atlas rejects, lost answer", others={vpce("a"): REJECTED}
+    ),
+    "a dead endpoint is made again on request, and another resource names it": model_of(
+        DISPUTED, settled=2, leisure=0.0, others={vpce("a"): REJECTED}
+    ),
+    "a service is made, and fails": model_of(EMPTY, left="service fails"),
     "a service and an endpoint go with their resource, and an answer is lost": model_of(
         GOES, settled=1, left="lost answer"
     ),
@@ -61,36 +80,65 @@ GATE: dict[str, Environment] = {
         EMPTY_GOES, left="another's service"
     ),
     "a service goes with its resource, and a crash": model_of(EMPTY_GOES, settled=1, left="crash"),
-    "an endpoint of others is adopted, and Atlas may reject it": model_of(
-        ONE, left="Atlas rejects", others=[vpce("a")]
+    "an endpoint of others is adopted, and goes with its resource": model_of(
+        GOES, settled=1, others={vpce("a"): AVAILABLE}
     ),
-    "an endpoint of others stays when its resource goes": model_of(GOES, settled=1, others=[vpce("a")]),
     "one of two resources that share a service goes, and an answer is lost": model_of(
         TWO, settled=2, left="lost answer"
     ),
-    "one of two resources goes, and the other one has no endpoint": model_of(SHARES, settled=2),
+    "a resource is restored without a status, and goes": model_of(GOES, settled=1, left="restore", leisure=30.0),
+    "a resource is renamed while the operator is away": model_of(RENAMED, settled=1, left="away", leisure=0.0),
+    "an endpoint goes with its resource, and a stranger registers it": model_of(
+        GOES, settled=1, left="registration", leisure=0.0
+    ),
     "the last of two resources goes, and others register an endpoint": model_of(
         [*SHARES, ("b", None)], settled=3, left="stranger"
     ),
     "a service and an endpoint are made, and others make the service": model_of(ONE, left="another's service"),
-    "a service and an endpoint are made, and others register the endpoint": model_of(ONE, left="registration"),
     "a service and an endpoint are made, and others delete one of them": model_of(ONE, left="removal"),
 }
 """What ``make test`` walks."""
 
 MODELS: dict[str, Environment] = {
     **GATE,
+    "a service and an endpoint are made, and others register the endpoint": model_of(ONE, left="registration"),
+    "an endpoint of others is adopted, and Atlas may reject it": model_of(
+        ONE, left="Atlas rejects", others={vpce("a"): PENDING}
+    ),
     "a service is made and goes, an answer is lost, and a LIST does not show what is new": model_of(
         EMPTY_GOES, left="lost answer, list lags"
     ),
-    "an endpoint goes with its resource, and others register it at that moment": model_of(
-        IMPATIENT, left="registration"
-    ),
+    "a service fails, and a crash": model_of(EMPTY, left="service fails, crash"),
+    "one of two resources goes, and the other one has no endpoint": model_of(SHARES, settled=2),
     "the last of two resources goes, and a crash": model_of([*SHARES, ("b", None)], settled=3, left="crash"),
-    "others delete an endpoint and its service": model_of(ONE, settled=1, left="removal, removal"),
-    "an endpoint goes with its resource, and others register it again": model_of(
-        IMPATIENT, settled=1, left="registration"
+    "two resources share a service, and both go": model_of(
+        [*EMPTY, ("b", NO_ENDPOINT), ("a", None), ("b", None)], settled=1, leisure=0.0
     ),
+    "two resources ask for one service": model_of([*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0),
+    "others delete an endpoint and its service": model_of(ONE, settled=1, left="removal, removal"),
+    "drift is only reported, and others delete an endpoint and its service": model_of(
+        [("a", REPORTS)], settled=1, left="removal, removal"
+    ),
+    "two resources name one endpoint, and both go": model_of(
+        [*RENAMED, ("b", None)], settled=2, left="lost answer", leisure=0.0
+    ),
+    "two resources name one endpoint, one goes, and the other one retains it": model_of(
+        KEPT, settled=2, left="crash, lost answer", leisure=0.0
+    ),
+    "two resources name one endpoint, are restored without statuses, and one goes": model_of(
+        RENAMED, settled=2, left="restore", leisure=0.0
+    ),
+    "two resources share a service, are restored without statuses, and one goes": model_of(
+        TWO, settled=2, left="restore", leisure=0.0
+    ),
+    "a resource is renamed": model_of(RENAMED, settled=1, leisure=30.0),
+    "a resource goes, and comes back with another name": model_of(RENAMED_LATE, settled=1, leisure=0.0),
+    "an endpoint is rotated": model_of(TWO, settled=1, leisure=0.0),
+    "an endpoint is rotated while the operator is away": model_of(TWO, settled=1, left="away", leisure=0.0),
+    "a dead endpoint is made again on request, and a crash": model_of(
+        MADE_AGAIN, settled=1, left="crash", others={vpce("a"): REJECTED}
+    ),
+    "the ID of an endpoint is edited": model_of([*EDITED, ("a", None)], settled=1),
 }
 """What ``make test-all`` walks."""
 
@@ -103,8 +151,12 @@ DEEPER: dict[str, Environment] = {
     "a service and an endpoint are made and go, and an answer is lost": model_of(GOES, left="lost answer"),
     "a service and an endpoint are made and go, and a write arrives late": model_of(GOES, left="late write"),
     "a service and an endpoint go with their resource, and a crash": model_of(GOES, settled=1, left="crash"),
-    "an endpoint is replaced, and a crash": model_of(REPLACES, settled=1, left="crash"),
-    "two resources ask for one service": model_of(TWO[:2]),
+    "a resource is renamed, and a crash": model_of(RENAMED, settled=1, left="crash", leisure=0.0),
+    "a resource is renamed, and a call breaks": model_of(RENAMED, settled=1, left="fault", leisure=0.0),
+    "a resource is renamed at any time": model_of(RENAMED, settled=1),
+    "two resources name one endpoint": model_of(RENAMED[:2]),
+    "an endpoint is rotated, and a crash": model_of(TWO, settled=1, left="crash", leisure=0.0),
+    "two resources ask for one service and two endpoints": model_of(TWO[:2]),
     "a resource comes while another one of its service goes": model_of(
         [EMPTY_GOES[0], ("b", NO_ENDPOINT), EMPTY_GOES[1]], settled=1
     ),

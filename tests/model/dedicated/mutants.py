@@ -1,47 +1,147 @@
-"""The bugs that histories and cases of private endpoints of dedicated clusters find, and where the explorer finds them.
-
-It does not find that the public connection string is handed over: no ConfigMap and no cluster is in its environment.
-"""
+"""Bugs of operators of private endpoints of dedicated clusters: what they would delete, leave behind or make twice."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from histories.dedicated.mutants import IN_CASES, IN_HISTORIES
-from model.dedicated.models import GATE
+from atlas_endpoints.kinds.dedicated_private_endpoint import deletion, endpoint, service
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
+from atlas_endpoints.reconcile import creation, facts, ownership
+from atlas_endpoints.reconcile.creation import Turns
+from atlas_endpoints.reconcile.deletion import Finisher
+from atlas_endpoints.simulator.service import REJECTED
+from model.dedicated.atlas import vpce
+from model.dedicated.models import (
+    EMPTY_GOES,
+    GATE,
+    MADE_AGAIN,
+    MODELS,
+    NO_ENDPOINT,
+    RENAMED,
+    model_of,
+)
 from model.invariants import Invariant
-from model.mutants import Mutant
-from model.serverless.mutants import MUTANTS as OF_SERVERLESS
+from model.mutants import planter
+from model.serverless.mutants import ends_at_the_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from model.mutants import Mutant
 
-    from histories.dedicated.mutants import Mutant as AnyMutant
-    from model.environment import Environment
+MUTANTS: list[Mutant] = []
+plants = planter(MUTANTS)
 
-FOUND: Mapping[str, tuple[Invariant, Environment]] = {
-    "a service is deleted that another resource shares": (
-        Invariant.SHARED,
-        GATE["one of two resources goes, and the other one has no endpoint"],
-    ),
-    "an endpoint is deleted that nobody registered for the resource": (
-        Invariant.STRANGER,
-        GATE["an endpoint of others is adopted, and Atlas may reject it"],
-    ),
-    "an endpoint that Atlas rejects is registered without end": (
-        Invariant.BOUND,
-        GATE["an endpoint is made, and Atlas rejects it again and again"],
-    ),
-    "a service is asked for again while an earlier call may still create it": (
-        Invariant.ONCE,
-        GATE["a service and an endpoint are made, an answer is lost, and a LIST does not show what is new"],
-    ),
-    "a resource ends as soon as the deletion of its endpoint was requested": (
-        Invariant.KEPT,
-        GATE["a service and an endpoint go with their resource, and an answer is lost"],
-    ),
-}
-"""The invariant that each bug breaks first, and the model that shows it."""
 
-_BUGS: list[AnyMutant | Mutant] = [*IN_HISTORIES, *IN_CASES, *OF_SERVERLESS]
-MUTANTS = [Mutant(each.bug, *FOUND[each.bug], each.owner, each.name, each.wrong) for each in _BUGS if each.bug in FOUND]
+plants(
+    "a resource ends as soon as the deletion of its endpoint was requested, which it shares a service with",
+    Invariant.KEPT,
+    GATE["a service and an endpoint go with their resource, and an answer is lost"],
+    Finisher,
+    "_waiting",
+)(ends_at_the_request)
+
+
+@plants(
+    "a service is deleted that another resource shares",
+    Invariant.SHARED,
+    MODELS["one of two resources goes, and the other one has no endpoint"],
+    ownership,
+    "protectors",
+)
+@plants(
+    "an endpoint is deleted that another resource names",
+    Invariant.NAMED,
+    GATE["a resource is renamed while the operator is away"],
+    ownership,
+    "protectors",
+)
+def _nobody_protects(right: Any, *asked: Any) -> Any:
+    """Delete it, with any other resource that names it."""
+    return ()
+
+
+@plants(
+    "a request for a reconcile deletes an endpoint that is AVAILABLE",
+    Invariant.LIVE,
+    model_of(MADE_AGAIN, settled=1),
+    endpoint,
+    "_present",
+)
+def _makes_it_again(right: Any, known: Any, found: Any) -> Any:
+    return endpoint._dead(known, found) if known.forced else right(known, found)  # noqa: SLF001  # where the bug is
+
+
+@plants(
+    "a request to make a dead endpoint again is never handled",
+    Invariant.BOUND,
+    model_of(MADE_AGAIN, settled=1, left="Atlas rejects", others={vpce("a"): REJECTED}),
+    facts,
+    "is_forced",
+)
+def _is_forced_for_ever(right: Any, resource: Any) -> bool:
+    return resource.metadata.reconcile_request is not None
+
+
+@plants(
+    "no Event names an endpoint that stays for another resource",
+    Invariant.KEPT,
+    model_of(RENAMED, settled=2),
+    Finisher,
+    "_release",
+)
+def _ends_in_silence(right: Any, self: Any, named: Any, generation: int, event: Any) -> Any:
+    return right(self, named, generation, None)
+
+
+@plants(
+    "a resource ends while a call may still create its service",
+    Invariant.KEPT,
+    MODELS["a service is made and goes, an answer is lost, and a LIST does not show what is new"],
+    deletion,
+    "_may_appear_for",
+)
+def _expects_nothing(right: Any, known: Any) -> float:
+    return 0.0
+
+
+@plants(
+    "a resource ends before others have recorded who made the service",
+    Invariant.KEPT,
+    MODELS["two resources share a service, and both go"],
+    DedicatedPrivateEndpoints,
+    "took_over",
+)
+def _nobody_has_to_know(right: Any, self: Any, *asked: Any) -> bool:
+    return True
+
+
+@plants(
+    "a service that others made is deleted with the last resource that uses it",
+    Invariant.SHARED,
+    model_of(EMPTY_GOES, settled=1, others={}),
+    service,
+    "origin_of",
+)
+def _has_made_it(right: Any, *asked: Any) -> str:
+    return "Created"
+
+
+@plants(
+    "a service is asked for again while an earlier call may still create it",
+    Invariant.ONCE,
+    GATE["a service and an endpoint are made, an answer is lost, and a LIST does not show what is new"],
+    creation,
+    "may_arrive_for",
+)
+def _searches_nothing(right: Any, *asked: Any) -> float:
+    return 0.0
+
+
+@plants(
+    "two resources ask for one service at once",
+    Invariant.ONCE,
+    model_of([("a", NO_ENDPOINT), ("b", NO_ENDPOINT)]),
+    Turns,
+    "wait",
+)
+def _takes_no_turns(right: Any, self: Any, *asked: Any) -> float:
+    return 0.0

@@ -84,7 +84,7 @@ def on_change(run: Run, kind: str, target: str) -> None:
         if len(there := _reserved(run, uid)) > 1:
             broken(run, Invariant.ONCE, f"{' and '.join(there)} are reserved for {uid}")
     for uid in run.environment.released if kind in {"POST", "METADATA"} else ():
-        told = {reason for who, reason in run.environment.announced if who == uid}
+        told = {each.reason for each in run.environment.announced if each.uid == uid}
         if (left := _left_behind(run, uid)) and not told & {"EndpointRetained", "EndpointHandedOver"}:
             broken(run, Invariant.KEPT, f"{uid} is gone, and {left[0]} is there")
 
@@ -159,11 +159,8 @@ def _check_stalled(run: Run, body: Body, status: Mapping[str, Any]) -> None:
 
 def is_as_desired(run: Run) -> bool:
     """Tell whether the environment is as its resources want it, and their statuses say so."""
-    is_gone = not any(
-        _left_behind(run, uid)
-        for uid in run.environment.released
-        if (uid, "EndpointHandedOver") not in run.environment.announced
-    )
+    handed_over = {each.uid for each in run.environment.announced if each.reason == "EndpointHandedOver"}
+    is_gone = not any(_left_behind(run, uid) for uid in run.environment.released - handed_over)
     return is_gone and all(_is_as_desired(run, body) for body in run.environment.objects.values())
 
 

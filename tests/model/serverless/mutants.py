@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.atlas import observations
 from atlas_endpoints.atlas.gateway import Gateway
@@ -27,7 +27,7 @@ from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.resource import FINALIZER
 from model.invariants import Invariant
-from model.mutants import Mutant
+from model.mutants import planter
 from model.ports import Ports
 from model.serverless.models import (
     BRIEF,
@@ -45,24 +45,10 @@ from model.serverless.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model.environment import Environment
-
-W = TypeVar("W", bound="Callable[..., Any]")
-
+    from model.mutants import Mutant
 
 MUTANTS: list[Mutant] = []
-
-
-def plants(bug: str, invariant: Invariant, model: Environment, owner: Any, name: str) -> Callable[[W], W]:
-    """Enter a bug: the function below stands in for one of the operator's."""
-
-    def enter(wrong: W) -> W:
-        MUTANTS.append(Mutant(bug, invariant, model, owner, name, wrong))
-        return wrong
-
-    return enter
+plants = planter(MUTANTS)
 
 
 @plants(
@@ -281,7 +267,7 @@ def _writes_without_the_lease(right: Any, self: Any) -> bool:
     Finisher,
     "_waiting",
 )
-def _ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any:
+def ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any:
     return replace(status_unchanged(facts.generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
@@ -343,10 +329,11 @@ def _ignores_an_absence(right: Any, facts: Any, entry: Any) -> Any:
     Invariant.OWN,
     model_of(INHERITED, settled=1, within=SLOWLY),
     ownership,
-    "needed_by",
+    "protectors",
 )
-def _nobody_needs_it(right: Any, *asked: Any) -> None:
+def _nobody_protects(right: Any, *asked: Any) -> Any:
     """Delete the endpoint, with any other resource that names it."""
+    return ()
 
 
 @plants(
