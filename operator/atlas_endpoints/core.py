@@ -92,7 +92,6 @@ class Core:
 
     Attributes:
         kinds: by the names of the kinds in Kubernetes.
-        started: when the workers began, in monotonic seconds.
     """
 
     def __init__(
@@ -114,7 +113,7 @@ class Core:
     ) -> None:
         self.settings = settings
         self.clock = clock
-        self.started = math.inf
+        self._started = math.inf
         self.random = random
         self.observer = observer
         self.namespaces = namespaces
@@ -227,8 +226,12 @@ class Core:
         """Run the workers once the caches are complete, until the queue is closed."""
         await self.completed()
         self._working = True
-        self.started = self.clock.monotonic()
+        self._started = self.clock.monotonic()
         await self.loop.work()
+
+    def started(self) -> float:
+        """Return when the workers began, in monotonic seconds; infinite if they have not."""
+        return self._started
 
     async def stop(self, workers: "asyncio.Task[None]", *, within: float) -> bool:
         """Start nothing new, and wait at most ``within`` seconds for the running work.
@@ -324,7 +327,7 @@ class ServedKind:
             record=core.observer.recorded,
             wake=self.wake,
             clock=core.clock,
-            started=lambda: core.started,
+            started=core.started,
             writes=settings.writes,
             grace=settings.stall_grace,
             sync_interval=settings.sync_interval,
