@@ -172,12 +172,12 @@ class Finisher:
             return self._waiting(facts, decision)
         if (deletes := write.deletes or resource.thing) is not None:
             if (wait := self._protection.wait(resource, deletes, facts.scope.project_id)) > 0:
-                return self._unprotected_in(facts, decision, wait)
+                return _unprotected_in(facts, wait)
             # Another resource that needs it may have come during the observation.
             if (found := await self._kept(resource, deletes, facts.scope.project_id)) is not None:
                 return found if deletes == resource.thing else status_unchanged(facts.generation, RequeueAfter(0.0))
             if not await self._is_current(resource):
-                return self._outdated_in(facts, decision)
+                return _outdated_in(facts)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         try:
@@ -232,18 +232,6 @@ class Finisher:
             if resource.known_project_id is None:
                 raise
             return resource.known_project_id
-
-    def _unprotected_in(self, facts: Facts[Any], decision: Decision, wait: float) -> Outcome:
-        """Return that the deletion waits until it is known whether others protect what is deleted."""
-        message = "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
-        state = State(Reason.DELETING, message, RequeueAfter(min(wait, POLL_FIRST)))
-        return self._waiting(facts, replace(decision, state=state))
-
-    def _outdated_in(self, facts: Facts[Any], decision: Decision) -> Outcome:
-        """Return that nothing is deleted for a resource that has changed; the write of the status shows how."""
-        message = "The resource has changed. The operator reads it again before it deletes anything."
-        state = State(Reason.DELETING, message, RequeueAfter(POLL_LAST))
-        return self._waiting(facts, replace(decision, state=state))
 
     async def _is_current(self, resource: Resource) -> bool:
         """Return whether the API server still has the resource as it was reconciled, with its deletion and policy: an event may be lost.
@@ -318,6 +306,20 @@ class Finisher:
         if event is not None:
             self._ports.record(named, event)
         return replace(status_unchanged(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
+
+
+def _unprotected_in(facts: Facts[Any], wait: float) -> Outcome:
+    """Return that the deletion waits until it is known whether others protect what is deleted."""
+    message = "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
+    state = State(Reason.DELETING, message, RequeueAfter(min(wait, POLL_FIRST)))
+    return Outcome(requeue=state.requeue, generation=facts.generation, state=state)
+
+
+def _outdated_in(facts: Facts[Any]) -> Outcome:
+    """Return that nothing is deleted for a resource that has changed; the write of the status shows how."""
+    message = "The resource has changed. The operator reads it again before it deletes anything."
+    state = State(Reason.DELETING, message, RequeueAfter(POLL_LAST))
+    return Outcome(requeue=state.requeue, generation=facts.generation, state=state)
 
 
 def needed_metadata(resource: Resource) -> MetadataChange | None:
