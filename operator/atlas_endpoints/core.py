@@ -225,8 +225,8 @@ class Core:
     async def work(self) -> None:
         """Run the workers once the caches are complete, until the queue is closed."""
         await self.completed()
-        self._working = True
-        self._started = self.clock.monotonic()
+        if not self._working:
+            self._working, self._started = True, self.clock.monotonic()
         await self.loop.work()
 
     def started(self) -> float:
