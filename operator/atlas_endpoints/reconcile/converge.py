@@ -114,7 +114,7 @@ class Converger:
             self._ports.record(resource.named, events.left_connected(self._kind.called(left)))
         if write is None or facts.policy == "Observe":
             return summarize.of_decision(self._kind, facts, decision)
-        if self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
+        if await self._prevented(facts, decision, write) is None:
             try:
                 entry, _ = await self._write(facts, write)
             except AtlasError as error:
@@ -277,12 +277,6 @@ class Converger:
             return status_unchanged(facts.generation, NoRequeue())
         if write.request.method == "POST" and not self._is_recorded(resource):
             return status_unchanged(facts.generation, RequeueAfter(UNRECORDED_REQUEUE))
-        if write.deletes is not None:
-            project_id = facts.scope.project_id
-            if (wait := self._protection.wait(resource, write.deletes, project_id)) > 0:
-                return status_unchanged(facts.generation, RequeueAfter(min(wait, POLL_FIRST)))
-            if await self._protection.protector(resource, write.deletes, project_id) is not None:
-                return summarize.of_decision(self._kind, facts, replace(decision, write=None))
         if write.reads is None:
             return await self._send_now(facts, decision, write)
         turn = (facts.scope.place, write.reads)
@@ -305,13 +299,34 @@ class Converger:
         body = self._ports.resources.get(resource.key)
         return body is not None and self._kind.entry_of(body) == resource.entry
 
+    async def _prevented(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome | None:
+        """Return the outcome if a write may not be made any more: others protect what it deletes, or its resource has changed.
+
+        Raises:
+            ClusterUnavailableError: this or another resource could not be read.
+        """
+        resource, project_id, generation = facts.resource, facts.scope.project_id, facts.generation
+        if write.deletes is not None:
+            if (wait := self._protection.wait(resource, write.deletes, project_id)) > 0:
+                return status_unchanged(generation, RequeueAfter(min(wait, POLL_FIRST)))
+            if await self._protection.protector(resource, write.deletes, project_id) is not None:
+                return summarize.of_decision(self._kind, facts, replace(decision, write=None))
+        if write.request.method == "DELETE" and not await self._protection.is_current(resource):
+            return status_unchanged(generation, RequeueAfter(POLL_FIRST))
+        if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
+            return status_unchanged(generation, RequeueAfter(0.0))
+        return None
+
     async def _send_now(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
-        """Make a write, and return what its answer means.
+        """Make a write, unless it may not be made any more, and return what its answer means.
 
         Raises:
             AtlasError: observing the entry again, which the answer made necessary, failed.
+            ClusterUnavailableError: this or another resource could not be read.
         """
         resource, before = facts.resource, decision.seen
+        if (outcome := await self._prevented(facts, decision, write)) is not None:
+            return outcome
         self.changes.before(facts, write, before)
         shown = {} if before is None else resource.shown(before)
         done = Done(write, WriteOutcome.CONFIRMED, before=shown)

@@ -28,7 +28,7 @@ from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
-from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing, project_id_in, trigger_of
+from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing, project_id_in
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import LastError
 
@@ -176,7 +176,7 @@ class Finisher:
             # Another resource that needs it may have come during the observation.
             if (found := await self._kept(resource, deletes, facts.scope.project_id)) is not None:
                 return found if deletes == resource.thing else status_unchanged(facts.generation, RequeueAfter(0.0))
-            if not await self._is_current(resource):
+            if not await self._protection.is_current(resource):
                 return _outdated_in(facts)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
@@ -232,15 +232,6 @@ class Finisher:
             if resource.known_project_id is None:
                 raise
             return resource.known_project_id
-
-    async def _is_current(self, resource: Resource) -> bool:
-        """Return whether the API server still has the resource as it was reconciled, with its deletion and policy: an event may be lost.
-
-        Raises:
-            ClusterUnavailableError: the resource could not be read.
-        """
-        body = await self._ports.read(resource.key)
-        return body is not None and trigger_of(body) == resource.metadata.trigger
 
     async def _kept(self, resource: Resource, thing: Thing, project_id: str | None) -> Outcome | None:
         """Return the outcome if another resource protects a thing from deletion; else None.

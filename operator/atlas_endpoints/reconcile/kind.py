@@ -217,10 +217,12 @@ class Named:
     Attributes:
         endpoint: its ID, as people know it; two objects that name the same one conflict. None: none.
         shared: what several objects may share, for people; None: nothing.
+        is_unbound: whether a reference gives the endpoint, and the status does not show its value yet.
     """
 
     endpoint: str | None
     shared: str | None = None
+    is_unbound: bool = False
 
     @property
     def exclusive(self) -> str | None:

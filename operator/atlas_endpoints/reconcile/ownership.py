@@ -42,6 +42,10 @@ PATIENCE = timedelta(minutes=30)
 """How long resources of the same namespace wait for one that has not seen the endpoint because of a temporary failure."""
 
 
+UNBOUND = "by a reference"
+"""Ends the key of what is shared, for those of which nobody knows yet which endpoint of it they name."""
+
+
 class Undecided(Enum):
     """Whether others own the endpoint is not known yet."""
 
@@ -67,7 +71,8 @@ def index_of(kind: Kind[Any], body: Body) -> Collection[str]:
     """Return the values by which an object is found among those that name the same; see :func:`naming`."""
     named, project = kind.named_by(body), project_id_in(body)
     shared = named.shared and f"{project or _unknown_project_in(body['metadata']['namespace'])} {named.shared}"
-    return tuple(value for value in (named.exclusive, shared) if value is not None)
+    unbound = f"{shared} {UNBOUND}" if named.is_unbound else None
+    return tuple(value for value in (named.exclusive, shared, unbound) if value is not None)
 
 
 def naming(
@@ -186,10 +191,13 @@ def _has_sent(resource: Resource) -> bool:
     return any(set(each.fields) & set(resource.fields) for each in resource.status.history)
 
 
+def is_suspended(body: Body) -> bool:
+    """Return whether the operator leaves a resource alone, except for its deletion."""
+    return bool(spec_of(body).get("suspend") or skips(annotations_of(body)))
+
+
 def _may_own(body: Body) -> bool:
-    spec = spec_of(body)
-    manages = spec.get("managementPolicy", "Manage") == "Manage"
-    return manages and not spec.get("suspend") and not skips(annotations_of(body))
+    return spec_of(body).get("managementPolicy", "Manage") == "Manage" and not is_suspended(body)
 
 
 def _owns(kind: Kind[Any], status: Mapping[str, Any], id_: str) -> bool:

@@ -1,10 +1,15 @@
 """Whether something may be deleted in Atlas: no other resource names it, and all that may name it are known."""
 
-from atlas_endpoints.controller.cache import Key, is_deleting, key_of, uid_of
+from collections.abc import Sequence
+
+from atlas_endpoints.controller.cache import Body, Key, is_deleting, key_of, uid_of
+from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.facts import Gatherer
+from atlas_endpoints.reconcile.kind import POLL_FIRST
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.resource import Resource, Thing
+from atlas_endpoints.reconcile.resource import Resource, Thing, trigger_of
 
 
 class Protection:
@@ -16,17 +21,41 @@ class Protection:
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
-        self._reconciled: set[Key] = set()
+        self._reconciled: dict[Key, str | None] = {}
+        """The version of each object whose status was still to be written when its reconcile was done; None: it was the same."""
         self._waiting_since: dict[Key, float] = {}
 
-    def reconciled(self, key: Key) -> None:
-        """Record that a resource was reconciled."""
-        self._reconciled.add(key)
+    def reconciled(self, body: Body, outcome: Outcome, *, is_written: bool) -> None:
+        """Record that a resource was reconciled, if nothing follows at once: its status then shows what it names.
+
+        Args:
+            is_written: whether the API server has this status already.
+        """
+        if outcome.metadata is not None or outcome.unreported is not None:
+            return
+        match outcome.requeue:
+            case Backoff():
+                return
+            case RequeueAfter(delay) if delay < POLL_FIRST:
+                return
+        if is_written:
+            self._reconciled.setdefault(key_of(body), None)
+        else:
+            self._reconciled[key_of(body)] = body["metadata"].get("resourceVersion", "")
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a resource that is gone."""
-        self._reconciled.discard(key)
+        self._reconciled.pop(key, None)
         self._waiting_since.pop(key, None)
+
+    async def is_current(self, resource: Resource) -> bool:
+        """Return whether the API server still has the resource as it was reconciled, with its deletion and policy: an event may be lost.
+
+        Raises:
+            ClusterUnavailableError: the resource could not be read.
+        """
+        body = await self._gatherer.ports.read(resource.key)
+        return body is not None and trigger_of(body) == resource.metadata.trigger
 
     async def protector(self, resource: Resource, thing: Thing, project_id: str | None) -> Owner | None:
         """Return another resource that protects a thing; None: none does.
@@ -38,8 +67,11 @@ class Protection:
         while True:
             # Read anew after each wait: other resources may have come meanwhile.
             others = [
-                each for each in self._gatherer.naming(resource, thing.key, project_id) if uid_of(each) not in gone
+                *self._gatherer.naming(resource, thing.key, project_id),
+                # Nobody knows what the reference of a suspended one gives.
+                *filter(ownership.is_suspended, self._unbound(resource, thing, project_id)),
             ]
+            others = [each for each in others if uid_of(each) not in gone]
             found = ownership.protectors(kind, resource, thing, others)
             if not found:
                 return None
@@ -50,10 +82,23 @@ class Protection:
 
     def wait(self, resource: Resource, thing: Thing, project_id: str | None) -> float:
         """Return for how many more seconds to wait for the first reconciles of those that may name a thing; 0: not at all."""
-        others = ownership.rivals(self._gatherer.kind, resource, self._gatherer.naming(resource, thing.key, project_id))
-        if all(key_of(body) in self._reconciled for body in others):
+        others = [
+            *self._gatherer.naming(resource, thing.key, project_id),
+            *self._unbound(resource, thing, project_id),
+        ]
+        if all(self._is_reconciled(body) for body in ownership.rivals(self._gatherer.kind, resource, others)):
             self._waiting_since.pop(resource.key, None)
             return 0.0
         now = self._gatherer.ports.clock.monotonic()
         since = self._waiting_since.setdefault(resource.key, now)
         return max(0.0, since + self._gatherer.ports.grace.total_seconds() - now)
+
+    def _is_reconciled(self, body: Body) -> bool:
+        key = key_of(body)
+        return key in self._reconciled and self._reconciled[key] != body["metadata"].get("resourceVersion", "")
+
+    def _unbound(self, resource: Resource, thing: Thing, project_id: str | None) -> Sequence[Body]:
+        """Return the resources that may name the endpoint of a resource by a reference whose value is not known yet."""
+        if thing != resource.thing or resource.shares is None:
+            return ()
+        return self._gatherer.naming(resource, f"{resource.shares.key} {ownership.UNBOUND}", project_id)

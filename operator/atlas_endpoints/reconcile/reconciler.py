@@ -76,12 +76,6 @@ class Reconciler:
 
     async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         """Reconcile a resource."""
-        try:
-            return await self._reconcile(body, previous)
-        finally:
-            self._protection.reconciled(key_of(body))
-
-    async def _reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
         now, key, generation = self._ports.clock.now(), key_of(body), generation_of(body)
         if is_deleting(body):
             attempt = self._attempt(generation, body.get("status"), now)
@@ -127,12 +121,14 @@ class Reconciler:
         failed = failures.of_refused_metadata(why, self._kind.names.plural, attempt)
         return replace(outcome, state=failed.state, applied=failed.applied, failure=failed.failure)
 
-    def render(self, body: Body, previous: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:  # noqa: ARG002
+    def render(self, body: Body, previous: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:
         """Return the status after an outcome; an outcome without a state keeps the status."""
-        if outcome.state is None:
-            return previous
-        attempt = self._attempt(outcome.generation, previous, self._ports.clock.now())
-        return summarize.render(attempt, outcome).to_json()
+        status = previous
+        if outcome.state is not None:
+            attempt = self._attempt(outcome.generation, previous, self._ports.clock.now())
+            status = summarize.render(attempt, outcome).to_json()
+        self._protection.reconciled(body, outcome, is_written=status == previous)
+        return status
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""

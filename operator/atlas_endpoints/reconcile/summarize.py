@@ -263,6 +263,8 @@ def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
         return None  # what is deleted on request is created again, also where drift is only reported
     if decision.seen is None:
         return confirmed_so_far(resource) if decision.keeps_confirmed else None
+    if decision.state.reason is Reason.DELETING:
+        return confirmed_so_far(resource)  # what is going confirms nothing
     if not compare(resource, facts.desired, decision.seen):
         return Applied.of(facts.generation, facts.desired)
     if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.fields:

@@ -55,7 +55,8 @@ def decide(facts: Facts) -> Decision:
 
 def _with_service(facts: Facts, service: Service) -> Decision:
     own: dict[str, Any] = {"service_creation": None}
-    if service.status != ServiceState.DELETING or is_known(facts, service):
+    # One that fails or goes is not made known: after a deletion on request, a LIST that lags still shows it.
+    if service.status not in {ServiceState.FAILED, ServiceState.DELETING} or is_known(facts, service):
         regions = remote_regions.recorded(facts, service)
         shown = shown_in_status(facts, service)
         own["service"] = shown.model_copy(update={"remote_regions": regions if regions.to_json() else None})

@@ -49,7 +49,7 @@ def _may_appear_for(facts: Facts) -> float:
     """Return for how many more seconds Atlas may show something that was requested for the resource, and never shown."""
     status = facts.resource.status
     left = may_arrive_for(status.service_creation, facts.now)
-    if facts.resource.endpoint_id is not None and status.endpoint is None:
+    if facts.resource.endpoint_id is not None and (status.endpoint is None or facts.uncertain):
         since_deletion = (_deleted_at(facts) - facts.now).total_seconds() + ARRIVES
         left = max(left, since_deletion, facts.arrives_for)
     return left

@@ -541,10 +541,11 @@ def named_by(body: Mapping[str, Any]) -> Named:
     spec = part(body, "spec")
     is_legacy = part(spec, "gcp").get("portMappingEnabled") is False
     named = part(spec, "gcp").get("endpointGroupName") if is_legacy else spec.get("cloudProviderEndpointId")
-    if named is None and "cloudProviderEndpointRef" in spec:
+    has_reference = named is None and "cloudProviderEndpointRef" in spec
+    if has_reference:
         named = part(part(body, "status"), "resolved").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value)
     shared = service_key(str(spec.get("providerName")), str(spec.get("region")), is_legacy=is_legacy)
-    return Named(named if isinstance(named, str) else None, shared)
+    return Named(named if isinstance(named, str) else None, shared, is_unbound=has_reference and named is None)
 
 
 def entry_of(body: Mapping[str, Any]) -> str | None:

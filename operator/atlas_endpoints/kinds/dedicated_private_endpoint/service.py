@@ -220,4 +220,6 @@ def deletion_of(facts: Facts, service: Service, cause: Cause | None) -> Write:
     """Return the write that deletes the service; with its resource, others may protect it."""
     request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.provider_name, service.id)
     deletes = thing_of(facts, service) if cause is None else None
-    return Write(request, cause, names=(NAME,), touches=(service.id, facts.resource.written_as), deletes=deletes)
+    reads = None if cause is None else service.id
+    touches = (service.id, facts.resource.written_as)
+    return Write(request, cause, names=(NAME,), touches=touches, reads=reads, deletes=deletes)
