@@ -140,7 +140,7 @@ class Converger:
                 wait = min(left, backoff(creation_.requested_at, facts.now, facts.interval))
                 return self._without_creation(facts, write, creates.searched, wait)
             self._settle(facts)
-            if (wait := self._turns.wait(facts.scope, creates.name, resource.key)) > 0 and not facts.forced:
+            if (wait := self._turns.wait(facts.scope, creates.name, resource.key, forced=facts.forced)) > 0:
                 message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
                 return self._without_creation(facts, write, message, wait)
             return self._intend(facts, write, creates, creates.attempt)
@@ -150,7 +150,7 @@ class Converger:
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         if self._ports.clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
-            return self._intend(facts, write, creates, intent.attempt)
+            return await self._create(facts, write, creates, armed=False)
         facts = replace(facts, unsent=False)
         try:
             entry, answer = await self._write(facts, write)

@@ -49,11 +49,11 @@ class Turns:
         self._running: dict[tuple[Hashable, str], tuple[Key, float]] = {}
         self._failed: dict[tuple[Scope, str], _Failed] = {}
 
-    def wait(self, scope: Scope, name: str, key: Key) -> float:
-        """Return for how many more seconds a creation may not begin; 0: it may."""
+    def wait(self, scope: Scope, name: str, key: Key, *, forced: bool) -> float:
+        """Return for how many more seconds a creation may not begin; 0: it may. One on request waits only for one that runs."""
         now = self._monotonic()
         holder, until = self._running.get((scope.place, name), (key, now))
-        failed = self._failed.get((scope, name))
+        failed = None if forced else self._failed.get((scope, name))
         return max(0.0, 0.0 if holder == key else until - now, 0.0 if failed is None else failed.until - now)
 
     def begin(self, scope: Scope, name: str, key: Key) -> None:
@@ -75,11 +75,12 @@ class Turns:
             now: wall-clock time, UTC.
         """
         self._running.pop((scope.place, name), None)
-        known, moment = self._failed.get((scope, name)), self._monotonic()
-        since = since if known is None else min(since, known.since)
-        wait = spaced(since, now, interval)
+        moment = self._monotonic()
         too_old = moment - interval.total_seconds()
         self._failed = {name: each for name, each in self._failed.items() if each.until > too_old}
+        known = self._failed.get((scope, name))
+        since = since if known is None else min(since, known.since)
+        wait = spaced(since, now, interval)
         self._failed[scope, name] = _Failed(since, moment + wait)
         return wait
 

@@ -256,7 +256,9 @@ class Finisher:
         others = self._gatherer.naming(resource, thing.key, resource.known_project_id)
         users = ownership.protectors(self._kind, resource, thing, others)
         deleted_at = min(resource.metadata.deletion_timestamp or now, now)
-        left = (deleted_at + self._ports.grace - now).total_seconds()
+        # While no operator ran, nobody could record anything.
+        running_for = self._ports.clock.monotonic() - self._ports.started()
+        left = self._ports.grace.total_seconds() - min((now - deleted_at).total_seconds(), running_for)
         if left <= 0 or all(self._kind.took_over(resource.status, body) for body in users):
             return None
         message = (

@@ -22,6 +22,7 @@ from atlas_endpoints.atlas.errors import (
     InstanceNotFoundError,
     InvalidSpecError,
     NotServerlessError,
+    RateLimitedError,
 )
 from atlas_endpoints.atlas.requests import Refusals, Request, path
 from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
@@ -421,6 +422,8 @@ def is_outdated(error: AtlasError) -> bool:
     """
     if error.operation == CREATE_ENDPOINT and isinstance(error, EndpointAbsentError):
         return True
+    if isinstance(error, RateLimitedError):
+        return False
     code = error.error_code or ""
     return code.endswith(
         ("ALREADY_EXISTS_FOR_REGION", "ENDPOINT_ALREADY_EXISTS", "CANNOT_ACCEPT_ENDPOINTS", "_WITH_ENDPOINTS")

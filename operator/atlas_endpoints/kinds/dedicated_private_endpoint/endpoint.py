@@ -238,7 +238,7 @@ def deletion_of(facts: Facts, service_id: str, endpoint_id: str, cause: Cause | 
     return Write(
         request,
         cause,
-        names=(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID,),
+        names=("endpoint",),
         touches=(entry, facts.resource.written_as),
         reads=entry,
         deletes=facts.resource.thing,

@@ -193,7 +193,7 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
         if new not in {None, before} and "serviceCreation" in previous and service.get("origin") == "Created":
             yield EventReason.SERVICE_CREATED, f"The operator created endpoint service {new} for this resource."
         known, endpoint = part(previous, "endpoint").get("id"), part(status, "endpoint").get("id")
-        if endpoint is not None and known is None and not _is_confirmed(previous, endpoint):
+        if endpoint is not None and _is_confirmed(status, endpoint) and not _is_confirmed(previous, endpoint):
             if _is_registered(status):
                 yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {endpoint} is registered for this resource."
             else:
@@ -267,7 +267,7 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
 
 def _is_confirmed(status: Mapping[str, Any], endpoint_id: str) -> bool:
-    """Return whether a status records that Atlas has confirmed an endpoint before."""
+    """Return whether a status records that Atlas has confirmed an endpoint for its resource, which then manages it."""
     confirmed: str = part(status, "applied").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value) or ""
     return confirmed.casefold() == endpoint_id.casefold()
 

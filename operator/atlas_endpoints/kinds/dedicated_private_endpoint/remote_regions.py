@@ -13,11 +13,15 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name, did_you_mean
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, RemoteRegions
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
+from atlas_endpoints.reconcile.compare import is_contested
 from atlas_endpoints.reconcile.kind import POLL, Decision, Look, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import words
+
+NAME = "supportedRemoteRegions"
+"""As the history of the status names it."""
 
 
 def update(facts: Facts, service: Service) -> Write | None:
@@ -27,13 +31,14 @@ def update(facts: Facts, service: Service) -> Write | None:
     if not to_send or _is_sent(facts):
         return None
     is_drift = to_send <= regions.confirmed
-    if is_drift and facts.resource.spec.drift_policy != "Correct" and not facts.forced:
+    is_held = facts.resource.spec.drift_policy != "Correct" or is_contested(NAME, facts)
+    if is_drift and is_held and not facts.forced:
         return None
     request = atlas.remote_regions_of(facts.scope.project_id, service.id, regions.shown | to_send)
     return Write(
         request,
         Cause.FORCED if facts.forced else Cause.DRIFT if is_drift else Cause.EDIT,
-        names=("supportedRemoteRegions",),
+        names=(NAME,),
         touches=(service.id, facts.resource.written_as),
         reads=service.id,
         tolerates_refusal=True,
@@ -56,9 +61,18 @@ def with_problem(facts: Facts, service: Service, decision: Decision) -> Decision
     decision = replace(decision, looks=(*decision.looks, Look(service.id, beyond_list=True)))
     if refused := _named(known.refused) & regions.missing:
         reason = Reason.UPDATE_REJECTED
+        said = f"Message from Atlas: {words(known.error_message)}"
+        if known.error_message is None:
+            said = "Atlas answered with success, and did not add it."
         message = (
             f"Atlas refuses to add {_list(refused)} to supportedRemoteRegions of the endpoint service.{_hints(refused)} Correct"
-            f" the spec, or {FORCE} to send it again. Message from Atlas: {words(known.error_message)}"
+            f" the spec, or {FORCE} to send it again. {said}"
+        )
+    elif facts.resource.spec.drift_policy == "Correct":
+        reason = Reason.DRIFTED
+        message = (
+            f"{_list(regions.missing)} keeps vanishing from supportedRemoteRegions of the endpoint service, so the operator adds it"
+            " only once an hour. Find out who removes it."
         )
     else:
         reason = Reason.DRIFTED
@@ -80,7 +94,7 @@ def recorded(facts: Facts, service: Service) -> RemoteRegions:
         if done.outcome is WriteOutcome.REFUSED and done.error is not None:
             refused, error = regions.missing, done.error.detail or done.error.message
         elif done.outcome is WriteOutcome.CONFIRMED:
-            refused = frozenset[str]()
+            refused, error = regions.missing, None
     confirmed = (regions.confirmed | regions.shown) & regions.wanted
     return RemoteRegions(
         confirmed=tuple(sorted(confirmed))[:REGIONS],
@@ -95,7 +109,7 @@ class _Regions:
 
     Attributes:
         confirmed: of those in the spec, what Atlas has shown before.
-        refused: what Atlas has refused since the spec was edited.
+        refused: what Atlas has refused, or not taken, since the spec was edited.
     """
 
     before: RemoteRegions

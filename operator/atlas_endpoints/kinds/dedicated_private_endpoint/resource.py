@@ -8,6 +8,7 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
@@ -283,7 +284,7 @@ class RemoteRegions(StatusModel):
 
     Attributes:
         confirmed: what Atlas has shown.
-        refused: what Atlas refused to add, with its ``error_message``.
+        refused: what Atlas refused to add, with its ``error_message``, or answered with success and did not add.
     """
 
     confirmed: _Regions = ()
@@ -428,12 +429,8 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
 
     @override
     def unconnected(self) -> Mapping[str, str | None]:
-        """Return the ID and the address that the resource is bound to, which Atlas cannot change."""
-        id_, address = (
-            self.bound(each)
-            for each in (ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS)
-        )
-        return {"cloud_provider_endpoint_id": id_, "private_endpoint_ip_address": address}
+        """Return what the references are bound to, which Atlas cannot change."""
+        return {each.field: self.bound(to_camel(each.field)) for each in self.references}
 
     @property
     def service_key(self) -> str:
@@ -503,7 +500,7 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
         return {
             ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: endpoint_id,
             ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: address,
-            ManagedField.GCP_ENDPOINTS: gcp_endpoints_text(rules) or None if self.spec.is_legacy else None,
+            ManagedField.GCP_ENDPOINTS: gcp_endpoints_text(rules or self.spec.rules) if self.spec.is_legacy else None,
         }
 
 
