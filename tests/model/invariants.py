@@ -50,6 +50,8 @@ class Invariant(Enum):
     NAMED = "nothing is deleted that another live resource names, or that no resource with Delete names"
     LIVE = "an AVAILABLE endpoint is deleted only for a resource that is being deleted"
     SHARED = "a service is deleted only if ours made it, nobody else uses it, and it has no endpoint"
+    REPORTED = "with the drift policy Report, what was confirmed is made again on request only"
+    REGIONS = "a change of the remote regions of a service keeps those that it has"
     BOUND = "a request to make a dead endpoint again deletes it once"
     REST = "without further faults, the operator brings the environment to rest in time"
 

@@ -34,10 +34,8 @@ def _fair(run: Run[Any]) -> Move:
         return Move("answer", 0)
     if environment.leader is None:
         return Move("take over")
-    if passing := environment.passing():
-        return passing[0]
-    hurries = run.now >= environment.acts_until
-    return next(_people(run), Move("time")) if hurries else Move("time")
+    people = _people(run) if run.now >= environment.acts_until else ()
+    return next(iter([*environment.passing(), *people]), Move("time"))
 
 
 def _all(run: Run[Any]) -> Iterator[Move]:

@@ -15,6 +15,7 @@ from atlas_endpoints.app import DRAIN
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of, version_of
 from atlas_endpoints.core import Core
+from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.settings import OperatorSettings
 from model import invariants
 from model.environment import Environment, Ghost, Told, Unserved
@@ -95,6 +96,11 @@ class Watched(Core):
         if before is not None and after is not None and version_of(after) < version_of(before):
             what = f"{key.name} goes back from version {version_of(before)} to {version_of(after)}"
             self.violations.append(Violation(Invariant.FORWARD, what))
+
+    def forget(self) -> None:
+        """Drop when the workers began, as soon as it makes no difference any more."""
+        if self.started() < self.clock.monotonic() - ARRIVES:
+            self._started = 0.0
 
     async def observed(self, run: Callable[[Work], Awaitable[Requeue]], work: Work) -> Requeue:
         """Do what a worker does with a piece of work, and take note of it."""
@@ -230,6 +236,8 @@ class Run(Generic[E]):
         self._running().run_for(0)
         self.environment.now = self.now
         self.environment.forget()
+        for replica in self.replicas.values():
+            replica.core.forget()
         for task, name in list(self._tasks.items()):
             if task.done():
                 del self._tasks[task]

@@ -37,6 +37,7 @@ STRIKES = {
             "another's service",
             "Atlas rejects",
             "away",
+            "region",
             "registration",
             "removal",
             "restore",

@@ -42,6 +42,7 @@ GATE = [
         Invariant.NAMED,
         Invariant.LIVE,
         Invariant.BOUND,
+        Invariant.REGIONS,
         Invariant.SHARED,
     )
 ]

@@ -16,7 +16,7 @@ from model.environment import ANNOTATIONS, FORCE, LATELY, PROJECT, Early, Enviro
 from model.invariants import Invariant, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from atlas_endpoints.controller.cache import Body, Key
     from model.environment import Spec
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from model.run import Run
 
 CLOUD, REGION = "AWS", "EU_WEST_1"
+BY_HAND = "SA_EAST_1"
+"""A region that no resource names."""
 STAYS = frozenset({"EndpointRetained", "EndpointHandedOver", "EndpointOrphaned", "ForceFinalized"})
 """The reasons of Events that name what stays."""
 STRANGER = "vpce-ffffffffffffffff0"
@@ -92,23 +94,21 @@ class Dedicated(Environment):
 
     @override
     def serve(self, kind: str, target: str, content: Any) -> Any:
-        service_id, _, endpoint_id = target.partition("/")
-        service = self.held.get(service_id)
         if kind == "LIST":
             return [each.document() for each in self.services]
         if not target:
             return self._create()
-        if service is None:
+        service_id, _, endpoint_id = target.partition("/")
+        if (service := self.held.get(service_id)) is None:
             raise _absent(kind, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND")
         endpoint = service.find(endpoint_id)
         match kind:
             case "GET" if not endpoint_id:
                 return service.document()
             case "DELETE" if not endpoint_id:
-                if service.endpoints:
-                    raise _refused(kind, "CANNOT_DELETE_PRIVATE_ENDPOINT_SERVICE_WITH_ENDPOINTS")
-                service.status = DELETING
-                return {}
+                return self._remove(service)
+            case "PATCH":
+                return self._change(service, content["supportedRemoteRegions"])
             case "POST":
                 return self._register(service, endpoint_id)
             case _ if endpoint is None:
@@ -129,6 +129,19 @@ class Dedicated(Environment):
         self.created.add(service.id)
         self.remembered.add(service.id)
         self._made(service.id)
+        return service.document()
+
+    @staticmethod
+    def _remove(service: Service) -> Any:
+        if service.endpoints:
+            raise _refused("DELETE", "CANNOT_DELETE_PRIVATE_ENDPOINT_SERVICE_WITH_ENDPOINTS")
+        service.status = DELETING
+        return {}
+
+    def _change(self, service: Service, regions: Collection[str]) -> Any:
+        for region in set(regions) - set(service.remote_regions or ()):
+            self._made(f"{service.id} {region}")
+        service.remote_regions = tuple(regions)
         return service.document()
 
     def new(self, status: str = AVAILABLE) -> Service:
@@ -168,6 +181,8 @@ class Dedicated(Environment):
             each["interfaceEndpoints"] = [
                 endpoint for endpoint in each["interfaceEndpoints"] if f"{each['id']}/{endpoint}" not in self.made
             ]
+            regions = each.get("supportedRemoteRegions") or ()
+            each["supportedRemoteRegions"] = [region for region in regions if f"{each['id']} {region}" not in self.made]
         return shown
 
     # What happens by itself, and what people do.
@@ -202,6 +217,7 @@ class Dedicated(Environment):
                 "removal": may_go,
                 "registration": is_open and service.find(vpce("a")) is None,
                 "stranger": is_open and service.find(STRANGER) is None,
+                "region": is_open and BY_HAND not in (service.remote_regions or ()),
             }
             yield from (Move(kind, number) for kind, is_possible in possible.items() if is_possible and self.left[kind])
 
@@ -226,6 +242,9 @@ class Dedicated(Environment):
                 del service.endpoints[part.id]
                 self.registered.discard(target_of(service.id, part.id))
                 self.lately[name] = self.now
+            case "region":
+                service.remote_regions = (*(service.remote_regions or ()), BY_HAND)
+                self._made(f"{service.id} {BY_HAND}")
             case "removal":
                 part.status = DELETING
                 self.lately[name] = self.now

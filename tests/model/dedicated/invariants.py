@@ -30,10 +30,14 @@ def on_call(run: Run, effect: Effect) -> None:
     match effect.kind:
         case "POST" if not service_id:
             _check_first(run)
+        case "POST":
+            _check_new(run, effect, target_of(service_id, endpoint_id))
         case "DELETE" if not endpoint_id:
             _check_unused(run, effect, service_id)
         case "DELETE":
             _check_named(run, effect, target_of(service_id, endpoint_id))
+        case "PATCH":
+            _check_regions(run, effect)
         case _:
             pass
 
@@ -49,6 +53,18 @@ def _check_first(run: Run) -> None:
     coming = [each for each in environment.ghosts if not each.target]
     if there or coming:
         broken(run, Invariant.ONCE, f"a second service is asked for, beside {there or 'one that may come'}")
+
+
+def _check_new(run: Run, effect: Effect, target: Target) -> None:
+    """With the drift policy Report, what was confirmed is made again on request only."""
+    naming = [each for each in _known(run, effect.replica) if named_by(each) == target.endpoint_id]
+    if naming and all(_only_reports(each) and run.environment.request_of(each) is None for each in naming):
+        broken(run, Invariant.REPORTED, f"{target.endpoint_id} is to be registered again")
+
+
+def _only_reports(body: Body) -> bool:
+    confirmed = (body["status"].get("applied") or {}).get("cloudProviderEndpointId")
+    return bool(body["spec"].get("driftPolicy") == "Report" and confirmed is not None)
 
 
 def _check_unused(run: Run, effect: Effect, service_id: str) -> None:
@@ -94,6 +110,16 @@ def _check_named(run: Run, effect: Effect, target: Target) -> None:
         broken(
             run, Invariant.NAMED, f"{target.endpoint_id} is to be deleted, which {others[-1]['metadata']['name']} names"
         )
+
+
+def _check_regions(run: Run, effect: Effect) -> None:
+    """Regions are only added, by one call after the other."""
+    if any(each.kind == "PATCH" and each.target == effect.target for each in run.effects):
+        broken(run, Invariant.ONE_AT_A_TIME, f"two writes to {effect.target} are under way")
+    service = run.environment.held.get(effect.target)
+    shown = set() if service is None else set(service.remote_regions or ())
+    if lost := shown - set(effect.content["supportedRemoteRegions"]):
+        broken(run, Invariant.REGIONS, f"{', '.join(sorted(lost))} is to be removed from {effect.target}")
 
 
 def _known(run: Run, replica: int) -> list[Body]:
@@ -152,8 +178,11 @@ def _is_as_desired(run: Run, body: Body) -> bool:
     ready = next((each["reason"] for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
     if not lives(body) or status["observedGeneration"] != metadata["generation"]:
         return False
-    if bool(metadata.get("finalizers")) != deletes(body):
+    spec = body["spec"]
+    if bool(metadata.get("finalizers")) != (deletes(body) and spec.get("managementPolicy") != "Observe"):
         return False
+    if spec.get("suspend"):
+        return bool(ready == "Suspended")
     if ready == "Conflict":
         others = [each for each in run.environment.objects.values() if each is not body]
         return any(named_by(each) == named_by(body) and _is_settled(run, each) for each in others)
@@ -166,10 +195,11 @@ def _is_settled(run: Run, body: Body) -> bool:
     service = next(iter(run.environment.services), None)
     endpoint = None if service is None or endpoint_id is None else service.find(endpoint_id)
     ready = next(each["reason"] for each in status["conditions"] if each["type"] == "Ready")
-    is_reported = spec.get("driftPolicy") == "Report" and ready == "Drifted"
+    is_reported: bool = spec.get("driftPolicy") == "Report" and ready == "Drifted"
     if service is None:
         return is_reported
-    if service.id != service_of(body):
+    wanted = set(spec.get("supportedRemoteRegions", ()))
+    if service.id != service_of(body) or not wanted <= set(service.remote_regions or ()):
         return False
     match ready:
         case "WaitingForCloudEndpoint":

@@ -57,6 +57,12 @@ SHARES: list[Action] = [("a", A), ("b", NO_ENDPOINT), ("a", None)]
 RENAMED: list[Action] = [("a", A), ("b", OF_A), ("a", None)]
 RENAMED_LATE: list[Action] = [("a", A), ("a", None), ("b", OF_A)]
 KEPT: list[Action] = [("a", A), ("b", {**OF_A, "deletionPolicy": "Retain"}), ("a", None)]
+CHANGES_MIND: list[Action] = [*GOES, ("a", {"deletionPolicy": "Retain"})]
+FARTHER: list[Action] = [*EMPTY, ("a", {**NO_ENDPOINT, "supportedRemoteRegions": ["US_EAST_1"]})]
+REMOTE: list[Action] = [
+    ("a", {**NO_ENDPOINT, "supportedRemoteRegions": ["US_EAST_1"]}),
+    ("b", {**NO_ENDPOINT, "supportedRemoteRegions": ["US_WEST_2"]}),
+]
 MADE_AGAIN: list[Action] = [("a", A), ("a", {**A, FORCE: "1"})]
 DISPUTED: list[Action] = [("a", A), ("b", OF_A), ("a", {**A, FORCE: "1"}), ("b", None)]
 
@@ -77,7 +83,7 @@ GATE: dict[str, Environment] = {
         GOES, settled=1, left="lost answer"
     ),
     "a service goes with its resource, and others create it at that moment": model_of(
-        EMPTY_GOES, left="another's service"
+        EMPTY_GOES, left="another's service", leisure=0.0
     ),
     "a service goes with its resource, and a crash": model_of(EMPTY_GOES, settled=1, left="crash"),
     "an endpoint of others is adopted, and goes with its resource": model_of(
@@ -93,6 +99,9 @@ GATE: dict[str, Environment] = {
     ),
     "the last of two resources goes, and others register an endpoint": model_of(
         [*SHARES, ("b", None)], settled=3, left="stranger"
+    ),
+    "a resource adds a region to its service, somebody another one, and a LIST does not show what is new": model_of(
+        FARTHER, settled=1, left="region, list lags", others={}
     ),
     "a service and an endpoint are made, and others make the service": model_of(ONE, left="another's service"),
     "a service and an endpoint are made, and others delete one of them": model_of(ONE, left="removal"),
@@ -119,9 +128,7 @@ MODELS: dict[str, Environment] = {
     "drift is only reported, and others delete an endpoint and its service": model_of(
         [("a", REPORTS)], settled=1, left="removal, removal"
     ),
-    "two resources name one endpoint, and both go": model_of(
-        [*RENAMED, ("b", None)], settled=2, left="lost answer", leisure=0.0
-    ),
+    "two resources name one endpoint, and both go": model_of([*RENAMED, ("b", None)], settled=2, leisure=0.0),
     "two resources name one endpoint, one goes, and the other one retains it": model_of(
         KEPT, settled=2, left="crash, lost answer", leisure=0.0
     ),
@@ -130,6 +137,30 @@ MODELS: dict[str, Environment] = {
     ),
     "two resources share a service, are restored without statuses, and one goes": model_of(
         TWO, settled=2, left="restore", leisure=0.0
+    ),
+    "two resources name one endpoint, one goes, and the other one is suspended": model_of(
+        [("a", A), ("b", {**OF_A, "suspend": True}), ("a", None)], settled=1, leisure=0.0
+    ),
+    "two resources name one endpoint, one goes, and the other one only observes it": model_of(
+        [("a", A), ("b", {**OF_A, "managementPolicy": "Observe"}), ("a", None)], settled=1, leisure=0.0
+    ),
+    "a resource is to retain its endpoint while it goes": model_of(CHANGES_MIND, settled=1, leisure=0.0),
+    "two resources add regions to one service": model_of(REMOTE, leisure=0.0, others={}),
+    "a resource is renamed, and an event is lost": model_of(RENAMED, settled=1, left="lost event", leisure=0.0),
+    "a service and an endpoint go with their resource, and a call breaks": model_of(
+        GOES, settled=1, left="fault", leisure=0.0
+    ),
+    "a service and an endpoint are made and go, and a write arrives late": model_of(
+        GOES, left="late write", leisure=0.0
+    ),
+    "a dead endpoint is to be made again, and others register it again": model_of(
+        MADE_AGAIN, settled=1, left="removal, registration", leisure=0.0, others={vpce("a"): REJECTED}
+    ),
+    "drift is only reported, others delete the endpoint, and it is made again on request": model_of(
+        [("a", REPORTS), ("a", {**REPORTS, FORCE: "1"})], settled=1, left="removal", leisure=30.0
+    ),
+    "two resources ask for one service, and an answer is lost": model_of(
+        [*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0, left="lost answer"
     ),
     "a resource is renamed": model_of(RENAMED, settled=1, leisure=30.0),
     "a resource goes, and comes back with another name": model_of(RENAMED_LATE, settled=1, leisure=0.0),
@@ -149,13 +180,21 @@ DEEPER: dict[str, Environment] = {
     ),
     "a service and an endpoint are made, and others delete both": model_of(ONE, left="removal, removal"),
     "a service and an endpoint are made and go, and an answer is lost": model_of(GOES, left="lost answer"),
-    "a service and an endpoint are made and go, and a write arrives late": model_of(GOES, left="late write"),
     "a service and an endpoint go with their resource, and a crash": model_of(GOES, settled=1, left="crash"),
     "a resource is renamed, and a crash": model_of(RENAMED, settled=1, left="crash", leisure=0.0),
     "a resource is renamed, and a call breaks": model_of(RENAMED, settled=1, left="fault", leisure=0.0),
     "a resource is renamed at any time": model_of(RENAMED, settled=1),
     "two resources name one endpoint": model_of(RENAMED[:2]),
     "an endpoint is rotated, and a crash": model_of(TWO, settled=1, left="crash", leisure=0.0),
+    "two resources name one endpoint, and both go, and an answer is lost": model_of(
+        [*RENAMED, ("b", None)], settled=2, left="lost answer", leisure=0.0
+    ),
+    "two resources share a service, and it fails": model_of(
+        [*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0, left="service fails"
+    ),
+    "two resources add regions to one service, and an answer is lost": model_of(
+        REMOTE, leisure=0.0, others={}, left="lost answer"
+    ),
     "two resources ask for one service and two endpoints": model_of(TWO[:2]),
     "a resource comes while another one of its service goes": model_of(
         [EMPTY_GOES[0], ("b", NO_ENDPOINT), EMPTY_GOES[1]], settled=1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds.dedicated_private_endpoint import deletion, endpoint, service
+from atlas_endpoints.kinds.dedicated_private_endpoint import deletion, endpoint, remote_regions, service
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
-from atlas_endpoints.reconcile import creation, facts, ownership
+from atlas_endpoints.reconcile import converge, creation, facts, ownership
+from atlas_endpoints.reconcile import deletion as reconcile_deletion
 from atlas_endpoints.reconcile.creation import Turns
 from atlas_endpoints.reconcile.deletion import Finisher
 from atlas_endpoints.simulator.service import REJECTED
@@ -14,6 +16,7 @@ from model.dedicated.atlas import vpce
 from model.dedicated.models import (
     EMPTY_GOES,
     GATE,
+    GOES,
     MADE_AGAIN,
     MODELS,
     NO_ENDPOINT,
@@ -93,6 +96,35 @@ def _ends_in_silence(right: Any, self: Any, named: Any, generation: int, event: 
 
 
 @plants(
+    "an endpoint is deleted that is to be retained",
+    Invariant.NAMED,
+    MODELS["a resource is to retain its endpoint while it goes"],
+    reconcile_deletion,
+    "decide",
+)
+def _deletes_in_any_case(right: Any, *asked: Any, **further: Any) -> Any:
+    return None
+
+
+@plants(
+    "what is gone is made again although drift is only reported",
+    Invariant.REPORTED,
+    MODELS["drift is only reported, and others delete an endpoint and its service"],
+    endpoint,
+    "_is_confirmed",
+)
+def _remembers_nothing(right: Any, known: Any) -> bool:
+    return False
+
+
+@plants(
+    "a resource ends while a call may still register its endpoint",
+    Invariant.KEPT,
+    model_of(GOES, left="late write", leisure=0.0, others={}),
+    deletion,
+    "_may_appear_for",
+)
+@plants(
     "a resource ends while a call may still create its service",
     Invariant.KEPT,
     MODELS["a service is made and goes, an answer is lost, and a LIST does not show what is new"],
@@ -128,12 +160,35 @@ def _has_made_it(right: Any, *asked: Any) -> str:
 @plants(
     "a service is asked for again while an earlier call may still create it",
     Invariant.ONCE,
-    GATE["a service and an endpoint are made, an answer is lost, and a LIST does not show what is new"],
+    GATE["a service and an endpoint are made, and a crash"],
     creation,
     "may_arrive_for",
 )
 def _searches_nothing(right: Any, *asked: Any) -> float:
     return 0.0
+
+
+@plants(
+    "regions are added to what was shown a while ago",
+    Invariant.REGIONS,
+    GATE["a resource adds a region to its service, somebody another one, and a LIST does not show what is new"],
+    converge,
+    "read_entry",
+)
+async def _reads_nothing(right: Any, atlas: Any, known: Any, entry: str) -> Any:
+    return known.view
+
+
+@plants(
+    "two resources add regions to one service at once",
+    Invariant.ONE_AT_A_TIME,
+    MODELS["two resources add regions to one service"],
+    remote_regions,
+    "update",
+)
+def _takes_no_turn(right: Any, *asked: Any) -> Any:
+    write = right(*asked)
+    return None if write is None else replace(write, reads=None)
 
 
 @plants(

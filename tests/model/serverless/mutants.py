@@ -281,7 +281,7 @@ def ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any
 @plants(
     "an endpoint that may have been reserved is requested again at once",
     Invariant.ONCE,
-    model_of(RESERVE, left="lost answer, list lags, list lags", within=SLOWLY),
+    model_of(RESERVE, left="crash", within=SLOWLY),
     creation,
     "may_arrive_for",
 )
