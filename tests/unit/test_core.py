@@ -121,18 +121,32 @@ HELD = "6f4b28377b7de4a2b52f9a01"
 class TestWhatStaysIsLogged:
     """No Event can be sent for a resource that is gone before the operator knows; the log names what stays in Atlas."""
 
-    async def deleted(self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body, status: Body) -> list[str]:
+    async def deleted(
+        self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body, status: Body, policy: str = "Retain"
+    ) -> list[str]:
         caplog.set_level(logging.INFO)
         plain = body(7)
-        gone = {**plain, "spec": {"endpointId": HELD}, "metadata": {**plain["metadata"], **metadata}, "status": status}
+        spec = {"endpointId": HELD, "projectId": "a" * 24, "instanceName": "shop", "providerName": "AWS"}
+        spec["deletionPolicy"] = policy
+        gone = {**plain, "spec": spec, "metadata": {**plain["metadata"], **metadata}, "status": status}
         core.seen(gone)
         core.deleted(gone)
         return [record.getMessage() for record in caplog.records]
 
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            pytest.param({}, id="in the background"),
+            pytest.param(
+                {"deletionTimestamp": "2026-11-25T12:00:00Z", "finalizers": ["foregroundDeletion"]},
+                id="in the foreground",
+            ),
+        ],
+    )
     async def test_a_resource_without_a_finalizer_is_named_once_with_its_endpoint(
-        self, core: Core, caplog: pytest.LogCaptureFixture
+        self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body
     ) -> None:
-        (line,) = await self.deleted(core, caplog, {}, {"endpoint": {"id": HELD}})
+        (line,) = await self.deleted(core, caplog, metadata, {"endpoint": {"id": HELD}})
         assert line.startswith(f"Endpoint {HELD} stays in Atlas: the resource")
         (record,) = caplog.records
         assert vars(record)["resourceName"] == KEY.name
@@ -156,7 +170,7 @@ class TestWhatStaysIsLogged:
     async def test_nothing_is_said_of(
         self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body, status: Body
     ) -> None:
-        assert await self.deleted(core, caplog, metadata, status) == []
+        assert await self.deleted(core, caplog, metadata, status, "Delete") == []
 
 
 class Listening(NoObserver):

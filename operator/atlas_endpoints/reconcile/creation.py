@@ -24,6 +24,9 @@ RECENT = timedelta(seconds=20)
 ARRIVES = RECENT.total_seconds() + CALL + UNKNOWN_FOR
 """Seconds after an intent for which its POST may still be applied."""
 
+TURN = RECENT.total_seconds() + CALL
+"""Seconds after an intent for which its call may still be made."""
+
 
 def may_arrive_for(creation: Creation | None, now: datetime) -> float:
     """Return for how many more seconds an entry may appear that was requested."""
@@ -38,6 +41,15 @@ class _Failed:
     until: float
 
 
+@dataclass(slots=True)
+class _Running:
+    """The turn of a resource, until then in monotonic seconds, and whether another one waits for it."""
+
+    holder: Key
+    until: float
+    is_awaited: bool = False
+
+
 class Turns:
     """One creation at a time for one thing in Atlas, and a wait that doubles after one that failed.
 
@@ -46,21 +58,27 @@ class Turns:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._running: dict[tuple[Hashable, str], tuple[Key, float]] = {}
+        self._running: dict[tuple[Hashable, str], _Running] = {}
         self._failed: dict[tuple[Scope, str], _Failed] = {}
 
     def wait(self, scope: Scope, name: str, key: Key, *, forced: bool) -> float:
         """Return for how many more seconds a creation may not begin; 0: it may. One on request waits only for one that runs."""
-        now = self._monotonic()
-        holder, until = self._running.get((scope.place, name), (key, now))
+        now, running = self._monotonic(), self._running.get((scope.place, name))
         failed = None if forced else self._failed.get((scope, name))
-        return max(0.0, 0.0 if holder == key else until - now, 0.0 if failed is None else failed.until - now)
+        until = now if failed is None else failed.until
+        if running is not None and running.holder != key:
+            until, running.is_awaited = max(until, running.until), True
+        elif running is not None and running.is_awaited and running.until < now:
+            until = max(until, running.until + TURN)  # it has had its turn, and made no call: others go first
+        return max(0.0, until - now)
 
     def begin(self, scope: Scope, name: str, key: Key) -> None:
         """Record that a resource creates the thing now; its turn ends with the call, at the latest when no call is made any more."""
         now = self._monotonic()
-        self._running = {name: each for name, each in self._running.items() if each[1] > now}
-        self._running[scope.place, name] = key, now + RECENT.total_seconds() + CALL
+        self._running = {name: each for name, each in self._running.items() if each.until + TURN > now}
+        running = self._running.get((scope.place, name))
+        if running is None or running.holder != key or running.until < now:
+            self._running[scope.place, name] = _Running(key, now + TURN)
 
     def created(self, scope: Scope, name: str) -> None:
         """Record that the thing was created."""

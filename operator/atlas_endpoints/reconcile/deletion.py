@@ -4,6 +4,7 @@ Every message says how to remove the resource, and no entry is left behind witho
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -303,7 +304,9 @@ class Finisher:
 
 def _unprotected_in(facts: Facts[Any], wait: float) -> Outcome:
     """Return that the deletion waits until it is known whether others protect what is deleted."""
-    message = "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
+    message = (
+        "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
+    )
     state = State(Reason.DELETING, message, RequeueAfter(min(wait, POLL_FIRST)))
     return Outcome(requeue=state.requeue, generation=facts.generation, state=state)
 
@@ -352,7 +355,13 @@ def decide(resource: Resource, things: Sequence[str], *, writes: bool) -> Releas
     """
     spec, deleting = resource.spec, resource.status.is_being_deleted
     if not resource.may_be_in_atlas:
-        return _retained(things, "the status of the resource was lost", deleting=False) if things else Release(None)
+        if things:
+            return _retained(things, "the status of the resource was lost", deleting=False)
+        if resource.references and resource.status.resolved is None and resource.deletion_policy == "Delete":
+            why = "the status of the resource, which shows what its references give, is empty or was lost"
+            message = f"What the spec names by a reference stays, if Atlas has it: {why}."
+            return Release(new_event(EventReason.ENDPOINT_RETAINED, message, action="Delete"))
+        return Release(None)
     if resource.deletion_policy == "Retain":
         return _retained(things, "its deletion policy is Retain", deleting=deleting)
     if spec.management_policy != "Manage":
@@ -381,8 +390,12 @@ def is_recorded(resource: Resource) -> bool:
 
 def left_behind(kind: Kind[Any], body: Body) -> str:
     """Return what stays in Atlas when a resource is gone that had no finalizer, for the log; "": nothing."""
-    if is_deleting(body) or FINALIZER in finalizers_of(body) or not kind.shown_in(status_of(body)):
+    if FINALIZER in finalizers_of(body) or not kind.shown_in(status_of(body)):
         return ""
+    with suppress(InvalidSpecError):
+        # With the policy Delete, an Event has said it; a deletion in the foreground also ends with a deletionTimestamp.
+        if is_deleting(body) and kind.resource.parse(body).deletion_policy == "Delete":
+            return ""
     why = "the resource, which had no finalizer, was deleted, or lost the labels in LABEL_SELECTOR"
     return retained(_things(kind, body), why) + _removal(kind, body)
 

@@ -82,7 +82,9 @@ def on_service(service_id: str | None) -> dict[str, Any]:
 def with_endpoint(endpoint_id: str | None, *results: str, **fields: Any) -> dict[str, Any]:
     """A status that shows an endpoint, after calls about it with these results."""
     sent = {"time": "2026-11-25T12:00:00Z", "generation": 1, "cause": "Edit", "fields": ["cloudProviderEndpointId"]}
-    shown = {} if endpoint_id is None else {"endpoint": {"id": endpoint_id}}
+    shown: dict[str, Any] = {}
+    if endpoint_id is not None:
+        shown = {"endpoint": {"id": endpoint_id}, "applied": {"cloudProviderEndpointId": endpoint_id}}
     return {**status("Initiating"), **shown, "history": [{**sent, "result": each} for each in results], **fields}
 
 
@@ -190,14 +192,17 @@ ROWS = {
     "an endpoint that was registered for the resource is announced": Row(
         with_endpoint(None), with_endpoint("vpce-1", "Applied"), ("Normal", "EndpointRegistered"), DEDICATED
     ),
-    "also if the answer was lost": Row(
-        with_endpoint(None), with_endpoint("vpce-1", "Unknown: x"), ("Normal", "EndpointRegistered"), DEDICATED
+    "one that was perhaps registered by a call whose answer was lost is adopted": Row(
+        with_endpoint(None), with_endpoint("vpce-1", "Unknown: x"), ("Normal", "EndpointAdopted"), DEDICATED
     ),
     "one that was there is adopted": Row(
         with_endpoint(None), with_endpoint("vpce-1"), ("Normal", "EndpointAdopted"), DEDICATED
     ),
     "one that was there before a refused call, too": Row(
         with_endpoint(None), with_endpoint("vpce-1", "Rejected: x"), ("Normal", "EndpointAdopted"), DEDICATED
+    ),
+    "one that another resource manages, or that is only observed, is not": Row(
+        with_endpoint(None), with_endpoint("vpce-1", applied={}), None, DEDICATED
     ),
     "one that it showed before is not": Row(with_endpoint("vpce-1"), with_endpoint("vpce-1"), None, DEDICATED),
     "a registration of an earlier version that the spec does not name is said to stay": Row(

@@ -17,11 +17,11 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as Endp
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ManagedField
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
 from atlas_endpoints.reconcile.compare import compare, described, is_contested
-from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write
+from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write, backoff
 from atlas_endpoints.reconcile.reasons import Reason, ReferencesReason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE
-from atlas_endpoints.reconcile.status import Cause, Resolved
+from atlas_endpoints.reconcile.status import Cause, Resolved, find
 from atlas_endpoints.reconcile.waiting import since_shown, unknown, waiting, words
 
 ON_ITS_WAY = frozenset[str](
@@ -89,7 +89,11 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
         return Decision(State(Reason.PENDING, f"Atlas lists endpoint {endpoint_id}.", POLL), looks=(Look(entry),))
     if is_listed:
         message = f"Atlas lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
-        return Decision(State(Reason.PENDING, message, RequeueAfter(until_next_look(facts))), looks=(Look(entry),))
+        ready = find(facts.previous, "Ready")
+        since = ready.last_transition_time if ready is not None and ready.status == "Unknown" else facts.now
+        wait = min(backoff(since, facts.now, facts.interval), until_next_look(facts))
+        state = State(Reason.PENDING, message, RequeueAfter(wait))
+        return Decision(state, absent=entry, looks=(Look(entry),))  # a LIST after the GET
     decision = _absent(facts, service, entry, endpoint_id)
     # A LIST alone proves no absence of what Atlas has shown before.
     return replace(decision, looks=(Look(entry),)) if _was_shown(facts, endpoint_id) else decision

@@ -27,6 +27,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     named_by,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_created_in
+from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Named, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason
@@ -198,8 +199,8 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
                 yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {endpoint} is registered for this resource."
             else:
                 message = (
-                    f"Endpoint {endpoint} was registered before, and this resource manages it now. With deletionPolicy Delete, it is"
-                    " deleted with this resource."
+                    f"Endpoint {endpoint} was registered before, or by a call whose answer was lost, and this resource manages it now."
+                    " With deletionPolicy Delete, it is deleted with this resource."
                 )
                 yield EventReason.ENDPOINT_ADOPTED, message
         named = (endpoint or known or "").casefold()
@@ -273,13 +274,14 @@ def _is_confirmed(status: Mapping[str, Any], endpoint_id: str) -> bool:
 
 
 def _is_registered(status: Mapping[str, Any]) -> bool:
-    """Return whether the history of a status has a call that may have registered the endpoint."""
+    """Return whether the history of a status has a call that has certainly registered the endpoint."""
     sent = (
         each
         for each in status.get("history") or ()
         if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in each.get("fields", ())
     )
-    return not next(sent, {"result": "Rejected"})["result"].startswith("Rejected")
+    newest = next(sent, None)
+    return newest is not None and newest["result"] == APPLIED
 
 
 KIND = DedicatedPrivateEndpoints()
