@@ -401,8 +401,12 @@ def left_behind(kind: Kind[Any], body: Body) -> str:
 
 
 def _things(kind: Kind[Any], body: Body) -> Sequence[str]:
-    """Return what Atlas has for an object, as people call it."""
-    return [kind.called(each) for each in kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))]
+    """Return what Atlas has for an object, as people call it, and the endpoint that it names, unless that is known to be gone."""
+    status, named = kind.resource.status_in(body), kind.named_by(body).endpoint
+    things = [kind.called(each) for each in kind.in_atlas(status, kind.entry_of(body))]
+    if named is None or status.applied is not None or any(named.casefold() in each.casefold() for each in things):
+        return things
+    return [f"Endpoint {named}, if Atlas has it,", *things]
 
 
 def _removal(kind: Kind[Any], body: Body) -> str:
