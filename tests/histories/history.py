@@ -90,7 +90,7 @@ class History(ABC, Generic[A]):
         for before, at in zip([0.0, *times], times, strict=False):
             await asyncio.sleep(at - before)
             self.told.append(f"{at:6.1f} s {self.course.go_on()}")
-        self._calm()
+        self.calm()
         wrong: str | None = "nothing has been looked at"
         for _ in range(int(CALM / STEP)):
             await asyncio.sleep(STEP)
@@ -147,7 +147,7 @@ class History(ABC, Generic[A]):
         setattr(what, name, value)
         asyncio.get_running_loop().call_later(seconds, setattr, what, name, type(before)())
 
-    def _calm(self) -> None:
+    def calm(self) -> None:
         """Nothing goes wrong any more, and nobody is suspended."""
         self.atlas.down = self.cluster.down = False
         self.atlas.written = self.cluster.written = lambda: None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from histories.history import History
 
 SEEDS, TOGETHER = 1000, 50
-OF_THE_GATE: dict[type[History[Any]], int] = {ServerlessHistory: 100, DedicatedHistory: 50}
+OF_THE_GATE: dict[type[History[Any]], int] = {ServerlessHistory: 100, DedicatedHistory: 100}
 
 
 async def play(kind: type[History[Any]], seed: int) -> tuple[str | None, list[str]]:

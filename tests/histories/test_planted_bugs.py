@@ -12,7 +12,7 @@ from histories.dedicated.mutants import IN_CASES, IN_HISTORIES, Mutant
 from support.virtual_time import run
 from unit.kinds.dedicated_private_endpoint.cases import Actions, cases
 
-SEEDS = 150
+SEEDS = 300
 """The histories that are played at most until a bug is found."""
 CASES = {
     each.name: each

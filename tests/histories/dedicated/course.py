@@ -56,6 +56,9 @@ class DedicatedSetup(Setup, Protocol):
     def restore(self, name: str) -> None:
         """Put a copy without a status in the place of a resource, as from a backup."""
 
+    def later(self, seconds: float, event: Callable[[], None]) -> None:
+        """Have something happen in so many seconds."""
+
     def stop(self, seconds: float) -> None:
         """Have no operator run for a while."""
 
@@ -88,9 +91,10 @@ class DedicatedCourse(Course):
     def people(self) -> list[Callable[[], None]]:
         if not self._names:
             return [self._create]
-        people = [self._create, self._create, self._names_one, self._renames, self._rotates, self._remote_regions]
+        people = [self._create, self._create, self._names_one, self._renames, self._rotates]
+        people += [self._remote_regions, self._remote_regions]
         people += [self._drift_policy, self._policy, self._delete, self._delete, self._suspend, self._force]
-        return [*people, self._force, self._restores, self._stops]
+        return [*people, self._force, self._restores, self._stops, self._observes]
 
     @override
     def atlas(self) -> list[Callable[[], None]]:
@@ -124,13 +128,21 @@ class DedicatedCourse(Course):
             self._stage.edit(name, **self._endpoint(cloud, ENDPOINTS[cloud]))
 
     def _renames(self) -> None:
-        """Move a resource to another name, in either order."""
+        """Move a resource to another name, in either order, at once or in a moment."""
         name, new = self._name(), self._free_name()
         if new is not None:
-            spec = self._stage.spec(name)
-            moves = [partial(self._stage.apply, new, spec), partial(self._stage.delete, name)]
-            for move in self._random.choice([moves, moves[::-1]]):
-                move()
+            moves = [partial(self._copies, self._stage.spec(name), new), partial(self._drops, name)]
+            first, second = self._random.choice([moves, moves[::-1]])
+            first()
+            self._stage.later(self._random.choice([0.0, self._random.uniform(0.0, 5.0)]), second)
+
+    def _copies(self, spec: Mapping[str, Any], new: str) -> None:
+        if new not in self._stage.names():
+            self._stage.apply(new, spec)
+
+    def _drops(self, name: str) -> None:
+        if name in self._stage.names():
+            self._stage.delete(name)
 
     def _rotates(self) -> None:
         """Have a second resource name another endpoint; the first one may go at once."""
@@ -155,6 +167,9 @@ class DedicatedCourse(Course):
     def _restores(self) -> None:
         for name in self._random.choice([[self._name()], self._names]):
             self._stage.restore(name)
+
+    def _observes(self) -> None:
+        self._stage.edit(self._name(), managementPolicy=self._random.choice([None, "Observe"]))
 
     def _stops(self) -> None:
         self._stage.stop(self._a_while())

@@ -12,6 +12,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.events import ENDINGS
 from atlas_endpoints.reconcile.reasons import EventReason
+from atlas_endpoints.reconcile.resource import trigger_of
 from atlas_endpoints.simulator.service import DELETING, FAILED, REJECTED
 from histories.dedicated.atlas import Atlas, Target, is_there, target_in, target_of
 from histories.dedicated.course import DedicatedCourse
@@ -34,10 +35,10 @@ from histories.history import KNOWN, History
 from support.simulated_atlas import PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from atlas_endpoints.atlas.requests import Request
-    from atlas_endpoints.controller.cache import Body
+    from atlas_endpoints.controller.cache import Body, Trigger
 
 TOLD = 2.0
 """Seconds after which a call follows from what the operator was told."""
@@ -50,7 +51,7 @@ SEEN = 90.0
 DOUBTFUL = 100.0
 """Seconds after a POST of unknown outcome in which a service that appears counts as its result."""
 WRITES, WITHIN = 10, 60.0
-"""How often a resource asks for the same in so many seconds at most, unless the operator is killed."""
+"""How often a resource asks for the same in so many seconds at most, while nobody acts and the operator is not killed."""
 
 
 class DedicatedHistory(History[Atlas]):
@@ -68,9 +69,11 @@ class DedicatedHistory(History[Atlas]):
         self._names, self._wants = Lately[Name](now), Lately[bool](now)
         self._shares = Lately[str](now)
         self._shows_service, self._shows_endpoint = Lately[Target](now), Lately[Target](now)
-        self._told: set[str] = set()
+        self._later: list[asyncio.TimerHandle] = []
+        self._told, self._going = set[str](), set[str]()
         self._gone_at: dict[str, float] = {}
         self._may_stay: dict[Name, bool] = {}
+        self._triggers: dict[str, Trigger] = {}
         self._writes: dict[tuple[str, Target], list[float]] = {}
         self._killed_at = float("-inf")
 
@@ -81,8 +84,13 @@ class DedicatedHistory(History[Atlas]):
         return spec
 
     def restore(self, name: str) -> None:
-        self._note_gone(self.cluster.objects[self.cluster.key(name)])
+        former = self.cluster.objects[self.cluster.key(name)]
+        self._note_gone(former)
+        self._may_stay[Name(former["spec"]["providerName"])] = True  # nobody knows any more who has created its service
         self.cluster.restore(name)
+
+    def later(self, seconds: float, event: Callable[[], None]) -> None:
+        self._later.append(asyncio.get_running_loop().call_later(seconds, event))
 
     def stop(self, seconds: float) -> None:
         self._killed()
@@ -92,6 +100,14 @@ class DedicatedHistory(History[Atlas]):
     def takes_no_writes(self, seconds: float) -> None:
         self.atlas.world.mode = "read-only"
         asyncio.get_running_loop().call_later(seconds, setattr, self.atlas.world, "mode", "normal")
+
+    @override
+    def calm(self) -> None:
+        for each in self._later:
+            each.cancel()
+        super().calm()
+        for key in list(self.cluster.objects):
+            self.edit(self.cluster.name_of(key), managementPolicy=None)
 
     @override
     def crash(self) -> None:
@@ -113,26 +129,32 @@ class DedicatedHistory(History[Atlas]):
             self._told.discard(uid)
         else:
             self._told.add(uid)
+        if is_deleting(body):
+            self._going.add(uid)
         self._names.note(uid, name_of(body) if lives else None)
         self._shares.note(uid, body["spec"]["providerName"] if lives else None)
         service, endpoint = shown_in(body)
         self._shows_service.note(uid, service if lives else None)
         self._shows_endpoint.note(uid, endpoint if lives else None)
-        self._wants.note(uid, body["spec"].get("deletionPolicy") == "Delete")
+        self._wants.note(uid, wants_to_delete(body))
 
     # What has to be true at any time.
 
     def _changed(self, body: Body) -> None:
         name, service_id = body["metadata"]["name"], service_of(body)
+        if self._triggers.get(name) != (trigger := trigger_of(body)):
+            self._triggers[name] = trigger
+            self._writes.clear()  # somebody acts
         if reason_of(body) == "InternalError":
             self._violated(f"{name} met a defect: {body['status']}")
-        if origin_of(body) != "Created" or service_id is None or service_id in self.atlas.made:
-            return
-        now = self.clock.now().timestamp()
-        if now < max(self._killed_at, self.atlas.unanswered) + DOUBTFUL:
-            self.atlas.made.add(service_id)  # nobody can tell
-        else:
+        if origin_of(body) == "Created" and service_id is not None and not self._may_have_made(service_id):
             self._violated(f"{name} takes the service {service_id} for its own, and no call has created it")
+
+    def _may_have_made(self, service_id: str) -> bool:
+        """Tell whether a call has created a service, or may have as far as anybody knew when it was looked at first."""
+        if self.clock.now().timestamp() < max(self._killed_at, self.atlas.unanswered) + DOUBTFUL:
+            self.atlas.made.add(service_id)
+        return service_id in self.atlas.made
 
     def _sent(self, request: Request) -> None:
         if (target := target_in(request)) is None:
@@ -191,14 +213,15 @@ class DedicatedHistory(History[Atlas]):
         service = self.atlas.service(service_id)
         if service is None or service.status == DELETING:
             return
-        if service_id not in self.atlas.made:
+        if not self._may_have_made(service_id):
             self._violated(f"service {service_id} is deleted, and the operator has not created it")
         old = self.clock.now().timestamp() - SEEN
         for target, appeared in self.atlas.appeared.items():
             if target.service_id == service_id and appeared < old:
                 self._violated(f"service {service_id} is deleted, and it has {target.endpoint_id}")
         sharing = [body for body in self._recent() if body["spec"]["providerName"] == service.cloud_provider]
-        is_made_anew = any(corrects(body) or is_forced(body) for body in sharing if not is_deleting(body))
+        living = [body for body in sharing if uid_of(body) not in self._going]  # as the operator was told
+        is_made_anew = any(corrects(body) or is_forced(body) for body in living)
         if service.status == FAILED and is_made_anew:
             return
         found = [body for body in sharing if self._ends(body) and may_have_created(body, service_id)]
@@ -211,7 +234,8 @@ class DedicatedHistory(History[Atlas]):
 
     def _ends(self, body: Body) -> bool:
         """Tell whether a resource is being deleted, with what it names."""
-        return is_deleting(body) and uid_of(body) in self._wants.held_lately(value=True, seconds=TOLD)
+        was_told = uid_of(body) in self._wants.held_lately(value=True, seconds=TOLD)
+        return is_deleting(body) and (was_told or wants_to_delete(body))
 
     def _protectors(self, body: Body, told: set[str], target: Target) -> list[Body]:
         """Give the others that protect something from deletion with a resource; of ``told`` the operator knows that they name it."""
@@ -242,10 +266,13 @@ class DedicatedHistory(History[Atlas]):
             is_of_others = target not in self.atlas.registered or any(name_of(each) == name for each in self._living())
             if self.atlas.endpoint(target) is not None and not (self._may_stay[name] or (is_new and is_of_others)):
                 self._violated(f"{resource} goes before {target}, and no Event names it")
-        if service is None or not is_there(service) or not takes_along:
+        may_stay = not (takes_along and manages(body)) or (service is not None and service.id in stays)
+        if may_stay or service_of(body) is not None or "serviceCreation" in body["status"]:
+            self._may_stay[Name(body["spec"]["providerName"])] = may_stay
+        if service is None or not is_there(service) or may_stay:
             return
         is_kept = any(each.reason == EventReason.ENDPOINT_HANDED_OVER for each in events)
-        if origin_of(body) == "Created" and service_of(body) == service.id and service.id not in stays and not is_kept:
+        if origin_of(body) == "Created" and service_of(body) == service.id and not is_kept:
             self._violated(f"{resource} goes before the service {service.id}, which was created for it")
 
     def _note_gone(self, body: Body) -> None:
@@ -275,6 +302,17 @@ class DedicatedHistory(History[Atlas]):
     def wrong(self) -> str | None:
         self.atlas.look()
         return Ending(list(self.cluster.objects.values()), self.atlas, self._may_stay).wrong()
+
+
+def manages(body: Body) -> bool:
+    """Return whether anything is written to Atlas for a resource."""
+    spec = body["spec"]
+    return spec.get("managementPolicy", "Manage") == "Manage" and not spec.get("suspend")
+
+
+def wants_to_delete(body: Body) -> bool:
+    """Return whether what a resource names is deleted with it, if it is deleted now."""
+    return manages(body) and body["spec"].get("deletionPolicy") == "Delete"
 
 
 def is_forced(body: Body) -> bool:

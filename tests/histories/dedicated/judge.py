@@ -88,6 +88,7 @@ def place_of(services: Iterable[Service], body: Body) -> Service | None:
 class Holds(Protocol):
     """An Atlas; see ``histories.dedicated.atlas``."""
 
+    made: set[str]
     registered: set[Target]
 
     @property
@@ -105,7 +106,8 @@ class Ending:
     Attributes:
         bodies: the resources that are there.
         atlas: what it holds.
-        may_stay: whether what resources named may be there without them, as the last one of each that is gone wanted it.
+        may_stay: whether what resources named may be there without them, as the last one of each that is gone wanted it;
+            a service is not named by those whose status has never shown it.
     """
 
     bodies: Sequence[Body]
@@ -184,4 +186,10 @@ class Ending:
             name = None if service is None else Name(service.cloud_provider, target.endpoint_id)
             if name is not None and name not in named and not self.may_stay.get(name, False):
                 return f"{target} was left behind"
+        clouds = {body["spec"]["providerName"] for body in self.bodies}
+        for each in self.atlas.services:
+            if each.id not in self.atlas.made or each.endpoints or each.cloud_provider in clouds:
+                continue
+            if not self.may_stay.get(Name(each.cloud_provider), True):
+                return f"service {each.id} was left behind"
         return None
