@@ -23,7 +23,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
     without_service,
 )
-from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, State
+from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, Reason
 from atlas_endpoints.reconcile.status import Cause, Finding
 
@@ -55,8 +55,7 @@ def decide(facts: Facts) -> Decision:
 
 def _with_service(facts: Facts, service: Service) -> Decision:
     own: dict[str, Any] = {"service_creation": None}
-    # One that fails or goes is not made known: after a deletion on request, a LIST that lags still shows it.
-    if service.status not in {ServiceState.FAILED, ServiceState.DELETING} or is_known(facts, service):
+    if service.status != ServiceState.DELETING or is_known(facts, service):
         regions = remote_regions.recorded(facts, service)
         shown = shown_in_status(facts, service)
         own["service"] = shown.model_copy(update={"remote_regions": regions if regions.to_json() else None})
@@ -69,7 +68,11 @@ def _with_service(facts: Facts, service: Service) -> Decision:
 def _on_service(facts: Facts, service: Service) -> Decision:
     resource, endpoint_id = facts.resource, facts.resource.endpoint_id
     if service.status not in READY:
-        return not_ready(facts, service)
+        decision = not_ready(facts, service)
+        if service.status == ServiceState.FAILED and not is_known(facts, service):
+            # After a deletion on request, a LIST that lags still shows it.
+            decision = replace(decision, looks=(Look(service.id, beyond_list=True),))
+        return decision
     if (endpoint_id is not None or resource.spec.supported_remote_regions) and not _is_recorded(facts, service):
         # Before anything is registered or adopted, the status names the service, and the value that a reference is bound to.
         message = "The endpoint service is ready. The operator goes on with it next."
