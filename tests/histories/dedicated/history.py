@@ -48,7 +48,7 @@ BETWEEN = 2.0
 """Seconds between a GET and the write that rests on it, at most."""
 SEEN = 90.0
 """Seconds after which the operator has seen what people did in Atlas, however much its lists lag."""
-DOUBTFUL = 100.0
+DOUBTFUL = 110.0
 """Seconds after a POST of unknown outcome in which a service that appears counts as its result."""
 WRITES, WITHIN = 10, 60.0
 """How often a resource asks for the same in so many seconds at most, while nobody acts and the operator is not killed."""
