@@ -135,8 +135,8 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
 
     async def read(self, key: Key) -> Body | None:
         """Read a resource."""
-        body: Body | None = await self._open(self._replica, "READ", key.name, None)
-        return body
+        body: Body = await self._open(self._replica, "READ", key.name, None)
+        return body or None
 
     async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
         """List the resources; that the answer is of the past is told by them alone."""

@@ -129,9 +129,7 @@ MODELS: dict[str, Environment] = {
         [("a", REPORTS)], settled=1, left="removal, removal"
     ),
     "two resources name one endpoint, and both go": model_of([*RENAMED, ("b", None)], settled=2, leisure=0.0),
-    "two resources name one endpoint, one goes, and the other one retains it": model_of(
-        KEPT, settled=2, left="crash, lost answer", leisure=0.0
-    ),
+    "two resources name one endpoint, one goes, and the other one retains it": model_of(KEPT, settled=1, leisure=0.0),
     "two resources name one endpoint, are restored without statuses, and one goes": model_of(
         RENAMED, settled=2, left="restore", leisure=0.0
     ),
@@ -146,6 +144,15 @@ MODELS: dict[str, Environment] = {
     ),
     "a resource is to retain its endpoint while it goes": model_of(CHANGES_MIND, settled=1, leisure=0.0),
     "two resources add regions to one service": model_of(REMOTE, leisure=0.0, others={}),
+    "a resource is restored without a status, and goes, and a crash": model_of(
+        GOES, settled=1, left="restore, crash", leisure=0.0
+    ),
+    "two resources share a service, and go while the operator is away": model_of(
+        [*SHARES, ("b", None)], settled=2, left="away", leisure=0.0
+    ),
+    "two resources share a service, and go, and an answer is lost": model_of(
+        [*SHARES, ("b", None)], settled=2, left="lost answer", leisure=0.0
+    ),
     "a resource is renamed, and an event is lost": model_of(RENAMED, settled=1, left="lost event", leisure=0.0),
     "a service and an endpoint go with their resource, and a call breaks": model_of(
         GOES, settled=1, left="fault", leisure=0.0
