@@ -306,13 +306,13 @@ class Converger:
             ClusterUnavailableError: this or another resource could not be read.
         """
         resource, project_id, generation = facts.resource, facts.scope.project_id, facts.generation
-        if write.deletes is not None:
-            if (wait := self._protection.wait(resource, write.deletes, project_id)) > 0:
-                return status_unchanged(generation, RequeueAfter(min(wait, POLL_FIRST)))
-            if await self._protection.protector(resource, write.deletes, project_id) is not None:
-                return summarize.of_decision(self._kind, facts, replace(decision, write=None))
         if write.request.method == "DELETE" and not await self._protection.is_current(resource):
             return status_unchanged(generation, RequeueAfter(POLL_FIRST))
+        if write.deletes is not None:  # last: another resource may have come during any of the calls before
+            if await self._protection.protector(resource, write.deletes, project_id) is not None:
+                return summarize.of_decision(self._kind, facts, replace(decision, write=None))
+            if (wait := self._protection.wait(resource, write.deletes, project_id)) > 0:
+                return status_unchanged(generation, RequeueAfter(min(wait, POLL_FIRST)))
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(generation, RequeueAfter(0.0))
         return None

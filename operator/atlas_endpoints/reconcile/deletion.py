@@ -172,13 +172,13 @@ class Finisher:
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
         if (deletes := write.deletes or resource.thing) is not None:
-            if (wait := self._protection.wait(resource, deletes, facts.scope.project_id)) > 0:
-                return _unprotected_in(facts, wait)
-            # Another resource that needs it may have come during the observation.
-            if (found := await self._kept(resource, deletes, facts.scope.project_id)) is not None:
-                return found if deletes == resource.thing else status_unchanged(facts.generation, RequeueAfter(0.0))
             if not await self._protection.is_current(resource):
                 return _outdated_in(facts)
+            # Last: another resource that needs it may have come during any of the calls before.
+            if (found := await self._kept(resource, deletes, facts.scope.project_id)) is not None:
+                return found if deletes == resource.thing else status_unchanged(facts.generation, RequeueAfter(0.0))
+            if (wait := self._protection.wait(resource, deletes, facts.scope.project_id)) > 0:
+                return _unprotected_in(facts, wait)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         try:
