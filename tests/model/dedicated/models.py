@@ -72,8 +72,8 @@ GATE: dict[str, Environment] = {
         ONE, left="lost answer, list lags"
     ),
     "an endpoint is made, and Atlas rejects it": model_of(ONE, left="Atlas rejects"),
-    "a dead endpoint is made again on request, Atlas may reject it, and an answer is lost": model_of(
-        MADE_AGAIN, settled=1, left="Atlas rejects, lost answer", others={vpce("a"): REJECTED}
+    "a dead endpoint is made again on request, and Atlas may reject it": model_of(
+        MADE_AGAIN, settled=1, left="Atlas rejects", others={vpce("a"): REJECTED}
     ),
     "a dead endpoint is made again on request, and another resource names it": model_of(
         DISPUTED, settled=2, leisure=0.0, others={vpce("a"): REJECTED}
@@ -94,6 +94,7 @@ GATE: dict[str, Environment] = {
     ),
     "a resource is restored without a status, and goes": model_of(GOES, settled=1, left="restore", leisure=30.0),
     "a resource is renamed while the operator is away": model_of(RENAMED, settled=1, left="away", leisure=0.0),
+    "a resource goes, and comes back with another name": model_of(RENAMED_LATE, settled=1, leisure=0.0),
     "an endpoint goes with its resource, and a stranger registers it": model_of(
         GOES, settled=1, left="registration", leisure=0.0
     ),
@@ -154,6 +155,9 @@ MODELS: dict[str, Environment] = {
         [*SHARES, ("b", None)], settled=2, left="lost answer", leisure=0.0
     ),
     "a resource is renamed, and an event is lost": model_of(RENAMED, settled=1, left="lost event", leisure=0.0),
+    "a dead endpoint is to be made again, and another resource comes to name it": model_of(
+        [*MADE_AGAIN, ("b", OF_A)], settled=1, leisure=0.0, others={vpce("a"): REJECTED}
+    ),
     "a service and an endpoint go with their resource, and a call breaks": model_of(
         GOES, settled=1, left="fault", leisure=0.0
     ),
@@ -170,9 +174,11 @@ MODELS: dict[str, Environment] = {
         [*EMPTY, ("b", NO_ENDPOINT)], leisure=0.0, left="lost answer"
     ),
     "a resource is renamed": model_of(RENAMED, settled=1, leisure=30.0),
-    "a resource goes, and comes back with another name": model_of(RENAMED_LATE, settled=1, leisure=0.0),
     "an endpoint is rotated": model_of(TWO, settled=1, leisure=0.0),
     "an endpoint is rotated while the operator is away": model_of(TWO, settled=1, left="away", leisure=0.0),
+    "a dead endpoint is made again on request, Atlas may reject it, and an answer is lost": model_of(
+        MADE_AGAIN, settled=1, left="Atlas rejects, lost answer", others={vpce("a"): REJECTED}
+    ),
     "a dead endpoint is made again on request, and a crash": model_of(
         MADE_AGAIN, settled=1, left="crash", others={vpce("a"): REJECTED}
     ),
