@@ -79,8 +79,8 @@ def _check_unused(run: Run, effect: Effect, service_id: str) -> None:
             run, Invariant.SHARED, f"service {service_id} is to be deleted, and it has {', '.join(service.endpoints)}"
         )
     bodies = _known(run, effect.replica)
-    if service.status == FAILED and any(lives(body) for body in bodies):
-        return  # an empty one is made again
+    if service.status in {FAILED, DELETING} and any(lives(body) for body in bodies):
+        return  # an empty one that failed is made again, perhaps already by a call of a process before
     if not any(deletes(body) and not lives(body) for body in bodies):
         broken(run, Invariant.SHARED, f"service {service_id} is to be deleted, and nobody is to take it along")
     for body in filter(lives, bodies):

@@ -198,5 +198,5 @@ def _takes_no_turn(right: Any, *asked: Any) -> Any:
     Turns,
     "wait",
 )
-def _takes_no_turns(right: Any, self: Any, *asked: Any) -> float:
+def _takes_no_turns(right: Any, self: Any, *asked: Any, forced: bool) -> float:
     return 0.0
