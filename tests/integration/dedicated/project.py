@@ -118,9 +118,12 @@ def named(call: Mapping[str, Any]) -> str:
 
 
 def goes(resources: Resources, name: str, *, says: str = "") -> None:
-    """Delete a resource, and wait until it is no more; an Event about that has these words."""
+    """Delete a resource, and wait until it is no more; an Event about that has these words.
+
+    One whose endpoint never showed stays for 95 s, while a call may still register it.
+    """
     resources.delete(name)
-    wait_until(lambda: not resources.exists(name), f"{name} to go")
+    wait_until(lambda: not resources.exists(name), f"{name} to go", timeout=240)
     wait_until(lambda: not says or any(says in each["note"] for each in resources.events(name)), f"an Event: {says}")
 
 
