@@ -333,7 +333,7 @@ class Gateway(ObservationCache):
         """Yield the credentials for one call, and report its end to the throttle; raises ``AtlasHeldError``."""
         now, place = self._monotonic(), self._place(scope)
         call = (*place, request.method, request.path)
-        admitted = self._throttle.admit(*place, now, caller=_CALLER.get())
+        admitted = self._throttle.admit(*place, now, operation=request.operation, caller=_CALLER.get())
         if isinstance(admitted, Wait):
             raise AtlasHeldError(
                 admitted.explanation,

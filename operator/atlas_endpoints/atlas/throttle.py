@@ -1,11 +1,12 @@
 """The admission of calls to Atlas, by waits that Atlas asked for and by credentials that do not work; it never sleeps.
 
-There is a gate for each pair of credentials, and one for each project and each instance that Atlas has asked to wait for. A
+There is a gate for each pair of credentials, and one for each project, instance and operation that Atlas has asked to wait for. A
 gate is open, closed until a time, or half open: it admits one call at a time until one is answered. When a closed gate opens, a
 few callers come back at once, and the others in turns. A caller has one turn, however often it asks.
 
 - A 429 closes the gate of the project (or of the credentials, when the token endpoint sent it). Credentials without a success
-  in the project have their own gate of it, so that they cannot slow down the others.
+  in the project have their own gate of it, so that they cannot slow down the others. It closes the gate of the operation in the
+  instance, too, whose waits double until the operation succeeds, whatever other operations do meanwhile.
 - Another failure for which Atlas names a time (a 503 with ``Retry-After``) closes the gate of the instance until then, with the
   same exception. In each such wait, a person can have one call admitted.
 - Refused credentials close their gate for long. New or changed credentials have another fingerprint, and so another gate.
@@ -50,8 +51,8 @@ costs all of them another wait."""
 _LINE = 60.0
 """Seconds after a wait in which callers come back. When all turns are taken, they are given again from the first, so nobody waits longer."""
 
-_INSTANCE = 3
-"""Length of the tuple that names an instance."""
+_SCOPES = {2: "project", 3: "instance"}
+"""What a tuple of this length names; a longer one names an operation."""
 
 _NEXT = -1
 """The serial of the next call."""
@@ -67,11 +68,12 @@ class Admitted:
     fingerprint: str
     project: str
     instance: str
+    operation: str
     serial: int
 
 
 _Place: TypeAlias = tuple[str, ...]
-"""The owner of a gate, a project, and perhaps an instance in it; the owner is a fingerprint or ``_SHARED``."""
+"""The owner of a gate, a project, perhaps an instance in it, and an operation there; the owner is a fingerprint or ``_SHARED``."""
 
 _SHARED = ""
 """The owner of what all credentials with a success in the project share."""
@@ -88,7 +90,7 @@ class Wait:
 
 @dataclass(slots=True)
 class _Gate:
-    """The gate of a project, an instance, or a pair of credentials."""
+    """The gate of a project, an instance, an operation, or a pair of credentials."""
 
     one_at_a_time: bool
     closed_until: float = -math.inf
@@ -207,7 +209,8 @@ class Throttle:
         """
         circuits = Counter(("credentials", gate.circuit(now)) for gate in self._credentials.values())
         for place, gate in self._places.items():
-            circuits["instance" if len(place) == _INSTANCE else "project", gate.circuit(now)] += 1
+            if (scope := _SCOPES.get(len(place))) is not None:
+                circuits[scope, gate.circuit(now)] += 1
         return circuits
 
     def longest_wait(self, now: float) -> float:
@@ -217,16 +220,17 @@ class Throttle:
         return max((0.0, *waits))
 
     def admit(
-        self, fingerprint: str, project: str, instance: str, now: float, *, caller: Hashable = None
+        self, fingerprint: str, project: str, instance: str, now: float, *, operation: str = "", caller: Hashable = None
     ) -> Admitted | Wait:
         """Admit one call, or return its wait.
 
         Args:
             project: names the project at its Atlas.
             instance: names the instance in it.
+            operation: as Atlas calls it.
             caller: has one turn after a wait, and keeps it when it asks again; None has another one each time.
         """
-        admitted = Admitted(fingerprint, project, instance, next(self._serials))
+        admitted = Admitted(fingerprint, project, instance, operation, next(self._serials))
         gates = [self._gate_of(fingerprint, now), *self._places_of(admitted).values()]
         wait = next((wait for gate in gates if (wait := gate.wait(now, caller)) is not None), None)
         if wait is None and self._in_flight[fingerprint] >= self._max_in_flight:
@@ -255,7 +259,11 @@ class Throttle:
             case CredentialsRateLimitedError():
                 self._limit(credentials, error, now)
             case RateLimitedError():
-                self._limit(self._place(project, now), error, now)
+                whole = self._place(project, now)
+                operation = self._place((*project, admitted.instance, admitted.operation), now)
+                is_alone = operation.failures > whole.failures  # other operations have succeeded since it was limited
+                self._limit(whole, error, now)
+                self._limit(operation, error, now, doubles=is_alone)
             case CredentialsInvalidError():
                 credentials.close(now + self._probe_interval, error)
             case AtlasUnavailableError():
@@ -302,13 +310,14 @@ class Throttle:
         else:
             del self._credentials[fingerprint]
 
-    def _limit(self, gate: _Gate, error: RateLimitedError, now: float) -> None:
-        if error.retry_after:
-            until = now + error.retry_after
-        elif now < gate.closed_until:
+    def _limit(self, gate: _Gate, error: RateLimitedError, now: float, *, doubles: bool = False) -> None:
+        """Close a gate for as long as Atlas asks; if that is no time, or ``doubles``, for a wait that doubles."""
+        wait = error.retry_after or 0.0
+        if not wait and now < gate.closed_until:
             return  # concurrent calls back off once
-        else:
-            until = now + doubled(10.0, gate.failures, 300.0)  # as Atlas recommends: 10, 20, 40 seconds and so on
+        if not wait or doubles:
+            wait = max(wait, doubled(10.0, gate.failures, 300.0))  # as Atlas recommends: 10, 20, 40 seconds and so on
+        until = now + wait
         gate.fail(now)
         gate.close(until, error)
 
@@ -321,7 +330,8 @@ class Throttle:
     def _places_of(self, admitted: Admitted) -> dict[_Place, _Gate]:
         owners = (admitted.fingerprint, _SHARED) if self._reaches(admitted) else (admitted.fingerprint,)
         projects: list[_Place] = [(owner, admitted.project) for owner in owners]
-        places = [place for project in projects for place in (project, (*project, admitted.instance))]
+        instances = [(*project, admitted.instance) for project in projects]
+        places = [*projects, *instances, *((*instance, admitted.operation) for instance in instances)]
         return {place: gate for place in places if (gate := self._places.get(place)) is not None}
 
     def _gate_of(self, fingerprint: str, now: float) -> _Gate:

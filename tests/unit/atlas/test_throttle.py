@@ -38,15 +38,22 @@ class Harness:
         self.throttle = Throttle(probe_interval=PROBE, max_in_flight=8)
         self.now = 1000.0
 
-    def admit(self, fingerprint: str = FP, project: str = PROJECT, instance: str = INSTANCE) -> Admitted:
-        admitted = self.throttle.admit(fingerprint, project, instance, self.now)
+    def admit(
+        self, fingerprint: str = FP, project: str = PROJECT, instance: str = INSTANCE, operation: str = "op"
+    ) -> Admitted:
+        admitted = self.throttle.admit(fingerprint, project, instance, self.now, operation=operation)
         assert isinstance(admitted, Admitted), admitted
         return admitted
 
     def held(
-        self, fingerprint: str = FP, project: str = PROJECT, instance: str = INSTANCE, caller: str | None = None
+        self,
+        fingerprint: str = FP,
+        project: str = PROJECT,
+        instance: str = INSTANCE,
+        operation: str = "op",
+        caller: str | None = None,
     ) -> Wait:
-        wait = self.throttle.admit(fingerprint, project, instance, self.now, caller=caller)
+        wait = self.throttle.admit(fingerprint, project, instance, self.now, operation=operation, caller=caller)
         assert isinstance(wait, Wait), wait
         assert wait.until > self.now
         return wait
@@ -503,6 +510,26 @@ def test_every_caller_is_admitted_in_the_end(
                     admission = harness.throttle.admit(fingerprint, project, INSTANCE, harness.now)
             assert isinstance(admission, Admitted)
             harness.report(admission)
+
+
+@pytest.mark.parametrize("retry_after", [None, 1.0, 10.0])
+def test_an_operation_that_alone_is_limited_waits_longer_each_time(retry_after: float | None) -> None:
+    harness = working_harness()
+    waits: list[float] = []
+    for _ in range(7):
+        harness.call(error(RateLimitedError, retry_after=retry_after))
+        harness.now += retry_after or 10  # the project's wait
+        harness.report(harness.admit(operation="another"))
+        if waits:
+            waits.append(harness.held().until - harness.now + (retry_after or 10))
+            harness.now = harness.held().until
+        else:
+            waits.append(retry_after or 10)
+    assert waits == [retry_after or 10, 20, 40, 80, 160, 300, 300]
+    harness.call()
+    harness.call(error(RateLimitedError, retry_after=retry_after))
+    harness.now += retry_after or 10
+    harness.admit()
 
 
 def test_circuits_count_the_gates_by_state() -> None:

@@ -36,6 +36,7 @@ ANSWERS: Mapping[str, tuple[int, str]] = {
     "403": (403, '{"error": 403, "errorCode": "USER_UNAUTHORIZED"}'),
     "400": (400, '{"error": 400, "errorCode": "INVALID_ATTRIBUTE", "detail": "No."}'),
     "409 exists": (409, '{"error": 409, "errorCode": "PRIVATE_ENDPOINT_ALREADY_EXISTS", "detail": "No."}'),
+    "429": (429, '{"error": 429, "errorCode": "RATE_LIMITED", "detail": "Slowly."}'),
     "404 of the endpoint": (404, '{"error": 404, "errorCode": "PRIVATE_ENDPOINT_NOT_FOUND"}'),
 }
 """What Atlas answers for ever: the HTTP status and the body."""
