@@ -279,17 +279,23 @@ class Converger:
             return status_unchanged(facts.generation, RequeueAfter(UNRECORDED_REQUEUE))
         if write.reads is None:
             return await self._send_now(facts, decision, write)
+        if (wait := self._ports.atlas.unknown_for(facts.scope, write.reads) or 0.0) > 0:
+            # Another write to it may still arrive, and this one would undo that one, or the other way round.
+            state = replace(decision.state, requeue=RequeueAfter(wait))
+            return self._as_before(facts, write, replace(decision, state=state, write=None))
         turn = (facts.scope.place, write.reads)
         if turn in self._reading:
             return status_unchanged(facts.generation, Backoff())  # the wait after a failure goes on
         self._reading.add(turn)
         try:
+            began = self._ports.atlas.moment()
             facts = replace(facts, view=await read_entry(self._ports.atlas, facts, write.reads))
+            self._ports.atlas.settle(facts.scope, write.reads, began=began)
             decision = self._kind.decide(facts)
             if decision.write is None:
                 return summarize.of_decision(self._kind, facts, decision)
             if decision.write.request.operation != write.request.operation:
-                return status_unchanged(facts.generation, RequeueAfter(0.0))
+                return status_unchanged(facts.generation, Backoff())  # a LIST may show for long what is gone
             return await self._send_now(facts, decision, decision.write)
         finally:
             self._reading.discard(turn)
