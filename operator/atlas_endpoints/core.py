@@ -324,6 +324,7 @@ class ServedKind:
             limiter=core.limiter,
             resync=self.resync,
             read=objects.read,
+            refresh=partial(self._refresh, objects),
             record=core.observer.recorded,
             wake=self.wake,
             clock=core.clock,
@@ -379,6 +380,14 @@ class ServedKind:
     def schedule(self, scope: Scope, delay: float) -> None:
         """Make the resync of a scope due after some seconds."""
         self._queue.add(scope, flow=Flow(self.resync.namespace_of(scope), scope.credentials), delay=delay)
+
+    async def _refresh(self, objects: Objects, namespace: str) -> Sequence[Body]:
+        """Read the resources of a namespace into the cache, since their events may be late or lost, and return them."""
+        listing = await objects.list(namespace, lambda body: body)
+        bodies = () if listing is None else listing.bodies
+        for body in bodies:
+            self.seen(body)
+        return bodies
 
     def _concluded(self, outcome: Outcome) -> None:
         if (reason := outcome.failure_reason) is not None:

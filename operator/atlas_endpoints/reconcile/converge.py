@@ -14,11 +14,11 @@ from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.creation import Intents, Turns
 from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts, Gatherer
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Done, State, Write, WriteOutcome, backoff
+from atlas_endpoints.reconcile.kind import Creates, Decision, Done, State, Write, WriteOutcome, backoff
 from atlas_endpoints.reconcile.observe import observe, read_entry
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.protection import Protection
+from atlas_endpoints.reconcile.protection import Later, Protection
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Creation, find
@@ -306,22 +306,18 @@ class Converger:
         return body is not None and self._kind.entry_of(body) == resource.entry
 
     async def _prevented(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome | None:
-        """Return the outcome if a write may not be made any more: others protect what it deletes, or its resource has changed.
+        """Return the outcome if a write may not be made any more, or not yet; else None.
 
         Raises:
             ClusterUnavailableError: this or another resource could not be read.
         """
-        resource, project_id, generation = facts.resource, facts.scope.project_id, facts.generation
-        if write.request.method == "DELETE" and not await self._protection.is_current(resource):
-            return status_unchanged(generation, RequeueAfter(POLL_FIRST))
-        if write.deletes is not None:  # last: another resource may have come during any of the calls before
-            if await self._protection.protector(resource, write.deletes, project_id) is not None:
+        match await self._protection.permit(facts.resource, write, facts.scope.project_id):
+            case None:
+                return None
+            case Later(seconds):
+                return status_unchanged(facts.generation, RequeueAfter(seconds))
+            case _:
                 return summarize.of_decision(self._kind, facts, replace(decision, write=None))
-            if (wait := self._protection.wait(resource, write.deletes, project_id)) > 0:
-                return status_unchanged(generation, RequeueAfter(min(wait, POLL_FIRST)))
-        if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return status_unchanged(generation, RequeueAfter(0.0))
-        return None
 
     async def _send_now(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
         """Make a write, unless it may not be made any more, and return what its answer means.

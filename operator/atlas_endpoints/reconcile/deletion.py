@@ -22,14 +22,15 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, listed, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
-from atlas_endpoints.reconcile.kind import POLL_FIRST, POLL_LAST, SOON, Decision, Done, Kind, State, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, Kind, State, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
+from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
-from atlas_endpoints.reconcile.protection import Protection
+from atlas_endpoints.reconcile.protection import Later, Protection
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
-from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, Thing, project_id_in
+from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, project_id_in
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import LastError
 
@@ -125,8 +126,10 @@ class Finisher:
         key, generation, now = resource.key, attempt.generation, attempt.now
         request = resource.metadata.reconcile_request
         try:
-            if resource.thing is not None and (found := await self._kept(resource, resource.thing, None)):
-                return found
+            if resource.thing is not None:
+                owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
+                if owner is not None:
+                    return self._kept_for(owner, resource)
             if wait and attempt.is_observed:
                 return status_unchanged(generation, RequeueAfter(wait))
             access = await self._ports.credentials.resolve(
@@ -171,16 +174,18 @@ class Finisher:
         facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=max_age)
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
-        if (deletes := write.deletes or resource.thing) is not None:
-            if not await self._protection.is_current(resource):
-                return _outdated_in(facts)
-            # Last: another resource that needs it may have come during any of the calls before.
-            if (found := await self._kept(resource, deletes, facts.scope.project_id)) is not None:
-                return found if deletes == resource.thing else status_unchanged(facts.generation, RequeueAfter(0.0))
-            if (wait := self._protection.wait(resource, deletes, facts.scope.project_id)) > 0:
-                return _unprotected_in(facts, wait)
-        if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return status_unchanged(facts.generation, RequeueAfter(0.0))
+        match await self._protection.permit(resource, write, facts.scope.project_id):
+            case None:
+                pass
+            case Later(seconds, ""):
+                return status_unchanged(facts.generation, RequeueAfter(seconds))
+            case Later(seconds, message):
+                state = State(Reason.DELETING, message, RequeueAfter(seconds))
+                return Outcome(requeue=state.requeue, generation=facts.generation, state=state)
+            case owner if write.deletes in {None, resource.thing}:
+                return self._kept_for(owner, resource)
+            case _:
+                return status_unchanged(facts.generation, RequeueAfter(0.0))
         try:
             await self._ports.atlas.write(
                 facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
@@ -234,19 +239,12 @@ class Finisher:
                 raise
             return resource.known_project_id
 
-    async def _kept(self, resource: Resource, thing: Thing, project_id: str | None) -> Outcome | None:
-        """Return the outcome if another resource protects a thing from deletion; else None.
-
-        Raises:
-            ClusterUnavailableError: the other resource could not be read.
-        """
-        project_id = project_id or resource.known_project_id
-        owner = await self._protection.protector(resource, thing, project_id)
-        if owner is None:
-            return None
+    def _kept_for(self, owner: Owner, resource: Resource) -> Outcome:
+        """Release a resource whose endpoint stays for another one, when that one knows what they share."""
         if (waiting := self._not_taken_over(resource)) is not None:
             return waiting
-        event = handed_over(resource, thing.called, owner.named_for(resource.metadata.namespace))
+        called = "" if resource.thing is None else resource.thing.called
+        event = handed_over(resource, called, owner.named_for(resource.metadata.namespace))
         return self._release(resource.named, resource.generation, event)
 
     def _not_taken_over(self, resource: Resource) -> Outcome | None:
@@ -300,22 +298,6 @@ class Finisher:
         if event is not None:
             self._ports.record(named, event)
         return replace(status_unchanged(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
-
-
-def _unprotected_in(facts: Facts[Any], wait: float) -> Outcome:
-    """Return that the deletion waits until it is known whether others protect what is deleted."""
-    message = (
-        "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
-    )
-    state = State(Reason.DELETING, message, RequeueAfter(min(wait, POLL_FIRST)))
-    return Outcome(requeue=state.requeue, generation=facts.generation, state=state)
-
-
-def _outdated_in(facts: Facts[Any]) -> Outcome:
-    """Return that nothing is deleted for a resource that has changed; the write of the status shows how."""
-    message = "The resource has changed. The operator reads it again before it deletes anything."
-    state = State(Reason.DELETING, message, RequeueAfter(POLL_LAST))
-    return Outcome(requeue=state.requeue, generation=facts.generation, state=state)
 
 
 def needed_metadata(resource: Resource) -> MetadataChange | None:

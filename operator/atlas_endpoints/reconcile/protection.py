@@ -1,15 +1,29 @@
 """Whether something may be deleted in Atlas: no other resource names it, and all that may name it are known."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from atlas_endpoints.controller.cache import Body, Key, is_deleting, key_of, uid_of
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.facts import Gatherer
-from atlas_endpoints.reconcile.kind import POLL_FIRST
+from atlas_endpoints.reconcile.kind import POLL_FIRST, POLL_LAST, Write
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.resource import Resource, Thing, trigger_of
+from atlas_endpoints.reconcile.resource import Resource, Thing
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A write that may not be made yet: decide again after so many seconds; ``message`` is for the status, or empty."""
+
+    seconds: float
+    message: str = ""
+
+
+UNPROTECTED = (
+    "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
+)
 
 
 class Protection:
@@ -48,14 +62,27 @@ class Protection:
         self._reconciled.pop(key, None)
         self._waiting_since.pop(key, None)
 
-    async def is_current(self, resource: Resource) -> bool:
-        """Return whether the API server still has the resource as it was reconciled, with its deletion and policy: an event may be lost.
+    async def permit(self, resource: Resource, write: Write, project_id: str) -> Owner | Later | None:
+        """Return who or what prevents a write; None: make it now.
+
+        Whoever protects what is deleted is asked last: another resource may have come during any of the calls before.
 
         Raises:
-            ClusterUnavailableError: the resource could not be read.
+            ClusterUnavailableError: this or another resource could not be read.
         """
-        body = await self._gatherer.ports.read(resource.key)
-        return body is not None and trigger_of(body) == resource.metadata.trigger
+        ports, uid = self._gatherer.ports, resource.metadata.uid
+        if write.request.method == "DELETE":
+            # Events of this resource, and of others that name the same, may be late or lost.
+            found = await ports.refresh(resource.metadata.namespace)
+            if all(uid_of(body) != uid for body in found):
+                return Later(POLL_LAST, "The operator does not find the resource any more, and deletes nothing for it.")
+        deletes = resource.thing if write.cause is None and write.deletes is None else write.deletes
+        if deletes is not None:
+            if (owner := await self.protector(resource, deletes, project_id)) is not None:
+                return owner
+            if (wait := self._wait(resource, deletes, project_id)) > 0:
+                return Later(min(wait, POLL_FIRST), UNPROTECTED)
+        return None if ports.resources.is_unchanged(resource.key, resource.metadata.trigger) else Later(0.0)
 
     async def protector(self, resource: Resource, thing: Thing, project_id: str | None) -> Owner | None:
         """Return another resource that protects a thing; None: none does.
@@ -80,7 +107,7 @@ class Protection:
                 return Owner(key_of(body))
             gone.add(uid_of(found[0]))  # the event of its deletion was lost
 
-    def wait(self, resource: Resource, thing: Thing, project_id: str | None) -> float:
+    def _wait(self, resource: Resource, thing: Thing, project_id: str | None) -> float:
         """Return for how many more seconds to wait for the first reconciles of those that may name a thing; 0: not at all."""
         others = [
             *self._gatherer.naming(resource, thing.key, project_id),

@@ -596,6 +596,7 @@ class Harness:
             limiter=limiter,
             resync=resync,
             read=self._read,
+            refresh=self._refresh,
             record=lambda _, event: self.announced.append((event.reason, event.message)),
             wake=lambda key: self._at(key, 0.0),
             clock=self.clock,
@@ -653,6 +654,16 @@ class Harness:
         happens, self.while_reading = self.while_reading, lambda: None
         happens()
         return self.resources[key].body if key in self.resources else None
+
+    async def _refresh(self, namespace: str) -> Sequence[Mapping[str, Any]]:
+        await asyncio.sleep(0)
+        happens, self.while_reading = self.while_reading, lambda: None
+        happens()
+        found = [each for each in self.resources.values() if each.key.namespace == namespace]
+        for each in found:
+            if self.cache.put(each.body) is News.CHANGED:
+                self._due[each.key] = self.clock.seconds
+        return [each.body for each in found]
 
     async def reconcile_of(self, resource: Resource) -> Outcome:
         """Run one reconcile now and write its status."""

@@ -112,6 +112,7 @@ class Planner:
             limiter=no_cluster,
             resync=no_cluster,
             read=no_cluster.read,
+            refresh=no_cluster.refresh,
             record=lambda _, event: logger.debug("%s", event.message),
             wake=lambda _: None,
             clock=clock,

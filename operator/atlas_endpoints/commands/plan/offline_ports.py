@@ -76,6 +76,9 @@ class NoCluster:
     async def read(self, key: Key) -> Body | None:
         return None
 
+    async def refresh(self, namespace: str) -> Sequence[Body]:
+        return ()
+
     async def publish(
         self,
         resource: Resource,
