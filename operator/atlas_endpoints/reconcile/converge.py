@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.controller.cache import key_of
+from atlas_endpoints.controller.cache import Key, key_of
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.compare import compare
-from atlas_endpoints.reconcile.creation import Intents, Turns
+from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.events import ChangeEvents
-from atlas_endpoints.reconcile.facts import Facts, Gatherer
+from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Creates, Decision, Done, State, Write, WriteOutcome, backoff
 from atlas_endpoints.reconcile.observe import observe, read_entry
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
@@ -32,16 +33,15 @@ UNRECORDED_REQUEUE = 1.0
 class Converger:
     """Bring an entry closer to what its resource wants, by one step."""
 
-    def __init__(self, gatherer: Gatherer, protection: Protection) -> None:
+    def __init__(self, gatherer: Gatherer, protection: Protection, creations: Creations) -> None:
         self._gatherer = gatherer
         self._kind = gatherer.kind
         self._ports = gatherer.ports
         self._protection = protection
+        self._creations = creations
         self._reading: set[tuple[Hashable, str]] = set()
         """The entries that a write in progress was read for."""
-        self._turns = Turns(self._ports.clock.monotonic)
-        self.changes = ChangeEvents(self._ports.record)
-        self.intents = Intents(self._ports.clock.now)
+        self._changes = ChangeEvents(self._ports.record)
 
     async def converge(self, facts: Facts[Any], *, max_age: float) -> Outcome:
         """Observe, decide, make at most one write, and return the outcome.
@@ -53,12 +53,12 @@ class Converger:
         armed_for, intent = self._armed_for(facts), facts.previous.creation
         facts, decision = await observe(
             self._ports.atlas,
-            replace(facts, unsent=self.intents.unused(resource.key, intent) is not None),
+            replace(facts, unsent=self._creations.unused(resource.key, intent) is not None),
             self._gatherer.decide,
             max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
         )
-        if not _creates(facts, decision) and (name := self.intents.withdraw(resource.key, intent)):
+        if not _creates(facts, decision) and (name := self._creations.withdraw(resource.key, intent)):
             decision = replace(decision, own={**self._kind.not_created(facts, name), **decision.own})
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and (error := _absence(facts, decision)) is not None:
             self._ports.limiter.release(resource.key)
@@ -105,6 +105,10 @@ class Converger:
         )
         return summarize.of_error(self._kind, facts, outcome, seen=seen, own=own)
 
+    def forget(self, key: Key) -> None:
+        """Drop what is known of a resource that is gone."""
+        self._changes.forget(key)
+
     async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""
         resource, write = facts.resource, decision.write
@@ -140,13 +144,13 @@ class Converger:
                 wait = min(left, backoff(creation_.requested_at, facts.now, facts.interval))
                 return self._without_creation(facts, write, creates.searched, wait)
             self._settle(facts)
-            if (wait := self._turns.wait(facts.scope, creates.name, resource.key, forced=facts.forced)) > 0:
+            if (wait := self._creations.wait(facts.scope, creates.name, resource.key, forced=facts.forced)) > 0:
                 message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
                 return self._without_creation(facts, write, message, wait)
             return self._intend(facts, write, creates, creates.attempt)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
-        intent = self.intents.take(resource.key)
+        intent = self._creations.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         if self._ports.clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
@@ -156,10 +160,12 @@ class Converger:
             entry, answer = await self._write(facts, write)
         except AtlasError as error:
             if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
-                self.intents.arm(resource.key, intent, creates.name)  # nothing was sent, so nothing has to be searched
+                self._creations.arm(
+                    facts.scope, creates.name, resource.key, intent
+                )  # nothing was sent, so nothing has to be searched
                 return outcome
             return await self._not_created(facts, write, creates, error, intent.attempt)
-        self._turns.created(facts.scope, creates.name)
+        self._creations.created(facts.scope, creates.name)
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
@@ -184,10 +190,10 @@ class Converger:
                 outcome = self.failed(facts, error, own=own)
                 outcome = _naming_call(outcome, write.planned) if isinstance(error, UpdateRejectedError) else outcome
         if outcome.failure is None:  # it is there
-            self._turns.created(facts.scope, creates.name)
+            self._creations.created(facts.scope, creates.name)
             return outcome
         now = self._ports.clock.now()
-        wait = self._turns.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)
+        wait = self._creations.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)
         match outcome.requeue:
             case Backoff(at_least):
                 return replace(outcome, requeue=RequeueAfter(max(wait, at_least)))
@@ -241,8 +247,7 @@ class Converger:
         A refused earlier attempt stays in the status until another attempt succeeds: a retry is no news.
         """
         intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
-        self.intents.arm(facts.resource.key, intent, creates.name)
-        self._turns.begin(facts.scope, creates.name, facts.resource.key)
+        self._creations.arm(facts.scope, creates.name, facts.resource.key, intent)
         own = self._kind.intended(facts, creates, intent)
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
         return replace(self._as_before(facts, write, Decision(state, own=own)), creates=True)
@@ -253,7 +258,7 @@ class Converger:
         body = self._ports.resources.get(key)
         if body is None or intent is None or facts.resource.status_in(body).creation != intent:
             return None
-        return self.intents.armed_for(key, intent)
+        return self._creations.armed_for(key, intent)
 
     def _reserve_own(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
         """Reserve an own entry: another copy of the same resource has the entry that the annotation names."""
@@ -329,7 +334,7 @@ class Converger:
         resource, before = facts.resource, decision.seen
         if (outcome := await self._prevented(facts, decision, write)) is not None:
             return outcome
-        self.changes.before(facts, write, before)
+        self._changes.before(facts, write, before)
         shown = {} if before is None else resource.shown(before)
         done = Done(write, WriteOutcome.CONFIRMED, before=shown)
         try:
@@ -341,7 +346,7 @@ class Converger:
             entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
         if before is not None:
-            self.changes.after(facts, write, before, answer)
+            self._changes.after(facts, write, before, answer)
         facts = facts.after(replace(done, answer=answer), entry=entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 

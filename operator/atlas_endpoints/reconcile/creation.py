@@ -8,6 +8,7 @@ searches for the name as long as the POST may still be applied, before it create
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
 from atlas_endpoints.atlas.requests import Scope
@@ -42,91 +43,64 @@ class _Failed:
 
 
 @dataclass(slots=True)
-class _Running:
-    """The turn of a resource, until then in monotonic seconds, and whether another one waits for it."""
+class _Turn:
+    """The turn of a resource to create a thing, until then in monotonic seconds, and whether another one waits for it."""
 
     holder: Key
     until: float
     is_awaited: bool = False
 
 
-class Turns:
-    """One creation at a time for one thing in Atlas, and a wait that doubles after one that failed.
+_Thing: TypeAlias = tuple[Hashable, str]
+"""The place of a thing in Atlas, and its name."""
 
-    All resources that wait for the thing with the same credentials share the wait.
+
+class Creations:
+    """The creations of this process: the unused intents, one turn at a time for each thing, and the waits after failures.
+
+    All resources that wait for a thing with the same credentials share the wait after a failure.
+
+    Args:
+        now: wall-clock time, UTC.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], now: Callable[[], datetime]) -> None:
         self._monotonic = monotonic
-        self._running: dict[tuple[Hashable, str], _Running] = {}
+        self._now = now
+        self._armed: dict[Key, tuple[Creation, _Thing]] = {}
+        self._turns: dict[_Thing, _Turn] = {}
         self._failed: dict[tuple[Scope, str], _Failed] = {}
 
     def wait(self, scope: Scope, name: str, key: Key, *, forced: bool) -> float:
         """Return for how many more seconds a creation may not begin; 0: it may. One on request waits only for one that runs."""
-        now, running = self._monotonic(), self._running.get((scope.place, name))
+        now, turn = self._monotonic(), self._turns.get((scope.place, name))
         failed = None if forced else self._failed.get((scope, name))
         until = now if failed is None else failed.until
-        if running is not None and running.holder != key:
-            until, running.is_awaited = max(until, running.until), True
-        elif running is not None and running.is_awaited and running.until < now:
-            until = max(until, running.until + TURN)  # it has had its turn, and made no call: others go first
+        if turn is not None and turn.holder != key:
+            until, turn.is_awaited = max(until, turn.until), True
+        elif turn is not None and turn.is_awaited and turn.until < now:
+            until = max(until, turn.until + TURN)  # it has had its turn, and made no call: others go first
         return max(0.0, until - now)
 
-    def begin(self, scope: Scope, name: str, key: Key) -> None:
-        """Record that a resource creates the thing now; its turn ends with the call, at the latest when no call is made any more."""
-        now = self._monotonic()
-        self._running = {name: each for name, each in self._running.items() if each.until + TURN > now}
-        running = self._running.get((scope.place, name))
-        if running is None or running.holder != key or running.until < now:
-            self._running[scope.place, name] = _Running(key, now + TURN)
-
-    def created(self, scope: Scope, name: str) -> None:
-        """Record that the thing was created."""
-        self._running.pop((scope.place, name), None)
-        self._failed.pop((scope, name), None)
-
-    def failed(self, scope: Scope, name: str, since: datetime, now: datetime, interval: timedelta) -> float:
-        """Record that a creation failed, and return the seconds until the next one.
+    def arm(self, scope: Scope, name: str, key: Key, creation: Creation) -> None:
+        """Remember an intent that is about to be written; the turn ends with the call, at the latest when no call is made any more.
 
         Args:
-            since: when creations began to fail, as far as the caller knows.
-            now: wall-clock time, UTC.
+            name: that of ``Creates``.
         """
-        self._running.pop((scope.place, name), None)
-        moment = self._monotonic()
-        too_old = moment - interval.total_seconds()
-        self._failed = {name: each for name, each in self._failed.items() if each.until > too_old}
-        known = self._failed.get((scope, name))
-        since = since if known is None else min(since, known.since)
-        wait = spaced(since, now, interval)
-        self._failed[scope, name] = _Failed(since, moment + wait)
-        return wait
-
-
-class Intents:
-    """The unused intents of this process; ``now`` is wall-clock time, UTC."""
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._armed: dict[Key, tuple[Creation, str]] = {}
-
-    def arm(self, key: Key, creation: Creation, name: str) -> None:
-        """Remember an intent that is about to be written; ``name`` is that of ``Creates``."""
-        self._armed[key] = creation, name
+        now, thing = self._monotonic(), (scope.place, name)
+        self._armed[key] = creation, thing
+        self._turns = {name: each for name, each in self._turns.items() if each.until + TURN > now}
+        turn = self._turns.get(thing)
+        if turn is None or turn.holder != key or turn.until < now:
+            self._turns[thing] = _Turn(key, now + TURN)
 
     def unused(self, key: Key, written: Creation | None) -> str | None:
         """Return the name of what an intent of this process creates, if Atlas was certainly not called for it, or None."""
         if key not in self._armed or written is None:
             return None
-        mine, name = self._armed[key]
+        mine, (_, name) = self._armed[key]
         return name if (mine.requested_at, mine.attempt) == (written.requested_at, written.attempt) else None
-
-    def withdraw(self, key: Key, written: Creation | None) -> str | None:
-        """Forget an unused intent; return the name of what it creates, or None without one."""
-        name = self.unused(key, written)
-        if name is not None:
-            del self._armed[key]
-        return name
 
     def armed_for(self, key: Key, written: Creation) -> float | None:
         """Return how many seconds ago this process announced the intent that is written; None if it did not, used it, or it is old."""
@@ -136,5 +110,41 @@ class Intents:
         return max(0.0, age.total_seconds()) if age < RECENT else None
 
     def take(self, key: Key) -> Creation | None:
-        """Return an intent, and use it up."""
-        return self._armed.pop(key, (None, ""))[0]
+        """Return an intent, and use it up: its call is made now."""
+        intent, _ = self._armed.pop(key, (None, None))
+        return intent
+
+    def withdraw(self, key: Key, written: Creation | None) -> str | None:
+        """Forget an unused intent, and end its turn; return the name of what it creates, or None without one."""
+        name = self.unused(key, written)
+        if name is not None:
+            self.forget(key)
+        return name
+
+    def forget(self, key: Key) -> None:
+        """Drop the intent of a resource that is gone, and end its turn."""
+        _, thing = self._armed.pop(key, (None, None))
+        if thing is not None and (turn := self._turns.get(thing)) is not None and turn.holder == key:
+            del self._turns[thing]
+
+    def created(self, scope: Scope, name: str) -> None:
+        """Record that the thing was created."""
+        self._turns.pop((scope.place, name), None)
+        self._failed.pop((scope, name), None)
+
+    def failed(self, scope: Scope, name: str, since: datetime, now: datetime, interval: timedelta) -> float:
+        """Record that a creation failed, and return the seconds until the next one.
+
+        Args:
+            since: when creations began to fail, as far as the caller knows.
+            now: wall-clock time, UTC.
+        """
+        self._turns.pop((scope.place, name), None)
+        moment = self._monotonic()
+        too_old = moment - interval.total_seconds()
+        self._failed = {name: each for name, each in self._failed.items() if each.until > too_old}
+        known = self._failed.get((scope, name))
+        since = since if known is None else min(since, known.since)
+        wait = spaced(since, now, interval)
+        self._failed[scope, name] = _Failed(since, moment + wait)
+        return wait

@@ -1,33 +1,27 @@
-"""Deletion of resources: delete or retain the entry, wait until Atlas has removed it, then remove the finalizer.
+"""Whether the entry of a deleted resource is deleted or retained, and what its status says meanwhile. Pure.
 
 Every message says how to remove the resource, and no entry is left behind without an Event.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeAlias
 
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError, Wording
+from atlas_endpoints.atlas.errors import AtlasError, Wording
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.controller.cache import Body, Key, finalizers_of, is_deleting, spec_of, status_of
+from atlas_endpoints.controller.cache import Body, finalizers_of, is_deleting, spec_of, status_of
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
-from atlas_endpoints.reconcile import failures, ownership
+from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
+from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.events import Event, listed, new_event, retained
-from atlas_endpoints.reconcile.facts import Facts, Gatherer, is_forced, resolved_with
-from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, VERIFIED, may_pass
-from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, Kind, State, WriteOutcome
-from atlas_endpoints.reconcile.observe import observe
-from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
-from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
-from atlas_endpoints.reconcile.protection import Later, Protection
+from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, may_pass
+from atlas_endpoints.reconcile.kind import Kind, State
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, project_id_in
@@ -60,244 +54,6 @@ class Release:
     """Remove the finalizer; nothing (more) is sent to Atlas. Without an entry, there is no Event."""
 
     event: Event | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """Credentials that may not delete an entry; until ``until`` the operator does not try them again."""
-
-    access: Access
-    since: datetime
-    until: datetime
-
-
-class Finisher:
-    """Finalize deleted resources, and protect live ones with a finalizer."""
-
-    def __init__(self, gatherer: Gatherer, protection: Protection, force_sync: ForceSync) -> None:
-        self._gatherer = gatherer
-        self._protection = protection
-        self._kind = gatherer.kind
-        self._ports = gatherer.ports
-        self._force_sync = force_sync
-        self._refused: dict[Key, _Refused] = {}
-
-    async def finish(self, body: Body, attempt: Attempt, withdraw: Callable[[], str | None]) -> Outcome:
-        """Reconcile a resource that is being deleted.
-
-        Args:
-            withdraw: returns the name of what this process has announced in the status, and not created; it never will.
-
-        Raises:
-            ClusterUnavailableError: an object that it depends on could not be read.
-        """
-        kind, generation, deleting = self._kind, attempt.generation, attempt.previous.is_being_deleted
-        if FINALIZER not in finalizers_of(body):
-            return status_unchanged(generation, NoRequeue())
-        try:
-            things = _things(kind, body)
-            release = decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
-            if release is not None:
-                return self._leave(body, generation, release)
-            resource = kind.resource.parse(body, now=attempt.now)
-            wait = self._force_sync.turn_in(resource)
-        except InvalidSpecError as error:
-            return blocked_by(error, attempt)
-        match decide(resource, things, writes=self._ports.writes):
-            case Release() as release:
-                return self._leave(body, generation, release)
-            case str(message):
-                return blocked(message, attempt, operation="delete", requeue=NoRequeue())
-            case None:
-                return keep_open(await self._delete(resource, attempt, wait, withdraw), wait)
-
-    def forget(self, key: Key) -> None:
-        """Drop what is cached about a resource that is gone."""
-        self._refused.pop(key, None)
-
-    async def _delete(
-        self, resource: Resource, attempt: Attempt, wait: float, withdraw: Callable[[], str | None]
-    ) -> Outcome:
-        """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
-
-        Raises:
-            ClusterUnavailableError: an object that it depends on could not be read.
-        """
-        key, generation, now = resource.key, attempt.generation, attempt.now
-        request = resource.metadata.reconcile_request
-        try:
-            if resource.thing is not None:
-                owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
-                if owner is not None:
-                    return self._kept_for(owner, resource)
-            if wait and attempt.is_observed:
-                return status_unchanged(generation, RequeueAfter(wait))
-            access = await self._ports.credentials.resolve(
-                resource.metadata.namespace, resource.secret_name, age=self._force_sync.age(key)
-            )
-            project_id = await self._project(resource)
-        except (NoProjectError, NoCredentialsError) as error:
-            handled = request if isinstance(error, NoCredentialsError) else None
-            return replace(blocked_by(error, attempt), handled=handled)
-        self._ports.atlas.use(key, access.fingerprint)
-        scope = self._gatherer.scope(resource, project_id, access.fingerprint)
-        wait = wait or self._force_sync.requeue_in(key, scope)
-        if wait and attempt.is_observed:
-            return status_unchanged(generation, RequeueAfter(wait))
-        refused = self._refused.get(key)
-        is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
-        if is_refused and (wait or not is_forced(resource)):
-            return status_unchanged(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
-        self.forget(key)
-        facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
-        if (unsent := withdraw()) is not None:  # what appears under this name is somebody else's
-            state = State(Reason.DELETING, "The operator creates nothing more for this resource.", SOON)
-            own = self._kind.not_created(facts, unsent)
-            return Outcome(requeue=state.requeue, generation=generation, state=state, own=own)
-        try:
-            outcome = await self._step(facts)
-        except AtlasError as error:
-            outcome = self._failed(facts, error, access)
-        is_retried = outcome.failure is not None and outcome.failure.retryable
-        # A deletion that has just begun does not wait; its force-sync request stays open.
-        return keep_open(replace(outcome, handled=None if is_retried else request), wait)
-
-    async def _step(self, facts: Facts[Any]) -> Outcome:
-        """Take one step of the deletion of an entry.
-
-        Raises:
-            AtlasError: the observation or the deletion failed.
-            ClusterUnavailableError: another resource that needs the entry could not be read.
-        """
-        resource, kind = facts.resource, self._kind
-        max_age = self._force_sync.max_age(resource.key)
-        facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=max_age)
-        if (write := decision.write) is None:
-            return self._waiting(facts, decision)
-        match await self._protection.permit(resource, write, facts.scope.project_id):
-            case None:
-                pass
-            case Later(seconds, ""):
-                return status_unchanged(facts.generation, RequeueAfter(seconds))
-            case Later(seconds, message):
-                state = State(Reason.DELETING, message, RequeueAfter(seconds))
-                return Outcome(requeue=state.requeue, generation=facts.generation, state=state)
-            case owner if write.deletes in {None, resource.thing}:
-                return self._kept_for(owner, resource)
-            case _:
-                return status_unchanged(facts.generation, RequeueAfter(0.0))
-        try:
-            await self._ports.atlas.write(
-                facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
-            )
-        except EndpointAbsentError as error:
-            # The answer alone does not prove that the entry is absent.
-            facts = replace(facts, view=self._ports.atlas.view(facts.scope))
-            facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=0.0)
-            if decision.write is not None:
-                raise failures.contradicting(error) from error
-        except UpdateRejectedError as error:
-            if not kind.is_outdated(error):
-                raise
-            self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
-            decision = kind.decide_deletion(replace(facts, done=Done(write, WriteOutcome.REFUSED, error=error)))
-        return self._waiting(facts, decision)
-
-    def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
-        """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
-        resource, state, generation, status = facts.resource, decision.state, facts.generation, facts.previous
-        if decision.nothing_left:
-            if (waiting := self._not_taken_over(resource)) is not None:
-                return waiting
-            if decision.stays is not None:
-                stays = new_event(EventReason.ENDPOINT_RETAINED, decision.stays, action="Delete")
-                self._ports.record(resource.named, stays)
-            event = None if decision.gone is None else deleted(decision.gone)
-            return self._release(resource.named, generation, event)
-        outcome = Outcome(requeue=state.requeue, generation=generation, state=state, own=decision.own)
-        if state.reason is Reason.DELETION_BLOCKED:
-            outcome = blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
-            outcome = replace(outcome, own=decision.own)
-        if (seen := decision.seen) is None:
-            return outcome
-        own = {**self._kind.render(facts, seen), **decision.own}
-        return replace(outcome, seen=seen, own=own, credentials=VERIFIED, applied=status.applied)
-
-    async def _project(self, resource: Resource) -> str:
-        """Return the project that the entry is in, else the one that the spec refers to, else the last known one.
-
-        Raises:
-            NoProjectError: no project is known.
-            ClusterUnavailableError: the API server could not be reached.
-        """
-        if resource.bound_project_id is not None:
-            return resource.bound_project_id
-        try:
-            return (await self._ports.references.project(resource, age=Age.RECENT)).id
-        except NoProjectError:
-            if resource.known_project_id is None:
-                raise
-            return resource.known_project_id
-
-    def _kept_for(self, owner: Owner, resource: Resource) -> Outcome:
-        """Release a resource whose endpoint stays for another one, when that one knows what they share."""
-        if (waiting := self._not_taken_over(resource)) is not None:
-            return waiting
-        called = "" if resource.thing is None else resource.thing.called
-        event = handed_over(resource, called, owner.named_for(resource.metadata.namespace))
-        return self._release(resource.named, resource.generation, event)
-
-    def _not_taken_over(self, resource: Resource) -> Outcome | None:
-        """Return that a resource waits until those who share something with it record what its status knows of it; else None."""
-        thing, now = resource.shares, self._ports.clock.now()
-        if thing is None:
-            return None
-        others = self._gatherer.naming(resource, thing.key, resource.known_project_id)
-        users = ownership.protectors(self._kind, resource, thing, others)
-        deleted_at = min(resource.metadata.deletion_timestamp or now, now)
-        # While no operator ran, nobody could record anything.
-        running_for = self._ports.clock.monotonic() - self._ports.started()
-        left = self._ports.grace.total_seconds() - min((now - deleted_at).total_seconds(), running_for)
-        if left <= 0 or all(self._kind.took_over(resource.status, body) for body in users):
-            return None
-        message = (
-            f"{thing.called} is shared. The operator waits until the statuses of the others record who created it."
-        )
-        state = State(Reason.DELETING, message, RequeueAfter(min(left, POLL_FIRST)))
-        return Outcome(requeue=state.requeue, generation=resource.generation, state=state)
-
-    def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
-        """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
-        resource, generation = facts.resource, facts.generation
-        entries = self._kind.in_atlas(resource.status, resource.entry)
-        if (event := orphaned([self._kind.called(each) for each in entries], error)) is not None:
-            return self._release(resource.named, generation, event)
-        deleted_at = min(resource.metadata.deletion_timestamp or facts.now, facts.now)
-        if (outcome := unrelated(error, generation, held_for=(facts.now - deleted_at).total_seconds())) is not None:
-            return outcome
-        outcome = failed(error, facts.attempt, access.source, interval=facts.interval)
-        if is_cured_by_credentials(error):
-            is_blocked = outcome.state is not None and outcome.state.reason is Reason.DELETION_BLOCKED
-            wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
-            self._refused[resource.key] = _Refused(access, facts.now, facts.now + wait)
-        is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
-        outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.interval)
-        return replace(outcome, resolved=facts.resolved)
-
-    def _leave(self, body: Body, generation: int, release: Release) -> Outcome:
-        """Release a resource whose endpoint stays in Atlas, and record how people delete it there."""
-        event = release.event
-        if event is not None:
-            event = new_event(
-                EventReason(event.reason), event.message + _removal(self._kind, body), action=event.action
-            )
-        return self._release(body, generation, event)
-
-    def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:
-        """Remove the finalizer, and record what happens to the entry."""
-        if event is not None:
-            self._ports.record(named, event)
-        return replace(status_unchanged(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
 
 
 def needed_metadata(resource: Resource) -> MetadataChange | None:
@@ -379,10 +135,10 @@ def left_behind(kind: Kind[Any], body: Body) -> str:
         if is_deleting(body) and kind.resource.parse(body).deletion_policy == "Delete":
             return ""
     why = "the resource, which had no finalizer, was deleted, or lost the labels in LABEL_SELECTOR"
-    return retained(_things(kind, body), why) + _removal(kind, body)
+    return retained(things(kind, body), why) + removal(kind, body)
 
 
-def _things(kind: Kind[Any], body: Body) -> Sequence[str]:
+def things(kind: Kind[Any], body: Body) -> Sequence[str]:
     """Return what Atlas has for an object, as people call it, and the endpoint that it names, unless that is known to be gone."""
     status, named = kind.resource.status_in(body), kind.named_by(body).endpoint
     things = [kind.called(each) for each in kind.in_atlas(status, kind.entry_of(body))]
@@ -391,7 +147,7 @@ def _things(kind: Kind[Any], body: Body) -> Sequence[str]:
     return [f"Endpoint {named}, if Atlas has it,", *things]
 
 
-def _removal(kind: Kind[Any], body: Body) -> str:
+def removal(kind: Kind[Any], body: Body) -> str:
     """Return a sentence, after a blank, that says how people delete in Atlas what an object leaves there; "": nothing is known."""
     entries = kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))
     project, scope = project_id_in(body), kind.scope_name_in(spec_of(body))

@@ -1,4 +1,4 @@
-"""Everything that a decision about a resource depends on, as immutable values, gathered without a call to Atlas."""
+"""Everything that a decision about a resource depends on, as immutable values. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,13 +7,9 @@ from typing import Any, Generic, Self, TypeVar
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.cache import Body, uid_of
-from atlas_endpoints.reconcile import ownership
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.creation import ARRIVES
-from atlas_endpoints.reconcile.kind import Decision, Done, Fields, Kind, WriteOutcome
-from atlas_endpoints.reconcile.ownership import Claim
-from atlas_endpoints.reconcile.ports import Ports
+from atlas_endpoints.reconcile.kind import Done, Fields, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import Problem
 from atlas_endpoints.reconcile.resource import Resource, Thing
@@ -257,78 +253,3 @@ def _refusal(previous: Status) -> Refusal | None:
         if each.field in previous.last_error.fields and each.desired is not None
     }
     return Refusal(fields, ready.message) if fields else None
-
-
-@dataclass(frozen=True, slots=True)
-class Gatherer:
-    """Gathers facts about the resources of a kind."""
-
-    kind: Kind[Any]
-    ports: Ports
-
-    def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
-        """Return the scope of a resource."""
-        return Scope(credentials, project_id, self.kind.names.kind, resource.scope_name)
-
-    def facts(  # all that is known
-        self,
-        resource: Resource,
-        now: datetime,
-        scope: Scope,
-        resolved: Resolved,
-        *,
-        problem: Problem | None = None,
-        project_finding: Finding | None = None,
-    ) -> Facts[Any]:
-        """Return what is known of a resource."""
-        spec, namespace = resource.spec, resource.metadata.namespace
-        kind, ports = self.kind, self.ports
-        return Facts(
-            resource=resource,
-            now=now,
-            policy="Manage" if spec.management_policy == "Manage" and ports.writes else "Observe",
-            interval=self.interval(resource),
-            provisioning_timeout=spec.provisioning_timeout or PROVISIONING_TIMEOUT,
-            grace=ports.grace,
-            scope=scope,
-            view=ports.atlas.view(scope),
-            is_claimed_by_other=lambda id_: any(
-                ownership.counts(kind, body, id_, namespace)
-                for body in self.naming(resource, f"/{id_}", scope.project_id)
-                if uid_of(body) != resource.metadata.uid
-            ),
-            protectors=lambda thing: ownership.protectors(
-                kind, resource, thing, self.naming(resource, thing.key, scope.project_id)
-            ),
-            sharers=lambda thing: ownership.sharers(
-                kind, resource, thing, self.naming(resource, thing.key, scope.project_id)
-            ),
-            resolved=resolved,
-            problem=problem,
-            project_finding=project_finding,
-            uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
-            forced=is_forced(resource),
-            arrives_for=max(0.0, ports.started() + ARRIVES - ports.clock.monotonic()),
-            baseline=Baseline.of(resource),
-        )
-
-    def decide(self, facts: Facts[Any]) -> Decision:
-        """Return the decision of the kind; where nothing may be written, a force-sync request only asks for a new observation."""
-        return self.kind.decide(replace(facts, forced=facts.forced and facts.policy == "Manage"))
-
-    def interval(self, resource: Resource) -> timedelta:
-        """Return the interval between resyncs of a resource."""
-        return resource.spec.sync_interval or self.ports.sync_interval
-
-    def naming(self, resource: Resource, key: str, project_id: str | None) -> Sequence[Body]:
-        """Return the resources that name what has this key, with or without the resource itself."""
-        found_by, namespace = self.ports.resources.found_by, resource.metadata.namespace
-        return ownership.naming(found_by, key, project_id=project_id, namespace=namespace)
-
-    def claim(self, facts: Facts[Any]) -> Claim:
-        """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody."""
-        resource, thing = facts.resource, facts.resource.thing
-        if thing is None:
-            return None
-        others = self.naming(resource, thing.key, facts.scope.project_id)
-        return ownership.owner_before(self.kind, resource, others, facts.now)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from atlas_endpoints.controller.cache import Body, Key, is_deleting, key_of, uid_of
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import ownership
-from atlas_endpoints.reconcile.facts import Gatherer
+from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import POLL_FIRST, POLL_LAST, Write
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ownership import Owner

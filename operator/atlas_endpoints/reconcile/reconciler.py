@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
@@ -20,9 +19,12 @@ from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
+from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.deletion import Finisher, is_protected, is_recorded, needed_metadata
-from atlas_endpoints.reconcile.facts import Facts, Gatherer, confirmed_so_far, resolved_with
+from atlas_endpoints.reconcile.deletion import is_protected, is_recorded, needed_metadata
+from atlas_endpoints.reconcile.facts import Facts, confirmed_so_far, resolved_with
+from atlas_endpoints.reconcile.finisher import Finisher
+from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.pacing import FailureCache, ForceSync, keep_open
@@ -65,8 +67,9 @@ class Reconciler:
         self._gatherer = Gatherer(kind, ports)
         self._force_sync = ForceSync(ports.clock.monotonic, let_through=ports.atlas.let_through)
         self._protection = Protection(self._gatherer)
-        self._converger = Converger(self._gatherer, self._protection)
-        self._finisher = Finisher(self._gatherer, self._protection, self._force_sync)
+        self._creations = Creations(ports.clock.monotonic, ports.clock.now)
+        self._converger = Converger(self._gatherer, self._protection, self._creations)
+        self._finisher = Finisher(self._gatherer, self._protection, self._creations, self._force_sync)
         self._failures = FailureCache(wake=ports.wake)
         self._failing_since: dict[Key, datetime] = {}
         """Since when calls for a resource have failed or been held, while its status does not show it."""
@@ -79,10 +82,9 @@ class Reconciler:
         now, key, generation = self._ports.clock.now(), key_of(body), generation_of(body)
         if is_deleting(body):
             attempt = self._attempt(generation, body.get("status"), now)
-            withdraw = partial(self._converger.intents.withdraw, key, attempt.previous.creation)
             self._drop(key)
             try:
-                return await self._finisher.finish(body, attempt, withdraw)
+                return await self._finisher.finish(body, attempt)
             except ClusterUnavailableError as error:
                 return _unreachable(error, key, generation)
         try:
@@ -137,8 +139,8 @@ class Reconciler:
         self._force_sync.forget(key)
         self._protection.forget(key)
         self._unprotected.discard(key)
-        self._converger.changes.forget(key)
-        self._converger.intents.take(key)
+        self._converger.forget(key)
+        self._creations.forget(key)
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""

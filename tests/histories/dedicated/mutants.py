@@ -15,8 +15,8 @@ from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, endpoint, re
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Connected, PrivateStrings
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
 from atlas_endpoints.reconcile import ownership
-from atlas_endpoints.reconcile.deletion import Finisher
-from atlas_endpoints.reconcile.facts import Gatherer
+from atlas_endpoints.reconcile.finisher import Finisher
+from atlas_endpoints.reconcile.gather import Gatherer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

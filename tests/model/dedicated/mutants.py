@@ -9,8 +9,8 @@ from atlas_endpoints.kinds.dedicated_private_endpoint import deletion, endpoint,
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
 from atlas_endpoints.reconcile import converge, creation, facts, ownership
 from atlas_endpoints.reconcile import deletion as reconcile_deletion
-from atlas_endpoints.reconcile.creation import Turns
-from atlas_endpoints.reconcile.deletion import Finisher
+from atlas_endpoints.reconcile.creation import Creations
+from atlas_endpoints.reconcile.finisher import Finisher
 from atlas_endpoints.simulator.service import REJECTED
 from model.dedicated.atlas import vpce
 from model.dedicated.models import (
@@ -195,7 +195,7 @@ def _takes_no_turn(right: Any, *asked: Any) -> Any:
     "two resources ask for one service at once",
     Invariant.ONCE,
     model_of([("a", NO_ENDPOINT), ("b", NO_ENDPOINT)]),
-    Turns,
+    Creations,
     "wait",
 )
 def _takes_no_turns(right: Any, self: Any, *asked: Any, forced: bool) -> float:

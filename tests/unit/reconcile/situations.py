@@ -23,7 +23,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 )
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.facts import Correction, Facts, Gatherer, Refusal
+from atlas_endpoints.reconcile.creation import Creations
+from atlas_endpoints.reconcile.facts import Correction, Facts, Refusal
+from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import Reason
@@ -126,7 +128,9 @@ def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None
     """What a call to Atlas that fails comes to."""
     clock = SimpleNamespace(now=lambda: facts.now, monotonic=lambda: 1000.0)
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(clock=clock, record=None)))
-    return Converger(gatherer, Protection(gatherer)).failed(facts, error, seen=seen)
+    return Converger(gatherer, Protection(gatherer), Creations(clock.monotonic, clock.now)).failed(
+        facts, error, seen=seen
+    )
 
 
 def rendered(
