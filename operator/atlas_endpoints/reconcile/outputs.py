@@ -9,9 +9,8 @@ A resource may have many, and each may take a slow call. So a reconcile handles 
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -46,9 +45,6 @@ WHOLE = 30.0
 
 NEXT_TURN = 0.1
 """Seconds until the reconcile that goes on; not 0, since what goes on at once keeps the priority of an edit."""
-
-UNSHOWN = "Atlas has not shown the values for ConfigMap {} since "
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class ConfigMapsPort(Protocol):
@@ -174,12 +170,14 @@ class _Round:
     Attributes:
         about: uid, generation and force-sync request; another one begins a new round.
         since: what was read or written then or later is not read again, in monotonic seconds.
+        unshown_since: in the first round of a process, when the condition became Unknown; it outlasts a restart.
         done: the results, also those of the round before until they are replaced.
         unshown: by the name of the ConfigMap.
     """
 
     about: tuple[str, int, str | None]
     since: float
+    unshown_since: datetime | None
     done: dict[_Name, _Done]
     unshown: dict[str, _Unshown]
     is_open: bool = True
@@ -260,14 +258,19 @@ class Outputs:
         about = (metadata.uid, metadata.generation, metadata.reconcile_request)
         if last is not None and last.is_open and last.about == about:
             return last
+        unshown_since = None
         if last is None or last.about[0] != metadata.uid:
-            last = _Round(about, 0.0, {}, {})
+            told = find(resource.status, "OutputsWritten")
+            unshown_since = told.last_transition_time if told is not None and told.status == "Unknown" else None
+            last = _Round(about, 0.0, unshown_since, {}, {})
         done = {
             name: each if each.finding.status == "True" else each._replace(at=-math.inf)
             for name, each in last.done.items()
             if last.about[:2] == about[:2]  # what another generation came to says nothing about this one
         }
-        current = self._rounds[resource.key] = _Round(about, self._monotonic() - max_age, done, last.unshown)
+        current = self._rounds[resource.key] = _Round(
+            about, self._monotonic() - max_age, unshown_since, done, last.unshown
+        )
         return current
 
     async def _publish(
@@ -282,6 +285,7 @@ class Outputs:
     ) -> Finding:
         """Read the values of an output and write its ConfigMap; raises ``AtlasHeldError`` if another call has to end first."""
         name, values = output.name, output.values
+        since = not_in_future(current.unshown_since or now, now=now)
         if self._config_maps is None:
             return Finding(
                 "False",
@@ -295,7 +299,7 @@ class Outputs:
                 max_age = min(self._monotonic() - current.since, RETRY_LAST)
                 values = output.fill(await self._atlas.read(scope, request, parse=output.parse, max_age=max_age))
             if values is None:
-                unshown = current.unshown.setdefault(name, _Unshown(_since(resource, name, now)))
+                unshown = current.unshown.setdefault(name, _Unshown(since))
                 if unshown.published is None:
                     unshown.published = _is_published(
                         await self._config_maps.read(owner.namespace, name), output, owner
@@ -306,7 +310,7 @@ class Outputs:
         except AtlasError as error:
             if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
                 raise
-            current.unshown.setdefault(name, _Unshown(_since(resource, name, now)))
+            current.unshown.setdefault(name, _Unshown(since))
             return Finding(
                 "Unknown",
                 OutputsReason.PENDING,
@@ -347,15 +351,6 @@ class Outputs:
         raise ClusterUnavailableError("Another client keeps changing the ConfigMap.")
 
 
-def _since(resource: Resource, name: str, now: datetime) -> datetime:
-    """Return since when Atlas does not show the values of a ConfigMap: as the status says, which outlasts a restart, or now."""
-    told = find(resource.status, "OutputsWritten")
-    time = "" if told is None else told.message.partition(UNSHOWN.format(name))[2].partition(".")[0]
-    with suppress(ValueError):
-        return not_in_future(datetime.strptime(time, TIME).replace(tzinfo=UTC), now=now)
-    return now
-
-
 def _is_published(found: ConfigMap | None, output: Output, owner: Owner) -> bool:
     """Return whether a ConfigMap is this resource's own and contains values."""
     return found is not None and owner.uid in found.owners and any(key in found.data for key in output.keys)
@@ -364,7 +359,8 @@ def _is_published(found: ConfigMap | None, output: Output, owner: Owner) -> bool
 def _of_unshown(name: str, unshown: _Unshown) -> str:
     if not unshown.published:
         return f"Atlas does not show the values for ConfigMap {name} yet."
-    return f"{UNSHOWN.format(name)}{unshown.since:{TIME}}. The ConfigMap keeps the earlier ones."
+    since = f"{unshown.since:%Y-%m-%dT%H:%M:%SZ}"
+    return f"Atlas has not shown the values for ConfigMap {name} since {since}. The ConfigMap keeps the earlier ones."
 
 
 def _read_again_in(current: _Round, wanted: Collection[_Name], now: datetime) -> float | None:

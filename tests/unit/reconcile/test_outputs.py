@@ -165,8 +165,10 @@ class Publishing:
     def tell(self, status: str, reason: str, message: str) -> None:
         """Write a condition to the status."""
         told = {"type": "OutputsWritten", "status": status, "reason": reason, "message": message}
-        since = {"lastTransitionTime": "2026-11-25T12:00:00Z", "observedGeneration": 1}
-        self.body["status"] = {"conditions": [{**told, **since}]}
+        (before,) = self.body.get("status", {}).get("conditions", [{}])
+        stays = before.get("status") == status
+        time = before["lastTransitionTime"] if stays else f"{self.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+        self.body["status"] = {"conditions": [{**told, "lastTransitionTime": time, "observedGeneration": 1}]}
 
     async def all(self) -> list[float]:
         """Reconcile until nothing is left, and return how long each took."""
@@ -299,7 +301,8 @@ async def test_a_time_in_the_status_that_is_none_or_in_the_future_is_now(time: s
     await of.all()
     of.atlas.shown.clear()
     of.restart()
-    of.tell("Unknown", "Pending", f"Atlas has not shown the values for ConfigMap of-a since {time}.")
+    of.tell("Unknown", "Pending", "Atlas has not shown the values for ConfigMap of-a.")
+    of.body["status"]["conditions"][0]["lastTransitionTime"] = time
     published = await of.reconcile()
     assert published.finding is not None
     assert "since 2026-11-25T12:00:00Z." in published.finding.message
