@@ -43,9 +43,9 @@ DRAIN = 18.0
 LAST_EVENTS = 1.0
 """Seconds of these, at most, for the Events that are not written yet."""
 
-STUCK = 600.0
-"""Seconds after which a reconcile counts as stuck. It waits for others for a minute or two at most, so no Atlas and no API server
-makes it take so long, only a defect of ours."""
+STUCK = 120.0
+"""Seconds after which a reconcile counts as stuck. It begins no call to Atlas when it has observed for 30 seconds, so no Atlas and no
+API server makes it take so long, only a defect of ours."""
 
 FIRST_LIST = 5.0
 """Seconds that kopf waits for our first LIST, at most; if the CRD is missing, kopf notices at once when it appears."""

@@ -51,8 +51,7 @@ class Converger:
         """
         resource = facts.resource
         armed_for, intent = self._armed_for(facts), facts.previous.creation
-        facts, decision = await observe(
-            self._ports.atlas,
+        facts, decision = await self._gatherer.observe(
             replace(facts, unsent=self._creations.unused(resource.key, intent) is not None),
             self._gatherer.decide,
             max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
@@ -359,10 +358,10 @@ class Converger:
         write = done.write
         if error.unknown_outcome:
             facts = facts.after(replace(done, outcome=WriteOutcome.UNKNOWN, error=error))
-            own = self._kind.decide(facts).own if write.tolerates_refusal else None
+            own = self._kind.decide(facts).own if _is_beside(write) else None
             return self.failed(facts, error, own=own)
         refused = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error))
-        if write.tolerates_refusal and isinstance(error, UpdateRejectedError):
+        if _is_beside(write) and isinstance(error, UpdateRejectedError):
             return summarize.of_decision(self._kind, refused, self._kind.decide(refused))
         if self._kind.is_outdated(error):
             return await self._contradicted(refused, write, error, {})
@@ -415,6 +414,11 @@ class Converger:
 def _creates(facts: Facts[Any], decision: Decision) -> bool:
     """Return whether a decision creates something, and may do so."""
     return facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
+
+
+def _is_beside(write: Write) -> bool:
+    """Return whether a write changes something beside the entry: if Atlas refuses it, the kind decides on without it."""
+    return write.request.method == "PATCH" and not write.fields
 
 
 def _only_looks_for(facts: Facts[Any], write: Write) -> float:

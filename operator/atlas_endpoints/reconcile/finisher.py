@@ -135,7 +135,7 @@ class Finisher:
         """
         resource, kind = facts.resource, self._kind
         max_age = self._force_sync.max_age(resource.key)
-        facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=max_age)
+        facts, decision = await self._gatherer.observe(facts, kind.decide_deletion, max_age=max_age)
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
         match await self._protection.permit(resource, write, facts.scope.project_id):

@@ -1,16 +1,17 @@
-"""Gathers everything that a decision about a resource depends on, without a call to Atlas."""
+"""Gathers everything that a decision about a resource depends on, and observes Atlas for it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.cache import Body, uid_of
+from atlas_endpoints.controller.cache import Body, Key, uid_of
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
 from atlas_endpoints.reconcile.kind import Decision, Kind
+from atlas_endpoints.reconcile.observe import SHARED, WITHIN, OutOfTimeError, observe
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.references import Problem
@@ -20,10 +21,15 @@ from atlas_endpoints.reconcile.status import Finding, Resolved
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
-    """Gathers facts about the resources of a kind."""
+    """Gathers facts about the resources of a kind, and observes Atlas for them.
+
+    Attributes:
+        unfinished: when an observation began that the next reconcile goes on with, in monotonic seconds.
+    """
 
     kind: Kind[Any]
     ports: Ports
+    unfinished: dict[Key, float] = field(default_factory=dict)
 
     def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
         """Return the scope of a resource."""
@@ -74,6 +80,28 @@ class Gatherer:
     def decide(self, facts: Facts[Any]) -> Decision:
         """Return the decision of the kind; where nothing may be written, a force-sync request only asks for a new observation."""
         return self.kind.decide(replace(facts, forced=facts.forced and facts.policy == "Manage"))
+
+    async def observe(
+        self,
+        facts: Facts[Any],
+        decide: Callable[[Facts[Any]], Decision],
+        *,
+        max_age: float,
+        is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
+    ) -> tuple[Facts[Any], Decision]:
+        """Observe Atlas for a reconcile, as ``observe.observe`` does; go on with an observation that has taken long."""
+        key, atlas = facts.resource.key, self.ports.atlas
+        now = atlas.moment()
+        since = self.unfinished.pop(key, now)
+        # A force-sync request, or an intent, needs observations that began later.
+        began = since if max_age == SHARED else now
+        try:
+            return await observe(
+                atlas, facts, decide, max_age=max_age, began=began, within=WITHIN, is_claimed=is_claimed
+            )
+        except OutOfTimeError:
+            self.unfinished[key] = since
+            raise
 
     def interval(self, resource: Resource) -> timedelta:
         """Return the interval between resyncs of a resource."""

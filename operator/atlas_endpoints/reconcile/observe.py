@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasUnavailableError
+from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError
 from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Decision, Look
 from atlas_endpoints.reconcile.ports import AtlasPort
+from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
 
 SHARED = 5.0
@@ -29,52 +30,97 @@ MAX_CALLS = 16
 concurrent changes."""
 
 
+WITHIN = 30.0
+"""Seconds after which an observation makes no further call: other work comes between, and the next reconcile goes on with it."""
+
+AFTERWARDS = 15.0
+"""The same for the observation that follows a refused write."""
+
+GOES_ON = 0.1
+"""Seconds until the reconcile that goes on."""
+
+
+class OutOfTimeError(AtlasHeldError):
+    """An observation has taken long, and is not complete."""
+
+
 async def observe(  # what freshness depends on
     atlas: AtlasPort,
     facts: Facts[Any],
     decide: Callable[[Facts[Any]], Decision],
     *,
     max_age: float,
+    began: float | None = None,
+    within: float = AFTERWARDS,
     is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
 ) -> tuple[Facts[Any], Decision]:
     """Decide; observe Atlas and decide again until the facts are fresh enough for the decision.
 
     Args:
         max_age: seconds; an older LIST is not fresh enough, unless the cache suffices.
+        began: when an earlier reconcile began this observation; None: it begins now.
+        within: seconds after which no further call is made.
 
     Raises:
+        OutOfTimeError: the calls have taken long.
         AtlasError: a call failed.
     """
-    began, listed = atlas.moment(), float("-inf")
+    now, listed = atlas.moment(), float("-inf")
+    began = now if began is None else began
     for _ in range(MAX_CALLS):
         decision = decide(facts)
-        since = _needed_since(atlas, facts, decision, began, max_age)
-        if since > listed and not _memory_suffices(facts, decision, began, is_claimed):
-            listed = since
-            facts = replace(facts, view=await atlas.list(facts.scope, since=since))
-            continue
-        if decision.absent is not None:
-            seen = facts.view.entries.get(decision.absent)
-            if seen is None or (seen.value is None and seen.at < began):
-                facts = replace(facts, view=await read_entry(atlas, facts, decision.absent))
-                continue
-            # The proof of an absence also takes a LIST that began after the GET.
-            if seen.value is None and not facts.forced and facts.view.began < seen.at:
-                listed = atlas.moment()
-                facts = replace(facts, view=await atlas.list(facts.scope, since=listed))
-                continue
-        age = max_age if not is_claimed(facts) else SETTLED * facts.interval.total_seconds()
-        look = next((each for each in decision.looks if not is_observed(facts, each, began, age)), None)
-        if look is not None:
-            facts = replace(facts, view=await read_entry(atlas, facts, look.entry))
-            continue
-        if decision.none_created and facts.view.skipped and facts.resource.created_as:
-            raise AtlasUnavailableError(
-                "Atlas shows endpoints without an ID. One of them may be the endpoint of this resource, so the operator looks again.",
-                operation=decision.write.request.operation if decision.write is not None else "list",
-            )
-        return facts, decision
+        call = _next_call(atlas, facts, decision, began=began, listed=listed, max_age=max_age, is_claimed=is_claimed)
+        if call is None:
+            _check_skipped(facts, decision)
+            return facts, decision
+        if atlas.moment() > now + within:
+            raise OutOfTimeError("Atlas is slow.", reason=Reason.PENDING, operation="list", retry_after=GOES_ON)
+        if isinstance(call, str):
+            facts = replace(facts, view=await read_entry(atlas, facts, call))
+        else:
+            listed = call
+            facts = replace(facts, view=await atlas.list(facts.scope, since=call))
     raise RuntimeError(f"{facts.resource.key} needs more than {MAX_CALLS} calls to Atlas for one decision")
+
+
+def _next_call(  # what freshness depends on
+    atlas: AtlasPort,
+    facts: Facts[Any],
+    decision: Decision,
+    *,
+    began: float,
+    listed: float,
+    max_age: float,
+    is_claimed: Callable[[Facts[Any]], bool],
+) -> float | str | None:
+    """Return the call that a decision needs: the moment at which a LIST begins at the earliest, or the entry of a GET; None: no call.
+
+    Args:
+        listed: the moment of the last LIST of this observation.
+    """
+    since = _needed_since(atlas, facts, decision, began, max_age)
+    if since > listed and not _memory_suffices(facts, decision, began, is_claimed):
+        return since
+    if decision.absent is not None:
+        seen = facts.view.entries.get(decision.absent)
+        if seen is None or (seen.value is None and seen.at < began):
+            return decision.absent
+        # The proof of an absence also takes a LIST that began after the GET.
+        if seen.value is None and not facts.forced and facts.view.began < seen.at:
+            return atlas.moment()
+    age = max_age if not is_claimed(facts) else SETTLED * facts.interval.total_seconds()
+    return next((each.entry for each in decision.looks if not is_observed(facts, each, began, age)), None)
+
+
+def _check_skipped(facts: Facts[Any], decision: Decision) -> None:
+    """Raise ``AtlasUnavailableError`` if a decision rests on that nothing was created, and a LIST does not show that."""
+    creates = decision.write is not None and decision.write.creates is not None
+    rests_on_none = creates or (decision.nothing_left and decision.absent is None)
+    if rests_on_none and facts.view.skipped and facts.resource.created_as:
+        raise AtlasUnavailableError(
+            "Atlas shows endpoints without an ID. One of them may be the endpoint of this resource, so the operator looks again.",
+            operation=decision.write.request.operation if decision.write is not None else "list",
+        )
 
 
 async def read_entry(atlas: AtlasPort, facts: Facts[Any], entry: str) -> View[Any]:
@@ -102,7 +148,7 @@ def _needed_since(atlas: AtlasPort, facts: Facts[Any], decision: Decision, began
     """Return when the LIST for a decision must have begun."""
     if facts.uncertain:
         return max(began - max_age, atlas.needed_since(facts.scope, facts.resource.written_as))
-    if decision.nothing_left and decision.none_created:
+    if decision.nothing_left and decision.absent is None:
         return began
     return began - max_age
 

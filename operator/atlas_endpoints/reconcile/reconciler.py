@@ -139,6 +139,7 @@ class Reconciler:
         self._force_sync.forget(key)
         self._protection.forget(key)
         self._unprotected.discard(key)
+        self._gatherer.unfinished.pop(key, None)
         self._converger.forget(key)
         self._creations.forget(key)
 

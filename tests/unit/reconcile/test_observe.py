@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from atlas_endpoints.atlas.observations import Seen, View
+from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Decision, Look, State
-from atlas_endpoints.reconcile.observe import observe
+from atlas_endpoints.reconcile.observe import WITHIN, OutOfTimeError, observe
 from atlas_endpoints.reconcile.reasons import Reason
 from support.virtual_time import on_virtual_time
+from unit.reconcile.harness import KIND
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class _Facts:
 
     view: View[str]
     scope: Any = None
-    resource: Any = field(default_factory=lambda: SimpleNamespace(entry=None))
+    resource: Any = field(default_factory=lambda: SimpleNamespace(entry=None, key="db"))
+    attempt: Any = field(default_factory=lambda: SimpleNamespace(is_observed=False))
     interval: timedelta = timedelta(minutes=10)
     uncertain: bool = False
     forced: bool = False
@@ -59,3 +63,57 @@ async def test_what_a_get_shows_stays_although_the_scope_is_forgotten_meanwhile(
     facts, _ = await observe(atlas, nothing, decide, max_age=5.0)
 
     assert set(facts.view.entries) == {"service", "service/a", "service/b"}
+
+
+class _SlowAtlas:
+    """An Atlas of which each call takes long, and whose observations are kept."""
+
+    call = 14.9
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.calls: list[str] = []
+        self.view: View[str] = View()
+
+    def moment(self) -> float:
+        self.seconds += 1e-6
+        return self.seconds
+
+    async def list(self, scope: object, *, since: float) -> View[str]:
+        del scope
+        if self.view.began < since:
+            self.view = View(self.view.entries, self._called("LIST"))
+        return self.view
+
+    async def get(self, scope: object, entry: str) -> View[str]:
+        del scope
+        self.view = self.view.showing(entry, Seen("there", self._called(entry)))
+        return self.view
+
+    def _called(self, name: str) -> float:
+        began = self.moment()
+        self.calls.append(name)
+        self.seconds += self.call
+        return began
+
+
+@on_virtual_time
+async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() -> None:
+    def decide(_: Any) -> Decision:
+        return Decision(State(Reason.PENDING, ""), looks=tuple(map(Look, "abcdefgh")))
+
+    atlas: Any = _SlowAtlas()
+    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
+    took = []
+    while len(took) < 4:
+        began, facts = atlas.seconds, cast("Any", _Facts(atlas.view))
+        with suppress(OutOfTimeError):
+            await gatherer.observe(facts, decide, max_age=5.0)
+            took.append(atlas.seconds - began)
+            break
+        took.append(atlas.seconds - began)
+
+    assert atlas.calls == ["LIST", *"abcdefgh"]
+    assert max(took) < WITHIN + atlas.call
+    assert len(took) == 3
+    assert gatherer.unfinished == {}

@@ -122,3 +122,33 @@ async def test_slow_strings_take_one_call_each() -> None:
         await actions.run(f"{CLUSTERS * CALL + 10:.0f}s", "")
         assert outputs(actions) == ["Unknown Pending"]
         assert actions.atlas.calls.count("GET cluster") == CLUSTERS
+
+
+@on_virtual_time
+async def test_no_reconcile_takes_long_while_each_call_does() -> None:
+    actions = Actions()
+    actions.boot(None, "")
+    actions.atlas.takes = lambda _: CALL - 0.1
+    spec = {
+        "cloudProviderEndpointId": CONSTANTS["VPCE"],
+        "supportedRemoteRegions": ["us-east-1"],
+        "deletionPolicy": "Delete",
+    }
+    actions.create({**CONSTANTS["ON_AWS"], **spec}, "db")
+    longest = 0.0
+
+    async def wait(seconds: int) -> None:
+        nonlocal longest
+        for _ in range(seconds):
+            await actions.run("1s", "")
+            longest = max(longest, actions.core.loop.longest_reconcile())
+
+    try:
+        await wait(900)
+        actions.expect({"ready": "Available", "remote_regions": ["US_EAST_1"]}, "")
+        actions.delete(None, "")
+        await wait(900)
+        actions.expect({"exists": False, "services": {}}, "")
+        assert 2 * CALL < longest < STUCK, "so /livez does not fail"
+    finally:
+        actions.kill(None, "")
