@@ -123,7 +123,6 @@ class Write:
         creates: set if a repetition would create a second entry.
         reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.
         deletes: what it deletes, which other resources may protect; None: for a deleted resource, its endpoint.
-        tolerates_refusal: whether the kind decides on without it if Atlas refuses it.
         surplus: the id of a second entry, which this write deletes.
     """
 
@@ -136,7 +135,6 @@ class Write:
     creates: Creates | None = None
     reads: str | None = None
     deletes: Thing | None = None
-    tolerates_refusal: bool = False
     surplus: str | None = None
 
 
@@ -161,13 +159,12 @@ class Decision:
     Attributes:
         seen: the entry as Atlas shows it, or will show it while it deletes it; None: there is none.
         absent: an entry whose absence the decision rests on, and ``observe`` must prove.
-        none_created: whether it rests on that nothing was created, which takes a LIST of this reconcile.
         looks: what has to be observed beside the LIST.
         own: changed fields of the kind's own status.
-        keeps_confirmed: whether what Atlas has confirmed still counts although there is no entry.
         left: the ids of surplus entries that stay in Atlas, for Events.
         leaves_open: whether a force-sync request stays open.
-        nothing_left: for a deletion: whether Atlas has nothing of the resource any more.
+        nothing_left: for a deletion: whether Atlas has nothing of the resource any more; without ``absent``, a LIST of this reconcile
+            has to show that.
         gone, stays: the Events at its end: what was deleted, and what stays in Atlas.
     """
 
@@ -175,10 +172,8 @@ class Decision:
     write: Write | None = None
     seen: Any | None = None
     absent: str | None = None
-    none_created: bool = False
     looks: tuple[Look, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
-    keeps_confirmed: bool = False
     left: tuple[str, ...] = ()
     leaves_open: bool = False
     nothing_left: bool = False
@@ -241,6 +236,7 @@ class Kind(ABC, Generic[R]):
         scope_noun: what a scope is, for people; also the flag of ``check`` that names one.
         successor: what replaces the API when Atlas ends it.
         another: how a resource comes to another entry than that of its owner.
+        keeps_confirmed: whether what Atlas has confirmed still counts when the entry is gone.
     """
 
     names: ClassVar[Names]
@@ -248,6 +244,7 @@ class Kind(ABC, Generic[R]):
     templates: ClassVar[Mapping[str, str]]
     scope_noun: ClassVar[str] = "scope"
     another: ClassVar[str] = "create another resource"
+    keeps_confirmed: ClassVar[bool] = False
     successor: ClassVar[str] = "a version of the operator that uses its successor"
 
     # Plain JSON, for code that reads many objects.

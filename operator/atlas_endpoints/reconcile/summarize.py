@@ -93,7 +93,7 @@ def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outco
         failure=failure,
         seen=decision.seen,
         own=_own(kind, facts, decision.seen, decision.own),
-        applied=_applied_after(facts, decision),
+        applied=_applied_after(kind, facts, decision),
         resolved=facts.resolved,
         credentials=VERIFIED,
         sent=_sent(facts.done),
@@ -257,12 +257,12 @@ def _own(kind: Kind[Any], facts: Facts[Any], seen: object | None, own: Mapping[s
     return own if seen is None else {**kind.render(facts, seen), **own}
 
 
-def _applied_after(facts: Facts[Any], decision: Decision) -> Applied | None:
+def _applied_after(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Applied | None:
     resource, done = facts.resource, facts.done
     if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.cause and done.write.deletes:
         return None  # what is deleted on request is created again, also where drift is only reported
     if decision.seen is None:
-        return confirmed_so_far(resource) if decision.keeps_confirmed else None
+        return confirmed_so_far(resource) if kind.keeps_confirmed else None
     if decision.state.reason is Reason.DELETING:
         return confirmed_so_far(resource)  # what is going confirms nothing
     if not compare(resource, facts.desired, decision.seen):

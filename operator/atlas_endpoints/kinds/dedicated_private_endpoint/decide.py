@@ -49,8 +49,7 @@ def decide(facts: Facts) -> Decision:
     state = replace(decision.state, conditions=conditions)
     if decision.write is not None and facts.done is None:
         state = replace(state, requeue=RequeueAfter(until_next_look(facts)))  # if it is not sent
-    # What is gone counts as confirmed: it is registered again, or reported, by the drift policy.
-    return replace(decision, state=state, keeps_confirmed=True)
+    return replace(decision, state=state)
 
 
 def _with_service(facts: Facts, service: Service) -> Decision:

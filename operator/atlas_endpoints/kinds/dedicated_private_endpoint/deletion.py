@@ -153,7 +153,6 @@ def _nothing_left(stays: list[str], gone: list[str], looks: tuple[Look, ...], *,
     return Decision(
         State(Reason.DELETING, "Atlas has no endpoint of this resource."),
         absent=absent,
-        none_created=True,
         looks=looks,
         nothing_left=True,
         gone=" ".join(gone) or None,

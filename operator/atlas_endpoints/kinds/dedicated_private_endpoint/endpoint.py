@@ -134,7 +134,7 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
     if problem is not None and problem.reason == ReferencesReason.CHANGED and not _may_arrive(facts):
         message = f"Atlas has no endpoint {endpoint_id}. The operator takes the value that the reference gives now."
         resolved = Resolved(project_id=facts.resolved.project_id, credentials_source=facts.resolved.credentials_source)
-        return Decision(State(Reason.PENDING, message, SOON), own={**own, "resolved": resolved}, none_created=True)
+        return Decision(State(Reason.PENDING, message, SOON), own={**own, "resolved": resolved})
     if problem is not None:
         return Decision(waiting_for_cloud(facts, service), own=own)
     is_lost, none = _is_confirmed(facts), f"The endpoint service has no endpoint {endpoint_id}."
@@ -156,7 +156,7 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
         touches=(entry, facts.resource.written_as),
     )
     state = State(Reason.INITIATING, f"The operator registers endpoint {endpoint_id}.", POLL, observed=none)
-    return Decision(state, write, own=own, none_created=True)
+    return Decision(state, write, own=own)
 
 
 def _may_arrive(facts: Facts) -> bool:

@@ -120,6 +120,7 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
     templates = atlas.TEMPLATES
     scope_noun = "provider"
     another = "name it in the spec"
+    keeps_confirmed = True  # what is gone is registered again, or reported, by the drift policy
 
     @override
     def entry_of(self, body: Body) -> str | None:

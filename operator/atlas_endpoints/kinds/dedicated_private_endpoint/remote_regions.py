@@ -41,7 +41,6 @@ def update(facts: Facts, service: Service) -> Write | None:
         names=(NAME,),
         touches=(service.id, facts.resource.written_as),
         reads=service.id,
-        tolerates_refusal=True,
     )
 
 

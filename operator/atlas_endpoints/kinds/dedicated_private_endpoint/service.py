@@ -141,7 +141,7 @@ def without_service(facts: Facts) -> Decision:
             f"{lost}, and spec.driftPolicy is Report. To create it again, set spec.driftPolicy to Correct, or {FORCE}. Its"
             " coordinates will be other ones."
         )
-        return Decision(State(Reason.DRIFTED, message, observed=f"{lost}."), own=own, none_created=True)
+        return Decision(State(Reason.DRIFTED, message, observed=f"{lost}."), own=own)
     if known is not None and known.status_since is not None and not facts.forced:
         wait = VANISHED_WAIT - (facts.now - known.status_since).total_seconds()
         if is_contested(NAME, facts):
@@ -151,7 +151,7 @@ def without_service(facts: Facts) -> Decision:
                 f"The endpoint service of {region} vanishes soon. The operator waits before it creates another one."
             )
             state = State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none)
-            return Decision(state, own=own, none_created=True)
+            return Decision(state, own=own)
     endpoint_id = facts.resource.endpoint_id
     follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
     creates = Creates(
@@ -170,7 +170,7 @@ def without_service(facts: Facts) -> Decision:
     cause = Cause.FIRST_CONTACT if known is None else Cause.FORCED if facts.forced else Cause.DRIFT
     planned = f"creates the endpoint service of {region}{follows}"
     write = Write(request, cause, names=(NAME,), planned=planned, touches=(facts.resource.written_as,), creates=creates)
-    return Decision(State(creates.reason, creates.intended, POLL, observed=none), write, own=own, none_created=True)
+    return Decision(State(creates.reason, creates.intended, POLL, observed=none), write, own=own)
 
 
 def not_ready(facts: Facts, service: Service) -> Decision:

@@ -252,7 +252,7 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
     )
     request = atlas.creation_of(facts.scope.project_id, facts.resource.spec.instance_name, mark)
     write = Write(request, Cause.RESERVATION, planned="reserves an endpoint", touches=(mark,), creates=creates)
-    return Decision(State(creates.reason, creates.intended, RequeueAfter(0.0)), write, none_created=True)
+    return Decision(State(creates.reason, creates.intended, RequeueAfter(0.0)), write)
 
 
 def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
@@ -274,7 +274,7 @@ def _delete_marked(facts: Facts) -> Decision:
     if left > 0:
         message = "An endpoint may be reserved for this resource. The operator looks for it in Atlas before the resource is removed."
         return Decision(State(Reason.DELETING, message, RequeueAfter(min(left, POLL_FIRST))))
-    return Decision(_GONE, none_created=True, nothing_left=True)
+    return Decision(_GONE, nothing_left=True)
 
 
 _GONE = State(Reason.DELETING, "Atlas has no endpoint for this resource.")
