@@ -131,6 +131,13 @@ class AtlasHeldError(AtlasError):
         self.reason = reason
 
 
+class OutOfTimeError(AtlasHeldError):
+    """Nothing more was sent: Atlas is slow, and the calls for a decision have taken long. It never reaches a status."""
+
+    def __init__(self, *, operation: str) -> None:
+        super().__init__("Atlas is slow.", reason="Pending", operation=operation, retry_after=0.1)
+
+
 class NotLeaderError(AtlasError):
     """A write was not sent, since this process does not lead (any more). It never reaches a status."""
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body, Key, uid_of
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
 from atlas_endpoints.reconcile.kind import Decision, Kind
-from atlas_endpoints.reconcile.observe import SHARED, WITHIN, OutOfTimeError, observe
+from atlas_endpoints.reconcile.observe import SHARED, WITHIN, observe
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.references import Problem

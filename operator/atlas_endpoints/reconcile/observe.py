@@ -5,12 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError
+from atlas_endpoints.atlas.errors import AtlasUnavailableError, OutOfTimeError
 from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Decision, Look
 from atlas_endpoints.reconcile.ports import AtlasPort
-from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
 
 SHARED = 5.0
@@ -35,13 +34,6 @@ WITHIN = 30.0
 
 AFTERWARDS = 15.0
 """The same for the observation that follows a refused write."""
-
-GOES_ON = 0.1
-"""Seconds until the reconcile that goes on."""
-
-
-class OutOfTimeError(AtlasHeldError):
-    """An observation has taken long, and is not complete."""
 
 
 async def observe(  # what freshness depends on
@@ -74,7 +66,7 @@ async def observe(  # what freshness depends on
             _check_skipped(facts, decision)
             return facts, decision
         if atlas.moment() > now + within:
-            raise OutOfTimeError("Atlas is slow.", reason=Reason.PENDING, operation="list", retry_after=GOES_ON)
+            raise OutOfTimeError(operation="list")
         if isinstance(call, str):
             facts = replace(facts, view=await read_entry(atlas, facts, call))
         else:

@@ -19,6 +19,7 @@ from atlas_endpoints.atlas.errors import (
     CredentialsRateLimitedError,
     InvalidSpecError,
     NotLeaderError,
+    OutOfTimeError,
     RateLimitedError,
     UpdateRejectedError,
     WritesOffError,
@@ -276,6 +277,7 @@ TABLE: Mapping[str, Row] = {
 }
 QUIET: Mapping[str, tuple[AtlasError, Requeue]] = {
     "another replica leads": (NotLeaderError("No.", operation="updateServerlessPrivateEndpoint"), Backoff()),
+    "the calls for a decision have taken long": (OutOfTimeError(operation="list"), RequeueAfter(0.1)),
     "another call finds out whether the credentials work": (held("Pending", 2), RequeueAfter(2)),
     "another call finds that out, nobody knows for how long": (held("Pending", 0), RequeueAfter(1)),
 }

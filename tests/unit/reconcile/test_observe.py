@@ -9,10 +9,11 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
+from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Decision, Look, State
-from atlas_endpoints.reconcile.observe import WITHIN, OutOfTimeError, observe
+from atlas_endpoints.reconcile.observe import WITHIN, observe
 from atlas_endpoints.reconcile.reasons import Reason
 from support.virtual_time import on_virtual_time
 from unit.reconcile.harness import KIND
@@ -104,7 +105,7 @@ async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() ->
 
     atlas: Any = _SlowAtlas()
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
-    took = []
+    took: list[float] = []
     while len(took) < 4:
         began, facts = atlas.seconds, cast("Any", _Facts(atlas.view))
         with suppress(OutOfTimeError):
