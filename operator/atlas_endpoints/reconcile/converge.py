@@ -69,10 +69,6 @@ class Converger:
                 return self._reserve_own(facts, resource.entry_release)
             return summarize.of_contention(self._kind, facts, decision, claim)
         write = decision.write
-        if write is not None and (wait := _only_looks_for(facts, write)) > 0:
-            return self._as_before(
-                facts, write, replace(decision, state=replace(decision.state, requeue=RequeueAfter(wait)), write=None)
-            )
         if write is None or write.surplus is not None or facts.policy == "Observe":
             return await self._without_write(facts, decision)
         if write.cause is Cause.DRIFT and not facts.forced and armed_for is None:
@@ -419,18 +415,6 @@ def _creates(facts: Facts[Any], decision: Decision) -> bool:
 def _is_beside(write: Write) -> bool:
     """Return whether a write changes something beside the entry: if Atlas refuses it, the kind decides on without it."""
     return write.request.method == "PATCH" and not write.fields
-
-
-def _only_looks_for(facts: Facts[Any], write: Write) -> float:
-    """Return the seconds until the next observation, if a refusal of a write contradicted what Atlas showed a moment ago; else 0.
-
-    Atlas may show late what explains the refusal.
-    """
-    last, ready = facts.previous.last_error, find(facts.previous, "Ready")
-    if facts.forced or last is None or ready is None or not facts.attempt.is_reported(Reason.PENDING):
-        return 0.0
-    is_recent = last.operation == write.request.operation and facts.now - last.since < facts.grace
-    return backoff(last.since, facts.now, facts.interval) if is_recent else 0.0
 
 
 def _naming_call(outcome: Outcome, planned: str) -> Outcome:

@@ -69,7 +69,6 @@ class Outcome:
     planned: Decision | None = None
     handled: str | None = None
     deprecation: Deprecation | None = None
-    observing: bool = False
     metadata: MetadataChange | None = None
     unreported: str | None = None
 

@@ -19,11 +19,8 @@ from atlas_endpoints.controller.cache import (
     Trigger,
     annotations_of,
     finalizers_of,
-    generation_of,
-    is_deleting,
     spec_of,
     status_of,
-    uid_of,
 )
 from atlas_endpoints.reconcile.spec import (
     CommonSpec,
@@ -167,12 +164,6 @@ WATCHED = (*POLICY_ANNOTATIONS, *REQUEST_ANNOTATIONS, *DELETION_ANNOTATIONS, FOR
 def watched_annotations(body: Mapping[str, Any]) -> dict[str, str]:
     """Return the annotations of an object whose change makes a reconcile due, and our finalizer among them."""
     return _watched(annotations_of(body), finalizers_of(body))
-
-
-def trigger_of(body: Mapping[str, Any]) -> Trigger:
-    """Return what makes a reconcile of an object due, even if its annotations are invalid."""
-    watched = tuple(sorted(watched_annotations(body).items()))
-    return Trigger(uid_of(body), generation_of(body), is_deleting(body), watched)
 
 
 def asks_for_something(body: Mapping[str, Any]) -> bool:

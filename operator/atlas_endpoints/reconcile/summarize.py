@@ -101,7 +101,6 @@ def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outco
         deprecation=facts.view.deprecation,
         plan=plan,
         planned=decision if observes else None,
-        observing=observes,
     )
     return _with_references(facts, outcome)
 
@@ -186,7 +185,7 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
         state, failure = State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), differences), None
         finding = Finding("True", ContendedReason.PENDING, message)
     outcome = of_decision(kind, facts, Decision(state, seen=seen, own=decision.own))
-    return replace(outcome, failure=failure, contended=finding, applied=confirmed_so_far(resource), observing=False)
+    return replace(outcome, failure=failure, contended=finding, applied=confirmed_so_far(resource))
 
 
 def of_error(
@@ -456,7 +455,7 @@ def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> 
         return Finding("False", state.reason, f"These fields differ from the spec: {names}.")
     if outcome.unconnected:
         return Finding("Unknown", SyncedReason.REFERENCE_NOT_READY, "Not all references are resolved.")
-    if outcome.observing:
+    if outcome.planned is not None and outcome.contended is None:
         return Finding("True", SyncedReason.OBSERVING, "The endpoint matches the spec. The operator only observes it.")
     if history and history[0].generation == outcome.generation and history[0].result == APPLIED:
         return Finding("True", SyncedReason.UPDATED, "Atlas confirmed the last change.")

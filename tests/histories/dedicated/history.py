@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.events import ENDINGS
 from atlas_endpoints.reconcile.reasons import EventReason
-from atlas_endpoints.reconcile.resource import trigger_of
+from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.simulator.service import DELETING, FAILED, REJECTED
 from histories.dedicated.atlas import Atlas, Target, is_there, target_in, target_of
 from histories.dedicated.course import DedicatedCourse
@@ -142,7 +142,7 @@ class DedicatedHistory(History[Atlas]):
 
     def _changed(self, body: Body) -> None:
         name, service_id = body["metadata"]["name"], service_of(body)
-        if self._triggers.get(name) != (trigger := trigger_of(body)):
+        if self._triggers.get(name) != (trigger := ObjectMeta.parse(body).trigger):
             self._triggers[name] = trigger
             self._writes.clear()  # somebody acts
         if reason_of(body) == "InternalError":
