@@ -118,13 +118,20 @@ class Finisher:
             state = State(Reason.DELETING, "The operator creates nothing more for this resource.", SOON)
             own = self._kind.not_created(facts, unsent)
             return Outcome(requeue=state.requeue, generation=generation, state=state, own=own)
+        return keep_open(await self._proceed(facts, access), wait)  # a deletion that has just begun does not wait
+
+    async def _proceed(self, facts: Facts[Any], access: Access) -> Outcome:
+        """Take one step of the deletion of an entry, and turn every Atlas error into an outcome; a failure leaves a request open.
+
+        Raises:
+            ClusterUnavailableError: another resource that needs the entry could not be read.
+        """
         try:
             outcome = await self._step(facts)
         except AtlasError as error:
             outcome = self._failed(facts, error, access)
         is_retried = outcome.failure is not None and outcome.failure.retryable
-        # A deletion that has just begun does not wait; its force-sync request stays open.
-        return keep_open(replace(outcome, handled=None if is_retried else request), wait)
+        return replace(outcome, handled=None if is_retried else facts.resource.metadata.reconcile_request)
 
     async def _step(self, facts: Facts[Any]) -> Outcome:
         """Take one step of the deletion of an entry.

@@ -287,12 +287,7 @@ class Outputs:
         name, values = output.name, output.values
         since = not_in_future(current.unshown_since or now, now=now)
         if self._config_maps is None:
-            return Finding(
-                "False",
-                OutputsReason.DISABLED,
-                "The operator writes no ConfigMaps. Ask its administrator to set ATLAS_ENDPOINTS_OUTPUTS=on (outputs.enabled of"
-                f" the chart), or remove ConfigMap {name} from the spec.",
-            )
+            return _disabled(name)
         owner = Owner(self._names, resource.metadata.namespace, resource.metadata.name, resource.metadata.uid)
         try:
             if request is not None and scope is not None:
@@ -317,12 +312,7 @@ class Outputs:
                 f"The connection string for ConfigMap {name} could not be read. {error.message}",
             )
         except RefusedError as error:
-            return Finding(
-                "False",
-                OutputsReason.REFUSED,
-                f"The API server refuses to let the operator write ConfigMap {name}. Allow its ServiceAccount to get, create and"
-                f" patch configmaps, or fix the cause in this message: {error}",
-            )
+            return _refused(name, error)
         return finding or Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
 
     async def _write(
@@ -349,6 +339,22 @@ class Outputs:
                 continue
             return None
         raise ClusterUnavailableError("Another client keeps changing the ConfigMap.")
+
+
+def _disabled(name: str) -> Finding:
+    message = (
+        "The operator writes no ConfigMaps. Ask its administrator to set ATLAS_ENDPOINTS_OUTPUTS=on (outputs.enabled of the chart),"
+        f" or remove ConfigMap {name} from the spec."
+    )
+    return Finding("False", OutputsReason.DISABLED, message)
+
+
+def _refused(name: str, error: RefusedError) -> Finding:
+    message = (
+        f"The API server refuses to let the operator write ConfigMap {name}. Allow its ServiceAccount to get, create and patch"
+        f" configmaps, or fix the cause in this message: {error}"
+    )
+    return Finding("False", OutputsReason.REFUSED, message)
 
 
 def _is_published(found: ConfigMap | None, output: Output, owner: Owner) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.kinds.dedicated_private_endpoint import deletion, endpoint, remote_regions, service
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
-from atlas_endpoints.reconcile import converge, creation, facts, ownership
+from atlas_endpoints.reconcile import converge, creation, gather, ownership
 from atlas_endpoints.reconcile import deletion as reconcile_deletion
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.finisher import Finisher
@@ -77,7 +77,7 @@ def _makes_it_again(right: Any, known: Any, found: Any) -> Any:
     "a request to make a dead endpoint again is never handled",
     Invariant.BOUND,
     model_of(MADE_AGAIN, settled=1, left="Atlas rejects", others={vpce("a"): REJECTED}),
-    facts,
+    gather,
     "is_forced",
 )
 def _is_forced_for_ever(right: Any, resource: Any) -> bool:
