@@ -15,7 +15,7 @@ from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.kind import Creates, Decision, Done, State, Write, WriteOutcome, backoff
+from atlas_endpoints.reconcile.kind import Creates, Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.observe import observe, read_entry
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
@@ -23,6 +23,7 @@ from atlas_endpoints.reconcile.protection import Later, Protection
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Creation, find
+from atlas_endpoints.reconcile.waits import backoff
 
 logger = logging.getLogger(__name__)
 

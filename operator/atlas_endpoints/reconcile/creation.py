@@ -13,8 +13,8 @@ from typing import TypeAlias
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.reconcile.kind import spaced
 from atlas_endpoints.reconcile.status import Creation
+from atlas_endpoints.reconcile.waits import spaced
 
 CALL = 15.0
 """Seconds that a call to Atlas may take."""

@@ -18,13 +18,14 @@ from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
-from atlas_endpoints.reconcile.kind import Difference, State, backoff
+from atlas_endpoints.reconcile.kind import Difference, State
 from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Outcome
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Finding, LastError, Status, find
+from atlas_endpoints.reconcile.waits import backoff
 
 SECRET_REQUEUE = 30.0
 """Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""

@@ -9,7 +9,6 @@ again on fresher facts until ``observe``, which all kinds share, accepts them, a
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -38,28 +37,6 @@ SOON = RequeueAfter(0.0)
 
 POLL = RequeueAfter(POLL_FIRST)
 """Atlas has just begun a change."""
-
-
-def pace(elapsed: timedelta) -> float:
-    """Return the seconds until the next observation of a change that began ``elapsed`` ago."""
-    return min(max(elapsed.total_seconds() / 4, POLL_FIRST), POLL_LAST)
-
-
-def backoff(since: datetime, now: datetime, interval: timedelta) -> float:
-    """Return the seconds until the next try of a write that has failed ``since`` then: refused, or of unknown outcome.
-
-    Tries follow 5, 10, 20, 40 seconds after the first one, and so on: each wait is as long as the failure has lasted, at most the
-    interval. So no count is kept, and a restart changes nothing. A time in the future counts as now.
-    """
-    return min(max((now - since).total_seconds(), POLL_FIRST), interval.total_seconds())
-
-
-def spaced(since: datetime, now: datetime, interval: timedelta) -> float:
-    """Return the seconds until a call is repeated that costs writes of the status, too: at least a minute, then three times as long.
-
-    ``since``: when it was made first. Eight such calls are made in the first hour of an interval of ten minutes, and six in a later one.
-    """
-    return min(max(3 * (now - since).total_seconds(), 60.0), interval.total_seconds())
 
 
 Fields: TypeAlias = Mapping[str, str]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atlas_endpoints.reconcile.kind import backoff
+from atlas_endpoints.reconcile.waits import backoff
 
 SINCE = datetime(2026, 1, 1, 12, tzinfo=UTC)
 INTERVAL, MINUTE = timedelta(minutes=10), timedelta(minutes=1)
