@@ -21,9 +21,10 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import deletion_of as service_deletion_of
 from atlas_endpoints.reconcile.creation import ARRIVES, may_arrive_for
-from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, WriteOutcome, backoff, spaced
+from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.waiting import deleting, words
+from atlas_endpoints.reconcile.waits import backoff, spaced
 
 
 def decide_deletion(facts: Facts) -> Decision:

@@ -17,12 +17,13 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as Endp
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ManagedField
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
 from atlas_endpoints.reconcile.compare import compare, described, is_contested
-from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write, backoff
+from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write
 from atlas_endpoints.reconcile.reasons import Reason, ReferencesReason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.status import Cause, Resolved, find
 from atlas_endpoints.reconcile.waiting import since_shown, unknown, waiting, words
+from atlas_endpoints.reconcile.waits import backoff
 
 ON_ITS_WAY = frozenset[str](
     {

@@ -25,12 +25,13 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit, quoted
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Difference, State, Write, pace
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE, Thing
 from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import RESET_AFTER, deleting, since_shown, unknown, waiting, words
+from atlas_endpoints.reconcile.waits import pace
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
