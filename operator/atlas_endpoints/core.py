@@ -314,6 +314,14 @@ class ServedKind:
             needs_work=self._needs_work,
             enqueue=self._enqueue_member,
         )
+        self.relister = Relister(
+            self.cache,
+            objects,
+            core,
+            namespaces=settings.namespaces,
+            interval=settings.sync_interval.total_seconds(),
+            random=core.random,
+        )
         config_maps = core.config_maps if settings.outputs else None
         ports = Ports(
             atlas=core.gateway,
@@ -324,7 +332,7 @@ class ServedKind:
             limiter=core.limiter,
             resync=self.resync,
             read=objects.read,
-            refresh=partial(self._refresh, objects),
+            refresh=self.relister.read,
             record=core.observer.recorded,
             wake=self.wake,
             clock=core.clock,
@@ -341,14 +349,6 @@ class ServedKind:
             enqueue=self._enqueue,
             written=core.observer.written,
             concluded=self._concluded,
-        )
-        self.relister = Relister(
-            self.cache,
-            objects,
-            core,
-            namespaces=settings.namespaces,
-            interval=settings.sync_interval.total_seconds(),
-            random=core.random,
         )
 
     def seen(self, body: Body) -> None:
@@ -380,14 +380,6 @@ class ServedKind:
     def schedule(self, scope: Scope, delay: float) -> None:
         """Make the resync of a scope due after some seconds."""
         self._queue.add(scope, flow=Flow(self.resync.namespace_of(scope), scope.credentials), delay=delay)
-
-    async def _refresh(self, objects: Objects, namespace: str) -> Sequence[Body]:
-        """Read the resources of a namespace into the cache, since their events may be late or lost, and return them."""
-        listing = await objects.list(namespace, lambda body: body)
-        bodies = () if listing is None else listing.bodies
-        for body in bodies:
-            self.seen(body)
-        return bodies
 
     def _concluded(self, outcome: Outcome) -> None:
         if (reason := outcome.failure_reason) is not None:

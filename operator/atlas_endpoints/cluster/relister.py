@@ -142,6 +142,26 @@ class Relister:
         self._hurried.set()
         await compared.wait()
 
+    async def read(self, namespace: str) -> Sequence[Body]:
+        """LIST the objects of one namespace, take them in, and return them.
+
+        Raises:
+            ClusterUnavailableError: they could not be listed, or only as they were a while ago.
+        """
+        with self._cache.comparing() as comparison:
+            listing = await self._reader.list(namespace, self._cache.known)
+            if listing is None or comparison.is_stale(listing):
+                raise ClusterUnavailableError(f"The API server returned an outdated LIST of namespace {namespace}.")
+            await self._take_in(listing.bodies, comparison)
+            return listing.bodies
+
+    async def _take_in(self, listed: Sequence[Body], comparison: Comparison) -> None:
+        for number, body in enumerate(listed):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if comparison.stands(body):
+                self._receiver.seen(body)
+
     async def keep(self) -> None:
         """Compare at once and then for ever.
 
@@ -195,11 +215,7 @@ class Relister:
         listed = [body for listing in listings for body in listing.bodies]
         for key, uid in comparison.vanished(listed):
             self._receiver.gone(key, uid)
-        for number, body in enumerate(listed):
-            if number % AT_ONCE == 0:
-                await asyncio.sleep(0)
-            if comparison.stands(body):
-                self._receiver.seen(body)
+        await self._take_in(listed, comparison)
         self.served = not self._absences
         if self.served and not self.complete.is_set():
             logger.info("All resources are listed", extra=LogFields(resources=len(self._cache)))

@@ -670,3 +670,32 @@ class TestThePast:
             await next_list(server)
             await asyncio.sleep(0.9)
             server.apply("a", "after the restore")
+
+
+class TestOneNamespace:
+    @on_virtual_time
+    async def test_what_the_watch_has_missed_is_taken_in_and_what_it_has_removed_stays_away(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        brief = cluster.server.apply("brief", "v1", namespace="blue")
+        cluster.server.apply("elsewhere", "v1", namespace="green")
+        async with complete(cluster) as server:
+            server.watch_lags = True
+            server.apply("late", "v1", namespace="blue")
+            server.apply("late elsewhere", "v1", namespace="green")
+            reading = asyncio.create_task(cluster.relister.read("blue"))
+            await asyncio.sleep(0.75)  # its answer is on its way
+            cluster.gone(brief, cluster.server.objects[brief]["metadata"]["uid"])
+            assert {each["metadata"]["name"] for each in await reading} == {"brief", "late"}
+            assert cluster.known() == {"elsewhere": "v1", "late": "v1"}
+
+    @on_virtual_time
+    async def test_an_outdated_list_is_no_answer(self) -> None:
+        cluster = Cluster()
+        past = cluster.server.remember()
+        cluster.server.apply("a", "v1")
+        async with complete(cluster) as server:
+            server.past = past
+            with pytest.raises(ClusterUnavailableError, match="outdated"):
+                await cluster.relister.read("blue")
+            assert cluster.known() == {"a": "v1"}
