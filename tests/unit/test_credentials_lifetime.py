@@ -119,7 +119,9 @@ class Cluster:
         return self.bodies.get(key)
 
     async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
-        raise NotImplementedError
+        return Listing(
+            [known(body) for key, body in self.bodies.items() if namespace in {None, key.namespace}], self._version
+        )
 
     async def write(self, body: Body, status: Status) -> Body:
         return self._keep({**self.bodies[key_of(body)], "status": dict(status)})
