@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
@@ -17,29 +17,22 @@ from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Progress, Reason
-from atlas_endpoints.reconcile.references import Problem, Resolution
+from atlas_endpoints.reconcile.references import Resolution
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.spec import CommonSpec
 
 
 @dataclass(frozen=True, slots=True)
 class _Cached:
     """The outcome of a failure, and everything that it depends on."""
 
-    uid: str
-    generation: int
-    request: str | None
-    spec: CommonSpec
+    inputs: tuple[object, ...]
     access: Access
-    problem: Problem | None
     outcome: Outcome
 
-    @classmethod
-    def of(cls, resolution: Resolution[Any], access: Access, outcome: Outcome) -> Self:
-        metadata, spec = resolution.resource.metadata, resolution.resource.spec
-        return cls(
-            metadata.uid, metadata.generation, metadata.reconcile_request, spec, access, resolution.problem, outcome
-        )
+
+def _inputs(resolution: Resolution[Any], access: Access) -> tuple[object, ...]:
+    metadata, spec = resolution.resource.metadata, resolution.resource.spec
+    return metadata.uid, metadata.generation, metadata.reconcile_request, spec, access, resolution.problem
 
 
 class FailureCache:
@@ -61,7 +54,7 @@ class FailureCache:
                 self._wake(other)
         failure = cached.outcome.failure
         is_of_the_future = failure is not None and failure.since > attempt.now  # otherwise its grace would not end
-        if is_of_the_future or cached != _Cached.of(resolution, access, cached.outcome):
+        if is_of_the_future or cached.inputs != _inputs(resolution, access):
             return None
         self._await(key, cached)
         return replace(cached.outcome, requeue=_requeue(cached.outcome, attempt), sent=None)
@@ -74,7 +67,7 @@ class FailureCache:
             return
         waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
         if waits or state.reason.progress is Progress.GRACE:
-            cached = self._cached[key] = _Cached.of(resolution, access, outcome)
+            cached = self._cached[key] = _Cached(_inputs(resolution, access), access, outcome)
             self._await(key, cached)
 
     def awaits_credentials(self, key: Key) -> bool:
