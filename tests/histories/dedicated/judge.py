@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from atlas_endpoints.controller.cache import is_deleting
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name, same_region
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import entry_of
+from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.simulator.service import AVAILABLE, FAILED, REJECTED
 from histories.dedicated.atlas import target_of
 

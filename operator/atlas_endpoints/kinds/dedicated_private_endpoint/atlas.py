@@ -25,7 +25,7 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
 )
 from atlas_endpoints.atlas.requests import Refusals, Request, path
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
+from atlas_endpoints.kinds.regions import same_region
 
 LIST = "listPrivateEndpointService"
 GET = "getPrivateEndpointService"

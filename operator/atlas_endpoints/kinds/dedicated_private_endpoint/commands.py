@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import KNOWN, atlas_name, same_region, similar
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, service_key
+from atlas_endpoints.kinds.regions import KNOWN, atlas_name, same_region, similar
 from atlas_endpoints.reconcile.kind import Named
 
 NO_SERVICE = "0" * 24

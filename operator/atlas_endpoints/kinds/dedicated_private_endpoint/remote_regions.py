@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name, did_you_mean
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, RemoteRegions
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
+from atlas_endpoints.kinds.regions import atlas_name, did_you_mean
 from atlas_endpoints.reconcile.compare import is_contested
 from atlas_endpoints.reconcile.kind import POLL, Decision, Look, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason

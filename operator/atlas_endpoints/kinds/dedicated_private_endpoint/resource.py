@@ -25,7 +25,7 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     is_gcp_name,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name, same_region
+from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.resource import Thing, part
 from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapKeyRef, ConfigMapRef, duplicates, matches, rule

@@ -16,12 +16,12 @@ from atlas_endpoints.controller.cache import Body, status_of
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import same_region
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedPrivateEndpoint,
     Origin,
     ServiceStatus,
 )
+from atlas_endpoints.kinds.regions import same_region
 from atlas_endpoints.reconcile.compare import is_contested
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from atlas_endpoints.kinds.dedicated_private_endpoint.regions import atlas_name, same_region
+from atlas_endpoints.kinds.regions import atlas_name, same_region
 
 SAME = {
     "AWS": {"eu-west-1": "EU_WEST_1", "sa-east-1": "SA_EAST_1", "us-gov-east-1": "US_GOV_EAST_1"},
