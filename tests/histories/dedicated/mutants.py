@@ -11,8 +11,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, endpoint, remote_regions
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Connected, PrivateStrings
+from atlas_endpoints.kinds import connection_strings
+from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
+from atlas_endpoints.kinds.dedicated_private_endpoint import endpoint, remote_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.finisher import Finisher
@@ -129,7 +130,7 @@ IN_CASES = [
     Mutant(
         "the public connection string is handed over",
         "regions_and_strings: the public strings are never handed over",
-        atlas,
+        connection_strings,
         "private_strings",
         _with_public_strings,
     ),

@@ -29,12 +29,11 @@ from atlas_endpoints.atlas.gateway import READ_LAST, Gateway
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR, View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
+from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings, private_strings
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
-    PrivateConnection,
     creation_of,
     deletion_of,
     instance_of,
-    private_connections,
     update_of,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
@@ -152,9 +151,9 @@ class Harness:
     def unknown_for(self) -> float | None:
         return self.gateway.unknown_for(self.scope, ENDPOINT)
 
-    async def connections(self, *, max_age: float) -> tuple[PrivateConnection, ...] | None:
-        parse = partial(private_connections, "orders")
-        found: tuple[PrivateConnection, ...] = await self.gateway.read(
+    async def connections(self, *, max_age: float) -> tuple[PrivateStrings, ...] | None:
+        parse = partial(private_strings, "orders")
+        found: tuple[PrivateStrings, ...] = await self.gateway.read(
             self.scope, instance_of(PROJECT, "orders"), parse=parse, max_age=max_age
         )
         return found
@@ -225,12 +224,12 @@ class TestConnections:
             pytest.param({"name": "orders", "connectionStrings": None}, [], id="an instance that is being made"),
             pytest.param(
                 shown(private(endpointId="vpce-1", providerName="AWS", region="US_EAST_1")),
-                [PrivateConnection(SRV, "US_EAST_1", frozenset({"vpce-1"}))],
+                [PrivateStrings((Connected("vpce-1", "AWS", "US_EAST_1"),), srv=SRV)],
                 id="one",
             ),
             pytest.param(
                 shown(private(endpointId="vpce-1", region=None)),
-                [PrivateConnection(SRV, None, frozenset({"vpce-1"}))],
+                [PrivateStrings((Connected("vpce-1"),), srv=SRV)],
                 id="one whose region is not told",
             ),
             pytest.param(
@@ -239,14 +238,14 @@ class TestConnections:
                 id="what is no connection string, or holds credentials",
             ),
             pytest.param(
-                shown({"srvConnectionString": SRV, "endpoints": [None, {"endpointId": 7}]}),
-                [PrivateConnection(SRV, None, frozenset())],
+                shown({"srvConnectionString": SRV, "endpoints": [None, {"endpointId": None}]}),
+                [],
                 id="of no endpoint",
             ),
         ],
     )
     async def test_a_read_returns_the_answer(
-        self, harness: Harness, document: Any, expected: list[PrivateConnection]
+        self, harness: Harness, document: Any, expected: list[PrivateStrings]
     ) -> None:
         harness.atlas.document = document
         assert await harness.connections(max_age=0.0) == tuple(expected)

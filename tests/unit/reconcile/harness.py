@@ -47,7 +47,8 @@ from atlas_endpoints.cluster.errors import (
 from atlas_endpoints.controller.cache import Cache, Key, News
 from atlas_endpoints.controller.controller import ConflictError, RefusedError
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS, Endpoint, PrivateConnection
+from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS, Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
@@ -135,7 +136,7 @@ class Atlas(ObservationCache):
         self.projects: list[str] = []
         """Of each call; for this Atlas they are all one."""
         self._announced: Deprecation | None = None
-        self.shown_connections: tuple[PrivateConnection, ...] = ()
+        self.shown_connections: tuple[PrivateStrings, ...] = ()
         """The connection strings of the instance."""
         self.hidden: set[str] = set()
         """Endpoints that a LIST does not show."""
@@ -201,7 +202,7 @@ class Atlas(ObservationCache):
         strings = [
             {
                 "srvConnectionString": each.srv,
-                "endpoints": [{"endpointId": id_, "region": each.region} for id_ in sorted(each.endpoint_ids)],
+                "endpoints": [{"endpointId": one.id, "region": one.region} for one in each.endpoints],
             }
             for each in self.shown_connections
         ]
@@ -853,9 +854,9 @@ def unwritable(how: str) -> Exception:
     return RefusedError("403 Forbidden: cannot create") if how == "refused" else unreadable(how)
 
 
-def connections(srvs: Mapping[str, str]) -> tuple[PrivateConnection, ...]:
+def connections(srvs: Mapping[str, str]) -> tuple[PrivateStrings, ...]:
     """Return connection strings by their cloud endpoints."""
-    return tuple(PrivateConnection(srv, "US_EAST_1", frozenset({id_})) for id_, srv in srvs.items())
+    return tuple(PrivateStrings((Connected(id_, "AWS", "US_EAST_1"),), srv=srv) for id_, srv in srvs.items())
 
 
 def snake(name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PrivateConnection
+from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, KIND, connection_values, values_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.outputs import Output, Outputs, Published, Write, decide
@@ -75,8 +75,10 @@ def test_decide(config_map: ConfigMap | None, expected: object) -> None:
 
 
 SRV = "mongodb+srv://orders-pe-1.abcde.mongodb.net"
-OWN = PrivateConnection(SRV, "US_EAST_1", frozenset({VPCE.upper()}))
-OTHER = PrivateConnection("mongodb+srv://orders-pe-0.abcde.mongodb.net", "US_EAST_1", frozenset({"vpce-other"}))
+OWN = PrivateStrings((Connected(VPCE.upper(), "AWS", "US_EAST_1"),), srv=SRV)
+OTHER = PrivateStrings(
+    (Connected("vpce-other", "AWS", "US_EAST_1"),), srv="mongodb+srv://orders-pe-0.abcde.mongodb.net"
+)
 STRING = {
     "clusterName": "orders",
     "connectionStringSrv": SRV,
@@ -99,7 +101,7 @@ STRING = {
 def test_connection_values(
     harness: Harness,
     endpoint: EndpointStatus | None,
-    connections: tuple[PrivateConnection, ...],
+    connections: tuple[PrivateStrings, ...],
     expected: Mapping[str, str] | None,
 ) -> None:
     resource = ServerlessPrivateEndpoint.parse(harness.create().body)

@@ -7,7 +7,7 @@ of ids.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -25,7 +25,6 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
 )
 from atlas_endpoints.atlas.requests import Refusals, Request, path
-from atlas_endpoints.kinds.regions import same_region
 
 LIST = "listPrivateEndpointService"
 GET = "getPrivateEndpointService"
@@ -85,9 +84,6 @@ _LONGEST_LIST = 256
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The ID of a service, or the name of a region, which are used in paths, entries and ConfigMaps."""
-
-_STRING = re.compile(r"mongodb(\+srv)?://[a-zA-Z0-9.,:-]{1,4096}(/[!-~]{0,512})?")
-"""A connection string without credentials; a sharded cluster has a host for each of its nodes."""
 
 
 def _items(value: object) -> Sequence[object]:
@@ -211,34 +207,6 @@ class Endpoint:
 
 
 _SERVICE_IN, _ENDPOINT_IN = TypeAdapter(Service), TypeAdapter(Endpoint)
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """An endpoint that connection strings are for.
-
-    Attributes:
-        id: that the cloud gave it; a name in Google Cloud is unique only in its region.
-        region: as Atlas spells it.
-    """
-
-    id: str
-    provider: str | None = None
-    region: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PrivateStrings:
-    """The connection strings of a cluster for some of its private endpoints; none contains credentials.
-
-    Attributes:
-        srv_shard_optimized: AWS only, and only of a sharded cluster.
-    """
-
-    endpoints: tuple[Connected, ...]
-    standard: str | None = None
-    srv: str | None = None
-    srv_shard_optimized: str | None = None
 
 
 def list_of(project_id: str, provider: str) -> Request:
@@ -390,31 +358,6 @@ def endpoint_in(endpoint_id: str, answer: object) -> Endpoint | None:
     return endpoint if endpoint_id.casefold() in {each.casefold() for each in endpoint.ids} else None
 
 
-def private_strings(name: str, answer: object) -> tuple[PrivateStrings, ...] | None:
-    """Return the private connection strings in an answer, or None if it is not readable as this cluster.
-
-    A cluster has no private strings until each of its regions has an endpoint.
-    """
-    if not isinstance(answer, dict) or answer.get("name") != name:
-        return None
-    strings = answer.get("connectionStrings")
-    items = strings.get("privateEndpoint") if isinstance(strings, dict) else None
-    found = (_private_strings(item) for item in items) if isinstance(items, list) else ()
-    return tuple(each for each in found if each is not None)
-
-
-def strings_for(wanted: Connected, all_strings: Collection[PrivateStrings]) -> tuple[PrivateStrings, Connected] | None:
-    """Return the connection strings for an endpoint, and the endpoint as they show it, or None; their order has no meaning."""
-    return next(((each, one) for each in all_strings for one in each.endpoints if _is_same(wanted, one)), None)
-
-
-def _is_same(wanted: Connected, shown: Connected) -> bool:
-    if wanted.id.casefold() != shown.id.casefold() or shown.provider not in {None, wanted.provider}:
-        return False
-    is_elsewhere = shown.region is not None and not same_region("GCP", shown.region, wanted.region or "")
-    return wanted.provider != "GCP" or not is_elsewhere
-
-
 def is_outdated(error: AtlasError) -> bool:
     """Return whether a refusal only shows that the observation is outdated.
 
@@ -436,23 +379,3 @@ def _request(operation: str, method: str, body: Mapping[str, Any] | None, **segm
 
 def _place(project_id: str, provider: str, service_id: str) -> Mapping[str, str]:
     return {"groupId": project_id, "cloudProvider": provider, "endpointServiceId": service_id}
-
-
-def _private_strings(item: Any) -> PrivateStrings | None:
-    endpoints = item.get("endpoints") if isinstance(item, dict) else None
-    found = [_connected(each) for each in endpoints if isinstance(each, dict)] if isinstance(endpoints, list) else []
-    known = tuple(each for each in found if each is not None)
-    strings = [_string(item.get(name)) for name in _STRINGS] if known else []
-    return PrivateStrings(known, *strings) if any(strings) else None
-
-
-def _connected(item: dict[str, Any]) -> Connected | None:
-    id_, provider, region = (text_of(item.get(name)) for name in ("endpointId", "providerName", "region"))
-    return Connected(id_, provider, region if region and _ID.fullmatch(region) else None) if id_ else None
-
-
-_STRINGS = ("connectionString", "srvConnectionString", "srvShardOptimizedConnectionString")
-
-
-def _string(value: object) -> str | None:
-    return value if isinstance(value, str) and _STRING.fullmatch(value) else None

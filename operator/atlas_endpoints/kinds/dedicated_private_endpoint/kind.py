@@ -10,10 +10,11 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds import connection_strings
+from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide, deletion, endpoint
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
     READY,
-    PrivateStrings,
     Service,
     State,
     parts_of,
@@ -43,17 +44,6 @@ KEYS = (
 )
 """The keys of the ConfigMap for the cloud's side."""
 
-CONNECTION_KEYS = (
-    "clusterName",
-    "connectionString",
-    "connectionStringSrv",
-    "connectionStringSrvShardOptimized",
-    "endpointId",
-    "providerName",
-    "region",
-)
-"""The keys of the ConfigMap for applications; other kinds of endpoints have the same ones."""
-
 
 def outputs(
     resource: DedicatedPrivateEndpoint, service: ServiceStatus | None, endpoint: EndpointStatus | None
@@ -66,9 +56,9 @@ def outputs(
     for each in spec.connection_strings:
         yield Output(
             each.config_map_ref.name,
-            CONNECTION_KEYS,
+            connection_strings.KEYS,
             request=partial(_cluster, name=each.cluster_name) if is_available else None,
-            parse=partial(atlas.private_strings, each.cluster_name),
+            parse=partial(connection_strings.private_strings, each.cluster_name),
             fill=partial(connection_values, resource, each.cluster_name, endpoint),
         )
 
@@ -99,13 +89,8 @@ def connection_values(
         return None
     spec, service = resource.spec, resource.status.service
     region = spec.region if service is None or service.region is None else service.region
-    found = atlas.strings_for(atlas.Connected(endpoint.id, spec.provider_name, region), all_strings)
-    if found is None:
-        return None
-    strings, connected = found
-    texts = (strings.standard, strings.srv, strings.srv_shard_optimized)
-    values = (cluster, *texts, endpoint.id, spec.provider_name, connected.region)
-    return {key: value for key, value in zip(CONNECTION_KEYS, values, strict=True) if value}
+    wanted = Connected(endpoint.id, spec.provider_name, region)
+    return connection_strings.connection_values(cluster, endpoint.id, wanted, all_strings)
 
 
 def _cluster(scope: Scope, *, name: str) -> Request:

@@ -5,7 +5,6 @@ Sources: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-
 fields are null or missing.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -84,9 +83,6 @@ each."""
 
 _MOST_PAGES = 1000
 
-_SRV = re.compile(r"mongodb\+srv://[a-zA-Z0-9.-]{1,253}(/[!-~]{0,512})?")
-"""A connection string without credentials."""
-
 _LONGEST_NAME = 64
 """Characters."""
 
@@ -136,21 +132,6 @@ class ServerlessInstance:
     name: str
     provider: str | None = None
     region: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PrivateConnection:
-    """The connection string of an instance for private endpoints.
-
-    Attributes:
-        srv: begins with ``mongodb+srv://`` and contains no credentials.
-        region: as Atlas spells it; None: Atlas did not send it.
-        endpoint_ids: the clouds' own IDs of the endpoints.
-    """
-
-    srv: str
-    region: str | None
-    endpoint_ids: frozenset[str]
 
 
 def list_of(project_id: str, instance_name: str) -> Request:
@@ -248,32 +229,12 @@ def got(endpoint_id: str | None, answer: Any) -> Endpoint | None:
     return Endpoint(text_of(found) or "", **texts)
 
 
-def private_connections(name: str, answer: object) -> tuple[PrivateConnection, ...] | None:
-    """Return the private connections in an answer, or None if it is not readable as this instance."""
-    if not isinstance(answer, dict) or answer.get("name") != name:
-        return None
-    strings = answer.get("connectionStrings")
-    items = strings.get("privateEndpoint") if isinstance(strings, dict) else None
-    found = (_private_connection(item) for item in items) if isinstance(items, list) else ()
-    return tuple(each for each in found if each is not None)
-
-
 def _instance(item: Any) -> ServerlessInstance | None:
     if not isinstance(item, dict) or (name := _name(item.get("name"))) is None:
         return None
     provider = item.get("providerSettings")
     settings = provider if isinstance(provider, dict) else {}
     return ServerlessInstance(name, _name(settings.get("backingProviderName")), _name(settings.get("regionName")))
-
-
-def _private_connection(item: Any) -> PrivateConnection | None:
-    srv = item.get("srvConnectionString") if isinstance(item, dict) else None
-    endpoints = item.get("endpoints") if isinstance(item, dict) else None
-    if not isinstance(srv, str) or not _SRV.fullmatch(srv) or not isinstance(endpoints, list):
-        return None
-    known = [each for each in endpoints if isinstance(each, dict) and isinstance(each.get("endpointId"), str)]
-    regions = (_name(each.get("region")) for each in known)
-    return PrivateConnection(srv, next(regions, None), frozenset(each["endpointId"] for each in known))
 
 
 def _name(value: object) -> str | None:

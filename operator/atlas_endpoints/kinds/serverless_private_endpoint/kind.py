@@ -9,14 +9,14 @@ from typing_extensions import override
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds import connection_strings
 from atlas_endpoints.kinds.cloud_endpoint import Provider
+from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings, private_strings
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas, commands, decide
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
     Endpoint,
-    PrivateConnection,
     State,
     instance_of,
-    private_connections,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
@@ -36,7 +36,7 @@ KEYS = ("endpointId", "endpointServiceName", "privateLinkServiceResourceId")
 """The keys of the ConfigMap for the cloud's side."""
 
 CONNECTION_KEYS = ("clusterName", "connectionStringSrv", "endpointId", "providerName", "region")
-"""The keys of the ConfigMap for applications; other kinds of endpoints have the same ones."""
+"""The keys of the ConfigMap for applications: an instance has a DNS seed list only."""
 
 NEEDED: Mapping[Provider, frozenset[str]] = {"AWS": frozenset(KEYS[:2]), "AZURE": frozenset(KEYS)}
 """The keys without which the cloud's side cannot be created."""
@@ -54,7 +54,7 @@ def outputs(resource: ServerlessPrivateEndpoint, endpoint: EndpointStatus | None
                 reference.name,
                 CONNECTION_KEYS,
                 request=_instance if is_available else None,
-                parse=partial(private_connections, spec.instance_name),
+                parse=partial(private_strings, spec.instance_name),
                 fill=partial(connection_values, resource, endpoint),
             )
         )
@@ -71,23 +71,16 @@ def values_of(endpoint: EndpointStatus | None, provider: Provider) -> Mapping[st
 
 
 def connection_values(
-    resource: ServerlessPrivateEndpoint, endpoint: EndpointStatus | None, connections: Iterable[PrivateConnection]
+    resource: ServerlessPrivateEndpoint, endpoint: EndpointStatus | None, all_strings: Iterable[PrivateStrings]
 ) -> Mapping[str, str] | None:
-    """Return the data of the ConfigMap for applications, or None until Atlas shows a string for this endpoint.
-
-    Atlas identifies endpoints by the IDs that the clouds gave them. Their order has no meaning.
-
-    Args:
-        connections: the private ones of the instance.
-    """
-    own = endpoint.cloud_provider_endpoint_id if endpoint is not None else None
-    if endpoint is None or own is None:
+    """Return the data of the ConfigMap for applications, or None until Atlas shows a string for this endpoint."""
+    cloud_id = endpoint.cloud_provider_endpoint_id if endpoint is not None else None
+    if endpoint is None or endpoint.id is None or cloud_id is None:
         return None
-    for each in connections:
-        if own.casefold() in {id_.casefold() for id_ in each.endpoint_ids}:
-            values = (resource.spec.instance_name, each.srv, endpoint.id, resource.spec.provider_name, each.region)
-            return {key: value for key, value in zip(CONNECTION_KEYS, values, strict=True) if value}
-    return None
+    spec, usable = resource.spec, [each for each in all_strings if each.srv is not None]
+    connected = Connected(cloud_id, spec.provider_name)
+    values = connection_strings.connection_values(spec.instance_name, endpoint.id, connected, usable)
+    return None if values is None else {key: values[key] for key in CONNECTION_KEYS if key in values}
 
 
 def _instance(scope: Scope) -> Request:

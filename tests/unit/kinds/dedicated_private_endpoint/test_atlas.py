@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from atlas_endpoints.atlas.errors import UpdateRejectedError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Connected, Endpoint, PrivateStrings, Service
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service
 
 ANSWERS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "testdata" / "answers.yaml").read_text("utf-8"))
 PROJECT, SERVICE = "32b6e34b3d91647abb20e7b8", "5f7cac1adf5d6c6306f4b283"
@@ -287,62 +287,6 @@ def test_no_answer_raises(answer: object) -> None:
     atlas.listed(answer)
     atlas.got(SERVICE, answer)
     atlas.got(f"{SERVICE}/{VPCE}", answer)
-    atlas.private_strings("orders", answer)
-
-
-CLUSTERS = [name for name in ANSWERS if name.startswith("cluster-")]
-
-
-@pytest.mark.parametrize("name", CLUSTERS)
-def test_a_recorded_cluster_without_endpoints_has_no_private_strings(name: str) -> None:
-    assert atlas.private_strings("orders", ANSWERS[name]) == ()
-
-
-def test_the_documented_private_strings_are_read_by_the_endpoint() -> None:
-    identifier = "vpce-0c86b555d9a233152"
-    strings = atlas.private_strings("orders", {"name": "orders", **ANSWERS["docs-cluster-private-endpoint-strings"]})
-    assert strings is not None
-    (found,) = strings
-    connected = Connected(identifier, "AWS", "US_EAST_1")
-    assert found.endpoints == (connected,)
-    assert found.srv == "mongodb+srv://cluster1-pl-0.uzgh6.example.net"
-    assert (found.standard or "").startswith("mongodb://pl-0-us-east-1.uzgh6.example.net:1024,")
-    assert found.srv_shard_optimized is None
-    assert atlas.strings_for(Connected(identifier.upper(), "AWS"), (found,)) == (found, connected)
-    assert atlas.strings_for(Connected(identifier, "AZURE"), (found,)) is None
-    assert atlas.strings_for(Connected(VPCE, "AWS"), (found,)) is None
-
-
-PRIVATE = {"endpoints": [{"endpointId": VPCE, "region": "EU_WEST_1"}]}
-
-
-@pytest.mark.parametrize(
-    ("item", "expected"),
-    [
-        pytest.param(
-            PRIVATE | {"srvShardOptimizedConnectionString": "mongodb+srv://a-pl-0-lb.example.net/?x=1"},
-            PrivateStrings(
-                (Connected(VPCE, None, "EU_WEST_1"),), srv_shard_optimized="mongodb+srv://a-pl-0-lb.example.net/?x=1"
-            ),
-            id="one of the three",
-        ),
-        pytest.param(
-            {"endpoints": [{"endpointId": VPCE}, {"endpointId": AZURE_ID}], "srvConnectionString": "mongodb+srv://a"},
-            PrivateStrings((Connected(VPCE), Connected(AZURE_ID)), srv="mongodb+srv://a"),
-            id="two endpoints",
-        ),
-        pytest.param(PRIVATE, None, id="no string"),
-        pytest.param(PRIVATE | {"srvConnectionString": "mongodb+srv://user:secret@a"}, None, id="with credentials"),
-        pytest.param(PRIVATE | {"srvConnectionString": "https://a"}, None, id="no connection string"),
-        pytest.param({"srvConnectionString": "mongodb+srv://a"}, None, id="no endpoints"),
-        pytest.param({"srvConnectionString": "mongodb+srv://a", "endpoints": [{}]}, None, id="no id"),
-        pytest.param(None, None, id="nothing"),
-    ],
-)
-def test_private_strings(item: object, expected: PrivateStrings | None) -> None:
-    answer = {"name": "orders", "connectionStrings": {"privateEndpoint": [item], "standardSrv": "mongodb+srv://public"}}
-    assert atlas.private_strings("orders", answer) == (() if expected is None else (expected,))
-    assert atlas.private_strings("another", answer) is None
 
 
 OUTDATED = {

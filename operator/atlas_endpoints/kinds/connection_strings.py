@@ -1,0 +1,115 @@
+"""The connection strings of a cluster, or a serverless instance, for private endpoints: Atlas's answer, and the ConfigMap. Pure.
+
+Source: the Atlas Admin API, ``connectionStrings.privateEndpoint`` of "Return One Cluster" and of "Return One Serverless Instance".
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from atlas_endpoints.atlas.answers import text_of
+from atlas_endpoints.kinds.regions import same_region
+
+KEYS = (
+    "clusterName",
+    "connectionString",
+    "connectionStringSrv",
+    "connectionStringSrvShardOptimized",
+    "endpointId",
+    "providerName",
+    "region",
+)
+"""The keys of the ConfigMap for applications."""
+
+_STRINGS = ("connectionString", "srvConnectionString", "srvShardOptimizedConnectionString")
+
+_STRING = re.compile(r"mongodb(\+srv)?://[a-zA-Z0-9.,:-]{1,4096}(/[!-~]{0,512})?")
+"""A connection string without credentials; a sharded cluster has a host for each of its nodes."""
+
+_REGION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """An endpoint that connection strings are for.
+
+    Attributes:
+        id: that the cloud gave it; a name in Google Cloud is unique only in its region.
+        region: as Atlas spells it.
+    """
+
+    id: str
+    provider: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateStrings:
+    """The connection strings of a cluster for some of its private endpoints; none contains credentials.
+
+    Attributes:
+        srv_shard_optimized: AWS only, and only of a sharded cluster.
+    """
+
+    endpoints: tuple[Connected, ...]
+    standard: str | None = None
+    srv: str | None = None
+    srv_shard_optimized: str | None = None
+
+
+def private_strings(name: str, answer: object) -> tuple[PrivateStrings, ...] | None:
+    """Return the private connection strings in an answer, or None if it is not readable as this cluster or instance.
+
+    A cluster has no private strings until each of its regions has an endpoint.
+    """
+    if not isinstance(answer, dict) or answer.get("name") != name:
+        return None
+    strings = answer.get("connectionStrings")
+    items = strings.get("privateEndpoint") if isinstance(strings, dict) else None
+    found = (_private_strings(item) for item in items) if isinstance(items, list) else ()
+    return tuple(each for each in found if each is not None)
+
+
+def connection_values(
+    cluster: str, endpoint_id: str, wanted: Connected, all_strings: Collection[PrivateStrings]
+) -> Mapping[str, str] | None:
+    """Return the data of the ConfigMap for applications, or None until Atlas shows a string for the endpoint.
+
+    Atlas identifies endpoints by the IDs that the clouds gave them. Their order has no meaning.
+
+    Args:
+        cluster: the name of the cluster, or of the serverless instance.
+        endpoint_id: the ID by which users know the endpoint.
+    """
+    found = ((each, one) for each in all_strings for one in each.endpoints if _is_same(wanted, one))
+    strings, connected = next(found, (None, None))
+    if strings is None or connected is None:
+        return None
+    texts = (strings.standard, strings.srv, strings.srv_shard_optimized)
+    values = (cluster, *texts, endpoint_id, wanted.provider, connected.region)
+    return {key: value for key, value in zip(KEYS, values, strict=True) if value}
+
+
+def _is_same(wanted: Connected, shown: Connected) -> bool:
+    if wanted.id.casefold() != shown.id.casefold() or shown.provider not in {None, wanted.provider}:
+        return False
+    is_elsewhere = shown.region is not None and not same_region("GCP", shown.region, wanted.region)
+    return wanted.provider != "GCP" or not is_elsewhere
+
+
+def _private_strings(item: Any) -> PrivateStrings | None:
+    endpoints = item.get("endpoints") if isinstance(item, dict) else None
+    found = [_connected(each) for each in endpoints if isinstance(each, dict)] if isinstance(endpoints, list) else []
+    known = tuple(each for each in found if each is not None)
+    strings = [_string(item.get(name)) for name in _STRINGS] if known else []
+    return PrivateStrings(known, *strings) if any(strings) else None
+
+
+def _connected(item: dict[str, Any]) -> Connected | None:
+    id_, provider, region = (text_of(item.get(name)) for name in ("endpointId", "providerName", "region"))
+    return Connected(id_, provider, region if region and _REGION.fullmatch(region) else None) if id_ else None
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) and _STRING.fullmatch(value) else None
