@@ -1,20 +1,85 @@
 """Manifests as YAML text with comments, as ``atlas-endpoints import`` writes them for every kind. Pure."""
 
+import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import yaml
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.kinds.importer import Draft
+from atlas_endpoints.kinds.importer import Draft, LeftOut
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.spec import CommonSpec, InvalidSpecError
 
 LONGEST_NAME = 63
 """Characters of a resource's name, as the CRDs have it."""
 
 LONGEST_COMMENT = 300
 """Characters of a comment in YAML."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest that is to be written, if its spec is valid.
+
+    Attributes:
+        what: for users, after the word "endpoint".
+        remarks: comments above it.
+        to_do: comments below its spec.
+    """
+
+    what: str
+    name: str
+    namespace: str | None
+    spec: Mapping[str, Any]
+    remarks: Sequence[str] = ()
+    to_do: Sequence[str] = ()
+
+
+def drafts_of(kind: Kind[Any], made: Iterable[Manifest | LeftOut]) -> Iterator[Draft | LeftOut]:
+    """Yield the manifests of a kind whose spec is valid, with unique names."""
+    valid: list[Manifest] = []
+    taken: set[tuple[str | None, str]] = set()
+    for each in made:
+        if isinstance(each, LeftOut):
+            yield each
+        elif found := problems_of(kind.resource.spec_type, each.spec):
+            yield LeftOut(each.what, "; ".join(found))
+        else:
+            numbered = (each.name if number == 1 else fitting(each.name, str(number)) for number in count(1))
+            name = next(name for name in numbered if (each.namespace, name) not in taken)
+            taken.add((each.namespace, name))
+            valid.append(replace(each, name=name))
+    names = Counter(each.name for each in valid)
+    for each in valid:
+        lines = (
+            *(f"# {comment(remark)}" for remark in each.remarks),
+            *header_of(kind, each.name, each.namespace),
+            *fields(each.spec),
+            *(f"  # {comment(step)}" for step in each.to_do),
+        )
+        yield draft(each.name if names[each.name] == 1 else f"{each.namespace}.{each.name}", lines)
+
+
+def problems_of(spec_type: type[CommonSpec], spec: Mapping[str, Any]) -> Sequence[str]:
+    """Return what is wrong with a spec."""
+    try:
+        spec_type.parse(spec)
+    except InvalidSpecError as error:
+        return error.problems
+    return ()
+
+
+def retained(credentials_secret: str | None) -> Mapping[str, Any]:
+    """Return the fields of the manifest of something that exists in Atlas; None: the credentials are the default ones."""
+    # Explicit, so that another default never deletes it.
+    found: dict[str, Any] = {"deletionPolicy": "Retain"}
+    return {**found, "credentialsSecretRef": {"name": credentials_secret}} if credentials_secret else found
 
 
 def draft(name: str, lines: Iterable[str]) -> Draft:
@@ -30,9 +95,9 @@ def header(api_version: str, kind: str, name: str, namespace: str | None) -> Ite
     yield "spec:"
 
 
-def header_of(names: Names, name: str, namespace: str | None) -> Iterator[str]:
+def header_of(kind: Kind[Any], name: str, namespace: str | None) -> Iterator[str]:
     """Yield the lines of a manifest of a kind of ours up to its spec."""
-    return header(names.api_version, names.kind, name, namespace)
+    return header(kind.names.api_version, kind.names.kind, name, namespace)
 
 
 def fields(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
@@ -62,3 +127,24 @@ def quoted(value: Any) -> str:
 def comment(text: str) -> str:
     """Return a text for a comment: one line, and not too long."""
     return one_line(text, limit=LONGEST_COMMENT)
+
+
+def fitting(name: str, mark: str = "") -> str:
+    """Return a valid name of a resource that ends with the mark."""
+    end = f"-{_plain(mark)[-40:].strip('-')}" if mark else ""
+    return _plain(name)[: LONGEST_NAME - len(end)].strip("-") + end
+
+
+def last_part(cloud_id: str) -> str:
+    """Return the last part of an ID, such as the name in an Azure resource ID."""
+    return cloud_id.rpartition("/")[2]
+
+
+def marked(endpoint_id: str, *where: str) -> str:
+    """Return the last part of an ID with some digits, by which it differs from those of other places."""
+    digest = hashlib.sha256("/".join((*where, endpoint_id)).encode()).hexdigest()[:8]
+    return f"{last_part(endpoint_id)[:31]}-{digest}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

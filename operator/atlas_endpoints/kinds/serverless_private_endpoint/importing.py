@@ -6,7 +6,6 @@ connected to the service for which it was created.
 Source: the CRD ``atlasprivateendpoints.atlas.mongodb.com``, version v1, of MongoDB Atlas Kubernetes Operator 2.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,15 +15,24 @@ from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError, NotServerlessError
 from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, LeftOut, Options
-from atlas_endpoints.kinds.manifest import LONGEST_NAME, comment, draft, header, header_of, quoted
+from atlas_endpoints.kinds.manifest import (
+    comment,
+    draft,
+    fields,
+    fitting,
+    header,
+    header_of,
+    problems_of,
+    quoted,
+    retained,
+)
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import ServerlessInstance, State, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint, Spec, shown
-from atlas_endpoints.reconcile.spec import InvalidSpecError, is_object_id
+from atlas_endpoints.kinds.successors import NO_REGION, region_of
+from atlas_endpoints.reconcile.spec import is_object_id
 
 NO_PROJECT_ID = "Invalid value: must be the ID of a project, 24 lower-case hexadecimal characters"
-
-_AWS_SERVICE = re.compile(r"com\.amazonaws\.vpce\.([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})\.")
 
 
 async def _instances(client: Requester, credentials: Credentials, project_id: str) -> Mapping[str, ServerlessInstance]:
@@ -40,43 +48,33 @@ def _manifest(found: Found, options: Options) -> Draft | LeftOut:
     endpoint = found.value
     if endpoint.status == State.DELETING:
         return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
-    fields = {
+    spec = {
         "projectId": found.project_id,
         "instanceName": found.scope_name,
         "providerName": _provider(found),
         "endpointId": endpoint.id,
     }
     in_atlas = {str(field): value for field, value in shown(endpoint).items() if value}
-    problems = _problems({**fields, **in_atlas})
+    problems = problems_of(Spec, {**spec, **in_atlas})
     # As many as possible: those of a connection are only valid together.
     subsets = (dict(each) for size in range(len(in_atlas), -1, -1) for each in combinations(in_atlas.items(), size))
-    managed = next((each for each in subsets if not _problems({**fields, **each})), None)
+    managed = next((each for each in subsets if not problems_of(Spec, {**spec, **each})), None)
     if managed is None:
         return LeftOut(endpoint.id, "; ".join(problems))
-    name = name_of(found.scope_name, endpoint.id)
+    name = fitting(found.scope_name, endpoint.id)
     lines = [
         f"# Status in Atlas when this was written: {comment(endpoint.status or 'none')}",
-        *header_of(KIND.names, name, options.namespace),
-        *(f"  {field}: {quoted(value)}" for field, value in fields.items()),
+        *header_of(KIND, name, options.namespace),
+        *fields(spec),
     ]
     for field, value in in_atlas.items():
         if field in managed:
-            lines.append(f"  {field}: {quoted(value)}")
+            lines += fields({field: value})
         else:
             own = [each for each in problems if each.startswith(f"spec.{field}: ")]
             why = (own or problems)[0].partition(": ")[2]
             lines.append(f"  # {field} is not managed, so Atlas keeps {comment(quoted(value))}. {comment(why)}")
-    # Explicit, since a Namespace may set another default.
-    lines.append(f"  deletionPolicy: {quoted('Retain')}")
-    if options.credentials_secret:
-        lines += ["  credentialsSecretRef:", f"    name: {quoted(options.credentials_secret)}"]
-    return draft(name, lines)
-
-
-def name_of(instance: str, endpoint_id: str) -> str:
-    """Return the name of the resource: the instance, cut to fit, and the ID of the endpoint."""
-    room = LONGEST_NAME - len(endpoint_id) - 1
-    return f"{instance.lower()[:room].rstrip('-')}-{endpoint_id}"
+    return draft(name, [*lines, *fields(retained(options.credentials_secret))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +128,6 @@ def successors_of_resources(resources: Iterable[ServerlessPrivateEndpoint], opti
     return [*successors(connections, options), *unresolved]
 
 
-def region_of(endpoint_service_name: str | None) -> str | None:
-    """Return the region, as Atlas spells it, in the name of an endpoint service; only AWS has it there."""
-    found = _AWS_SERVICE.match(endpoint_service_name or "")
-    return found[1].upper().replace("-", "_") if found else None
-
-
 def successors(connections: Iterable[Connection], options: Options) -> Drafts:
     """Return a manifest for each project, cloud and region. ``options`` must name the Secret."""
     services: dict[tuple[str, str, str], list[Connection]] = defaultdict(list)
@@ -146,25 +138,26 @@ def successors(connections: Iterable[Connection], options: Options) -> Drafts:
             why = f"its provider in Atlas is {comment(each.provider)}, and only {supported} are supported"
             left_out.append(LeftOut(each.label, why))
         elif each.region is None:
-            left_out.append(LeftOut(each.label, "its region is unknown; specify it with --region"))
+            left_out.append(LeftOut(each.label, NO_REGION))
         else:
             services[each.project_id, each.provider, each.region].append(each)
     return [*(_successor(*service, users, options) for service, users in services.items()), *left_out]
 
 
 def _successor(project_id: str, provider: str, region: str, users: list[Connection], options: Options) -> Draft:
-    name = re.sub(r"[^a-z0-9]+", "-", f"{provider}-{region}".lower())[:38].strip("-") + f"-{project_id}"
+    name = fitting(f"{provider}-{region}", project_id)
+    spec = {
+        "externalProjectRef": {"id": project_id},
+        "connectionSecret": {"name": options.credentials_secret or ""},
+        "provider": provider,
+        "region": region,
+    }
     lines = [
         "# For MongoDB's own operator: the endpoint service for the dedicated clusters of a project in one region.",
         "# It replaces these endpoints. Their private endpoints in the cloud cannot be used again:",
         *(f"# - {comment(each.label)}: {comment(each.cloud_id or 'never connected')}" for each in users),
         *header("atlas.mongodb.com/v1", "AtlasPrivateEndpoint", name, options.namespace),
-        "  externalProjectRef:",
-        f"    id: {quoted(project_id)}",
-        "  connectionSecret:",
-        f"    name: {quoted(options.credentials_secret or '')}",
-        f"  provider: {quoted(provider)}",
-        f"  region: {quoted(region)}",
+        *fields(spec),
         *_CONNECTED[provider],
     ]
     return draft(name, lines)
@@ -190,14 +183,6 @@ def _provider(found: Found) -> str:
     inferred = "AZURE" if found.value.private_link_service_resource_id else "AWS"
     provider: str = found.value.provider_name or (found.scope and found.scope.provider) or inferred
     return provider
-
-
-def _problems(spec: Mapping[str, str]) -> tuple[str, ...]:
-    try:
-        Spec.parse(spec)
-    except InvalidSpecError as error:
-        return error.problems
-    return ()
 
 
 _ENDED: Mapping[type[AtlasError], str] = {

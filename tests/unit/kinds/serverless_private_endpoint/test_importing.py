@@ -16,8 +16,6 @@ from atlas_endpoints.kinds.serverless_private_endpoint.importing import (
     NO_PROJECT_ID,
     Connection,
     manifests,
-    name_of,
-    region_of,
     successors,
     successors_of_entries,
     successors_of_resources,
@@ -144,7 +142,9 @@ def test_an_endpoint_without_a_valid_resource_is_left_out_with_the_reason(
     ],
 )
 def test_a_name_is_valid_in_kubernetes(instance: str, name: str) -> None:
-    assert name_of(instance, ENDPOINT) == name
+    (found,) = manifests([found_in(Endpoint(id=ENDPOINT), instance)], Options())
+    assert isinstance(found, Draft)
+    assert found.name == name
 
 
 @pytest.mark.parametrize("endpoint_id", ["123456789012345678901234", "12345678901234567890e123"])
@@ -266,21 +266,6 @@ def test_a_successor_has_a_valid_name(region: str) -> None:
 
     assert len(found.name) <= 63
     assert "--" not in found.name
-
-
-@pytest.mark.parametrize(
-    ("service", "region"),
-    [
-        ("com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0", "US_EAST_1"),
-        ("com.amazonaws.vpce.ap-southeast-2.vpce-svc-0123456789abcdef0", "AP_SOUTHEAST_2"),
-        ("com.amazonaws.vpce.us-gov-west-1.vpce-svc-0123456789abcdef0", "US_GOV_WEST_1"),
-        ("pls_62f5394fcbfe456e4ed881d6", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_the_service_of_aws_names_its_region(service: str | None, region: str | None) -> None:
-    assert region_of(service) == region
 
 
 AWS_SERVICE = "com.amazonaws.vpce.us-west-2.vpce-svc-0123456789abcdef0"

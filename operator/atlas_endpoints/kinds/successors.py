@@ -1,0 +1,76 @@
+"""The successors of serverless private endpoints, whose API has ended. Pure.
+
+The endpoint in the cloud of a successor is still to be made, since the former one is connected for ever to the service for
+which it was created.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds.importer import LeftOut, Options
+from atlas_endpoints.kinds.manifest import Manifest, fitting
+from atlas_endpoints.reconcile.resource import part
+
+SERVERLESS = "ServerlessPrivateEndpoint"
+
+NO_REGION = "its region is unknown; specify it with --region"
+
+_KEPT = (
+    "projectId",
+    "projectRef",
+    "credentialsSecretRef",
+    "managementPolicy",
+    "driftPolicy",
+    "deletionPolicy",
+    "syncInterval",
+    "provisioningTimeout",
+    "suspend",
+    "outputConfigMapRef",
+)
+"""The fields of a serverless private endpoint that mean the same for its successor."""
+
+_AWS_SERVICE = re.compile(r"com\.amazonaws\.vpce\.([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})\.")
+
+
+def dedicated_successor(body: Body, options: Options) -> Manifest | LeftOut:
+    """Return the ``DedicatedPrivateEndpoint`` for the dedicated cluster that followed the instance of an object."""
+    spec, metadata, endpoint = part(body, "spec"), body["metadata"], part(part(body, "status"), "endpoint")
+    what = f"{metadata.get('namespace')}/{metadata.get('name')}"
+    region = region_of(endpoint.get("endpointServiceName")) or options.region
+    if region is None:
+        return LeftOut(what, NO_REGION)
+    cluster = options.cluster or spec.get("instanceName")
+    made: dict[str, Any] = {name: spec[name] for name in _KEPT if name in spec}
+    made |= {"providerName": spec.get("providerName"), "region": region}
+    if options.credentials_secret:
+        made["credentialsSecretRef"] = {"name": options.credentials_secret}
+    if (config_map := part(spec, "connectionStringConfigMapRef")) and cluster is not None:
+        made["connectionStrings"] = [{"clusterName": cluster, "configMapRef": {"name": config_map.get("name")}}]
+    former = spec.get("cloudProviderEndpointId") or endpoint.get("cloudProviderEndpointId")
+    remarks = (
+        f"The successor of {SERVERLESS} {what}, for the dedicated cluster {cluster}. It writes the same ConfigMaps once",
+        "that resource is deleted.",
+    )
+    to_do = tuple(_next_step(str(spec.get("providerName")), former))
+    namespace = options.namespace or metadata.get("namespace")
+    return Manifest(what, fitting(str(metadata.get("name"))), namespace, made, remarks, to_do)
+
+
+def _next_step(provider: str, former: object) -> Iterator[str]:
+    if former is not None:
+        yield f"{former} cannot be used again: it is connected to the former service."
+    if provider == "AZURE":
+        yield "When status.service.privateLinkServiceResourceId is set, create a private endpoint for it, and name it here:"
+        yield 'cloudProviderEndpointId: "/subscriptions/…/privateEndpoints/…"'
+        yield 'privateEndpointIpAddress: "…"'
+    else:
+        yield "When status.service.endpointServiceName is set, create a VPC endpoint to it, and name it here:"
+        yield 'cloudProviderEndpointId: "vpce-…"'
+
+
+def region_of(endpoint_service_name: object) -> str | None:
+    """Return the region in the name of an endpoint service, as Atlas spells it; only AWS has it there."""
+    found = _AWS_SERVICE.match(endpoint_service_name) if isinstance(endpoint_service_name, str) else None
+    return found[1].upper().replace("-", "_") if found else None
