@@ -157,15 +157,12 @@ class AddressSource(AsWritten):
 class EndpointSpec(CommonSpec):
     """The fields with which a spec names a private endpoint in a cloud; what they may contain depends on the kind."""
 
+    provider_name: Provider
     cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
     cloud_provider_endpoint_ref: CloudProviderEndpointRef | None = None
     private_endpoint_ip_address: IpAddress | None = None
+    private_endpoint_ip_address_from: AddressSource | None = None
     output_config_map_ref: ConfigMapRef | None = None
-
-    @property
-    @abstractmethod
-    def address_source(self) -> AddressSource | None:
-        """The field ``privateEndpointIpAddressFrom``, whose type depends on the kind."""
 
     @property
     def has_cloud_id(self) -> bool:
@@ -175,14 +172,14 @@ class EndpointSpec(CommonSpec):
     @property
     def has_address(self) -> bool:
         """Whether it has an address, or the source of one."""
-        return self.private_endpoint_ip_address is not None or self.address_source is not None
+        return self.private_endpoint_ip_address is not None or self.private_endpoint_ip_address_from is not None
 
     @override
     def misfits(self) -> Iterator[tuple[str, str]]:
         yield from super().misfits()
         if self.cloud_provider_endpoint_id is not None and self.cloud_provider_endpoint_ref is not None:
             yield "cloudProviderEndpointRef", _ID_TWICE
-        if self.private_endpoint_ip_address is not None and self.address_source is not None:
+        if self.private_endpoint_ip_address is not None and self.private_endpoint_ip_address_from is not None:
             yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
 
 
@@ -192,14 +189,9 @@ class EndpointResource(Resource, frozen=True):
     spec: EndpointSpec
 
     @property
-    @abstractmethod
-    def provider(self) -> Provider:
-        """The cloud."""
-
-    @property
     @override
     def references(self) -> Sequence[Reference]:
-        return references_of(self.metadata.namespace, self.provider, self.spec)
+        return references_of(self.metadata.namespace, self.spec)
 
     @override
     def unconnected(self) -> Mapping[str, str | None]:
@@ -225,9 +217,9 @@ class EndpointResource(Resource, frozen=True):
         return replace(value, error_message=None)
 
 
-def references_of(namespace: str, provider: Provider, spec: EndpointSpec) -> Sequence[Reference]:
+def references_of(namespace: str, spec: EndpointSpec) -> Sequence[Reference]:
     """Return the references of a spec to the private endpoint in a cloud, and to its address."""
-    found = []
+    found, provider = [], spec.provider_name
     if (reference := spec.cloud_provider_endpoint_ref) is not None:
         target, expected = (
             reference.target(namespace),
@@ -236,7 +228,7 @@ def references_of(namespace: str, provider: Provider, spec: EndpointSpec) -> Seq
         found.append(
             Reference("cloud_provider_endpoint_id", target, lambda text: is_cloud_id(provider, text), expected)
         )
-    if (source := spec.address_source) is not None:
+    if (source := spec.private_endpoint_ip_address_from) is not None:
         expected = "an IP address such as 10.0.0.4, without white space, mask or zone"
         found.append(Reference("private_endpoint_ip_address", source.target(namespace), is_ip_address, expected))
     return found

@@ -206,6 +206,11 @@ class Thing(NamedTuple):
     id: str
     called: str
 
+    @classmethod
+    def endpoint(cls, id_: str, shared: str = "") -> Self:
+        """Return an endpoint; ``shared`` is the key of what it shares with others, within which its ID is unique."""
+        return cls(f"{shared}/{id_}", id_, f"Endpoint {id_}")
+
 
 class Resource(BaseModel, frozen=True):
     """One resource; a kind defines the types of its spec and status."""
@@ -268,7 +273,7 @@ class Resource(BaseModel, frozen=True):
     @property
     def thing(self) -> Thing | None:
         """The endpoint that it names, and that only it may write to; None: none yet."""
-        return None if self.entry is None else Thing(f"/{self.entry}", self.entry, f"Endpoint {self.entry}")
+        return None if self.entry is None else Thing.endpoint(self.entry)
 
     @property
     def shares(self) -> Thing | None:

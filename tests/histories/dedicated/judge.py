@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from atlas_endpoints.controller.cache import is_deleting
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import entry_of
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.simulator.service import AVAILABLE, FAILED, REJECTED
 from histories.dedicated.atlas import target_of
@@ -34,7 +34,7 @@ def name_of(body: Body) -> Name | None:
 
 def named_by(body: Body) -> Target | None:
     """Return the endpoint that a resource names, once its service is known."""
-    entry = entry_of(body)
+    entry = KIND.entry_of(body)
     return None if entry is None else target_of(*entry.split("/", 1))
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
 from histories.history import KNOWN, History
 from histories.serverless.atlas import INSTANCE, PROJECT, Atlas
 from histories.serverless.course import ServerlessCourse
@@ -49,7 +48,7 @@ class ServerlessHistory(History[Atlas]):
 
     def _goes(self, body: Body) -> None:
         """A resource is gone: the endpoint that was to go with it is, too, unless somebody else stands for it."""
-        endpoint_id = endpoint_of(body)
+        endpoint_id = KIND.entry_of(body)
         takes_it_along = body["spec"].get("deletionPolicy") == "Delete" and body["metadata"]["uid"] in self.cluster.held
         if not takes_it_along or self._others(body, endpoint_id):
             return
@@ -67,7 +66,9 @@ class ServerlessHistory(History[Atlas]):
                 self.atlas.violations.append(f"endpoint {endpoint_id} is deleted, which {name} needs")
 
     def _others(self, body: Body, endpoint_id: str | None) -> list[Body]:
-        return [each for each in self.cluster.objects.values() if each is not body and endpoint_of(each) == endpoint_id]
+        return [
+            each for each in self.cluster.objects.values() if each is not body and KIND.entry_of(each) == endpoint_id
+        ]
 
     # What has to be true in the end.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -66,7 +66,7 @@ class Ending:
             return f"its finalizers are {finalizers}"
         if ready["reason"] == "Conflict":
             return None if self._has_rival(body) else "it has no rival"
-        endpoint_id = endpoint_of(body)
+        endpoint_id = KIND.entry_of(body)
         endpoint = self.endpoints.get(endpoint_id) if endpoint_id is not None else None
         if endpoint is None:
             return None if spec.get("endpointId") and ready["reason"] == "EndpointNotFound" else "it has no endpoint"
@@ -79,7 +79,7 @@ class Ending:
         return None if ready["reason"] in {"WaitingForCloudEndpoint", "Available"} else "it does not wait"
 
     def _has_rival(self, body: Body) -> bool:
-        return any(each is not body and endpoint_of(each) == endpoint_of(body) for each in self.bodies)
+        return any(each is not body and KIND.entry_of(each) == KIND.entry_of(body) for each in self.bodies)
 
     def _left_over(self) -> str | None:
         """Tell of endpoints that are there and should not be, or are not there and should."""

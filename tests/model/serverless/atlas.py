@@ -12,7 +12,6 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
 from model.environment import PROJECT, SHARED, Environment, Move, Unserved
 from model.serverless import invariants
 from model.serverless.truth import MARK, Truth, note, shows
@@ -157,7 +156,7 @@ class Serverless(Environment):
         for index, (id_, endpoint) in enumerate(sorted(self.endpoints.items())):
             if endpoint["status"] == "INITIATING" and self.left["Atlas fails"]:
                 yield Move("Atlas fails", index)
-            is_ours = any(endpoint_of(body) == id_ for body in self.objects.values())
+            is_ours = any(KIND.entry_of(body) == id_ for body in self.objects.values())
             for kind in ("person", "expires") if is_ours else ():
                 if self.left[kind]:
                     yield Move(kind, index)

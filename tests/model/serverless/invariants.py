@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import entry_of as endpoint_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from model.invariants import Invariant, broken, check_words, known
 from model.ports import said
 from model.serverless.truth import MANAGED, MARK
@@ -61,7 +61,7 @@ def _check_owner(run: Run, effect: Effect) -> None:
     core, environment = run.replicas[effect.replica].core, run.environment
     bodies = [body for key in core.cache if (body := core.cache.get(key)) is not None]
     living = [each for each in bodies if "deletionTimestamp" not in each["metadata"]]
-    owners = [each["metadata"]["uid"] for each in living if endpoint_of(each) == effect.target]
+    owners = [each["metadata"]["uid"] for each in living if KIND.entry_of(each) == effect.target]
     wanted = [each.spec for each in environment.truths if each.uid == min(owners, default=None)]
     sent = {name: value for name, value in effect.content.items() if name in MANAGED}
     if wanted and not any(sent.items() <= spec.items() for spec in wanted):
@@ -140,7 +140,7 @@ def _held_since(truths: Mapping[int, Truth], generation: int, name: str) -> set[
 
 def _check_stalled(run: Run, body: Body, status: Mapping[str, Any]) -> None:
     """A resource is Stalled only where a person has to act."""
-    endpoint = endpoint_of(body)
+    endpoint = KIND.entry_of(body)
     stalled = next((each["reason"] for each in status["conditions"] if each["type"] == "Stalled"), None)
     has_a_cause = {
         None: True,
@@ -180,7 +180,7 @@ def _is_settled(run: Run, body: Body) -> bool:
     """Tell whether a resource has the one endpoint that it is to have, and whether that is as it wants it."""
     status, spec, environment = body["status"], body["spec"], run.environment
     ready = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), None)
-    endpoint_id = endpoint_of(body)
+    endpoint_id = KIND.entry_of(body)
     if ready is None or ("endpointId" not in spec and _reserved(run, body["metadata"]["uid"]) != [endpoint_id]):
         return False
     if endpoint_id not in environment.endpoints:
@@ -198,7 +198,7 @@ def _is_settled(run: Run, body: Body) -> bool:
 def _rivals(run: Run, body: Body) -> list[Body]:
     """Give the other resources that stand for the endpoint of one."""
     others = run.environment.objects.values()
-    return [each for each in others if each is not body and endpoint_of(each) == endpoint_of(body)]
+    return [each for each in others if each is not body and KIND.entry_of(each) == KIND.entry_of(body)]
 
 
 def _same(applied: Any, spec: Any) -> bool:

@@ -17,7 +17,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     service_of,
     service_since,
     shown_in_status,
-    thing_of,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import deletion_of as service_deletion_of
 from atlas_endpoints.reconcile.creation import ARRIVES, may_arrive_for
@@ -145,7 +144,7 @@ def _why_it_stays(facts: Facts, service: Service) -> str | None:
     gone = (facts.resource.endpoint_id or "").casefold()
     if others := [each for each in service.endpoint_ids if each.casefold() != gone]:
         return f"it has other endpoints: {', '.join(others)}"
-    if facts.protectors(thing_of(facts, service)):
+    if facts.protectors(facts.resource.service(service.id)):
         return "other resources use it"
     return None
 

@@ -24,8 +24,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     EndpointStatus,
     ManagedField,
     ServiceStatus,
-    entry_of,
-    named_by,
+    service_key,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_created_in
 from atlas_endpoints.reconcile.facts import APPLIED
@@ -109,11 +108,23 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def entry_of(self, body: Body) -> str | None:
-        return entry_of(body)
+        service_id, named = part(part(body, "status"), "service").get("id"), self.named_by(body).endpoint
+        return atlas.entry_name(service_id, named) if isinstance(service_id, str) and named is not None else None
 
     @override
     def named_by(self, body: Body) -> Named:
-        return named_by(body)
+        """Return the endpoint that an object names, and the service of its region, which others may share.
+
+        A reference names what it is bound to. This is much faster than to parse the object.
+        """
+        spec = part(body, "spec")
+        is_legacy = part(spec, "gcp").get("portMappingEnabled") is False
+        named = part(spec, "gcp").get("endpointGroupName") if is_legacy else spec.get("cloudProviderEndpointId")
+        has_reference = named is None and "cloudProviderEndpointRef" in spec
+        if has_reference:
+            named = part(part(body, "status"), "resolved").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value)
+        shared = service_key(str(spec.get("providerName")), str(spec.get("region")), is_legacy=is_legacy)
+        return Named(named if isinstance(named, str) else None, shared, is_unbound=has_reference and named is None)
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:

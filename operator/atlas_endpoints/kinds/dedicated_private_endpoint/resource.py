@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field
 from pydantic.alias_generators import to_camel
@@ -19,15 +20,13 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     EndpointResource,
     EndpointSpec,
     IpAddress,
-    Provider,
     ip_of,
     is_cloud_id,
     is_gcp_name,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
 from atlas_endpoints.kinds.regions import atlas_name, same_region
-from atlas_endpoints.reconcile.kind import Named
-from atlas_endpoints.reconcile.resource import Thing, part
+from atlas_endpoints.reconcile.resource import Thing
 from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapKeyRef, ConfigMapRef, duplicates, matches, rule
 from atlas_endpoints.reconcile.status import Creation, Shown, Status, StatusModel, Time
 
@@ -161,17 +160,11 @@ class Spec(EndpointSpec):
     If no endpoint is named, the service of the region is made ready for one.
     """
 
-    provider_name: Provider
     region: Region
-    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None
+    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     gcp: Gcp | None = None
     supported_remote_regions: Annotated[tuple[Region, ...], Field(strict=False, max_length=35)] = ()
     connection_strings: Annotated[tuple[ConnectionString, ...], Field(strict=False, max_length=16)] = ()
-
-    @property
-    @override
-    def address_source(self) -> PrivateEndpointIpAddressFrom | None:
-        return self.private_endpoint_ip_address_from
 
     @property
     def is_legacy(self) -> bool:
@@ -316,25 +309,16 @@ class ServiceStatus(StatusModel):
     remote_regions: RemoteRegions | None = None
 
     @classmethod
-    def of(
-        cls, service: Service, since: datetime, origin: Origin, remote_regions: RemoteRegions | None = None
-    ) -> "ServiceStatus":
+    def of(cls, service: Service, since: datetime, origin: Origin) -> Self:
         """Return the status of a service that Atlas shows."""
-        return cls(
-            id=service.id,
-            status=service.status,
-            status_since=since,
-            region=service.region_name,
-            origin=origin,
-            error_message=service.error_message,
-            endpoint_service_name=service.endpoint_service_name,
-            private_link_service_name=service.private_link_service_name,
-            private_link_service_resource_id=service.private_link_service_resource_id,
-            service_attachment_names=service.service_attachment_names[:100] if service.status in READY else (),
-            port_mapping_enabled=service.port_mapping_enabled,
-            supported_remote_regions=service.supported_remote_regions[:REGIONS],
-            remote_regions=remote_regions,
-        )
+        own = {
+            "status_since": since,
+            "region": service.region_name,
+            "origin": origin,
+            "service_attachment_names": service.service_attachment_names[:100] if service.status in READY else (),
+            "supported_remote_regions": service.supported_remote_regions[:REGIONS],
+        }
+        return cls.model_validate({**asdict(service), **own})
 
 
 class EndpointStatus(StatusModel):
@@ -355,17 +339,15 @@ class EndpointStatus(StatusModel):
     gcp_endpoints: Shown | None = None
 
     @classmethod
-    def of(cls, endpoint_id: str, endpoint: Endpoint, since: datetime) -> "EndpointStatus":
+    def of(cls, endpoint_id: str, endpoint: Endpoint, since: datetime) -> Self:
         """Return the status of an endpoint that Atlas shows; ``endpoint_id`` counts if Atlas does not send its ID."""
-        return cls(
-            id=next((each for each in endpoint.ids if each.casefold() == endpoint_id.casefold()), endpoint_id),
-            status=endpoint.status,
-            status_since=since,
-            error_message=endpoint.error_message,
-            private_endpoint_ip_address=endpoint.private_endpoint_ip_address,
-            connection_name=endpoint.private_endpoint_connection_name,
-            gcp_endpoints=gcp_endpoints_text(rules_of(endpoint)) or None,
-        )
+        own = {
+            "id": next((each for each in endpoint.ids if each.casefold() == endpoint_id.casefold()), endpoint_id),
+            "status_since": since,
+            "connection_name": endpoint.private_endpoint_connection_name,
+            "gcp_endpoints": gcp_endpoints_text(rules_of(endpoint)) or None,
+        }
+        return cls.model_validate({**asdict(endpoint), **own})
 
 
 class DedicatedStatus(Status):
@@ -420,7 +402,11 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
     @override
     def shares(self) -> Thing | None:
         service = self.status.service
-        return None if service is None else Thing(self.service_key, service.id, f"Endpoint service {service.id}")
+        return None if service is None else self.service(service.id)
+
+    def service(self, service_id: str) -> Thing:
+        """Return the service of its region, as other resources may name it."""
+        return Thing(self.service_key, service_id, f"Endpoint service {service_id}")
 
     @override
     def bound(self, field: str) -> str | None:
@@ -440,12 +426,7 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
     @property
     @override
     def thing(self) -> Thing | None:
-        endpoint_id = self.endpoint_id
-        return (
-            None
-            if endpoint_id is None
-            else Thing(f"{self.service_key}/{endpoint_id}", endpoint_id, f"Endpoint {endpoint_id}")
-        )
+        return None if self.endpoint_id is None else Thing.endpoint(self.endpoint_id, self.service_key)
 
     @property
     @override
@@ -468,11 +449,6 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
     @override
     def is_bound(self) -> bool:
         return self.status.service is not None or self.status.service_creation is not None
-
-    @property
-    @override
-    def provider(self) -> Provider:
-        return self.spec.provider_name
 
     @property
     @override
@@ -528,24 +504,3 @@ def service_key(provider: str, region: str, *, is_legacy: bool) -> str:
     """Return the key of the service of a region, which people can read."""
     mapping = " without port mapping" if is_legacy else ""
     return f"the endpoint service of {provider} region {atlas_name(provider, region)}{mapping}"
-
-
-def named_by(body: Mapping[str, Any]) -> Named:
-    """Return the endpoint that an object names, and the service of its region, which others may share; much faster than to parse it.
-
-    A reference names what it is bound to.
-    """
-    spec = part(body, "spec")
-    is_legacy = part(spec, "gcp").get("portMappingEnabled") is False
-    named = part(spec, "gcp").get("endpointGroupName") if is_legacy else spec.get("cloudProviderEndpointId")
-    has_reference = named is None and "cloudProviderEndpointRef" in spec
-    if has_reference:
-        named = part(part(body, "status"), "resolved").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value)
-    shared = service_key(str(spec.get("providerName")), str(spec.get("region")), is_legacy=is_legacy)
-    return Named(named if isinstance(named, str) else None, shared, is_unbound=has_reference and named is None)
-
-
-def entry_of(body: Mapping[str, Any]) -> str | None:
-    """Return ``DedicatedPrivateEndpoint.entry`` of an object, even if its spec is invalid."""
-    service_id, named = part(part(body, "status"), "service").get("id"), named_by(body).endpoint
-    return entry_name(service_id, named) if isinstance(service_id, str) and named is not None else None

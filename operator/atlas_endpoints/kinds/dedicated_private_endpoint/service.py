@@ -27,7 +27,7 @@ from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.kind import POLL, POLL_FIRST, POLL_LAST, Creates, Decision, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.resource import FORCE, Thing, part
+from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Finding, as_shown, find
 from atlas_endpoints.reconcile.waiting import since_shown, unknown, waiting, words
 
@@ -87,7 +87,7 @@ def origin_of(facts: Facts, service: Service) -> Origin:
         return known
     if not facts.unsent and may_arrive_for(status.service_creation, facts.now) > 0:
         return "Created"
-    others = facts.sharers(thing_of(facts, service))
+    others = facts.sharers(facts.resource.service(service.id))
     return "Created" if any(is_created_in(body, service.id) for body in others) else "Adopted"
 
 
@@ -95,11 +95,6 @@ def is_created_in(body: Body, service_id: str) -> bool:
     """Return whether a status records that a resource created a service."""
     shown = part(status_of(body), "service")
     return shown.get("id") == as_shown(service_id) and shown.get("origin") == "Created"
-
-
-def thing_of(facts: Facts, service: Service) -> Thing:
-    """Return the service as other resources may name it."""
-    return Thing(facts.resource.service_key, service.id, f"Endpoint service {service.id}")
 
 
 def is_known(facts: Facts, service: Service) -> bool:
@@ -219,7 +214,7 @@ def _until_anew(facts: Facts, service: Service) -> float:
 def deletion_of(facts: Facts, service: Service, cause: Cause | None) -> Write:
     """Return the write that deletes the service; with its resource, others may protect it."""
     request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.provider_name, service.id)
-    deletes = thing_of(facts, service) if cause is None else None
+    deletes = facts.resource.service(service.id) if cause is None else None
     reads = None if cause is None else service.id
     touches = (service.id, facts.resource.written_as)
     return Write(request, cause, names=(NAME,), touches=touches, reads=reads, deletes=deletes)

@@ -115,9 +115,7 @@ def _patch(facts: Facts, endpoint: Endpoint, fields: Mapping[str, str], cause: C
 
 def _deletion(facts: Facts, endpoint: Endpoint) -> Write:
     request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.instance_name, endpoint.id)
-    return Write(
-        request, touches=(endpoint.id,), deletes=Thing(f"/{endpoint.id}", endpoint.id, f"Endpoint {endpoint.id}")
-    )
+    return Write(request, touches=(endpoint.id,), deletes=Thing.endpoint(endpoint.id))
 
 
 def _discard(facts: Facts, endpoint: Endpoint) -> Write:

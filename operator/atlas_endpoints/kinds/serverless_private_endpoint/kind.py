@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.cache import Body, annotations_of, uid_of
 from atlas_endpoints.kinds import connection_strings
 from atlas_endpoints.kinds.cloud_endpoint import Provider
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings, private_strings
@@ -24,12 +24,11 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     EndpointStatus,
     Reservation,
     ServerlessPrivateEndpoint,
-    entry_of,
 )
 from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason
-from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, part
 from atlas_endpoints.reconcile.status import Creation
 
 KEYS = ("endpointId", "endpointServiceName", "privateLinkServiceResourceId")
@@ -98,7 +97,15 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
 
     @override
     def entry_of(self, body: Body) -> str | None:
-        return entry_of(body)
+        """Return the endpoint that an object names, even if its spec is invalid; if its status was lost, that of its annotation."""
+        named = part(body, "spec").get("endpointId")
+        if isinstance(named, str):
+            return named
+        if reservation := part(part(body, "status"), "reservation"):
+            reserved = reservation.get("endpointId")
+            return reserved if isinstance(reserved, str) else None
+        record = EndpointRecord.parse(annotations_of(body).get(ENDPOINT_ANNOTATION, ""))
+        return record.endpoint_id if record is not None and record.uid == uid_of(body) else None
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:

@@ -11,17 +11,15 @@ from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.controller.cache import annotations_of, uid_of
 from atlas_endpoints.kinds.cloud_endpoint import (
     NO_CLOUD_ID,
     AddressSource,
     EndpointResource,
     EndpointSpec,
-    Provider,
     is_cloud_id,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
-from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, part
+from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord
 from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, InstanceName, ObjectId, matches, rule
 from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
 
@@ -91,16 +89,11 @@ class Spec(EndpointSpec):
     """
 
     instance_name: InstanceName
-    provider_name: Literal["AWS", "AZURE"]
-    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None
+    provider_name: Literal["AWS", "AZURE"]  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+    private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     endpoint_id: ObjectId | None = None
     comment: Comment | None = None
     connection_string_config_map_ref: ConfigMapRef | None = None
-
-    @property
-    @override
-    def address_source(self) -> PrivateEndpointIpAddressFrom | None:
-        return self.private_endpoint_ip_address_from
 
     @property
     @override
@@ -261,11 +254,6 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
 
     @property
     @override
-    def provider(self) -> Provider:
-        return self.spec.provider_name
-
-    @property
-    @override
     def connection(self) -> Mapping[str, str | None]:
         return {
             ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.spec.cloud_provider_endpoint_id,
@@ -290,15 +278,3 @@ def shown(endpoint: Endpoint) -> Mapping[str, str | None]:
         ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: endpoint.private_endpoint_ip_address,
         ManagedField.COMMENT: endpoint.comment,
     }
-
-
-def entry_of(body: Mapping[str, Any]) -> str | None:
-    """Return the endpoint that an object names, even if its spec is invalid; if its status was lost, that of its annotation."""
-    named = part(body, "spec").get("endpointId")
-    if isinstance(named, str):
-        return named
-    if reservation := part(part(body, "status"), "reservation"):
-        reserved = reservation.get("endpointId")
-        return reserved if isinstance(reserved, str) else None
-    record = EndpointRecord.parse(annotations_of(body).get(ENDPOINT_ANNOTATION, ""))
-    return record.endpoint_id if record is not None and record.uid == uid_of(body) else None

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, ForwardingRule, Service
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedPrivateEndpoint,
     DedicatedStatus,
     EndpointStatus,
     RemoteRegions,
     ServiceStatus,
-    entry_of,
     gcp_endpoints_text,
 )
 from atlas_endpoints.reconcile.spec import InvalidSpecError
@@ -71,14 +71,14 @@ ENTRIES = [
 def test_the_entry_is_that_of_the_plain_object(given: dict[str, Any], entry: str | None) -> None:
     parsed = DedicatedPrivateEndpoint.parse(given)
     assert parsed.entry == entry
-    assert entry_of(given) == entry
+    assert KIND.entry_of(given) == entry
 
 
 @pytest.mark.parametrize(
     "given", [{}, {"spec": 7, "status": []}, {"spec": {"gcp": []}, "status": {"service": {"id": 5}}}]
 )
 def test_an_object_of_any_shape_has_no_entry(given: dict[str, Any]) -> None:
-    assert entry_of(given) is None
+    assert KIND.entry_of(given) is None
 
 
 @pytest.mark.parametrize(
