@@ -182,6 +182,24 @@ class EndpointSpec(CommonSpec):
         if self.private_endpoint_ip_address is not None and self.private_endpoint_ip_address_from is not None:
             yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
 
+    def misfits_of_connection(self, *, on_aws: str, no_address: str, no_id: str) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the ID and the address, whose rules have texts of their own in each CRD.
+
+        Args:
+            on_aws: the message about an address of an endpoint in AWS, where it has none.
+        """
+        cloud_id, is_aws = self.cloud_provider_endpoint_id, self.provider_name == "AWS"
+        if cloud_id is not None and not is_cloud_id(self.provider_name, cloud_id):
+            yield "cloudProviderEndpointId", NO_CLOUD_ID[self.provider_name]
+        if is_aws and self.private_endpoint_ip_address is not None:
+            yield "privateEndpointIpAddress", on_aws
+        if is_aws and self.private_endpoint_ip_address_from is not None:
+            yield "privateEndpointIpAddressFrom", on_aws
+        if not is_aws and self.has_cloud_id and not self.has_address:
+            yield "privateEndpointIpAddress", no_address
+        if not is_aws and not self.has_cloud_id and self.has_address:
+            yield "cloudProviderEndpointId", no_id
+
 
 class EndpointResource(Resource, frozen=True):
     """A resource that connects a private endpoint in a cloud."""

@@ -1,7 +1,7 @@
 """The resource ``DedicatedPrivateEndpoint``: its spec with the rules of the CRD, and its status. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
@@ -14,14 +14,12 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.cloud_endpoint import (
-    NO_CLOUD_ID,
     AddressRef,
     AddressSource,
     EndpointResource,
     EndpointSpec,
     IpAddress,
     ip_of,
-    is_cloud_id,
     is_gcp_name,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
@@ -201,14 +199,10 @@ class Spec(EndpointSpec):
     @override
     def misfits(self) -> Iterator[tuple[str, str]]:
         yield from super().misfits()
-        yield from self._misfits_of_provider()
-        if (source := self.private_endpoint_ip_address_from) is not None:
-            if source.config_map_key_ref is None and source.object_ref is None:
-                yield "privateEndpointIpAddressFrom.configMapKeyRef", _SOURCE_MISSING
-            if source.config_map_key_ref is not None and source.object_ref is not None:
-                yield "privateEndpointIpAddressFrom.objectRef", _TWO_SOURCES
+        yield from ((field, message) for field, is_wrong, message in self._rules if is_wrong)
         if not self.is_legacy:
-            yield from self._misfits_of_single_endpoint()
+            yield from self.misfits_of_connection(on_aws=_NOT_ON_AWS, no_address=_ADDRESS_MISSING, no_id=_ID_MISSING)
+        yield from duplicates("gcp.endpoints", (each.name for each in self.gcp.endpoints) if self.gcp else ())
         yield from duplicates("supportedRemoteRegions", self.supported_remote_regions)
         yield from duplicates("connectionStrings", (each.cluster_name for each in self.connection_strings))
         names = [each.config_map_ref.name for each in self.connection_strings]
@@ -216,54 +210,37 @@ class Spec(EndpointSpec):
         if len(set(names)) < len(names):
             yield "connectionStrings", _SHARED_CONFIG_MAP
 
-    def _misfits_of_provider(self) -> Iterator[tuple[str, str]]:
-        if self.provider_name != "AWS" and self.supported_remote_regions:
-            yield "supportedRemoteRegions", _ONLY_ON_AWS
-        if self.provider_name == "AWS" and any(
-            same_region("AWS", each, self.region) for each in self.supported_remote_regions
-        ):
-            yield "supportedRemoteRegions", _OWN_REGION
-        if self.provider_name != "GCP" and self.gcp is not None:
-            yield "gcp", _ONLY_ON_GCP
-        if self.provider_name == "GCP" and self.gcp is None:
-            yield "gcp", _GCP_MISSING
-        if self.gcp is not None:
-            yield from duplicates("gcp.endpoints", (each.name for each in self.gcp.endpoints))
-            yield from self._misfits_of_gcp(self.gcp)
-
-    def _misfits_of_gcp(self, gcp: Gcp) -> Iterator[tuple[str, str]]:
-        if not self.is_legacy:
-            if gcp.endpoint_group_name is not None:
-                yield "gcp.endpointGroupName", _NO_GROUP
-            if gcp.endpoints:
-                yield "gcp.endpoints", _NO_GROUP
-            return
-        if gcp.endpoints and gcp.endpoint_group_name is None:
-            yield "gcp.endpointGroupName", _GROUP_MISSING
-        if not gcp.endpoints and gcp.endpoint_group_name is not None:
-            yield "gcp.endpoints", _RULES_MISSING
-        single = {
-            "cloudProviderEndpointId": self.cloud_provider_endpoint_id,
-            "cloudProviderEndpointRef": self.cloud_provider_endpoint_ref,
-            "privateEndpointIpAddress": self.private_endpoint_ip_address,
-            "privateEndpointIpAddressFrom": self.private_endpoint_ip_address_from,
-        }
-        yield from ((field, _NO_SINGLE_RULE) for field, value in single.items() if value is not None)
-
-    def _misfits_of_single_endpoint(self) -> Iterator[tuple[str, str]]:
-        cloud_id = self.cloud_provider_endpoint_id
-        if cloud_id is not None and not is_cloud_id(self.provider_name, cloud_id):
-            yield "cloudProviderEndpointId", NO_CLOUD_ID[self.provider_name]
-        if self.provider_name == "AWS":
-            if self.private_endpoint_ip_address is not None:
-                yield "privateEndpointIpAddress", _NOT_ON_AWS
-            if self.private_endpoint_ip_address_from is not None:
-                yield "privateEndpointIpAddressFrom", _NOT_ON_AWS
-            return
-        if self.has_cloud_id and not self.has_address:
-            yield "privateEndpointIpAddress", _ADDRESS_MISSING
-        if not self.has_cloud_id and self.has_address:
-            yield "cloudProviderEndpointId", _ID_MISSING
+    @property
+    def _rules(self) -> Iterable[tuple[str, object, str]]:
+        """What may be wrong with the fields: each one, whether it is wrong, and the message."""
+        is_gcp, is_legacy, remote_regions = self.provider_name == "GCP", self.is_legacy, self.supported_remote_regions
+        group = self.gcp.endpoint_group_name if self.gcp is not None else None
+        rules = self.gcp.endpoints if self.gcp is not None else ()
+        has_own_region = any(same_region(self.provider_name, each, self.region) for each in remote_regions)
+        address_from = self.private_endpoint_ip_address_from
+        config_map, object_ = (
+            (address_from.config_map_key_ref, address_from.object_ref) if address_from else (None, None)
+        )
+        return (
+            ("supportedRemoteRegions", self.provider_name == "AWS" and has_own_region, _OWN_REGION),
+            ("supportedRemoteRegions", self.provider_name != "AWS" and remote_regions, _ONLY_ON_AWS),
+            ("gcp", not is_gcp and self.gcp is not None, _ONLY_ON_GCP),
+            ("gcp", is_gcp and self.gcp is None, _GCP_MISSING),
+            ("gcp.endpointGroupName", not is_legacy and group is not None, _NO_GROUP),
+            ("gcp.endpoints", not is_legacy and rules, _NO_GROUP),
+            ("gcp.endpointGroupName", is_legacy and rules and group is None, _GROUP_MISSING),
+            ("gcp.endpoints", is_legacy and not rules and group is not None, _RULES_MISSING),
+            ("cloudProviderEndpointId", is_legacy and self.cloud_provider_endpoint_id is not None, _NO_SINGLE_RULE),
+            ("cloudProviderEndpointRef", is_legacy and self.cloud_provider_endpoint_ref is not None, _NO_SINGLE_RULE),
+            ("privateEndpointIpAddress", is_legacy and self.private_endpoint_ip_address is not None, _NO_SINGLE_RULE),
+            ("privateEndpointIpAddressFrom", is_legacy and address_from is not None, _NO_SINGLE_RULE),
+            (
+                "privateEndpointIpAddressFrom.configMapKeyRef",
+                address_from and not config_map and not object_,
+                _SOURCE_MISSING,
+            ),
+            ("privateEndpointIpAddressFrom.objectRef", config_map and object_, _TWO_SOURCES),
+        )
 
 
 REGIONS = 35

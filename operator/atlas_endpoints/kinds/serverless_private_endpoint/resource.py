@@ -12,11 +12,9 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.cloud_endpoint import (
-    NO_CLOUD_ID,
     AddressSource,
     EndpointResource,
     EndpointSpec,
-    is_cloud_id,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord
@@ -110,25 +108,7 @@ class Spec(EndpointSpec):
         yield from super().misfits()
         if self.endpoint_id is None and self.management_policy == "Observe":
             yield "endpointId", _NOT_RESERVED
-        yield from self._misfits_of_connection()
-
-    def _misfits_of_connection(self) -> Iterator[tuple[str, str]]:
-        cloud_id, address = self.cloud_provider_endpoint_id, self.private_endpoint_ip_address
-        match self.provider_name:
-            case "AWS":
-                if cloud_id is not None and not is_cloud_id("AWS", cloud_id):
-                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, NO_CLOUD_ID["AWS"]
-                if address is not None:
-                    yield ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS, _ADDRESS_ON_AWS
-                if self.private_endpoint_ip_address_from is not None:
-                    yield "privateEndpointIpAddressFrom", _ADDRESS_ON_AWS
-            case "AZURE":
-                if cloud_id is not None and not is_cloud_id("AZURE", cloud_id):
-                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, NO_CLOUD_ID["AZURE"]
-                if self.has_cloud_id and not self.has_address:
-                    yield ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS, _ADDRESS_MISSING
-                if not self.has_cloud_id and self.has_address:
-                    yield ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, _ID_MISSING
+        yield from self.misfits_of_connection(on_aws=_ADDRESS_ON_AWS, no_address=_ADDRESS_MISSING, no_id=_ID_MISSING)
 
 
 class EndpointStatus(StatusModel):
