@@ -21,9 +21,9 @@ CONNECTION = ("cloudProviderEndpointId", "privateEndpointIpAddress")
 BODIES = (
     dedicated.creation_of("p", "GCP", "r", port_mapping=True),
     dedicated.remote_regions_of("p", "s", ()),
-    dedicated.registration_of("p", "AWS", "s", dedicated.aws_endpoint("e")),
-    dedicated.registration_of("p", "AZURE", "s", dedicated.azure_endpoint("e", "a")),
-    dedicated.registration_of("p", "GCP", "s", dedicated.gcp_endpoint("p", "e", {})),
+    dedicated.registration_of("p", "AWS", "s", "e"),
+    dedicated.registration_of("p", "AZURE", "s", "e", address="a"),
+    dedicated.registration_of("p", "GCP", "s", "e", gcp_project="p"),
 )
 BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     SERVERLESS: {

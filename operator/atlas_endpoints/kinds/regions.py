@@ -129,17 +129,17 @@ def atlas_name(provider: str, region: str) -> str:
             return name
 
 
-def similar(provider: str, region: str) -> str | None:
-    """Return the known name, of Atlas or of the cloud, that is most like a wrong one; None: there is none like it."""
-    own = {"AZURE": _AZURE, "GCP": _GCP}.get(provider, {})
-    found = get_close_matches(region.lower(), own, n=1)
-    return next(iter(found or get_close_matches(atlas_name(provider, region), sorted(KNOWN[provider]), n=1)), None)
-
-
 def did_you_mean(provider: str, region: str) -> str:
-    """Return a sentence, after a blank, about a name that is not known, and "" about a known one, or one like no other."""
-    close = None if atlas_name(provider, region) in KNOWN[provider] else similar(provider, region)
-    return "" if close is None else f" Did you mean {close}?"
+    """Return a sentence, after a blank, about a name that is not known, and "" about a known one, or one like no other.
+
+    It names what is most like it, in the words of Atlas or of the cloud.
+    """
+    name = atlas_name(provider, region)
+    if name in KNOWN[provider]:
+        return ""
+    of_cloud = {"AZURE": _AZURE, "GCP": _GCP}.get(provider, {})
+    found = get_close_matches(region.lower(), of_cloud, n=1) or get_close_matches(name, sorted(KNOWN[provider]), n=1)
+    return f" Did you mean {found[0]}?" if found else ""
 
 
 def same_region(provider: str, one: str | None, other: str | None) -> bool:

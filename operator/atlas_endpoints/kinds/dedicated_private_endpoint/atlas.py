@@ -148,7 +148,6 @@ class Service:
     """
 
     id: str
-    cloud_provider: _Text = None
     region_name: _Text = None
     status: _Text = None
     error_message: _Text = None
@@ -178,14 +177,12 @@ class ForwardingRule:
 
     endpoint_name: _Text = None
     ip_address: _Text = None
-    status: _Text = None
 
 
 @validated(frozen=True, slots=True, config=_AS_ANSWERED)
 class Endpoint:
     """An endpoint that is registered with a service; its ``status`` may be a word that is no ``State``."""
 
-    cloud_provider: _Text = None
     status: _Text = Field(default=None, validation_alias=AliasChoices("connectionStatus", "status"))
     error_message: _Text = None
     delete_requested: _Flag = None
@@ -214,9 +211,13 @@ def list_of(project_id: str, provider: str) -> Request:
     return _request(LIST, "GET", None, groupId=project_id, cloudProvider=provider)
 
 
-def get_of(project_id: str, provider: str, service_id: str) -> Request:
-    """Return the GET of one service."""
-    return _request(GET, "GET", None, groupId=project_id, cloudProvider=provider, endpointServiceId=service_id)
+def get_of(project_id: str, provider: str, entry: str) -> Request:
+    """Return the GET of a service, or of an endpoint."""
+    service_id, endpoint_id = parts_of(entry)
+    where = _place(project_id, provider, service_id)
+    if endpoint_id is None:
+        return _request(GET, "GET", None, **where)
+    return _request(GET_ENDPOINT, "GET", None, **where, endpointId=endpoint_id)
 
 
 def creation_of(project_id: str, provider: str, region: str, *, port_mapping: bool | None = None) -> Request:
@@ -249,21 +250,32 @@ def no_change_of(project_id: str, service_id: str) -> Request:
 
 def deletion_of(project_id: str, provider: str, service_id: str) -> Request:
     """Return the DELETE of a service, which Atlas refuses while the service has endpoints."""
-    return _request(DELETE, "DELETE", None, groupId=project_id, cloudProvider=provider, endpointServiceId=service_id)
+    return _request(DELETE, "DELETE", None, **_place(project_id, provider, service_id))
 
 
-def endpoint_of(project_id: str, provider: str, service_id: str, endpoint_id: str) -> Request:
-    """Return the GET of one endpoint."""
-    where = _place(project_id, provider, service_id)
-    return _request(GET_ENDPOINT, "GET", None, **where, endpointId=endpoint_id)
-
-
-def registration_of(project_id: str, provider: str, service_id: str, body: Mapping[str, Any]) -> Request:
+def registration_of(
+    project_id: str,
+    provider: str,
+    service_id: str,
+    endpoint_id: str,
+    *,
+    address: str | None = None,
+    gcp_project: str | None = None,
+    rules: Mapping[str, str] | None = None,
+) -> Request:
     """Return the POST that registers an endpoint; Atlas refuses a second one with the same ID.
 
     Args:
-        body: ``aws_endpoint``, ``azure_endpoint`` or ``gcp_endpoint``.
+        endpoint_id: on GCP, the name of the group; with port mapping, that of the only rule.
+        address: AZURE only.
+        gcp_project: GCP only, as ``rules``: the addresses by the names of the forwarding rules.
     """
+    body: dict[str, Any] = {"id": endpoint_id}
+    if provider == "AZURE":
+        body["privateEndpointIPAddress"] = address
+    elif provider == "GCP":
+        endpoints = [{"endpointName": name, "ipAddress": rule} for name, rule in sorted((rules or {}).items())]
+        body = {"endpointGroupName": endpoint_id, "gcpProjectId": gcp_project, "endpoints": endpoints}
     return _request(CREATE_ENDPOINT, "POST", body, **_place(project_id, provider, service_id))
 
 
@@ -271,28 +283,6 @@ def deregistration_of(project_id: str, provider: str, service_id: str, endpoint_
     """Return the DELETE of one endpoint, which takes Atlas a while; the endpoint in the cloud stays."""
     where = _place(project_id, provider, service_id)
     return _request(DELETE_ENDPOINT, "DELETE", None, **where, endpointId=endpoint_id)
-
-
-def aws_endpoint(endpoint_id: str) -> Mapping[str, Any]:
-    """Return the body that registers a VPC endpoint."""
-    return {"id": endpoint_id}
-
-
-def azure_endpoint(resource_id: str, address: str) -> Mapping[str, Any]:
-    """Return the body that registers a private endpoint of Azure."""
-    return {"id": resource_id, "privateEndpointIPAddress": address}
-
-
-def gcp_endpoint(project_id: str, group: str, rules: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the body that registers forwarding rules of Google Cloud.
-
-    Args:
-        project_id: of Google Cloud.
-        group: with port mapping, the name of the only rule.
-        rules: the addresses by the names of the rules.
-    """
-    endpoints = [{"endpointName": name, "ipAddress": address} for name, address in sorted(rules.items())]
-    return {"endpointGroupName": group, "gcpProjectId": project_id, "endpoints": endpoints}
 
 
 def cluster_of(project_id: str, name: str) -> Request:

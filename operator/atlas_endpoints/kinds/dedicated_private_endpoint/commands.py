@@ -6,15 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, service_key
-from atlas_endpoints.kinds.regions import KNOWN, atlas_name, same_region, similar
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, DedicatedPrivateEndpoint, service_key
+from atlas_endpoints.kinds.regions import KNOWN, atlas_name, did_you_mean
 from atlas_endpoints.reconcile.kind import Named
 
 NO_SERVICE = "0" * 24
 """The ID of an endpoint service that cannot exist."""
-
-MOST_REMOTE_REGIONS = 35
-"""Regions from which others may connect to a service, at most."""
 
 
 def unnamed(provider: str, services: Iterable[Service], named: Collection[Named]) -> Mapping[str, Sequence[str]]:
@@ -42,7 +39,7 @@ def misfit(resource: DedicatedPrivateEndpoint, services: Collection[Service]) ->
     spec, endpoint_id = resource.spec, resource.endpoint_id
     if endpoint_id is None:
         return None
-    own = [each for each in services if _is_for(resource, each)]
+    own = [each for each in services if spec.is_served_by(each)]
     # Names in Google Cloud are not unique.
     others = [each for each in services if each not in own and spec.gcp is None and each.shows(endpoint_id)]
     if others:
@@ -60,47 +57,29 @@ def misfit(resource: DedicatedPrivateEndpoint, services: Collection[Service]) ->
     return None
 
 
-def _is_for(resource: DedicatedPrivateEndpoint, service: Service) -> bool:
-    spec = resource.spec
-    is_same = same_region(spec.provider_name, spec.region, service.region_name)
-    return is_same and (spec.gcp is None or bool(service.port_mapping_enabled) is not spec.is_legacy)
-
-
 def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection[Service]) -> Iterator[str]:
     """Yield what may be wrong: names of regions that are not known, and too many remote regions."""
     wanted: dict[str, set[str]] = defaultdict(set)
     unknown: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for each in resources:
-        spec = each.spec
-        names = {"region": (spec.region,), "supportedRemoteRegions": spec.supported_remote_regions}
-        wanted[atlas_name(spec.provider_name, spec.region)] |= {
-            atlas_name("AWS", region) for region in spec.supported_remote_regions
-        }
-        for field, regions in names.items():
-            for name in regions:
-                if not _is_known(spec.provider_name, name, services):
-                    unknown[spec.provider_name, field, name].append(f"{each.key.namespace}/{each.key.name}")
-    yield from (f"{', '.join(names)}: {_unknown_region(*each)}" for each, names in unknown.items())
-    for region, remote_regions in wanted.items():
-        if len(remote_regions) > MOST_REMOTE_REGIONS:
+        spec, provider = each.spec, each.spec.provider_name
+        known = KNOWN[provider] | {atlas_name(provider, service.region_name or "") for service in services}
+        remote_regions = [("supportedRemoteRegions", name) for name in spec.supported_remote_regions]
+        wanted[atlas_name(provider, spec.region)] |= {atlas_name("AWS", name) for _, name in remote_regions}
+        for field, name in [("region", spec.region), *remote_regions]:
+            if atlas_name(provider, name) not in known:
+                unknown[provider, field, name].append(f"{each.key.namespace}/{each.key.name}")
+    for (cloud, field, name), users in unknown.items():
+        yield (
+            f"{', '.join(users)}: spec.{field}: {name} is not a region of {cloud} that this version knows."
+            f"{did_you_mean(cloud, name)} If the cloud has added it, this is no problem."
+        )
+    for region, names in wanted.items():
+        if len(names) > REGIONS:
             yield (
-                f"The resources of region {region} want {len(remote_regions)} supportedRemoteRegions together, and Atlas permits"
-                f" {MOST_REMOTE_REGIONS}. Remove some."
+                f"The resources of region {region} want {len(names)} supportedRemoteRegions together, and Atlas permits"
+                f" {REGIONS}. Remove some."
             )
-
-
-def _is_known(provider: str, name: str, services: Collection[Service]) -> bool:
-    shown = {atlas_name(provider, each.region_name) for each in services if each.region_name}
-    return atlas_name(provider, name) in KNOWN[provider] | shown
-
-
-def _unknown_region(provider: str, field: str, name: str) -> str:
-    close = similar(provider, name)
-    hint = "" if close is None else f" Did you mean {close}?"
-    return (
-        f"spec.{field}: {name} is not a region of {provider} that this version knows.{hint} If the cloud has added it, this is"
-        " no problem."
-    )
 
 
 def harmless_writes(scope: Scope) -> Iterable[Request]:

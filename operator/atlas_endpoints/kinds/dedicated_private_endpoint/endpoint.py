@@ -168,12 +168,15 @@ def _may_arrive(facts: Facts) -> bool:
 def _registration(facts: Facts, service: Service, endpoint_id: str) -> Request:
     """Return the POST that registers the endpoint of the spec."""
     spec = facts.resource.spec
-    body = atlas.aws_endpoint(endpoint_id)
-    if spec.provider_name == "AZURE":
-        body = atlas.azure_endpoint(endpoint_id, spec.private_endpoint_ip_address or "")
-    elif spec.gcp is not None:
-        body = atlas.gcp_endpoint(spec.gcp.project_id, endpoint_id, spec.rules)
-    return atlas.registration_of(facts.scope.project_id, spec.provider_name, service.id, body)
+    return atlas.registration_of(
+        facts.scope.project_id,
+        spec.provider_name,
+        service.id,
+        endpoint_id,
+        address=spec.private_endpoint_ip_address or "",
+        gcp_project=spec.gcp.project_id if spec.gcp is not None else None,
+        rules=spec.rules,
+    )
 
 
 def _present(facts: Facts, found: _Found) -> Decision:

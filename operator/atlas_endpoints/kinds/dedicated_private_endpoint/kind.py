@@ -163,10 +163,7 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def get_request(self, scope: Scope, entry: str) -> Request:
-        service, endpoint = parts_of(entry)
-        if endpoint is None:
-            return atlas.get_of(scope.project_id, scope.name, service)
-        return atlas.endpoint_of(scope.project_id, scope.name, service, endpoint)
+        return atlas.get_of(scope.project_id, scope.name, entry)
 
     @override
     def got(self, entry: str, answer: object) -> object | None:

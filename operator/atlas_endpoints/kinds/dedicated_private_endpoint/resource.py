@@ -30,6 +30,9 @@ from atlas_endpoints.reconcile.status import Creation, Shown, Status, StatusMode
 
 Origin: TypeAlias = Literal["Created", "Adopted"]
 
+REGIONS = 35
+"""Regions that Atlas permits."""
+
 _REGION = r"[a-zA-Z0-9_-]+"
 _CLUSTER = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
 _GCP_PROJECT = r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]"
@@ -161,13 +164,18 @@ class Spec(EndpointSpec):
     region: Region
     private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     gcp: Gcp | None = None
-    supported_remote_regions: Annotated[tuple[Region, ...], Field(strict=False, max_length=35)] = ()
+    supported_remote_regions: Annotated[tuple[Region, ...], Field(strict=False, max_length=REGIONS)] = ()
     connection_strings: Annotated[tuple[ConnectionString, ...], Field(strict=False, max_length=16)] = ()
 
     @property
     def is_legacy(self) -> bool:
         """Whether it is an endpoint of many forwarding rules in Google Cloud, without port mapping."""
         return self.gcp is not None and not self.gcp.port_mapping_enabled
+
+    def is_served_by(self, service: Service) -> bool:
+        """Return whether a service is that of its region, and on GCP of its way of mapping ports."""
+        is_in_region = same_region(self.provider_name, service.region_name, self.region)
+        return is_in_region and (self.gcp is None or bool(service.port_mapping_enabled) is not self.is_legacy)
 
     @property
     def endpoint_id(self) -> str | None:
@@ -242,9 +250,6 @@ class Spec(EndpointSpec):
             ("privateEndpointIpAddressFrom.objectRef", config_map and object_, _TWO_SOURCES),
         )
 
-
-REGIONS = 35
-"""Regions that Atlas permits."""
 
 _Regions = Annotated[tuple[Shown, ...], Field(max_length=REGIONS)]
 

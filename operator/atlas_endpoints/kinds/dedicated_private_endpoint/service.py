@@ -21,7 +21,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     Origin,
     ServiceStatus,
 )
-from atlas_endpoints.kinds.regions import same_region
 from atlas_endpoints.reconcile.compare import is_contested
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
@@ -66,9 +65,7 @@ def service_of(facts: Facts) -> Service | None:
     found = [
         seen.value
         for _, seen in sorted(facts.view.entries.items())
-        if isinstance(seen.value, Service)
-        and same_region(spec.provider_name, seen.value.region_name, spec.region)
-        and (spec.provider_name != "GCP" or bool(seen.value.port_mapping_enabled) is not spec.is_legacy)
+        if isinstance(seen.value, Service) and spec.is_served_by(seen.value)
     ]
     lasting = (each for each in found if each.status != ServiceState.DELETING)
     return next(lasting, None) or next(iter(found), None)
