@@ -94,6 +94,13 @@ def cause_of(chosen: tuple[Difference, ...], facts: Facts[Any], value: object, t
     return Cause.EDIT if any(is_edit(each, facts) for each in chosen) else Cause.DRIFT
 
 
+def cause_of_loss(facts: Facts[Any], *, is_lost: bool, otherwise: Cause) -> Cause:
+    """Return the reason to create or add something, which Atlas may have shown before."""
+    if facts.forced:
+        return Cause.FORCED
+    return Cause.DRIFT if is_lost else otherwise
+
+
 def is_edit(difference: Difference, facts: Facts[Any]) -> bool:
     """Return whether a difference comes from the resource (always sent) or from Atlas (drift, by policy).
 

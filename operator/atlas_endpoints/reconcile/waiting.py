@@ -1,5 +1,6 @@
 """States of a resource that waits for Atlas, and the texts in them. Pure."""
 
+import zlib
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -37,6 +38,14 @@ def since_shown(before: Shown | None, id_: str, status: str | None, now: datetim
     if before is None or before.status_since is None:
         return now
     return before.status_since if (before.id, before.status) == (as_shown(id_), as_shown(status)) else now
+
+
+def until_next_look(facts: Facts[Any]) -> float:
+    """Return the seconds until an entry is read again that no LIST shows: each resource has its own moment of the interval."""
+    interval = facts.interval.total_seconds()
+    phase = zlib.crc32(facts.resource.metadata.uid.encode()) / 2**32
+    left = interval - (facts.now.timestamp() - phase * interval) % interval
+    return left if left >= 1 else left + interval  # rounded, a moment may lie just ahead again
 
 
 def waiting(

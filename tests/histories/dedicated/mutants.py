@@ -58,9 +58,9 @@ def _named_by_nobody(right: Any, kind: Any, resource: Any, thing: Any, others: A
     return () if thing == resource.thing else right(kind, resource, thing, others)
 
 
-def _dead_on_request(right: Any, facts: Any, found: Any) -> Any:
+def _dead_on_request(right: Any, facts: Any, *found: Any) -> Any:
     """Take an endpoint for dead when a force-sync asks for it."""
-    return endpoint._dead(facts, found) if facts.forced else right(facts, found)  # noqa: SLF001  # where the bug is
+    return endpoint._dead(facts, *found) if facts.forced else right(facts, *found)  # noqa: SLF001  # where the bug is
 
 
 def _on_what_a_list_shows(right: Any, *args: Any) -> Any:

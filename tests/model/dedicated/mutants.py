@@ -69,8 +69,8 @@ def _nobody_protects(right: Any, *asked: Any) -> Any:
     endpoint,
     "_present",
 )
-def _makes_it_again(right: Any, known: Any, found: Any) -> Any:
-    return endpoint._dead(known, found) if known.forced else right(known, found)  # noqa: SLF001  # where the bug is
+def _makes_it_again(right: Any, known: Any, *found: Any) -> Any:
+    return endpoint._dead(known, *found) if known.forced else right(known, *found)  # noqa: SLF001  # where the bug is
 
 
 @plants(

@@ -248,9 +248,13 @@ def no_change_of(project_id: str, service_id: str) -> Request:
     return _request(UPDATE, "PATCH", {"cloudProvider": "AWS"}, groupId=project_id, endpointServiceId=service_id)
 
 
-def deletion_of(project_id: str, provider: str, service_id: str) -> Request:
-    """Return the DELETE of a service, which Atlas refuses while the service has endpoints."""
-    return _request(DELETE, "DELETE", None, **_place(project_id, provider, service_id))
+def deletion_of(project_id: str, provider: str, entry: str) -> Request:
+    """Return the DELETE of a service, which Atlas refuses while it has endpoints; or of an endpoint, which stays in the cloud."""
+    service_id, endpoint_id = parts_of(entry)
+    where = _place(project_id, provider, service_id)
+    if endpoint_id is None:
+        return _request(DELETE, "DELETE", None, **where)
+    return _request(DELETE_ENDPOINT, "DELETE", None, **where, endpointId=endpoint_id)
 
 
 def registration_of(
@@ -277,12 +281,6 @@ def registration_of(
         endpoints = [{"endpointName": name, "ipAddress": rule} for name, rule in sorted((rules or {}).items())]
         body = {"endpointGroupName": endpoint_id, "gcpProjectId": gcp_project, "endpoints": endpoints}
     return _request(CREATE_ENDPOINT, "POST", body, **_place(project_id, provider, service_id))
-
-
-def deregistration_of(project_id: str, provider: str, service_id: str, endpoint_id: str) -> Request:
-    """Return the DELETE of one endpoint, which takes Atlas a while; the endpoint in the cloud stays."""
-    where = _place(project_id, provider, service_id)
-    return _request(DELETE_ENDPOINT, "DELETE", None, **where, endpointId=endpoint_id)
 
 
 def cluster_of(project_id: str, name: str) -> Request:

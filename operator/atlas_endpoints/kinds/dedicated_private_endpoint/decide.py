@@ -9,11 +9,7 @@ from typing import Any
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, remote_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
-from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import (
-    decide_endpoint,
-    until_next_look,
-    waiting_for_cloud,
-)
+from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import decide_endpoint, waiting_for_cloud
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     Facts,
     is_known,
@@ -26,6 +22,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
 from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, Reason
 from atlas_endpoints.reconcile.status import Cause, Finding
+from atlas_endpoints.reconcile.waiting import until_next_look
 
 LEGACY = (
     "Atlas has announced that endpoints without port mapping stop working on 2027-04-30. Create a resource with"
@@ -54,17 +51,17 @@ def decide(facts: Facts) -> Decision:
 
 def _with_service(facts: Facts, service: Service) -> Decision:
     own: dict[str, Any] = {"service_creation": None}
+    regions = remote_regions.Regions.of(facts, service)
     if service.status != ServiceState.DELETING or is_known(facts, service):
-        regions = remote_regions.recorded(facts, service)
         shown = shown_in_status(facts, service)
-        own["service"] = shown.model_copy(update={"remote_regions": regions if regions.to_json() else None})
+        own["service"] = shown.model_copy(update={"remote_regions": regions.recorded})
     if facts.resource.endpoint_id is None:
         own["endpoint"] = None
-    decision = _on_service(facts, service)
+    decision = _on_service(facts, service, regions)
     return replace(decision, own={**own, **decision.own})
 
 
-def _on_service(facts: Facts, service: Service) -> Decision:
+def _on_service(facts: Facts, service: Service, regions: remote_regions.Regions) -> Decision:
     resource, endpoint_id = facts.resource, facts.resource.endpoint_id
     if service.status not in READY:
         decision = not_ready(facts, service)
@@ -79,9 +76,9 @@ def _on_service(facts: Facts, service: Service) -> Decision:
     decision = Decision(waiting_for_cloud(facts, service))
     if endpoint_id is not None:
         decision = decide_endpoint(facts, service, endpoint_id)
-    write = remote_regions.update(facts, service)
+    write = remote_regions.update(facts, service, regions)
     if write is None:
-        return remote_regions.with_problem(facts, service, decision)
+        return remote_regions.with_problem(facts, service, regions, decision)
     if write.cause is Cause.DRIFT and decision.write is not None:
         return decision
     # An edit comes first: the endpoint may be in the region that it adds.

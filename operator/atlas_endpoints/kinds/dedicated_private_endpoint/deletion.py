@@ -3,24 +3,27 @@
 First the endpoint that the spec names goes, whoever registered it; when a GET has proved that it is gone, the service, unless it stays.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service, ServiceState, entry_name
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as EndpointState
-from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import GOING, deletion_of, endpoint_since
+from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import GOING, endpoint_since, endpoint_status
+from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import deletion_of as endpoint_deletion_of
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ServiceStatus
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     Facts,
+    deletion_of,
     origin_of,
     service_of,
     service_since,
     shown_in_status,
 )
-from atlas_endpoints.kinds.dedicated_private_endpoint.service import deletion_of as service_deletion_of
 from atlas_endpoints.reconcile.creation import ARRIVES, may_arrive_for
-from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.waiting import deleting, words
 from atlas_endpoints.reconcile.waits import backoff, spaced
@@ -66,27 +69,11 @@ def _delete_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisi
         return None
     if endpoint.status in GOING:
         since = endpoint_since(facts, endpoint_id, endpoint.status)
-        return Decision(deleting(facts, what, since), own={"endpoint": EndpointStatus.of(endpoint_id, endpoint, since)})
+        return Decision(deleting(facts, what, since), own={"endpoint": endpoint_status(facts, endpoint)})
     state = deleting(facts, f"{what} (now {endpoint.status})", _deleted_at(facts))
-    if (wait := _until_again(facts, facts.resource.status.endpoint)) > 0:
-        return Decision(replace(state, requeue=RequeueAfter(wait)))
-    if (refused := _refused(facts, state)) is not None:
-        return Decision(refused)
     asked = EndpointStatus.of(endpoint_id, replace(endpoint, status=str(EndpointState.DELETING)), facts.now)
-    write = deletion_of(facts, service.id, endpoint_id, None)
-    return Decision(replace(state, requeue=POLL), write, own={"endpoint": asked})
-
-
-def _until_again(facts: Facts, shown: EndpointStatus | ServiceStatus | None) -> float:
-    """Return the seconds until Atlas is asked again for a deletion that it does not show, or shows late: less and less often.
-
-    The status shows DELETING since Atlas was asked.
-    """
-    asked_at = shown.status_since if shown is not None and shown.status == EndpointState.DELETING else None
-    if asked_at is None or facts.forced:
-        return 0.0
-    left = spaced(_deleted_at(facts), asked_at, facts.interval) - (facts.now - asked_at).total_seconds()
-    return max(0.0, min(left, backoff(asked_at, facts.now, facts.interval)))
+    write = endpoint_deletion_of(facts, service, endpoint_id, None)
+    return _ask(facts, state, facts.resource.status.endpoint, write, {"endpoint": asked})
 
 
 def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ...]) -> Decision:
@@ -97,39 +84,51 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
     if service is None:
         if known is not None:
             gone.append(f"Endpoint service {known.id} no longer exists in Atlas.")
-        return _nothing_left([], gone, looks, absent=None if known is None else known.id)
+        return _nothing_left(gone, looks, absent=None if known is None else known.id)
     if (why := _why_it_stays(facts, service)) is not None:
-        return _nothing_left([f"Endpoint service {service.id} stays in Atlas: {why}."], gone, looks)
-    own = {"service": shown_in_status(facts, service)}
+        return _nothing_left(gone, looks, stays=f"Endpoint service {service.id} stays in Atlas: {why}.")
+    shown = shown_in_status(facts, service)
     if service.status == ServiceState.DELETING:
-        return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own=own)
+        since = service_since(facts, service)
+        return Decision(deleting(facts, "the endpoint service", since), own={"service": shown})
     state = deleting(facts, "the endpoint service", _deleted_at(facts))
     if service.endpoint_ids:
         if state.reason is not Reason.DELETION_BLOCKED:
             message = (
                 "Atlas still lists the endpoint that it has deleted. Then the operator deletes the endpoint service."
             )
-            state = State(Reason.DELETING, message, state.requeue)
-        return Decision(state, own=own)  # it rests on the LIST alone
-    if (refused := _refused(facts, state)) is not None:
-        return Decision(refused, own=own, looks=looks)
-    if (wait := _until_again(facts, known)) > 0:
-        return Decision(replace(state, requeue=RequeueAfter(wait)), looks=looks)
-    asked = own["service"].model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
-    write = service_deletion_of(facts, service, None)
-    return Decision(replace(state, requeue=POLL), write, own={"service": asked}, looks=looks)
+            state = replace(state, message=message)
+        return Decision(state, own={"service": shown})  # it rests on the LIST alone
+    asked = shown.model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
+    return replace(_ask(facts, state, known, deletion_of(facts, service, None), {"service": asked}), looks=looks)
 
 
-def _refused(facts: Facts, state: State) -> State | None:
-    """Return the state if Atlas has just refused a deletion; else None."""
-    done = facts.done
-    if done is None or done.outcome is not WriteOutcome.REFUSED or done.error is None:
-        return None
-    said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
-    message = f"Atlas refuses the deletion; the operator tries again. {said}"
-    if state.reason is Reason.DELETION_BLOCKED:
-        message = f"{state.message} {said}"
-    return replace(state, message=message, requeue=RequeueAfter(backoff(_deleted_at(facts), facts.now, facts.interval)))
+def _ask(
+    facts: Facts, state: State, shown: EndpointStatus | ServiceStatus | None, write: Write, own: Mapping[str, Any]
+) -> Decision:
+    """Return the decision to send a DELETE, unless Atlas has just refused it, or was asked for it before and does not show it.
+
+    It is sent again less and less often.
+
+    Args:
+        shown: in the status, with the status DELETING since Atlas was asked.
+        own: what shows that Atlas is asked now.
+    """
+    done, deleted_at = facts.done, _deleted_at(facts)
+    if done is not None and done.outcome is WriteOutcome.REFUSED and done.error is not None:
+        said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
+        message = f"Atlas refuses the deletion; the operator tries again. {said}"
+        if state.reason is Reason.DELETION_BLOCKED:
+            message = f"{state.message} {said}"
+        wait = backoff(deleted_at, facts.now, facts.interval)
+        return Decision(replace(state, message=message, requeue=RequeueAfter(wait)))
+    asked_at = shown.status_since if shown is not None and shown.status == EndpointState.DELETING else None
+    if asked_at is not None and not facts.forced:
+        left = spaced(deleted_at, asked_at, facts.interval) - (facts.now - asked_at).total_seconds()
+        if left > 0:
+            wait = min(left, backoff(asked_at, facts.now, facts.interval))
+            return Decision(replace(state, requeue=RequeueAfter(wait)))
+    return Decision(replace(state, requeue=POLL), write, own=own)
 
 
 def _deleted_at(facts: Facts) -> datetime:
@@ -149,12 +148,14 @@ def _why_it_stays(facts: Facts, service: Service) -> str | None:
     return None
 
 
-def _nothing_left(stays: list[str], gone: list[str], looks: tuple[Look, ...], *, absent: str | None = None) -> Decision:
+def _nothing_left(
+    gone: Sequence[str], looks: tuple[Look, ...], *, stays: str | None = None, absent: str | None = None
+) -> Decision:
     return Decision(
         State(Reason.DELETING, "Atlas has no endpoint of this resource."),
         absent=absent,
         looks=looks,
         nothing_left=True,
         gone=" ".join(gone) or None,
-        stays=" ".join(stays) or None,
+        stays=stays,
     )

@@ -4,8 +4,7 @@ An endpoint is registered by a POST with the cloud's ID, which a second POST can
 differs is reported. An endpoint that Atlas rejected, or that failed, is deleted and registered again only on request.
 """
 
-import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +15,13 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Ser
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as EndpointState
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ManagedField
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
-from atlas_endpoints.reconcile.compare import compare, described, is_contested
+from atlas_endpoints.reconcile.compare import cause_of_loss, compare, described, is_contested
 from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write
 from atlas_endpoints.reconcile.reasons import Reason, ReferencesReason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.status import Cause, Resolved, find
-from atlas_endpoints.reconcile.waiting import since_shown, unknown, waiting, words
+from atlas_endpoints.reconcile.waiting import since_shown, unknown, until_next_look, waiting, words
 from atlas_endpoints.reconcile.waits import backoff
 
 ON_ITS_WAY = frozenset[str](
@@ -76,7 +75,7 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
     seen = facts.view.entries.get(entry)
     endpoint = None if seen is None else seen.value
     if isinstance(endpoint, Endpoint):
-        decision = _present(facts, _Found(service, endpoint_id, entry, endpoint))
+        decision = _present(facts, service, endpoint_id, endpoint)
         # A LIST does not show the status of an endpoint.
         if isinstance(decision.state.requeue, NoRequeue):
             state = replace(decision.state, requeue=RequeueAfter(until_next_look(facts)))
@@ -118,16 +117,6 @@ def _is_deleted_now(facts: Facts) -> bool:
     return facts.done is not None and facts.done.write.request.operation == atlas.DELETE_ENDPOINT
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The endpoint that the spec names, as Atlas shows it."""
-
-    service: Service
-    id: str
-    entry: str
-    endpoint: Endpoint
-
-
 def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Decision:
     """Decide about an endpoint that the service does not have."""
     own: dict[str, Any] = {"endpoint": None}
@@ -148,10 +137,10 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
     if is_lost and not facts.forced and is_contested(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, facts):
         message = f"Endpoint {endpoint_id} keeps vanishing from Atlas, so the operator registers it only once an hour. Find out who removes it."
         return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
-    cause = Cause.DRIFT if is_lost else Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
+    first = Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
     write = Write(
         _registration(facts, service, endpoint_id),
-        Cause.FORCED if facts.forced else cause,
+        cause_of_loss(facts, is_lost=is_lost, otherwise=first),
         facts.desired,
         planned=f"registers endpoint {endpoint_id}",
         touches=(entry, facts.resource.written_as),
@@ -179,18 +168,18 @@ def _registration(facts: Facts, service: Service, endpoint_id: str) -> Request:
     )
 
 
-def _present(facts: Facts, found: _Found) -> Decision:
+def _present(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) -> Decision:
     """Decide about a registered endpoint."""
-    since = endpoint_since(facts, found.id, found.endpoint.status)
-    match found.endpoint.status:
+    since = endpoint_since(facts, endpoint_id, endpoint.status)
+    match endpoint.status:
         case EndpointState.AVAILABLE:
-            return Decision(_available(facts, found))
+            return Decision(_available(facts, endpoint_id, endpoint))
         case status if status in ON_ITS_WAY:
-            return Decision(waiting(facts, Reason.INITIATING, f"Atlas is connecting endpoint {found.id}.", since))
+            return Decision(waiting(facts, Reason.INITIATING, f"Atlas is connecting endpoint {endpoint_id}.", since))
         case status if status in DEAD:
-            return _dead(facts, found)
+            return _dead(facts, service, endpoint_id, endpoint)
         case status if status in GOING:
-            return Decision(waiting(facts, Reason.DELETING, _deleting(found.id), since))
+            return Decision(waiting(facts, Reason.DELETING, _deleting(endpoint_id), since))
         case other:
             message = f"Atlas reports {unknown(other)}. The operator waits for another status. If it does not change, upgrade the operator."
             return Decision(waiting(facts, Reason.PENDING, message, since))
@@ -200,9 +189,9 @@ def _deleting(endpoint_id: str) -> str:
     return f"Atlas is deleting endpoint {endpoint_id}."
 
 
-def _available(facts: Facts, found: _Found) -> State:
+def _available(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> State:
     next_look = RequeueAfter(until_next_look(facts))
-    if differences := compare(facts.resource, facts.desired, found.endpoint):
+    if differences := compare(facts.resource, facts.desired, endpoint):
         message = (
             f"The endpoint differs from the spec, and Atlas cannot change it: {described(differences)}. If the spec is wrong, create"
             " another resource with the right values, and set deletionPolicy of this one to Retain before you delete it. If the"
@@ -210,15 +199,15 @@ def _available(facts: Facts, found: _Found) -> State:
         )
         return State(Reason.DRIFTED, message, next_look, differences)
     if (problem := facts.problem) is not None:
-        message = f"{problem.message} Until then, Atlas keeps endpoint {found.id}."
+        message = f"{problem.message} Until then, Atlas keeps endpoint {endpoint_id}."
         return State(Reason.REFERENCE_NOT_READY, message, next_look, ())
     return State(Reason.AVAILABLE, "The endpoint is available and matches the spec.", next_look, ())
 
 
-def _dead(facts: Facts, found: _Found) -> Decision:
+def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) -> Decision:
     """Decide about an endpoint that Atlas rejected, or that failed."""
-    said = f"Atlas reports {found.endpoint.status} for endpoint {found.id}."
-    atlas_says = f"Message from Atlas: {words(found.endpoint.error_message)}"
+    said = f"Atlas reports {endpoint.status} for endpoint {endpoint_id}."
+    atlas_says = f"Message from Atlas: {words(endpoint.error_message)}"
     thing = facts.resource.thing
     if thing is None or facts.protectors(thing):
         message = f"{said} Another resource names it as well, so the operator does not delete it. {atlas_says}"
@@ -227,22 +216,14 @@ def _dead(facts: Facts, found: _Found) -> Decision:
         f"{said} Check in the cloud that it exists, connects to the service in status.service, and is in its region or one in"
         f" supportedRemoteRegions. To delete it in Atlas and register it again, {FORCE}. {atlas_says}"
     )
-    write = deletion_of(facts, found.service.id, found.id, Cause.FORCED) if facts.forced else None
+    write = deletion_of(facts, service, endpoint_id, Cause.FORCED) if facts.forced else None
     return Decision(State(Reason.ENDPOINT_FAILED, message), write)
 
 
-def until_next_look(facts: Facts) -> float:
-    """Return the seconds until the endpoint is read again: each resource has its own moment of the interval."""
-    interval = facts.interval.total_seconds()
-    phase = zlib.crc32(facts.resource.metadata.uid.encode()) / 2**32
-    left = interval - (facts.now.timestamp() - phase * interval) % interval
-    return left if left >= 1 else left + interval  # rounded, a moment may lie just ahead again
-
-
-def deletion_of(facts: Facts, service_id: str, endpoint_id: str, cause: Cause | None) -> Write:
+def deletion_of(facts: Facts, service: Service, endpoint_id: str, cause: Cause | None) -> Write:
     """Return the write that deletes the endpoint that the spec names, unless others protect it."""
-    provider, entry = facts.resource.spec.provider_name, entry_name(service_id, endpoint_id)
-    request = atlas.deregistration_of(facts.scope.project_id, provider, service_id, endpoint_id)
+    provider, entry = facts.resource.spec.provider_name, entry_name(service.id, endpoint_id)
+    request = atlas.deletion_of(facts.scope.project_id, provider, entry)
     return Write(
         request,
         cause,

@@ -6,14 +6,14 @@ resource names besides. If Atlas refuses it, the endpoint is registered all the 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, RemoteRegions
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
 from atlas_endpoints.kinds.regions import atlas_name, did_you_mean
-from atlas_endpoints.reconcile.compare import is_contested
+from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
 from atlas_endpoints.reconcile.kind import POLL, Decision, Look, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE
@@ -24,20 +24,65 @@ NAME = "supportedRemoteRegions"
 """As the history of the status names it."""
 
 
-def update(facts: Facts, service: Service) -> Write | None:
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """What is known of the remote regions of a service, in Atlas's names.
+
+    Attributes:
+        shown: what the service has.
+        confirmed: of those in the spec, what Atlas has shown.
+        missing: of those in the spec, what the service lacks.
+        refused: of the missing ones, what Atlas has refused, or not taken, since the spec was edited.
+        error: Atlas's message about these; None: it answered with success.
+        is_sent: whether a PATCH was just made.
+    """
+
+    shown: frozenset[str]
+    confirmed: frozenset[str]
+    missing: frozenset[str]
+    refused: frozenset[str]
+    error: str | None
+    is_sent: bool
+
+    @classmethod
+    def of(cls, facts: Facts, service: Service) -> Self:
+        """Return them for a decision, which may follow a PATCH."""
+        known, done = facts.resource.status.service, facts.done
+        before = (known.remote_regions if known is not None and is_known(facts, service) else None) or RemoteRegions()
+        shown = _named(service.supported_remote_regions)
+        wanted = _named(facts.resource.spec.supported_remote_regions)
+        is_edited = facts.previous.observed_generation != facts.generation
+        refused, error = frozenset() if is_edited else _named(before.refused), before.error_message
+        is_sent = done is not None and done.write.request.operation == atlas.UPDATE
+        if done is not None and is_sent and done.outcome is not WriteOutcome.UNKNOWN:
+            refused, error = wanted, None if done.error is None else done.error.detail or done.error.message
+        confirmed, missing = (_named(before.confirmed) | shown) & wanted, wanted - shown
+        return cls(shown, confirmed, missing, refused & missing, error, is_sent)
+
+    @property
+    def recorded(self) -> RemoteRegions | None:
+        """What the status records."""
+        if not self.confirmed and not self.refused:
+            return None
+        return RemoteRegions(
+            confirmed=tuple(sorted(self.confirmed))[:REGIONS],
+            refused=tuple(sorted(self.refused))[:REGIONS],
+            error_message=self.error if self.refused else None,
+        )
+
+
+def update(facts: Facts, service: Service, regions: Regions) -> Write | None:
     """Return the write that adds the missing regions; None: none is missing, or it may not be sent, or was just made."""
-    regions = _Regions.of(facts, service)
     to_send = regions.missing if facts.forced else regions.missing - regions.refused
-    if not to_send or _is_sent(facts):
+    if not to_send or regions.is_sent:
         return None
     is_drift = to_send <= regions.confirmed
     is_held = facts.resource.spec.drift_policy != "Correct" or is_contested(NAME, facts)
     if is_drift and is_held and not facts.forced:
         return None
-    request = atlas.remote_regions_of(facts.scope.project_id, service.id, regions.shown | to_send)
     return Write(
-        request,
-        Cause.FORCED if facts.forced else Cause.DRIFT if is_drift else Cause.EDIT,
+        atlas.remote_regions_of(facts.scope.project_id, service.id, regions.shown | to_send),
+        cause_of_loss(facts, is_lost=is_drift, otherwise=Cause.EDIT),
         names=(NAME,),
         touches=(service.id, facts.resource.written_as),
         reads=service.id,
@@ -51,30 +96,29 @@ def state_of(write: Write, follows: str) -> State:
     return State(Reason.PENDING, message, POLL)
 
 
-def with_problem(facts: Facts, service: Service, decision: Decision) -> Decision:
+def with_problem(facts: Facts, service: Service, regions: Regions, decision: Decision) -> Decision:
     """Return the decision about a resource that needs nothing else, with what is wrong with its regions."""
-    regions, state, known = _Regions.of(facts, service), decision.state, recorded(facts, service)
     if decision.write is not None or not regions.missing:
         return decision
     # What Atlas has taken, a LIST may show late.
     decision = replace(decision, looks=(*decision.looks, Look(service.id, beyond_list=True)))
-    if refused := _named(known.refused) & regions.missing:
+    state, reason = decision.state, Reason.DRIFTED
+    if regions.refused:
         reason = Reason.UPDATE_REJECTED
-        said = f"Message from Atlas: {words(known.error_message)}"
-        if known.error_message is None:
+        said = f"Message from Atlas: {words(regions.error)}"
+        if regions.error is None:
             said = "Atlas answered with success, and did not add it."
+        hints = "".join(did_you_mean("AWS", each) for each in sorted(regions.refused))
         message = (
-            f"Atlas refuses to add {_list(refused)} to supportedRemoteRegions of the endpoint service.{_hints(refused)} Correct"
+            f"Atlas refuses to add {_list(regions.refused)} to supportedRemoteRegions of the endpoint service.{hints} Correct"
             f" the spec, or {FORCE} to send it again. {said}"
         )
     elif facts.resource.spec.drift_policy == "Correct":
-        reason = Reason.DRIFTED
         message = (
             f"{_list(regions.missing)} keeps vanishing from supportedRemoteRegions of the endpoint service, so the operator adds it"
             " only once an hour. Find out who removes it."
         )
     else:
-        reason = Reason.DRIFTED
         message = f"The endpoint service lacks {_list(regions.missing)} in supportedRemoteRegions, and spec.driftPolicy is Report."
     match state.reason:
         case Reason.AVAILABLE:
@@ -85,67 +129,8 @@ def with_problem(facts: Facts, service: Service, decision: Decision) -> Decision
             return decision
 
 
-def recorded(facts: Facts, service: Service) -> RemoteRegions:
-    """Return what the status records, including a write that was just made."""
-    regions, done = _Regions.of(facts, service), facts.done
-    refused, error = regions.refused, regions.before.error_message
-    if done is not None and _is_sent(facts):
-        if done.outcome is WriteOutcome.REFUSED and done.error is not None:
-            refused, error = regions.missing, done.error.detail or done.error.message
-        elif done.outcome is WriteOutcome.CONFIRMED:
-            refused, error = regions.missing, None
-    confirmed = (regions.confirmed | regions.shown) & regions.wanted
-    return RemoteRegions(
-        confirmed=tuple(sorted(confirmed))[:REGIONS],
-        refused=tuple(sorted(refused & regions.missing))[:REGIONS],
-        error_message=error if refused & regions.missing else None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Regions:
-    """What is known of the remote regions of a service, in Atlas's names.
-
-    Attributes:
-        confirmed: of those in the spec, what Atlas has shown before.
-        refused: what Atlas has refused, or not taken, since the spec was edited.
-    """
-
-    before: RemoteRegions
-    shown: frozenset[str]
-    wanted: frozenset[str]
-    confirmed: frozenset[str]
-    refused: frozenset[str]
-
-    @classmethod
-    def of(cls, facts: Facts, service: Service) -> Self:
-        known = facts.resource.status.service
-        before = (known.remote_regions if known is not None and is_known(facts, service) else None) or RemoteRegions()
-        is_edited = facts.previous.observed_generation != facts.generation
-        return cls(
-            before=before,
-            shown=_named(service.supported_remote_regions),
-            wanted=_named(facts.resource.spec.supported_remote_regions),
-            confirmed=_named(before.confirmed),
-            refused=frozenset() if is_edited else _named(before.refused),
-        )
-
-    @property
-    def missing(self) -> frozenset[str]:
-        return self.wanted - self.shown
-
-
-def _is_sent(facts: Facts) -> bool:
-    """Return whether the decision follows a PATCH that was just made."""
-    return facts.done is not None and facts.done.write.request.operation == atlas.UPDATE
-
-
-def _named(regions: Iterable[Any]) -> frozenset[str]:
+def _named(regions: Iterable[str]) -> frozenset[str]:
     return frozenset(atlas_name("AWS", each) for each in regions)
-
-
-def _hints(regions: Iterable[str]) -> str:
-    return "".join(hint for each in sorted(regions) if (hint := did_you_mean("AWS", each)))
 
 
 def _list(regions: Iterable[str]) -> str:

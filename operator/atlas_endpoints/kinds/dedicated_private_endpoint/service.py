@@ -21,7 +21,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     Origin,
     ServiceStatus,
 )
-from atlas_endpoints.reconcile.compare import is_contested
+from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.kind import POLL, POLL_FIRST, POLL_LAST, Creates, Decision, State, Write, WriteOutcome
@@ -159,7 +159,7 @@ def without_service(facts: Facts) -> Decision:
         spec.region,
         port_mapping=None if spec.provider_name != "GCP" else not spec.is_legacy,
     )
-    cause = Cause.FIRST_CONTACT if known is None else Cause.FORCED if facts.forced else Cause.DRIFT
+    cause = cause_of_loss(facts, is_lost=known is not None, otherwise=Cause.FIRST_CONTACT)
     planned = f"creates the endpoint service of {region}{follows}"
     write = Write(request, cause, names=(NAME,), planned=planned, touches=(facts.resource.written_as,), creates=creates)
     return Decision(State(creates.reason, creates.intended, POLL, observed=none), write, own=own)

@@ -98,7 +98,7 @@ REQUESTS: dict[str, tuple[Request, str, str, Mapping[str, Any] | None]] = {
         },
     ),
     atlas.DELETE_ENDPOINT: (
-        atlas.deregistration_of(PROJECT, "GCP", SERVICE, "orders"),
+        atlas.deletion_of(PROJECT, "GCP", atlas.entry_name(SERVICE, "orders")),
         "DELETE",
         f"/privateEndpoint/GCP/endpointService/{SERVICE}/endpoint/orders",
         None,
