@@ -1,26 +1,18 @@
-"""Manifests of endpoints in Atlas: of this kind, and of their successors. Pure.
+"""Manifests of endpoints in Atlas: of this kind, and of their successors for MongoDB's own operator. Pure."""
 
-A successor is an ``AtlasPrivateEndpoint`` of MongoDB's own operator: the endpoint service of Atlas for the dedicated
-clusters of a project in one cloud and region. A private endpoint in the cloud cannot be used again, since it is
-connected to the service for which it was created.
-Source: the CRD ``atlasprivateendpoints.atlas.mongodb.com``, version v1, of MongoDB Atlas Kubernetes Operator 2.
-"""
-
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import combinations
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError, NotServerlessError
+from atlas_endpoints.kinds.atlas_private_endpoint import Connection, successors
 from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, LeftOut, Options
 from atlas_endpoints.kinds.manifest import (
     comment,
     draft,
     fields,
     fitting,
-    header,
     header_of,
     problems_of,
     quoted,
@@ -29,7 +21,7 @@ from atlas_endpoints.kinds.manifest import (
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import ServerlessInstance, State, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint, Spec, shown
-from atlas_endpoints.kinds.successors import NO_REGION, region_of
+from atlas_endpoints.kinds.successors import region_of
 from atlas_endpoints.reconcile.spec import is_object_id
 
 NO_PROJECT_ID = "Invalid value: must be the ID of a project, 24 lower-case hexadecimal characters"
@@ -77,23 +69,6 @@ def _manifest(found: Found, options: Options) -> Draft | LeftOut:
     return draft(name, [*lines, *fields(retained(options.credentials_secret))])
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A serverless private endpoint.
-
-    Attributes:
-        label: its name for users.
-        region: as Atlas spells it, such as ``US_EAST_1``, or None.
-        cloud_id: of the private endpoint in the cloud; None if it was never connected.
-    """
-
-    label: str
-    project_id: str
-    provider: str
-    region: str | None
-    cloud_id: str | None
-
-
 def successors_of_entries(found: Iterable[Found], options: Options) -> Drafts:
     """Return the successors of endpoints in Atlas."""
     return successors(
@@ -126,56 +101,6 @@ def successors_of_resources(resources: Iterable[ServerlessPrivateEndpoint], opti
         cloud_id = spec.cloud_provider_endpoint_id or (endpoint.cloud_provider_endpoint_id if endpoint else None)
         connections.append(Connection(str(each.key), project_id, spec.provider_name, region, cloud_id))
     return [*successors(connections, options), *unresolved]
-
-
-def successors(connections: Iterable[Connection], options: Options) -> Drafts:
-    """Return a manifest for each project, cloud and region. ``options`` must name the Secret."""
-    services: dict[tuple[str, str, str], list[Connection]] = defaultdict(list)
-    left_out: list[LeftOut] = []
-    for each in connections:
-        if each.provider not in _CONNECTED:
-            supported = " and ".join(_CONNECTED)
-            why = f"its provider in Atlas is {comment(each.provider)}, and only {supported} are supported"
-            left_out.append(LeftOut(each.label, why))
-        elif each.region is None:
-            left_out.append(LeftOut(each.label, NO_REGION))
-        else:
-            services[each.project_id, each.provider, each.region].append(each)
-    return [*(_successor(*service, users, options) for service, users in services.items()), *left_out]
-
-
-def _successor(project_id: str, provider: str, region: str, users: list[Connection], options: Options) -> Draft:
-    name = fitting(f"{provider}-{region}", project_id)
-    spec = {
-        "externalProjectRef": {"id": project_id},
-        "connectionSecret": {"name": options.credentials_secret or ""},
-        "provider": provider,
-        "region": region,
-    }
-    lines = [
-        "# For MongoDB's own operator: the endpoint service for the dedicated clusters of a project in one region.",
-        "# It replaces these endpoints. Their private endpoints in the cloud cannot be used again:",
-        *(f"# - {comment(each.label)}: {comment(each.cloud_id or 'never connected')}" for each in users),
-        *header("atlas.mongodb.com/v1", "AtlasPrivateEndpoint", name, options.namespace),
-        *fields(spec),
-        *_CONNECTED[provider],
-    ]
-    return draft(name, lines)
-
-
-_CONNECTED = {
-    "AWS": (
-        "  # When status.serviceName is set, create an interface VPC endpoint to it, and add it here:",
-        "  # awsConfiguration:",
-        '  #   - id: "vpce-…"',
-    ),
-    "AZURE": (
-        "  # When status.resourceId is set, create a private endpoint with a manual connection to it, and add it here:",
-        "  # azureConfiguration:",
-        '  #   - id: "/subscriptions/…/privateEndpoints/…"',
-        '  #     ipAddress: "…"',
-    ),
-}
 
 
 def _provider(found: Found) -> str:

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.commands.manifests import Manifest, ManifestReader
+from atlas_endpoints.kinds.atlas_private_endpoint import Connection, successors
 from atlas_endpoints.kinds.importer import Draft, Found, LeftOut, Options
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, ServerlessInstance
 from atlas_endpoints.kinds.serverless_private_endpoint.importing import (
     NO_PROJECT_ID,
-    Connection,
     manifests,
-    successors,
     successors_of_entries,
     successors_of_resources,
 )

@@ -1,0 +1,184 @@
+"""``AtlasPrivateEndpoint`` of MongoDB's own operator: the manifests that it is imported to, and those that move to it. Pure.
+
+It is the endpoint service of Atlas for the dedicated clusters of a project in one cloud and region, with its endpoints.
+Source: the CRD ``atlasprivateendpoints.atlas.mongodb.com``, version v1, of MongoDB Atlas Kubernetes Operator 2.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeGuard
+
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds.importer import Draft, Drafts, LeftOut, Options
+from atlas_endpoints.kinds.manifest import Manifest, comment, draft, fields, fitting, header, last_part, retained
+from atlas_endpoints.kinds.successors import NO_REGION
+from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.reconcile.spec import PROJECT_KIND
+
+AKO = "AtlasPrivateEndpoint"
+
+NO_GCP_PROJECT = "the Google Cloud project of its endpoint is unknown; specify it with --gcp-project"
+
+Projects: TypeAlias = Mapping[tuple[str, str], Any]
+"""The IDs of projects by the namespace and the name of their objects; None: Atlas has not given one yet."""
+
+
+def projects_in(bodies: Sequence[Body]) -> Projects:
+    """Return the projects among objects."""
+    return {
+        (str(body["metadata"].get("namespace")), str(body["metadata"].get("name"))): part(body, "status").get("id")
+        for body in bodies
+        if body.get("kind") == PROJECT_KIND
+    }
+
+
+def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Iterator[Manifest | LeftOut]:
+    """Yield a manifest for each endpoint of an object, or one without an endpoint; it changes nothing in Atlas."""
+    spec, namespace, name = part(body, "spec"), body["metadata"].get("namespace"), body["metadata"].get("name")
+    what, provider = f"{namespace}/{name}", str(spec.get("provider", ""))
+    project = _project_of(spec, namespace, projects)
+    if isinstance(project, LeftOut):
+        yield replace(project, what=what)
+        return
+    secret = options.credentials_secret or part(spec, "connectionSecret").get("name")
+    common = {**project, "providerName": provider, "region": spec.get("region", "")}
+    if spec.get("supportedRegions"):
+        common["supportedRemoteRegions"] = spec["supportedRegions"]
+    common |= retained(secret)
+    remarks = (
+        f"From {AKO} {what} of MongoDB's own operator. Delete that object: two operators must not manage one endpoint. It",
+        "leaves Atlas unchanged, unless its annotation mongodb.com/atlas-resource-policy is delete, or deletion protection is off.",
+    )
+    name_of_list = f"{provider.lower()}Configuration"
+    configured = spec.get(name_of_list) or []
+    if not _are_objects(configured):
+        yield LeftOut(what, f"spec.{name_of_list} is not a list of objects")
+        return
+    where = options.namespace or namespace
+    port_mapping = bool(spec.get("portMappingEnabled"))
+    if not configured:
+        if provider == "GCP":
+            if options.gcp_project is None:
+                yield LeftOut(what, NO_GCP_PROJECT)
+                return
+            common["gcp"] = {"projectId": options.gcp_project, "portMappingEnabled": port_mapping}
+        yield Manifest(what, fitting(str(name)), where, common, remarks)
+    for each in configured:
+        endpoint = _endpoint_of(provider, each, port_mapping=port_mapping)
+        if endpoint is None:
+            yield LeftOut(
+                f"{each.get('groupName')} of {what}", f"spec.{name_of_list}.endpoints is not a list of objects"
+            )
+            continue
+        mark = str(endpoint.get("cloudProviderEndpointId") or part(endpoint, "gcp").get("endpointGroupName"))
+        own = fitting(str(name), last_part(mark)) if len(configured) > 1 else fitting(str(name))
+        yield Manifest(f"{mark} of {what}", own, where, {**common, **endpoint}, remarks)
+
+
+def _are_objects(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
+    return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
+
+
+def _project_of(spec: Body, namespace: str, projects: Projects) -> Mapping[str, Any] | LeftOut:
+    reference, external = part(spec, "projectRef"), part(spec, "externalProjectRef").get("id")
+    if external is not None:
+        return {"projectId": external}
+    where = reference.get("namespace") or namespace
+    if not isinstance(where, str):
+        return LeftOut("", "spec.projectRef.namespace: Invalid value: must be the name of a namespace")
+    known = projects.get((where, str(reference.get("name"))))
+    if known is not None:
+        return {"projectId": known}
+    if where == namespace:
+        return {"projectRef": {"name": reference.get("name")}}
+    why = f"its AtlasProject is in namespace {where}; add an export of that object to the input"
+    return LeftOut("", comment(why))
+
+
+def _endpoint_of(provider: str, configured: Body, *, port_mapping: bool) -> Mapping[str, Any] | None:
+    """Return the part of the spec that names an endpoint, or None if its forwarding rules are no list of objects."""
+    if provider != "GCP":
+        address = {"privateEndpointIpAddress": configured["ipAddress"]} if configured.get("ipAddress") else {}
+        return {"cloudProviderEndpointId": configured.get("id"), **address}
+    listed = configured.get("endpoints") or []
+    if not _are_objects(listed):
+        return None
+    rules = {str(each.get("name")): str(each.get("ipAddress")) for each in listed}
+    gcp = {"projectId": configured.get("projectId"), "portMappingEnabled": port_mapping}
+    if not port_mapping:
+        return {"gcp": {**gcp, "endpointGroupName": configured.get("groupName"), "endpoints": rules_as_written(rules)}}
+    single = [{"cloudProviderEndpointId": rule, "privateEndpointIpAddress": rules[rule]} for rule in rules]
+    return {"gcp": gcp, **next(iter(single), {})}
+
+
+def rules_as_written(rules: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+    """Return forwarding rules as in the spec of a ``DedicatedPrivateEndpoint``."""
+    return [{"name": name, "ipAddress": address} for name, address in sorted(rules.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A serverless private endpoint.
+
+    Attributes:
+        label: its name for users.
+        region: as Atlas spells it, such as ``US_EAST_1``, or None.
+        cloud_id: of the private endpoint in the cloud; None if it was never connected.
+    """
+
+    label: str
+    project_id: str
+    provider: str
+    region: str | None
+    cloud_id: str | None
+
+
+def successors(connections: Iterable[Connection], options: Options) -> Drafts:
+    """Return a manifest for each project, cloud and region. ``options`` must name the Secret."""
+    services: dict[tuple[str, str, str], list[Connection]] = defaultdict(list)
+    left_out: list[LeftOut] = []
+    for each in connections:
+        if each.provider not in _CONNECTED:
+            supported = " and ".join(_CONNECTED)
+            why = f"its provider in Atlas is {comment(each.provider)}, and only {supported} are supported"
+            left_out.append(LeftOut(each.label, why))
+        elif each.region is None:
+            left_out.append(LeftOut(each.label, NO_REGION))
+        else:
+            services[each.project_id, each.provider, each.region].append(each)
+    return [*(_successor(*service, users, options) for service, users in services.items()), *left_out]
+
+
+def _successor(project_id: str, provider: str, region: str, users: list[Connection], options: Options) -> Draft:
+    name = fitting(f"{provider}-{region}", project_id)
+    spec = {
+        "externalProjectRef": {"id": project_id},
+        "connectionSecret": {"name": options.credentials_secret or ""},
+        "provider": provider,
+        "region": region,
+    }
+    lines = [
+        "# For MongoDB's own operator: the endpoint service for the dedicated clusters of a project in one region.",
+        "# It replaces these endpoints. Their private endpoints in the cloud cannot be used again:",
+        *(f"# - {comment(each.label)}: {comment(each.cloud_id or 'never connected')}" for each in users),
+        *header("atlas.mongodb.com/v1", "AtlasPrivateEndpoint", name, options.namespace),
+        *fields(spec),
+        *_CONNECTED[provider],
+    ]
+    return draft(name, lines)
+
+
+_CONNECTED = {
+    "AWS": (
+        "  # When status.serviceName is set, create an interface VPC endpoint to it, and add it here:",
+        "  # awsConfiguration:",
+        '  #   - id: "vpce-…"',
+    ),
+    "AZURE": (
+        "  # When status.resourceId is set, create a private endpoint with a manual connection to it, and add it here:",
+        "  # azureConfiguration:",
+        '  #   - id: "/subscriptions/…/privateEndpoints/…"',
+        '  #     ipAddress: "…"',
+    ),
+}
