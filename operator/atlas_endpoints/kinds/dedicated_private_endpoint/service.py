@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from atlas_endpoints.controller.cache import Body, status_of
-from atlas_endpoints.controller.requeue import RequeueAfter
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
@@ -24,7 +24,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
 from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
-from atlas_endpoints.reconcile.kind import POLL, POLL_FIRST, POLL_LAST, Creates, Decision, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.kind import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Finding, as_shown, find
@@ -134,17 +134,18 @@ def without_service(facts: Facts) -> Decision:
             " coordinates will be other ones."
         )
         return Decision(State(Reason.DRIFTED, message, observed=f"{lost}."), own=own)
+    endpoint_id = facts.resource.endpoint_id
     if known is not None and known.status_since is not None and not facts.forced:
         wait = VANISHED_WAIT - (facts.now - known.status_since).total_seconds()
-        if is_contested(NAME, facts):
-            wait = POLL_LAST
-        if wait > 0:
+        # The registration of the endpoint in each new service takes an entry of the history, too.
+        contested = is_contested(NAME, facts, every=1 if endpoint_id is None else 2)
+        if contested or wait > 0:
             message = (
                 f"The endpoint service of {region} vanishes soon. The operator waits before it creates another one."
             )
-            state = State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none)
-            return Decision(state, own=own)
-    endpoint_id = facts.resource.endpoint_id
+            # The resync sees when the pause of a contest is over.
+            requeue = NoRequeue() if contested else RequeueAfter(wait)
+            return Decision(State(Reason.SERVICE_INITIATING, message, requeue, observed=none), own=own)
     follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
     creates = Creates(
         facts.resource.service_key,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import yaml
 from support.simulated_atlas import name_of
 from support.virtual_time import on_virtual_time
 from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions
-from unit.reconcile.cases import filled
+from unit.reconcile.cases import filled, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,6 +66,16 @@ class Counted(Actions):
                 raise self.atlas.refusal(request, status, body.encode())
 
         self.atlas.before = refuses
+
+    def each(self, steps: Sequence[Mapping[str, Any]], time: str) -> None:
+        """Do the steps again and again."""
+
+        async def again() -> None:
+            while True:
+                await asyncio.sleep(seconds(time))
+                await self._do(steps)
+
+        self._tasks.append(asyncio.create_task(again()))
 
     async def rates(self, resources: int, _: str) -> None:
         """Check the rates in three hours; ``resources`` share the calls and writes of one."""
