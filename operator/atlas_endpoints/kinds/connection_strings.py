@@ -4,12 +4,15 @@ Source: the Atlas Admin API, ``connectionStrings.privateEndpoint`` of "Return On
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
+from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.kinds.regions import same_region
+from atlas_endpoints.reconcile.outputs import Output
 
 KEYS = (
     "clusterName",
@@ -57,6 +60,11 @@ class PrivateStrings:
     srv: str | None = None
     srv_shard_optimized: str | None = None
 
+    @property
+    def texts(self) -> Mapping[str, str | None]:
+        """The strings by their keys in the ConfigMap."""
+        return dict(zip(KEYS[1:4], (self.standard, self.srv, self.srv_shard_optimized), strict=True))
+
 
 def private_strings(name: str, answer: object) -> tuple[PrivateStrings, ...] | None:
     """Return the private connection strings in an answer, or None if it is not readable as this cluster or instance.
@@ -71,24 +79,44 @@ def private_strings(name: str, answer: object) -> tuple[PrivateStrings, ...] | N
     return tuple(each for each in found if each is not None)
 
 
+def output(
+    config_map: str,
+    cluster: str,
+    request: Callable[[Scope], Request],
+    *,
+    endpoint_id: str,
+    wanted: Connected | None,
+    keys: Collection[str] = KEYS,
+) -> Output:
+    """Return the ConfigMap for applications.
+
+    Args:
+        cluster: the name of the cluster, or of the serverless instance, that the request reads.
+        endpoint_id: the ID by which users know the endpoint.
+        wanted: the endpoint; None: it is not available yet.
+        keys: those that it has.
+    """
+    if wanted is None:
+        return Output(config_map, keys)
+    fill = partial(connection_values, cluster, endpoint_id, wanted, keys)
+    return Output(config_map, keys, request=request, parse=partial(private_strings, cluster), fill=fill)
+
+
 def connection_values(
-    cluster: str, endpoint_id: str, wanted: Connected, all_strings: Collection[PrivateStrings]
+    cluster: str, endpoint_id: str, wanted: Connected, keys: Collection[str], all_strings: Iterable[PrivateStrings]
 ) -> Mapping[str, str] | None:
     """Return the data of the ConfigMap for applications, or None until Atlas shows a string for the endpoint.
 
     Atlas identifies endpoints by the IDs that the clouds gave them. Their order has no meaning.
-
-    Args:
-        cluster: the name of the cluster, or of the serverless instance.
-        endpoint_id: the ID by which users know the endpoint.
     """
-    found = ((each, one) for each in all_strings for one in each.endpoints if _is_same(wanted, one))
-    strings, connected = next(found, (None, None))
-    if strings is None or connected is None:
-        return None
-    texts = (strings.standard, strings.srv, strings.srv_shard_optimized)
-    values = (cluster, *texts, endpoint_id, wanted.provider, connected.region)
-    return {key: value for key, value in zip(KEYS, values, strict=True) if value}
+    for strings in all_strings:
+        shown = next((each for each in strings.endpoints if _is_same(wanted, each)), None)
+        texts = {key: text for key, text in strings.texts.items() if text is not None and key in keys}
+        if shown is not None and texts:
+            known = {"clusterName": cluster, "endpointId": endpoint_id, "providerName": wanted.provider}
+            values = {**texts, **known, "region": shown.region}
+            return {key: value for key, value in values.items() if value}
+    return None
 
 
 def _is_same(wanted: Connected, shown: Connected) -> bool:

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings, connection_values, private_strings
+from atlas_endpoints.kinds.connection_strings import KEYS, Connected, PrivateStrings, connection_values, private_strings
 
 RECORDED = Path(__file__).parent / "dedicated_private_endpoint" / "testdata" / "answers.yaml"
 ANSWERS: dict[str, Any] = yaml.safe_load(RECORDED.read_text("utf-8"))
@@ -33,7 +33,7 @@ def test_the_documented_private_strings_are_read_by_the_endpoint() -> None:
     assert found.srv == "mongodb+srv://cluster1-pl-0.uzgh6.example.net"
     assert (found.standard or "").startswith("mongodb://pl-0-us-east-1.uzgh6.example.net:1024,")
     assert found.srv_shard_optimized is None
-    values = connection_values("orders", "e", Connected(identifier.upper(), "AWS"), strings)
+    values = connection_values("orders", "e", Connected(identifier.upper(), "AWS"), KEYS, strings)
     assert values == {
         "clusterName": "orders",
         "connectionString": found.standard,
@@ -42,8 +42,8 @@ def test_the_documented_private_strings_are_read_by_the_endpoint() -> None:
         "providerName": "AWS",
         "region": "US_EAST_1",
     }
-    assert connection_values("orders", "e", Connected(identifier, "AZURE"), strings) is None
-    assert connection_values("orders", "e", Connected(VPCE, "AWS"), strings) is None
+    assert connection_values("orders", "e", Connected(identifier, "AZURE"), KEYS, strings) is None
+    assert connection_values("orders", "e", Connected(VPCE, "AWS"), KEYS, strings) is None
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)))

@@ -11,7 +11,7 @@ from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavai
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, KIND, connection_values, values_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, KIND, values_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.outputs import Output, Outputs, Published, Write, decide
 from atlas_endpoints.reconcile.reasons import Reason
@@ -104,8 +104,10 @@ def test_connection_values(
     connections: tuple[PrivateStrings, ...],
     expected: Mapping[str, str] | None,
 ) -> None:
-    resource = ServerlessPrivateEndpoint.parse(harness.create().body)
-    assert connection_values(resource, endpoint, connections) == expected
+    resource = ServerlessPrivateEndpoint.parse(harness.create(connectionStringConfigMapRef={"name": NAME}).body)
+    available = None if endpoint is None else endpoint.model_copy(update={"status": "AVAILABLE"})
+    (strings,) = KIND.outputs(resource, {"endpoint": available})
+    assert strings.fill(connections) == expected
 
 
 class Strings:

@@ -3,15 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, DedicatedPrivateEndpoint, service_key
 from atlas_endpoints.kinds.regions import KNOWN, atlas_name, did_you_mean
 from atlas_endpoints.reconcile.kind import Named
-
-NO_SERVICE = "0" * 24
-"""The ID of an endpoint service that cannot exist."""
 
 
 def unnamed(provider: str, services: Iterable[Service], named: Collection[Named]) -> Mapping[str, Sequence[str]]:
@@ -27,11 +22,6 @@ def unnamed(provider: str, services: Iterable[Service], named: Collection[Named]
         ids = (id_ for id_ in each.endpoint_ids if (shared, id_.casefold()) not in known)
         found["Endpoints"] += [f"{id_} in {region}" for id_ in ids]
     return found
-
-
-def counted(services: Collection[Service]) -> str:
-    """Return how many services and endpoints there are."""
-    return f"Endpoint services: {len(services)}. Endpoints in them: {sum(len(each.endpoint_ids) for each in services)}."
 
 
 def misfit(resource: DedicatedPrivateEndpoint, services: Collection[Service]) -> str | None:
@@ -80,11 +70,3 @@ def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection
                 f"The resources of region {region} want {len(names)} supportedRemoteRegions together, and Atlas permits"
                 f" {REGIONS}. Remove some."
             )
-
-
-def harmless_writes(scope: Scope) -> Iterable[Request]:
-    """Return a PATCH without a change, and a DELETE, of a service that cannot exist; Atlas checks the role before that."""
-    return (
-        atlas.no_change_of(scope.project_id, NO_SERVICE),
-        atlas.deletion_of(scope.project_id, scope.name, NO_SERVICE),
-    )

@@ -83,7 +83,7 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
         is_settled = endpoint.status == EndpointState.AVAILABLE and decision.write is None
         return replace(decision, seen=endpoint, looks=(Look(entry, is_settled),))
     is_listed = service.shows(endpoint_id)
-    if _is_deleted_now(facts):
+    if facts.done is not None and facts.done.write.request.operation == atlas.DELETE_ENDPOINT:
         return Decision(State(Reason.DELETING, _deleting(endpoint_id), POLL), looks=() if is_listed else (Look(entry),))
     if is_listed and seen is None:
         return Decision(State(Reason.PENDING, f"Atlas lists endpoint {endpoint_id}.", POLL), looks=(Look(entry),))
@@ -112,16 +112,12 @@ def _is_confirmed(facts: Facts) -> bool:
     return confirmed is not None and resource.same(name, confirmed, resource.endpoint_id)
 
 
-def _is_deleted_now(facts: Facts) -> bool:
-    """Return whether the endpoint was just deleted, on request."""
-    return facts.done is not None and facts.done.write.request.operation == atlas.DELETE_ENDPOINT
-
-
 def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Decision:
     """Decide about an endpoint that the service does not have."""
     own: dict[str, Any] = {"endpoint": None}
     problem = facts.problem
-    if problem is not None and problem.reason == ReferencesReason.CHANGED and not _may_arrive(facts):
+    may_arrive = facts.uncertain or facts.arrives_for > 0
+    if problem is not None and problem.reason == ReferencesReason.CHANGED and not may_arrive:
         message = f"Atlas has no endpoint {endpoint_id}. The operator takes the value that the reference gives now."
         resolved = Resolved(project_id=facts.resolved.project_id, credentials_source=facts.resolved.credentials_source)
         return Decision(State(Reason.PENDING, message, SOON), own={**own, "resolved": resolved})
@@ -147,11 +143,6 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
     )
     state = State(Reason.INITIATING, f"The operator registers endpoint {endpoint_id}.", POLL, observed=none)
     return Decision(state, write, own=own)
-
-
-def _may_arrive(facts: Facts) -> bool:
-    """Return whether a POST may still register the endpoint."""
-    return facts.uncertain or facts.arrives_for > 0
 
 
 def _registration(facts: Facts, service: Service, endpoint_id: str) -> Request:

@@ -51,11 +51,8 @@ def _of_empty_service(found: Found, service: Service, options: Options) -> Manif
     what = f"service {service.id} in {service.region_name}"
     if service.status == ServiceState.DELETING:
         return LeftOut(what, "Atlas is deleting it", expected=True)
-    spec = _spec(found, service, options)
-    if found.scope_name == "GCP":
-        if options.gcp_project is None:
-            return LeftOut(what, NO_GCP_PROJECT)
-        spec["gcp"] = _gcp(service, options.gcp_project)
+    if (spec := _spec(found, service, options, None)) is None:
+        return LeftOut(what, NO_GCP_PROJECT)
     remarks = (f"An endpoint service without an endpoint. Status in Atlas when this was written: {service.status}",)
     return Manifest(what, _name(found, service, service.id), options.namespace, spec, remarks)
 
@@ -65,31 +62,28 @@ def _of_endpoint(
 ) -> Manifest | LeftOut:
     if endpoint.status in {State.DELETING, State.DELETED}:
         return LeftOut(endpoint_id, "Atlas is deleting it", expected=True)
-    spec, address, rules = _spec(found, service, options), endpoint.private_endpoint_ip_address, rules_of(endpoint)
-    if found.scope_name == "GCP":
-        project = endpoint.gcp_project_id or options.gcp_project
-        if project is None:
-            return LeftOut(endpoint_id, NO_GCP_PROJECT)
-        spec["gcp"] = _gcp(service, project)
-        address = next(iter(rules.values()), None)
-    if spec.get("gcp", {}).get("portMappingEnabled") is False:
-        spec["gcp"] |= {"endpointGroupName": endpoint_id, "endpoints": rules_as_written(rules)}
+    if (spec := _spec(found, service, options, endpoint.gcp_project_id)) is None:
+        return LeftOut(endpoint_id, NO_GCP_PROJECT)
+    rules, gcp = rules_of(endpoint), spec.get("gcp")
+    if gcp is not None and not gcp["portMappingEnabled"]:
+        gcp |= {"endpointGroupName": endpoint_id, "endpoints": rules_as_written(rules)}
     else:
+        address = endpoint.private_endpoint_ip_address if gcp is None else next(iter(rules.values()), None)
         spec["cloudProviderEndpointId"] = endpoint_id
         if address is not None:
             spec["privateEndpointIpAddress"] = address
     # A VPC endpoint has a unique ID; the names in other clouds are unique in a part of them only.
     mark = endpoint_id if found.scope_name == "AWS" else marked(endpoint_id, found.project_id, service.id)
-    name = _name(found, service, mark)
     remarks = (f"Status in Atlas when this was written: {endpoint.status}",)
-    return Manifest(endpoint_id, name, options.namespace, spec, remarks)
+    return Manifest(endpoint_id, _name(found, service, mark), options.namespace, spec, remarks)
 
 
 def _name(found: Found, service: Service, mark: str) -> str:
     return fitting(f"{found.scope_name}-{service.region_name}", last_part(mark))
 
 
-def _spec(found: Found, service: Service, options: Options) -> dict[str, Any]:
+def _spec(found: Found, service: Service, options: Options, gcp_project: str | None) -> dict[str, Any] | None:
+    """Return the part of a spec that all endpoints of a service have, or None if it lacks the project of Google Cloud."""
     spec: dict[str, Any] = {
         "projectId": found.project_id,
         "providerName": found.scope_name,
@@ -97,11 +91,13 @@ def _spec(found: Found, service: Service, options: Options) -> dict[str, Any]:
     }
     if found.scope_name == "AWS" and service.supported_remote_regions:
         spec["supportedRemoteRegions"] = list(service.supported_remote_regions)
-    return {**spec, **retained(options.credentials_secret)}
-
-
-def _gcp(service: Service, project: str) -> dict[str, Any]:
-    return {"projectId": project, "portMappingEnabled": bool(service.port_mapping_enabled)}
+    spec |= retained(options.credentials_secret)
+    if found.scope_name == "GCP":
+        project = gcp_project or options.gcp_project
+        if project is None:
+            return None
+        spec["gcp"] = {"projectId": project, "portMappingEnabled": bool(service.port_mapping_enabled)}
+    return spec
 
 
 def of_objects(bodies: Sequence[Body], options: Options) -> Drafts:

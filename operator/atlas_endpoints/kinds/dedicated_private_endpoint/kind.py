@@ -1,6 +1,6 @@
 """The kind ``DedicatedPrivateEndpoint`` for the reconcile layer, and its ConfigMaps. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,8 +10,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds import connection_strings
-from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
+from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide, deletion, endpoint
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
     READY,
@@ -21,7 +20,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedPrivateEndpoint,
-    EndpointStatus,
     ManagedField,
     ServiceStatus,
     service_key,
@@ -44,22 +42,8 @@ KEYS = (
 """The keys of the ConfigMap for the cloud's side."""
 
 
-def outputs(
-    resource: DedicatedPrivateEndpoint, service: ServiceStatus | None, endpoint: EndpointStatus | None
-) -> Iterator[Output]:
-    """Yield the ConfigMaps of a resource, given the service and the endpoint in its next status."""
-    spec = resource.spec
-    if (reference := spec.output_config_map_ref) is not None:
-        yield Output(reference.name, KEYS, service_values(service))
-    is_available = endpoint is not None and endpoint.status == State.AVAILABLE
-    for each in spec.connection_strings:
-        yield Output(
-            each.config_map_ref.name,
-            connection_strings.KEYS,
-            request=partial(_cluster, name=each.cluster_name) if is_available else None,
-            parse=partial(connection_strings.private_strings, each.cluster_name),
-            fill=partial(connection_values, resource, each.cluster_name, endpoint),
-        )
+NO_SERVICE = "0" * 24
+"""The ID of an endpoint service that cannot exist."""
 
 
 def service_values(service: ServiceStatus | None) -> Mapping[str, str] | None:
@@ -75,21 +59,6 @@ def service_values(service: ServiceStatus | None) -> Mapping[str, str] | None:
     )
     values = {key: value for key, value in zip(KEYS, shown, strict=True) if value}
     return values if len(values) > 1 else None
-
-
-def connection_values(
-    resource: DedicatedPrivateEndpoint,
-    cluster: str,
-    endpoint: EndpointStatus | None,
-    all_strings: Collection[PrivateStrings],
-) -> Mapping[str, str] | None:
-    """Return the data of the ConfigMap for applications, or None until Atlas shows a string for this endpoint."""
-    if endpoint is None:
-        return None
-    spec, service = resource.spec, resource.status.service
-    region = spec.region if service is None or service.region is None else service.region
-    wanted = Connected(endpoint.id, spec.provider_name, region)
-    return connection_strings.connection_values(cluster, endpoint.id, wanted, all_strings)
 
 
 def _cluster(scope: Scope, *, name: str) -> Request:
@@ -230,8 +199,20 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def outputs(self, resource: DedicatedPrivateEndpoint, own: Mapping[str, Any]) -> Sequence[Output]:
-        status = resource.status
-        return [*outputs(resource, own.get("service", status.service), own.get("endpoint", status.endpoint))]
+        spec, found = resource.spec, []
+        service = own.get("service", resource.status.service)
+        endpoint = own.get("endpoint", resource.status.endpoint)
+        if (reference := spec.output_config_map_ref) is not None:
+            found.append(Output(reference.name, KEYS, service_values(service)))
+        is_available = endpoint is not None and endpoint.status == State.AVAILABLE
+        endpoint_id = endpoint.id if endpoint is not None else ""
+        region = spec.region if service is None or service.region is None else service.region
+        connected = Connected(endpoint_id, spec.provider_name, region) if is_available else None
+        for each in spec.connection_strings:
+            request = partial(_cluster, name=each.cluster_name)
+            name = each.config_map_ref.name
+            found.append(output(name, each.cluster_name, request, endpoint_id=endpoint_id, wanted=connected))
+        return found
 
     @override
     def state_of(self, value: Any) -> str | None:
@@ -246,7 +227,8 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def counted(self, values: Collection[Any]) -> str:
-        return commands.counted(values)
+        endpoints = sum(len(each.endpoint_ids) for each in values)
+        return f"Endpoint services: {len(values)}. Endpoints in them: {endpoints}."
 
     @override
     def misfit(self, resource: DedicatedPrivateEndpoint, values: Collection[Any]) -> str | None:
@@ -258,7 +240,11 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
-        return commands.harmless_writes(scope)
+        """Return a PATCH without a change, and a DELETE; Atlas checks the role before it looks for the service."""
+        return (
+            atlas.no_change_of(scope.project_id, NO_SERVICE),
+            atlas.deletion_of(scope.project_id, scope.name, NO_SERVICE),
+        )
 
 
 def _is_confirmed(status: Mapping[str, Any], endpoint_id: str) -> bool:

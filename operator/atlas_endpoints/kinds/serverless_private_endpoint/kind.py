@@ -1,7 +1,6 @@
 """The kind ``ServerlessPrivateEndpoint`` for the reconcile layer, and its ConfigMaps. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from typing_extensions import override
@@ -9,9 +8,8 @@ from typing_extensions import override
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body, annotations_of, uid_of
-from atlas_endpoints.kinds import connection_strings
 from atlas_endpoints.kinds.cloud_endpoint import Provider
-from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings, private_strings
+from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas, commands, decide
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
     Endpoint,
@@ -41,25 +39,6 @@ NEEDED: Mapping[Provider, frozenset[str]] = {"AWS": frozenset(KEYS[:2]), "AZURE"
 """The keys without which the cloud's side cannot be created."""
 
 
-def outputs(resource: ServerlessPrivateEndpoint, endpoint: EndpointStatus | None) -> Sequence[Output]:
-    """Return the ConfigMaps of a resource, given the endpoint in its next status."""
-    spec, found = resource.spec, []
-    if (reference := spec.output_config_map_ref) is not None:
-        found.append(Output(reference.name, KEYS, values_of(endpoint, spec.provider_name)))
-    if (reference := spec.connection_string_config_map_ref) is not None:
-        is_available = endpoint is not None and endpoint.status == State.AVAILABLE
-        found.append(
-            Output(
-                reference.name,
-                CONNECTION_KEYS,
-                request=_instance if is_available else None,
-                parse=partial(private_strings, spec.instance_name),
-                fill=partial(connection_values, resource, endpoint),
-            )
-        )
-    return found
-
-
 def values_of(endpoint: EndpointStatus | None, provider: Provider) -> Mapping[str, str] | None:
     """Return the data of the ConfigMap for the cloud's side, or None until Atlas shows all that it needs."""
     if endpoint is None:
@@ -67,19 +46,6 @@ def values_of(endpoint: EndpointStatus | None, provider: Provider) -> Mapping[st
     shown = (endpoint.id, endpoint.endpoint_service_name, endpoint.private_link_service_resource_id)
     values = {key: value for key, value in zip(KEYS, shown, strict=True) if value}
     return values if values.keys() >= NEEDED[provider] else None
-
-
-def connection_values(
-    resource: ServerlessPrivateEndpoint, endpoint: EndpointStatus | None, all_strings: Iterable[PrivateStrings]
-) -> Mapping[str, str] | None:
-    """Return the data of the ConfigMap for applications, or None until Atlas shows a string for this endpoint."""
-    cloud_id = endpoint.cloud_provider_endpoint_id if endpoint is not None else None
-    if endpoint is None or endpoint.id is None or cloud_id is None:
-        return None
-    spec, usable = resource.spec, [each for each in all_strings if each.srv is not None]
-    connected = Connected(cloud_id, spec.provider_name)
-    values = connection_strings.connection_values(spec.instance_name, endpoint.id, connected, usable)
-    return None if values is None else {key: values[key] for key in CONNECTION_KEYS if key in values}
 
 
 def _instance(scope: Scope) -> Request:
@@ -194,7 +160,24 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
 
     @override
     def outputs(self, resource: ServerlessPrivateEndpoint, own: Mapping[str, Any]) -> Sequence[Output]:
-        return outputs(resource, own.get("endpoint", resource.status.endpoint))
+        spec, endpoint, found = resource.spec, own.get("endpoint", resource.status.endpoint), []
+        if (reference := spec.output_config_map_ref) is not None:
+            found.append(Output(reference.name, KEYS, values_of(endpoint, spec.provider_name)))
+        if (reference := spec.connection_string_config_map_ref) is not None:
+            is_available = endpoint is not None and endpoint.status == State.AVAILABLE
+            cloud_id = endpoint.cloud_provider_endpoint_id if is_available else None
+            connected = Connected(cloud_id, spec.provider_name) if cloud_id is not None else None
+            endpoint_id = endpoint.id if endpoint is not None else ""
+            strings = output(
+                reference.name,
+                spec.instance_name,
+                _instance,
+                endpoint_id=endpoint_id,
+                wanted=connected,
+                keys=CONNECTION_KEYS,
+            )
+            found.append(strings)
+        return found
 
     @override
     def state_of(self, value: Endpoint) -> str | None:
