@@ -165,7 +165,7 @@ class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
             found.append(Output(reference.name, KEYS, values_of(endpoint, spec.provider_name)))
         if (reference := spec.connection_string_config_map_ref) is not None:
             is_available = endpoint is not None and endpoint.status == State.AVAILABLE
-            cloud_id = endpoint.cloud_provider_endpoint_id if is_available else None
+            cloud_id = endpoint.cloud_provider_endpoint_id if endpoint is not None and is_available else None
             connected = Connected(cloud_id, spec.provider_name) if cloud_id is not None else None
             endpoint_id = endpoint.id if endpoint is not None else ""
             strings = output(
