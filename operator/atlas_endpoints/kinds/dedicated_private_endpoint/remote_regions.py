@@ -100,8 +100,10 @@ def with_problem(facts: Facts, service: Service, regions: Regions, decision: Dec
     """Return the decision about a resource that needs nothing else, with what is wrong with its regions."""
     if decision.write is not None or not regions.missing:
         return decision
-    # What Atlas has taken, a LIST may show late.
-    decision = replace(decision, looks=(*decision.looks, Look(service.id, beyond_list=True)))
+    taken_at = facts.baseline.patched.get(NAME)
+    if taken_at is not None and facts.now - taken_at <= facts.interval:
+        # What Atlas has taken, a LIST may show late.
+        decision = replace(decision, looks=(*decision.looks, Look(service.id, beyond_list=True)))
     state, reason = decision.state, Reason.DRIFTED
     if regions.refused:
         reason = Reason.UPDATE_REJECTED

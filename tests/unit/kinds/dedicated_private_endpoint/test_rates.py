@@ -108,3 +108,14 @@ async def test_twenty_that_wait_for_one_service_cost_as_much_as_five() -> None:
     spec = {"providerName": "AWS", "region": "eu-west-1"}
     made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": f"vpce-{n:017x}"}} for n in range(20)]
     await Counted().do([{"answer": ["POST service", "500"]}, *made, {"rates": 5}])
+
+
+@on_virtual_time
+async def test_three_whose_regions_are_refused_cost_no_more_while_another_one_lists() -> None:
+    spec = {"providerName": "AWS", "region": "eu-west-1", "supportedRemoteRegions": ["us-east-1"]}
+    ids = [f"vpce-{n:017x}" for n in range(3)]
+    slow = {"service": {"endpoints": [{"id": each, "status": "PENDING", "advance": False} for each in ids]}}
+    others = {"service": {"regionName": "US_WEST_1", "status": "INITIATING", "advance": False}}
+    made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": each}} for n, each in enumerate(ids)]
+    waits = {"create other": {"providerName": "AWS", "region": "us-west-1"}}
+    await Counted().do([slow, others, {"answer": ["PATCH service", "400"]}, *made, waits, {"rates": 4}])
