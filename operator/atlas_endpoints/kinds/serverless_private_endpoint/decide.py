@@ -50,6 +50,9 @@ PROVIDER_ANEW = (
 """The remedy if Atlas shows another provider; also for users who have no resource yet."""
 
 
+_GONE = State(Reason.DELETING, "Atlas has no endpoint for this resource.")
+
+
 def decide(facts: Facts) -> Decision:
     """Return the decision about a resource that is not being deleted."""
     resource = facts.resource
@@ -89,7 +92,7 @@ def _present(facts: Facts, endpoint: Endpoint) -> Decision:
     if write is not None and facts.done is None:
         state = replace(state, requeue=_unsent(facts, endpoint))
     if write is None and (surplus := _surplus(facts, endpoint)) is not None:
-        write = _discard(facts, surplus)
+        write = replace(_deletion(facts, surplus), surplus=surplus.id)
     return Decision(state, write, seen=endpoint)
 
 
@@ -116,10 +119,6 @@ def _patch(facts: Facts, endpoint: Endpoint, fields: Mapping[str, str], cause: C
 def _deletion(facts: Facts, endpoint: Endpoint) -> Write:
     request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.instance_name, endpoint.id)
     return Write(request, touches=(endpoint.id,), deletes=Thing.endpoint(endpoint.id))
-
-
-def _discard(facts: Facts, endpoint: Endpoint) -> Write:
-    return replace(_deletion(facts, endpoint), surplus=endpoint.id)
 
 
 def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
@@ -237,9 +236,6 @@ def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Deci
     )
 
 
-_SEARCHED = "An endpoint may already be reserved. The operator looks for it in Atlas before it reserves another one."
-
-
 def _reserve(facts: Facts, attempt: int) -> Decision:
     mark = facts.resource.created_as
     creates = Creates(
@@ -247,7 +243,7 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
         attempt,
         Reason.RESERVATION_REQUESTED,
         intended="The operator is about to reserve an endpoint.",
-        searched=_SEARCHED,
+        searched="An endpoint may already be reserved. The operator looks for it in Atlas before it reserves another one.",
     )
     request = atlas.creation_of(facts.scope.project_id, facts.resource.spec.instance_name, mark)
     write = Write(request, Cause.RESERVATION, planned="reserves an endpoint", touches=(mark,), creates=creates)
@@ -255,14 +251,11 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
 
 
 def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
+    write = None
     if endpoint.status != EndpointState.DELETING:
-        asked = replace(endpoint, status=str(EndpointState.DELETING))
-        return replace(_deleting(facts, asked), write=_deletion(facts, endpoint))
-    return _deleting(facts, endpoint)
-
-
-def _deleting(facts: Facts, endpoint: Endpoint) -> Decision:
-    return Decision(deleting(facts, "the endpoint", status_since(facts, endpoint)), seen=endpoint)
+        write = _deletion(facts, endpoint)
+        endpoint = replace(endpoint, status=str(EndpointState.DELETING))
+    return Decision(deleting(facts, "the endpoint", status_since(facts, endpoint)), write, seen=endpoint)
 
 
 def _delete_marked(facts: Facts) -> Decision:
@@ -276,9 +269,6 @@ def _delete_marked(facts: Facts) -> Decision:
     return Decision(_GONE, nothing_left=True)
 
 
-_GONE = State(Reason.DELETING, "Atlas has no endpoint for this resource.")
-
-
 def _marked(facts: Facts) -> list[Endpoint]:
     """Return the endpoints that were reserved for the resource and that no other resource has."""
     found, own = facts.view.labelled.get(facts.resource.created_as, ()), facts.resource.entry
@@ -289,11 +279,8 @@ def _surplus(facts: Facts, endpoint: Endpoint) -> Endpoint | None:
     """Return an unused second endpoint, which a late POST has reserved."""
     if facts.resource.status.reservation is None:
         return None  # there was no POST
-    return next((each for each in _marked(facts) if each.id != endpoint.id and _is_unused(each)), None)
-
-
-def _is_unused(endpoint: Endpoint) -> bool:
-    return endpoint.cloud_provider_endpoint_id is None and endpoint.status != EndpointState.DELETING
+    others = (each for each in _marked(facts) if each.id != endpoint.id and each.status != EndpointState.DELETING)
+    return next((each for each in others if each.cloud_provider_endpoint_id is None), None)
 
 
 def _copied_endpoint(facts: Facts) -> str | None:
