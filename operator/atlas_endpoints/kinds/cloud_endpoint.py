@@ -4,6 +4,7 @@ import ipaddress
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
@@ -36,6 +37,7 @@ _AZURE_ID = (
     rf"{_AZURE_NAME}{{1,90}}/providers/microsoft[.]network/privateendpoints/{_AZURE_NAME}{{1,80}}"
 )
 """Atlas's published pattern also requires the resource group ``privateLink``, which Atlas's own samples break."""
+_REGION = r"[a-zA-Z0-9_-]+"
 _GCP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
 CLOUD_IDS: Mapping[Provider, str] = {
@@ -112,6 +114,16 @@ def ip_of(text: str | None) -> object:
     # An IPv4-mapped IPv6 address is the same address.
     return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
 
+
+Region = Annotated[
+    str,
+    Field(max_length=64),
+    rule(
+        partial(matches, _REGION),
+        "must be the name of a region, such as `EU_WEST_1` or `eu-west-1`, that is letters, digits, `-` and `_`",
+    ),
+]
+"""The name of a region in Atlas or in the cloud."""
 
 IpAddress = Annotated[
     str,

@@ -19,6 +19,7 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     EndpointResource,
     EndpointSpec,
     IpAddress,
+    Region,
     ip_of,
     is_gcp_name,
 )
@@ -33,7 +34,6 @@ Origin: TypeAlias = Literal["Created", "Adopted"]
 REGIONS = 35
 """Regions that Atlas permits."""
 
-_REGION = r"[a-zA-Z0-9_-]+"
 _CLUSTER = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
 _GCP_PROJECT = r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]"
 
@@ -86,14 +86,6 @@ class ManagedField(StrEnum):
     GCP_ENDPOINTS = "gcpEndpoints"
 
 
-Region = Annotated[
-    str,
-    Field(max_length=64),
-    rule(
-        partial(matches, _REGION),
-        "must be the name of a region, such as `EU_WEST_1` or `eu-west-1`, that is letters, digits, `-` and `_`",
-    ),
-]
 ClusterName = Annotated[
     str,
     Field(max_length=64),
