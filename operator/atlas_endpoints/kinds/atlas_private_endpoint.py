@@ -162,7 +162,7 @@ def _successor(project_id: str, provider: str, region: str, users: list[Connecti
         "# For MongoDB's own operator: the endpoint service for the dedicated clusters of a project in one region.",
         "# It replaces these endpoints. Their private endpoints in the cloud cannot be used again:",
         *(f"# - {comment(each.label)}: {comment(each.cloud_id or 'never connected')}" for each in users),
-        *header("atlas.mongodb.com/v1", "AtlasPrivateEndpoint", name, options.namespace),
+        *header("atlas.mongodb.com/v1", AKO, name, options.namespace),
         *fields(spec),
         *_CONNECTED[provider],
     ]

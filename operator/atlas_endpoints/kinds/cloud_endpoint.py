@@ -221,7 +221,18 @@ class EndpointResource(Resource, frozen=True):
     @property
     @override
     def references(self) -> Sequence[Reference]:
-        return references_of(self.metadata.namespace, self.spec)
+        spec, namespace, found = self.spec, self.metadata.namespace, []
+        if (cloud_id := spec.cloud_provider_endpoint_ref) is not None:
+            cloud = spec.provider_name
+            expected, is_valid = (
+                f"{CLOUD_IDS[cloud]}, as spec.providerName {cloud} wants it",
+                partial(is_cloud_id, cloud),
+            )
+            found.append(Reference("cloud_provider_endpoint_id", cloud_id.target(namespace), is_valid, expected))
+        if (address := spec.private_endpoint_ip_address_from) is not None:
+            expected = "an IP address such as 10.0.0.4, without white space, mask or zone"
+            found.append(Reference("private_endpoint_ip_address", address.target(namespace), is_ip_address, expected))
+        return found
 
     @override
     def unconnected(self) -> Mapping[str, str | None]:
@@ -245,20 +256,3 @@ class EndpointResource(Resource, frozen=True):
     def basis(self, value: Any) -> object:
         """Return the entry without the text of its failure, which may change with each observation."""
         return replace(value, error_message=None)
-
-
-def references_of(namespace: str, spec: EndpointSpec) -> Sequence[Reference]:
-    """Return the references of a spec to the private endpoint in a cloud, and to its address."""
-    found, provider = [], spec.provider_name
-    if (reference := spec.cloud_provider_endpoint_ref) is not None:
-        target, expected = (
-            reference.target(namespace),
-            f"{CLOUD_IDS[provider]}, as spec.providerName {provider} wants it",
-        )
-        found.append(
-            Reference("cloud_provider_endpoint_id", target, lambda text: is_cloud_id(provider, text), expected)
-        )
-    if (source := spec.private_endpoint_ip_address_from) is not None:
-        expected = "an IP address such as 10.0.0.4, without white space, mask or zone"
-        found.append(Reference("private_endpoint_ip_address", source.target(namespace), is_ip_address, expected))
-    return found
