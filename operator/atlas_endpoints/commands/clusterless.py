@@ -220,16 +220,20 @@ def _about_variables(message: str) -> str:
     return message.replace(ENCODED_TWICE, "looks base64-encoded. Set it to the plain value.")
 
 
-def reading_client(settings: AtlasSettings) -> AtlasClient:
-    """Return a client that sends no writes; close it with ``aclose``.
+def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool = False) -> AtlasClient:
+    """Return a client; close it with ``aclose``.
+
+    Args:
+        url: of another Atlas than that of the settings.
+        writes: whether it may send writes.
 
     Raises:
         ValueError: the CA file or the proxy is not usable.
     """
     return AtlasClient(
-        settings.atlas_url,
+        url or settings.atlas_url,
         user_agent=f"atlas-endpoints/{__version__}",
-        writes=False,
+        writes=writes,
         ca_file=settings.ca_file,
         random=Random(),  # noqa: S311  # jitter
     )

@@ -12,7 +12,7 @@ from atlas_endpoints.atlas.answers import Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Retry, Wording, one_line
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, reading_client
+from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, client_of
 from atlas_endpoints.commands.manifests import Invalid, Manifest, ManifestReader, Other
 from atlas_endpoints.controller.names import is_name
 from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, Options
@@ -145,7 +145,7 @@ async def _read(settings: ImportSettings, project: str, importer: Importer, mess
     messages.remarks.extend(warnings)
 
     wording = variables.wording("correct --project or --instance")
-    client = reading_client(settings)
+    client = client_of(settings)
     try:
         only = settings.instance
         return await read(client, credentials, importer, project, only=only, wording=wording, messages=messages)

@@ -184,7 +184,7 @@ def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.Monke
         pass
 
     atlas.aclose = aclose  # type: ignore[attr-defined]
-    monkeypatch.setattr(importing, "reading_client", lambda _: atlas)
+    monkeypatch.setattr(importing, "client_of", lambda _: atlas)
     monkeypatch.setattr(importing, "ATTEMPTS", 1)
     for name in ("PUBLIC_API_KEY", "PRIVATE_API_KEY"):
         monkeypatch.setenv(f"MONGODB_ATLAS_{name}", "abcdefgh")

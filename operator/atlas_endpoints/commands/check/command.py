@@ -6,19 +6,17 @@ credentials, and none with ``WRITES=off``.
 
 import asyncio
 import logging
-import math
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
-from atlas_endpoints import __version__
 from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.transport import proxy_from_environment
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import NoClusterError
@@ -26,17 +24,15 @@ from atlas_endpoints.commands.check.interview import Place, Result, announced, i
 from atlas_endpoints.commands.check.report import Level, Report, failed, named, ok, skipped, warning
 from atlas_endpoints.commands.check.resources import ClusterReader
 from atlas_endpoints.commands.check.turns import ask_all
+from atlas_endpoints.commands.clusterless import client_of
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import CheckSettings, unknown_variables
-
-if TYPE_CHECKING:
-    from atlas_endpoints.atlas.credentials import Credentials
 
 WITHIN = 120.0
 """Seconds for the whole check."""
 
-STEP = 15.0
-"""Seconds for each call, as long as the operator gives one by default."""
+LOOKUP = 15.0
+"""Seconds for the lookup of a host name, as long as a call may take."""
 
 
 async def run(settings: CheckSettings, kinds: Sequence[Kind[Any]], say: Callable[[str], object]) -> bool:
@@ -47,61 +43,64 @@ async def run(settings: CheckSettings, kinds: Sequence[Kind[Any]], say: Callable
     """
     report = Report(say, as_document=settings.output == "json")
     began = time.monotonic()
+    until = asyncio.get_running_loop().time() + WITHIN
     logger = logging.getLogger("atlas_endpoints")
     logger.addHandler(report)
     try:
         async with AsyncExitStack() as closing:
             try:
-                async with asyncio.timeout(WITHIN) as limit:
-                    await _check(settings, kinds, report, closing, limit)
+                async with asyncio.timeout_at(until):
+                    ask, places = await _prepare(settings, kinds, report, closing)
             except TimeoutError:
                 report.add(failed(f"The check did not end within {WITHIN:.0f} s. The report is incomplete."))
+            else:
+                results = await ask_all(ask, places, report, within=WITHIN, until=until)
+                _report_ends(kinds, results, report)
     finally:
         logger.removeHandler(report)
     report.end(time.monotonic() - began)
     return report.passed
 
 
-async def _check(  # what the caller has
-    settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Report, closing: AsyncExitStack, limit: asyncio.Timeout
-) -> None:
+async def _prepare(
+    settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Report, closing: AsyncExitStack
+) -> tuple[Callable[[Place], Awaitable[Result]], Sequence[Place]]:
+    """Report the ways to Kubernetes and to Atlas, and return how to ask about a place, and the places."""
     if unknown := unknown_variables(CheckSettings):
         report.section(
             "Settings", *(warning(f"{name} is not a setting of this version and has no effect.") for name in unknown)
         )
-    places: list[Place] = []
-    credentials: Mapping[str, Credentials] = {}
-    try:
-        connection = await Connection.open()
-    except (NoClusterError, OSError, ValueError) as error:
-        no_secrets = "Credentials come from Secrets only, so none are checked."
-        report.section("Kubernetes", failed(f"{error}. {no_secrets}"))
-    else:
-        closing.push_async_callback(connection.close)
-        report.section(f"Kubernetes at {connection.server}")
-        reader = ClusterReader(settings, kinds, connection, report)
-        places, credentials = await reader.places(), reader.credentials
+    places, credentials = await _read_cluster(settings, kinds, report, closing)
+    used = {credentials[place.scope.credentials].base_url for place in places}
     clients: dict[str | None, AtlasClient] = {}
     for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
         client = await _reach(settings, base_url, report, closing)
         if client is not None:
             clients[base_url] = client
-        elif any(credentials[place.scope.credentials].base_url == base_url for place in places):
+        elif base_url in used:
             report.add(skipped("Projects are not checked, because Atlas cannot be reached."))
-    reachable = [place for place in places if credentials[place.scope.credentials].base_url in clients]
-    # From here on, what there is no time for is reported place by place.
-    until = limit.when() or math.inf
-    limit.reschedule(None)
 
     def ask(place: Place) -> Awaitable[Result]:
         its_own = credentials[place.scope.credentials]
         return interview(place, clients[its_own.base_url], its_own, writes=settings.writes)
 
-    results = await ask_all(ask, reachable, report, within=WITHIN, until=until)
-    for kind in kinds:
-        listed = (each.deprecation for each in results if each.listed and each.kind is kind)
-        if findings := announced(kind, listed, now=datetime.now(UTC)):
-            report.section(f"End of the API of {kind.names.kind}", *findings)
+    return ask, [place for place in places if credentials[place.scope.credentials].base_url in clients]
+
+
+async def _read_cluster(
+    settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Report, closing: AsyncExitStack
+) -> tuple[Sequence[Place], Mapping[str, Credentials]]:
+    """Report what Kubernetes has, and return the places to ask about, and the credentials by their fingerprints."""
+    try:
+        connection = await Connection.open()
+    except (NoClusterError, OSError, ValueError) as error:
+        no_secrets = "Credentials come from Secrets only, so none are checked."
+        report.section("Kubernetes", failed(f"{error}. {no_secrets}"))
+        return (), {}
+    closing.push_async_callback(connection.close)
+    report.section(f"Kubernetes at {connection.server}")
+    reader = ClusterReader(settings, kinds, connection, report)
+    return await reader.places(), reader.credentials
 
 
 async def _reach(
@@ -114,14 +113,7 @@ async def _reach(
     """
     url = from_secret or settings.atlas_url
     try:
-        client = AtlasClient(
-            url,
-            user_agent=f"atlas-endpoints/{__version__}",
-            writes=settings.writes,
-            timeout=STEP,
-            ca_file=settings.ca_file,
-            random=Random(),  # noqa: S311  # jitter
-        )
+        client = client_of(settings, url, writes=settings.writes)
     except ValueError as error:
         report.section("Atlas", failed(str(error)))
         return None
@@ -145,10 +137,17 @@ async def _resolve(host: str, report: Report) -> None:
     """Report the addresses of a host name; nothing if the lookup fails, which a call explains better."""
     began = time.monotonic()
     try:
-        async with asyncio.timeout(STEP):
+        async with asyncio.timeout(LOOKUP):
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError, UnicodeError):
         return
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     if addresses != [host]:
         report.add(ok(f"{host} has the addresses {named(addresses)} ({(time.monotonic() - began) * 1000:.0f} ms)."))
+
+
+def _report_ends(kinds: Iterable[Kind[Any]], results: Sequence[Result], report: Report) -> None:
+    for kind in kinds:
+        listed = (each.deprecation for each in results if each.listed and each.kind is kind)
+        if findings := announced(kind, listed, now=datetime.now(UTC)):
+            report.section(f"End of the API of {kind.names.kind}", *findings)

@@ -17,7 +17,7 @@ from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
-from atlas_endpoints.commands.clusterless import EnvironmentCredentials, PlanSettings, reading_client
+from atlas_endpoints.commands.clusterless import EnvironmentCredentials, PlanSettings, client_of
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other
 from atlas_endpoints.commands.plan import report
 from atlas_endpoints.commands.plan.forecast import (
@@ -60,7 +60,7 @@ async def run(settings: PlanSettings, kinds: Sequence[Kind[Any]], say: Callable[
         kinds, namespace=settings.namespace, recursive=settings.recursive, use_statuses=settings.use_statuses
     )
     documents = merged(reader.find(settings.filename))
-    client = reading_client(settings)
+    client = client_of(settings)
     try:
         planner = Planner(client, kinds, exports=[each.body for each in documents if isinstance(each, Other)])
         forecasts = with_sharers(await planner.forecast(documents))

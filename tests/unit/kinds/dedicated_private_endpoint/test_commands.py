@@ -64,7 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def run(services: list[Any], *arguments: str) -> tuple[int, str, str]:
         atlas = ReadAtlas(services)
         for module in (importing, plan_command):
-            monkeypatch.setattr(module, "reading_client", lambda _: atlas)
+            monkeypatch.setattr(module, "client_of", lambda _: atlas)
         capsys.readouterr()
         code = main(arguments)
         printed = capsys.readouterr()
