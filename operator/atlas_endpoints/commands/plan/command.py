@@ -18,20 +18,18 @@ from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials, PlanSettings, client_of
-from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other
+from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other, Place
 from atlas_endpoints.commands.plan import report
 from atlas_endpoints.commands.plan.forecast import (
     Forecast,
     asks_again_in,
     exit_code,
-    of_conflict,
     of_invalid,
     of_outcome,
     unanswered,
-    with_sharers,
 )
 from atlas_endpoints.commands.plan.offline_ports import Exports, NoCluster, OnePair
-from atlas_endpoints.commands.plan.overlaps import conflicts, duplicates, merged
+from atlas_endpoints.commands.plan.overlaps import duplicates, merged, with_conflicts, with_sharers
 from atlas_endpoints.controller.cache import Body, annotations_of, status_of
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.reconcile.creation import ARRIVES
@@ -63,12 +61,10 @@ async def run(settings: PlanSettings, kinds: Sequence[Kind[Any]], say: Callable[
     client = client_of(settings)
     try:
         planner = Planner(client, kinds, exports=[each.body for each in documents if isinstance(each, Other)])
-        forecasts = with_sharers(await planner.forecast(documents))
-        contended = conflicts(forecasts)
-        forecasts = [of_conflict(each, contended) for each in forecasts]
+        forecasts, conflicts = with_conflicts(with_sharers(await planner.forecast(documents)))
     finally:
         await client.aclose()
-    warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *(each.warning for each in contended)]
+    warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *conflicts]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "text":
         say(report.as_text(forecasts, others, warnings))
@@ -121,33 +117,33 @@ class Planner:
             grace=timedelta(0),
         )
         self._reconcilers = {name: Reconciler(kind, ports) for name, kind in by_name.items()}
-        self._forecasts: dict[int, Forecast] = {}
+        self._forecasts: dict[Place, Forecast] = {}
 
     async def forecast(self, documents: Iterable[Document]) -> list[Forecast]:
         """Return a forecast for each manifest, in their order; other kinds are left out."""
         ours = [each for each in documents if not isinstance(each, Other)]
         with suppress(TimeoutError):
             async with asyncio.timeout(WITHIN):
-                await self._run([(number, each) for number, each in enumerate(ours) if isinstance(each, Manifest)])
-        return [self._of(number, each) for number, each in enumerate(ours)]
+                await self._run(each for each in ours if isinstance(each, Manifest))
+        return [self._of(each) for each in ours]
 
-    def _of(self, number: int, document: Manifest | Invalid) -> Forecast:
+    def _of(self, document: Manifest | Invalid) -> Forecast:
         if isinstance(document, Invalid):
             return of_invalid(document)
-        return self._forecasts.get(number) or unanswered(document, f"The plan did not end within {WITHIN:.0f} s.")
+        late = f"The plan did not end within {WITHIN:.0f} s."
+        return self._forecasts.get(document.place) or unanswered(document, late)
 
-    async def _run(self, manifests: Iterable[tuple[int, Manifest]]) -> None:
+    async def _run(self, manifests: Iterable[Manifest]) -> None:
         """Reconcile some scopes in parallel, and the manifests of one in a row, so that they share its LIST."""
-        scopes: dict[tuple[str, str | None, str], list[tuple[int, Manifest]]] = defaultdict(list)
-        for number, each in manifests:
-            place = each.kind.names.kind, each.resource.spec.project_id, each.resource.scope_name
-            scopes[place].append((number, each))
+        scopes: dict[tuple[str, str | None, str], list[Manifest]] = defaultdict(list)
+        for each in manifests:
+            scopes[each.kind.names.kind, each.resource.spec.project_id, each.resource.scope_name].append(each)
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def run(group: list[tuple[int, Manifest]]) -> None:
+        async def run(group: list[Manifest]) -> None:
             async with room:
-                for number, each in group:
-                    self._forecasts[number] = await self._reconcile(each)
+                for each in group:
+                    self._forecasts[each.place] = await self._reconcile(each)
 
         groups = list(scopes.values())
         for group in groups[:1]:

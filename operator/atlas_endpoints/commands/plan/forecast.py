@@ -1,16 +1,15 @@
 """Forecast what the operator would do about a manifest, in plain values. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import Invalid, Manifest, Place
-from atlas_endpoints.commands.plan.overlaps import Conflict
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
-from atlas_endpoints.reconcile.kind import Decision, Named, State
+from atlas_endpoints.reconcile.kind import Named, State
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.status import Cause
@@ -43,6 +42,9 @@ class Action(StrEnum):
 
 CHANGING = frozenset({Action.RESERVE, Action.CREATE, Action.UPDATE, Action.REPLACE, Action.WAIT})
 """The actions that change Atlas."""
+
+SENDING = CHANGING - {Action.WAIT}
+"""The actions that begin with a request at once."""
 
 FAILED = frozenset({Action.UNKNOWN, Action.INVALID})
 """The actions of which it is unknown whether they change Atlas."""
@@ -127,24 +129,18 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
         body: the manifest with what the reconcile has stored in it, and what its references give.
         values: the entries in the scope of the resource.
     """
-    kind, resource, state, decision = manifest.kind, manifest.resource, outcome.state, outcome.planned
+    kind, resource, state = manifest.kind, manifest.resource, outcome.state
     if state is None:
         raise ValueError("a reconcile of a resource without a status has something to say")
     named = kind.named_by(body)
     action = _action(manifest, outcome, state, named)
-    message = state.message
-    if resource.spec.management_policy == "Manage" and decision is not None:
-        message = _SENT.get(action) or _intended(decision)
-    if decision is not None and decision.write is not None and decision.write.request.method == "POST":
-        doubts = (kind.misfit(resource, values), *kind.doubts([resource], values))
-        message = " ".join([message, *(each for each in doubts if each is not None)])
-    project_id = resource.spec.project_id or (outcome.resolved.project_id if outcome.resolved is not None else None)
+    write = outcome.planned.write if outcome.planned is not None else None
     changes = tuple(Change(each.field, each.actual, each.desired) for each in state.differences or ())
-    if action is Action.UPDATE and decision is not None and not changes:
-        message = _intended(decision)
-    request = (
-        decision.write.request if action in _SENT and decision is not None and decision.write is not None else None
-    )
+    message = _message(manifest, outcome, state, action)
+    if write is not None and write.request.method == "POST":
+        doubts = (kind.misfit(resource, values), *kind.doubts([resource], values))
+        message = " ".join([message, *filter(None, doubts)])
+    request = write.request if action in SENDING and write is not None else None
     sent = (request.body or {}) if request is not None and action is Action.UPDATE else {}
     changed = {each.field for each in changes}
     return Forecast(
@@ -154,74 +150,28 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
         state.reason,
         message,
         manifest,
-        project_id,
-        named.endpoint,
-        named.shared,
-        None if outcome.seen is None else kind.state_of(outcome.seen),
-        changes,
-        {name: sent[name] for name in resource.fields if name in sent and name not in changed},
-        request,
+        project_id=resource.spec.project_id or (outcome.resolved.project_id if outcome.resolved is not None else None),
+        endpoint_id=named.endpoint,
+        shared=named.shared,
+        status=None if outcome.seen is None else kind.state_of(outcome.seen),
+        changes=changes,
+        sent_along={name: sent[name] for name in resource.fields if name in sent and name not in changed},
+        request=request,
     )
 
 
-_SENT: Mapping[Action, str] = {
-    Action.RESERVE: "The operator would reserve an endpoint, and send the values of the manifest as soon as Atlas accepts them.",
-    Action.CREATE: "",
-    Action.UPDATE: "The operator would send this change to Atlas.",
-    Action.REPLACE: "",
-}
-"""The actions that send a request, with their messages; without one, the decision has it."""
-
-
-def _intended(decision: Decision) -> str:
-    """Return what the operator would do."""
+def _message(manifest: Manifest, outcome: Outcome, state: State, action: Action) -> str:
+    decision = outcome.planned
+    if manifest.resource.spec.management_policy != "Manage" or decision is None:
+        return state.message
+    if action is Action.RESERVE:
+        return (
+            "The operator would reserve an endpoint, and send the values of the manifest as soon as Atlas accepts them."
+        )
+    if action is Action.UPDATE and state.differences:
+        return "The operator would send this change to Atlas."
     planned = "" if decision.write is None else decision.write.planned
     return f"The operator {planned}." if planned else decision.state.message
-
-
-def with_sharers(forecasts: Sequence[Forecast]) -> list[Forecast]:
-    """Add to each resource which others share something with it."""
-    users: dict[tuple[str, str | None, str, str], list[Forecast]] = {}
-    for each in forecasts:
-        if (place := _shared_place(each)) is not None:
-            users.setdefault(place, []).append(each)
-    return [_with_sharers(each, users.get(_shared_place(each) or ("", None, "", ""), ())) for each in forecasts]
-
-
-def _shared_place(forecast: Forecast) -> tuple[str, str | None, str, str] | None:
-    manifest, shared = forecast.manifest, forecast.shared
-    if manifest is None or shared is None:
-        return None
-    return manifest.kind.names.kind, forecast.project_id, manifest.resource.scope_name, shared
-
-
-def _with_sharers(forecast: Forecast, users: Iterable[Forecast]) -> Forecast:
-    others = [each for each in users if each.key != forecast.key]
-    if not others:
-        return forecast
-    names = ", ".join(str(key) for key in dict.fromkeys(each.key for each in others))
-    message = f"{forecast.message} It shares {forecast.shared} with {names}."
-    if forecast.request is not None and any(each.request == forecast.request for each in others):
-        message += " Only the first of them sends this request."
-    return replace(forecast, message=message)
-
-
-def of_conflict(forecast: Forecast, conflicts: Iterable[Conflict]) -> Forecast:
-    """Return the forecast for a resource that may conflict with another about its endpoint."""
-    for each in conflicts:
-        if forecast.place not in each.resources or forecast.key == each.owner:
-            continue
-        if each.owner is not None:
-            action, owner = (
-                Action.REPORT,
-                f"{each.owner} owns the endpoint, so nothing would be sent for this resource.",
-            )
-        else:
-            action = Action.UNKNOWN
-            owner = "The resource that is created first will own the endpoint, and nothing is sent for the others."
-        message = f"{owner} Remove all but one."
-        return replace(forecast, action=action, reason=Reason.CONFLICT, message=message, sent_along={}, request=None)
-    return forecast
 
 
 def asks_again_in(outcome: Outcome, attempts: int) -> float | None:

@@ -3,13 +3,11 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 
 from atlas_endpoints.atlas.credentials import CredentialsError
-from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age, Lack, Target, extract
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
-from atlas_endpoints.controller.cache import Body, Key, Trigger
+from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.outputs import Output, Published
 from atlas_endpoints.reconcile.resource import Resource
@@ -79,44 +77,21 @@ class NoCluster:
     async def refresh(self, namespace: str) -> Sequence[Body]:
         return ()
 
-    async def publish(
-        self,
-        resource: Resource,
-        outputs: Sequence[Output],
-        *,
-        scope: Scope | None,
-        max_age: float,
-        now: datetime,
-        began: float,
-    ) -> Published:
+    async def publish(self, resource: Resource, outputs: Sequence[Output], **_: object) -> Published:
         return Published(None)
-
-    def forget(self, key: Key) -> None:
-        pass
-
-    def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
-        pass
-
-    def scope_of(self, key: Key) -> Scope | None:
-        pass
-
-    def leave(self, key: Key) -> None:
-        pass
 
     def wait_to_correct(self, key: Key) -> float:
         return 0.0
 
-    def release(self, key: Key) -> None:
-        pass
-
-    def holds(self, key: Key, uid: str) -> bool:
+    def holds(self, *_: object, **__: object) -> bool:
         return True
 
-    def is_unchanged(self, key: Key, trigger: Trigger) -> bool:
-        return True
-
-    def get(self, key: Key) -> Body | None:
-        return None
+    is_unchanged = holds
 
     def found_by(self, value: str) -> Sequence[Body]:
         return ()
+
+    def get(self, *_: object, **__: object) -> None:
+        pass
+
+    forget = join = scope_of = leave = release = get

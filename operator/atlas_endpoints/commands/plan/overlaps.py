@@ -1,16 +1,16 @@
-"""Manifests that overlap: exports of a resource, several manifests of one resource, and conflicts. Pure."""
+"""Manifests that overlap: exports of a resource, several manifests of one, conflicts, and what is shared. Pure."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from atlas_endpoints.commands.manifests import Document, Manifest, Other, Place
+from atlas_endpoints.commands.plan.forecast import Action, Forecast
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.ownership import is_owner
+from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Status
-
-if TYPE_CHECKING:
-    from atlas_endpoints.commands.plan.forecast import Forecast
 
 
 def merged(documents: Iterable[Document]) -> list[Document]:
@@ -49,51 +49,64 @@ def duplicates(documents: Iterable[Document]) -> list[str]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Resources that would manage the same endpoint.
+def with_conflicts(forecasts: Sequence[Forecast]) -> tuple[list[Forecast], list[str]]:
+    """Return the forecasts, with the reason Conflict where another resource owns or may own the endpoint, and warnings.
 
-    Attributes:
-        owner: by an exported status; else None, and the one that is created first will own it.
+    Resources conflict by what they name when their references are resolved. The owner is that in the exported statuses.
     """
-
-    endpoint_id: str
-    resources: Mapping[Place, Key]
-    owner: Key | None
-
-    @property
-    def warning(self) -> str:
-        """Return the warning for users."""
-        named = " and ".join(f"{key} ({place})" for place, key in self.resources.items())
-        owner = f"{self.owner} owns it" if self.owner is not None else "The resource that is created first will own it"
-        return (
-            f"{named} name the same endpoint {self.endpoint_id}. {owner}. The others get the reason Conflict, and nothing is"
-            " sent for them. Remove all but one."
-        )
-
-
-def conflicts(forecasts: Iterable["Forecast"]) -> list[Conflict]:
-    """Return the conflicts between the resources, by what they name when their references are resolved."""
-    named: dict[tuple[str | None, ...], tuple[str, dict[Place, Manifest]]] = {}
+    rivals: dict[tuple[object, ...], list[tuple[Forecast, Manifest]]] = defaultdict(list)
     for each in forecasts:
         manifest = each.manifest
         if manifest is None or manifest.resource.spec.management_policy != "Manage" or manifest.resource.suspended_by:
             continue
-        found = manifest.kind.named_by(_in_cluster(manifest))
-        endpoint_id = found.endpoint or each.endpoint_id
-        if endpoint_id is None:
+        named = manifest.kind.named_by(_in_cluster(manifest))
+        if (endpoint_id := named.endpoint or each.endpoint_id) is not None:
+            # Azure does not preserve the letter case of IDs.
+            place = *_scope_of(each, manifest), named.shared, endpoint_id.casefold()
+            rivals[place].append((replace(each, endpoint_id=endpoint_id), manifest))
+    refused: dict[Place, Forecast] = {}
+    warnings: list[str] = []
+    for found in rivals.values():
+        if len({manifest.key for _, manifest in found}) == 1:
             continue
-        # Azure does not preserve the letter case of IDs.
-        scope_name, entry = manifest.resource.scope_name, endpoint_id.casefold()
-        place = manifest.kind.names.kind, each.project_id, scope_name, found.shared, entry
-        named.setdefault(place, (endpoint_id, {}))[1][each.place] = manifest
-    contended = []
-    for endpoint_id, manifests in named.values():
-        resources = {where: each.key for where, each in manifests.items()}
-        owners = {each.key for each in manifests.values() if _owns(each)}
-        if len(set(resources.values())) > 1:
-            contended.append(Conflict(endpoint_id, resources, owners.pop() if len(owners) == 1 else None))
-    return contended
+        owners = {manifest.key for _, manifest in found if _owns(manifest)}
+        owner = owners.pop() if len(owners) == 1 else None
+        rule = f"{owner} owns the endpoint" if owner else "The resource that is created first will own the endpoint"
+        message = f"{rule}. The others get the reason Conflict, and nothing is sent for them. Remove all but one."
+        names = " and ".join(f"{manifest.key} ({manifest.place})" for _, manifest in found)
+        warnings.append(f"{names} name the same endpoint {found[0][0].endpoint_id}. {message}")
+        refused |= {each.place: _refused(each, message, owner) for each, _ in found if each.key != owner}
+    return [refused.get(each.place, each) for each in forecasts], warnings
+
+
+def _refused(forecast: Forecast, message: str, owner: Key | None) -> Forecast:
+    action = Action.UNKNOWN if owner is None else Action.REPORT
+    return replace(forecast, action=action, reason=Reason.CONFLICT, message=message, sent_along={}, request=None)
+
+
+def _scope_of(forecast: Forecast, manifest: Manifest) -> tuple[str, str | None, str]:
+    return manifest.kind.names.kind, forecast.project_id, manifest.resource.scope_name
+
+
+def with_sharers(forecasts: Sequence[Forecast]) -> list[Forecast]:
+    """Add to each resource which others share something with it."""
+    users: dict[tuple[object, ...], list[Forecast]] = defaultdict(list)
+    for each in forecasts:
+        if each.manifest is not None and each.shared is not None:
+            users[(*_scope_of(each, each.manifest), each.shared)].append(each)
+    shared = {each.place: _with_sharers(each, found) for found in users.values() for each in found}
+    return [shared.get(each.place, each) for each in forecasts]
+
+
+def _with_sharers(forecast: Forecast, users: Iterable[Forecast]) -> Forecast:
+    others = [each for each in users if each.key != forecast.key]
+    if not others:
+        return forecast
+    names = ", ".join(str(key) for key in dict.fromkeys(each.key for each in others))
+    message = f"{forecast.message} It shares {forecast.shared} with {names}."
+    if forecast.request is not None and any(each.request == forecast.request for each in others):
+        message += " Only the first of them sends this request."
+    return replace(forecast, message=message)
 
 
 def _owns(manifest: Manifest) -> bool:

@@ -3,8 +3,8 @@
 import pytest
 
 from atlas_endpoints.commands.manifests import Document, Manifest, Other, Place
-from atlas_endpoints.commands.plan.forecast import Action, Forecast, of_conflict, unanswered
-from atlas_endpoints.commands.plan.overlaps import conflicts, duplicates, merged
+from atlas_endpoints.commands.plan.forecast import Action, Forecast, unanswered
+from atlas_endpoints.commands.plan.overlaps import duplicates, merged, with_conflicts
 from atlas_endpoints.reconcile.reasons import Reason
 from support.manifests import NAMESPACED, ORDERS, read
 
@@ -48,14 +48,13 @@ RESERVED = (
 )
 
 
-def forecasts(documents: list[Document]) -> list[Forecast]:
+def forecasts(documents: list[Document]) -> tuple[list[Forecast], list[str]]:
     ours = [each for each in documents if isinstance(each, Manifest)]
     assert len(ours) == len(documents), documents
-    planned = [unanswered(each, "as planned") for each in ours]
-    return [of_conflict(each, conflicts(planned)) for each in planned]
+    return with_conflicts([unanswered(each, "as planned") for each in ours])
 
 
-FIRST = "The resource that is created first will own it."
+FIRST = "The resource that is created first will own the endpoint."
 PLANNED, REPORTED, UNDECIDED = (
     (Action.UNKNOWN, None),
     (Action.REPORT, Reason.CONFLICT),
@@ -67,23 +66,33 @@ PLANNED, REPORTED, UNDECIDED = (
     ("texts", "owner", "expected"),
     [
         pytest.param((ORDERS, ANOTHER), FIRST, [UNDECIDED, UNDECIDED], id="new ones"),
-        pytest.param((ORDERS, ANOTHER + EXPORTED), "shop/copy owns it.", [REPORTED, PLANNED], id="one owns it"),
-        pytest.param((ORDERS, RESERVED), "shop/copy owns it.", [REPORTED, PLANNED], id="it was reserved for one"),
         pytest.param(
-            (ORDERS, ORDERS, ANOTHER + EXPORTED), "shop/copy owns it.", [REPORTED, REPORTED, PLANNED], id="twice"
+            (ORDERS, ANOTHER + EXPORTED), "shop/copy owns the endpoint.", [REPORTED, PLANNED], id="one owns it"
         ),
         pytest.param(
-            (ORDERS + EXPORTED, ANOTHER + CONTENDED), "shop/orders owns it.", [PLANNED, REPORTED], id="one is contended"
+            (ORDERS, RESERVED), "shop/copy owns the endpoint.", [REPORTED, PLANNED], id="it was reserved for one"
+        ),
+        pytest.param(
+            (ORDERS, ORDERS, ANOTHER + EXPORTED),
+            "shop/copy owns the endpoint.",
+            [REPORTED, REPORTED, PLANNED],
+            id="twice",
+        ),
+        pytest.param(
+            (ORDERS + EXPORTED, ANOTHER + CONTENDED),
+            "shop/orders owns the endpoint.",
+            [PLANNED, REPORTED],
+            id="one is contended",
         ),
         pytest.param(
             (f"{ORDERS}---\n{ANOTHER}", f"{ORDERS}{CONTENDED}---\n{ANOTHER}{EXPORTED}"),
-            "shop/copy owns it.",
+            "shop/copy owns the endpoint.",
             [REPORTED, PLANNED],
             id="exports after the manifests",
         ),
         pytest.param(
             (f"{ORDERS}{CONTENDED}---\n{ANOTHER}{EXPORTED}", f"{ORDERS}---\n{ANOTHER}"),
-            "shop/copy owns it.",
+            "shop/copy owns the endpoint.",
             [REPORTED, PLANNED],
             id="exports before the manifests",
         ),
@@ -97,14 +106,13 @@ PLANNED, REPORTED, UNDECIDED = (
 def test_two_resources_that_name_one_endpoint_are_a_conflict(
     texts: tuple[str, ...], owner: str | None, expected: list[tuple[Action, Reason | None]]
 ) -> None:
-    planned = forecasts(in_files(*texts))
+    planned, warnings = forecasts(in_files(*texts))
 
     assert [(each.action, each.reason) for each in planned] == expected
-    warnings = [each.warning for each in conflicts(planned)]
     assert len(warnings) == (owner is not None)
     assert all(f"name the same endpoint 5f7cac1adf5d6c6306f4b283. {owner} " in each for each in warnings)
     if owner is not None and owner != FIRST:
-        assert f"{owner.partition(' ')[0]} owns the endpoint" in planned[expected.index(REPORTED)].message
+        assert owner in planned[expected.index(REPORTED)].message
 
 
 @pytest.mark.parametrize(
