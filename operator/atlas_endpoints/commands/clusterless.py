@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -19,22 +19,12 @@ from atlas_endpoints.atlas.credentials import (
     parse_credentials,
 )
 from atlas_endpoints.atlas.errors import Wording
-from atlas_endpoints.controller.names import is_namespace
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
-from atlas_endpoints.settings import AtlasSettings, Names
+from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
 
 Output: TypeAlias = Literal["text", "json", "yaml"]
 
 REGION = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
-
-
-def _namespace(value: str) -> str:
-    if not is_namespace(value):
-        raise ValueError(f"{value!r} is not a name of a namespace")
-    return value
-
-
-Namespace = Annotated[str, AfterValidator(_namespace)]
 
 
 class PlanSettings(AtlasSettings):
@@ -107,7 +97,7 @@ class ImportSettings(AtlasSettings):
     output_dir: Path | None = Field(
         default=None, description="Folder for one file per manifest; default: the standard output"
     )
-    namespace: Annotated[Namespace | None, BeforeValidator(lambda value: value or None)] = Field(
+    namespace: OptionalNamespace = Field(
         default=None, description="Namespace to write into the manifests; default: none, or that of an object in a file"
     )
     credentials_secret: SecretName | None = Field(

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +15,6 @@ from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportS
 from atlas_endpoints.commands.manifests import Invalid, Manifest, ManifestReader, Other
 from atlas_endpoints.controller.names import is_name
 from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, Options
-from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.resource import Resource
 
 T = TypeVar("T")
@@ -143,105 +141,103 @@ async def _read(settings: ImportSettings, project: str, importer: Importer, mess
         messages.problems.append(error.message)
         return []
     messages.remarks.extend(warnings)
-
-    wording = variables.wording("correct --project or --instance")
     client = client_of(settings)
+    wording = variables.wording("correct --project or --instance")
     try:
-        only = settings.instance
-        return await read(client, credentials, importer, project, only=only, wording=wording, messages=messages)
-    except AtlasError as error:
-        messages.problems.append(error.explanation.worded(wording))
-        return []
+        return await Reading(client, credentials, importer, project, wording, messages).entries(settings.instance)
     finally:
         await client.aclose()
 
 
-async def read(
-    client: Requester,
-    credentials: Credentials,
-    importer: Importer,
-    project: str,
-    *,
-    only: str | None,
-    wording: Wording,
-    messages: Messages,
-) -> list[Found]:
-    """Return the entries of a project, with a progress bar on a terminal.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Reads the entries of a project, with messages about what cannot be read.
 
-    It reads one scope after the other, since others share Atlas's rate limit.
-
-    Args:
-        only: the name of a scope, or None for all.
+    Attributes:
         wording: of errors.
-
-    Raises:
-        AtlasError: the scopes could not be read.
     """
-    scopes: Mapping[str, Any] = {}
-    if only is None or importer.needs_scopes:
-        scopes = await _with_retries(partial(importer.list_scopes, client, credentials, project))
-    names = [*scopes] if only is None else [only]
-    # Imported here, since only this command needs it, and the operator itself imports this module.
-    from tqdm import tqdm  # noqa: PLC0415
 
-    found: list[Found] = []
-    disable = None if len(names) > FEW else True  # None: unless it is a terminal
-    kind = importer.kind
-    for name in tqdm(names, desc=f"{kind.scope_noun}s".capitalize(), file=sys.stderr, leave=False, disable=disable):
-        scope = Scope("", project, kind.names.kind, name)
+    client: Requester
+    credentials: Credentials
+    importer: Importer
+    project: str
+    wording: Wording
+    messages: Messages
+
+    async def entries(self, only: str | None) -> list[Found]:
+        """Return the entries of one scope, or of all (None), with a progress bar on a terminal.
+
+        It reads one scope after the other, since others share Atlas's rate limit.
+        """
+        scopes: Mapping[str, Any] = {}
+        if only is None or self.importer.needs_scopes:
+            try:
+                scopes = await _with_retries(
+                    lambda: self.importer.list_scopes(self.client, self.credentials, self.project)
+                )
+            except AtlasError as error:
+                self.messages.problems.append(error.explanation.worded(self.wording))
+                return []
+        names = [*scopes] if only is None else [only]
+        # Imported here, since only this command needs it, and the operator itself imports this module.
+        from tqdm import tqdm  # noqa: PLC0415
+
+        what = f"{self.importer.kind.scope_noun}s".capitalize()
+        disable = None if len(names) > FEW else True  # None: unless it is a terminal
+        found: list[Found] = []
+        for name in tqdm(names, desc=what, file=sys.stderr, leave=False, disable=disable):
+            found += await self._entries_of(name, scopes.get(name), is_named=only is not None)
+        return found
+
+    async def _entries_of(self, name: str, described: Any | None, *, is_named: bool) -> list[Found]:
+        kind = self.importer.kind
+        scope = Scope("", self.project, kind.names.kind, name)
         try:
             request = kind.list_request(scope)
-            listing = await _with_retries(partial(send_list, client, credentials, request, kind.listed))
+            listing = await _with_retries(lambda: send_list(self.client, self.credentials, request, kind.listed))
         except AtlasError as error:
-            ended = importer.ended.get(type(error))
-            if ended is not None and only is None:
-                messages.remarks.append(f"{name} {ended}.")
+            ended = self.importer.ended.get(type(error))
+            if ended is not None and not is_named:
+                self.messages.remarks.append(f"{name} {ended}.")
             else:
-                messages.problems.append(f"{name}: {error.explanation.worded(wording)}")
-            continue
+                self.messages.problems.append(f"{name}: {error.explanation.worded(self.wording)}")
+            return []
+        found: list[Found] = []
         for value in listing.entries.values():
-            entries = importer.parts(value)
-            parts = {each: await _part(client, credentials, kind, scope, each, wording, messages) for each in entries}
+            parts = {each: await self._part(scope, each) for each in self.importer.parts(value)}
             known = {each: part for each, part in parts.items() if part is not None}
-            found.append(Found(project, name, scopes.get(name), value, known))
+            found.append(Found(self.project, name, described, value, known))
         if listing.skipped:
-            messages.problems.append(f"{name}: the IDs of {listing.skipped} endpoints are unreadable.")
-    return found
+            self.messages.problems.append(f"{name}: the IDs of {listing.skipped} endpoints are unreadable.")
+        return found
+
+    async def _part(self, scope: Scope, entry: str) -> Any | None:
+        """Return a part of an entry, or None, with a message."""
+        kind = self.importer.kind
+        try:
+            request = kind.get_request(scope, entry)
+            answer = await _with_retries(lambda: self.client.request(self.credentials, request))
+        except EndpointAbsentError:
+            self.messages.remarks.append(f"{entry} is no longer in Atlas.")
+            return None
+        except AtlasError as error:
+            self.messages.problems.append(f"{entry}: {error.explanation.worded(self.wording)}")
+            return None
+        if (found := kind.got(entry, answer.json)) is None:
+            self.messages.problems.append(f"{entry}: the answer of Atlas is unreadable.")
+        return found
 
 
-async def _part(  # noqa: PLR0917  # what the caller has
-    client: Requester,
-    credentials: Credentials,
-    kind: Kind[Any],
-    scope: Scope,
-    entry: str,
-    wording: Wording,
-    messages: Messages,
-) -> Any | None:
-    """Return a part of an entry, or None, with a message unless it has just vanished."""
-    try:
-        answer = await _with_retries(partial(client.request, credentials, kind.get_request(scope, entry)))
-    except EndpointAbsentError:
-        messages.remarks.append(f"{entry} is no longer in Atlas.")
-        return None
-    except AtlasError as error:
-        messages.problems.append(f"{entry}: {error.explanation.worded(wording)}")
-        return None
-    if (found := kind.got(entry, answer.json)) is None:
-        messages.problems.append(f"{entry}: the answer of Atlas is unreadable.")
-    return found
-
-
-async def _with_retries(ask: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a call when Atlas does not answer, or asks to wait."""
+async def _with_retries(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call, and repeat it when Atlas does not answer, or asks to wait."""
     for attempt in range(1, ATTEMPTS):
         try:
-            return await ask()
+            return await call()
         except AtlasError as error:
             if error.retry is not Retry.BACKOFF:
                 raise
             await asyncio.sleep(min(max(error.retry_after or 0.0, 2.0**attempt), LONGEST_WAIT))
-    return await ask()
+    return await call()
 
 
 def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:

@@ -43,13 +43,13 @@ async def run(
     """
     connection = await Connection.open()
     api = connection.fenced(lambda: False)  # no write can be sent
+    names = " or ".join(kind.names.kind for kind in kinds)
     try:
         found = [await _print(settings, kind, ResourceWriter(api, kind.names), put) for kind in kinds]
         if all(each is None for each in found):
-            names = " or ".join(kind.names.kind for kind in kinds)
             say(f"The API server does not serve {names}: install the CRD (kubectl apply -f crds/).")
         elif not any(found):
-            say(f"There is no {' or '.join(kind.names.kind for kind in kinds)} {settings.resource}.")
+            say(f"There is no {names} {settings.resource}.")
         return any(found)
     except ClusterUnavailableError as error:
         say(str(error))
@@ -159,11 +159,10 @@ def _users(kind: Kind[Any], body: Body, others: Collection[Body], *, sees_all: b
     named = [each for each in beside if (kind.named_by(each).exclusive or "").casefold() == exclusive]
     for each in (body, *sorted(named, key=key_of)):
         ready = find(kind.resource.status_in(each), "Ready")
-        reason = "" if ready is None else f", {ready.reason}"
-        role = (
-            ", the owner" if is_owner(kind, each, mine.endpoint) else ", not the owner" if named or not sees_all else ""
-        )
-        yield f"Endpoint named by: {key_of(each)}{role}{reason}"
+        role = ", not the owner" if named or not sees_all else ""
+        if is_owner(kind, each, mine.endpoint):
+            role = ", the owner"
+        yield f"Endpoint named by: {key_of(each)}{role}{f', {ready.reason}' if ready is not None else ''}"
     if not sees_all:
         yield "Endpoint named by: resources of other namespaces are not shown, because you may not list them."
 
@@ -194,15 +193,15 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
 
 
 def _shown(value: object, now: datetime) -> str:
-    return (
-        f"{_ago(now - value)} ago"
-        if isinstance(value, datetime)
-        else ", ".join(f"'{each}'" for each in value)
-        if isinstance(value, tuple)
-        else f"'{value}'"
-        if isinstance(value, str)
-        else str(value)
-    )
+    match value:
+        case datetime():
+            return f"{_ago(now - value)} ago"
+        case tuple():
+            return ", ".join(f"'{each}'" for each in value)
+        case str():
+            return f"'{value}'"
+        case _:
+            return str(value)
 
 
 def _ago(elapsed: timedelta) -> str:

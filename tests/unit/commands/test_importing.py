@@ -27,7 +27,7 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.atlas.transport import failure
 from atlas_endpoints.commands import importing
 from atlas_endpoints.commands.clusterless import ImportSettings
-from atlas_endpoints.commands.importing import FEW, Messages, read, write
+from atlas_endpoints.commands.importing import FEW, Messages, Reading, write
 from atlas_endpoints.kinds.importer import Draft, Found
 from atlas_endpoints.kinds.registry import IMPORTERS
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PAGE, ServerlessInstance, list_instances
@@ -104,7 +104,7 @@ FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], Messages]:
     importer = IMPORTERS["serverless-private-endpoint"]
     messages = Messages()
-    found = await read(atlas, ACCOUNT, importer, PROJECT, only=only, wording=Wording(), messages=messages)
+    found = await Reading(atlas, ACCOUNT, importer, PROJECT, Wording(), messages).entries(only)
     return found, messages
 
 

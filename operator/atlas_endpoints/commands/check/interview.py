@@ -5,7 +5,7 @@ and needs the right to write, so the kind states writes that change nothing.
 """
 
 import time
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -38,9 +38,6 @@ T = TypeVar("T")
 MOST_IDS = 20
 """IDs in a finding."""
 
-ROOM_FOR_IDS = 1200
-"""Characters of them; an ID of Azure has up to 300."""
-
 ACCEPTED = "Atlas accepts the credentials"
 READABLE = f"{ACCEPTED}, and they may read the project"
 
@@ -57,17 +54,8 @@ PROVED: Mapping[type[AtlasError], str] = {
 }
 """What a refusal proves, since Atlas checks it before."""
 
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What the live resources of a scope name.
-
-    Attributes:
-        where: these resources were read, for users, such as "in namespace shop"; "": in the whole cluster.
-    """
-
-    named: frozenset[Named]
-    where: str = ""
+HOPELESS = CredentialsInvalidError, IPNotAllowedError, CredentialsRateLimitedError, AccountSuspendedError
+"""The refusals that do not depend on the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +66,15 @@ class Place:
         scope: without a project, only the credentials are checked.
         sources: of the credentials, for users.
         names: what the live resources of the scope name, with any credentials; None: they were not read.
+        read_in: where these were read, for users, such as "in namespace shop"; "": in the whole cluster.
     """
 
     kind: Kind[Any]
     scope: Scope
     sources: tuple[str, ...]
     resources: tuple[Resource, ...] = ()
-    names: Names | None = None
+    names: frozenset[Named] | None = None
+    read_in: str = ""
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -156,8 +146,7 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
             misfits.setdefault(problem, []).append(str(resource.key))
     findings += [failed(f"{named(keys, most=10)}: {problem}") for problem, keys in misfits.items()]
     findings += [warning(doubt) for doubt in kind.doubts(place.resources, values)]
-    if place.names is not None:
-        findings += _unnamed(place, answer.entries, place.names)
+    findings += _unnamed(place, answer.entries)
     if writes:
         findings.append(await _may_write(place, values, client, credentials))
     else:
@@ -165,20 +154,14 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
     return Result(kind, tuple(findings), answer.deprecation, listed=True)
 
 
-def _unnamed(place: Place, entries: Mapping[str, Any], names: Names) -> Iterator[Finding]:
+def _unnamed(place: Place, entries: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield what Atlas has and no live resource names, such as what a late call or a deleted resource has left."""
-    where = f" {names.where}" if names.where else ""
-    for what, ids in place.kind.unnamed(place.scope, entries, names.named).items():
+    if place.names is None:
+        return
+    where = f" {place.read_in}" if place.read_in else ""
+    for what, ids in place.kind.unnamed(place.scope, entries, place.names).items():
         if ids:
-            yield ok(f"{what} that no resource{where} names: {len(ids)} ({_some(ids)}).")
-
-
-def _some(ids: Sequence[str]) -> str:
-    """Return the first IDs, and how many more there are."""
-    most = 0
-    while most < min(len(ids), MOST_IDS) and sum(map(len, ids[: most + 1])) <= ROOM_FOR_IDS:
-        most += 1
-    return named(ids, most=most)
+            yield ok(f"{what} that no resource{where} names: {len(ids)} ({named(ids, most=MOST_IDS)}).")
 
 
 async def _may_write(place: Place, values: list[object], client: Requester, credentials: Credentials) -> Finding:
@@ -235,8 +218,5 @@ def _refused(error: AtlasError, took: str) -> Iterator[Finding]:
 
 def _is_hopeless(error: AtlasError) -> bool:
     """Return whether the same credentials would fail everywhere, or Atlas cannot be reached."""
-    match error:
-        case CredentialsInvalidError() | IPNotAllowedError() | CredentialsRateLimitedError() | AccountSuspendedError():
-            return True
-        case _:
-            return isinstance(error, AtlasUnavailableError) and error.http_status is None
+    is_away = isinstance(error, AtlasUnavailableError) and error.http_status is None
+    return is_away or isinstance(error, HOPELESS)

@@ -17,7 +17,7 @@ from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, UnreadableError
 from atlas_endpoints.cluster.readers import FRESH, NamespaceReader, SecretReader
 from atlas_endpoints.cluster.writer import ResourceWriter
-from atlas_endpoints.commands.check.interview import Names, Place
+from atlas_endpoints.commands.check.interview import Place
 from atlas_endpoints.commands.check.report import Finding, Level, Report, failed, named, ok, skipped, warning
 from atlas_endpoints.controller.cache import (
     Body,
@@ -119,7 +119,7 @@ class Survey:
 
         Args:
             access: fingerprint and source of the credentials that could be read.
-            where: see ``Names``.
+            where: the resources were read; see ``Place``.
         """
         found: dict[Scope, Place] = {}
         for kind, resource, secret in self.uses:
@@ -127,7 +127,7 @@ class Survey:
                 continue
             fingerprint, source = access[secret]
             scope = Scope(fingerprint, resource.known_project_id or "", kind.names.kind, resource.scope_name)
-            before = found.get(scope) or Place(kind, scope, (), names=Names(self._named_in(scope), where))
+            before = found.get(scope) or Place(kind, scope, (), names=self._named_in(scope), read_in=where)
             sources = tuple(dict.fromkeys((*before.sources, source)))
             found[scope] = replace(before, sources=sources, resources=(*before.resources, resource))
         return [*found.values()]
@@ -206,10 +206,8 @@ class ClusterReader:
             return []
         self._report.section("Credentials")
         for namespace, count in unread.items():
-            problem = (
-                f"{count} Secrets are not read, and their resources not checked: they name more than {MOST_SECRETS}"
-            )
-            self._report.add(skipped(f"Namespace {namespace}: {problem}."))
+            problem = f"{count} Secrets are not read, and their resources not checked"
+            self._report.add(skipped(f"Namespace {namespace}: {problem}: they name more than {MOST_SECRETS}."))
         results = dict(zip(wanted, await asyncio.gather(*map(self._resolve, wanted)), strict=True))
         self._report_problems(survey, results)
         access = {

@@ -27,7 +27,7 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.commands.check.interview import Names, Place, Result, announced, interview, reached
+from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached
 from atlas_endpoints.commands.check.report import Level
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.kind import Named
@@ -183,16 +183,16 @@ def test_resources_of_another_provider_than_the_endpoints_fail() -> None:
     ],
 )
 def test_endpoints_that_no_resource_names_are_listed(named: list[str | None], where: str, expected: list[str]) -> None:
-    names = Names(frozenset(map(Named, named)), where)
+    place = replace(PLACE, names=frozenset(map(Named, named)), read_in=where)
 
-    _, findings, result = hold(replace(PLACE, names=names), listing("AWS", "AWS"), writes=False)
+    _, findings, result = hold(place, listing("AWS", "AWS"), writes=False)
 
     assert [each.removeprefix("ok       ") for each in findings if "that no resource" in each] == expected
     assert {each.level for each in result.findings} <= {Level.OK, Level.SKIPPED}
 
 
 def test_of_many_endpoints_that_no_resource_names_the_first_are_listed_and_all_are_counted() -> None:
-    _, findings, _ = hold(replace(PLACE, names=Names(frozenset())), listing(*["AWS"] * 30), writes=False)
+    _, findings, _ = hold(replace(PLACE, names=frozenset()), listing(*["AWS"] * 30), writes=False)
 
     (line,) = (each for each in findings if "that no resource" in each)
     assert line.startswith(f"ok       Endpoints that no resource names: 30 ({0:024x}, {1:024x}, ")

@@ -142,8 +142,8 @@ def test_a_place_has_what_all_live_resources_of_its_instance_name() -> None:
     )
 
     assert place.names is not None
-    assert {each.endpoint for each in place.names.named} - {None} == {f"a{number}" * 12 for number in range(1, 7)}
-    assert place.names.where == "in shop"
+    assert {each.endpoint for each in place.names} - {None} == {f"a{number}" * 12 for number in range(1, 7)}
+    assert place.read_in == "in shop"
 
 
 def test_a_namespace_may_take_so_many_secrets_and_the_others_have_theirs() -> None:

@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cli import main
 from atlas_endpoints.commands import importing
-from atlas_endpoints.commands.check.interview import Names, Place, interview
+from atlas_endpoints.commands.check.interview import Place, interview
 from atlas_endpoints.commands.plan import command as plan_command
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.simulator.service import ServiceDocument
@@ -161,8 +161,7 @@ def test_check(case: Mapping[str, Any]) -> None:
     resources = [KIND.resource.parse({**each, "metadata": {**metadata, **each["metadata"]}}) for each in bodies]
     scope = Scope("f", PROJECT, KIND.names.kind, resources[0].scope_name)
 
-    names = Names(frozenset(map(KIND.named_by, bodies)))
-    place = Place(KIND, scope, (), tuple(resources), names)
+    place = Place(KIND, scope, (), tuple(resources), frozenset(map(KIND.named_by, bodies)))
 
     result = asyncio.run(interview(place, atlas, ApiKey("p", "k"), writes=True))
 
