@@ -16,8 +16,10 @@ from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, g
 
 from atlas_endpoints import __version__, app, simulator
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
-from atlas_endpoints.commands import check, importing, plan, status
+from atlas_endpoints.commands import importing, status
+from atlas_endpoints.commands.check import command as check
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.commands.plan import command as plan
 from atlas_endpoints.kinds.registry import IMPORTERS, KINDS, named
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import (

@@ -4,6 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,6 +25,8 @@ STANDARD_INPUT = "-"
 ENDINGS = (".json", ".yaml", ".yml")
 """The suffixes of the files that are read in a folder, as in kubectl."""
 
+_IN_A_FOLDER = f"{', '.join(ENDINGS[:-1])} and {ENDINGS[-1]} files"
+
 UNRENDERED = frozenset({"Chart.yaml", "kustomization.yaml", "kustomization.yml"})
 """Files from which Helm or Kustomize render manifests."""
 
@@ -41,8 +44,6 @@ NO_KIND = "without a kind"
 
 UID = "<uid>"
 """In the place of the uid of a resource, which it gets when it is created."""
-
-_TYPES = {str: "plain text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
 _WRITTEN_BY_THE_API_SERVER = ("deletionTimestamp", "creationTimestamp", "managedFields", "ownerReferences")
 
@@ -193,7 +194,7 @@ class ManifestReader:
         for each in _inside(name, unreadable, recursive=self._recursive):
             found.append(each)
             if len(found) > MOST_FILES:
-                problem = f"contains more than {MOST_FILES} {_endings()} files: name the folders with manifests"
+                problem = f"contains more than {MOST_FILES} {_IN_A_FOLDER}: name the folders with manifests"
                 yield Invalid(_place(name), (problem,))
                 return
         yield from (_unreadable(each.filename, each) for each in unreadable)
@@ -207,7 +208,7 @@ class ManifestReader:
         pairs = (each.partition(".") for each in wanted)
         problem = f"contains no {' or '.join(f'{kind} ({group})' for kind, _, group in pairs)}"
         if name != STANDARD_INPUT and os.path.isdir(name):  # noqa: PTH112  # as above
-            problem += f" in its {_endings()} files"
+            problem += f" in its {_IN_A_FOLDER}"
             deeper = (os.path.dirname(each) for each in _inside(name, [], recursive=True))  # noqa: PTH120  # plain text
             if not self._recursive and any(each != name for each in deeper):
                 problem += "; use -R (--recursive) to read its subfolders"
@@ -220,16 +221,15 @@ class ManifestReader:
             # A pipe in a folder would block, and a device has no end.
             if not is_named and not stat.S_ISREG(Path(file).stat().st_mode):
                 return [Invalid(place, ("is neither a file nor a folder: remove or rename it",))]
-            data = _bytes(file, room + 1)
+            with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else Path(file).open("rb") as opened:
+                data = opened.read(room + 1)
         except OSError as error:
             return [_unreadable(file, error)]
         if len(data) > LARGEST_FILE:
             return [Invalid(place, (f"is larger than {LARGEST_FILE >> 20} MiB: split it",))]
         if len(data) > room:
-            problem = (
-                "is not read, because the files before it are too large together: run the command with fewer files"
-            )
-            return [Invalid(place, (problem,))]
+            too_much = "the files before it are too large together: run the command with fewer files"
+            return [Invalid(place, (f"is not read, because {too_much}",))]
         self._budget.size -= len(data)
         try:
             text = data.decode("utf-8-sig")
@@ -254,8 +254,7 @@ class ManifestReader:
         if document is None:
             return
         if not isinstance(document, Mapping):
-            what = _TYPES.get(type(document), "a value")
-            yield Invalid(place, (f"is {what} and not a Kubernetes object: remove or correct it",))
+            yield Invalid(place, ("is no Kubernetes object: remove or correct it",))
             return
         kind, version = document.get("kind"), document.get("apiVersion")
         if not isinstance(kind, str) or not kind:
@@ -325,13 +324,6 @@ def _inside(folder: str, unreadable: list[OSError], *, recursive: bool) -> Itera
             return
 
 
-def _bytes(file: str, most: int) -> bytes:
-    if file == STANDARD_INPUT:
-        return sys.stdin.buffer.read(most)
-    with Path(file).open("rb") as opened:
-        return opened.read(most)
-
-
 def _unreadable(path: str, error: OSError) -> Invalid:
     return Invalid(_place(path), (f"cannot be read: {error.strerror or type(error).__name__}",))
 
@@ -339,10 +331,6 @@ def _unreadable(path: str, error: OSError) -> Invalid:
 def _place(path: str) -> Place:
     """Return the place of a file. Bytes of its name that are no text are escaped."""
     return Place(path.encode("utf-8", "backslashreplace").decode())
-
-
-def _endings() -> str:
-    return f"{', '.join(ENDINGS[:-1])} and {ENDINGS[-1]}"
 
 
 def _misnamed(name: object, namespace: object) -> Iterator[str]:
