@@ -5,7 +5,7 @@ Only this module reads the operator's own variables.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -45,34 +45,19 @@ def _none_if_empty(value: Any) -> Any:
     return value or None
 
 
-def _namespace(value: str) -> str:
-    if not is_namespace(value):
-        raise ValueError(f"{value!r} is not a valid namespace name; patterns are not supported")
-    return value
+def _valid(is_valid: Callable[[str], object], problem: str) -> AfterValidator:
+    """Refuse a text with a problem, which names the text as ``{}``."""
+
+    def check(value: str) -> str:
+        if not is_valid(value):
+            raise ValueError(problem.format(repr(value)))
+        return value
+
+    return AfterValidator(check)
 
 
-def _crd(value: str) -> str:
-    if CRD.fullmatch(value) is None:
-        raise ValueError(f"{value!r} is not the name of a CRD, such as vpcendpoints.ec2.services.k8s.aws")
-    return value
-
-
-def _lease(value: str) -> str:
-    if not is_name(value):
-        raise ValueError(f"{value!r} is not a valid object name")
-    return value
-
-
-def _secret(value: str) -> str:
-    if not _is_pair(value):
-        raise ValueError("must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")
-    return value
-
-
-def _address(value: str) -> str:
-    if ADDRESS.fullmatch(value) is None or int(value.rpartition(":")[2]) > 65535:  # noqa: PLR2004  # the last port
-        raise ValueError("must be host:port, such as 0.0.0.0:8080, [::]:8080 or 127.0.0.1:0")
-    return value
+def _is_address(value: str) -> bool:
+    return ADDRESS.fullmatch(value) is not None and int(value.rpartition(":")[2]) <= 65535  # noqa: PLR2004  # the last port
 
 
 def _is_pair(value: str) -> bool:
@@ -85,17 +70,24 @@ def _pair(value: str) -> tuple[str, str]:
     return namespace, name
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
-Namespace = Annotated[str, AfterValidator(_namespace)]
-Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_names)]
-OptionalNamespace = Annotated[Namespace | None, BeforeValidator(_none_if_empty)]
-Secret = Annotated[Annotated[str, AfterValidator(_secret)] | None, BeforeValidator(_none_if_empty)]
-
 DEFAULT_URL = "https://cloud.mongodb.com"
 FOREIGN_VARIABLE = re.compile(r"SIMULATE_|(.*_)?(SERVICE|PORT)(_.*)?$")
 CRD = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?){2,}")
 ADDRESS = re.compile(r"[^/]*:[0-9]{1,5}")
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Namespace = Annotated[str, _valid(is_namespace, "{} is not a valid namespace name; patterns are not supported")]
+Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_names)]
+OptionalNamespace = Annotated[Namespace | None, BeforeValidator(_none_if_empty)]
+ObjectName = Annotated[str, _valid(is_name, "{} is not a valid object name")]
+Crd = Annotated[str, _valid(CRD.fullmatch, "{} is not the name of a CRD, such as vpcendpoints.ec2.services.k8s.aws")]
+Secret = Annotated[
+    Annotated[str, _valid(_is_pair, "must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")]
+    | None,
+    BeforeValidator(_none_if_empty),
+]
+Address = Annotated[str, _valid(_is_address, "must be host:port, such as 0.0.0.0:8080, [::]:8080 or 127.0.0.1:0")]
 
 
 class AtlasSettings(BaseSettings):
@@ -134,17 +126,15 @@ class OperatorSettings(AtlasSettings):
         default=(),
         description="Namespaces whose resources may use the operator's own Secret, separated by commas; all when empty",
     )
-    reference_kinds: Annotated[tuple[Annotated[str, AfterValidator(_crd)], ...], NoDecode, BeforeValidator(_names)] = (
-        Field(
-            default=(
-                "vpcendpoints.ec2.services.k8s.aws",
-                "privateendpoints.network.azure.com",
-                "computeforwardingrules.compute.cnrm.cloud.google.com",
-                "computeaddresses.compute.cnrm.cloud.google.com",
-                "atlasprojects.atlas.mongodb.com",
-            ),
-            description="Kinds that resources may refer to, as the names of their CRDs, separated by commas",
-        )
+    reference_kinds: Annotated[tuple[Crd, ...], NoDecode, BeforeValidator(_names)] = Field(
+        default=(
+            "vpcendpoints.ec2.services.k8s.aws",
+            "privateendpoints.network.azure.com",
+            "computeforwardingrules.compute.cnrm.cloud.google.com",
+            "computeaddresses.compute.cnrm.cloud.google.com",
+            "atlasprojects.atlas.mongodb.com",
+        ),
+        description="Kinds that resources may refer to, as the names of their CRDs, separated by commas",
     )
     outputs: CliExplicitFlag[bool] = Field(
         default=False,
@@ -175,9 +165,7 @@ class OperatorSettings(AtlasSettings):
         default=True,
         description="Elect a leader among several replicas by a Lease; only a single replica can run without",
     )
-    lease_name: Annotated[str, AfterValidator(_lease)] = Field(
-        default="atlas-endpoints", description="Name of the Lease"
-    )
+    lease_name: ObjectName = Field(default="atlas-endpoints", description="Name of the Lease")
     lease_namespace: OptionalNamespace = Field(
         default=None,
         description="Namespace of the Lease; the Pod's own, or that of the kubeconfig's context, when empty",
@@ -190,7 +178,7 @@ class OperatorSettings(AtlasSettings):
         default="names",
         description="Which metrics of resources exist: counts (only totals), names (also single resources) or ids (also IDs of Atlas)",
     )
-    http_address: Annotated[str, AfterValidator(_address)] = Field(
+    http_address: Address = Field(
         default="0.0.0.0:8080", description="Address of /livez, /readyz and /metrics"
     )  # all addresses: kubelet and Prometheus are outside the Pod
     log_format: LogFormat = Field(default="json", description="json or text")
@@ -297,14 +285,9 @@ class StatusSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_STATUS_", extra="ignore", frozen=True)
 
-    resource: CliPositionalArg[str] = Field(description="namespace/name of the resource")
-
-    @field_validator("resource")
-    @classmethod
-    def _names_some_resource(cls, value: str) -> str:
-        if not _is_pair(value):
-            raise ValueError("must be NAMESPACE/NAME, such as shop/orders")
-        return value
+    resource: CliPositionalArg[Annotated[str, _valid(_is_pair, "must be NAMESPACE/NAME, such as shop/orders")]] = Field(
+        description="namespace/name of the resource"
+    )
 
     @property
     def namespace_and_name(self) -> tuple[str, str]:

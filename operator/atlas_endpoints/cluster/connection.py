@@ -148,22 +148,21 @@ class Connection:
     async def open(cls) -> Self:
         """Return a connection as the Pod's ServiceAccount, or else by kubeconfig; raise ``NoClusterError`` without both."""
         configuration = client.Configuration()
-        load, seconds = _load_from_pod, RELOAD_POD
         try:
-            await load(configuration)
-            namespace = _namespace_of_pod()
+            await _load_from_pod(configuration)
+            reload = Reload(_load_from_pod, RELOAD_POD, time.monotonic)
+            return cls(configuration, reload, namespace=_namespace_of_pod(), in_pod=True)
         except config.ConfigException:
-            load, seconds = _load_kubeconfig, RELOAD_KUBECONFIG
-            try:
-                await load(configuration)
-                namespace = _namespace_of_kubeconfig()
-            except (config.ConfigException, OSError) as error:
-                raise NoClusterError(
-                    "The address of the Kubernetes API is unknown: this is no Pod with a ServiceAccount, and the kubeconfig (the variable"
-                    f" KUBECONFIG, else ~/.kube/config) cannot be used: {error}"
-                ) from error
-        reload = Reload(load, seconds, time.monotonic)
-        return cls(configuration, reload, namespace=namespace, in_pod=load is _load_from_pod)
+            pass  # this is no Pod
+        try:
+            await _load_kubeconfig(configuration)
+            reload = Reload(_load_kubeconfig, RELOAD_KUBECONFIG, time.monotonic)
+            return cls(configuration, reload, namespace=_namespace_of_kubeconfig())
+        except (config.ConfigException, OSError) as error:
+            raise NoClusterError(
+                "The address of the Kubernetes API is unknown: this is no Pod with a ServiceAccount, and the kubeconfig (the variable"
+                f" KUBECONFIG, else ~/.kube/config) cannot be used: {error}"
+            ) from error
 
     @property
     def server(self) -> str:

@@ -15,10 +15,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from typing_extensions import override
 
 from atlas_endpoints.cluster.calls import call, is_gone, is_not_served, message_of, refused, unexpected_answer
-from atlas_endpoints.cluster.errors import (
-    LeaseConflictError,
-    LeaseRefusedError,
-)
+from atlas_endpoints.cluster.errors import LeaseConflictError, LeaseRefusedError
 
 GROUP, VERSION, PLURAL = "coordination.k8s.io", "v1", "leases"
 
@@ -39,6 +36,16 @@ class Record(NamedTuple):
     acquired: str = ""
     renewed: str = ""
     transitions: int = 0
+
+
+FIELDS = {
+    "holder": "holderIdentity",
+    "duration": "leaseDurationSeconds",
+    "acquired": "acquireTime",
+    "renewed": "renewTime",
+    "transitions": "leaseTransitions",
+}
+"""The names in the API of the values of a ``Record``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,28 +161,14 @@ class LeaseApi:
 def _parse(body: Any) -> Lease:
     try:
         metadata, spec = body["metadata"], body.get("spec") or {}
-        record = Record(
-            holder=spec.get("holderIdentity") or "",
-            duration=int(spec.get("leaseDurationSeconds") or 0),
-            acquired=spec.get("acquireTime") or "",
-            renewed=spec.get("renewTime") or "",
-            transitions=int(spec.get("leaseTransitions") or 0),
-        )
-        return Lease(str(metadata["resourceVersion"]), record, metadata)
+        values = {name: spec[field] for name, field in FIELDS.items() if spec.get(field)}
+        for name in ("duration", "transitions"):
+            values[name] = int(values.get(name, 0))
+        return Lease(str(metadata["resourceVersion"]), Record(**values), metadata)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise unexpected_answer() from None
 
 
 def _body(metadata: Mapping[str, Any], record: Record) -> dict[str, Any]:
-    return {
-        "apiVersion": f"{GROUP}/{VERSION}",
-        "kind": "Lease",
-        "metadata": metadata,
-        "spec": {
-            "holderIdentity": record.holder,
-            "leaseDurationSeconds": record.duration,
-            "acquireTime": record.acquired,
-            "renewTime": record.renewed,
-            "leaseTransitions": record.transitions,
-        },
-    }
+    spec = {FIELDS[name]: value for name, value in record._asdict().items()}
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Lease", "metadata": metadata, "spec": spec}

@@ -24,12 +24,7 @@ from atlas_endpoints.cluster.calls import (
 )
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
 from atlas_endpoints.controller.cache import Body, Key, Listing, annotations_of, finalizers_of
-from atlas_endpoints.controller.controller import (
-    ConflictError,
-    GoneError,
-    MetadataChange,
-    RefusedError,
-)
+from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange, RefusedError
 
 PAGE = 100
 """Objects on a page of a LIST. To parse so many blocks the event loop for a few milliseconds."""

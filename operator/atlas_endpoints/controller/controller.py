@@ -106,23 +106,19 @@ class RefusedError(Exception):
 
 
 class Writer(Protocol):
-    """Writes to the API server; all methods raise also when it cannot be reached."""
+    """Writes to the API server; all methods raise also when it cannot be reached.
+
+    A write raises ``ConflictError`` if the object has another version, and ``GoneError`` if there is no such object.
+    """
 
     async def write(self, body: Body, status: Status) -> Body:
-        """Write the status of exactly this version of an object.
-
-        Raises:
-            ConflictError: the object has another version.
-            GoneError: there is no such object.
-        """
+        """Write the status of exactly this version of an object."""
         ...
 
     async def change(self, body: Body, change: MetadataChange) -> Body:
         """Change the metadata of exactly this version of an object, and return the object.
 
         Raises:
-            ConflictError: the object has another version.
-            GoneError: there is no such object.
             RefusedError: the operator's rights, or a policy, forbid it.
         """
         ...
