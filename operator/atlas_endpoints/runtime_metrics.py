@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from atlas_endpoints.atlas.client import AtlasClient
@@ -95,19 +95,33 @@ class ResourceMetrics:
         detail = core.settings.resource_metrics
         self._with_names = detail != "counts"
         self._info = INFO_WITH_IDS if detail == "ids" else INFO
-        self.described: dict[str, tuple[str, Labels]] = {
-            f"{PREFIX}_resources_by_condition": ("gauge", ("kind", "type", "status", "reason")),
-            f"{PREFIX}_resources_by_credentials": ("gauge", ("kind", "scope", "status")),
-        }
-        if self._with_names:
-            self.described[f"{PREFIX}_resource_condition"] = "gauge", CONDITION
-            self.described[f"{PREFIX}_resource_info"] = "gauge", self._info
+
+    @property
+    def described(self) -> dict[str, tuple[str, Labels]]:
+        """Type and label names of each metric."""
+        return {each.name: ("gauge", each.labels) for each in self._families()}
+
+    def _families(self) -> "list[_Family]":
+        counts = [
+            _Family("resources_by_condition", "Resources by condition.", ("kind", "type", "status", "reason")),
+            _Family(
+                "resources_by_credentials",
+                "Resources by the source of their credentials and whether they are valid.",
+                ("kind", "scope", "status"),
+            ),
+        ]
+        names = [
+            _Family("resource_condition", "Conditions of a resource: always 1.", CONDITION),
+            _Family("resource_info", "Information about a resource: always 1.", self._info),
+        ]
+        return counts + names if self._with_names else counts
 
     async def exposition(self) -> bytes:
         """Return the metrics in Prometheus's text format; other tasks run meanwhile."""
+        families = self._families()
+        by_condition, by_credentials, *of_names = families
         conditions: Counter[Labels] = Counter()
         credentials: Counter[Labels] = Counter()
-        statuses, infos = _Text(), _Text()
         loop = asyncio.get_running_loop()
         yielded = loop.time()
         keys = [(served, key) for served in self._kinds.values() for key in served.cache] if self._leads() else ()
@@ -118,59 +132,44 @@ class ResourceMetrics:
             found = tuple(_conditions(body))
             conditions.update((key.kind, *each) for each in found)
             credentials[key.kind, _source(body).partition("/")[0], _status_of("CredentialsValid", found)] += 1
-            if self._with_names:
+            if of_names:
+                statuses, infos = of_names
                 for each in found:
-                    statuses.add(_line("resource_condition", CONDITION, (*key, *each), 1))
+                    statuses.add((*key, *each), 1)
                 info = (*key, *_info(body, served.kind.entry_of(body)))
-                infos.add(_line("resource_info", self._info, info[: len(self._info)], 1))
+                infos.add(info[: len(self._info)], 1)
             if loop.time() >= yielded + BREATH:
-                statuses.settle()
-                infos.settle()
+                for family in of_names:
+                    family.settle()
                 await asyncio.sleep(0)
                 yielded = loop.time()
-        counts = [
-            *self._counts("resources_by_condition", "Resources by condition.", conditions),
-            *self._counts(
-                "resources_by_credentials",
-                "Resources by the source of their credentials and whether they are valid.",
-                credentials,
-            ),
-        ]
-        if not self._with_names:
-            return _encoded(counts)
-        status_head = _head("resource_condition", "Conditions of a resource: always 1.")
-        info_head = _head("resource_info", "Information about a resource: always 1.")
-        return b"".join([_encoded([*counts, *status_head]), *statuses.pieces(), _encoded(info_head), *infos.pieces()])
-
-    def _counts(self, name: str, documentation: str, counts: Counter[Labels]) -> Iterator[str]:
-        yield from _head(name, documentation)
-        _, labels = self.described[f"{PREFIX}_{name}"]
-        for values, count in sorted(counts.items()):
-            yield _line(name, labels, values, count)
+        for family, counts in ((by_condition, conditions), (by_credentials, credentials)):
+            for values, count in sorted(counts.items()):
+                family.add(values, count)
+        return b"".join([piece for family in families for piece in family.pieces()])
 
 
-class _Text:
-    """Lines that are encoded in portions, since encoding all at once would block the event loop."""
+class _Family:
+    """The series of a gauge, encoded in portions, since encoding all at once would block the event loop."""
 
-    def __init__(self) -> None:
-        self._lines: list[str] = []
+    def __init__(self, name: str, documentation: str, labels: Labels) -> None:
+        self.name = f"{PREFIX}_{name}"
+        self.labels = labels
+        self._lines = [f"# HELP {self.name} {documentation}", f"# TYPE {self.name} gauge"]
         self._written: list[bytes] = []
 
-    def add(self, line: str) -> None:
-        self._lines.append(line)
+    def add(self, values: Labels, number: int) -> None:
+        pairs = ",".join([f'{label}="{_quotable(value)}"' for label, value in zip(self.labels, values, strict=True)])
+        self._lines.append(f"{self.name}{{{pairs}}} {number}")
 
     def settle(self) -> None:
         """Encode the lines that were added."""
-        self._written.append(_encoded(self._lines))
+        self._written.append("".join([f"{line}\n" for line in self._lines]).encode())
         self._lines.clear()
 
     def pieces(self) -> list[bytes]:
         self.settle()
         return self._written
-
-
-def _encoded(lines: Iterable[str]) -> bytes:
-    return "".join([f"{line}\n" for line in lines]).encode()
 
 
 def _conditions(body: Body) -> Iterator[Labels]:
@@ -181,15 +180,6 @@ def _conditions(body: Body) -> Iterator[Labels]:
 
 def _status_of(type_: str, conditions: tuple[Labels, ...]) -> str:
     return next((status for each, status, _ in conditions if each == type_), "Unknown")
-
-
-def _head(name: str, documentation: str) -> tuple[str, str]:
-    return f"# HELP {PREFIX}_{name} {documentation}", f"# TYPE {PREFIX}_{name} gauge"
-
-
-def _line(name: str, labels: Labels, values: Labels, number: int) -> str:
-    pairs = ",".join([f'{label}="{_quotable(value)}"' for label, value in zip(labels, values, strict=True)])
-    return f"{PREFIX}_{name}{{{pairs}}} {number}"
 
 
 def _quotable(value: str) -> str:

@@ -107,32 +107,28 @@ class ResourceWriter:
             if is_gone(error):
                 return None
             raise refused(error) from error
-        return lean(body) if await self._is_selected(key) else None
+        if self._labels:  # which only the API server evaluates
+            listing = await self.list(key.namespace, name=key.name)
+            if listing is None or not listing.bodies:
+                return None
+        return lean(body)
 
-    async def _is_selected(self, key: Key) -> bool:
-        """Return whether the operator serves an object. Only the API server evaluates label selectors."""
-        if not self._labels:
-            return True
-        listing = await self._list(key.namespace, {**self._labels, "fieldSelector": f"metadata.name={key.name}"})
-        return listing is not None and bool(listing.bodies)
-
-    async def list(self, namespace: str | None, known: Callable[[Body], Body] = lambda body: body) -> Listing | None:
+    async def list(
+        self, namespace: str | None, known: Callable[[Body], Body] = lambda body: body, *, name: str | None = None
+    ) -> Listing | None:
         """Return the served objects of one namespace, or of all; None when the API server does not serve the kind.
 
         All pages show the same moment.
 
         Args:
             known: returns the object to keep in place of one that was just read.
+            name: of the one object that is wanted.
 
         Raises:
             SelectorRefusedError: the API server cannot parse the label selector.
             ClusterUnavailableError: they could not be read, or not all before their moment expired (410).
         """
-        return await self._list(namespace, self._labels, known)
-
-    async def _list(
-        self, namespace: str | None, selectors: Mapping[str, str], known: Callable[[Body], Body] = lambda body: body
-    ) -> Listing | None:
+        selectors = self._labels if name is None else {**self._labels, "fieldSelector": f"metadata.name={name}"}
         bodies: list[Body] = []
         following = ""
         while True:

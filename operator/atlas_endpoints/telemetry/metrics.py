@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -177,27 +178,25 @@ class Metrics:
         self.described[f"{PREFIX}_{name}"] = type_, labels
 
 
+@dataclass(frozen=True, eq=False)
 class _Watched(Collector):
     """A gauge whose series are read at a scrape."""
 
-    def __init__(
-        self, name: str, documentation: str, labels: Labels, values: Callable[[], Mapping[Labels, float]]
-    ) -> None:
-        self._name = name
-        self._documentation = documentation
-        self._labels = labels
-        self._values = values
+    name: str
+    documentation: str
+    labels: Labels
+    values: Callable[[], Mapping[Labels, float]]
 
     @override
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
-        for labels, value in self._values().items():
+        family = GaugeMetricFamily(self.name, self.documentation, labels=self.labels)
+        for labels, value in self.values().items():
             family.add_metric(labels, value)
         yield family
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Return the family without its values, for the registry."""
-        yield GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
+        yield GaugeMetricFamily(self.name, self.documentation, labels=self.labels)
 
 
 def _series(family: Any) -> Callable[..., Any]:

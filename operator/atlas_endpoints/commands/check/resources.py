@@ -208,13 +208,16 @@ class ClusterReader:
         for namespace, count in unread.items():
             problem = f"{count} Secrets are not read, and their resources not checked"
             self._report.add(skipped(f"Namespace {namespace}: {problem}: they name more than {MOST_SECRETS}."))
-        results = dict(zip(wanted, await asyncio.gather(*map(self._resolve, wanted)), strict=True))
-        self._report_problems(survey, results)
-        access = {
-            place: (result.fingerprint, self._source(place, result))
-            for place, result in results.items()
-            if isinstance(result, Access)
-        }
+        access: dict[CredentialsPlace, tuple[str, str]] = {}
+        users: dict[str, list[str]] = {}
+        for place, result in zip(wanted, await asyncio.gather(*map(self._resolve, wanted)), strict=True):
+            if isinstance(result, Access):
+                access[place] = result.fingerprint, self._source(place, result)
+            else:
+                keys = (str(resource.key) for _, resource, secret in survey.uses if secret == place)
+                users.setdefault(result, []).extend(keys)
+        for problem, names in users.items():
+            self._report.add(failed(f"{problem} (For {named(names)}.)" if names else problem))
         for fingerprint, source in dict.fromkeys(access.values()):
             self._report.add(ok(f"{source} contains credentials ({self.credentials[fingerprint].kind})."))
         places = survey.places(access, self._where)
@@ -308,15 +311,6 @@ class ClusterReader:
             return error.message if cause is None else cause.message
         is_named = f"namespace {place.namespace}" in error.message
         return error.message if is_named else f"Namespace {place.namespace}: {error.message}"
-
-    def _report_problems(self, survey: Survey, results: Mapping[CredentialsPlace, Access | str]) -> None:
-        users: dict[str, list[str]] = {}
-        for place, result in results.items():
-            if isinstance(result, str):
-                keys = (str(resource.key) for _, resource, secret in survey.uses if secret == place)
-                users.setdefault(result, []).extend(keys)
-        for problem, names in users.items():
-            self._report.add(failed(f"{problem} (For {named(names)}.)" if names else problem))
 
     def _source(self, place: CredentialsPlace, access: Access) -> str:
         scope, _, name = access.source.partition("/")

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.cluster.api import Age, Lack, Target, extract
@@ -16,22 +17,22 @@ SOURCE = "environment"
 """The source of the credentials, as a status would show it."""
 
 
+@dataclass(frozen=True, slots=True)
 class OnePair:
     """The same credentials for every resource, since Secrets exist in the cluster only.
 
-    Args:
+    Attributes:
         found: the fingerprint of the credentials, or why there are none.
     """
 
-    def __init__(self, found: str | CredentialsError) -> None:
-        self._found = found
+    found: str | CredentialsError
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
-        if isinstance(self._found, CredentialsError):
+        if isinstance(self.found, CredentialsError):
             raise NoCredentialsError(
-                self._found.reason, self._found.message, source=None, retry_in=math.inf, operation="readEnvironment"
+                self.found.reason, self.found.message, source=None, retry_in=math.inf, operation="readEnvironment"
             )
-        return Access(self._found, SOURCE)
+        return Access(self.found, SOURCE)
 
     def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         pass
