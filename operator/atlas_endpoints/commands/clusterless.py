@@ -169,25 +169,22 @@ class EnvironmentCredentials(BaseSettings):
 
     def _check_pairs(self) -> None:
         given = {VARIABLES[key] for key in self._by_key()}
+        account, api_key = (" and ".join(pair) for pair in PAIRS)
         complete = [pair for pair in PAIRS if given.issuperset(pair)]
-        if len(complete) > 1:
-            raise CredentialsError(
-                CredentialsProblem.AMBIGUOUS_KEYS,
-                f"The environment contains both a service account ({' and '.join(PAIRS[0])}) and an API key"
-                f" ({' and '.join(PAIRS[1])}). Unset one of the two pairs.",
-            )
-        if complete:
-            return
         missing = [name for pair in PAIRS if given.intersection(pair) for name in pair if name not in given]
-        if missing:
-            raise CredentialsError(
-                CredentialsProblem.MISSING_KEYS, f"{' and '.join(missing)} must be set in the environment."
-            )
-        raise CredentialsError(
-            CredentialsProblem.MISSING_KEYS,
-            f"The environment contains no credentials for Atlas. Set {' and '.join(PAIRS[0])} (a service account), or"
-            f" {' and '.join(PAIRS[1])} (an API key). The role Project Read Only is sufficient.",
-        )
+        if len(complete) == 1:
+            return
+        reason = CredentialsProblem.AMBIGUOUS_KEYS if complete else CredentialsProblem.MISSING_KEYS
+        if complete:
+            both = f"both a service account ({account}) and an API key ({api_key})"
+            problem = f"The environment contains {both}. Unset one of the two pairs."
+        elif missing:
+            problem = f"{' and '.join(missing)} must be set in the environment."
+        else:
+            either = f"{account} (a service account), or {api_key} (an API key)"
+            role = "The role Project Read Only is sufficient."
+            problem = f"The environment contains no credentials for Atlas. Set {either}. {role}"
+        raise CredentialsError(reason, problem)
 
 
 VARIABLES = {
