@@ -5,7 +5,6 @@ semantic conventions where there is one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Thread
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -71,23 +70,23 @@ def export(version: str) -> Tracing:
     return Tracing(provider)
 
 
-@dataclass(frozen=True)
 class _TracedClient:
     """A client that creates a span for each call; see ``atlas.answers.Requester``."""
 
-    client: Requester
-    start: Callable[..., Span]
+    def __init__(self, client: Requester, start: Callable[..., Span]) -> None:
+        self._client = client
+        self._start = start
 
     @property
     def base_url(self) -> str:
-        return self.client.base_url
+        return self._client.base_url
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         url = (credentials.base_url or self.base_url) + request.path
         attributes = {"http.request.method": request.method, "url.path": request.path, "url.full": url}
-        span = self.start(request.operation, kind=SpanKind.CLIENT, attributes=attributes)
+        span = self._start(request.operation, kind=SpanKind.CLIENT, attributes=attributes)
         try:
-            answer = await self.client.request(credentials, request)
+            answer = await self._client.request(credentials, request)
         except AtlasError as error:
             _set_failure(span, error, request)
             raise

@@ -39,8 +39,6 @@ MISSED = 2 * 86400.0
 MOST = 50_000
 """Entries of one kind of object, more than an operator has resources: a tenant may name a new object with each edit."""
 
-AGAIN = "The operator tries again by itself."
-
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
@@ -323,7 +321,7 @@ def _no_kind(kind: _Kind, lack: Lack, retry_in: float) -> UnreadableError:
         reason = ReferenceProblem.NOT_FOUND
         message = (
             f"The cluster has no namespaced kind {kind.kind} in {kind.group}/{kind.version}. Install its CRD, or correct"
-            f" apiVersion and kind of the reference. {AGAIN}"
+            " apiVersion and kind of the reference. The operator tries again by itself."
         )
     return UnreadableError(reason, message, retry_in=retry_in)
 
@@ -331,24 +329,25 @@ def _no_kind(kind: _Kind, lack: Lack, retry_in: float) -> UnreadableError:
 def _no_value(place: _Place, lack: Lack, retry_in: float) -> UnreadableError:
     plural, target = place
     where = f"{target.object} in namespace {target.namespace}"
-    right = f"Give its ServiceAccount the verb get on {f'{plural}.{target.group}'.removesuffix('.')}."
-    reason, message = {
-        Lack.MISSING: (
-            ReferenceProblem.NOT_FOUND,
-            f"There is no {where}. Create it, or correct the reference. {AGAIN}",
-        ),
-        Lack.FORBIDDEN: (
-            ReferenceProblem.KIND_NOT_ALLOWED,
-            f"The operator may not read {where}, whether it exists or not. {right}",
-        ),
-        Lack.ABSENT: (ReferenceProblem.NOT_READY, f"{target.object} has no {target.field} yet. {AGAIN}"),
-        Lack.DELETING: (
-            ReferenceProblem.NOT_READY,
-            f"{target.object} is being deleted. Name another object in the reference.",
-        ),
-        Lack.NO_TEXT: (
-            ReferenceProblem.FIELD_MISSING,
-            f"{target.field} of {target.object} is not text, or is too long. Correct the reference, or the object.",
-        ),
-    }[lack]
+    match lack:
+        case Lack.MISSING:
+            reason = ReferenceProblem.NOT_FOUND
+            message = f"There is no {where}. Create it, or correct the reference. The operator tries again by itself."
+        case Lack.FORBIDDEN:
+            reason = ReferenceProblem.KIND_NOT_ALLOWED
+            message = (
+                f"The operator may not read {where}, whether it exists or not. Give its ServiceAccount the verb get on"
+                f" {f'{plural}.{target.group}'.removesuffix('.')}."
+            )
+        case Lack.ABSENT:
+            reason = ReferenceProblem.NOT_READY
+            message = f"{target.object} has no {target.field} yet. The operator tries again by itself."
+        case Lack.DELETING:
+            reason = ReferenceProblem.NOT_READY
+            message = f"{target.object} is being deleted. Name another object in the reference."
+        case _:
+            reason = ReferenceProblem.FIELD_MISSING
+            message = (
+                f"{target.field} of {target.object} is not text, or is too long. Correct the reference, or the object."
+            )
     return UnreadableError(reason, message, retry_in=retry_in)

@@ -70,13 +70,7 @@ async def run(
         drafts = importer.of_entries(await _read(settings, settings.project, importer, messages), options)
     else:
         drafts = _of_files(settings, importer, options, messages)
-    written = []
-    for each in drafts:
-        if isinstance(each, Draft):
-            written.append(each)
-        else:
-            lines = messages.remarks if each.expected else messages.problems
-            lines.append(f"No manifest for endpoint {each.what}: {each.why}.")
+    written = list(_written(drafts, messages))
     count = len(written)
     if settings.output_dir is not None:
         conflicts = list(write(written, settings.output_dir))
@@ -89,6 +83,15 @@ async def run(
         say(one_line(line, limit=LONGEST))
     say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
     return not messages.problems
+
+
+def _written(drafts: Drafts, messages: Messages) -> Iterator[Draft]:
+    for each in drafts:
+        if isinstance(each, Draft):
+            yield each
+        else:
+            lines = messages.remarks if each.expected else messages.problems
+            lines.append(f"No manifest for endpoint {each.what}: {each.why}.")
 
 
 def misuse(settings: ImportSettings, importers: Mapping[str, Importer]) -> tuple[str, str] | None:

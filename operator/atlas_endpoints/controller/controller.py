@@ -237,8 +237,7 @@ class Controller(Generic[O]):
             if unwritten.status == status_of(body) and change is None:
                 self._report_lost_answer(key, body)
                 return unwritten.outcome.requeue
-            # No failure from here on may lose the result of the reconcile.
-            self._unwritten[key] = unwritten
+            self._unwritten[key] = unwritten  # no failure from here on may lose it
             try:
                 if change is not None:
                     self._observe_answer(key, uid, await self._writer.change(body, change))
