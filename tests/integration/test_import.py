@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from support.atlas import Atlas, Place
     from support.concurrent_cases import Env
 
-WAY_OUT = ("--as", "atlas-private-endpoint", "--credentials-secret", "atlas-credentials")
-
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -161,26 +159,6 @@ def test_a_cluster_that_is_not_serverless_any_more_is_passed_over_unless_it_is_a
     assert "`atlas-endpoints import --as dedicated-private-endpoint`" in asked_for.errors
 
 
-def test_the_successors_of_endpoints_are_written_from_what_atlas_shows(run: Run, atlas: Atlas, place: Place) -> None:
-    atlas.connect(place)
-
-    imported = run(*of(atlas, place), *WAY_OUT, "--instance", "shop")
-
-    assert imported.code == 0
-    assert f"# - {place.endpoint} of shop: {CLOUD_ENDPOINT}" in imported.output
-    assert yaml.safe_load(imported.output) == {
-        "apiVersion": "atlas.mongodb.com/v1",
-        "kind": "AtlasPrivateEndpoint",
-        "metadata": {"name": f"aws-us-east-1-{place.project}"},
-        "spec": {
-            "externalProjectRef": {"id": place.project},
-            "connectionSecret": {"name": "atlas-credentials"},
-            "provider": "AWS",
-            "region": "US_EAST_1",
-        },
-    }
-
-
 def test_when_atlas_does_not_answer_any_more_the_resources_know_enough(
     run: Run, env: Env, control_plane: ControlPlane, tmp_path: Path
 ) -> None:
@@ -192,22 +170,8 @@ def test_when_atlas_does_not_answer_any_more_the_resources_know_enough(
     exported = control_plane.kubectl("get", "spe", "--namespace", env.resources.namespace, "--output=yaml").stdout
     (tmp_path / "exported.yaml").write_text(exported, encoding="utf-8")
 
-    imported = run(*WAY_OUT, "-f", str(tmp_path / "exported.yaml"))
+    imported = run("--as", "dedicated-private-endpoint", "-f", str(tmp_path / "exported.yaml"))
 
     assert imported.code == 0
-    assert f"# - {env.resources.namespace}/orders: {CLOUD_ENDPOINT}" in imported.output
+    assert f"# {CLOUD_ENDPOINT} cannot be used again" in imported.output
     assert yaml.safe_load(imported.output)["spec"]["region"] == "US_EAST_1"
-
-
-def test_the_project_of_exported_resources_that_refer_to_one_is_in_their_status(run: Run, tmp_path: Path) -> None:
-    spec = {"projectRef": {"name": "shop"}, "instanceName": "shop", "providerName": "AWS"}
-    kind = {"apiVersion": "atlas-endpoints.dev/v1alpha1", "kind": "ServerlessPrivateEndpoint", "spec": spec}
-    known = {**kind, "metadata": {"name": "known"}, "status": {"resolved": {"projectId": "5f" * 12}}}
-    unknown = {**kind, "metadata": {"name": "unknown"}}
-    (tmp_path / "exported.yaml").write_text(yaml.safe_dump_all([known, unknown]), encoding="utf-8")
-
-    imported = run(*WAY_OUT, "--region", "US_EAST_1", "-f", str(tmp_path / "exported.yaml"))
-
-    assert imported.code == 1
-    assert yaml.safe_load(imported.output)["spec"]["externalProjectRef"] == {"id": "5f" * 12}
-    assert "spec.projectRef" in imported.errors

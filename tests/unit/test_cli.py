@@ -91,10 +91,9 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["plan", "-f", "a.yaml", "--namespace", "My_Shop"], "--namespace (ATLAS_ENDPOINTS_NAMESPACE): 'My_Shop'"),
         (["import"], "--project (ATLAS_ENDPOINTS_PROJECT): specify the project to read from Atlas; or"),
         (["import", "--project", "shop"], "--project (ATLAS_ENDPOINTS_PROJECT): must be an Atlas ID of 24 lower-case"),
-        (["import", "-f", "a.yaml"], "--filename (ATLAS_ENDPOINTS_FILENAME): is only for --as atlas-private-endpoint"),
         (
-            ["import", "--as", "atlas-private-endpoint", "-f", "a.yaml"],
-            "--credentials-secret (ATLAS_ENDPOINTS_CREDENTIALS_SECRET): is required for --as atlas-private-endpoint",
+            ["import", "-f", "a.yaml"],
+            "--filename (ATLAS_ENDPOINTS_FILENAME): is only for --as dedicated-private-endpoint",
         ),
         (
             ["import", "--project", "5f" * 12, "--as", "another"],
@@ -102,7 +101,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (
             ["import", "--project", "5f" * 12, "--as", "dedicated-private-endpoint", "--instance", "shop"],
-            "--instance (ATLAS_ENDPOINTS_INSTANCE): is only for --as serverless-private-endpoint or atlas-private-",
+            "--instance (ATLAS_ENDPOINTS_INSTANCE): is only for --as serverless-private-endpoint\n",
         ),
         (
             ["import", "--project", "5f" * 12, "--cluster", "shop"],

@@ -69,14 +69,11 @@ class ImportSettings(AtlasSettings):
 
     target: str = Field(
         default="serverless-private-endpoint",
-        description=(
-            "The kind to write: this operator's own, serverless-private-endpoint or dedicated-private-endpoint; or"
-            " atlas-private-endpoint, the successors for MongoDB's own operator"
-        ),
+        description="The kind to write: serverless-private-endpoint or dedicated-private-endpoint",
     )
     filename: Names = Field(
         default=(),
-        description="Objects to read instead of Atlas, as for plan; not for serverless-private-endpoint",
+        description="Objects to read instead of Atlas, as for plan; only for dedicated-private-endpoint",
     )
     recursive: bool = Field(default=False, description="Include subfolders")
     project: ObjectId | None = Field(

@@ -1,4 +1,4 @@
-"""``atlas-endpoints import``: write manifests for the endpoints in Atlas, or for exported resources."""
+"""``atlas-endpoints import``: write manifests for the endpoints in Atlas, or for exported objects."""
 
 import asyncio
 import sys
@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 
 from atlas_endpoints.atlas.answers import Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Retry, Wording, one_line
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, NotServerlessError, Retry, Wording, one_line
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, client_of
-from atlas_endpoints.commands.manifests import Invalid, Manifest, ManifestReader, Other
+from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
 from atlas_endpoints.controller.names import is_name
 from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, Options
-from atlas_endpoints.reconcile.resource import Resource
 
 T = TypeVar("T")
 
@@ -51,7 +50,7 @@ async def run(
     put: Callable[[str], object],
     say: Callable[[str], object],
 ) -> bool:
-    """Write manifests for the endpoints of a project or of exported resources, and return whether all were written.
+    """Write manifests for the endpoints of a project or for exported objects, and return whether all were written.
 
     Args:
         importers: by the value of ``settings.target``.
@@ -99,40 +98,25 @@ def misuse(settings: ImportSettings, importers: Mapping[str, Importer]) -> tuple
     importer = importers.get(settings.target)
     if importer is None:
         return "target", f"{settings.target}: no such kind of manifest; there are {', '.join(importers)}"
-    if settings.filename and not importer.reads_files:
-        others = " or ".join(name for name, each in importers.items() if each.reads_files)
-        return "filename", f"is only for --as {others}: use --project instead"
     for flag in sorted({flag for each in importers.values() for flag in each.flags} - {*importer.flags}):
-        if getattr(settings, flag) is not None:
+        if getattr(settings, flag):
             others = " or ".join(name for name, each in importers.items() if flag in each.flags)
             return flag, f"is only for --as {others}"
-    if importer.no_default is not None and settings.credentials_secret is None:
-        return "credentials_secret", f"is required for --as {settings.target}: {importer.no_default}"
     return None
 
 
 def _of_files(settings: ImportSettings, importer: Importer, options: Options, messages: Messages) -> Drafts:
     """Return the manifests of the objects in files."""
-    kinds = [importer.kind] if importer.of_resources is not None else []
     namespace = settings.namespace or "default"
     # What an import reads is an export, and it sends nothing.
     reader = ManifestReader(
-        kinds, namespace=namespace, recursive=settings.recursive, others=importer.objects, use_statuses=True
+        (), namespace=namespace, recursive=settings.recursive, others=importer.objects, use_statuses=True
     )
     documents = reader.find(settings.filename)
     for each in documents:
         if isinstance(each, Invalid):
             messages.problems.append(f"{each.place}: {'; '.join(each.problems)}")
-    if importer.of_resources is not None:
-        return importer.of_resources((_exported(each) for each in documents if isinstance(each, Manifest)), options)
-    if importer.of_objects is not None:
-        return importer.of_objects([each.body for each in documents if isinstance(each, Other) and each.body], options)
-    return ()
-
-
-def _exported(manifest: Manifest) -> Resource:
-    exported = manifest.exported
-    return manifest.resource if exported is None else manifest.resource.model_copy(update={"status": exported})
+    return importer.of_objects([each.body for each in documents if isinstance(each, Other) and each.body], options)
 
 
 async def _read(settings: ImportSettings, project: str, importer: Importer, messages: Messages) -> list[Found]:
@@ -173,7 +157,7 @@ class Reading:
         It reads one scope after the other, since others share Atlas's rate limit.
         """
         scopes: Mapping[str, Any] = {}
-        if only is None or self.importer.needs_scopes:
+        if only is None:
             try:
                 scopes = await _with_retries(
                     lambda: self.importer.list_scopes(self.client, self.credentials, self.project)
@@ -199,9 +183,8 @@ class Reading:
             request = kind.list_request(scope)
             listing = await _with_retries(lambda: send_list(self.client, self.credentials, request, kind.listed))
         except AtlasError as error:
-            ended = self.importer.ended.get(type(error))
-            if ended is not None and not is_named:
-                self.messages.remarks.append(f"{name} {ended}.")
+            if isinstance(error, NotServerlessError) and not is_named:
+                self.messages.remarks.append(f"{name} is no longer a serverless instance and has no such endpoints.")
             else:
                 self.messages.problems.append(f"{name}: {error.explanation.worded(self.wording)}")
             return []

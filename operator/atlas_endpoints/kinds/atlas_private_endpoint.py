@@ -1,18 +1,16 @@
-"""``AtlasPrivateEndpoint`` of MongoDB's own operator: the manifests that it is imported to, and those that move to it. Pure.
+"""``AtlasPrivateEndpoint`` of MongoDB's own operator, and the manifests of the resources that replace it. Pure.
 
 It is the endpoint service of Atlas for the dedicated clusters of a project in one cloud and region, with its endpoints.
 Source: the CRD ``atlasprivateendpoints.atlas.mongodb.com``, version v1, of MongoDB Atlas Kubernetes Operator 2.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeGuard
 
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds.importer import Draft, Drafts, LeftOut, Options
-from atlas_endpoints.kinds.manifest import Manifest, comment, draft, fields, fitting, header, last_part, retained
-from atlas_endpoints.kinds.successors import NO_REGION
+from atlas_endpoints.kinds.importer import LeftOut, Options
+from atlas_endpoints.kinds.manifest import Manifest, comment, fitting, last_part, retained
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.spec import PROJECT_KIND
 
@@ -115,70 +113,3 @@ def _endpoint_of(provider: str, configured: Body, *, port_mapping: bool) -> Mapp
 def rules_as_written(rules: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
     """Return forwarding rules as in the spec of a ``DedicatedPrivateEndpoint``."""
     return [{"name": name, "ipAddress": address} for name, address in sorted(rules.items())]
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A serverless private endpoint.
-
-    Attributes:
-        label: its name for users.
-        region: as Atlas spells it, such as ``US_EAST_1``, or None.
-        cloud_id: of the private endpoint in the cloud; None if it was never connected.
-    """
-
-    label: str
-    project_id: str
-    provider: str
-    region: str | None
-    cloud_id: str | None
-
-
-def successors(connections: Iterable[Connection], options: Options) -> Drafts:
-    """Return a manifest for each project, cloud and region. ``options`` must name the Secret."""
-    services: dict[tuple[str, str, str], list[Connection]] = defaultdict(list)
-    left_out: list[LeftOut] = []
-    for each in connections:
-        if each.provider not in _CONNECTED:
-            supported = " and ".join(_CONNECTED)
-            why = f"its provider in Atlas is {comment(each.provider)}, and only {supported} are supported"
-            left_out.append(LeftOut(each.label, why))
-        elif each.region is None:
-            left_out.append(LeftOut(each.label, NO_REGION))
-        else:
-            services[each.project_id, each.provider, each.region].append(each)
-    return [*(_successor(*service, users, options) for service, users in services.items()), *left_out]
-
-
-def _successor(project_id: str, provider: str, region: str, users: list[Connection], options: Options) -> Draft:
-    name = fitting(f"{provider}-{region}", project_id)
-    spec = {
-        "externalProjectRef": {"id": project_id},
-        "connectionSecret": {"name": options.credentials_secret or ""},
-        "provider": provider,
-        "region": region,
-    }
-    lines = [
-        "# For MongoDB's own operator: the endpoint service for the dedicated clusters of a project in one region.",
-        "# It replaces these endpoints. Their private endpoints in the cloud cannot be used again:",
-        *(f"# - {comment(each.label)}: {comment(each.cloud_id or 'never connected')}" for each in users),
-        *header("atlas.mongodb.com/v1", AKO, name, options.namespace),
-        *fields(spec),
-        *_CONNECTED[provider],
-    ]
-    return draft(name, lines)
-
-
-_CONNECTED = {
-    "AWS": (
-        "  # When status.serviceName is set, create an interface VPC endpoint to it, and add it here:",
-        "  # awsConfiguration:",
-        '  #   - id: "vpce-…"',
-    ),
-    "AZURE": (
-        "  # When status.resourceId is set, create a private endpoint with a manual connection to it, and add it here:",
-        "  # azureConfiguration:",
-        '  #   - id: "/subscriptions/…/privateEndpoints/…"',
-        '  #     ipAddress: "…"',
-    ),
-}

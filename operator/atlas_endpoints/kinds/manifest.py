@@ -59,7 +59,7 @@ def drafts_of(kind: Kind[Any], made: Iterable[Manifest | LeftOut]) -> Iterator[D
     for each in valid:
         lines = (
             *(f"# {comment(remark)}" for remark in each.remarks),
-            *header_of(kind, each.name, each.namespace),
+            *header(kind, each.name, each.namespace),
             *fields(each.spec),
             *(f"  # {comment(step)}" for step in each.to_do),
         )
@@ -87,17 +87,13 @@ def draft(name: str, lines: Iterable[str]) -> Draft:
     return Draft(name, "".join(f"{line}\n" for line in lines))
 
 
-def header(api_version: str, kind: str, name: str, namespace: str | None) -> Iterator[str]:
+def header(kind: Kind[Any], name: str, namespace: str | None) -> Iterator[str]:
     """Yield the lines of a manifest up to its spec."""
-    yield from (f"apiVersion: {api_version}", f"kind: {kind}", "metadata:", f"  name: {quoted(name)}")
+    names = kind.names
+    yield from (f"apiVersion: {names.api_version}", f"kind: {names.kind}", "metadata:", f"  name: {quoted(name)}")
     if namespace:
         yield f"  namespace: {quoted(namespace)}"
     yield "spec:"
-
-
-def header_of(kind: Kind[Any], name: str, namespace: str | None) -> Iterator[str]:
-    """Yield the lines of a manifest of a kind of ours up to its spec."""
-    return header(kind.names.api_version, kind.names.kind, name, namespace)
 
 
 def fields(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:

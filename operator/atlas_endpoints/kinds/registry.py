@@ -12,7 +12,10 @@ from atlas_endpoints.reconcile.kind import Kind
 
 KINDS: Sequence[Kind[Any]] = (SERVERLESS_PRIVATE_ENDPOINT, DEDICATED_PRIVATE_ENDPOINT)
 
-IMPORTERS: Mapping[str, Importer] = {**serverless.IMPORTERS, **dedicated.IMPORTERS}
+IMPORTERS: Mapping[str, Importer] = {
+    "serverless-private-endpoint": serverless.IMPORTER,
+    "dedicated-private-endpoint": dedicated.IMPORTER,
+}
 """By the value of the flag ``--as`` of ``atlas-endpoints import``."""
 
 

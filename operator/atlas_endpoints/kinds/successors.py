@@ -15,8 +15,6 @@ from atlas_endpoints.reconcile.resource import part
 
 SERVERLESS = "ServerlessPrivateEndpoint"
 
-NO_REGION = "its region is unknown; specify it with --region"
-
 _KEPT = (
     "projectId",
     "projectRef",
@@ -40,7 +38,7 @@ def dedicated_successor(body: Body, options: Options) -> Manifest | LeftOut:
     what = f"{metadata.get('namespace')}/{metadata.get('name')}"
     region = region_of(endpoint.get("endpointServiceName")) or options.region
     if region is None:
-        return LeftOut(what, NO_REGION)
+        return LeftOut(what, "its region is unknown; specify it with --region")
     cluster = options.cluster or spec.get("instanceName")
     made: dict[str, Any] = {name: spec[name] for name in _KEPT if name in spec}
     made |= {"providerName": spec.get("providerName"), "region": region}

@@ -114,15 +114,13 @@ def _of_objects(bodies: Sequence[Body], options: Options) -> Iterator[Manifest |
             yield dedicated_successor(body, options)
 
 
-IMPORTERS = {
-    "dedicated-private-endpoint": Importer(
-        KIND,
-        _providers,
-        manifests,
-        of_objects=of_objects,
-        objects=(f"{AKO}.atlas.mongodb.com", f"{SERVERLESS}.{KIND.names.group}"),
-        parts=parts,
-        flags=("region", "cluster", "gcp_project"),
-    )
-}
+IMPORTER = Importer(
+    KIND,
+    _providers,
+    manifests,
+    flags=("filename", "region", "cluster", "gcp_project"),
+    parts=parts,
+    of_objects=of_objects,
+    objects=(f"{AKO}.atlas.mongodb.com", f"{SERVERLESS}.{KIND.names.group}"),
+)
 """How ``atlas-endpoints import`` writes manifests of this kind."""

@@ -120,20 +120,6 @@ _TEXTS = {each.name: to_camel(each.name) for each in fields(Endpoint) if each.na
 """The texts of an endpoint, and Atlas's names of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerlessInstance:
-    """A serverless instance, or its successor; None: Atlas did not send it.
-
-    Attributes:
-        provider: AWS or AZURE, or another word.
-        region: as Atlas spells it, such as ``US_EAST_1``.
-    """
-
-    name: str
-    provider: str | None = None
-    region: str | None = None
-
-
 def list_of(project_id: str, instance_name: str) -> Request:
     """Return the LIST of the endpoints of an instance: one bare array, no pages."""
     where = path(_ALL, LIST, groupId=project_id, instanceName=instance_name)
@@ -181,17 +167,15 @@ def instance_of(project_id: str, name: str) -> Request:
     return Request(GET_INSTANCE, "GET", path(template, GET_INSTANCE, groupId=project_id, name=name), refusals=REFUSALS)
 
 
-async def list_instances(
-    client: Requester, credentials: Credentials, project_id: str
-) -> tuple[ServerlessInstance, ...]:
-    """Return all instances of a project.
+async def list_instances(client: Requester, credentials: Credentials, project_id: str) -> Mapping[str, str | None]:
+    """Return the clouds of all instances of a project by their names; None: Atlas did not send it.
 
     The list also contains Flex clusters that were serverless instances; since 2026-01-15 Atlas documents it as empty.
 
     Raises:
         AtlasError: ``AtlasUnavailableError`` also if an answer is 2xx but no page.
     """
-    found: dict[str, ServerlessInstance] = {}
+    found: dict[str, str | None] = {}
     seen = 0
     for number in range(1, _MOST_PAGES + 1):
         where = path(f"{_GROUP}/serverless", LIST_INSTANCES, groupId=project_id)
@@ -200,12 +184,12 @@ async def list_instances(
         results = answer.json.get("results") if isinstance(answer.json, dict) else None
         if not isinstance(results, list) or len(results) > PAGE:
             raise unreadable(answer.status, operation=LIST_INSTANCES, writes=False)
-        found |= {each.name: each for each in map(_instance, results) if each is not None}
+        found |= dict(each for each in map(_instance, results) if each is not None)
         seen += len(results)
         total = answer.json.get("totalCount")
         if not results or (seen >= total if isinstance(total, int) else len(results) < PAGE):
             break
-    return tuple(found.values())
+    return found
 
 
 def listed(item: object) -> tuple[str, Endpoint] | None:
@@ -229,12 +213,12 @@ def got(endpoint_id: str | None, answer: Any) -> Endpoint | None:
     return Endpoint(text_of(found) or "", **texts)
 
 
-def _instance(item: Any) -> ServerlessInstance | None:
+def _instance(item: Any) -> tuple[str, str | None] | None:
     if not isinstance(item, dict) or (name := _name(item.get("name"))) is None:
         return None
     provider = item.get("providerSettings")
     settings = provider if isinstance(provider, dict) else {}
-    return ServerlessInstance(name, _name(settings.get("backingProviderName")), _name(settings.get("regionName")))
+    return name, _name(settings.get("backingProviderName"))
 
 
 def _name(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""Manifests of endpoints in Atlas: of this kind, which change nothing in Atlas, and of their successors."""
+"""Manifests of endpoints in Atlas, which change nothing there."""
 
 from __future__ import annotations
 
@@ -10,28 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.commands.manifests import Manifest, ManifestReader
-from atlas_endpoints.kinds.atlas_private_endpoint import Connection, successors
 from atlas_endpoints.kinds.importer import Draft, Found, LeftOut, Options
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, ServerlessInstance
-from atlas_endpoints.kinds.serverless_private_endpoint.importing import (
-    NO_PROJECT_ID,
-    manifests,
-    successors_of_entries,
-    successors_of_resources,
-)
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.importing import manifests
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint, Spec
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.reconcile.compare import compare
-from support.named import NAMED
 
-PROJECT, OTHER, ENDPOINT = "5f" * 12, "6f" * 12, "a1" * 12
+PROJECT, ENDPOINT = "5f" * 12, "a1" * 12
 CLOUD_ID = "vpce-0123456789abcdef0"
 ARM = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/one"
 OPTIONS = Options("shop", "atlas-credentials")
 
 
 def found_in(endpoint: Endpoint, instance: str = "Shop-1", provider: str | None = "AWS") -> Found:
-    return Found(PROJECT, instance, ServerlessInstance(instance, provider), endpoint)
+    return Found(PROJECT, instance, provider, endpoint)
 
 
 def written(endpoint: Endpoint, provider: str | None = "AWS", options: Options | None = None) -> Draft:
@@ -181,137 +174,3 @@ def test_each_manifest_is_valid_and_does_not_differ_from_atlas(
     manifest = parsed(found)
     assert compare(manifest.resource, manifest.resource.spec.desired, endpoint) == ()
     assert Spec.parse(yaml.safe_load(found.text)["spec"]) == manifest.resource.spec
-
-
-def connection(
-    label: str = "shop/orders",
-    *,
-    project: str = PROJECT,
-    provider: str = "AWS",
-    region: str | None = "US_EAST_1",
-    cloud_id: str | None = CLOUD_ID,
-) -> Connection:
-    return Connection(label, project, provider, region, cloud_id)
-
-
-def drafts(*connections: Connection) -> list[Draft]:
-    found = successors(connections, OPTIONS)
-    assert all(isinstance(each, Draft) for each in found), found
-    return [each for each in found if isinstance(each, Draft)]
-
-
-def test_a_successor_has_a_comment_with_the_next_step() -> None:
-    (found,) = drafts(connection(), connection("shop/billing", cloud_id=None))
-
-    assert found.name == f"aws-us-east-1-{PROJECT}"
-    assert found.text == (
-        "# For MongoDB's own operator: the endpoint service for the dedicated clusters of a project in one region.\n"
-        "# It replaces these endpoints. Their private endpoints in the cloud cannot be used again:\n"
-        "# - shop/orders: vpce-0123456789abcdef0\n"
-        "# - shop/billing: never connected\n"
-        "apiVersion: atlas.mongodb.com/v1\n"
-        "kind: AtlasPrivateEndpoint\n"
-        "metadata:\n"
-        f'  name: "aws-us-east-1-{PROJECT}"\n'
-        '  namespace: "shop"\n'
-        "spec:\n"
-        "  externalProjectRef:\n"
-        f'    id: "{PROJECT}"\n'
-        "  connectionSecret:\n"
-        '    name: "atlas-credentials"\n'
-        '  provider: "AWS"\n'
-        '  region: "US_EAST_1"\n'
-        "  # When status.serviceName is set, create an interface VPC endpoint to it, and add it here:\n"
-        "  # awsConfiguration:\n"
-        '  #   - id: "vpce-…"\n'
-    )
-
-
-def test_each_project_cloud_and_region_has_its_own_successor() -> None:
-    found = drafts(
-        connection(),
-        connection("shop/again"),
-        connection("shop/west", region="US_WEST_2"),
-        connection("shop/blue", provider="AZURE", region="US_EAST_2"),
-        connection("web/other", project=OTHER),
-    )
-
-    assert [each.name for each in found] == [
-        f"aws-us-east-1-{PROJECT}",
-        f"aws-us-west-2-{PROJECT}",
-        f"azure-us-east-2-{PROJECT}",
-        f"aws-us-east-1-{OTHER}",
-    ]
-    assert "#     ipAddress: " in found[2].text
-
-
-def test_an_unknown_region_names_the_flag() -> None:
-    found = [*successors([connection(region=None), connection("shop/known")], OPTIONS)]
-
-    assert isinstance(found[0], Draft)
-    assert found[1] == LeftOut("shop/orders", "its region is unknown; specify it with --region")
-
-
-def test_an_unknown_cloud_is_left_out_and_the_others_are_written() -> None:
-    found = [*successors([connection(provider="GCP\n"), connection("shop/known")], OPTIONS)]
-
-    assert isinstance(found[0], Draft)
-    assert found[1] == LeftOut("shop/orders", "its provider in Atlas is GCP, and only AWS and AZURE are supported")
-
-
-@pytest.mark.parametrize("region", ["X" * 80, "A_" * 30 + "B"])
-def test_a_successor_has_a_valid_name(region: str) -> None:
-    (found,) = drafts(connection(region=region))
-
-    assert len(found.name) <= 63
-    assert "--" not in found.name
-
-
-AWS_SERVICE = "com.amazonaws.vpce.us-west-2.vpce-svc-0123456789abcdef0"
-
-
-@pytest.mark.parametrize(
-    ("instance", "service", "region"),
-    [
-        pytest.param(ServerlessInstance("shop", "AWS", "US_EAST_1"), AWS_SERVICE, "US_EAST_1", id="of the instance"),
-        pytest.param(None, AWS_SERVICE, "US_WEST_2", id="of the service"),
-        pytest.param(None, None, "EU_WEST_1", id="of the user"),
-    ],
-)
-def test_a_successor_of_an_entry_has_its_region(
-    instance: ServerlessInstance | None, service: str | None, region: str
-) -> None:
-    endpoint = Endpoint(id=ENDPOINT, endpoint_service_name=service, cloud_provider_endpoint_id=CLOUD_ID)
-
-    (found,) = successors_of_entries([Found(PROJECT, "shop", instance, endpoint)], Options("shop", "s", "EU_WEST_1"))
-
-    assert isinstance(found, Draft)
-    assert f"# - {ENDPOINT} of shop: {CLOUD_ID}\n" in found.text
-    assert yaml.safe_load(found.text)["spec"]["region"] == region
-
-
-def test_a_successor_of_an_exported_resource_is_written_from_its_status() -> None:
-    def exported(name: str, status: dict[str, Any], **spec: Any) -> ServerlessPrivateEndpoint:
-        metadata = {"namespace": "shop", "name": name, "uid": "u", "generation": 1, "resourceVersion": "1"}
-        fields = {"projectRef": {"name": "p"}, "instanceName": "shop", "providerName": "AWS", **spec}
-        return KIND.resource.parse({**NAMED, "metadata": metadata, "spec": fields, "status": status})
-
-    resolved = {"resolved": {"projectId": PROJECT}}
-    endpoint = {"endpoint": {"endpointServiceName": AWS_SERVICE, "cloudProviderEndpointId": CLOUD_ID}}
-    found, *left_out = successors_of_resources(
-        [
-            exported("a", {**resolved, **endpoint}),
-            exported("b", endpoint),
-            exported("c", resolved),
-            exported("d", {**endpoint, "resolved": {"projectId": "/../../victim/x"}}),
-        ],
-        Options("shop", "s", "US_WEST_2"),
-    )
-
-    assert isinstance(found, Draft)
-    assert f"# - shop/a: {CLOUD_ID}\n# - shop/c: never connected\n" in found.text
-    assert yaml.safe_load(found.text)["spec"]["region"] == "US_WEST_2"
-    assert left_out == [
-        LeftOut("shop/b", "spec.projectRef is not resolved"),
-        LeftOut("shop/d", f"status.resolved.projectId: {NO_PROJECT_ID}"),
-    ]
