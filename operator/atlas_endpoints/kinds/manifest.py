@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.spec import CommonSpec, InvalidSpecError
 LONGEST_NAME = 63
 """Characters of a resource's name, as the CRDs have it."""
 
-LONGEST_COMMENT = 300
+LONGEST_COMMENT = 600
 """Characters of a comment in YAML."""
 
 
@@ -57,13 +57,16 @@ def drafts_of(kind: Kind[Any], made: Iterable[Manifest | LeftOut]) -> Iterator[D
             valid.append(replace(each, name=name))
     names = Counter(each.name for each in valid)
     for each in valid:
+        metadata = {"name": each.name, "namespace": each.namespace} if each.namespace else {"name": each.name}
         lines = (
             *(f"# {comment(remark)}" for remark in each.remarks),
-            *header(kind, each.name, each.namespace),
-            *fields(each.spec),
+            f"apiVersion: {kind.names.api_version}",
+            f"kind: {kind.names.kind}",
+            *_fields({"metadata": metadata, "spec": each.spec}, ""),
             *(f"  # {comment(step)}" for step in each.to_do),
         )
-        yield draft(each.name if names[each.name] == 1 else f"{each.namespace}.{each.name}", lines)
+        name = each.name if names[each.name] == 1 else f"{each.namespace}.{each.name}"
+        yield Draft(name, "".join(f"{line}\n" for line in lines))
 
 
 def problems_of(spec_type: type[CommonSpec], spec: Mapping[str, Any]) -> Sequence[str]:
@@ -82,30 +85,15 @@ def retained(credentials_secret: str | None) -> Mapping[str, Any]:
     return {**found, "credentialsSecretRef": {"name": credentials_secret}} if credentials_secret else found
 
 
-def draft(name: str, lines: Iterable[str]) -> Draft:
-    """Return a manifest of these lines."""
-    return Draft(name, "".join(f"{line}\n" for line in lines))
-
-
-def header(kind: Kind[Any], name: str, namespace: str | None) -> Iterator[str]:
-    """Yield the lines of a manifest up to its spec."""
-    names = kind.names
-    yield from (f"apiVersion: {names.api_version}", f"kind: {names.kind}", "metadata:", f"  name: {quoted(name)}")
-    if namespace:
-        yield f"  namespace: {quoted(namespace)}"
-    yield "spec:"
-
-
-def fields(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
-    """Yield the lines of the fields of a spec."""
+def _fields(values: Mapping[str, Any], indent: str) -> Iterator[str]:
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield f"{indent}{name}:"
-            yield from fields(value, f"{indent}  ")
+            yield from _fields(value, f"{indent}  ")
         elif isinstance(value, list | tuple):
             yield f"{indent}{name}:"
             for each in value:
-                lines = fields(each, f"{indent}    ") if isinstance(each, Mapping) else (quoted(each),)
+                lines = _fields(each, f"{indent}    ") if isinstance(each, Mapping) else (quoted(each),)
                 first, *rest = lines
                 yield f"{indent}  - {first.lstrip()}"
                 yield from rest

@@ -3,17 +3,8 @@
 from collections.abc import Iterable
 from itertools import combinations
 
-from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, LeftOut, Options
-from atlas_endpoints.kinds.manifest import (
-    comment,
-    draft,
-    fields,
-    fitting,
-    header,
-    problems_of,
-    quoted,
-    retained,
-)
+from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
+from atlas_endpoints.kinds.manifest import Manifest, drafts_of, fitting, problems_of, quoted, retained
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec, shown
@@ -21,10 +12,10 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec, sho
 
 def manifests(found: Iterable[Found], options: Options) -> Drafts:
     """Return the manifests of endpoints, which change nothing in Atlas when they are applied."""
-    return [_manifest(each, options) for each in found]
+    return drafts_of(KIND, (_manifest(each, options) for each in found))
 
 
-def _manifest(found: Found, options: Options) -> Draft | LeftOut:
+def _manifest(found: Found, options: Options) -> Manifest | LeftOut:
     endpoint = found.value
     if endpoint.status == State.DELETING:
         return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
@@ -38,23 +29,16 @@ def _manifest(found: Found, options: Options) -> Draft | LeftOut:
     problems = problems_of(Spec, {**spec, **in_atlas})
     # As many as possible: those of a connection are only valid together.
     subsets = (dict(each) for size in range(len(in_atlas), -1, -1) for each in combinations(in_atlas.items(), size))
-    managed = next((each for each in subsets if not problems_of(Spec, {**spec, **each})), None)
-    if managed is None:
-        return LeftOut(endpoint.id, "; ".join(problems))
+    managed = next((each for each in subsets if not problems_of(Spec, {**spec, **each})), {})
+    unmanaged = []
+    for field in in_atlas.keys() - managed.keys():
+        own = [each for each in problems if each.startswith(f"spec.{field}: ")]
+        why = (own or problems)[0].partition(": ")[2]
+        unmanaged.append(f"{field} is not managed, so Atlas keeps {quoted(in_atlas[field])}. {why}")
+    spec = {**spec, **managed, **retained(options.credentials_secret)}
+    remarks = (f"Status in Atlas when this was written: {endpoint.status or 'none'}",)
     name = fitting(found.scope_name, endpoint.id)
-    lines = [
-        f"# Status in Atlas when this was written: {comment(endpoint.status or 'none')}",
-        *header(KIND, name, options.namespace),
-        *fields(spec),
-    ]
-    for field, value in in_atlas.items():
-        if field in managed:
-            lines += fields({field: value})
-        else:
-            own = [each for each in problems if each.startswith(f"spec.{field}: ")]
-            why = (own or problems)[0].partition(": ")[2]
-            lines.append(f"  # {field} is not managed, so Atlas keeps {comment(quoted(value))}. {comment(why)}")
-    return draft(name, [*lines, *fields(retained(options.credentials_secret))])
+    return Manifest(endpoint.id, name, options.namespace, spec, remarks, to_do=sorted(unmanaged))
 
 
 def _provider(found: Found) -> str:
