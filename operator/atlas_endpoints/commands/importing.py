@@ -1,7 +1,6 @@
 """``atlas-endpoints import``: write manifests for the endpoints in Atlas, or for exported objects."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +25,6 @@ LONGEST_WAIT = 120.0
 
 LONGEST = 2000
 """Characters of a message: it may hold a text of a file."""
-
-FEW = 3
-"""Scopes up to which no progress bar is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +148,7 @@ class Reading:
     messages: Messages
 
     async def entries(self, only: str | None) -> list[Found]:
-        """Return the entries of one scope, or of all (None), with a progress bar on a terminal.
+        """Return the entries of one scope, or of all (None).
 
         It reads one scope after the other, since others share Atlas's rate limit.
         """
@@ -165,14 +161,8 @@ class Reading:
             except AtlasError as error:
                 self.messages.problems.append(error.explanation.worded(self.wording))
                 return []
-        names = [*scopes] if only is None else [only]
-        # Imported here, since only this command needs it, and the operator itself imports this module.
-        from tqdm import tqdm  # noqa: PLC0415
-
-        what = f"{self.importer.kind.scope_noun}s".capitalize()
-        disable = None if len(names) > FEW else True  # None: unless it is a terminal
         found: list[Found] = []
-        for name in tqdm(names, desc=what, file=sys.stderr, leave=False, disable=disable):
+        for name in scopes if only is None else [only]:
             found += await self._entries_of(name, scopes.get(name), is_named=only is not None)
         return found
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import re
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import pytest
-from typing_extensions import override
 
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import (
@@ -27,7 +24,7 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.atlas.transport import failure
 from atlas_endpoints.commands import importing
 from atlas_endpoints.commands.clusterless import ImportSettings
-from atlas_endpoints.commands.importing import FEW, Messages, Reading, write
+from atlas_endpoints.commands.importing import Messages, Reading, write
 from atlas_endpoints.kinds.importer import Draft, Found
 from atlas_endpoints.kinds.registry import IMPORTERS
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PAGE, list_instances
@@ -144,34 +141,6 @@ async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
     assert messages.remarks == ["flex is no longer a serverless instance and has no such endpoints."]
     _, named = await reads(reading(answer), only="flex")
     assert named == Messages(problems=["flex: It is Flex."])
-
-
-class Terminal(io.StringIO):
-    """A terminal that keeps what it shows."""
-
-    @override
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize(
-    ("stream", "instances", "shown"),
-    [
-        pytest.param(Terminal(), FEW + 1, True, id="a terminal"),
-        pytest.param(Terminal(), FEW, False, id="few instances"),
-        pytest.param(io.StringIO(), FEW + 1, False, id="no terminal"),
-    ],
-)
-@on_virtual_time
-async def test_a_progress_bar_is_shown_on_a_terminal(
-    stream: io.StringIO, instances: int, *, shown: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stderr", stream)
-    page = {"results": [described(f"i-{number}") for number in range(instances)]}
-
-    await reads(reading(lambda path: [] if path.endswith("/endpoint") else page))
-
-    assert ("Instances" in stream.getvalue()) == shown
 
 
 def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
