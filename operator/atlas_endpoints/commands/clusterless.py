@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from random import Random
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
@@ -15,14 +15,11 @@ from atlas_endpoints.atlas.credentials import (
     ENCODED_TWICE,
     Credentials,
     CredentialsError,
-    CredentialsProblem,
     parse_credentials,
 )
 from atlas_endpoints.atlas.errors import Wording
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
-
-Output: TypeAlias = Literal["text", "json", "yaml"]
 
 REGION = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
@@ -49,7 +46,7 @@ class PlanSettings(AtlasSettings):
             " give. Only for exports of the cluster that the author of the manifests cannot change"
         ),
     )
-    output: Output = Field(default="text", description="text for people, json or yaml for programs")
+    output: Literal["text", "json"] = Field(default="text", description="text for people, json for programs")
 
     @field_validator("filename")
     @classmethod
@@ -138,7 +135,6 @@ class EnvironmentCredentials(BaseSettings):
         Raises:
             CredentialsError: they are not usable; the message contains names of variables and no values.
         """
-        self._check_pairs()
         try:
             credentials, warnings = parse_credentials(self._by_key())
         except CredentialsError as error:
@@ -164,25 +160,6 @@ class EnvironmentCredentials(BaseSettings):
         """Return the values by the keys of a Secret."""
         return {to_camel(name): value for name, value in self if value.strip()}
 
-    def _check_pairs(self) -> None:
-        given = {VARIABLES[key] for key in self._by_key()}
-        account, api_key = (" and ".join(pair) for pair in PAIRS)
-        complete = [pair for pair in PAIRS if given.issuperset(pair)]
-        missing = [name for pair in PAIRS if given.intersection(pair) for name in pair if name not in given]
-        if len(complete) == 1:
-            return
-        reason = CredentialsProblem.AMBIGUOUS_KEYS if complete else CredentialsProblem.MISSING_KEYS
-        if complete:
-            both = f"both a service account ({account}) and an API key ({api_key})"
-            problem = f"The environment contains {both}. Unset one of the two pairs."
-        elif missing:
-            problem = f"{' and '.join(missing)} must be set in the environment."
-        else:
-            either = f"{account} (a service account), or {api_key} (an API key)"
-            role = "The role Project Read Only is sufficient."
-            problem = f"The environment contains no credentials for Atlas. Set {either}. {role}"
-        raise CredentialsError(reason, problem)
-
 
 VARIABLES = {
     "clientId": "MONGODB_ATLAS_CLIENT_ID",
@@ -192,16 +169,20 @@ VARIABLES = {
 }
 """The variables that correspond to the keys of a Secret."""
 
-PAIRS = (
-    (VARIABLES["clientId"], VARIABLES["clientSecret"]),
-    (VARIABLES["publicApiKey"], VARIABLES["privateApiKey"]),
-)
+_WORDS = {
+    **VARIABLES,
+    ENCODED_TWICE: "looks base64-encoded. Set it to the plain value.",
+    " The operator reads the changed Secret without a restart.": "",
+    "The Secret ": "The environment ",
+    "the Secret": "the environment",
+}
+"""The words of messages about a Secret, and those about the environment."""
 
 
 def _about_variables(message: str) -> str:
-    for key, variable in VARIABLES.items():
-        message = message.replace(key, variable)
-    return message.replace(ENCODED_TWICE, "looks base64-encoded. Set it to the plain value.")
+    for of_secret, of_environment in _WORDS.items():
+        message = message.replace(of_secret, of_environment)
+    return message
 
 
 def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool = False) -> AtlasClient:

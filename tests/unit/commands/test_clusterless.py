@@ -50,9 +50,9 @@ def test_credentials_are_found(
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        pytest.param({}, f"The environment contains no credentials for Atlas. Set {ID} and {SECRET}", id="none"),
-        pytest.param({ID: "mdb_sa_id_0123"}, f"{SECRET} must be set in the environment.", id="half of a pair"),
-        pytest.param({**ACCOUNT, **API_KEY}, "Unset one of the two pairs.", id="both pairs"),
+        pytest.param({}, f"The environment contains no credentials: {ID} and {SECRET} (a", id="none"),
+        pytest.param({ID: "mdb_sa_id_0123"}, f"{SECRET} is missing or empty in the environment.", id="half of a pair"),
+        pytest.param({**ACCOUNT, **API_KEY}, "Remove one of the two pairs.", id="both pairs"),
         pytest.param(
             {ID: "mdb_sa_sk_canary", SECRET: "mdb_sa_id_0123"}, f"{ID} and {SECRET} are swapped", id="a pair the wrong way"
         ),
@@ -83,6 +83,12 @@ def test_white_space_is_trimmed_with_a_warning(monkeypatch: pytest.MonkeyPatch) 
 
     assert credentials.secret == "mdb_sa_sk_canary"
     assert warning.startswith(f"{SECRET} has whitespace around its value")
+
+
+def test_half_of_another_pair_is_ignored_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, (warning,) = found(monkeypatch, {**ACCOUNT, PUBLIC: "abcdefgh"}).parse()
+
+    assert warning == f"{PUBLIC} is ignored: the environment contains complete credentials of the other kind."
 
 
 def test_the_repr_contains_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ Only reads are sent: the reconciler runs without writes, and the client would ho
 """
 
 import asyncio
+import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -69,7 +70,7 @@ async def run(settings: PlanSettings, kinds: Sequence[Kind[Any]], say: Callable[
     if settings.output == "text":
         say(report.as_text(forecasts, others, warnings))
     else:
-        say(report.serialized(report.as_document(forecasts, others, warnings), settings.output))
+        say(json.dumps(report.as_document(forecasts, others, warnings), indent=2, ensure_ascii=False))
     return exit_code(forecasts)
 
 

@@ -1,7 +1,7 @@
 """Forecast what the operator would do about a manifest, in plain values. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -84,7 +84,6 @@ class Forecast:
         shared: what it may share with others, see ``Named``.
         status: the word of Atlas for the state of the endpoint, or None.
         changes: the differences, whether or not they are sent.
-        sent_along: the fields that the PATCH contains although they do not differ: those of a connection go together.
         request: the write that would be sent first, or None.
     """
 
@@ -99,7 +98,6 @@ class Forecast:
     shared: str | None = None
     status: str | None = None
     changes: tuple[Change, ...] = ()
-    sent_along: Mapping[str, str] = field(default_factory=dict)
     request: Request | None = None
 
 
@@ -141,8 +139,6 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
         doubts = (kind.misfit(resource, values), *kind.doubts([resource], values))
         message = " ".join([message, *filter(None, doubts)])
     request = write.request if action in SENDING and write is not None else None
-    sent = (request.body or {}) if request is not None and action is Action.UPDATE else {}
-    changed = {each.field for each in changes}
     return Forecast(
         manifest.place,
         manifest.key,
@@ -155,7 +151,6 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
         shared=named.shared,
         status=None if outcome.seen is None else kind.state_of(outcome.seen),
         changes=changes,
-        sent_along={name: sent[name] for name in resource.fields if name in sent and name not in changed},
         request=request,
     )
 

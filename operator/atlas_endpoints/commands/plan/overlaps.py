@@ -81,7 +81,7 @@ def with_conflicts(forecasts: Sequence[Forecast]) -> tuple[list[Forecast], list[
 
 def _refused(forecast: Forecast, message: str, owner: Key | None) -> Forecast:
     action = Action.UNKNOWN if owner is None else Action.REPORT
-    return replace(forecast, action=action, reason=Reason.CONFLICT, message=message, sent_along={}, request=None)
+    return replace(forecast, action=action, reason=Reason.CONFLICT, message=message, request=None)
 
 
 def _scope_of(forecast: Forecast, manifest: Manifest) -> tuple[str, str | None, str]:

@@ -1,12 +1,9 @@
-"""Print forecasts as text, JSON or YAML. Pure."""
+"""Forecasts as text, and as a document for programs. Pure."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
-
-import yaml
+from typing import Any
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, Forecast, exit_code
@@ -60,13 +57,6 @@ def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnin
     }
 
 
-def serialized(document: Mapping[str, Any], output: Literal["json", "yaml"]) -> str:
-    """Return a document as JSON or YAML."""
-    if output == "json":
-        return json.dumps(document, indent=2, ensure_ascii=False)
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=LONGEST)).rstrip("\n")
-
-
 def _block(forecast: Forecast) -> Iterator[str]:
     name = f"{forecast.key} ({forecast.place})" if forecast.key else f"{forecast.place}"
     yield f"{name}: {TITLES[forecast.action]}"
@@ -82,8 +72,6 @@ def _block(forecast: Forecast) -> Iterator[str]:
         yield from (f"  {line}" for line in forecast.message.splitlines())
     for each in forecast.changes:
         yield f"  ~ {each.field}: {_shown(each.before)} -> {_shown(each.after)}"
-    for name, value in forecast.sent_along.items():
-        yield f"    {name}: {_shown(value)} (unchanged, in the same request)"
 
 
 def _summary(forecasts: Sequence[Forecast], others: Mapping[str, int]) -> Iterator[str]:

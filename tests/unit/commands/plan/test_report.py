@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-import pytest
-import yaml
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import UID, Invalid, Manifest, Place
 from atlas_endpoints.commands.plan.forecast import Action, Change, Forecast, of_invalid
-from atlas_endpoints.commands.plan.report import TITLES, as_document, as_text, serialized
+from atlas_endpoints.commands.plan.report import TITLES, as_document, as_text
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.reasons import Reason
@@ -44,7 +40,6 @@ UPDATE = forecast(
     endpoint_id=ENDPOINT,
     status="AVAILABLE",
     changes=(Change("comment", "a", "b"),),
-    sent_along={"cloudProviderEndpointId": "vpce-1"},
     request=Request("update", "PATCH", PATH, {"providerName": "AWS", "comment": "b"}),
 )
 NOTHING = forecast(
@@ -72,7 +67,6 @@ def test_the_text_shows_each_resource_its_changes_and_a_summary() -> None:
         "shop/orders (orders.yaml, document 2, from line 12): would be changed in Atlas\n"
         "  endpoint a1a1a1a1a1a1a1a1a1a1a1a1, instance shop, project 5f5f5f5f5f5f5f5f5f5f5f5f: AVAILABLE\n"
         "  ~ comment: 'a' -> 'b'\n"
-        "    cloudProviderEndpointId: 'vpce-1' (unchanged, in the same request)\n"
         "\n"
         "shop/billing (the standard input, document 1): nothing would be sent\n"
         "  endpoint a1a1a1a1a1a1a1a1a1a1a1a1, instance shop, project 5f5f5f5f5f5f5f5f5f5f5f5f: AVAILABLE\n"
@@ -167,11 +161,3 @@ def test_the_document_contains_all_fields() -> None:
         "skipped": {"Secret": 2},
         "warnings": ["Look out."],
     }
-
-
-@pytest.mark.parametrize("forecasts", [[], [UPDATE, NOTHING, INVALID, UNREADABLE]])
-def test_json_and_yaml_are_equal(forecasts: list[Forecast]) -> None:
-    document: dict[str, Any] = as_document(forecasts, {"Secret": 1}, ["é"])
-
-    assert json.loads(serialized(document, "json")) == document
-    assert yaml.safe_load(serialized(document, "yaml")) == document
