@@ -104,8 +104,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
             "--instance (ATLAS_ENDPOINTS_INSTANCE): is only for --as serverless-private-endpoint\n",
         ),
         (
-            ["import", "--project", "5f" * 12, "--cluster", "shop"],
-            "--cluster (ATLAS_ENDPOINTS_CLUSTER): is only for --as dedicated-private-endpoint",
+            ["import", "--project", "5f" * 12, "--region", "US_EAST_1"],
+            "--region (ATLAS_ENDPOINTS_REGION): is only for --as dedicated-private-endpoint",
         ),
         (
             ["import", "--project", "5f" * 12, "--region", "us-east-1"],

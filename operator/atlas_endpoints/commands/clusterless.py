@@ -81,10 +81,6 @@ class ImportSettings(AtlasSettings):
         default=None,
         description="Region, as Atlas spells it, of successors of endpoints whose region is unknown",
     )
-    cluster: InstanceName | None = Field(
-        default=None,
-        description="The dedicated cluster that followed the serverless instance; default: the name of the instance",
-    )
     gcp_project: Annotated[str, Field(max_length=100)] | None = Field(
         default=None, description="Google Cloud project of endpoint services without an endpoint, which alone has it"
     )

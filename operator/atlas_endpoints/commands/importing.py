@@ -58,9 +58,7 @@ async def run(
         OSError: the folder cannot be written.
     """
     importer, messages = importers[settings.target], Messages()
-    options = Options(
-        settings.namespace, settings.credentials_secret, settings.region, settings.cluster, settings.gcp_project
-    )
+    options = Options(settings.namespace, settings.credentials_secret, settings.region, settings.gcp_project)
     if settings.project is not None:
         drafts = importer.of_entries(await _read(settings, settings.project, importer, messages), options)
     else:

@@ -5,7 +5,6 @@ Source: the CRD ``atlasprivateendpoints.atlas.mongodb.com``, version v1, of Mong
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias, TypeGuard
 
 from atlas_endpoints.controller.cache import Body
@@ -36,8 +35,8 @@ def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Ite
     spec, namespace, name = part(body, "spec"), body["metadata"].get("namespace"), body["metadata"].get("name")
     what, provider = f"{namespace}/{name}", str(spec.get("provider", ""))
     project = _project_of(spec, namespace, projects)
-    if isinstance(project, LeftOut):
-        yield replace(project, what=what)
+    if isinstance(project, str):
+        yield LeftOut(what, project)
         return
     secret = options.credentials_secret or part(spec, "connectionSecret").get("name")
     common = {**project, "providerName": provider, "region": spec.get("region", "")}
@@ -78,20 +77,20 @@ def _are_objects(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
     return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
 
 
-def _project_of(spec: Body, namespace: str, projects: Projects) -> Mapping[str, Any] | LeftOut:
+def _project_of(spec: Body, namespace: str, projects: Projects) -> Mapping[str, Any] | str:
+    """Return the part of the spec that names the project, or why there is none."""
     reference, external = part(spec, "projectRef"), part(spec, "externalProjectRef").get("id")
     if external is not None:
         return {"projectId": external}
     where = reference.get("namespace") or namespace
     if not isinstance(where, str):
-        return LeftOut("", "spec.projectRef.namespace: Invalid value: must be the name of a namespace")
+        return "spec.projectRef.namespace: Invalid value: must be the name of a namespace"
     known = projects.get((where, str(reference.get("name"))))
     if known is not None:
         return {"projectId": known}
     if where == namespace:
         return {"projectRef": {"name": reference.get("name")}}
-    why = f"its AtlasProject is in namespace {where}; add an export of that object to the input"
-    return LeftOut("", comment(why))
+    return comment(f"its AtlasProject is in namespace {where}; add an export of that object to the input")
 
 
 def _endpoint_of(provider: str, configured: Body, *, port_mapping: bool) -> Mapping[str, Any] | None:

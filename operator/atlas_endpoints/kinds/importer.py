@@ -16,14 +16,12 @@ class Options:
 
     Attributes:
         region: of successors of endpoints whose region is unknown.
-        cluster: the dedicated cluster of the successors; None: it has the name of the instance.
         gcp_project: the project of Google Cloud of services without an endpoint, which alone has it.
     """
 
     namespace: str | None = None
     credentials_secret: str | None = None
     region: str | None = None
-    cluster: str | None = None
     gcp_project: str | None = None
 
 

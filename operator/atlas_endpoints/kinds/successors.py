@@ -39,12 +39,12 @@ def dedicated_successor(body: Body, options: Options) -> Manifest | LeftOut:
     region = region_of(endpoint.get("endpointServiceName")) or options.region
     if region is None:
         return LeftOut(what, "its region is unknown; specify it with --region")
-    cluster = options.cluster or spec.get("instanceName")
+    cluster = spec.get("instanceName")
     made: dict[str, Any] = {name: spec[name] for name in _KEPT if name in spec}
     made |= {"providerName": spec.get("providerName"), "region": region}
     if options.credentials_secret:
         made["credentialsSecretRef"] = {"name": options.credentials_secret}
-    if (config_map := part(spec, "connectionStringConfigMapRef")) and cluster is not None:
+    if config_map := part(spec, "connectionStringConfigMapRef"):
         made["connectionStrings"] = [{"clusterName": cluster, "configMapRef": {"name": config_map.get("name")}}]
     former = spec.get("cloudProviderEndpointId") or endpoint.get("cloudProviderEndpointId")
     remarks = (

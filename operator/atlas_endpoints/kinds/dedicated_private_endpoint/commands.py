@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, DedicatedPrivateEndpoint, service_key
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, service_key
 from atlas_endpoints.kinds.regions import KNOWN, atlas_name, did_you_mean
 from atlas_endpoints.reconcile.kind import Named
 
@@ -48,14 +48,12 @@ def misfit(resource: DedicatedPrivateEndpoint, services: Collection[Service]) ->
 
 
 def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection[Service]) -> Iterator[str]:
-    """Yield what may be wrong: names of regions that are not known, and too many remote regions."""
-    wanted: dict[str, set[str]] = defaultdict(set)
+    """Yield what may be wrong: names of regions that are not known."""
     unknown: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for each in resources:
         spec, provider = each.spec, each.spec.provider_name
         known = KNOWN[provider] | {atlas_name(provider, service.region_name or "") for service in services}
         remote_regions = [("supportedRemoteRegions", name) for name in spec.supported_remote_regions]
-        wanted[atlas_name(provider, spec.region)] |= {atlas_name("AWS", name) for _, name in remote_regions}
         for field, name in [("region", spec.region), *remote_regions]:
             if atlas_name(provider, name) not in known:
                 unknown[provider, field, name].append(f"{each.key.namespace}/{each.key.name}")
@@ -64,9 +62,3 @@ def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection
             f"{', '.join(users)}: spec.{field}: {name} is not a region of {cloud} that this version knows."
             f"{did_you_mean(cloud, name)} If the cloud has added it, this is no problem."
         )
-    for region, names in wanted.items():
-        if len(names) > REGIONS:
-            yield (
-                f"The resources of region {region} want {len(names)} supportedRemoteRegions together, and Atlas permits"
-                f" {REGIONS}. Remove some."
-            )

@@ -118,7 +118,7 @@ IMPORTER = Importer(
     KIND,
     _providers,
     manifests,
-    flags=("filename", "region", "cluster", "gcp_project"),
+    flags=("filename", "region", "gcp_project"),
     parts=parts,
     of_objects=of_objects,
     objects=(f"{AKO}.atlas.mongodb.com", f"{SERVERLESS}.{KIND.names.group}"),
