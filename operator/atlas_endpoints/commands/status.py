@@ -63,18 +63,16 @@ async def _print(
 ) -> bool | None:
     """Print the status of a resource, and return whether there is one; None: the API server does not serve the kind."""
     key = Key(kind.names.kind, *settings.namespace_and_name)
-    here = await writer.list(key.namespace)
-    if here is None:
+    try:
+        listing, sees_all = await writer.list(None), True
+    except ClusterUnavailableError:  # the user may list their own namespace only
+        listing, sees_all = await writer.list(key.namespace), False
+    if listing is None:
         return None
-    body = next((each for each in here.bodies if key_of(each) == key), None)
+    body = next((each for each in listing.bodies if key_of(each) == key), None)
     if body is None:
         return False
-    try:
-        everywhere = await writer.list(None)
-    except ClusterUnavailableError:  # the user may list their own namespace only
-        everywhere = None
-    others = (everywhere or here).bodies
-    for line in report(kind, body, others, sees_all=everywhere is not None, now=datetime.now(UTC)):
+    for line in report(kind, body, listing.bodies, sees_all=sees_all, now=datetime.now(UTC)):
         put(line)
     return True
 

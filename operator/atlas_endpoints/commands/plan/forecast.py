@@ -9,7 +9,7 @@ from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import Invalid, Manifest, Place
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
-from atlas_endpoints.reconcile.kind import Named, State
+from atlas_endpoints.reconcile.kind import Difference, Named, State
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.status import Cause
@@ -57,20 +57,6 @@ BUSY = frozenset({Reason.RESERVATION_REQUESTED, Reason.INITIATING, Reason.PENDIN
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A field that Atlas does not hold as the manifest has it.
-
-    Attributes:
-        before: the value in Atlas, or None.
-        after: the value in the manifest.
-    """
-
-    field: str
-    before: str | None
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
 class Forecast:
     """The forecast for one manifest.
 
@@ -83,7 +69,7 @@ class Forecast:
         endpoint_id: None if there is none yet.
         shared: what it may share with others, see ``Named``.
         status: the word of Atlas for the state of the endpoint, or None.
-        changes: the differences, whether or not they are sent.
+        differences: whether or not they are sent.
         request: the write that would be sent first, or None.
     """
 
@@ -97,7 +83,7 @@ class Forecast:
     endpoint_id: str | None = None
     shared: str | None = None
     status: str | None = None
-    changes: tuple[Change, ...] = ()
+    differences: tuple[Difference, ...] = ()
     request: Request | None = None
 
 
@@ -133,7 +119,6 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
     named = kind.named_by(body)
     action = _action(manifest, outcome, state, named)
     write = outcome.planned.write if outcome.planned is not None else None
-    changes = tuple(Change(each.field, each.actual, each.desired) for each in state.differences or ())
     message = _message(manifest, outcome, state, action)
     if write is not None and write.request.method == "POST":
         doubts = (kind.misfit(resource, values), *kind.doubts([resource], values))
@@ -150,7 +135,7 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
         endpoint_id=named.endpoint,
         shared=named.shared,
         status=None if outcome.seen is None else kind.state_of(outcome.seen),
-        changes=changes,
+        differences=tuple(state.differences or ()),
         request=request,
     )
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from atlas_endpoints.atlas.errors import one_line
@@ -68,10 +67,10 @@ def _block(forecast: Forecast) -> Iterator[str]:
             project = f"of {reference.object_kind} {reference.name}"
         status = f": {forecast.status}" if forecast.status else ""
         yield f"  {endpoint}, {scope}, project {project}{status}"
-    if forecast.action is not Action.UPDATE or not forecast.changes:
+    if forecast.action is not Action.UPDATE or not forecast.differences:
         yield from (f"  {line}" for line in forecast.message.splitlines())
-    for each in forecast.changes:
-        yield f"  ~ {each.field}: {_shown(each.before)} -> {_shown(each.after)}"
+    for each in forecast.differences:
+        yield f"  ~ {each.field}: {_shown(each.actual)} -> {_shown(each.desired)}"
 
 
 def _summary(forecasts: Sequence[Forecast], others: Mapping[str, int]) -> Iterator[str]:
@@ -99,7 +98,9 @@ def _entry(forecast: Forecast) -> dict[str, Any]:
         "endpointId": forecast.endpoint_id,
         "scopeName": manifest.resource.scope_name if manifest else None,
         "status": forecast.status,
-        "changes": [asdict(each) for each in forecast.changes],
+        "changes": [
+            {"field": each.field, "before": each.actual, "after": each.desired} for each in forecast.differences
+        ],
         "request": {"method": request.method, "path": request.path, "body": request.body} if request else None,
     }
 

@@ -99,7 +99,7 @@ def endpoint(status: str = "AVAILABLE", **fields: Any) -> dict[str, Any]:
 
 def summary(found: Forecast) -> str:
     """Return the action and the changes of a forecast."""
-    return " ".join([found.action, *(f"{each.field}: {each.before} -> {each.after}" for each in found.changes)])
+    return " ".join([found.action, *(f"{each.field}: {each.actual} -> {each.desired}" for each in found.differences)])
 
 
 def body_of(found: Forecast) -> object:
@@ -165,7 +165,7 @@ def test_what_would_be_sent(text: str, shown: dict[str, Any], expected: str) -> 
     (found,) = forecast(Atlas([shown]), text)
 
     assert summary(found) == expected
-    changed = {each.field: each.after for each in found.changes}
+    changed = {each.field: each.desired for each in found.differences}
     assert body_of(found) == ({"providerName": "AWS", **changed} if found.action is Action.UPDATE else None)
     assert found.action is Action.UNKNOWN or (found.endpoint_id, found.project_id) == (ENDPOINT, PROJECT)
 

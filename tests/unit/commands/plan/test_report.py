@@ -6,10 +6,11 @@ from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import UID, Invalid, Manifest, Place
-from atlas_endpoints.commands.plan.forecast import Action, Change, Forecast, of_invalid
+from atlas_endpoints.commands.plan.forecast import Action, Forecast, of_invalid
 from atlas_endpoints.commands.plan.report import TITLES, as_document, as_text
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.kind import Difference
 from atlas_endpoints.reconcile.reasons import Reason
 from support.named import NAMED
 
@@ -39,7 +40,7 @@ UPDATE = forecast(
     project_id=PROJECT,
     endpoint_id=ENDPOINT,
     status="AVAILABLE",
-    changes=(Change("comment", "a", "b"),),
+    differences=(Difference("comment", "b", "a"),),
     request=Request("update", "PATCH", PATH, {"providerName": "AWS", "comment": "b"}),
 )
 NOTHING = forecast(
