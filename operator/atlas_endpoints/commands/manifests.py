@@ -209,9 +209,8 @@ class ManifestReader:
         problem = f"contains no {' or '.join(f'{kind} ({group})' for kind, _, group in pairs)}"
         if name != STANDARD_INPUT and os.path.isdir(name):  # noqa: PTH112  # as above
             problem += f" in its {_IN_A_FOLDER}"
-            deeper = (os.path.dirname(each) for each in _inside(name, [], recursive=True))  # noqa: PTH120  # plain text
-            if not self._recursive and any(each != name for each in deeper):
-                problem += "; use -R (--recursive) to read its subfolders"
+            if not self._recursive:
+                problem += "; use -R (--recursive) to read subfolders, too"
         return Invalid(_place(name), (problem,))
 
     def _read_file(self, file: str, *, is_named: bool) -> list[Document]:

@@ -124,14 +124,11 @@ def _conditions(body: Body, status: Status) -> Iterator[str]:
 
 def _atlas(status: Status, now: datetime) -> Iterator[str]:
     for name, value in status:
-        if name in Status.model_fields:
-            continue
-        for each in value if isinstance(value, tuple) else (value,):
-            if isinstance(each, StatusModel):
-                fields = (
-                    f"{to_camel(name)} {_shown(part, now)}" for name, part in each if part is not None and part != ()
-                )
-                yield f"{to_pascal(name)}: {', '.join(fields)}"
+        if name not in Status.model_fields and isinstance(value, StatusModel):
+            fields = (
+                f"{to_camel(field)} {_shown(part, now)}" for field, part in value if part is not None and part != ()
+            )
+            yield f"{to_pascal(name)}: {', '.join(fields)}"
     if (applied := status.applied) is not None:
         values = ", ".join(f"{field} '{value}'" for field, value in applied.values.items()) or "no managed field"
         yield f"Confirmed by Atlas, for generation {applied.generation}: {values}"

@@ -130,14 +130,14 @@ def test_a_folder_with_too_many_files_is_invalid(tmp_path: Path, monkeypatch: py
     assert found.problems[0].startswith("contains more than 3 .json, .yaml and .yml files")
 
 
-DEEPER = "; use -R (--recursive) to read its subfolders"
+DEEPER = "; use -R (--recursive) to read subfolders, too"
 
 
 @pytest.mark.parametrize(
     ("files", "flags", "problem"),
     [
-        pytest.param([], {}, " in its .json, .yaml and .yml files", id="an empty folder"),
-        pytest.param(["notes.md"], {}, " in its .json, .yaml and .yml files", id="no file with such an ending"),
+        pytest.param([], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="an empty folder"),
+        pytest.param(["notes.md"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="no file with such an ending"),
         pytest.param(["shop/a.yaml"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="manifests that lie deeper"),
         pytest.param(["a.yaml", "b/c.yaml"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="other kinds, and deeper ones"),
         pytest.param(["shop/a.yaml"], {"recursive": True}, " in its .json, .yaml and .yml files", id="other kinds alone"),

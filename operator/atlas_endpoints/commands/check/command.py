@@ -6,7 +6,6 @@ credentials, and none with ``WRITES=off``.
 
 import asyncio
 import logging
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -21,7 +20,7 @@ from atlas_endpoints.atlas.transport import proxy_from_environment
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import NoClusterError
 from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached, timed
-from atlas_endpoints.commands.check.report import Level, Report, failed, named, ok, skipped, warning
+from atlas_endpoints.commands.check.report import Level, Report, failed, ok, skipped, warning
 from atlas_endpoints.commands.check.resources import ClusterReader
 from atlas_endpoints.commands.check.turns import ask_all
 from atlas_endpoints.commands.clusterless import client_of
@@ -30,9 +29,6 @@ from atlas_endpoints.settings import CheckSettings, unknown_variables
 
 WITHIN = 120.0
 """Seconds for the whole check."""
-
-LOOKUP = 15.0
-"""Seconds for the lookup of a host name, as long as a call may take."""
 
 
 async def run(settings: CheckSettings, kinds: Sequence[Kind[Any]], say: Callable[[str], object]) -> bool:
@@ -119,31 +115,14 @@ async def _reach(
         return None
     closing.push_async_callback(client.aclose)
     report.section(f"Atlas: {'the address in the Secret of the operator (baseUrl)' if from_secret else url}")
-    proxy = proxy_from_environment(httpx.URL(url))
-    first = httpx.URL(proxy or url)
-    if proxy is not None:
-        # Its URL may hold a password.
-        report.add(ok(f"Calls go through the proxy {first.scheme}://{first.netloc.decode()}."))
+    if (proxy := proxy_from_environment(httpx.URL(url))) is not None:
+        shown = httpx.URL(proxy)  # the whole one may hold a password
+        report.add(ok(f"Calls go through the proxy {shown.scheme}://{shown.netloc.decode()}."))
     if settings.ca_file is not None:
         report.add(ok(f"Only the certificates in {settings.ca_file} are trusted."))
-    if proxy is not None or from_secret is None:
-        await _resolve(first.host, report)
     refusal, took = await timed(client.check_reachable())
     report.add(finding := reached(refusal, took))
     return None if finding.level is Level.FAILED else client
-
-
-async def _resolve(host: str, report: Report) -> None:
-    """Report the addresses of a host name; nothing if the lookup fails, which a call explains better."""
-    began = time.monotonic()
-    try:
-        async with asyncio.timeout(LOOKUP):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, TimeoutError, UnicodeError):
-        return
-    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
-    if addresses != [host]:
-        report.add(ok(f"{host} has the addresses {named(addresses)} ({(time.monotonic() - began) * 1000:.0f} ms)."))
 
 
 def _report_ends(kinds: Iterable[Kind[Any]], results: Sequence[Result], report: Report) -> None:
