@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, service_key
 from atlas_endpoints.kinds.regions import KNOWN, atlas_name, did_you_mean
 from atlas_endpoints.reconcile.kind import Named
@@ -25,26 +25,18 @@ def unnamed(provider: str, services: Iterable[Service], named: Collection[Named]
 
 
 def misfit(resource: DedicatedPrivateEndpoint, services: Collection[Service]) -> str | None:
-    """Return why a resource contradicts the services: its endpoint is in another one, or lacks forwarding rules."""
+    """Return why a resource contradicts the services: its endpoint is in another region."""
     spec, endpoint_id = resource.spec, resource.endpoint_id
-    if endpoint_id is None:
+    if endpoint_id is None or spec.gcp is not None:  # names in Google Cloud are not unique
         return None
-    own = [each for each in services if spec.is_served_by(each)]
-    # Names in Google Cloud are not unique.
-    others = [each for each in services if each not in own and spec.gcp is None and each.shows(endpoint_id)]
-    if others:
-        return (
-            f"spec.region is {spec.region}, but Atlas shows endpoint {endpoint_id} in region {others[0].region_name}. Correct"
-            " region. region of an existing resource cannot change: delete the resource and create it again. Atlas keeps the"
-            " endpoint unless deletionPolicy is Delete."
-        )
-    attachments = next((len(each.service_attachment_names) for each in own if each.status in READY), None)
-    if spec.is_legacy and attachments is not None and len(spec.rules) != attachments:
-        return (
-            f"The number of forwarding rules in spec.gcp.endpoints is {len(spec.rules)}, but the endpoint service has"
-            f" {attachments} service attachments. Name one forwarding rule for each of them."
-        )
-    return None
+    others = (each for each in services if not spec.is_served_by(each) and each.shows(endpoint_id))
+    if (other := next(others, None)) is None:
+        return None
+    return (
+        f"spec.region is {spec.region}, but Atlas shows endpoint {endpoint_id} in region {other.region_name}. Correct"
+        " region. region of an existing resource cannot change: delete the resource and create it again. Atlas keeps the"
+        " endpoint unless deletionPolicy is Delete."
+    )
 
 
 def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection[Service]) -> Iterator[str]:
