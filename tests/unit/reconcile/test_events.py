@@ -79,13 +79,20 @@ def on_service(service_id: str | None) -> dict[str, Any]:
     return {**status("ServiceInitiating"), "service": {"id": service_id, "origin": "Created"}}
 
 
+REGISTRATION = {"time": "2026-11-25T12:00:00Z", "generation": 1, "cause": "Edit", "fields": ["cloudProviderEndpointId"]}
+
+
 def with_endpoint(endpoint_id: str | None, *results: str, **fields: Any) -> dict[str, Any]:
     """A status that shows an endpoint, after calls about it with these results."""
-    sent = {"time": "2026-11-25T12:00:00Z", "generation": 1, "cause": "Edit", "fields": ["cloudProviderEndpointId"]}
     shown: dict[str, Any] = {}
     if endpoint_id is not None:
         shown = {"endpoint": {"id": endpoint_id}, "applied": {"cloudProviderEndpointId": endpoint_id}}
-    return {**status("Initiating"), **shown, "history": [{**sent, "result": each} for each in results], **fields}
+    return {
+        **status("Initiating"),
+        **shown,
+        "history": [{**REGISTRATION, "result": each} for each in results],
+        **fields,
+    }
 
 
 class Row(NamedTuple):
@@ -191,6 +198,12 @@ ROWS = {
     ),
     "an endpoint that was registered for the resource is announced": Row(
         with_endpoint(None), with_endpoint("vpce-1", "Applied"), ("Normal", "EndpointRegistered"), DEDICATED
+    ),
+    "one that is registered again, since somebody removed it, is announced again": Row(
+        with_endpoint("vpce-1", "Applied"),
+        with_endpoint("vpce-1", history=[{**REGISTRATION, "time": "2026-11-25T13:00:00Z", "result": "Applied"}]),
+        ("Normal", "EndpointRegistered"),
+        DEDICATED,
     ),
     "one that was perhaps registered by a call whose answer was lost is adopted": Row(
         with_endpoint(None), with_endpoint("vpce-1", "Unknown: x"), ("Normal", "EndpointAdopted"), DEDICATED

@@ -201,7 +201,10 @@ def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) 
     atlas_says = f"Message from Atlas: {words(endpoint.error_message)}"
     thing = facts.resource.thing
     if thing is None or facts.protectors(thing):
-        message = f"{said} Another resource names it as well, so the operator does not delete it. {atlas_says}"
+        message = (
+            f"{said} Another resource names it as well, so the operator does not delete it. To register it again, delete the other"
+            f" resource, and {FORCE}. {atlas_says}"
+        )
         return Decision(State(Reason.ENDPOINT_FAILED, message))
     message = (
         f"{said} Check in the cloud that it exists, connects to the service in status.service, and is in its region or one in"

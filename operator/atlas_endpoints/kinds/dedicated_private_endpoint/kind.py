@@ -72,7 +72,6 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
     resource = DedicatedPrivateEndpoint
     templates = atlas.TEMPLATES
     scope_noun = "provider"
-    another = "name it in the spec"
     keeps_confirmed = True  # what is gone is registered again, or reported, by the drift policy
 
     @override
@@ -157,10 +156,11 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
         if new not in {None, before} and "serviceCreation" in previous and service.get("origin") == "Created":
             yield EventReason.SERVICE_CREATED, f"The operator created endpoint service {new} for this resource."
         known, endpoint = part(previous, "endpoint").get("id"), part(status, "endpoint").get("id")
-        if endpoint is not None and _is_confirmed(status, endpoint) and not _is_confirmed(previous, endpoint):
-            if _is_registered(status):
+        if endpoint is not None and _is_confirmed(status, endpoint):
+            registration = _registration(status)
+            if registration is not None and registration != _registration(previous):
                 yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {endpoint} is registered for this resource."
-            else:
+            elif not _is_confirmed(previous, endpoint):
                 message = (
                     f"Endpoint {endpoint} was registered before, or by a call whose answer was lost, and this resource manages it now."
                     " With deletionPolicy Delete, it is deleted with this resource."
@@ -232,11 +232,11 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
 
     @override
     def misfit(self, resource: DedicatedPrivateEndpoint, values: Collection[Any]) -> str | None:
-        return commands.misfit(resource, values)
+        return commands.misfit(resource, _services(values))
 
     @override
     def doubts(self, resources: Collection[DedicatedPrivateEndpoint], values: Collection[Any]) -> Iterable[str]:
-        return commands.doubts(resources, values)
+        return commands.doubts(resources, _services(values))
 
     @override
     def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
@@ -247,21 +247,26 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
         )
 
 
+def _services(values: Collection[Any]) -> Sequence[Service]:
+    """Return the services among entries, of which others are endpoints."""
+    return [each for each in values if isinstance(each, Service)]
+
+
 def _is_confirmed(status: Mapping[str, Any], endpoint_id: str) -> bool:
     """Return whether a status records that Atlas has confirmed an endpoint for its resource, which then manages it."""
     confirmed: str = part(status, "applied").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value) or ""
     return confirmed.casefold() == endpoint_id.casefold()
 
 
-def _is_registered(status: Mapping[str, Any]) -> bool:
-    """Return whether the history of a status has a call that has certainly registered the endpoint."""
+def _registration(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the newest call in the history of a status that registers the endpoint; None without one, or if it was not applied."""
     sent = (
         each
         for each in status.get("history") or ()
         if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in each.get("fields", ())
     )
-    newest = next(sent, None)
-    return newest is not None and newest["result"] == APPLIED
+    newest: Mapping[str, Any] | None = next(sent, None)
+    return newest if newest is not None and newest["result"] == APPLIED else None
 
 
 KIND = DedicatedPrivateEndpoints()
