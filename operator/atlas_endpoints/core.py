@@ -158,7 +158,6 @@ class Core:
             default_for=settings.credentials_namespaces,
             introduce=self.gateway.introduce,
             check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
-            monotonic=clock.monotonic,
         )
         self.kinds: Mapping[str, ServedKind] = {
             kind.names.kind: ServedKind(kind, objects(kind.names), self) for kind in kinds

@@ -130,7 +130,9 @@ def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str],
     if not takes(difference.field):
         return Treatment.WAIT
     if _is_stored_otherwise(difference, facts) and not facts.forced:
-        return Treatment.SETTLE if _is_recent(facts) else Treatment.STORED_OTHERWISE
+        confirmed_at = facts.baseline.confirmed_at
+        is_recent = confirmed_at is not None and facts.now < confirmed_at + SETTLE
+        return Treatment.SETTLE if is_recent else Treatment.STORED_OTHERWISE
     if not is_edit(difference, facts):
         if facts.resource.spec.drift_policy != "Correct":
             return Treatment.REPORT
@@ -161,11 +163,6 @@ def _is_stored_otherwise(difference: Difference, facts: Facts[Any]) -> bool:
         and not facts.resource.same(difference.field, confirmed, difference.desired)
         and not facts.uncertain
     )
-
-
-def _is_recent(facts: Facts[Any]) -> bool:
-    confirmed_at = facts.baseline.confirmed_at
-    return confirmed_at is not None and facts.now < confirmed_at + SETTLE
 
 
 def _is_refused(difference: Difference, facts: Facts[Any]) -> bool:

@@ -16,7 +16,7 @@ from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Creates, Decision, Done, State, Write, WriteOutcome
-from atlas_endpoints.reconcile.observe import observe, read_entry
+from atlas_endpoints.reconcile.observe import read_entry
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.protection import Later, Protection
@@ -111,12 +111,13 @@ class Converger:
         self._settle(facts)
         self._ports.limiter.release(resource.key)
         for left in decision.left:
-            self._ports.record(resource.named, events.left_connected(self._kind.called(left)))
+            why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
+            self._ports.record(resource.named, events.stays(self._kind.called(left), why))
         if write is None or facts.policy == "Observe":
             return summarize.of_decision(self._kind, facts, decision)
         if await self._prevented(facts, decision, write) is None:
             try:
-                entry, _ = await self._write(facts, write)
+                entry, _ = await self._gatherer.write(facts, write)
             except AtlasError as error:
                 # The resource itself is well; the next resync finds the entry again.
                 logger.warning(
@@ -153,7 +154,7 @@ class Converger:
             return await self._create(facts, write, creates, armed=False)
         facts = replace(facts, unsent=False)
         try:
-            entry, answer = await self._write(facts, write)
+            entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
             if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
                 self._creations.arm(
@@ -166,7 +167,8 @@ class Converger:
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
-            self._ports.record(resource.named, events.created_too_late(self._kind.called(entry)))
+            why = "it was created while its resource was being deleted"
+            self._ports.record(resource.named, events.stays(self._kind.called(entry), why))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     async def _not_created(
@@ -184,7 +186,7 @@ class Converger:
                 outcome = await self._contradicted(facts, write, error, own)
             else:
                 outcome = self.failed(facts, error, own=own)
-                outcome = _naming_call(outcome, write.planned) if isinstance(error, UpdateRejectedError) else outcome
+                outcome = outcome.saying(_refused_call(write)) if isinstance(error, UpdateRejectedError) else outcome
         if outcome.failure is None:  # it is there
             self._creations.created(facts.scope, creates.name)
             return outcome
@@ -227,9 +229,8 @@ class Converger:
             AtlasError: the observation failed, or the entry is proved absent.
         """
         status = facts.previous.model_copy(update=dict(own))
-        resource = facts.resource.model_copy(update={"status": status})
-        fresh = replace(facts, resource=resource, view=self._ports.atlas.view(facts.scope), done=None)
-        fresh, decision = await observe(self._ports.atlas, fresh, self._kind.decide, max_age=0.0)
+        fresh = replace(facts, resource=facts.resource.model_copy(update={"status": status}))
+        fresh, decision = await self._gatherer.observe_anew(fresh, self._kind.decide)
         if decision.write is None or decision.write.request != write.request:
             state = replace(decision.state, requeue=RequeueAfter(0.0))
             decision = replace(decision, state=state, write=None, own={**own, **decision.own})
@@ -334,7 +335,7 @@ class Converger:
         shown = {} if before is None else resource.shown(before)
         done = Done(write, WriteOutcome.CONFIRMED, before=shown)
         try:
-            entry, answer = await self._write(facts, write)
+            entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
                 outcome = await self._failed_write(facts, done, before, error)
@@ -382,7 +383,7 @@ class Converger:
                 return status_unchanged(facts.generation, RequeueAfter(0.0))
         refused = failures.refused_fields(error, fields, resource.connection)
         facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
-        outcome = _naming_call(self.failed(facts, error, seen=before), done.write.planned)
+        outcome = self.failed(facts, error, seen=before).saying(_refused_call(done.write))
         return outcome if set(refused) == set(fields) else replace(outcome, requeue=RequeueAfter(0.0))
 
     async def _observe_now(self, facts: Facts[Any]) -> Any:
@@ -391,18 +392,10 @@ class Converger:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        fresh = replace(facts, view=self._ports.atlas.view(facts.scope), forced=True)
-        fresh, decision = await observe(self._ports.atlas, fresh, self._kind.decide, max_age=0.0)
+        fresh, decision = await self._gatherer.observe_anew(replace(facts, forced=True), self._kind.decide)
         if decision.seen is None and (error := _absence(fresh, decision)) is not None:
             raise error
         return decision.seen
-
-    async def _write(self, facts: Facts[Any], write: Write) -> tuple[str, Any]:
-        """Make a write; return the id and the value of the entry in the answer (without one: of the entry that it touches)."""
-        kind = self._kind
-        return await self._ports.atlas.write(
-            facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
-        )
 
     def _settle(self, facts: Facts[Any]) -> None:
         self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
@@ -418,12 +411,8 @@ def _is_beside(write: Write) -> bool:
     return write.request.method == "PATCH" and not write.fields
 
 
-def _naming_call(outcome: Outcome, planned: str) -> Outcome:
-    """Add which call was refused to the message."""
-    if outcome.state is None or not planned:
-        return outcome
-    message = f"{outcome.state.message} The refused call {planned}."
-    return replace(outcome, state=replace(outcome.state, message=message))
+def _refused_call(write: Write) -> str:
+    return write.planned and f"The refused call {write.planned}."
 
 
 def _basis(resource: Resource, value: object | None) -> object | None:

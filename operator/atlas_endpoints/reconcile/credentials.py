@@ -101,21 +101,14 @@ class _Place(NamedTuple):
         return f"{self.scope}/{self.name}"
 
 
-class _Warned(NamedTuple):
-    """The warnings that were logged about a Secret, and when it was last read, in monotonic seconds."""
-
-    warnings: list[str]
-    at: float
-
-
 ANNOTATION = "atlas-endpoints.dev/credentials-secret"
 """The annotation of a Namespace that names the Secret for its resources."""
 
 RETRY_UNUSABLE = 30.0
 """Seconds after which a Secret that exists and is not usable is read again."""
 
-UNUSED = 86400.0
-"""Seconds after which the warnings about an unused Secret are dropped."""
+WARNINGS = 10_000
+"""Secrets whose warnings are remembered, at most; those that were read last."""
 
 _NAME_ONE = f"Name a Secret in spec.credentialsSecretRef.name, or in the annotation {ANNOTATION} of the namespace"
 
@@ -145,7 +138,6 @@ class CredentialsResolver:
         default_for: Sequence[str],
         introduce: Callable[[Credentials], str],
         check_base_url: Callable[[str], str],
-        monotonic: Callable[[], float],
         warns_of_own: bool = True,
     ) -> None:
         self._secrets = secrets
@@ -154,9 +146,8 @@ class CredentialsResolver:
         self._default_for = frozenset(default_for)
         self._introduce = introduce
         self._check_base_url = check_base_url
-        self._monotonic = monotonic
         self._warns_of_own = warns_of_own
-        self._warned: OrderedDict[_Place, _Warned] = OrderedDict()  # a dict takes ever longer to find its first key
+        self._warned: OrderedDict[_Place, list[str]] = OrderedDict()  # a dict takes ever longer to find its first key
         """The Secret that was read last is the last one."""
         self._refused: str | None = None
 
@@ -270,14 +261,13 @@ class CredentialsResolver:
 
     def _warn(self, place: _Place, warnings: list[str]) -> None:
         """Log the warnings about a Secret when they change; never its content."""
-        now, before = self._monotonic(), self._warned.pop(place, None)
-        if before is None or before.warnings != warnings:
+        if self._warned.pop(place, []) != warnings:
             for warning in warnings:
                 logger.warning("%s", warning)
         if warnings:
-            self._warned[place] = _Warned(warnings, now)
-        while self._warned and (oldest := next(iter(self._warned))) and self._warned[oldest].at < now - UNUSED:
-            del self._warned[oldest]
+            self._warned[place] = warnings
+        if len(self._warned) > WARNINGS:
+            self._warned.popitem(last=False)
 
 
 _SUBJECT = {

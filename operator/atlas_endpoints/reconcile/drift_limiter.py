@@ -8,10 +8,10 @@ harm than waiting. The limiter corrects them in portions, so that a person has t
 import logging
 import math
 import re
-from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 from typing_extensions import override
@@ -83,7 +83,6 @@ class DriftLimiter:
         self._monotonic = monotonic
         self._known = known
         self._corrected: OrderedDict[Key, float] = OrderedDict()  # latest correction, the earliest first
-        self._times: list[float] = []  # the same times, as a list for access by index
         self._held: dict[Key, int] = {}  # number of the turn, in order of arrival
         self._turns = 0
 
@@ -105,10 +104,8 @@ class DriftLimiter:
         if key not in self._corrected and len(self._corrected) >= allowed:
             self._hold(key, allowed)
             return self._until_its_turn(key, now, allowed)
-        if (before := self._corrected.pop(key, None)) is not None:
-            del self._times[bisect_left(self._times, before)]
         self._corrected[key] = now
-        self._times.append(now)
+        self._corrected.move_to_end(key)
         return 0.0
 
     def release(self, key: Key) -> None:
@@ -139,10 +136,9 @@ class DriftLimiter:
         served = self._turns - len(self._held)
         before = max(0, self._held[key] - served)
         windows, place = divmod(before, allowed)
-        leaves = self._times[len(self._times) - allowed + place]
+        leaves = next(islice(reversed(self._corrected.values()), allowed - place - 1, None))
         return leaves + self._window * (1 + windows) - now
 
     def _slide(self, now: float) -> None:
-        while self._times and self._times[0] + self._window <= now:
+        while self._corrected and next(iter(self._corrected.values())) + self._window <= now:
             self._corrected.popitem(last=False)
-            del self._times[0]

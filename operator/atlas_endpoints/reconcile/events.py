@@ -85,15 +85,8 @@ def discarded(write: Write) -> Event:
     return new_event(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 
-def left_connected(called: str) -> Event:
-    """Return the Event of a surplus entry that stays because somebody has connected it."""
-    why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
-    return new_event(EventReason.ENDPOINT_RETAINED, retained((called,), why), action="Create")
-
-
-def created_too_late(called: str) -> Event:
-    """Return the Event of an entry that was created while its resource was deleted."""
-    why = "it was created while its resource was being deleted"
+def stays(called: str, why: str) -> Event:
+    """Return the Event of an entry that was created for a resource and stays in Atlas."""
     return new_event(EventReason.ENDPOINT_RETAINED, retained((called,), why), action="Create")
 
 
@@ -197,20 +190,17 @@ class ChangeEvents:
         resource = facts.resource
         if not write.fields or seen is None:
             return
-        known = self._recorded.pop(resource.key, None)
+        known = self._recorded.pop(resource.key, frozenset())
         # An entry that was created for the resource never had values of somebody else.
         is_own = resource.creates_its_own and resource.is_owner
         differences = () if facts.baseline.contacted or is_own else compare(resource, write.fields, seen)
-        if not differences:
+        if not differences or (not known and _was_tried(facts, write)):
             return
-        if known is not None and known.issuperset(differences):
-            self._recorded[resource.key] = known
-        elif known is not None or not _was_tried(facts, write):
-            self._recorded[resource.key] = (known or frozenset()).union(differences)
+        self._recorded[resource.key] = known.union(differences)
+        if not known.issuperset(differences):
             message = f"The operator changes endpoint {resource.entry} for the first time: {diff(differences)}."
-            self._record(
-                resource.named, new_event(EventReason.ADOPTING, message, action=_action(write.request.operation))
-            )
+            event = new_event(EventReason.ADOPTING, message, action=_action(write.request.operation))
+            self._record(resource.named, event)
 
     def after(self, facts: Facts[Any], write: Write, seen: object, answer: object) -> None:
         """Record what Atlas has confirmed, unless it was recorded before; ``seen`` is the entry before the write."""
@@ -241,8 +231,4 @@ class ChangeEvents:
 def _was_tried(facts: Facts[Any], write: Write) -> bool:
     """Return whether the status shows that this write of this spec has failed: its Event was recorded then."""
     last = facts.previous.last_error
-    return (
-        last is not None
-        and last.operation == write.request.operation
-        and facts.previous.observed_generation == facts.generation
-    )
+    return last is not None and last.operation == write.request.operation and facts.attempt.is_observed

@@ -180,7 +180,7 @@ def is_forced(resource: Resource) -> bool:
 def resolved_with(status: Status, source: str | None) -> Resolved:
     """Return what was resolved before, with a new source of credentials."""
     known = status.resolved or Resolved()
-    return Resolved.model_validate({**known.values, "project_id": known.project_id, "credentials_source": source})
+    return Resolved.of(known.project_id, source, known.values)
 
 
 def confirmed_by(done: Done, facts: Facts[Any]) -> Fields:

@@ -85,7 +85,8 @@ def of_no_project(problem: Problem, attempt: Attempt) -> Outcome:
     since = attempt.failing_since(Reason.REFERENCE_NOT_READY)
     requeue = attempt.within_grace(RequeueAfter(problem.pace), since)
     message = f"{problem.message} Until the project is known, the operator neither reads nor changes Atlas."
-    return of(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since), attempt)
+    outcome = of(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since), attempt)
+    return replace(outcome, references=problem.finding)
 
 
 def of_problem(problem: Problem, since: datetime) -> LastError:
@@ -145,15 +146,8 @@ def of_atlas(
     reason, deferred = Reason(error.reason), error.retry is AtlasRetry.WHEN_DUE
     credentials = _credentials(error, reason, error.message)
     since = attempt.failing_since(reason, found=credentials)
-    failure = LastError(
-        since=since,
-        operation=error.operation,
-        retryable=error.retry is AtlasRetry.BACKOFF or (deferred and reason not in CURED_BY_CREDENTIALS),
-        http_status=error.http_status,
-        error_code=error.error_code,
-        detail=error.detail,
-        fields=refused,
-    )
+    is_retried = error.retry is AtlasRetry.BACKOFF or (deferred and reason not in CURED_BY_CREDENTIALS)
+    failure = _of_call(error, since, is_retried=is_retried, refused=refused)
     if source is not None:
         wording = replace(wording, credentials=remedy_for_refused(source))
     message = error.explanation.worded(wording)
@@ -186,14 +180,7 @@ def of_contradiction(error: AtlasError, attempt: Attempt, interval: timedelta) -
     last = attempt.previous.last_error
     is_same = last is not None and (last.operation, last.error_code) == (error.operation, error.error_code)
     since = last.since if last is not None and is_same and attempt.is_observed else attempt.now
-    failure = LastError(
-        since=since,
-        operation=error.operation,
-        retryable=False,
-        http_status=error.http_status,
-        error_code=error.error_code,
-        detail=error.detail,
-    )
+    failure = _of_call(error, since)
     reason = Reason.UPDATE_REJECTED if attempt.now - since >= attempt.grace else Reason.PENDING
     message = (
         f"Atlas refuses the change, and what it shows does not explain that. The operator tries again. {error.message}"
@@ -234,6 +221,20 @@ def still_refused(previous: Status, remaining: set[str]) -> LastError | None:
     if last is None or not remaining & set(last.fields):
         return None
     return last.model_copy(update={"fields": tuple(name for name in last.fields if name in remaining)})
+
+
+def _of_call(
+    error: AtlasError, since: datetime, *, is_retried: bool = False, refused: tuple[str, ...] = ()
+) -> LastError:
+    return LastError(
+        since=since,
+        operation=error.operation,
+        retryable=is_retried,
+        http_status=error.http_status,
+        error_code=error.error_code,
+        detail=error.detail,
+        fields=refused,
+    )
 
 
 def _keep_message(reason: Reason, message: str, failure: LastError, attempt: Attempt) -> tuple[str, LastError]:

@@ -8,7 +8,7 @@ from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Update
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, Key, finalizers_of
 from atlas_endpoints.controller.controller import MetadataChange
-from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import Creations
@@ -18,7 +18,6 @@ from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, State, WriteOutcome
-from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
@@ -115,9 +114,9 @@ class Finisher:
         facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
         unsent = self._creations.withdraw(key, attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
-            state = State(Reason.DELETING, "The operator creates nothing more for this resource.", SOON)
             own = self._kind.not_created(facts, unsent)
-            return Outcome(requeue=state.requeue, generation=generation, state=state, own=own)
+            outcome = _deleting("The operator creates nothing more for this resource.", SOON, generation)
+            return replace(outcome, own=own)
         return keep_open(await self._proceed(facts, access), wait)  # a deletion that has just begun does not wait
 
     async def _proceed(self, facts: Facts[Any], access: Access) -> Outcome:
@@ -151,20 +150,16 @@ class Finisher:
             case Later(seconds, ""):
                 return status_unchanged(facts.generation, RequeueAfter(seconds))
             case Later(seconds, message):
-                state = State(Reason.DELETING, message, RequeueAfter(seconds))
-                return Outcome(requeue=state.requeue, generation=facts.generation, state=state)
+                return _deleting(message, RequeueAfter(seconds), facts.generation)
             case owner if write.deletes in {None, resource.thing}:
                 return self._kept_for(owner, resource)
             case _:
                 return status_unchanged(facts.generation, RequeueAfter(0.0))
         try:
-            await self._ports.atlas.write(
-                facts.scope, write.request, parse=lambda answer: kind.written(write, answer), touches=write.touches
-            )
+            await self._gatherer.write(facts, write)
         except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
-            facts = replace(facts, view=self._ports.atlas.view(facts.scope))
-            facts, decision = await observe(self._ports.atlas, facts, kind.decide_deletion, max_age=0.0)
+            facts, decision = await self._gatherer.observe_anew(facts, kind.decide_deletion)
             if decision.write is not None:
                 raise failures.contradicting(error) from error
         except UpdateRejectedError as error:
@@ -234,8 +229,7 @@ class Finisher:
         message = (
             f"{thing.called} is shared. The operator waits until the statuses of the others record who created it."
         )
-        state = State(Reason.DELETING, message, RequeueAfter(min(left, POLL_FIRST)))
-        return Outcome(requeue=state.requeue, generation=resource.generation, state=state)
+        return _deleting(message, RequeueAfter(min(left, POLL_FIRST)), resource.generation)
 
     def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
         """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
@@ -248,7 +242,7 @@ class Finisher:
             return outcome
         outcome = deletion.failed(error, facts.attempt, access.source, interval=facts.interval)
         if deletion.is_cured_by_credentials(error):
-            is_blocked = outcome.state is not None and outcome.state.reason is Reason.DELETION_BLOCKED
+            is_blocked = outcome.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
             self._refused[resource.key] = _Refused(access, facts.now, facts.now + wait)
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
@@ -269,3 +263,8 @@ class Finisher:
         if event is not None:
             self._ports.record(named, event)
         return replace(status_unchanged(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
+
+
+def _deleting(message: str, requeue: Requeue, generation: int) -> Outcome:
+    """Return that the deletion goes on."""
+    return Outcome(requeue=requeue, generation=generation, state=State(Reason.DELETING, message, requeue))

@@ -11,13 +11,12 @@ from atlas_endpoints.controller.cache import Body, Key, uid_of
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
-from atlas_endpoints.reconcile.kind import Decision, Kind
+from atlas_endpoints.reconcile.kind import Decision, Kind, Write
 from atlas_endpoints.reconcile.observe import SHARED, WITHIN, observe
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
-from atlas_endpoints.reconcile.references import Problem
-from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.status import Finding, Resolved
+from atlas_endpoints.reconcile.resource import Resource, Thing
+from atlas_endpoints.reconcile.status import Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +41,14 @@ class Gatherer:
         now: datetime,
         scope: Scope,
         resolved: Resolved,
-        *,
-        problem: Problem | None = None,
-        project_finding: Finding | None = None,
     ) -> Facts[Any]:
         """Return what is known of a resource."""
         spec, namespace = resource.spec, resource.metadata.namespace
         kind, ports = self.kind, self.ports
+
+        def named_by(thing: Thing) -> Sequence[Body]:
+            return self.naming(resource, thing.key, scope.project_id)
+
         return Facts(
             resource=resource,
             now=now,
@@ -60,18 +60,12 @@ class Gatherer:
             view=ports.atlas.view(scope),
             is_claimed_by_other=lambda id_: any(
                 ownership.counts(kind, body, id_, namespace)
-                for body in self.naming(resource, f"/{id_}", scope.project_id)
+                for body in named_by(Thing.endpoint(id_))
                 if uid_of(body) != resource.metadata.uid
             ),
-            protectors=lambda thing: ownership.protectors(
-                kind, resource, thing, self.naming(resource, thing.key, scope.project_id)
-            ),
-            sharers=lambda thing: ownership.sharers(
-                kind, resource, thing, self.naming(resource, thing.key, scope.project_id)
-            ),
+            protectors=lambda thing: ownership.protectors(kind, resource, thing, named_by(thing)),
+            sharers=lambda thing: ownership.sharers(kind, resource, thing, named_by(thing)),
             resolved=resolved,
-            problem=problem,
-            project_finding=project_finding,
             uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
             forced=is_forced(resource),
             arrives_for=max(0.0, ports.started() + ARRIVES - ports.clock.monotonic()),
@@ -103,6 +97,23 @@ class Gatherer:
         except OutOfTimeError:
             self.unfinished[key] = since
             raise
+
+    async def observe_anew(
+        self, facts: Facts[Any], decide: Callable[[Facts[Any]], Decision]
+    ) -> tuple[Facts[Any], Decision]:
+        """Observe Atlas after a write that was refused, as ``observe.observe`` does."""
+        fresh = replace(facts, view=self.ports.atlas.view(facts.scope), done=None)
+        return await observe(self.ports.atlas, fresh, decide, max_age=0.0)
+
+    async def write(self, facts: Facts[Any], write: Write) -> tuple[str, Any]:
+        """Make a write; return the id and the value of the entry in the answer (without one: of the entry that it touches).
+
+        Raises:
+            AtlasError: it failed, or its outcome is not known.
+        """
+        return await self.ports.atlas.write(
+            facts.scope, write.request, parse=lambda answer: self.kind.written(write, answer), touches=write.touches
+        )
 
     def interval(self, resource: Resource) -> timedelta:
         """Return the interval between resyncs of a resource."""

@@ -17,7 +17,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
-from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason
+from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.status import Cause, Creation, Finding
 
@@ -62,7 +62,7 @@ class State:
         observed: the message where nothing may be written, if the other one tells what the operator sends.
     """
 
-    reason: ReadyReason
+    reason: Reason
     message: str
     requeue: Requeue = field(default_factory=NoRequeue)
     differences: tuple[Difference, ...] | None = None
@@ -83,7 +83,7 @@ class Creates:
 
     name: str
     attempt: int
-    reason: ReadyReason
+    reason: Reason
     intended: str
     searched: str
 

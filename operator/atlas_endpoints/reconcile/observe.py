@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError, OutOfTimeError
+from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Decision, Look
-from atlas_endpoints.reconcile.ports import AtlasPort
 from atlas_endpoints.reconcile.status import Cause
 
 SHARED = 5.0
@@ -37,7 +37,7 @@ AFTERWARDS = 15.0
 
 
 async def observe(  # what freshness depends on
-    atlas: AtlasPort,
+    atlas: Gateway,
     facts: Facts[Any],
     decide: Callable[[Facts[Any]], Decision],
     *,
@@ -76,7 +76,7 @@ async def observe(  # what freshness depends on
 
 
 def _next_call(  # what freshness depends on
-    atlas: AtlasPort,
+    atlas: Gateway,
     facts: Facts[Any],
     decision: Decision,
     *,
@@ -115,7 +115,7 @@ def _check_skipped(facts: Facts[Any], decision: Decision) -> None:
         )
 
 
-async def read_entry(atlas: AtlasPort, facts: Facts[Any], entry: str) -> View[Any]:
+async def read_entry(atlas: Gateway, facts: Facts[Any], entry: str) -> View[Any]:
     """Return the observations after a GET; the cache drops a scope, and its LIST, as soon as no resource is in it any more."""
     view = await atlas.get(facts.scope, entry)
     return view if view.began >= facts.view.began else facts.view.showing(entry, view.entries.get(entry))
@@ -136,7 +136,7 @@ def is_observed(facts: Facts[Any], look: Look, began: float, max_age: float) -> 
     return look.beyond_list or seen.at >= began - max_age
 
 
-def _needed_since(atlas: AtlasPort, facts: Facts[Any], decision: Decision, began: float, max_age: float) -> float:
+def _needed_since(atlas: Gateway, facts: Facts[Any], decision: Decision, began: float, max_age: float) -> float:
     """Return when the LIST for a decision must have begun."""
     if facts.uncertain:
         return max(began - max_age, atlas.needed_since(facts.scope, facts.resource.written_as))

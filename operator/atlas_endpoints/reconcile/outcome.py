@@ -1,8 +1,8 @@
 """The outcome of a reconcile, from which ``summarize`` makes the status. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation, NotLeaderError
@@ -73,12 +73,22 @@ class Outcome:
     unreported: str | None = None
 
     @property
+    def reason(self) -> Reason | None:
+        """The reason of ``Ready``; None: the status stays as it is."""
+        return None if self.state is None else self.state.reason
+
+    def saying(self, more: str) -> Self:
+        """Return the outcome with more text at the end of its message, if it has one."""
+        if self.state is None or not more:
+            return self
+        return replace(self, state=replace(self.state, message=f"{self.state.message} {more}"))
+
+    @property
     def failure_reason(self) -> str | None:
         """The reason for which the reconcile did not reach its goal, or None; for metrics."""
-        if self.state is None:
+        if self.reason is None:
             return self.unreported
-        reason = self.state.reason
-        return reason if reason in BLOCKING else None
+        return self.reason if self.reason in BLOCKING else None
 
 
 def status_unchanged(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
+from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap, Names, Owner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
@@ -59,16 +60,6 @@ class ConfigMapsPort(Protocol):
 
     async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
         """Replace the data of exactly this version of a ConfigMap."""
-
-
-class ReadsPort(Protocol):
-    """Reads what is no entry; see ``atlas.gateway.Gateway``."""
-
-    async def read(
-        self, scope: Scope, request: Request, *, parse: Callable[[object], Any | None], max_age: float
-    ) -> Any:
-        """Return the result of a GET; may raise ``AtlasError``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +182,7 @@ class Outputs:
     """
 
     def __init__(
-        self, config_maps: ConfigMapsPort | None, atlas: ReadsPort, monotonic: Callable[[], float], names: Names
+        self, config_maps: ConfigMapsPort | None, atlas: Gateway, monotonic: Callable[[], float], names: Names
     ) -> None:
         self._config_maps = config_maps
         self._names = names
@@ -284,11 +275,11 @@ class Outputs:
         now: datetime,
     ) -> Finding:
         """Read the values of an output and write its ConfigMap; raises ``AtlasHeldError`` if another call has to end first."""
-        name, values = output.name, output.values
+        name, values, metadata = output.name, output.values, resource.metadata
         since = not_in_future(current.unshown_since or now, now=now)
         if self._config_maps is None:
             return _disabled(name)
-        owner = Owner(self._names, resource.metadata.namespace, resource.metadata.name, resource.metadata.uid)
+        owner = Owner(self._names, metadata.namespace, metadata.name, metadata.uid)
         try:
             if request is not None and scope is not None:
                 max_age = min(self._monotonic() - current.since, RETRY_LAST)
@@ -296,9 +287,8 @@ class Outputs:
             if values is None:
                 unshown = current.unshown.setdefault(name, _Unshown(since))
                 if unshown.published is None:
-                    unshown.published = _is_published(
-                        await self._config_maps.read(owner.namespace, name), output, owner
-                    )
+                    found = await self._config_maps.read(owner.namespace, name)
+                    unshown.published = _is_published(found, output, owner)
                 return Finding("Unknown", OutputsReason.PENDING, _of_unshown(name, unshown))
             current.unshown.pop(name, None)
             finding = await self._write(self._config_maps, owner, name, output.keys, values)
@@ -306,11 +296,8 @@ class Outputs:
             if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
                 raise
             current.unshown.setdefault(name, _Unshown(since))
-            return Finding(
-                "Unknown",
-                OutputsReason.PENDING,
-                f"The connection string for ConfigMap {name} could not be read. {error.message}",
-            )
+            message = f"The connection string for ConfigMap {name} could not be read. {error.message}"
+            return Finding("Unknown", OutputsReason.PENDING, message)
         except RefusedError as error:
             return _refused(name, error)
         return finding or Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")

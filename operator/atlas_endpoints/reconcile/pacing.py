@@ -62,18 +62,17 @@ class FailureCache:
     def store(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
         """Replace what is cached, by the outcome of a reconcile if it is a failure that only another input can fix."""
         self.release(key)
-        state = outcome.state
-        if state is None or state.reason is Reason.CONFLICT or outcome.creates:
+        if outcome.reason is None or outcome.reason is Reason.CONFLICT or outcome.creates:
             return
         waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
-        if waits or state.reason.progress is Progress.GRACE:
+        if waits or outcome.reason.progress is Progress.GRACE:
             cached = self._cached[key] = _Cached(_inputs(resolution, access), access, outcome)
             self._await(key, cached)
 
     def awaits_credentials(self, key: Key) -> bool:
         """Return whether a resource is requeued only to read its Secret again."""
         cached = self._cached.get(key)
-        return cached is not None and _curable_by_credentials(cached.outcome)
+        return cached is not None and cached.outcome.reason in failures.CURED_BY_CREDENTIALS
 
     def release(self, key: Key) -> None:
         """Let the next reconcile ask Atlas."""
@@ -84,18 +83,14 @@ class FailureCache:
                 del self._awaiting[cached.access]
 
     def _await(self, key: Key, cached: _Cached) -> None:
-        if _curable_by_credentials(cached.outcome):
+        if cached.outcome.reason in failures.CURED_BY_CREDENTIALS:
             self._awaiting[cached.access].add(key)
 
 
 def _requeue(outcome: Outcome, attempt: Attempt) -> Requeue:
     """Requeue to read the Secret, if other credentials may help, and when the grace ends."""
-    requeue = RequeueAfter(failures.SECRET_REQUEUE) if _curable_by_credentials(outcome) else NoRequeue()
+    requeue = RequeueAfter(failures.SECRET_REQUEUE) if outcome.reason in failures.CURED_BY_CREDENTIALS else NoRequeue()
     return requeue if outcome.failure is None else attempt.within_grace(requeue, outcome.failure.since)
-
-
-def _curable_by_credentials(outcome: Outcome) -> bool:
-    return outcome.state is not None and outcome.state.reason in failures.CURED_BY_CREDENTIALS
 
 
 FLOOR = 5.0

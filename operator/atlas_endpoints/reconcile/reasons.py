@@ -22,8 +22,8 @@ class Progress(Enum):
     """Do not wait: a person must act."""
 
 
-class ReadyReason(StrEnum):
-    """A reason of ``Ready`` with its meaning, so that kinds can define their own.
+class Reason(StrEnum):
+    """The reasons of ``Ready``, each with its meaning.
 
     Attributes:
         ready: the status of ``Ready``.
@@ -46,15 +46,6 @@ class ReadyReason(StrEnum):
         reason._value_ = name
         reason.ready, reason.progress, reason.retried = ready, progress, retried
         return reason
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether it means a failure, or something that only a person can resolve."""
-        return self.retried or self.progress in {Progress.GRACE, Progress.STALLED}
-
-
-class Reason(ReadyReason):
-    """The reasons that all kinds share."""
 
     AVAILABLE = "Available", "True", Progress.NONE
     PENDING = "Pending", "Unknown", Progress.RECONCILING
@@ -90,8 +81,10 @@ class Reason(ReadyReason):
     SUSPENDED = "Suspended", "False", Progress.NONE
 
 
-FAILURES = frozenset[str](reason for reason in Reason if reason.is_failure)
-"""The shared reasons that mean a failure, or something that only a person can resolve."""
+FAILURES = frozenset[str](
+    each for each in Reason if each.retried or each.progress in {Progress.GRACE, Progress.STALLED}
+)
+"""The reasons that mean a failure, or something that only a person can resolve."""
 
 BLOCKING = FAILURES - {Reason.DRIFTED}
 """The reasons that block a reconcile: all failures, except a difference that is only reported."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,16 +48,6 @@ LAST_REQUEUE = 1.0
 """Minimum seconds until the observation that follows a write of unknown outcome."""
 
 
-@dataclass(frozen=True, slots=True)
-class _InSync:
-    """A resource for which a resync found nothing to do, and what it was compared with."""
-
-    body: Body
-    seen: Any
-    created: tuple[Any, ...]
-    announced: object
-
-
 class Reconciler:
     """Reconcile resources of one kind, and decide which of them a resync enqueues."""
 
@@ -73,7 +63,8 @@ class Reconciler:
         self._failures = FailureCache(wake=ports.wake)
         self._failing_since: dict[Key, datetime] = {}
         """Since when calls for a resource have failed or been held, while its status does not show it."""
-        self._in_sync: dict[Key, _InSync] = {}
+        self._in_sync: dict[Key, tuple[Body, tuple[object, ...]]] = {}
+        """The resources for which a resync found nothing to do, and what they were compared with."""
         self._unprotected: set[Key] = set()
         """The resources whose metadata the API server refused: their entries are reconciled without a finalizer."""
 
@@ -117,8 +108,7 @@ class Reconciler:
         """Return the outcome if the API server refuses the finalizer or an annotation."""
         self._unprotected.add(key_of(body))
         if outcome.state is not None:
-            message = f"{outcome.state.message} {failures.refused_metadata(why, self._kind.names.plural)}"
-            return replace(outcome, state=replace(outcome.state, message=message))
+            return outcome.saying(failures.refused_metadata(why, self._kind.names.plural))
         attempt = self._attempt(outcome.generation, body.get("status"), self._ports.clock.now())
         failed = failures.of_refused_metadata(why, self._kind.names.plural, attempt)
         return replace(outcome, state=failed.state, applied=failed.applied, failure=failed.failure)
@@ -152,9 +142,14 @@ class Reconciler:
         key, now, view = key_of(body), self._ports.clock.now(), self._ports.atlas.view(scope)
         entry = self._kind.entry_of(body)
         seen = None if failure is not None or entry is None else view.value(entry)
+        created = view.labelled.get(self._kind.resource.created_as_of(uid_of(body)), ())
+        compared = (seen, created, *_announced(view, now))
         if seen is not None:
             self._failing_since.pop(key, None)
-            if self._is_in_sync(key, body, view, seen, now):
+            known, before = self._in_sync.get(key, (None, ()))
+            if known is body and before == compared:
+                # Keep the newest equal value, which the observation cache shares, so that the older one is freed.
+                self._in_sync[key] = body, compared
                 return False
         try:
             # Times in the future stay as they are: only a reconcile can correct them.
@@ -162,36 +157,22 @@ class Reconciler:
         except InvalidSpecError:
             # Its own reconcile has reported that, unless the watch missed the event.
             return not self._attempt(generation_of(body), body.get("status"), now).is_reported(Reason.INVALID_SPEC)
-        if resource.needs_the_cluster and seen is not None:
+        if (resource.refers or resource.has_outputs) and seen is not None:
             return True  # only a reconcile reads references and outputs
         status = resource.status
         facts = self._gatherer.facts(resource, now, scope, status.resolved or Resolved())
         outcome = self._from_cache(facts, failure)
         if outcome is None or summarize.render(facts.attempt, outcome) != status:
             return True
-        is_available = outcome.state is not None and outcome.state.reason is Reason.AVAILABLE
         # Without differences, and Available, the decision does not depend on the time; that about a part depends on its parent.
         if (
             seen is not None
-            and is_available
+            and outcome.reason is Reason.AVAILABLE
             and not is_part(resource.entry or "")
             and not compare(resource, resource.spec.desired, seen)
         ):
-            created = view.labelled.get(resource.created_as, ())
-            self._in_sync[key] = _InSync(body, seen, created, _announced(view, now))
+            self._in_sync[key] = body, compared
         return False
-
-    def _is_in_sync(self, key: Key, body: Body, view: View[Any], seen: Any, now: datetime) -> bool:
-        """Return whether this very comparison has found nothing to do before."""
-        known = self._in_sync.get(key)
-        if known is None or known.body is not body:
-            return False
-        created = view.labelled.get(self._kind.resource.created_as_of(uid_of(body)), ())
-        if (known.seen, known.created, known.announced) != (seen, created, _announced(view, now)):
-            return False
-        # Keep the newest equal value, which the observation cache shares, so that the older one is freed.
-        self._in_sync[key] = replace(known, seen=seen)
-        return True
 
     def _from_cache(self, facts: Facts[Any], failure: AtlasError | None) -> Outcome | None:
         """Return the outcome that a reconcile would have without a call to Atlas; None: it would act."""
@@ -220,9 +201,10 @@ class Reconciler:
             resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(key))
             outcome = await self._with_credentials(resolution, attempt, wait)
             outcome = replace(outcome, requeue=resolution.paced(outcome.requeue))
-            if outcome.state is None or not resource.has_outputs:
+            outputs = self._ports.outputs
+            if outcome.state is None or outputs is None or not resource.has_outputs:
                 return outcome
-            published = await self._ports.outputs.publish(
+            published = await outputs.publish(
                 resource,
                 self._kind.outputs(resource, outcome.own),
                 scope=self._ports.resync.scope_of(key),
@@ -241,22 +223,15 @@ class Reconciler:
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, attempt: Attempt
     ) -> Outcome:
         """Return what is missing before Atlas can be asked."""
-        references = resolved = None
-        if isinstance(error, NoCredentialsError):
-            outcome = failures.of_no_credentials(error, attempt)
-            resolved = resolved_with(resource.status, error.source)
-        elif isinstance(error, NoProjectError):
-            outcome = failures.of_no_project(error.problem, attempt)
-            references = error.problem.finding
-        else:
-            outcome = failures.of_other_project(error, resource, attempt)
-        return replace(
-            outcome,
-            applied=confirmed_so_far(resource),
-            handled=resource.metadata.reconcile_request,
-            references=references,
-            resolved=resolved,
-        )
+        match error:
+            case NoCredentialsError():
+                resolved = resolved_with(resource.status, error.source)
+                outcome = replace(failures.of_no_credentials(error, attempt), resolved=resolved)
+            case NoProjectError():
+                outcome = failures.of_no_project(error.problem, attempt)
+            case _:  # OtherProjectError
+                outcome = failures.of_other_project(error, resource, attempt)
+        return replace(outcome, applied=confirmed_so_far(resource), handled=resource.metadata.reconcile_request)
 
     async def _with_credentials(self, resolution: Resolution[Any], attempt: Attempt, wait: float) -> Outcome:
         """Converge with the credentials of a resource; once more if they are refused and newer ones are found."""
@@ -277,7 +252,7 @@ class Reconciler:
         if replayed is not None:
             return replayed
         outcome = await self._converge(resolution, attempt.now, access)
-        if outcome.state is not None and outcome.state.reason is Reason.CREDENTIALS_INVALID:
+        if outcome.reason is Reason.CREDENTIALS_INVALID:
             # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
             # refused has read the Secret since.
             was_refused = outcome.failure is not None and not outcome.deferred
@@ -286,10 +261,9 @@ class Reconciler:
             if newest.fingerprint != access.fingerprint:
                 access = newest
                 outcome = await self._converge(resolution, attempt.now, access)
-        if outcome.credentials is not None and outcome.state is not None:
-            self._ports.credentials.record_acceptance(
-                access, accepted=outcome.state.reason is not Reason.CREDENTIALS_INVALID
-            )
+        if outcome.credentials is not None:
+            accepted = outcome.reason is not Reason.CREDENTIALS_INVALID
+            self._ports.credentials.record_acceptance(access, accepted=accepted)
         if wait:  # the request stays open, with its observation
             self._failures.release(key)
             return keep_open(outcome, wait)
@@ -301,24 +275,15 @@ class Reconciler:
         resource = resolution.resource
         key, written_as = resource.key, resource.written_as
         scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
-        resolved = Resolved.model_validate(
-            {
-                "project_id": resolution.project.id,
-                "credentials_source": access.source,
-                **{name: value for name, value in resource.connection.items() if value is not None},
-            }
-        )
+        resolved = Resolved.of(resolution.project.id, access.source, resource.connection)
         self._ports.atlas.use(key, scope.credentials)
         self._ports.resync.join(key, scope, self._gatherer.interval(resource))
-        facts = self._gatherer.facts(
-            resource,
-            now,
-            scope,
-            resolved,
+        facts = replace(
+            self._gatherer.facts(resource, now, scope, resolved),
             problem=resolution.problem,
             project_finding=resolution.project.finding,
+            held_for=(now - self._hidden_since(key, now)).total_seconds(),
         )
-        facts = replace(facts, held_for=(now - self._hidden_since(key, now)).total_seconds())
         at_first = self._ports.atlas.unknown_for(scope, written_as)
         try:
             outcome = await self._converger.converge(facts, max_age=self._force_sync.max_age(key))
@@ -335,10 +300,7 @@ class Reconciler:
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.
             outcome = replace(outcome, requeue=at_latest(outcome.requeue, max(unknown_for, LAST_REQUEUE)))
-        view = self._ports.atlas.view(scope)
-        if outcome.state is None:
-            return outcome
-        return replace(outcome, deprecation=view.deprecation)
+        return replace(outcome, deprecation=self._ports.atlas.view(scope).deprecation)
 
     def _observation_failed(self, facts: Facts[Any], error: AtlasError) -> Outcome:
         """Return that observing the entry failed; nothing, if the resource is settled and the failure may pass soon."""
@@ -373,7 +335,8 @@ class Reconciler:
         self._failures.release(key)
         self._ports.limiter.release(key)
         self._in_sync.pop(key, None)
-        self._ports.outputs.forget(key)
+        if self._ports.outputs is not None:
+            self._ports.outputs.forget(key)
         self._failing_since.pop(key, None)
 
 
@@ -387,7 +350,7 @@ def _unreachable(error: ClusterUnavailableError, key: Key, generation: int) -> O
     return status_unchanged(generation, Backoff(), unreported=CLUSTER_UNAVAILABLE)
 
 
-def _announced(view: View[Any], now: datetime) -> object:
+def _announced(view: View[Any], now: datetime) -> tuple[object, bool]:
     """Return the announced end of the Atlas API, and whether it is past."""
     sunset = view.deprecation.sunset if view.deprecation is not None else None
     return view.deprecation, sunset is not None and sunset <= now

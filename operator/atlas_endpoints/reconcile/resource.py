@@ -377,11 +377,6 @@ class Resource(BaseModel, frozen=True):
         return self.spec.project_ref is not None or bool(self.references)
 
     @property
-    def needs_the_cluster(self) -> bool:
-        """Whether a reconcile reads objects in the cluster: references or ConfigMaps."""
-        return self.refers or self.has_outputs
-
-    @property
     def known_project_id(self) -> str | None:
         """The project in the spec, or else the one that its reference resolved to before."""
         resolved = self.status.resolved

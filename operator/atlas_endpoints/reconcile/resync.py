@@ -11,11 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
-from typing import Any, Protocol
 
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
-from atlas_endpoints.atlas.observations import View
+from atlas_endpoints.atlas.observations import ObservationCache
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Cache, Key
@@ -39,17 +38,6 @@ YIELD_AFTER = 0.001
 """Seconds of comparison before a resync yields to other tasks."""
 
 
-class ObservationsPort(Protocol):
-    """Shared observations; see ``atlas.observations.ObservationCache``."""
-
-    async def list(self, scope: Scope, *, since: float) -> View[Any]:
-        """Return the observations of a LIST that began at ``since`` or later."""
-        ...
-
-    def forget(self, scope: Scope) -> None:
-        """Drop a scope that is no longer used."""
-
-
 class Resync:
     """Which resources belong to which scope, and when each scope is resynced.
 
@@ -61,7 +49,7 @@ class Resync:
     def __init__(
         self,
         cache: Cache,
-        atlas: ObservationsPort,
+        atlas: ObservationCache,
         credentials: CredentialsPort,
         *,
         clock: Clock,

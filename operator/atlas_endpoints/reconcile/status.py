@@ -191,6 +191,12 @@ class Resolved(_ByField):
     project_id: Word | None = None
     credentials_source: Annotated[str, Field(max_length=320), _cut(320)] | None = None
 
+    @classmethod
+    def of(cls, project_id: str | None, source: str | None, values: Mapping[str, str | None]) -> Self:
+        """Return the record of the values of a connection."""
+        used = {name: value for name, value in values.items() if value is not None}
+        return cls.model_validate({"project_id": project_id, "credentials_source": source, **used})
+
 
 class DriftItem(StatusModel):
     """A managed field that differs in Atlas; ``actual`` is None if Atlas has no value."""

@@ -25,7 +25,6 @@ from atlas_endpoints.reconcile.reasons import (
     ContendedReason,
     DeprecatedReason,
     Progress,
-    ReadyReason,
     Reason,
     SyncedReason,
 )
@@ -219,13 +218,13 @@ def of_error(
 
 def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     """Add what was published."""
-    state, finding = outcome.state, published.finding
+    finding = published.finding
     requeue = outcome.requeue if published.requeue_in is None else at_latest(outcome.requeue, published.requeue_in)
-    if finding is None or state is None:
-        return replace(outcome, requeue=requeue)
-    if finding.status == "False" and state.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT:
-        state = replace(state, message=f"{state.message} {finding.message}")
-    return replace(outcome, state=state, outputs=finding, requeue=requeue)
+    outcome = replace(outcome, requeue=requeue, outputs=finding or outcome.outputs)
+    is_awaited = outcome.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT
+    return (
+        outcome.saying(finding.message) if is_awaited and finding is not None and finding.status == "False" else outcome
+    )
 
 
 def render(attempt: Attempt, outcome: Outcome) -> Status:
@@ -318,7 +317,7 @@ def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
     if facts.problem is None:
         return replace(outcome, references=facts.project_finding or RESOLVED)
     requeue = outcome.requeue
-    if outcome.state is not None and outcome.state.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
+    if outcome.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
         requeue = facts.attempt.within_grace(requeue, outcome.failure.since)
     applied = _with_connection(facts, outcome.applied)
     return replace(outcome, references=facts.problem.finding, unconnected=True, applied=applied, requeue=requeue)
@@ -390,21 +389,19 @@ def _conditions(
             last_transition_time=now,
         )
 
+    def told(type_: str, finding: Finding | None, *, stays: bool = True) -> Iterator[Condition]:
+        if finding is not None:
+            yield make(type_, finding)
+        elif stays and (known := find(previous, type_)) is not None:
+            yield known
+
     yield make("Ready", Finding(state.reason.ready, state.reason, state.message))
     pair = _pair(attempt, outcome, state.reason)
     if pair is not None:
         yield make(pair, Finding("True", state.reason, state.message))
-    decided = outcome.seen is not None or outcome.sent is not None
-    if outcome.contended is not None:
-        yield make(CONTENDED, outcome.contended)
-    elif not decided and (known := find(previous, CONTENDED)):
-        yield known
-    synced = None if state.reason is Reason.SUSPENDED else make("Synced", _synced(outcome, state, history))
-    credentials = None if outcome.credentials is None else make("CredentialsValid", outcome.credentials)
-    for type_, found in (("Synced", synced), ("CredentialsValid", credentials)):
-        known = found or find(previous, type_)
-        if known is not None:
-            yield known
+    yield from told(CONTENDED, outcome.contended, stays=outcome.seen is None and outcome.sent is None)
+    yield from told("Synced", None if state.reason is Reason.SUSPENDED else _synced(outcome, state, history))
+    yield from told("CredentialsValid", outcome.credentials)
     of_kind = {each.type: None for each in previous.conditions if each.type not in SHARED}
     findings = {
         "ReferencesResolved": outcome.references,
@@ -412,17 +409,15 @@ def _conditions(
         **of_kind,
         **state.conditions,
     }
+    current = {each.type for each in previous.conditions if each.observed_generation == outcome.generation}
     for type_, finding in findings.items():
-        if finding is not None:
-            yield make(type_, finding)
-        elif (known := find(previous, type_)) and known.observed_generation == outcome.generation:
-            yield known
-    deprecated = None if "Deprecated" in state.conditions else _deprecated(previous, outcome, state, now)
-    if deprecated is not None:
-        yield make("Deprecated", deprecated)
+        yield from told(type_, finding, stays=type_ in current)
+    if "Deprecated" not in state.conditions:
+        # If Atlas has answered, and announces nothing, the announcement is taken back.
+        yield from told("Deprecated", _deprecated(outcome, state, now), stays=outcome.credentials != VERIFIED)
 
 
-def _pair(attempt: Attempt, outcome: Outcome, reason: ReadyReason) -> str | None:
+def _pair(attempt: Attempt, outcome: Outcome, reason: Reason) -> str | None:
     match reason.progress:
         case Progress.NONE:
             return None
@@ -462,20 +457,12 @@ def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> 
     return Finding("True", SyncedReason.IN_SYNC, "The endpoint matches the spec.")
 
 
-_DEPRECATED = {str(each): each for each in DeprecatedReason}
-
-
-def _deprecated(previous: Status, outcome: Outcome, state: State, now: datetime) -> Finding | None:
-    """Return what Atlas has announced about the end of its API."""
+def _deprecated(outcome: Outcome, state: State, now: datetime) -> Finding | None:
+    """Return what Atlas announces about the end of its API."""
     if state.reason is Reason.API_GONE:
         return Finding("True", DeprecatedReason.GONE, "Atlas no longer serves this API. See the migration guide.")
     if outcome.deprecation is None:
-        known = find(previous, "Deprecated")
-        reason = None if known is None else _DEPRECATED.get(known.reason)
-        is_taken_back = outcome.credentials == VERIFIED  # Atlas has answered, and announces nothing
-        return (
-            None if known is None or reason is None or is_taken_back else Finding(known.status, reason, known.message)
-        )
+        return None
     sunset = outcome.deprecation.sunset
     if sunset is None:
         return Finding("True", DeprecatedReason.DEPRECATED, "Atlas announced that this API is deprecated.")

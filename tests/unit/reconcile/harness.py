@@ -588,11 +588,12 @@ class Harness:
             enqueue=self._enqueue_member,
         )
         started = self.clock.monotonic()
+        atlas: Any = self.atlas
         ports = Ports(
-            atlas=self.atlas,
+            atlas=atlas,
             credentials=self.secrets,
             references=ReferenceResolver(self.targets),
-            outputs=Outputs(self.config_maps if outputs else None, self.atlas, self.clock.monotonic, KIND.names),
+            outputs=Outputs(self.config_maps if outputs else None, atlas, self.clock.monotonic, KIND.names),
             resources=self.cache,
             limiter=limiter,
             resync=resync,

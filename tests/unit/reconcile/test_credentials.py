@@ -66,7 +66,6 @@ class Harness:
     def __init__(self, *, default: tuple[str, str] | None = OPERATORS, default_for: Sequence[str] = ()) -> None:
         self.cluster = Cluster()
         self.introduced: list[Credentials] = []
-        self.now = 0.0
         self.resolver = CredentialsResolver(
             self.cluster,
             self.cluster,
@@ -74,7 +73,6 @@ class Harness:
             default_for=default_for,
             introduce=self._introduce,
             check_base_url=_in_https,
-            monotonic=lambda: self.now,
         )
 
     def _introduce(self, credentials: Credentials) -> str:
@@ -328,17 +326,16 @@ class TestSecrecy:
             await harness.resolver.resolve("shop", "mine")
         assert len(caplog.records) == 2
 
-    async def test_warnings_about_unused_secrets_are_forgotten(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    async def test_warnings_about_too_many_secrets_are_forgotten(
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("atlas_endpoints.reconcile.credentials.WARNINGS", 1)
         odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
         harness.cluster.secrets = {("shop", "mine"): odd, ("shop", "ours"): odd}
-        await harness.resolver.resolve("shop", "mine")
-        for _ in range(50):
-            harness.now += 1800.0
-            await harness.resolver.resolve("shop", "ours")
-        caplog.clear()
         for name in ("mine", "ours"):
+            await harness.resolver.resolve("shop", name)
+        caplog.clear()
+        for name in ("ours", "mine"):
             await harness.resolver.resolve("shop", name)
         (again,) = (each.getMessage() for each in caplog.records)
         assert again.startswith("Secret shop/mine:")

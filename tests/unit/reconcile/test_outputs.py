@@ -140,7 +140,8 @@ class Publishing:
         self.restart()
 
     def restart(self) -> None:
-        self.outputs = Outputs(self.maps, self.atlas, self.clock.monotonic, KIND.names)
+        atlas: Any = self.atlas
+        self.outputs = Outputs(self.maps, atlas, self.clock.monotonic, KIND.names)
 
     async def reconcile(self, *, waited: float = 0.0, max_age: float = 30.0) -> Published:
         """Publish once, by a reconcile that has waited for so many seconds before."""

@@ -187,7 +187,6 @@ class ClusterReader:
             default_for=settings.credentials_namespaces,
             introduce=self._introduce,
             check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
-            monotonic=time.monotonic,
             warns_of_own=False,  # it is a finding
         )
         self._where = ""

@@ -31,14 +31,16 @@ from atlas_endpoints.commands.plan.forecast import (
 )
 from atlas_endpoints.commands.plan.offline_ports import Exports, NoCluster, OnePair
 from atlas_endpoints.commands.plan.overlaps import duplicates, merged, with_conflicts, with_sharers
-from atlas_endpoints.controller.cache import Body, annotations_of, status_of
+from atlas_endpoints.controller.cache import Body, Cache, annotations_of, status_of
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.reconcile.creation import ARRIVES
+from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
+from atlas_endpoints.reconcile.resource import watched_annotations
 
 logger = logging.getLogger(__name__)
 
@@ -104,9 +106,9 @@ class Planner:
             atlas=gateway,
             credentials=access,
             references=ReferenceResolver(Exports(exports)),
-            outputs=no_cluster,
-            resources=no_cluster,
-            limiter=no_cluster,
+            outputs=None,
+            resources=Cache(watched_annotations),
+            limiter=DriftLimiter(Limit(0, percent=False), window=0.0, monotonic=clock.monotonic, known=lambda: 0),
             resync=no_cluster,
             read=no_cluster.read,
             refresh=no_cluster.refresh,

@@ -11,7 +11,7 @@ from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile.kind import Difference, Named, State
 from atlas_endpoints.reconcile.outcome import Outcome
-from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
+from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
 
 
@@ -76,7 +76,7 @@ class Forecast:
     place: Place
     key: Key | None
     action: Action
-    reason: ReadyReason | None
+    reason: Reason | None
     message: str
     manifest: Manifest | None = None
     project_id: str | None = None

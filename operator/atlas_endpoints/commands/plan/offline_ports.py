@@ -10,8 +10,6 @@ from atlas_endpoints.cluster.api import Age, Lack, Target, extract
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.outputs import Output, Published
-from atlas_endpoints.reconcile.resource import Resource
 
 SOURCE = "environment"
 """The source of the credentials, as a status would show it."""
@@ -70,7 +68,7 @@ def _identity(body: Body) -> tuple[object, ...]:
 
 
 class NoCluster:
-    """All other ports: no outputs, no resync, no drift limiter, and no other resource."""
+    """The API server and the resync: nothing is there, and nothing follows."""
 
     async def read(self, key: Key) -> Body | None:
         return None
@@ -78,21 +76,7 @@ class NoCluster:
     async def refresh(self, namespace: str) -> Sequence[Body]:
         return ()
 
-    async def publish(self, resource: Resource, outputs: Sequence[Output], **_: object) -> Published:
-        return Published(None)
-
-    def wait_to_correct(self, key: Key) -> float:
-        return 0.0
-
-    def holds(self, *_: object, **__: object) -> bool:
-        return True
-
-    is_unchanged = holds
-
-    def found_by(self, value: str) -> Sequence[Body]:
-        return ()
-
     def get(self, *_: object, **__: object) -> None:
         pass
 
-    forget = join = scope_of = leave = release = get
+    join = scope_of = leave = get
