@@ -58,7 +58,8 @@ class Converger:
             max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
         )
-        if not _creates(facts, decision) and (name := self._creations.withdraw(resource.key, intent)):
+        creates = facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
+        if not creates and (name := self._creations.withdraw(resource.key, intent)):
             decision = replace(decision, own={**self._kind.not_created(facts, name), **decision.own})
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and (error := _absence(facts, decision)) is not None:
             self._ports.limiter.release(resource.key)
@@ -78,7 +79,9 @@ class Converger:
                 state = summarize.correction_delayed(decision, wait)
                 return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
         if write.creates is not None:
-            return await self._create(facts, write, write.creates, armed=armed_for is not None)
+            if armed_for is None:
+                return self._announce(facts, write, write.creates)
+            return await self._create(facts, write, write.creates)
         return await self._send(facts, decision, write)
 
     def failed(
@@ -99,7 +102,9 @@ class Converger:
             refused=facts.done.refused if facts.done is not None else (),
             differences=None if seen is None else compare(facts.resource, facts.desired, seen),
         )
-        return summarize.of_error(self._kind, facts, outcome, seen=seen, own=own)
+        outcome = summarize.of_error(self._kind, facts, outcome, seen=seen, own=own)
+        planned = facts.done.write.planned if facts.done is not None and isinstance(error, UpdateRejectedError) else ""
+        return outcome.saying(planned and f"The refused call {planned}.")
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a resource that is gone."""
@@ -132,34 +137,40 @@ class Converger:
                 decision = self._kind.decide(facts)
         return summarize.of_decision(self._kind, facts, decision)
 
-    async def _create(self, facts: Facts[Any], write: Write, creates: Creates, *, armed: bool) -> Outcome:
-        """Take one step towards exactly one creation."""
+    def _announce(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome:
+        """Record in the status that an entry is about to be created, or wait, because it may be there already."""
+        key, known = facts.resource.key, None if facts.unsent else facts.previous.creation
+        if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
+            wait = min(left, backoff(known.requested_at, facts.now, facts.interval))
+            state = State(creates.reason, creates.searched, RequeueAfter(wait))
+            return self._as_before(facts, write, Decision(state))
+        self._settle(facts)
+        if (wait := self._creations.wait(facts.scope, creates.name, key, forced=facts.forced)) > 0:
+            message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
+            return self._as_before(facts, write, Decision(State(creates.reason, message, RequeueAfter(wait))))
+        intent = Creation(requested_at=self._ports.clock.now(), attempt=creates.attempt)
+        self._creations.arm(facts.scope, creates.name, key, intent)
+        own = self._kind.intended(facts, creates, intent)
+        state = State(creates.reason, creates.intended, RequeueAfter(0.0))
+        return replace(self._as_before(facts, write, Decision(state, own=own)), creates=True)
+
+    async def _create(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome:
+        """Create exactly one entry, as the status has announced."""
         resource = facts.resource
-        if not armed:
-            creation_ = None if facts.unsent else facts.previous.creation
-            if creation_ is not None and (left := creation.may_arrive_for(creation_, facts.now)) > 0:
-                wait = min(left, backoff(creation_.requested_at, facts.now, facts.interval))
-                return self._without_creation(facts, write, creates.searched, wait)
-            self._settle(facts)
-            if (wait := self._creations.wait(facts.scope, creates.name, resource.key, forced=facts.forced)) > 0:
-                message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
-                return self._without_creation(facts, write, message, wait)
-            return self._intend(facts, write, creates, creates.attempt)
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         intent = self._creations.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         if self._ports.clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
-            return await self._create(facts, write, creates, armed=False)
+            return self._announce(facts, write, creates)
         facts = replace(facts, unsent=False)
         try:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
             if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
-                self._creations.arm(
-                    facts.scope, creates.name, resource.key, intent
-                )  # nothing was sent, so nothing has to be searched
+                # Nothing was sent, so nothing has to be searched.
+                self._creations.arm(facts.scope, creates.name, resource.key, intent)
                 return outcome
             return await self._not_created(facts, write, creates, error, intent.attempt)
         self._creations.created(facts.scope, creates.name)
@@ -186,22 +197,14 @@ class Converger:
                 outcome = await self._contradicted(facts, write, error, own)
             else:
                 outcome = self.failed(facts, error, own=own)
-                outcome = outcome.saying(_refused_call(write)) if isinstance(error, UpdateRejectedError) else outcome
         if outcome.failure is None:  # it is there
             self._creations.created(facts.scope, creates.name)
             return outcome
         now = self._ports.clock.now()
         wait = self._creations.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)
-        match outcome.requeue:
-            case Backoff(at_least):
-                return replace(outcome, requeue=RequeueAfter(max(wait, at_least)))
-            case _:
-                return outcome
-
-    def _without_creation(self, facts: Facts[Any], write: Write, message: str, wait: float) -> Outcome:
-        """Return the outcome of a resource that creates nothing now; a failure of the same call stays in the status."""
-        reason = Reason.PENDING if write.creates is None else write.creates.reason
-        return self._as_before(facts, write, Decision(State(reason, message, RequeueAfter(wait))))
+        if isinstance(outcome.requeue, Backoff):
+            return replace(outcome, requeue=RequeueAfter(max(wait, outcome.requeue.at_least)))
+        return outcome
 
     def _as_before(self, facts: Facts[Any], write: Write, decision: Decision) -> Outcome:
         """Return the outcome of a step towards a write, which keeps a force-sync request open.
@@ -237,17 +240,6 @@ class Converger:
             return summarize.of_decision(self._kind, fresh, decision)
         outcome = failures.of_contradiction(error, facts.attempt, facts.interval)
         return summarize.of_error(self._kind, facts, outcome, own=own)
-
-    def _intend(self, facts: Facts[Any], write: Write, creates: Creates, attempt: int) -> Outcome:
-        """Record in the status that an entry is about to be created.
-
-        A refused earlier attempt stays in the status until another attempt succeeds: a retry is no news.
-        """
-        intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
-        self._creations.arm(facts.scope, creates.name, facts.resource.key, intent)
-        own = self._kind.intended(facts, creates, intent)
-        state = State(creates.reason, creates.intended, RequeueAfter(0.0))
-        return replace(self._as_before(facts, write, Decision(state, own=own)), creates=True)
 
     def _armed_for(self, facts: Facts[Any]) -> float | None:
         """Return how many seconds ago this process announced an unused intent that has reached the API server, or None."""
@@ -379,11 +371,11 @@ class Converger:
         resource, fields = facts.resource, tuple(done.write.fields)
         if before is not None and not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
             seen = await self._observe_now(facts)
-            if _basis(resource, seen) != _basis(resource, before):
+            if seen is None or resource.basis(seen) != resource.basis(before):
                 return status_unchanged(facts.generation, RequeueAfter(0.0))
         refused = failures.refused_fields(error, fields, resource.connection)
         facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
-        outcome = self.failed(facts, error, seen=before).saying(_refused_call(done.write))
+        outcome = self.failed(facts, error, seen=before)
         return outcome if set(refused) == set(fields) else replace(outcome, requeue=RequeueAfter(0.0))
 
     async def _observe_now(self, facts: Facts[Any]) -> Any:
@@ -401,22 +393,9 @@ class Converger:
         self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
 
 
-def _creates(facts: Facts[Any], decision: Decision) -> bool:
-    """Return whether a decision creates something, and may do so."""
-    return facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
-
-
 def _is_beside(write: Write) -> bool:
     """Return whether a write changes something beside the entry: if Atlas refuses it, the kind decides on without it."""
     return write.request.method == "PATCH" and not write.fields
-
-
-def _refused_call(write: Write) -> str:
-    return write.planned and f"The refused call {write.planned}."
-
-
-def _basis(resource: Resource, value: object | None) -> object | None:
-    return None if value is None else resource.basis(value)
 
 
 def _absence(facts: Facts[Any], decision: Decision) -> AtlasError | None:

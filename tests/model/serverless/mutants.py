@@ -306,11 +306,11 @@ async def _requests_without_a_record(right: Any, self: Any, body: Any, status: A
     Invariant.PRESENT,
     model_of(RESERVE, left="fault", within=SLOWLY),
     Converger,
-    "_intend",
+    "_announce",
 )
 def _is_reserved_when_requested(right: Any, self: Any, *intended: Any) -> Any:
     outcome = right(self, *intended)
-    return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE))
+    return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE)) if outcome.creates else outcome
 
 
 @plants(
