@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
 from atlas_endpoints.atlas.gateway import Gateway
@@ -102,10 +102,9 @@ class Write(Enum):
     NOTHING = auto()
 
 
-Step: TypeAlias = Write | Finding
-
-
-def decide(name: str, values: Mapping[str, str], found: ConfigMap | None, uid: str, keys: Collection[str]) -> Step:
+def decide(
+    name: str, values: Mapping[str, str], found: ConfigMap | None, uid: str, keys: Collection[str]
+) -> Write | Finding:
     """Return what to do about a ConfigMap, or why nothing can be done."""
     if found is None:
         return Write.CREATE
@@ -207,17 +206,13 @@ class Outputs:
             max_age: seconds for which neither a ConfigMap nor its values are read again.
             began: when the reconcile began, in monotonic seconds.
         """
-        current = self._round(resource, max_age)
-        requests = [None if scope is None or each.request is None else each.request(scope) for each in outputs]
-        wanted = {
-            _Name(output.name, "" if request is None else request.path): (output, request)
-            for output, request in zip(outputs, requests, strict=True)
-        }
-        current.done = {name: done for name, done in current.done.items() if name in wanted}
-        named = {name.config_map for name in wanted}
-        current.unshown = {name: each for name, each in current.unshown.items() if name in named}
+        wanted: dict[_Name, tuple[Output, tuple[Scope, Request] | None]] = {}
+        for output in outputs:
+            call = None if scope is None or output.request is None else (scope, output.request(scope))
+            wanted[_Name(output.name, "" if call is None else call[1].path)] = output, call
+        current = self._round(resource, wanted, max_age)
         until = min(self._monotonic() + TURN, began + WHOLE)
-        for name, (output, request) in wanted.items():
+        for name, (output, call) in wanted.items():
             done = current.done.get(name)
             if done is not None and done.at >= current.since and done.given == output.values:
                 continue
@@ -225,7 +220,7 @@ class Outputs:
             if at >= until:
                 return Published(_known(current, wanted), NEXT_TURN)
             try:
-                finding = await self._publish(resource, current, output, request, scope=scope, now=now)
+                finding = await self._publish(resource, current, output, call, now)
             except AtlasHeldError as held:
                 return Published(_known(current, wanted), held.retry_after)
             except ClusterUnavailableError as error:
@@ -243,7 +238,7 @@ class Outputs:
         """Forget what was written for a resource."""
         self._rounds.pop(key, None)
 
-    def _round(self, resource: Resource, max_age: float) -> _Round:
+    def _round(self, resource: Resource, wanted: Collection[_Name], max_age: float) -> _Round:
         """Return the open round of a resource, or begin one, for which correct ConfigMaps of the last ``max_age`` seconds count."""
         metadata, last = resource.metadata, self._rounds.get(resource.key)
         about = (metadata.uid, metadata.generation, metadata.reconcile_request)
@@ -257,22 +252,16 @@ class Outputs:
         done = {
             name: each if each.finding.status == "True" else each._replace(at=-math.inf)
             for name, each in last.done.items()
-            if last.about[:2] == about[:2]  # what another generation came to says nothing about this one
+            if name in wanted
+            and last.about[:2] == about[:2]  # what another generation came to says nothing about this one
         }
-        current = self._rounds[resource.key] = _Round(
-            about, self._monotonic() - max_age, unshown_since, done, last.unshown
-        )
-        return current
+        named = {name.config_map for name in wanted}
+        unshown = {name: each for name, each in last.unshown.items() if name in named}
+        self._rounds[resource.key] = _Round(about, self._monotonic() - max_age, unshown_since, done, unshown)
+        return self._rounds[resource.key]
 
     async def _publish(
-        self,
-        resource: Resource,
-        current: _Round,
-        output: Output,
-        request: Request | None,
-        *,
-        scope: Scope | None,
-        now: datetime,
+        self, resource: Resource, current: _Round, output: Output, call: tuple[Scope, Request] | None, now: datetime
     ) -> Finding:
         """Read the values of an output and write its ConfigMap; raises ``AtlasHeldError`` if another call has to end first."""
         name, values, metadata = output.name, output.values, resource.metadata
@@ -281,9 +270,9 @@ class Outputs:
             return _disabled(name)
         owner = Owner(self._names, metadata.namespace, metadata.name, metadata.uid)
         try:
-            if request is not None and scope is not None:
+            if call is not None:
                 max_age = min(self._monotonic() - current.since, RETRY_LAST)
-                values = output.fill(await self._atlas.read(scope, request, parse=output.parse, max_age=max_age))
+                values = output.fill(await self._atlas.read(*call, parse=output.parse, max_age=max_age))
             if values is None:
                 unshown = current.unshown.setdefault(name, _Unshown(since))
                 if unshown.published is None:
@@ -291,7 +280,7 @@ class Outputs:
                     unshown.published = _is_published(found, output, owner)
                 return Finding("Unknown", OutputsReason.PENDING, _of_unshown(name, unshown))
             current.unshown.pop(name, None)
-            finding = await self._write(self._config_maps, owner, name, output.keys, values)
+            finding = await self._write(self._config_maps, owner, output, values)
         except AtlasError as error:
             if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
                 raise
@@ -303,14 +292,10 @@ class Outputs:
         return finding or Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
 
     async def _write(
-        self,
-        config_maps: ConfigMapsPort,
-        owner: Owner,
-        name: str,
-        keys: Collection[str],
-        values: Mapping[str, str],
+        self, config_maps: ConfigMapsPort, owner: Owner, output: Output, values: Mapping[str, str]
     ) -> Finding | None:
         """Write a ConfigMap if it is ours and differs; return why that is not possible, or None."""
+        name, keys = output.name, output.keys
         for _ in range(ATTEMPTS):
             found = await config_maps.read(owner.namespace, name)
             step = decide(name, values, found, owner.uid, keys)

@@ -141,9 +141,7 @@ class ReferenceResolver:
         problem = None
         try:
             for reference in resource.references:
-                text = await self._reader.read(reference.target, age=age)
-                _checked(text, reference.target, reference.expected, reference.is_valid(text))
-                values[reference.field] = _as_bound(text, reference, resource)
+                values[reference.field] = _as_bound(await self._read(reference, age=age), reference, resource)
         except UnreadableError as error:
             values |= resource.unconnected()
             problem = _problem(error)
@@ -160,13 +158,29 @@ class ReferenceResolver:
         reference = resource.spec.project_ref
         if reference is None:
             return settle(resource, resource.spec.project_id or "")  # one of the two is set
+        expected = "the ID of an Atlas project, which is 24 lower-case hexadecimal characters"
         target = reference.target(resource.metadata.namespace)
         try:
-            text = await self._reader.read(target, age=age)
-            expected = "the ID of an Atlas project, which is 24 lower-case hexadecimal characters"
-            return settle(resource, _checked(text, target, expected, is_object_id(text)))
+            found = await self._read(Reference("project_id", target, is_object_id, expected), age=age)
         except UnreadableError as error:
             return settle(resource, _problem(error))
+        return settle(resource, found)
+
+    async def _read(self, reference: Reference, *, age: Age) -> str:
+        """Return a text that is valid for its field.
+
+        Raises:
+            UnreadableError: it is not; the message does not contain it.
+        """
+        target = reference.target
+        text = await self._reader.read(target, age=age)
+        if not reference.is_valid(text):
+            raise UnreadableError(
+                ReferenceProblem.FIELD_MISSING,
+                f"{target.field} of {target.object} is not {reference.expected}. Correct the reference, or the object.",
+                retry_in=RETRY_UNUSABLE,
+            )
+        return text
 
 
 def settle(resource: Resource, found: str | Problem) -> Project:
@@ -195,21 +209,6 @@ def settle(resource: Resource, found: str | Problem) -> Project:
             " applies to the endpoint, and create another one."
         )
     return Project(found)
-
-
-def _checked(text: str, target: Target, expected: str, valid: bool) -> str:  # noqa: FBT001  # said by the caller
-    """Return a text that is valid for its field.
-
-    Raises:
-        UnreadableError: it is not; the message does not contain it.
-    """
-    if not valid:
-        raise UnreadableError(
-            ReferenceProblem.FIELD_MISSING,
-            f"{target.field} of {target.object} is not {expected}. Correct the reference, or the object.",
-            retry_in=RETRY_UNUSABLE,
-        )
-    return text
 
 
 def _as_bound(text: str, reference: Reference, resource: Resource) -> str:
