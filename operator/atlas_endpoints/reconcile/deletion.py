@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, Wording
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
@@ -44,9 +44,6 @@ ORPHANED = Wording(wrong_field="delete the endpoint in Atlas")
 
 UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses that do not show whether something exists."""
-
-Obstacle: TypeAlias = InvalidSpecError | NoProjectError | NoCredentialsError
-"""What prevents a deletion before Atlas is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +112,6 @@ def decide(resource: Resource, things: Sequence[str], *, writes: bool) -> Releas
     return None
 
 
-def is_protected(resource: Resource) -> bool:
-    """Return whether a resource has its finalizer, or certainly needs none."""
-    return FINALIZER in resource.metadata.finalizers or resource.deletion_policy == "Retain"
-
-
 def is_recorded(resource: Resource) -> bool:
     """Return whether the annotations record what was created; a backup keeps them, but maybe not the status."""
     annotations = resource.metadata.annotations
@@ -161,17 +153,6 @@ def removal(kind: Kind[Any], body: Body) -> str:
     return f" To delete it there, if nothing uses it: {calls}."
 
 
-def deleted(message: str) -> Event:
-    """Return the Event at the end of a deletion."""
-    return new_event(EventReason.ENDPOINT_DELETED, message, action="Delete")
-
-
-def handed_over(resource: Resource, called: str, owner: str) -> Event:
-    """Return the Event of an entry that stays because another resource owns it."""
-    note = retained((called,), f"{owner} also uses it", deleting=resource.status.is_being_deleted)
-    return new_event(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
-
-
 def orphaned(things: Sequence[str], error: AtlasError) -> Event | None:
     """Return the Event of an entry that can no longer be deleted; None: it can.
 
@@ -206,7 +187,7 @@ def blocked(
     return failures.of(State(reason, message, requeue), failure, attempt)
 
 
-def blocked_by(error: Obstacle, attempt: Attempt) -> Outcome:
+def blocked_by(error: InvalidSpecError | NoProjectError | NoCredentialsError, attempt: Attempt) -> Outcome:
     """Return the outcome for a resource for which Atlas cannot be asked to delete anything."""
     code: str | None = None
     match error:

@@ -8,7 +8,7 @@ Source: sig-architecture/api-conventions.md, "Events"; the bounds are those of `
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.atlas.redaction import redacted
@@ -28,9 +28,6 @@ VALUE_LIMIT = 150
 
 RECONCILE = "Reconcile"
 """The action of an Event that no single call causes."""
-
-EventType: TypeAlias = Literal["Normal", "Warning"]
-
 
 WARNINGS = frozenset(
     {
@@ -67,7 +64,7 @@ class Event:
         action: machine-readable, such as ``UpdateServerlessPrivateEndpoint``.
     """
 
-    type: EventType
+    type: Literal["Normal", "Warning"]
     reason: str
     message: str
     action: str

@@ -1,7 +1,6 @@
 """Finalize deleted resources: delete or retain the entry, wait until Atlas has removed it, then remove the finalizer."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
@@ -13,7 +12,7 @@ from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.events import Event, new_event
+from atlas_endpoints.reconcile.events import Event, new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
 from atlas_endpoints.reconcile.gather import Gatherer
@@ -28,15 +27,6 @@ from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """Credentials that may not delete an entry; until ``until`` the operator does not try them again."""
-
-    access: Access
-    since: datetime
-    until: datetime
-
-
 class Finisher:
     """Finalize deleted resources, and protect live ones with a finalizer."""
 
@@ -47,7 +37,8 @@ class Finisher:
         self._kind = gatherer.kind
         self._ports = gatherer.ports
         self._force_sync = force_sync
-        self._refused: dict[Key, _Refused] = {}
+        self._refused: dict[Key, tuple[Access, float]] = {}
+        """Credentials that may not delete an entry; until then, in monotonic seconds, the operator does not try them again."""
 
     async def finish(self, body: Body, attempt: Attempt) -> Outcome:
         """Reconcile a resource that is being deleted.
@@ -106,9 +97,8 @@ class Finisher:
         wait = wait or self._force_sync.requeue_in(key, scope)
         if wait and attempt.is_observed:
             return status_unchanged(generation, RequeueAfter(wait))
-        refused = self._refused.get(key)
-        is_refused = refused is not None and refused.access == access and refused.since <= now < refused.until
-        if is_refused and (wait or not is_forced(resource)):
+        refused, until = self._refused.get(key, (None, 0.0))
+        if refused == access and self._ports.clock.monotonic() < until and (wait or not is_forced(resource)):
             return status_unchanged(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         self.forget(key)
         facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
@@ -178,7 +168,8 @@ class Finisher:
             if decision.stays is not None:
                 stays = new_event(EventReason.ENDPOINT_RETAINED, decision.stays, action="Delete")
                 self._ports.record(resource.named, stays)
-            event = None if decision.gone is None else deletion.deleted(decision.gone)
+            gone = decision.gone
+            event = None if gone is None else new_event(EventReason.ENDPOINT_DELETED, gone, action="Delete")
             return self._release(resource.named, generation, event)
         outcome = Outcome(requeue=state.requeue, generation=generation, state=state, own=decision.own)
         if state.reason is Reason.DELETION_BLOCKED:
@@ -210,7 +201,9 @@ class Finisher:
         if (waiting := self._not_taken_over(resource)) is not None:
             return waiting
         called = "" if resource.thing is None else resource.thing.called
-        event = deletion.handed_over(resource, called, owner.named_for(resource.metadata.namespace))
+        why = f"{owner.named_for(resource.metadata.namespace)} also uses it"
+        note = retained((called,), why, deleting=resource.status.is_being_deleted)
+        event = new_event(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
         return self._release(resource.named, resource.generation, event)
 
     def _not_taken_over(self, resource: Resource) -> Outcome | None:
@@ -244,7 +237,7 @@ class Finisher:
         if deletion.is_cured_by_credentials(error):
             is_blocked = outcome.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
-            self._refused[resource.key] = _Refused(access, facts.now, facts.now + wait)
+            self._refused[resource.key] = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.interval)
         return replace(outcome, resolved=facts.resolved)

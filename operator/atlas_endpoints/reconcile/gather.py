@@ -12,7 +12,7 @@ from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
 from atlas_endpoints.reconcile.kind import Decision, Kind, Write
-from atlas_endpoints.reconcile.observe import SHARED, WITHIN, observe
+from atlas_endpoints.reconcile.observe import SHARED, observe
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.resource import Resource, Thing
@@ -91,9 +91,7 @@ class Gatherer:
         # A force-sync request, or an intent, needs observations that began later.
         began = since if max_age == SHARED else now
         try:
-            return await observe(
-                atlas, facts, decide, max_age=max_age, began=began, within=WITHIN, is_claimed=is_claimed
-            )
+            return await observe(atlas, facts, decide, max_age=max_age, began=began, is_claimed=is_claimed)
         except OutOfTimeError:
             self.unfinished[key] = since
             raise
@@ -121,8 +119,8 @@ class Gatherer:
 
     def naming(self, resource: Resource, key: str, project_id: str | None) -> Sequence[Body]:
         """Return the resources that name what has this key, with or without the resource itself."""
-        found_by, namespace = self.ports.resources.found_by, resource.metadata.namespace
-        return ownership.naming(found_by, key, project_id=project_id, namespace=namespace)
+        values = ownership.found_by(key, project_id=project_id, namespace=resource.metadata.namespace)
+        return [body for value in values for body in self.ports.resources.found_by(value)]
 
     def claim(self, facts: Facts[Any]) -> Claim:
         """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody."""

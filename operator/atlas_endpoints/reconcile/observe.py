@@ -32,9 +32,6 @@ concurrent changes."""
 WITHIN = 30.0
 """Seconds after which an observation makes no further call: other work comes between, and the next reconcile goes on with it."""
 
-AFTERWARDS = 15.0
-"""The same for the observation that follows a refused write."""
-
 
 async def observe(  # what freshness depends on
     atlas: Gateway,
@@ -43,7 +40,6 @@ async def observe(  # what freshness depends on
     *,
     max_age: float,
     began: float | None = None,
-    within: float = AFTERWARDS,
     is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
 ) -> tuple[Facts[Any], Decision]:
     """Decide; observe Atlas and decide again until the facts are fresh enough for the decision.
@@ -51,7 +47,6 @@ async def observe(  # what freshness depends on
     Args:
         max_age: seconds; an older LIST is not fresh enough, unless the cache suffices.
         began: when an earlier reconcile began this observation; None: it begins now.
-        within: seconds after which no further call is made.
 
     Raises:
         OutOfTimeError: the calls have taken long.
@@ -65,7 +60,7 @@ async def observe(  # what freshness depends on
         if call is None:
             _check_skipped(facts, decision)
             return facts, decision
-        if atlas.moment() > now + within:
+        if atlas.moment() > now + WITHIN:
             raise OutOfTimeError(operation="list")
         if isinstance(call, str):
             facts = replace(facts, view=await read_entry(atlas, facts, call))

@@ -12,7 +12,7 @@ endpoint and has no condition ``Contended`` owns it. Both are read as plain JSON
 name an endpoint, and each reconcile of one of them reads all of them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -68,25 +68,21 @@ Claim: TypeAlias = Owner | Undecided | None
 
 
 def index_of(kind: Kind[Any], body: Body) -> Collection[str]:
-    """Return the values by which an object is found among those that name the same; see :func:`naming`."""
+    """Return the values by which an object is found among those that name the same; see :func:`found_by`."""
     named, project = kind.named_by(body), project_id_in(body)
     shared = named.shared and f"{project or _unknown_project_in(body['metadata']['namespace'])} {named.shared}"
     unbound = f"{shared} {UNBOUND}" if named.is_unbound else None
     return tuple(value for value in (named.exclusive, shared, unbound) if value is not None)
 
 
-def naming(
-    found_by: Callable[[str], Sequence[Body]], key: str, *, project_id: str | None, namespace: str
-) -> Sequence[Body]:
-    """Return the objects that may name something, by its key; among those of the namespace, also those of an unknown project.
+def found_by(key: str, *, project_id: str | None, namespace: str) -> Sequence[str]:
+    """Return the values of :func:`index_of` of those that name something, by its key; in the namespace, also in an unknown project.
 
     Args:
-        found_by: returns the objects with a value of :func:`index_of`.
         project_id: None: not known.
     """
     # What is shared has the same key in each project, and thousands of resources may name it.
-    values = (key, f"{project_id} {key}", f"{_unknown_project_in(namespace)} {key}")
-    return [body for value in values for body in found_by(value)]
+    return key, f"{project_id} {key}", f"{_unknown_project_in(namespace)} {key}"
 
 
 def _unknown_project_in(namespace: str) -> str:

@@ -57,7 +57,10 @@ class FailureCache:
         if is_of_the_future or cached.inputs != _inputs(resolution, access):
             return None
         self._await(key, cached)
-        return replace(cached.outcome, requeue=_requeue(cached.outcome, attempt), sent=None)
+        requeue: Requeue = RequeueAfter(failures.SECRET_REQUEUE) if self.awaits_credentials(key) else NoRequeue()
+        if failure is not None:
+            requeue = attempt.within_grace(requeue, failure.since)
+        return replace(cached.outcome, requeue=requeue, sent=None)
 
     def store(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
         """Replace what is cached, by the outcome of a reconcile if it is a failure that only another input can fix."""
@@ -83,14 +86,8 @@ class FailureCache:
                 del self._awaiting[cached.access]
 
     def _await(self, key: Key, cached: _Cached) -> None:
-        if cached.outcome.reason in failures.CURED_BY_CREDENTIALS:
+        if self.awaits_credentials(key):
             self._awaiting[cached.access].add(key)
-
-
-def _requeue(outcome: Outcome, attempt: Attempt) -> Requeue:
-    """Requeue to read the Secret, if other credentials may help, and when the grace ends."""
-    requeue = RequeueAfter(failures.SECRET_REQUEUE) if outcome.reason in failures.CURED_BY_CREDENTIALS else NoRequeue()
-    return requeue if outcome.failure is None else attempt.within_grace(requeue, outcome.failure.since)
 
 
 FLOOR = 5.0

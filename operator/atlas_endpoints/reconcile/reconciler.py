@@ -12,7 +12,6 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of, uid_of
-from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import failures, summarize
@@ -21,7 +20,7 @@ from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.deletion import is_protected, is_recorded, needed_metadata
+from atlas_endpoints.reconcile.deletion import is_recorded, needed_metadata
 from atlas_endpoints.reconcile.facts import Facts, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.finisher import Finisher
 from atlas_endpoints.reconcile.gather import Gatherer
@@ -32,7 +31,7 @@ from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
-from atlas_endpoints.reconcile.resource import ObjectMeta, Resource
+from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Resolved
 
@@ -61,8 +60,8 @@ class Reconciler:
         self._converger = Converger(self._gatherer, self._protection, self._creations)
         self._finisher = Finisher(self._gatherer, self._protection, self._creations, self._force_sync)
         self._failures = FailureCache(wake=ports.wake)
-        self._failing_since: dict[Key, datetime] = {}
-        """Since when calls for a resource have failed or been held, while its status does not show it."""
+        self._failing_since: dict[Key, float] = {}
+        """Since when, in monotonic seconds, calls for a resource have failed or been held, and its status does not show it."""
         self._in_sync: dict[Key, tuple[Body, tuple[object, ...]]] = {}
         """The resources for which a resync found nothing to do, and what they were compared with."""
         self._unprotected: set[Key] = set()
@@ -88,7 +87,8 @@ class Reconciler:
         wait = self._force_sync.turn_in(resource)
         change = needed_metadata(resource)
         # The finalizer and the annotations that a backup needs come before anything is created, used or changed.
-        protected = is_protected(resource) or key in self._unprotected
+        needs_none = resource.deletion_policy == "Retain" or key in self._unprotected
+        protected = needs_none or FINALIZER in resource.metadata.finalizers
         if change is not None and (resource.entry is None or not (protected and is_recorded(resource))):
             return replace(status_unchanged(generation, RequeueAfter(0.0)), metadata=change)
         return replace(await self._reconcile_live(resource, attempt, wait), metadata=change)
@@ -282,7 +282,7 @@ class Reconciler:
             self._gatherer.facts(resource, now, scope, resolved),
             problem=resolution.problem,
             project_finding=resolution.project.finding,
-            held_for=(now - self._hidden_since(key, now)).total_seconds(),
+            held_for=self._held_for(key),
         )
         at_first = self._ports.atlas.unknown_for(scope, written_as)
         try:
@@ -295,7 +295,7 @@ class Reconciler:
             if outcome.unreported is None:
                 self._failing_since.pop(key, None)
             else:
-                self._failing_since[key] = self._hidden_since(key, now)
+                self._failing_since.setdefault(key, self._ports.clock.monotonic())
         unknown_for = self._ports.atlas.unknown_for(scope, written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.
@@ -305,18 +305,19 @@ class Reconciler:
     def _observation_failed(self, facts: Facts[Any], error: AtlasError) -> Outcome:
         """Return that observing the entry failed; nothing, if the resource is settled and the failure may pass soon."""
         key, is_settled = facts.resource.key, facts.attempt.is_settled
-        since = self._hidden_since(key, facts.now)
-        outcome = self._converger.failed(replace(facts, held_for=(facts.now - since).total_seconds()), error)
+        held_for = self._held_for(key)
+        outcome = self._converger.failed(replace(facts, held_for=held_for), error)
         if outcome.unreported is None and not (failures.may_pass(error) and is_settled):
             return outcome
-        self._failing_since[key] = since
-        if not is_settled or facts.now - since >= max(3 * facts.interval, MIN_READY):
+        self._failing_since.setdefault(key, self._ports.clock.monotonic())
+        if not is_settled or held_for >= max(3 * facts.interval, MIN_READY).total_seconds():
             return outcome
         return status_unchanged(facts.generation, outcome.requeue, unreported=error.reason)
 
-    def _hidden_since(self, key: Key, now: datetime) -> datetime:
-        """Return since when calls for a resource have failed or been held, while its status does not show it."""
-        return not_in_future(self._failing_since.get(key, now), now=now)
+    def _held_for(self, key: Key) -> float:
+        """Return for how many seconds calls for a resource have failed or been held, while its status does not show it."""
+        now = self._ports.clock.monotonic()
+        return now - self._failing_since.get(key, now)
 
     def _outputs_max_age(self, resource: Resource) -> float:
         """Return for how many seconds a ConfigMap is not read again, so that each resync reads it once."""

@@ -267,9 +267,7 @@ def _applied_after(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Ap
         return Applied.of(facts.generation, facts.desired)
     if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.fields:
         return Applied.of(facts.generation, facts.baseline.confirmed or {})
-    if resource.entry is None:
-        return None
-    return confirmed_so_far(resource)
+    return None if resource.entry is None else confirmed_so_far(resource)
 
 
 def _sent(done: Done | None) -> Sent | None:
@@ -379,38 +377,30 @@ def _conditions(
     """
     previous, now = attempt.previous, attempt.now
 
-    def make(type_: str, finding: Finding) -> Condition:
-        return Condition(
-            type=type_,
-            status=finding.status,
-            reason=finding.reason,
-            message=printable(finding.message),
-            observed_generation=outcome.generation,
-            last_transition_time=now,
-        )
-
     def told(type_: str, finding: Finding | None, *, stays: bool = True) -> Iterator[Condition]:
         if finding is not None:
-            yield make(type_, finding)
+            yield Condition(
+                type=type_,
+                status=finding.status,
+                reason=finding.reason,
+                message=printable(finding.message),
+                observed_generation=outcome.generation,
+                last_transition_time=now,
+            )
         elif stays and (known := find(previous, type_)) is not None:
             yield known
 
-    yield make("Ready", Finding(state.reason.ready, state.reason, state.message))
+    yield from told("Ready", Finding(state.reason.ready, state.reason, state.message))
     pair = _pair(attempt, outcome, state.reason)
     if pair is not None:
-        yield make(pair, Finding("True", state.reason, state.message))
+        yield from told(pair, Finding("True", state.reason, state.message))
     yield from told(CONTENDED, outcome.contended, stays=outcome.seen is None and outcome.sent is None)
     yield from told("Synced", None if state.reason is Reason.SUSPENDED else _synced(outcome, state, history))
     yield from told("CredentialsValid", outcome.credentials)
     of_kind = {each.type: None for each in previous.conditions if each.type not in SHARED}
-    findings = {
-        "ReferencesResolved": outcome.references,
-        "OutputsWritten": outcome.outputs,
-        **of_kind,
-        **state.conditions,
-    }
+    shared = {"ReferencesResolved": outcome.references, "OutputsWritten": outcome.outputs}
     current = {each.type for each in previous.conditions if each.observed_generation == outcome.generation}
-    for type_, finding in findings.items():
+    for type_, finding in {**shared, **of_kind, **state.conditions}.items():
         yield from told(type_, finding, stays=type_ in current)
     if "Deprecated" not in state.conditions:
         # If Atlas has answered, and announces nothing, the announcement is taken back.
