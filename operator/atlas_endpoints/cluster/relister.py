@@ -6,8 +6,9 @@ Deletions during an outage never come as events, and kopf delivers a LIST object
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from random import Random
 from typing import Protocol
@@ -92,6 +93,23 @@ class Receiver(Protocol):
         """Note that an object is gone."""
 
 
+@dataclass(slots=True)
+class _Reads:
+    """The LISTs of one namespace while somebody reads it, one after the other.
+
+    Attributes:
+        readers: how many wait or LIST.
+        begun: how many LISTs have begun.
+        answered: which of them has answered last; ``answer`` has its uids, or its failure.
+    """
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    readers: int = 0
+    begun: int = 0
+    answered: int = 0
+    answer: frozenset[str] | ClusterUnavailableError = frozenset()
+
+
 class Relister:
     """Compares the cache with the API server.
 
@@ -127,6 +145,7 @@ class Relister:
         self._wanted = asyncio.Event()
         self._hurried = asyncio.Event()
         self._waiting: set[asyncio.Event] = set()
+        self._reads: dict[str, _Reads] = {}
         self.complete = asyncio.Event()
         self.served = False
 
@@ -142,18 +161,47 @@ class Relister:
         self._hurried.set()
         await compared.wait()
 
-    async def read(self, namespace: str) -> Sequence[Body]:
-        """LIST the objects of one namespace, take them in, and return them.
+    async def read(self, namespace: str) -> frozenset[str]:
+        """LIST the objects of one namespace, take them in, and return their uids.
+
+        Those who ask while a LIST runs share the next one: the running one may have begun before what they have to see.
 
         Raises:
             ClusterUnavailableError: they could not be listed, or only as they were a while ago.
         """
+        with self._reading(namespace) as reads:
+            begun_before = reads.begun
+            async with reads.lock:
+                if reads.answered <= begun_before:
+                    reads.begun += 1
+                    try:
+                        reads.answer = await self._read(namespace)
+                    except ClusterUnavailableError as error:
+                        reads.answer = error
+                    reads.answered = reads.begun
+                if isinstance(reads.answer, ClusterUnavailableError):
+                    # Many readers raise this one exception, and each raise would lengthen its traceback.
+                    raise reads.answer.with_traceback(None)
+                return reads.answer
+
+    @contextmanager
+    def _reading(self, namespace: str) -> Iterator[_Reads]:
+        reads = self._reads.setdefault(namespace, _Reads())
+        reads.readers += 1
+        try:
+            yield reads
+        finally:
+            reads.readers -= 1
+            if not reads.readers:
+                del self._reads[namespace]
+
+    async def _read(self, namespace: str) -> frozenset[str]:
         with self._cache.comparing() as comparison:
             listing = await self._reader.list(namespace, self._cache.known)
             if listing is None or comparison.is_stale(listing):
                 raise ClusterUnavailableError(f"The API server returned an outdated LIST of namespace {namespace}.")
             await self._take_in(listing.bodies, comparison)
-            return listing.bodies
+            return frozenset(map(uid_of, listing.bodies))
 
     async def _take_in(self, listed: Sequence[Body], comparison: Comparison) -> None:
         for number, body in enumerate(listed):

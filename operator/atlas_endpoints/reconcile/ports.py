@@ -51,7 +51,7 @@ class Ports:
     Attributes:
         outputs: None: ConfigMaps are left alone.
         read: reads a resource from the API server; None if there is none.
-        refresh: reads the resources of a namespace from the API server into the cache, and returns them.
+        refresh: reads the resources of a namespace from the API server into the cache, and returns their uids.
         record: takes an Event that the status does not show, or not in time.
         wake: makes a resource due.
         started: returns when this process began to work, in monotonic seconds; before that, another one may have called Atlas.
@@ -68,7 +68,7 @@ class Ports:
     limiter: DriftLimiter
     resync: ResyncPort
     read: Callable[[Key], Awaitable[Body | None]]
-    refresh: Callable[[str], Awaitable[Sequence[Body]]]
+    refresh: Callable[[str], Awaitable[frozenset[str]]]
     record: Callable[[Body, "Event"], None]
     wake: Callable[[Key], None]
     clock: Clock

@@ -70,11 +70,11 @@ class Protection:
         Raises:
             ClusterUnavailableError: this or another resource could not be read.
         """
-        ports, uid = self._gatherer.ports, resource.metadata.uid
+        ports = self._gatherer.ports
         if write.request.method == "DELETE":
             # Events of this resource, and of others that name the same, may be late or lost.
-            found = await ports.refresh(resource.metadata.namespace)
-            if all(uid_of(body) != uid for body in found):
+            existing = await ports.refresh(resource.metadata.namespace)
+            if resource.metadata.uid not in existing:
                 return Later(POLL_LAST, "The operator does not find the resource any more, and deletes nothing for it.")
         deletes = resource.thing if write.cause is None and write.deletes is None else write.deletes
         if deletes is not None:

@@ -686,7 +686,7 @@ class TestOneNamespace:
             reading = asyncio.create_task(cluster.relister.read("blue"))
             await asyncio.sleep(0.75)  # its answer is on its way
             cluster.gone(brief, cluster.server.objects[brief]["metadata"]["uid"])
-            assert {each["metadata"]["name"] for each in await reading} == {"brief", "late"}
+            assert await reading == {"uid-1", "uid-3"}
             assert cluster.known() == {"elsewhere": "v1", "late": "v1"}
 
     @on_virtual_time
@@ -699,3 +699,54 @@ class TestOneNamespace:
             with pytest.raises(ClusterUnavailableError, match="outdated"):
                 await cluster.relister.read("blue")
             assert cluster.known() == {"a": "v1"}
+
+    @on_virtual_time
+    async def test_many_readers_at_once_cost_two_lists(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        cluster.server.apply("a", namespace="blue")
+        readers = [cluster.relister.read("blue") for _ in range(100)]
+        assert set(await asyncio.gather(*readers)) == {frozenset({"uid-1"})}
+        assert len(cluster.server.lists) == 2
+
+    @on_virtual_time
+    async def test_a_reader_during_a_list_gets_the_next_one(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        first = asyncio.create_task(cluster.relister.read("blue"))
+        await asyncio.sleep(0.75)  # its answer is on its way
+        cluster.server.apply("new", namespace="blue")
+        following = [asyncio.create_task(cluster.relister.read("blue")) for _ in range(2)]
+        assert await first == set()
+        assert await asyncio.gather(*following) == [{"uid-1"}, {"uid-1"}]
+        assert await cluster.relister.read("blue") == {"uid-1"}
+        assert len(cluster.server.lists) == 3
+
+    @on_virtual_time
+    async def test_readers_of_another_namespace_do_not_wait(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        await asyncio.gather(*(cluster.relister.read(namespace) for namespace in ("blue", "green")))
+        assert cluster.server.lists == [0.0, 0.0]
+
+    @on_virtual_time
+    async def test_a_failure_reaches_those_who_wait_and_nobody_else(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        cluster.server.down = True
+        readers = [cluster.relister.read("blue") for _ in range(100)]
+        results = await asyncio.gather(*readers, return_exceptions=True)
+        assert all(isinstance(result, ClusterUnavailableError) for result in results)
+        assert len(cluster.server.lists) == 2
+        cluster.server.down = False
+        assert await cluster.relister.read("blue") == set()
+
+    @on_virtual_time
+    async def test_when_the_one_who_lists_is_cancelled_another_lists_in_his_place(self) -> None:
+        cluster = Cluster()
+        cluster.server.latency = 1.0
+        readers = [asyncio.create_task(cluster.relister.read("blue")) for _ in range(4)]
+        await asyncio.sleep(1.5)  # the second LIST is on its way
+        readers[1].cancel()
+        assert await asyncio.gather(readers[0], *readers[2:]) == [set()] * 3
+        assert len(cluster.server.lists) == 3

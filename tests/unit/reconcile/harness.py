@@ -657,7 +657,7 @@ class Harness:
         happens()
         return self.resources[key].body if key in self.resources else None
 
-    async def _refresh(self, namespace: str) -> Sequence[Mapping[str, Any]]:
+    async def _refresh(self, namespace: str) -> frozenset[str]:
         await asyncio.sleep(0)
         happens, self.while_reading = self.while_reading, lambda: None
         happens()
@@ -665,7 +665,7 @@ class Harness:
         for each in found:
             if self.cache.put(each.body) is News.CHANGED:
                 self._due[each.key] = self.clock.seconds
-        return [each.body for each in found]
+        return frozenset(each.uid for each in found)
 
     async def reconcile_of(self, resource: Resource) -> Outcome:
         """Run one reconcile now and write its status."""

@@ -73,8 +73,8 @@ class NoCluster:
     async def read(self, key: Key) -> Body | None:
         return None
 
-    async def refresh(self, namespace: str) -> Sequence[Body]:
-        return ()
+    async def refresh(self, namespace: str) -> frozenset[str]:
+        return frozenset()
 
     def get(self, *_: object, **__: object) -> None:
         pass
