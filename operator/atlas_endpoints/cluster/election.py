@@ -10,11 +10,12 @@ to the network or this process.
 
 import asyncio
 import logging
+import math
 import socket
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple, NoReturn
@@ -173,56 +174,46 @@ def new_identity() -> str:
     return f"{socket.gethostname()}_{uuid.uuid4()}"
 
 
+@dataclass(eq=False, repr=False)
 class Elector:
     """Competes for the Lease and renews it.
 
-    Args:
+    Attributes:
         leases: its text is the name of the Lease.
         own: our identity; see ``new_identity``.
         clock: monotonic seconds that also count while the host sleeps.
         now: UTC, for people.
-
-    Attributes:
         elected: set when this replica leads; it stays set, since a loss ends the process.
         decided: set after the first attempt, whatever its result.
         refusal: why this replica cannot even stand by; None if it heals by itself.
     """
 
-    def __init__(
-        self,
-        leases: LeaseApi,
-        *,
-        own: str,
-        terms: Terms,
-        clock: Callable[[], float],
-        now: Callable[[], datetime],
-        random: Random,
-    ) -> None:
-        self._leases = leases
-        self._own = own
-        self._terms = terms
-        self._clock = clock
-        self._now = now
-        self._random = random
-        self._lease: Lease | None = None
-        """As of the last answer; None while a claim is unanswered or after a failure."""
-        self._observation: Observation | None = None
-        self._valid_until = float("-inf")
-        self._failure = ""
-        self._logged: set[str] = set()
-        self._followed = ""
-        self.elected = asyncio.Event()
-        self.decided = asyncio.Event()
-        self.refusal: str | None = None
+    leases: LeaseApi
+    _: KW_ONLY
+    own: str
+    terms: Terms
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+    random: Random
+    elected: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    decided: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    refusal: str | None = field(init=False, default=None)
+    _lease: Lease | None = field(init=False, default=None)
+    """As of the last answer; None while a claim is unanswered or after a failure."""
+    _observation: Observation | None = field(init=False, default=None)
+    _valid_until: float = field(init=False, default=-math.inf)
+    _failure: str = field(init=False, default="")
+    _logged: set[str] = field(init=False, default_factory=set)
+    _followed: str = field(init=False, default="")
 
     def leads(self) -> bool:
         """Return whether this replica may begin a write now. Ask right before each write."""
-        return self._clock() < self._valid_until
+        return self.clock() < self._valid_until
 
     async def run(self) -> NoReturn:
         """Compete, and lead when elected; raise ``LeadershipLostError`` when this replica must not lead any longer."""
         while True:
-            started = self._clock()
+            started = self.clock()
             pause = await self._attempt()
             self.decided.set()
             await self._pause(started, pause)
@@ -232,33 +223,33 @@ class Elector:
 
         Call it when ``run`` has ended, and all writes of this replica have.
         """
-        self._valid_until = float("-inf")
+        self._valid_until = -math.inf
         try:
             async with asyncio.timeout(RELEASE):
                 if await self._release():
-                    logger.info("Lease %s is released", self._leases)
+                    logger.info("Lease %s is released", self.leases)
         except (ClusterUnavailableError, LeaseRefusedError, TimeoutError) as error:
             logger.warning(
                 "Lease %s could not be released; another replica leads in %g s: %s",
-                self._leases,
-                self._terms.lease,
+                self.leases,
+                self.terms.lease,
                 str(error) or type(error).__name__,
             )
 
     async def _release(self) -> bool:
         """Clear the holder of the Lease; return whether this replica held it, perhaps by a claim without an answer."""
-        while (lease := self._lease or await self._leases.read()) is not None and lease.record.holder == self._own:
+        while (lease := self._lease or await self.leases.read()) is not None and lease.record.holder == self.own:
             self._lease = None
             with suppress(LeaseConflictError):
-                await self._leases.replace(lease, released(lease.record, now=self._now()))
+                await self.leases.replace(lease, released(lease.record, now=self.now()))
                 return True
         return False
 
     async def _attempt(self) -> float:
         """Try to lead, or to renew; return the seconds from its beginning to the next attempt."""
-        seconds = self._terms.retry
+        seconds = self.terms.retry
         if self.elected.is_set():
-            seconds = min(seconds, self._valid_until - self._clock())
+            seconds = min(seconds, self._valid_until - self.clock())
             if seconds <= 0:
                 raise self._loss(NOT_RENEWED)
         try:
@@ -273,22 +264,22 @@ class Elector:
         except ClusterUnavailableError as error:
             self._failed(str(error))
         except TimeoutError:
-            if seconds == self._terms.retry or not self._failure:  # else the deadline has cut short this attempt
+            if seconds == self.terms.retry or not self._failure:  # else the deadline has cut short this attempt
                 self._failed("The API server did not answer in time.")
         else:
             self._succeeded()
             return pause
-        return self._terms.retry
+        return self.terms.retry
 
     async def _step(self) -> float:
         elected = self.elected.is_set()
         # A leader has written the Lease itself, and reads it only after a failure.
-        lease = self._lease if elected and self._lease is not None else await self._leases.read()
+        lease = self._lease if elected and self._lease is not None else await self.leases.read()
         self._lease = lease
-        now = self._clock()
-        self._observation = observe(self._observation, lease, now, self._terms.lease)
+        now = self.clock()
+        self._observation = observe(self._observation, lease, now, self.terms.lease)
         valid_until = self._valid_until if elected else None
-        match decide(lease, self._observation, own=self._own, valid_until=valid_until, now=now):
+        match decide(lease, self._observation, own=self.own, valid_until=valid_until, now=now):
             case Lost(why):
                 raise self._loss(why)
             case Wait(until):
@@ -300,23 +291,23 @@ class Elector:
 
     async def _claim(self, lease: Lease | None) -> None:
         before = None if lease is None else lease.record
-        record = claim(before, own=self._own, duration=self._terms.lease, now=self._now())
+        record = claim(before, own=self.own, duration=self.terms.lease, now=self.now())
         self._lease = None  # unknown until the answer is here
-        sent = self._clock()
-        self._lease = await (self._leases.create(record) if lease is None else self._leases.replace(lease, record))
-        self._valid_until = sent + self._terms.deadline
+        sent = self.clock()
+        self._lease = await (self.leases.create(record) if lease is None else self.leases.replace(lease, record))
+        self._valid_until = sent + self.terms.deadline
         if self.leads() and not self.elected.is_set():
             self.elected.set()
-            logger.info("This replica leads", extra=LogFields(lease=str(self._leases), identity=self._own))
+            logger.info("This replica leads", extra=LogFields(lease=str(self.leases), identity=self.own))
 
     async def _pause(self, started: float, pause: float) -> None:
         """Wait for the next attempt; a standby waits no longer than until the Lease changes."""
-        left = started + pause - self._clock()
+        left = started + pause - self.clock()
         if self.elected.is_set() or self._lease is None:
             await asyncio.sleep(left)
         else:
-            await self._leases.changed(self._lease, within=max(0.0, left))
-            await asyncio.sleep(started + SOON - self._clock())
+            await self.leases.changed(self._lease, within=max(0.0, left))
+            await asyncio.sleep(started + SOON - self.clock())
 
     def _stand_by(self, lease: Lease | None) -> None:
         holder = lease.record.holder if lease is not None else ""
@@ -327,28 +318,28 @@ class Elector:
             # The holder may also be an earlier run of this container, which is not known to have ended.
             "Standing by: %s leads. This replica takes over when the Lease is released, or not renewed for %g s",
             holder or "nobody",
-            self._terms.lease,
-            extra=LogFields(lease=str(self._leases), identity=self._own),
+            self.terms.lease,
+            extra=LogFields(lease=str(self.leases), identity=self.own),
         )
 
     def _failed(self, failure: str, *, kind: str = UNAVAILABLE) -> None:
         """Log an outage once, and a refusal once for each text, since each names another remedy."""
         self._lease = None
         if kind not in self._logged:
-            logger.warning("Lease %s is not available; trying again: %s", self._leases, failure)
+            logger.warning("Lease %s is not available; trying again: %s", self.leases, failure)
         self._logged.add(kind)
         self._failure = failure
 
     def _succeeded(self) -> None:
         if self._failure:
-            logger.info("Lease %s is available again", self._leases)
+            logger.info("Lease %s is available again", self.leases)
         self._failure = ""
         self._logged.clear()
         self.refusal = None
 
     def _loss(self, why: str) -> LeadershipLostError:
         failure = f" ({self._failure})" if self._failure else ""
-        return LeadershipLostError(f"This replica does not lead any more: Lease {self._leases} {why}{failure}")
+        return LeadershipLostError(f"This replica does not lead any more: Lease {self.leases} {why}{failure}")
 
     def _jittered_retry(self) -> float:
-        return self._terms.retry * self._random.uniform(0.9, 1.1)
+        return self.terms.retry * self.random.uniform(0.9, 1.1)

@@ -7,7 +7,7 @@ import asyncio
 import base64
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Generic, NamedTuple, TypeVar
 
@@ -64,29 +64,24 @@ class _Entry(Generic[T]):
         return self.at + doubled(RETRY_FIRST, self.misses - 1, RETRY_LAST)
 
 
+@dataclass(eq=False, repr=False)
 class ObjectCache(Generic[K, T]):
     """Reads and caches objects of one kind, with one GET at a time for each.
 
-    Args:
+    Attributes:
         kind: for error messages.
         get: returns the wanted part of an object; may raise ``ApiException``.
         problem: returns the error for a lack. Its last argument is the number of seconds until the next read.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        get: Callable[[K], Awaitable[T | Lack]],
-        problem: Callable[[K, Lack, float], Exception],
-        monotonic: Callable[[], float],
-    ) -> None:
-        self._kind = kind
-        self._get = get
-        self._problem = problem
-        self._monotonic = monotonic
-        self._entries: OrderedDict[K, _Entry[T]] = OrderedDict()  # the one that was not read for longest comes first
-        self._reads: dict[K, asyncio.Task[_Entry[T]]] = {}
-        self._sweep = Sweep()
+    kind: str
+    get: Callable[[K], Awaitable[T | Lack]]
+    problem: Callable[[K, Lack, float], Exception]
+    monotonic: Callable[[], float]
+    _entries: OrderedDict[K, _Entry[T]] = field(init=False, default_factory=OrderedDict)
+    """The one that was not read for longest comes first."""
+    _reads: dict[K, asyncio.Task[_Entry[T]]] = field(init=False, default_factory=dict)
+    _sweep: Sweep = field(init=False, default_factory=Sweep)
 
     async def read(self, key: K, *, age: Age) -> T:
         """Return the wanted part of an object; raise what ``problem`` returns, or ``ClusterUnavailableError``."""
@@ -95,7 +90,7 @@ class ObjectCache(Generic[K, T]):
         entry, task = self._entries.get(key), self._reads.get(key)
         if entry is None or self._is_too_old(entry, age) or (task is not None and age is not Age.RECENT):
             if task is None:
-                task = self._reads[key] = asyncio.create_task(self._read(key), name=f"read {self._kind}")
+                task = self._reads[key] = asyncio.create_task(self._read(key), name=f"read {self.kind}")
                 task.add_done_callback(_retrieve_exception)
             # Not ``await task``: a caller that is cancelled would cancel the read for the others.
             await asyncio.wait({task})
@@ -105,17 +100,17 @@ class ObjectCache(Generic[K, T]):
         if entry.found is Lack.FORBIDDEN and entry.misses == 1:
             # An API server that has just started refuses for a moment what it permits: only a second refusal counts.
             raise ClusterUnavailableError(
-                f"The API server refused to return a {self._kind}: 403. The operator retries once before it reports this."
+                f"The API server refused to return a {self.kind}: 403. The operator retries once before it reports this."
             )
-        raise self._problem(key, entry.found, max(0.0, entry.due - self._monotonic()))
+        raise self.problem(key, entry.found, max(0.0, entry.due - self.monotonic()))
 
     def _is_too_old(self, entry: _Entry[T], age: Age) -> bool:
-        now = self._monotonic()
+        now = self.monotonic()
         return age is Age.ANEW or now >= (entry.due if age is Age.RECENT else entry.at + FRESH)
 
     async def _read(self, key: K) -> _Entry[T]:
         try:
-            found = await self._get(key)
+            found = await self.get(key)
         except ApiException as error:
             if is_refused(error, HTTPStatus.NOT_FOUND):
                 found = Lack.MISSING
@@ -123,11 +118,11 @@ class ObjectCache(Generic[K, T]):
                 found = Lack.FORBIDDEN
             else:
                 # Perhaps from a proxy. Not chained: nothing else of the answer may be shown.
-                message = f"The API server refused to return a {self._kind}: {error.status}."
+                message = f"The API server refused to return a {self.kind}: {error.status}."
                 raise ClusterUnavailableError(message) from None
         finally:
             del self._reads[key]
-        now, misses = self._monotonic(), 0
+        now, misses = self.monotonic(), 0
         if isinstance(found, Lack):
             before = self._entries.get(key)
             misses = before.misses + 1 if before is not None and before.found == found else 1

@@ -6,9 +6,9 @@ Deletions during an outage never come as events, and kopf delivers a LIST object
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum, auto
 from random import Random
 from typing import Protocol
@@ -110,44 +110,34 @@ class _Reads:
     answer: frozenset[str] | ClusterUnavailableError = frozenset()
 
 
+@dataclass(eq=False, repr=False)
 class Relister:
     """Compares the cache with the API server.
 
-    Args:
+    Attributes:
         namespaces: all when empty.
         interval: seconds between comparisons; with many objects they are longer apart.
-
-    Attributes:
         complete: set once the cache holds everything; it stays set.
         served: whether the API server serves the kind, as of the last comparison.
     """
 
-    def __init__(
-        self,
-        cache: Cache,
-        reader: Reader,
-        receiver: Receiver,
-        *,
-        namespaces: tuple[str, ...],
-        interval: float,
-        random: Random,
-    ) -> None:
-        self._cache = cache
-        self._reader = reader
-        self._receiver = receiver
-        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
-        self._interval = interval
-        self._random = random
-        self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
-        self._stale_lists = 0
-        self._absences = 0
-        self._undecided_since = math.inf
-        self._wanted = asyncio.Event()
-        self._hurried = asyncio.Event()
-        self._waiting: set[asyncio.Event] = set()
-        self._reads: dict[str, _Reads] = {}
-        self.complete = asyncio.Event()
-        self.served = False
+    cache: Cache
+    reader: Reader
+    receiver: Receiver
+    _: KW_ONLY
+    namespaces: tuple[str, ...]
+    interval: float
+    random: Random
+    complete: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    served: bool = field(init=False, default=False)
+    _deduplicator: LogDeduplicator[str] = field(init=False, default_factory=LogDeduplicator)
+    _stale_lists: int = field(init=False, default=0)
+    _absences: int = field(init=False, default=0)
+    _undecided_since: float = field(init=False, default=math.inf)
+    _wanted: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _hurried: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _waiting: set[asyncio.Event] = field(init=False, default_factory=set)
+    _reads: dict[str, _Reads] = field(init=False, default_factory=dict)
 
     def relisted(self) -> None:
         """Compare soon: kopf has listed, or an event leaves open which objects exist."""
@@ -196,8 +186,8 @@ class Relister:
                 del self._reads[namespace]
 
     async def _read(self, namespace: str) -> frozenset[str]:
-        with self._cache.comparing() as comparison:
-            listing = await self._reader.list(namespace, self._cache.known)
+        with self.cache.comparing() as comparison:
+            listing = await self.reader.list(namespace, self.cache.known)
             if listing is None or comparison.is_stale(listing):
                 raise ClusterUnavailableError(f"The API server returned an outdated LIST of namespace {namespace}.")
             await self._take_in(listing.bodies, comparison)
@@ -208,7 +198,7 @@ class Relister:
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
             if comparison.stands(body):
-                self._receiver.seen(body)
+                self.receiver.seen(body)
 
     async def keep(self) -> None:
         """Compare at once and then for ever.
@@ -228,7 +218,7 @@ class Relister:
                 self._undecided_since = math.inf
                 if not error.logged_elsewhere:
                     self._warn("LIST", f"The resources could not be listed; trying again: {error}")
-                wait = min(backoff_delay(failures, random=self._random.random()), MAX_BACKOFF)
+                wait = min(backoff_delay(failures, random=self.random.random()), MAX_BACKOFF)
             else:
                 failures = 0
                 self._deduplicator.recovered("LIST")
@@ -245,14 +235,14 @@ class Relister:
         self._wanted.clear()
         self._hurried.clear()
         waiting = set(self._waiting)
-        with self._cache.comparing() as comparison:
+        with self.cache.comparing() as comparison:
             return await self._compare(comparison, waiting)
 
     async def _compare(self, comparison: Comparison, waiting: set[asyncio.Event]) -> float:
-        lists = [await self._reader.list(namespace, self._cache.known) for namespace in self._namespaces]
-        listings = [listing for listing in lists if listing is not None]
+        lists = {each: await self.reader.list(each, self.cache.known) for each in self.namespaces or (None,)}
+        listings = [listing for listing in lists.values() if listing is not None]
         self._check_served(lists)
-        if self._absences and len(self._cache) and self._absences < ABSENCES:
+        if self._absences and len(self.cache) and self._absences < ABSENCES:
             return NOT_SERVED
         if stale := [listing for listing in listings if comparison.is_stale(listing)]:
             await self._examine(stale, comparison)
@@ -262,11 +252,11 @@ class Relister:
         self._deduplicator.recovered("stale")
         listed = [body for listing in listings for body in listing.bodies]
         for key, uid in comparison.vanished(listed):
-            self._receiver.gone(key, uid)
+            self.receiver.gone(key, uid)
         await self._take_in(listed, comparison)
         self.served = not self._absences
         if self.served and not self.complete.is_set():
-            logger.info("All resources are listed", extra=LogFields(resources=len(self._cache)))
+            logger.info("All resources are listed", extra=LogFields(resources=len(self.cache)))
             self.complete.set()
         if self.complete.is_set():
             self._waiting -= waiting
@@ -280,16 +270,16 @@ class Relister:
             )
             return NOT_SERVED
         self._deduplicator.recovered("served")
-        interval = max(self._interval, min(FOR_EACH * len(listed), FOR_ALL))
-        return interval * self._random.uniform(0.9, 1.1)
+        interval = max(self.interval, min(FOR_EACH * len(listed), FOR_ALL))
+        return interval * self.random.uniform(0.9, 1.1)
 
-    def _check_served(self, lists: Sequence[Listing | None]) -> None:
+    def _check_served(self, lists: Mapping[str | None, Listing | None]) -> None:
         """Count the consecutive LISTs that find the kind not served.
 
         Raises:
             ClusterUnavailableError: it is served for one namespace and not for another, which is true of no cluster.
         """
-        absent = [name for name, listing in zip(self._namespaces, lists, strict=True) if listing is None]
+        absent = [namespace for namespace, listing in lists.items() if listing is None]
         if absent and len(absent) < len(lists):
             self._absences = 0
             raise ClusterUnavailableError(
@@ -325,7 +315,7 @@ class Relister:
         samples = older or comparison.newer_than(listing)
         try:
             for body in samples[:SAMPLES]:
-                present = await self._reader.read(key_of(body))
+                present = await self.reader.read(key_of(body))
                 if present is None or uid_of(present) != uid_of(body):
                     continue
                 if older and version_of(present) == version_of(body):

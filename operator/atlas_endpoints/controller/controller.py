@@ -10,7 +10,7 @@ answer, and an answer never restores an object that the watch has removed.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from atlas_endpoints.controller.cache import (
@@ -145,64 +145,56 @@ class _Unwritten(Generic[O]):
     refusal: str = ""
 
 
+@dataclass(eq=False, repr=False)
 class Controller(Generic[O]):
     """Reconciles the objects of one kind.
 
-    Args:
+    Attributes:
         enqueue: called with each new or changed object, whose earlier failures no longer count.
         written: called with the body before and the status after each status write.
         concluded: called with the outcome of each reconcile.
     """
 
-    def __init__(
-        self,
-        kind: Kind[O],
-        cache: Cache,
-        writer: Writer,
-        *,
-        enqueue: Callable[[Key, Body], None],
-        written: Callable[[Body, Status], None],
-        concluded: Callable[[O], None] = lambda _: None,
-    ) -> None:
-        self._kind = kind
-        self._cache = cache
-        self._writer = writer
-        self._enqueue = enqueue
-        self._written = written
-        self._concluded = concluded
-        self._unwritten: dict[Key, _Unwritten[O]] = {}
+    kind: Kind[O]
+    cache: Cache
+    writer: Writer
+    _: KW_ONLY
+    enqueue: Callable[[Key, Body], None]
+    written: Callable[[Body, Status], None]
+    concluded: Callable[[O], None] = lambda _: None
+    _unwritten: dict[Key, _Unwritten[O]] = field(init=False, default_factory=dict)
 
     def seen(self, body: Body) -> None:
         """Record an object from a watch event or a LIST."""
         key = key_of(body)
-        before = self._cache.get(key)
-        if self._cache.put(body) is not News.CHANGED:
+        before = self.cache.get(key)
+        if self.cache.put(body) is not News.CHANGED:
             return
-        if before is not None and not self._cache.holds(key, uid_of(before)):
+        if before is not None and not self.cache.holds(key, uid_of(before)):
             self._forget(key)  # another object has the name, and no event came for the deletion of the old one
-        self._enqueue(key, body)
+        self.enqueue(key, body)
 
     def gone(self, key: Key, uid: str) -> bool:
         """Record a deletion; return whether the object was cached. If not, another object of its name may wait for its reconcile."""
-        if not self._cache.remove(key, uid):
+        if not self.cache.remove(key, uid):
             return False
         self._forget(key)
         return True
 
     async def run(self, key: Key) -> Requeue:
         """Reconcile an object and write its status; raises if that fails, so that the loop retries."""
-        body = self._cache.get(key)
+        body = self.cache.get(key)
         if body is None:
             return NoRequeue()
         try:
             return await self._run(key, body)
         finally:
-            if not self._cache.holds(key, uid_of(body)):
+            if not self.cache.holds(key, uid_of(body)):
                 self._forget(key)  # it was deleted during the reconcile, which may have recorded state for it since
 
     async def _run(self, key: Key, body: Body) -> Requeue:
         unwritten = self._unwritten.get(key)
-        trigger = self._cache.trigger(body)
+        trigger = self.cache.trigger(body)
         # A refusal may last, so a live object is still reconciled; a deleted one needs only its finalizer removed.
         reconciles = unwritten is not None and bool(unwritten.refusal) and not trigger.deleting
         if unwritten is not None and unwritten.trigger == trigger and not reconciles:
@@ -212,8 +204,8 @@ class Controller(Generic[O]):
             unwritten = None
         previous = unwritten.status if unwritten is not None else status_of(body)
         outcome = await self._reconcile(_with_status(body, previous), previous)
-        self._concluded(outcome)
-        status = self._kind.render(_with_status(body, previous), previous, outcome)
+        self.concluded(outcome)
+        status = self.kind.render(_with_status(body, previous), previous, outcome)
         change = outcome.metadata
         if unwritten is None and status == previous and not (change is not None and change.needed_by(body)):
             return outcome.requeue
@@ -221,16 +213,16 @@ class Controller(Generic[O]):
 
     async def _reconcile(self, body: Body, previous: Status) -> O:
         try:
-            return await self._kind.reconcile(body, previous)
+            return await self.kind.reconcile(body, previous)
         except Exception as error:
             logger.exception("A reconcile failed with an unexpected error", extra=LogFields(key=str(key_of(body))))
-            return self._kind.failed(body, error)
+            return self.kind.failed(body, error)
 
     async def _write(self, key: Key, unwritten: _Unwritten[O]) -> Requeue:
         """Write the result of a reconcile to the current object."""
         uid = unwritten.trigger.uid
         for _ in range(WRITE_ATTEMPTS):
-            body = self._cache.get(key)
+            body = self.cache.get(key)
             if body is None or uid_of(body) != uid:
                 return NoRequeue()
             change = self._needed_change(unwritten, body)
@@ -240,9 +232,9 @@ class Controller(Generic[O]):
             self._unwritten[key] = unwritten  # no failure from here on may lose it
             try:
                 if change is not None:
-                    self._observe_answer(key, uid, await self._writer.change(body, change))
+                    self._observe_answer(key, uid, await self.writer.change(body, change))
                     continue
-                after = await self._writer.write(body, unwritten.status)
+                after = await self.writer.write(body, unwritten.status)
             except GoneError:
                 self.gone(key, uid)
                 return NoRequeue()
@@ -250,19 +242,19 @@ class Controller(Generic[O]):
                 await self._show_refusal(key, body, unwritten, str(error))
                 return Backoff()
             except ConflictError:
-                fresh = await self._writer.read(key)
+                fresh = await self.writer.read(key)
                 if fresh is None:
                     self.gone(key, uid)
                     return NoRequeue()
                 self._observe_answer(key, uid, fresh)
                 if unwritten.status != status_of(fresh):
                     base = unwritten.base
-                    status = self._kind.render(_with_status(fresh, base), base, unwritten.outcome)
+                    status = self.kind.render(_with_status(fresh, base), base, unwritten.outcome)
                     unwritten = replace(unwritten, status=status)
             else:
                 self._unwritten.pop(key, None)
                 self._observe_answer(key, uid, after)
-                self._written(body, unwritten.status)
+                self.written(body, unwritten.status)
                 return unwritten.outcome.requeue
         logger.warning("An object keeps changing; its status write will be retried", extra=LogFields(key=str(key)))
         return Backoff()
@@ -273,15 +265,15 @@ class Controller(Generic[O]):
             return
         # A changed status gets the refusal added, so it is rendered on the same base.
         previous = unwritten.base if unwritten.status != unwritten.base else status_of(body)
-        outcome = self._kind.refused(_with_status(body, previous), unwritten.outcome, why)
-        status = self._kind.render(_with_status(body, previous), previous, outcome)
+        outcome = self.kind.refused(_with_status(body, previous), unwritten.outcome, why)
+        status = self.kind.render(_with_status(body, previous), previous, outcome)
         if status != status_of(body):
             try:
-                after = await self._writer.write(body, status)
+                after = await self.writer.write(body, status)
             except (ConflictError, GoneError):
                 return  # the whole result is retried
             self._observe_answer(key, unwritten.trigger.uid, after)
-            self._written(body, status)
+            self.written(body, status)
         if key in self._unwritten:
             self._unwritten[key] = replace(unwritten, refusal=why)
 
@@ -291,23 +283,23 @@ class Controller(Generic[O]):
         A decision for its former state, such as to remove a finalizer, may be wrong; the next reconcile decides again.
         """
         change = unwritten.outcome.metadata
-        is_due = change is not None and self._cache.trigger(body) == unwritten.trigger and change.needed_by(body)
+        is_due = change is not None and self.cache.trigger(body) == unwritten.trigger and change.needed_by(body)
         return change if is_due else None
 
     def _report_lost_answer(self, key: Key, body: Body) -> None:
         """Report a status write that has succeeded although its answer was lost."""
         tried = self._unwritten.pop(key, None)
         if tried is not None and tried.status == status_of(body):
-            self._written(_with_status(body, tried.base), tried.status)
+            self.written(_with_status(body, tried.base), tried.status)
 
     def _observe_answer(self, key: Key, uid: str, body: Body) -> None:
         """Record an object in an answer, unless the watch has removed it meanwhile."""
-        if self._cache.holds(key, uid):
+        if self.cache.holds(key, uid):
             self.seen(body)
 
     def _forget(self, key: Key) -> None:
         self._unwritten.pop(key, None)
-        self._kind.forget(key)
+        self.kind.forget(key)
 
 
 def _with_status(body: Body, status: Status) -> Body:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import KW_ONLY, dataclass, field
 from random import Random
 from typing import Generic, TypeVar
 
@@ -19,10 +20,11 @@ URGENT_FAILURES = 3
 """Failures in a row after which a key is routine, though somebody waits for it: its status may never be writable."""
 
 
+@dataclass(eq=False, repr=False)
 class Loop(Generic[K]):
     """Workers over one queue; a failed reconcile is logged and retried, and affects no other key.
 
-    Args:
+    Attributes:
         run: reconciles a key.
         workers: the most reconciles at once.
         random: for the jitter of the backoff.
@@ -30,33 +32,23 @@ class Loop(Generic[K]):
         waited_for: returns whether somebody still waits for the result for a key; see ``is_urgent``.
     """
 
-    def __init__(
-        self,
-        queue: Queue[K],
-        run: Callable[[K], Awaitable[Requeue]],
-        *,
-        clock: Clock,
-        workers: int,
-        random: Random,
-        retried: Callable[[], None] = lambda: None,
-        waited_for: Callable[[K], bool] = lambda _: False,
-    ) -> None:
-        self._queue = queue
-        self._run = run
-        self._clock = clock
-        self._workers = workers
-        self._random = random
-        self._retried = retried
-        self._waited_for = waited_for
-        self._failures: dict[K, int] = {}
-        self._deduplicator: LogDeduplicator[K] = LogDeduplicator()
-        self._waiting_for_recovery: set[K] = set()
-        self._started: dict[K, float] = {}
+    queue: Queue[K]
+    run: Callable[[K], Awaitable[Requeue]]
+    _: KW_ONLY
+    clock: Clock
+    workers: int
+    random: Random
+    retried: Callable[[], None] = lambda: None
+    waited_for: Callable[[K], bool] = lambda _: False
+    _failures: dict[K, int] = field(init=False, default_factory=dict)
+    _deduplicator: LogDeduplicator[K] = field(init=False, default_factory=LogDeduplicator)
+    _waiting_for_recovery: set[K] = field(init=False, default_factory=set)
+    _started: dict[K, float] = field(init=False, default_factory=dict)
 
     async def work(self) -> None:
         """Run the workers until the queue is closed and each has finished its key."""
         async with asyncio.TaskGroup() as workers:
-            for number in range(self._workers):
+            for number in range(self.workers):
                 workers.create_task(self._worker(), name=f"worker {number}")
 
     def reset(self, key: K) -> None:
@@ -65,11 +57,11 @@ class Loop(Generic[K]):
 
     def is_urgent(self, key: K) -> bool:
         """Return whether a key comes before routine ones: somebody waits for its result, and it has not failed often."""
-        return self._failures.get(key, 0) < URGENT_FAILURES and self._waited_for(key)
+        return self._failures.get(key, 0) < URGENT_FAILURES and self.waited_for(key)
 
     def forget(self, key: K) -> None:
         """Drop a deleted key, its requests and its failures; a running reconcile of it finishes."""
-        self._queue.forget(key)
+        self.queue.forget(key)
         self._drop(key)
 
     def resume(self, again: Callable[[K], None]) -> None:
@@ -86,17 +78,17 @@ class Loop(Generic[K]):
 
     def longest_reconcile(self) -> float:
         """Return the seconds since the oldest running reconcile began; 0 without one."""
-        return max((self._clock.monotonic() - started for started in self._started.values()), default=0.0)
+        return max((self.clock.monotonic() - started for started in self._started.values()), default=0.0)
 
     async def _worker(self) -> None:
-        while (key := await self._queue.get()) is not None:
-            self._started[key] = self._clock.monotonic()
+        while (key := await self.queue.get()) is not None:
+            self._started[key] = self.clock.monotonic()
             try:
                 requeue = await self._reconcile(key)
             finally:
                 del self._started[key]
-            self._queue.done(key, delay=self._delay(key, requeue), urgent=self.is_urgent(key))
-            if key not in self._queue:  # it was forgotten while it ran
+            self.queue.done(key, delay=self._delay(key, requeue), urgent=self.is_urgent(key))
+            if key not in self.queue:  # it was forgotten while it ran
                 self._drop(key)
             # A reconcile that is answered from memory does not wait; thousands of them would hold up probes and the Lease.
             await asyncio.sleep(0)
@@ -109,7 +101,7 @@ class Loop(Generic[K]):
     async def _reconcile(self, key: K) -> Requeue:
         self._waiting_for_recovery.discard(key)
         try:
-            requeue = await self._run(key)
+            requeue = await self.run(key)
         except asyncio.CancelledError:
             worker = asyncio.current_task()
             if worker is None or worker.cancelling():
@@ -144,9 +136,9 @@ class Loop(Generic[K]):
     def _delay(self, key: K, requeue: Requeue) -> float | None:
         match requeue:
             case Backoff(at_least):
-                self._retried()
+                self.retried()
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
-                return backoff_delay(failures, random=self._random.random(), at_least=at_least)
+                return backoff_delay(failures, random=self.random.random(), at_least=at_least)
             case RequeueAfter(delay):
                 self._failures.pop(key, None)
                 return delay
