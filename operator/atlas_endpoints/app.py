@@ -279,7 +279,7 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
                 version=__version__,
                 kubernetes=connection.server,
                 atlas=settings.atlas_url,
-                lease=str(_leases(settings, connection)) if settings.leader_elect else "none",
+                lease=str(leadership.leases) if isinstance(leadership, Elector) else "none",
                 probes=[f"{address[0]}:{address[1]}" for address in server.addresses],
             ),
         )
@@ -303,15 +303,11 @@ def _terms(settings: OperatorSettings) -> Terms:
     return Terms(settings.lease_duration.total_seconds())
 
 
-def _leases(settings: OperatorSettings, connection: Connection) -> LeaseApi:
-    return LeaseApi(connection.api, settings.lease_namespace or connection.namespace, settings.lease_name)
-
-
 def _leadership(settings: OperatorSettings, connection: Connection) -> Leadership:
     if not settings.leader_elect:
         return SingleReplica()
     return Elector(
-        _leases(settings, connection),
+        LeaseApi(connection.api, settings.lease_namespace or connection.namespace, settings.lease_name),
         own=new_identity(),
         terms=_terms(settings),
         clock=boottime,

@@ -165,7 +165,7 @@ class Core:
 
     def seen(self, body: Body) -> None:
         """Add an object from a watch event or a LIST to the cache."""
-        self.kinds[body["kind"]].seen(body)
+        self.kinds[body["kind"]].controller.seen(body)
 
     def gone(self, key: Key, uid: str) -> None:
         """Remove an object from the cache."""
@@ -269,7 +269,7 @@ class Core:
             telemetry.begin(telemetry.reconcile_of(body))
         started = self.clock.monotonic()
         try:
-            following = await served.reconcile(work)
+            following = await served.controller.run(work)
         except Exception as error:
             is_away = isinstance(error, ClusterUnavailableError)
             self.observer.blocked(work.kind, CLUSTER_UNAVAILABLE if is_away else Reason.INTERNAL_ERROR)
@@ -295,6 +295,7 @@ class ServedKind:
 
     Attributes:
         relister: keeps the cache complete.
+        controller: reconciles a resource and writes its status.
     """
 
     def __init__(self, kind: Kind[Any], objects: Objects, core: Core) -> None:
@@ -341,7 +342,7 @@ class ServedKind:
             sync_interval=settings.sync_interval,
         )
         self._reconciler = Reconciler(kind, ports)
-        self._controller = Controller[Outcome](
+        self.controller = Controller[Outcome](
             self._reconciler,
             self.cache,
             objects,
@@ -350,25 +351,13 @@ class ServedKind:
             concluded=self._concluded,
         )
 
-    def seen(self, body: Body) -> None:
-        """Add an object from a watch event or a LIST to the cache."""
-        self._controller.seen(body)
-
     def gone(self, key: Key, uid: str) -> None:
         """Remove an object from the cache, and log what stays in Atlas without an Event."""
         body = self.cache.get(key)
-        if self._controller.gone(key, uid):
+        if self.controller.gone(key, uid):
             self._loop.forget(key)
             if body is not None and (left := left_behind(self.kind, body)):
                 logger.info("%s", left, extra=telemetry.resource(body))
-
-    async def reconcile(self, key: Key) -> Requeue:
-        """Reconcile a resource, and write its status.
-
-        Raises:
-            Exception: the status could not be written; the loop retries.
-        """
-        return await self._controller.run(key)
 
     def wake(self, key: Key) -> None:
         """Make a resource due."""

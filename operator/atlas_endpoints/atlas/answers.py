@@ -481,12 +481,14 @@ def _error(
     # The remaining seconds would change the message, and so the status, at each attempt; retry_after has them.
     detail = redacted(re.sub(r"Please retry after \d{1,9} seconds?\.?", "", body.detail or "").strip(), hide)
     code = body.code if body.code and redacted(body.code, hide) == body.code else None
-    address = _address_in(body) if row.error is IPNotAllowedError else None
-    values = {"role": "Project Owner" if writes else "Project Read Only", "address": address or "of the operator"}
+    values = {
+        "role": "Project Owner" if writes else "Project Read Only",
+        "address": _address_in(body) or "of the operator",
+    }
     said = f" Message from Atlas: {detail}" if detail else ""
     # Intermediaries also send a 408 for a request that they have forwarded.
     refused = refusal.status in range(300, 500) and refusal.status != HTTPStatus.REQUEST_TIMEOUT
-    error = row.error(
+    return row.error(
         Explanation(row.template, f" (HTTP {refusal.status}{f' {code}' if code else ''}){said}", values),
         operation=operation,
         http_status=refusal.status,
@@ -495,9 +497,6 @@ def _error(
         retry_after=retry_after_from(refusal.headers, body, now=now),
         unknown_outcome=writes and not refused,
     )
-    if isinstance(error, IPNotAllowedError):
-        error.address = address
-    return error
 
 
 def _address_in(body: ErrorBody) -> str | None:

@@ -66,8 +66,13 @@ class _Pair:
     kind: ClassVar[str]
 
     def fingerprint(self, base_url: str) -> str:
-        """Return the name of these credentials at their Atlas, by default ``base_url``; see :func:`_fingerprint`."""
-        return _fingerprint(self.kind, self.identity, self.secret, self.base_url or base_url)
+        """Return the name of these credentials at their Atlas, by default ``base_url``: a whole keyed digest, so that no two share one.
+
+        It changes with the kind, the id, the secret, the base URL and the process. It is only compared and never shown: from equal
+        fingerprints a reader could learn that two Secrets hold the same credentials.
+        """
+        message = json.dumps([self.kind, self.identity, self.secret, self.base_url or base_url]).encode()
+        return hmac.digest(_FINGERPRINT_KEY, message, "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,13 +258,3 @@ def _decoded(value: str) -> str:
         return base64.b64decode(value, validate=True).decode("ascii").strip()
     except (binascii.Error, UnicodeDecodeError):
         return ""
-
-
-def _fingerprint(kind: str, identity: str, secret: str, base_url: str) -> str:
-    """Return a name for a pair of credentials at one Atlas: a whole keyed digest, so that no two pairs share a name.
-
-    It changes with the kind, the id, the secret, the base URL and the process. It is only compared and never shown: from equal
-    fingerprints a reader could learn that two Secrets hold the same credentials.
-    """
-    message = json.dumps([kind, identity, secret, base_url]).encode()
-    return hmac.digest(_FINGERPRINT_KEY, message, "sha256").hex()

@@ -103,6 +103,17 @@ class AtlasError(Exception):
         self.unknown_outcome = unknown_outcome
         super().__init__(self.message)
 
+    def refuted(self, explanation: Explanation | str, *, retry_after: float | None = None) -> "AtlasUnavailableError":
+        """Return a retryable error for this answer, which does not prove what it says."""
+        return AtlasUnavailableError(
+            explanation,
+            operation=self.operation,
+            http_status=self.http_status,
+            error_code=self.error_code,
+            detail=self.detail,
+            retry_after=retry_after,
+        )
+
 
 class AtlasUnavailableError(AtlasError):
     """No usable answer: connection, timeout, 5xx, HTML, broken JSON, redirect, upgrade."""
@@ -164,24 +175,12 @@ class MissingRoleError(AtlasError):
     reason = "MissingRole"
     retry = Retry.SLOW
 
-    def doubted(self, *, retry_after: float) -> AtlasUnavailableError:
-        """Return a retryable error for this answer while it has not lasted."""
-        template = "Atlas refuses the call without a reason. The call is retried before that counts as a missing role."
-        return AtlasUnavailableError(
-            Explanation(template, self.explanation.words),
-            operation=self.operation,
-            http_status=self.http_status,
-            detail=self.detail,
-            retry_after=self.retry_after or retry_after,
-        )
-
 
 class IPNotAllowedError(AtlasError):
-    """The access list of the credentials lacks the ``address`` of the operator; None: Atlas does not name it."""
+    """The access list of the credentials lacks the address of the operator."""
 
     reason = "IPNotAllowed"
     retry = Retry.SLOW
-    address: str | None = None
 
 
 class AccountSuspendedError(AtlasError):
@@ -217,16 +216,6 @@ class EndpointAbsentError(AtlasError):
 
     reason = "EndpointNotFound"
     retry = Retry.SLOW
-
-    def refuted(self, message: str) -> AtlasUnavailableError:
-        """Return a retryable error for this answer, which proves nothing."""
-        return AtlasUnavailableError(
-            message,
-            operation=self.operation,
-            http_status=self.http_status,
-            error_code=self.error_code,
-            detail=self.detail,
-        )
 
 
 class InvalidSpecError(AtlasError):

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import Listing, Requester, send_list, unreadable
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, MissingRoleError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, Explanation, MissingRoleError
 from atlas_endpoints.atlas.observations import FAILURE_LAST, ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle, Wait
@@ -40,6 +40,8 @@ DOUBTED_FOR = 60.0
 
 DOUBTED_RETRY = 20.0
 """Seconds until such a call is tried again."""
+
+_DOUBTED = "Atlas refuses the call without a reason. The call is retried before that counts as a missing role."
 
 IN_A_ROW = 3600.0
 """Seconds after which another such refusal is a first one."""
@@ -150,7 +152,11 @@ class _Doubts:
         if last <= now - IN_A_ROW:
             first = now
         self._refused[call] = first, now
-        return error.doubted(retry_after=DOUBTED_RETRY) if now < first + DOUBTED_FOR else None
+        if now >= first + DOUBTED_FOR:
+            return None
+        return error.refuted(
+            Explanation(_DOUBTED, error.explanation.words), retry_after=error.retry_after or DOUBTED_RETRY
+        )
 
     def end(self, call: tuple[str, ...]) -> None:
         """Forget the refusals of a call."""

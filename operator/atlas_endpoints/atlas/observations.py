@@ -258,8 +258,7 @@ class ObservationCache:
         self._written.setdefault(scope.place, {})[entry] = at = self.moment()
         for known in self._known.get(scope.place, {}).values():
             if entry in known.view.entries:
-                entries = {name: seen for name, seen in known.view.entries.items() if name != entry}
-                known.view = replace(known.view, entries=entries)
+                known.view = known.view.showing(entry, None)
         return at
 
     def _put(self, scope: Scope, entry: str, seen: Seen[Any]) -> None:
