@@ -15,7 +15,6 @@ from typing import Any, Protocol, TypeAlias
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
@@ -119,7 +118,6 @@ class Core:
         self.namespaces = namespaces
         self.config_maps = config_maps
         self.references = ReferenceResolver(targets)
-        self._working = False
         workers, half = settings.concurrency, max(1, settings.concurrency // 2)
         self.queue: Queue[Work] = Queue(
             clock,
@@ -224,8 +222,7 @@ class Core:
     async def work(self) -> None:
         """Run the workers once the caches are complete, until the queue is closed."""
         await self.completed()
-        if not self._working:
-            self._working, self._started = True, self.clock.monotonic()
+        self._started = min(self._started, self.clock.monotonic())
         await self.loop.work()
 
     def started(self) -> float:
@@ -239,7 +236,7 @@ class Core:
             Whether all work has ended; a call that was cancelled may still arrive at Atlas.
         """
         self.queue.close()
-        if not self._working:
+        if self._started == math.inf:
             return True
         await asyncio.wait({workers}, timeout=within)
         return workers.done() and not workers.cancelled() and workers.exception() is None
@@ -311,7 +308,7 @@ class ServedKind:
             random=core.random,
             schedule=self.schedule,
             unschedule=core.loop.forget,
-            needs_work=self._needs_work,
+            needs_work=lambda *found: self._reconciler.needs_work(*found),  # noqa: PLW0108  # it is built later
             enqueue=self._enqueue_member,
         )
         self.relister = Relister(
@@ -388,9 +385,6 @@ class ServedKind:
             return Flow(key.namespace, scope.credentials)
         place = CredentialsPlace.of(body)
         return Flow(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
-
-    def _needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
-        return self._reconciler.needs_work(body, scope, failure)
 
 
 def _is_waited_for(body: Body) -> bool:

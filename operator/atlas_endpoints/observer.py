@@ -21,6 +21,9 @@ from atlas_endpoints.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+RESULTS: Mapping[type[Requeue], str] = {NoRequeue: "done", RequeueAfter: "waiting", Backoff: "retry"}
+"""The result of a reconcile, by what follows it."""
+
 
 class StatusObserver:
     """Reports statuses and events; see ``core.Observer``.
@@ -40,7 +43,7 @@ class StatusObserver:
 
     def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
         """Count a reconcile by its result."""
-        self._metrics.reconciles(kind, _result(following)).inc()
+        self._metrics.reconciles(kind, RESULTS[type(following)]).inc()
         self._metrics.reconcile_seconds(kind).observe(seconds)
 
     def blocked(self, kind: str, reason: str) -> None:
@@ -133,16 +136,6 @@ class RequestObserver:
         if operation in self._templates and (current := work.current()) is not None:  # and not a token request
             current.requested(request)
         logger.debug("Request to Atlas", extra=LogFields(atlasRequest=request))
-
-
-def _result(following: Requeue) -> str:
-    match following:
-        case NoRequeue():
-            return "done"
-        case RequeueAfter():
-            return "waiting"
-        case Backoff():
-            return "retry"
 
 
 def _changes() -> Sequence[str]:

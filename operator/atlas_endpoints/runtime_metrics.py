@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from atlas_endpoints.atlas.client import AtlasClient
@@ -129,9 +129,10 @@ class ResourceMetrics:
             body = served.cache.get(key)
             if body is None:
                 continue  # it was deleted meanwhile
-            found = tuple(_conditions(body))
+            found = [(each["type"], each["status"], each["reason"]) for each in status_of(body).get("conditions") or ()]
             conditions.update((key.kind, *each) for each in found)
-            credentials[key.kind, _source(body).partition("/")[0], _status_of("CredentialsValid", found)] += 1
+            valid = next((status for type_, status, _ in found if type_ == "CredentialsValid"), "Unknown")
+            credentials[key.kind, _source(body).partition("/")[0], valid] += 1
             if of_names:
                 statuses, infos = of_names
                 for each in found:
@@ -170,16 +171,6 @@ class _Family:
     def pieces(self) -> list[bytes]:
         self.settle()
         return self._written
-
-
-def _conditions(body: Body) -> Iterator[Labels]:
-    """Yield type, status and reason of each condition."""
-    for each in status_of(body).get("conditions") or ():
-        yield each["type"], each["status"], each["reason"]
-
-
-def _status_of(type_: str, conditions: tuple[Labels, ...]) -> str:
-    return next((status for each, status, _ in conditions if each == type_), "Unknown")
 
 
 def _quotable(value: str) -> str:

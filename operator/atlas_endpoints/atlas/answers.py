@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -47,7 +48,7 @@ V = TypeVar("V")
 MOST_VALUES = 100_000
 """Values of an answer, by the ``{``, ``[`` and ``,`` in it: 4 MiB of ``{}`` take 100 MiB to parse. An endpoint has 8 to 10."""
 
-AUTHENTICATED = frozenset({"USER_UNAUTHORIZED", "NOT_IN_GROUP"})
+_AUTHENTICATED = frozenset({"USER_UNAUTHORIZED", "NOT_IN_GROUP"})
 """Codes of a 401 that refuse the call and not the credentials: new tokens and nonces do not help."""
 
 _MAX_WAIT = 3600.0
@@ -91,13 +92,18 @@ def text_of(value: object) -> str | None:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Refusal:
     """An answer that is not 2xx; ``headers`` has lower-case keys, or is a case-insensitive mapping."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @cached_property
+    def error(self) -> "ErrorBody":
+        """The parsed body."""
+        return error_body_from(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,11 @@ async def send_list(
         if number % _PARSED_AT_ONCE == 0:
             await asyncio.sleep(0)
     return Listing(entries, answer.deprecation, skipped)
+
+
+def refuses_credentials(status: int, body: bytes) -> bool:
+    """Return whether an answer refuses the token or the signature of a call, and not the call."""
+    return status == HTTPStatus.UNAUTHORIZED and error_body_from(body).code not in _AUTHENTICATED
 
 
 def json_from(body: bytes) -> Any:
@@ -403,10 +414,9 @@ _TOKEN_BY_STATUS: Mapping[int, _Row] = {
 
 def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collection[str] = ()) -> AtlasError:
     """Return the error for a refusal of the API; ``hide`` are secrets that a foreign server might echo."""
-    body = error_body_from(refusal.body)
-    row = _row(refusal, body, request)
+    row = _row(refusal, request)
     row = replace(row, template=request.refusals.explanations.get(row.error, row.template))
-    return _error(row, refusal, body, operation=request.operation, writes=request.writes, now=now, hide=hide)
+    return _error(row, refusal, operation=request.operation, writes=request.writes, now=now, hide=hide)
 
 
 def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hide: Collection[str] = ()) -> AtlasError:
@@ -414,10 +424,9 @@ def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hi
 
     It answers with OAuth's errors (``error`` and ``error_description``), and with Atlas's own for its quota.
     """
-    body = error_body_from(refusal.body)
-    row = _intermediate(refusal) or _TOKEN_BY_CODE.get(body.code or "")
+    row = _intermediate(refusal) or _TOKEN_BY_CODE.get(refusal.error.code or "")
     row = row or _TOKEN_BY_STATUS.get(refusal.status, _TOKEN_REFUSED)
-    return _error(row, refusal, body, operation=operation, writes=False, now=now, hide=hide)
+    return _error(row, refusal, operation=operation, writes=False, now=now, hide=hide)
 
 
 def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailableError:
@@ -439,8 +448,8 @@ def bounded_code(code: str | None, request: Request) -> str | None:
     return code if known else "other"
 
 
-def _row(refusal: Refusal, body: ErrorBody, request: Request) -> _Row:
-    status, code = refusal.status, body.code or ""
+def _row(refusal: Refusal, request: Request) -> _Row:
+    status, code = refusal.status, refusal.error.code or ""
     if (intermediate := _intermediate(refusal)) is not None:
         return intermediate
     if code.endswith(request.refusals.absent) and status in {400, 404}:
@@ -448,7 +457,7 @@ def _row(refusal: Refusal, body: ErrorBody, request: Request) -> _Row:
     if (row := _BY_CODE.get(code) or _BY_STATUS.get(status)) is not None:
         return row
     if request.writes and (status in {400, 409, 422} or (status == HTTPStatus.NOT_FOUND and code)):
-        return _NO_CAPACITY if "no capacity" in (body.detail or "").casefold() else _REJECTED
+        return _NO_CAPACITY if "no capacity" in (refusal.error.detail or "").casefold() else _REJECTED
     if code and (status in {400, 422} or code.endswith(_MALFORMED)):
         return _UNPARSABLE
     if status == HTTPStatus.NOT_FOUND:
@@ -469,15 +478,9 @@ def _intermediate(refusal: Refusal) -> _Row | None:
 
 
 def _error(
-    row: _Row,
-    refusal: Refusal,
-    body: ErrorBody,
-    *,
-    operation: str,
-    writes: bool,
-    now: datetime,
-    hide: Collection[str],
+    row: _Row, refusal: Refusal, *, operation: str, writes: bool, now: datetime, hide: Collection[str]
 ) -> AtlasError:
+    body = refusal.error
     # The remaining seconds would change the message, and so the status, at each attempt; retry_after has them.
     detail = redacted(re.sub(r"Please retry after \d{1,9} seconds?\.?", "", body.detail or "").strip(), hide)
     code = body.code if body.code and redacted(body.code, hide) == body.code else None

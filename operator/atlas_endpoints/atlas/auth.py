@@ -21,11 +21,10 @@ import httpx
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import (
-    AUTHENTICATED,
     Refusal,
     classify_token_answer,
-    error_body_from,
     json_from,
+    refuses_credentials,
     seconds_from,
     unreadable,
 )
@@ -115,9 +114,7 @@ class ServiceAccountAuth(httpx.Auth):
             assert token is not None  # noqa: S101  # without a token, the branch above has raised
             request.headers["Authorization"] = f"Bearer {token.value}"
             response = yield request
-            if response.status_code != httpx.codes.UNAUTHORIZED or refused:
-                return
-            if error_body_from(response.content).code in AUTHENTICATED:
+            if refused or not refuses_credentials(response.status_code, response.content):
                 return
             refused = token.value
 

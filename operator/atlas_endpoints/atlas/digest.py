@@ -18,7 +18,7 @@ from urllib.request import parse_http_list
 import httpx
 from typing_extensions import override
 
-from atlas_endpoints.atlas.answers import AUTHENTICATED, error_body_from
+from atlas_endpoints.atlas.answers import refuses_credentials
 from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import AtlasUnavailableError, Explanation
 
@@ -90,7 +90,7 @@ class DigestAuth(httpx.Auth):
                 count = self._next_count(challenge.nonce)
                 request.headers["Authorization"] = _authorization(self._credentials, challenge, count, request)
                 response = yield request
-                if not _refuses_credentials(response):
+                if not refuses_credentials(response.status_code, response.content):
                     if alone or not self._one_at_a_time.locked():
                         self._shared = challenge
                     return
@@ -128,13 +128,6 @@ class DigestAuth(httpx.Auth):
         if len(self._counts) > _REMEMBERED_NONCES:
             self._counts.popitem(last=False)
         return count
-
-
-def _refuses_credentials(response: httpx.Response) -> bool:
-    """Return whether the signature is refused; a refusal of the call may carry a challenge as well."""
-    if response.status_code != httpx.codes.UNAUTHORIZED:
-        return False
-    return error_body_from(response.content).code not in AUTHENTICATED
 
 
 def _first_challenge_in(response: httpx.Response) -> _Challenge:

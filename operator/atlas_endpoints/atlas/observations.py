@@ -148,9 +148,8 @@ class ObservationCache:
 
         Raises the error of that LIST, perhaps one of another caller.
         """
-        known = self._known.setdefault(scope.place, {}).get(scope.credentials)
-        if known is None:
-            known = self._known[scope.place][scope.credentials] = _Known(self.view(scope))
+        by_credentials = self._known.setdefault(scope.place, {})
+        known = by_credentials.setdefault(scope.credentials, _Known(self.view(scope)))
         if known.failure is not None:
             shared = doubled(FAILURE_FIRST, known.failures - 1, FAILURE_LAST)
             since = max(since, self._monotonic() - shared)

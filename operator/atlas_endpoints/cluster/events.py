@@ -50,6 +50,9 @@ AGAIN = 1.0
 NAME_LIMIT = 253
 """Characters of an object's name."""
 
+REMEDY = " Give the operator's ServiceAccount the verb create on events of the API group events.k8s.io."
+"""What helps when an Event is forbidden."""
+
 Result: TypeAlias = Literal["written", "dropped"]
 """The result for an Event."""
 
@@ -218,7 +221,7 @@ class EventRecorder:
             if error.status == HTTPStatus.CONFLICT:  # the first attempt did arrive
                 return True
             if not is_in_no_namespace(error):
-                self._log(namespace, message_of(error), _remedy(error))
+                self._log(namespace, message_of(error), REMEDY if error.status == HTTPStatus.FORBIDDEN else "")
         except ClusterUnavailableError as error:
             self._log(namespace, str(error))
         else:
@@ -247,12 +250,6 @@ class EventRecorder:
                 cause,
                 extra=LogFields(namespace=namespace),
             )
-
-
-def _remedy(error: ApiException) -> str:
-    if error.status != HTTPStatus.FORBIDDEN:
-        return ""
-    return " Give the operator's ServiceAccount the verb create on events of the API group events.k8s.io."
 
 
 def _name(about: str) -> str:

@@ -124,12 +124,7 @@ class Metrics:
 
     def watch(self, name: str, documentation: str, value: Callable[[], float | None]) -> None:
         """Export a number that is read at a scrape; None: no series."""
-
-        def values() -> Mapping[Labels, float]:
-            number = value()
-            return {} if number is None else {(): number}
-
-        self.watch_each(name, documentation, (), values)
+        self.watch_each(name, documentation, (), lambda: {} if (number := value()) is None else {(): number})
 
     def watch_each(
         self, name: str, documentation: str, labels: Labels, values: Callable[[], Mapping[Labels, float]]
