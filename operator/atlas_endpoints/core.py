@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
@@ -115,7 +116,6 @@ class Core:
         self._started = math.inf
         self.random = random
         self.observer = observer
-        self.namespaces = namespaces
         self.config_maps = config_maps
         self.references = ReferenceResolver(targets)
         workers, half = settings.concurrency, max(1, settings.concurrency // 2)
@@ -308,7 +308,7 @@ class ServedKind:
             random=core.random,
             schedule=self.schedule,
             unschedule=core.loop.forget,
-            needs_work=lambda *found: self._reconciler.needs_work(*found),  # noqa: PLW0108  # it is built later
+            needs_work=self._needs_work,
             enqueue=self._enqueue_member,
         )
         self.relister = Relister(
@@ -385,6 +385,9 @@ class ServedKind:
             return Flow(key.namespace, scope.credentials)
         place = CredentialsPlace.of(body)
         return Flow(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
+
+    def _needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
+        return self._reconciler.needs_work(body, scope, failure)
 
 
 def _is_waited_for(body: Body) -> bool:

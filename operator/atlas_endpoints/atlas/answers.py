@@ -503,8 +503,8 @@ def _error(
 
 
 def _address_in(body: ErrorBody) -> str | None:
-    words = [parameter for parameter in body.parameters[:_WORDS_WITH_ADDRESS] if isinstance(parameter, str)]
-    words = [word for word in words if "%" not in word]  # the zone of an address is any text, perhaps a token
+    # The zone of an address, after a %, is any text, perhaps a token.
+    words = [each for each in body.parameters[:_WORDS_WITH_ADDRESS] if isinstance(each, str) and "%" not in each]
     for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", body.detail or "")[:_WORDS_WITH_ADDRESS]]:
         try:
             return str(ipaddress.ip_address(word.rstrip(".")))

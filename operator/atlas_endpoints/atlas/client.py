@@ -1,6 +1,7 @@
 """One exchange with the Atlas Admin API: a signed, versioned, bounded request, and a 2xx answer or an ``AtlasError``."""
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -157,11 +158,10 @@ class AtlasClient:
         except AtlasError as error:
             status, error_code = error.http_status, error.error_code
             raise
-        else:
-            return answer
         finally:
             code, seconds = bounded_code(error_code, request), self._clock() - started
             self._on_request(request.operation, request.method, status, code, seconds)
+        return answer
 
     @property
     def tokens(self) -> int:
@@ -231,16 +231,13 @@ class AtlasClient:
 
     def _observe_requests(self, call: httpx.Request) -> OnSend:
         """Return the observer of the requests that one call takes."""
-        sent = 0
+        earlier = itertools.count()
 
         def record(request: httpx.Request, status: int | None, seconds: float) -> None:
-            nonlocal sent
             operation: str = request.extensions["operation"]
             if request is not call:
                 self._on_request(operation, request.method, status, None, seconds)
-                return
-            sent += 1
-            if sent > 1:
+            elif next(earlier) > 0:
                 self._on_repeat(operation)
 
         return record
