@@ -2,7 +2,7 @@
 # ruff: noqa: ARG002, D102  # the ports define these methods, and document them
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from atlas_endpoints.atlas.credentials import CredentialsError
