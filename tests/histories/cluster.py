@@ -30,6 +30,8 @@ class Cluster:
         objects: as they are.
         watcher: is told of each change, some time later; ``None`` while nobody watches.
         down: whether nothing arrives.
+        lists_down: whether no LIST of a namespace is answered.
+        unwritable: the name of a resource whose status cannot be written once it shows an endpoint.
         unreliable: the share of calls whose answer is lost.
         written: is told when something was written by the operator.
         changed: is told of each object as it is after a change.
@@ -46,7 +48,8 @@ class Cluster:
         self._now = now
         self.objects: dict[Key, dict[str, Any]] = {}
         self.watcher: Callable[[str, Body], None] | None = None
-        self.down = False
+        self.down = self.lists_down = False
+        self.unwritable: str | None = None
         self.unreliable = 0.0
         self.lost_events = 0.0
         self.deleted: list[Body] = []
@@ -121,6 +124,12 @@ class Cluster:
             self.objects[key]["metadata"]["annotations"][f"atlas-endpoints.dev/{each.replace('_', '-')}"] = value
         self._changed("MODIFIED", key)
 
+    def label(self, name: str, **labels: str) -> None:
+        """Set labels."""
+        key = self.key(name)
+        self.objects[key]["metadata"].setdefault("labels", {}).update(labels)
+        self._changed("MODIFIED", key)
+
     def delete(self, name: str) -> None:
         """Delete a resource: at once, or when its finalizers are gone."""
         key = self.key(name)
@@ -139,6 +148,8 @@ class Cluster:
         def write(present: dict[str, Any]) -> None:
             present["status"] = deepcopy(dict(status))
 
+        if self.name_of(key_of(body)) == self.unwritable and "endpoint" in status:
+            raise ClusterUnavailableError("The API server does not answer a write.")
         return await self._write(body, write)
 
     async def change(self, body: Body, change: MetadataChange) -> Body:
@@ -159,8 +170,9 @@ class Cluster:
         return present
 
     async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
-        del namespace
         await self._arrive()
+        if namespace is not None and self.lists_down:
+            raise ClusterUnavailableError("The API server does not answer a LIST.")
         listing = Listing([known(deepcopy(body)) for body in self.objects.values()], self._version)
         await self._answer()
         return listing

@@ -262,7 +262,6 @@ class Converger:
 
         Raises:
             AtlasError: an observation failed.
-            ClusterUnavailableError: another resource, which may protect what is deleted, could not be read.
         """
         resource = facts.resource
         self._ports.limiter.release(resource.key)
@@ -300,25 +299,24 @@ class Converger:
         return body is not None and self._kind.entry_of(body) == resource.entry
 
     async def _prevented(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome | None:
-        """Return the outcome if a write may not be made any more, or not yet; else None.
-
-        Raises:
-            ClusterUnavailableError: this or another resource could not be read.
-        """
+        """Return the outcome if a write may not be made any more, or not yet; else None."""
         match await self._protection.permit(facts.resource, write, facts.scope.project_id):
             case None:
                 return None
-            case Later(seconds):
-                return status_unchanged(facts.generation, RequeueAfter(seconds))
+            case Later(requeue, ""):
+                return status_unchanged(facts.generation, requeue)
+            case Later(requeue, message):
+                outcome = self._as_before(facts, write, replace(decision, write=None)).saying(message)
+                return replace(outcome, requeue=requeue)
             case _:
-                return summarize.of_decision(self._kind, facts, replace(decision, write=None))
+                protected = self._kind.decide(replace(facts, is_protected=lambda _: True))
+                return summarize.of_decision(self._kind, facts, replace(protected, write=None))
 
     async def _send_now(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
         """Make a write, unless it may not be made any more, and return what its answer means.
 
         Raises:
             AtlasError: observing the entry again, which the answer made necessary, failed.
-            ClusterUnavailableError: this or another resource could not be read.
         """
         resource, before = facts.resource, decision.seen
         if (outcome := await self._prevented(facts, decision, write)) is not None:

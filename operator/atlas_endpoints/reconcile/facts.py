@@ -98,7 +98,8 @@ class Facts(Generic[R]):
         resource: with references replaced by their values, and the status before the reconcile.
         policy: ``Observe`` also if the operator may not write.
         is_claimed_by_other: returns whether another resource names an endpoint; valid only during the decision.
-        protectors, sharers: see ``ownership``; valid only during the decision.
+        is_protected: returns whether others protect a thing, as far as they are known; valid only during the decision.
+        sharers: see ``ownership``; valid only during the decision.
         problem: with a reference of the connection, which is then not managed.
         project_finding: on a reference to the project that is not resolved, if the entry's project is known all the same.
         uncertain: whether a write of unknown outcome may still be applied.
@@ -117,7 +118,7 @@ class Facts(Generic[R]):
     scope: Scope
     view: View[Any]
     is_claimed_by_other: Callable[[str], bool]
-    protectors: Callable[[Thing], Sequence[Body]]
+    is_protected: Callable[[Thing], bool]
     sharers: Callable[[Thing], Sequence[Body]]
     resolved: Resolved
     problem: Problem | None = None

@@ -110,11 +110,7 @@ class Finisher:
         return keep_open(await self._proceed(facts, access), wait)  # a deletion that has just begun does not wait
 
     async def _proceed(self, facts: Facts[Any], access: Access) -> Outcome:
-        """Take one step of the deletion of an entry, and turn every Atlas error into an outcome; a failure leaves a request open.
-
-        Raises:
-            ClusterUnavailableError: another resource that needs the entry could not be read.
-        """
+        """Take one step of the deletion of an entry, and turn every Atlas error into an outcome; a failure leaves a request open."""
         try:
             outcome = await self._step(facts)
         except AtlasError as error:
@@ -127,7 +123,6 @@ class Finisher:
 
         Raises:
             AtlasError: the observation or the deletion failed.
-            ClusterUnavailableError: another resource that needs the entry could not be read.
         """
         resource, kind = facts.resource, self._kind
         max_age = self._force_sync.max_age(resource.key)
@@ -137,10 +132,10 @@ class Finisher:
         match await self._protection.permit(resource, write, facts.scope.project_id):
             case None:
                 pass
-            case Later(seconds, ""):
-                return status_unchanged(facts.generation, RequeueAfter(seconds))
-            case Later(seconds, message):
-                return _deleting(message, RequeueAfter(seconds), facts.generation)
+            case Later(requeue, ""):
+                return status_unchanged(facts.generation, requeue)
+            case Later(requeue, message):
+                return _deleting(message, requeue, facts.generation)
             case owner if write.deletes in {None, resource.thing}:
                 return self._kept_for(owner, resource)
             case _:

@@ -7,7 +7,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.cache import Body, Key, uid_of
+from atlas_endpoints.controller.cache import Body, Key, key_of, uid_of
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
@@ -25,11 +25,13 @@ class Gatherer:
 
     Attributes:
         unfinished: when an observation began that the next reconcile goes on with, in monotonic seconds.
+        given: the keys of what references whose values are not bound gave before a deletion.
     """
 
     kind: Kind[Any]
     ports: Ports
     unfinished: dict[Key, float] = field(default_factory=dict)
+    given: dict[Key, str] = field(default_factory=dict)
 
     def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
         """Return the scope of a resource."""
@@ -44,10 +46,17 @@ class Gatherer:
     ) -> Facts[Any]:
         """Return what is known of a resource."""
         spec, namespace = resource.spec, resource.metadata.namespace
-        kind, ports = self.kind, self.ports
+        kind, ports, forced = self.kind, self.ports, is_forced(resource)
 
         def named_by(thing: Thing) -> Sequence[Body]:
             return self.naming(resource, thing.key, scope.project_id)
+
+        def is_protected(thing: Thing) -> bool:
+            others = [*named_by(thing)]
+            if not forced:  # a request has the references read anew
+                unbound = self.unbound(resource, thing, scope.project_id)
+                others += [body for body in unbound if self.given.get(key_of(body)) == thing.key.casefold()]
+            return bool(ownership.protectors(kind, resource, thing, others))
 
         return Facts(
             resource=resource,
@@ -63,11 +72,11 @@ class Gatherer:
                 for body in named_by(Thing.endpoint(id_))
                 if uid_of(body) != resource.metadata.uid
             ),
-            protectors=lambda thing: ownership.protectors(kind, resource, thing, named_by(thing)),
+            is_protected=is_protected,
             sharers=lambda thing: ownership.sharers(kind, resource, thing, named_by(thing)),
             resolved=resolved,
             uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
-            forced=is_forced(resource),
+            forced=forced,
             arrives_for=max(0.0, ports.started() + ARRIVES - ports.clock.monotonic()),
             baseline=Baseline.of(resource),
         )
@@ -121,6 +130,10 @@ class Gatherer:
         """Return the resources that name what has this key, with or without the resource itself."""
         values = ownership.found_by(key, project_id=project_id, namespace=resource.metadata.namespace)
         return [body for value in values for body in self.ports.resources.found_by(value)]
+
+    def unbound(self, resource: Resource, thing: Thing, project_id: str | None) -> Sequence[Body]:
+        """Return the resources that may name a thing by a reference whose value is not known yet."""
+        return self.naming(resource, f"{thing.shared} {ownership.UNBOUND}", project_id) if thing.shared else ()
 
     def claim(self, facts: Facts[Any]) -> Claim:
         """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody."""

@@ -43,7 +43,7 @@ PATIENCE = timedelta(minutes=30)
 
 
 UNBOUND = "by a reference"
-"""Ends the key of what is shared, for those of which nobody knows yet which endpoint of it they name."""
+"""Ends the key of what is shared, in any project, for those of which nobody knows yet which endpoint of it they name."""
 
 
 class Undecided(Enum):
@@ -71,7 +71,7 @@ def index_of(kind: Kind[Any], body: Body) -> Collection[str]:
     """Return the values by which an object is found among those that name the same; see :func:`found_by`."""
     named, project = kind.named_by(body), project_id_in(body)
     shared = named.shared and f"{project or _unknown_project_in(body['metadata']['namespace'])} {named.shared}"
-    unbound = f"{shared} {UNBOUND}" if named.is_unbound else None
+    unbound = f"{named.shared} {UNBOUND}" if named.is_unbound else None
     return tuple(value for value in (named.exclusive, shared, unbound) if value is not None)
 
 

@@ -1,28 +1,56 @@
 """Whether something may be deleted in Atlas: no other resource names it, and all that may name it are known."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from atlas_endpoints.controller.cache import Body, Key, is_deleting, key_of, uid_of
-from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
+from atlas_endpoints.cluster.api import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.controller.cache import (
+    Body,
+    Key,
+    generation_of,
+    is_deleting,
+    key_of,
+    status_of,
+    uid_of,
+    version_of,
+)
+from atlas_endpoints.controller.log_lines import LogFields
+from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.kind import POLL_FIRST, POLL_LAST, Write
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Write
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ownership import Owner
+from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource, Thing
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import condition_in
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A write that may not be made yet: decide again after so many seconds; ``message`` is for the status, or empty."""
+    """A write that may not be made yet: decide again later; ``message`` is for the status, or empty."""
 
-    seconds: float
+    requeue: Requeue
     message: str = ""
 
 
 UNPROTECTED = (
     "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
+)
+
+UNLISTED_ITSELF = "The operator does not find the resource any more, and deletes nothing for it."
+
+UNLISTED = (
+    "The resources of the namespace could not be listed, or what they refer to could not be read, so the operator does not know"
+    " whether others name the same in Atlas. It tries again before it deletes anything."
 )
 
 
@@ -35,85 +63,98 @@ class Protection:
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
-        self._reconciled: dict[Key, str | None] = {}
-        """The version of each object whose status was still to be written when its reconcile was done; None: it was the same."""
+        self._reconciled: dict[Key, tuple[int, bytes]] = {}
+        """The generation and a digest of the status of each object that was reconciled."""
         self._waiting_since: dict[Key, float] = {}
+        self._unlisted_since: dict[Key, float] = {}
+        """Since when, in monotonic seconds, nobody knows who exists in the namespace of a resource."""
 
-    def reconciled(self, body: Body, outcome: Outcome, *, is_written: bool) -> None:
-        """Record that a resource was reconciled, if nothing follows at once: its status then shows what it names.
+    def reconciled(self, body: Body, outcome: Outcome, status: Mapping[str, Any]) -> None:
+        """Record that a resource was reconciled, if nothing follows at once: it counts when its status is stored.
 
         Args:
-            is_written: whether the API server has this status already.
+            body: with the status before.
+            status: shows what the resource names.
         """
-        if outcome.metadata is not None or outcome.unreported is not None:
-            return
-        match outcome.requeue:
-            case Backoff():
-                return
-            case RequeueAfter(delay) if delay < POLL_FIRST:
-                return
-        if is_written:
-            self._reconciled.setdefault(key_of(body), None)
-        else:
-            self._reconciled[key_of(body)] = body["metadata"].get("resourceVersion", "")
+        if _is_complete(outcome) or self._is_reconciled(body):
+            self._reconciled[key_of(body)] = outcome.generation, _digest(status)
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a resource that is gone."""
         self._reconciled.pop(key, None)
         self._waiting_since.pop(key, None)
+        self._unlisted_since.pop(key, None)
+        self._gatherer.given.pop(key, None)
 
     async def permit(self, resource: Resource, write: Write, project_id: str) -> Owner | Later | None:
         """Return who or what prevents a write; None: make it now.
 
         Whoever protects what is deleted is asked last: another resource may have come during any of the calls before.
-
-        Raises:
-            ClusterUnavailableError: this or another resource could not be read.
         """
         ports = self._gatherer.ports
-        if write.request.method == "DELETE":
-            # Events of this resource, and of others that name the same, may be late or lost.
-            existing = await ports.refresh(resource.metadata.namespace)
-            if resource.metadata.uid not in existing:
-                return Later(POLL_LAST, "The operator does not find the resource any more, and deletes nothing for it.")
         deletes = resource.thing if write.cause is None and write.deletes is None else write.deletes
-        if deletes is not None:
-            if (owner := await self.protector(resource, deletes, project_id)) is not None:
+        try:
+            if write.request.method == "DELETE":
+                # Events of this resource, and of others that name the same, may be late or lost.
+                existing = await ports.refresh(resource.metadata.namespace)
+                if resource.metadata.uid not in existing:
+                    return self._later(resource, UNLISTED_ITSELF)
+            if deletes is not None and (owner := await self.protector(resource, deletes, project_id)) is not None:
                 return owner
-            if (wait := self._wait(resource, deletes, project_id)) > 0:
-                return Later(min(wait, POLL_FIRST), UNPROTECTED)
-        return None if ports.resources.is_unchanged(resource.key, resource.metadata.trigger) else Later(0.0)
+        except ClusterUnavailableError as error:
+            logger.warning("%s %s", UNLISTED, error, extra=LogFields(key=str(resource.key)))
+            return self._later(resource, UNLISTED)
+        self._unlisted_since.pop(resource.key, None)
+        if deletes is not None and (wait := self._wait(resource, deletes, project_id)) > 0:
+            return Later(RequeueAfter(min(wait, POLL_FIRST)), UNPROTECTED)
+        is_unchanged = ports.resources.is_unchanged(resource.key, resource.metadata.trigger)
+        return None if is_unchanged else Later(RequeueAfter(0.0))
+
+    def _later(self, resource: Resource, message: str) -> Later:
+        """Return that a DELETE is tried again when the hindrance has lasted twice as long, at the latest after an interval."""
+        now = self._gatherer.ports.clock.monotonic()
+        lasted = now - self._unlisted_since.setdefault(resource.key, now)
+        return Later(Backoff(at_least=min(lasted, self._gatherer.interval(resource).total_seconds())), message)
 
     async def protector(self, resource: Resource, thing: Thing, project_id: str | None) -> Owner | None:
         """Return another resource that protects a thing; None: none does.
 
         Raises:
-            ClusterUnavailableError: the other resource could not be read.
+            ClusterUnavailableError: the other resource, or what it refers to, could not be read.
         """
-        kind, gone = self._gatherer.kind, set[str]()
+        asked = set[int]()
         while True:
-            # Read anew after each wait: other resources may have come meanwhile.
-            others = [
-                *self._gatherer.naming(resource, thing.key, project_id),
-                # Nobody knows what the reference of a suspended one gives.
-                *filter(ownership.is_suspended, self._unbound(resource, thing, project_id)),
-            ]
-            others = [each for each in others if uid_of(each) not in gone]
-            found = ownership.protectors(kind, resource, thing, others)
+            # Look anew after each wait: other resources may have come, or changed, meanwhile.
+            others = [each for each in self._naming(resource, thing, project_id) if version_of(each) not in asked]
+            found = ownership.protectors(self._gatherer.kind, resource, thing, others)
             if not found:
                 return None
-            body = await self._gatherer.ports.read(key_of(found[0]))
-            if body is not None and uid_of(body) == uid_of(found[0]) and not is_deleting(body):
-                return Owner(key_of(body))
-            gone.add(uid_of(found[0]))  # the event of its deletion was lost
+            if await self._names(found[0], thing):
+                return Owner(key_of(found[0]))
+            asked.add(version_of(found[0]))
+
+    async def _names(self, known: Body, thing: Thing) -> bool:
+        """Return whether a resource, which may name a thing, exists and does so; what its references give now counts.
+
+        Raises:
+            ClusterUnavailableError: that could not be read.
+        """
+        kind, ports = self._gatherer.kind, self._gatherer.ports
+        if kind.named_by(known).is_unbound and thing.shared:
+            try:
+                other = await ports.references.readable(kind.resource.parse(known), age=Age.FRESH)
+            except InvalidSpecError:
+                return False  # the deletion waits for it
+            given = self._gatherer.given[key_of(known)] = "" if other.thing is None else other.thing.key.casefold()
+            if given != thing.key.casefold():
+                return False
+        body = await ports.read(key_of(known))  # the event of its deletion may have been lost
+        return body is not None and uid_of(body) == uid_of(known) and not is_deleting(body)
 
     def _wait(self, resource: Resource, thing: Thing, project_id: str | None) -> float:
         """Return for how many more seconds to wait for the first reconciles of those that may name a thing; 0: not at all."""
-        others = [
-            *self._gatherer.naming(resource, thing.key, project_id),
-            *self._unbound(resource, thing, project_id),
-        ]
-        if all(self._is_reconciled(body) for body in ownership.rivals(self._gatherer.kind, resource, others)):
+        others = ownership.rivals(self._gatherer.kind, resource, self._naming(resource, thing, project_id))
+        if all(self._is_reconciled(body) for body in others):
             self._waiting_since.pop(resource.key, None)
             return 0.0
         now = self._gatherer.ports.clock.monotonic()
@@ -121,11 +162,34 @@ class Protection:
         return max(0.0, since + self._gatherer.ports.grace.total_seconds() - now)
 
     def _is_reconciled(self, body: Body) -> bool:
-        key = key_of(body)
-        return key in self._reconciled and self._reconciled[key] != body["metadata"].get("resourceVersion", "")
+        generation, digest = self._reconciled.get(key_of(body), (None, None))
+        status = status_of(body)
+        if condition_in(status, "Ready").get("reason") == Reason.SUSPENDED and not ownership.is_suspended(body):
+            return False  # an annotation resumes it, which is no new generation
+        return generation == generation_of(body) and digest == _digest(status)
 
-    def _unbound(self, resource: Resource, thing: Thing, project_id: str | None) -> Sequence[Body]:
-        """Return the resources that may name the endpoint of a resource by a reference whose value is not known yet."""
-        if thing != resource.thing or resource.shares is None:
-            return ()
-        return self._gatherer.naming(resource, f"{resource.shares.key} {ownership.UNBOUND}", project_id)
+    def _naming(self, resource: Resource, thing: Thing, project_id: str | None) -> Sequence[Body]:
+        """Return the resources that name a thing, or may name it."""
+        gatherer = self._gatherer
+        return [
+            *gatherer.naming(resource, thing.key, project_id),
+            *gatherer.unbound(resource, thing, project_id),
+        ]
+
+
+def _is_complete(outcome: Outcome) -> bool:
+    """Return whether a reconcile has come to an end, and knows what the resource names."""
+    if outcome.metadata is not None or outcome.unreported is not None or outcome.reason is Reason.INVALID_SPEC:
+        return False
+    match outcome.requeue:
+        case Backoff():
+            return False
+        case RequeueAfter(delay):
+            return delay >= POLL_FIRST
+        case _:
+            return True
+
+
+def _digest(status: Mapping[str, Any]) -> bytes:
+    """Return what equals for equal statuses only; thousands are kept."""
+    return hashlib.sha256(json.dumps(status, sort_keys=True).encode()).digest()

@@ -119,7 +119,7 @@ class Reconciler:
         if outcome.state is not None:
             attempt = self._attempt(outcome.generation, previous, self._ports.clock.now())
             status = summarize.render(attempt, outcome).to_json()
-        self._protection.reconciled(body, outcome, is_written=status == previous)
+        self._protection.reconciled(body, outcome, status)
         return status
 
     def forget(self, key: Key) -> None:

@@ -8,6 +8,7 @@ the reference then cannot be resolved, the status reports that, and the reconcil
 project, nothing is done in either. Before that, no call to Atlas is made while the project is unknown.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
@@ -147,6 +148,18 @@ class ReferenceResolver:
             problem = _problem(error)
         spec = resource.spec.model_copy(update=values)
         return Resolution(resource.model_copy(update={"spec": spec}), project, problem)
+
+    async def readable(self, resource: R, *, age: Age) -> R:
+        """Return the resource with the values of those of its references that can be read, whatever its project.
+
+        Raises:
+            ClusterUnavailableError: the API server cannot be reached.
+        """
+        values = {}
+        for reference in resource.references:
+            with suppress(UnreadableError):
+                values[reference.field] = await self._read(reference, age=age)
+        return resource.model_copy(update={"spec": resource.spec.model_copy(update=values)})
 
     async def project(self, resource: Resource, *, age: Age) -> Project:
         """Return the project of a resource.

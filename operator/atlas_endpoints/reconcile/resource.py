@@ -200,16 +200,18 @@ class Thing(NamedTuple):
         key: of all resources that name it; see ``kind.Named``.
         id: by which a status shows it.
         called: what people call it, at the beginning of a sentence.
+        shared: the key of what it shares with others, if it is an endpoint; "": nothing.
     """
 
     key: str
     id: str
     called: str
+    shared: str = ""
 
     @classmethod
     def endpoint(cls, id_: str, shared: str = "") -> Self:
         """Return an endpoint; ``shared`` is the key of what it shares with others, within which its ID is unique."""
-        return cls(f"{shared}/{id_}", id_, f"Endpoint {id_}")
+        return cls(f"{shared}/{id_}", id_, f"Endpoint {id_}", shared)
 
 
 class Resource(BaseModel, frozen=True):

@@ -143,7 +143,7 @@ def _why_it_stays(facts: Facts, service: Service) -> str | None:
     gone = (facts.resource.endpoint_id or "").casefold()
     if others := [each for each in service.endpoint_ids if each.casefold() != gone]:
         return f"it has other endpoints: {', '.join(others)}"
-    if facts.protectors(facts.resource.service(service.id)):
+    if facts.is_protected(facts.resource.service(service.id)):
         return "other resources use it"
     return None
 

@@ -200,7 +200,7 @@ def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) 
     said = f"Atlas reports {endpoint.status} for endpoint {endpoint_id}."
     atlas_says = f"Message from Atlas: {words(endpoint.error_message)}"
     thing = facts.resource.thing
-    if thing is None or facts.protectors(thing):
+    if thing is None or facts.is_protected(thing):
         message = (
             f"{said} Another resource names it as well, so the operator does not delete it. To register it again, delete the other"
             f" resource, and {FORCE}. {atlas_says}"

@@ -16,6 +16,7 @@ import yaml
 from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
+from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.simulator.cluster import ClusterDocument
@@ -23,7 +24,7 @@ from atlas_endpoints.simulator.service import ServiceDocument
 from atlas_endpoints.simulator.services import put_cluster
 from histories.cluster import Cluster
 from support.cores import core_of
-from support.ports import NoObserver
+from support.ports import NoObserver, OneSecret
 from support.simulated_atlas import PROJECT, SimulatedAtlas, lost, name_of
 from support.virtual_time import VirtualClock
 from unit.reconcile.cases import Case, filled, seconds
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atlas_endpoints.atlas.requests import Request
+    from atlas_endpoints.cluster.api import Age
     from atlas_endpoints.controller.cache import Body
     from atlas_endpoints.reconcile.events import Event
 
@@ -83,6 +85,16 @@ class _Observer(NoObserver):
         self.events.append((body["metadata"]["name"], event.reason, event.message))
 
 
+class _Secrets(OneSecret):
+    """All Secrets but ``missing``."""
+
+    @override
+    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
+        if name == "missing":
+            raise UnreadableError(SecretProblem.NOT_FOUND, "There is no Secret.", what="Secret missing", retry_in=30.0)
+        return await super().read(namespace, name, age=age)
+
+
 class Actions:
     """What can happen in a case: the method ``name`` does the step ``name``."""
 
@@ -129,6 +141,7 @@ class Actions:
             clock=self._clock,
             config_maps=self.config_maps,
             targets=self.targets,
+            secrets=_Secrets(),
             observer=self.observer,
         )
         events: asyncio.Queue[tuple[str, Body]] = asyncio.Queue()
@@ -176,6 +189,9 @@ class Actions:
     def annotate(self, values: Mapping[str, str], name: str) -> None:
         self.cluster.annotate(name or "db", **values)
 
+    def label(self, values: Mapping[str, str], name: str) -> None:
+        self.cluster.label(name or "db", **values)
+
     def delete(self, _: object, name: str) -> None:
         self.cluster.delete(name or "db")
 
@@ -191,6 +207,14 @@ class Actions:
     def api_server(self, state: str, _: str) -> None:
         """Let the API server be ``up``, or ``down``: its watch goes on."""
         self.cluster.down = state == "down"
+
+    def lists(self, state: str, _: str) -> None:
+        """Let LISTs of a namespace be ``up``, or ``down``."""
+        self.cluster.lists_down = state == "down"
+
+    def unwritable(self, name: str | None, _: str) -> None:
+        """Let writes of the status of this resource fail once it shows an endpoint; ``null``: of none any more."""
+        self.cluster.unwritable = name
 
     def lost_events(self, share: float, _: str) -> None:
         """Let this share of the events of the API server be lost from now on."""
