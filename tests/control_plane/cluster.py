@@ -216,9 +216,10 @@ class ControlPlane:
         """Start the controller manager, unless it runs, and return when its controllers work."""
         if CONTROLLER_MANAGER in self._servers:
             return
-        server = self._start(CONTROLLER_MANAGER, program, controller_manager_arguments(self._files))
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         with self.client() as client:
+            client.delete(account)  # of an earlier run; that it returns proves that the controllers work
+            server = self._start(CONTROLLER_MANAGER, program, controller_manager_arguments(self._files))
             wait_until(lambda: _succeeds(client, account), "the controllers", servers=[server], timeout=START_TIMEOUT)
 
     def stop_controller_manager(self) -> None:
