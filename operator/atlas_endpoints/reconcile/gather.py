@@ -18,13 +18,17 @@ from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.status import Resolved
 
+UNFINISHED = 120.0
+"""Seconds after which an observation that ran out of time begins anew: its first calls show nothing that is new any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
     """Gathers facts about the resources of a kind, and observes Atlas for them.
 
     Attributes:
-        unfinished: when an observation began that the next reconcile goes on with, in monotonic seconds.
+        unfinished: when an observation began that the next reconcile goes on with, in monotonic seconds. One that is older than
+            ``UNFINISHED`` begins anew.
         given: the keys of what references whose values are not bound gave before a deletion.
     """
 
@@ -97,6 +101,7 @@ class Gatherer:
         key, atlas = facts.resource.key, self.ports.atlas
         now = atlas.moment()
         since = self.unfinished.pop(key, now)
+        since = now if now - since > UNFINISHED else since
         # A force-sync request, or an intent, needs observations that began later.
         began = since if max_age == SHARED else now
         try:

@@ -49,7 +49,7 @@ async def observe(  # what freshness depends on
         began: when an earlier reconcile began this observation; None: it begins now.
 
     Raises:
-        OutOfTimeError: the calls have taken long.
+        OutOfTimeError: the calls have taken long, or were many.
         AtlasError: a call failed.
     """
     now, listed = atlas.moment(), float("-inf")
@@ -66,8 +66,8 @@ async def observe(  # what freshness depends on
             facts = replace(facts, view=await read_entry(atlas, facts, call))
         else:
             listed = call
-            facts = replace(facts, view=await atlas.list(facts.scope, since=call))
-    raise RuntimeError(f"{facts.resource.key} needs more than {MAX_CALLS} calls to Atlas for one decision")
+            facts = replace(facts, view=await _list(atlas, facts, decision, since=call))
+    raise OutOfTimeError(operation="list")  # others come and go so fast that nothing stays known
 
 
 def _next_call(  # what freshness depends on
@@ -114,6 +114,15 @@ async def read_entry(atlas: Gateway, facts: Facts[Any], entry: str) -> View[Any]
     """Return the observations after a GET; the cache drops a scope, and its LIST, as soon as no resource is in it any more."""
     view = await atlas.get(facts.scope, entry)
     return view if view.began >= facts.view.began else facts.view.showing(entry, view.entries.get(entry))
+
+
+async def _list(atlas: Gateway, facts: Facts[Any], decision: Decision, *, since: float) -> View[Any]:
+    """Return the observations of a LIST, with the GET that has proved an absence, which a dropped scope has lost."""
+    view = await atlas.list(facts.scope, since=since)
+    proof = None if decision.absent is None else facts.view.entries.get(decision.absent)
+    if decision.absent is None or proof is None or decision.absent in view.entries:
+        return view
+    return view.showing(decision.absent, proof)
 
 
 def is_observed(facts: Facts[Any], look: Look, began: float, max_age: float) -> bool:

@@ -9,9 +9,12 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+from typing_extensions import override
+
 from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.observations import Seen, View
-from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.gather import UNFINISHED, Gatherer
 from atlas_endpoints.reconcile.kind import Decision, Look, State
 from atlas_endpoints.reconcile.observe import WITHIN, observe
 from atlas_endpoints.reconcile.reasons import Reason
@@ -118,3 +121,50 @@ async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() ->
     assert max(took) < WITHIN + atlas.call
     assert len(took) == 3
     assert gatherer.unfinished == {}
+
+
+@on_virtual_time
+async def test_an_observation_that_was_left_for_long_begins_anew() -> None:
+    def decide(_: Any) -> Decision:
+        return Decision(State(Reason.PENDING, ""), looks=(Look("a"), Look("b"), Look("c")))
+
+    atlas: Any = _SlowAtlas()
+    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
+    with suppress(OutOfTimeError):
+        await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+    assert atlas.calls == ["LIST", "a", "b"]
+
+    atlas.seconds, atlas.call = atlas.seconds + UNFINISHED, 0.0
+    atlas.calls.clear()
+    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+    assert atlas.calls == ["LIST", "a", "b", "c"]
+
+
+class _AtlasWithout(_ForgettingAtlas):
+    """A forgetting Atlas that proves an absence."""
+
+    @override
+    async def get(self, scope: object, entry: str) -> View[str]:
+        del scope
+        view: View[str] = View()
+        return view.showing(entry, Seen(None, self.moment()))
+
+
+@on_virtual_time
+async def test_the_proof_of_an_absence_stays_although_the_scope_is_forgotten_meanwhile() -> None:
+    atlas: Any = _AtlasWithout()
+    nothing: Any = _Facts(View())
+    facts, _ = await observe(atlas, nothing, lambda _: Decision(State(Reason.PENDING, ""), absent="a"), max_age=5.0)
+
+    assert set(facts.view.entries) == {"a"}
+
+
+@on_virtual_time
+async def test_what_takes_too_many_calls_is_tried_again() -> None:
+    entries = map(str, itertools.count())
+    atlas: Any = _ForgettingAtlas()
+    nothing: Any = _Facts(View())
+    with pytest.raises(OutOfTimeError):
+        await observe(
+            atlas, nothing, lambda _: Decision(State(Reason.PENDING, ""), looks=(Look(next(entries)),)), max_age=5.0
+        )
