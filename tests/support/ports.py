@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,10 +33,12 @@ class NoObserver:
 
 
 class OneSecret:
-    """The same API key in every Secret."""
+    """The same API key in every Secret but the one that is called ``missing``."""
 
     async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
-        del namespace, name, age
+        del namespace, age
+        if name == "missing":
+            raise UnreadableError(SecretProblem.NOT_FOUND, "no such Secret", what="Secret missing", retry_in=30.0)
         return {"publicApiKey": "abcdefgh", "privateApiKey": "01234567-89ab-cdef-0123-456789abcdef"}
 
 

@@ -81,8 +81,11 @@ def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting:
     return None
 
 
-def decide(resource: Resource, things: Sequence[str], *, writes: bool) -> Release | str | None:
+def decide(resource: Resource, things: Sequence[str], *, is_unbound: bool, writes: bool) -> Release | str | None:
     """Return the decision for a resource whose annotations do not decide alone.
+
+    Args:
+        is_unbound: see ``kind.Named``.
 
     Returns:
         A release; or the message why the resource is kept until somebody acts; or None: delete the entry, unless
@@ -92,9 +95,8 @@ def decide(resource: Resource, things: Sequence[str], *, writes: bool) -> Releas
     if not resource.may_be_in_atlas:
         if things:
             return _retained(things, "the status of the resource was lost", deleting=False)
-        if resource.references and resource.status.resolved is None and resource.deletion_policy == "Delete":
-            why = "the status of the resource, which shows what its references give, is empty or was lost"
-            message = f"What the spec names by a reference stays, if Atlas has it: {why}."
+        if is_unbound and resource.deletion_policy == "Delete":
+            message = "What the spec names by a reference stays, if Atlas has it: the status of the resource does not show it, or was lost."
             return Release(new_event(EventReason.ENDPOINT_RETAINED, message, action="Delete"))
         return Release(None)
     if resource.deletion_policy == "Retain":

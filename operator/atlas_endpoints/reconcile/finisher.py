@@ -58,7 +58,8 @@ class Finisher:
             wait = self._force_sync.turn_in(resource)
         except InvalidSpecError as error:
             return deletion.blocked_by(error, attempt)
-        match deletion.decide(resource, things, writes=self._ports.writes):
+        is_unbound = kind.named_by(body).is_unbound
+        match deletion.decide(resource, things, is_unbound=is_unbound, writes=self._ports.writes):
             case deletion.Release() as release:
                 return self._leave(body, generation, release)
             case str(message):

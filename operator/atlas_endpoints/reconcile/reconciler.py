@@ -234,7 +234,7 @@ class Reconciler:
         return replace(outcome, applied=confirmed_so_far(resource), handled=resource.metadata.reconcile_request)
 
     async def _with_credentials(self, resolution: Resolution[Any], attempt: Attempt, wait: float) -> Outcome:
-        """Converge with the credentials of a resource; once more if they are refused and newer ones are found."""
+        """Converge with the credentials of a resource; once more, in another reconcile, if they are refused and newer ones are found."""
         resource = resolution.resource
         key, metadata, status, secret_name = resource.key, resource.metadata, resource.status, resource.secret_name
         # A reading from just before the Secret changed would delay the recovery until the next requeue.
@@ -259,8 +259,7 @@ class Reconciler:
             age = Age.ANEW if was_refused else Age.FRESH
             newest = await self._ports.credentials.resolve(metadata.namespace, secret_name, age=age)
             if newest.fingerprint != access.fingerprint:
-                access = newest
-                outcome = await self._converge(resolution, attempt.now, access)
+                return status_unchanged(attempt.generation, Backoff())
         if outcome.credentials is not None:
             accepted = outcome.reason is not Reason.CREDENTIALS_INVALID
             self._ports.credentials.record_acceptance(access, accepted=accepted)

@@ -367,8 +367,9 @@ class Secrets:
         assert namespace in {"shop", THEIRS}
         self.reads.append(age)
         await asyncio.sleep(0)
-        remembered = self.remembered.get(secret_name) if age is Age.RECENT else None
-        found = remembered or self.found[secret_name]
+        if age is not Age.RECENT:
+            self.remembered.pop(secret_name, None)
+        found = self.remembered.get(secret_name) or self.found[secret_name]
         if isinstance(found, Exception):
             raise found
         source = f"resource/{secret_name}" if secret_name else "operator/atlas"
