@@ -171,23 +171,18 @@ def _is_refused(difference: Difference, facts: Facts[Any]) -> bool:
     return value is not None and facts.resource.same(difference.field, value, difference.desired)
 
 
-def is_contested(name: str, facts: Facts[Any], *, every: int = 1) -> bool:
+def is_contested(name: str, facts: Facts[Any]) -> bool:
     """Return whether somebody keeps changing a field back, and the pause is not over.
 
     Corrections in a row start a contest; it goes on as long as each hourly correction is followed by another one.
-
-    Args:
-        every: how many entries of the history each correction takes, with what it makes necessary.
     """
     times = [each.time for each in facts.baseline.corrections if name in each.fields]
-    room = HISTORY_LIMIT // every
-    flaps = min(FLAPS, room)
     # Half an interval more, since resyncs are jittered.
-    burst = facts.interval * (flaps + 0.5)
+    burst = facts.interval * (FLAPS + 0.5)
     # A full history may have lost earlier corrections in a row.
-    contested = len(times) >= room
-    for number in range(flaps - 1, len(times)):
-        in_a_row = times[number] - times[number - flaps + 1] <= burst
+    contested = len(times) >= HISTORY_LIMIT
+    for number in range(FLAPS - 1, len(times)):
+        in_a_row = times[number] - times[number - FLAPS + 1] <= burst
         hourly = FLAP_PAUSE <= times[number] - times[number - 1] <= FLAP_PAUSE + burst
         contested = in_a_row or (contested and hourly)
     return contested and facts.now < times[-1] + FLAP_PAUSE

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 UNRECORDED_REQUEUE = 1.0
 """Seconds until a write is tried that waits for the status."""
 
+LAGS = 30.0
+"""Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""
+
 
 class Converger:
     """Bring an entry closer to what its resource wants, by one step."""
@@ -288,7 +291,7 @@ class Converger:
             if decision.write is None:
                 return summarize.of_decision(self._kind, facts, decision)
             if decision.write.request.operation != write.request.operation:
-                return status_unchanged(facts.generation, Backoff())  # a LIST may show for long what is gone
+                return status_unchanged(facts.generation, Backoff(at_least=LAGS))
             return await self._send_now(facts, decision, decision.write)
         finally:
             self._reading.discard(turn)

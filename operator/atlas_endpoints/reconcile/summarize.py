@@ -130,6 +130,8 @@ def _observed(facts: Facts[Any], decision: Decision) -> tuple[State, Plan | None
         message = state.observed or state.message
         return replace(state, message=f"{why}. {message}" if is_unsent or state.reason in _FAILED else message), plan
     what = f": {described(state.differences)}" if state.differences else ""
+    if not what and write is not None and write.names:
+        what = f" in {', '.join(write.names)}"
     follows = ". Correct the spec."
     if plan is not None:
         follows = f" until {until}; status.plan shows what follows then. Or correct the spec."
@@ -262,7 +264,10 @@ def _applied_after(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Ap
     if decision.seen is None:
         return confirmed_so_far(resource) if kind.keeps_confirmed else None
     if decision.state.reason is Reason.DELETING:
-        return confirmed_so_far(resource)  # what is going confirms nothing
+        # What is going confirms nothing. If a request meets it, its own DELETE may be the cause, whose answer was lost.
+        return None if facts.forced and facts.policy == "Manage" else confirmed_so_far(resource)
+    if kind.keeps_confirmed and facts.policy == "Observe":
+        return confirmed_so_far(resource)  # what was there before is not managed yet
     if not compare(resource, facts.desired, decision.seen):
         return Applied.of(facts.generation, facts.desired)
     if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.fields:

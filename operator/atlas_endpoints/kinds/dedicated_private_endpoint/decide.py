@@ -52,9 +52,11 @@ def decide(facts: Facts) -> Decision:
 def _with_service(facts: Facts, service: Service) -> Decision:
     own: dict[str, Any] = {"service_creation": None}
     regions = remote_regions.Regions.of(facts, service)
-    if service.status != ServiceState.DELETING or is_known(facts, service):
+    if service.status != ServiceState.DELETING:  # how long it lasted counts when it is gone
         shown = shown_in_status(facts, service)
         own["service"] = shown.model_copy(update={"remote_regions": regions.recorded})
+    elif facts.forced:
+        own["service"] = None  # as after the DELETE of this request, whose answer may be lost
     if facts.resource.endpoint_id is None:
         own["endpoint"] = None
     decision = _on_service(facts, service, regions)

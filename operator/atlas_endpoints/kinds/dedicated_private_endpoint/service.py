@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from atlas_endpoints.controller.cache import Body, status_of
-from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
@@ -21,7 +21,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     Origin,
     ServiceStatus,
 )
-from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
+from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.kind import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteOutcome
@@ -36,8 +36,8 @@ Facts: TypeAlias = AnyFacts[DedicatedPrivateEndpoint]
 NAME = "endpointService"
 """What the history calls the creation or deletion of a service."""
 
-VANISHED_WAIT = 60.0
-"""Seconds between a service and the next one, if it vanishes soon."""
+LASTING = 3600.0
+"""Seconds between a service and the next one, if it vanishes sooner."""
 
 FAILED_FIRST, FAILED_LAST = 600.0, 3600.0
 """Seconds until a failed service is deleted to create another one."""
@@ -135,17 +135,15 @@ def without_service(facts: Facts) -> Decision:
         )
         return Decision(State(Reason.DRIFTED, message, observed=f"{lost}."), own=own)
     endpoint_id = facts.resource.endpoint_id
-    if known is not None and known.status_since is not None and not facts.forced:
-        wait = VANISHED_WAIT - (facts.now - known.status_since).total_seconds()
-        # The registration of the endpoint in each new service takes an entry of the history, too.
-        contested = is_contested(NAME, facts, every=1 if endpoint_id is None else 2)
-        if contested or wait > 0:
+    if known is not None and known.status_since is not None and facts.policy == "Manage" and not facts.forced:
+        wait = LASTING - (facts.now - known.status_since).total_seconds()
+        # People delete a failed one to get another one.
+        if wait > 0 and known.status != ServiceState.FAILED:
             message = (
-                f"The endpoint service of {region} vanishes soon. The operator waits before it creates another one."
+                f"The endpoint service of {region} vanished within an hour. The operator creates another one when that hour is over."
+                f" To create it now, {FORCE}."
             )
-            # The resync sees when the pause of a contest is over.
-            requeue = NoRequeue() if contested else RequeueAfter(wait)
-            return Decision(State(Reason.SERVICE_INITIATING, message, requeue, observed=none), own=own)
+            return Decision(State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none), own=own)
     follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
     creates = Creates(
         facts.resource.service_key,
@@ -175,7 +173,7 @@ def not_ready(facts: Facts, service: Service) -> Decision:
             return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
         case ServiceState.DELETING:
             message = "Atlas is deleting the endpoint service."
-            return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
+            return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, _without_since(facts, facts.now)))
         case ServiceState.FAILED:
             return _failed(facts, service)
         case other:
@@ -203,10 +201,15 @@ def _failed(facts: Facts, service: Service) -> Decision:
 
 def _until_anew(facts: Facts, service: Service) -> float:
     """Return the seconds until a failed service is deleted: as long as the region was without a service before this one failed."""
-    failed_at, ready = service_since(facts, service), find(facts.previous, "ServiceReady")
-    without_since = failed_at if ready is None or ready.status == "True" else ready.last_transition_time
-    wait = min(max((failed_at - without_since).total_seconds(), FAILED_FIRST), FAILED_LAST)
-    return wait - (facts.now - failed_at).total_seconds()
+    failed_at = service_since(facts, service)
+    without = (failed_at - _without_since(facts, failed_at)).total_seconds()
+    return min(max(without, FAILED_FIRST), FAILED_LAST) - (facts.now - failed_at).total_seconds()
+
+
+def _without_since(facts: Facts, otherwise: datetime) -> datetime:
+    """Return since when the region has had no service that takes endpoints."""
+    ready = find(facts.previous, "ServiceReady")
+    return otherwise if ready is None or ready.status == "True" else ready.last_transition_time
 
 
 def deletion_of(facts: Facts, service: Service, cause: Cause | None) -> Write:

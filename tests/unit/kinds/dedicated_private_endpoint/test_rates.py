@@ -119,3 +119,12 @@ async def test_three_whose_regions_are_refused_cost_no_more_while_another_one_li
     made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": each}} for n, each in enumerate(ids)]
     waits = {"create other": {"providerName": "AWS", "region": "us-west-1"}}
     await Counted().do([slow, others, {"answer": ["PATCH service", "400"]}, *made, waits, {"rates": 4}])
+
+
+@on_virtual_time
+async def test_two_that_share_a_service_that_somebody_deletes_in_each_interval_create_it_once_an_hour() -> None:
+    spec = {"providerName": "AWS", "region": "eu-west-1", "supportedRemoteRegions": ["us-east-1"]}
+    made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": f"vpce-{n:017x}"}} for n in range(2)]
+    deletes = {"each 10m": [{"service": {"remove": True}}]}
+    hour = {"clear": None, "run": "1h", "expect r0": {"calls": {"POST service": "<= 1"}}}
+    await Counted().do([*made, {"run": "5m"}, deletes, hour, hour, {"rates": 2}])
