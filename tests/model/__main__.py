@@ -6,11 +6,13 @@ import argparse
 import logging
 import sys
 
+from atlas_endpoints.kinds.dedicated_private_endpoint import service
 from model.explorer import Explorer
-from model.models import DEEPER, MODELS
+from model.models import DEEPER, MODELS, SOON
 
 
 def main() -> int:
+    service.LASTING = SOON
     parser = argparse.ArgumentParser(prog="model", description=__doc__)
     parser.add_argument("--deeper", action="store_true", help="walk the larger models, too: an hour or so")
     parser.add_argument("--limit", type=int, default=1_000_000, help="states after which a model is given up")

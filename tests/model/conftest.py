@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from atlas_endpoints.kinds.dedicated_private_endpoint import service
+from model.models import SOON
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,6 +23,11 @@ def _quiet() -> Iterator[None]:
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "LASTING", SOON)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -16,3 +16,6 @@ MODELS: dict[str, Environment] = {**serverless.MODELS, **dedicated.MODELS}
 """What ``make test-all`` walks."""
 DEEPER: dict[str, Environment] = {**serverless.DEEPER, **dedicated.DEEPER}
 """What ``make explore`` walks besides: each takes minutes."""
+
+SOON = 60.0
+"""Seconds that take the place of ``service.LASTING``: to the models, a time is only old before an hour has passed."""
