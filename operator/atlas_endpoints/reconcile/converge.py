@@ -88,12 +88,7 @@ class Converger:
         return await self._send(facts, decision, write)
 
     def failed(
-        self,
-        facts: Facts[Any],
-        error: AtlasError,
-        *,
-        seen: object | None = None,
-        own: Mapping[str, Any] | None = None,
+        self, facts: Facts[Any], error: AtlasError, *, seen: object | None = None, own: Mapping[str, Any] | None = None
     ) -> Outcome:
         """Return the outcome of an Atlas error; ``seen`` and ``own`` as in ``summarize.of_error``."""
         if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:

@@ -30,12 +30,7 @@ RECONCILE = "Reconcile"
 """The action of an Event that no single call causes."""
 
 WARNINGS = frozenset(
-    {
-        EventReason.ENDPOINT_LOST,
-        EventReason.SERVICE_LOST,
-        EventReason.ENDPOINT_ORPHANED,
-        EventReason.FORCE_FINALIZED,
-    }
+    {EventReason.ENDPOINT_LOST, EventReason.SERVICE_LOST, EventReason.ENDPOINT_ORPHANED, EventReason.FORCE_FINALIZED}
 )
 """The reasons of Warnings."""
 

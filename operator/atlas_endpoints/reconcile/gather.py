@@ -42,11 +42,7 @@ class Gatherer:
         return Scope(credentials, project_id, self.kind.names.kind, resource.scope_name)
 
     def facts(  # all that is known
-        self,
-        resource: Resource,
-        now: datetime,
-        scope: Scope,
-        resolved: Resolved,
+        self, resource: Resource, now: datetime, scope: Scope, resolved: Resolved
     ) -> Facts[Any]:
         """Return what is known of a resource."""
         spec, namespace = resource.spec, resource.metadata.namespace

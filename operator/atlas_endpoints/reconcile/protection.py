@@ -171,10 +171,7 @@ class Protection:
     def _naming(self, resource: Resource, thing: Thing, project_id: str | None) -> Sequence[Body]:
         """Return the resources that name a thing, or may name it."""
         gatherer = self._gatherer
-        return [
-            *gatherer.naming(resource, thing.key, project_id),
-            *gatherer.unbound(resource, thing, project_id),
-        ]
+        return [*gatherer.naming(resource, thing.key, project_id), *gatherer.unbound(resource, thing, project_id)]
 
 
 def _is_complete(outcome: Outcome) -> bool:

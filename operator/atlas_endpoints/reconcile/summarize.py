@@ -21,13 +21,7 @@ from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, Kind, Sta
 from atlas_endpoints.reconcile.outcome import Outcome, Sent
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import Owner, Undecided
-from atlas_endpoints.reconcile.reasons import (
-    ContendedReason,
-    DeprecatedReason,
-    Progress,
-    Reason,
-    SyncedReason,
-)
+from atlas_endpoints.reconcile.reasons import ContendedReason, DeprecatedReason, Progress, Reason, SyncedReason
 from atlas_endpoints.reconcile.references import RESOLVED
 from atlas_endpoints.reconcile.resource import FORCE, Resource
 from atlas_endpoints.reconcile.status import (

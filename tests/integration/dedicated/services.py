@@ -170,12 +170,14 @@ def what_is_not_atlas_s_answer_proves_nothing(env: Env) -> None:
 
 
 @cases
-def a_service_that_is_gone_is_created_anew_with_its_endpoint(env: Env) -> None:
+def a_service_that_is_gone_within_an_hour_is_created_anew_with_its_endpoint_on_request(env: Env) -> None:
     project = Project(env)
     project.create(NAME, cloudProviderEndpointId=VPCE)
     first = env.becomes_ready()["status"]["service"]
     project.put(remove=True)
+    env.becomes("ServiceInitiating", "Reconciling", says=("within an hour", "force-sync"))
 
+    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "now"})
     env.resources.wait(
         NAME, lambda body: body["status"].get("service", first)["id"] != first["id"], says="in another service"
     )
