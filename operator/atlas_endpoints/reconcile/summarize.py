@@ -260,8 +260,6 @@ def _applied_after(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Ap
     if decision.state.reason is Reason.DELETING:
         # What is going confirms nothing. If a request meets it, its own DELETE may be the cause, whose answer was lost.
         return None if facts.forced and facts.policy == "Manage" else confirmed_so_far(resource)
-    if kind.keeps_confirmed and facts.policy == "Observe":
-        return confirmed_so_far(resource)  # what was there before is not managed yet
     if not compare(resource, facts.desired, decision.seen):
         return Applied.of(facts.generation, facts.desired)
     if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.fields:

@@ -162,8 +162,8 @@ class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
                 yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {endpoint} is registered for this resource."
             elif not _is_confirmed(previous, endpoint):
                 message = (
-                    f"Endpoint {endpoint} was registered before, or by a call whose answer was lost, and this resource manages it now."
-                    " With deletionPolicy Delete, it is deleted with this resource."
+                    f"Endpoint {endpoint} was registered before, or by a call whose answer was lost, and this resource names it now."
+                    " With managementPolicy Manage and deletionPolicy Delete, it is deleted with this resource."
                 )
                 yield EventReason.ENDPOINT_ADOPTED, message
         named = (endpoint or known or "").casefold()
