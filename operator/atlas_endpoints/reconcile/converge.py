@@ -279,6 +279,12 @@ class Converger:
             return status_unchanged(facts.generation, Backoff())  # the wait after a failure goes on
         self._reading.add(turn)
         try:
+            # Listing the others takes long. The GET after it shows whether what is to be deleted still is as it was.
+            if (
+                write.request.method == "DELETE"
+                and (outcome := await self._prevented(facts, decision, write)) is not None
+            ):
+                return outcome
             began = self._ports.atlas.moment()
             facts = replace(facts, view=await read_entry(self._ports.atlas, facts, write.reads))
             self._ports.atlas.settle(facts.scope, write.reads, began=began)
@@ -287,7 +293,7 @@ class Converger:
                 return summarize.of_decision(self._kind, facts, decision)
             if decision.write.request.operation != write.request.operation:
                 return status_unchanged(facts.generation, Backoff(at_least=LAGS))
-            return await self._send_now(facts, decision, decision.write)
+            return await self._send_now(facts, decision, decision.write, permitted=write.request.method == "DELETE")
         finally:
             self._reading.discard(turn)
 
@@ -310,14 +316,18 @@ class Converger:
                 protected = self._kind.decide(replace(facts, is_protected=lambda _: True))
                 return summarize.of_decision(self._kind, facts, replace(protected, write=None))
 
-    async def _send_now(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
+    async def _send_now(
+        self, facts: Facts[Any], decision: Decision, write: Write, *, permitted: bool = False
+    ) -> Outcome:
         """Make a write, unless it may not be made any more, and return what its answer means.
 
         Raises:
             AtlasError: observing the entry again, which the answer made necessary, failed.
         """
         resource, before = facts.resource, decision.seen
-        if (outcome := await self._prevented(facts, decision, write)) is not None:
+        if permitted and not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
+            return status_unchanged(facts.generation, RequeueAfter(0.0))
+        if not permitted and (outcome := await self._prevented(facts, decision, write)) is not None:
             return outcome
         self._changes.before(facts, write, before)
         shown = {} if before is None else resource.shown(before)

@@ -103,6 +103,7 @@ class Facts(Generic[R]):
         problem: with a reference of the connection, which is then not managed.
         project_finding: on a reference to the project that is not resolved, if the entry's project is known all the same.
         uncertain: whether a write of unknown outcome may still be applied.
+        unknown_for: for how many more seconds it may.
         forced: whether a force-sync request is open.
         arrives_for: seconds for which a call of an earlier process may still arrive at Atlas.
         held_for: seconds for which calls have failed or been held, while the status has not shown it.
@@ -124,6 +125,7 @@ class Facts(Generic[R]):
     problem: Problem | None = None
     project_finding: Finding | None = None
     uncertain: bool
+    unknown_for: float = 0.0
     forced: bool
     arrives_for: float = 0.0
     held_for: float = 0.0

@@ -5,6 +5,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.cluster.api import Age
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, finalizers_of
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
@@ -20,7 +21,7 @@ from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, Sta
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
-from atlas_endpoints.reconcile.protection import Later, Protection
+from atlas_endpoints.reconcile.protection import UNLISTED, Later, Protection
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
@@ -81,7 +82,11 @@ class Finisher:
         request = resource.metadata.reconcile_request
         try:
             if resource.thing is not None:
-                owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
+                try:
+                    owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
+                except ClusterUnavailableError:
+                    later = self._protection.later(resource, UNLISTED)
+                    return _deleting(later.message, later.requeue, generation)
                 if owner is not None:
                     return self._kept_for(owner, resource)
             if wait and attempt.is_observed:

@@ -75,6 +75,7 @@ class Gatherer:
             is_protected=is_protected,
             sharers=lambda thing: ownership.sharers(kind, resource, thing, named_by(thing)),
             resolved=resolved,
+            unknown_for=ports.atlas.unknown_for(scope, resource.written_as) or 0.0,
             uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
             forced=forced,
             arrives_for=max(0.0, ports.started() + ARRIVES - ports.clock.monotonic()),

@@ -98,19 +98,19 @@ class Protection:
                 # Events of this resource, and of others that name the same, may be late or lost.
                 existing = await ports.refresh(resource.metadata.namespace)
                 if resource.metadata.uid not in existing:
-                    return self._later(resource, UNLISTED_ITSELF)
+                    return self.later(resource, UNLISTED_ITSELF)
             if deletes is not None and (owner := await self.protector(resource, deletes, project_id)) is not None:
                 return owner
         except ClusterUnavailableError as error:
             logger.warning("%s %s", UNLISTED, error, extra=LogFields(key=str(resource.key)))
-            return self._later(resource, UNLISTED)
+            return self.later(resource, UNLISTED)
         self._unlisted_since.pop(resource.key, None)
         if deletes is not None and (wait := self._wait(resource, deletes, project_id)) > 0:
             return Later(RequeueAfter(min(wait, POLL_FIRST)), UNPROTECTED)
         is_unchanged = ports.resources.is_unchanged(resource.key, resource.metadata.trigger)
         return None if is_unchanged else Later(RequeueAfter(0.0))
 
-    def _later(self, resource: Resource, message: str) -> Later:
+    def later(self, resource: Resource, message: str) -> Later:
         """Return that a DELETE is tried again when the hindrance has lasted twice as long, at the latest after an interval."""
         now = self._gatherer.ports.clock.monotonic()
         lasted = now - self._unlisted_since.setdefault(resource.key, now)

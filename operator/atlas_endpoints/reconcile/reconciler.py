@@ -145,7 +145,8 @@ class Reconciler:
         created = view.labelled.get(self._kind.resource.created_as_of(uid_of(body)), ())
         compared = (seen, created, *_announced(view, now))
         if seen is not None:
-            self._failing_since.pop(key, None)
+            if not is_part(entry or ""):  # a LIST shows nothing of a part
+                self._failing_since.pop(key, None)
             known, before = self._in_sync.get(key, (None, ()))
             if known is body and before == compared:
                 # Keep the newest equal value, which the observation cache shares, so that the older one is freed.

@@ -54,7 +54,7 @@ def _may_appear_for(facts: Facts) -> float:
     left = may_arrive_for(status.service_creation, facts.now)
     if facts.resource.endpoint_id is not None and (status.endpoint is None or facts.uncertain):
         since_deletion = (_deleted_at(facts) - facts.now).total_seconds() + ARRIVES
-        left = max(left, since_deletion, facts.arrives_for)
+        left = max(left, since_deletion, facts.arrives_for, facts.unknown_for)
     return left
 
 
