@@ -279,11 +279,9 @@ class Converger:
             return status_unchanged(facts.generation, Backoff())  # the wait after a failure goes on
         self._reading.add(turn)
         try:
-            # Listing the others takes long. The GET after it shows whether what is to be deleted still is as it was.
-            if (
-                write.request.method == "DELETE"
-                and (outcome := await self._prevented(facts, decision, write)) is not None
-            ):
+            deletes = write.request.method == "DELETE"
+            # The LIST of the namespace may take long. So the GET follows it: what is to be deleted may work again by then.
+            if deletes and (outcome := await self._prevented(facts, decision, write)) is not None:
                 return outcome
             began = self._ports.atlas.moment()
             facts = replace(facts, view=await read_entry(self._ports.atlas, facts, write.reads))
@@ -293,7 +291,7 @@ class Converger:
                 return summarize.of_decision(self._kind, facts, decision)
             if decision.write.request.operation != write.request.operation:
                 return status_unchanged(facts.generation, Backoff(at_least=LAGS))
-            return await self._send_now(facts, decision, decision.write, permitted=write.request.method == "DELETE")
+            return await self._send_now(facts, decision, decision.write, permitted=deletes)
         finally:
             self._reading.discard(turn)
 
