@@ -16,7 +16,7 @@ import yaml
 from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.simulator.cluster import ClusterDocument
@@ -222,6 +222,10 @@ class Actions:
 
     def targets_are(self, values: Mapping[str, str | None], _: str) -> None:
         self.targets.put(values)
+
+    def unreadable(self, target: str, _: str) -> None:
+        """Let each read of the target of a reference fail."""
+        self.targets.held[target] = ClusterUnavailableError(f"{target} could not be read")
 
     # Atlas.
 
