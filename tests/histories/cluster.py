@@ -31,6 +31,7 @@ class Cluster:
         watcher: is told of each change, some time later; ``None`` while nobody watches.
         down: whether nothing arrives.
         lists_down: whether no LIST of a namespace is answered.
+        listed: is told of each LIST of a namespace, before its answer.
         unwritable: the name of a resource whose status cannot be written once it shows an endpoint.
         unreliable: the share of calls whose answer is lost.
         written: is told when something was written by the operator.
@@ -49,6 +50,7 @@ class Cluster:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.watcher: Callable[[str, Body], None] | None = None
         self.down = self.lists_down = False
+        self.listed: Callable[[], None] = lambda: None
         self.unwritable: str | None = None
         self.unreliable = 0.0
         self.lost_events = 0.0
@@ -173,6 +175,8 @@ class Cluster:
         await self._arrive()
         if namespace is not None and self.lists_down:
             raise ClusterUnavailableError("The API server does not answer a LIST.")
+        if namespace is not None:
+            self.listed()
         listing = Listing([known(deepcopy(body)) for body in self.objects.values()], self._version)
         await self._answer()
         return listing

@@ -295,6 +295,15 @@ class Actions:
 
         self.cluster.written = written
 
+    def service_once_listed(self, document: Mapping[str, Any], _: str) -> None:
+        """Put a service while the resources of a namespace are listed."""
+
+        def listed() -> None:
+            self.cluster.listed = lambda: None
+            self.service(document, "")
+
+        self.cluster.listed = listed
+
     def edit_once_intended(self, fields: Mapping[str, Any], name: str) -> None:
         """Edit a resource once its status says that something is about to be created."""
         key = self.cluster.key(name or "db")
