@@ -170,7 +170,7 @@ class Converger:
                 # Nothing was sent, so nothing has to be searched.
                 self._creations.arm(facts.scope, creates.name, resource.key, intent)
                 return outcome
-            return await self._not_created(facts, write, creates, error, intent.attempt)
+            return await self._not_created(facts, write, creates, error, intent)
         self._creations.created(facts.scope, creates.name)
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
@@ -181,14 +181,16 @@ class Converger:
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     async def _not_created(
-        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, attempt: int
+        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, intent: Creation
     ) -> Outcome:
         """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
         if error.unknown_outcome:
             facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
-            intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
+            intent = Creation(requested_at=self._ports.clock.now(), attempt=intent.attempt)
             outcome = self.failed(facts, error, own=self._kind.intended(facts, creates, intent))
         else:
+            # No status may say that it was refused, as while credentials are read anew.
+            self._creations.arm(facts.scope, creates.name, facts.resource.key, intent)
             own = self._kind.not_created(facts, creates.name)
             facts = facts.after(Done(write, WriteOutcome.REFUSED, error=error))
             if self._kind.is_outdated(error):

@@ -22,7 +22,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     service_since,
     shown_in_status,
 )
-from atlas_endpoints.reconcile.creation import ARRIVES, may_arrive_for
+from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.waiting import deleting, words
@@ -53,8 +53,7 @@ def _may_appear_for(facts: Facts) -> float:
     status = facts.resource.status
     left = may_arrive_for(status.service_creation, facts.now)
     if facts.resource.endpoint_id is not None and (status.endpoint is None or facts.uncertain):
-        since_deletion = (_deleted_at(facts) - facts.now).total_seconds() + ARRIVES
-        left = max(left, since_deletion, facts.arrives_for, facts.unknown_for)
+        left = max(left, facts.arrives_for, facts.unknown_for)
     return left
 
 

@@ -37,10 +37,10 @@ NAME = "endpointService"
 """What the history calls the creation or deletion of a service."""
 
 LASTING = 3600.0
-"""Seconds between a service and the next one, if it vanishes sooner."""
+"""Seconds between any other service and the next one."""
 
 FAILED_FIRST, FAILED_LAST = 600.0, 3600.0
-"""Seconds until a failed service is deleted to create another one."""
+"""Seconds between a service that failed and the next one."""
 
 
 class ServiceReason(StrEnum):
@@ -135,15 +135,10 @@ def without_service(facts: Facts) -> Decision:
         )
         return Decision(State(Reason.DRIFTED, message, observed=f"{lost}."), own=own)
     endpoint_id = facts.resource.endpoint_id
-    if known is not None and known.status_since is not None and facts.policy == "Manage" and not facts.forced:
-        wait = LASTING - (facts.now - known.status_since).total_seconds()
-        # People delete a failed one to get another one.
-        if wait > 0 and known.status != ServiceState.FAILED:
-            message = (
-                f"The endpoint service of {region} vanished within an hour. The operator creates another one when that hour is over."
-                f" To create it now, {FORCE}."
-            )
-            return Decision(State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none), own=own)
+    wait = 0.0 if known is None or known.status_since is None else _until_anew(facts, known.status, known.status_since)
+    if wait > 0 and facts.policy == "Manage" and not facts.forced:
+        message = f"The endpoint service of {region} vanished within an hour. The operator waits before it creates another one. To create it now, {FORCE}."
+        return Decision(State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none), own=own)
     follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
     creates = Creates(
         facts.resource.service_key,
@@ -190,7 +185,7 @@ def _failed(facts: Facts, service: Service) -> Decision:
         message = f"The endpoint service failed. Delete it in Atlas when nothing uses it; then the operator creates another one. {said}"
         return Decision(State(Reason.SERVICE_FAILED, message))
     if facts.forced or facts.resource.spec.drift_policy == "Correct":
-        wait = 0.0 if facts.forced else _until_anew(facts, service)
+        wait = 0.0 if facts.forced else _until_anew(facts, service.status, service_since(facts, service))
         message = f"The endpoint service failed. The operator deletes it and creates another one, after a wait that doubles each time. {said}"
         state = State(Reason.SERVICE_FAILED, message, RequeueAfter(max(wait, POLL_FIRST)))
         cause = Cause.FORCED if facts.forced else Cause.DRIFT
@@ -199,11 +194,14 @@ def _failed(facts: Facts, service: Service) -> Decision:
     return Decision(State(Reason.SERVICE_FAILED, message))
 
 
-def _until_anew(facts: Facts, service: Service) -> float:
-    """Return the seconds until a failed service is deleted: as long as the region was without a service before this one failed."""
-    failed_at = service_since(facts, service)
-    without = (failed_at - _without_since(facts, failed_at)).total_seconds()
-    return min(max(without, FAILED_FIRST), FAILED_LAST) - (facts.now - failed_at).total_seconds()
+def _until_anew(facts: Facts, status: str | None, since: datetime) -> float:
+    """Return the seconds until another service takes the place of one that has had a status for some time.
+
+    For one that failed, these are as many as the region was without a service before that.
+    """
+    without = (since - _without_since(facts, since)).total_seconds()
+    wait = min(max(without, FAILED_FIRST), FAILED_LAST) if status == ServiceState.FAILED else LASTING
+    return wait - (facts.now - since).total_seconds()
 
 
 def _without_since(facts: Facts, otherwise: datetime) -> datetime:

@@ -16,7 +16,7 @@ import yaml
 from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.simulator.cluster import ClusterDocument
@@ -86,13 +86,14 @@ class _Observer(NoObserver):
 
 
 class _Secrets(OneSecret):
-    """All Secrets but ``missing``."""
+    """An API key in each Secret, which may be rotated."""
+
+    rotated = False
 
     @override
     async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
-        if name == "missing":
-            raise UnreadableError(SecretProblem.NOT_FOUND, "There is no Secret.", what="Secret missing", retry_in=30.0)
-        return await super().read(namespace, name, age=age)
+        read = await super().read(namespace, name, age=age)
+        return {**read, "publicApiKey": "hgfedcba"} if self.rotated else read
 
 
 class Actions:
@@ -104,7 +105,7 @@ class Actions:
         named = {"apiVersion": KIND.names.api_version, "kind": KIND.names.kind}
         self.cluster = Cluster(random, lambda: f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}", named)
         self.atlas = SimulatedAtlas(lambda: self._clock.now().timestamp(), projects=projects)
-        self.config_maps, self.targets, self.observer = ConfigMaps(), Targets(), _Observer()
+        self.config_maps, self.targets, self.secrets, self.observer = ConfigMaps(), Targets(), _Secrets(), _Observer()
         self._settings = SETTINGS
         self._tasks: list[asyncio.Task[Any]] = []
         self.bodies: dict[str, Mapping[str, Any]] = {}
@@ -141,7 +142,7 @@ class Actions:
             clock=self._clock,
             config_maps=self.config_maps,
             targets=self.targets,
-            secrets=_Secrets(),
+            secrets=self.secrets,
             observer=self.observer,
         )
         events: asyncio.Queue[tuple[str, Body]] = asyncio.Queue()
@@ -281,6 +282,17 @@ class Actions:
         def refuses(request: Request) -> None:
             if answer is not None and name_of(request) == answer["call"]:
                 raise self.atlas.refusal(request, answer.get("error", 400), body)
+
+        self.atlas.before = refuses
+
+    def rotate_before(self, call: str, _: str) -> None:
+        """Rotate the API keys just before such a call: Atlas knows the former one no more."""
+
+        def refuses(request: Request) -> None:
+            if name_of(request) == call:
+                self.atlas.before = lambda _: None
+                self.secrets.rotated = True
+                raise self.atlas.refusal(request, 401, b'{"error": 401}')
 
         self.atlas.before = refuses
 
