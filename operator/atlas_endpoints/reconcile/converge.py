@@ -166,11 +166,11 @@ class Converger:
         try:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
-            if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
-                # Nothing was sent, so nothing has to be searched.
+            if not error.unknown_outcome:  # nothing has to be searched, even if no status says so
                 self._creations.arm(facts.scope, creates.name, resource.key, intent)
+            if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
                 return outcome
-            return await self._not_created(facts, write, creates, error, intent)
+            return await self._not_created(facts, write, creates, error, intent.attempt)
         self._creations.created(facts.scope, creates.name)
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
@@ -181,16 +181,14 @@ class Converger:
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     async def _not_created(
-        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, intent: Creation
+        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, attempt: int
     ) -> Outcome:
         """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
         if error.unknown_outcome:
             facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
-            intent = Creation(requested_at=self._ports.clock.now(), attempt=intent.attempt)
+            intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
             outcome = self.failed(facts, error, own=self._kind.intended(facts, creates, intent))
         else:
-            # No status may say that it was refused, as while credentials are read anew.
-            self._creations.arm(facts.scope, creates.name, facts.resource.key, intent)
             own = self._kind.not_created(facts, creates.name)
             facts = facts.after(Done(write, WriteOutcome.REFUSED, error=error))
             if self._kind.is_outdated(error):
@@ -251,9 +249,7 @@ class Converger:
 
     def _reserve_own(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
         """Reserve an own entry: another copy of the same resource has the entry that the annotation names."""
-        message = (
-            "The annotation names an endpoint that another resource owns. A new endpoint is reserved for this resource."
-        )
+        message = "The annotation names an endpoint of another resource. A new one is reserved for this resource."
         state = State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
         return summarize.of_decision(self._kind, facts, Decision(state, own=own))
 

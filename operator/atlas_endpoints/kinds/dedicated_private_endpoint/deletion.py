@@ -88,14 +88,11 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
         return _nothing_left(gone, looks, stays=f"Endpoint service {service.id} stays in Atlas: {why}.")
     shown = shown_in_status(facts, service)
     if service.status == ServiceState.DELETING:
-        since = service_since(facts, service)
-        return Decision(deleting(facts, "the endpoint service", since), own={"service": shown})
+        return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own={"service": shown})
     state = deleting(facts, "the endpoint service", _deleted_at(facts))
     if service.endpoint_ids:
         if state.reason is not Reason.DELETION_BLOCKED:
-            message = (
-                "Atlas still lists the endpoint that it has deleted. Then the operator deletes the endpoint service."
-            )
+            message = "Atlas still lists the deleted endpoint. The operator deletes the endpoint service after that."
             state = replace(state, message=message)
         return Decision(state, own={"service": shown})  # it rests on the LIST alone
     asked = shown.model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})

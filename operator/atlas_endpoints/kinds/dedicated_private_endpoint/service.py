@@ -172,9 +172,7 @@ def not_ready(facts: Facts, service: Service) -> Decision:
         case ServiceState.FAILED:
             return _failed(facts, service)
         case other:
-            message = (
-                f"Atlas reports {unknown(other)}, for the endpoint service. The operator waits for another status."
-            )
+            message = f"The endpoint service has {unknown(other)}. The operator waits for another status."
             return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
 
 
