@@ -24,7 +24,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.relister import Reader, Relister
 from atlas_endpoints.controller.cache import Body, Cache, Key, generation_of, key_of, status_of, uid_of
 from atlas_endpoints.controller.clock import Clock
-from atlas_endpoints.controller.controller import Controller, Status, Writer
+from atlas_endpoints.controller.controller import Controller, Result, Status, Writer
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import Backoff, Requeue
@@ -34,7 +34,6 @@ from atlas_endpoints.reconcile.deletion import left_behind
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.events import Event
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
 from atlas_endpoints.reconcile.ownership import index_of
 from atlas_endpoints.reconcile.ports import Ports
@@ -339,7 +338,7 @@ class ServedKind:
             sync_interval=settings.sync_interval,
         )
         self._reconciler = Reconciler(kind, ports)
-        self.controller = Controller[Outcome](
+        self.controller = Controller(
             self._reconciler,
             self.cache,
             objects,
@@ -366,8 +365,8 @@ class ServedKind:
         """Make the resync of a scope due after some seconds."""
         self._queue.add(scope, flow=Flow(self.resync.namespace_of(scope), scope.credentials), delay=delay)
 
-    def _concluded(self, outcome: Outcome) -> None:
-        if (reason := outcome.failure_reason) is not None:
+    def _concluded(self, result: Result) -> None:
+        if (reason := result.failure_reason) is not None:
             self._observer.blocked(self.kind.names.kind, reason)
 
     def _enqueue(self, key: Key, body: Body) -> None:

@@ -1,17 +1,16 @@
-"""The controller of one kind: an event leads to a reconcile, and a reconcile to at most one status write.
+"""The controller of one kind: an event leads to a reconcile, and a reconcile to at most one status write at its end.
 
-The status is written last, after the metadata, and only when it has changed. A write that meets a changed object is rendered again
-on the fresh object; a failed write is retried alone. Neither repeats the reconcile, and the next reconcile builds on its unwritten
-result. While the metadata may not be written, the status shows it, and reconciles go on.
+A reconcile may change the metadata, and record a status, before it goes on (``Store``). The last status is written only when it has
+changed; a write that meets a changed object, or fails, is retried alone. The next reconcile builds on an unwritten status.
 
 During each call the object may be edited, deleted, or replaced by another one of its name. So the cache is read again after each
 answer, and an answer never restores an object that the watch has removed.
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Protocol, TypeAlias
 
 from atlas_endpoints.controller.cache import (
     Body,
@@ -21,6 +20,7 @@ from atlas_endpoints.controller.cache import (
     Trigger,
     annotations_of,
     finalizers_of,
+    is_deleting,
     key_of,
     status_of,
     uid_of,
@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 Status: TypeAlias = Mapping[str, Any]
 """The ``status`` of an object, as JSON."""
-
-O = TypeVar("O", bound="Outcome")  # noqa: E741  # the name of the type in Kind
 
 WRITE_ATTEMPTS = 4
 """Writes of one reconcile, its metadata included, before the loop's backoff."""
@@ -52,8 +50,15 @@ class MetadataChange:
             annotations_of(body).get(name) != value for name, value in self.annotations.items()
         )
 
+    def made_to(self, body: Body) -> Body:
+        """Return the object with the change."""
+        kept = [name for name in finalizers_of(body) if self.finalizers.get(name, True)]
+        added = [name for name, wanted in self.finalizers.items() if wanted and name not in kept]
+        annotations = {**annotations_of(body), **self.annotations}
+        return {**body, "metadata": {**body["metadata"], "finalizers": kept + added, "annotations": annotations}}
 
-class Outcome(Protocol):
+
+class Result(Protocol):
     """The result of a reconcile."""
 
     @property
@@ -62,35 +67,54 @@ class Outcome(Protocol):
         ...
 
     @property
-    def metadata(self) -> MetadataChange | None:
-        """The change to write before the status, or None."""
+    def status(self) -> Status:
+        """The status to write, if it differs."""
+        ...
+
+    @property
+    def failure_reason(self) -> str | None:
+        """The reason for which the reconcile did not reach its goal, or None; for metrics."""
         ...
 
 
-class Kind(Protocol[O]):
-    """The part of the controller that differs by kind.
+class Kind(Protocol):
+    """The part of the controller that differs by kind. Each body has the newest known status, also one that is not written yet."""
 
-    Each body has the newest known status, also one that is not written yet; a ``previous`` status beside it is the same.
-    """
-
-    async def reconcile(self, body: Body, previous: Status) -> O:
+    async def reconcile(self, body: Body, store: "Store") -> Result:
         """Reconcile an object with at most one external write; a failure is an outcome too."""
         ...
 
-    def failed(self, body: Body, error: Exception) -> O:
+    def failed(self, body: Body, error: Exception) -> Result:
         """Return the outcome for an unexpected error (a bug)."""
-        ...
-
-    def refused(self, body: Body, outcome: O, why: str) -> O:
-        """Return the outcome with the addition that its metadata may not be written."""
-        ...
-
-    def render(self, body: Body, previous: Status, outcome: O) -> Status:
-        """Return the status for an outcome, or the previous one when nothing has changed; pure."""
         ...
 
     def forget(self, key: Key) -> None:
         """Drop the state of a deleted object."""
+
+
+class Store(Protocol):
+    """Writes the object of a reconcile while that goes on: only if it is the one that the reconcile has read.
+
+    Each method returns whether the object is otherwise unchanged. If it is not, another reconcile follows, and decides anew.
+    It raises also when the API server cannot be reached.
+    """
+
+    @property
+    def body(self) -> Body:
+        """The object with all that was written."""
+        ...
+
+    async def change(self, change: MetadataChange) -> bool:
+        """Change the metadata, as far as needed.
+
+        Raises:
+            RefusedError: the operator's rights, or a policy, forbid it.
+        """
+        ...
+
+    async def record(self, status: Status) -> bool:
+        """Write a status on which the rest of the reconcile builds."""
+        ...
 
 
 class ConflictError(Exception):
@@ -129,24 +153,22 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Unwritten(Generic[O]):
+class _Unwritten:
     """The result of a reconcile that the API server does not have yet.
 
     Attributes:
-        trigger: of the object at the beginning of the reconcile.
-        base: the status before the reconcile.
-        refusal: why its metadata may not be written, if the status shows it.
+        trigger: of the object at the end of the reconcile.
+        base: the status before.
     """
 
     trigger: Trigger
     base: Status
-    outcome: O
     status: Status
-    refusal: str = ""
+    requeue: Requeue
 
 
 @dataclass(eq=False, repr=False)
-class Controller(Generic[O]):
+class Controller:
     """Reconciles the objects of one kind.
 
     Attributes:
@@ -155,14 +177,16 @@ class Controller(Generic[O]):
         concluded: called with the outcome of each reconcile.
     """
 
-    kind: Kind[O]
+    kind: Kind
     cache: Cache
     writer: Writer
     _: KW_ONLY
     enqueue: Callable[[Key, Body], None]
     written: Callable[[Body, Status], None]
-    concluded: Callable[[O], None] = lambda _: None
-    _unwritten: dict[Key, _Unwritten[O]] = field(init=False, default_factory=dict)
+    concluded: Callable[[Result], None] = lambda _: None
+    _unwritten: dict[Key, _Unwritten] = field(init=False, default_factory=dict)
+    _changing: dict[Key, Trigger] = field(init=False, default_factory=dict)
+    """What objects become by a change that is under way."""
 
     def seen(self, body: Body) -> None:
         """Record an object from a watch event or a LIST."""
@@ -172,7 +196,8 @@ class Controller(Generic[O]):
             return
         if before is not None and not self.cache.holds(key, uid_of(before)):
             self._forget(key)  # another object has the name, and no event came for the deletion of the old one
-        self.enqueue(key, body)
+        if self._changing.get(key) != self.cache.trigger(body):  # our own change causes no other reconcile
+            self.enqueue(key, body)
 
     def gone(self, key: Key, uid: str) -> bool:
         """Record a deletion; return whether the object was cached. If not, another object of its name may wait for its reconcile."""
@@ -195,96 +220,76 @@ class Controller(Generic[O]):
     async def _run(self, key: Key, body: Body) -> Requeue:
         unwritten = self._unwritten.get(key)
         trigger = self.cache.trigger(body)
-        # A refusal may last, so a live object is still reconciled; a deleted one needs only its finalizer removed.
-        reconciles = unwritten is not None and bool(unwritten.refusal) and not trigger.deleting
-        if unwritten is not None and unwritten.trigger == trigger and not reconciles:
+        if unwritten is not None and unwritten.trigger == trigger:
             return await self._write(key, unwritten)
         if unwritten is not None and unwritten.status == status_of(body):
             self._report_lost_answer(key, body)
             unwritten = None
-        previous = unwritten.status if unwritten is not None else status_of(body)
-        outcome = await self._reconcile(_with_status(body, previous), previous)
+        store = _Store(self, trigger, body if unwritten is None else _with_status(body, unwritten.status))
+        outcome = await self._reconcile(store)
         self.concluded(outcome)
-        status = self.kind.render(_with_status(body, previous), previous, outcome)
-        change = outcome.metadata
-        if unwritten is None and status == previous and not (change is not None and change.needed_by(body)):
+        previous = status_of(store.body)
+        if key not in self._unwritten and outcome.status == previous:
             return outcome.requeue
-        return await self._write(key, _Unwritten(trigger, previous, outcome, status))
+        return await self._write(key, _Unwritten(store.trigger, previous, outcome.status, outcome.requeue))
 
-    async def _reconcile(self, body: Body, previous: Status) -> O:
+    async def _reconcile(self, store: "_Store") -> Result:
+        body = store.body
         try:
-            return await self.kind.reconcile(body, previous)
+            return await self.kind.reconcile(body, store)
         except Exception as error:
             logger.exception("A reconcile failed with an unexpected error", extra=LogFields(key=str(key_of(body))))
-            return self.kind.failed(body, error)
+            return self.kind.failed(store.body, error)
 
-    async def _write(self, key: Key, unwritten: _Unwritten[O]) -> Requeue:
+    async def _write(self, key: Key, unwritten: _Unwritten) -> Requeue:
         """Write the result of a reconcile to the current object."""
         uid = unwritten.trigger.uid
         for _ in range(WRITE_ATTEMPTS):
             body = self.cache.get(key)
             if body is None or uid_of(body) != uid:
                 return NoRequeue()
-            change = self._needed_change(unwritten, body)
-            if unwritten.status == status_of(body) and change is None:
+            if unwritten.status == status_of(body):
                 self._report_lost_answer(key, body)
-                return unwritten.outcome.requeue
+                return unwritten.requeue
             self._unwritten[key] = unwritten  # no failure from here on may lose it
-            try:
-                if change is not None:
-                    self._observe_answer(key, uid, await self.writer.change(body, change))
-                    continue
-                after = await self.writer.write(body, unwritten.status)
-            except GoneError:
-                self.gone(key, uid)
-                return NoRequeue()
-            except RefusedError as error:
-                await self._show_refusal(key, body, unwritten, str(error))
-                return Backoff()
-            except ConflictError:
-                fresh = await self.writer.read(key)
-                if fresh is None:
-                    self.gone(key, uid)
-                    return NoRequeue()
-                self._observe_answer(key, uid, fresh)
-                if unwritten.status != status_of(fresh):
-                    base = unwritten.base
-                    status = self.kind.render(_with_status(fresh, base), base, unwritten.outcome)
-                    unwritten = replace(unwritten, status=status)
-            else:
-                self._unwritten.pop(key, None)
-                self._observe_answer(key, uid, after)
-                self.written(body, unwritten.status)
-                return unwritten.outcome.requeue
+            after = await self.tried(self.writer.write(body, unwritten.status), key, uid)
+            if after is not None:
+                self.stored(body, after)
+                return unwritten.requeue
         logger.warning("An object keeps changing; its status write will be retried", extra=LogFields(key=str(key)))
         return Backoff()
 
-    async def _show_refusal(self, key: Key, body: Body, unwritten: _Unwritten[O], why: str) -> None:
-        """Write a status that shows why the metadata may not be written; the whole result remains unwritten."""
-        if unwritten.refusal == why:
-            return
-        # A changed status gets the refusal added, so it is rendered on the same base.
-        previous = unwritten.base if unwritten.status != unwritten.base else status_of(body)
-        outcome = self.kind.refused(_with_status(body, previous), unwritten.outcome, why)
-        status = self.kind.render(_with_status(body, previous), previous, outcome)
-        if status != status_of(body):
-            try:
-                after = await self.writer.write(body, status)
-            except (ConflictError, GoneError):
-                return  # the whole result is retried
-            self._observe_answer(key, unwritten.trigger.uid, after)
-            self.written(body, status)
-        if key in self._unwritten:
-            self._unwritten[key] = replace(unwritten, refusal=why)
+    async def tried(self, write: Awaitable[Body], key: Key, uid: str) -> Body | None:
+        """Return the answer to a write; None: the object has changed, or is gone, which the cache shows now."""
+        try:
+            return await write
+        except GoneError:
+            self.gone(key, uid)
+        except ConflictError:
+            fresh = await self.writer.read(key)
+            if fresh is None:
+                self.gone(key, uid)
+            else:
+                self._observe_answer(key, uid, fresh)
+        return None
 
-    def _needed_change(self, unwritten: _Unwritten[O], body: Body) -> MetadataChange | None:
-        """Return the metadata change that is still needed; None for an object that has changed since.
+    async def changed(self, body: Body, change: MetadataChange) -> Body | None:
+        """Change the metadata of an object; return None if it has changed otherwise, or is gone."""
+        key, uid = key_of(body), uid_of(body)
+        self._changing[key] = self.cache.trigger(change.made_to(body))
+        try:
+            after = await self.tried(self.writer.change(body, change), key, uid)
+            if after is not None:
+                self._observe_answer(key, uid, after)
+            return after
+        finally:
+            del self._changing[key]
 
-        A decision for its former state, such as to remove a finalizer, may be wrong; the next reconcile decides again.
-        """
-        change = unwritten.outcome.metadata
-        is_due = change is not None and self.cache.trigger(body) == unwritten.trigger and change.needed_by(body)
-        return change if is_due else None
+    def stored(self, before: Body, after: Body) -> None:
+        """Record that a status was written."""
+        self._unwritten.pop(key_of(before), None)
+        self._observe_answer(key_of(before), uid_of(before), after)
+        self.written(before, status_of(after))
 
     def _report_lost_answer(self, key: Key, body: Body) -> None:
         """Report a status write that has succeeded although its answer was lost."""
@@ -300,6 +305,54 @@ class Controller(Generic[O]):
     def _forget(self, key: Key) -> None:
         self._unwritten.pop(key, None)
         self.kind.forget(key)
+
+
+class _Store:
+    """Writes the object of a reconcile; see ``Store``."""
+
+    def __init__(self, controller: Controller, trigger: Trigger, body: Body) -> None:
+        self._controller = controller
+        self._key = key_of(body)
+        self.trigger = trigger
+        self.body = body
+
+    async def change(self, change: MetadataChange) -> bool:
+        controller = self._controller
+        for _ in range(WRITE_ATTEMPTS):
+            if (body := self._unchanged()) is None:
+                return False
+            if not change.needed_by(body):
+                return True
+            after = await controller.changed(body, change)
+            if after is None:
+                continue
+            self.trigger = controller.cache.trigger(after)
+            self.body = _with_status(after, status_of(self.body))
+            if is_deleting(after) and not finalizers_of(after):
+                controller.gone(self._key, self.trigger.uid)
+                return True
+        return False
+
+    async def record(self, status: Status) -> bool:
+        controller = self._controller
+        for _ in range(WRITE_ATTEMPTS):
+            if (body := self._unchanged()) is None:
+                return False
+            if status == status_of(body):
+                return True
+            after = await controller.tried(controller.writer.write(body, status), self._key, self.trigger.uid)
+            if after is not None:
+                self.body = after
+                controller.stored(body, after)
+        return False
+
+    def _unchanged(self) -> Body | None:
+        """Return the newest state of the object, if it is otherwise unchanged."""
+        return (
+            self._controller.cache.get(self._key)
+            if self._controller.cache.is_unchanged(self._key, self.trigger)
+            else None
+        )
 
 
 def _with_status(body: Body, status: Status) -> Body:

@@ -7,6 +7,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.controller.cache import Key, key_of
+from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
@@ -47,18 +48,21 @@ class Converger:
         """The entries that a write in progress was read for."""
         self._changes = ChangeEvents(self._ports.record)
 
-    async def converge(self, facts: Facts[Any], *, max_age: float) -> Outcome:
+    async def converge(self, facts: Facts[Any], store: Store, *, max_age: float) -> Outcome:
         """Observe, decide, make at most one write, and return the outcome.
+
+        Args:
+            store: records that something is about to be created.
 
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
         resource = facts.resource
-        armed_for, intent = self._armed_for(facts), facts.previous.creation
+        intent = facts.previous.creation
         facts, decision = await self._gatherer.observe(
             replace(facts, unsent=self._creations.unused(resource.key, intent) is not None),
             self._gatherer.decide,
-            max_age=max_age if armed_for is None else min(max_age, armed_for),  # a LIST has to follow the intent
+            max_age=max_age,
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
         )
         creates = facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
@@ -76,15 +80,13 @@ class Converger:
         write = decision.write
         if write is None or write.surplus is not None or facts.policy == "Observe":
             return await self._without_write(facts, decision)
-        if write.cause is Cause.DRIFT and not facts.forced and armed_for is None:
+        if write.cause is Cause.DRIFT and not facts.forced and not facts.unsent:
             wait = self._ports.limiter.wait_to_correct(resource.key)
             if wait:
                 state = summarize.correction_delayed(decision, wait)
                 return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
         if write.creates is not None:
-            if armed_for is None:
-                return self._announce(facts, write, write.creates)
-            return await self._create(facts, write, write.creates)
+            return await self._create(facts, write, write.creates, store)
         return await self._send(facts, decision, write)
 
     def failed(
@@ -135,33 +137,33 @@ class Converger:
                 decision = self._kind.decide(facts)
         return summarize.of_decision(self._kind, facts, decision)
 
-    def _announce(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome:
-        """Record in the status that an entry is about to be created, or wait, because it may be there already."""
-        key, known = facts.resource.key, None if facts.unsent else facts.previous.creation
+    async def _create(self, facts: Facts[Any], write: Write, creates: Creates, store: Store) -> Outcome:
+        """Create exactly one entry, once the status says so; or wait, because it may be there already."""
+        resource, known = facts.resource, None if facts.unsent else facts.previous.creation
         if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
             wait = min(left, backoff(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return self._as_before(facts, write, Decision(state))
         self._settle(facts)
-        if (wait := self._creations.wait(facts.scope, creates.name, key, forced=facts.forced)) > 0:
+        if (wait := self._creations.wait(facts.scope, creates.name, resource.key, forced=facts.forced)) > 0:
             message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
             return self._as_before(facts, write, Decision(State(creates.reason, message, RequeueAfter(wait))))
-        intent = Creation(requested_at=self._ports.clock.now(), attempt=creates.attempt)
-        self._creations.arm(facts.scope, creates.name, key, intent)
-        own = self._kind.intended(facts, creates, intent)
-        state = State(creates.reason, creates.intended, RequeueAfter(0.0))
-        return replace(self._as_before(facts, write, Decision(state, own=own)), creates=True)
-
-    async def _create(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome:
-        """Create exactly one entry, as the status has announced."""
-        resource = facts.resource
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
+        if not self._creations.is_recent(resource.key, facts.previous.creation):
+            announced = Creation(requested_at=self._ports.clock.now(), attempt=creates.attempt)
+            self._creations.arm(facts.scope, creates.name, resource.key, announced)
+            state = State(creates.reason, creates.intended, RequeueAfter(0.0))
+            decision = Decision(state, own=self._kind.intended(facts, creates, announced))
+            status = summarize.render(facts.attempt, self._as_before(facts, write, decision))
+            is_unchanged = await store.record(status.to_json())
+            if not is_unchanged or not self._creations.is_recent(resource.key, announced):  # it took too long
+                return status_unchanged(facts.generation, RequeueAfter(0.0))
+            resource = resource.model_copy(update={"status": resource.status_in(store.body)})
+            facts = replace(facts, resource=resource)
         intent = self._creations.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return status_unchanged(facts.generation, RequeueAfter(0.0))
-        if self._ports.clock.now() - intent.requested_at >= creation.RECENT:  # the search took too long
-            return self._announce(facts, write, creates)
         facts = replace(facts, unsent=False)
         try:
             entry, answer = await self._gatherer.write(facts, write)
@@ -238,14 +240,6 @@ class Converger:
             return summarize.of_decision(self._kind, fresh, decision)
         outcome = failures.of_contradiction(error, facts.attempt, facts.interval)
         return summarize.of_error(self._kind, facts, outcome, own=own)
-
-    def _armed_for(self, facts: Facts[Any]) -> float | None:
-        """Return how many seconds ago this process announced an unused intent that has reached the API server, or None."""
-        key, intent = facts.resource.key, facts.previous.creation
-        body = self._ports.resources.get(key)
-        if body is None or intent is None or facts.resource.status_in(body).creation != intent:
-            return None
-        return self._creations.armed_for(key, intent)
 
     def _reserve_own(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
         """Reserve an own entry: another copy of the same resource has the entry that the annotation names."""

@@ -102,12 +102,13 @@ class Creations:
         mine, (_, name) = self._armed[key]
         return name if (mine.requested_at, mine.attempt) == (written.requested_at, written.attempt) else None
 
-    def armed_for(self, key: Key, written: Creation) -> float | None:
-        """Return how many seconds ago this process announced the intent that is written; None if it did not, used it, or it is old."""
-        if self.unused(key, written) is None:
-            return None
-        age = self._now() - written.requested_at
-        return max(0.0, age.total_seconds()) if age < RECENT else None
+    def is_recent(self, key: Key, written: Creation | None) -> bool:
+        """Return whether the written intent is an unused one of this process, whose call may still be made."""
+        return (
+            written is not None
+            and self.unused(key, written) is not None
+            and self._now() - written.requested_at < RECENT
+        )
 
     def take(self, key: Key) -> Creation | None:
         """Return an intent, and use it up: its call is made now."""

@@ -5,7 +5,7 @@ Every message says how to remove the resource, and no entry is left behind witho
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,10 +18,10 @@ from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.events import Event, listed, new_event, retained
+from atlas_endpoints.reconcile.events import listed, retained
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, may_pass
 from atlas_endpoints.reconcile.kind import Kind, State
-from atlas_endpoints.reconcile.outcome import Outcome
+from atlas_endpoints.reconcile.outcome import Ending, Outcome
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, project_id_in
@@ -46,13 +46,6 @@ UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses that do not show whether something exists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Remove the finalizer; nothing (more) is sent to Atlas. Without an entry, there is no Event."""
-
-    event: Event | None
-
-
 def needed_metadata(resource: Resource) -> MetadataChange | None:
     """Return the metadata that a live resource lacks, or None."""
     manages = resource.spec.management_policy == "Manage"
@@ -62,7 +55,7 @@ def needed_metadata(resource: Resource) -> MetadataChange | None:
     return MetadataChange({FINALIZER: wants}, resource.record)
 
 
-def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting: bool) -> Release | None:
+def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting: bool) -> Ending | None:
     """Return the decision of the annotations, even if the spec is invalid; None: they do not decide.
 
     Args:
@@ -73,7 +66,7 @@ def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting:
     """
     if metadata.is_force_finalized:
         note = retained(things, "the annotation atlas-endpoints.dev/force-finalize is true", deleting=deleting)
-        return Release(new_event(EventReason.FORCE_FINALIZED, note, action="Delete"))
+        return {EventReason.FORCE_FINALIZED: note}
     if metadata.skips:
         return _retained(things, f"the annotation {metadata.skips[0]} is skip", deleting=deleting)
     if metadata.deletion_policy == "Retain":
@@ -81,14 +74,14 @@ def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting:
     return None
 
 
-def decide(resource: Resource, things: Sequence[str], *, is_unbound: bool, writes: bool) -> Release | str | None:
+def decide(resource: Resource, things: Sequence[str], *, is_unbound: bool, writes: bool) -> Ending | str | None:
     """Return the decision for a resource whose annotations do not decide alone.
 
     Args:
         is_unbound: see ``kind.Named``.
 
     Returns:
-        A release; or the message why the resource is kept until somebody acts; or None: delete the entry, unless
+        The ending, without an entry an empty one; or the message why the resource is kept until somebody acts; or None: delete the entry, unless
             another resource needs it.
     """
     spec, deleting = resource.spec, resource.status.is_being_deleted
@@ -97,8 +90,8 @@ def decide(resource: Resource, things: Sequence[str], *, is_unbound: bool, write
             return _retained(things, "the status of the resource was lost", deleting=False)
         if is_unbound and resource.deletion_policy == "Delete":
             message = "What the spec names by a reference stays, if Atlas has it: the status of the resource does not show it, or was lost."
-            return Release(new_event(EventReason.ENDPOINT_RETAINED, message, action="Delete"))
-        return Release(None)
+            return {EventReason.ENDPOINT_RETAINED: message}
+        return {}
     if resource.deletion_policy == "Retain":
         return _retained(things, "its deletion policy is Retain", deleting=deleting)
     if spec.management_policy != "Manage":
@@ -155,8 +148,8 @@ def removal(kind: Kind[Any], body: Body) -> str:
     return f" To delete it there, if nothing uses it: {calls}."
 
 
-def orphaned(things: Sequence[str], error: AtlasError) -> Event | None:
-    """Return the Event of an entry that can no longer be deleted; None: it can.
+def orphaned(things: Sequence[str], error: AtlasError) -> Ending | None:
+    """Return the ending for an entry that can no longer be deleted; None: it can.
 
     An answer to these credentials alone (401, 403) is no proof.
     """
@@ -166,7 +159,7 @@ def orphaned(things: Sequence[str], error: AtlasError) -> Event | None:
     what = listed(things) or "The endpoint, if there was one,"
     were = "were" if len(things) > 1 else "was"
     note = f"{what} {were} not deleted and cannot be deleted: {error.explanation.worded(ORPHANED)}"
-    return new_event(EventReason.ENDPOINT_ORPHANED, note, action="Delete")
+    return {EventReason.ENDPOINT_ORPHANED: note}
 
 
 def blocked(
@@ -266,8 +259,8 @@ def with_remedies(message: str) -> str:
     return message if has_remedies(message) else f"{message} {REMEDIES}"
 
 
-def _retained(things: Sequence[str], why: str, *, deleting: bool) -> Release:
-    return Release(new_event(EventReason.ENDPOINT_RETAINED, retained(things, why, deleting=deleting), action="Delete"))
+def _retained(things: Sequence[str], why: str, *, deleting: bool) -> Ending:
+    return {EventReason.ENDPOINT_RETAINED: retained(things, why, deleting=deleting)}
 
 
 def _kept(why: str, remedy: str, *, deleting: bool) -> str:

@@ -6,19 +6,19 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, Key, finalizers_of
-from atlas_endpoints.controller.controller import MetadataChange
+from atlas_endpoints.controller.cache import Body, Key, finalizers_of, key_of
+from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.events import Event, new_event, retained
+from atlas_endpoints.reconcile.events import new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import POLL_FIRST, SOON, Decision, Done, State, WriteOutcome
-from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
+from atlas_endpoints.reconcile.outcome import Ending, Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
 from atlas_endpoints.reconcile.protection import UNLISTED, Later, Protection
@@ -40,37 +40,56 @@ class Finisher:
         self._force_sync = force_sync
         self._refused: dict[Key, tuple[Access, float]] = {}
         """Credentials that may not delete an entry; until then, in monotonic seconds, the operator does not try them again."""
+        self._told: dict[Key, Ending] = {}
+        """How deletions have ended."""
 
-    async def finish(self, body: Body, attempt: Attempt) -> Outcome:
+    async def finish(self, body: Body, attempt: Attempt, store: Store) -> Outcome:
         """Reconcile a resource that is being deleted.
 
         Raises:
-            ClusterUnavailableError: an object that it depends on could not be read.
+            ClusterUnavailableError: an object that it depends on could not be read, or the resource not be written.
         """
+        outcome = await self._step_of(body, attempt)
+        if outcome.ending is None:
+            return outcome
+        key = key_of(body)
+        if self._told.get(key) != outcome.ending:  # once, also if the finalizer cannot be removed at once
+            self._told[key] = outcome.ending
+            for reason, message in outcome.ending.items():
+                self._ports.record(body, new_event(reason, message, action="Delete"))
+        try:
+            is_removed = await store.change(MetadataChange({FINALIZER: False}))
+        except RefusedError as error:
+            return failures.of_refused_metadata(str(error), self._kind.names.plural, attempt)
+        return outcome if is_removed else replace(outcome, requeue=RequeueAfter(0.0))
+
+    async def _step_of(self, body: Body, attempt: Attempt) -> Outcome:
+        """Decide about a resource that is being deleted, and take one step."""
         kind, generation, deleting = self._kind, attempt.generation, attempt.previous.is_being_deleted
         if FINALIZER not in finalizers_of(body):
             return status_unchanged(generation, NoRequeue())
         try:
             things = deletion.things(kind, body)
-            release = deletion.decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
-            if release is not None:
-                return self._leave(body, generation, release)
+            ending = deletion.decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
+            if ending is not None:
+                return self._leave(body, generation, ending)
             resource = kind.resource.parse(body, now=attempt.now)
             wait = self._force_sync.turn_in(resource)
         except InvalidSpecError as error:
             return deletion.blocked_by(error, attempt)
         is_unbound = kind.named_by(body).is_unbound
         match deletion.decide(resource, things, is_unbound=is_unbound, writes=self._ports.writes):
-            case deletion.Release() as release:
-                return self._leave(body, generation, release)
             case str(message):
                 return deletion.blocked(message, attempt, operation="delete", requeue=NoRequeue())
             case None:
                 return keep_open(await self._delete(resource, attempt, wait), wait)
+            case ending:
+                return self._leave(body, generation, ending)
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
         self._refused.pop(key, None)
+        self._told.pop(key, None)
 
     async def _delete(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
         """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
@@ -106,7 +125,7 @@ class Finisher:
         refused, until = self._refused.get(key, (None, 0.0))
         if refused == access and self._ports.clock.monotonic() < until and (wait or not is_forced(resource)):
             return status_unchanged(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
-        self.forget(key)
+        self._refused.pop(key, None)
         facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
         unsent = self._creations.withdraw(key, attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
@@ -166,12 +185,8 @@ class Finisher:
         if decision.nothing_left:
             if (waiting := self._not_taken_over(resource)) is not None:
                 return waiting
-            if decision.stays is not None:
-                stays = new_event(EventReason.ENDPOINT_RETAINED, decision.stays, action="Delete")
-                self._ports.record(resource.named, stays)
-            gone = decision.gone
-            event = None if gone is None else new_event(EventReason.ENDPOINT_DELETED, gone, action="Delete")
-            return self._release(resource.named, generation, event)
+            told = {EventReason.ENDPOINT_RETAINED: decision.stays, EventReason.ENDPOINT_DELETED: decision.gone}
+            return _released(generation, {reason: text for reason, text in told.items() if text})
         outcome = Outcome(requeue=state.requeue, generation=generation, state=state, own=decision.own)
         if state.reason is Reason.DELETION_BLOCKED:
             outcome = deletion.blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
@@ -204,8 +219,7 @@ class Finisher:
         called = "" if resource.thing is None else resource.thing.called
         why = f"{owner.named_for(resource.metadata.namespace)} also uses it"
         note = retained((called,), why, deleting=resource.status.is_being_deleted)
-        event = new_event(EventReason.ENDPOINT_HANDED_OVER, note, action="Delete")
-        return self._release(resource.named, resource.generation, event)
+        return _released(resource.generation, {EventReason.ENDPOINT_HANDED_OVER: note})
 
     def _not_taken_over(self, resource: Resource) -> Outcome | None:
         """Return that a resource waits until those who share something with it record what its status knows of it; else None."""
@@ -229,8 +243,8 @@ class Finisher:
         """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
         resource, generation = facts.resource, facts.generation
         entries = self._kind.in_atlas(resource.status, resource.entry)
-        if (event := deletion.orphaned([self._kind.called(each) for each in entries], error)) is not None:
-            return self._release(resource.named, generation, event)
+        if (ending := deletion.orphaned([self._kind.called(each) for each in entries], error)) is not None:
+            return _released(generation, ending)
         deleted_at = min(resource.metadata.deletion_timestamp or facts.now, facts.now)
         if (outcome := unrelated(error, generation, held_for=(facts.now - deleted_at).total_seconds())) is not None:
             return outcome
@@ -243,20 +257,15 @@ class Finisher:
         outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.interval)
         return replace(outcome, resolved=facts.resolved)
 
-    def _leave(self, body: Body, generation: int, release: deletion.Release) -> Outcome:
-        """Release a resource whose endpoint stays in Atlas, and record how people delete it there."""
-        event = release.event
-        if event is not None:
-            event = new_event(
-                EventReason(event.reason), event.message + deletion.removal(self._kind, body), action=event.action
-            )
-        return self._release(body, generation, event)
+    def _leave(self, body: Body, generation: int, ending: Ending) -> Outcome:
+        """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""
+        how = deletion.removal(self._kind, body)
+        return _released(generation, {reason: message + how for reason, message in ending.items()})
 
-    def _release(self, named: Body, generation: int, event: Event | None) -> Outcome:
-        """Remove the finalizer, and record what happens to the entry."""
-        if event is not None:
-            self._ports.record(named, event)
-        return replace(status_unchanged(generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
+
+def _released(generation: int, ending: Ending) -> Outcome:
+    """Return that the deletion is over."""
+    return replace(status_unchanged(generation, NoRequeue()), ending=ending)
 
 
 def _deleting(message: str, requeue: Requeue, generation: int) -> Outcome:

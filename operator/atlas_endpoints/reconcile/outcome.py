@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation, NotLeaderError
-from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.kind import Decision, State
-from atlas_endpoints.reconcile.reasons import BLOCKING, Reason
+from atlas_endpoints.reconcile.reasons import BLOCKING, EventReason, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, Resolved
 
 HELD_REQUEUE = 1.0
@@ -17,6 +16,10 @@ HELD_REQUEUE = 1.0
 
 BRIEF = 10.0
 """Seconds: a wait for the rate limit that is shorter as a whole is not worth two status writes and an Event."""
+
+
+Ending: TypeAlias = Mapping[EventReason, str]
+"""The Events with which a deletion ends, when the finalizer goes: their reasons and messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,6 @@ class Outcome:
         deferred: whether it failed without a call, because an earlier answer forbids calls for now.
         seen: the entry as observed; None keeps what the status shows.
         own: changed fields of the kind's own status.
-        creates: whether a creation follows, which the status must record first.
         applied: what Atlas has confirmed so far.
         resolved, credentials: None keeps what the status shows.
         contended: set if another resource owns the entry, or may own it.
@@ -46,6 +48,8 @@ class Outcome:
         unconnected: whether the connection was not compared, since a reference is not ready.
         planned: the decision, if nothing may be written.
         unreported: the reason of a failure that the status does not show (yet).
+        ending: None: a deletion goes on, or there is none.
+        status: what follows for the status, when the reconcile has ended.
     """
 
     requeue: Requeue
@@ -56,7 +60,6 @@ class Outcome:
     deferred: bool = False
     seen: Any | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
-    creates: bool = False
     applied: Applied | None = None
     resolved: Resolved | None = None
     credentials: Finding | None = None
@@ -69,8 +72,9 @@ class Outcome:
     planned: Decision | None = None
     handled: str | None = None
     deprecation: Deprecation | None = None
-    metadata: MetadataChange | None = None
     unreported: str | None = None
+    ending: Ending | None = None
+    status: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reason(self) -> Reason | None:

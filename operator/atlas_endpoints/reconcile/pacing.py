@@ -65,7 +65,7 @@ class FailureCache:
     def store(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
         """Replace what is cached, by the outcome of a reconcile if it is a failure that only another input can fix."""
         self.release(key)
-        if outcome.reason is None or outcome.reason is Reason.CONFLICT or outcome.creates:
+        if outcome.reason is None or outcome.reason is Reason.CONFLICT:
             return
         waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
         if waits or outcome.reason.progress is Progress.GRACE:

@@ -176,7 +176,7 @@ class Protection:
 
 def _is_complete(outcome: Outcome) -> bool:
     """Return whether a reconcile has come to an end, and knows what the resource names."""
-    if outcome.metadata is not None or outcome.unreported is not None or outcome.reason is Reason.INVALID_SPEC:
+    if outcome.ending is not None or outcome.unreported is not None or outcome.reason is Reason.INVALID_SPEC:
         return False
     match outcome.requeue:
         case Backoff():

@@ -1,7 +1,7 @@
 """One reconcile, for every kind: gather facts, observe, decide, write, summarize."""
 
 import logging
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,8 @@ from atlas_endpoints.atlas.observations import View, is_part
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of, uid_of
+from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of, status_of, uid_of
+from atlas_endpoints.controller.controller import RefusedError, Store
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import failures, summarize
@@ -20,7 +21,7 @@ from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.deletion import is_recorded, needed_metadata
+from atlas_endpoints.reconcile.deletion import needed_metadata
 from atlas_endpoints.reconcile.facts import Facts, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.finisher import Finisher
 from atlas_endpoints.reconcile.gather import Gatherer
@@ -31,7 +32,7 @@ from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
-from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
+from atlas_endpoints.reconcile.resource import ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Resolved
 
@@ -64,63 +65,61 @@ class Reconciler:
         """Since when, in monotonic seconds, calls for a resource have failed or been held, and its status does not show it."""
         self._in_sync: dict[Key, tuple[Body, tuple[object, ...]]] = {}
         """The resources for which a resync found nothing to do, and what they were compared with."""
-        self._unprotected: set[Key] = set()
-        """The resources whose metadata the API server refused: their entries are reconciled without a finalizer."""
 
-    async def reconcile(self, body: Body, previous: Mapping[str, Any]) -> Outcome:
+    async def reconcile(self, body: Body, store: Store) -> Outcome:
         """Reconcile a resource."""
-        now, key, generation = self._ports.clock.now(), key_of(body), generation_of(body)
-        if is_deleting(body):
-            attempt = self._attempt(generation, body.get("status"), now)
-            self._drop(key)
-            try:
-                return await self._finisher.finish(body, attempt)
-            except ClusterUnavailableError as error:
-                return _unreachable(error, key, generation)
         try:
-            resource = self._kind.resource.parse(body, now=now)
-        except InvalidSpecError as error:
-            self._drop(key)
-            outcome = failures.of_invalid_spec(error, self._attempt(generation, previous, now))
-            return replace(outcome, handled=_request(body))
-        attempt = Attempt(generation, resource.status, now, self._ports.grace)
-        wait = self._force_sync.turn_in(resource)
-        change = needed_metadata(resource)
-        # The finalizer and the annotations that a backup needs come before anything is created, used or changed.
-        needs_none = resource.deletion_policy == "Retain" or key in self._unprotected
-        protected = needs_none or FINALIZER in resource.metadata.finalizers
-        if change is not None and (resource.entry is None or not (protected and is_recorded(resource))):
-            return replace(status_unchanged(generation, RequeueAfter(0.0)), metadata=change)
-        return replace(await self._reconcile_live(resource, attempt, wait), metadata=change)
+            outcome = await (self._finish(body, store) if is_deleting(body) else self._live(body, store))
+        except ClusterUnavailableError as error:
+            outcome = _unreachable(error, key_of(body), generation_of(body))
+        return self._completed(store.body, outcome)
 
     def failed(self, body: Body, error: Exception) -> Outcome:
         """Return the outcome of an unexpected error."""
-        attempt = self._attempt(generation_of(body), body.get("status"), self._ports.clock.now())
+        attempt = self._attempt(body, self._ports.clock.now())
         outcome = failures.of_bug(error, attempt)
-        try:
-            resource = self._kind.resource.parse(body, now=attempt.now)
-        except Exception:  # noqa: BLE001  # an invalid spec, or the defect itself
-            return outcome
         # The error may have come after a write, so what the spec no longer wants is not confirmed.
-        return replace(outcome, applied=confirmed_so_far(resource))
+        with suppress(Exception):  # an invalid spec, or the defect itself
+            outcome = replace(outcome, applied=confirmed_so_far(self._kind.resource.parse(body, now=attempt.now)))
+        return self._completed(body, outcome)
 
-    def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
-        """Return the outcome if the API server refuses the finalizer or an annotation."""
-        self._unprotected.add(key_of(body))
+    def _completed(self, body: Body, outcome: Outcome) -> Outcome:
+        """Return the outcome with the status that follows for an object; one without a state keeps the status."""
+        status = status_of(body)
         if outcome.state is not None:
-            return outcome.saying(failures.refused_metadata(why, self._kind.names.plural))
-        attempt = self._attempt(outcome.generation, body.get("status"), self._ports.clock.now())
-        failed = failures.of_refused_metadata(why, self._kind.names.plural, attempt)
-        return replace(outcome, state=failed.state, applied=failed.applied, failure=failed.failure)
-
-    def render(self, body: Body, previous: Mapping[str, Any], outcome: Outcome) -> Mapping[str, Any]:
-        """Return the status after an outcome; an outcome without a state keeps the status."""
-        status = previous
-        if outcome.state is not None:
-            attempt = self._attempt(outcome.generation, previous, self._ports.clock.now())
-            status = summarize.render(attempt, outcome).to_json()
+            # Times in the status are those at the end of the reconcile.
+            status = summarize.render(self._attempt(body, self._ports.clock.now()), outcome).to_json()
         self._protection.reconciled(body, outcome, status)
-        return status
+        return replace(outcome, status=status)
+
+    async def _finish(self, body: Body, store: Store) -> Outcome:
+        """Reconcile a resource that is being deleted."""
+        attempt = self._attempt(body, self._ports.clock.now())
+        self._drop(key_of(body))
+        return await self._finisher.finish(body, attempt, store)
+
+    async def _live(self, body: Body, store: Store) -> Outcome:
+        """Reconcile a live resource; the finalizer and the annotations that a backup needs come before anything else."""
+        now, key, generation = self._ports.clock.now(), key_of(body), generation_of(body)
+        try:
+            resource = self._kind.resource.parse(body, now=now)
+            wait = self._force_sync.turn_in(resource)
+            refusal = ""
+            if (change := needed_metadata(resource)) is not None:
+                try:
+                    if not await store.change(change):
+                        return status_unchanged(generation, RequeueAfter(0.0))
+                except RefusedError as error:
+                    refusal = failures.refused_metadata(str(error), self._kind.names.plural)
+                resource = self._kind.resource.parse(store.body, now=now)
+        except InvalidSpecError as error:
+            self._drop(key)
+            outcome = failures.of_invalid_spec(error, self._attempt(body, now))
+            return replace(outcome, handled=_request(body))
+        attempt = Attempt(generation, resource.status, now, self._ports.grace)
+        outcome = await self._reconcile_live(resource, attempt, wait, store)
+        # A refusal may last, so the resource is still reconciled, without a finalizer.
+        return replace(outcome.saying(refusal), requeue=Backoff()) if refusal else outcome
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
@@ -128,7 +127,6 @@ class Reconciler:
         self._finisher.forget(key)
         self._force_sync.forget(key)
         self._protection.forget(key)
-        self._unprotected.discard(key)
         self._gatherer.unfinished.pop(key, None)
         self._converger.forget(key)
         self._creations.forget(key)
@@ -157,7 +155,7 @@ class Reconciler:
             resource = self._kind.resource.parse(body)
         except InvalidSpecError:
             # Its own reconcile has reported that, unless the watch missed the event.
-            return not self._attempt(generation_of(body), body.get("status"), now).is_reported(Reason.INVALID_SPEC)
+            return not self._attempt(body, now).is_reported(Reason.INVALID_SPEC)
         if (resource.refers or resource.has_outputs) and seen is not None:
             return True  # only a reconcile reads references and outputs
         status = resource.status
@@ -190,7 +188,7 @@ class Reconciler:
             return summarize.of_contention(self._kind, facts, decision, claim)
         return None if writes else summarize.of_decision(self._kind, facts, decision)
 
-    async def _reconcile_live(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
+    async def _reconcile_live(self, resource: Resource, attempt: Attempt, wait: float, store: Store) -> Outcome:
         """Reconcile a valid live resource, whose force-sync request still waits ``wait`` seconds."""
         key, began = resource.key, self._ports.clock.monotonic()
         if resource.suspended_by:
@@ -200,7 +198,7 @@ class Reconciler:
             return status_unchanged(attempt.generation, RequeueAfter(wait))
         try:
             resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(key))
-            outcome = await self._with_credentials(resolution, attempt, wait)
+            outcome = await self._with_credentials(resolution, attempt, wait, store)
             outcome = replace(outcome, requeue=resolution.paced(outcome.requeue))
             outputs = self._ports.outputs
             if outcome.state is None or outputs is None or not resource.has_outputs:
@@ -217,8 +215,6 @@ class Reconciler:
         except (NoCredentialsError, NoProjectError, OtherProjectError) as error:
             self._drop(key)
             return keep_open(self._missing(error, resource, attempt), wait)
-        except ClusterUnavailableError as error:
-            return _unreachable(error, key, attempt.generation)
 
     def _missing(
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, attempt: Attempt
@@ -234,7 +230,9 @@ class Reconciler:
                 outcome = failures.of_other_project(error, resource, attempt)
         return replace(outcome, applied=confirmed_so_far(resource), handled=resource.metadata.reconcile_request)
 
-    async def _with_credentials(self, resolution: Resolution[Any], attempt: Attempt, wait: float) -> Outcome:
+    async def _with_credentials(
+        self, resolution: Resolution[Any], attempt: Attempt, wait: float, store: Store
+    ) -> Outcome:
         """Converge with the credentials of a resource; once more, in another reconcile, if they are refused and newer ones are found."""
         resource = resolution.resource
         key, metadata, status, secret_name = resource.key, resource.metadata, resource.status, resource.secret_name
@@ -252,7 +250,7 @@ class Reconciler:
         replayed = self._failures.replay(key, resolution, access, attempt)
         if replayed is not None:
             return replayed
-        outcome = await self._converge(resolution, attempt.now, access)
+        outcome = await self._converge(resolution, attempt.now, access, store)
         if outcome.reason is Reason.CREDENTIALS_INVALID:
             # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
             # refused has read the Secret since.
@@ -270,7 +268,7 @@ class Reconciler:
         self._failures.store(key, resolution, access, outcome)
         return outcome
 
-    async def _converge(self, resolution: Resolution[Any], now: datetime, access: Access) -> Outcome:
+    async def _converge(self, resolution: Resolution[Any], now: datetime, access: Access, store: Store) -> Outcome:
         """Converge, and turn every Atlas error into an outcome."""
         resource = resolution.resource
         key, written_as = resource.key, resource.written_as
@@ -286,7 +284,7 @@ class Reconciler:
         )
         at_first = self._ports.atlas.unknown_for(scope, written_as)
         try:
-            outcome = await self._converger.converge(facts, max_age=self._force_sync.max_age(key))
+            outcome = await self._converger.converge(facts, store, max_age=self._force_sync.max_age(key))
         except AtlasError as error:
             outcome = self._observation_failed(facts, error)
             if not failures.may_pass(error):
@@ -325,9 +323,9 @@ class Reconciler:
             return 0.0
         return min(RECENT_OUTPUTS, self._gatherer.interval(resource).total_seconds() / 2)
 
-    def _attempt(self, generation: int, status: object, now: datetime) -> Attempt:
-        """Return the reconcile of a generation, whether or not its spec is valid."""
-        return Attempt(generation, self._kind.resource.status_type.parse(status, now=now), now, self._ports.grace)
+    def _attempt(self, body: Body, now: datetime) -> Attempt:
+        """Return the reconcile of an object, whether or not its spec is valid."""
+        return Attempt(generation_of(body), self._kind.resource.status_in(body, now=now), now, self._ports.grace)
 
     def _drop(self, key: Key) -> None:
         """Drop what is cached about a resource that is suspended, invalid or deleted."""

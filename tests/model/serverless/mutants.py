@@ -11,7 +11,7 @@ from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache
 from atlas_endpoints.controller import cache
 from atlas_endpoints.controller.cache import Comparison
-from atlas_endpoints.controller.controller import Controller, MetadataChange
+from atlas_endpoints.controller.controller import Controller
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.controller.workqueue import Queue
@@ -25,7 +25,6 @@ from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.outcome import status_unchanged
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
-from atlas_endpoints.reconcile.resource import FINALIZER
 from model.invariants import Invariant
 from model.mutants import planter
 from model.ports import Ports
@@ -268,7 +267,7 @@ def _writes_without_the_lease(right: Any, self: Any) -> bool:
     "_waiting",
 )
 def ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any:
-    return replace(status_unchanged(facts.generation, NoRequeue()), metadata=MetadataChange({FINALIZER: False}))
+    return replace(status_unchanged(facts.generation, NoRequeue()), ending={})
 
 
 @plants(

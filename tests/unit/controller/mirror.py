@@ -6,14 +6,15 @@ The kind keeps an external state (``Mirror.external``) that follows the specs of
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
-from atlas_endpoints.controller.controller import Controller, MetadataChange
+from atlas_endpoints.controller.controller import Controller, MetadataChange, RefusedError, Store
 from atlas_endpoints.controller.loop import Loop
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.controller.workqueue import Queue
 from support.virtual_time import VirtualClock
 from unit.controller.api_server import ApiServer
@@ -28,11 +29,8 @@ class PlantedError(Exception):
 @dataclass(frozen=True)
 class Outcome:
     requeue: Requeue
-    generation: int
-    sent: str | None = None
-    said: str = "Done"
-    quiet: bool = False
-    metadata: MetadataChange | None = None
+    status: Status
+    failure_reason: str | None = None
 
 
 class Mirror:
@@ -50,39 +48,48 @@ class Mirror:
         self.quiet: Requeue | None = None
         self.change: MetadataChange | None = None
         """The metadata change of each reconcile."""
+        self.records = False
+        """Whether each reconcile records an intent."""
         self.duration = 1.0
         self._clock = clock
 
-    async def reconcile(self, body: Body, previous: Status) -> Outcome:
-        key, value, generation = key_of(body), body["spec"]["value"], body["metadata"]["generation"]
-        self.reconciles.append((key.name, generation))
+    async def reconcile(self, body: Body, store: Store) -> Outcome:
+        key, value = key_of(body), body["spec"]["value"]
+        self.reconciles.append((key.name, body["metadata"]["generation"]))
         self.begins(body)
+        refusal = ""
+        try:
+            if self.change is not None and not await store.change(self.change):
+                return Outcome(RequeueAfter(0.0), body["status"])
+        except RefusedError as error:
+            refusal = str(error)
+        except ClusterUnavailableError:
+            return Outcome(Backoff(), body["status"])
+        if self.records and not await store.record({**body["status"], "intent": value}):
+            return Outcome(RequeueAfter(0.0), store.body["status"])
         await asyncio.sleep(self.duration)
         self.remembered[key] = body["metadata"]["uid"]
         if self.bug:
             raise PlantedError("a bug")
+        following = Backoff() if refusal else self.quiet or self.next
         if self.quiet is not None:
-            return Outcome(self.quiet, generation, quiet=True, metadata=self.change)
-        if self.external.get(key) == value:
-            return Outcome(self.next, generation, metadata=self.change)
+            said = self._status(store.body, said=f"Refused: {refusal}")
+            return Outcome(following, said if refusal else store.body["status"])
+        sent = [] if self.external.get(key) == value else [value]
         self.external[key] = value
-        self.sent.append(value)
-        self.sent_for[body["metadata"]["uid"]].append(value)
-        return Outcome(self.next, generation, sent=value, metadata=self.change)
+        self.sent += sent
+        self.sent_for[body["metadata"]["uid"]] += sent
+        return Outcome(following, self._status(store.body, *sent, said=f"Done, but {refusal}" if refusal else "Done"))
 
     def failed(self, body: Body, error: Exception) -> Outcome:
         sent = len(body["status"].get("sent", []))
-        return Outcome(Backoff(), body["metadata"]["generation"], said=f"InternalError after {sent} sent")
+        return Outcome(Backoff(), self._status(body, said=f"InternalError after {sent} sent"))
 
-    def refused(self, body: Body, outcome: Outcome, why: str) -> Outcome:
-        said = f"{outcome.said}, but {why}" if not outcome.quiet else f"Refused: {why}"
-        return replace(outcome, quiet=False, said=said)
-
-    def render(self, body: Body, previous: Status, outcome: Outcome) -> Status:
-        if outcome.quiet:
-            return dict(body.get("status") or {})
-        sent = [*previous.get("sent", []), *([outcome.sent] if outcome.sent else [])]
-        status = {"observedGeneration": outcome.generation, "sent": sent, "said": outcome.said}
+    def _status(self, body: Body, *sent: str, said: str = "Done") -> Status:
+        previous: Status = body["status"]
+        generation = body["metadata"]["generation"]
+        status = {"observedGeneration": generation, "sent": [*previous.get("sent", []), *sent], "said": said}
+        status |= {"intent": previous["intent"]} if "intent" in previous else {}
         status |= {"team": team} if (team := body["metadata"]["labels"].get("team")) else {}
         if status == {name: value for name, value in previous.items() if name != "since"}:
             return previous
@@ -103,7 +110,7 @@ class Operator:
         self.shown: list[Status] = []
         self.shown_after: list[Status] = []
         """For each status that was shown, the one before it."""
-        self.controller = Controller[Outcome](
+        self.controller = Controller(
             self.mirror,
             self.cache,
             server,

@@ -109,8 +109,6 @@ class Actions:
         self.harness = h.Harness()
         self.outcome: Any = None
         """Of the latest reconcile that a case has asked for."""
-        self.before: Mapping[str, Any] = {}
-        """The status before that."""
 
     async def do(self, steps: Sequence[Mapping[str, Any]]) -> None:
         for step in steps:
@@ -205,7 +203,7 @@ class Actions:
 
     def unwritten(self, _: None, name: str) -> None:
         """Have the latest change of the status be lost."""
-        self.resource(name).status = self.before
+        self.resource(name).status = self.harness.before
         self.harness.changed(self.resource(name))
 
     def take(self, options: Mapping[str, str], _: str) -> None:
@@ -261,7 +259,6 @@ class Actions:
             Views(self, name).ready(expected["ready"])
 
     async def reconcile(self, _: None, name: str) -> None:
-        self.before = self.resource(name).status
         self.outcome = await self.harness.reconcile_of(self.resource(name))
 
     def restart(self, options: Mapping[str, Any] | None, _: str) -> None:
@@ -337,6 +334,10 @@ class Actions:
     def reading(self, steps: Sequence[Mapping[str, Any]], _: str) -> None:
         """Do steps while the next resource is read from the API server."""
         self.harness.while_reading = lambda: self._at_once(steps)
+
+    def recording(self, options: Mapping[str, Any], _: str) -> None:
+        """Change the next record of an intent: it ``takes`` a while, or its answer is ``lost``."""
+        self.harness.record_takes, self.harness.loses_record = seconds(options.get("takes", "0s")), "lost" in options
 
     def posting(self, steps: Sequence[Mapping[str, Any]], _: str) -> None:
         """Do steps while the next POST is on its way."""
@@ -461,6 +462,10 @@ class Views:
 
     def finalizer(self, expected: bool) -> None:
         assert self._resource.finalizers == ([FINALIZER] if expected else [])
+
+    def changed_after(self, expected: Sequence[int]) -> None:
+        """How many calls to Atlas preceded each change of the metadata."""
+        assert self._harness.changed_after == expected
 
     def finalizers(self, expected: Sequence[str]) -> None:
         assert self._resource.finalizers == expected

@@ -44,8 +44,8 @@ from atlas_endpoints.cluster.errors import (
     SecretProblem,
     UnreadableError,
 )
-from atlas_endpoints.controller.cache import Cache, Key, News
-from atlas_endpoints.controller.controller import ConflictError, RefusedError
+from atlas_endpoints.controller.cache import Body, Cache, Key, News
+from atlas_endpoints.controller.controller import ConflictError, MetadataChange, RefusedError
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS, Endpoint
@@ -549,8 +549,16 @@ class Harness:
         """The number of reconciles by resource name."""
         self.writes: Counter[str] = Counter()
         """The number of status writes by resource name."""
+        self.before: Mapping[str, Any] = {}
+        """What the latest written status has replaced."""
         self.while_reading: Callable[[], object] = lambda: None
         """Runs during the next reading of a resource."""
+        self.changed_after: list[int] = []
+        """The number of calls to Atlas before each change of metadata."""
+        self.record_takes, self.loses_record = 0.0, False
+        """What happens to the next record of an intent."""
+        self.forbids = ""
+        """Why changes of the metadata are refused, if they are."""
         self._due: dict[Work, float] = {}
         self._failures: Counter[Work] = Counter()
         self.limiter, self.resync, self.reconciler = self._begin()
@@ -714,30 +722,14 @@ class Harness:
     async def _pass(self, resource: Resource) -> Outcome:
         self.reconciles[resource.name] += 1
         body = resource.body
-        outcome = await self.reconciler.reconcile(body, body["status"])
-        status = self.reconciler.render(body, body["status"], outcome)
-        change = outcome.metadata
-        if change is not None and change.needed_by(body):
-            kept = [each for each in resource.finalizers if change.finalizers.get(each, True)]
-            added = [each for each, wanted in change.finalizers.items() if wanted and each not in kept]
-            let_go = resource.deleting and bool(resource.finalizers) and not kept
-            resource.finalizers = kept + added
-            resource.annotations.update(change.annotations)
-            if let_go:
-                self.vanish(resource)
-                return outcome
-            self.changed(resource)
-        if status != resource.status:
-            self._check(resource, status)
-            self.writes[resource.name] += 1
-            resource.status = status
-            resource.version += 1
-            self.cache.put(resource.body)
+        store = InHarness(self, resource)
+        outcome = await self.reconciler.reconcile(body, store)
         if resource.key in self.resources:
+            store.write(outcome.status)
             self._follow(resource.key, outcome.requeue)
         return outcome
 
-    def _check(self, resource: Resource, status: Mapping[str, Any]) -> None:
+    def check(self, resource: Resource, status: Mapping[str, Any]) -> None:
         """Check what is true of every status: the schema of the CRD, the rules of kstatus, and the times of its conditions."""
         assert refusals(status) == []
         assert problems({**resource.body, "status": status}) == []
@@ -771,6 +763,58 @@ class Harness:
     def _enqueue_member(self, key: Key) -> None:
         self.reconciler.release(key)
         self._at(key, 0.0)
+
+
+class InHarness:
+    """Writes a resource during its reconcile."""
+
+    def __init__(self, harness: Harness, resource: Resource) -> None:
+        self._harness, self._resource = harness, resource
+        self._trigger = harness.cache.trigger(resource.body)
+
+    @property
+    def body(self) -> Body:
+        """The resource as it is."""
+        return self._resource.body
+
+    @property
+    def _is_unchanged(self) -> bool:
+        return self._harness.cache.is_unchanged(self._resource.key, self._trigger)
+
+    async def change(self, change: MetadataChange) -> bool:
+        if self._harness.forbids:
+            raise RefusedError(self._harness.forbids)
+        resource = self._resource
+        if not self._is_unchanged or not change.needed_by(self.body):
+            return self._is_unchanged
+        changed = change.made_to(self.body)["metadata"]
+        let_go = resource.deleting and bool(resource.finalizers) and not changed["finalizers"]
+        resource.finalizers, resource.annotations = changed["finalizers"], changed["annotations"]
+        resource.version += 1
+        self._harness.changed_after.append(len(self._harness.atlas.calls))
+        self._harness.cache.put(self.body)
+        self._trigger = self._harness.cache.trigger(self.body)
+        if let_go:
+            self._harness.vanish(resource)
+        return True
+
+    async def record(self, status: Mapping[str, Any]) -> bool:
+        self._harness.clock.seconds += self._harness.record_takes
+        self._harness.record_takes = 0.0
+        if self._is_unchanged:
+            self.write(status)
+        if self._harness.loses_record:
+            self._harness.loses_record = False
+            raise ClusterUnavailableError("The answer was lost.")
+        return self._is_unchanged
+
+    def write(self, status: Mapping[str, Any]) -> None:
+        if status != self._resource.status:
+            self._harness.check(self._resource, status)
+            self._harness.writes[self._resource.name] += 1
+            self._harness.before, self._resource.status = self._resource.status, status
+            self._resource.version += 1
+            self._harness.cache.put(self.body)
 
 
 def taken_over(

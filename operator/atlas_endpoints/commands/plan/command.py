@@ -31,8 +31,9 @@ from atlas_endpoints.commands.plan.forecast import (
 )
 from atlas_endpoints.commands.plan.offline_ports import Exports, NoCluster, OnePair
 from atlas_endpoints.commands.plan.overlaps import duplicates, merged, with_conflicts, with_sharers
-from atlas_endpoints.controller.cache import Body, Cache, annotations_of, status_of
+from atlas_endpoints.controller.cache import Body, Cache, status_of
 from atlas_endpoints.controller.clock import SystemClock
+from atlas_endpoints.controller.controller import MetadataChange, Status
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.kind import Kind
@@ -159,8 +160,9 @@ class Planner:
     async def _reconcile(self, manifest: Manifest) -> Forecast:
         kind, attempts, body = manifest.kind, 0, manifest.body
         while True:
-            outcome = await self._reconcilers[kind.names.kind].reconcile(body, status_of(body))
-            if (after := stored(kind, body, outcome)) != body:
+            store = InFile(body)
+            outcome = await self._reconcilers[kind.names.kind].reconcile(body, store)
+            if (after := stored(kind, store.body, outcome)) != body:
                 body = after
                 continue
             attempts += outcome.failure is not None and not outcome.deferred
@@ -180,13 +182,25 @@ class Planner:
         return replace(forecast, message=outcome.explanation.worded(self._variables.wording(correction)))
 
 
+class InFile:
+    """A manifest, with what a reconcile would write."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+
+    async def change(self, change: MetadataChange) -> bool:
+        """Change the metadata."""
+        self.body = change.made_to(self.body) if change.needed_by(self.body) else self.body
+        return True
+
+    async def record(self, status: Status) -> bool:
+        """Change the status."""
+        self.body = {**self.body, "status": status}
+        return True
+
+
 def stored(kind: Kind[Any], body: Body, outcome: Outcome) -> Body:
-    """Return a manifest with the metadata, and the record of an entry, that a reconcile stores before it goes on."""
-    change = outcome.metadata
-    if change is not None and change.needed_by(body):
-        finalizers = [name for name, wanted in change.finalizers.items() if wanted]
-        annotations = {**annotations_of(body), **change.annotations}
-        body = {**body, "metadata": {**body["metadata"], "finalizers": finalizers, "annotations": annotations}}
+    """Return a manifest with the record of an entry that a reconcile stores before it goes on."""
     status = kind.resource.status_in(body)
     resolved = outcome.resolved or status.resolved
     recorded = {**body, "status": status.model_copy(update={**outcome.own, "resolved": resolved}).to_json()}
