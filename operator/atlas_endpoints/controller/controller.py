@@ -8,7 +8,7 @@ answer, and an answer never restores an object that the watch has removed.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -252,17 +252,20 @@ class Controller:
                 self._report_lost_answer(key, body)
                 return unwritten.requeue
             self._unwritten[key] = unwritten  # no failure from here on may lose it
-            after = await self.tried(self.writer.write(body, unwritten.status), key, uid)
+            after = await self.sent(body, unwritten.status)
             if after is not None:
                 self.stored(body, after)
                 return unwritten.requeue
         logger.warning("An object keeps changing; its status write will be retried", extra=LogFields(key=str(key)))
         return Backoff()
 
-    async def tried(self, write: Awaitable[Body], key: Key, uid: str) -> Body | None:
-        """Return the answer to a write; None: the object has changed, or is gone, which the cache shows now."""
+    async def sent(self, body: Body, write: MetadataChange | Status) -> Body | None:
+        """Write to an object, and return the answer; None: it has changed, or is gone, which the cache shows now."""
+        key, uid = key_of(body), uid_of(body)
         try:
-            return await write
+            if isinstance(write, MetadataChange):
+                return await self.writer.change(body, write)
+            return await self.writer.write(body, write)
         except GoneError:
             self.gone(key, uid)
         except ConflictError:
@@ -278,7 +281,7 @@ class Controller:
         key, uid = key_of(body), uid_of(body)
         self._changing[key] = self.cache.trigger(change.made_to(body))
         try:
-            after = await self.tried(self.writer.change(body, change), key, uid)
+            after = await self.sent(body, change)
             if after is not None:
                 self._observe_answer(key, uid, after)
             return after
@@ -340,7 +343,7 @@ class _Store:
                 return False
             if status == status_of(body):
                 return True
-            after = await controller.tried(controller.writer.write(body, status), self._key, self.trigger.uid)
+            after = await controller.sent(body, status)
             if after is not None:
                 self.body = after
                 controller.stored(body, after)

@@ -235,7 +235,7 @@ class Converger:
         fresh = replace(facts, resource=facts.resource.model_copy(update={"status": status}))
         fresh, decision = await self._gatherer.observe_anew(fresh, self._kind.decide)
         if decision.write is None or decision.write.request != write.request:
-            state = replace(decision.state, requeue=RequeueAfter(0.0))
+            state = replace(decision.state, requeue=Backoff())  # whatever Atlas shows, it is not asked without a pause
             decision = replace(decision, state=state, write=None, own={**own, **decision.own})
             return summarize.of_decision(self._kind, fresh, decision)
         outcome = failures.of_contradiction(error, facts.attempt, facts.interval)

@@ -115,7 +115,8 @@ def is_recorded(resource: Resource) -> bool:
 
 def left_behind(kind: Kind[Any], body: Body) -> str:
     """Return what stays in Atlas when a resource is gone that had no finalizer, for the log; "": nothing."""
-    if FINALIZER in finalizers_of(body) or not kind.shown_in(status_of(body)):
+    status = status_of(body)
+    if FINALIZER in finalizers_of(body) or not (kind.shown_in(status) or kind.resource.status_in(body).creation):
         return ""
     with suppress(InvalidSpecError):
         # With the policy Delete, an Event has said it; a deletion in the foreground also ends with a deletionTimestamp.
@@ -129,6 +130,8 @@ def things(kind: Kind[Any], body: Body) -> Sequence[str]:
     """Return what Atlas has for an object, as people call it, and the endpoint that it names, unless that is known to be gone."""
     status, named = kind.resource.status_in(body), kind.named_by(body).endpoint
     things = [kind.called(each) for each in kind.in_atlas(status, kind.entry_of(body))]
+    if status.creation is not None:
+        things.append("What Atlas may be creating for it")
     if named is None or status.applied is not None or any(named.casefold() in each.casefold() for each in things):
         return things
     return [f"Endpoint {named}, if Atlas has it,", *things]

@@ -26,6 +26,7 @@ from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.waiting import deleted_at
 
 
 class Finisher:
@@ -223,16 +224,14 @@ class Finisher:
 
     def _not_taken_over(self, resource: Resource) -> Outcome | None:
         """Return that a resource waits until those who share something with it record what its status knows of it; else None."""
-        thing, now = resource.shares, self._ports.clock.now()
+        thing = resource.shares
         if thing is None:
             return None
         others = self._gatherer.naming(resource, thing.key, resource.known_project_id)
         users = ownership.protectors(self._kind, resource, thing, others)
-        deleted_at = min(resource.metadata.deletion_timestamp or now, now)
-        # While no operator ran, nobody could record anything.
-        running_for = self._ports.clock.monotonic() - self._ports.started()
-        left = self._ports.grace.total_seconds() - min((now - deleted_at).total_seconds(), running_for)
-        if left <= 0 or all(self._kind.took_over(resource.status, body) for body in users):
+        if all(self._kind.took_over(resource.status, body) for body in users):
+            return None
+        if (left := self._protection.patience(resource.key)) <= 0:
             return None
         message = (
             f"{thing.called} is shared. The operator waits until the statuses of the others record who created it."
@@ -245,8 +244,9 @@ class Finisher:
         entries = self._kind.in_atlas(resource.status, resource.entry)
         if (ending := deletion.orphaned([self._kind.called(each) for each in entries], error)) is not None:
             return _released(generation, ending)
-        deleted_at = min(resource.metadata.deletion_timestamp or facts.now, facts.now)
-        if (outcome := unrelated(error, generation, held_for=(facts.now - deleted_at).total_seconds())) is not None:
+        if (
+            outcome := unrelated(error, generation, held_for=(facts.now - deleted_at(facts)).total_seconds())
+        ) is not None:
             return outcome
         outcome = deletion.failed(error, facts.attempt, access.source, interval=facts.interval)
         if deletion.is_cured_by_credentials(error):

@@ -157,8 +157,12 @@ class Protection:
         if all(self._is_reconciled(body) for body in others):
             self._waiting_since.pop(resource.key, None)
             return 0.0
+        return self.patience(resource.key)
+
+    def patience(self, key: Key) -> float:
+        """Return for how many more seconds the deletion of a resource waits for what is to be done about others."""
         now = self._gatherer.ports.clock.monotonic()
-        since = self._waiting_since.setdefault(resource.key, now)
+        since = self._waiting_since.setdefault(key, now)
         return max(0.0, since + self._gatherer.ports.grace.total_seconds() - now)
 
     def _is_reconciled(self, body: Body) -> bool:

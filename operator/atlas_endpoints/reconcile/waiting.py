@@ -1,6 +1,7 @@
 """States of a resource that waits for Atlas, and the texts in them. Pure."""
 
 import zlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Difference, State
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import as_shown
-from atlas_endpoints.reconcile.waits import pace
+from atlas_endpoints.reconcile.waits import pace, spaced
 
 RESET_AFTER = timedelta(hours=1)
 """What existed for so long and is lost is created again at once, and the attempts begin again at 1."""
@@ -33,11 +34,37 @@ class Shown(Protocol):
         """When the operator first observed this status."""
 
 
-def since_shown(before: Shown | None, id_: str, status: str | None, now: datetime) -> datetime:
-    """Return since when an entry has been observed in its status, given what the status of the resource shows."""
-    if before is None or before.status_since is None:
+def since_shown(
+    before: Shown | None, id_: str, status: str | None, now: datetime, lasting: Collection[str] = ()
+) -> datetime:
+    """Return since when an entry has been observed in its status, given what the status of the resource shows.
+
+    Args:
+        lasting: statuses that are no step on the way to others; the steps of one way count together, in whatever order they come.
+    """
+    if before is None or before.status_since is None or before.id != as_shown(id_):
         return now
-    return before.status_since if (before.id, before.status) == (as_shown(id_), as_shown(status)) else now
+    on_its_way = lasting and before.status not in lasting and status not in lasting
+    return before.status_since if on_its_way or before.status == as_shown(status) else now
+
+
+def deleted_at(facts: Facts[Any]) -> datetime:
+    """Return when the resource was deleted, as far as the clock of the API server agrees; else, an interval ago."""
+    at = facts.resource.metadata.deletion_timestamp or facts.now
+    return min(at, facts.now) if at - facts.now < timedelta(minutes=1) else facts.now - facts.interval
+
+
+def asks_again_in(facts: Facts[Any], shown: Shown | None) -> float:
+    """Return the seconds until a DELETE is sent again that Atlas does not carry out, less and less often.
+
+    Args:
+        shown: in the status, with the status DELETING since Atlas was asked.
+    """
+    if shown is None or shown.status != "DELETING" or shown.status_since is None or facts.forced:
+        return 0.0
+    return (
+        spaced(deleted_at(facts), shown.status_since, facts.interval) - (facts.now - shown.status_since).total_seconds()
+    )
 
 
 def until_next_look(facts: Facts[Any]) -> float:

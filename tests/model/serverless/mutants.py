@@ -305,11 +305,11 @@ async def _requests_without_a_record(right: Any, self: Any, body: Any, status: A
     Invariant.PRESENT,
     model_of(RESERVE, left="fault", within=SLOWLY),
     Converger,
-    "_announce",
+    "_as_before",
 )
-def _is_reserved_when_requested(right: Any, self: Any, *intended: Any) -> Any:
-    outcome = right(self, *intended)
-    return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE)) if outcome.creates else outcome
+def _is_reserved_when_requested(right: Any, self: Any, facts: Any, write: Any, decision: Any) -> Any:
+    outcome = right(self, facts, write, decision)
+    return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE)) if write.creates else outcome
 
 
 @plants(

@@ -46,7 +46,15 @@ def decide(facts: Facts) -> Decision:
     state = replace(decision.state, conditions=conditions)
     if decision.write is not None and facts.done is None:
         state = replace(state, requeue=RequeueAfter(until_next_look(facts)))  # if it is not sent
-    return replace(decision, state=state)
+    return replace(decision, state=state, leaves_open=service is not None and _is_half_done(facts, service))
+
+
+def _is_half_done(facts: Facts, service: Service) -> bool:
+    """Return whether a request that has made the service has to register the endpoint, too, which is otherwise only reported."""
+    done, spec = facts.done, facts.resource.spec
+    is_requested = facts.forced or (done is not None and done.write.cause is Cause.FORCED)
+    waits = service.status == ServiceState.INITIATING and facts.resource.endpoint_id is not None
+    return is_requested and waits and spec.drift_policy != "Correct"
 
 
 def _with_service(facts: Facts, service: Service) -> Decision:

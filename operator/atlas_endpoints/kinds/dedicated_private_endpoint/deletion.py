@@ -5,7 +5,6 @@ First the endpoint that the spec names goes, whoever registered it; when a GET h
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.controller.requeue import RequeueAfter
@@ -25,8 +24,8 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.waiting import deleting, words
-from atlas_endpoints.reconcile.waits import backoff, spaced
+from atlas_endpoints.reconcile.waiting import asks_again_in, deleted_at, deleting, words
+from atlas_endpoints.reconcile.waits import backoff
 
 
 def decide_deletion(facts: Facts) -> Decision:
@@ -43,7 +42,7 @@ def decide_deletion(facts: Facts) -> Decision:
             return replace(decision, looks=looks)
     if (left := _may_appear_for(facts)) > 0:
         message = "A call that Atlas has not answered yet may still create something for this resource. The operator looks for it before the resource is removed."
-        wait = min(left, backoff(_deleted_at(facts), facts.now, facts.interval))
+        wait = min(left, backoff(deleted_at(facts), facts.now, facts.interval))
         return Decision(State(Reason.DELETING, message, RequeueAfter(wait)), looks=looks)
     return _delete_service(facts, service, looks)
 
@@ -52,7 +51,8 @@ def _may_appear_for(facts: Facts) -> float:
     """Return for how many more seconds Atlas may show something that was requested for the resource, and never shown."""
     status = facts.resource.status
     left = may_arrive_for(status.service_creation, facts.now)
-    if facts.resource.endpoint_id is not None and (status.endpoint is None or facts.uncertain):
+    is_deleted = status.endpoint is not None and status.endpoint.status in GOING
+    if facts.resource.endpoint_id is not None and (not is_deleted or facts.uncertain):
         left = max(left, facts.arrives_for, facts.unknown_for)
     return left
 
@@ -69,7 +69,7 @@ def _delete_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisi
     if endpoint.status in GOING:
         since = endpoint_since(facts, endpoint_id, endpoint.status)
         return Decision(deleting(facts, what, since), own={"endpoint": endpoint_status(facts, endpoint)})
-    state = deleting(facts, f"{what} (now {endpoint.status})", _deleted_at(facts))
+    state = deleting(facts, f"{what} (now {endpoint.status})", deleted_at(facts))
     asked = EndpointStatus.of(endpoint_id, replace(endpoint, status=str(EndpointState.DELETING)), facts.now)
     write = endpoint_deletion_of(facts, service, endpoint_id, None)
     return _ask(facts, state, facts.resource.status.endpoint, write, {"endpoint": asked})
@@ -89,14 +89,16 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
     shown = shown_in_status(facts, service)
     if service.status == ServiceState.DELETING:
         return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own={"service": shown})
-    state = deleting(facts, "the endpoint service", _deleted_at(facts))
+    state = deleting(facts, "the endpoint service", deleted_at(facts))
     if service.endpoint_ids:
         if state.reason is not Reason.DELETION_BLOCKED:
             message = "Atlas still lists the deleted endpoint. The operator deletes the endpoint service after that."
             state = replace(state, message=message)
+        state = replace(state, requeue=RequeueAfter(backoff(deleted_at(facts), facts.now, facts.interval)))
         return Decision(state, own={"service": shown})  # it rests on the LIST alone
     asked = shown.model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
-    return replace(_ask(facts, state, known, deletion_of(facts, service, None), {"service": asked}), looks=looks)
+    decision = _ask(facts, state, known, deletion_of(facts, service, None), {"service": asked})
+    return decision if decision.write is None else replace(decision, looks=looks)  # only a LIST shows what became of it
 
 
 def _ask(
@@ -110,26 +112,18 @@ def _ask(
         shown: in the status, with the status DELETING since Atlas was asked.
         own: what shows that Atlas is asked now.
     """
-    done, deleted_at = facts.done, _deleted_at(facts)
+    done = facts.done
     if done is not None and done.outcome is WriteOutcome.REFUSED and done.error is not None:
         said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
         message = f"Atlas refuses the deletion; the operator tries again. {said}"
         if state.reason is Reason.DELETION_BLOCKED:
             message = f"{state.message} {said}"
-        wait = backoff(deleted_at, facts.now, facts.interval)
+        wait = backoff(deleted_at(facts), facts.now, facts.interval)
         return Decision(replace(state, message=message, requeue=RequeueAfter(wait)))
-    asked_at = shown.status_since if shown is not None and shown.status == EndpointState.DELETING else None
-    if asked_at is not None and not facts.forced:
-        left = spaced(deleted_at, asked_at, facts.interval) - (facts.now - asked_at).total_seconds()
-        if left > 0:
-            wait = min(left, backoff(asked_at, facts.now, facts.interval))
-            return Decision(replace(state, requeue=RequeueAfter(wait)))
+    if (left := asks_again_in(facts, shown)) > 0 and shown is not None and shown.status_since is not None:
+        wait = min(left, backoff(shown.status_since, facts.now, facts.interval))
+        return Decision(replace(state, requeue=RequeueAfter(wait)))
     return Decision(replace(state, requeue=POLL), write, own=own)
-
-
-def _deleted_at(facts: Facts) -> datetime:
-    """Return when the resource was deleted; the clock of the API server may be ahead."""
-    return min(facts.resource.metadata.deletion_timestamp or facts.now, facts.now)
 
 
 def _why_it_stays(facts: Facts, service: Service) -> str | None:

@@ -43,6 +43,10 @@ FAILED_FIRST, FAILED_LAST = 600.0, 3600.0
 """Seconds between a service that failed and the next one."""
 
 
+LASTING_STATUSES = READY | {ServiceState.FAILED}
+"""The statuses that a service does not leave by itself."""
+
+
 class ServiceReason(StrEnum):
     """Reasons of ``ServiceReady``."""
 
@@ -116,8 +120,10 @@ def shown_in_status(facts: Facts, service: Service) -> ServiceStatus:
 
 
 def service_since(facts: Facts, service: Service) -> datetime:
-    """Return since when the service has been observed in its status."""
-    return since_shown(facts.resource.status.service, service.id, service.status, facts.now)
+    """Return since when the service has been observed in its status, or is on its way."""
+    if facts.done is not None and facts.done.write.request.operation == atlas.CREATE:
+        return facts.now
+    return since_shown(facts.resource.status.service, service.id, service.status, facts.now, LASTING_STATUSES)
 
 
 def without_service(facts: Facts) -> Decision:

@@ -18,6 +18,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint import atlas
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State as EndpointState
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
+    EndpointStatus,
     ManagedField,
     Reservation,
     ServerlessPrivateEndpoint,
@@ -30,7 +31,16 @@ from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE, Thing
 from atlas_endpoints.reconcile.status import Cause
-from atlas_endpoints.reconcile.waiting import RESET_AFTER, deleting, since_shown, unknown, waiting, words
+from atlas_endpoints.reconcile.waiting import (
+    RESET_AFTER,
+    asks_again_in,
+    deleted_at,
+    deleting,
+    since_shown,
+    unknown,
+    waiting,
+    words,
+)
 from atlas_endpoints.reconcile.waits import pace
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
@@ -251,11 +261,14 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
 
 
 def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
-    write = None
-    if endpoint.status != EndpointState.DELETING:
-        write = _deletion(facts, endpoint)
-        endpoint = replace(endpoint, status=str(EndpointState.DELETING))
-    return Decision(deleting(facts, "the endpoint", status_since(facts, endpoint)), write, seen=endpoint)
+    if endpoint.status == EndpointState.DELETING:
+        return Decision(deleting(facts, "the endpoint", status_since(facts, endpoint)), seen=endpoint)
+    asked = replace(endpoint, status=str(EndpointState.DELETING))
+    decision = Decision(deleting(facts, "the endpoint", deleted_at(facts)), seen=asked)
+    shown = facts.resource.status.endpoint
+    if asks_again_in(facts, shown if shown is not None and shown.id == endpoint.id else None) > 0:
+        return decision
+    return replace(decision, write=_deletion(facts, endpoint), own={"endpoint": EndpointStatus.of(asked, facts.now)})
 
 
 def _delete_marked(facts: Facts) -> Decision:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,8 @@ class Actions:
         self._clock = VirtualClock(asyncio.get_running_loop())
         random = Random(1)  # noqa: S311  # each run of a case is the same
         named = {"apiVersion": KIND.names.api_version, "kind": KIND.names.kind}
-        self.cluster = Cluster(random, lambda: f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}", named)
+        self._ahead = timedelta(0)
+        self.cluster = Cluster(random, lambda: f"{self._clock.now() + self._ahead:%Y-%m-%dT%H:%M:%SZ}", named)
         self.atlas = SimulatedAtlas(lambda: self._clock.now().timestamp(), projects=projects)
         self.config_maps, self.targets, self.secrets, self.observer = ConfigMaps(), Targets(), _Secrets(), _Observer()
         self._settings = SETTINGS
@@ -209,6 +211,10 @@ class Actions:
         """Let the API server be ``up``, or ``down``: its watch goes on."""
         self.cluster.down = state == "down"
 
+    def ahead(self, time: str, _: str) -> None:
+        """Set how far the clock of the API server is ahead."""
+        self._ahead = timedelta(seconds=seconds(time))
+
     def lists(self, state: str, _: str) -> None:
         """Let LISTs of a namespace be ``up``, or ``down``."""
         self.cluster.lists_down = state == "down"
@@ -248,14 +254,19 @@ class Actions:
         world.turn(world.switches.changed(switches))
 
     def lose(self, call: str, how: str) -> None:
-        """Lose the next such call: it never arrives (``call``), its answer does not (``answer``), or it arrives ``late``."""
+        """Lose the next such call: it never arrives (``call``), its answer does not (``answer``), or it arrives ``late``.
+
+        ``late, and it dies``: the operator, too, is killed.
+        """
 
         def fails(request: Request) -> None:
             if name_of(request) != call:
                 return
             self.atlas.before = self.atlas.after = lambda _: None
-            if how == "late":
+            if "late" in how:
                 self._late.append(request)
+            if "dies" in how:
+                asyncio.get_running_loop().call_soon(self.kill, None, "")
             raise lost(request)
 
         setattr(self.atlas, "after" if how == "answer" else "before", fails)
@@ -274,6 +285,10 @@ class Actions:
             return shown[0] if request.method == "PATCH" else {}
 
         self.atlas.accepted = accepts
+
+    def accept_with(self, answer: Mapping[str, Any], call: str) -> None:
+        """Answer such calls with success and the same body, and do nothing."""
+        self.atlas.accepted = lambda request: answer if name_of(request) == call else None
 
     def refuse(self, answer: Mapping[str, Any] | None, _: str) -> None:
         """Refuse such calls; ``null``: none any more."""
