@@ -110,6 +110,9 @@ class Reconciler:
                     if not await store.change(change):
                         return status_unchanged(generation, RequeueAfter(0.0))
                 except RefusedError as error:
+                    if resource.entry is None:  # nothing is created for it
+                        attempt = self._attempt(body, now)
+                        return failures.of_refused_metadata(str(error), self._kind.names.plural, attempt)
                     refusal = failures.refused_metadata(str(error), self._kind.names.plural)
                 resource = self._kind.resource.parse(store.body, now=now)
         except InvalidSpecError as error:

@@ -15,8 +15,7 @@ from atlas_endpoints.kinds import connection_strings
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
 from atlas_endpoints.kinds.dedicated_private_endpoint import endpoint, remote_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
-from atlas_endpoints.reconcile import ownership
-from atlas_endpoints.reconcile.finisher import Finisher
+from atlas_endpoints.reconcile import finisher, ownership
 from atlas_endpoints.reconcile.gather import Gatherer
 
 if TYPE_CHECKING:
@@ -72,8 +71,8 @@ def _keeps_the_intent(_: Any, *__: Any) -> Any:
     return {}
 
 
-def _in_silence(right: Any, self: Any, named: Any, generation: int, _: Any) -> Any:
-    return right(self, named, generation, None)
+def _in_silence(right: Any, generation: int, _: Any) -> Any:
+    return right(generation, {})
 
 
 def _forgetful(right: Any, *args: Any, **kwargs: Any) -> Any:
@@ -116,7 +115,7 @@ IN_HISTORIES = [
         "not_created",
         _keeps_the_intent,
     ),
-    Mutant("no Event names what stays", "no Event names it", Finisher, "_release", _in_silence),
+    Mutant("no Event names what stays", "no Event names it", finisher, "_released", _in_silence),
 ]
 IN_CASES = [
     Mutant(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.kinds.dedicated_private_endpoint import deletion, endpoint, remote_regions, service
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
-from atlas_endpoints.reconcile import converge, creation, gather, ownership
+from atlas_endpoints.reconcile import converge, creation, finisher, gather, ownership
 from atlas_endpoints.reconcile import deletion as reconcile_deletion
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.finisher import Finisher
@@ -88,11 +88,11 @@ def _is_forced_for_ever(right: Any, resource: Any) -> bool:
     "no Event names an endpoint that stays for another resource",
     Invariant.KEPT,
     model_of(RENAMED, settled=2),
-    Finisher,
-    "_release",
+    finisher,
+    "_released",
 )
-def _ends_in_silence(right: Any, self: Any, named: Any, generation: int, event: Any) -> Any:
-    return right(self, named, generation, None)
+def _ends_in_silence(right: Any, generation: int, _: Any) -> Any:
+    return right(generation, {})
 
 
 @plants(

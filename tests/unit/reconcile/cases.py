@@ -236,6 +236,10 @@ class Actions:
         resource.finalizers = [*resource.finalizers, other] if other else []
         self.harness.changed(resource)
 
+    def forbid(self, why: str, _: str) -> None:
+        """Have the API server refuse changes of the metadata; without a reason: none any more."""
+        self.harness.forbids = why
+
     def vanish(self, _: None, name: str) -> None:
         self.harness.vanish(self.resource(name))
 
