@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from atlas_endpoints.cluster.relister import STALE_FOR
 from control_plane import ControlPlane, provide_programs
 from control_plane.process import PATIENCE, wait_until
 from faults.environment import KIND, alive
@@ -99,7 +100,7 @@ def _restore(env: Env, control_plane: ControlPlane, api: Proxy, folder: Path) ->
     time.sleep(4)  # an outage that people are told of
     api.listen()
 
-    assert operator.server.process.wait(PATIENCE) == 1
+    assert operator.server.process.wait(STALE_FOR + PATIENCE) == 1
     assert "The cluster's data are older" in operator.log
     assert "Traceback" not in operator.log
     assert [each["comment"] for each in env.atlas.patches(place)] == ["two", "three"]

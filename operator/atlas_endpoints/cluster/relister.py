@@ -9,12 +9,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
-from enum import Enum, auto
 from random import Random
 from typing import Protocol
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterWentBackError, SelectorRefusedError
-from atlas_endpoints.controller.cache import Body, Cache, Comparison, Key, Listing, key_of, uid_of, version_of
+from atlas_endpoints.controller.cache import Body, Cache, Comparison, Key, Listing, uid_of
 from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
 from atlas_endpoints.controller.requeue import backoff_delay
 
@@ -41,39 +40,18 @@ FOR_EACH = 0.1
 FOR_ALL = 600.0
 """Seconds between two comparisons, with any number of objects, unless the interval is longer."""
 
-STALE_LISTS = 2
-"""Consecutive stale LISTs after which it is examined whether the cluster itself was restored to an older state."""
-
 ABSENCES = 2
 """Consecutive LISTs that have to find the kind not served before its objects count as gone.
 
 One of several API servers may not serve it for a moment, as right after its own start.
 """
 
-SAMPLES = 3
-"""Objects that are read by name for that examination."""
-
-UNDECIDED = 60.0
-"""Seconds after which a stale state of unknown cause counts as a restored one: a cache has caught up by then."""
-
-
-class Staleness(Enum):
-    """Why a LIST is older than what was observed before it began."""
-
-    CACHED = auto()
-    """The API server's cache is behind the cluster."""
-    RESTORED = auto()
-    """The cluster was restored to an older state."""
-    UNKNOWN = auto()
-    """One of the two: no object proves which."""
+STALE_FOR = 60.0
+"""Seconds of stale LISTs, without any other, after which the cluster counts as restored."""
 
 
 class Reader(Protocol):
-    """Reads objects; see ``cluster.writer.ResourceWriter``."""
-
-    async def read(self, key: Key) -> Body | None:
-        """Return an object past all caches, or None."""
-        ...
+    """Lists objects; see ``cluster.writer.ResourceWriter``."""
 
     async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
         """Return the served objects of one namespace, or of all; None when the API server does not serve the kind.
@@ -131,9 +109,8 @@ class Relister:
     complete: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     served: bool = field(init=False, default=False)
     _deduplicator: LogDeduplicator[str] = field(init=False, default_factory=LogDeduplicator)
-    _stale_lists: int = field(init=False, default=0)
+    _stale_since: float = field(init=False, default=math.inf)
     _absences: int = field(init=False, default=0)
-    _undecided_since: float = field(init=False, default=math.inf)
     _wanted: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _hurried: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _waiting: set[asyncio.Event] = field(init=False, default_factory=set)
@@ -215,7 +192,6 @@ class Relister:
                 if isinstance(error, SelectorRefusedError) and not self.complete.is_set():
                     raise
                 failures += 1
-                self._undecided_since = math.inf
                 if not error.logged_elsewhere:
                     self._warn("LIST", f"The resources could not be listed; trying again: {error}")
                 wait = min(backoff_delay(failures, random=self.random.random()), MAX_BACKOFF)
@@ -244,11 +220,10 @@ class Relister:
         self._check_served(lists)
         if self._absences and len(self.cache) and self._absences < ABSENCES:
             return NOT_SERVED
-        if stale := [listing for listing in listings if comparison.is_stale(listing)]:
-            await self._examine(stale, comparison)
+        if any(map(comparison.is_stale, listings)):
+            self._ignore_stale_list()
             return STALE
-        self._stale_lists = 0
-        self._undecided_since = math.inf
+        self._stale_since = math.inf
         self._deduplicator.recovered("stale")
         listed = [body for listing in listings for body in listing.bodies]
         for key, uid in comparison.vanished(listed):
@@ -288,45 +263,22 @@ class Relister:
             )
         self._absences = self._absences + 1 if absent else 0
 
-    async def _examine(self, listings: Sequence[Listing], comparison: Comparison) -> None:
-        """Examine LISTs that are older than what was observed before they began; nothing else is taken from them.
+    def _ignore_stale_list(self) -> None:
+        """Warn that a LIST is older than what was observed before it began; nothing is taken from it.
 
-        Either an API server's cache is behind, which passes. Or the cluster itself was restored to an older state:
-        then its versions count on from there, and all of its answers would count as stale for a long time, here and
-        in the watch. A LIST cannot distinguish the two, a read by name can.
+        An API server that is behind catches up. If the cluster was restored to an older state, its versions count on from there, and
+        all of its answers would count as stale for a long time, here and in the watch; only a restart takes them in.
 
         Raises:
-            ClusterWentBackError: the cluster was restored to an older state.
+            ClusterWentBackError: no LIST has been up to date for ``STALE_FOR``.
         """
-        self._stale_lists += 1
-        if self._stale_lists < STALE_LISTS:
-            return
-        self._warn("stale", "The API server shows an earlier state of the resources; waiting until it is up to date")
-        causes = {await self._staleness(listing, comparison) for listing in listings}
         now = asyncio.get_running_loop().time()
-        self._undecided_since = min(self._undecided_since, now) if causes == {Staleness.UNKNOWN} else math.inf
-        if Staleness.RESTORED in causes or now - self._undecided_since >= UNDECIDED:
+        self._stale_since = min(self._stale_since, now)
+        if now - self._stale_since >= STALE_FOR:
             raise ClusterWentBackError(
                 "The cluster's data are older than what the operator has observed, as after a restore of etcd from a backup."
             )
-
-    async def _staleness(self, listing: Listing, comparison: Comparison) -> Staleness:
-        older = comparison.older(listing.bodies)
-        samples = older or comparison.newer_than(listing)
-        try:
-            for body in samples[:SAMPLES]:
-                present = await self.reader.read(key_of(body))
-                if present is None or uid_of(present) != uid_of(body):
-                    continue
-                if older and version_of(present) == version_of(body):
-                    return Staleness.RESTORED
-                if not older and version_of(present) >= version_of(body):
-                    return Staleness.CACHED
-        except ClusterUnavailableError as error:
-            logger.debug("It is unknown whether the cluster was restored: %s", error)
-            return Staleness.UNKNOWN
-        # None of the older states is the present one: all objects have been edited since, and later LISTs will show it.
-        return Staleness.CACHED if older else Staleness.UNKNOWN
+        self._warn("stale", "The API server shows an earlier state of the resources; waiting until it is up to date")
 
     def _warn(self, subject: str, text: str) -> None:
         """Log a failure once, until it has another cause or its subject has recovered."""

@@ -84,21 +84,10 @@ class Comparison:
 
     def is_stale(self, listing: Listing) -> bool:
         """Return whether a LIST, or one of its objects, is older than the cache when it began."""
-        return listing.version < self._newest or bool(self.older(listing.bodies))
-
-    def older(self, listed: Iterable[Body]) -> list[Body]:
-        """Return the listed objects that were newer in the cache when the LIST began."""
-        known = ((body, self._known.get(uid_of(body))) for body in listed)
-        return [body for body, before in known if before is not None and version_of(body) < version_of(before)]
-
-    def newer_than(self, listing: Listing) -> list[Body]:
-        """Return the cached objects that are missing in a LIST and newer than it, the newest first; if they exist, the LIST lags.
-
-        Namespaces do not matter, since resource versions are ordered within the whole kind.
-        """
-        shown = {uid_of(body) for body in listing.bodies} | self._gone_since
-        missing = (body for uid, body in self._known.items() if uid not in shown)
-        return sorted((body for body in missing if version_of(body) > listing.version), key=version_of, reverse=True)
+        known = ((body, self._known.get(uid_of(body))) for body in listing.bodies)
+        return listing.version < self._newest or any(
+            before is not None and is_older(body, before) for body, before in known
+        )
 
     def stands(self, listed: Body) -> bool:
         """Return whether a listed object was not deleted since; only an old LIST restores one that was."""

@@ -33,8 +33,6 @@ class ApiServer:
         self.forbids = ""
         """Why changes of the metadata are refused, if they are."""
         self.loses_answers = False
-        self.unreadable = False
-        """Whether objects may not be read by name."""
         self.served = True
         self.unserved: set[str | None] = set()
         """Namespaces of which a LIST is answered as if the kind were not served."""
@@ -149,8 +147,6 @@ class ApiServer:
 
     async def read(self, key: Key) -> Body | None:
         await self._arrive()
-        if self.unreadable:
-            raise ClusterUnavailableError("The API server refused: 403 Forbidden")
         present = deepcopy(self.objects.get(key))
         await self._answer()
         return present
