@@ -7,10 +7,10 @@ from functools import partial
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.controller.cache import Body, spec_of, status_of
+from atlas_endpoints.controller.cache import spec_of, status_of
 from atlas_endpoints.core import Core
 from atlas_endpoints.reconcile.reasons import BLOCKING, CLUSTER_UNAVAILABLE
-from atlas_endpoints.reconcile.resource import credentials_source_in, project_id_in
+from atlas_endpoints.reconcile.resource import credentials_source_in
 from atlas_endpoints.telemetry.metrics import PREFIX, Labels, Metrics
 
 BREATH = 0.002
@@ -20,8 +20,7 @@ NAMES = ("kind", "resource_namespace", "resource_name")
 """Not ``namespace``: a scrape sets that to the operator's own namespace."""
 
 CONDITION = (*NAMES, "type", "status", "reason")
-INFO = (*NAMES, "provider", "management_policy", "credentials")
-INFO_WITH_IDS = (*INFO, "project_id", "instance_name", "endpoint_id")
+INFO = (*NAMES, "provider", "credentials")
 
 
 def watch(
@@ -92,9 +91,7 @@ class ResourceMetrics:
     def __init__(self, core: Core, *, leads: Callable[[], bool]) -> None:
         self._kinds = core.kinds
         self._leads = leads
-        detail = core.settings.resource_metrics
-        self._with_names = detail != "counts"
-        self._info = INFO_WITH_IDS if detail == "ids" else INFO
+        self._with_names = core.settings.resource_metrics == "names"
 
     @property
     def described(self) -> dict[str, tuple[str, Labels]]:
@@ -112,7 +109,7 @@ class ResourceMetrics:
         ]
         names = [
             _Family("resource_condition", "Conditions of a resource: always 1.", CONDITION),
-            _Family("resource_info", "Information about a resource: always 1.", self._info),
+            _Family("resource_info", "Information about a resource: always 1.", INFO),
         ]
         return counts + names if self._with_names else counts
 
@@ -124,21 +121,21 @@ class ResourceMetrics:
         credentials: Counter[Labels] = Counter()
         loop = asyncio.get_running_loop()
         yielded = loop.time()
-        keys = [(served, key) for served in self._kinds.values() for key in served.cache] if self._leads() else ()
-        for served, key in keys:
-            body = served.cache.get(key)
+        keys = [(served.cache, key) for served in self._kinds.values() for key in served.cache] if self._leads() else ()
+        for cache, key in keys:
+            body = cache.get(key)
             if body is None:
                 continue  # it was deleted meanwhile
             found = [(each["type"], each["status"], each["reason"]) for each in status_of(body).get("conditions") or ()]
             conditions.update((key.kind, *each) for each in found)
             valid = next((status for type_, status, _ in found if type_ == "CredentialsValid"), "Unknown")
-            credentials[key.kind, _source(body).partition("/")[0], valid] += 1
+            source = credentials_source_in(body) or ""
+            credentials[key.kind, source.partition("/")[0], valid] += 1
             if of_names:
                 statuses, infos = of_names
                 for each in found:
                     statuses.add((*key, *each), 1)
-                info = (*key, *_info(body, served.kind.entry_of(body)))
-                infos.add(info[: len(self._info)], 1)
+                infos.add((*key, spec_of(body).get("providerName", ""), source), 1)
             if loop.time() >= yielded + BREATH:
                 for family in of_names:
                     family.settle()
@@ -178,22 +175,3 @@ def _quotable(value: str) -> str:
     if value.isalnum():
         return value
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _info(body: Body, entry: str | None) -> Labels:
-    """Return the values of ``INFO_WITH_IDS`` after the names; an unknown value is empty."""
-    spec = spec_of(body)
-    values = (
-        spec.get("providerName"),
-        spec.get("managementPolicy") or "Manage",
-        _source(body),
-        project_id_in(body),
-        spec.get("instanceName"),
-        entry,
-    )
-    return tuple(str(value or "") for value in values)
-
-
-def _source(body: Body) -> str:
-    """Return the source of the credentials: the scope that names the Secret, and its name; empty if it is unknown."""
-    return credentials_source_in(body) or ""

@@ -174,9 +174,9 @@ class OperatorSettings(AtlasSettings):
         default=timedelta(seconds=45),
         description="How long after the leader's last renewal another replica takes over; a write may take a third of it, at most 15s",
     )
-    resource_metrics: Literal["counts", "names", "ids"] = Field(
+    resource_metrics: Literal["counts", "names"] = Field(
         default="names",
-        description="Which metrics of resources exist: counts (only totals), names (also single resources) or ids (also IDs of Atlas)",
+        description="Which metrics of resources exist: counts (only totals) or names (also single resources)",
     )
     http_address: Address = Field(
         default="0.0.0.0:8080", description="Address of /livez, /readyz and /metrics"

@@ -73,7 +73,7 @@ def test_every_setting_arrives(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> N
         max_corrections="50",
         writes=False,
         concurrency=4,
-        resource_metrics="ids",
+        resource_metrics="counts",
         lease_name="endpoints",
         lease_namespace="leases",
         lease_duration=timedelta(seconds=30),

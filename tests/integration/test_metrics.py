@@ -68,9 +68,7 @@ def env(
     atlas = start_atlas(seed(PLACES))
     resources = Resources(control_plane, namespace, {"served-by": "metrics"})
     resources.secret()
-    operator = start_operator(
-        label="metrics", atlas=atlas, sync_interval="2s", stall_grace="1s", resource_metrics="ids"
-    )
+    operator = start_operator(label="metrics", atlas=atlas, sync_interval="2s", stall_grace="1s")
     yield Env(operator, atlas, resources)
     operator.stop()
     resources.close()
@@ -84,10 +82,9 @@ def test_the_way_of_a_resource_to_ready(env: Env) -> None:
     env.wait("time_to_ready_seconds_count")
     of_it = {"resource_namespace": env.resources.namespace, "resource_name": "orders"}
     is_ready = {"type": "Ready", "status": "True", "reason": "Available"}
-    ids = {"project_id": here.project, "instance_name": here.instance, "endpoint_id": here.endpoint}
-    facts = {"provider": "AWS", "management_policy": "Manage", "credentials": "resource/atlas-credentials"}
+    facts = {"provider": "AWS", "credentials": "resource/atlas-credentials"}
     assert env.value("resource_condition", **of_it, **is_ready) == 1
-    assert env.value("resource_info", **of_it, **ids, **facts) == 1
+    assert env.value("resource_info", **of_it, **facts) == 1
     patched = {"operation": "updateServerlessPrivateEndpoint", "status": "200"}
     its = "serverlessprivateendpoints"
     at_least_once: list[tuple[str, dict[str, str]]] = [
@@ -208,10 +205,8 @@ def test_what_is_exported_is_what_is_documented(env: Env) -> None:
             assert sample.labels.keys() - {"le"} == labels, name
 
 
-def test_no_series_is_about_an_id_that_was_not_asked_for(env: Env) -> None:
-    text = env.operator.get("metrics").text
-    lines = [line for line in text.splitlines() if not line.startswith("atlas_endpoints_resource_info")]
-    assert not re.search(r"[0-9a-f]{24}", "\n".join(lines))
+def test_no_series_is_about_an_id(env: Env) -> None:
+    assert not re.search(r"[0-9a-f]{24}", env.operator.get("metrics").text)
 
 
 def test_prometheus_s_own_checker_finds_nothing_wrong(env: Env, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def _scrape() -> str:
 
 def _all_metrics() -> tuple[Metrics, ResourceMetrics]:
     metrics, anything = Metrics("0"), MagicMock()
-    anything.settings = OperatorSettings(resource_metrics="ids")
+    anything.settings = OperatorSettings()
     runtime_metrics.watch(metrics, anything, client=anything, connection=anything, leads=bool)
     return metrics, runtime_metrics.ResourceMetrics(anything, leads=bool)
 

@@ -11,7 +11,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from atlas_endpoints import runtime_metrics
 from atlas_endpoints.controller.cache import Cache, Key
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.runtime_metrics import ResourceMetrics
 from atlas_endpoints.settings import OperatorSettings
 from support.named import NAMED
@@ -30,17 +29,17 @@ class Harness:
         self.cache = Cache(lambda _: {})
         self.leads = True
         core: Any = SimpleNamespace(
-            kinds={NAMED["kind"]: SimpleNamespace(cache=self.cache, kind=KIND)},
+            kinds={NAMED["kind"]: SimpleNamespace(cache=self.cache)},
             settings=OperatorSettings.model_validate({"resource_metrics": detail}),
         )
         self.metrics = ResourceMetrics(core, leads=lambda: self.leads)
 
-    def put(self, name: str, *conditions: tuple[str, str, str], source: str = "", **spec: str) -> None:
+    def put(self, name: str, *conditions: tuple[str, str, str], source: str = "", provider: str = "AWS") -> None:
         """Cache a resource; without conditions, it has no status yet."""
         metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": str(self.cache.newest + 1)}
         listed = [{"type": type_, "status": status, "reason": reason} for type_, status, reason in conditions]
         status = {"conditions": listed, "resolved": {"credentialsSource": source, "projectId": "p"}}
-        body = {**NAMED, "metadata": metadata, "spec": {"providerName": "AWS", **spec}}
+        body = {**NAMED, "metadata": metadata, "spec": {"providerName": provider}}
         self.cache.put(body | {"status": status} if conditions else body)
 
     async def scrape(self, name: str) -> Mapping[Series, float]:
@@ -106,25 +105,14 @@ async def test_resources_are_counted_by_the_source_and_validity_of_credentials()
     }
 
 
-async def test_info_has_ids_only_on_request() -> None:
-    labels = {"provider": 'A"W\\S\n', "management_policy": "Plan", "credentials": "namespace/atlas"}
-    ids = {"project_id": "p", "instance_name": "shop", "endpoint_id": "e"}
-    for detail, expected in {"names": labels, "ids": labels | ids}.items():
-        harness = Harness(detail)
-        spec = {"providerName": 'A"W\\S\n', "managementPolicy": "Plan", "instanceName": "shop", "endpointId": "e"}
-        harness.put("a", ("Ready", "True", "Available"), source="namespace/atlas", **spec)
-        assert await harness.scrape("resource_info") == {
-            of(resource_namespace="shop", resource_name="a", **expected): 1
-        }
-
-
-async def test_a_resource_without_a_status_has_an_info_with_empty_values() -> None:
-    harness = Harness("ids")
-    harness.put("a")
-    assert await harness.scrape("resource_condition") == {}
-    empty = dict.fromkeys(("credentials", "project_id", "instance_name", "endpoint_id"), "")
-    info = of(resource_namespace="shop", resource_name="a", provider="AWS", management_policy="Manage", **empty)
-    assert await harness.scrape("resource_info") == {info: 1}
+async def test_a_resource_has_an_info_whose_credentials_are_empty_without_a_status() -> None:
+    harness = Harness()
+    harness.put("a", ("Ready", "True", "Available"), source="namespace/atlas", provider='A"W\\S\n')
+    harness.put("b")
+    assert await harness.scrape("resource_info") == {
+        of(resource_namespace="shop", resource_name=name, provider=provider, credentials=credentials): 1
+        for name, provider, credentials in (("a", 'A"W\\S\n', "namespace/atlas"), ("b", "AWS", ""))
+    }
 
 
 @pytest.mark.parametrize(("detail", "leads", "count"), [("counts", True, 1), ("names", False, 0)])
