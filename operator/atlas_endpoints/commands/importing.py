@@ -12,7 +12,6 @@ from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, NotSer
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, client_of
 from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
-from atlas_endpoints.controller.names import is_name
 from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, Options
 
 T = TypeVar("T")
@@ -217,28 +216,15 @@ async def _with_retries(call: Callable[[], Awaitable[T]]) -> T:
 def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
     """Write each manifest into a file of its name, and yield the problems. Files that exist are not changed.
 
-    A name that no object may have, which could lead out of the folder, becomes no path, whoever made the draft.
-
     Raises:
         OSError: the folder or a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for each in drafts:
-        if not is_name(each.name):
-            yield f"{each.name!r} is not the name of a Kubernetes object, so no file is written for it."
-            continue
         path = folder / f"{each.name}.yaml"
         try:
             with path.open("xb") as file:
                 file.write(each.text.encode())
         except FileExistsError:
-            if not _has_content(path, each.text.encode()):
+            if path.read_bytes() != each.text.encode():
                 yield f"{path} exists with other content and was not changed. Compare the two, or use another folder."
-
-
-def _has_content(path: Path, data: bytes) -> bool:
-    """Return whether a file has this content. A pipe or a device, which have another size, is not opened."""
-    try:
-        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
-    except OSError:
-        return False

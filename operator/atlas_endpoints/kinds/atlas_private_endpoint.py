@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.importer import LeftOut, Options
-from atlas_endpoints.kinds.manifest import Manifest, comment, fitting, last_part, retained
+from atlas_endpoints.kinds.manifest import Manifest, fitting, last_part, retained
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.spec import PROJECT_KIND
 
@@ -90,7 +90,7 @@ def _project_of(spec: Body, namespace: str, projects: Projects) -> Mapping[str, 
         return {"projectId": known}
     if where == namespace:
         return {"projectRef": {"name": reference.get("name")}}
-    return comment(f"its AtlasProject is in namespace {where}; add an export of that object to the input")
+    return f"its AtlasProject is in namespace {where}; add an export of that object to the input"
 
 
 def _endpoint_of(provider: str, configured: Body, *, port_mapping: bool) -> Mapping[str, Any] | None:

@@ -58,15 +58,10 @@ def drafts_of(kind: Kind[Any], made: Iterable[Manifest | LeftOut]) -> Iterator[D
     names = Counter(each.name for each in valid)
     for each in valid:
         metadata = {"name": each.name, "namespace": each.namespace} if each.namespace else {"name": each.name}
-        lines = (
-            *(f"# {comment(remark)}" for remark in each.remarks),
-            f"apiVersion: {kind.names.api_version}",
-            f"kind: {kind.names.kind}",
-            *_fields({"metadata": metadata, "spec": each.spec}, ""),
-            *(f"  # {comment(step)}" for step in each.to_do),
-        )
+        body = {"apiVersion": kind.names.api_version, "kind": kind.names.kind, "metadata": metadata, "spec": each.spec}
+        text = yaml.dump(body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
         name = each.name if names[each.name] == 1 else f"{each.namespace}.{each.name}"
-        yield Draft(name, "".join(f"{line}\n" for line in lines))
+        yield Draft(name, _comments("# ", each.remarks) + text + _comments("  # ", each.to_do))
 
 
 def problems_of(spec_type: type[CommonSpec], spec: Mapping[str, Any]) -> Sequence[str]:
@@ -85,32 +80,20 @@ def retained(credentials_secret: str | None) -> Mapping[str, Any]:
     return {**found, "credentialsSecretRef": {"name": credentials_secret}} if credentials_secret else found
 
 
-def _fields(values: Mapping[str, Any], indent: str) -> Iterator[str]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield f"{indent}{name}:"
-            yield from _fields(value, f"{indent}  ")
-        elif isinstance(value, list | tuple):
-            yield f"{indent}{name}:"
-            for each in value:
-                lines = _fields(each, f"{indent}    ") if isinstance(each, Mapping) else (quoted(each),)
-                first, *rest = lines
-                yield f"{indent}  - {first.lstrip()}"
-                yield from rest
-        else:
-            yield f"{indent}{name}: {quoted(value)}"
+class _Dumper(yaml.SafeDumper):
+    """Quotes each text but words: other parsers of YAML take an ID such as 123e45 as a number, and y as true."""
 
 
-def quoted(value: Any) -> str:
-    """Return a text in quotes, since YAML would parse an ID such as 123e45 as a number."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(yaml.safe_dump(str(value), default_style='"', allow_unicode=True, width=math.inf)).rstrip("\n")
+def _represented(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if text.isalpha() and len(text) > 1 else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 
-def comment(text: str) -> str:
-    """Return a text for a comment: one line, and not too long."""
-    return one_line(text, limit=LONGEST_COMMENT)
+_Dumper.add_representer(str, _represented)
+
+
+def _comments(mark: str, lines: Iterable[str]) -> str:
+    return "".join(f"{mark}{one_line(line, limit=LONGEST_COMMENT)}\n" for line in lines)
 
 
 def fitting(name: str, mark: str = "") -> str:

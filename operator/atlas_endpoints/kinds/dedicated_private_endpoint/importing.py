@@ -53,8 +53,7 @@ def _of_empty_service(found: Found, service: Service, options: Options) -> Manif
         return LeftOut(what, "Atlas is deleting it", expected=True)
     if (spec := _spec(found, service, options, None)) is None:
         return LeftOut(what, NO_GCP_PROJECT)
-    remarks = (f"An endpoint service without an endpoint. Status in Atlas when this was written: {service.status}",)
-    return Manifest(what, _name(found, service, service.id), options.namespace, spec, remarks)
+    return Manifest(what, _name(found, service, service.id), options.namespace, spec)
 
 
 def _of_endpoint(
@@ -74,8 +73,7 @@ def _of_endpoint(
             spec["privateEndpointIpAddress"] = address
     # A VPC endpoint has a unique ID; the names in other clouds are unique in a part of them only.
     mark = endpoint_id if found.scope_name == "AWS" else marked(endpoint_id, found.project_id, service.id)
-    remarks = (f"Status in Atlas when this was written: {endpoint.status}",)
-    return Manifest(endpoint_id, _name(found, service, mark), options.namespace, spec, remarks)
+    return Manifest(endpoint_id, _name(found, service, mark), options.namespace, spec)
 
 
 def _name(found: Found, service: Service, mark: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
-from atlas_endpoints.kinds.manifest import Manifest, drafts_of, fitting, problems_of, quoted, retained
+from atlas_endpoints.kinds.manifest import Manifest, drafts_of, fitting, problems_of, retained
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec, shown
@@ -34,11 +34,10 @@ def _manifest(found: Found, options: Options) -> Manifest | LeftOut:
     for field in in_atlas.keys() - managed.keys():
         own = [each for each in problems if each.startswith(f"spec.{field}: ")]
         why = (own or problems)[0].partition(": ")[2]
-        unmanaged.append(f"{field} is not managed, so Atlas keeps {quoted(in_atlas[field])}. {why}")
+        unmanaged.append(f"{field} is not managed, so Atlas keeps {in_atlas[field]!r}. {why}")
     spec = {**spec, **managed, **retained(options.credentials_secret)}
-    remarks = (f"Status in Atlas when this was written: {endpoint.status or 'none'}",)
     name = fitting(found.scope_name, endpoint.id)
-    return Manifest(endpoint.id, name, options.namespace, spec, remarks, to_do=sorted(unmanaged))
+    return Manifest(endpoint.id, name, options.namespace, spec, to_do=sorted(unmanaged))
 
 
 def _provider(found: Found) -> str:

@@ -45,20 +45,19 @@ def test_a_manifest_is_readable() -> None:
     )
 
     assert written(endpoint, options=OPTIONS).text == (
-        "# Status in Atlas when this was written: AVAILABLE\n"
-        "apiVersion: atlas-endpoints.dev/v1alpha1\n"
+        'apiVersion: "atlas-endpoints.dev/v1alpha1"\n'
         "kind: ServerlessPrivateEndpoint\n"
         "metadata:\n"
         f'  name: "shop-1-{ENDPOINT}"\n'
-        '  namespace: "shop"\n'
+        "  namespace: shop\n"
         "spec:\n"
         f'  projectId: "{PROJECT}"\n'
         '  instanceName: "Shop-1"\n'
-        '  providerName: "AWS"\n'
+        "  providerName: AWS\n"
         f'  endpointId: "{ENDPOINT}"\n'
         f'  cloudProviderEndpointId: "{CLOUD_ID}"\n'
         '  comment: "orders: 1"\n'
-        '  deletionPolicy: "Retain"\n'
+        "  deletionPolicy: Retain\n"
         "  credentialsSecretRef:\n"
         '    name: "atlas-credentials"\n'
     )
@@ -68,11 +67,11 @@ AZURE = {"provider_name": "AZURE", "cloud_provider_endpoint_id": ARM, "private_e
 UNMANAGED: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "no comment": ({"comment": None}, {}, ""),
     "an empty comment": ({"comment": ""}, {}, ""),
-    "a comment of the operator": ({"comment": "atlas-endpoints.dev/0"}, {}, '# comment is not managed, so Atlas keeps "atlas-endpoints.dev/0". '),
-    "a padded comment": ({"comment": " padded "}, {}, '# comment is not managed, so Atlas keeps " padded ". '),
-    "two lines": ({"comment": "two\nlines"}, {}, '# comment is not managed, so Atlas keeps "two\\nlines". '),
+    "a comment of the operator": ({"comment": "atlas-endpoints.dev/0"}, {}, "# comment is not managed, so Atlas keeps 'atlas-endpoints.dev/0'. "),
+    "a padded comment": ({"comment": " padded "}, {}, "# comment is not managed, so Atlas keeps ' padded '. "),
+    "two lines": ({"comment": "two\nlines"}, {}, "# comment is not managed, so Atlas keeps 'two\\nlines'. "),
     "an ID of another form": ({"cloud_provider_endpoint_id": "vpce-odd", "comment": "c"}, {"comment": "c"},
-        '# cloudProviderEndpointId is not managed, so Atlas keeps "vpce-odd". must be the ID of an AWS VPC endpoint'),
+        "# cloudProviderEndpointId is not managed, so Atlas keeps 'vpce-odd'. must be the ID of an AWS VPC endpoint"),
     "a connection in Azure": (AZURE, {"cloudProviderEndpointId": ARM, "privateEndpointIpAddress": "10.0.0.4"}, ""),
     "an ID without an address": ({**AZURE, "private_endpoint_ip_address": None}, {}, "# cloudProviderEndpointId is not managed"),
     "an address without an ID": ({**AZURE, "cloud_provider_endpoint_id": None}, {}, "# privateEndpointIpAddress is not managed"),
@@ -139,9 +138,11 @@ def test_a_name_is_valid_in_kubernetes(instance: str, name: str) -> None:
     assert found.name == name
 
 
-@pytest.mark.parametrize("endpoint_id", ["123456789012345678901234", "12345678901234567890e123"])
-def test_an_id_that_looks_like_a_number_stays_a_text(endpoint_id: str) -> None:
-    assert parsed(written(Endpoint(id=endpoint_id))).body["spec"]["endpointId"] == endpoint_id
+@pytest.mark.parametrize("name", ["123456789012345678901234", "123e45", "0x1f", "2027-01-01", "no", "Null", "y"])
+def test_a_name_that_a_parser_may_take_for_another_type_is_quoted(name: str) -> None:
+    (found,) = manifests([found_in(Endpoint(id=ENDPOINT), name)], Options())
+    assert isinstance(found, Draft)
+    assert f'  instanceName: "{name}"\n' in found.text.replace("'", '"')
 
 
 words = st.one_of(
