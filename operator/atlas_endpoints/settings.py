@@ -60,6 +60,10 @@ def _is_address(value: str) -> bool:
     return ADDRESS.fullmatch(value) is not None and int(value.rpartition(":")[2]) <= 65535  # noqa: PLR2004  # the last port
 
 
+def _is_crd(value: str) -> bool:
+    return is_name(value) and value.count(".") > 1  # the resource, and a group of two labels at least
+
+
 def _is_pair(value: str) -> bool:
     namespace, name = _pair(value)
     return is_namespace(namespace) and is_name(name)
@@ -72,7 +76,6 @@ def _pair(value: str) -> tuple[str, str]:
 
 DEFAULT_URL = "https://cloud.mongodb.com"
 FOREIGN_VARIABLE = re.compile(r"SIMULATE_|(.*_)?(SERVICE|PORT)(_.*)?$")
-CRD = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?){2,}")
 ADDRESS = re.compile(r"[^/]*:[0-9]{1,5}")
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -81,7 +84,7 @@ Namespace = Annotated[str, _valid(is_namespace, "{} is not a valid namespace nam
 Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_names)]
 OptionalNamespace = Annotated[Namespace | None, BeforeValidator(_none_if_empty)]
 ObjectName = Annotated[str, _valid(is_name, "{} is not a valid object name")]
-Crd = Annotated[str, _valid(CRD.fullmatch, "{} is not the name of a CRD, such as vpcendpoints.ec2.services.k8s.aws")]
+Crd = Annotated[str, _valid(_is_crd, "{} is not the name of a CRD, such as vpcendpoints.ec2.services.k8s.aws")]
 Secret = Annotated[
     Annotated[str, _valid(_is_pair, "must be namespace/name of a Secret, such as atlas-endpoints/atlas-credentials")]
     | None,

@@ -107,10 +107,6 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
             ["import", "--project", "5f" * 12, "--region", "US_EAST_1"],
             "--region (ATLAS_ENDPOINTS_REGION): is only for --as dedicated-private-endpoint",
         ),
-        (
-            ["import", "--project", "5f" * 12, "--region", "us-east-1"],
-            "--region (ATLAS_ENDPOINTS_REGION): must be a region as Atlas spells it",
-        ),
         (["import", "--project", "5f" * 12, "--instance", "my shop"], "--instance (ATLAS_ENDPOINTS_INSTANCE): "),
         (
             ["import", "--project", "5f" * 12, "--credentials-secret", "shop/atlas-credentials"],

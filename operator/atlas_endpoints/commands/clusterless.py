@@ -1,6 +1,5 @@
 """What the commands ``plan`` and ``import`` share, which need no cluster: settings, credentials, and a client."""
 
-import re
 from pathlib import Path
 from random import Random
 from typing import Annotated, Literal
@@ -20,8 +19,6 @@ from atlas_endpoints.atlas.credentials import (
 from atlas_endpoints.atlas.errors import Wording
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
-
-REGION = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 
 class PlanSettings(AtlasSettings):
@@ -100,13 +97,6 @@ class ImportSettings(AtlasSettings):
         if "filename" in info.data and (value is None) == (not info.data["filename"]):
             raise ValueError("specify the project to read from Atlas; or files with -f")
         return value
-
-    @field_validator("region")
-    @classmethod
-    def _is_a_region(cls, value: str | None) -> str | None:
-        if value and REGION.fullmatch(value) is None:
-            raise ValueError("must be a region as Atlas spells it, such as US_EAST_1 or EUROPE_NORTH")
-        return value or None
 
 
 class EnvironmentCredentials(BaseSettings):

@@ -11,6 +11,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
+from atlas_endpoints.kinds.regions import is_region
 from atlas_endpoints.reconcile.resource import Reference, Resource
 from atlas_endpoints.reconcile.spec import (
     ApiVersion,
@@ -37,7 +38,6 @@ _AZURE_ID = (
     rf"{_AZURE_NAME}{{1,90}}/providers/microsoft[.]network/privateendpoints/{_AZURE_NAME}{{1,80}}"
 )
 """Atlas's published pattern also requires the resource group ``privateLink``, which Atlas's own samples break."""
-_REGION = r"[a-zA-Z0-9_-]+"
 _GCP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
 CLOUD_IDS: Mapping[Provider, str] = {
@@ -119,7 +119,7 @@ Region = Annotated[
     str,
     Field(max_length=64),
     rule(
-        partial(matches, _REGION),
+        is_region,
         "must be the name of a region, such as `EU_WEST_1` or `eu-west-1`, that is letters, digits, `-` and `_`",
     ),
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.kinds.regions import same_region
+from atlas_endpoints.kinds.regions import is_region, same_region
 from atlas_endpoints.reconcile.outputs import Output
 
 KEYS = (
@@ -29,8 +29,6 @@ _STRINGS = ("connectionString", "srvConnectionString", "srvShardOptimizedConnect
 
 _STRING = re.compile(r"mongodb(\+srv)?://[a-zA-Z0-9.,:-]{1,4096}(/[!-~]{0,512})?")
 """A connection string without credentials; a sharded cluster has a host for each of its nodes."""
-
-_REGION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def _private_strings(item: Any) -> PrivateStrings | None:
 
 def _connected(item: dict[str, Any]) -> Connected | None:
     id_, provider, region = (text_of(item.get(name)) for name in ("endpointId", "providerName", "region"))
-    return Connected(id_, provider, region if region and _REGION.fullmatch(region) else None) if id_ else None
+    return Connected(id_, provider, region if region and is_region(region) else None) if id_ else None
 
 
 def _string(value: object) -> str | None:

@@ -111,6 +111,11 @@ KNOWN: Mapping[str, frozenset[str]] = {
 """Atlas's names by provider, to find a wrong one; the clouds add regions, so an unknown name may be right."""
 
 
+def is_region(text: str) -> bool:
+    """Return whether a text may be the name of a region, in Atlas or in a cloud."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is not None
+
+
 def atlas_name(provider: str, region: str) -> str:
     """Return Atlas's name of a region; an unknown one in upper case, with ``_``.
 

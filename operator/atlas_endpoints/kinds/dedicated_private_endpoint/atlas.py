@@ -83,7 +83,7 @@ _LONGEST_LIST = 256
 """Items. Atlas permits 100 attachments, 90 endpoints of a service and 35 regions."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""The ID of a service, or the name of a region, which are used in paths, entries and ConfigMaps."""
+"""The ID of a service, which is used in paths, entries and ConfigMaps."""
 
 
 def _items(value: object) -> Sequence[object]:
