@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import CHANGEABLE, Endpoint
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ManagedField
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from support.cases import DEDICATED, SERVERLESS, cases, update_cases
 from support.crd import crds, path_of, resource_of, schema_of
 
@@ -127,11 +127,6 @@ def test_crd_and_models_have_the_same_fields(kind: str) -> None:
 
 def test_the_status_shows_each_field_of_an_endpoint_that_is_read() -> None:
     forgotten = {each.name for each in fields(Endpoint)} - set(EndpointStatus.model_fields)
-    assert not forgotten
-
-
-def test_each_field_that_is_sent_may_be_in_a_patch() -> None:
-    forgotten = set(ManagedField) - CHANGEABLE
     assert not forgotten
 
 

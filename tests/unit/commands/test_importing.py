@@ -53,14 +53,13 @@ def described(name: str) -> dict[str, Any]:
     return {"name": name, "providerSettings": {"backingProviderName": "AWS"}}
 
 
-@pytest.mark.parametrize("counted", [True, False])
 @pytest.mark.parametrize("instances", [0, 1, PAGE, PAGE + 1, 3 * PAGE])
 @on_virtual_time
-async def test_all_pages_are_read(instances: int, *, counted: bool) -> None:
+async def test_all_pages_are_read(instances: int) -> None:
     def page(path: str) -> dict[str, Any]:
         number = int(re.findall(r"pageNum=(\d+)", path)[0])
         items = [described(f"i-{each}") for each in range(instances)][(number - 1) * PAGE : number * PAGE]
-        return {"results": items, "links": [], **({"totalCount": instances} if counted else {})}
+        return {"results": items, "links": [], "totalCount": instances}
 
     found = await list_instances(reading(page), ACCOUNT, PROJECT)
 
@@ -68,23 +67,13 @@ async def test_all_pages_are_read(instances: int, *, counted: bool) -> None:
 
 
 @on_virtual_time
-async def test_a_page_that_holds_fewer_than_asked_for_is_not_the_last_when_atlas_counts_more() -> None:
-    pages = iter([{"results": [described("a")], "totalCount": 2}, {"results": [described("b")], "totalCount": 2}])
-
-    found = await list_instances(reading(lambda _: next(pages)), ACCOUNT, PROJECT)
-
-    assert [*found] == ["a", "b"]
-
-
-@on_virtual_time
 async def test_items_that_are_no_instances_are_skipped() -> None:
-    odd = [None, {}, {"name": 7}, {"name": ""}, {"name": "x" * 65}]
-    page = {"results": [*odd, {"name": "a", "providerSettings": {"backingProviderName": "x" * 65}}], "totalCount": 6}
+    page: Any = {"results": [None, {}, {"name": []}, {"name": ""}, {"name": "a", "providerSettings": {}}]}
 
     assert await list_instances(reading(lambda _: page), ACCOUNT, PROJECT) == {"a": None}
 
 
-@pytest.mark.parametrize("answer", [None, [], {}, {"results": None}, {"results": [described("a")] * (PAGE + 1)}])
+@pytest.mark.parametrize("answer", [None, [], {}, {"results": None}])
 @on_virtual_time
 async def test_an_answer_that_is_no_page_is_an_error(answer: Any) -> None:
     with pytest.raises(AtlasUnavailableError):

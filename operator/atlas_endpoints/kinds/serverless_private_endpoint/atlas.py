@@ -8,6 +8,7 @@ fields are null or missing.
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -74,17 +75,9 @@ REFUSALS = Refusals(
 )
 """What the refusals of these calls mean; the first code is documented, similar ones occur."""
 
-CHANGEABLE = frozenset({"cloudProviderEndpointId", "privateEndpointIpAddress", "comment"})
-"""The fields that a PATCH may contain beside ``providerName``; Atlas rejects all others."""
-
 PAGE = 100
 """Items of a page. Atlas permits 500, but an answer shows the endpoints of each instance: 100 instances may have 100
 each."""
-
-_MOST_PAGES = 1000
-
-_LONGEST_NAME = 64
-"""Characters."""
 
 
 class State(StrEnum):
@@ -122,19 +115,17 @@ _TEXTS = {each.name: to_camel(each.name) for each in fields(Endpoint) if each.na
 
 def list_of(project_id: str, instance_name: str) -> Request:
     """Return the LIST of the endpoints of an instance: one bare array, no pages."""
-    where = path(_ALL, LIST, groupId=project_id, instanceName=instance_name)
-    return Request(LIST, "GET", where, refusals=REFUSALS)
+    return _request(LIST, "GET", groupId=project_id, instanceName=instance_name)
 
 
 def get_of(project_id: str, instance_name: str, endpoint_id: str) -> Request:
     """Return the GET of one endpoint."""
-    return Request(GET, "GET", _one(GET, project_id, instance_name, endpoint_id), refusals=REFUSALS)
+    return _request(GET, "GET", groupId=project_id, instanceName=instance_name, endpointId=endpoint_id)
 
 
 def creation_of(project_id: str, instance_name: str, comment: str) -> Request:
     """Return the POST that reserves an endpoint; it is not idempotent, so the comment identifies the new endpoint."""
-    where = path(_ALL, CREATE, groupId=project_id, instanceName=instance_name)
-    return Request(CREATE, "POST", where, {"comment": comment}, REFUSALS)
+    return _request(CREATE, "POST", {"comment": comment}, groupId=project_id, instanceName=instance_name)
 
 
 def update_of(
@@ -144,27 +135,19 @@ def update_of(
 
     Args:
         changes: by Atlas's names of the fields; an empty ``comment`` clears the comment.
-
-    Raises:
-        ValueError: a PATCH cannot contain one of the fields.
     """
-    if unknown := sorted(changes.keys() - CHANGEABLE):
-        raise ValueError(
-            f"A PATCH cannot contain {', '.join(unknown)}; it may contain {', '.join(sorted(CHANGEABLE))}."
-        )
     body = {"providerName": provider_name, **changes}
-    return Request(UPDATE, "PATCH", _one(UPDATE, project_id, instance_name, endpoint_id), body, REFUSALS)
+    return _request(UPDATE, "PATCH", body, groupId=project_id, instanceName=instance_name, endpointId=endpoint_id)
 
 
 def deletion_of(project_id: str, instance_name: str, endpoint_id: str) -> Request:
     """Return the DELETE of one endpoint, which takes Atlas a while; repeating it meanwhile changes nothing."""
-    return Request(DELETE, "DELETE", _one(DELETE, project_id, instance_name, endpoint_id), refusals=REFUSALS)
+    return _request(DELETE, "DELETE", groupId=project_id, instanceName=instance_name, endpointId=endpoint_id)
 
 
 def instance_of(project_id: str, name: str) -> Request:
     """Return the GET of an instance."""
-    template = TEMPLATES[GET_INSTANCE]
-    return Request(GET_INSTANCE, "GET", path(template, GET_INSTANCE, groupId=project_id, name=name), refusals=REFUSALS)
+    return _request(GET_INSTANCE, "GET", groupId=project_id, name=name)
 
 
 async def list_instances(client: Requester, credentials: Credentials, project_id: str) -> Mapping[str, str | None]:
@@ -176,18 +159,15 @@ async def list_instances(client: Requester, credentials: Credentials, project_id
         AtlasError: ``AtlasUnavailableError`` also if an answer is 2xx but no page.
     """
     found: dict[str, str | None] = {}
-    seen = 0
-    for number in range(1, _MOST_PAGES + 1):
+    for number in count(1):
         where = path(f"{_GROUP}/serverless", LIST_INSTANCES, groupId=project_id)
         request = Request(LIST_INSTANCES, "GET", f"{where}?pageNum={number}&itemsPerPage={PAGE}", refusals=REFUSALS)
         answer = await client.request(credentials, request)
         results = answer.json.get("results") if isinstance(answer.json, dict) else None
-        if not isinstance(results, list) or len(results) > PAGE:
+        if not isinstance(results, list):
             raise unreadable(answer.status, operation=LIST_INSTANCES, writes=False)
         found |= dict(each for each in map(_instance, results) if each is not None)
-        seen += len(results)
-        total = answer.json.get("totalCount")
-        if not results or (seen >= total if isinstance(total, int) else len(results) < PAGE):
+        if len(results) < PAGE:
             break
     return found
 
@@ -214,16 +194,12 @@ def got(endpoint_id: str | None, answer: Any) -> Endpoint | None:
 
 
 def _instance(item: Any) -> tuple[str, str | None] | None:
-    if not isinstance(item, dict) or (name := _name(item.get("name"))) is None:
+    if not isinstance(item, dict) or not (name := text_of(item.get("name"))):
         return None
     provider = item.get("providerSettings")
     settings = provider if isinstance(provider, dict) else {}
-    return name, _name(settings.get("backingProviderName"))
+    return name, text_of(settings.get("backingProviderName"))
 
 
-def _name(value: object) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None
-
-
-def _one(operation: str, project_id: str, instance_name: str, endpoint_id: str) -> str:
-    return path(_ONE, operation, groupId=project_id, instanceName=instance_name, endpointId=endpoint_id)
+def _request(operation: str, method: str, body: Mapping[str, Any] | None = None, **segments: str) -> Request:
+    return Request(operation, method, path(TEMPLATES[operation], operation, **segments), body, REFUSALS)

@@ -200,11 +200,6 @@ def test_a_patch_contains_the_changes_and_the_provider() -> None:
     assert update_of(PROJECT, "i", ID, "AZURE", changes).body == {"providerName": "AZURE", **changes}
 
 
-def test_a_patch_with_another_field_is_rejected() -> None:
-    with pytest.raises(ValueError, match="cannot contain id, providerName; it may contain cloudProviderEndpointId"):
-        update_of(PROJECT, "i", ID, "AWS", {"providerName": "AZURE", "id": "x", "comment": "c"})
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda children: (
