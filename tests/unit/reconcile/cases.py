@@ -102,6 +102,19 @@ def seconds(text: str) -> float:
     return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)([smhd])", text))
 
 
+async def play(actions: object, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Do the steps of a case, which may contain lists of steps, by the methods of their names."""
+    for step in steps:
+        if isinstance(step, list):
+            await play(actions, step)
+            continue
+        for words, data in step.items():
+            action, _, name = words.partition(" ")
+            running = getattr(actions, action)(data, name)
+            if inspect.isawaitable(running):
+                await running
+
+
 class Actions:
     """What can happen in a case: the method ``name`` does the step ``name``."""
 
@@ -111,15 +124,7 @@ class Actions:
         """Of the latest reconcile that a case has asked for."""
 
     async def do(self, steps: Sequence[Mapping[str, Any]]) -> None:
-        for step in steps:
-            if isinstance(step, list):
-                await self.do(step)
-                continue
-            for words, data in step.items():
-                action, _, name = words.partition(" ")
-                running = getattr(self, action)(data, name)
-                if inspect.isawaitable(running):
-                    await running
+        await play(self, steps)
 
     def resource(self, name: str = "") -> h.Resource:
         return self.harness.created[name or "db"]

@@ -28,7 +28,7 @@ from support.cores import core_of
 from support.ports import NoObserver, OneSecret
 from support.simulated_atlas import PROJECT, SimulatedAtlas, lost, name_of
 from support.virtual_time import VirtualClock
-from unit.reconcile.cases import Case, filled, seconds
+from unit.reconcile.cases import Case, filled, play, seconds
 from unit.reconcile.harness import ConfigMaps, Targets
 
 if TYPE_CHECKING:
@@ -117,20 +117,9 @@ class Actions:
     async def do(self, steps: Sequence[Mapping[str, Any]]) -> None:
         self.boot(None, "")
         try:
-            await self._do(steps)
+            await play(self, steps)
         finally:
             self.kill(None, "")
-
-    async def _do(self, steps: Sequence[Mapping[str, Any]]) -> None:
-        for step in steps:
-            if isinstance(step, list):
-                await self._do(step)
-                continue
-            for words, data in step.items():
-                action, _, name = words.partition(" ")
-                running = getattr(self, action)(data, name)
-                if asyncio.iscoroutine(running):
-                    await running
 
     # The operator's process.
 

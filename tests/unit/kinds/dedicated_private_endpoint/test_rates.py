@@ -13,7 +13,7 @@ import yaml
 from support.simulated_atlas import name_of
 from support.virtual_time import on_virtual_time
 from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions
-from unit.reconcile.cases import filled, seconds
+from unit.reconcile.cases import filled, play, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ class Counted(Actions):
         async def again() -> None:
             while True:
                 await asyncio.sleep(seconds(time))
-                await self._do(steps)
+                await play(self, steps)
 
         self._tasks.append(asyncio.create_task(again()))
 
