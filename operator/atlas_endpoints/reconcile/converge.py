@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.controller.cache import Key, key_of
+from atlas_endpoints.controller.cache import key_of
 from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
@@ -46,7 +46,7 @@ class Converger:
         self._creations = creations
         self._reading: set[tuple[Hashable, str]] = set()
         """The entries that a write in progress was read for."""
-        self._changes = ChangeEvents(self._ports.record)
+        self._changes = ChangeEvents(self._ports.record, gatherer.memories)
 
     async def converge(self, facts: Facts[Any], store: Store, *, max_age: float) -> Outcome:
         """Observe, decide, make at most one write, and return the outcome.
@@ -105,10 +105,6 @@ class Converger:
         outcome = summarize.of_error(self._kind, facts, outcome, seen=seen, own=own)
         planned = facts.done.write.planned if facts.done is not None and isinstance(error, UpdateRejectedError) else ""
         return outcome.saying(planned and f"The refused call {planned}.")
-
-    def forget(self, key: Key) -> None:
-        """Drop what is known of a resource that is gone."""
-        self._changes.forget(key)
 
     async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.status import Creation
 from atlas_endpoints.reconcile.waits import spaced
 
@@ -55,8 +56,16 @@ _Thing: TypeAlias = tuple[Hashable, str]
 """The place of a thing in Atlas, and its name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A creation whose call was not made yet, and what it creates."""
+
+    intent: Creation
+    thing: _Thing
+
+
 class Creations:
-    """The creations of this process: the unused intents, one turn at a time for each thing, and the waits after failures.
+    """The creations of this process: one turn at a time for each thing, and the waits after failures.
 
     All resources that wait for a thing with the same credentials share the wait after a failure.
 
@@ -64,10 +73,10 @@ class Creations:
         now: wall-clock time, UTC.
     """
 
-    def __init__(self, monotonic: Callable[[], float], now: Callable[[], datetime]) -> None:
+    def __init__(self, monotonic: Callable[[], float], now: Callable[[], datetime], memories: Memories) -> None:
         self._monotonic = monotonic
         self._now = now
-        self._armed: dict[Key, tuple[Creation, _Thing]] = {}
+        self._memories = memories
         self._turns: dict[_Thing, _Turn] = {}
         self._failed: dict[tuple[Scope, str], _Failed] = {}
 
@@ -89,7 +98,7 @@ class Creations:
             name: that of ``Creates``.
         """
         now, thing = self._monotonic(), (scope.place, name)
-        self._armed[key] = creation, thing
+        self._memories[key].pending = Pending(creation, thing)
         self._turns = {name: each for name, each in self._turns.items() if each.until + TURN > now}
         turn = self._turns.get(thing)
         if turn is None or turn.holder != key or turn.until < now:
@@ -97,9 +106,10 @@ class Creations:
 
     def unused(self, key: Key, written: Creation | None) -> str | None:
         """Return the name of what an intent of this process creates, if Atlas was certainly not called for it, or None."""
-        if key not in self._armed or written is None:
+        pending = self._memories[key].pending
+        if pending is None or written is None:
             return None
-        mine, (_, name) = self._armed[key]
+        mine, (_, name) = pending.intent, pending.thing
         return name if (mine.requested_at, mine.attempt) == (written.requested_at, written.attempt) else None
 
     def is_recent(self, key: Key, written: Creation | None) -> bool:
@@ -112,8 +122,9 @@ class Creations:
 
     def take(self, key: Key) -> Creation | None:
         """Return an intent, and use it up: its call is made now."""
-        intent, _ = self._armed.pop(key, (None, None))
-        return intent
+        memory = self._memories[key]
+        pending, memory.pending = memory.pending, None
+        return None if pending is None else pending.intent
 
     def withdraw(self, key: Key, written: Creation | None) -> str | None:
         """Forget an unused intent, and end its turn; return the name of what it creates, or None without one."""
@@ -123,10 +134,11 @@ class Creations:
         return name
 
     def forget(self, key: Key) -> None:
-        """Drop the intent of a resource that is gone, and end its turn."""
-        _, thing = self._armed.pop(key, (None, None))
-        if thing is not None and (turn := self._turns.get(thing)) is not None and turn.holder == key:
-            del self._turns[thing]
+        """Forget the intent of a resource, and end its turn."""
+        memory = self._memories[key]
+        pending, memory.pending = memory.pending, None
+        if pending is not None and (turn := self._turns.get(pending.thing)) is not None and turn.holder == key:
+            del self._turns[pending.thing]
 
     def created(self, scope: Scope, name: str) -> None:
         """Record that the thing was created."""

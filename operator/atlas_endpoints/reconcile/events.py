@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.atlas.redaction import redacted
-from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.texts import MESSAGE_LIMIT
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Difference, Write
+from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.reasons import FAILURES, EventReason, Reason
 from atlas_endpoints.reconcile.status import Cause, condition_in
 
@@ -173,22 +173,23 @@ class ChangeEvents:
     A first contact replaces values of somebody else, and nothing shows them afterwards.
     """
 
-    def __init__(self, record: Callable[[Mapping[str, Any], Event], None]) -> None:
+    def __init__(self, record: Callable[[Mapping[str, Any], Event], None], memories: Memories) -> None:
         self._record = record
-        self._recorded: dict[Key, frozenset[Difference]] = {}
+        self._memories = memories
 
     def before(self, facts: Facts[Any], write: Write, seen: object) -> None:
         """Record what is about to be sent at a first contact, unless it was recorded before."""
         resource = facts.resource
         if not write.fields or seen is None:
             return
-        known = self._recorded.pop(resource.key, frozenset())
+        memory = self._memories[resource.key]
+        known, memory.told = memory.told, frozenset()
         # An entry that was created for the resource never had values of somebody else.
         is_own = resource.creates_its_own and resource.is_owner
         differences = () if facts.baseline.contacted or is_own else compare(resource, write.fields, seen)
         if not differences or (not known and _was_tried(facts, write)):
             return
-        self._recorded[resource.key] = known.union(differences)
+        memory.told = known.union(differences)
         if not known.issuperset(differences):
             message = f"The operator changes endpoint {resource.entry} for the first time: {diff(differences)}."
             event = new_event(EventReason.ADOPTING, message, action=_action(write.request.operation))
@@ -206,7 +207,7 @@ class ChangeEvents:
             for each in compare(resource, write.fields, seen)
             if resource.same(each.field, shown.get(each.field), each.desired) and each.actual != resource.created_as
         )
-        if self._recorded.get(resource.key, frozenset()).issuperset(differences):
+        if self._memories[resource.key].told.issuperset(differences):
             return
         reason, what = EventReason.UPDATED, "The endpoint was updated"
         if write.cause is Cause.DRIFT:
@@ -214,10 +215,6 @@ class ChangeEvents:
             what = "Drift in Atlas was corrected"
         event = new_event(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))
         self._record(resource.named, event)
-
-    def forget(self, key: Key) -> None:
-        """Drop what is cached about a resource that is gone."""
-        self._recorded.pop(key, None)
 
 
 def _was_tried(facts: Facts[Any], write: Write) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, Key, finalizers_of, key_of
+from atlas_endpoints.controller.cache import Body, finalizers_of, key_of
 from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
@@ -39,10 +39,7 @@ class Finisher:
         self._kind = gatherer.kind
         self._ports = gatherer.ports
         self._force_sync = force_sync
-        self._refused: dict[Key, tuple[Access, float]] = {}
-        """Credentials that may not delete an entry; until then, in monotonic seconds, the operator does not try them again."""
-        self._told: dict[Key, Ending] = {}
-        """How deletions have ended."""
+        self._memories = gatherer.memories
 
     async def finish(self, body: Body, attempt: Attempt, store: Store) -> Outcome:
         """Reconcile a resource that is being deleted.
@@ -53,9 +50,9 @@ class Finisher:
         outcome = await self._step_of(body, attempt)
         if outcome.ending is None:
             return outcome
-        key = key_of(body)
-        if self._told.get(key) != outcome.ending:  # once, also if the finalizer cannot be removed at once
-            self._told[key] = outcome.ending
+        memory = self._memories[key_of(body)]
+        if memory.ending != outcome.ending:  # once, also if the finalizer cannot be removed at once
+            memory.ending = outcome.ending
             for reason, message in outcome.ending.items():
                 self._ports.record(body, new_event(reason, message, action="Delete"))
         try:
@@ -86,11 +83,6 @@ class Finisher:
                 return keep_open(await self._delete(resource, attempt, wait), wait)
             case ending:
                 return self._leave(body, generation, ending)
-
-    def forget(self, key: Key) -> None:
-        """Drop what is cached about a resource that is gone."""
-        self._refused.pop(key, None)
-        self._told.pop(key, None)
 
     async def _delete(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
         """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
@@ -123,10 +115,11 @@ class Finisher:
         wait = wait or self._force_sync.requeue_in(key, scope)
         if wait and attempt.is_observed:
             return status_unchanged(generation, RequeueAfter(wait))
-        refused, until = self._refused.get(key, (None, 0.0))
+        memory = self._memories[key]
+        refused, until = memory.refused or (None, 0.0)
         if refused == access and self._ports.clock.monotonic() < until and (wait or not is_forced(resource)):
             return status_unchanged(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
-        self._refused.pop(key, None)
+        memory.refused = None
         facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
         unsent = self._creations.withdraw(key, attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
@@ -252,7 +245,7 @@ class Finisher:
         if deletion.is_cured_by_credentials(error):
             is_blocked = outcome.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
-            self._refused[resource.key] = access, self._ports.clock.monotonic() + wait.total_seconds()
+            self._memories[resource.key].refused = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.interval)
         return replace(outcome, resolved=facts.resolved)

@@ -7,11 +7,12 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.cache import Body, Key, key_of, uid_of
+from atlas_endpoints.controller.cache import Body, key_of, uid_of
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
 from atlas_endpoints.reconcile.kind import Decision, Kind, Write
+from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.observe import SHARED, observe
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
@@ -24,18 +25,11 @@ UNFINISHED = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Gatherer:
-    """Gathers facts about the resources of a kind, and observes Atlas for them.
-
-    Attributes:
-        unfinished: when an observation began that the next reconcile goes on with, in monotonic seconds. One that is older than
-            ``UNFINISHED`` begins anew.
-        given: the keys of what references whose values are not bound gave before a deletion.
-    """
+    """Gathers facts about the resources of a kind, and observes Atlas for them."""
 
     kind: Kind[Any]
     ports: Ports
-    unfinished: dict[Key, float] = field(default_factory=dict)
-    given: dict[Key, str] = field(default_factory=dict)
+    memories: Memories = field(default_factory=Memories)
 
     def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
         """Return the scope of a resource."""
@@ -55,7 +49,7 @@ class Gatherer:
             others = [*named_by(thing)]
             if not forced:  # a request has the references read anew
                 unbound = self.unbound(resource, thing, scope.project_id)
-                others += [body for body in unbound if self.given.get(key_of(body)) == thing.key.casefold()]
+                others += [body for body in unbound if self.memories[key_of(body)].given == thing.key.casefold()]
             return bool(ownership.protectors(kind, resource, thing, others))
 
         return Facts(
@@ -95,16 +89,16 @@ class Gatherer:
         is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
     ) -> tuple[Facts[Any], Decision]:
         """Observe Atlas for a reconcile, as ``observe.observe`` does; go on with an observation that has taken long."""
-        key, atlas = facts.resource.key, self.ports.atlas
+        memory, atlas = self.memories[facts.resource.key], self.ports.atlas
         now = atlas.moment()
-        since = self.unfinished.pop(key, now)
-        since = now if now - since > UNFINISHED else since
+        since, memory.unfinished_since = memory.unfinished_since, None
+        since = now if since is None or now - since > UNFINISHED else since
         # A force-sync request, or an intent, needs observations that began later.
         began = since if max_age == SHARED else now
         try:
             return await observe(atlas, facts, decide, max_age=max_age, began=began, is_claimed=is_claimed)
         except OutOfTimeError:
-            self.unfinished[key] = since
+            memory.unfinished_since = since
             raise
 
     async def observe_anew(

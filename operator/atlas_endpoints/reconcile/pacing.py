@@ -1,7 +1,6 @@
 """When a reconcile may call Atlas: a failure that only a change can fix is cached, and a force-sync request has its floors."""
 
 import math
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +13,7 @@ from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.facts import is_forced
+from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Progress, Reason
@@ -22,12 +22,37 @@ from atlas_endpoints.reconcile.resource import Resource
 
 
 @dataclass(frozen=True, slots=True)
-class _Cached:
-    """The outcome of a failure, and everything that it depends on."""
+class Failure:
+    """The outcome of a failure that other objects, or a change in Atlas, may fix, and everything that it depends on."""
 
     inputs: tuple[object, ...]
-    access: Access
     outcome: Outcome
+
+    @property
+    def awaits_credentials(self) -> bool:
+        """Whether the resource is requeued only to read its Secret again."""
+        return self.outcome.reason in failures.CURED_BY_CREDENTIALS
+
+
+def failure_of(resolution: Resolution[Any], access: Access, outcome: Outcome) -> Failure | None:
+    """Return a failure that only another input can fix: until then, Atlas is not called again; None: it is no such one."""
+    if outcome.reason is None or outcome.reason is Reason.CONFLICT:
+        return None
+    waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
+    fixed = waits or outcome.reason.progress is Progress.GRACE
+    return Failure(_inputs(resolution, access), outcome) if fixed else None
+
+
+def replayed(known: Failure | None, resolution: Resolution[Any], access: Access, attempt: Attempt) -> Outcome | None:
+    """Return the outcome of a known failure, which sends nothing, if nothing that it depends on has changed; else None."""
+    if known is None or known.inputs != _inputs(resolution, access):
+        return None
+    requeue: Requeue = RequeueAfter(failures.SECRET_REQUEUE) if known.awaits_credentials else NoRequeue()
+    if (failure := known.outcome.failure) is not None:
+        if failure.since > attempt.now:  # its grace would not end
+            return None
+        requeue = attempt.within_grace(requeue, failure.since)
+    return replace(known.outcome, requeue=requeue, sent=None)
 
 
 def _inputs(resolution: Resolution[Any], access: Access) -> tuple[object, ...]:
@@ -35,67 +60,12 @@ def _inputs(resolution: Resolution[Any], access: Access) -> tuple[object, ...]:
     return metadata.uid, metadata.generation, metadata.reconcile_request, spec, access, resolution.problem
 
 
-class FailureCache:
-    """Caches failures that other objects, or a change in Atlas, may fix: until their inputs change, Atlas is not called again."""
-
-    def __init__(self, *, wake: Callable[[Key], None]) -> None:
-        self._wake = wake
-        self._cached: dict[Key, _Cached] = {}
-        self._awaiting: defaultdict[Access, set[Key]] = defaultdict(set)
-        """The resources that wait for better credentials than these, and were not woken since their last reading."""
-
-    def replay(self, key: Key, resolution: Resolution[Any], access: Access, attempt: Attempt) -> Outcome | None:
-        """Return the cached outcome, which sends nothing, if nothing that it depends on has changed; else None."""
-        cached = self._cached.get(key)
-        if cached is None:
-            return None
-        if cached.access != access:
-            for other in sorted(self._awaiting.pop(cached.access, set()) - {key}):
-                self._wake(other)
-        failure = cached.outcome.failure
-        is_of_the_future = failure is not None and failure.since > attempt.now  # otherwise its grace would not end
-        if is_of_the_future or cached.inputs != _inputs(resolution, access):
-            return None
-        self._await(key, cached)
-        requeue: Requeue = RequeueAfter(failures.SECRET_REQUEUE) if self.awaits_credentials(key) else NoRequeue()
-        if failure is not None:
-            requeue = attempt.within_grace(requeue, failure.since)
-        return replace(cached.outcome, requeue=requeue, sent=None)
-
-    def store(self, key: Key, resolution: Resolution[Any], access: Access, outcome: Outcome) -> None:
-        """Replace what is cached, by the outcome of a reconcile if it is a failure that only another input can fix."""
-        self.release(key)
-        if outcome.reason is None or outcome.reason is Reason.CONFLICT:
-            return
-        waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
-        if waits or outcome.reason.progress is Progress.GRACE:
-            cached = self._cached[key] = _Cached(_inputs(resolution, access), access, outcome)
-            self._await(key, cached)
-
-    def awaits_credentials(self, key: Key) -> bool:
-        """Return whether a resource is requeued only to read its Secret again."""
-        cached = self._cached.get(key)
-        return cached is not None and cached.outcome.reason in failures.CURED_BY_CREDENTIALS
-
-    def release(self, key: Key) -> None:
-        """Let the next reconcile ask Atlas."""
-        cached = self._cached.pop(key, None)
-        if cached is not None and cached.access in self._awaiting:
-            self._awaiting[cached.access].discard(key)
-            if not self._awaiting[cached.access]:
-                del self._awaiting[cached.access]
-
-    def _await(self, key: Key, cached: _Cached) -> None:
-        if self.awaits_credentials(key):
-            self._awaiting[cached.access].add(key)
-
-
 FLOOR = 5.0
 """Seconds between two observations for requests, for each resource and each scope."""
 
 
 @dataclass(slots=True)
-class _Request:
+class Request:
     """An open request.
 
     Attributes:
@@ -119,10 +89,12 @@ class ForceSync:
         let_through: lets the next call to a scope pass before the time that Atlas named, once in each such wait.
     """
 
-    def __init__(self, monotonic: Callable[[], float], *, let_through: Callable[[Scope], None]) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float], memories: Memories, *, let_through: Callable[[Scope], None]
+    ) -> None:
         self._monotonic = monotonic
         self._let_through = let_through
-        self._open: dict[Key, _Request] = {}
+        self._memories = memories
         self._granted: dict[Key | Scope, float] = {}
         """The last grant of each. A resource that is created anew has the floor of its name."""
 
@@ -133,11 +105,12 @@ class ForceSync:
         """
         key, metadata = resource.key, resource.metadata
         if not is_forced(resource):
-            self._open.pop(key, None)
+            self._memories[key].request = None
             return 0.0
-        request = self._open.get(key)
+        request = self._memories[key].request
         if request is None or (request.uid, request.token) != (metadata.uid, metadata.reconcile_request):
-            request = self._open[key] = _Request(metadata.uid, metadata.reconcile_request, self._monotonic())
+            request = Request(metadata.uid, metadata.reconcile_request, self._monotonic())
+            self._memories[key].request = request
         if not request.has_turn and (wait := self._take(key)) > 0:
             return wait
         request.has_turn = True
@@ -145,7 +118,7 @@ class ForceSync:
 
     def requeue_in(self, key: Key, scope: Scope) -> float:
         """Return for how many seconds a request waits for its scope's floor; 0: its observation begins, or there is none."""
-        request = self._open.get(key)
+        request = self._memories[key].request
         if request is None or request.granted:
             return 0.0  # a granted request that failed is retried like any other failure
         shares = self._granted.get(scope, -math.inf) > request.seen
@@ -157,17 +130,13 @@ class ForceSync:
 
     def age(self, key: Key) -> Age:
         """Return how old a reading may be: if a request has its turn, it must begin now."""
-        request = self._open.get(key)
+        request = self._memories[key].request
         return Age.FRESH if request is not None and request.has_turn else Age.RECENT
 
     def max_age(self, key: Key) -> float:
         """Return how many seconds old a LIST may be: it must have begun after a granted request."""
-        request = self._open.get(key)
+        request = self._memories[key].request
         return SHARED if request is None or not request.granted else min(SHARED, self._monotonic() - request.seen)
-
-    def forget(self, key: Key) -> None:
-        """Drop the request of a resource that is gone."""
-        self._open.pop(key, None)
 
     def _take(self, name: Key | Scope) -> float:
         """Return for how many seconds a floor lasts; 0: it is over, and the next one begins."""

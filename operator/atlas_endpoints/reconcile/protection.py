@@ -63,11 +63,7 @@ class Protection:
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
-        self._reconciled: dict[Key, tuple[int, bytes]] = {}
-        """The generation and a digest of the status of each object that was reconciled."""
-        self._waiting_since: dict[Key, float] = {}
-        self._unlisted_since: dict[Key, float] = {}
-        """Since when, in monotonic seconds, nobody knows who exists in the namespace of a resource."""
+        self._memories = gatherer.memories
 
     def reconciled(self, body: Body, outcome: Outcome, status: Mapping[str, Any]) -> None:
         """Record that a resource was reconciled, if nothing follows at once: it counts when its status is stored.
@@ -77,14 +73,7 @@ class Protection:
             status: shows what the resource names.
         """
         if _is_complete(outcome) or self._is_reconciled(body):
-            self._reconciled[key_of(body)] = outcome.generation, _digest(status)
-
-    def forget(self, key: Key) -> None:
-        """Drop what is known of a resource that is gone."""
-        self._reconciled.pop(key, None)
-        self._waiting_since.pop(key, None)
-        self._unlisted_since.pop(key, None)
-        self._gatherer.given.pop(key, None)
+            self._memories[key_of(body)].reconciled = outcome.generation, _digest(status)
 
     async def permit(self, resource: Resource, write: Write, project_id: str) -> Owner | Later | None:
         """Return who or what prevents a write; None: make it now.
@@ -104,7 +93,7 @@ class Protection:
         except ClusterUnavailableError as error:
             logger.warning("%s %s", UNLISTED, error, extra=LogFields(key=str(resource.key)))
             return self.later(resource, UNLISTED)
-        self._unlisted_since.pop(resource.key, None)
+        self._memories[resource.key].unlisted_since = None
         if deletes is not None and (wait := self._wait(resource, deletes, project_id)) > 0:
             return Later(RequeueAfter(min(wait, POLL_FIRST)), UNPROTECTED)
         is_unchanged = ports.resources.is_unchanged(resource.key, resource.metadata.trigger)
@@ -112,8 +101,9 @@ class Protection:
 
     def later(self, resource: Resource, message: str) -> Later:
         """Return that a DELETE is tried again when the hindrance has lasted twice as long, at the latest after an interval."""
-        now = self._gatherer.ports.clock.monotonic()
-        lasted = now - self._unlisted_since.setdefault(resource.key, now)
+        now, memory = self._gatherer.ports.clock.monotonic(), self._memories[resource.key]
+        memory.unlisted_since = now if memory.unlisted_since is None else memory.unlisted_since
+        lasted = now - memory.unlisted_since
         return Later(Backoff(at_least=min(lasted, self._gatherer.interval(resource).total_seconds())), message)
 
     async def protector(self, resource: Resource, thing: Thing, project_id: str | None) -> Owner | None:
@@ -145,7 +135,7 @@ class Protection:
                 other = await ports.references.readable(kind.resource.parse(known), age=Age.FRESH)
             except InvalidSpecError:
                 return False  # the deletion waits for it
-            given = self._gatherer.given[key_of(known)] = "" if other.thing is None else other.thing.key.casefold()
+            given = self._memories[key_of(known)].given = "" if other.thing is None else other.thing.key.casefold()
             if given != thing.key.casefold():
                 return False
         body = await ports.read(key_of(known))  # the event of its deletion may have been lost
@@ -155,18 +145,18 @@ class Protection:
         """Return for how many more seconds to wait for the first reconciles of those that may name a thing; 0: not at all."""
         others = ownership.rivals(self._gatherer.kind, resource, self._naming(resource, thing, project_id))
         if all(self._is_reconciled(body) for body in others):
-            self._waiting_since.pop(resource.key, None)
+            self._memories[resource.key].waiting_since = None
             return 0.0
         return self.patience(resource.key)
 
     def patience(self, key: Key) -> float:
         """Return for how many more seconds the deletion of a resource waits for what is to be done about others."""
-        now = self._gatherer.ports.clock.monotonic()
-        since = self._waiting_since.setdefault(key, now)
-        return max(0.0, since + self._gatherer.ports.grace.total_seconds() - now)
+        now, memory = self._gatherer.ports.clock.monotonic(), self._memories[key]
+        memory.waiting_since = now if memory.waiting_since is None else memory.waiting_since
+        return max(0.0, memory.waiting_since + self._gatherer.ports.grace.total_seconds() - now)
 
     def _is_reconciled(self, body: Body) -> bool:
-        generation, digest = self._reconciled.get(key_of(body), (None, None))
+        generation, digest = self._memories[key_of(body)].reconciled or (None, None)
         status = status_of(body)
         if condition_in(status, "Ready").get("reason") == Reason.SUSPENDED and not ownership.is_suspended(body):
             return False  # an annotation resumes it, which is no new generation

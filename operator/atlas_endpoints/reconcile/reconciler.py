@@ -27,7 +27,7 @@ from atlas_endpoints.reconcile.finisher import Finisher
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
-from atlas_endpoints.reconcile.pacing import FailureCache, ForceSync, keep_open
+from atlas_endpoints.reconcile.pacing import ForceSync, failure_of, keep_open, replayed
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
@@ -55,16 +55,12 @@ class Reconciler:
         self._kind = kind
         self._ports = ports
         self._gatherer = Gatherer(kind, ports)
-        self._force_sync = ForceSync(ports.clock.monotonic, let_through=ports.atlas.let_through)
+        self._memories = memories = self._gatherer.memories
+        self._force_sync = ForceSync(ports.clock.monotonic, memories, let_through=ports.atlas.let_through)
         self._protection = Protection(self._gatherer)
-        self._creations = Creations(ports.clock.monotonic, ports.clock.now)
+        self._creations = Creations(ports.clock.monotonic, ports.clock.now, memories)
         self._converger = Converger(self._gatherer, self._protection, self._creations)
         self._finisher = Finisher(self._gatherer, self._protection, self._creations, self._force_sync)
-        self._failures = FailureCache(wake=ports.wake)
-        self._failing_since: dict[Key, float] = {}
-        """Since when, in monotonic seconds, calls for a resource have failed or been held, and its status does not show it."""
-        self._in_sync: dict[Key, tuple[Body, tuple[object, ...]]] = {}
-        """The resources for which a resync found nothing to do, and what they were compared with."""
 
     async def reconcile(self, body: Body, store: Store) -> Outcome:
         """Reconcile a resource."""
@@ -127,31 +123,27 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
         self._drop(key)
-        self._finisher.forget(key)
-        self._force_sync.forget(key)
-        self._protection.forget(key)
-        self._gatherer.unfinished.pop(key, None)
-        self._converger.forget(key)
         self._creations.forget(key)
+        self._memories.pop(key, None)
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""
-        self._failures.release(key)
+        self._memories[key].failure = None
 
     def needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
         """Return whether the resync of a scope found work, or a new status, for a resource."""
-        key, now, view = key_of(body), self._ports.clock.now(), self._ports.atlas.view(scope)
+        memory, now, view = self._memories[key_of(body)], self._ports.clock.now(), self._ports.atlas.view(scope)
         entry = self._kind.entry_of(body)
         seen = None if failure is not None or entry is None else view.value(entry)
         created = view.labelled.get(self._kind.resource.created_as_of(uid_of(body)), ())
         compared = (seen, created, *_announced(view, now))
         if seen is not None:
             if not is_part(entry or ""):  # a LIST shows nothing of a part
-                self._failing_since.pop(key, None)
-            known, before = self._in_sync.get(key, (None, ()))
+                memory.failing_since = None
+            known, before = memory.in_sync or (None, ())
             if known is body and before == compared:
                 # Keep the newest equal value, which the observation cache shares, so that the older one is freed.
-                self._in_sync[key] = body, compared
+                memory.in_sync = body, compared
                 return False
         try:
             # Times in the future stay as they are: only a reconcile can correct them.
@@ -173,7 +165,7 @@ class Reconciler:
             and not is_part(resource.entry or "")
             and not compare(resource, resource.spec.desired, seen)
         ):
-            self._in_sync[key] = body, compared
+            memory.in_sync = body, compared
         return False
 
     def _from_cache(self, facts: Facts[Any], failure: AtlasError | None) -> Outcome | None:
@@ -240,7 +232,9 @@ class Reconciler:
         resource = resolution.resource
         key, metadata, status, secret_name = resource.key, resource.metadata, resource.status, resource.secret_name
         # A reading from just before the Secret changed would delay the recovery until the next requeue.
-        age = Age.FRESH if self._failures.awaits_credentials(key) else self._force_sync.age(key)
+        memory = self._memories[key]
+        awaits = memory.failure is not None and memory.failure.awaits_credentials
+        age = Age.FRESH if awaits else self._force_sync.age(key)
         access = await self._ports.credentials.resolve(metadata.namespace, secret_name, age=age)
         wait = wait or self._force_sync.requeue_in(
             key, self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
@@ -250,9 +244,8 @@ class Reconciler:
         if wait:  # an edit does not wait, and is reconciled as if there were no request
             status = status.model_copy(update={"last_handled_reconcile_at": metadata.reconcile_request})
             resolution = replace(resolution, resource=resource.model_copy(update={"status": status}))
-        replayed = self._failures.replay(key, resolution, access, attempt)
-        if replayed is not None:
-            return replayed
+        if (outcome := replayed(memory.failure, resolution, access, attempt)) is not None:
+            return outcome
         outcome = await self._converge(resolution, attempt.now, access, store)
         if outcome.reason is Reason.CREDENTIALS_INVALID:
             # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
@@ -266,9 +259,9 @@ class Reconciler:
             accepted = outcome.reason is not Reason.CREDENTIALS_INVALID
             self._ports.credentials.record_acceptance(access, accepted=accepted)
         if wait:  # the request stays open, with its observation
-            self._failures.release(key)
+            memory.failure = None
             return keep_open(outcome, wait)
-        self._failures.store(key, resolution, access, outcome)
+        memory.failure = failure_of(resolution, access, outcome)
         return outcome
 
     async def _converge(self, resolution: Resolution[Any], now: datetime, access: Access, store: Store) -> Outcome:
@@ -294,9 +287,9 @@ class Reconciler:
                 self._ports.limiter.release(key)
         else:
             if outcome.unreported is None:
-                self._failing_since.pop(key, None)
+                self._memories[key].failing_since = None
             else:
-                self._failing_since.setdefault(key, self._ports.clock.monotonic())
+                self._fails(key)
         unknown_for = self._ports.atlas.unknown_for(scope, written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.
@@ -310,15 +303,20 @@ class Reconciler:
         outcome = self._converger.failed(replace(facts, held_for=held_for), error)
         if outcome.unreported is None and not (failures.may_pass(error) and is_settled):
             return outcome
-        self._failing_since.setdefault(key, self._ports.clock.monotonic())
+        self._fails(key)
         if not is_settled or held_for >= max(3 * facts.interval, MIN_READY).total_seconds():
             return outcome
         return status_unchanged(facts.generation, outcome.requeue, unreported=error.reason)
 
     def _held_for(self, key: Key) -> float:
         """Return for how many seconds calls for a resource have failed or been held, while its status does not show it."""
-        now = self._ports.clock.monotonic()
-        return now - self._failing_since.get(key, now)
+        since = self._memories[key].failing_since
+        return 0.0 if since is None else self._ports.clock.monotonic() - since
+
+    def _fails(self, key: Key) -> None:
+        """Remember that calls for a resource fail or are held, while its status does not show it."""
+        memory = self._memories[key]
+        memory.failing_since = self._ports.clock.monotonic() if memory.failing_since is None else memory.failing_since
 
     def _outputs_max_age(self, resource: Resource) -> float:
         """Return for how many seconds a ConfigMap is not read again, so that each resync reads it once."""
@@ -334,12 +332,10 @@ class Reconciler:
         """Drop what is cached about a resource that is suspended, invalid or deleted."""
         self._ports.resync.leave(key)
         self._ports.atlas.release(key)
-        self._failures.release(key)
         self._ports.limiter.release(key)
-        self._in_sync.pop(key, None)
+        self._memories[key].settle()
         if self._ports.outputs is not None:
             self._ports.outputs.forget(key)
-        self._failing_since.pop(key, None)
 
 
 def _unreachable(error: ClusterUnavailableError, key: Key, generation: int) -> Outcome:
