@@ -128,7 +128,7 @@ def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None
     """What a call to Atlas that fails comes to."""
     clock = SimpleNamespace(now=lambda: facts.now, monotonic=lambda: 1000.0)
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(clock=clock, record=None)))
-    return Converger(gatherer, Protection(gatherer), Creations(clock.monotonic, clock.now)).failed(
+    return Converger(gatherer, Protection(gatherer), Creations(clock.monotonic, clock.now, gatherer.memories)).failed(
         facts, error, seen=seen
     )
 

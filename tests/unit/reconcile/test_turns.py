@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.reconcile.creation import TURN, Creations
+from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.status import Creation
 
 SCOPE, NAME = Scope("credentials", "project", "Kind", "AWS"), "service of eu-west-1"
@@ -22,7 +23,7 @@ class Clock:
 
 def test_a_resource_that_never_makes_its_call_lets_the_others_go_first() -> None:
     clock = Clock()
-    turns = Creations(clock, lambda: NOW)
+    turns = Creations(clock, lambda: NOW, Memories())
     turns.arm(SCOPE, NAME, THEIRS, INTENT)
     clock.seconds = TURN - 1
     turns.arm(SCOPE, NAME, THEIRS, INTENT)  # announced once more, which makes no turn longer
@@ -36,7 +37,7 @@ def test_a_resource_that_never_makes_its_call_lets_the_others_go_first() -> None
 
 def test_a_failure_of_last_week_makes_no_wait_longer() -> None:
     clock = Clock()
-    turns = Creations(clock, lambda: NOW)
+    turns = Creations(clock, lambda: NOW, Memories())
     first = turns.failed(SCOPE, NAME, NOW, NOW, INTERVAL)
     clock.seconds = 7 * 86400
     later = NOW + timedelta(days=7)
@@ -44,7 +45,7 @@ def test_a_failure_of_last_week_makes_no_wait_longer() -> None:
 
 
 def test_an_intent_that_is_withdrawn_ends_its_turn() -> None:
-    turns = Creations(Clock(), lambda: NOW)
+    turns = Creations(Clock(), lambda: NOW, Memories())
     turns.arm(SCOPE, NAME, THEIRS, INTENT)
     assert turns.wait(SCOPE, NAME, MINE, forced=False) == TURN
     assert turns.withdraw(THEIRS, INTENT) == NAME
