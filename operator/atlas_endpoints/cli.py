@@ -20,8 +20,8 @@ from atlas_endpoints.commands import importing, status
 from atlas_endpoints.commands.check import command as check
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.commands.plan import command as plan
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.registry import IMPORTERS, KINDS, named
-from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import (
     CheckSettings,
     OperatorSettings,
@@ -73,7 +73,7 @@ class Commands(BaseSettings):
     simulate: CliSubCommand[SimulatorSettings] = Field(description="Run a simulated Atlas on this machine")
 
 
-def main(arguments: Sequence[str] | None = None, kinds: Sequence[Kind[Any]] = KINDS) -> int:
+def main(arguments: Sequence[str] | None = None, kinds: Sequence[KindWithCommands[Any]] = KINDS) -> int:
     """Run the command in the arguments (by default the process's own), and return its exit code.
 
     Returns:
@@ -113,7 +113,7 @@ def _open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # for the whole process
 
 
-def _of_operator(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
+def _of_operator(settings: OperatorSettings, kinds: Sequence[KindWithCommands[Any]]) -> int:
     """Run the command ``check`` or ``run``."""
     try:
         kinds = named(settings.kinds, kinds)
@@ -133,7 +133,7 @@ def _import(settings: ImportSettings) -> int:
     return 0 if _result(importing.run(settings, IMPORTERS, _print, _say), failed=False) else FAILED
 
 
-def _operate(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> int:
+def _operate(settings: OperatorSettings, kinds: Sequence[KindWithCommands[Any]]) -> int:
     logs.configure(settings.log_format, settings.log_level)
     for name in unknown_variables():
         logger.warning("%s is not a setting of this version and has no effect", name)

@@ -10,9 +10,10 @@ from atlas_endpoints.atlas.requests import Refusals, Request, Scope, path
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Kind, State, Write
+from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource, part
 from atlas_endpoints.reconcile.spec import CommonSpec, ObjectId
@@ -98,7 +99,7 @@ class NoticeResource(Resource, frozen=True):
         return {"text": value.text, "color": value.color}
 
 
-class Notices(Kind[NoticeResource]):
+class Notices(KindWithCommands[NoticeResource]):
     """An entry is a notice; a scope is a project."""
 
     names = Names("toy.atlas-endpoints.dev", "v1alpha1", "Notice", "notices")

@@ -15,7 +15,7 @@ from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.commands.bounded_yaml import Budget, InvalidYamlError, load
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.names import is_name, is_namespace
-from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.reconcile.resource import REQUEST_ANNOTATIONS, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Status
@@ -86,7 +86,7 @@ class Manifest:
     """
 
     place: Place
-    kind: Kind[Any]
+    kind: KindWithCommands[Any]
     body: Mapping[str, Any]
     resource: Resource
     exported: Status | None = None
@@ -144,7 +144,7 @@ class ManifestReader:
 
     def __init__(
         self,
-        kinds: Sequence[Kind[Any]],
+        kinds: Sequence[KindWithCommands[Any]],
         *,
         namespace: str,
         recursive: bool = False,
@@ -281,7 +281,7 @@ class ManifestReader:
     def _kinds_of(self, group: str) -> str:
         return " or ".join(name for name, kind in self._kinds.items() if kind.names.group == group)
 
-    def _resource(self, kind: Kind[Any], document: Mapping[str, Any], place: Place) -> Document:
+    def _resource(self, kind: KindWithCommands[Any], document: Mapping[str, Any], place: Place) -> Document:
         version, expected = document.get("apiVersion"), f"{kind.names.group}/{kind.names.version}"
         if version != expected:
             shown = one_line(str(version or "nothing"), limit=80)

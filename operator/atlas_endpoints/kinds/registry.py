@@ -3,14 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.dedicated_private_endpoint import importing as dedicated
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.importer import Importer
 from atlas_endpoints.kinds.serverless_private_endpoint import importing as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
-from atlas_endpoints.reconcile.kind import Kind
 
-KINDS: Sequence[Kind[Any]] = (SERVERLESS_PRIVATE_ENDPOINT, DEDICATED_PRIVATE_ENDPOINT)
+KINDS: Sequence[KindWithCommands[Any]] = (SERVERLESS_PRIVATE_ENDPOINT, DEDICATED_PRIVATE_ENDPOINT)
 
 IMPORTERS: Mapping[str, Importer] = {
     "serverless-private-endpoint": serverless.IMPORTER,
@@ -19,7 +19,7 @@ IMPORTERS: Mapping[str, Importer] = {
 """By the value of the flag ``--as`` of ``atlas-endpoints import``."""
 
 
-def named(names: Collection[str], kinds: Sequence[Kind[Any]] = KINDS) -> Sequence[Kind[Any]]:
+def named(names: Collection[str], kinds: Sequence[KindWithCommands[Any]] = KINDS) -> Sequence[KindWithCommands[Any]]:
     """Return the kinds with these names; all kinds if there are no names.
 
     Raises:

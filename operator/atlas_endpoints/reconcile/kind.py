@@ -210,8 +210,6 @@ class Kind(ABC, Generic[R]):
 
     Attributes:
         templates: the path of each operation in Atlas's API reference.
-        scope_noun: what a scope is, for people; also the flag of ``check`` that names one.
-        successor: what replaces the API when Atlas ends it.
         another: how a resource comes to another entry than that of its owner.
         keeps_confirmed: whether what Atlas has confirmed still counts when the entry is gone.
     """
@@ -219,10 +217,8 @@ class Kind(ABC, Generic[R]):
     names: ClassVar[Names]
     resource: type[R]
     templates: ClassVar[Mapping[str, str]]
-    scope_noun: ClassVar[str] = "scope"
     another: ClassVar[str] = "create another resource"
     keeps_confirmed: ClassVar[bool] = False
-    successor: ClassVar[str] = "a version of the operator that uses its successor"
 
     # Plain JSON, for code that reads many objects.
 
@@ -321,36 +317,4 @@ class Kind(ABC, Generic[R]):
 
     def outputs(self, resource: R, own: Mapping[str, Any]) -> "Sequence[Output]":  # noqa: ARG002  # for kinds that have some
         """Return the ConfigMaps that a resource publishes; ``own`` has the changed fields of the kind's own status."""
-        return ()
-
-    # For the commands ``check`` and ``plan``.
-
-    def state_of(self, value: Any) -> str | None:  # noqa: ARG002  # for kinds whose entries have a state
-        """Return the state of an entry in Atlas's word."""
-        return None
-
-    def unnamed(
-        self,
-        scope: Scope,  # noqa: ARG002  # for kinds that need it
-        entries: Mapping[str, Any],
-        named: Collection[Named],
-    ) -> Mapping[str, Sequence[str]]:
-        """Return the IDs in a scope that no object names, by what they are, such as "Endpoints"."""
-        known = {each.endpoint.casefold() for each in named if each.endpoint is not None}
-        return {"Endpoints": [each for each in entries if each.casefold() not in known]}
-
-    def counted(self, values: Collection[Any]) -> str:
-        """Return a sentence about the entries of a scope."""
-        return f"The {self.scope_noun} exists. Endpoints in it: {len(values)}."
-
-    def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:  # noqa: ARG002  # for kinds that have some
-        """Return what may be wrong in the resources of a scope, given its entries, each with the remedy."""
-        return ()
-
-    def misfit(self, resource: R, values: Collection[Any]) -> str | None:  # noqa: ARG002  # for kinds that have a rule
-        """Return how a resource contradicts the entries of its scope, with the remedy; None: it does not."""
-        return None
-
-    def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:  # noqa: ARG002  # for kinds that have some
-        """Return writes that change nothing but need the right to write; each one if Atlas rejects those before it."""
         return ()

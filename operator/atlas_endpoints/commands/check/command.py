@@ -24,14 +24,14 @@ from atlas_endpoints.commands.check.report import Level, Report, failed, ok, ski
 from atlas_endpoints.commands.check.resources import ClusterReader
 from atlas_endpoints.commands.check.turns import ask_all
 from atlas_endpoints.commands.clusterless import client_of
-from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.settings import CheckSettings, unknown_variables
 
 WITHIN = 120.0
 """Seconds for the whole check."""
 
 
-async def run(settings: CheckSettings, kinds: Sequence[Kind[Any]], say: Callable[[str], object]) -> bool:
+async def run(settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], say: Callable[[str], object]) -> bool:
     """Check all that the operator needs, and return whether nothing has failed.
 
     Args:
@@ -59,7 +59,7 @@ async def run(settings: CheckSettings, kinds: Sequence[Kind[Any]], say: Callable
 
 
 async def _prepare(
-    settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Report, closing: AsyncExitStack
+    settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], report: Report, closing: AsyncExitStack
 ) -> tuple[Callable[[Place], Awaitable[Result]], Sequence[Place]]:
     """Report the ways to Kubernetes and to Atlas, and return how to ask about a place, and the places."""
     if unknown := unknown_variables(CheckSettings):
@@ -84,7 +84,7 @@ async def _prepare(
 
 
 async def _read_cluster(
-    settings: CheckSettings, kinds: Sequence[Kind[Any]], report: Report, closing: AsyncExitStack
+    settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], report: Report, closing: AsyncExitStack
 ) -> tuple[Sequence[Place], Mapping[str, Credentials]]:
     """Report what Kubernetes has, and return the places to ask about, and the credentials by their fingerprints."""
     try:
@@ -125,7 +125,7 @@ async def _reach(
     return None if finding.level is Level.FAILED else client
 
 
-def _report_ends(kinds: Iterable[Kind[Any]], results: Sequence[Result], report: Report) -> None:
+def _report_ends(kinds: Iterable[KindWithCommands[Any]], results: Sequence[Result], report: Report) -> None:
     for kind in kinds:
         listed = (each.deprecation for each in results if each.listed and each.kind is kind)
         if findings := announced(kind, listed, now=datetime.now(UTC)):

@@ -30,7 +30,8 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.check.report import Finding, failed, named, ok, skipped, warning
-from atlas_endpoints.reconcile.kind import Kind, Named
+from atlas_endpoints.kinds.commands import KindWithCommands
+from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.resource import Resource
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Place:
         read_in: where these were read, for users, such as "in namespace shop"; "": in the whole cluster.
     """
 
-    kind: Kind[Any]
+    kind: KindWithCommands[Any]
     scope: Scope
     sources: tuple[str, ...]
     resources: tuple[Resource, ...] = ()
@@ -106,7 +107,7 @@ class Result:
         hopeless: whether other places need not be asked about with the same credentials.
     """
 
-    kind: Kind[Any]
+    kind: KindWithCommands[Any]
     findings: tuple[Finding, ...]
     deprecation: Deprecation | None = None
     listed: bool = False
@@ -190,7 +191,9 @@ def reached(error: AtlasError | None, took: str) -> Finding:
     return warning(f"Atlas answers ({took}). {error.message}")
 
 
-def announced(kind: Kind[Any], deprecations: Iterable[Deprecation | None], *, now: datetime) -> list[Finding]:
+def announced(
+    kind: KindWithCommands[Any], deprecations: Iterable[Deprecation | None], *, now: datetime
+) -> list[Finding]:
     """Return what Atlas has announced about the end of the API of a kind; None is an answer without the headers."""
     distinct = list(dict.fromkeys(deprecations))
     if distinct == [None]:
@@ -198,7 +201,7 @@ def announced(kind: Kind[Any], deprecations: Iterable[Deprecation | None], *, no
     return [_announced(kind, each, now) for each in distinct if each is not None]
 
 
-def _announced(kind: Kind[Any], deprecation: Deprecation, now: datetime) -> Finding:
+def _announced(kind: KindWithCommands[Any], deprecation: Deprecation, now: datetime) -> Finding:
     dates = {"Deprecation": deprecation.deprecated, "Sunset": deprecation.sunset}
     headers = "; ".join(f"{name}: {format_datetime(date, usegmt=True)}" for name, date in dates.items() if date)
     shown = f" ({headers})" if headers else ""

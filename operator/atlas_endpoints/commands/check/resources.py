@@ -28,9 +28,10 @@ from atlas_endpoints.controller.cache import (
     spec_of,
     status_of,
 )
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, NoCredentialsError
 from atlas_endpoints.reconcile.credentials import Scope as SecretScope
-from atlas_endpoints.reconcile.kind import Kind, Named
+from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.resource import (
     ENDPOINT_ANNOTATION,
     CredentialsPlace,
@@ -65,12 +66,12 @@ class Survey:
         names: what all live ones name, by kind, project and scope; of an unknown project, it may be any.
     """
 
-    uses: list[tuple[Kind[Any], Resource, CredentialsPlace]] = field(default_factory=list)
+    uses: list[tuple[KindWithCommands[Any], Resource, CredentialsPlace]] = field(default_factory=list)
     left_out: dict[tuple[Level, str], list[str]] = field(default_factory=dict)
     unhandled: list[str] = field(default_factory=list)
     names: dict[tuple[str, str | None, str | None], set[Named]] = field(default_factory=dict)
 
-    def add(self, kind: Kind[Any], bodies: Iterable[Body], now: datetime) -> None:
+    def add(self, kind: KindWithCommands[Any], bodies: Iterable[Body], now: datetime) -> None:
         """Add the resources of a kind."""
         for body in sorted(bodies, key=key_of):
             name = str(key_of(body))
@@ -137,14 +138,14 @@ class Survey:
         return frozenset().union(*(self.names.get((scope.kind, project, scope.name), ()) for project in projects))
 
 
-def _named(kind: Kind[Any], body: Body) -> Iterator[Named]:
+def _named(kind: KindWithCommands[Any], body: Body) -> Iterator[Named]:
     """Yield what a resource names, also by the annotation for what Atlas names itself, which a restore may leave alone."""
     yield kind.named_by(body)
     if (record := EndpointRecord.parse(annotations_of(body).get(ENDPOINT_ANNOTATION, ""))) is not None:
         yield Named(record.endpoint_id)
 
 
-def _parse(kind: Kind[Any], body: Body) -> Resource | tuple[Level, str]:
+def _parse(kind: KindWithCommands[Any], body: Body) -> Resource | tuple[Level, str]:
     """Return a resource, or why it is left out."""
     if is_deleting(body):
         return Level.SKIPPED, "the resource is being deleted"
@@ -173,7 +174,7 @@ class ClusterReader:
     """
 
     def __init__(
-        self, settings: CheckSettings, kinds: Sequence[Kind[Any]], connection: Connection, report: Report
+        self, settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], connection: Connection, report: Report
     ) -> None:
         self._settings = settings
         self._kinds = kinds

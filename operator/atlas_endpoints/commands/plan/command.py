@@ -34,9 +34,9 @@ from atlas_endpoints.commands.plan.overlaps import duplicates, merged, with_conf
 from atlas_endpoints.controller.cache import Body, Cache, status_of
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.controller.controller import MetadataChange, Status
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
-from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reconciler import Reconciler
@@ -52,7 +52,7 @@ AT_ONCE = 4
 """Scopes in parallel."""
 
 
-async def run(settings: PlanSettings, kinds: Sequence[Kind[Any]], say: Callable[[str], object]) -> int:
+async def run(settings: PlanSettings, kinds: Sequence[KindWithCommands[Any]], say: Callable[[str], object]) -> int:
     """Print what the operator would do about manifests, and return the exit code; see ``forecast.exit_code``.
 
     Raises:
@@ -87,7 +87,9 @@ class Planner:
         warnings: about the credentials, for users.
     """
 
-    def __init__(self, client: Requester, kinds: Iterable[Kind[Any]], *, exports: Iterable[Body] = ()) -> None:
+    def __init__(
+        self, client: Requester, kinds: Iterable[KindWithCommands[Any]], *, exports: Iterable[Body] = ()
+    ) -> None:
         clock = SystemClock()
         throttle = Throttle(max_in_flight=AT_ONCE)
         by_name = {kind.names.kind: kind for kind in kinds}
@@ -199,7 +201,7 @@ class InFile:
         return True
 
 
-def stored(kind: Kind[Any], body: Body, outcome: Outcome) -> Body:
+def stored(kind: KindWithCommands[Any], body: Body, outcome: Outcome) -> Body:
     """Return a manifest with the record of an entry that a reconcile stores before it goes on."""
     status = kind.resource.status_in(body)
     resolved = outcome.resolved or status.resolved

@@ -10,6 +10,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide, deletion, endpoint
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
@@ -26,7 +27,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_created_in
 from atlas_endpoints.reconcile.facts import APPLIED
-from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Named, Write
+from atlas_endpoints.reconcile.kind import Creates, Decision, Named, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import part
@@ -65,7 +66,7 @@ def _cluster(scope: Scope, *, name: str) -> Request:
     return atlas.cluster_of(scope.project_id, name)
 
 
-class DedicatedPrivateEndpoints(Kind[DedicatedPrivateEndpoint]):
+class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
     """An entry is a service, or an endpoint of one; a scope is a cloud provider in a project."""
 
     names = Names("atlas-endpoints.dev", "v1alpha1", "DedicatedPrivateEndpoint", "dedicatedprivateendpoints")

@@ -9,6 +9,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body, annotations_of, uid_of
 from atlas_endpoints.kinds.cloud_endpoint import Provider
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas, commands, decide
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
@@ -23,7 +24,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     Reservation,
     ServerlessPrivateEndpoint,
 )
-from atlas_endpoints.reconcile.kind import Creates, Decision, Kind, Write
+from atlas_endpoints.reconcile.kind import Creates, Decision, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, part
@@ -52,7 +53,7 @@ def _instance(scope: Scope) -> Request:
     return instance_of(scope.project_id, scope.name)
 
 
-class ServerlessPrivateEndpoints(Kind[ServerlessPrivateEndpoint]):
+class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
     """An entry is an endpoint; a scope is a serverless instance."""
 
     names = Names("atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint", "serverlessprivateendpoints")

@@ -30,7 +30,7 @@ from toy.notice import NOTICES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from atlas_endpoints.reconcile.kind import Kind
+    from atlas_endpoints.kinds.commands import KindWithCommands
     from support.fake_atlas import Call
 
 PROJECT, ENDPOINT = "5f" * 12, "a1" * 12
@@ -83,7 +83,7 @@ def manifest(name: str = "orders", **spec: Any) -> str:
 
 
 def forecast(atlas: FakeAtlas, text: str, *, use_statuses: bool = True) -> list[Forecast]:
-    kinds: list[Kind[Any]] = [KIND, NOTICES]
+    kinds: list[KindWithCommands[Any]] = [KIND, NOTICES]
     documents = merged(ManifestReader(kinds, namespace="shop", use_statuses=use_statuses).read("all.yaml", text))
 
     async def ask() -> list[Forecast]:
