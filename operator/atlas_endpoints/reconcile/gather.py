@@ -7,7 +7,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.cache import Body, key_of, uid_of
+from atlas_endpoints.controller.cache import Body, Key, key_of, uid_of
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
@@ -75,6 +75,16 @@ class Gatherer:
             arrives_for=max(0.0, ports.started() + ARRIVES - ports.clock.monotonic()),
             baseline=Baseline.of(resource),
         )
+
+    def leave(self, key: Key) -> None:
+        """Drop what is held for a resource that is suspended, invalid or deleted: Atlas is not asked for it."""
+        ports = self.ports
+        ports.resync.leave(key)
+        ports.atlas.release(key)
+        ports.limiter.release(key)
+        self.memories[key].settle()
+        if ports.outputs is not None:
+            ports.outputs.forget(key)
 
     def decide(self, facts: Facts[Any]) -> Decision:
         """Return the decision of the kind; where nothing may be written, a force-sync request only asks for a new observation."""

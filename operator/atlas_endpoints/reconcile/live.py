@@ -1,0 +1,186 @@
+"""The course of a live resource: protect it, resolve what it refers to, converge with its credentials, publish."""
+
+from dataclasses import replace
+from typing import Any
+
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.cluster.api import Age
+from atlas_endpoints.controller.cache import Body, generation_of, key_of
+from atlas_endpoints.controller.controller import RefusedError, Store
+from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
+from atlas_endpoints.reconcile import failures, summarize
+from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.converge import Converger
+from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
+from atlas_endpoints.reconcile.deletion import needed_metadata
+from atlas_endpoints.reconcile.facts import confirmed_so_far, resolved_with
+from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
+from atlas_endpoints.reconcile.pacing import ForceSync, failure_of, keep_open, replayed
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.status import Resolved
+
+RECENT_OUTPUTS = 30.0
+"""Seconds for which a ConfigMap that the operator has written is not read again, at most."""
+
+LAST_REQUEUE = 1.0
+"""Minimum seconds until the observation that follows a write of unknown outcome."""
+
+
+class LiveCourse:
+    """One reconcile of a live resource with a valid spec."""
+
+    def __init__(
+        self, gatherer: Gatherer, converger: Converger, force_sync: ForceSync, body: Body, store: Store
+    ) -> None:
+        self._gatherer = gatherer
+        self._kind = gatherer.kind
+        self._ports = gatherer.ports
+        self._converger = converger
+        self._force_sync = force_sync
+        self._store = store
+        self._generation, self._key = generation_of(body), key_of(body)
+        self._memory = gatherer.memories[self._key]
+        self._now, self._began = self._ports.clock.now(), self._ports.clock.monotonic()
+        self._wait = 0.0
+        """Seconds for which an open force-sync request still waits."""
+
+    async def run(self) -> Outcome:
+        """Reconcile; the finalizer and the annotations that a backup needs come before anything else.
+
+        Raises:
+            InvalidSpecError: the spec, or an annotation.
+            ClusterUnavailableError: an object that the resource depends on could not be read, or the resource not be written.
+        """
+        resource = self._parsed()
+        self._wait = self._force_sync.turn_in(resource)
+        refusal = ""
+        if (change := needed_metadata(resource)) is not None:
+            try:
+                if not await self._store.change(change):
+                    return status_unchanged(self._generation, RequeueAfter(0.0))
+            except RefusedError as error:
+                if resource.entry is None:  # nothing is created for it
+                    return failures.of_refused_metadata(str(error), self._kind.names.plural, self._attempt(resource))
+                refusal = failures.refused_metadata(str(error), self._kind.names.plural)
+            resource = self._parsed()
+        outcome = await self._resolved(resource, self._attempt(resource))
+        # A refusal may last, so the resource is still reconciled, without a finalizer.
+        return replace(outcome.saying(refusal), requeue=Backoff()) if refusal else outcome
+
+    async def _resolved(self, resource: Resource, attempt: Attempt) -> Outcome:
+        """Reconcile with what the resource refers to, and publish its outputs."""
+        if resource.suspended_by:
+            self._gatherer.leave(self._key)
+            return summarize.of_suspension(resource)
+        if self._wait and attempt.is_observed:
+            return status_unchanged(self._generation, RequeueAfter(self._wait))
+        try:
+            resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(self._key))
+            outcome = await self._with_credentials(resolution, attempt)
+            outcome = replace(outcome, requeue=resolution.paced(outcome.requeue))
+            return await self._published(resource, outcome)
+        except (NoCredentialsError, NoProjectError, OtherProjectError) as error:
+            self._gatherer.leave(self._key)
+            return keep_open(self._missing(error, resource, attempt), self._wait)
+
+    async def _published(self, resource: Resource, outcome: Outcome) -> Outcome:
+        """Publish the outputs; each resync reads a ConfigMap once."""
+        outputs, interval = self._ports.outputs, self._gatherer.interval(resource).total_seconds()
+        if outcome.state is None or outputs is None or not resource.has_outputs:
+            return outcome
+        is_asked = self._force_sync.age(self._key) is Age.FRESH
+        published = await outputs.publish(
+            resource,
+            self._kind.outputs(resource, outcome.own),
+            scope=self._ports.resync.scope_of(self._key),
+            max_age=0.0 if is_asked else min(RECENT_OUTPUTS, interval / 2),
+            now=self._now,
+            began=self._began,
+        )
+        return summarize.with_outputs(outcome, published)
+
+    def _missing(
+        self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, attempt: Attempt
+    ) -> Outcome:
+        """Return what is missing before Atlas can be asked."""
+        match error:
+            case NoCredentialsError():
+                resolved = resolved_with(resource.status, error.source)
+                outcome = replace(failures.of_no_credentials(error, attempt), resolved=resolved)
+            case NoProjectError():
+                outcome = failures.of_no_project(error.problem, attempt)
+            case _:  # OtherProjectError
+                outcome = failures.of_other_project(error, resource, attempt)
+        return replace(outcome, applied=confirmed_so_far(resource), handled=resource.metadata.reconcile_request)
+
+    async def _with_credentials(self, resolution: Resolution[Any], attempt: Attempt) -> Outcome:
+        """Converge with the credentials of a resource; once more, in another reconcile, if they are refused and newer ones are found."""
+        resource, memory = resolution.resource, self._memory
+        # A reading from just before the Secret changed would delay the recovery until the next requeue.
+        awaits = memory.failure is not None and memory.failure.awaits_credentials
+        access = await self._access(resource, Age.FRESH if awaits else self._force_sync.age(self._key))
+        scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
+        wait = self._wait = self._wait or self._force_sync.requeue_in(self._key, scope)
+        if wait and attempt.is_observed:
+            return status_unchanged(self._generation, RequeueAfter(wait))
+        if wait:  # an edit does not wait, and is reconciled as if there were no request
+            handled = {"last_handled_reconcile_at": resource.metadata.reconcile_request}
+            resource = resource.model_copy(update={"status": resource.status.model_copy(update=handled)})
+            resolution = replace(resolution, resource=resource)
+        if (outcome := replayed(memory.failure, resolution, access, attempt)) is not None:
+            return outcome
+        outcome = await self._converged(resolution, scope, access)
+        if outcome.reason is Reason.CREDENTIALS_INVALID:
+            # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
+            # refused has read the Secret since.
+            was_refused = outcome.failure is not None and not outcome.deferred
+            newest = await self._access(resource, Age.ANEW if was_refused else Age.FRESH)
+            if newest.fingerprint != access.fingerprint:
+                return status_unchanged(self._generation, Backoff())
+        if outcome.credentials is not None:
+            accepted = outcome.reason is not Reason.CREDENTIALS_INVALID
+            self._ports.credentials.record_acceptance(access, accepted=accepted)
+        memory.failure = None if wait else failure_of(resolution, access, outcome)
+        return keep_open(outcome, wait)  # with its observation
+
+    async def _access(self, resource: Resource, age: Age) -> Access:
+        return await self._ports.credentials.resolve(resource.metadata.namespace, resource.secret_name, age=age)
+
+    async def _converged(self, resolution: Resolution[Any], scope: Scope, access: Access) -> Outcome:
+        """Converge, and turn every Atlas error into an outcome."""
+        resource, atlas, converger = resolution.resource, self._ports.atlas, self._converger
+        atlas.use(self._key, scope.credentials)
+        self._ports.resync.join(self._key, scope, self._gatherer.interval(resource))
+        resolved = Resolved.of(resolution.project.id, access.source, resource.connection)
+        facts = replace(
+            self._gatherer.facts(resource, self._now, scope, resolved),
+            problem=resolution.problem,
+            project_finding=resolution.project.finding,
+            held_for=converger.held_for(self._key),
+        )
+        at_first = atlas.unknown_for(scope, resource.written_as)
+        try:
+            outcome = await converger.converge(facts, self._store, max_age=self._force_sync.max_age(self._key))
+        except AtlasError as error:
+            outcome = converger.observation_failed(facts, error)
+            if not failures.may_pass(error):
+                self._ports.limiter.release(self._key)
+        else:
+            converger.fails(self._key, goes_on=outcome.unreported is not None)
+        unknown_for = atlas.unknown_for(scope, resource.written_as)
+        if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
+            # Observe once more when a write of unknown outcome cannot be applied any more.
+            outcome = replace(outcome, requeue=at_latest(outcome.requeue, max(unknown_for, LAST_REQUEUE)))
+        return replace(outcome, deprecation=atlas.view(scope).deprecation)
+
+    def _parsed(self) -> Resource:
+        """Return the resource as it is now."""
+        resource: Resource = self._kind.resource.parse(self._store.body, now=self._now)
+        return resource
+
+    def _attempt(self, resource: Resource) -> Attempt:
+        return Attempt(self._generation, resource.status, self._now, self._ports.grace)
