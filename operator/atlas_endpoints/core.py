@@ -345,15 +345,18 @@ class ServedKind:
             enqueue=self._enqueue,
             written=core.observer.written,
             concluded=self._concluded,
+            left=self._left,
         )
 
     def gone(self, key: Key, uid: str) -> None:
-        """Remove an object from the cache, and log what stays in Atlas without an Event."""
-        body = self.cache.get(key)
-        if self.controller.gone(key, uid):
-            self._loop.forget(key)
-            if body is not None and (left := left_behind(self.kind, body)):
-                logger.info("%s", left, extra=telemetry.resource(body))
+        """Remove an object from the cache."""
+        self.controller.gone(key, uid)
+
+    def _left(self, body: Body) -> None:
+        """Log what stays in Atlas without an Event."""
+        self._loop.forget(key_of(body))
+        if not self._reconciler.has_ended(key_of(body)) and (left := left_behind(self.kind, body)):
+            logger.info("%s", left, extra=telemetry.resource(body))
 
     def wake(self, key: Key) -> None:
         """Make a resource due."""

@@ -31,6 +31,7 @@ class Cluster:
         watcher: is told of each change, some time later; ``None`` while nobody watches.
         down: whether nothing arrives.
         lists_down: whether no LIST of a namespace is answered.
+        changes_fail: what changes of metadata are answered with.
         listed: is told of each LIST of a namespace, before its answer.
         unwritable: the name of a resource whose status cannot be written once it shows an endpoint.
         unreliable: the share of calls whose answer is lost.
@@ -50,6 +51,7 @@ class Cluster:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.watcher: Callable[[str, Body], None] | None = None
         self.down = self.lists_down = False
+        self.changes_fail: Exception | None = None
         self.listed: Callable[[], None] = lambda: None
         self.unwritable: str | None = None
         self.unreliable = 0.0
@@ -155,6 +157,9 @@ class Cluster:
         return await self._write(body, write)
 
     async def change(self, body: Body, change: MetadataChange) -> Body:
+        if self.changes_fail is not None:
+            raise self.changes_fail
+
         def write(present: dict[str, Any]) -> None:
             metadata = present["metadata"]
             kept = [each for each in metadata.get("finalizers", ()) if change.finalizers.get(each, True)]

@@ -138,6 +138,9 @@ class TestWhatStaysIsLogged:
         [
             pytest.param({}, id="in the background"),
             pytest.param(
+                {"deletionTimestamp": "2026-11-25T12:00:00Z", "finalizers": [FINALIZER]}, id="its finalizer was removed"
+            ),
+            pytest.param(
                 {"deletionTimestamp": "2026-11-25T12:00:00Z", "finalizers": ["foregroundDeletion"]},
                 id="in the foreground",
             ),
@@ -147,7 +150,7 @@ class TestWhatStaysIsLogged:
         self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body
     ) -> None:
         (line,) = await self.deleted(core, caplog, metadata, {"endpoint": {"id": HELD}})
-        assert line.startswith(f"Endpoint {HELD} stays in Atlas: the resource")
+        assert line.startswith(f"Endpoint {HELD} stays in Atlas: as far as this process knows, the resource")
         (record,) = caplog.records
         assert vars(record)["resourceName"] == KEY.name
 
@@ -159,11 +162,6 @@ class TestWhatStaysIsLogged:
                 {"finalizers": [FINALIZER]},
                 {"endpoint": {"id": HELD}},
                 id="one that lost its labels and keeps its finalizer",
-            ),
-            pytest.param(
-                {"deletionTimestamp": "2026-11-25T12:00:00Z"},
-                {"endpoint": {"id": HELD}},
-                id="one that the operator has released",
             ),
         ],
     )

@@ -24,6 +24,7 @@ from atlas_endpoints.controller.cache import (
     key_of,
     status_of,
     uid_of,
+    version_of,
 )
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue
@@ -175,6 +176,7 @@ class Controller:
         enqueue: called with each new or changed object, whose earlier failures no longer count.
         written: called with the body before and the status after each status write.
         concluded: called with the outcome of each reconcile.
+        left: called with each object that is gone, or is served no more.
     """
 
     kind: Kind
@@ -184,6 +186,7 @@ class Controller:
     enqueue: Callable[[Key, Body], None]
     written: Callable[[Body, Status], None]
     concluded: Callable[[Result], None] = lambda _: None
+    left: Callable[[Body], None] = lambda _: None
     _unwritten: dict[Key, _Unwritten] = field(init=False, default_factory=dict)
     _changing: dict[Key, Trigger] = field(init=False, default_factory=dict)
     """What objects become by a change that is under way."""
@@ -201,8 +204,10 @@ class Controller:
 
     def gone(self, key: Key, uid: str) -> bool:
         """Record a deletion; return whether the object was cached. If not, another object of its name may wait for its reconcile."""
-        if not self.cache.remove(key, uid):
+        body = self.cache.get(key)
+        if body is None or not self.cache.remove(key, uid):
             return False
+        self.left(body)
         self._forget(key)
         return True
 
@@ -272,8 +277,10 @@ class Controller:
             fresh = await self.writer.read(key)
             if fresh is None:
                 self.gone(key, uid)
-            else:
-                self._observe_answer(key, uid, fresh)
+                return None
+            if isinstance(write, MetadataChange) and version_of(fresh) == version_of(body):
+                raise RefusedError("it answers that the resource has changed, which it has not") from None
+            self._observe_answer(key, uid, fresh)
         return None
 
     async def changed(self, body: Body, change: MetadataChange) -> Body | None:

@@ -181,7 +181,7 @@ class Converger:
             status = summarize.render(facts.attempt, self._as_before(facts, write, decision))
             is_unchanged = await store.record(status.to_json())
             if not is_unchanged or not self._creations.is_recent(resource.key, announced):  # it took too long
-                return status_unchanged(facts.generation, RequeueAfter(0.0))
+                return status_unchanged(facts.generation, Backoff())
             resource = resource.model_copy(update={"status": resource.status_in(store.body)})
             facts = replace(facts, resource=resource)
         intent = self._creations.take(resource.key)

@@ -4,7 +4,6 @@ Every message says how to remove the resource, and no entry is left behind witho
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -114,15 +113,12 @@ def is_recorded(resource: Resource) -> bool:
 
 
 def left_behind(kind: Kind[Any], body: Body) -> str:
-    """Return what stays in Atlas when a resource is gone that had no finalizer, for the log; "": nothing."""
+    """Return what stays in Atlas when a resource is gone for which no Event has told that, for the log; "": nothing."""
     status = status_of(body)
-    if FINALIZER in finalizers_of(body) or not (kind.shown_in(status) or kind.resource.status_in(body).creation):
+    keeps_finalizer = FINALIZER in finalizers_of(body) and not is_deleting(body)
+    if keeps_finalizer or not (kind.shown_in(status) or kind.resource.status_in(body).creation):
         return ""
-    with suppress(InvalidSpecError):
-        # With the policy Delete, an Event has said it; a deletion in the foreground also ends with a deletionTimestamp.
-        if is_deleting(body) and kind.resource.parse(body).deletion_policy == "Delete":
-            return ""
-    why = "the resource, which had no finalizer, was deleted, or lost the labels in LABEL_SELECTOR"
+    why = "as far as this process knows, the resource was deleted without the operator's finalizer, or lost the labels in LABEL_SELECTOR"
     return retained(things(kind, body), why) + removal(kind, body)
 
 

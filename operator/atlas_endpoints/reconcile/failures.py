@@ -105,18 +105,20 @@ def of_other_project(error: OtherProjectError, resource: Resource, attempt: Atte
 
 
 def of_refused_metadata(why: str, plural: str, attempt: Attempt) -> Outcome:
-    """Return the outcome if the API server refuses the finalizer and annotations of a resource."""
-    since = attempt.failing_since(Reason.METADATA_REFUSED)
-    failure = LastError(since=since, operation="patch", retryable=False, detail=why)
-    return of(State(Reason.METADATA_REFUSED, refused_metadata(why, plural), Backoff()), failure, attempt)
+    """Return the outcome if the API server refuses the finalizer and annotations of a resource.
 
-
-def refused_metadata(why: str, plural: str) -> str:
-    """Return the message, with the remedy; ``why`` is the API server's message, ``plural`` the name of the kind in rights."""
-    return (
-        f"The operator cannot write the finalizer and annotations of the resource, and tries again: {why}. Allow the operator to"
-        f" patch {plural}: install the ClusterRole of its version, and check admission policies and webhooks."
+    Args:
+        why: the API server's message.
+        plural: the name of the kind in rights.
+    """
+    reason = Reason.METADATA_REFUSED
+    message = (
+        f"The operator cannot write the finalizer and annotations of the resource, so it sends nothing to Atlas, and tries again: {why}."
+        f" Allow the operator to patch {plural}: install the ClusterRole of its version, and check admission policies and webhooks."
     )
+    failure = LastError(since=attempt.failing_since(reason), operation="patch", retryable=False, detail=why)
+    message, failure = _keep_message(reason, message, failure, attempt)
+    return of(State(reason, message, Backoff()), failure, attempt)
 
 
 def of_bug(error: Exception, attempt: Attempt) -> Outcome:

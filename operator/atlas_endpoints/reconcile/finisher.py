@@ -7,7 +7,7 @@ from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Update
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, finalizers_of, key_of
-from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
+from atlas_endpoints.controller.controller import MetadataChange, Store
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
@@ -47,19 +47,17 @@ class Finisher:
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read, or the resource not be written.
         """
-        outcome = await self._step_of(body, attempt)
-        if outcome.ending is None:
-            return outcome
-        memory = self._memories[key_of(body)]
-        if memory.ending != outcome.ending:  # once, also if the finalizer cannot be removed at once
-            memory.ending = outcome.ending
+        memory, trigger = self._memories[key_of(body)], self._ports.resources.trigger(body)
+        if memory.ending is None or memory.ending[0] != trigger:
+            outcome = await self._step_of(body, attempt)
+            if outcome.ending is None:
+                return outcome
+            memory.ending = trigger, outcome.ending
             for reason, message in outcome.ending.items():
                 self._ports.record(body, new_event(reason, message, action="Delete"))
-        try:
-            is_removed = await store.change(MetadataChange({FINALIZER: False}))
-        except RefusedError as error:
-            return failures.of_refused_metadata(str(error), self._kind.names.plural, attempt)
-        return outcome if is_removed else replace(outcome, requeue=RequeueAfter(0.0))
+        # What was told stays true, so only this write is repeated, if it fails.
+        hindered = await self._gatherer.changed(store, MetadataChange({FINALIZER: False}), attempt)
+        return _released(attempt.generation, memory.ending[1]) if hindered is None else hindered
 
     async def _step_of(self, body: Body, attempt: Attempt) -> Outcome:
         """Decide about a resource that is being deleted, and take one step."""

@@ -7,13 +7,18 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of, uid_of
-from atlas_endpoints.reconcile import ownership
+from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
+from atlas_endpoints.controller.requeue import Backoff
+from atlas_endpoints.reconcile import failures, ownership
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
 from atlas_endpoints.reconcile.kind import Decision, Kind, Write
 from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.observe import SHARED, observe
+from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.resource import Resource, Thing
@@ -85,6 +90,28 @@ class Gatherer:
         self.memories[key].settle()
         if ports.outputs is not None:
             ports.outputs.forget(key)
+
+    async def changed(self, store: Store, change: MetadataChange, attempt: Attempt) -> Outcome | None:
+        """Change the metadata of a resource; return the outcome if that is not possible (yet), or None.
+
+        Raises:
+            ClusterUnavailableError: for less than the grace.
+        """
+        memory, now = self.memories[key_of(store.body)], self.ports.clock.monotonic()
+        try:
+            if not await store.change(change):
+                return status_unchanged(attempt.generation, Backoff())
+        except RefusedError as error:
+            why = str(error)
+        except ClusterUnavailableError as error:  # a webhook is down, perhaps, and the status can be written
+            memory.unchanged_since = now if memory.unchanged_since is None else memory.unchanged_since
+            if now - memory.unchanged_since < self.ports.grace.total_seconds():
+                raise
+            why = str(error)
+        else:
+            memory.unchanged_since = None
+            return None
+        return failures.of_refused_metadata(why, self.kind.names.plural, attempt)
 
     def decide(self, facts: Facts[Any]) -> Decision:
         """Return the decision of the kind; where nothing may be written, a force-sync request only asks for a new observation."""

@@ -7,7 +7,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, generation_of, key_of
-from atlas_endpoints.controller.controller import RefusedError, Store
+from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
@@ -57,19 +57,12 @@ class LiveCourse:
         """
         resource = self._parsed()
         self._wait = self._force_sync.turn_in(resource)
-        refusal = ""
         if (change := needed_metadata(resource)) is not None:
-            try:
-                if not await self._store.change(change):
-                    return status_unchanged(self._generation, RequeueAfter(0.0))
-            except RefusedError as error:
-                if resource.entry is None:  # nothing is created for it
-                    return failures.of_refused_metadata(str(error), self._kind.names.plural, self._attempt(resource))
-                refusal = failures.refused_metadata(str(error), self._kind.names.plural)
+            hindered = await self._gatherer.changed(self._store, change, self._attempt(resource))
+            if hindered is not None:
+                return hindered
             resource = self._parsed()
-        outcome = await self._resolved(resource, self._attempt(resource))
-        # A refusal may last, so the resource is still reconciled, without a finalizer.
-        return replace(outcome.saying(refusal), requeue=Backoff()) if refusal else outcome
+        return await self._resolved(resource, self._attempt(resource))
 
     async def _resolved(self, resource: Resource, attempt: Attempt) -> Outcome:
         """Reconcile with what the resource refers to, and publish its outputs."""

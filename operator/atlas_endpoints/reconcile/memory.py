@@ -6,7 +6,7 @@ A restart forgets all of it, which costs calls and time, and nothing else.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from atlas_endpoints.controller.cache import Body, Key
+from atlas_endpoints.controller.cache import Body, Key, Trigger
 
 if TYPE_CHECKING:
     from atlas_endpoints.reconcile.creation import Pending
@@ -30,10 +30,11 @@ class Memory:
         told: the differences that Events have told.
         reconciled: the generation and a digest of the status after a reconcile.
         refused: credentials that may not delete the entry, and until when they are not tried again.
+        unchanged_since: since when its metadata could not be changed, since the API server did not answer.
         unlisted_since: since when nobody knows who else exists in the namespace of a deleted resource.
         waiting_since: since when a deletion waits for others.
         given: the key of what its unbound reference gave before a deletion.
-        ending: how its deletion has ended.
+        ending: how its deletion has ended, for which state of the object.
     """
 
     request: "Request | None" = None
@@ -45,10 +46,11 @@ class Memory:
     told: "frozenset[Difference]" = frozenset()
     reconciled: tuple[int, bytes] | None = None
     refused: "tuple[Access, float] | None" = None
+    unchanged_since: float | None = None
     unlisted_since: float | None = None
     waiting_since: float | None = None
     given: str | None = None
-    ending: "Ending | None" = None
+    ending: "tuple[Trigger, Ending] | None" = None
 
     def settle(self) -> None:
         """Drop what only a resource has that Atlas is asked for."""

@@ -101,6 +101,10 @@ class Reconciler:
         """Let the next reconcile of a resource ask Atlas again."""
         self._memories[key].failure = None
 
+    def has_ended(self, key: Key) -> bool:
+        """Return whether Events have told what became of the endpoint of a deleted resource."""
+        return self._memories[key].ending is not None
+
     def needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
         """Return whether the resync of a scope found work, or a new status, for a resource."""
         memory, now, view = self._memories[key_of(body)], self._ports.clock.now(), self._ports.atlas.view(scope)

@@ -35,23 +35,23 @@ class Shown(Protocol):
 
 
 def since_shown(
-    before: Shown | None, id_: str, status: str | None, now: datetime, lasting: Collection[str] = ()
+    before: Shown | None, id_: str, status: str | None, now: datetime, no_steps: Collection[str] = ()
 ) -> datetime:
     """Return since when an entry has been observed in its status, given what the status of the resource shows.
 
     Args:
-        lasting: statuses that are no step on the way to others; the steps of one way count together, in whatever order they come.
+        no_steps: statuses that are no step on the way to others; the steps of one way count together, in whatever order they come.
     """
     if before is None or before.status_since is None or before.id != as_shown(id_):
         return now
-    on_its_way = lasting and before.status not in lasting and status not in lasting
+    on_its_way = no_steps and before.status not in no_steps and status not in no_steps
     return before.status_since if on_its_way or before.status == as_shown(status) else now
 
 
 def deleted_at(facts: Facts[Any]) -> datetime:
-    """Return when the resource was deleted, as far as the clock of the API server agrees; else, an interval ago."""
+    """Return when the resource was deleted, as far as the clock of the API server agrees; else, ten minutes ago."""
     at = facts.resource.metadata.deletion_timestamp or facts.now
-    return min(at, facts.now) if at - facts.now < timedelta(minutes=1) else facts.now - facts.interval
+    return min(at, facts.now) if at - facts.now < timedelta(minutes=1) else facts.now - timedelta(minutes=10)
 
 
 def asks_again_in(facts: Facts[Any], shown: Shown | None) -> float:

@@ -138,18 +138,6 @@ async def test_an_api_server_that_cannot_serve_a_secret_is_logged_once_a_reconci
     assert vars(record)["key"] == str(resource.key)
 
 
-async def test_a_finalizer_that_is_refused_keeps_no_endpoint_from_being_seen_to(harness: Harness) -> None:
-    harness.atlas.put(ENDPOINT, comment="one")
-    resource = harness.create(comment="two", deletionPolicy="Delete")
-    harness.forbids = "they are not allowed here"
-    await harness.reconcile_of(resource)
-    assert harness.atlas.calls == ["LIST", "PATCH comment"]
-    assert "they are not allowed here" in str(resource.status)
-    harness.forbids = ""
-    await harness.run_for(10)
-    assert resource.finalizers
-
-
 async def test_a_resync_enqueues_an_invalid_spec_that_the_watch_missed(harness: Harness) -> None:
     """A watch that is older than the CRD omits a field, which a LIST shows without a new generation."""
     resource = await settled(harness)

@@ -230,7 +230,9 @@ def deletion_of(facts: Facts, service: Service, endpoint_id: str, cause: Cause |
 
 def endpoint_since(facts: Facts, endpoint_id: str, status: str | None) -> datetime:
     """Return since when the endpoint has been observed in its status."""
-    return since_shown(facts.resource.status.endpoint, endpoint_id, status, facts.now, DEAD | {EndpointState.AVAILABLE})
+    return since_shown(
+        facts.resource.status.endpoint, endpoint_id, status, facts.now, DEAD | GOING | {EndpointState.AVAILABLE}
+    )
 
 
 def endpoint_status(facts: Facts, endpoint: Endpoint) -> EndpointStatus:

@@ -43,8 +43,8 @@ FAILED_FIRST, FAILED_LAST = 600.0, 3600.0
 """Seconds between a service that failed and the next one."""
 
 
-LASTING_STATUSES = READY | {ServiceState.FAILED}
-"""The statuses that a service does not leave by itself."""
+NO_STEPS = READY | {ServiceState.FAILED, ServiceState.DELETING}
+"""The statuses that are no step on the way of a service that is created."""
 
 
 class ServiceReason(StrEnum):
@@ -123,7 +123,7 @@ def service_since(facts: Facts, service: Service) -> datetime:
     """Return since when the service has been observed in its status, or is on its way."""
     if facts.done is not None and facts.done.write.request.operation == atlas.CREATE:
         return facts.now
-    return since_shown(facts.resource.status.service, service.id, service.status, facts.now, LASTING_STATUSES)
+    return since_shown(facts.resource.status.service, service.id, service.status, facts.now, NO_STEPS)
 
 
 def without_service(facts: Facts) -> Decision:

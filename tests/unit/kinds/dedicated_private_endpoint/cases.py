@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.controller.controller import ConflictError, RefusedError
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.simulator.cluster import ClusterDocument
@@ -203,6 +204,15 @@ class Actions:
     def ahead(self, time: str, _: str) -> None:
         """Set how far the clock of the API server is ahead."""
         self._ahead = timedelta(seconds=seconds(time))
+
+    def metadata(self, state: str, _: str) -> None:
+        """Let changes of metadata be ``refused``, end in a ``conflict``, be ``down``, or ``up``."""
+        failures = {
+            "refused": RefusedError("not here"),
+            "conflict": ConflictError(),
+            "down": ClusterUnavailableError("a webhook is down"),
+        }
+        self.cluster.changes_fail = failures.get(state)
 
     def lists(self, state: str, _: str) -> None:
         """Let LISTs of a namespace be ``up``, or ``down``."""

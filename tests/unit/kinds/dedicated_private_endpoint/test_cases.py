@@ -1,5 +1,6 @@
 """The life of dedicated private endpoints."""
 
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from support.virtual_time import on_virtual_time
 from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions, cases
 from unit.reconcile.cases import Case
 
+ON_AWS = CONSTANTS["ON_AWS"]
+
 
 @pytest.mark.parametrize("case", list(cases(Path(__file__).parent / "cases")), ids=lambda case: case.name)
 @on_virtual_time
@@ -16,8 +19,16 @@ async def test_case(case: Case) -> None:
     await Actions().do(case.steps)
 
 
+@on_virtual_time
+async def test_nothing_is_logged_of_what_an_event_has_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    spec = {**ON_AWS, "cloudProviderEndpointId": "vpce-0123456789abcdef0", "deletionPolicy": "Delete"}
+    actions = Actions()
+    await actions.do([{"create": spec, "run": "5m"}, {"delete": None, "run": "5m"}, {"expect": {"exists": False}}])
+    assert "stays in Atlas" not in caplog.text
+
+
 PROJECTS, EACH, HOURS = 2, 4, 2
-ON_AWS = CONSTANTS["ON_AWS"]
 
 
 @on_virtual_time
