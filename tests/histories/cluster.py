@@ -32,6 +32,7 @@ class Cluster:
         down: whether nothing arrives.
         lists_down: whether no LIST of a namespace is answered.
         changes_fail: what changes of metadata are answered with.
+        strips: whether they are answered as if they were made, and are not.
         listed: is told of each LIST of a namespace, before its answer.
         unwritable: the name of a resource whose status cannot be written once it shows an endpoint.
         unreliable: the share of calls whose answer is lost.
@@ -52,6 +53,7 @@ class Cluster:
         self.watcher: Callable[[str, Body], None] | None = None
         self.down = self.lists_down = False
         self.changes_fail: Exception | None = None
+        self.strips = False
         self.listed: Callable[[], None] = lambda: None
         self.unwritable: str | None = None
         self.unreliable = 0.0
@@ -159,6 +161,7 @@ class Cluster:
     async def change(self, body: Body, change: MetadataChange) -> Body:
         if self.changes_fail is not None:
             raise self.changes_fail
+        change = MetadataChange() if self.strips else change
 
         def write(present: dict[str, Any]) -> None:
             metadata = present["metadata"]

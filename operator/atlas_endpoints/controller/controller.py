@@ -327,7 +327,7 @@ class _Store:
         self.body = body
 
     async def change(self, change: MetadataChange) -> bool:
-        controller = self._controller
+        controller, is_made = self._controller, False
         for _ in range(WRITE_ATTEMPTS):
             if (body := self._unchanged()) is None:
                 return False
@@ -341,6 +341,9 @@ class _Store:
             if is_deleting(after) and not finalizers_of(after):
                 controller.gone(self._key, self.trigger.uid)
                 return True
+            is_made = True
+        if is_made:
+            raise RefusedError("the resource does not keep it")
         return False
 
     async def record(self, status: Status) -> bool:

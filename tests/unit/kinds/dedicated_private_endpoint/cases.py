@@ -206,7 +206,8 @@ class Actions:
         self._ahead = timedelta(seconds=seconds(time))
 
     def metadata(self, state: str, _: str) -> None:
-        """Let changes of metadata be ``refused``, end in a ``conflict``, be ``down``, or ``up``."""
+        """Let changes of metadata be ``refused``, ``stripped``, end in a ``conflict``, be ``down``, or ``up``."""
+        self.cluster.strips = state == "stripped"
         failures = {
             "refused": RefusedError("not here"),
             "conflict": ConflictError(),
