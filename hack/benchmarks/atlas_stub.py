@@ -27,7 +27,7 @@ class Calls:
     """The calls that have come.
 
     Attributes:
-        counts: By kind: token, revoke, list, get, post, patch, delete; and how many of them were refused by the limit.
+        counts: By kind: token, list, get, post, patch, delete; and how many of them were refused by the limit.
         writes: The ID and the Unix time of each change of an endpoint or a service, in order.
     """
 
@@ -37,7 +37,7 @@ class Calls:
     @property
     def admin(self) -> int:
         """How many calls of the Admin API there were, so all but those about tokens."""
-        return sum(count for kind, count in self.counts.items() if kind not in {"token", "revoke", "refused"})
+        return sum(count for kind, count in self.counts.items() if kind not in {"token", "refused"})
 
 
 def launch(group: ServerGroup, program: Path, folder: Path) -> str:

@@ -162,7 +162,7 @@ def _pair(number: int) -> ApiKey:
 
 def _gateway() -> Gateway:
     clock = _Clock()
-    return Gateway(_Atlas(), Throttle(), clock, readers={KIND.names.kind: KIND}, dropped=lambda _: None)
+    return Gateway(_Atlas(), Throttle(), clock, readers={KIND.names.kind: KIND})
 
 
 def _scope(credentials: str, name: str) -> Scope:

@@ -95,7 +95,6 @@ class Operator:
             clock=self._clock,
             random=Random(),  # noqa: S311  # jitter
             around=tracing.around if tracing is not None else lambda run: run,
-            dropped=client.drop,
         )
         connection.reachability.returned = self._core.reachable
         self._unwatched_since: float | None = None
@@ -317,7 +316,7 @@ def _leadership(settings: OperatorSettings, connection: Connection) -> Leadershi
 
 
 async def _close(client: AtlasClient) -> None:
-    """Revoke tokens and close connections, for at most 5 seconds."""
+    """Close the connections, for at most 5 seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(5):
             await client.aclose()

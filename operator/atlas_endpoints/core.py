@@ -14,7 +14,6 @@ from typing import Any, Protocol, TypeAlias
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.client import check_base_url
-from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
@@ -86,7 +85,6 @@ class Core:
 
     Args:
         objects: returns the reader and writer of a kind.
-        dropped: is called with credentials that no resource uses any more.
         around: wraps the function of the workers.
 
     Attributes:
@@ -107,7 +105,6 @@ class Core:
         observer: Observer,
         clock: Clock,
         random: Random,
-        dropped: Callable[[Credentials], None],
         around: Callable[[Run], Run] = lambda run: run,
     ) -> None:
         self.settings = settings
@@ -126,13 +123,8 @@ class Core:
             waited=observer.waited,
         )
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
-        self.gateway = Gateway(
-            client,
-            self.throttle,
-            clock.monotonic,
-            readers={kind.names.kind: kind for kind in kinds},
-            dropped=dropped,
-        )
+        readers = {kind.names.kind: kind for kind in kinds}
+        self.gateway = Gateway(client, self.throttle, clock.monotonic, readers=readers)
         self.limiter = DriftLimiter(
             Limit.parse(settings.max_corrections),
             window=settings.sync_interval.total_seconds(),
@@ -252,10 +244,7 @@ class Core:
         return sum(len(each.cache) for each in self.kinds.values())
 
     async def _run(self, work: Work) -> Requeue:
-        with self.gateway.work(work):
-            return await self._work_on(work)
-
-    async def _work_on(self, work: Work) -> Requeue:
+        self.gateway.begin(work)
         served = self.kinds[work.kind]
         if isinstance(work, Scope):
             source = served.resync.credentials_source(work)

@@ -44,7 +44,7 @@ def test_two_atlases_by_one_operator(
     for atlas, data, where in ((first, tenant, owned), (second, operators, borrowed)):
         requests = atlas.requests()
         oauth = [each["path"] for each in requests if each["path"].startswith("/api/oauth/")]
-        assert oauth == ["/api/oauth/token", "/api/oauth/revoke"]
+        assert oauth == ["/api/oauth/token"]
         assert {each["credentials"] for each in requests} == {data["clientId"]}
         assert {each["status"] for each in requests} == {200}
         assert all(f"/groups/{where.project}/" in each["path"] for each in requests if each["path"] not in oauth)

@@ -42,7 +42,7 @@ START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 OLD = 900.0
 """Seconds after which a time is only old. The operator's longest memory that a small environment can meet is ten minutes."""
 
-_IRRELEVANT_LOCALS = frozenset({("wait", "loop"), ("_wait", "loop"), ("Core._work_on", "started")})
+_IRRELEVANT_LOCALS = frozenset({("wait", "loop"), ("_wait", "loop"), ("Core._run", "started")})
 """Variables of functions that make no difference: asyncio's own, and when what is only measured began."""
 _SCALES = {"serial": "serial", "trial": "serial", "resourceVersion": "version", "version": "version"}
 """Numbers that only grow: their order counts, and what they are compared with."""

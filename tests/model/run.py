@@ -28,7 +28,6 @@ from support.targets import NoConfigMaps, NoTargets
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.controller.requeue import Requeue
     from atlas_endpoints.core import Work
     from atlas_endpoints.reconcile.events import Event
@@ -62,10 +61,6 @@ class Clock:
         return START + timedelta(seconds=self._run.now - ORIGIN)
 
 
-def _dropped(_credentials: Credentials) -> None:
-    """There are no tokens to revoke here."""
-
-
 class Watched(Core):
     """The real core, and a note of what it was told and what it has begun; see ``invariants``.
 
@@ -80,7 +75,7 @@ class Watched(Core):
         self.begun: dict[Key, tuple[str, int]] = {}
         self.working_on: dict[Key, Body] = {}
         self.violations = violations
-        super().__init__(SETTINGS, [kind], **ports, dropped=_dropped, around=lambda run: partial(self.observed, run))
+        super().__init__(SETTINGS, [kind], **ports, around=lambda run: partial(self.observed, run))
         served = self.kinds[kind.names.kind]
         self.cache, self.relister = served.cache, served.relister
 

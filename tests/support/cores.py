@@ -29,6 +29,5 @@ def core_of(
         "observer": NoObserver(),
         "clock": SystemClock(),
         "random": Random(1),  # noqa: S311  # jitter
-        "dropped": lambda _: None,
     }
     return Core(settings or OperatorSettings(), [kind], objects=lambda _: objects, **defaults | ports)

@@ -1,4 +1,4 @@
-"""How long the operator keeps credentials, their access tokens and what it knows of them: as long as a resource uses them.
+"""How long the operator keeps credentials, their access tokens and what it knows of them: for an hour after their last use.
 
 The core is the real one, and so are the client of Atlas, the circuits and the tokens; Atlas is behind the client's transport.
 """
@@ -10,18 +10,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 import httpx
 import pytest
 from typing_extensions import override
 
 from atlas_endpoints.atlas.client import AtlasClient
-from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
 from atlas_endpoints.controller.controller import MetadataChange, Status
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import OperatorSettings
 from support.cores import core_of
 from support.named import NAMED
@@ -29,7 +27,7 @@ from support.worker import Worker
 
 PROJECT, ENDPOINT = "5f7cac1adf5d6c6306f4b283", "6f7cac1adf5d6c6306f4b283"
 ROTATIONS = 60
-FIRST, SECOND = Key("ServerlessPrivateEndpoint", "shop", "first"), Key("ServerlessPrivateEndpoint", "shop", "second")
+FIRST = Key("ServerlessPrivateEndpoint", "shop", "first")
 
 
 async def settle() -> None:
@@ -55,21 +53,12 @@ class Atlas(httpx.AsyncBaseTransport):
 
     Attributes:
         issued: each client secret that got a token, and the token, in order.
-        revoked: tokens, in order.
         accepts: whether it issues tokens.
-        deleting: whether the endpoint is being deleted.
-        holds: whether the endpoint is there.
-        listing: what a LIST waits for.
-        listed: is set by each LIST that arrives.
     """
 
     def __init__(self) -> None:
         self.issued: list[tuple[str, str]] = []
-        self.revoked: list[str] = []
-        self.accepts = self.holds = True
-        self.deleting = False
-        self.listing: asyncio.Event | None = None
-        self.listed = asyncio.Event()
+        self.accepts = True
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -80,23 +69,10 @@ class Atlas(httpx.AsyncBaseTransport):
                 return httpx.Response(401, json={"error": "invalid_client"})
             self.issued.append((secret, f"token-{len(self.issued)}"))
             return httpx.Response(200, json={"access_token": self.issued[-1][1], "expires_in": 3600})
-        if request.url.path.endswith("/revoke"):
-            self.revoked += parse_qs(request.content.decode())["token"]
-            return httpx.Response(200)
-        assert scheme == "Bearer"
-        if word in self.revoked:
-            return httpx.Response(401, json={"errorCode": "UNEXPECTED_ERROR"})
-        if request.method == "DELETE":
-            self.deleting = True
-            return httpx.Response(204)
-        endpoint = {"_id": ENDPOINT, "status": "DELETING" if self.deleting else "AVAILABLE", "comment": None}
-        if not request.url.path.endswith("/endpoint"):
-            code = "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"
-            return httpx.Response(200, json=endpoint) if self.holds else httpx.Response(404, json={"errorCode": code})
-        self.listed.set()
-        if self.listing is not None:
-            await self.listing.wait()
-        return httpx.Response(200, json=[endpoint] if self.holds else [])
+        assert (scheme, word) == ("Bearer", self.issued[-1][1])
+        endpoint = {"_id": ENDPOINT, "status": "AVAILABLE", "comment": None}
+        is_list = request.url.path.endswith("/endpoint")
+        return httpx.Response(200, json=[endpoint] if is_list else endpoint)
 
 
 class Cluster:
@@ -160,7 +136,6 @@ class Harness:
     def __init__(self) -> None:
         self.time, self.atlas, self.cluster, self.worker = Time(), Atlas(), Cluster(), Worker()
         self.secrets = Secrets(self.cluster)
-        self.rounds: list[asyncio.Future[Any]] = []
         self.client = AtlasClient(
             "https://atlas.example",
             user_agent="test",
@@ -175,7 +150,6 @@ class Harness:
             secrets=self.secrets,
             clock=self.time,
             around=self.worker,
-            dropped=self.client.drop,
         )
 
     def fill(self, namespace: str, name: str, secret: str) -> None:
@@ -212,16 +186,6 @@ class Harness:
         counts = self.core.throttle.circuits(self.time.monotonic())
         return sum(number for (scope, _), number in counts.items() if scope == "credentials")
 
-    async def begin_round(self) -> None:
-        """Have the round begin that is due next, as a worker would, and get as far as it can."""
-        self.time.seconds += 700.0
-        async with asyncio.timeout(10):
-            while isinstance(work := await self.core.queue.get(), Key):
-                pass
-        assert isinstance(work, Scope)
-        self.rounds.append(asyncio.ensure_future(self.worker.run(work)))
-        await settle()
-
     @property
     def due(self) -> int:
         """What is due within a day: each resource, which nobody takes off the queue here, and the rounds."""
@@ -236,7 +200,7 @@ def harness() -> Harness:
 
 @pytest.mark.parametrize("place", [("shop", "mine"), ("system", "own")], ids=["a tenant's", "the operator's own"])
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "refused"])
-async def test_only_the_last_pair_of_a_rotated_secret_is_kept(
+async def test_each_pair_of_a_rotated_secret_is_used_at_once_and_only_the_last_one_kept_for_long(
     harness: Harness, place: tuple[str, str], accepted: bool
 ) -> None:
     harness.atlas.accepts = accepted
@@ -246,11 +210,16 @@ async def test_only_the_last_pair_of_a_rotated_secret_is_kept(
             harness.apply(secret="mine" if place[0] == "shop" else None)
         await harness.demand(FIRST, str(number))
     assert harness.ready() == ("Available" if accepted else "CredentialsInvalid")
+    assert [secret for secret, _ in harness.atlas.issued] == [
+        f"secret-{number}" for number in range(ROTATIONS) if accepted
+    ]
+    for hour in range(2):
+        harness.time.seconds += 3600.0
+        harness.fill(*place, f"secret of hour {hour}")
+        await harness.demand(FIRST, f"in hour {hour}")
     assert harness.client.tokens == accepted
     assert harness.circuits == 1
     assert harness.due == 2, "the resource and one round"
-    assert harness.atlas.revoked == [token for _, token in harness.atlas.issued[:-1]]
-    assert len(harness.atlas.issued) == (ROTATIONS if accepted else 0)
 
 
 async def test_rotating_a_secret_of_a_megabyte_takes_no_memory(harness: Harness) -> None:
@@ -273,21 +242,7 @@ async def test_rotating_a_secret_of_a_megabyte_takes_no_memory(harness: Harness)
     assert not harness.atlas.issued
 
 
-async def test_a_shared_pair_is_kept_until_both_resources_are_gone(harness: Harness) -> None:
-    harness.fill("shop", "mine", "secret")
-    for key in (FIRST, SECOND):
-        harness.apply(key)
-        await harness.work(key)
-    harness.apply(FIRST, suspend=True)
-    await harness.work(FIRST)
-    assert (harness.client.tokens, harness.atlas.revoked) == (1, [])
-    harness.apply(SECOND, suspend=True)
-    await harness.work(SECOND)
-    assert (harness.client.tokens, harness.circuits, harness.due) == (0, 0, 2)
-    assert harness.atlas.revoked == ["token-0"]
-
-
-async def test_a_resource_that_returns_gets_another_token(harness: Harness) -> None:
+async def test_a_resource_that_returns_within_an_hour_gets_the_same_token(harness: Harness) -> None:
     harness.fill("shop", "mine", "secret")
     harness.apply()
     await harness.work()
@@ -296,68 +251,12 @@ async def test_a_resource_that_returns_gets_another_token(harness: Harness) -> N
     harness.apply()
     await harness.work()
     assert harness.ready() == "Available"
-    assert [token for _, token in harness.atlas.issued] == ["token-0", "token-1"]
+    assert [token for _, token in harness.atlas.issued] == ["token-0"]
 
 
-async def _leaves(harness: Harness) -> None:
-    """And somebody else is worked on from beginning to end."""
-    harness.core.gone(FIRST, "first")
-    harness.apply(SECOND, suspend=True)
-    await harness.work(SECOND)
-
-
-async def _is_rotated(harness: Harness) -> None:
-    """As a round finds it that comes meanwhile."""
-    harness.fill("shop", "mine", "another")
-    await harness.begin_round()
-
-
-@pytest.mark.parametrize("happens", [_leaves, _is_rotated])
-async def test_a_running_call_keeps_its_pair(harness: Harness, happens: Callable[[Harness], Any]) -> None:
-    harness.fill("shop", "mine", "secret")
-    harness.apply()
-    await harness.work()
-    harness.atlas.listing = asyncio.Event()
-    harness.atlas.listed.clear()
-    working = asyncio.create_task(harness.demand(FIRST, "now"))
-    await harness.atlas.listed.wait()
-    await happens(harness)
-    assert harness.atlas.revoked == []
-    harness.atlas.listing.set()
-    await working
-    await settle()
-    assert len(harness.atlas.issued) == 1, "a token that is revoked under a call costs another one"
-    if FIRST in harness.core.kinds[KIND.names.kind].cache:
-        await harness.demand(FIRST, "again")
-    assert harness.atlas.revoked == ["token-0"]
-
-
-async def test_a_resource_that_is_deleted_while_its_secret_is_read_keeps_no_pair(harness: Harness) -> None:
+async def test_a_resource_that_is_deleted_while_its_secret_is_read_leaves_nothing_due(harness: Harness) -> None:
     harness.fill("shop", "mine", "secret")
     harness.apply()
     harness.secrets.meanwhile = lambda: harness.core.gone(FIRST, "first")
     await harness.work()
-    assert (harness.client.tokens, harness.circuits, harness.due) == (0, 0, 0)
-
-
-async def test_a_deletion_keeps_its_pair_while_it_waits(harness: Harness) -> None:
-    harness.fill("shop", "mine", "secret")
-    harness.apply(deletionPolicy="Delete")
-    await harness.work()
-    await harness.work()
-    spec = harness.cluster.bodies[FIRST]["spec"]
-    harness.core.seen(harness.cluster.put(FIRST, spec, deletionTimestamp="2026-11-25T12:00:00Z"))
-    for _ in range(5):
-        harness.time.seconds += 60.0
-        await harness.work()
-    assert harness.atlas.deleting
-    assert (len(harness.atlas.issued), harness.atlas.revoked) == (1, [])
-    harness.atlas.holds = False
-    for _ in range(2):
-        harness.time.seconds += 60.0
-        await harness.work()
-    assert harness.cluster.bodies[FIRST]["metadata"]["finalizers"] == []
-    harness.core.gone(FIRST, "first")
-    await settle()
-    assert harness.atlas.revoked == ["token-0"]
-    assert (len(harness.atlas.issued), harness.client.tokens, harness.circuits) == (1, 0, 0)
+    assert harness.due == 0

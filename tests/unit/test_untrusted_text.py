@@ -77,8 +77,6 @@ class Heard:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/api/oauth/token":
             return web.json_response({"access_token": "token", "expires_in": 3600})
-        if request.path == "/api/oauth/revoke":
-            return web.Response()
         self.targets.append(request.raw_path)
         body = await request.text()
         self.bodies += [json.loads(body)] if body else []
@@ -210,7 +208,6 @@ async def reconcile_of(body: Body, heard: Heard, objects: Objects, secrets: Secr
             observer=NoObserver(),
             clock=SystemClock(),
             random=Random(1),  # noqa: S311  # jitter
-            dropped=lambda _: None,
             around=worker,
         )
         core.seen(body)

@@ -2,7 +2,7 @@
 
 Source: https://www.mongodb.com/docs/atlas/api/service-accounts/generate-oauth2-token/
 Atlas limits token requests (about ten a minute) and active tokens (100 for a service account). So one token, in memory only,
-serves all calls and is revoked at the end.
+serves all calls until shortly before it expires, which it does within an hour.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote_plus
 
 import httpx
 from typing_extensions import override
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from atlas_endpoints.atlas.errors import AtlasError
 
 TOKEN_OPERATION = "createAccessToken"  # noqa: S105  # the name of an operation
-_REVOKE_OPERATION = "revokeAccessToken"
 
 _RENEW_FROM, _RENEW_UNTIL = 0.6, 0.75
 """Shares of a token's life between which it is renewed, at random, so that replicas and accounts do not renew together."""
@@ -97,13 +96,7 @@ class ServiceAccountAuth(httpx.Auth):
                         if self._token is not None:  # if the renewal fails, calls go on with the old token
                             self._token = replace(self._token, renew_at=sent_at + _RETRY_RENEWAL)
                         try:
-                            response = yield self._form_request(
-                                "token",
-                                {"grant_type": "client_credentials"},
-                                operation=TOKEN_OPERATION,
-                                user_agent=request.headers["User-Agent"],
-                                timeout=request.extensions.get("timeout"),
-                            )
+                            response = yield self._token_request(request)
                             self._store_result(response, sent_at)
                         except TRANSPORT_ERRORS:
                             if self._lacks_token(refused):
@@ -122,14 +115,6 @@ class ServiceAccountAuth(httpx.Auth):
     def has_token(self) -> bool:
         """Whether there is a token that has not expired."""
         return self._token is not None and self._clock() < self._token.expires_at
-
-    def revocation(self, user_agent: str) -> httpx.Request | None:
-        """Drop the token and return the request that revokes it; None without a token."""
-        if (token := self._token) is None:
-            return None
-        self._token = None
-        form = {"token": token.value, "token_type_hint": "access_token"}
-        return self._form_request("revoke", form, operation=_REVOKE_OPERATION, user_agent=user_agent, timeout=None)
 
     def _lacks_token(self, refused: str) -> bool:
         return self._token is None or self._token.value == refused or self._clock() >= self._token.expires_at
@@ -165,20 +150,18 @@ class ServiceAccountAuth(httpx.Auth):
         pair = f"{quote_plus(self._credentials.identity)}:{quote_plus(self._credentials.secret)}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
-    def _form_request(
-        self, name: str, form: dict[str, str], *, operation: str, user_agent: str, timeout: object
-    ) -> httpx.Request:
+    def _token_request(self, call: httpx.Request) -> httpx.Request:
         return httpx.Request(
             "POST",
-            f"{self._base_url}/api/oauth/{name}",
+            f"{self._base_url}/api/oauth/token",
             headers={
                 "Accept": "application/json",
                 "Authorization": self._basic(),
                 "Content-Type": "application/x-www-form-urlencoded",
-                "User-Agent": user_agent,
+                "User-Agent": call.headers["User-Agent"],
             },
-            content=urlencode(form).encode(),
-            extensions={"operation": operation, **({"timeout": timeout} if timeout else {})},
+            content=b"grant_type=client_credentials",
+            extensions={"operation": TOKEN_OPERATION, "timeout": call.extensions["timeout"]},
         )
 
 

@@ -5,7 +5,6 @@ import itertools
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -23,7 +22,7 @@ from atlas_endpoints.atlas.answers import (
     unreadable,
 )
 from atlas_endpoints.atlas.auth import ServiceAccountAuth
-from atlas_endpoints.atlas.credentials import Credentials, ServiceAccount
+from atlas_endpoints.atlas.credentials import Credentials, Recent, ServiceAccount
 from atlas_endpoints.atlas.digest import DigestAuth
 from atlas_endpoints.atlas.errors import AtlasError, CredentialsInvalidError
 from atlas_endpoints.atlas.redaction import carried, without
@@ -49,7 +48,7 @@ _LAST_PORT = 65535
 OnRequest: TypeAlias = Callable[[str, str, int | None, str | None, float], None]
 """Records a call that ended: operation, method, HTTP status, error code from ``bounded_code``, and seconds with authentication."""
 
-_CONNECT_TIMEOUT, _REVOKE_TIMEOUT = 5.0, 3.0
+_CONNECT_TIMEOUT = 5.0
 """Seconds."""
 
 _RECENT = 300.0
@@ -136,8 +135,7 @@ class AtlasClient:
         self._timeout = timeout
         self._clock = clock
         self._random = random
-        self._auths: dict[str, ServiceAccountAuth | DigestAuth] = {}
-        self._revoking: set[asyncio.Task[None]] = set()
+        self._auths: Recent[ServiceAccountAuth | DigestAuth] = Recent(clock)
         if transport is None:
             transport = transports = Transports(ca_file=ca_file, max_connections=max_connections, fence=fence)
             transports.transport_for(httpx.URL(base_url))  # its faults shall stop the start
@@ -182,19 +180,8 @@ class AtlasClient:
             return
         raise unreadable(answer.status, operation=STATUS, writes=False)
 
-    def drop(self, credentials: Credentials) -> None:
-        """Drop credentials that no call uses any more, and revoke their access token in the background."""
-        auth = self._auths.pop(credentials.fingerprint(self.base_url), None)
-        if auth is not None:
-            revoking = asyncio.create_task(self._revoke(auth), name="revoke")
-            self._revoking.add(revoking)
-            revoking.add_done_callback(self._revoking.discard)
-
     async def aclose(self) -> None:
-        """Revoke the access tokens, for three seconds at most, and close the connections."""
-        revocations = [self._revoke(auth) for auth in self._auths.values()]
-        self._auths.clear()
-        await asyncio.gather(*revocations, *self._revoking)
+        """Close the connections."""
         await self._transport.aclose()
 
     async def _exchange(self, credentials: Credentials | None, call: Request) -> Answer:
@@ -258,12 +245,5 @@ class AtlasClient:
                 auth = ServiceAccountAuth(credentials, base_url, clock=self._clock, random=self._random)
             else:
                 auth = DigestAuth(credentials)
-            self._auths[fingerprint] = auth
+            self._auths.put(fingerprint, auth)
         return auth
-
-    async def _revoke(self, auth: ServiceAccountAuth | DigestAuth) -> None:
-        request = auth.revocation(self._user_agent) if isinstance(auth, ServiceAccountAuth) else None
-        if request is not None:
-            with suppress(*TRANSPORT_ERRORS):  # the token expires anyway
-                async with asyncio.timeout(_REVOKE_TIMEOUT):
-                    await self._transport.handle_async_request(request)

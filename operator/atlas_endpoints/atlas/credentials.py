@@ -9,11 +9,16 @@ import binascii
 import hmac
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from secrets import token_bytes
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
+
+from atlas_endpoints.controller.bookkeeping import Bookkeeping
+
+T = TypeVar("T")
 
 _CLIENT_ID = re.compile(r"mdb_sa_id_\w+")
 _CLIENT_SECRET = re.compile(r"mdb_sa_sk_\S+")
@@ -90,6 +95,41 @@ class ApiKey(_Pair):
 
 
 Credentials = ServiceAccount | ApiKey
+
+KEPT, UNUSED = 2000, 3600.0
+"""Pairs that are kept, and seconds for which an unused one is."""
+
+
+class Recent(Generic[T]):
+    """What belongs to the pairs that were used last: to ``KEPT`` of them at most, and to each until it is unused for ``UNUSED``.
+
+    A pair that is dropped is only read, and a token requested, once more.
+    """
+
+    _kept: Bookkeeping[OrderedDict[str, tuple[T, float]]]
+    """By fingerprint, with the time of the last use; the one that was not used for longest comes first."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._kept = OrderedDict()
+
+    def get(self, fingerprint: str) -> T | None:
+        """Return what belongs to a pair, which counts as used now; None if it was dropped."""
+        kept = self._kept.get(fingerprint)
+        return None if kept is None else self.put(fingerprint, kept[0])
+
+    def put(self, fingerprint: str, value: T) -> T:
+        """Return what belongs to a pair from now on, and drop other pairs."""
+        now = self._monotonic()
+        self._kept[fingerprint] = value, now
+        self._kept.move_to_end(fingerprint)
+        while len(self._kept) > KEPT or next(iter(self._kept.values()))[1] <= now - UNUSED:
+            self._kept.popitem(last=False)
+        return value
+
+    def values(self) -> list[T]:
+        """Return what belongs to all pairs that are kept."""
+        return [value for value, _ in self._kept.values()]
 
 
 def keep_credentials(data: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The calls of a reconcile to Atlas: as the throttle admits them, with the credentials in use, over shared observations.
+"""The calls of a reconcile to Atlas: as the throttle admits them, with any credentials, over shared observations.
 
 Each answer updates the observations; an unknown outcome invalidates them. No call waits: when the throttle does not admit it, it
 raises ``AtlasHeldError``, and is to be tried again after ``retry_after`` seconds.
@@ -6,22 +6,20 @@ raises ``AtlasHeldError``, and is to be tried again after ``retry_after`` second
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from typing_extensions import override
-
 from atlas_endpoints.atlas.answers import Listing, Requester, send_list, unreadable
-from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.credentials import Credentials, Recent
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, Explanation, MissingRoleError
 from atlas_endpoints.atlas.observations import FAILURE_LAST, ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.atlas.throttle import Throttle, Wait
-from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
+from atlas_endpoints.atlas.throttle import PENDING, Throttle, Wait
+from atlas_endpoints.controller.bookkeeping import Sweep
 from atlas_endpoints.controller.log_lines import LogFields
 
 T = TypeVar("T")
@@ -34,6 +32,8 @@ _CALLER: ContextVar[Hashable] = ContextVar("caller", default=None)
 READ_LAST = 300.0
 """Seconds for which the answers of ``Gateway.read`` are kept: longer than any caller shares them."""
 
+REREAD = 1.0
+"""Seconds until a call is tried again whose credentials were dropped."""
 
 DOUBTED_FOR = 60.0
 """Seconds for which a refusal without a code has to last before it counts as a missing role."""
@@ -69,69 +69,6 @@ class EntryReader(Protocol):
     def label(self, value: Any) -> str | None:
         """Return the second key by which an entry is found, beside its id, or None."""
         ...
-
-
-class _CredentialsInUse:
-    """Pairs of credentials by their fingerprints, each for as long as a resource uses it.
-
-    A resource uses the pair that it was given last. The work that is running when a resource releases its pair also uses it, since
-    that work may make a call with it. ``drop`` is called with each pair that is no longer used.
-    """
-
-    _users: Bookkeeping[defaultdict[str, set[Hashable]]]
-    """Resources and running work, by the pairs that they use."""
-    _working: Bookkeeping[dict[int, dict[str, None]]]
-    """The pairs that running work uses, in the order of their release."""
-    _begun: Bookkeeping[int]
-
-    def __init__(self, drop: Callable[[str, Credentials], None]) -> None:
-        self._drop = drop
-        self._pairs: dict[str, Credentials] = {}
-        self._used_by: dict[Hashable, str] = {}
-        self._users = defaultdict(set)
-        self._working = {}
-        self._begun = 0
-
-    def __getitem__(self, fingerprint: str) -> Credentials:
-        return self._pairs[fingerprint]
-
-    def introduce(self, fingerprint: str, credentials: Credentials) -> None:
-        self._pairs[fingerprint] = credentials
-        self._keep_for_running_work(fingerprint)
-
-    def use(self, resource: Hashable, fingerprint: str) -> None:
-        if self._used_by.get(resource) != fingerprint:
-            self._users[fingerprint].add(resource)
-            self.release(resource)
-            self._used_by[resource] = fingerprint
-
-    def release(self, resource: Hashable) -> None:
-        fingerprint = self._used_by.pop(resource, None)
-        if fingerprint is not None:
-            self._keep_for_running_work(fingerprint)
-            self._remove_user(fingerprint, resource)
-
-    @contextmanager
-    def work(self) -> Iterator[None]:
-        self._begun += 1
-        number = self._begun
-        self._working[number] = {}
-        try:
-            yield
-        finally:
-            for fingerprint in self._working.pop(number):
-                self._remove_user(fingerprint, number)
-
-    def _keep_for_running_work(self, fingerprint: str) -> None:
-        self._users[fingerprint].update(self._working)
-        for used in self._working.values():
-            used[fingerprint] = None
-
-    def _remove_user(self, fingerprint: str, user: Hashable) -> None:
-        self._users[fingerprint].discard(user)
-        if not self._users[fingerprint]:
-            del self._users[fingerprint]
-            self._drop(fingerprint, self._pairs.pop(fingerprint))
 
 
 class _Doubts:
@@ -180,7 +117,6 @@ class Gateway(ObservationCache):
 
     Args:
         readers: by kind.
-        dropped: called with credentials that no resource uses any more.
     """
 
     def __init__(
@@ -190,7 +126,6 @@ class Gateway(ObservationCache):
         monotonic: Callable[[], float],
         *,
         readers: Mapping[str, EntryReader],
-        dropped: Callable[[Credentials], None],
     ) -> None:
         super().__init__(
             self._fetch_listing, monotonic, labels={name: reader.label for name, reader in readers.items()}
@@ -198,38 +133,24 @@ class Gateway(ObservationCache):
         self._client = client
         self._throttle = throttle
         self._readers = readers
-        self._reads: dict[Scope, dict[str, _Read]] = {}
-        """By path, the oldest first."""
-        self._dropped = dropped
+        self._reads: OrderedDict[tuple[Scope, str], _Read] = OrderedDict()
+        """By scope and path, the oldest first."""
         self._doubts = _Doubts()
-        self._credentials = _CredentialsInUse(self._drop)
+        self._credentials: Recent[Credentials] = Recent(monotonic)
 
     def introduce(self, credentials: Credentials) -> str:
-        """Add credentials, at least for the running work, and return their fingerprint for a ``Scope``."""
+        """Keep credentials for the next calls, and return their fingerprint for a ``Scope``."""
         fingerprint = credentials.fingerprint(self._client.base_url)
-        self._credentials.introduce(fingerprint, credentials)
+        self._credentials.put(fingerprint, credentials)
         return fingerprint
 
-    def use(self, resource: Hashable, fingerprint: str) -> None:
-        """Keep credentials as long as a resource uses them; it uses one pair at a time."""
-        self._credentials.use(resource, fingerprint)
-
-    def release(self, resource: Hashable) -> None:
-        """Release the credentials of a resource."""
-        self._credentials.release(resource)
-
-    def work(self, caller: Hashable = None) -> AbstractContextManager[None]:
-        """Keep all credentials during this context, and drop the unused ones afterwards.
-
-        Args:
-            caller: the resource or the scope that the work is about: when its calls are held, it has one turn.
-        """
+    def begin(self, caller: Hashable) -> None:
+        """Make this task's calls from now on those of a resource or a scope: when they are held, it has one turn."""
         _CALLER.set(caller)
-        return self._credentials.work()
 
     def let_through(self, scope: Scope) -> None:
         """Admit the next call to a scope before the time that Atlas named, once in each such wait."""
-        self._throttle.let_through(*self._place(scope), self._monotonic())
+        self._throttle.let_through(*self._signer(scope)[1], self._monotonic())
 
     async def read(
         self, scope: Scope, request: Request, *, parse: Callable[[object], Any | None], max_age: float
@@ -244,16 +165,16 @@ class Gateway(ObservationCache):
         Raises:
             AtlasError: the GET failed, perhaps one of another caller a moment ago.
         """
-        reads, now = self._reads.setdefault(scope, {}), self._monotonic()
-        read = reads.get(request.path)
+        key, now = (scope, request.path), self._monotonic()
+        read = self._reads.get(key)
         age = min(max_age, FAILURE_LAST) if read is not None and read.failed else max_age
         if read is None or (read.task.done() and read.began <= now - age):
             read = _Read(now, asyncio.ensure_future(self._call(scope, request, parse)))
-            reads.pop(request.path, None)
-            reads[request.path] = read
+            self._reads[key] = read
+            self._reads.move_to_end(key)
             # Specs may name any number of clusters, one after the other.
-            while (oldest := next(iter(reads))) != request.path and reads[oldest].began <= now - READ_LAST:
-                del reads[oldest]
+            while next(iter(self._reads.values())).began <= now - READ_LAST:
+                self._reads.popitem(last=False)
         return await asyncio.shield(read.task)
 
     async def get(self, scope: Scope, entry: str) -> View[Any]:
@@ -308,11 +229,6 @@ class Gateway(ObservationCache):
             self.remember_write(scope, *found)
         return found
 
-    @override
-    def forget(self, scope: Scope) -> None:
-        super().forget(scope)
-        self._reads.pop(scope, None)
-
     async def _fetch_listing(self, scope: Scope) -> Listing[Any]:
         reader = self._readers[scope.kind]
         request = reader.list_request(scope)
@@ -337,7 +253,7 @@ class Gateway(ObservationCache):
     @contextmanager
     def _admission(self, scope: Scope, request: Request) -> Iterator[Credentials]:
         """Yield the credentials for one call, and report its end to the throttle; raises ``AtlasHeldError``."""
-        now, place = self._monotonic(), self._place(scope)
+        now, (credentials, place) = self._monotonic(), self._signer(scope, request.operation)
         call = (*place, request.method, request.path)
         admitted = self._throttle.admit(*place, now, operation=request.operation, caller=_CALLER.get())
         if isinstance(admitted, Wait):
@@ -348,7 +264,7 @@ class Gateway(ObservationCache):
                 retry_after=admitted.until - now,
             )
         try:
-            yield self._credentials[scope.credentials]
+            yield credentials
         except AtlasError as error:
             self._throttle.report(admitted, error, self._monotonic())
             if (doubted := self._doubts.doubted(call, error, self._monotonic())) is not None:
@@ -360,13 +276,16 @@ class Gateway(ObservationCache):
         self._throttle.report(admitted, None, self._monotonic())
         self._doubts.end(call)
 
-    def _place(self, scope: Scope) -> tuple[str, str, str]:
-        """Return the names of the credentials, of the project at its Atlas, and of the scope."""
-        atlas = self._credentials[scope.credentials].base_url or self._client.base_url
-        return scope.credentials, f"{atlas} {scope.project_id}", f"{scope.kind} {scope.name}"
+    def _signer(self, scope: Scope, operation: str = "") -> tuple[Credentials, tuple[str, str, str]]:
+        """Return the credentials of a scope, and the names of these, of the project at its Atlas, and of the scope.
 
-    def _drop(self, fingerprint: str, credentials: Credentials) -> None:
-        self.forget_credentials(fingerprint)
-        self._reads = {scope: reads for scope, reads in self._reads.items() if scope.credentials != fingerprint}
-        self._throttle.forget(fingerprint, self._monotonic())
-        self._dropped(credentials)
+        Raises:
+            AtlasHeldError: they were dropped; the next reconcile or resync reads them again.
+        """
+        credentials = self._credentials.get(scope.credentials)
+        if credentials is None:
+            raise AtlasHeldError(
+                "The credentials are read again.", reason=PENDING, operation=operation, retry_after=REREAD
+            )
+        atlas = credentials.base_url or self._client.base_url
+        return credentials, (scope.credentials, f"{atlas} {scope.project_id}", f"{scope.kind} {scope.name}")

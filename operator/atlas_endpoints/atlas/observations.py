@@ -218,11 +218,6 @@ class ObservationCache:
         """Drop the observations of a scope."""
         self._known.get(scope.place, {}).pop(scope.credentials, None)
 
-    def forget_credentials(self, fingerprint: str) -> None:
-        """Drop the observations with these credentials."""
-        for by_credentials in self._known.values():
-            by_credentials.pop(fingerprint, None)
-
     def moment(self) -> float:
         """Return the time in monotonic seconds, unique and increasing, so that of two events one is the newer."""
         self._last_moment = max(self._monotonic(), math.nextafter(self._last_moment, math.inf))
@@ -238,6 +233,9 @@ class ObservationCache:
             known.view = replace(known.view, failing=True)
             return held
         except Exception as error:  # noqa: BLE001  # all callers that wait for this LIST raise it
+            error.__cause__ = error.__context__ = (
+                None  # they keep the frames of the call, with its credentials, in memory
+            )
             known.view = replace(known.view, failing=True)
             known.failure = error
             known.failures += 1

@@ -57,7 +57,7 @@ _SCOPES = {2: "project", 3: "instance"}
 _NEXT = -1
 """The serial of the next call."""
 
-_FORGET = 86400.0
+_FORGET = 3600.0
 """Seconds without a call after which credentials count as new."""
 
 
@@ -291,24 +291,6 @@ class Throttle:
         for gate in (credentials, *self._places_of(admitted).values()):
             if gate is not None:
                 gate.leave(admitted.serial)
-
-    def forget(self, fingerprint: str, now: float) -> None:
-        """Drop the state of credentials, except for waits that Atlas asked for."""
-        reached = self._reached.pop(fingerprint, {})
-        limited = {
-            project: at
-            for project, at in reached.items()
-            if (gate := self._places.get((_SHARED, project))) is not None and now < gate.closed_until
-        }
-        if limited:
-            self._reached[fingerprint] = limited
-        gate = self._credentials.get(fingerprint)
-        if gate is None:
-            return
-        if gate.reason == RateLimitedError.reason and now < gate.closed_until:
-            gate.used = -math.inf
-        else:
-            del self._credentials[fingerprint]
 
     def _limit(self, gate: _Gate, error: RateLimitedError, now: float, *, doubles: bool = False) -> None:
         """Close a gate for as long as Atlas asks; if that is no time, or ``doubles``, for a wait that doubles."""

@@ -108,7 +108,6 @@ class Finisher:
         except (NoProjectError, NoCredentialsError) as error:
             handled = request if isinstance(error, NoCredentialsError) else None
             return replace(deletion.blocked_by(error, attempt), handled=handled)
-        self._ports.atlas.use(key, access.fingerprint)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.requeue_in(key, scope)
         if wait and attempt.is_observed:

@@ -85,7 +85,6 @@ class Gatherer:
         """Drop what is held for a resource that is suspended, invalid or deleted: Atlas is not asked for it."""
         ports = self.ports
         ports.resync.leave(key)
-        ports.atlas.release(key)
         ports.limiter.release(key)
         self.memories[key].settle()
         if ports.outputs is not None:

@@ -146,7 +146,6 @@ class LiveCourse:
     async def _converged(self, resolution: Resolution[Any], scope: Scope, access: Access) -> Outcome:
         """Converge, and turn every Atlas error into an outcome."""
         resource, atlas, converger = resolution.resource, self._ports.atlas, self._converger
-        atlas.use(self._key, scope.credentials)
         self._ports.resync.join(self._key, scope, self._gatherer.interval(resource))
         resolved = Resolved.of(resolution.project.id, access.source, resource.connection)
         facts = replace(

@@ -3,7 +3,6 @@ import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -37,10 +36,8 @@ class TokenServer:
     """Tokens that get a 401."""
     refuses_all: bool = False
     code: str = "UNEXPECTED_ERROR"
-    revocation_fails: bool = False
 
     token_requests: list[httpx.Request] = field(default_factory=list)
-    revoked: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     """The token of each call."""
     bodies: list[bytes] = field(default_factory=list)
@@ -53,11 +50,6 @@ class TokenServer:
             if self.token_answer is not None:
                 return await self.token_answer()
             return httpx.Response(200, json={"access_token": self.newest, "expires_in": LIFE, "token_type": "Bearer"})
-        if request.url.path == "/api/oauth/revoke":
-            self.revoked.append(parse_qs(request.content.decode())["token"][0])
-            if self.revocation_fails:
-                raise httpx.ConnectError("gone")
-            return httpx.Response(200)
         token = request.headers["Authorization"].removeprefix("Bearer ")
         self.calls.append(token)
         self.bodies.append(await request.aread())
@@ -343,11 +335,3 @@ async def test_a_token_without_expiry_is_used_for_some_minutes(life: str) -> Non
         server.now += 300
         await call(client)
     assert len(server.token_requests) == 2
-
-
-@pytest.mark.parametrize("fails", [False, True])
-async def test_closing_revokes_the_token_if_possible(*, fails: bool) -> None:
-    server = TokenServer(revocation_fails=fails)
-    async with server.client() as client:
-        await call(client)
-    assert server.revoked == ["token-1"]

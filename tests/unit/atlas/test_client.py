@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.client import AtlasClient, check_base_url
-from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
+from atlas_endpoints.atlas.credentials import UNUSED, ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
@@ -46,8 +46,6 @@ class Atlas:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/api/oauth/token":
             return web.json_response(TOKEN_JSON)
-        if request.path == "/api/oauth/revoke":
-            return web.Response()
         self.calls.append(request)
         self.bodies.append(await request.read())
         answer, self.answer = self.answer, None
@@ -98,7 +96,7 @@ async def test_requests_accept_only_supported_codings(monkeypatch: pytest.Monkey
 
     async with serving(handle) as url, client_of(url) as client:
         await get(client)
-    assert asked == dict.fromkeys(("/api/oauth/token", PATH, "/api/oauth/revoke"), "gzip, deflate")
+    assert asked == dict.fromkeys(("/api/oauth/token", PATH), "gzip, deflate")
 
 
 async def test_cookies_are_never_sent_back() -> None:
@@ -228,6 +226,21 @@ async def test_unexpired_tokens_are_counted() -> None:
         await get(client)
         assert client.tokens == 1
         now[0] += 86400
+        assert client.tokens == 0
+
+
+async def test_a_token_is_kept_for_an_hour_after_its_last_use() -> None:
+    """Whatever Atlas says how long it lives; other credentials are used meanwhile."""
+    now = [0.0]
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=TOKEN_JSON | {"expires_in": 86400}))
+    async with client_of("http://127.0.0.1", transport=transport, clock=lambda: now[0]) as client:
+        for unused in (0.0, UNUSED - 1, UNUSED - 1):
+            now[0] += unused
+            await get(client, ApiKey("abcdefgh", f"secret {now[0]}"))
+            await get(client)
+        assert client.tokens == 1
+        now[0] += UNUSED
+        await get(client, ApiKey("abcdefgh", "secret"))
         assert client.tokens == 0
 
 
@@ -488,7 +501,7 @@ async def test_the_proxy_is_chosen_by_the_base_url_of_the_credentials(
 
 @pytest.mark.parametrize("own", [ACCOUNT, ApiKey("abcdefgh", "secret")])
 async def test_credentials_with_a_base_url_are_sent_only_there(own: Credentials) -> None:
-    """Calls, token requests and revocations; credentials of the same name for the first Atlas are sent there."""
+    """Calls and token requests; credentials of the same name for the first Atlas are sent there."""
     seen: dict[str, list[str]] = {}
 
     def atlas(name: str) -> Handler:
@@ -505,7 +518,7 @@ async def test_credentials_with_a_base_url_are_sent_only_there(own: Credentials)
         await get(client, own)
     signed = {"second": ["PATCH " + PATH, "GET " + PATH], "first": ["GET " + PATH]}
     if isinstance(own, ServiceAccount):
-        signed = {name: ["POST /api/oauth/token", *calls, "POST /api/oauth/revoke"] for name, calls in signed.items()}
+        signed = {name: ["POST /api/oauth/token", *calls] for name, calls in signed.items()}
     assert seen == signed
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.atlas.answers import Answer, Deprecation
-from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
+from atlas_endpoints.atlas.credentials import KEPT, UNUSED, ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasHeldError,
@@ -112,9 +112,8 @@ class Harness:
     def __init__(self) -> None:
         self.now = 100.0
         self.atlas = Atlas()
-        self.dropped: list[Credentials] = []
         readers = {KIND.names.kind: KIND}
-        self.gateway = Gateway(self.atlas, Throttle(), lambda: self.now, readers=readers, dropped=self.dropped.append)
+        self.gateway = Gateway(self.atlas, Throttle(), lambda: self.now, readers=readers)
         self.scope = self.of(ALICE)
 
     def of(self, credentials: Credentials) -> Scope:
@@ -174,36 +173,33 @@ class TestCredentials:
         assert harness.of(ALICE) == harness.of(ServiceAccount(ALICE.identity, ALICE.secret))
         assert harness.of(ALICE) != harness.of(ServiceAccount(ALICE.identity, "rotated"))
 
-    async def test_unused_credentials_are_dropped_with_their_observations(self, harness: Harness) -> None:
-        harness.gateway.use("resource", harness.scope.credentials)
-        await harness.observed()
-        other = harness.of(BOB)
-        harness.gateway.use("resource", other.credentials)
-        assert harness.dropped == [ALICE]
-        assert harness.recall() is None
-        with pytest.raises(KeyError, match=harness.scope.credentials):
-            await harness.get()
-        await harness.gateway.get(other, ENDPOINT)
+    async def test_the_credentials_used_last_are_kept_for_an_hour_and_dropped_ones_hold_their_calls(
+        self, harness: Harness
+    ) -> None:
+        """Until they are introduced again, as the next reconcile does; the observations stay those of their scope."""
+        await harness.list()
+        harness.now += UNUSED - 1
+        await harness.get()
+        harness.now += UNUSED - 1
+        harness.of(BOB)
+        await harness.get()
+        harness.now += UNUSED
+        harness.of(BOB)
+        harness.atlas.calls.clear()
+        with pytest.raises(AtlasHeldError) as raised:
+            await harness.list()
+        assert (raised.value.reason, raised.value.retry_after, harness.atlas.calls) == ("Pending", 1.0, [])
+        assert harness.recall() == "one"
+        assert harness.of(ALICE) == harness.scope
+        assert comment_in(await harness.list()) == "one"
 
-    async def test_credentials_are_kept_during_work(self, harness: Harness) -> None:
-        """The work that has begun since cannot have them."""
-        harness.gateway.use("resource", harness.scope.credentials)
-        with ExitStack() as later:
-            with harness.gateway.work():
-                harness.gateway.release("resource")
-                with harness.gateway.work():
-                    pass
-                later.enter_context(harness.gateway.work())
-                await harness.get()
-            with pytest.raises(KeyError):
-                await harness.get()
-
-    async def test_credentials_that_no_resource_uses_are_dropped_after_the_work(self, harness: Harness) -> None:
-        with harness.gateway.work():
-            scope = harness.of(BOB)
-            await harness.gateway.get(scope, ENDPOINT)
-        with pytest.raises(KeyError):
-            await harness.gateway.get(scope, ENDPOINT)
+    async def test_of_many_credentials_the_last_ones_are_kept(self, harness: Harness) -> None:
+        first, second, *_ = [harness.of(ApiKey("abcdefgh", f"secret-{number}")) for number in range(KEPT)]
+        await harness.list(first)
+        harness.of(ALICE)
+        await harness.list(first)
+        with pytest.raises(AtlasHeldError):
+            await harness.list(second)
 
 
 def shown(*items: Any) -> Any:
@@ -473,11 +469,11 @@ class TestAdmission:
 
     async def test_a_resource_keeps_its_turn_when_its_calls_are_held_again(self, harness: Harness) -> None:
         async def turn(resource: str) -> float:
-            with harness.gateway.work(resource), pytest.raises(AtlasHeldError) as raised:
+            harness.gateway.begin(resource)
+            with pytest.raises(AtlasHeldError) as raised:
                 await harness.list()
             return harness.now + (raised.value.retry_after or 0.0)
 
-        harness.gateway.use("resource", harness.scope.credentials)
         await harness.observed()
         harness.atlas.failure = RateLimitedError("Slow down.", operation="op", http_status=429, retry_after=55)
         with pytest.raises(RateLimitedError):

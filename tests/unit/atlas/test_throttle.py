@@ -427,38 +427,13 @@ def test_a_call_without_a_report_does_not_block_for_ever() -> None:
     harness.admit()
 
 
-def test_gates_without_a_call_for_a_day_are_dropped() -> None:
+def test_gates_without_a_call_for_an_hour_are_dropped() -> None:
     harness = Harness()
     for number in range(100):
         harness.call(fingerprint=f"old {number}", project=f"old {number}", error=error(RateLimitedError, retry_after=9))
-    harness.now += 86410
+    harness.now += 3610
     harness.call()
     assert harness.circuits == {("credentials", "closed"): 1}
-
-
-@pytest.mark.parametrize(
-    ("failure", "waits"),
-    [
-        (None, False),
-        (CredentialsInvalidError, False),
-        (AtlasUnavailableError, False),
-        (CredentialsRateLimitedError, True),
-        (RateLimitedError, True),
-    ],
-)
-def test_forget_keeps_only_the_waits_that_atlas_asked_for(failure: type[AtlasError] | None, *, waits: bool) -> None:
-    """Else a resource that is suspended and resumed would call before its time."""
-    harness = Harness() if failure is None or not waits else working_harness()
-    harness.call(None if failure is None else error(failure, retry_after=60 if waits else None))
-    harness.throttle.forget(FP, harness.now)
-    harness.throttle.forget(FP, harness.now)
-    if not waits:
-        assert not harness.circuits
-        return
-    assert harness.held().until == harness.now + 60
-    harness.now += 61
-    harness.call(fingerprint="another")
-    assert harness.circuits["credentials", "closed"] == 1
 
 
 OUTCOMES = st.sampled_from(

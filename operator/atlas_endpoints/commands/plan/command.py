@@ -93,14 +93,13 @@ class Planner:
         clock = SystemClock()
         throttle = Throttle(max_in_flight=AT_ONCE)
         by_name = {kind.names.kind: kind for kind in kinds}
-        self._gateway = gateway = Gateway(client, throttle, clock.monotonic, readers=by_name, dropped=lambda _: None)
+        self._gateway = gateway = Gateway(client, throttle, clock.monotonic, readers=by_name)
         self._variables = EnvironmentCredentials()
         self._fingerprint = ""
         self.warnings: list[str] = []
         try:
             credentials, self.warnings = self._variables.parse()
             self._fingerprint = gateway.introduce(credentials)
-            gateway.use(self, self._fingerprint)
             access = OnePair(self._fingerprint)
         except CredentialsError as error:
             access = OnePair(error)

@@ -11,7 +11,6 @@ type Kind string
 // The calls that an operator makes.
 const (
 	Token  Kind = "token"
-	Revoke Kind = "revoke"
 	List   Kind = "list"
 	Get    Kind = "get"
 	Post   Kind = "post"

@@ -19,7 +19,6 @@ func Handler(latency time.Duration) http.Handler {
 	server := &server{latency: latency}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/oauth/token", server.token)
-	mux.HandleFunc("POST /api/oauth/revoke", server.revoke)
 	mux.HandleFunc("GET "+collection, server.list)
 	mux.HandleFunc("GET "+item, server.get)
 	mux.HandleFunc("PATCH "+item, server.patch)
@@ -44,11 +43,6 @@ func (s *server) token(answer http.ResponseWriter, _ *http.Request) {
 	write(answer, http.StatusOK, "application/json", map[string]any{
 		"access_token": "stub", "expires_in": tokenLifetime, "token_type": "Bearer",
 	})
-}
-
-func (s *server) revoke(answer http.ResponseWriter, _ *http.Request) {
-	s.came(Revoke, "")
-	answer.WriteHeader(http.StatusOK)
 }
 
 func (s *server) list(answer http.ResponseWriter, request *http.Request) {
