@@ -127,7 +127,7 @@ class _Token:
 
 
 class OAuth:
-    """The token endpoint: OAuth 2.0 client credentials (RFC 6749, section 4.4), and RFC 7009 to revoke."""
+    """The token endpoint: OAuth 2.0 client credentials (RFC 6749, section 4.4)."""
 
     def __init__(self, world: World, credentials: Credentials) -> None:
         self._world = world
@@ -136,13 +136,13 @@ class OAuth:
         self._requests: dict[tuple[str, str], tuple[float, int]] = {}
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request to one of the two paths."""
+        """Answer a request to a path of OAuth, of which there is one."""
         try:
+            if request.path != TOKEN_PATH:
+                raise api_error("RESOURCE_NOT_FOUND", request.path)
             if request.method != "POST":
                 raise api_error("METHOD_NOT_ALLOWED", request.method)
-            if request.path == TOKEN_PATH:
-                return self._issue(request)
-            return self._revoke(request)
+            return self._issue(request)
         except ApiError as error:
             return error.answer(nulls=self._world.switches.null_error_fields)
         except OAuthError as error:
@@ -184,14 +184,6 @@ class OAuth:
         self._tokens[value] = _Token(account.client_id, now + switches.expires_in)
         body = {"access_token": value, "expires_in": switches.expires_in, "token_type": "Bearer"}
         return Answer(200, to_json(body), headers={"Cache-Control": "no-store"})
-
-    def _revoke(self, request: Request) -> Answer:
-        account = self._authenticate(*_basic(request))
-        value = _form(request, "token")
-        token = self._tokens.get(value)
-        if token is not None and token.client_id == account.client_id:
-            del self._tokens[value]
-        return Answer(200)
 
     def _authenticate(self, client_id: str, secret: str) -> ServiceAccount:
         # MongoDB's own client escapes id and secret as RFC 6749 demands, most others do not.

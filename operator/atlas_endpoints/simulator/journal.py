@@ -15,7 +15,7 @@ from atlas_endpoints.simulator.exchange import Request
 from atlas_endpoints.simulator.routes import OAUTH
 
 KEPT = 100_000
-_PUBLIC_FORM_FIELDS = frozenset({"grant_type", "token_type_hint"})
+_PUBLIC_FORM_FIELDS = frozenset({"grant_type"})
 
 
 @dataclass(slots=True, kw_only=True)
