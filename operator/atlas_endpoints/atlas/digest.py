@@ -1,16 +1,16 @@
 """HTTP digest (RFC 7616) for API keys, safe to share by concurrent calls.
 
 Atlas asks for MD5 with ``qop="auth"``, and does not document how it issues nonces. httpx's own ``DigestAuth`` costs a challenge for
-each concurrent first call, resets the count of a nonce when it retries, and fails with servers that insist on rising counts or
-issue one nonce to everybody for a while. This one supports all of these.
+each concurrent first call, resets the count of a nonce when it retries, and fails with servers that insist on rising counts. This
+one supports these.
 """
 
 import asyncio
 import hashlib
 import re
 import secrets
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from urllib.request import parse_http_list
@@ -25,12 +25,6 @@ from atlas_endpoints.atlas.errors import AtlasUnavailableError, Explanation
 _ATTEMPTS = 4
 """Signed requests of one call: the first, and three with the challenges of refusals."""
 
-_REMEMBERED_NONCES = 64
-"""A server that issues one nonce to everybody repeats it, so the counts of the latest nonces are kept."""
-
-_FAR = 1 << 24
-"""A count that no client reaches by counting."""
-
 _HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
     "MD5": partial(hashlib.md5, usedforsecurity=False),  # what Atlas asks for; TLS protects it
     "SHA-256": hashlib.sha256,
@@ -43,9 +37,9 @@ _MOST_CHALLENGES = 8
 """Headers with challenges that are parsed; the HTTP library limits each to 8 kB."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Challenge:
-    """A challenge of the server, with our own nonce."""
+    """A challenge of the server, with our own nonce and the number of requests that were signed with it."""
 
     realm: str
     nonce: str
@@ -54,6 +48,7 @@ class _Challenge:
     opaque: str | None
     stale: bool
     cnonce: str = field(default_factory=lambda: secrets.token_hex(16))
+    count: int = 0
 
 
 class DigestAuth(httpx.Auth):
@@ -61,73 +56,45 @@ class DigestAuth(httpx.Auth):
 
     Concurrent calls share a nonce that has worked once; until then, one call at a time requests and tries one. A refused call goes
     on with the nonce of the refusal, and shares it when it works. The 401 is returned, which means that the credentials are
-    refused, only when nothing else can be its cause: a nonce of this call alone was refused at its first count, and the server did
-    not call it stale.
+    refused, when a nonce of this call alone was refused at its first count, and the server did not call it stale.
     """
 
     def __init__(self, credentials: ApiKey) -> None:
         self._credentials = credentials
         self._shared: _Challenge | None = None
-        self._one_at_a_time = asyncio.Lock()
-        self._counts: OrderedDict[str, int] = OrderedDict()
+        self._handshake = asyncio.Lock()
 
     @override
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        alone = False
-        try:
+        async with AsyncExitStack() as handshake:
             if self._shared is None:
-                alone = await self._one_at_a_time.acquire()
+                await handshake.enter_async_context(self._handshake)
             challenge = self._shared
             if challenge is None:
                 response = yield request
                 if response.status_code != httpx.codes.UNAUTHORIZED:
                     return
                 challenge = _first_challenge_in(response)
-            elif alone:  # another call has shared a nonce meanwhile
-                self._one_at_a_time.release()
-                alone = False
+            else:
+                await handshake.aclose()  # another call has shared a nonce
             for _ in range(_ATTEMPTS):
-                count = self._next_count(challenge.nonce)
-                request.headers["Authorization"] = _authorization(self._credentials, challenge, count, request)
+                challenge.count += 1
+                is_first = challenge.count == 1
+                request.headers["Authorization"] = _authorization(self._credentials, challenge, request)
                 response = yield request
                 if not refuses_credentials(response.status_code, response.content):
-                    if alone or not self._one_at_a_time.locked():
-                        self._shared = challenge
+                    self._shared = challenge
                     return
                 offered = _challenge_in(response)
-                if self._is_conclusive(challenge, count, offered, alone=alone):
+                if is_first and not (offered and offered.stale):
                     self._shared = None
                     return
                 if offered is None:
                     break
-                if offered.nonce == challenge.nonce:
-                    # Everybody gets this nonce, and another call or another process has used a higher count.
-                    alone = alone or await self._one_at_a_time.acquire()
-                    self._shared = None  # so that no call begins in parallel
-                    far = _FAR + secrets.randbelow(_FAR)
-                    self._counts[offered.nonce] = max(self._counts.get(offered.nonce, 0), far)
-                challenge = offered
+                if offered.nonce != challenge.nonce:  # else its count goes on
+                    challenge = offered
             self._shared = None
             raise _unavailable(request, "Atlas refuses each digest nonce. The call is retried.")
-        finally:
-            if alone:
-                self._one_at_a_time.release()
-
-    def _is_conclusive(self, refused: _Challenge, count: int, offered: _Challenge | None, *, alone: bool) -> bool:
-        """Return whether the credentials themselves are the only possible cause of a refusal."""
-        if offered is not None and offered.stale:
-            return False
-        if offered is not None and offered.nonce == refused.nonce:
-            return alone and count > _FAR
-        return count == self._counts.get(refused.nonce) == 1
-
-    def _next_count(self, nonce: str) -> int:
-        count = self._counts.get(nonce, 0) + 1
-        self._counts[nonce] = count
-        self._counts.move_to_end(nonce)
-        if len(self._counts) > _REMEMBERED_NONCES:
-            self._counts.popitem(last=False)
-        return count
 
 
 def _first_challenge_in(response: httpx.Response) -> _Challenge:
@@ -182,7 +149,7 @@ def _digest_fields(header: str) -> dict[str, str]:
     return {key.strip().lower(): value.strip().removeprefix('"').removesuffix('"') for key, _, value in pairs}
 
 
-def _authorization(credentials: ApiKey, challenge: _Challenge, count: int, request: httpx.Request) -> str:
+def _authorization(credentials: ApiKey, challenge: _Challenge, request: httpx.Request) -> str:
     hashed = _HASHES[(challenge.algorithm or "MD5").upper()]
 
     def digest(*parts: str) -> str:
@@ -192,7 +159,8 @@ def _authorization(credentials: ApiKey, challenge: _Challenge, count: int, reque
     secret = digest(credentials.identity, challenge.realm, credentials.secret)
     body = [hashed(request.content).hexdigest()] if challenge.qop == "auth-int" else []
     signed = digest(request.method, uri, *body)
-    response = digest(secret, challenge.nonce, f"{count:08x}", challenge.cnonce, challenge.qop, signed)
+    count = f"{challenge.count:08x}"
+    response = digest(secret, challenge.nonce, count, challenge.cnonce, challenge.qop, signed)
     fields = [
         f"username={_quoted(credentials.identity)}",
         f"realm={_quoted(challenge.realm)}",
@@ -200,7 +168,7 @@ def _authorization(credentials: ApiKey, challenge: _Challenge, count: int, reque
         f"uri={_quoted(uri)}",
         f'response="{response}"',
         f"qop={challenge.qop}",
-        f"nc={count:08x}",
+        f"nc={count}",
         f'cnonce="{challenge.cnonce}"',
     ]
     if challenge.algorithm:
