@@ -20,7 +20,6 @@ from atlas_endpoints.controller.cache import (
     Trigger,
     annotations_of,
     finalizers_of,
-    is_deleting,
     key_of,
     status_of,
     uid_of,
@@ -338,9 +337,6 @@ class _Store:
                 continue
             self.trigger = controller.cache.trigger(after)
             self.body = _with_status(after, status_of(self.body))
-            if is_deleting(after) and not finalizers_of(after):
-                controller.gone(self._key, self.trigger.uid)
-                return True
             is_made = True
         if is_made:
             raise RefusedError("the resource does not keep it")

@@ -10,7 +10,7 @@ from atlas_endpoints.atlas import observations
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache
 from atlas_endpoints.controller import cache
-from atlas_endpoints.controller.cache import Comparison
+from atlas_endpoints.controller.cache import Comparison, generation_of, key_of
 from atlas_endpoints.controller.controller import Controller
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import NoRequeue
@@ -155,11 +155,11 @@ async def _write_drops(right: Any, self: Any, body: Any, status: Any) -> Any:
     Invariant.WORDS,
     model_of(REVERT, settled=1),
     Reconciler,
-    "render",
+    "_completed",
 )
-def _shows_a_newer_generation(right: Any, self: Any, body: Any, previous: Any, outcome: Any) -> Any:
-    generation = body["metadata"]["generation"]
-    return right(self, body, previous, replace(outcome, generation=max(outcome.generation, generation)))
+def _shows_a_newer_generation(right: Any, self: Any, body: Any, outcome: Any) -> Any:
+    newest = self._ports.resources.get(key_of(body)) or body  # where the bug is
+    return right(self, body, replace(outcome, generation=generation_of(newest)))
 
 
 @plants(

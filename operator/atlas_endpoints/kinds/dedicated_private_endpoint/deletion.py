@@ -94,7 +94,9 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
         if state.reason is not Reason.DELETION_BLOCKED:
             message = "Atlas still lists the deleted endpoint. The operator deletes the endpoint service after that."
             state = replace(state, message=message)
-        state = replace(state, requeue=RequeueAfter(backoff(deleted_at(facts), facts.now, facts.interval)))
+        endpoint = facts.resource.status.endpoint
+        since = deleted_at(facts) if endpoint is None or endpoint.status_since is None else endpoint.status_since
+        state = replace(state, requeue=RequeueAfter(backoff(since, facts.now, facts.interval)))
         return Decision(state, own={"service": shown})  # it rests on the LIST alone
     asked = shown.model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
     decision = _ask(facts, state, known, deletion_of(facts, service, None), {"service": asked})
