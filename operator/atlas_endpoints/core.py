@@ -158,7 +158,7 @@ class Core:
 
     def gone(self, key: Key, uid: str) -> None:
         """Remove an object from the cache."""
-        self.kinds[key.kind].gone(key, uid)
+        self.kinds[key.kind].controller.gone(key, uid)
 
     def deleted(self, body: Mapping[str, Any]) -> None:
         """Handle the event of a deletion.
@@ -169,7 +169,7 @@ class Core:
         """
         key = key_of(body)
         is_late = self.kinds[key.kind].cache.has_newer(body)
-        self.gone(key, uid_of(body))
+        self.kinds[key.kind].controller.gone(key, uid_of(body), body)
         if is_late:
             self.relisted(key.kind)
 
@@ -336,10 +336,6 @@ class ServedKind:
             concluded=self._concluded,
             left=self._left,
         )
-
-    def gone(self, key: Key, uid: str) -> None:
-        """Remove an object from the cache."""
-        self.controller.gone(key, uid)
 
     def _left(self, body: Body) -> None:
         """Log what stays in Atlas without an Event."""

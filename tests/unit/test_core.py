@@ -154,6 +154,15 @@ class TestWhatStaysIsLogged:
         (record,) = caplog.records
         assert vars(record)["resourceName"] == KEY.name
 
+    async def test_one_that_another_of_its_name_replaces_is_named(
+        self, core: Core, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        core.seen({**body(7), "status": {"endpoint": {"id": HELD}}})
+        core.seen(body(8, uid="successor"))
+        (record,) = caplog.records
+        assert "stays in Atlas" in record.getMessage()
+
     @pytest.mark.parametrize(
         ("metadata", "status"),
         [

@@ -8,7 +8,7 @@ few callers come back at once, and the others in turns. A caller has one turn, h
   in the project have their own gate of it, so that they cannot slow down the others. It closes the gate of the operation in the
   instance, too, whose waits double until the operation succeeds, whatever other operations do meanwhile.
 - Another failure for which Atlas names a time (a 503 with ``Retry-After``) closes the gate of the instance until then, with the
-  same exception. In each such wait, a person can have one call admitted.
+  same exception, and that of the operation in it, as a 429 does. In each such wait, a person can have one call admitted.
 - Refused credentials close their gate for long. New or changed credentials have another fingerprint, and so another gate.
 - For new credentials, and after a wait for another reason than a 429, the gate is half open. The first answer to a call, also a
   refusal, opens it.
@@ -244,9 +244,10 @@ class Throttle:
 
     def let_through(self, fingerprint: str, project: str, instance: str, now: float) -> None:
         """Admit the next call to an instance before the time that Atlas named, once in each such wait; arguments as above."""
-        for owner in (fingerprint, _SHARED):
-            gate = self._places.get((owner, project, instance))
-            if gate is not None and gate.exempt is None and now < gate.closed_until:
+        instances = {(owner, project, instance) for owner in (fingerprint, _SHARED)}
+        for place, gate in self._places.items():
+            waits = now < gate.closed_until and gate.reason != RateLimitedError.reason
+            if place[:3] in instances and gate.exempt is None and waits:
                 gate.exempt = _NEXT
 
     def report(self, admitted: Admitted, error: AtlasError | None, now: float) -> None:
@@ -272,6 +273,9 @@ class Throttle:
                 if error.retry_after:
                     instance = self._place((*project, admitted.instance), now)
                     instance.close(now + error.retry_after, error)
+                    operation = self._place((*project, admitted.instance, admitted.operation), now)
+                    wait = max(error.retry_after, doubled(error.retry_after, operation.failures, 300.0))
+                    operation.close(now + wait, error)
             case AtlasError(http_status=None):
                 pass  # nothing was sent
             case _:

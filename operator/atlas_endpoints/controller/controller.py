@@ -197,16 +197,22 @@ class Controller:
         if self.cache.put(body) is not News.CHANGED:
             return
         if before is not None and not self.cache.holds(key, uid_of(before)):
+            self.left(before)
             self._forget(key)  # another object has the name, and no event came for the deletion of the old one
-        if self._changing.get(key) != self.cache.trigger(body):  # our own change causes no other reconcile
+        # Our own change causes no other reconcile.
+        if before is None or self._changing.get(key) != self.cache.trigger(body):
             self.enqueue(key, body)
 
-    def gone(self, key: Key, uid: str) -> bool:
-        """Record a deletion; return whether the object was cached. If not, another object of its name may wait for its reconcile."""
+    def gone(self, key: Key, uid: str, last: Body | None = None) -> bool:
+        """Record a deletion; return whether the object was cached. If not, another object of its name may wait for its reconcile.
+
+        Args:
+            last: the object as it was last, if an event tells that.
+        """
         body = self.cache.get(key)
         if body is None or not self.cache.remove(key, uid):
             return False
-        self.left(body)
+        self.left(last or body)
         self._forget(key)
         return True
 
@@ -335,9 +341,11 @@ class _Store:
             after = await controller.changed(body, change)
             if after is None:
                 continue
-            self.trigger = controller.cache.trigger(after)
-            self.body = _with_status(after, status_of(self.body))
             is_made = True
+            if not change.needed_by(after):
+                self.trigger = controller.cache.trigger(after)
+                self.body = _with_status(after, status_of(self.body))
+                return True
         if is_made:
             raise RefusedError("the resource does not keep it")
         return False

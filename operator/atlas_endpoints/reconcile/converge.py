@@ -161,16 +161,10 @@ class Converger:
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _create(self, facts: Facts[Any], write: Write, creates: Creates, store: Store) -> Outcome:
-        """Create exactly one entry, once the status says so; or wait, because it may be there already."""
-        resource, known = facts.resource, None if facts.unsent else facts.previous.creation
-        if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
-            wait = min(left, backoff(known.requested_at, facts.now, facts.interval))
-            state = State(creates.reason, creates.searched, RequeueAfter(wait))
-            return self._as_before(facts, write, Decision(state))
-        self._settle(facts)
-        if (wait := self._creations.wait(facts.scope, creates.name, resource.key, forced=facts.forced)) > 0:
-            message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
-            return self._as_before(facts, write, Decision(State(creates.reason, message, RequeueAfter(wait))))
+        """Create exactly one entry, once the status says so."""
+        if (waiting := self._waits(facts, write, creates)) is not None:
+            return waiting
+        resource = facts.resource
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
             return status_unchanged(facts.generation, RequeueAfter(0.0))
         if not self._creations.is_recent(resource.key, facts.previous.creation):
@@ -204,6 +198,22 @@ class Converger:
             why = "it was created while its resource was being deleted"
             self._ports.record(resource.named, events.stays(self._kind.called(entry), why))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
+
+    def _waits(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome | None:
+        """Return the outcome if the entry may be there already, or another one has its turn; None: create it now."""
+        known = None if facts.unsent else facts.previous.creation
+        if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
+            wait = min(left, backoff(known.requested_at, facts.now, facts.interval))
+            state = State(creates.reason, creates.searched, RequeueAfter(wait))
+            return self._as_before(facts, write, Decision(state))
+        self._settle(facts)
+        wait = self._creations.wait(facts.scope, creates.name, facts.resource.key, forced=facts.forced)
+        if wait <= 0:
+            return None
+        if facts.attempt.is_observed and facts.previous.last_error is not None:
+            return status_unchanged(facts.generation, RequeueAfter(wait))  # the failure that is shown goes on
+        message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
+        return self._as_before(facts, write, Decision(State(creates.reason, message, RequeueAfter(wait))))
 
     async def _not_created(
         self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, attempt: int
@@ -367,10 +377,10 @@ class Converger:
         write = done.write
         if error.unknown_outcome:
             facts = facts.after(replace(done, outcome=WriteOutcome.UNKNOWN, error=error))
-            own = self._kind.decide(facts).own if _is_beside(write) else None
-            return self.failed(facts, error, own=own)
+            own = self._kind.decide(facts).own if write.is_beside else None
+            return self.failed(facts, error, seen=before if write.is_beside else None, own=own)
         refused = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error))
-        if _is_beside(write) and isinstance(error, UpdateRejectedError):
+        if write.is_beside and isinstance(error, UpdateRejectedError):
             return summarize.of_decision(self._kind, refused, self._kind.decide(refused))
         if self._kind.is_outdated(error):
             return await self._contradicted(refused, write, error, {})
@@ -410,11 +420,6 @@ class Converger:
 
     def _settle(self, facts: Facts[Any]) -> None:
         self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
-
-
-def _is_beside(write: Write) -> bool:
-    """Return whether a write changes something beside the entry: if Atlas refuses it, the kind decides on without it."""
-    return write.request.method == "PATCH" and not write.fields
 
 
 def _absence(facts: Facts[Any], decision: Decision) -> AtlasError | None:

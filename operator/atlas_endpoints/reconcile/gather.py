@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of, uid_of
 from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
-from atlas_endpoints.controller.requeue import Backoff
+from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import ARRIVES
@@ -23,6 +23,9 @@ from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.status import Resolved
+
+KEPT_FOR = 30.0
+"""Seconds after which a change of the metadata that did not last is made again."""
 
 UNFINISHED = 120.0
 """Seconds after which an observation that ran out of time begins anew: its first calls show nothing that is new any more."""
@@ -97,11 +100,14 @@ class Gatherer:
             ClusterUnavailableError: for less than the grace.
         """
         memory, now = self.memories[key_of(store.body)], self.ports.clock.monotonic()
+        is_needed, (made, at) = change.needed_by(store.body), memory.changed or (None, 0.0)
+        if is_needed and made == change and (left := at + KEPT_FOR - now) > 0:
+            return status_unchanged(attempt.generation, RequeueAfter(left))  # somebody takes it away each time
         try:
             if not await store.change(change):
                 return status_unchanged(attempt.generation, Backoff())
         except RefusedError as error:
-            why = str(error)
+            why, memory.unchanged_since = str(error), None
         except ClusterUnavailableError as error:  # a webhook is down, perhaps, and the status can be written
             memory.unchanged_since = now if memory.unchanged_since is None else memory.unchanged_since
             if now - memory.unchanged_since < self.ports.grace.total_seconds():
@@ -109,6 +115,7 @@ class Gatherer:
             why = str(error)
         else:
             memory.unchanged_since = None
+            memory.changed = (change, now) if is_needed else memory.changed
             return None
         return failures.of_refused_metadata(why, self.kind.names.plural, attempt)
 

@@ -114,6 +114,11 @@ class Write:
     deletes: Thing | None = None
     surplus: str | None = None
 
+    @property
+    def is_beside(self) -> bool:
+        """Whether it changes something beside the entry: if Atlas refuses it, the kind decides on without it."""
+        return self.request.method == "PATCH" and not self.fields
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

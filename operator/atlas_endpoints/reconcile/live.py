@@ -57,7 +57,9 @@ class LiveCourse:
         """
         resource = self._parsed()
         self._wait = self._force_sync.turn_in(resource)
-        if (change := needed_metadata(resource)) is not None:
+        if (change := needed_metadata(resource)) is None:
+            self._memory.unchanged_since = None
+        else:
             hindered = await self._gatherer.changed(self._store, change, self._attempt(resource))
             if hindered is not None:
                 return hindered

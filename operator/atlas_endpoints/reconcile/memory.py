@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from atlas_endpoints.controller.cache import Body, Key, Trigger
 
 if TYPE_CHECKING:
+    from atlas_endpoints.controller.controller import MetadataChange
     from atlas_endpoints.reconcile.creation import Pending
     from atlas_endpoints.reconcile.credentials import Access
     from atlas_endpoints.reconcile.kind import Difference
@@ -31,6 +32,7 @@ class Memory:
         reconciled: the generation and a digest of the status after a reconcile.
         refused: credentials that may not delete the entry, and until when they are not tried again.
         unchanged_since: since when its metadata could not be changed, since the API server did not answer.
+        changed: the newest change of its metadata, and when it was made.
         unlisted_since: since when nobody knows who else exists in the namespace of a deleted resource.
         waiting_since: since when a deletion waits for others.
         given: the key of what its unbound reference gave before a deletion.
@@ -47,6 +49,7 @@ class Memory:
     reconciled: tuple[int, bytes] | None = None
     refused: "tuple[Access, float] | None" = None
     unchanged_since: float | None = None
+    changed: "tuple[MetadataChange, float] | None" = None
     unlisted_since: float | None = None
     waiting_since: float | None = None
     given: str | None = None

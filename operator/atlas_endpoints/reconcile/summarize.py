@@ -196,7 +196,8 @@ def of_error(
     Args:
         seen: the entry, if it was observed and cannot have changed since.
     """
-    is_unknown = facts.done is not None and facts.done.outcome is WriteOutcome.UNKNOWN
+    done = facts.done
+    is_unknown = done is not None and done.outcome is WriteOutcome.UNKNOWN and not done.write.is_beside
     # A retryable failure leaves the request open; after any other, a new request is needed.
     is_retried = failed.failure is not None and failed.failure.retryable
     outcome = replace(

@@ -292,8 +292,20 @@ class TestOutagesThatNameATime:
                 harness.let_through()
             harness.call(error(AtlasUnavailableError, retry_after=100, status=503))
             harness.let_through()
-            assert harness.held().until == harness.now + 120
-            harness.now += 120
+            assert harness.held().until >= harness.now + 120
+            harness.now += 301
+
+    def test_the_waits_of_an_operation_double_while_others_succeed(self) -> None:
+        harness = working_harness()
+        waits: list[float] = []
+        for _ in range(6):
+            harness.report(harness.admit(operation="get"), error(AtlasUnavailableError, retry_after=5, status=503))
+            harness.now += 5
+            harness.report(harness.admit(operation="list"))
+            waits.append(harness.held(operation="get").until - harness.now if waits else 0)
+            harness.now += waits[-1]
+        assert waits == sorted(waits)
+        assert waits[-1] > 60
 
     def test_a_success_of_the_call_that_was_let_through_ends_the_wait(self) -> None:
         harness = working_harness()

@@ -344,6 +344,22 @@ async def test_a_metadata_change_is_not_written_to_an_object_that_has_changed(
     assert server.status(key)["observedGeneration"] == 3
 
 
+async def test_an_object_that_leaves_and_returns_while_its_metadata_is_changed_is_reconciled_again(
+    server: ApiServer, operator: Operator
+) -> None:
+    """By its labels; the answer to the change is lost, so nothing else wakes it."""
+    operator.mirror.change, server.latency, server.loses_answers = KEEP, 1.0, True
+    key = server.apply("a", "v1")
+    await asyncio.sleep(0.7)
+    body = server.body(key)
+    operator.gone(key, body["metadata"]["uid"])
+    operator.seen(body)
+    await asyncio.sleep(0.4)
+    server.loses_answers = False
+    await asyncio.sleep(20)
+    assert server.status(key)["sent"] == ["v1"]
+
+
 async def test_an_object_without_its_last_finalizer_is_gone(server: ApiServer, operator: Operator) -> None:
     operator.mirror.change = KEEP
     key = server.apply("a", "v1")

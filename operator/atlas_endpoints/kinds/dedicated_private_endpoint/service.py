@@ -219,5 +219,6 @@ def deletion_of(facts: Facts, service: Service, cause: Cause | None) -> Write:
     request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.provider_name, service.id)
     deletes = facts.resource.service(service.id) if cause is None else None
     reads = None if cause is None else service.id
-    touches = (service.id, facts.resource.written_as)
+    # What goes with its resource may create nothing more.
+    touches = (service.id,) if cause is None else (service.id, facts.resource.written_as)
     return Write(request, cause, names=(NAME,), touches=touches, reads=reads, deletes=deletes)

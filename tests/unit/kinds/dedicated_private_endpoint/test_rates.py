@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from atlas_endpoints.atlas.requests import Request
+    from atlas_endpoints.controller.cache import Body
 
 FIRST_HOUR, LATER = (90, 16), (72, 12)
 """Calls and status writes in the first hour of a state, and in a later one."""
@@ -119,6 +120,36 @@ async def test_three_whose_regions_are_refused_cost_no_more_while_another_one_li
     made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": each}} for n, each in enumerate(ids)]
     waits = {"create other": {"providerName": "AWS", "region": "us-west-1"}}
     await Counted().do([slow, others, {"answer": ["PATCH service", "400"]}, *made, waits, {"rates": 4}])
+
+
+@on_virtual_time
+async def test_three_whose_service_is_refused_cost_as_much_as_three_alone() -> None:
+    spec = {"providerName": "AWS", "region": "eu-west-1"}
+    made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": f"vpce-{n:017x}"}} for n in range(3)]
+    refused = {"call": "POST service", "error": 401, "errorCode": "UNAUTHORIZED"}
+    await Counted().do([{"refuse": refused}, *made, {"rates": 3}])
+
+
+@on_virtual_time
+async def test_a_finalizer_that_somebody_removes_each_time_is_written_twice_a_minute() -> None:
+    actions, changes, is_there = Counted(), 0, False
+
+    def strip(body: Body) -> None:
+        nonlocal changes, is_there
+        if body["metadata"].get("finalizers") and not is_there:
+            changes, is_there = changes + 1, True
+            asyncio.get_running_loop().call_later(0.01, removed)
+
+    def removed() -> None:
+        nonlocal is_there
+        is_there = False
+        actions.cluster.objects[actions.cluster.key("db")]["metadata"]["finalizers"] = []
+        actions.cluster.label("db", stripped=str(changes))
+
+    actions.cluster.changed = strip
+    spec = {"providerName": "AWS", "region": "eu-west-1", "deletionPolicy": "Delete"}
+    await actions.do([{"create": spec, "run": "10m"}])
+    assert changes <= 22
 
 
 @on_virtual_time
