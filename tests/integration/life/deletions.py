@@ -198,18 +198,6 @@ def a_refused_finalizer_is_reported_and_nothing_is_reserved_before(env: Env) -> 
 
 
 @cases
-def a_cluster_that_allows_no_finalizer_keeps_no_endpoint_from_being_seen_to(env: Env) -> None:
-    with no_finalizers(env.control_plane, env.resources, env.place):
-        env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete")
-        body = env.resources.wait_ready(NAME)
-        assert "they are not allowed here" in ready(body)["message"]
-        assert env.atlas.endpoint(env.place)["status"] == "AVAILABLE"
-    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "now"})
-    has_finalizers(env, FINALIZER)
-    env.resources.wait(NAME, lambda body: "not allowed" not in ready(body)["message"])
-
-
-@cases
 def the_older_of_two_owns_the_endpoint_and_a_renamed_one_keeps_it(env: Env) -> None:
     owns(env)
     wanted = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "deletionPolicy": "Delete"}
