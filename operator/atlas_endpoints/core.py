@@ -332,10 +332,14 @@ class ServedKind:
             self.cache,
             objects,
             enqueue=self._enqueue,
-            written=core.observer.written,
+            written=self._written,
             concluded=self._concluded,
             left=self._left,
         )
+
+    def _written(self, before: Body, status: Status) -> None:
+        self._reconciler.written(before)
+        self._observer.written(before, status)
 
     def _left(self, body: Body) -> None:
         """Log what stays in Atlas without an Event."""

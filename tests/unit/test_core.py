@@ -158,7 +158,9 @@ class TestWhatStaysIsLogged:
         self, core: Core, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        core.seen({**body(7), "status": {"endpoint": {"id": HELD}}})
+        former = body(7)
+        former["metadata"]["finalizers"] = [FINALIZER]
+        core.seen({**former, "status": {"endpoint": {"id": HELD}}})
         core.seen(body(8, uid="successor"))
         (record,) = caplog.records
         assert "stays in Atlas" in record.getMessage()

@@ -197,8 +197,9 @@ class Controller:
         if self.cache.put(body) is not News.CHANGED:
             return
         if before is not None and not self.cache.holds(key, uid_of(before)):
-            self.left(before)
-            self._forget(key)  # another object has the name, and no event came for the deletion of the old one
+            # Another object has the name, and no event came for the end of the old one, which had no finalizer any more.
+            self.left({**before, "metadata": {**before["metadata"], "finalizers": []}})
+            self._forget(key)
         # Our own change causes no other reconcile.
         if before is None or self._changing.get(key) != self.cache.trigger(body):
             self.enqueue(key, body)
@@ -207,7 +208,7 @@ class Controller:
         """Record a deletion; return whether the object was cached. If not, another object of its name may wait for its reconcile.
 
         Args:
-            last: the object as it was last, if an event tells that.
+            last: the last state of the object, from the event of its deletion.
         """
         body = self.cache.get(key)
         if body is None or not self.cache.remove(key, uid):

@@ -210,7 +210,8 @@ class Converger:
         wait = self._creations.wait(facts.scope, creates.name, facts.resource.key, forced=facts.forced)
         if wait <= 0:
             return None
-        if facts.attempt.is_observed and facts.previous.last_error is not None:
+        last = facts.previous.last_error
+        if facts.attempt.is_observed and last is not None and last.operation == write.request.operation:
             return status_unchanged(facts.generation, RequeueAfter(wait))  # the failure that is shown goes on
         message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
         return self._as_before(facts, write, Decision(State(creates.reason, message, RequeueAfter(wait))))
@@ -264,6 +265,9 @@ class Converger:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
+        outcome = failures.of_contradiction(error, facts.attempt, facts.interval)
+        if outcome.failure is not None and outcome.failure.since != facts.attempt.now:  # it is told, and this try has observed
+            return summarize.of_error(self._kind, facts, outcome, own=own)
         status = facts.previous.model_copy(update=dict(own))
         fresh = replace(facts, resource=facts.resource.model_copy(update={"status": status}))
         fresh, decision = await self._gatherer.observe_anew(fresh, self._kind.decide)
@@ -271,7 +275,6 @@ class Converger:
             state = replace(decision.state, requeue=Backoff())  # whatever Atlas shows, it is not asked without a pause
             decision = replace(decision, state=state, write=None, own={**own, **decision.own})
             return summarize.of_decision(self._kind, fresh, decision)
-        outcome = failures.of_contradiction(error, facts.attempt, facts.interval)
         return summarize.of_error(self._kind, facts, outcome, own=own)
 
     def _reserve_own(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:

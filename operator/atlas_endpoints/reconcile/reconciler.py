@@ -13,7 +13,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of, status_of, uid_of
 from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
-from atlas_endpoints.controller.requeue import Backoff
+from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare
@@ -32,6 +32,7 @@ from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Resolved
+from atlas_endpoints.reconcile.waits import STATUS_WRITES, until_next_status
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class Reconciler:
 
     async def reconcile(self, body: Body, store: Store) -> Outcome:
         """Reconcile a resource."""
+        if (wait := self._until_next_status(body)) > 0:
+            return self._completed(body, status_unchanged(generation_of(body), RequeueAfter(wait)))
         try:
             outcome = await (self._finish(body, store) if is_deleting(body) else self._live(body, store))
         except ClusterUnavailableError as error:
@@ -96,6 +99,20 @@ class Reconciler:
         self._gatherer.leave(key)
         self._creations.forget(key)
         self._memories.pop(key, None)
+
+    def written(self, body: Body) -> None:
+        """Count a write of the status of an object, which was ``body`` before."""
+        memory, now = self._memories[key_of(body)], self._ports.clock.monotonic()
+        memory.written = self._ports.resources.trigger(body), (*self._written(body), now)[-STATUS_WRITES:]
+
+    def _written(self, body: Body) -> tuple[float, ...]:
+        """Return when the status was written since somebody has edited the object."""
+        known = self._memories[key_of(body)].written
+        return known[1] if known is not None and known[0] == self._ports.resources.trigger(body) else ()
+
+    def _until_next_status(self, body: Body) -> float:
+        """Return for how many seconds a reconcile waits that would ask Atlas for more than may be written."""
+        return until_next_status(self._written(body), self._ports.clock.monotonic(), self._ports.sync_interval)
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""

@@ -1,8 +1,30 @@
-"""How long to wait: until the next observation of a change, and until the next try of what has failed. Pure."""
+"""How long to wait: for the next observation of a change, the next try of what has failed, the next status. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from atlas_endpoints.reconcile.kind import POLL_FIRST, POLL_LAST
+
+STATUS_WRITES, AT_ONCE = 12, 8
+"""Writes of one status in an hour, or in six intervals if these are shorter; so many of them follow each other at once."""
+
+
+def until_next_status(written: Sequence[float], now: float, interval: timedelta) -> float:
+    """Return the seconds until a status may be written again; the last writes of an hour are spread over the rest of it.
+
+    So an answer of Atlas that changes each time costs little, and a status is hardly older than an interval.
+
+    Args:
+        written: when it was written, in seconds, in order.
+    """
+    hour = min(6 * interval.total_seconds(), 3600.0)
+    recent = [at for at in written if at > now - hour]
+    if len(recent) < AT_ONCE:
+        return 0.0
+    if len(recent) >= STATUS_WRITES:
+        return recent[-STATUS_WRITES] + hour - now
+    rest = recent[0] + hour - recent[-1]
+    return max(0.0, recent[-1] + rest / (STATUS_WRITES - len(recent)) - now)
 
 
 def pace(elapsed: timedelta) -> float:

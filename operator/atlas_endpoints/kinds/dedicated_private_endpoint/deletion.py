@@ -123,7 +123,7 @@ def _ask(
         wait = backoff(deleted_at(facts), facts.now, facts.interval)
         return Decision(replace(state, message=message, requeue=RequeueAfter(wait)))
     if (left := asks_again_in(facts, shown)) > 0 and shown is not None and shown.status_since is not None:
-        wait = min(left, backoff(shown.status_since, facts.now, facts.interval))
+        wait = min(left, backoff(deleted_at(facts), facts.now, facts.interval))
         return Decision(replace(state, requeue=RequeueAfter(wait)))
     return Decision(replace(state, requeue=POLL), write, own=own)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from atlas_endpoints.atlas.requests import Request
     from atlas_endpoints.controller.cache import Body
 
-FIRST_HOUR, LATER = (90, 16), (72, 12)
+FIRST_HOUR, LATER = (90, 12), (72, 12)
 """Calls and status writes in the first hour of a state, and in a later one."""
 
 LASTING: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("rates.yaml").read_text("utf-8"))
@@ -67,6 +68,18 @@ class Counted(Actions):
                 raise self.atlas.refusal(request, status, body.encode())
 
         self.atlas.before = refuses
+
+    def turns(self, answers: Mapping[str, Sequence[Any]], _: str) -> None:
+        """Answer each of these calls with another one of its answers, in turn; ``#`` in them is the number of the call."""
+        made = Counter[str]()
+
+        def accepted(request: Request) -> Any:
+            if not (of := answers.get(name := name_of(request), ())):
+                return None
+            made[name] += 1
+            return json.loads(json.dumps(of[made[name] % len(of)]).replace("#", f"{made[name]:024x}"))
+
+        self.atlas.accepted = accepted
 
     def each(self, steps: Sequence[Mapping[str, Any]], time: str) -> None:
         """Do the steps again and again."""
