@@ -338,7 +338,7 @@ class ServedKind:
         )
 
     def _written(self, before: Body, status: Status) -> None:
-        self._reconciler.written(before)
+        self._reconciler.written(key_of(before))
         self._observer.written(before, status)
 
     def _left(self, body: Body) -> None:
@@ -363,6 +363,7 @@ class ServedKind:
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)
+        self._reconciler.edited(key)
         self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
 
     def _enqueue_member(self, key: Key) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from atlas_endpoints.controller.requeue import Requeue, at_latest
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.status import Finding, Status, find, has_reason
+from atlas_endpoints.reconcile.status import Finding, LastError, Status, find, has_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class Attempt:
     def is_reported(self, reason: Reason) -> bool:
         """Return whether the status has this reason of ``Ready`` for this generation."""
         return has_reason(self.previous, reason=reason, generation=self.generation)
+
+    def shown_failure(self, operation: str) -> LastError | None:
+        """Return the failure of a call that the status shows for this generation, or None."""
+        last = self.previous.last_error
+        return last if last is not None and last.operation == operation and self.is_observed else None
 
     def is_another_cause(self, found: Finding | None, *, type_: str = "CredentialsValid") -> bool:
         """Return whether a condition has another reason than before, while the reason of ``Ready`` is the same."""

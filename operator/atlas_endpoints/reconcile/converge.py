@@ -210,8 +210,7 @@ class Converger:
         wait = self._creations.wait(facts.scope, creates.name, facts.resource.key, forced=facts.forced)
         if wait <= 0:
             return None
-        last = facts.previous.last_error
-        if facts.attempt.is_observed and last is not None and last.operation == write.request.operation:
+        if facts.attempt.shown_failure(write.request.operation) is not None:
             return status_unchanged(facts.generation, RequeueAfter(wait))  # the failure that is shown goes on
         message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
         return self._as_before(facts, write, Decision(State(creates.reason, message, RequeueAfter(wait))))
@@ -246,10 +245,9 @@ class Converger:
         If the write has failed before, the status keeps showing the failure.
         """
         outcome = replace(summarize.of_decision(self._kind, facts, decision), handled=None)
-        last, ready = facts.previous.last_error, find(facts.previous, "Ready")
-        is_retry = last is not None and last.operation == write.request.operation and facts.attempt.is_observed
+        last, ready = facts.attempt.shown_failure(write.request.operation), find(facts.previous, "Ready")
         # Another version of the operator may have written a reason that this one does not know.
-        if not is_retry or ready is None or ready.reason not in set(Reason):
+        if last is None or ready is None or ready.reason not in set(Reason):
             return outcome
         state = State(Reason(ready.reason), ready.message, decision.state.requeue)
         return replace(outcome, state=state, credentials=None, failure=last)
@@ -266,15 +264,15 @@ class Converger:
             AtlasError: the observation failed, or the entry is proved absent.
         """
         outcome = failures.of_contradiction(error, facts.attempt, facts.interval)
-        if outcome.failure is not None and outcome.failure.since != facts.attempt.now:  # it is told, and this try has observed
-            return summarize.of_error(self._kind, facts, outcome, own=own)
-        status = facts.previous.model_copy(update=dict(own))
-        fresh = replace(facts, resource=facts.resource.model_copy(update={"status": status}))
-        fresh, decision = await self._gatherer.observe_anew(fresh, self._kind.decide)
-        if decision.write is None or decision.write.request != write.request:
-            state = replace(decision.state, requeue=Backoff())  # whatever Atlas shows, it is not asked without a pause
-            decision = replace(decision, state=state, write=None, own={**own, **decision.own})
-            return summarize.of_decision(self._kind, fresh, decision)
+        # When it has been told before, it is enough that this try has observed.
+        if outcome.failure is None or outcome.failure.since == facts.attempt.now:
+            status = facts.previous.model_copy(update=dict(own))
+            fresh = replace(facts, resource=facts.resource.model_copy(update={"status": status}))
+            fresh, decision = await self._gatherer.observe_anew(fresh, self._kind.decide)
+            if decision.write is None or decision.write.request != write.request:
+                state = replace(decision.state, requeue=Backoff())  # Atlas is never asked without a pause
+                decision = replace(decision, state=state, write=None, own={**own, **decision.own})
+                return summarize.of_decision(self._kind, fresh, decision)
         return summarize.of_error(self._kind, facts, outcome, own=own)
 
     def _reserve_own(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:

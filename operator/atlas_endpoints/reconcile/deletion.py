@@ -45,12 +45,10 @@ UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses that do not show whether something exists."""
 
 
-def needed_metadata(resource: Resource) -> MetadataChange | None:
-    """Return the metadata that a live resource lacks, or None."""
+def wanted_metadata(resource: Resource) -> MetadataChange:
+    """Return the metadata of a live resource; a backup keeps its annotations, but maybe not the status."""
     manages = resource.spec.management_policy == "Manage"
     wants = manages and resource.deletion_policy == "Delete" and resource.is_owner
-    if (FINALIZER in resource.metadata.finalizers) is wants and is_recorded(resource):
-        return None
     return MetadataChange({FINALIZER: wants}, resource.record)
 
 
@@ -104,12 +102,6 @@ def decide(resource: Resource, things: Sequence[str], *, is_unbound: bool, write
         remedy = "Ask the administrator of the operator to set ATLAS_ENDPOINTS_WRITES=on."
         return _kept("WRITES is off", remedy, deleting=deleting)
     return None
-
-
-def is_recorded(resource: Resource) -> bool:
-    """Return whether the annotations record what was created; a backup keeps them, but maybe not the status."""
-    annotations = resource.metadata.annotations
-    return all(annotations.get(name) == value for name, value in resource.record.items())
 
 
 def left_behind(kind: Kind[Any], body: Body) -> str:

@@ -187,7 +187,7 @@ class ChangeEvents:
         # An entry that was created for the resource never had values of somebody else.
         is_own = resource.creates_its_own and resource.is_owner
         differences = () if facts.baseline.contacted or is_own else compare(resource, write.fields, seen)
-        if not differences or (not known and _was_tried(facts, write)):
+        if not differences or (not known and facts.attempt.shown_failure(write.request.operation)):
             return
         memory.told = known.union(differences)
         if not known.issuperset(differences):
@@ -215,9 +215,3 @@ class ChangeEvents:
             what = "Drift in Atlas was corrected"
         event = new_event(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))
         self._record(resource.named, event)
-
-
-def _was_tried(facts: Facts[Any], write: Write) -> bool:
-    """Return whether the status shows that this write of this spec has failed: its Event was recorded then."""
-    last = facts.previous.last_error
-    return last is not None and last.operation == write.request.operation and facts.attempt.is_observed

@@ -179,9 +179,8 @@ def paced(outcome: Outcome, now: datetime, interval: timedelta) -> Outcome:
 
 def of_contradiction(error: AtlasError, attempt: Attempt, interval: timedelta) -> Outcome:
     """Return the outcome of a refusal that contradicts what Atlas shows: wait for a while, then it needs a person."""
-    last = attempt.previous.last_error
-    is_same = last is not None and (last.operation, last.error_code) == (error.operation, error.error_code)
-    since = last.since if last is not None and is_same and attempt.is_observed else attempt.now
+    last = attempt.shown_failure(error.operation)
+    since = last.since if last is not None and last.error_code == error.error_code else attempt.now
     failure = _of_call(error, since)
     reason = Reason.UPDATE_REJECTED if attempt.now - since >= attempt.grace else Reason.PENDING
     message = (

@@ -13,7 +13,7 @@ from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.deletion import needed_metadata
+from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
@@ -57,13 +57,13 @@ class LiveCourse:
         """
         resource = self._parsed()
         self._wait = self._force_sync.turn_in(resource)
-        if (change := needed_metadata(resource)) is None:
-            self._memory.unchanged_since = None
-        else:
+        if (change := wanted_metadata(resource)).needed_by(self._store.body):
             hindered = await self._gatherer.changed(self._store, change, self._attempt(resource))
             if hindered is not None:
                 return hindered
             resource = self._parsed()
+        else:
+            self._memory.unchanged_since = None
         return await self._resolved(resource, self._attempt(resource))
 
     async def _resolved(self, resource: Resource, attempt: Attempt) -> Outcome:

@@ -37,7 +37,7 @@ class Memory:
         waiting_since: since when a deletion waits for others.
         given: the key of what its unbound reference gave before a deletion.
         ending: how its deletion has ended, for which state of the object.
-        written: when its status was written since somebody has edited it, the last times, and for which state of the object.
+        written: when its status was written since somebody has edited it, the last times.
     """
 
     request: "Request | None" = None
@@ -55,7 +55,7 @@ class Memory:
     waiting_since: float | None = None
     given: str | None = None
     ending: "tuple[Trigger, Ending] | None" = None
-    written: "tuple[Trigger, tuple[float, ...]] | None" = None
+    written: tuple[float, ...] = ()
 
     def settle(self) -> None:
         """Drop what only a resource has that Atlas is asked for."""

@@ -53,7 +53,9 @@ class Reconciler:
 
     async def reconcile(self, body: Body, store: Store) -> Outcome:
         """Reconcile a resource."""
-        if (wait := self._until_next_status(body)) > 0:
+        written = self._memories[key_of(body)].written
+        wait = until_next_status(written, self._ports.clock.monotonic(), self._ports.sync_interval)
+        if wait > 0:
             return self._completed(body, status_unchanged(generation_of(body), RequeueAfter(wait)))
         try:
             outcome = await (self._finish(body, store) if is_deleting(body) else self._live(body, store))
@@ -100,19 +102,14 @@ class Reconciler:
         self._creations.forget(key)
         self._memories.pop(key, None)
 
-    def written(self, body: Body) -> None:
-        """Count a write of the status of an object, which was ``body`` before."""
-        memory, now = self._memories[key_of(body)], self._ports.clock.monotonic()
-        memory.written = self._ports.resources.trigger(body), (*self._written(body), now)[-STATUS_WRITES:]
+    def edited(self, key: Key) -> None:
+        """Let the status of an edited resource be written at once again."""
+        self._memories[key].written = ()
 
-    def _written(self, body: Body) -> tuple[float, ...]:
-        """Return when the status was written since somebody has edited the object."""
-        known = self._memories[key_of(body)].written
-        return known[1] if known is not None and known[0] == self._ports.resources.trigger(body) else ()
-
-    def _until_next_status(self, body: Body) -> float:
-        """Return for how many seconds a reconcile waits that would ask Atlas for more than may be written."""
-        return until_next_status(self._written(body), self._ports.clock.monotonic(), self._ports.sync_interval)
+    def written(self, key: Key) -> None:
+        """Count a write of the status of a resource."""
+        memory = self._memories[key]
+        memory.written = (*memory.written, self._ports.clock.monotonic())[-STATUS_WRITES:]
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""

@@ -21,10 +21,8 @@ def until_next_status(written: Sequence[float], now: float, interval: timedelta)
     recent = [at for at in written if at > now - hour]
     if len(recent) < AT_ONCE:
         return 0.0
-    if len(recent) >= STATUS_WRITES:
-        return recent[-STATUS_WRITES] + hour - now
     rest = recent[0] + hour - recent[-1]
-    return max(0.0, recent[-1] + rest / (STATUS_WRITES - len(recent)) - now)
+    return max(0.0, recent[-1] + rest / max(1, STATUS_WRITES - len(recent)) - now)
 
 
 def pace(elapsed: timedelta) -> float:

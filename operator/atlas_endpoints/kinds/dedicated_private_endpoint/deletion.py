@@ -114,17 +114,15 @@ def _ask(
         shown: in the status, with the status DELETING since Atlas was asked.
         own: what shows that Atlas is asked now.
     """
-    done = facts.done
+    done, wait = facts.done, backoff(deleted_at(facts), facts.now, facts.interval)
     if done is not None and done.outcome is WriteOutcome.REFUSED and done.error is not None:
         said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
         message = f"Atlas refuses the deletion; the operator tries again. {said}"
         if state.reason is Reason.DELETION_BLOCKED:
             message = f"{state.message} {said}"
-        wait = backoff(deleted_at(facts), facts.now, facts.interval)
         return Decision(replace(state, message=message, requeue=RequeueAfter(wait)))
-    if (left := asks_again_in(facts, shown)) > 0 and shown is not None and shown.status_since is not None:
-        wait = min(left, backoff(deleted_at(facts), facts.now, facts.interval))
-        return Decision(replace(state, requeue=RequeueAfter(wait)))
+    if (left := asks_again_in(facts, shown)) > 0:
+        return Decision(replace(state, requeue=RequeueAfter(min(left, wait))))
     return Decision(replace(state, requeue=POLL), write, own=own)
 
 
