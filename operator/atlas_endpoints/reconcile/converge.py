@@ -61,17 +61,13 @@ class Converger:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
+        facts, decision = await self._observe(facts, max_age)
+        if decision.records:
+            recorded = await self._recorded(facts, summarize.of_decision(self._kind, facts, decision), store)
+            if recorded is None:
+                return status_unchanged(facts.generation, Backoff())
+            facts, decision = await self._observe(recorded, max_age)
         resource = facts.resource
-        intent = facts.previous.creation
-        facts, decision = await self._gatherer.observe(
-            replace(facts, unsent=self._creations.unused(resource.key, intent) is not None),
-            self._gatherer.decide,
-            max_age=max_age,
-            is_claimed=lambda known: self._gatherer.claim(known) is not None,
-        )
-        creates = facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
-        if not creates and (name := self._creations.withdraw(resource.key, intent)):
-            decision = replace(decision, own={**self._kind.not_created(facts, name), **decision.own})
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and (error := _absence(facts, decision)) is not None:
             self._ports.limiter.release(resource.key)
             return self.failed(facts, error, own=decision.own)
@@ -92,6 +88,27 @@ class Converger:
         if write.creates is not None:
             return await self._create(facts, write, write.creates, store)
         return await self._send(facts, decision, write)
+
+    async def _observe(self, facts: Facts[Any], max_age: float) -> tuple[Facts[Any], Decision]:
+        """Observe and decide; an intent that is not needed any more ends."""
+        intent = facts.previous.creation
+        facts, decision = await self._gatherer.observe(
+            replace(facts, unsent=self._creations.unused(facts.resource.key, intent) is not None),
+            self._gatherer.decide,
+            max_age=max_age,
+            is_claimed=lambda known: self._gatherer.claim(known) is not None,
+        )
+        creates = facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
+        if not creates and (name := self._creations.withdraw(facts.resource.key, intent)):
+            decision = replace(decision, own={**self._kind.not_created(facts, name), **decision.own})
+        return facts, decision
+
+    async def _recorded(self, facts: Facts[Any], outcome: Outcome, store: Store) -> Facts[Any] | None:
+        """Write the status of an outcome, and return the facts with it; None: the resource has changed."""
+        if not await store.record(summarize.render(facts.attempt, outcome).to_json()):
+            return None
+        resource = facts.resource
+        return replace(facts, resource=resource.model_copy(update={"status": resource.status_in(store.body)}))
 
     def failed(
         self, facts: Facts[Any], error: AtlasError, *, seen: object | None = None, own: Mapping[str, Any] | None = None
@@ -172,12 +189,10 @@ class Converger:
             self._creations.arm(facts.scope, creates.name, resource.key, announced)
             state = State(creates.reason, creates.intended, RequeueAfter(0.0))
             decision = Decision(state, own=self._kind.intended(facts, creates, announced))
-            status = summarize.render(facts.attempt, self._as_before(facts, write, decision))
-            is_unchanged = await store.record(status.to_json())
-            if not is_unchanged or not self._creations.is_recent(resource.key, announced):  # it took too long
+            recorded = await self._recorded(facts, self._as_before(facts, write, decision), store)
+            if recorded is None or not self._creations.is_recent(resource.key, announced):  # it took too long
                 return status_unchanged(facts.generation, Backoff())
-            resource = resource.model_copy(update={"status": resource.status_in(store.body)})
-            facts = replace(facts, resource=resource)
+            facts, resource = recorded, recorded.resource
         intent = self._creations.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return status_unchanged(facts.generation, RequeueAfter(0.0))

@@ -160,9 +160,11 @@ class Planner:
 
     async def _reconcile(self, manifest: Manifest) -> Forecast:
         kind, attempts, body = manifest.kind, 0, manifest.body
+        reconciler = self._reconcilers[kind.names.kind]
+        reconciler.forget(manifest.key)  # another manifest of the same resource is another plan
         while True:
             store = InFile(body)
-            outcome = await self._reconcilers[kind.names.kind].reconcile(body, store)
+            outcome = await reconciler.reconcile(body, store)
             if (after := stored(kind, store.body, outcome)) != body:
                 body = after
                 continue

@@ -19,7 +19,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
     without_service,
 )
-from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State
+from atlas_endpoints.reconcile.kind import POLL, Decision, Look, State
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, Reason
 from atlas_endpoints.reconcile.status import Cause, Finding
 from atlas_endpoints.reconcile.waiting import until_next_look
@@ -82,7 +82,7 @@ def _on_service(facts: Facts, service: Service, regions: remote_regions.Regions)
     if (endpoint_id is not None or resource.spec.supported_remote_regions) and not _is_recorded(facts, service):
         # Before anything is registered or adopted, the status names the service, and the value that a reference is bound to.
         message = "The endpoint service is ready. The operator goes on with it next."
-        return Decision(State(Reason.PENDING, message, SOON))
+        return Decision(State(Reason.PENDING, message, POLL), records=True)
     decision = Decision(waiting_for_cloud(facts, service))
     if endpoint_id is not None:
         decision = decide_endpoint(facts, service, endpoint_id)
