@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.controller.cache import Key, key_of
+from atlas_endpoints.controller.cache import Key, key_of, status_of
 from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
@@ -23,14 +23,10 @@ from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelat
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.protection import Later, Protection
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Creation, find
 from atlas_endpoints.reconcile.waits import backoff
 
 logger = logging.getLogger(__name__)
-
-UNRECORDED_REQUEUE = 1.0
-"""Seconds until a write is tried that waits for the status."""
 
 MIN_READY = timedelta(minutes=30)
 """A settled resource stays Ready for at least this long while observing it fails."""
@@ -87,7 +83,7 @@ class Converger:
                 return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
         if write.creates is not None:
             return await self._create(facts, write, write.creates, store)
-        return await self._send(facts, decision, write)
+        return await self._send(facts, decision, write, store)
 
     async def _observe(self, facts: Facts[Any], max_age: float) -> tuple[Facts[Any], Decision]:
         """Observe and decide; an intent that is not needed any more ends."""
@@ -296,7 +292,7 @@ class Converger:
         state = State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
         return summarize.of_decision(self._kind, facts, Decision(state, own=own))
 
-    async def _send(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
+    async def _send(self, facts: Facts[Any], decision: Decision, write: Write, store: Store) -> Outcome:
         """Make a write, and return what its answer means; read before what it rests on.
 
         Raises:
@@ -307,8 +303,8 @@ class Converger:
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             # The resource was deleted, or its labels changed, during the observation.
             return status_unchanged(facts.generation, NoRequeue())
-        if write.request.method == "POST" and not self._is_recorded(resource):
-            return status_unchanged(facts.generation, RequeueAfter(UNRECORDED_REQUEUE))
+        if write.request.method == "POST" and not await store.record(status_of(store.body)):  # if it is not written yet
+            return status_unchanged(facts.generation, Backoff())
         if write.reads is None:
             return await self._send_now(facts, decision, write)
         if (wait := self._ports.atlas.unknown_for(facts.scope, write.reads) or 0.0) > 0:
@@ -335,11 +331,6 @@ class Converger:
             return await self._send_now(facts, decision, decision.write, permitted=deletes)
         finally:
             self._reading.discard(turn)
-
-    def _is_recorded(self, resource: Resource) -> bool:
-        """Return whether the status that has reached the API server names what the resource names."""
-        body = self._ports.resources.get(resource.key)
-        return body is not None and self._kind.entry_of(body) == resource.entry
 
     async def _prevented(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome | None:
         """Return the outcome if a write may not be made any more, or not yet; else None."""

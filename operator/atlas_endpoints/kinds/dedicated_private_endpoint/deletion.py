@@ -85,7 +85,9 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
             gone.append(f"Endpoint service {known.id} no longer exists in Atlas.")
         return _nothing_left(gone, looks, absent=None if known is None else known.id)
     if (why := _why_it_stays(facts, service)) is not None:
-        return _nothing_left(gone, looks, stays=f"Endpoint service {service.id} stays in Atlas: {why}.")
+        call = f"DELETE {deletion_of(facts, service, None).request.path}"
+        stays = f"Endpoint service {service.id} stays in Atlas: {why}. To delete it there, if nothing uses it: {call}."
+        return _nothing_left(gone, looks, stays=stays)
     shown = shown_in_status(facts, service)
     if service.status == ServiceState.DELETING:
         return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own={"service": shown})
