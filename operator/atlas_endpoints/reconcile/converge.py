@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.controller.cache import Key, key_of, status_of
+from atlas_endpoints.controller.cache import key_of, status_of
 from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
@@ -125,26 +125,13 @@ class Converger:
 
     def observation_failed(self, facts: Facts[Any], error: AtlasError) -> Outcome:
         """Return that observing the entry failed; nothing, if the resource is settled and the failure may pass soon."""
-        key, is_settled = facts.resource.key, facts.attempt.is_settled
-        held_for = self.held_for(key)
-        outcome = self.failed(replace(facts, held_for=held_for), error)
+        is_settled, outcome = facts.attempt.is_settled, self.failed(facts, error)
         if outcome.unreported is None and not (failures.may_pass(error) and is_settled):
             return outcome
-        self.fails(key, goes_on=True)
-        if not is_settled or held_for >= max(3 * facts.interval, MIN_READY).total_seconds():
+        self._gatherer.memories[facts.resource.key].fails(self._ports.clock.monotonic())
+        if not is_settled or facts.held_for >= max(3 * facts.interval, MIN_READY).total_seconds():
             return outcome
         return status_unchanged(facts.generation, outcome.requeue, unreported=error.reason)
-
-    def held_for(self, key: Key) -> float:
-        """Return for how many seconds calls for a resource have failed or been held, while its status does not show it."""
-        since = self._gatherer.memories[key].failing_since
-        return 0.0 if since is None else self._ports.clock.monotonic() - since
-
-    def fails(self, key: Key, *, goes_on: bool) -> None:
-        """Remember whether calls for a resource fail or are held, while its status does not show it."""
-        memory = self._gatherer.memories[key]
-        since = self._ports.clock.monotonic() if memory.failing_since is None else memory.failing_since
-        memory.failing_since = since if goes_on else None
 
     async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""

@@ -99,7 +99,8 @@ class DriftLimiter:
                 this resource and all that asked before. Infinite if the limit is 0.
         """
         now = self._monotonic()
-        self._slide(now)
+        while self._corrected and next(iter(self._corrected.values())) + self._window <= now:
+            self._corrected.popitem(last=False)
         allowed = self._limit.of(self._known())
         if key not in self._corrected and len(self._corrected) >= allowed:
             self._hold(key, allowed)
@@ -138,7 +139,3 @@ class DriftLimiter:
         windows, place = divmod(before, allowed)
         leaves = next(islice(reversed(self._corrected.values()), allowed - place - 1, None))
         return leaves + self._window * (1 + windows) - now
-
-    def _slide(self, now: float) -> None:
-        while self._corrected and next(iter(self._corrected.values())) + self._window <= now:
-            self._corrected.popitem(last=False)

@@ -60,9 +60,11 @@ class Gatherer:
                 others += [body for body in unbound if self.memories[key_of(body)].given == thing.key.casefold()]
             return bool(ownership.protectors(kind, resource, thing, others))
 
+        since = self.memories[resource.key].failing_since
         return Facts(
             resource=resource,
             now=now,
+            held_for=0.0 if since is None else ports.clock.monotonic() - since,
             policy="Manage" if spec.management_policy == "Manage" and ports.writes else "Observe",
             interval=self.interval(resource),
             provisioning_timeout=spec.provisioning_timeout or PROVISIONING_TIMEOUT,

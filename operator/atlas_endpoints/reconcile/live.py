@@ -154,7 +154,6 @@ class LiveCourse:
             self._gatherer.facts(resource, self._now, scope, resolved),
             problem=resolution.problem,
             project_finding=resolution.project.finding,
-            held_for=converger.held_for(self._key),
         )
         at_first = atlas.unknown_for(scope, resource.written_as)
         try:
@@ -164,7 +163,10 @@ class LiveCourse:
             if not failures.may_pass(error):
                 self._ports.limiter.release(self._key)
         else:
-            converger.fails(self._key, goes_on=outcome.unreported is not None)
+            if outcome.unreported is None:
+                self._memory.failing_since = None
+            else:
+                self._memory.fails(self._ports.clock.monotonic())
         unknown_for = atlas.unknown_for(scope, resource.written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.

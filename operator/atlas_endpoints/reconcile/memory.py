@@ -57,6 +57,10 @@ class Memory:
     ending: "tuple[Trigger, Ending] | None" = None
     written: tuple[float, ...] = ()
 
+    def fails(self, now: float) -> None:
+        """Remember that calls fail or are held, and that the status does not show it."""
+        self.failing_since = now if self.failing_since is None else self.failing_since
+
     def settle(self) -> None:
         """Drop what only a resource has that Atlas is asked for."""
         self.failure = self.in_sync = self.failing_since = None

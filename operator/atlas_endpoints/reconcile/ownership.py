@@ -121,7 +121,8 @@ def owner_before(kind: Kind[Any], resource: Resource, others: Collection[Body], 
     # A resource of another namespace may be reading it right now. It can delay only the first write, and only once: what
     # is still to be created, nobody can see.
     has_waited = has_seen(kind, own, id_) or resource.status.creation is not None or bool(condition_in(own, CONTENDED))
-    return Undecided.UNDECIDED if len(counting) < len(older) and not (has_waited or _has_sent(resource)) else None
+    has_sent = any(set(each.fields) & set(resource.fields) for each in resource.status.history)
+    return Undecided.UNDECIDED if len(counting) < len(older) and not (has_waited or has_sent) else None
 
 
 def protectors(kind: Kind[Any], resource: Resource, thing: Thing, others: Iterable[Body]) -> Sequence[Body]:
@@ -180,11 +181,6 @@ def rivals(kind: Kind[Any], resource: Resource, others: Iterable[Body], *, delet
         and kind.scope_name_in(spec_of(body)) == scope
         and (project is None or project_id_in(body) in {project, None})
     ]
-
-
-def _has_sent(resource: Resource) -> bool:
-    """Return whether fields of the endpoint were sent for a resource, even if Atlas refused them."""
-    return any(set(each.fields) & set(resource.fields) for each in resource.status.history)
 
 
 def is_suspended(body: Body) -> bool:
