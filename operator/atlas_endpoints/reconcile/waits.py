@@ -10,19 +10,16 @@ STATUS_WRITES, AT_ONCE = 12, 8
 
 
 def until_next_status(written: Sequence[float], now: float, interval: timedelta) -> float:
-    """Return the seconds until a status may be written again; the last writes of an hour are spread over the rest of it.
+    """Return the seconds until a status may be written again, so that an answer of Atlas that changes each time costs little.
 
-    So an answer of Atlas that changes each time costs little, and a status is hardly older than an interval.
+    The eighth last write has to be a quarter of an hour ago, the ninth last half an hour, and so on. So a wait is a quarter of an hour
+    at most, and half an hour after two writes at once.
 
     Args:
         written: when it was written, in seconds, in order.
     """
-    hour = min(6 * interval.total_seconds(), 3600.0)
-    recent = [at for at in written if at > now - hour]
-    if len(recent) < AT_ONCE:
-        return 0.0
-    rest = recent[0] + hour - recent[-1]
-    return max(0.0, recent[-1] + rest / max(1, STATUS_WRITES - len(recent)) - now)
+    quarter = min(1.5 * interval.total_seconds(), 900.0)
+    return max([0.0, *(at + n * quarter - now for n, at in enumerate(written[-AT_ONCE:-STATUS_WRITES:-1], 1))])
 
 
 def pace(elapsed: timedelta) -> float:
