@@ -332,14 +332,10 @@ class ServedKind:
             self.cache,
             objects,
             enqueue=self._enqueue,
-            written=self._written,
+            written=core.observer.written,
             concluded=self._concluded,
             left=self._left,
         )
-
-    def _written(self, before: Body, status: Status) -> None:
-        self._reconciler.written(key_of(before))
-        self._observer.written(before, status)
 
     def _left(self, body: Body) -> None:
         """Log what stays in Atlas without an Event."""
@@ -363,7 +359,6 @@ class ServedKind:
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)
-        self._reconciler.edited(key)
         self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
 
     def _enqueue_member(self, key: Key) -> None:

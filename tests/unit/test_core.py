@@ -154,12 +154,13 @@ class TestWhatStaysIsLogged:
         (record,) = caplog.records
         assert vars(record)["resourceName"] == KEY.name
 
+    @pytest.mark.parametrize("finalizers", [[], [FINALIZER]])
     async def test_one_that_another_of_its_name_replaces_is_named(
-        self, core: Core, caplog: pytest.LogCaptureFixture
+        self, core: Core, caplog: pytest.LogCaptureFixture, finalizers: list[str]
     ) -> None:
         caplog.set_level(logging.INFO)
         former = body(7)
-        former["metadata"]["finalizers"] = [FINALIZER]
+        former["metadata"]["finalizers"] = finalizers
         core.seen({**former, "status": {"endpoint": {"id": HELD}}})
         core.seen(body(8, uid="successor"))
         (record,) = caplog.records

@@ -339,7 +339,7 @@ _UNPARSABLE = _Row(
 _REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. {refused}")
 _NO_CAPACITY = _Row(
     NoCapacityError,
-    "Atlas has no capacity for it in this region now. The operator tries again at each sync interval. If that lasts, ask"
+    "Atlas has no capacity for it in this region now. The operator tries again less and less often. If that lasts, ask"
     " MongoDB's support.",
 )
 _ABSENT = _Row(EndpointAbsentError, "Atlas has no entry of this id.")

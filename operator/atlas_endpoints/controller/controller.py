@@ -72,6 +72,11 @@ class Result(Protocol):
         ...
 
     @property
+    def may_wait(self) -> bool:
+        """Whether the status need not be written yet: the next reconcile builds on it all the same."""
+        ...
+
+    @property
     def failure_reason(self) -> str | None:
         """The reason for which the reconcile did not reach its goal, or None; for metrics."""
         ...
@@ -165,6 +170,7 @@ class _Unwritten:
     base: Status
     status: Status
     requeue: Requeue
+    may_wait: bool
 
 
 @dataclass(eq=False, repr=False)
@@ -231,7 +237,7 @@ class Controller:
     async def _run(self, key: Key, body: Body) -> Requeue:
         unwritten = self._unwritten.get(key)
         trigger = self.cache.trigger(body)
-        if unwritten is not None and unwritten.trigger == trigger:
+        if unwritten is not None and unwritten.trigger == trigger and not unwritten.may_wait:
             return await self._write(key, unwritten)
         if unwritten is not None and unwritten.status == status_of(body):
             self._report_lost_answer(key, body)
@@ -242,7 +248,11 @@ class Controller:
         previous = status_of(store.body)
         if key not in self._unwritten and outcome.status == previous:
             return outcome.requeue
-        return await self._write(key, _Unwritten(store.trigger, previous, outcome.status, outcome.requeue))
+        result = _Unwritten(store.trigger, previous, outcome.status, outcome.requeue, outcome.may_wait)
+        if not result.may_wait:
+            return await self._write(key, result)
+        self._unwritten[key] = result
+        return result.requeue
 
     async def _reconcile(self, store: "_Store") -> Result:
         body = store.body

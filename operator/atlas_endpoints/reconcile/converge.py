@@ -24,7 +24,7 @@ from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.protection import Later, Protection
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause, Creation, find
-from atlas_endpoints.reconcile.waits import backoff
+from atlas_endpoints.reconcile.waits import STATUS_WRITES, backoff
 
 logger = logging.getLogger(__name__)
 
@@ -52,17 +52,18 @@ class Converger:
         """Observe, decide, make at most one write, and return the outcome.
 
         Args:
-            store: records that something is about to be created.
+            store: records what the reconcile rests on, before it goes on.
 
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
+        began = self._ports.clock.monotonic()
         facts, decision = await self._observe(facts, max_age)
         if decision.records:
-            recorded = await self._recorded(facts, summarize.of_decision(self._kind, facts, decision), store)
+            recorded = await self._recorded(facts, self._as_before(facts, None, decision), store)
             if recorded is None:
                 return status_unchanged(facts.generation, Backoff())
-            facts, decision = await self._observe(recorded, max_age)
+            facts, decision = await self._observe(recorded, max_age + self._ports.clock.monotonic() - began)
         resource = facts.resource
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and (error := _absence(facts, decision)) is not None:
             self._ports.limiter.release(resource.key)
@@ -101,9 +102,14 @@ class Converger:
 
     async def _recorded(self, facts: Facts[Any], outcome: Outcome, store: Store) -> Facts[Any] | None:
         """Write the status of an outcome, and return the facts with it; None: the resource has changed."""
-        if not await store.record(summarize.render(facts.attempt, outcome).to_json()):
-            return None
         resource = facts.resource
+        attempt = replace(facts.attempt, previous=resource.status_in(store.body))
+        # A request is handled when the reconcile has ended; and until its turn, only the facts call it handled.
+        status = summarize.render(attempt, replace(outcome, handled=None)).to_json()
+        if not await store.record(status):
+            return None
+        memory = self._gatherer.memories[resource.key]
+        memory.written = (*memory.written, self._ports.clock.monotonic())[-STATUS_WRITES:]
         return replace(facts, resource=resource.model_copy(update={"status": resource.status_in(store.body)}))
 
     def failed(
@@ -128,7 +134,8 @@ class Converger:
         is_settled, outcome = facts.attempt.is_settled, self.failed(facts, error)
         if outcome.unreported is None and not (failures.may_pass(error) and is_settled):
             return outcome
-        self._gatherer.memories[facts.resource.key].fails(self._ports.clock.monotonic())
+        memory, now = self._gatherer.memories[facts.resource.key], self._ports.clock.monotonic()
+        memory.failing_since = now if memory.failing_since is None else memory.failing_since
         if not is_settled or facts.held_for >= max(3 * facts.interval, MIN_READY).total_seconds():
             return outcome
         return status_unchanged(facts.generation, outcome.requeue, unreported=error.reason)
@@ -172,7 +179,7 @@ class Converger:
             self._creations.arm(facts.scope, creates.name, resource.key, announced)
             state = State(creates.reason, creates.intended, RequeueAfter(0.0))
             decision = Decision(state, own=self._kind.intended(facts, creates, announced))
-            recorded = await self._recorded(facts, self._as_before(facts, write, decision), store)
+            recorded = await self._recorded(facts, self._as_before(facts, write.request.operation, decision), store)
             if recorded is None or not self._creations.is_recent(resource.key, announced):  # it took too long
                 return status_unchanged(facts.generation, Backoff())
             facts, resource = recorded, recorded.resource
@@ -203,7 +210,7 @@ class Converger:
         if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
             wait = min(left, backoff(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
-            return self._as_before(facts, write, Decision(state))
+            return self._as_before(facts, write.request.operation, Decision(state))
         self._settle(facts)
         wait = self._creations.wait(facts.scope, creates.name, facts.resource.key, forced=facts.forced)
         if wait <= 0:
@@ -211,7 +218,8 @@ class Converger:
         if facts.attempt.shown_failure(write.request.operation) is not None:
             return status_unchanged(facts.generation, RequeueAfter(wait))  # the failure that is shown goes on
         message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
-        return self._as_before(facts, write, Decision(State(creates.reason, message, RequeueAfter(wait))))
+        state = State(creates.reason, message, RequeueAfter(wait))
+        return self._as_before(facts, write.request.operation, Decision(state))
 
     async def _not_created(
         self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, attempt: int
@@ -237,13 +245,14 @@ class Converger:
             return replace(outcome, requeue=RequeueAfter(max(wait, outcome.requeue.at_least)))
         return outcome
 
-    def _as_before(self, facts: Facts[Any], write: Write, decision: Decision) -> Outcome:
+    def _as_before(self, facts: Facts[Any], operation: str | None, decision: Decision) -> Outcome:
         """Return the outcome of a step towards a write, which keeps a force-sync request open.
 
-        If the write has failed before, the status keeps showing the failure.
+        Args:
+            operation: the status keeps showing that this call has failed before; None: that any has.
         """
         outcome = replace(summarize.of_decision(self._kind, facts, decision), handled=None)
-        last, ready = facts.attempt.shown_failure(write.request.operation), find(facts.previous, "Ready")
+        last, ready = facts.attempt.shown_failure(operation), find(facts.previous, "Ready")
         # Another version of the operator may have written a reason that this one does not know.
         if last is None or ready is None or ready.reason not in set(Reason):
             return outcome
@@ -262,12 +271,12 @@ class Converger:
             AtlasError: the observation failed, or the entry is proved absent.
         """
         outcome = failures.of_contradiction(error, facts.attempt, facts.interval)
-        # When it has been told before, it is enough that this try has observed.
-        if outcome.failure is None or outcome.failure.since == facts.attempt.now:
+        told = facts.attempt.shown_failure(error.operation)
+        if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
             status = facts.previous.model_copy(update=dict(own))
             fresh = replace(facts, resource=facts.resource.model_copy(update={"status": status}))
             fresh, decision = await self._gatherer.observe_anew(fresh, self._kind.decide)
-            if decision.write is None or decision.write.request != write.request:
+            if not decision.records and (decision.write is None or decision.write.request != write.request):
                 state = replace(decision.state, requeue=Backoff())  # Atlas is never asked without a pause
                 decision = replace(decision, state=state, write=None, own={**own, **decision.own})
                 return summarize.of_decision(self._kind, fresh, decision)
@@ -297,7 +306,7 @@ class Converger:
         if (wait := self._ports.atlas.unknown_for(facts.scope, write.reads) or 0.0) > 0:
             # Another write to it may still arrive, and this one would undo that one, or the other way round.
             state = replace(decision.state, requeue=RequeueAfter(wait))
-            return self._as_before(facts, write, replace(decision, state=state, write=None))
+            return self._as_before(facts, write.request.operation, replace(decision, state=state, write=None))
         turn = (facts.scope.place, write.reads)
         if turn in self._reading:
             return status_unchanged(facts.generation, Backoff())  # the wait after a failure goes on
@@ -327,7 +336,7 @@ class Converger:
             case Later(requeue, ""):
                 return status_unchanged(facts.generation, requeue)
             case Later(requeue, message):
-                outcome = self._as_before(facts, write, replace(decision, write=None)).saying(message)
+                outcome = self._as_before(facts, write.request.operation, replace(decision, write=None)).saying(message)
                 return replace(outcome, requeue=requeue)
             case _:
                 protected = self._kind.decide(replace(facts, is_protected=lambda _: True))

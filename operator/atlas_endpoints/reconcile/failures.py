@@ -172,9 +172,8 @@ def paced(outcome: Outcome, now: datetime, interval: timedelta) -> Outcome:
     """Return the outcome of a failed write, which is tried again when it has failed twice as long, at the latest after an interval."""
     if not isinstance(outcome.requeue, Backoff) or outcome.failure is None:
         return outcome
-    lasted = min((now - outcome.failure.since).total_seconds(), interval.total_seconds())
-    at_least = max(outcome.requeue.at_least, lasted)
-    return replace(outcome, requeue=Backoff(at_least=at_least))
+    lasted = min(now - outcome.failure.since, interval).total_seconds()
+    return replace(outcome, requeue=Backoff(at_least=max(outcome.requeue.at_least, lasted)))
 
 
 def of_contradiction(error: AtlasError, attempt: Attempt, interval: timedelta) -> Outcome:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 POLL_FIRST = 5.0
 """Seconds between observations of a change that has just begun."""
 
-POLL_LAST = 60.0
+POLL_LAST = 150.0
 """Seconds between observations of a change that takes long."""
 
 SOON = RequeueAfter(0.0)

@@ -163,10 +163,8 @@ class LiveCourse:
             if not failures.may_pass(error):
                 self._ports.limiter.release(self._key)
         else:
-            if outcome.unreported is None:
-                self._memory.failing_since = None
-            else:
-                self._memory.fails(self._ports.clock.monotonic())
+            known = self._ports.clock.monotonic() if self._memory.failing_since is None else self._memory.failing_since
+            self._memory.failing_since = None if outcome.unreported is None else known
         unknown_for = atlas.unknown_for(scope, resource.written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.

@@ -37,7 +37,7 @@ class Memory:
         waiting_since: since when a deletion waits for others.
         given: the key of what its unbound reference gave before a deletion.
         ending: how its deletion has ended, for which state of the object.
-        written: when its status was written since somebody has edited it, the last times.
+        written: when its status was written, the last times.
     """
 
     request: "Request | None" = None
@@ -56,10 +56,6 @@ class Memory:
     given: str | None = None
     ending: "tuple[Trigger, Ending] | None" = None
     written: tuple[float, ...] = ()
-
-    def fails(self, now: float) -> None:
-        """Remember that calls fail or are held, and that the status does not show it."""
-        self.failing_since = now if self.failing_since is None else self.failing_since
 
     def settle(self) -> None:
         """Drop what only a resource has that Atlas is asked for."""

@@ -90,7 +90,10 @@ def _next_call(  # what freshness depends on
         return since
     if decision.absent is not None:
         seen = facts.view.entries.get(decision.absent)
-        if seen is None or (seen.value is None and seen.at < began):
+        # What only waits rests on the proof of the last interval.
+        waits = decision.write is None and facts.attempt.is_observed and not (facts.forced or decision.nothing_left)
+        oldest = began - SETTLED * facts.interval.total_seconds() if waits else began
+        if seen is None or (seen.value is None and seen.at < oldest):
             return decision.absent
         # The proof of an absence also takes a LIST that began after the GET.
         if seen.value is None and not facts.forced and facts.view.began < seen.at:

@@ -50,6 +50,7 @@ class Outcome:
         unreported: the reason of a failure that the status does not show (yet).
         ending: None: a deletion goes on, or there is none.
         status: what follows for the status, when the reconcile has ended.
+        may_wait: whether it need not be written yet.
     """
 
     requeue: Requeue
@@ -75,6 +76,7 @@ class Outcome:
     unreported: str | None = None
     ending: Ending | None = None
     status: Mapping[str, Any] = field(default_factory=dict)
+    may_wait: bool = False
 
     @property
     def reason(self) -> Reason | None:

@@ -218,11 +218,11 @@ class Outputs:
                 continue
             at = self._monotonic()
             if at >= until:
-                return Published(_news(resource, _known(current, wanted)), NEXT_TURN)
+                return Published(_known(current, wanted), NEXT_TURN)
             try:
                 finding = await self._publish(resource, current, output, call, now)
             except AtlasHeldError as held:
-                return Published(_news(resource, _known(current, wanted)), held.retry_after)
+                return Published(_known(current, wanted), held.retry_after)
             except ClusterUnavailableError as error:
                 logger.warning(
                     "A ConfigMap could not be written; the operator tries again: %s",
@@ -346,13 +346,6 @@ def _read_again_in(current: _Round, wanted: Collection[_Name], now: datetime) ->
     unshown = (current.unshown.get(name.config_map) for name in wanted if name.path)
     youngest = max((each.since for each in unshown if each is not None), default=None)
     return None if youngest is None else min(max(RETRY, (now - youngest).total_seconds() / 4), RETRY_LAST)
-
-
-def _news(resource: Resource, known: Finding | None) -> Finding | None:
-    """Return what is told of an open round: that something is wrong, or well again; all that is wrong is told at its end."""
-    shown = find(resource.status, "OutputsWritten")
-    is_shown = known is not None and shown is not None and (known.status, known.reason) == (shown.status, shown.reason)
-    return None if is_shown else known
 
 
 def _known(current: _Round, wanted: Collection[_Name]) -> Finding | None:

@@ -13,7 +13,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of, status_of, uid_of
 from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
-from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
+from atlas_endpoints.controller.requeue import Backoff, at_latest
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare
@@ -32,7 +32,7 @@ from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Resolved
-from atlas_endpoints.reconcile.waits import STATUS_WRITES, until_next_status
+from atlas_endpoints.reconcile.waits import STATUS_WRITES, until_next_report
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +53,6 @@ class Reconciler:
 
     async def reconcile(self, body: Body, store: Store) -> Outcome:
         """Reconcile a resource."""
-        written = self._memories[key_of(body)].written
-        wait = until_next_status(written, self._ports.clock.monotonic(), self._ports.sync_interval)
-        if wait > 0:
-            return self._completed(body, status_unchanged(generation_of(body), RequeueAfter(wait)))
         try:
             outcome = await (self._finish(body, store) if is_deleting(body) else self._live(body, store))
         except ClusterUnavailableError as error:
@@ -74,10 +70,20 @@ class Reconciler:
 
     def _completed(self, body: Body, outcome: Outcome) -> Outcome:
         """Return the outcome with the status that follows for an object; one without a state keeps the status."""
-        status = status_of(body)
+        key, now, status = key_of(body), self._ports.clock.monotonic(), status_of(body)
+        memory, written = self._memories[key], status_of(self._ports.resources.get(key) or body)
         if outcome.state is not None:
             # Times in the status are those at the end of the reconcile.
             status = summarize.render(self._attempt(body, self._ports.clock.now()), outcome).to_json()
+        wait = (
+            until_next_report(memory.written, now, self._ports.sync_interval)
+            if summarize.is_report(written, status)
+            else 0.0
+        )
+        if wait > 0 and status != written:
+            outcome = replace(outcome, may_wait=True, requeue=at_latest(outcome.requeue, wait))
+        elif status != written:
+            memory.written = (*memory.written, now)[-STATUS_WRITES:]
         self._protection.reconciled(body, outcome, status)
         return replace(outcome, status=status)
 
@@ -101,15 +107,6 @@ class Reconciler:
         self._gatherer.leave(key)
         self._creations.forget(key)
         self._memories.pop(key, None)
-
-    def edited(self, key: Key) -> None:
-        """Let the status of an edited resource be written at once again."""
-        self._memories[key].written = ()
-
-    def written(self, key: Key) -> None:
-        """Count a write of the status of a resource."""
-        memory = self._memories[key]
-        memory.written = (*memory.written, self._ports.clock.monotonic())[-STATUS_WRITES:]
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""

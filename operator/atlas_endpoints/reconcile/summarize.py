@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.failures import VERIFIED, of_problem, still_refus
 from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, Kind, State, WriteOutcome
 from atlas_endpoints.reconcile.outcome import Outcome, Sent
 from atlas_endpoints.reconcile.outputs import Published
-from atlas_endpoints.reconcile.ownership import Owner, Undecided
+from atlas_endpoints.reconcile.ownership import UNABLE, Owner, Undecided
 from atlas_endpoints.reconcile.reasons import ContendedReason, DeprecatedReason, Progress, Reason, SyncedReason
 from atlas_endpoints.reconcile.references import RESOLVED
 from atlas_endpoints.reconcile.resource import FORCE, Resource
@@ -35,6 +35,7 @@ from atlas_endpoints.reconcile.status import (
     LastError,
     Plan,
     Status,
+    condition_in,
     find,
     merge,
 )
@@ -221,6 +222,26 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     is_awaited = outcome.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT
     return (
         outcome.saying(finding.message) if is_awaited and finding is not None and finding.status == "False" else outcome
+    )
+
+
+WORDS = frozenset({"conditions", "drift", "plan", "lastError", "errorMessage", "status", "statusSince"})
+"""What is only told: the fields of a status on which neither other resources nor the next process rest."""
+
+
+def is_report(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Return whether a status as JSON differs from the one before only in its words."""
+    return bool(_without_words(before) == _without_words(after))
+
+
+def _without_words(status: Mapping[str, Any]) -> Any:
+    owns = condition_in(status, CONTENDED).get("status"), condition_in(status, "Stalled").get("reason") in UNABLE
+    return condition_in(status, "Ready").get("status") == "True", owns, _named(status)
+
+
+def _named(value: Any) -> Any:
+    return (
+        {name: _named(each) for name, each in value.items() if name not in WORDS} if isinstance(value, dict) else value
     )
 
 

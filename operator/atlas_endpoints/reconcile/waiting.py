@@ -12,7 +12,7 @@ from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Difference, State
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import as_shown
-from atlas_endpoints.reconcile.waits import pace, spaced
+from atlas_endpoints.reconcile.waits import backoff, pace, spaced
 
 RESET_AFTER = timedelta(hours=1)
 """What existed for so long and is lost is created again at once, and the attempts begin again at 1."""
@@ -55,16 +55,16 @@ def deleted_at(facts: Facts[Any]) -> datetime:
 
 
 def asks_again_in(facts: Facts[Any], shown: Shown | None) -> float:
-    """Return the seconds until a DELETE is sent again that Atlas does not carry out, less and less often.
+    """Return the seconds until the next look at what Atlas was asked to delete; 0 or less: ask again, which happens ever less often.
 
     Args:
         shown: in the status, with the status DELETING since Atlas was asked.
     """
     if shown is None or shown.status != "DELETING" or shown.status_since is None or facts.forced:
         return 0.0
-    return (
-        spaced(deleted_at(facts), shown.status_since, facts.interval) - (facts.now - shown.status_since).total_seconds()
-    )
+    asked, began, now, interval = shown.status_since, deleted_at(facts), facts.now, facts.interval
+    left = spaced(began, asked, interval) - (now - asked).total_seconds()
+    return min(left, max(backoff(asked, now, interval), pace(now - began) / 4))
 
 
 def until_next_look(facts: Facts[Any]) -> float:

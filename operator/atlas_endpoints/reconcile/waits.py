@@ -9,8 +9,8 @@ STATUS_WRITES, AT_ONCE = 12, 8
 """Writes of one status in an hour, or in six intervals if these are shorter; so many of them follow each other at once."""
 
 
-def until_next_status(written: Sequence[float], now: float, interval: timedelta) -> float:
-    """Return the seconds until a status may be written again, so that an answer of Atlas that changes each time costs little.
+def until_next_report(written: Sequence[float], now: float, interval: timedelta) -> float:
+    """Return the seconds until a status is written of which only the words differ, so that answers that always change cost little.
 
     The eighth last write has to be a quarter of an hour ago, the ninth last half an hour, and so on. So a wait is a quarter of an hour
     at most, and half an hour after two writes at once.
@@ -37,8 +37,9 @@ def backoff(since: datetime, now: datetime, interval: timedelta) -> float:
 
 
 def spaced(since: datetime, now: datetime, interval: timedelta) -> float:
-    """Return the seconds until a call is repeated that costs writes of the status, too: at least a minute, then three times as long.
+    """Return the seconds until a call is repeated that costs two writes of the status: at least a minute, then three times as long.
 
-    ``since``: when it was made first. Eight such calls are made in the first hour of an interval of ten minutes, and six in a later one.
+    ``since``: when it was made first. With an interval of ten minutes, six such calls are made in the first hour, and three in a later
+    one.
     """
-    return min(max(3 * (now - since).total_seconds(), 60.0), interval.total_seconds())
+    return min(max(3 * (now - since).total_seconds(), 60.0), 2 * interval.total_seconds())

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from time import process_time
 from typing import Any
 
 import pytest
@@ -270,22 +269,6 @@ class TestConnections:
         harness.now += 5.0
         harness.atlas.failure, harness.atlas.document = None, shown()
         assert await harness.connections(max_age=30.0) == ()
-
-    async def test_a_read_takes_no_longer_among_many(self, harness: Harness) -> None:
-        """Specs may name thousands of clusters, and each interval reads them all."""
-        harness.atlas.document = shown()
-
-        async def seconds(number: int) -> float:
-            harness.now += READ_LAST + 1
-            began = process_time()
-            for each in range(number):
-                request = instance_of(PROJECT, f"instance-{each}")
-                await harness.gateway.read(harness.scope, request, parse=lambda _: (), max_age=30.0)
-            return (process_time() - began) / number
-
-        few = min([await seconds(400) for _ in range(5)])
-        many = min([await seconds(4_000) for _ in range(3)])
-        assert many < 4 * few
 
     async def test_old_answers_make_room_for_new_ones(self, harness: Harness) -> None:
         """A spec may name any number of clusters, one after the other."""

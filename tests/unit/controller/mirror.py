@@ -31,6 +31,7 @@ class Outcome:
     requeue: Requeue
     status: Status
     failure_reason: str | None = None
+    may_wait: bool = False
 
 
 class Mirror:
@@ -50,6 +51,8 @@ class Mirror:
         """The metadata change of each reconcile."""
         self.records = False
         """Whether each reconcile records an intent."""
+        self.may_wait = False
+        """Whether no status need be written yet."""
         self.duration = 1.0
         self._clock = clock
 
@@ -79,7 +82,8 @@ class Mirror:
         self.external[key] = value
         self.sent += sent
         self.sent_for[body["metadata"]["uid"]] += sent
-        return Outcome(following, self._status(store.body, *sent, said=f"Done, but {refusal}" if refusal else "Done"))
+        status = self._status(store.body, *sent, said=f"Done, but {refusal}" if refusal else "Done")
+        return Outcome(following, status, may_wait=self.may_wait)
 
     def failed(self, body: Body, error: Exception) -> Outcome:
         sent = len(body["status"].get("sent", []))

@@ -266,6 +266,20 @@ async def test_a_bug_does_not_lose_an_unwritten_status(server: ApiServer, operat
     assert [status["said"] for _, status in server.writes] == ["InternalError after 1 sent"]
 
 
+async def test_a_status_that_may_wait_is_built_on_and_written_later(server: ApiServer, operator: Operator) -> None:
+    operator.mirror.may_wait, operator.mirror.next = True, RequeueAfter(10)
+    server.apply(KEY.name, "v1")
+    await asyncio.sleep(15)
+    assert operator.shown == []
+    assert operator.mirror.sent == ["v1"]
+    server.apply(KEY.name, "v2")
+    await asyncio.sleep(1)
+    operator.mirror.may_wait = False
+    await asyncio.sleep(30)
+    assert [status["sent"] for status in operator.shown] == [["v1", "v2"]]
+    assert operator.mirror.sent == ["v1", "v2"]
+
+
 async def test_a_new_operator_does_not_write_an_equal_status(server: ApiServer, clock: VirtualClock) -> None:
     key = server.apply("a", "v1")
     server.objects[key]["status"] = {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}

@@ -21,7 +21,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 from atlas_endpoints.reconcile.compare import SETTLE, compare
 from atlas_endpoints.reconcile.facts import Baseline, Correction, Facts, Refusal
 from atlas_endpoints.reconcile.failures import refused_fields
-from atlas_endpoints.reconcile.kind import Difference, Write
+from atlas_endpoints.reconcile.kind import POLL_LAST, Difference, Write
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
 from unit.reconcile.situations import ADDRESS, COMMENT, ENTRY, ID, NOW, PROVIDERS, answered, facts_of, made
@@ -193,7 +193,7 @@ def test_there_is_always_a_way_back(situation: Situation) -> None:
     assert decision.state.message
     match decision.state.requeue:
         case RequeueAfter(delay):
-            assert 0 < delay <= 60
+            assert 0 < delay <= POLL_LAST
         case NoRequeue():
             assert decision.state.reason in A_RESYNC_LOOKS_AGAIN
         case other:

@@ -1,6 +1,6 @@
 """The status: which conditions are set, which stay, and which never occur."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from atlas_endpoints.reconcile.kind import Difference, State
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, status_unchanged
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, Plan, find
+from atlas_endpoints.reconcile.summarize import is_report
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
 from support.named import NAMED
 from unit.reconcile.situations import COMMENT, GRACE, ID, RESOLVED, facts_of, made, rendered
@@ -506,3 +507,35 @@ def texts_in(value: Any) -> Iterator[str]:
                 yield from texts_in(each)
         case _:
             pass
+
+
+SHOWN: Mapping[str, Any] = {
+    "observedGeneration": 1,
+    "conditions": [{"type": "Ready", "status": "False", "reason": "Pending", "message": "a"}],
+    "lastError": {"operation": "list"},
+    "service": {"id": "a", "status": "INITIATING", "statusSince": "12:00", "origin": "Created"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({"lastError": None, "drift": [{"field": "comment"}]}, True, id="words"),
+        pytest.param(
+            {"service": {**SHOWN["service"], "status": "FAILED", "statusSince": "12:01"}}, True, id="of Atlas"
+        ),
+        pytest.param(
+            {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Initiating"}]}, True, id="a reason"
+        ),
+        pytest.param({"conditions": [{"type": "Ready", "status": "True", "reason": "Available"}]}, False, id="ready"),
+        pytest.param({"conditions": [{"type": "Contended", "status": "True"}]}, False, id="contended"),
+        pytest.param({"conditions": [{"type": "Stalled", "reason": "MissingRole"}]}, False, id="unable"),
+        pytest.param({"service": {**SHOWN["service"], "id": "b"}}, False, id="another service"),
+        pytest.param({"service": {**SHOWN["service"], "origin": "Adopted"}}, False, id="another origin"),
+        pytest.param({"observedGeneration": 2}, False, id="another generation"),
+        pytest.param({"lastHandledReconcileAt": "now"}, False, id="a request"),
+        pytest.param({"history": [{"result": "Applied"}]}, False, id="a call"),
+    ],
+)
+def test_what_is_only_a_report(changed: Mapping[str, Any], expected: bool) -> None:
+    assert is_report(SHOWN, {**SHOWN, **changed}) is expected

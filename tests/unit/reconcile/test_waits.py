@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.reconcile.waits import STATUS_WRITES, until_next_status
+from atlas_endpoints.reconcile.waits import STATUS_WRITES, until_next_report
 
 INTERVAL, HOUR = timedelta(minutes=10), 3600.0
 
@@ -23,7 +23,7 @@ def test_whoever_waits_writes_twelve_times_an_hour_and_waits_half_an_hour_at_mos
     now, written = 0.0, list[float]()
     for pause, writes in steps:
         now += pause
-        wait = until_next_status(written, now, INTERVAL)
+        wait = until_next_report(written, now, INTERVAL)
         assert wait <= (HOUR / 4 if len(set(written)) == len(written) else HOUR / 2)
         now += wait
         written += [now] * writes
@@ -41,9 +41,9 @@ def test_whoever_waits_writes_twelve_times_an_hour_and_waits_half_an_hour_at_mos
     ],
 )
 def test_the_first_writes_do_not_wait(minutes: list[int], wait: int) -> None:
-    assert until_next_status([60.0 * each for each in minutes], 0.0, INTERVAL) == 60 * wait
+    assert until_next_report([60.0 * each for each in minutes], 0.0, INTERVAL) == 60 * wait
 
 
 def test_a_shorter_interval_has_shorter_waits() -> None:
-    assert until_next_status([0.0] * 8, 0.0, timedelta(seconds=10)) == 15
-    assert until_next_status([0.0] * 8, 0.0, timedelta(days=1)) == HOUR / 4
+    assert until_next_report([0.0] * 8, 0.0, timedelta(seconds=10)) == 15
+    assert until_next_report([0.0] * 8, 0.0, timedelta(days=1)) == HOUR / 4

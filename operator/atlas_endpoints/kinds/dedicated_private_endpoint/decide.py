@@ -60,7 +60,8 @@ def _is_half_done(facts: Facts, service: Service) -> bool:
 def _with_service(facts: Facts, service: Service) -> Decision:
     own: dict[str, Any] = {"service_creation": None}
     regions = remote_regions.Regions.of(facts, service)
-    if service.status != ServiceState.DELETING:  # how long it lasted counts when it is gone
+    # How long it lasted counts when it is gone, also if it never was ready.
+    if service.status != ServiceState.DELETING or facts.done is not None:
         shown = shown_in_status(facts, service)
         own["service"] = shown.model_copy(update={"remote_regions": regions.recorded})
     elif facts.forced:

@@ -85,9 +85,7 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
             gone.append(f"Endpoint service {known.id} no longer exists in Atlas.")
         return _nothing_left(gone, looks, absent=None if known is None else known.id)
     if (why := _why_it_stays(facts, service)) is not None:
-        call = f"DELETE {deletion_of(facts, service, None).request.path}"
-        stays = f"Endpoint service {service.id} stays in Atlas: {why}. To delete it there, if nothing uses it: {call}."
-        return _nothing_left(gone, looks, stays=stays)
+        return _nothing_left(gone, looks, stays=f"Endpoint service {service.id} stays in Atlas: {why}.")
     shown = shown_in_status(facts, service)
     if service.status == ServiceState.DELETING:
         return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own={"service": shown})
@@ -116,22 +114,24 @@ def _ask(
         shown: in the status, with the status DELETING since Atlas was asked.
         own: what shows that Atlas is asked now.
     """
-    done, wait = facts.done, backoff(deleted_at(facts), facts.now, facts.interval)
+    done = facts.done
     if done is not None and done.outcome is WriteOutcome.REFUSED and done.error is not None:
         said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
         message = f"Atlas refuses the deletion; the operator tries again. {said}"
         if state.reason is Reason.DELETION_BLOCKED:
             message = f"{state.message} {said}"
+        wait = backoff(deleted_at(facts), facts.now, facts.interval)
         return Decision(replace(state, message=message, requeue=RequeueAfter(wait)))
     if (left := asks_again_in(facts, shown)) > 0:
-        return Decision(replace(state, requeue=RequeueAfter(min(left, wait))))
+        return Decision(replace(state, requeue=RequeueAfter(left)))
     return Decision(replace(state, requeue=POLL), write, own=own)
 
 
 def _why_it_stays(facts: Facts, service: Service) -> str | None:
     """Return why the service of a deleted resource stays in Atlas; None: it is to be deleted."""
     if origin_of(facts, service) != "Created":
-        return "as far as the operator knows, it was there before this resource"
+        call = f"DELETE {deletion_of(facts, service, None).request.path}"
+        return f"as far as the operator knows, it was there before this resource. To delete it there, if nothing uses it: {call}"
     gone = (facts.resource.endpoint_id or "").casefold()
     if others := [each for each in service.endpoint_ids if each.casefold() != gone]:
         return f"it has other endpoints: {', '.join(others)}"
@@ -143,11 +143,5 @@ def _why_it_stays(facts: Facts, service: Service) -> str | None:
 def _nothing_left(
     gone: Sequence[str], looks: tuple[Look, ...], *, stays: str | None = None, absent: str | None = None
 ) -> Decision:
-    return Decision(
-        State(Reason.DELETING, "Atlas has no endpoint of this resource."),
-        absent=absent,
-        looks=looks,
-        nothing_left=True,
-        gone=" ".join(gone) or None,
-        stays=stays,
-    )
+    state, told = State(Reason.DELETING, "Atlas has no endpoint of this resource."), " ".join(gone) or None
+    return Decision(state, absent=absent, looks=looks, nothing_left=True, gone=told, stays=stays)

@@ -94,15 +94,10 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
         wait = min(backoff(since, facts.now, facts.interval), until_next_look(facts))
         state = State(Reason.PENDING, message, RequeueAfter(wait))
         return Decision(state, absent=entry, looks=(Look(entry),))  # a LIST after the GET
-    decision = _absent(facts, service, entry, endpoint_id)
+    decision, shown = _absent(facts, service, entry, endpoint_id), facts.resource.status.endpoint
     # A LIST alone proves no absence of what Atlas has shown before.
-    return replace(decision, looks=(Look(entry),)) if _was_shown(facts, endpoint_id) else decision
-
-
-def _was_shown(facts: Facts, endpoint_id: str) -> bool:
-    """Return whether the status shows an endpoint, or that Atlas has confirmed it."""
-    shown = facts.resource.status.endpoint
-    return _is_confirmed(facts) or (shown is not None and shown.id.casefold() == endpoint_id.casefold())
+    was_shown = _is_confirmed(facts) or (shown is not None and shown.id.casefold() == endpoint_id.casefold())
+    return replace(decision, looks=(Look(entry),)) if was_shown else decision
 
 
 def _is_confirmed(facts: Facts) -> bool:

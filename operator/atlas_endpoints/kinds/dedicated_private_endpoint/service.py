@@ -39,7 +39,7 @@ NAME = "endpointService"
 LASTING = 3600.0
 """Seconds between any other service and the next one."""
 
-FAILED_FIRST, FAILED_LAST = 600.0, 3600.0
+FAILED_FIRST, FAILED_LAST = 900.0, 3600.0
 """Seconds between a service that failed and the next one."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
@@ -290,6 +291,18 @@ class Actions:
         """Answer such calls with success and the same body, and do nothing."""
         self.atlas.accepted = lambda request: answer if name_of(request) == call else None
 
+    def turns(self, answers: Mapping[str, Sequence[Any]], _: str) -> None:
+        """Answer each of these calls with another one of its answers, in turn; ``#`` in them is the number of the call."""
+        made = Counter[str]()
+
+        def accepted(request: Request) -> Any:
+            if not (of := answers.get(name := name_of(request), ())):
+                return None
+            made[name] += 1
+            return json.loads(json.dumps(of[made[name] % len(of)]).replace("#", f"{made[name]:024x}"))
+
+        self.atlas.accepted = accepted
+
     def refuse(self, answer: Mapping[str, Any] | None, _: str) -> None:
         """Refuse such calls; ``null``: none any more."""
         body = json.dumps({"error": 400, "detail": "no", **(answer or {})}).encode()
@@ -299,6 +312,10 @@ class Actions:
                 raise self.atlas.refusal(request, answer.get("error", 400), body)
 
         self.atlas.before = refuses
+
+    def rotate(self, _: object, __: str) -> None:
+        """Rotate the API keys."""
+        self.secrets.rotated = True
 
     def rotate_before(self, call: str, _: str) -> None:
         """Rotate the API keys just before such a call: Atlas knows the former one no more."""
