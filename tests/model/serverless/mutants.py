@@ -307,9 +307,10 @@ async def _requests_without_a_record(right: Any, self: Any, body: Any, status: A
     Converger,
     "_as_before",
 )
-def _is_reserved_when_requested(right: Any, self: Any, facts: Any, write: Any, decision: Any) -> Any:
-    outcome = right(self, facts, write, decision)
-    return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE)) if write.creates else outcome
+def _is_reserved_when_requested(right: Any, self: Any, facts: Any, operation: Any, decision: Any) -> Any:
+    outcome = right(self, facts, operation, decision)
+    is_requested = decision.state.reason is Reason.RESERVATION_REQUESTED
+    return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE)) if is_requested else outcome
 
 
 @plants(
