@@ -359,6 +359,7 @@ class ServedKind:
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)
+        self._reconciler.edited(key)
         self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
 
     def _enqueue_member(self, key: Key) -> None:

@@ -10,12 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.client import AtlasClient
-from atlas_endpoints.atlas.credentials import (
-    ENCODED_TWICE,
-    Credentials,
-    CredentialsError,
-    parse_credentials,
-)
+from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.atlas.errors import Wording
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace

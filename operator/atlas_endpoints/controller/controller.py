@@ -248,7 +248,8 @@ class Controller:
         previous = status_of(store.body)
         if key not in self._unwritten and outcome.status == previous:
             return outcome.requeue
-        result = _Unwritten(store.trigger, previous, outcome.status, outcome.requeue, outcome.may_wait)
+        base = status_of(self.cache.get(key) or store.body)
+        result = _Unwritten(store.trigger, base, outcome.status, outcome.requeue, outcome.may_wait)
         if not result.may_wait:
             return await self._write(key, result)
         self._unwritten[key] = result

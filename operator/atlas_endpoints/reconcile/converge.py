@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
@@ -145,6 +145,8 @@ class Converger:
         resource, write = facts.resource, decision.write
         self._settle(facts)
         self._ports.limiter.release(resource.key)
+        if decision.state.reason.ready == "True":
+            self._gatherer.memories[resource.key].refused_since = None
         for left in decision.left:
             why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
             self._ports.record(resource.named, events.stays(self._kind.called(left), why))
@@ -196,6 +198,7 @@ class Converger:
                 return outcome
             return await self._not_created(facts, write, creates, error, intent.attempt)
         self._creations.created(facts.scope, creates.name)
+        self._gatherer.memories[resource.key].refused_since = None
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
@@ -270,7 +273,7 @@ class Converger:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        outcome = failures.of_contradiction(error, facts.attempt, facts.interval)
+        outcome = failures.of_contradiction(error, facts.attempt, self._refused_since(facts), facts.interval)
         told = facts.attempt.shown_failure(error.operation)
         if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
             status = facts.previous.model_copy(update=dict(own))
@@ -363,13 +366,20 @@ class Converger:
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
                 outcome = await self._failed_write(facts, done, before, error)
-                return failures.paced(outcome, facts.now, facts.interval)
+                return failures.paced(outcome, self._refused_since(facts), facts.now, facts.interval)
             entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
+        self._gatherer.memories[resource.key].refused_since = None
         if before is not None:
             self._changes.after(facts, write, before, answer)
         facts = facts.after(replace(done, answer=answer), entry=entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
+
+    def _refused_since(self, facts: Facts[Any]) -> datetime:
+        """Return since when each call has failed that changes something for a resource, this one included."""
+        memory, now = self._gatherer.memories[facts.resource.key], self._ports.clock.monotonic()
+        memory.refused_since = now if memory.refused_since is None else memory.refused_since
+        return facts.now - timedelta(seconds=now - memory.refused_since)
 
     async def _failed_write(self, facts: Facts[Any], done: Done, before: Any, error: AtlasError) -> Outcome:
         """Return what a failed write means; ``before`` is the entry before it.
@@ -404,7 +414,7 @@ class Converger:
         if before is not None and not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
             seen = await self._observe_now(facts)
             if seen is None or resource.basis(seen) != resource.basis(before):
-                return status_unchanged(facts.generation, RequeueAfter(0.0))
+                return status_unchanged(facts.generation, Backoff())
         refused = failures.refused_fields(error, fields, resource.connection)
         facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
         outcome = self.failed(facts, error, seen=before)

@@ -168,15 +168,19 @@ def of_atlas(
     )
 
 
-def paced(outcome: Outcome, now: datetime, interval: timedelta) -> Outcome:
-    """Return the outcome of a failed write, which is tried again when it has failed twice as long, at the latest after an interval."""
+def paced(outcome: Outcome, since: datetime, now: datetime, interval: timedelta) -> Outcome:
+    """Return the outcome of a failed write, which is tried again when it has failed twice as long, at the latest after an interval.
+
+    Args:
+        since: when writes began to fail, as far as this process knows, for whatever reasons.
+    """
     if not isinstance(outcome.requeue, Backoff) or outcome.failure is None:
         return outcome
-    lasted = min(now - outcome.failure.since, interval).total_seconds()
+    lasted = min(now - min(since, outcome.failure.since), interval).total_seconds()
     return replace(outcome, requeue=Backoff(at_least=max(outcome.requeue.at_least, lasted)))
 
 
-def of_contradiction(error: AtlasError, attempt: Attempt, interval: timedelta) -> Outcome:
+def of_contradiction(error: AtlasError, attempt: Attempt, refused_since: datetime, interval: timedelta) -> Outcome:
     """Return the outcome of a refusal that contradicts what Atlas shows: wait for a while, then it needs a person."""
     last = attempt.shown_failure(error.operation)
     since = last.since if last is not None and last.error_code == error.error_code else attempt.now
@@ -185,7 +189,8 @@ def of_contradiction(error: AtlasError, attempt: Attempt, interval: timedelta) -
     message = (
         f"Atlas refuses the change, and what it shows does not explain that. The operator tries again. {error.message}"
     )
-    return of(State(reason, message, RequeueAfter(backoff(since, attempt.now, interval))), failure, attempt)
+    wait = backoff(min(since, refused_since), attempt.now, interval)
+    return of(State(reason, message, RequeueAfter(wait)), failure, attempt)
 
 
 def contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:

@@ -219,10 +219,11 @@ class Finisher:
             return None
         others = self._gatherer.naming(resource, thing.key, resource.known_project_id)
         users = ownership.protectors(self._kind, resource, thing, others)
-        if all(self._kind.took_over(resource.status, body) for body in users):
+        late = [body for body in users if not self._kind.took_over(resource.status, body)]
+        if not late or (left := self._protection.patience(resource.key)) <= 0:
             return None
-        if (left := self._protection.patience(resource.key)) <= 0:
-            return None
+        for body in late:
+            self._ports.wake(key_of(body))
         message = (
             f"{thing.called} is shared. The operator waits until the statuses of the others record who created it."
         )
@@ -244,7 +245,7 @@ class Finisher:
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
             self._memories[resource.key].refused = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
-        outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.interval)
+        outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.now, facts.interval)
         return replace(outcome, resolved=facts.resolved)
 
     def _leave(self, body: Body, generation: int, ending: Ending) -> Outcome:

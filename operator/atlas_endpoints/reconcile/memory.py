@@ -37,7 +37,8 @@ class Memory:
         waiting_since: since when a deletion waits for others.
         given: the key of what its unbound reference gave before a deletion.
         ending: how its deletion has ended, for which state of the object.
-        written: when its status was written, the last times.
+        written: when its status was written since an edit, the last times.
+        refused_since: since when each call has failed that changes something for it.
     """
 
     request: "Request | None" = None
@@ -56,6 +57,7 @@ class Memory:
     given: str | None = None
     ending: "tuple[Trigger, Ending] | None" = None
     written: tuple[float, ...] = ()
+    refused_since: float | None = None
 
     def settle(self) -> None:
         """Drop what only a resource has that Atlas is asked for."""

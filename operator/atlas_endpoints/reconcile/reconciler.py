@@ -108,6 +108,11 @@ class Reconciler:
         self._creations.forget(key)
         self._memories.pop(key, None)
 
+    def edited(self, key: Key) -> None:
+        """Let an edited resource's status be written, and its calls be made, as if it were new."""
+        memory = self._memories[key]
+        memory.written, memory.refused_since = (), None
+
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""
         self._memories[key].failure = None

@@ -13,22 +13,8 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.controller.cache import (
-    Body,
-    Key,
-    Trigger,
-    annotations_of,
-    finalizers_of,
-    spec_of,
-    status_of,
-)
-from atlas_endpoints.reconcile.spec import (
-    CommonSpec,
-    DeletionPolicy,
-    InvalidSpecError,
-    is_object_id,
-    problems,
-)
+from atlas_endpoints.controller.cache import Body, Key, Trigger, annotations_of, finalizers_of, spec_of, status_of
+from atlas_endpoints.reconcile.spec import CommonSpec, DeletionPolicy, InvalidSpecError, is_object_id, problems
 from atlas_endpoints.reconcile.status import REQUEST_LIMIT, Status
 
 FINALIZER = "atlas-endpoints.dev/cleanup"

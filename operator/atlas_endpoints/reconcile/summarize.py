@@ -235,8 +235,11 @@ def is_report(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 
 def _without_words(status: Mapping[str, Any]) -> Any:
-    owns = condition_in(status, CONTENDED).get("status"), condition_in(status, "Stalled").get("reason") in UNABLE
-    return condition_in(status, "Ready").get("status") == "True", owns, _named(status)
+    conditions = {each["type"]: each["status"] == "True" for each in status.get("conditions") or ()}
+    rests = {
+        type_: is_true for type_, is_true in conditions.items() if type_ not in {"Reconciling", "Stalled", "Synced"}
+    }
+    return rests, condition_in(status, "Stalled").get("reason") in UNABLE, _named(status)
 
 
 def _named(value: Any) -> Any:

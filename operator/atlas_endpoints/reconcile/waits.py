@@ -12,14 +12,14 @@ STATUS_WRITES, AT_ONCE = 12, 8
 def until_next_report(written: Sequence[float], now: float, interval: timedelta) -> float:
     """Return the seconds until a status is written of which only the words differ, so that answers that always change cost little.
 
-    The eighth last write has to be a quarter of an hour ago, the ninth last half an hour, and so on. So a wait is a quarter of an hour
-    at most, and half an hour after two writes at once.
+    The eighth last write has to be a quarter of an hour ago, the ninth last half an hour, and so on, or the last one half an hour.
 
     Args:
         written: when it was written, in seconds, in order.
     """
     quarter = min(1.5 * interval.total_seconds(), 900.0)
-    return max([0.0, *(at + n * quarter - now for n, at in enumerate(written[-AT_ONCE:-STATUS_WRITES:-1], 1))])
+    dues = [at + n * quarter for n, at in enumerate(written[-AT_ONCE:-STATUS_WRITES:-1], 1)]
+    return max(0.0, min(max(dues), written[-1] + 2 * quarter) - now) if dues else 0.0
 
 
 def pace(elapsed: timedelta) -> float:

@@ -4,15 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from atlas_endpoints.simulator.body import (
-    AWS_ID,
-    AZURE_ID,
-    check_address,
-    page,
-    read_fields,
-    read_text,
-    require_text,
-)
+from atlas_endpoints.simulator.body import AWS_ID, AZURE_ID, check_address, page, read_fields, read_text, require_text
 from atlas_endpoints.simulator.endpoint import AWS, AZURE
 from atlas_endpoints.simulator.exchange import api_error, to_json
 from atlas_endpoints.simulator.regions import atlas_name, is_region

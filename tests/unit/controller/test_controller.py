@@ -280,6 +280,19 @@ async def test_a_status_that_may_wait_is_built_on_and_written_later(server: ApiS
     assert operator.mirror.sent == ["v1", "v2"]
 
 
+async def test_a_status_that_waited_is_not_what_was_before(server: ApiServer, operator: Operator) -> None:
+    operator.mirror.may_wait = True
+    key = server.apply(KEY.name, "v1")
+    await asyncio.sleep(2)
+    operator.mirror.may_wait = False
+    server.loses_answers = True
+    server.apply(KEY.name, "v2")
+    await asyncio.sleep(2)
+    server.loses_answers = False
+    await asyncio.sleep(60)
+    assert (operator.shown_after, operator.shown) == ([NEVER_SEEN], [server.status(key)])
+
+
 async def test_a_new_operator_does_not_write_an_equal_status(server: ApiServer, clock: VirtualClock) -> None:
     key = server.apply("a", "v1")
     server.objects[key]["status"] = {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}

@@ -509,6 +509,7 @@ def texts_in(value: Any) -> Iterator[str]:
             pass
 
 
+STALLED = {"type": "Stalled", "status": "True", "reason": "MissingRole"}
 SHOWN: Mapping[str, Any] = {
     "observedGeneration": 1,
     "conditions": [{"type": "Ready", "status": "False", "reason": "Pending", "message": "a"}],
@@ -529,7 +530,8 @@ SHOWN: Mapping[str, Any] = {
         ),
         pytest.param({"conditions": [{"type": "Ready", "status": "True", "reason": "Available"}]}, False, id="ready"),
         pytest.param({"conditions": [{"type": "Contended", "status": "True"}]}, False, id="contended"),
-        pytest.param({"conditions": [{"type": "Stalled", "reason": "MissingRole"}]}, False, id="unable"),
+        pytest.param({"conditions": [{"type": "OutputsWritten", "status": "True"}]}, False, id="outputs"),
+        pytest.param({"conditions": [*SHOWN["conditions"], STALLED]}, False, id="unable"),
         pytest.param({"service": {**SHOWN["service"], "id": "b"}}, False, id="another service"),
         pytest.param({"service": {**SHOWN["service"], "origin": "Adopted"}}, False, id="another origin"),
         pytest.param({"observedGeneration": 2}, False, id="another generation"),

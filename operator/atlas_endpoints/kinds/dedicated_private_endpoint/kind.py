@@ -13,12 +13,7 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide, deletion, endpoint
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
-    READY,
-    Service,
-    State,
-    parts_of,
-)
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, State, parts_of
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedPrivateEndpoint,
     ManagedField,

@@ -16,11 +16,7 @@ from atlas_endpoints.controller.cache import Body, status_of
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
-    DedicatedPrivateEndpoint,
-    Origin,
-    ServiceStatus,
-)
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, Origin, ServiceStatus
 from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
@@ -84,12 +80,13 @@ def origin_of(facts: Facts, service: Service) -> Origin:
     if done is not None and done.write.request.operation == atlas.CREATE and done.outcome is WriteOutcome.CONFIRMED:
         return "Created"
     known = status.service.origin if status.service is not None and is_known(facts, service) else None
-    if known == "Created" or (known is not None and facts.attempt.is_settled):
-        return known
-    if not facts.unsent and may_arrive_for(status.service_creation, facts.now) > 0:
+    if known == "Created" or any(
+        is_created_in(body, service.id) for body in facts.sharers(facts.resource.service(service.id))
+    ):
         return "Created"
-    others = facts.sharers(facts.resource.service(service.id))
-    return "Created" if any(is_created_in(body, service.id) for body in others) else "Adopted"
+    if known is not None and facts.attempt.is_settled:
+        return known
+    return "Created" if not facts.unsent and may_arrive_for(status.service_creation, facts.now) > 0 else "Adopted"
 
 
 def is_created_in(body: Body, service_id: str) -> bool:

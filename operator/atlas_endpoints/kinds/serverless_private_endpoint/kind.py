@@ -12,11 +12,7 @@ from atlas_endpoints.kinds.cloud_endpoint import Provider
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas, commands, decide
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
-    Endpoint,
-    State,
-    instance_of,
-)
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State, instance_of
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     MARK,

@@ -11,11 +11,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.kinds.cloud_endpoint import (
-    AddressSource,
-    EndpointResource,
-    EndpointSpec,
-)
+from atlas_endpoints.kinds.cloud_endpoint import AddressSource, EndpointResource, EndpointSpec
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord
 from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, InstanceName, ObjectId, matches, rule
