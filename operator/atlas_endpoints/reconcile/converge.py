@@ -145,7 +145,7 @@ class Converger:
         resource, write = facts.resource, decision.write
         self._settle(facts)
         self._ports.limiter.release(resource.key)
-        if decision.state.reason.ready == "True":
+        if not facts.uncertain:
             self._gatherer.memories[resource.key].refused_since = None
         for left in decision.left:
             why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"

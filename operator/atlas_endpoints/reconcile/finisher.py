@@ -219,11 +219,10 @@ class Finisher:
             return None
         others = self._gatherer.naming(resource, thing.key, resource.known_project_id)
         users = ownership.protectors(self._kind, resource, thing, others)
-        late = [body for body in users if not self._kind.took_over(resource.status, body)]
-        if not late or (left := self._protection.patience(resource.key)) <= 0:
+        if all(self._kind.took_over(resource.status, body) for body in users):
             return None
-        for body in late:
-            self._ports.wake(key_of(body))
+        if (left := self._protection.patience(resource.key)) <= 0:
+            return None
         message = (
             f"{thing.called} is shared. The operator waits until the statuses of the others record who created it."
         )

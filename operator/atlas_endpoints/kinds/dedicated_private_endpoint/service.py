@@ -74,19 +74,19 @@ def service_of(facts: Facts) -> Service | None:
 def origin_of(facts: Facts, service: Service) -> Origin:
     """Return whether a resource created the service: this one or one that shares it; else it counts as adopted.
 
-    One that appears soon after the intention to create it, when a LIST had shown none, is the result of that POST.
+    One that appears soon after the intention to create it, when a LIST had shown none, is the result of that POST, unless another
+    resource shows it already.
     """
     done, status = facts.done, facts.resource.status
     if done is not None and done.write.request.operation == atlas.CREATE and done.outcome is WriteOutcome.CONFIRMED:
         return "Created"
     known = status.service.origin if status.service is not None and is_known(facts, service) else None
-    if known == "Created" or any(
-        is_created_in(body, service.id) for body in facts.sharers(facts.resource.service(service.id))
-    ):
-        return "Created"
-    if known is not None and facts.attempt.is_settled:
+    if known == "Created" or (known is not None and facts.attempt.is_settled):
         return known
-    return "Created" if not facts.unsent and may_arrive_for(status.service_creation, facts.now) > 0 else "Adopted"
+    shown = [part(status_of(body), "service") for body in facts.sharers(facts.resource.service(service.id))]
+    origins = [each.get("origin") for each in shown if each.get("id") == as_shown(service.id)]
+    may_be_ours = not origins and not facts.unsent and may_arrive_for(status.service_creation, facts.now) > 0
+    return "Created" if may_be_ours or "Created" in origins else "Adopted"
 
 
 def is_created_in(body: Body, service_id: str) -> bool:
