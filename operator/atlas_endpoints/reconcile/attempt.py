@@ -37,10 +37,10 @@ class Attempt:
         """Return whether the status has this reason of ``Ready`` for this generation."""
         return has_reason(self.previous, reason=reason, generation=self.generation)
 
-    def shown_failure(self, operation: str | None) -> LastError | None:
-        """Return the failure of a call, or of any call, that the status shows for this generation, or None."""
+    def shown_failure(self, operation: str) -> LastError | None:
+        """Return the failure of a call that the status shows for this generation, or None."""
         last = self.previous.last_error
-        return last if last is not None and operation in {last.operation, None} and self.is_observed else None
+        return last if last is not None and last.operation == operation and self.is_observed else None
 
     def is_another_cause(self, found: Finding | None, *, type_: str = "CredentialsValid") -> bool:
         """Return whether a condition has another reason than before, while the reason of ``Ready`` is the same."""

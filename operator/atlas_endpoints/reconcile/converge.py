@@ -60,7 +60,7 @@ class Converger:
         began = self._ports.clock.monotonic()
         facts, decision = await self._observe(facts, max_age)
         if decision.records:
-            recorded = await self._recorded(facts, self._as_before(facts, None, decision), store)
+            recorded = await self._recorded(facts, summarize.of_decision(self._kind, facts, decision), store)
             if recorded is None:
                 return status_unchanged(facts.generation, Backoff())
             facts, decision = await self._observe(recorded, max_age + self._ports.clock.monotonic() - began)
@@ -145,7 +145,7 @@ class Converger:
         resource, write = facts.resource, decision.write
         self._settle(facts)
         self._ports.limiter.release(resource.key)
-        if not facts.uncertain:
+        if decision.state.reason.ready == "True":
             self._gatherer.memories[resource.key].refused_since = None
         for left in decision.left:
             why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
@@ -248,11 +248,11 @@ class Converger:
             return replace(outcome, requeue=RequeueAfter(max(wait, outcome.requeue.at_least)))
         return outcome
 
-    def _as_before(self, facts: Facts[Any], operation: str | None, decision: Decision) -> Outcome:
+    def _as_before(self, facts: Facts[Any], operation: str, decision: Decision) -> Outcome:
         """Return the outcome of a step towards a write, which keeps a force-sync request open.
 
         Args:
-            operation: the status keeps showing that this call has failed before; None: that any has.
+            operation: the status keeps showing that this call has failed before.
         """
         outcome = replace(summarize.of_decision(self._kind, facts, decision), handled=None)
         last, ready = facts.attempt.shown_failure(operation), find(facts.previous, "Ready")

@@ -23,7 +23,7 @@ from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.kind import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
-from atlas_endpoints.reconcile.status import Cause, Finding, as_shown, find
+from atlas_endpoints.reconcile.status import Cause, Finding, as_shown, find, rfc3339
 from atlas_endpoints.reconcile.waiting import since_shown, unknown, waiting, words
 
 Facts: TypeAlias = AnyFacts[DedicatedPrivateEndpoint]
@@ -74,8 +74,8 @@ def service_of(facts: Facts) -> Service | None:
 def origin_of(facts: Facts, service: Service) -> Origin:
     """Return whether a resource created the service: this one or one that shares it; else it counts as adopted.
 
-    One that appears soon after the intention to create it, when a LIST had shown none, is the result of that POST, unless another
-    resource shows it already.
+    One that appears soon after the intention to create it, when a LIST had shown none, is the result of that POST, unless a
+    resource has shown it before.
     """
     done, status = facts.done, facts.resource.status
     if done is not None and done.write.request.operation == atlas.CREATE and done.outcome is WriteOutcome.CONFIRMED:
@@ -84,9 +84,14 @@ def origin_of(facts: Facts, service: Service) -> Origin:
     if known == "Created" or (known is not None and facts.attempt.is_settled):
         return known
     shown = [part(status_of(body), "service") for body in facts.sharers(facts.resource.service(service.id))]
-    origins = [each.get("origin") for each in shown if each.get("id") == as_shown(service.id)]
-    may_be_ours = not origins and not facts.unsent and may_arrive_for(status.service_creation, facts.now) > 0
-    return "Created" if may_be_ours or "Created" in origins else "Adopted"
+    of_others = [each for each in shown if each.get("id") == as_shown(service.id)]
+    if any(each.get("origin") == "Created" for each in of_others):
+        return "Created"
+    intent = None if known is not None or facts.unsent else status.service_creation
+    if intent is None or may_arrive_for(intent, facts.now) <= 0:
+        return "Adopted"
+    was_there = any(each.get("statusSince", "") < rfc3339(intent.requested_at) for each in of_others)
+    return "Adopted" if was_there else "Created"
 
 
 def is_created_in(body: Body, service_id: str) -> bool:
