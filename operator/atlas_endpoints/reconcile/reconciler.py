@@ -75,12 +75,8 @@ class Reconciler:
         if outcome.state is not None:
             # Times in the status are those at the end of the reconcile.
             status = summarize.render(self._attempt(body, self._ports.clock.now()), outcome).to_json()
-        wait = (
-            until_next_report(memory.written, now, self._ports.sync_interval)
-            if summarize.is_report(written, status)
-            else 0.0
-        )
-        if wait > 0 and status != written:
+        wait = until_next_report(memory.written, now, self._ports.sync_interval)
+        if wait > 0 and status != written and summarize.is_report(written, status):
             outcome = replace(outcome, may_wait=True, requeue=at_latest(outcome.requeue, wait))
         elif status != written:
             memory.written = (*memory.written, now)[-STATUS_WRITES:]
@@ -109,7 +105,7 @@ class Reconciler:
         self._memories.pop(key, None)
 
     def edited(self, key: Key) -> None:
-        """Let an edited resource's status be written, and its calls be made, as if it were new."""
+        """Count the status writes of an edited resource, and the time for which its calls fail, from now on."""
         memory = self._memories[key]
         memory.written, memory.refused_since = (), None
 
