@@ -1,4 +1,4 @@
-"""What a kind implements. Start reading here.
+"""What a kind implements. Start reading here, with ``Kind``; what stands before it has defaults for a simple kind.
 
 A kind is pure: no input or output, no clock, no state. Calls to Atlas are data; the reconciler makes them. ``decide`` runs
 again on fresher facts until ``observe``, which all kinds share, accepts them, and once more after a write.
@@ -212,19 +212,65 @@ class Named:
 R = TypeVar("R", bound=Resource)
 
 
-class Kind(ABC, Generic[R]):
+class CreatesEntries(Generic[R]):
+    """What a kind states that creates an entry for a resource which names none; the defaults create none."""
+
+    def label(self, value: Any) -> str | None:  # noqa: ARG002  # as above
+        """Return the name by which an entry that was created for a resource is found, if it has one."""
+        return None
+
+    def recorded_in(self, status: Mapping[str, Any]) -> str | None:  # noqa: ARG002  # as above
+        """Return the entry that a resource has created or adopted, according to its status."""
+        return None
+
+    def intended(self, facts: "Facts[R]", creates: Creates, creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # as above
+        """Return the fields of the kind's own status that record an intent to create."""
+        return {}
+
+    def not_created(self, facts: "Facts[R]", name: str) -> Mapping[str, Any]:  # noqa: ARG002  # as above
+        """Return the fields of the kind's own status if Atlas has certainly created nothing of this name."""
+        return {}
+
+
+class SharesThings:
+    """What a kind states whose resources have more than one thing in Atlas, or share one; the defaults have one of their own."""
+
+    def called(self, entry: str) -> str:
+        """Return what people call an entry, at the beginning of a sentence."""
+        return f"Endpoint {entry}"
+
+    def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:  # noqa: ARG002  # as above
+        """Return the entries that Atlas has for a resource; what Atlas may be deleting comes first."""
+        return () if entry is None else (entry,)
+
+    def took_over(self, status: Any, other: Body) -> bool:  # noqa: ARG002  # as above
+        """Return whether another object records what a status knows of what they share; until then, its resource stays."""
+        return True
+
+
+class Publishes(Generic[R]):
+    """What a kind tells and hands over beside its status; the defaults are silent."""
+
+    def outputs(self, resource: R, own: Mapping[str, Any]) -> "Sequence[Output]":  # noqa: ARG002  # as above
+        """Return the ConfigMaps that a resource publishes; ``own`` has the changed fields of the kind's own status."""
+        return ()
+
+    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:  # noqa: ARG002  # as above
+        """Return the Events about entries that follow from a new status: their reasons and messages."""
+        return ()
+
+
+class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
     """A kind of resource. An entry is one object in Atlas; a scope is what one LIST covers.
 
     Attributes:
         templates: the path of each operation in Atlas's API reference.
-        another: how a resource comes to another entry than that of its owner.
         keeps_confirmed: whether what Atlas has confirmed still counts when the entry is gone.
     """
 
     names: ClassVar[Names]
     resource: type[R]
     templates: ClassVar[Mapping[str, str]]
-    another: ClassVar[str] = "create another resource"
     keeps_confirmed: ClassVar[bool] = False
 
     # Plain JSON, for code that reads many objects.
@@ -240,14 +286,6 @@ class Kind(ABC, Generic[R]):
     @abstractmethod
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
         """Return the IDs of the things that a status shows: the resource's credentials have reached them."""
-
-    def called(self, entry: str) -> str:
-        """Return what people call an entry, at the beginning of a sentence."""
-        return f"Endpoint {entry}"
-
-    def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:  # noqa: ARG002  # for kinds that have more
-        """Return the entries that Atlas has for a resource; what Atlas may be deleting comes first."""
-        return () if entry is None else (entry,)
 
     @abstractmethod
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
@@ -280,14 +318,6 @@ class Kind(ABC, Generic[R]):
         """Return whether the refusal of a write only shows that the observation is outdated: observe again."""
         return False
 
-    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:  # noqa: ARG002  # for kinds that have some
-        """Return the Events about entries that follow from a new status: their reasons and messages."""
-        return ()
-
-    def took_over(self, status: Any, other: Body) -> bool:  # noqa: ARG002  # for kinds that share something
-        """Return whether another object records what a status knows of what they share; until then, its resource stays."""
-        return True
-
     # Decisions.
 
     @abstractmethod
@@ -301,27 +331,3 @@ class Kind(ABC, Generic[R]):
     @abstractmethod
     def render(self, facts: "Facts[R]", seen: Any) -> Mapping[str, Any]:
         """Return the fields of the kind's own status that show an entry, by their names."""
-
-    # For kinds whose entries are created for a resource that names none.
-
-    def label(self, value: Any) -> str | None:  # noqa: ARG002  # for kinds that create
-        """Return the name by which an entry that was created for a resource is found, if it has one."""
-        return None
-
-    def recorded_in(self, status: Mapping[str, Any]) -> str | None:  # noqa: ARG002  # for kinds that create
-        """Return the entry that a resource has created or adopted, according to its status."""
-        return None
-
-    def intended(self, facts: "Facts[R]", creates: Creates, creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
-        """Return the fields of the kind's own status that record an intent to create."""
-        return {}
-
-    def not_created(self, facts: "Facts[R]", name: str) -> Mapping[str, Any]:  # noqa: ARG002  # for kinds that create
-        """Return the fields of the kind's own status if Atlas has certainly created nothing of this name."""
-        return {}
-
-    # For kinds that hand something over.
-
-    def outputs(self, resource: R, own: Mapping[str, Any]) -> "Sequence[Output]":  # noqa: ARG002  # for kinds that have some
-        """Return the ConfigMaps that a resource publishes; ``own`` has the changed fields of the kind's own status."""
-        return ()

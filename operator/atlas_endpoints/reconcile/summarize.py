@@ -166,8 +166,8 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
     if isinstance(claim, Owner):
         message = (
             f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
-            f" Delete all but one of the resources; for another endpoint, {kind.another}. When the owner is deleted or can no"
-            " longer manage the endpoint, one of the waiting resources takes over."
+            " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted or can"
+            " no longer manage the endpoint, one of the waiting resources takes over."
         )
         state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_REQUEUE), differences)
         finding = Finding("True", ContendedReason.CONFLICT, message)
