@@ -6,8 +6,8 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
+from atlas_endpoints.reconcile.decision import Difference, Fields
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.kind import Difference, Fields
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Cause
 

@@ -14,10 +14,10 @@ from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.creation import Creations
+from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.kind import Creates, Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.observe import read_entry
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner

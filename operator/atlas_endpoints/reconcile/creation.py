@@ -5,15 +5,14 @@ before the POST. A process that finds an intent of another process (after a cras
 searches for the name as long as the POST may still be applied, before it creates an entry.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
 
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.reconcile.memory import Memories
+from atlas_endpoints.reconcile.memory import CreatedThing, Memories, Pending
 from atlas_endpoints.reconcile.status import Creation
 from atlas_endpoints.reconcile.waits import spaced
 
@@ -52,18 +51,6 @@ class _Turn:
     is_awaited: bool = False
 
 
-_Thing: TypeAlias = tuple[Hashable, str]
-"""The place of a thing in Atlas, and its name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A creation whose call was not made yet, and what it creates."""
-
-    intent: Creation
-    thing: _Thing
-
-
 class Creations:
     """The creations of this process: one turn at a time for each thing, and the waits after failures.
 
@@ -77,7 +64,7 @@ class Creations:
         self._monotonic = monotonic
         self._now = now
         self._memories = memories
-        self._turns: dict[_Thing, _Turn] = {}
+        self._turns: dict[CreatedThing, _Turn] = {}
         self._failed: dict[tuple[Scope, str], _Failed] = {}
 
     def wait(self, scope: Scope, name: str, key: Key, *, forced: bool) -> float:

@@ -17,9 +17,10 @@ from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
+from atlas_endpoints.reconcile.decision import State
 from atlas_endpoints.reconcile.events import listed, retained
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, may_pass
-from atlas_endpoints.reconcile.kind import Kind, State
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Ending, Outcome
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError

@@ -14,8 +14,8 @@ from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.atlas.redaction import redacted
 from atlas_endpoints.controller.texts import MESSAGE_LIMIT
 from atlas_endpoints.reconcile.compare import compare
+from atlas_endpoints.reconcile.decision import Difference, Write
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.kind import Difference, Write
 from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.reasons import FAILURES, EventReason, Reason
 from atlas_endpoints.reconcile.status import Cause, condition_in

@@ -9,7 +9,7 @@ from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.kind import Done, Fields, WriteOutcome
+from atlas_endpoints.reconcile.decision import Done, Fields, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import Problem
 from atlas_endpoints.reconcile.resource import Resource, Thing

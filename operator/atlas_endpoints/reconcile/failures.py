@@ -18,7 +18,7 @@ from atlas_endpoints.atlas.errors import Retry as AtlasRetry
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
-from atlas_endpoints.reconcile.kind import Difference, State
+from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Outcome
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem

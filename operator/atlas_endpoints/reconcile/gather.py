@@ -14,8 +14,9 @@ from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import ARRIVES
+from atlas_endpoints.reconcile.decision import Decision, Write
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
-from atlas_endpoints.reconcile.kind import Decision, Kind, Write
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.observe import SHARED, observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged

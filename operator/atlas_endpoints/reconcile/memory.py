@@ -3,18 +3,59 @@
 A restart forgets all of it, which costs calls and time, and nothing else.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from atlas_endpoints.controller.cache import Body, Key, Trigger
+from atlas_endpoints.controller.controller import MetadataChange
+from atlas_endpoints.reconcile.credentials import Access
+from atlas_endpoints.reconcile.decision import Difference
+from atlas_endpoints.reconcile.outcome import Ending, Outcome
+from atlas_endpoints.reconcile.status import Creation
 
-if TYPE_CHECKING:
-    from atlas_endpoints.controller.controller import MetadataChange
-    from atlas_endpoints.reconcile.creation import Pending
-    from atlas_endpoints.reconcile.credentials import Access
-    from atlas_endpoints.reconcile.kind import Difference
-    from atlas_endpoints.reconcile.outcome import Ending
-    from atlas_endpoints.reconcile.pacing import Failure, Request
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The outcome of a failure that other objects, or a change in Atlas, may fix, and everything that it depends on.
+
+    Attributes:
+        awaits_credentials: whether the resource is requeued only to read its Secret again.
+    """
+
+    inputs: tuple[object, ...]
+    outcome: Outcome
+    awaits_credentials: bool
+
+
+@dataclass(slots=True)
+class Request:
+    """An open force-sync request.
+
+    Attributes:
+        token: the value of the annotation.
+        seen: when it was found, in monotonic seconds.
+        has_turn: whether the floor of the resource is over.
+        granted: whether the floor of the scope is over, too, and the observation has begun.
+    """
+
+    uid: str
+    token: str | None
+    seen: float
+    has_turn: bool = False
+    granted: bool = False
+
+
+CreatedThing: TypeAlias = tuple[Hashable, str]
+"""The place of a thing in Atlas, and its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A creation whose call was not made yet, and what it creates."""
+
+    intent: Creation
+    thing: CreatedThing
 
 
 @dataclass(slots=True)
@@ -41,21 +82,21 @@ class Memory:
         refused_since: since when each call has failed that changes something for it.
     """
 
-    request: "Request | None" = None
-    failure: "Failure | None" = None
+    request: Request | None = None
+    failure: Failure | None = None
     failing_since: float | None = None
     in_sync: tuple[Body, tuple[object, ...]] | None = None
     unfinished_since: float | None = None
-    pending: "Pending | None" = None
-    told: "frozenset[Difference]" = frozenset()
+    pending: Pending | None = None
+    told: frozenset[Difference] = frozenset()
     reconciled: tuple[int, bytes] | None = None
-    refused: "tuple[Access, float] | None" = None
+    refused: tuple[Access, float] | None = None
     unchanged_since: float | None = None
-    changed: "tuple[MetadataChange, float] | None" = None
+    changed: tuple[MetadataChange, float] | None = None
     unlisted_since: float | None = None
     waiting_since: float | None = None
     given: str | None = None
-    ending: "tuple[Trigger, Ending] | None" = None
+    ending: tuple[Trigger, Ending] | None = None
     written: tuple[float, ...] = ()
     refused_since: float | None = None
 

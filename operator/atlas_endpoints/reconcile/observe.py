@@ -8,8 +8,8 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasUnavailableError, OutOfTimeError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import View
+from atlas_endpoints.reconcile.decision import Decision, Look
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.kind import Decision, Look
 from atlas_endpoints.reconcile.status import Cause
 
 SHARED = 5.0

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeAlias
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation, NotLeaderError
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
-from atlas_endpoints.reconcile.kind import Decision, State
+from atlas_endpoints.reconcile.decision import Decision, State
 from atlas_endpoints.reconcile.reasons import BLOCKING, EventReason, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, Resolved
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.requests import Scope
@@ -13,25 +13,12 @@ from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.facts import is_forced
-from atlas_endpoints.reconcile.memory import Memories
+from atlas_endpoints.reconcile.memory import Failure, Memories, Request
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.references import Resolution
 from atlas_endpoints.reconcile.resource import Resource
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The outcome of a failure that other objects, or a change in Atlas, may fix, and everything that it depends on."""
-
-    inputs: tuple[object, ...]
-    outcome: Outcome
-
-    @property
-    def awaits_credentials(self) -> bool:
-        """Whether the resource is requeued only to read its Secret again."""
-        return self.outcome.reason in failures.CURED_BY_CREDENTIALS
 
 
 def failure_of(resolution: Resolution[Any], access: Access, outcome: Outcome) -> Failure | None:
@@ -40,7 +27,8 @@ def failure_of(resolution: Resolution[Any], access: Access, outcome: Outcome) ->
         return None
     waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
     fixed = waits or outcome.reason.progress is Progress.GRACE
-    return Failure(_inputs(resolution, access), outcome) if fixed else None
+    awaits = outcome.reason in failures.CURED_BY_CREDENTIALS
+    return Failure(_inputs(resolution, access), outcome, awaits) if fixed else None
 
 
 def replayed(known: Failure | None, resolution: Resolution[Any], access: Access, attempt: Attempt) -> Outcome | None:
@@ -62,24 +50,6 @@ def _inputs(resolution: Resolution[Any], access: Access) -> tuple[object, ...]:
 
 FLOOR = 5.0
 """Seconds between two observations for requests, for each resource and each scope."""
-
-
-@dataclass(slots=True)
-class Request:
-    """An open request.
-
-    Attributes:
-        token: the value of the annotation.
-        seen: when it was found, in monotonic seconds.
-        has_turn: whether the floor of the resource is over.
-        granted: whether the floor of the scope is over, too, and the observation has begun.
-    """
-
-    uid: str
-    token: str | None
-    seen: float
-    has_turn: bool = False
-    granted: bool = False
 
 
 class ForceSync:

@@ -22,8 +22,8 @@ from atlas_endpoints.controller.cache import (
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import ownership
+from atlas_endpoints.reconcile.decision import POLL_FIRST, Write
 from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Write
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.reasons import Reason

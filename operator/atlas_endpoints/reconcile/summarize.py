@@ -15,9 +15,10 @@ from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare, described
+from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, Done, State, WriteOutcome
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
 from atlas_endpoints.reconcile.failures import VERIFIED, of_problem, still_refused
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Decision, Done, Kind, State, WriteOutcome
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, Sent
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import UNABLE, Owner, Undecided

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.kind import Difference, State
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import as_shown
 from atlas_endpoints.reconcile.waits import backoff, pace, spaced

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from atlas_endpoints.reconcile.kind import POLL_FIRST, POLL_LAST
+from atlas_endpoints.reconcile.decision import POLL_FIRST, POLL_LAST
 
 STATUS_WRITES, AT_ONCE = 12, 8
 """Writes of one status in an hour, or in six intervals if these are shorter; so many of them follow each other at once."""

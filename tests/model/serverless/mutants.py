@@ -19,8 +19,8 @@ from atlas_endpoints.core import Core
 from atlas_endpoints.kinds.serverless_private_endpoint import decide
 from atlas_endpoints.reconcile import creation, observe, ownership, summarize
 from atlas_endpoints.reconcile.converge import Converger
+from atlas_endpoints.reconcile.decision import Decision, State
 from atlas_endpoints.reconcile.finisher import Finisher
-from atlas_endpoints.reconcile.kind import Decision, State
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.outcome import status_unchanged
 from atlas_endpoints.reconcile.reasons import Reason

@@ -37,7 +37,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
     update_of,
 )
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.reconcile.kind import Write
+from atlas_endpoints.reconcile.decision import Write
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 ENDPOINT = "6f7cac1adf5d6c6306f4b283"

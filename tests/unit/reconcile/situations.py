@@ -24,9 +24,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.creation import Creations
+from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.facts import Correction, Facts, Refusal
 from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.kind import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import (

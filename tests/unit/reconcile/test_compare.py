@@ -6,7 +6,7 @@ import pytest
 
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, got
 from atlas_endpoints.reconcile.compare import compare
-from atlas_endpoints.reconcile.kind import Difference
+from atlas_endpoints.reconcile.decision import Difference
 from unit.reconcile.situations import ADDRESS, COMMENT, ENTRY, ID, made
 
 ARM = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe"

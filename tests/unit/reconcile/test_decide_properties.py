@@ -19,9 +19,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessStatus,
 )
 from atlas_endpoints.reconcile.compare import SETTLE, compare
+from atlas_endpoints.reconcile.decision import POLL_LAST, Difference, Write
 from atlas_endpoints.reconcile.facts import Baseline, Correction, Facts, Refusal
 from atlas_endpoints.reconcile.failures import refused_fields
-from atlas_endpoints.reconcile.kind import POLL_LAST, Difference, Write
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
 from unit.reconcile.situations import ADDRESS, COMMENT, ENTRY, ID, NOW, PROVIDERS, answered, facts_of, made

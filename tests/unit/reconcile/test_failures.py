@@ -33,8 +33,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import Serverles
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
+from atlas_endpoints.reconcile.decision import Done, State, WriteOutcome
 from atlas_endpoints.reconcile.facts import resolved_with
-from atlas_endpoints.reconcile.kind import Done, State, WriteOutcome
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError

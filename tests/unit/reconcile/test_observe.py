@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.observations import Seen, View
+from atlas_endpoints.reconcile.decision import Decision, Look, State
 from atlas_endpoints.reconcile.gather import UNFINISHED, Gatherer
-from atlas_endpoints.reconcile.kind import Decision, Look, State
 from atlas_endpoints.reconcile.observe import WITHIN, observe
 from atlas_endpoints.reconcile.reasons import Reason
 from support.virtual_time import on_virtual_time

@@ -17,7 +17,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.kind import Difference, State
+from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, status_unchanged
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, Plan, find

@@ -19,7 +19,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
     without_service,
 )
-from atlas_endpoints.reconcile.kind import POLL, Decision, Look, State
+from atlas_endpoints.reconcile.decision import POLL, Decision, Look, State
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, Reason
 from atlas_endpoints.reconcile.status import Cause, Finding
 from atlas_endpoints.reconcile.waiting import until_next_look

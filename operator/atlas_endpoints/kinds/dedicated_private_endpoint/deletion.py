@@ -22,7 +22,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
 )
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Look, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.waiting import asks_again_in, deleted_at, deleting, words
 from atlas_endpoints.reconcile.waits import backoff

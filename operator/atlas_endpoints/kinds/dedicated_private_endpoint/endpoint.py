@@ -16,7 +16,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as Endp
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ManagedField
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
 from atlas_endpoints.reconcile.compare import cause_of_loss, compare, described, is_contested
-from atlas_endpoints.reconcile.kind import POLL, SOON, Decision, Look, State, Write
+from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Look, State, Write
 from atlas_endpoints.reconcile.reasons import Reason, ReferencesReason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE

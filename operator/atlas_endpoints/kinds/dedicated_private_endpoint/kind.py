@@ -21,8 +21,9 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     service_key,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_created_in
+from atlas_endpoints.reconcile.decision import Creates, Decision, Write
 from atlas_endpoints.reconcile.facts import APPLIED
-from atlas_endpoints.reconcile.kind import Creates, Decision, Named, Write
+from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import part

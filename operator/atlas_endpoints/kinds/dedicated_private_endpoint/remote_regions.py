@@ -14,7 +14,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, R
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
 from atlas_endpoints.kinds.regions import atlas_name, did_you_mean
 from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
-from atlas_endpoints.reconcile.kind import POLL, Decision, Look, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.decision import POLL, Decision, Look, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.status import Cause

@@ -19,8 +19,8 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Servic
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, Origin, ServiceStatus
 from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.creation import may_arrive_for
+from atlas_endpoints.reconcile.decision import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
-from atlas_endpoints.reconcile.kind import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Finding, as_shown, find, rfc3339

@@ -25,8 +25,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 )
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit, quoted
 from atlas_endpoints.reconcile.creation import may_arrive_for
+from atlas_endpoints.reconcile.decision import POLL_FIRST, Creates, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
-from atlas_endpoints.reconcile.kind import POLL_FIRST, Creates, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE, Thing

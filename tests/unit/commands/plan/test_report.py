@@ -10,7 +10,7 @@ from atlas_endpoints.commands.plan.forecast import Action, Forecast, of_invalid
 from atlas_endpoints.commands.plan.report import TITLES, as_document, as_text
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.reconcile.kind import Difference
+from atlas_endpoints.reconcile.decision import Difference
 from atlas_endpoints.reconcile.reasons import Reason
 from support.named import NAMED
 
