@@ -62,7 +62,7 @@ class Converger:
         if decision.records:
             recorded = await self._recorded(facts, summarize.of_decision(self._kind, facts, decision), store)
             if recorded is None:
-                return status_unchanged(facts.generation, Backoff())
+                return status_unchanged(Backoff())
             facts, decision = await self._observe(recorded, max_age + self._ports.clock.monotonic() - began)
         resource = facts.resource
         if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and (error := _absence(facts, decision)) is not None:
@@ -116,7 +116,7 @@ class Converger:
         self, facts: Facts[Any], error: AtlasError, *, seen: object | None = None, own: Mapping[str, Any] | None = None
     ) -> Outcome:
         """Return the outcome of an Atlas error; ``seen`` and ``own`` as in ``summarize.of_error``."""
-        if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
+        if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
             return outcome
         outcome = failures.of_atlas(
             error,
@@ -138,7 +138,7 @@ class Converger:
         memory.failing_since = now if memory.failing_since is None else memory.failing_since
         if not is_settled or facts.held_for >= max(3 * facts.interval, MIN_READY).total_seconds():
             return outcome
-        return status_unchanged(facts.generation, outcome.requeue, unreported=error.reason)
+        return status_unchanged(outcome.requeue, unreported=error.reason)
 
     async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""
@@ -175,7 +175,7 @@ class Converger:
             return waiting
         resource = facts.resource
         if not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return status_unchanged(facts.generation, RequeueAfter(0.0))
+            return status_unchanged(RequeueAfter(0.0))
         if not self._creations.is_recent(resource.key, facts.previous.creation):
             announced = Creation(requested_at=self._ports.clock.now(), attempt=creates.attempt)
             self._creations.arm(facts.scope, creates.name, resource.key, announced)
@@ -183,18 +183,18 @@ class Converger:
             decision = Decision(state, own=self._kind.intended(facts, creates, announced))
             recorded = await self._recorded(facts, self._as_before(facts, write.request.operation, decision), store)
             if recorded is None or not self._creations.is_recent(resource.key, announced):  # it took too long
-                return status_unchanged(facts.generation, Backoff())
+                return status_unchanged(Backoff())
             facts, resource = recorded, recorded.resource
         intent = self._creations.take(resource.key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
-            return status_unchanged(facts.generation, RequeueAfter(0.0))
+            return status_unchanged(RequeueAfter(0.0))
         facts = replace(facts, unsent=False)
         try:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
             if not error.unknown_outcome:  # nothing has to be searched, even if no status says so
                 self._creations.arm(facts.scope, creates.name, resource.key, intent)
-            if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
+            if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
                 return outcome
             return await self._not_created(facts, write, creates, error, intent.attempt)
         self._creations.created(facts.scope, creates.name)
@@ -219,7 +219,7 @@ class Converger:
         if wait <= 0:
             return None
         if facts.attempt.shown_failure(write.request.operation) is not None:
-            return status_unchanged(facts.generation, RequeueAfter(wait))  # the failure that is shown goes on
+            return status_unchanged(RequeueAfter(wait))  # the failure that is shown goes on
         message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
         state = State(creates.reason, message, RequeueAfter(wait))
         return self._as_before(facts, write.request.operation, Decision(state))
@@ -301,9 +301,9 @@ class Converger:
         self._ports.limiter.release(resource.key)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             # The resource was deleted, or its labels changed, during the observation.
-            return status_unchanged(facts.generation, NoRequeue())
+            return status_unchanged(NoRequeue())
         if write.request.method == "POST" and not await store.record(status_of(store.body)):  # if it is not written yet
-            return status_unchanged(facts.generation, Backoff())
+            return status_unchanged(Backoff())
         if write.reads is None:
             return await self._send_now(facts, decision, write)
         if (wait := self._ports.atlas.unknown_for(facts.scope, write.reads) or 0.0) > 0:
@@ -312,7 +312,7 @@ class Converger:
             return self._as_before(facts, write.request.operation, replace(decision, state=state, write=None))
         turn = (facts.scope.place, write.reads)
         if turn in self._reading:
-            return status_unchanged(facts.generation, Backoff())  # the wait after a failure goes on
+            return status_unchanged(Backoff())  # the wait after a failure goes on
         self._reading.add(turn)
         try:
             deletes = write.request.method == "DELETE"
@@ -326,7 +326,7 @@ class Converger:
             if decision.write is None:
                 return summarize.of_decision(self._kind, facts, decision)
             if decision.write.request.operation != write.request.operation:
-                return status_unchanged(facts.generation, Backoff(at_least=LAGS))
+                return status_unchanged(Backoff(at_least=LAGS))
             return await self._send_now(facts, decision, decision.write, permitted=deletes)
         finally:
             self._reading.discard(turn)
@@ -337,7 +337,7 @@ class Converger:
             case None:
                 return None
             case Later(requeue, ""):
-                return status_unchanged(facts.generation, requeue)
+                return status_unchanged(requeue)
             case Later(requeue, message):
                 outcome = self._as_before(facts, write.request.operation, replace(decision, write=None)).saying(message)
                 return replace(outcome, requeue=requeue)
@@ -355,7 +355,7 @@ class Converger:
         """
         resource, before = facts.resource, decision.seen
         if permitted and not self._ports.resources.is_unchanged(resource.key, resource.metadata.trigger):
-            return status_unchanged(facts.generation, RequeueAfter(0.0))
+            return status_unchanged(RequeueAfter(0.0))
         if not permitted and (outcome := await self._prevented(facts, decision, write)) is not None:
             return outcome
         self._changes.before(facts, write, before)
@@ -414,7 +414,7 @@ class Converger:
         if before is not None and not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
             seen = await self._observe_now(facts)
             if seen is None or resource.basis(seen) != resource.basis(before):
-                return status_unchanged(facts.generation, Backoff())
+                return status_unchanged(Backoff())
         refused = failures.refused_fields(error, fields, resource.connection)
         facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
         outcome = self.failed(facts, error, seen=before)

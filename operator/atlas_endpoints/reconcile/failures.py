@@ -48,7 +48,6 @@ def of(state: State, failure: LastError, attempt: Attempt, *, credentials: Findi
     """Return the outcome of a failure; ``credentials`` is None if it does not concern them."""
     return Outcome(
         requeue=state.requeue,
-        generation=attempt.generation,
         state=state,
         failure=failure,
         credentials=credentials,

@@ -57,18 +57,18 @@ class Finisher:
                 self._ports.record(body, new_event(reason, message, action="Delete"))
         # What was told stays true, so only this write is repeated, if it fails.
         hindered = await self._gatherer.changed(store, MetadataChange({FINALIZER: False}), attempt)
-        return _released(attempt.generation, memory.ending[1]) if hindered is None else hindered
+        return _released(memory.ending[1]) if hindered is None else hindered
 
     async def _step_of(self, body: Body, attempt: Attempt) -> Outcome:
         """Decide about a resource that is being deleted, and take one step."""
-        kind, generation, deleting = self._kind, attempt.generation, attempt.previous.is_being_deleted
+        kind, deleting = self._kind, attempt.previous.is_being_deleted
         if FINALIZER not in finalizers_of(body):
-            return status_unchanged(generation, NoRequeue())
+            return status_unchanged(NoRequeue())
         try:
             things = deletion.things(kind, body)
             ending = deletion.decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
             if ending is not None:
-                return self._leave(body, generation, ending)
+                return self._leave(body, ending)
             resource = kind.resource.parse(body, now=attempt.now)
             wait = self._force_sync.turn_in(resource)
         except InvalidSpecError as error:
@@ -80,7 +80,7 @@ class Finisher:
             case None:
                 return keep_open(await self._delete(resource, attempt, wait), wait)
             case ending:
-                return self._leave(body, generation, ending)
+                return self._leave(body, ending)
 
     async def _delete(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
         """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
@@ -88,7 +88,7 @@ class Finisher:
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
-        key, generation, now = resource.key, attempt.generation, attempt.now
+        key, now = resource.key, attempt.now
         request = resource.metadata.reconcile_request
         try:
             if resource.thing is not None:
@@ -96,11 +96,11 @@ class Finisher:
                     owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
                 except ClusterUnavailableError:
                     later = self._protection.later(resource, UNLISTED)
-                    return _deleting(later.message, later.requeue, generation)
+                    return _deleting(later.message, later.requeue)
                 if owner is not None:
                     return self._kept_for(owner, resource)
             if wait and attempt.is_observed:
-                return status_unchanged(generation, RequeueAfter(wait))
+                return status_unchanged(RequeueAfter(wait))
             access = await self._ports.credentials.resolve(
                 resource.metadata.namespace, resource.secret_name, age=self._force_sync.age(key)
             )
@@ -111,17 +111,17 @@ class Finisher:
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.requeue_in(key, scope)
         if wait and attempt.is_observed:
-            return status_unchanged(generation, RequeueAfter(wait))
+            return status_unchanged(RequeueAfter(wait))
         memory = self._memories[key]
         refused, until = memory.refused or (None, 0.0)
         if refused == access and self._ports.clock.monotonic() < until and (wait or not is_forced(resource)):
-            return status_unchanged(generation, RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
+            return status_unchanged(RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         memory.refused = None
         facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
         unsent = self._creations.withdraw(key, attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
             own = self._kind.not_created(facts, unsent)
-            outcome = _deleting("The operator creates nothing more for this resource.", SOON, generation)
+            outcome = _deleting("The operator creates nothing more for this resource.", SOON)
             return replace(outcome, own=own)
         return keep_open(await self._proceed(facts, access), wait)  # a deletion that has just begun does not wait
 
@@ -149,13 +149,13 @@ class Finisher:
             case None:
                 pass
             case Later(requeue, ""):
-                return status_unchanged(facts.generation, requeue)
+                return status_unchanged(requeue)
             case Later(requeue, message):
-                return _deleting(message, requeue, facts.generation)
+                return _deleting(message, requeue)
             case owner if write.deletes in {None, resource.thing}:
                 return self._kept_for(owner, resource)
             case _:
-                return status_unchanged(facts.generation, RequeueAfter(0.0))
+                return status_unchanged(RequeueAfter(0.0))
         try:
             await self._gatherer.write(facts, write)
         except EndpointAbsentError as error:
@@ -172,13 +172,13 @@ class Finisher:
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
-        resource, state, generation, status = facts.resource, decision.state, facts.generation, facts.previous
+        resource, state, status = facts.resource, decision.state, facts.previous
         if decision.nothing_left:
             if (waiting := self._not_taken_over(resource)) is not None:
                 return waiting
             told = {EventReason.ENDPOINT_RETAINED: decision.stays, EventReason.ENDPOINT_DELETED: decision.gone}
-            return _released(generation, {reason: text for reason, text in told.items() if text})
-        outcome = Outcome(requeue=state.requeue, generation=generation, state=state, own=decision.own)
+            return _released({reason: text for reason, text in told.items() if text})
+        outcome = Outcome(requeue=state.requeue, state=state, own=decision.own)
         if state.reason is Reason.DELETION_BLOCKED:
             outcome = deletion.blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
             outcome = replace(outcome, own=decision.own)
@@ -210,7 +210,7 @@ class Finisher:
         called = "" if resource.thing is None else resource.thing.called
         why = f"{owner.named_for(resource.metadata.namespace)} also uses it"
         note = retained((called,), why, deleting=resource.status.is_being_deleted)
-        return _released(resource.generation, {EventReason.ENDPOINT_HANDED_OVER: note})
+        return _released({EventReason.ENDPOINT_HANDED_OVER: note})
 
     def _not_taken_over(self, resource: Resource) -> Outcome | None:
         """Return that a resource waits until those who share something with it record what its status knows of it; else None."""
@@ -226,17 +226,15 @@ class Finisher:
         message = (
             f"{thing.called} is shared. The operator waits until the statuses of the others record who created it."
         )
-        return _deleting(message, RequeueAfter(min(left, POLL_FIRST)), resource.generation)
+        return _deleting(message, RequeueAfter(min(left, POLL_FIRST)))
 
     def _failed(self, facts: Facts[Any], error: AtlasError, access: Access) -> Outcome:
         """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
-        resource, generation = facts.resource, facts.generation
+        resource = facts.resource
         entries = self._kind.in_atlas(resource.status, resource.entry)
         if (ending := deletion.orphaned([self._kind.called(each) for each in entries], error)) is not None:
-            return _released(generation, ending)
-        if (
-            outcome := unrelated(error, generation, held_for=(facts.now - deleted_at(facts)).total_seconds())
-        ) is not None:
+            return _released(ending)
+        if (outcome := unrelated(error, held_for=(facts.now - deleted_at(facts)).total_seconds())) is not None:
             return outcome
         outcome = deletion.failed(error, facts.attempt, access.source, interval=facts.interval)
         if deletion.is_cured_by_credentials(error):
@@ -247,17 +245,17 @@ class Finisher:
         outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.now, facts.interval)
         return replace(outcome, resolved=facts.resolved)
 
-    def _leave(self, body: Body, generation: int, ending: Ending) -> Outcome:
+    def _leave(self, body: Body, ending: Ending) -> Outcome:
         """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""
         how = deletion.removal(self._kind, body)
-        return _released(generation, {reason: message + how for reason, message in ending.items()})
+        return _released({reason: message + how for reason, message in ending.items()})
 
 
-def _released(generation: int, ending: Ending) -> Outcome:
+def _released(ending: Ending) -> Outcome:
     """Return that the deletion is over."""
-    return replace(status_unchanged(generation, NoRequeue()), ending=ending)
+    return replace(status_unchanged(NoRequeue()), ending=ending)
 
 
-def _deleting(message: str, requeue: Requeue, generation: int) -> Outcome:
+def _deleting(message: str, requeue: Requeue) -> Outcome:
     """Return that the deletion goes on."""
-    return Outcome(requeue=requeue, generation=generation, state=State(Reason.DELETING, message, requeue))
+    return Outcome(requeue=requeue, state=State(Reason.DELETING, message, requeue))

@@ -105,10 +105,10 @@ class Gatherer:
         memory, now = self.memories[key_of(store.body)], self.ports.clock.monotonic()
         is_needed, (made, at) = change.needed_by(store.body), memory.changed or (None, 0.0)
         if is_needed and made == change and (left := at + KEPT_FOR - now) > 0:
-            return status_unchanged(attempt.generation, RequeueAfter(left))  # somebody takes it away each time
+            return status_unchanged(RequeueAfter(left))  # somebody takes it away each time
         try:
             if not await store.change(change):
-                return status_unchanged(attempt.generation, Backoff())
+                return status_unchanged(Backoff())
         except RefusedError as error:
             why, memory.unchanged_since = str(error), None
         except ClusterUnavailableError as error:  # a webhook is down, perhaps, and the status can be written

@@ -72,7 +72,7 @@ class LiveCourse:
             self._gatherer.leave(self._key)
             return summarize.of_suspension(resource)
         if self._wait and attempt.is_observed:
-            return status_unchanged(self._generation, RequeueAfter(self._wait))
+            return status_unchanged(RequeueAfter(self._wait))
         try:
             resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(self._key))
             outcome = await self._with_credentials(resolution, attempt)
@@ -121,7 +121,7 @@ class LiveCourse:
         scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         wait = self._wait = self._wait or self._force_sync.requeue_in(self._key, scope)
         if wait and attempt.is_observed:
-            return status_unchanged(self._generation, RequeueAfter(wait))
+            return status_unchanged(RequeueAfter(wait))
         if wait:  # an edit does not wait, and is reconciled as if there were no request
             handled = {"last_handled_reconcile_at": resource.metadata.reconcile_request}
             resource = resource.model_copy(update={"status": resource.status.model_copy(update=handled)})
@@ -135,7 +135,7 @@ class LiveCourse:
             was_refused = outcome.failure is not None and not outcome.deferred
             newest = await self._access(resource, Age.ANEW if was_refused else Age.FRESH)
             if newest.fingerprint != access.fingerprint:
-                return status_unchanged(self._generation, Backoff())
+                return status_unchanged(Backoff())
         if outcome.credentials is not None:
             accepted = outcome.reason is not Reason.CREDENTIALS_INVALID
             self._ports.credentials.record_acceptance(access, accepted=accepted)

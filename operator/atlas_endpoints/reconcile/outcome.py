@@ -54,7 +54,6 @@ class Outcome:
     """
 
     requeue: Requeue
-    generation: int
     state: State | None = None
     failure: LastError | None = None
     explanation: Explanation | None = None
@@ -97,22 +96,22 @@ class Outcome:
         return self.reason if self.reason in BLOCKING else None
 
 
-def status_unchanged(generation: int, requeue: Requeue, *, unreported: str | None = None) -> Outcome:
+def status_unchanged(requeue: Requeue, *, unreported: str | None = None) -> Outcome:
     """Return an outcome that keeps the status; ``unreported`` is the reason of a failure that it hides."""
-    return Outcome(requeue=requeue, generation=generation, unreported=unreported)
+    return Outcome(requeue=requeue, unreported=unreported)
 
 
-def unrelated(error: AtlasError, generation: int, *, held_for: float) -> Outcome | None:
+def unrelated(error: AtlasError, *, held_for: float) -> Outcome | None:
     """Return an outcome that keeps the status if another replica leads, another call probes Atlas, or the turn is near; else None.
 
     Args:
         held_for: seconds for which calls have been held, which the status does not show.
     """
     if isinstance(error, NotLeaderError):
-        return status_unchanged(generation, Backoff())
+        return status_unchanged(Backoff())
     if error.reason == Reason.PENDING:
-        return status_unchanged(generation, RequeueAfter(error.retry_after or HELD_REQUEUE))
+        return status_unchanged(RequeueAfter(error.retry_after or HELD_REQUEUE))
     wait = error.retry_after if isinstance(error, AtlasHeldError) else None
     if wait and held_for + wait < BRIEF and error.reason == Reason.RATE_LIMITED:
-        return status_unchanged(generation, RequeueAfter(wait), unreported=error.reason)
+        return status_unchanged(RequeueAfter(wait), unreported=error.reason)
     return None

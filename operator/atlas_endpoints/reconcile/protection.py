@@ -73,7 +73,7 @@ class Protection:
             status: shows what the resource names.
         """
         if _is_complete(outcome) or self._is_reconciled(body):
-            self._memories[key_of(body)].reconciled = outcome.generation, _digest(status)
+            self._memories[key_of(body)].reconciled = generation_of(body), _digest(status)
 
     async def permit(self, resource: Resource, write: Write, project_id: str) -> Owner | Later | None:
         """Return who or what prevents a write; None: make it now.

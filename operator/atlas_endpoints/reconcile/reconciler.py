@@ -56,7 +56,7 @@ class Reconciler:
         try:
             outcome = await (self._finish(body, store) if is_deleting(body) else self._live(body, store))
         except ClusterUnavailableError as error:
-            outcome = _unreachable(error, key_of(body), generation_of(body))
+            outcome = _unreachable(error, key_of(body))
         return self._completed(store.body, outcome)
 
     def failed(self, body: Body, error: Exception) -> Outcome:
@@ -163,7 +163,7 @@ class Reconciler:
         writes = decision.write is not None and facts.policy == "Manage"
         if decision.absent is not None:
             is_reported = facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
-            return status_unchanged(facts.generation, Backoff()) if is_reported and not writes else None
+            return status_unchanged(Backoff()) if is_reported and not writes else None
         if any(look.entry not in facts.view.entries for look in decision.looks):
             return None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
@@ -175,14 +175,14 @@ class Reconciler:
         return Attempt(generation_of(body), self._kind.resource.status_in(body, now=now), now, self._ports.grace)
 
 
-def _unreachable(error: ClusterUnavailableError, key: Key, generation: int) -> Outcome:
+def _unreachable(error: ClusterUnavailableError, key: Key) -> Outcome:
     """Log that an object could not be read, and return that the reconcile is tried again."""
     logger.warning(
         "An object that the resource depends on could not be read; the operator tries again: %s",
         error,
         extra=LogFields(key=str(key)),
     )
-    return status_unchanged(generation, Backoff(), unreported=CLUSTER_UNAVAILABLE)
+    return status_unchanged(Backoff(), unreported=CLUSTER_UNAVAILABLE)
 
 
 def _announced(view: View[Any], now: datetime) -> tuple[object, bool]:

@@ -67,7 +67,6 @@ def of_suspension(resource: Resource) -> Outcome:
     state = State(Reason.SUSPENDED, message)
     return Outcome(
         requeue=state.requeue,
-        generation=resource.generation,
         state=state,
         applied=confirmed_so_far(resource),
         handled=resource.metadata.reconcile_request,
@@ -83,7 +82,6 @@ def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outco
         requeue = facts.attempt.within_grace(requeue, failure.since)
     outcome = Outcome(
         requeue=requeue,
-        generation=facts.generation,
         state=state,
         failure=failure,
         seen=decision.seen,
@@ -252,14 +250,14 @@ def render(attempt: Attempt, outcome: Outcome) -> Status:
     previous, now, state = attempt.previous, attempt.now, outcome.state
     if state is None:
         return previous
-    history = _history(previous, outcome, now)
+    history = _history(attempt, outcome)
     conditions = _conditions(attempt, outcome, state, history)
     common = {
-        "observed_generation": outcome.generation,
+        "observed_generation": attempt.generation,
         "conditions": merge(previous.conditions, tuple(conditions)),
-        "applied": _applied(previous, outcome),
+        "applied": _applied(attempt, outcome),
         "resolved": outcome.resolved or previous.resolved,
-        "drift": _drift(previous, outcome, state),
+        "drift": _drift(attempt, outcome, state),
         "plan": outcome.plan,
         "last_error": outcome.failure,
         "last_applied_time": now
@@ -354,13 +352,13 @@ def _with_connection(facts: Facts[Any], applied: Applied | None) -> Applied | No
     return Applied.of(applied.generation, {**known, **applied.values})
 
 
-def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[HistoryEntry, ...]:
+def _history(attempt: Attempt, outcome: Outcome) -> tuple[HistoryEntry, ...]:
     """Add the write, unless it failed exactly like the one before: retries add nothing."""
-    if outcome.sent is None:
+    previous, sent = attempt.previous, outcome.sent
+    if sent is None:
         return previous.history
-    sent = outcome.sent
     newest = HistoryEntry(
-        time=now, generation=outcome.generation, cause=sent.cause, fields=sent.fields, result=sent.result
+        time=attempt.now, generation=attempt.generation, cause=sent.cause, fields=sent.fields, result=sent.result
     )
     before = previous.history[0].model_copy(update={"time": newest.time}) if previous.history else None
     if newest == before and sent.result != APPLIED:
@@ -368,22 +366,22 @@ def _history(previous: Status, outcome: Outcome, now: datetime) -> tuple[History
     return (newest, *previous.history)[:HISTORY_LIMIT]
 
 
-def _applied(previous: Status, outcome: Outcome) -> Applied | None:
+def _applied(attempt: Attempt, outcome: Outcome) -> Applied | None:
     """Return what Atlas has confirmed, as far as that is known.
 
     If the operator was stopped, it may have sent generations for which no status was written. An older confirmation is void
     then: with it, an edit would count as drift.
     """
-    applied = outcome.applied
-    if applied is None or applied.generation == outcome.generation:
+    applied, previous = outcome.applied, attempt.previous
+    if applied is None or applied.generation == attempt.generation:
         return applied
-    return applied if previous.covers_all_before(outcome.generation) and applied == previous.applied else None
+    return applied if previous.covers_all_before(attempt.generation) and applied == previous.applied else None
 
 
-def _drift(previous: Status, outcome: Outcome, state: State) -> tuple[DriftItem, ...]:
+def _drift(attempt: Attempt, outcome: Outcome, state: State) -> tuple[DriftItem, ...]:
     """Return the differences; without a new observation, those of the same generation stay."""
-    if outcome.seen is None and not state.differences and previous.observed_generation == outcome.generation:
-        return previous.drift
+    if outcome.seen is None and not state.differences and attempt.is_observed:
+        return attempt.previous.drift
     return tuple(
         DriftItem(field=each.field, desired=each.desired, actual=each.actual) for each in state.differences or ()
     )
@@ -405,7 +403,7 @@ def _conditions(
                 status=finding.status,
                 reason=finding.reason,
                 message=printable(finding.message),
-                observed_generation=outcome.generation,
+                observed_generation=attempt.generation,
                 last_transition_time=now,
             )
         elif stays and (known := find(previous, type_)) is not None:
@@ -416,11 +414,11 @@ def _conditions(
     if pair is not None:
         yield from told(pair, Finding("True", state.reason, state.message))
     yield from told(CONTENDED, outcome.contended, stays=outcome.seen is None and outcome.sent is None)
-    yield from told("Synced", None if state.reason is Reason.SUSPENDED else _synced(outcome, state, history))
+    yield from told("Synced", None if state.reason is Reason.SUSPENDED else _synced(attempt, outcome, state, history))
     yield from told("CredentialsValid", outcome.credentials)
     of_kind = {each.type: None for each in previous.conditions if each.type not in SHARED}
     shared = {"ReferencesResolved": outcome.references, "OutputsWritten": outcome.outputs}
-    current = {each.type for each in previous.conditions if each.observed_generation == outcome.generation}
+    current = {each.type for each in previous.conditions if each.observed_generation == attempt.generation}
     for type_, finding in {**shared, **of_kind, **state.conditions}.items():
         yield from told(type_, finding, stays=type_ in current)
     if "Deprecated" not in state.conditions:
@@ -443,7 +441,7 @@ def _pair(attempt: Attempt, outcome: Outcome, reason: Reason) -> str | None:
             return "Stalled" if stays or attempt.now - since >= attempt.grace else "Reconciling"
 
 
-def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> Finding:
+def _synced(attempt: Attempt, outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> Finding:
     """Return whether Atlas has what the resource wants, whatever the state of the entry."""
     match state.reason:
         case Reason.UPDATE_REJECTED:
@@ -463,7 +461,7 @@ def _synced(outcome: Outcome, state: State, history: Sequence[HistoryEntry]) -> 
         return Finding("Unknown", SyncedReason.REFERENCE_NOT_READY, "Not all references are resolved.")
     if outcome.planned is not None and outcome.contended is None:
         return Finding("True", SyncedReason.OBSERVING, "The endpoint matches the spec. The operator only observes it.")
-    if history and history[0].generation == outcome.generation and history[0].result == APPLIED:
+    if history and history[0].generation == attempt.generation and history[0].result == APPLIED:
         return Finding("True", SyncedReason.UPDATED, "Atlas confirmed the last change.")
     return Finding("True", SyncedReason.IN_SYNC, "The endpoint matches the spec.")
 

@@ -267,7 +267,7 @@ def _writes_without_the_lease(right: Any, self: Any) -> bool:
     "_waiting",
 )
 def ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any:
-    return replace(status_unchanged(facts.generation, NoRequeue()), ending={})
+    return replace(status_unchanged(NoRequeue()), ending={})
 
 
 @plants(

@@ -134,10 +134,15 @@ def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None
 
 
 def rendered(
-    previous: ServerlessStatus, outcome: Outcome, *, now: datetime = NOW, grace: timedelta = GRACE
+    previous: ServerlessStatus,
+    outcome: Outcome,
+    *,
+    now: datetime = NOW,
+    grace: timedelta = GRACE,
+    generation: int = 1,
 ) -> ServerlessStatus:
     """The status that an outcome leads to."""
-    status = render(Attempt(outcome.generation, previous, now, grace), outcome)
+    status = render(Attempt(generation, previous, now, grace), outcome)
     assert isinstance(status, ServerlessStatus)
     return status
 

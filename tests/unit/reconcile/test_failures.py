@@ -44,6 +44,7 @@ from support.kstatus import problems
 from unit.reconcile.situations import (
     ADDRESS,
     COMMENT,
+    GENERATION,
     GRACE,
     ID,
     NOW,
@@ -121,10 +122,9 @@ def without(trouble: Outcome, previous: Status, now: datetime) -> Status:
     return written(previous, trouble, now)
 
 
-def written(previous: Status, outcome: Outcome, now: datetime) -> Status:
+def written(previous: Status, outcome: Outcome, now: datetime, generation: int = 1) -> Status:
     """The status after an outcome, checked against the schema."""
-    status = rendered(previous, outcome, now=now)
-    generation = max(1, outcome.generation)
+    status = rendered(previous, outcome, now=now, generation=generation)
     assert refusals(status.to_json()) == []
     assert problems({"metadata": {"generation": generation}, "spec": {}, "status": status.to_json()}) == []
     return status
@@ -133,7 +133,7 @@ def written(previous: Status, outcome: Outcome, now: datetime) -> Status:
 def failing(error: AtlasError, previous: Status | None = None, now: datetime = NOON, **more: Any) -> Status:
     """The status after a failure; the first one, if there was none before."""
     status = Status() if previous is None else previous
-    return written(status, after(error, status, now, **more), now)
+    return written(status, after(error, status, now, **more), now, more.get("generation", 1))
 
 
 def pair(status: Status) -> str:
@@ -466,7 +466,7 @@ class TestARefusedChange:
         assert send is not None
         facts = facts.after(Done(send, WriteOutcome.REFUSED, error=error, refused=fields))
         outcome = failed(error, facts, seen=self.SITUATION.endpoint("AWS"))
-        return written(self.SITUATION.before("AWS"), outcome, NOON)
+        return written(self.SITUATION.before("AWS"), outcome, NOON, GENERATION)
 
     def test_what_was_sent_what_differs_and_what_is_confirmed_is_reported(self) -> None:
         status = self.refused(ID)
@@ -608,8 +608,8 @@ class TestSettled:
         [pytest.param(Reason.AVAILABLE, True, id="available"), pytest.param(Reason.INITIATING, False, id="on its way")],
     )
     def test_it_was_seen_to_be_ready(self, reason: Reason, settled: bool) -> None:
-        outcome = Outcome(requeue=NoRequeue(), generation=2, state=State(reason, "So it is."))
-        before = rendered(Status(), outcome, now=NOON)
+        outcome = Outcome(requeue=NoRequeue(), state=State(reason, "So it is."))
+        before = rendered(Status(), outcome, now=NOON, generation=2)
         assert Attempt(2, before, LATER, GRACE).is_settled is settled
         assert not Attempt(3, before, LATER, GRACE).is_settled
         assert not Attempt(2, Status(), LATER, GRACE).is_settled

@@ -1,7 +1,7 @@
 """The status: which conditions are set, which stay, and which never occur."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +34,13 @@ DIFFERENCE = Difference(COMMENT, "b", "a")
 PLAN = Plan(method="PATCH", body={"providerName": "AWS", "comment": "b"}, reason=Cause.EDIT)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Of(Outcome):
+    """The outcome of a reconcile of a generation."""
+
+    generation: int
+
+
 def outcome(
     reason: Reason = Reason.AVAILABLE,
     *differences: Difference,
@@ -44,9 +51,9 @@ def outcome(
 ) -> Outcome:
     """The outcome of a successful reconcile, changed by ``fields``."""
     return replace(
-        Outcome(
-            requeue=NoRequeue(),
+        Of(
             generation=generation,
+            requeue=NoRequeue(),
             state=State(reason, f"It is {reason}.", NoRequeue(), differences),
             seen=seen,
             own={} if seen is None else {"endpoint": EndpointStatus.of(seen, since)},
@@ -81,7 +88,7 @@ def after(*outcomes: Outcome, now: datetime = NOON) -> Status:
 
 def then(status: Status, *outcomes: Outcome, now: datetime = LATER) -> Status:
     for each in outcomes:
-        status = rendered(status, each, now=now)
+        status = rendered(status, each, now=now, generation=each.generation if isinstance(each, Of) else 1)
     return status
 
 
@@ -348,7 +355,7 @@ def test_a_field(outcomes: Sequence[Outcome], path: str, expected: object) -> No
 
 def test_a_quiet_outcome_keeps_the_status() -> None:
     before = after(outcome())
-    assert then(before, status_unchanged(2, NoRequeue())) is before
+    assert then(before, status_unchanged(NoRequeue())) is before
 
 
 class TestTransitions:
@@ -456,7 +463,7 @@ class TestBlocking:
     def test_a_failure_without_a_status_is_counted_too(
         self, requeue: Requeue, unreported: str | None, failure_reason: str | None
     ) -> None:
-        assert status_unchanged(1, requeue, unreported=unreported).failure_reason == failure_reason
+        assert status_unchanged(requeue, unreported=unreported).failure_reason == failure_reason
 
 
 HOSTILE = st.text(max_size=60) | st.sampled_from(
