@@ -118,14 +118,14 @@ class Converger:
         """Return the outcome of an Atlas error; ``seen`` and ``own`` as in ``summarize.of_error``."""
         if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
             return outcome
-        outcome = failures.of_atlas(
+        trouble = failures.of_atlas(
             error,
             facts.attempt,
             source=facts.resolved.credentials_source,
             refused=facts.done.refused if facts.done is not None else (),
             differences=None if seen is None else compare(facts.resource, facts.desired, seen),
         )
-        outcome = summarize.of_error(self._kind, facts, outcome, seen=seen, own=own)
+        outcome = summarize.of_error(self._kind, facts, trouble, seen=seen, own=own)
         planned = facts.done.write.planned if facts.done is not None and isinstance(error, UpdateRejectedError) else ""
         return outcome.saying(planned and f"The refused call {planned}.")
 
@@ -254,13 +254,14 @@ class Converger:
         Args:
             operation: the status keeps showing that this call has failed before.
         """
-        outcome = replace(summarize.of_decision(self._kind, facts, decision), handled=None)
+        outcome = summarize.of_decision(self._kind, facts, replace(decision, leaves_open=True))
         last, ready = facts.attempt.shown_failure(operation), find(facts.previous, "Ready")
         # Another version of the operator may have written a reason that this one does not know.
         if last is None or ready is None or ready.reason not in set(Reason):
             return outcome
         state = State(Reason(ready.reason), ready.message, decision.state.requeue)
-        return replace(outcome, state=state, credentials=None, failure=last)
+        findings = {type_: each for type_, each in outcome.findings.items() if type_ != "CredentialsValid"}
+        return replace(outcome, state=state, findings=findings, failure=last)
 
     async def _contradicted(
         self, facts: Facts[Any], write: Write, error: AtlasError, own: Mapping[str, Any]
@@ -273,7 +274,7 @@ class Converger:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        outcome = failures.of_contradiction(error, facts.attempt, self._refused_since(facts), facts.interval)
+        trouble = failures.of_contradiction(error, facts.attempt, self._refused_since(facts), facts.interval)
         told = facts.attempt.shown_failure(error.operation)
         if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
             status = facts.previous.model_copy(update=dict(own))
@@ -283,7 +284,7 @@ class Converger:
                 state = replace(decision.state, requeue=Backoff())  # Atlas is never asked without a pause
                 decision = replace(decision, state=state, write=None, own={**own, **decision.own})
                 return summarize.of_decision(self._kind, fresh, decision)
-        return summarize.of_error(self._kind, facts, outcome, own=own)
+        return summarize.of_error(self._kind, facts, trouble, own=own)
 
     def _reserve_own(self, facts: Facts[Any], own: Mapping[str, Any]) -> Outcome:
         """Reserve an own entry: another copy of the same resource has the entry that the annotation names."""
@@ -366,7 +367,7 @@ class Converger:
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
                 outcome = await self._failed_write(facts, done, before, error)
-                return failures.paced(outcome, self._refused_since(facts), facts.now, facts.interval)
+                return outcome.paced(self._refused_since(facts), facts.now, facts.interval)
             entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
         self._gatherer.memories[resource.key].refused_since = None

@@ -21,7 +21,7 @@ from atlas_endpoints.reconcile.decision import State
 from atlas_endpoints.reconcile.events import listed, retained
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, may_pass
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.outcome import Ending, Outcome
+from atlas_endpoints.reconcile.outcome import Ending, Trouble
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, project_id_in
@@ -162,8 +162,8 @@ def blocked(
     requeue: Requeue,
     code: str | None = None,
     http_status: int | None = None,
-) -> Outcome:
-    """Return the outcome of a deletion that is blocked, with the ways out."""
+) -> Trouble:
+    """Return why a deletion is blocked, with the ways out."""
     message = with_remedies(message)
     last, reason, since = attempt.previous.last_error, Reason.DELETION_BLOCKED, attempt.now
     if last is not None and attempt.is_observed and (last.operation, last.error_code) == (operation, code):
@@ -171,11 +171,11 @@ def blocked(
     failure = LastError(
         since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=message
     )
-    return failures.of(State(reason, message, requeue), failure, attempt)
+    return Trouble(State(reason, message, requeue), failure)
 
 
-def blocked_by(error: InvalidSpecError | NoProjectError | NoCredentialsError, attempt: Attempt) -> Outcome:
-    """Return the outcome for a resource for which Atlas cannot be asked to delete anything."""
+def blocked_by(error: InvalidSpecError | NoProjectError | NoCredentialsError, attempt: Attempt) -> Trouble:
+    """Return why Atlas cannot be asked to delete anything for a resource."""
     code: str | None = None
     match error:
         case InvalidSpecError():
@@ -193,12 +193,12 @@ def blocked_by(error: InvalidSpecError | NoProjectError | NoCredentialsError, at
     return blocked(message, attempt, operation=operation, requeue=RequeueAfter(retry_in), code=code)
 
 
-def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timedelta) -> Outcome:
-    """Return the outcome of a failed call: one that may pass, or has its grace, keeps its reason; any other blocks the deletion."""
+def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timedelta) -> Trouble:
+    """Return what a failed call means: one that may pass, or has its grace, keeps its reason; any other blocks the deletion."""
     last, was_blocked = attempt.previous.last_error, attempt.is_reported(Reason.DELETION_BLOCKED)
     is_answered = last is not None and last.http_status is not None
     shown_as = Reason.DELETION_BLOCKED if is_answered and was_blocked and not may_pass(error) else None
-    outcome = failures.of_atlas(
+    trouble = failures.of_atlas(
         error,
         attempt,
         source=source,
@@ -207,17 +207,17 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
             failures.IN_STATUS, wrong_field=ORPHANED.wrong_field, refused="Remove the obstacle that it names."
         ),
     )
-    state = outcome.state
-    words = state.message if state is not None else ""
+    state = trouble.state
+    words = state.message
     message = f"The operator cannot delete the endpoint. {words}"
-    if state is not None and (may_pass(error) or (_has_grace(outcome, attempt) and not was_blocked)):
+    if may_pass(error) or (_has_grace(trouble, attempt) and not was_blocked):
         kept = words if has_remedies(words) else with_remedies(message)
-        return replace(outcome, state=replace(state, message=kept))
+        return replace(trouble, state=replace(state, message=kept))
     seconds = interval.total_seconds()
     requeue = RequeueAfter(min(SECRET_REQUEUE, seconds) if is_cured_by_credentials(error) else seconds)
     if has_remedies(words):  # nothing was sent, and the answer that began the wait is shown
         state = State(Reason.DELETION_BLOCKED, words, requeue)
-        return replace(outcome, requeue=requeue, state=state, credentials=None)
+        return replace(trouble, state=state, findings={})
     blocking = blocked(
         message,
         attempt,
@@ -226,14 +226,12 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
         code=error.error_code,
         http_status=error.http_status,
     )
-    return replace(blocking, credentials=outcome.credentials)
+    return replace(blocking, findings=trouble.findings)
 
 
-def _has_grace(outcome: Outcome, attempt: Attempt) -> bool:
-    state, failure = outcome.state, outcome.failure
-    if state is None or failure is None or state.reason.progress is not Progress.GRACE:
-        return False
-    return attempt.now < failure.since + attempt.grace
+def _has_grace(trouble: Trouble, attempt: Attempt) -> bool:
+    is_passing = trouble.state.reason.progress is Progress.GRACE
+    return is_passing and attempt.now < trouble.failure.since + attempt.grace
 
 
 def is_cured_by_credentials(error: AtlasError) -> bool:

@@ -1,4 +1,4 @@
-"""From an error to the outcome of a reconcile: its reason and message are set only here. Pure.
+"""From an error to what the status shows of it: the reason and message of a failure are set only here. Pure.
 
 ``atlas.answers`` maps Atlas's answers to errors, and has their messages.
 """
@@ -19,7 +19,7 @@ from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, Requ
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
 from atlas_endpoints.reconcile.decision import Difference, State
-from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Outcome
+from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Trouble
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem
 from atlas_endpoints.reconcile.resource import Resource
@@ -44,19 +44,8 @@ IN_STATUS = Wording(
 VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
 
 
-def of(state: State, failure: LastError, attempt: Attempt, *, credentials: Finding | None = None) -> Outcome:
-    """Return the outcome of a failure; ``credentials`` is None if it does not concern them."""
-    return Outcome(
-        requeue=state.requeue,
-        state=state,
-        failure=failure,
-        credentials=credentials,
-        applied=attempt.previous.applied,
-    )
-
-
-def of_invalid_spec(error: InvalidSpecError, attempt: Attempt) -> Outcome:
-    """Return the outcome for an invalid spec that the API server admitted: its CRD has another version."""
+def of_invalid_spec(error: InvalidSpecError, attempt: Attempt) -> Trouble:
+    """Return what an invalid spec means that the API server admitted: its CRD has another version."""
     problems = "; ".join(error.problems)
     message = (
         "The spec is invalid for this version of the operator, so the operator neither reads nor changes Atlas. Correct the"
@@ -64,11 +53,11 @@ def of_invalid_spec(error: InvalidSpecError, attempt: Attempt) -> Outcome:
     )
     since = attempt.failing_since(Reason.INVALID_SPEC)
     failure = LastError(since=since, operation="validate", retryable=False, detail=problems)
-    return of(State(Reason.INVALID_SPEC, message), failure, attempt)
+    return Trouble(State(Reason.INVALID_SPEC, message), failure)
 
 
-def of_no_credentials(error: NoCredentialsError, attempt: Attempt) -> Outcome:
-    """Return the outcome for a resource without usable credentials; Atlas was not asked."""
+def of_no_credentials(error: NoCredentialsError, attempt: Attempt) -> Trouble:
+    """Return what it means that a resource has no usable credentials; Atlas was not asked."""
     found = Finding("False", error.reason, error.message)
     reason = Reason.CREDENTIALS_INVALID
     since = attempt.failing_since(reason, found=found)
@@ -76,16 +65,16 @@ def of_no_credentials(error: NoCredentialsError, attempt: Attempt) -> Outcome:
         since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message
     )
     requeue = attempt.within_grace(RequeueAfter(error.retry_in), since)
-    return of(State(reason, error.message, requeue), failure, attempt, credentials=found)
+    return Trouble(State(reason, error.message, requeue), failure, {"CredentialsValid": found})
 
 
-def of_no_project(problem: Problem, attempt: Attempt) -> Outcome:
-    """Return the outcome for a resource whose project is unknown."""
+def of_no_project(problem: Problem, attempt: Attempt) -> Trouble:
+    """Return what it means that the project of a resource is unknown."""
     since = attempt.failing_since(Reason.REFERENCE_NOT_READY)
     requeue = attempt.within_grace(RequeueAfter(problem.pace), since)
     message = f"{problem.message} Until the project is known, the operator neither reads nor changes Atlas."
-    outcome = of(State(Reason.REFERENCE_NOT_READY, message, requeue), of_problem(problem, since), attempt)
-    return replace(outcome, references=problem.finding)
+    state = State(Reason.REFERENCE_NOT_READY, message, requeue)
+    return Trouble(state, of_problem(problem, since), {"ReferencesResolved": problem.finding})
 
 
 def of_problem(problem: Problem, since: datetime) -> LastError:
@@ -95,16 +84,16 @@ def of_problem(problem: Problem, since: datetime) -> LastError:
     )
 
 
-def of_other_project(error: OtherProjectError, resource: Resource, attempt: Attempt) -> Outcome:
-    """Return the outcome for a resource whose project changed: neither project is touched until a person decides."""
+def of_other_project(error: OtherProjectError, resource: Resource, attempt: Attempt) -> Trouble:
+    """Return what it means that the project of a resource changed: neither project is touched until a person decides."""
     requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(RETRY_UNUSABLE)
     since = attempt.failing_since(Reason.INVALID_SPEC)
     failure = LastError(since=since, operation="validate", retryable=False, detail=str(error))
-    return of(State(Reason.INVALID_SPEC, str(error), requeue), failure, attempt)
+    return Trouble(State(Reason.INVALID_SPEC, str(error), requeue), failure)
 
 
-def of_refused_metadata(why: str, plural: str, attempt: Attempt) -> Outcome:
-    """Return the outcome if the API server refuses the finalizer and annotations of a resource.
+def of_refused_metadata(why: str, plural: str, attempt: Attempt) -> Trouble:
+    """Return what it means that the API server refuses the finalizer and annotations of a resource.
 
     Args:
         why: the API server's message.
@@ -117,16 +106,16 @@ def of_refused_metadata(why: str, plural: str, attempt: Attempt) -> Outcome:
     )
     failure = LastError(since=attempt.failing_since(reason), operation="patch", retryable=False, detail=why)
     message, failure = _keep_message(reason, message, failure, attempt)
-    return of(State(reason, message, Backoff()), failure, attempt)
+    return Trouble(State(reason, message, Backoff()), failure)
 
 
-def of_bug(error: Exception, attempt: Attempt) -> Outcome:
-    """Return the outcome of an unexpected error."""
+def of_bug(error: Exception, attempt: Attempt) -> Trouble:
+    """Return what an unexpected error means."""
     name, reason = type(error).__name__, Reason.INTERNAL_ERROR
     message = f"The operator has a bug ({name}), and tries again. Report the traceback in the operator's log."
     failure = LastError(since=attempt.now, operation="reconcile", retryable=True, detail=name)
     message, failure = _keep_message(reason, message, failure, attempt)
-    return of(State(reason, message, Backoff()), failure, attempt)
+    return Trouble(State(reason, message, Backoff()), failure)
 
 
 def of_atlas(
@@ -138,8 +127,8 @@ def of_atlas(
     differences: tuple[Difference, ...] | None = None,
     shown_as: Reason | None = None,
     wording: Wording = IN_STATUS,
-) -> Outcome:
-    """Return the outcome of a failed or held back call to Atlas.
+) -> Trouble:
+    """Return what a failed or held back call to Atlas means.
 
     Args:
         shown_as: the reason of ``Ready`` while the failure goes on, if it is not that of the error.
@@ -159,28 +148,13 @@ def of_atlas(
     requeue = _requeue(error, reason)
     if reason.progress is Progress.GRACE:
         requeue = attempt.within_grace(requeue, since)
-    return replace(
-        of(State(reason, message, requeue, differences), failure, attempt),
-        explanation=error.explanation,
-        deferred=deferred,
-        credentials=_credentials(error, reason, message),
-    )
+    found = _credentials(error, reason, message)
+    findings = {} if found is None else {"CredentialsValid": found}
+    return Trouble(State(reason, message, requeue, differences), failure, findings, error.explanation, deferred)
 
 
-def paced(outcome: Outcome, since: datetime, now: datetime, interval: timedelta) -> Outcome:
-    """Return the outcome of a failed write, which is tried again when it has failed twice as long, at the latest after an interval.
-
-    Args:
-        since: when writes began to fail, as far as this process knows, for whatever reasons.
-    """
-    if not isinstance(outcome.requeue, Backoff) or outcome.failure is None:
-        return outcome
-    lasted = min(now - min(since, outcome.failure.since), interval).total_seconds()
-    return replace(outcome, requeue=Backoff(at_least=max(outcome.requeue.at_least, lasted)))
-
-
-def of_contradiction(error: AtlasError, attempt: Attempt, refused_since: datetime, interval: timedelta) -> Outcome:
-    """Return the outcome of a refusal that contradicts what Atlas shows: wait for a while, then it needs a person."""
+def of_contradiction(error: AtlasError, attempt: Attempt, refused_since: datetime, interval: timedelta) -> Trouble:
+    """Return what a refusal means that contradicts what Atlas shows: wait for a while, then it needs a person."""
     last = attempt.shown_failure(error.operation)
     since = last.since if last is not None and last.error_code == error.error_code else attempt.now
     failure = _of_call(error, since)
@@ -189,7 +163,7 @@ def of_contradiction(error: AtlasError, attempt: Attempt, refused_since: datetim
         f"Atlas refuses the change, and what it shows does not explain that. The operator tries again. {error.message}"
     )
     wait = backoff(min(since, refused_since), attempt.now, interval)
-    return of(State(reason, message, RequeueAfter(wait)), failure, attempt)
+    return Trouble(State(reason, message, RequeueAfter(wait)), failure)
 
 
 def contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:

@@ -1,5 +1,6 @@
 """Finalize deleted resources: delete or retain the entry, wait until Atlas has removed it, then remove the finalizer."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +19,9 @@ from atlas_endpoints.reconcile.events import new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
 from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.outcome import Ending, Outcome, status_unchanged, unrelated
+from atlas_endpoints.reconcile.outcome import Ending, Outcome, Trouble, of_trouble, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.pacing import ForceSync, keep_open
+from atlas_endpoints.reconcile.pacing import ForceSync
 from atlas_endpoints.reconcile.protection import UNLISTED, Later, Protection
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
@@ -72,13 +73,14 @@ class Finisher:
             resource = kind.resource.parse(body, now=attempt.now)
             wait = self._force_sync.turn_in(resource)
         except InvalidSpecError as error:
-            return deletion.blocked_by(error, attempt)
+            return _held_up(deletion.blocked_by(error, attempt), attempt)
         is_unbound = kind.named_by(body).is_unbound
         match deletion.decide(resource, things, is_unbound=is_unbound, writes=self._ports.writes):
             case str(message):
-                return deletion.blocked(message, attempt, operation="delete", requeue=NoRequeue())
+                blocked = deletion.blocked(message, attempt, operation="delete", requeue=NoRequeue())
+                return _held_up(blocked, attempt)
             case None:
-                return keep_open(await self._delete(resource, attempt, wait), wait)
+                return (await self._delete(resource, attempt, wait)).kept_open(wait)
             case ending:
                 return self._leave(body, ending)
 
@@ -107,7 +109,7 @@ class Finisher:
             project_id = await self._project(resource)
         except (NoProjectError, NoCredentialsError) as error:
             handled = request if isinstance(error, NoCredentialsError) else None
-            return replace(deletion.blocked_by(error, attempt), handled=handled)
+            return _held_up(deletion.blocked_by(error, attempt), attempt, handled=handled)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.requeue_in(key, scope)
         if wait and attempt.is_observed:
@@ -121,9 +123,8 @@ class Finisher:
         unsent = self._creations.withdraw(key, attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
             own = self._kind.not_created(facts, unsent)
-            outcome = _deleting("The operator creates nothing more for this resource.", SOON)
-            return replace(outcome, own=own)
-        return keep_open(await self._proceed(facts, access), wait)  # a deletion that has just begun does not wait
+            return _deleting("The operator creates nothing more for this resource.", SOON, own=own)
+        return (await self._proceed(facts, access)).kept_open(wait)  # a deletion that has just begun does not wait
 
     async def _proceed(self, facts: Facts[Any], access: Access) -> Outcome:
         """Take one step of the deletion of an entry, and turn every Atlas error into an outcome; a failure leaves a request open."""
@@ -172,20 +173,25 @@ class Finisher:
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
-        resource, state, status = facts.resource, decision.state, facts.previous
+        resource, state = facts.resource, decision.state
         if decision.nothing_left:
             if (waiting := self._not_taken_over(resource)) is not None:
                 return waiting
             told = {EventReason.ENDPOINT_RETAINED: decision.stays, EventReason.ENDPOINT_DELETED: decision.gone}
             return _released({reason: text for reason, text in told.items() if text})
-        outcome = Outcome(requeue=state.requeue, state=state, own=decision.own)
+        failure, seen = None, decision.seen
         if state.reason is Reason.DELETION_BLOCKED:
-            outcome = deletion.blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
-            outcome = replace(outcome, own=decision.own)
-        if (seen := decision.seen) is None:
-            return outcome
-        own = {**self._kind.render(facts, seen), **decision.own}
-        return replace(outcome, seen=seen, own=own, credentials=VERIFIED, applied=status.applied)
+            trouble = deletion.blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
+            state, failure = trouble.state, trouble.failure
+        return Outcome(
+            requeue=state.requeue,
+            state=state,
+            failure=failure,
+            seen=seen,
+            own=decision.own if seen is None else {**self._kind.render(facts, seen), **decision.own},
+            findings={} if seen is None else {"CredentialsValid": VERIFIED},
+            applied=None if seen is None and failure is None else facts.previous.applied,
+        )
 
     async def _project(self, resource: Resource) -> str:
         """Return the project that the entry is in, else the one that the spec refers to, else the last known one.
@@ -236,14 +242,14 @@ class Finisher:
             return _released(ending)
         if (outcome := unrelated(error, held_for=(facts.now - deleted_at(facts)).total_seconds())) is not None:
             return outcome
-        outcome = deletion.failed(error, facts.attempt, access.source, interval=facts.interval)
+        trouble = deletion.failed(error, facts.attempt, access.source, interval=facts.interval)
         if deletion.is_cured_by_credentials(error):
-            is_blocked = outcome.reason is Reason.DELETION_BLOCKED
+            is_blocked = trouble.state.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
             self._memories[resource.key].refused = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
-        outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.now, facts.interval)
-        return replace(outcome, resolved=facts.resolved)
+        outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
+        return outcome if is_read else outcome.paced(facts.now, facts.now, facts.interval)
 
     def _leave(self, body: Body, ending: Ending) -> Outcome:
         """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""
@@ -253,9 +259,14 @@ class Finisher:
 
 def _released(ending: Ending) -> Outcome:
     """Return that the deletion is over."""
-    return replace(status_unchanged(NoRequeue()), ending=ending)
+    return Outcome(requeue=NoRequeue(), ending=ending)
 
 
-def _deleting(message: str, requeue: Requeue) -> Outcome:
+def _deleting(message: str, requeue: Requeue, own: Mapping[str, Any] | None = None) -> Outcome:
     """Return that the deletion goes on."""
-    return Outcome(requeue=requeue, state=State(Reason.DELETING, message, requeue))
+    return Outcome(requeue=requeue, state=State(Reason.DELETING, message, requeue), own=own or {})
+
+
+def _held_up(trouble: Trouble, attempt: Attempt, handled: str | None = None) -> Outcome:
+    """Return that the deletion does not go on."""
+    return of_trouble(trouble, applied=attempt.previous.applied, handled=handled)

@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Fact
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.observe import SHARED, observe
-from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
+from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.resource import Resource, Thing
@@ -120,7 +120,8 @@ class Gatherer:
             memory.unchanged_since = None
             memory.changed = (change, now) if is_needed else memory.changed
             return None
-        return failures.of_refused_metadata(why, self.kind.names.plural, attempt)
+        trouble = failures.of_refused_metadata(why, self.kind.names.plural, attempt)
+        return of_trouble(trouble, applied=attempt.previous.applied)
 
     def decide(self, facts: Facts[Any]) -> Decision:
         """Return the decision of the kind; where nothing may be written, a force-sync request only asks for a new observation."""

@@ -8,7 +8,7 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, generation_of, key_of
 from atlas_endpoints.controller.controller import Store
-from atlas_endpoints.controller.requeue import Backoff, RequeueAfter, at_latest
+from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.converge import Converger
@@ -16,8 +16,8 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
-from atlas_endpoints.reconcile.pacing import ForceSync, failure_of, keep_open, replayed
+from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
+from atlas_endpoints.reconcile.pacing import ForceSync, failure_of, replayed
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
 from atlas_endpoints.reconcile.resource import Resource
@@ -76,11 +76,12 @@ class LiveCourse:
         try:
             resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(self._key))
             outcome = await self._with_credentials(resolution, attempt)
-            outcome = replace(outcome, requeue=resolution.paced(outcome.requeue))
+            if resolution.problem is not None:
+                outcome = outcome.by(resolution.problem.pace)
             return await self._published(resource, outcome)
         except (NoCredentialsError, NoProjectError, OtherProjectError) as error:
             self._gatherer.leave(self._key)
-            return keep_open(self._missing(error, resource, attempt), self._wait)
+            return self._missing(error, resource, attempt).kept_open(self._wait)
 
     async def _published(self, resource: Resource, outcome: Outcome) -> Outcome:
         """Publish the outputs; each resync reads a ConfigMap once."""
@@ -102,15 +103,17 @@ class LiveCourse:
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, attempt: Attempt
     ) -> Outcome:
         """Return what is missing before Atlas can be asked."""
+        resolved = None
         match error:
             case NoCredentialsError():
                 resolved = resolved_with(resource.status, error.source)
-                outcome = replace(failures.of_no_credentials(error, attempt), resolved=resolved)
+                trouble = failures.of_no_credentials(error, attempt)
             case NoProjectError():
-                outcome = failures.of_no_project(error.problem, attempt)
+                trouble = failures.of_no_project(error.problem, attempt)
             case _:  # OtherProjectError
-                outcome = failures.of_other_project(error, resource, attempt)
-        return replace(outcome, applied=confirmed_so_far(resource), handled=resource.metadata.reconcile_request)
+                trouble = failures.of_other_project(error, resource, attempt)
+        request = resource.metadata.reconcile_request
+        return of_trouble(trouble, applied=confirmed_so_far(resource), handled=request, resolved=resolved)
 
     async def _with_credentials(self, resolution: Resolution[Any], attempt: Attempt) -> Outcome:
         """Converge with the credentials of a resource; once more, in another reconcile, if they are refused and newer ones are found."""
@@ -136,11 +139,11 @@ class LiveCourse:
             newest = await self._access(resource, Age.ANEW if was_refused else Age.FRESH)
             if newest.fingerprint != access.fingerprint:
                 return status_unchanged(Backoff())
-        if outcome.credentials is not None:
+        if "CredentialsValid" in outcome.findings:
             accepted = outcome.reason is not Reason.CREDENTIALS_INVALID
             self._ports.credentials.record_acceptance(access, accepted=accepted)
         memory.failure = None if wait else failure_of(resolution, access, outcome)
-        return keep_open(outcome, wait)  # with its observation
+        return outcome.kept_open(wait)  # with its observation
 
     async def _access(self, resource: Resource, age: Age) -> Access:
         return await self._ports.credentials.resolve(resource.metadata.namespace, resource.secret_name, age=age)
@@ -168,7 +171,7 @@ class LiveCourse:
         unknown_for = atlas.unknown_for(scope, resource.written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.
-            outcome = replace(outcome, requeue=at_latest(outcome.requeue, max(unknown_for, LAST_REQUEUE)))
+            outcome = outcome.by(max(unknown_for, LAST_REQUEUE))
         return replace(outcome, deprecation=atlas.view(scope).deprecation)
 
     def _parsed(self) -> Resource:

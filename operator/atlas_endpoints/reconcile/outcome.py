@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Self, TypeAlias
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation, NotLeaderError
-from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
-from atlas_endpoints.reconcile.decision import Decision, State
+from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
+from atlas_endpoints.reconcile.decision import Decision, State, Write
 from atlas_endpoints.reconcile.reasons import BLOCKING, EventReason, Reason
-from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Plan, Resolved
+from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Resolved
 
 HELD_REQUEUE = 1.0
 """Seconds after which a call that was held back without a time is tried again."""
@@ -31,26 +32,39 @@ class Sent:
     result: str
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What holds a resource up, as its status shows it.
+
+    Attributes:
+        findings: see ``Outcome``.
+        explanation: of a failed call to Atlas, for readers of another text than the status.
+        deferred: whether it failed without a call, because an earlier answer forbids calls for now.
+    """
+
+    state: State
+    failure: LastError
+    findings: Mapping[str, Finding] = field(default_factory=dict)
+    explanation: Explanation | None = None
+    deferred: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The outcome of a reconcile.
 
     Attributes:
         state: None: the status stays as it is.
-        explanation: of the failed call to Atlas, for readers of another text than the status.
-        deferred: whether it failed without a call, because an earlier answer forbids calls for now.
+        explanation, deferred: see ``Trouble``.
         seen: the entry as observed; None keeps what the status shows.
         own: changed fields of the kind's own status.
         applied: what Atlas has confirmed so far.
-        resolved, credentials: None keeps what the status shows.
-        contended: set if another resource owns the entry, or may own it.
-        references, outputs: None keeps what the status shows of this generation.
+        resolved: None keeps what the status shows.
+        findings: what the conditions show that all kinds have, by type; those that were not evaluated stay.
         unconnected: whether the connection was not compared, since a reference is not ready.
         planned: the decision, if nothing may be written.
         unreported: the reason of a failure that the status does not show (yet).
         ending: None: a deletion goes on, or there is none.
-        status: what follows for the status, when the reconcile has ended.
-        may_wait: whether it need not be written yet.
     """
 
     requeue: Requeue
@@ -62,31 +76,25 @@ class Outcome:
     own: Mapping[str, Any] = field(default_factory=dict)
     applied: Applied | None = None
     resolved: Resolved | None = None
-    credentials: Finding | None = None
-    contended: Finding | None = None
-    references: Finding | None = None
+    findings: Mapping[str, Finding] = field(default_factory=dict)
     unconnected: bool = False
-    outputs: Finding | None = None
     sent: Sent | None = None
-    plan: Plan | None = None
     planned: Decision | None = None
     handled: str | None = None
     deprecation: Deprecation | None = None
     unreported: str | None = None
     ending: Ending | None = None
-    status: Mapping[str, Any] = field(default_factory=dict)
-    may_wait: bool = False
 
     @property
     def reason(self) -> Reason | None:
         """The reason of ``Ready``; None: the status stays as it is."""
         return None if self.state is None else self.state.reason
 
-    def saying(self, more: str) -> Self:
-        """Return the outcome with more text at the end of its message, if it has one."""
-        if self.state is None or not more:
-            return self
-        return replace(self, state=replace(self.state, message=f"{self.state.message} {more}"))
+    @property
+    def plan(self) -> Write | None:
+        """The write that would be made to bring about what the spec wants, if nothing may be written."""
+        write = None if self.planned is None else self.planned.write
+        return None if write is None or write.cause is None else write
 
     @property
     def failure_reason(self) -> str | None:
@@ -94,6 +102,67 @@ class Outcome:
         if self.reason is None:
             return self.unreported
         return self.reason if self.reason in BLOCKING else None
+
+    def by(self, seconds: float) -> Self:
+        """Return the outcome with a requeue no later than that."""
+        return replace(self, requeue=at_latest(self.requeue, seconds))
+
+    def kept_open(self, wait: float) -> Self:
+        """Leave a force-sync request open for ``wait`` more seconds; 0: it is handled."""
+        return replace(self.by(wait), handled=None) if wait else self
+
+    def saying(self, more: str) -> Self:
+        """Return the outcome with more text at the end of its message, if it has one."""
+        if self.state is None or not more:
+            return self
+        return replace(self, state=replace(self.state, message=f"{self.state.message} {more}"))
+
+    def finding(self, type_: str, finding: Finding | None) -> Self:
+        """Return the outcome with the content of one more condition; None: it was not evaluated."""
+        return self if finding is None else replace(self, findings={**self.findings, type_: finding})
+
+    def paced(self, since: datetime, now: datetime, interval: timedelta) -> Self:
+        """Return the outcome of a failed write, which is tried again when it has failed twice as long, at the latest after an interval.
+
+        Args:
+            since: when writes began to fail, as far as this process knows, for whatever reasons.
+        """
+        if not isinstance(self.requeue, Backoff) or self.failure is None:
+            return self
+        lasted = min(now - min(since, self.failure.since), interval).total_seconds()
+        return replace(self, requeue=Backoff(at_least=max(self.requeue.at_least, lasted)))
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """A reconcile that has ended, with the status that follows (``controller.Result``)."""
+
+    outcome: Outcome
+    requeue: Requeue
+    status: Mapping[str, Any]
+    may_wait: bool
+
+    @property
+    def failure_reason(self) -> str | None:
+        """See ``Outcome``."""
+        return self.outcome.failure_reason
+
+
+def of_trouble(
+    trouble: Trouble, *, applied: Applied | None, handled: str | None = None, resolved: Resolved | None = None
+) -> Outcome:
+    """Return the outcome of a reconcile that has observed nothing."""
+    return Outcome(
+        requeue=trouble.state.requeue,
+        state=trouble.state,
+        failure=trouble.failure,
+        explanation=trouble.explanation,
+        deferred=trouble.deferred,
+        findings=trouble.findings,
+        applied=applied,
+        handled=handled,
+        resolved=resolved,
+    )
 
 
 def status_unchanged(requeue: Requeue, *, unreported: str | None = None) -> Outcome:

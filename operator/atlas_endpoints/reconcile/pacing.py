@@ -8,7 +8,7 @@ from typing import Any
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter, at_latest
+from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access
@@ -116,8 +116,3 @@ class ForceSync:
         self._granted = {each: at for each, at in self._granted.items() if at > now - FLOOR}
         self._granted[name] = now
         return 0.0
-
-
-def keep_open(outcome: Outcome, wait: float) -> Outcome:
-    """Leave a force-sync request open for ``wait`` more seconds; 0: it is handled."""
-    return replace(outcome, handled=None, requeue=at_latest(outcome.requeue, wait)) if wait else outcome

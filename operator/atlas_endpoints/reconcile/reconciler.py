@@ -2,7 +2,6 @@
 
 import logging
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of, status_of, uid_of
 from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
-from atlas_endpoints.controller.requeue import Backoff, at_latest
+from atlas_endpoints.controller.requeue import Backoff
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare
@@ -24,7 +23,7 @@ from atlas_endpoints.reconcile.finisher import Finisher
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.live import LiveCourse
-from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
+from atlas_endpoints.reconcile.outcome import Concluded, Outcome, of_trouble, status_unchanged
 from atlas_endpoints.reconcile.pacing import ForceSync
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.protection import Protection
@@ -51,7 +50,7 @@ class Reconciler:
         self._converger = Converger(self._gatherer, self._protection, self._creations)
         self._finisher = Finisher(self._gatherer, self._protection, self._creations, self._force_sync)
 
-    async def reconcile(self, body: Body, store: Store) -> Outcome:
+    async def reconcile(self, body: Body, store: Store) -> Concluded:
         """Reconcile a resource."""
         try:
             outcome = await (self._finish(body, store) if is_deleting(body) else self._live(body, store))
@@ -59,29 +58,30 @@ class Reconciler:
             outcome = _unreachable(error, key_of(body))
         return self._completed(store.body, outcome)
 
-    def failed(self, body: Body, error: Exception) -> Outcome:
-        """Return the outcome of an unexpected error."""
+    def failed(self, body: Body, error: Exception) -> Concluded:
+        """Return the result of an unexpected error."""
         attempt = self._attempt(body, self._ports.clock.now())
-        outcome = failures.of_bug(error, attempt)
+        applied = attempt.previous.applied
         # The error may have come after a write, so what the spec no longer wants is not confirmed.
         with suppress(Exception):  # an invalid spec, or the defect itself
-            outcome = replace(outcome, applied=confirmed_so_far(self._kind.resource.parse(body, now=attempt.now)))
-        return self._completed(body, outcome)
+            applied = confirmed_so_far(self._kind.resource.parse(body, now=attempt.now))
+        return self._completed(body, of_trouble(failures.of_bug(error, attempt), applied=applied))
 
-    def _completed(self, body: Body, outcome: Outcome) -> Outcome:
-        """Return the outcome with the status that follows for an object; one without a state keeps the status."""
+    def _completed(self, body: Body, outcome: Outcome) -> Concluded:
+        """Return the result of a reconcile of an object; an outcome without a state keeps the status."""
         key, now, status = key_of(body), self._ports.clock.monotonic(), status_of(body)
         memory, written = self._memories[key], status_of(self._ports.resources.get(key) or body)
         if outcome.state is not None:
             # Times in the status are those at the end of the reconcile.
             status = summarize.render(self._attempt(body, self._ports.clock.now()), outcome).to_json()
         wait = until_next_report(memory.written, now, self._ports.sync_interval)
-        if wait > 0 and status != written and summarize.is_report(written, status):
-            outcome = replace(outcome, may_wait=True, requeue=at_latest(outcome.requeue, wait))
+        may_wait = wait > 0 and status != written and summarize.is_report(written, status)
+        if may_wait:
+            outcome = outcome.by(wait)
         elif status != written:
             memory.written = (*memory.written, now)[-STATUS_WRITES:]
         self._protection.reconciled(body, outcome, status)
-        return replace(outcome, status=status)
+        return Concluded(outcome, outcome.requeue, status, may_wait)
 
     async def _finish(self, body: Body, store: Store) -> Outcome:
         """Reconcile a resource that is being deleted."""
@@ -95,8 +95,9 @@ class Reconciler:
             return await LiveCourse(self._gatherer, self._converger, self._force_sync, body, store).run()
         except InvalidSpecError as error:
             self._gatherer.leave(key_of(body))
-            outcome = failures.of_invalid_spec(error, self._attempt(body, self._ports.clock.now()))
-            return replace(outcome, handled=_request(body))
+            attempt = self._attempt(body, self._ports.clock.now())
+            trouble = failures.of_invalid_spec(error, attempt)
+            return of_trouble(trouble, applied=attempt.previous.applied, handled=_request(body))
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""

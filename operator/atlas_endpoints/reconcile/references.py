@@ -17,7 +17,6 @@ from pydantic.alias_generators import to_camel
 
 from atlas_endpoints.cluster.api import Age, Target
 from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
-from atlas_endpoints.controller.requeue import Requeue, at_latest
 from atlas_endpoints.reconcile.reasons import ReferencesReason
 from atlas_endpoints.reconcile.resource import Reference, Resource
 from atlas_endpoints.reconcile.spec import is_object_id
@@ -116,10 +115,6 @@ class Resolution(Generic[R]):
     resource: R
     project: Project
     problem: Problem | None = None
-
-    def paced(self, requeue: Requeue) -> Requeue:
-        """Return a requeue no later than when to read the reference again."""
-        return requeue if self.problem is None else at_latest(requeue, self.problem.pace)
 
 
 class ReferenceResolver:

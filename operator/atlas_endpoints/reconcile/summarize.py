@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, Done, State
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
 from atlas_endpoints.reconcile.failures import VERIFIED, of_problem, still_refused
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.outcome import Outcome, Sent
+from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import UNABLE, Owner, Undecided
 from atlas_endpoints.reconcile.reasons import ContendedReason, DeprecatedReason, Progress, Reason, SyncedReason
@@ -65,72 +65,74 @@ def of_suspension(resource: Resource) -> Outcome:
     by = " and ".join(resource.suspended_by)
     message = f"The resource is suspended by {by}. The operator neither reads nor changes Atlas until you remove that."
     state = State(Reason.SUSPENDED, message)
-    return Outcome(
-        requeue=state.requeue,
-        state=state,
-        applied=confirmed_so_far(resource),
-        handled=resource.metadata.reconcile_request,
-    )
+    handled = resource.metadata.reconcile_request
+    return Outcome(requeue=state.requeue, state=state, applied=confirmed_so_far(resource), handled=handled)
 
 
 def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outcome:
     """Return the outcome if Atlas was observed and no (further) write follows, since there is none or it may not be made."""
-    observes = facts.policy == "Observe"
-    state, plan = _observed(facts, decision) if observes else (decision.state, None)
-    failure, requeue = _failure(kind, facts, state), state.requeue
-    if state.reason is Reason.ENDPOINT_NOT_FOUND and failure is not None:
+    state = _observed(facts, decision) if facts.policy == "Observe" else decision.state
+    failure = _failure(kind, facts, state)
+    applied = _applied_after(kind, facts, decision)
+    return _of_observation(kind, facts, decision, state=state, failure=failure, applied=applied)
+
+
+def _of_observation(
+    kind: Kind[Any],
+    facts: Facts[Any],
+    decision: Decision,
+    *,
+    state: State,
+    failure: LastError | None,
+    applied: Applied | None,
+    contended: Mapping[str, Finding] | None = None,
+) -> Outcome:
+    requeue = state.requeue
+    if failure is not None and state.reason in {Reason.ENDPOINT_NOT_FOUND, Reason.REFERENCE_NOT_READY}:
         requeue = facts.attempt.within_grace(requeue, failure.since)
-    outcome = Outcome(
+    return Outcome(
         requeue=requeue,
         state=state,
         failure=failure,
         seen=decision.seen,
         own=_own(kind, facts, decision.seen, decision.own),
-        applied=_applied_after(kind, facts, decision),
+        applied=_with_connection(facts, applied),
         resolved=facts.resolved,
-        credentials=VERIFIED,
+        findings={"CredentialsValid": VERIFIED, **_references(facts), **(contended or {})},
+        unconnected=facts.problem is not None,
         sent=_sent(facts.done),
         handled=None if decision.leaves_open else facts.resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
-        plan=plan,
-        planned=decision if observes else None,
+        planned=decision if facts.policy == "Observe" else None,
     )
-    return _with_references(facts, outcome)
 
 
 _FAILED = {Reason.ENDPOINT_FAILED, Reason.SERVICE_FAILED}
 """The reasons that say more than that something differs."""
 
 
-def _observed(facts: Facts[Any], decision: Decision) -> tuple[State, Plan | None]:
-    """Return the state of a resource for which nothing may be written, and what would be sent otherwise."""
+def _observed(facts: Facts[Any], decision: Decision) -> State:
+    """Return the state of a resource for which nothing may be written."""
     state, write, policy = decision.state, decision.write, facts.resource.spec.management_policy
     why, until = f"spec.managementPolicy is {policy}, so the operator sends nothing", "you set it to Manage"
     if policy == "Manage":
         why, until = "WRITES is off, so the operator sends nothing", "its administrator sets ATLAS_ENDPOINTS_WRITES=on"
-    plan = None
-    if write is not None and write.cause is not None:
-        body = {
-            name: value if isinstance(value, str) else json.dumps(value)
-            for name, value in (write.request.body or {}).items()
-        }
-        plan = Plan(method=write.request.method, body=body, reason=write.cause)
     if write is not None and write.planned:
         message = f"Atlas does not have what the spec describes. {why} until {until}. Then it {write.planned}. See status.plan."
         requeue = RequeueAfter(facts.interval.total_seconds())
-        return replace(state, reason=Reason.ENDPOINT_NOT_FOUND, message=message, requeue=requeue), plan
-    is_unsent = state.reason in {Reason.DRIFTED, Reason.UPDATE_REJECTED}
-    if state.reason in _FAILED or (plan is None and not (is_unsent and state.differences)):
+        return replace(state, reason=Reason.ENDPOINT_NOT_FOUND, message=message, requeue=requeue)
+    is_unsent, is_planned = state.reason in {Reason.DRIFTED, Reason.UPDATE_REJECTED}, write is not None and write.cause
+    if state.reason in _FAILED or (not is_planned and not (is_unsent and state.differences)):
         message = state.observed or state.message
-        return replace(state, message=f"{why}. {message}" if is_unsent or state.reason in _FAILED else message), plan
+        return replace(state, message=f"{why}. {message}" if is_unsent or state.reason in _FAILED else message)
     what = f": {described(state.differences)}" if state.differences else ""
     if not what and write is not None and write.names:
         what = f" in {', '.join(write.names)}"
     follows = ". Correct the spec."
-    if plan is not None:
+    if is_planned:
         follows = f" until {until}; status.plan shows what follows then. Or correct the spec."
     message = f"The endpoint differs from the spec{what}. {why}{follows}"
-    return replace(state, reason=Reason.DRIFTED, message=message), plan
+    return replace(state, reason=Reason.DRIFTED, message=message)
 
 
 def correction_delayed(decision: Decision, wait: float) -> State:
@@ -179,19 +181,21 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
         )
         state, failure = State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), differences), None
         finding = Finding("True", ContendedReason.PENDING, message)
-    outcome = of_decision(kind, facts, Decision(state, seen=seen, own=decision.own))
-    return replace(outcome, failure=failure, contended=finding, applied=confirmed_so_far(resource))
+    shown = Decision(state, seen=seen, own=decision.own)
+    applied = confirmed_so_far(resource)
+    contended = {CONTENDED: finding}
+    return _of_observation(kind, facts, shown, state=state, failure=failure, applied=applied, contended=contended)
 
 
 def of_error(
     kind: Kind[Any],
     facts: Facts[Any],
-    failed: Outcome,
+    trouble: Trouble,
     *,
     seen: object | None = None,
     own: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Complete the outcome of a failed call to Atlas.
+    """Return the outcome of a failed call to Atlas.
 
     Args:
         seen: the entry, if it was observed and cannot have changed since.
@@ -199,25 +203,29 @@ def of_error(
     done = facts.done
     is_unknown = done is not None and done.outcome is WriteOutcome.UNKNOWN and not done.write.is_beside
     # A retryable failure leaves the request open; after any other, a new request is needed.
-    is_retried = failed.failure is not None and failed.failure.retryable
-    outcome = replace(
-        failed,
+    return Outcome(
+        requeue=trouble.state.requeue,
+        state=trouble.state,
+        failure=trouble.failure,
+        explanation=trouble.explanation,
+        deferred=trouble.deferred,
         seen=seen,
         own=_own(kind, facts, seen, own or {}),
-        applied=None if is_unknown else confirmed_so_far(facts.resource),
+        applied=None if is_unknown else _with_connection(facts, confirmed_so_far(facts.resource)),
         resolved=facts.resolved,
+        findings={**trouble.findings, **_references(facts)},
+        unconnected=facts.problem is not None,
         sent=_sent(facts.done),
-        handled=None if is_retried else facts.resource.metadata.reconcile_request,
+        handled=None if trouble.failure.retryable else facts.resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
     )
-    return _with_references(facts, outcome)
 
 
 def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     """Add what was published."""
     finding = published.finding
-    requeue = outcome.requeue if published.requeue_in is None else at_latest(outcome.requeue, published.requeue_in)
-    outcome = replace(outcome, requeue=requeue, outputs=finding or outcome.outputs)
+    outcome = outcome.finding("OutputsWritten", finding)
+    outcome = outcome if published.requeue_in is None else outcome.by(published.requeue_in)
     is_awaited = outcome.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT
     return (
         outcome.saying(finding.message) if is_awaited and finding is not None and finding.status == "False" else outcome
@@ -258,7 +266,7 @@ def render(attempt: Attempt, outcome: Outcome) -> Status:
         "applied": _applied(attempt, outcome),
         "resolved": outcome.resolved or previous.resolved,
         "drift": _drift(attempt, outcome, state),
-        "plan": outcome.plan,
+        "plan": _plan(outcome),
         "last_error": outcome.failure,
         "last_applied_time": now
         if outcome.sent is not None and outcome.sent.result == APPLIED
@@ -327,26 +335,36 @@ def _failure(kind: Kind[Any], facts: Facts[Any], state: State) -> LastError | No
             return None
 
 
-def _with_references(facts: Facts[Any], outcome: Outcome) -> Outcome:
-    """Add whether the references are resolved."""
+def _plan(outcome: Outcome) -> Plan | None:
+    """Return what would be sent if writes were permitted."""
+    write = outcome.plan
+    if write is None or write.cause is None:
+        return None
+    sent = write.request.body or {}
+    body = {name: value if isinstance(value, str) else json.dumps(value) for name, value in sent.items()}
+    return Plan(method=write.request.method, body=body, reason=write.cause)
+
+
+def _references(facts: Facts[Any]) -> Mapping[str, Finding]:
+    """Return whether the references are resolved."""
     if not facts.resource.refers:
-        return outcome
-    if facts.problem is None:
-        return replace(outcome, references=facts.project_finding or RESOLVED)
-    requeue = outcome.requeue
-    if outcome.reason is Reason.REFERENCE_NOT_READY and outcome.failure is not None:
-        requeue = facts.attempt.within_grace(requeue, outcome.failure.since)
-    applied = _with_connection(facts, outcome.applied)
-    return replace(outcome, references=facts.problem.finding, unconnected=True, applied=applied, requeue=requeue)
+        return {}
+    resolved = facts.project_finding or RESOLVED
+    return {"ReferencesResolved": resolved if facts.problem is None else facts.problem.finding}
 
 
 def _with_connection(facts: Facts[Any], applied: Applied | None) -> Applied | None:
-    """Keep the confirmed values of a connection that is not managed while a reference is not ready.
+    """Return what counts as confirmed, with the values of a connection that is not managed while a reference is not ready.
 
     If the reference resolves to the same value later, a change that somebody made in Atlas meanwhile is drift, and no edit.
     """
     previous = facts.previous
-    if applied is None or previous.applied is None or not previous.covers_all_before(facts.generation):
+    if (
+        facts.problem is None
+        or applied is None
+        or previous.applied is None
+        or not previous.covers_all_before(facts.generation)
+    ):
         return applied
     known = {name: value for name, value in previous.applied.values.items() if name in facts.resource.connection}
     return Applied.of(applied.generation, {**known, **applied.values})
@@ -413,17 +431,20 @@ def _conditions(
     pair = _pair(attempt, outcome, state.reason)
     if pair is not None:
         yield from told(pair, Finding("True", state.reason, state.message))
-    yield from told(CONTENDED, outcome.contended, stays=outcome.seen is None and outcome.sent is None)
+    findings = outcome.findings
+    yield from told(CONTENDED, findings.get(CONTENDED), stays=outcome.seen is None and outcome.sent is None)
     yield from told("Synced", None if state.reason is Reason.SUSPENDED else _synced(attempt, outcome, state, history))
-    yield from told("CredentialsValid", outcome.credentials)
+    yield from told("CredentialsValid", findings.get("CredentialsValid"))
     of_kind = {each.type: None for each in previous.conditions if each.type not in SHARED}
-    shared = {"ReferencesResolved": outcome.references, "OutputsWritten": outcome.outputs}
+    shared = {type_: findings.get(type_) for type_ in ("ReferencesResolved", "OutputsWritten")}
     current = {each.type for each in previous.conditions if each.observed_generation == attempt.generation}
     for type_, finding in {**shared, **of_kind, **state.conditions}.items():
         yield from told(type_, finding, stays=type_ in current)
     if "Deprecated" not in state.conditions:
         # If Atlas has answered, and announces nothing, the announcement is taken back.
-        yield from told("Deprecated", _deprecated(outcome, state, now), stays=outcome.credentials != VERIFIED)
+        yield from told(
+            "Deprecated", _deprecated(outcome, state, now), stays=findings.get("CredentialsValid") != VERIFIED
+        )
 
 
 def _pair(attempt: Attempt, outcome: Outcome, reason: Reason) -> str | None:
@@ -459,7 +480,7 @@ def _synced(attempt: Attempt, outcome: Outcome, state: State, history: Sequence[
         return Finding("False", state.reason, f"These fields differ from the spec: {names}.")
     if outcome.unconnected:
         return Finding("Unknown", SyncedReason.REFERENCE_NOT_READY, "Not all references are resolved.")
-    if outcome.planned is not None and outcome.contended is None:
+    if outcome.planned is not None and CONTENDED not in outcome.findings:
         return Finding("True", SyncedReason.OBSERVING, "The endpoint matches the spec. The operator only observes it.")
     if history and history[0].generation == attempt.generation and history[0].result == APPLIED:
         return Finding("True", SyncedReason.UPDATED, "Atlas confirmed the last change.")

@@ -723,11 +723,11 @@ class Harness:
         self.reconciles[resource.name] += 1
         body = resource.body
         store = InHarness(self, resource)
-        outcome = await self.reconciler.reconcile(body, store)
+        result = await self.reconciler.reconcile(body, store)
         if resource.key in self.resources:
-            store.write(outcome.status)
-            self._follow(resource.key, outcome.requeue)
-        return outcome
+            store.write(result.status)
+            self._follow(resource.key, result.requeue)
+        return result.outcome
 
     def check(self, resource: Resource, status: Mapping[str, Any]) -> None:
         """Check what is true of every status: the schema of the CRD, the rules of kstatus, and the times of its conditions."""

@@ -93,7 +93,7 @@ def test_observed(row: Row, provider: Provider) -> None:
     outcome = of_decision(facts, decide(facts))
     assert outcome.state is not None
     check_state(outcome.state, row, provider)
-    body = None if outcome.plan is None else dict(outcome.plan.body or {})
+    body = None if outcome.plan is None else dict(outcome.plan.request.body or {})
     expected = values(row["plans"]).on(provider) if "plans" in row else None
     assert body == (None if expected is None else {"providerName": provider, **expected})
 

@@ -35,7 +35,7 @@ from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.decision import Done, State, WriteOutcome
 from atlas_endpoints.reconcile.facts import resolved_with
-from atlas_endpoints.reconcile.outcome import Outcome
+from atlas_endpoints.reconcile.outcome import Outcome, Trouble, of_trouble
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError
 from atlas_endpoints.reconcile.status import Applied, Condition, Resolved, find
@@ -117,9 +117,9 @@ def after(
     return failed(error, facts_of(made(generation=generation), previous, now=now, grace=grace, resolved=resolved))
 
 
-def without(trouble: Outcome, previous: Status, now: datetime) -> Status:
+def without(trouble: Trouble, previous: Status, now: datetime) -> Status:
     """The status when Atlas was not asked."""
-    return written(previous, trouble, now)
+    return written(previous, of_trouble(trouble, applied=previous.applied), now)
 
 
 def written(previous: Status, outcome: Outcome, now: datetime, generation: int = 1) -> Status:
@@ -309,7 +309,8 @@ class TestAtlas:
         assert said(status).message.startswith(error.message.split(".")[0])
         assert (failure.since, failure.operation, failure.retryable) == (NOON, error.operation, row.retryable)
         assert (failure.http_status, failure.error_code) == (error.http_status, error.error_code)
-        assert (outcome.credentials.reason if outcome.credentials else None) == row.credentials
+        credentials = outcome.findings.get("CredentialsValid")
+        assert (credentials.reason if credentials else None) == row.credentials
         assert pair(status) == ("Stalled" if row.within is None and not row.retryable else "Reconciling")
 
     @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
@@ -492,7 +493,7 @@ class TestNoCredentials:
     @staticmethod
     def trouble(
         previous: Status, now: datetime, retry_in: float = 5.0, reason: StrEnum = SecretProblem.NOT_FOUND
-    ) -> Outcome:
+    ) -> Trouble:
         error = NoCredentialsError(reason, "Create the Secret.", source="resource/atlas", retry_in=retry_in)
         return failures.of_no_credentials(error, Attempt(1, previous, now, GRACE))
 
@@ -514,9 +515,9 @@ class TestNoCredentials:
 
     def test_the_secret_is_read_as_often_as_its_reader_says_and_when_the_grace_is_over(self) -> None:
         status = without(self.trouble(Status(), NOON), Status(), NOON)
-        assert self.trouble(Status(), NOON, retry_in=5).requeue == RequeueAfter(5)
-        assert self.trouble(status, NOON + WITHIN, retry_in=60).requeue == RequeueAfter(20)
-        assert self.trouble(status, NOON + GRACE, retry_in=60).requeue == RequeueAfter(60)
+        assert self.trouble(Status(), NOON, retry_in=5).state.requeue == RequeueAfter(5)
+        assert self.trouble(status, NOON + WITHIN, retry_in=60).state.requeue == RequeueAfter(20)
+        assert self.trouble(status, NOON + GRACE, retry_in=60).state.requeue == RequeueAfter(60)
         assert pair(without(self.trouble(status, NOON + GRACE), status, NOON + GRACE)) == "Stalled"
 
     def test_it_keeps_what_was_known(self) -> None:
@@ -538,7 +539,7 @@ class TestInvalidSpec:
         error = BrokenSpecError(["spec.comment: Too long", "spec.endpointId: Required value: add it"])
         trouble = failures.of_invalid_spec(error, Attempt(1, Status(), NOON, GRACE))
         status = without(trouble, Status(), NOON)
-        assert trouble.requeue == NoRequeue()
+        assert trouble.state.requeue == NoRequeue()
         assert said(status).reason == "InvalidSpec"
         assert "spec.comment: Too long; spec.endpointId: Required value: add it" in said(status).message
         assert "CRD" in said(status).message
@@ -555,7 +556,7 @@ class TestBug:
     def test_it_is_retried_with_backoff_and_names_only_its_class(self) -> None:
         trouble = failures.of_bug(ValueError("a secret"), Attempt(1, Status(), NOON, GRACE))
         status = without(trouble, Status(), NOON)
-        assert trouble.requeue == Backoff()
+        assert trouble.state.requeue == Backoff()
         assert said(status).reason == "InternalError"
         assert "ValueError" in said(status).message
         assert told(status, "operation", "retryable") == ("reconcile", True)

@@ -167,9 +167,9 @@ async def test_nothing_is_sent_for_a_resource_that_goes_meanwhile(
     while not log:  # noqa: ASYNC110  # it is a list
         await asyncio.sleep(0)
     happens(harness, resource)
-    outcome = await running
+    result = await running
     assert harness.atlas.calls == ["LIST"]
-    assert outcome.state is None
+    assert result.outcome.state is None
 
 
 async def test_a_resource_that_vanishes_during_its_reconcile_is_forgotten_all_the_same(harness: Harness) -> None:
@@ -259,6 +259,6 @@ async def test_after_a_defect_a_value_that_the_spec_no_longer_wants_is_not_confi
     resource = harness.create(comment="one")
     await harness.settle()
     harness.edit(resource, comment="two")
-    outcome = harness.reconciler.failed(resource.body, KeyError("defect"))
+    outcome = harness.reconciler.failed(resource.body, KeyError("defect")).outcome
     assert outcome.applied is not None
     assert "comment" not in outcome.applied.values

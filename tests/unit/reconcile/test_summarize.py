@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.answers import Deprecation
+from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
@@ -17,10 +18,10 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.decision import Difference, State
+from atlas_endpoints.reconcile.decision import Decision, Difference, State, Write
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, status_unchanged
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
-from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, Plan, find
+from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, find
 from atlas_endpoints.reconcile.summarize import is_report
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
 from support.named import NAMED
@@ -31,7 +32,12 @@ LATER = NOON + timedelta(minutes=30)
 ENDPOINT = Endpoint(id="5f7cac1adf5d6c6306f4b283", status="AVAILABLE", comment="a")
 CHANGED = Endpoint(id="1", status="REHEATING", error_message="Two\nlines.", comment="")
 DIFFERENCE = Difference(COMMENT, "b", "a")
-PLAN = Plan(method="PATCH", body={"providerName": "AWS", "comment": "b"}, reason=Cause.EDIT)
+
+
+def planned(comment: str) -> Decision:
+    """The decision to send a comment."""
+    request = Request("update", "PATCH", "/", {"providerName": "AWS", "comment": comment})
+    return Decision(State(Reason.DRIFTED, "It differs."), Write(request, Cause.EDIT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,7 @@ def outcome(
             own={} if seen is None else {"endpoint": EndpointStatus.of(seen, since)},
             applied=Applied.of(generation, {"comment": "a"}),
             resolved=RESOLVED,
-            credentials=failures.VERIFIED,
+            findings={"CredentialsValid": failures.VERIFIED},
         ),
         **fields,
     )
@@ -68,7 +74,7 @@ def outcome(
 def failed(reason: Reason = Reason.ATLAS_UNAVAILABLE, *, generation: int = 1, **fields: Any) -> Outcome:
     """The outcome of a reconcile that has not observed the endpoint."""
     failure = LastError(since=NOON, operation="listServerlessPrivateEndpoint", retryable=True)
-    unknown = {"seen": None, "resolved": None, "credentials": None, "failure": failure}
+    unknown: dict[str, Any] = {"seen": None, "resolved": None, "findings": {}, "failure": failure}
     return outcome(reason, generation=generation, **{**unknown, **fields})
 
 
@@ -224,7 +230,7 @@ CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
     "suspended and never compared": ("Synced", [failed(Reason.SUSPENDED, failure=None)], None),
     "what was found about the credentials": (
         "CredentialsValid",
-        [failed(credentials=Finding("False", CredentialsReason.UNAUTHORIZED, "No."))],
+        [failed(findings={"CredentialsValid": Finding("False", CredentialsReason.UNAUTHORIZED, "No.")})],
         "False Unauthorized",
     ),
     "nothing was found about the credentials": ("CredentialsValid", [failed()], None),
@@ -267,8 +273,7 @@ def test_a_known_condition_of_the_credentials_keeps_its_generation() -> None:
 
 
 SEEN_TO_DRIFT, SUSPENDED = outcome(Reason.DRIFTED, DIFFERENCE), failed(Reason.SUSPENDED, failure=None)
-PLANNED = outcome(Reason.DRIFTED, DIFFERENCE, plan=PLAN)
-CLEARING = Plan(method="PATCH", body={"providerName": "AWS", "comment": ""}, reason=Cause.EDIT)
+PLANNED = outcome(Reason.DRIFTED, DIFFERENCE, planned=planned("b"))
 CONFIRMED = Applied.of(1, {"comment": "a"})
 FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
     "the endpoint stays while it cannot be seen": ([outcome(), failed()], "endpoint.comment", "a"),
@@ -313,7 +318,7 @@ FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
         {"method": "PATCH", "body": {"providerName": "AWS", "comment": "b"}, "reason": "Edit"},
     ),
     "an empty comment is part of a plan": (
-        [outcome(Reason.DRIFTED, DIFFERENCE, plan=CLEARING)],
+        [outcome(Reason.DRIFTED, DIFFERENCE, planned=planned(""))],
         "plan.body.comment",
         "",
     ),

@@ -164,7 +164,7 @@ class Planner:
         reconciler.forget(manifest.key)  # another manifest of the same resource is another plan
         while True:
             store = InFile(body)
-            outcome = await reconciler.reconcile(body, store)
+            outcome = (await reconciler.reconcile(body, store)).outcome
             if (after := stored(kind, store.body, outcome)) != body:
                 body = after
                 continue

@@ -192,7 +192,7 @@ def _action(manifest: Manifest, outcome: Outcome, state: State, named: Named) ->
     if manifest.resource.spec.management_policy != "Manage" and (state.differences or outcome.plan is not None):
         return Action.REPORT
     if outcome.plan is not None:
-        return Action.RESERVE if outcome.plan.reason is Cause.RESERVATION else _BY_METHOD[outcome.plan.method]
+        return Action.RESERVE if outcome.plan.cause is Cause.RESERVATION else _BY_METHOD[outcome.plan.request.method]
     waits = state.differences if state.reason in BUSY else state.reason is Reason.SERVICE_INITIATING and named.endpoint
     return Action.WAIT if waits else Action.NONE
 
