@@ -5,28 +5,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from atlas_endpoints.atlas.errors import OutOfTimeError
+from atlas_endpoints.atlas.errors import AtlasError, OutOfTimeError
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of, uid_of
-from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
-from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
-from atlas_endpoints.reconcile import failures, ownership
-from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile import failures, ownership, summarize
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.decision import Decision, Write
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.observe import SHARED, observe
-from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
+from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.status import Resolved
 
-KEPT_FOR = 30.0
-"""Seconds after which a change of the metadata that did not last is made again."""
+MIN_READY = timedelta(minutes=30)
+"""A settled resource stays Ready for at least this long while observing it fails."""
 
 UNFINISHED = 120.0
 """Seconds after which an observation that ran out of time begins anew: its first calls show nothing that is new any more."""
@@ -96,36 +92,20 @@ class Gatherer:
         if ports.outputs is not None:
             ports.outputs.forget(key)
 
-    async def changed(self, store: Store, change: MetadataChange, attempt: Attempt) -> Outcome | None:
-        """Change the metadata of a resource; return the outcome if that is not possible (yet), or None.
-
-        Raises:
-            ClusterUnavailableError: for less than the grace.
-        """
-        memory, now = self.memories[key_of(store.body)], self.ports.clock.monotonic()
-        is_needed, (made, at) = change.needed_by(store.body), memory.changed or (None, 0.0)
-        if is_needed and made == change and (left := at + KEPT_FOR - now) > 0:
-            return status_unchanged(RequeueAfter(left))  # somebody takes it away each time
-        try:
-            if not await store.change(change):
-                return status_unchanged(Backoff())
-        except RefusedError as error:
-            why, memory.unchanged_since = str(error), None
-        except ClusterUnavailableError as error:  # a webhook is down, perhaps, and the status can be written
-            memory.unchanged_since = now if memory.unchanged_since is None else memory.unchanged_since
-            if now - memory.unchanged_since < self.ports.grace.total_seconds():
-                raise
-            why = str(error)
-        else:
-            memory.unchanged_since = None
-            memory.changed = (change, now) if is_needed else memory.changed
-            return None
-        trouble = failures.of_refused_metadata(why, self.kind.names.plural, attempt)
-        return of_trouble(trouble, applied=attempt.previous.applied)
-
     def decide(self, facts: Facts[Any]) -> Decision:
         """Return the decision of the kind; where nothing may be written, a force-sync request only asks for a new observation."""
         return self.kind.decide(replace(facts, forced=facts.forced and facts.policy == "Manage"))
+
+    def observation_failed(self, facts: Facts[Any], error: AtlasError) -> Outcome:
+        """Return that observing the entry failed; nothing, if the resource is settled and the failure may pass soon."""
+        is_settled, outcome = facts.attempt.is_settled, summarize.of_failed_call(self.kind, facts, error)
+        if outcome.unreported is None and not (failures.may_pass(error) and is_settled):
+            return outcome
+        memory, now = self.memories[facts.resource.key], self.ports.clock.monotonic()
+        memory.failing_since = now if memory.failing_since is None else memory.failing_since
+        if not is_settled or facts.held_for >= max(3 * facts.interval, MIN_READY).total_seconds():
+            return outcome
+        return status_unchanged(outcome.requeue, unreported=error.reason)
 
     async def observe(
         self,

@@ -1,27 +1,32 @@
-"""The course of a live resource: protect it, resolve what it refers to, converge with its credentials, publish."""
+"""The course of a live resource: protect it, resolve what it refers to, observe, decide, make at most one write, publish."""
 
+import logging
 from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.controller.cache import Body, generation_of, key_of
-from atlas_endpoints.controller.controller import Store
+from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
-from atlas_endpoints.reconcile import failures, summarize
+from atlas_endpoints.reconcile import events, failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
+from atlas_endpoints.reconcile.decision import Decision, Done, State, WriteOutcome
 from atlas_endpoints.reconcile.deletion import wanted_metadata
-from atlas_endpoints.reconcile.facts import confirmed_so_far, resolved_with
-from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.facts import Facts, confirmed_so_far, resolved_with
+from atlas_endpoints.reconcile.observe import absence
+from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
-from atlas_endpoints.reconcile.pacing import ForceSync, failure_of, replayed
+from atlas_endpoints.reconcile.ownership import Owner
+from atlas_endpoints.reconcile.pacing import failure_of, replayed
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.status import Resolved
+from atlas_endpoints.reconcile.status import Cause, Resolved
+from atlas_endpoints.reconcile.writes import Writes
+
+logger = logging.getLogger(__name__)
 
 RECENT_OUTPUTS = 30.0
 """Seconds for which a ConfigMap that the operator has written is not read again, at most."""
@@ -33,18 +38,12 @@ LAST_REQUEUE = 1.0
 class LiveCourse:
     """One reconcile of a live resource with a valid spec."""
 
-    def __init__(
-        self, gatherer: Gatherer, converger: Converger, force_sync: ForceSync, body: Body, store: Store
-    ) -> None:
-        self._gatherer = gatherer
-        self._kind = gatherer.kind
-        self._ports = gatherer.ports
-        self._converger = converger
-        self._force_sync = force_sync
-        self._store = store
-        self._generation, self._key = generation_of(body), key_of(body)
-        self._memory = gatherer.memories[self._key]
-        self._now, self._began = self._ports.clock.now(), self._ports.clock.monotonic()
+    def __init__(self, one: Pass) -> None:
+        self._one = one
+        self._kind, self._ports, self._gatherer = one.kind, one.ports, one.gatherer
+        self._force_sync = one.shared.force_sync
+        self._key, self._memory = one.key, one.memory
+        self._writes = Writes(one)
         self._wait = 0.0
         """Seconds for which an open force-sync request still waits."""
 
@@ -55,16 +54,17 @@ class LiveCourse:
             InvalidSpecError: the spec, or an annotation.
             ClusterUnavailableError: an object that the resource depends on could not be read, or the resource not be written.
         """
-        resource = self._parsed()
+        one = self._one
+        resource = one.parsed()
         self._wait = self._force_sync.turn_in(resource)
-        if (change := wanted_metadata(resource)).needed_by(self._store.body):
-            hindered = await self._gatherer.changed(self._store, change, self._attempt(resource))
+        if (change := wanted_metadata(resource)).needed_by(one.store.body):
+            hindered = await one.change(change, one.attempt(resource))
             if hindered is not None:
                 return hindered
-            resource = self._parsed()
+            resource = one.parsed()
         else:
             self._memory.unchanged_since = None
-        return await self._resolved(resource, self._attempt(resource))
+        return await self._resolved(resource, one.attempt(resource))
 
     async def _resolved(self, resource: Resource, attempt: Attempt) -> Outcome:
         """Reconcile with what the resource refers to, and publish its outputs."""
@@ -82,38 +82,6 @@ class LiveCourse:
         except (NoCredentialsError, NoProjectError, OtherProjectError) as error:
             self._gatherer.leave(self._key)
             return self._missing(error, resource, attempt).kept_open(self._wait)
-
-    async def _published(self, resource: Resource, outcome: Outcome) -> Outcome:
-        """Publish the outputs; each resync reads a ConfigMap once."""
-        outputs, interval = self._ports.outputs, self._gatherer.interval(resource).total_seconds()
-        if outcome.state is None or outputs is None or not resource.has_outputs:
-            return outcome
-        is_asked = self._force_sync.age(self._key) is Age.FRESH
-        published = await outputs.publish(
-            resource,
-            self._kind.outputs(resource, outcome.own),
-            scope=self._ports.resync.scope_of(self._key),
-            max_age=0.0 if is_asked else min(RECENT_OUTPUTS, interval / 2),
-            now=self._now,
-            began=self._began,
-        )
-        return summarize.with_outputs(outcome, published)
-
-    def _missing(
-        self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, attempt: Attempt
-    ) -> Outcome:
-        """Return what is missing before Atlas can be asked."""
-        resolved = None
-        match error:
-            case NoCredentialsError():
-                resolved = resolved_with(resource.status, error.source)
-                trouble = failures.of_no_credentials(error, attempt)
-            case NoProjectError():
-                trouble = failures.of_no_project(error.problem, attempt)
-            case _:  # OtherProjectError
-                trouble = failures.of_other_project(error, resource, attempt)
-        request = resource.metadata.reconcile_request
-        return of_trouble(trouble, applied=confirmed_so_far(resource), handled=request, resolved=resolved)
 
     async def _with_credentials(self, resolution: Resolution[Any], attempt: Attempt) -> Outcome:
         """Converge with the credentials of a resource; once more, in another reconcile, if they are refused and newer ones are found."""
@@ -150,34 +118,145 @@ class LiveCourse:
 
     async def _converged(self, resolution: Resolution[Any], scope: Scope, access: Access) -> Outcome:
         """Converge, and turn every Atlas error into an outcome."""
-        resource, atlas, converger = resolution.resource, self._ports.atlas, self._converger
+        resource, atlas, memory = resolution.resource, self._ports.atlas, self._memory
         self._ports.resync.join(self._key, scope, self._gatherer.interval(resource))
         resolved = Resolved.of(resolution.project.id, access.source, resource.connection)
         facts = replace(
-            self._gatherer.facts(resource, self._now, scope, resolved),
+            self._gatherer.facts(resource, self._one.now, scope, resolved),
             problem=resolution.problem,
             project_finding=resolution.project.finding,
         )
         at_first = atlas.unknown_for(scope, resource.written_as)
         try:
-            outcome = await converger.converge(facts, self._store, max_age=self._force_sync.max_age(self._key))
+            outcome = await self._converge(facts)
         except AtlasError as error:
-            outcome = converger.observation_failed(facts, error)
+            outcome = self._gatherer.observation_failed(facts, error)
             if not failures.may_pass(error):
                 self._ports.limiter.release(self._key)
         else:
-            known = self._ports.clock.monotonic() if self._memory.failing_since is None else self._memory.failing_since
-            self._memory.failing_since = None if outcome.unreported is None else known
+            known = self._ports.clock.monotonic() if memory.failing_since is None else memory.failing_since
+            memory.failing_since = None if outcome.unreported is None else known
         unknown_for = atlas.unknown_for(scope, resource.written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.
             outcome = outcome.by(max(unknown_for, LAST_REQUEUE))
         return replace(outcome, deprecation=atlas.view(scope).deprecation)
 
-    def _parsed(self) -> Resource:
-        """Return the resource as it is now."""
-        resource: Resource = self._kind.resource.parse(self._store.body, now=self._now)
-        return resource
+    async def _converge(self, facts: Facts[Any]) -> Outcome:
+        """Observe, decide, make at most one write, and return the outcome.
 
-    def _attempt(self, resource: Resource) -> Attempt:
-        return Attempt(self._generation, resource.status, self._now, self._ports.grace)
+        Raises:
+            AtlasError: the observation failed, or the entry is proved absent.
+        """
+        max_age, began = self._force_sync.max_age(self._key), self._ports.clock.monotonic()
+        facts, decision = await self._observe(facts, max_age)
+        if decision.records:
+            recorded = await self._one.record(facts, summarize.of_decision(self._kind, facts, decision))
+            if recorded is None:
+                return status_unchanged(Backoff())
+            facts, decision = await self._observe(recorded, max_age + self._ports.clock.monotonic() - began)
+        if (outcome := self._hindered(facts, decision)) is not None:
+            self._ports.limiter.release(self._key)
+            return outcome
+        write = decision.write
+        if write is None or write.surplus is not None or facts.policy == "Observe":
+            return await self._at_rest(facts, decision)
+        if write.cause is Cause.DRIFT and not facts.forced and not facts.unsent:
+            wait = self._ports.limiter.wait_to_correct(self._key)
+            if wait:
+                state = summarize.correction_delayed(decision, wait)
+                return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
+        if write.creates is not None:
+            return await self._writes.create(facts, write, write.creates)
+        self._ports.limiter.release(self._key)
+        return await self._writes.send(facts, decision, write)
+
+    async def _observe(self, facts: Facts[Any], max_age: float) -> tuple[Facts[Any], Decision]:
+        """Observe and decide; an intent that is not needed any more ends."""
+        intent, creations = facts.previous.creation, self._one.shared.creations
+        facts, decision = await self._gatherer.observe(
+            replace(facts, unsent=creations.unused(self._key, intent) is not None),
+            self._gatherer.decide,
+            max_age=max_age,
+            is_claimed=lambda known: self._gatherer.claim(known) is not None,
+        )
+        creates = facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
+        if not creates and (name := creations.withdraw(self._key, intent)):
+            decision = replace(decision, own={**self._kind.not_created(facts, name), **decision.own})
+        return facts, decision
+
+    def _hindered(self, facts: Facts[Any], decision: Decision) -> Outcome | None:
+        """Return the outcome if the entry is proved absent, or belongs to another resource; else None."""
+        if decision.state.reason is Reason.ENDPOINT_NOT_FOUND and (error := absence(facts, decision)) is not None:
+            return summarize.of_failed_call(self._kind, facts, error, own=decision.own)
+        if decision.seen is None and decision.write is None:
+            return None
+        if (claim := self._gatherer.claim(facts)) is None:
+            return None
+        release = facts.resource.entry_release
+        if not isinstance(claim, Owner) or release is None:
+            return summarize.of_contention(self._kind, facts, decision, claim)
+        message = "The annotation names an endpoint of another resource. A new one is reserved for this resource."
+        state = State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
+        return summarize.of_decision(self._kind, facts, Decision(state, own=release))
+
+    async def _at_rest(self, facts: Facts[Any], decision: Decision) -> Outcome:
+        """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""
+        resource, write = facts.resource, decision.write
+        self._ports.atlas.settle(facts.scope, resource.written_as, began=facts.view.began)
+        self._ports.limiter.release(self._key)
+        if decision.state.reason.ready == "True":
+            self._memory.refused_since = None
+        for left in decision.left:
+            why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
+            self._ports.record(resource.named, events.stays(self._kind.called(left), why))
+        if write is None or facts.policy == "Observe":
+            return summarize.of_decision(self._kind, facts, decision)
+        if await self._writes.prevented(facts, decision, write) is None:
+            try:
+                entry, _ = await self._gatherer.write(facts, write)
+            except AtlasError as error:
+                # The resource itself is well; the next resync finds the entry again.
+                logger.warning(
+                    "The surplus endpoint %s could not be deleted; the operator tries again: %s",
+                    write.surplus,
+                    error,
+                    extra=LogFields(key=str(self._key)),
+                )
+            else:
+                self._ports.record(resource.named, events.discarded(write))
+                facts = facts.after(Done(write, WriteOutcome.CONFIRMED), entry=entry)
+                decision = self._kind.decide(facts)
+        return summarize.of_decision(self._kind, facts, decision)
+
+    async def _published(self, resource: Resource, outcome: Outcome) -> Outcome:
+        """Publish the outputs; each resync reads a ConfigMap once."""
+        outputs, interval = self._ports.outputs, self._gatherer.interval(resource).total_seconds()
+        if outcome.state is None or outputs is None or not resource.has_outputs:
+            return outcome
+        is_asked = self._force_sync.age(self._key) is Age.FRESH
+        published = await outputs.publish(
+            resource,
+            self._kind.outputs(resource, outcome.own),
+            scope=self._ports.resync.scope_of(self._key),
+            max_age=0.0 if is_asked else min(RECENT_OUTPUTS, interval / 2),
+            now=self._one.now,
+            began=self._one.began,
+        )
+        return summarize.with_outputs(outcome, published)
+
+    def _missing(
+        self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, attempt: Attempt
+    ) -> Outcome:
+        """Return what is missing before Atlas can be asked."""
+        resolved = None
+        match error:
+            case NoCredentialsError():
+                resolved = resolved_with(resource.status, error.source)
+                trouble = failures.of_no_credentials(error, attempt)
+            case NoProjectError():
+                trouble = failures.of_no_project(error.problem, attempt)
+            case _:  # OtherProjectError
+                trouble = failures.of_other_project(error, resource, attempt)
+        request = resource.metadata.reconcile_request
+        return of_trouble(trouble, applied=confirmed_so_far(resource), handled=request, resolved=resolved)

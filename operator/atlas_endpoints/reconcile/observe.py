@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasUnavailableError, OutOfTimeError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, OutOfTimeError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.reconcile.decision import Decision, Look
@@ -178,3 +178,9 @@ def _memory_suffices(
     if write is None or entry not in write.touches:
         return False  # its answer corrects other entries
     return is_asked_for and seen.at >= began - min(facts.interval, MEMORY).total_seconds()
+
+
+def absence(facts: Facts[Any], decision: Decision) -> AtlasError | None:
+    """Return the error with which Atlas has answered that the entry is absent, if the decision rests on that."""
+    error = None if decision.absent is None else facts.view.entries[decision.absent].error
+    return None if error is None else error.with_traceback(None)

@@ -16,13 +16,14 @@ from atlas_endpoints.controller.requeue import Backoff
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare
-from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.creation import Creations
+from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts, confirmed_so_far
-from atlas_endpoints.reconcile.finisher import Finisher
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.last import LastCourse
 from atlas_endpoints.reconcile.live import LiveCourse
+from atlas_endpoints.reconcile.one_pass import Pass, Shared
 from atlas_endpoints.reconcile.outcome import Concluded, Outcome, of_trouble, status_unchanged
 from atlas_endpoints.reconcile.pacing import ForceSync
 from atlas_endpoints.reconcile.ports import Ports
@@ -44,18 +45,24 @@ class Reconciler:
         self._ports = ports
         self._gatherer = Gatherer(kind, ports)
         self._memories = memories = self._gatherer.memories
-        self._force_sync = ForceSync(ports.clock.monotonic, memories, let_through=ports.atlas.let_through)
+        force_sync = ForceSync(ports.clock.monotonic, memories, let_through=ports.atlas.let_through)
         self._protection = Protection(self._gatherer)
         self._creations = Creations(ports.clock.monotonic, ports.clock.now, memories)
-        self._converger = Converger(self._gatherer, self._protection, self._creations)
-        self._finisher = Finisher(self._gatherer, self._protection, self._creations, self._force_sync)
+        changes = ChangeEvents(ports.record, memories)
+        self._shared = Shared(self._gatherer, self._protection, self._creations, force_sync, changes)
 
     async def reconcile(self, body: Body, store: Store) -> Concluded:
         """Reconcile a resource."""
+        one = Pass(self._shared, body, store)
         try:
-            outcome = await (self._finish(body, store) if is_deleting(body) else self._live(body, store))
+            outcome = await (LastCourse(one) if is_deleting(body) else LiveCourse(one)).run()
         except ClusterUnavailableError as error:
             outcome = _unreachable(error, key_of(body))
+        except InvalidSpecError as error:  # of a live resource
+            self._gatherer.leave(key_of(body))
+            attempt = one.attempt()
+            trouble = failures.of_invalid_spec(error, attempt)
+            outcome = of_trouble(trouble, applied=attempt.previous.applied, handled=_request(body))
         return self._completed(store.body, outcome)
 
     def failed(self, body: Body, error: Exception) -> Concluded:
@@ -82,22 +89,6 @@ class Reconciler:
             memory.written = (*memory.written, now)[-STATUS_WRITES:]
         self._protection.reconciled(body, outcome, status)
         return Concluded(outcome, outcome.requeue, status, may_wait)
-
-    async def _finish(self, body: Body, store: Store) -> Outcome:
-        """Reconcile a resource that is being deleted."""
-        attempt = self._attempt(body, self._ports.clock.now())
-        self._gatherer.leave(key_of(body))
-        return await self._finisher.finish(body, attempt, store)
-
-    async def _live(self, body: Body, store: Store) -> Outcome:
-        """Reconcile a live resource."""
-        try:
-            return await LiveCourse(self._gatherer, self._converger, self._force_sync, body, store).run()
-        except InvalidSpecError as error:
-            self._gatherer.leave(key_of(body))
-            attempt = self._attempt(body, self._ports.clock.now())
-            trouble = failures.of_invalid_spec(error, attempt)
-            return of_trouble(trouble, applied=attempt.previous.applied, handled=_request(body))
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
@@ -159,7 +150,7 @@ class Reconciler:
     def _from_cache(self, facts: Facts[Any], failure: AtlasError | None) -> Outcome | None:
         """Return the outcome that a reconcile would have without a call to Atlas; None: it would act."""
         if failure is not None:
-            return self._converger.observation_failed(facts, failure)
+            return self._gatherer.observation_failed(facts, failure)
         decision = self._gatherer.decide(facts)
         writes = decision.write is not None and facts.policy == "Manage"
         if decision.absent is not None:

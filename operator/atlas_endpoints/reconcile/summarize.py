@@ -11,15 +11,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare, described
 from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, Done, State, WriteOutcome
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
-from atlas_endpoints.reconcile.failures import VERIFIED, of_problem, still_refused
+from atlas_endpoints.reconcile.failures import VERIFIED, of_atlas, of_problem, still_refused
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble
+from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble, unrelated
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import UNABLE, Owner, Undecided
 from atlas_endpoints.reconcile.reasons import ContendedReason, DeprecatedReason, Progress, Reason, SyncedReason
@@ -185,6 +186,45 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
     applied = confirmed_so_far(resource)
     contended = {CONTENDED: finding}
     return _of_observation(kind, facts, shown, state=state, failure=failure, applied=applied, contended=contended)
+
+
+def of_step(kind: Kind[Any], facts: Facts[Any], operation: str, decision: Decision) -> Outcome:
+    """Return the outcome of a step towards a write, which keeps a force-sync request open.
+
+    Args:
+        operation: the status keeps showing that this call has failed before.
+    """
+    outcome = of_decision(kind, facts, replace(decision, leaves_open=True))
+    last, ready = facts.attempt.shown_failure(operation), find(facts.previous, "Ready")
+    # Another version of the operator may have written a reason that this one does not know.
+    if last is None or ready is None or ready.reason not in set(Reason):
+        return outcome
+    state = State(Reason(ready.reason), ready.message, decision.state.requeue)
+    findings = {type_: each for type_, each in outcome.findings.items() if type_ != "CredentialsValid"}
+    return replace(outcome, state=state, findings=findings, failure=last)
+
+
+def of_failed_call(
+    kind: Kind[Any],
+    facts: Facts[Any],
+    error: AtlasError,
+    *,
+    seen: object | None = None,
+    own: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Return the outcome of a failed call to Atlas; ``seen`` and ``own`` as in :func:`of_error`."""
+    if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
+        return outcome
+    trouble = of_atlas(
+        error,
+        facts.attempt,
+        source=facts.resolved.credentials_source,
+        refused=facts.done.refused if facts.done is not None else (),
+        differences=None if seen is None else compare(facts.resource, facts.desired, seen),
+    )
+    planned = facts.done.write.planned if facts.done is not None and isinstance(error, UpdateRejectedError) else ""
+    outcome = of_error(kind, facts, trouble, seen=seen, own=own)
+    return outcome.saying(planned and f"The refused call {planned}.")
 
 
 def of_error(

@@ -15,7 +15,7 @@ from atlas_endpoints.kinds import connection_strings
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
 from atlas_endpoints.kinds.dedicated_private_endpoint import endpoint, remote_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
-from atlas_endpoints.reconcile import finisher, ownership
+from atlas_endpoints.reconcile import last, ownership
 from atlas_endpoints.reconcile.gather import Gatherer
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ IN_HISTORIES = [
         "not_created",
         _keeps_the_intent,
     ),
-    Mutant("no Event names what stays", "no Event names it", finisher, "_released", _in_silence),
+    Mutant("no Event names what stays", "no Event names it", last, "_released", _in_silence),
 ]
 IN_CASES = [
     Mutant(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.kinds.dedicated_private_endpoint import deletion, endpoint, remote_regions, service
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
-from atlas_endpoints.reconcile import converge, creation, finisher, gather, ownership
+from atlas_endpoints.reconcile import creation, gather, last, ownership, writes
 from atlas_endpoints.reconcile import deletion as reconcile_deletion
 from atlas_endpoints.reconcile.creation import Creations
-from atlas_endpoints.reconcile.finisher import Finisher
+from atlas_endpoints.reconcile.last import LastCourse
 from atlas_endpoints.simulator.service import REJECTED
 from model.dedicated.atlas import vpce
 from model.dedicated.models import (
@@ -38,7 +38,7 @@ plants(
     "a resource ends as soon as the deletion of its endpoint was requested, which it shares a service with",
     Invariant.KEPT,
     GATE["a service and an endpoint go with their resource, and an answer is lost"],
-    Finisher,
+    LastCourse,
     "_waiting",
 )(ends_at_the_request)
 
@@ -88,7 +88,7 @@ def _is_forced_for_ever(right: Any, resource: Any) -> bool:
     "no Event names an endpoint that stays for another resource",
     Invariant.KEPT,
     model_of(RENAMED, settled=2),
-    finisher,
+    last,
     "_released",
 )
 def _ends_in_silence(right: Any, generation: int, _: Any) -> Any:
@@ -172,7 +172,7 @@ def _searches_nothing(right: Any, *asked: Any) -> float:
     "regions are added to what was shown a while ago",
     Invariant.REGIONS,
     GATE["a resource adds a region to its service, somebody another one, and a LIST does not show what is new"],
-    converge,
+    writes,
     "read_entry",
 )
 async def _reads_nothing(right: Any, atlas: Any, known: Any, entry: str) -> Any:

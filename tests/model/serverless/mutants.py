@@ -18,9 +18,8 @@ from atlas_endpoints.controller.workqueue import Queue
 from atlas_endpoints.core import Core
 from atlas_endpoints.kinds.serverless_private_endpoint import decide
 from atlas_endpoints.reconcile import creation, observe, ownership, summarize
-from atlas_endpoints.reconcile.converge import Converger
 from atlas_endpoints.reconcile.decision import Decision, State
-from atlas_endpoints.reconcile.finisher import Finisher
+from atlas_endpoints.reconcile.last import LastCourse
 from atlas_endpoints.reconcile.observe import SHARED
 from atlas_endpoints.reconcile.outcome import status_unchanged
 from atlas_endpoints.reconcile.reasons import Reason
@@ -263,7 +262,7 @@ def _writes_without_the_lease(right: Any, self: Any) -> bool:
     "a resource ends as soon as the deletion of its endpoint was requested",
     Invariant.KEPT,
     model_of(DELETE, settled=1, left="crash", within=SLOWLY),
-    Finisher,
+    LastCourse,
     "_waiting",
 )
 def ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any:
@@ -304,11 +303,11 @@ async def _requests_without_a_record(right: Any, self: Any, body: Any, status: A
     "an endpoint counts as reserved when it is about to be requested",
     Invariant.PRESENT,
     model_of(RESERVE, left="fault", within=SLOWLY),
-    Converger,
-    "_as_before",
+    summarize,
+    "of_step",
 )
-def _is_reserved_when_requested(right: Any, self: Any, facts: Any, operation: Any, decision: Any) -> Any:
-    outcome = right(self, facts, operation, decision)
+def _is_reserved_when_requested(right: Any, kind: Any, facts: Any, operation: Any, decision: Any) -> Any:
+    outcome = right(kind, facts, operation, decision)
     is_requested = decision.state.reason is Reason.RESERVATION_REQUESTED
     return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE)) if is_requested else outcome
 

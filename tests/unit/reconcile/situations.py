@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
@@ -22,12 +22,9 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessStatus,
 )
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.converge import Converger
-from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteOutcome
 from atlas_endpoints.reconcile.facts import Correction, Facts, Refusal
 from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import (
     HISTORY_LIMIT,
@@ -39,7 +36,7 @@ from atlas_endpoints.reconcile.status import (
     LastError,
     Resolved,
 )
-from atlas_endpoints.reconcile.summarize import correction_delayed, render
+from atlas_endpoints.reconcile.summarize import correction_delayed, of_failed_call, render
 from atlas_endpoints.reconcile.summarize import of_decision as outcome_of
 from support.cases import manifest
 from unit.reconcile.cases import seconds as seconds_of
@@ -126,11 +123,7 @@ def facts_of(  # all that is known
 
 def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None) -> Outcome:
     """What a call to Atlas that fails comes to."""
-    clock = SimpleNamespace(now=lambda: facts.now, monotonic=lambda: 1000.0)
-    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(clock=clock, record=None)))
-    return Converger(gatherer, Protection(gatherer), Creations(clock.monotonic, clock.now, gatherer.memories)).failed(
-        facts, error, seen=seen
-    )
+    return of_failed_call(KIND, facts, error, seen=seen)
 
 
 def rendered(

@@ -1,4 +1,4 @@
-"""Finalize deleted resources: delete or retain the entry, wait until Atlas has removed it, then remove the finalizer."""
+"""The course of a deleted resource: delete or retain the entry, wait until Atlas has removed it, then remove the finalizer."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,22 +7,20 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, finalizers_of, key_of
-from atlas_endpoints.controller.controller import MetadataChange, Store
+from atlas_endpoints.controller.cache import Body, finalizers_of
+from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.decision import POLL_FIRST, SOON, Decision, Done, State, WriteOutcome
 from atlas_endpoints.reconcile.events import new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
-from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Ending, Outcome, Trouble, of_trouble, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.pacing import ForceSync
-from atlas_endpoints.reconcile.protection import UNLISTED, Later, Protection
+from atlas_endpoints.reconcile.protection import UNLISTED, Later
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
@@ -30,39 +28,40 @@ from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.waiting import deleted_at
 
 
-class Finisher:
-    """Finalize deleted resources, and protect live ones with a finalizer."""
+class LastCourse:
+    """One reconcile of a resource that is being deleted."""
 
-    def __init__(self, gatherer: Gatherer, protection: Protection, creations: Creations, force_sync: ForceSync) -> None:
-        self._gatherer = gatherer
-        self._protection = protection
-        self._creations = creations
-        self._kind = gatherer.kind
-        self._ports = gatherer.ports
-        self._force_sync = force_sync
-        self._memories = gatherer.memories
+    def __init__(self, one: Pass) -> None:
+        self._one = one
+        self._kind, self._ports, self._gatherer = one.kind, one.ports, one.gatherer
+        self._force_sync, self._protection = one.shared.force_sync, one.shared.protection
+        self._memory = one.memory
+        self._attempt = one.attempt()
 
-    async def finish(self, body: Body, attempt: Attempt, store: Store) -> Outcome:
-        """Reconcile a resource that is being deleted.
+    async def run(self) -> Outcome:
+        """Reconcile; remove the finalizer when nothing is left to do.
 
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read, or the resource not be written.
         """
-        memory, trigger = self._memories[key_of(body)], self._ports.resources.trigger(body)
+        body, memory = self._one.store.body, self._memory
+        self._gatherer.leave(self._one.key)
+        trigger = self._ports.resources.trigger(body)
         if memory.ending is None or memory.ending[0] != trigger:
-            outcome = await self._step_of(body, attempt)
+            outcome = await self._decided(body)
             if outcome.ending is None:
                 return outcome
             memory.ending = trigger, outcome.ending
             for reason, message in outcome.ending.items():
                 self._ports.record(body, new_event(reason, message, action="Delete"))
         # What was told stays true, so only this write is repeated, if it fails.
-        hindered = await self._gatherer.changed(store, MetadataChange({FINALIZER: False}), attempt)
+        hindered = await self._one.change(MetadataChange({FINALIZER: False}), self._attempt)
         return _released(memory.ending[1]) if hindered is None else hindered
 
-    async def _step_of(self, body: Body, attempt: Attempt) -> Outcome:
-        """Decide about a resource that is being deleted, and take one step."""
-        kind, deleting = self._kind, attempt.previous.is_being_deleted
+    async def _decided(self, body: Body) -> Outcome:
+        """Decide by the metadata and the spec, and take one step of a deletion."""
+        kind, attempt = self._kind, self._attempt
+        deleting = attempt.previous.is_being_deleted
         if FINALIZER not in finalizers_of(body):
             return status_unchanged(NoRequeue())
         try:
@@ -70,7 +69,7 @@ class Finisher:
             ending = deletion.decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
             if ending is not None:
                 return self._leave(body, ending)
-            resource = kind.resource.parse(body, now=attempt.now)
+            resource = self._one.parsed()
             wait = self._force_sync.turn_in(resource)
         except InvalidSpecError as error:
             return _held_up(deletion.blocked_by(error, attempt), attempt)
@@ -80,17 +79,17 @@ class Finisher:
                 blocked = deletion.blocked(message, attempt, operation="delete", requeue=NoRequeue())
                 return _held_up(blocked, attempt)
             case None:
-                return (await self._delete(resource, attempt, wait)).kept_open(wait)
+                return (await self._delete(resource, wait)).kept_open(wait)
             case ending:
                 return self._leave(body, ending)
 
-    async def _delete(self, resource: Resource, attempt: Attempt, wait: float) -> Outcome:
+    async def _delete(self, resource: Resource, wait: float) -> Outcome:
         """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
 
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
-        key, now = resource.key, attempt.now
+        key, attempt, memory = self._one.key, self._attempt, self._memory
         request = resource.metadata.reconcile_request
         try:
             if resource.thing is not None:
@@ -114,13 +113,12 @@ class Finisher:
         wait = wait or self._force_sync.requeue_in(key, scope)
         if wait and attempt.is_observed:
             return status_unchanged(RequeueAfter(wait))
-        memory = self._memories[key]
         refused, until = memory.refused or (None, 0.0)
         if refused == access and self._ports.clock.monotonic() < until and (wait or not is_forced(resource)):
             return status_unchanged(RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         memory.refused = None
-        facts = self._gatherer.facts(resource, now, scope, resolved_with(resource.status, access.source))
-        unsent = self._creations.withdraw(key, attempt.previous.creation)
+        facts = self._gatherer.facts(resource, self._one.now, scope, resolved_with(resource.status, access.source))
+        unsent = self._one.shared.creations.withdraw(key, attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
             own = self._kind.not_created(facts, unsent)
             return _deleting("The operator creates nothing more for this resource.", SOON, own=own)
@@ -246,7 +244,7 @@ class Finisher:
         if deletion.is_cured_by_credentials(error):
             is_blocked = trouble.state.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
-            self._memories[resource.key].refused = access, self._ports.clock.monotonic() + wait.total_seconds()
+            self._memory.refused = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
         return outcome if is_read else outcome.paced(facts.now, facts.now, facts.interval)

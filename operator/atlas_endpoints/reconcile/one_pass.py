@@ -1,0 +1,110 @@
+"""What one reconcile works with, and how it writes its object while it goes on; ``live`` and ``last`` are its two courses."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.controller.cache import Body, generation_of, key_of
+from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
+from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
+from atlas_endpoints.reconcile import failures, summarize
+from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.creation import Creations
+from atlas_endpoints.reconcile.events import ChangeEvents
+from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.gather import Gatherer
+from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
+from atlas_endpoints.reconcile.pacing import ForceSync
+from atlas_endpoints.reconcile.protection import Protection
+from atlas_endpoints.reconcile.resource import Resource
+from atlas_endpoints.reconcile.waits import STATUS_WRITES
+
+KEPT_FOR = 30.0
+"""Seconds after which a change of the metadata that did not last is made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all reconciles of a kind share.
+
+    Attributes:
+        reading: the entries that a write in progress was read for.
+    """
+
+    gatherer: Gatherer
+    protection: Protection
+    creations: Creations
+    force_sync: ForceSync
+    changes: ChangeEvents
+    reading: set[tuple[Hashable, str]] = field(default_factory=set)
+
+
+class Pass:
+    """One reconcile of a resource.
+
+    Args:
+        store: writes the object; each write counts only if the object is otherwise unchanged.
+    """
+
+    def __init__(self, shared: Shared, body: Body, store: Store) -> None:
+        self.shared = shared
+        self.gatherer = gatherer = shared.gatherer
+        self.kind, self.ports = gatherer.kind, gatherer.ports
+        self.store = store
+        self.key = key_of(body)
+        self.memory = gatherer.memories[self.key]
+        self.generation = generation_of(body)
+        self.now, self.began = self.ports.clock.now(), self.ports.clock.monotonic()
+
+    def parsed(self) -> Resource:
+        """Return the resource as it is now.
+
+        Raises:
+            InvalidSpecError: the spec, or an annotation.
+        """
+        resource: Resource = self.kind.resource.parse(self.store.body, now=self.now)
+        return resource
+
+    def attempt(self, resource: Resource | None = None) -> Attempt:
+        """Return the reconcile with the status of a resource; None: with that of the object, whose spec may be invalid."""
+        status = self.kind.resource.status_in(self.store.body, now=self.now) if resource is None else resource.status
+        return Attempt(self.generation, status, self.now, self.ports.grace)
+
+    async def change(self, change: MetadataChange, attempt: Attempt) -> Outcome | None:
+        """Change the metadata of the resource; return the outcome if that is not possible (yet), or None.
+
+        Raises:
+            ClusterUnavailableError: for less than the grace.
+        """
+        memory, now = self.memory, self.ports.clock.monotonic()
+        is_needed, (made, at) = change.needed_by(self.store.body), memory.changed or (None, 0.0)
+        if is_needed and made == change and (left := at + KEPT_FOR - now) > 0:
+            return status_unchanged(RequeueAfter(left))  # somebody takes it away each time
+        try:
+            if not await self.store.change(change):
+                return status_unchanged(Backoff())
+        except RefusedError as error:
+            why, memory.unchanged_since = str(error), None
+        except ClusterUnavailableError as error:  # a webhook is down, perhaps, and the status can be written
+            memory.unchanged_since = now if memory.unchanged_since is None else memory.unchanged_since
+            if now - memory.unchanged_since < self.ports.grace.total_seconds():
+                raise
+            why = str(error)
+        else:
+            memory.unchanged_since = None
+            memory.changed = (change, now) if is_needed else memory.changed
+            return None
+        trouble = failures.of_refused_metadata(why, self.kind.names.plural, attempt)
+        return of_trouble(trouble, applied=attempt.previous.applied)
+
+    async def record(self, facts: Facts[Any], outcome: Outcome) -> Facts[Any] | None:
+        """Write the status of an outcome, and return the facts with it; None: the resource has changed."""
+        resource = facts.resource
+        attempt = replace(facts.attempt, previous=resource.status_in(self.store.body))
+        # A request is handled when the reconcile has ended; and until its turn, only the facts call it handled.
+        status = summarize.render(attempt, replace(outcome, handled=None)).to_json()
+        if not await self.store.record(status):
+            return None
+        self.memory.written = (*self.memory.written, self.ports.clock.monotonic())[-STATUS_WRITES:]
+        return replace(facts, resource=resource.model_copy(update={"status": resource.status_in(self.store.body)}))

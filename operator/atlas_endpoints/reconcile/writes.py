@@ -1,0 +1,298 @@
+"""One write to Atlas for a live resource: create an entry exactly once, or change one that was observed, and read the answer."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.controller.cache import key_of, status_of
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
+from atlas_endpoints.reconcile import creation, events, failures, summarize
+from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.observe import absence, read_entry
+from atlas_endpoints.reconcile.one_pass import Pass
+from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
+from atlas_endpoints.reconcile.protection import Later
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.status import Creation
+from atlas_endpoints.reconcile.waits import backoff
+
+LAGS = 30.0
+"""Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""
+
+
+class Writes:
+    """The write of one reconcile."""
+
+    def __init__(self, one: Pass) -> None:
+        self._one = one
+        self._kind, self._ports, self._gatherer = one.kind, one.ports, one.gatherer
+        self._creations = one.shared.creations
+
+    async def create(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome:
+        """Create exactly one entry, once the status says so."""
+        key = self._one.key
+        if (waiting := self._waits(facts, write, creates)) is not None:
+            return waiting
+        if not self._ports.resources.is_unchanged(key, facts.resource.metadata.trigger):
+            return status_unchanged(RequeueAfter(0.0))
+        if not self._creations.is_recent(key, facts.previous.creation):
+            announced = await self._announced(facts, write, creates)
+            if announced is None:
+                return status_unchanged(Backoff())
+            facts = announced
+        intent = self._creations.take(key)
+        if intent is None:  # the resource was gone for a moment, for example by its labels
+            return status_unchanged(RequeueAfter(0.0))
+        facts = replace(facts, unsent=False)
+        try:
+            entry, answer = await self._gatherer.write(facts, write)
+        except AtlasError as error:
+            if not error.unknown_outcome:  # nothing has to be searched, even if no status says so
+                self._creations.arm(facts.scope, creates.name, key, intent)
+            if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
+                return outcome
+            return await self._not_created(facts, write, creates, error, intent.attempt)
+        return self._created(facts, write, creates, entry, answer)
+
+    def _waits(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome | None:
+        """Return the outcome if the entry may be there already, or another one has its turn; None: create it now."""
+        operation = write.request.operation
+        known = None if facts.unsent else facts.previous.creation
+        if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
+            wait = min(left, backoff(known.requested_at, facts.now, facts.interval))
+            state = State(creates.reason, creates.searched, RequeueAfter(wait))
+            return summarize.of_step(self._kind, facts, operation, Decision(state))
+        self._settle(facts)
+        wait = self._creations.wait(facts.scope, creates.name, self._one.key, forced=facts.forced)
+        if wait <= 0:
+            return None
+        if facts.attempt.shown_failure(operation) is not None:
+            return status_unchanged(RequeueAfter(wait))  # the failure that is shown goes on
+        message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
+        state = State(creates.reason, message, RequeueAfter(wait))
+        return summarize.of_step(self._kind, facts, operation, Decision(state))
+
+    async def _announced(self, facts: Facts[Any], write: Write, creates: Creates) -> Facts[Any] | None:
+        """Record the intent in the status, and return the facts with it; None: the resource has changed, or it took too long."""
+        key = self._one.key
+        intent = Creation(requested_at=self._ports.clock.now(), attempt=creates.attempt)
+        self._creations.arm(facts.scope, creates.name, key, intent)
+        state = State(creates.reason, creates.intended, RequeueAfter(0.0))
+        decision = Decision(state, own=self._kind.intended(facts, creates, intent))
+        recorded = await self._one.record(
+            facts, summarize.of_step(self._kind, facts, write.request.operation, decision)
+        )
+        return recorded if self._creations.is_recent(key, intent) else None
+
+    def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
+        resource = facts.resource
+        self._creations.created(facts.scope, creates.name)
+        self._one.memory.refused_since = None
+        for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
+            self._ports.wake(key_of(body))  # they wait for the same thing
+        facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
+        if not self._ports.resources.holds(resource.key, resource.metadata.uid):
+            why = "it was created while its resource was being deleted"
+            self._ports.record(resource.named, events.stays(self._kind.called(entry), why))
+        return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
+
+    async def _not_created(
+        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, attempt: int
+    ) -> Outcome:
+        """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
+        if error.unknown_outcome:
+            facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
+            intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
+            own = self._kind.intended(facts, creates, intent)
+        else:
+            own = self._kind.not_created(facts, creates.name)
+            facts = facts.after(Done(write, WriteOutcome.REFUSED, error=error))
+        if not error.unknown_outcome and self._kind.is_outdated(error):
+            outcome = await self._contradicted(facts, write, error, own)
+        else:
+            outcome = summarize.of_failed_call(self._kind, facts, error, own=own)
+        if outcome.failure is None:  # it is there
+            self._creations.created(facts.scope, creates.name)
+            return outcome
+        now = self._ports.clock.now()
+        wait = self._creations.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)
+        if isinstance(outcome.requeue, Backoff):
+            return replace(outcome, requeue=RequeueAfter(max(wait, outcome.requeue.at_least)))
+        return outcome
+
+    async def send(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
+        """Make a write, and return what its answer means; read before what it rests on.
+
+        Raises:
+            AtlasError: an observation failed.
+        """
+        resource, store = facts.resource, self._one.store
+        if not self._ports.resources.holds(resource.key, resource.metadata.uid):
+            # The resource was deleted, or its labels changed, during the observation.
+            return status_unchanged(NoRequeue())
+        if write.request.method == "POST" and not await store.record(status_of(store.body)):  # if it is not written yet
+            return status_unchanged(Backoff())
+        if write.reads is None:
+            return await self.prevented(facts, decision, write) or await self._send(facts, decision, write)
+        if (wait := self._ports.atlas.unknown_for(facts.scope, write.reads) or 0.0) > 0:
+            # Another write to it may still arrive, and this one would undo that one, or the other way round.
+            state = replace(decision.state, requeue=RequeueAfter(wait))
+            without = replace(decision, state=state, write=None)
+            return summarize.of_step(self._kind, facts, write.request.operation, without)
+        turn = (facts.scope.place, write.reads)
+        if turn in self._one.shared.reading:
+            return status_unchanged(Backoff())  # the wait after a failure goes on
+        self._one.shared.reading.add(turn)
+        try:
+            return await self._read_and_send(facts, decision, write, write.reads)
+        finally:
+            self._one.shared.reading.discard(turn)
+
+    async def _read_and_send(self, facts: Facts[Any], decision: Decision, write: Write, reads: str) -> Outcome:
+        """Read the entry that a write rests on, and make the write if it is still the same call.
+
+        What prevents a DELETE is asked before: its LIST of the namespace may take long, and what is to be deleted may work again by
+        then, so the GET follows it. Other writes ask it after the GET.
+        """
+        deletes = write.request.method == "DELETE"
+        if deletes and (outcome := await self.prevented(facts, decision, write)) is not None:
+            return outcome
+        began = self._ports.atlas.moment()
+        facts = replace(facts, view=await read_entry(self._ports.atlas, facts, reads))
+        self._ports.atlas.settle(facts.scope, reads, began=began)
+        decision = self._kind.decide(facts)
+        if decision.write is None:
+            return summarize.of_decision(self._kind, facts, decision)
+        if decision.write.request.operation != write.request.operation:
+            return status_unchanged(Backoff(at_least=LAGS))
+        if not deletes:
+            prevented = await self.prevented(facts, decision, decision.write)
+            return prevented or await self._send(facts, decision, decision.write)
+        if not self._ports.resources.is_unchanged(self._one.key, facts.resource.metadata.trigger):
+            return status_unchanged(RequeueAfter(0.0))
+        return await self._send(facts, decision, decision.write)
+
+    async def prevented(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome | None:
+        """Return the outcome if a write may not be made any more, or not yet; else None."""
+        match await self._one.shared.protection.permit(facts.resource, write, facts.scope.project_id):
+            case None:
+                return None
+            case Later(requeue, ""):
+                return status_unchanged(requeue)
+            case Later(requeue, message):
+                state = replace(decision.state, requeue=requeue)
+                without = replace(decision, state=state, write=None)
+                return summarize.of_step(self._kind, facts, write.request.operation, without).saying(message)
+            case _:
+                protected = self._kind.decide(replace(facts, is_protected=lambda _: True))
+                return summarize.of_decision(self._kind, facts, replace(protected, write=None))
+
+    async def _send(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome:
+        """Make a write, and return what its answer means.
+
+        Raises:
+            AtlasError: observing the entry again, which the answer made necessary, failed.
+        """
+        resource, before, changes = facts.resource, decision.seen, self._one.shared.changes
+        changes.before(facts, write, before)
+        shown = {} if before is None else resource.shown(before)
+        done = Done(write, WriteOutcome.CONFIRMED, before=shown)
+        try:
+            entry, answer = await self._gatherer.write(facts, write)
+        except AtlasError as error:
+            if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
+                outcome = await self._failed(facts, done, before, error)
+                return outcome.paced(self._refused_since(facts), facts.now, facts.interval)
+            entry, answer = write.touches[0], None  # a GET will show what is there
+        self._settle(facts)
+        self._one.memory.refused_since = None
+        if before is not None:
+            changes.after(facts, write, before, answer)
+        facts = facts.after(replace(done, answer=answer), entry=entry)
+        return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
+
+    async def _failed(self, facts: Facts[Any], done: Done, before: Any, error: AtlasError) -> Outcome:
+        """Return what a failed write means; ``before`` is the entry before it.
+
+        Raises:
+            AtlasError: observing the entry again, which the answer made necessary, failed.
+        """
+        write, kind = done.write, self._kind
+        if error.unknown_outcome:
+            facts = facts.after(replace(done, outcome=WriteOutcome.UNKNOWN, error=error))
+            own = kind.decide(facts).own if write.is_beside else None
+            return summarize.of_failed_call(kind, facts, error, seen=before if write.is_beside else None, own=own)
+        refused = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error))
+        if write.is_beside and isinstance(error, UpdateRejectedError):
+            return summarize.of_decision(kind, refused, kind.decide(refused))
+        if kind.is_outdated(error):
+            return await self._contradicted(refused, write, error, {})
+        if isinstance(error, EndpointAbsentError):
+            seen = await self._observe_now(facts)
+            return summarize.of_failed_call(kind, facts, failures.contradicting(error), seen=seen)
+        if isinstance(error, UpdateRejectedError):
+            return await self._rejected(facts, done, before, error)
+        was_sent = before is None and error.http_status is not None
+        return summarize.of_failed_call(kind, refused if was_sent else facts, error, seen=before)
+
+    async def _rejected(self, facts: Facts[Any], done: Done, before: Any, error: UpdateRejectedError) -> Outcome:
+        """Return what a rejected write means, as for :meth:`_failed`.
+
+        The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported. A refusal
+        that the status already reports needs no observation.
+        """
+        resource, fields = facts.resource, tuple(done.write.fields)
+        if before is not None and not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
+            seen = await self._observe_now(facts)
+            if seen is None or resource.basis(seen) != resource.basis(before):
+                return status_unchanged(Backoff())
+        refused = failures.refused_fields(error, fields, resource.connection)
+        facts = facts.after(replace(done, outcome=WriteOutcome.REFUSED, error=error, refused=refused))
+        outcome = summarize.of_failed_call(self._kind, facts, error, seen=before)
+        return outcome if set(refused) == set(fields) else replace(outcome, requeue=RequeueAfter(0.0))
+
+    async def _observe_now(self, facts: Facts[Any]) -> Any:
+        """Return the entry as it is now, without the cache.
+
+        Raises:
+            AtlasError: the observation failed, or the entry is proved absent.
+        """
+        fresh, decision = await self._gatherer.observe_anew(replace(facts, forced=True), self._kind.decide)
+        if decision.seen is None and (error := absence(fresh, decision)) is not None:
+            raise error
+        return decision.seen
+
+    async def _contradicted(
+        self, facts: Facts[Any], write: Write, error: AtlasError, own: Mapping[str, Any]
+    ) -> Outcome:
+        """Observe anew after a refusal that only an outdated observation explains; report it if the new one says the same.
+
+        Args:
+            own: what the kind's own status records of the refusal.
+
+        Raises:
+            AtlasError: the observation failed, or the entry is proved absent.
+        """
+        trouble = failures.of_contradiction(error, facts.attempt, self._refused_since(facts), facts.interval)
+        told = facts.attempt.shown_failure(error.operation)
+        if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
+            status = facts.previous.model_copy(update=dict(own))
+            fresh = replace(facts, resource=facts.resource.model_copy(update={"status": status}))
+            fresh, decision = await self._gatherer.observe_anew(fresh, self._kind.decide)
+            if not decision.records and (decision.write is None or decision.write.request != write.request):
+                state = replace(decision.state, requeue=Backoff())  # Atlas is never asked without a pause
+                decision = replace(decision, state=state, write=None, own={**own, **decision.own})
+                return summarize.of_decision(self._kind, fresh, decision)
+        return summarize.of_error(self._kind, facts, trouble, own=own)
+
+    def _refused_since(self, facts: Facts[Any]) -> datetime:
+        """Return since when each call has failed that changes something for a resource, this one included."""
+        memory, now = self._one.memory, self._ports.clock.monotonic()
+        memory.refused_since = now if memory.refused_since is None else memory.refused_since
+        return facts.now - timedelta(seconds=now - memory.refused_since)
+
+    def _settle(self, facts: Facts[Any]) -> None:
+        self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
