@@ -205,8 +205,6 @@ class LiveCourse:
         resource, write = facts.resource, decision.write
         self._ports.atlas.settle(facts.scope, resource.written_as, began=facts.view.began)
         self._ports.limiter.release(self._key)
-        if decision.state.reason.ready == "True":
-            self._memory.refused_since = None
         for left in decision.left:
             why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
             self._ports.record(resource.named, events.stays(self._kind.called(left), why))

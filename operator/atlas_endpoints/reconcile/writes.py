@@ -19,6 +19,9 @@ from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Creation
 from atlas_endpoints.reconcile.waits import backoff
 
+OVER = 300.0
+"""Seconds: failures that are twice as far apart, and have lasted no longer, have nothing to do with each other."""
+
 LAGS = 30.0
 """Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""
 
@@ -54,7 +57,7 @@ class Writes:
                 self._creations.arm(facts.scope, creates.name, key, intent)
             if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
                 return outcome
-            return await self._not_created(facts, write, creates, error, intent.attempt)
+            return await self._not_created(facts, write, creates, error, intent)
         return self._created(facts, write, creates, entry, answer)
 
     def _waits(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome | None:
@@ -90,7 +93,7 @@ class Writes:
     def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
         self._creations.created(facts.scope, creates.name)
-        self._one.memory.refused_since = None
+        self._one.memory.refusals = None
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
@@ -100,12 +103,11 @@ class Writes:
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     async def _not_created(
-        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, attempt: int
+        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, intent: Creation
     ) -> Outcome:
         """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
         if error.unknown_outcome:
             facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
-            intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
             own = self._kind.intended(facts, creates, intent)
         else:
             own = self._kind.not_created(facts, creates.name)
@@ -208,7 +210,7 @@ class Writes:
                 return outcome.paced(self._refused_since(facts), facts.now, facts.interval)
             entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
-        self._one.memory.refused_since = None
+        self._one.memory.refusals = None
         if before is not None:
             changes.after(facts, write, before, answer)
         facts = facts.after(replace(done, answer=answer), entry=entry)
@@ -289,10 +291,12 @@ class Writes:
         return summarize.of_error(self._kind, facts, trouble, own=own)
 
     def _refused_since(self, facts: Facts[Any]) -> datetime:
-        """Return since when each call has failed that changes something for a resource, this one included."""
+        """Return since when each call has failed that changes something for a resource; what failed long before this one is over."""
         memory, now = self._one.memory, self._ports.clock.monotonic()
-        memory.refused_since = now if memory.refused_since is None else memory.refused_since
-        return facts.now - timedelta(seconds=now - memory.refused_since)
+        first, last = memory.refusals or (now, now)
+        goes_on = now - last <= 2 * min(max(last - first, OVER), facts.interval.total_seconds())
+        memory.refusals = (first if goes_on else now), now
+        return facts.now - timedelta(seconds=now - memory.refusals[0])
 
     def _settle(self, facts: Facts[Any]) -> None:
         self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
