@@ -58,28 +58,21 @@ class MetadataChange:
         return {**body, "metadata": {**body["metadata"], "finalizers": kept + added, "annotations": annotations}}
 
 
-class Result(Protocol):
-    """The result of a reconcile."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The result of a reconcile.
 
-    @property
-    def requeue(self) -> Requeue:
-        """When to reconcile again."""
-        ...
+    Attributes:
+        requeue: when to reconcile again.
+        status: to write, if it differs.
+        may_wait: whether it need not be written yet: the next reconcile builds on it all the same.
+        failure_reason: why the reconcile did not reach its goal, or None; for metrics.
+    """
 
-    @property
-    def status(self) -> Status:
-        """The status to write, if it differs."""
-        ...
-
-    @property
-    def may_wait(self) -> bool:
-        """Whether the status need not be written yet: the next reconcile builds on it all the same."""
-        ...
-
-    @property
-    def failure_reason(self) -> str | None:
-        """The reason for which the reconcile did not reach its goal, or None; for metrics."""
-        ...
+    requeue: Requeue
+    status: Status
+    may_wait: bool = False
+    failure_reason: str | None = None
 
 
 class Kind(Protocol):

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeAlias
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation, NotLeaderError
+from atlas_endpoints.controller.controller import Result
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile.decision import Decision, State, Write
 from atlas_endpoints.reconcile.reasons import BLOCKING, EventReason, Reason
@@ -133,19 +134,11 @@ class Outcome:
         return replace(self, requeue=Backoff(at_least=max(self.requeue.at_least, lasted)))
 
 
-@dataclass(frozen=True, slots=True)
-class Concluded:
-    """A reconcile that has ended, with the status that follows (``controller.Result``)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concluded(Result):
+    """The result of a reconcile, with the outcome that it follows from."""
 
     outcome: Outcome
-    requeue: Requeue
-    status: Mapping[str, Any]
-    may_wait: bool
-
-    @property
-    def failure_reason(self) -> str | None:
-        """See ``Outcome``."""
-        return self.outcome.failure_reason
 
 
 def of_trouble(

@@ -88,7 +88,8 @@ class Reconciler:
         elif status != written:
             memory.written = (*memory.written, now)[-STATUS_WRITES:]
         self._protection.reconciled(body, outcome, status)
-        return Concluded(outcome, outcome.requeue, status, may_wait)
+        reason, requeue = outcome.failure_reason, outcome.requeue
+        return Concluded(requeue=requeue, status=status, may_wait=may_wait, failure_reason=reason, outcome=outcome)
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""

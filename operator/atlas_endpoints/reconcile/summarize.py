@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, Done, State
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
 from atlas_endpoints.reconcile.failures import VERIFIED, of_atlas, of_problem, still_refused
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble, unrelated
+from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble, of_trouble, unrelated
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import UNABLE, Owner, Undecided
 from atlas_endpoints.reconcile.reasons import ContendedReason, DeprecatedReason, Progress, Reason, SyncedReason
@@ -243,16 +243,11 @@ def of_error(
     done = facts.done
     is_unknown = done is not None and done.outcome is WriteOutcome.UNKNOWN and not done.write.is_beside
     # A retryable failure leaves the request open; after any other, a new request is needed.
-    return Outcome(
-        requeue=trouble.state.requeue,
-        state=trouble.state,
-        failure=trouble.failure,
-        explanation=trouble.explanation,
-        deferred=trouble.deferred,
+    applied = None if is_unknown else _with_connection(facts, confirmed_so_far(facts.resource))
+    return replace(
+        of_trouble(trouble, applied=applied, resolved=facts.resolved),
         seen=seen,
         own=_own(kind, facts, seen, own or {}),
-        applied=None if is_unknown else _with_connection(facts, confirmed_so_far(facts.resource)),
-        resolved=facts.resolved,
         findings={**trouble.findings, **_references(facts)},
         unconnected=facts.problem is not None,
         sent=_sent(facts.done),

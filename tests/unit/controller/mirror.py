@@ -6,13 +6,12 @@ The kind keeps an external state (``Mirror.external``) that follows the specs of
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
-from atlas_endpoints.controller.controller import Controller, MetadataChange, RefusedError, Store
+from atlas_endpoints.controller.controller import Controller, MetadataChange, RefusedError, Result, Store
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.controller.workqueue import Queue
@@ -24,14 +23,6 @@ Status = Mapping[str, Any]
 
 class PlantedError(Exception):
     """A bug in a kind."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    requeue: Requeue
-    status: Status
-    failure_reason: str | None = None
-    may_wait: bool = False
 
 
 class Mirror:
@@ -56,20 +47,20 @@ class Mirror:
         self.duration = 1.0
         self._clock = clock
 
-    async def reconcile(self, body: Body, store: Store) -> Outcome:
+    async def reconcile(self, body: Body, store: Store) -> Result:
         key, value = key_of(body), body["spec"]["value"]
         self.reconciles.append((key.name, body["metadata"]["generation"]))
         self.begins(body)
         refusal = ""
         try:
             if self.change is not None and not await store.change(self.change):
-                return Outcome(RequeueAfter(0.0), body["status"])
+                return Result(requeue=RequeueAfter(0.0), status=body["status"])
         except RefusedError as error:
             refusal = str(error)
         except ClusterUnavailableError:
-            return Outcome(Backoff(), body["status"])
+            return Result(requeue=Backoff(), status=body["status"])
         if self.records and not await store.record({**body["status"], "intent": value}):
-            return Outcome(RequeueAfter(0.0), store.body["status"])
+            return Result(requeue=RequeueAfter(0.0), status=store.body["status"])
         await asyncio.sleep(self.duration)
         self.remembered[key] = body["metadata"]["uid"]
         if self.bug:
@@ -77,17 +68,17 @@ class Mirror:
         following = Backoff() if refusal else self.quiet or self.next
         if self.quiet is not None:
             said = self._status(store.body, said=f"Refused: {refusal}")
-            return Outcome(following, said if refusal else store.body["status"])
+            return Result(requeue=following, status=said if refusal else store.body["status"])
         sent = [] if self.external.get(key) == value else [value]
         self.external[key] = value
         self.sent += sent
         self.sent_for[body["metadata"]["uid"]] += sent
         status = self._status(store.body, *sent, said=f"Done, but {refusal}" if refusal else "Done")
-        return Outcome(following, status, may_wait=self.may_wait)
+        return Result(requeue=following, status=status, may_wait=self.may_wait)
 
-    def failed(self, body: Body, error: Exception) -> Outcome:
+    def failed(self, body: Body, error: Exception) -> Result:
         sent = len(body["status"].get("sent", []))
-        return Outcome(Backoff(), self._status(body, said=f"InternalError after {sent} sent"))
+        return Result(requeue=Backoff(), status=self._status(body, said=f"InternalError after {sent} sent"))
 
     def _status(self, body: Body, *sent: str, said: str = "Done") -> Status:
         previous: Status = body["status"]
