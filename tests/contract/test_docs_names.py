@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster import events
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import EndpointState
 from atlas_endpoints.reconcile import credentials, resource
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
@@ -97,7 +97,7 @@ def test_the_annotation_of_a_namespace_is_documented() -> None:
 
 def test_the_picture_of_states_shows_each_status_that_is_judged_and_reasons_as_they_are_meant() -> None:
     picture = (DOCS / "pictures" / "endpoint-states.svg").read_text(encoding="utf-8")
-    assert set(re.findall(r'class="status"[^>]*>(\w+)<', picture)) == {*State}
+    assert set(re.findall(r'class="status"[^>]*>(\w+)<', picture)) == {*EndpointState}
     shown = re.findall(r'class="reason"[^>]*>([^<]+)<', picture)
     waiting, acting = ({*each.partition(": ")[2].split(" · ")} - {"…"} for each in shown[-2:])
     assert {Reason(each).progress for each in waiting} == {Progress.RECONCILING}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints.reconcile.observe import SHARED
+from atlas_endpoints.reconcile.observe import SHARED_FOR
 from control_plane.process import wait_until
 from delivery.recorded import DEDICATED, SERVERLESS
 from delivery.subjects import DedicatedPlace, DedicatedSubject
@@ -37,7 +37,7 @@ MINUTES = 10
 A_WHILE = 2.0
 """Seconds to look on: an operator that reacts does so within milliseconds."""
 
-FORGETS = SHARED + 0.5
+FORGETS = SHARED_FOR + 0.5
 """Seconds after which no reconcile gets along with what was seen before: from then on each costs a call."""
 
 ROUNDS = 60

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.atlas.transport import FencedTransport, Write
+from atlas_endpoints.atlas.transport import FencedTransport, WriteProgress
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Listing
 from atlas_endpoints.controller.controller import ConflictError, GoneError
@@ -103,7 +103,7 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call to Atlas."""
-        extensions = {"write": Write(request.operation) if request.writes else None, "json": request.body}
+        extensions = {"write": WriteProgress(request.operation) if request.writes else None, "json": request.body}
         sent = httpx.Request(request.method, _url(self.base_url + request.path), extensions=extensions)
         response = await self._fenced.handle_async_request(sent)
         return Answer(200, response.extensions["answer"])

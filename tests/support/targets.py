@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NoReturn
 
-from atlas_endpoints.cluster.api import Age, ConfigMap, Owner, Target
+from atlas_endpoints.cluster.api import Age, ConfigMap, OutputOwner, Target
 
 
 class NoTargets:
@@ -19,10 +19,10 @@ class NoConfigMaps:
     async def read(self, namespace: str, name: str) -> NoReturn:  # as the port has it
         raise AssertionError(namespace, name)
 
-    async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> NoReturn:  # as the port has it
+    async def create(self, owner: OutputOwner, name: str, data: Mapping[str, str]) -> NoReturn:  # as the port has it
         raise AssertionError(owner, name, data)
 
     async def update(
-        self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]
+        self, owner: OutputOwner, name: str, found: ConfigMap, data: Mapping[str, str]
     ) -> NoReturn:  # as the port has it
         raise AssertionError(owner, name, found, data)

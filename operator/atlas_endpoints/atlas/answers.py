@@ -31,7 +31,7 @@ from atlas_endpoints.atlas.errors import (
     EndpointAbsentError,
     Explanation,
     InstanceNotFoundError,
-    InvalidSpecError,
+    InvalidRequestError,
     IPNotAllowedError,
     MissingRoleError,
     NoCapacityError,
@@ -57,7 +57,7 @@ _MAX_WAIT = 3600.0
 _PARSED_AT_ONCE = 500
 """Items of a LIST that are parsed before other tasks run; they take some milliseconds."""
 
-_LONGEST = 2048
+_LONGEST_TEXT = 2048
 """Characters of a text that are read: more than a spec permits, so that a longer one differs from any."""
 
 _WORDS_WITH_ADDRESS = 100
@@ -87,7 +87,7 @@ def text_of(value: object) -> str | None:
         return str(value)
     if not isinstance(value, str):
         return None
-    text = value[:_LONGEST]
+    text = value[:_LONGEST_TEXT]
     # A lone surrogate is legal in JSON and cannot be encoded again, neither for Kubernetes nor for a log.
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
@@ -334,7 +334,7 @@ _NO_INSTANCE = _Row(InstanceNotFoundError, "The project has no instance of this 
 _NOT_SERVERLESS = _Row(NotServerlessError, "The instance is not serverless (any more).")
 _GONE = _Row(APIGoneError, "Atlas no longer serves this part of its API.")
 _UNPARSABLE = _Row(
-    InvalidSpecError, "Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {wrong_field}."
+    InvalidRequestError, "Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {wrong_field}."
 )
 _REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. {refused}")
 _NO_CAPACITY = _Row(

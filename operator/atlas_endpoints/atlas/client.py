@@ -33,7 +33,7 @@ from atlas_endpoints.atlas.transport import (
     FencedTransport,
     OnSend,
     Transports,
-    Write,
+    WriteProgress,
     failure,
     is_loopback,
     send,
@@ -186,7 +186,7 @@ class AtlasClient:
 
     async def _exchange(self, credentials: Credentials | None, call: Request) -> Answer:
         auth = httpx.Auth() if credentials is None else self._sign_with(credentials)
-        write = Write(call.operation) if call.writes else None
+        write = WriteProgress(call.operation) if call.writes else None
         base_url = self.base_url if credentials is None else credentials.base_url or self.base_url
         request = self._build(call, base_url + call.path, write)
         try:
@@ -229,7 +229,7 @@ class AtlasClient:
 
         return record
 
-    def _build(self, call: Request, url: str, write: Write | None) -> httpx.Request:
+    def _build(self, call: Request, url: str, write: WriteProgress | None) -> httpx.Request:
         headers, content = {"Accept": call.media_type, "User-Agent": self._user_agent}, None
         if call.body is not None:
             headers["Content-Type"] = call.media_type

@@ -27,7 +27,7 @@ _PRIVATE_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 KEYS = ("clientId", "clientSecret", "publicApiKey", "privateApiKey", "baseUrl")
 
-LONGEST = 512
+LONGEST_VALUE = 512
 """Characters of a value; those of Atlas have fewer than a hundred."""
 
 _FINGERPRINT_KEY = token_bytes(32)
@@ -143,7 +143,7 @@ def keep_credentials(data: Mapping[str, str]) -> dict[str, str]:
     for key in sorted(data, key=lambda key: (not data[key].strip(), key)):
         bare = _bare(key)
         if key in KEYS or (bare in known and bare not in misspelt):
-            kept[key] = data[key][: LONGEST + 1]
+            kept[key] = data[key][: LONGEST_VALUE + 1]
             if key not in KEYS:
                 misspelt.add(bare)
     return kept
@@ -190,10 +190,10 @@ def parse_credentials(
 def _values(data: Mapping[str, str], keys: Iterable[str], warnings: list[str]) -> dict[str, str]:
     """Return the trimmed values of one kind of credentials; that of an absent key is empty."""
     for key in keys:
-        if len(data.get(key, "")) > LONGEST:
+        if len(data.get(key, "")) > LONGEST_VALUE:
             raise CredentialsError(
                 CredentialsProblem.MISSING_KEYS,
-                f"{key} has more than {LONGEST} characters, and no credentials of Atlas are that long. Put only the value "
+                f"{key} has more than {LONGEST_VALUE} characters, and no credentials of Atlas are that long. Put only the value "
                 f"that Atlas has shown into {key}.",
             )
     return {key: _trimmed(key, data.get(key, ""), warnings) for key in keys}
@@ -212,10 +212,10 @@ def _base_url(data: Mapping[str, str], check: Callable[[str], str] | None, warni
             )
         if key != "baseUrl":
             raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, f"{key} must be spelt baseUrl.")
-        if len(data[key]) > LONGEST:
+        if len(data[key]) > LONGEST_VALUE:
             raise CredentialsError(
                 CredentialsProblem.INVALID_BASE_URL,
-                f"{key} has more than {LONGEST} characters. Put the address of an Atlas there, or remove the key.",
+                f"{key} has more than {LONGEST_VALUE} characters. Put the address of an Atlas there, or remove the key.",
             )
         try:
             return check(_trimmed(key, data[key], warnings))

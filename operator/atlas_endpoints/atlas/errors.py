@@ -218,7 +218,7 @@ class EndpointAbsentError(AtlasError):
     retry = Retry.SLOW
 
 
-class InvalidSpecError(AtlasError):
+class InvalidRequestError(AtlasError):
     """Atlas cannot parse an id or a name in the request."""
 
     reason = "InvalidSpec"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from atlas_endpoints.atlas.errors import AtlasError, InvalidSpecError
+from atlas_endpoints.atlas.errors import AtlasError, InvalidRequestError
 
 
 class Scope(NamedTuple):
@@ -77,14 +77,14 @@ class Request:
 
 
 def path(template: str, operation: str, **segments: str) -> str:
-    """Fill a path in with quoted segments; raises ``InvalidSpecError`` for one that leads to another path."""
+    """Fill a path in with quoted segments; raises ``InvalidRequestError`` for one that leads to another path."""
     return template.format(**{name: _segment(value, operation) for name, value in segments.items()})
 
 
 def _segment(value: str, operation: str) -> str:
     is_text = not re.search(r"[\ud800-\udfff]", value)  # half of a surrogate pair cannot be encoded
     if value in {"", ".", ".."} or not is_text:
-        raise InvalidSpecError(
+        raise InvalidRequestError(
             f"A name or an ID of the call is {value!r}, which is not valid. Correct it in the spec.",
             operation=operation,
         )

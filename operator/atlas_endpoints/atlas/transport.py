@@ -29,7 +29,7 @@ TRANSPORT_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError)
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """Causes with which nothing of the request was sent; httpx's own classes do not distinguish them."""
 
-LONGEST = 4 * 1024 * 1024
+LONGEST_BODY = 4 * 1024 * 1024
 """Bytes of a 2xx body: a LIST of about 13,000 endpoints on AWS, or 6,000 on Azure, whose ids are longer."""
 
 LONGEST_REFUSAL = 64 * 1024
@@ -43,7 +43,7 @@ OnSend: TypeAlias = Callable[[httpx.Request, int | None, float], None]
 
 
 @dataclass(slots=True)
-class Write:
+class WriteProgress:
     """The progress of a write; the extension ``write`` of its request.
 
     ``in_doubt`` is whether the outcome is unknown without an answer: True from the sending until a 401.
@@ -53,7 +53,7 @@ class Write:
     in_doubt: bool = False
 
 
-_sending: ContextVar[Write | None] = ContextVar("sending", default=None)
+_sending: ContextVar[WriteProgress | None] = ContextVar("sending", default=None)
 """The write that the present task sends: aiohttp's request has only a method and a URL."""
 
 
@@ -71,7 +71,7 @@ class FencedTransport(httpx.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         write = request.extensions.get("write")
-        if isinstance(write, Write):
+        if isinstance(write, WriteProgress):
             if not self._writes:
                 raise WritesOffError(
                     "A write was not sent because WRITES is off. This is a defect of the operator; please report it.",
@@ -80,9 +80,11 @@ class FencedTransport(httpx.AsyncBaseTransport):
             if not self._fence():
                 raise _held_back(write)
             write.in_doubt = True
-        _sending.set(write if isinstance(write, Write) else None)  # each request sets it, so that no old one remains
+        _sending.set(
+            write if isinstance(write, WriteProgress) else None
+        )  # each request sets it, so that no old one remains
         response = await self._transport.handle_async_request(request)
-        if isinstance(write, Write) and response.status_code == httpx.codes.UNAUTHORIZED:
+        if isinstance(write, WriteProgress) and response.status_code == httpx.codes.UNAUTHORIZED:
             write.in_doubt = False
         return response
 
@@ -108,7 +110,7 @@ def fenced_requests(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
     return FencedRequest
 
 
-def _held_back(write: Write) -> NotLeaderError:
+def _held_back(write: WriteProgress) -> NotLeaderError:
     return NotLeaderError("The write was not sent because this replica is not the leader.", operation=write.operation)
 
 
@@ -125,7 +127,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._transport.handle_async_request(request)
-        limit = LONGEST if response.is_success else LONGEST_REFUSAL
+        limit = LONGEST_BODY if response.is_success else LONGEST_REFUSAL
         async with aclosing(response):
             body = _decoded(await _raw(response, limit), response.headers.get("Content-Encoding", ""), limit)
         headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]

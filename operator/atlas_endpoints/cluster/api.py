@@ -99,7 +99,7 @@ def extract(body: Mapping[str, object], path: tuple[str, ...]) -> str | Lack:
     return value if isinstance(value, str) and len(value) <= VALUE_LIMIT else Lack.NO_TEXT
 
 
-class Owner(NamedTuple):
+class OutputOwner(NamedTuple):
     """The resource that owns a ConfigMap of its namespace."""
 
     names: Names

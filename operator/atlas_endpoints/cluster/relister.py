@@ -13,7 +13,7 @@ from random import Random
 from typing import Protocol
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterWentBackError, SelectorRefusedError
-from atlas_endpoints.controller.cache import Body, Cache, Comparison, Key, Listing, uid_of
+from atlas_endpoints.controller.cache import Body, Cache, Key, Listing, RunningList, uid_of
 from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
 from atlas_endpoints.controller.requeue import backoff_delay
 
@@ -170,7 +170,7 @@ class Relister:
             await self._take_in(listing.bodies, comparison)
             return frozenset(map(uid_of, listing.bodies))
 
-    async def _take_in(self, listed: Sequence[Body], comparison: Comparison) -> None:
+    async def _take_in(self, listed: Sequence[Body], comparison: RunningList) -> None:
         for number, body in enumerate(listed):
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -214,7 +214,7 @@ class Relister:
         with self.cache.comparing() as comparison:
             return await self._compare(comparison, waiting)
 
-    async def _compare(self, comparison: Comparison, waiting: set[asyncio.Event]) -> float:
+    async def _compare(self, comparison: RunningList, waiting: set[asyncio.Event]) -> float:
         lists = {each: await self.reader.list(each, self.cache.known) for each in self.namespaces or (None,)}
         listings = [listing for listing in lists.values() if listing is not None]
         self._check_served(lists)

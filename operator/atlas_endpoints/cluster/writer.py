@@ -9,7 +9,7 @@ from typing import Any
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from atlas_endpoints.cluster.api import ConfigMap, Names, Owner
+from atlas_endpoints.cluster.api import ConfigMap, Names, OutputOwner
 from atlas_endpoints.cluster.calls import (
     TIMEOUT,
     call,
@@ -35,7 +35,7 @@ AT_ONCE = 50
 SHORT = 256
 """Characters of the longest text that cached objects share; longer ones seldom occur in two objects."""
 
-SHARED = 8192
+SHARED_TEXTS = 8192
 """The number of shared texts: 8 MiB at most."""
 
 
@@ -196,7 +196,7 @@ class ConfigMapWriter:
         except (AttributeError, LookupError, TypeError):
             raise unexpected_answer() from None
 
-    async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> None:
+    async def create(self, owner: OutputOwner, name: str, data: Mapping[str, str]) -> None:
         """Create a ConfigMap that is garbage-collected with its owner.
 
         It sets no ``blockOwnerDeletion``, which would need the right to update the owner's finalizers.
@@ -216,7 +216,7 @@ class ConfigMapWriter:
         }
         await self._write("POST", _config_maps(owner.namespace), body)
 
-    async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
+    async def update(self, owner: OutputOwner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
         """Replace the data of a ConfigMap if it is still at the version that was read."""
         patch = _patch_of(found.uid, found.version, {"data": dict(data)})
         await self._write("PATCH", _config_maps(owner.namespace, name), patch)
@@ -273,7 +273,7 @@ def _shared(value: Any) -> Any:
     return value
 
 
-@lru_cache(SHARED)
+@lru_cache(SHARED_TEXTS)
 def _same(text: str) -> str:
     """Return the first of equal texts.
 

@@ -16,13 +16,13 @@ from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, Optio
 
 T = TypeVar("T")
 
-ATTEMPTS = 3
+CALL_ATTEMPTS = 3
 """Attempts at a call to Atlas."""
 
 LONGEST_WAIT = 120.0
 """Seconds between two attempts at most, whatever Atlas asks for."""
 
-LONGEST = 2000
+LONGEST_MESSAGE = 2000
 """Characters of a message: it may hold a text of a file."""
 
 
@@ -72,7 +72,7 @@ async def run(
         for number, each in enumerate(written):
             put(("---\n" if number else "") + each.text.rstrip("\n"))
     for line in (*messages.remarks, *messages.problems):
-        say(one_line(line, limit=LONGEST))
+        say(one_line(line, limit=LONGEST_MESSAGE))
     say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
     return not messages.problems
 
@@ -203,7 +203,7 @@ class Reading:
 
 async def _with_retries(call: Callable[[], Awaitable[T]]) -> T:
     """Make a call, and repeat it when Atlas does not answer, or asks to wait."""
-    for attempt in range(1, ATTEMPTS):
+    for attempt in range(1, CALL_ATTEMPTS):
         try:
             return await call()
         except AtlasError as error:

@@ -22,7 +22,7 @@ from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Status, StatusModel, find
 from atlas_endpoints.settings import StatusSettings
 
-LONGEST = 2000
+LONGEST_LINE = 2000
 """Characters of a line."""
 
 
@@ -91,7 +91,7 @@ def report(kind: Kind[Any], body: Body, others: Collection[Body], *, sees_all: b
         *_users(kind, body, others, sees_all=sees_all),
         *_next(kind, body, status),
     ):
-        yield one_line(line, limit=LONGEST)
+        yield one_line(line, limit=LONGEST_LINE)
 
 
 def _conditions(body: Body, status: Status) -> Iterator[str]:

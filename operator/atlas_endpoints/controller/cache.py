@@ -54,7 +54,7 @@ class News(Enum):
     """Older than the cached object; dropped."""
 
 
-class Comparison:
+class RunningList:
     """A running LIST and the cached objects at its beginning, with the deletions since.
 
     Watch and LIST are not synchronous, so each difference is ambiguous: an object that is missing in the LIST may be newer than it,
@@ -109,7 +109,7 @@ class Cache:
         self._index = index
         self._indexed: dict[str, set[Key]] = {}
         self._bodies: dict[Key, Body] = {}
-        self._comparisons: set[Comparison] = set()
+        self._comparisons: set[RunningList] = set()
         self.newest = 0
         """The highest resource version of all observed objects."""
 
@@ -175,9 +175,9 @@ class Cache:
         return True
 
     @contextmanager
-    def comparing(self) -> Iterator[Comparison]:
+    def comparing(self) -> Iterator[RunningList]:
         """Compare a LIST with the cache; the LIST must begin and end within the context."""
-        comparison = Comparison(self._bodies.values(), self.newest)
+        comparison = RunningList(self._bodies.values(), self.newest)
         self._comparisons.add(comparison)
         try:
             yield comparison

@@ -75,7 +75,7 @@ class Result:
     failure_reason: str | None = None
 
 
-class Kind(Protocol):
+class Reconciler(Protocol):
     """The part of the controller that differs by kind. Each body has the newest known status, also one that is not written yet."""
 
     async def reconcile(self, body: Body, store: "Store") -> Result:
@@ -177,7 +177,7 @@ class Controller:
         left: called with each object that is gone, or is served no more.
     """
 
-    kind: Kind
+    kind: Reconciler
     cache: Cache
     writer: Writer
     _: KW_ONLY

@@ -4,13 +4,13 @@ import re
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABELS = re.compile(rf"{_LABEL}([.]{_LABEL})*")
-_LONGEST = 253
+_LONGEST_NAME = 253
 _LONGEST_LABEL = 63
 
 
 def is_name(text: str) -> bool:
     """Return whether most objects may have this name: a DNS subdomain (RFC 1123) of 253 characters at most."""
-    return len(text) <= _LONGEST and _LABELS.fullmatch(text) is not None
+    return len(text) <= _LONGEST_NAME and _LABELS.fullmatch(text) is not None
 
 
 def is_namespace(text: str) -> bool:

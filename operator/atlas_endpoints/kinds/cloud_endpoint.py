@@ -18,7 +18,7 @@ from atlas_endpoints.reconcile.spec import (
     AsWritten,
     CommonSpec,
     ConfigMapRef,
-    Kind,
+    ObjectKind,
     ObjectRef,
     api_version_such_as,
     kind_such_as,
@@ -145,7 +145,7 @@ class CloudProviderEndpointRef(ObjectRef):
     no_field_path: ClassVar = _NO_FIELD_PATH
 
     api_version: Annotated[ApiVersion, api_version_such_as("ec2.services.k8s.aws/v1alpha1")]
-    kind: Annotated[Kind, kind_such_as("VPCEndpoint")]
+    kind: Annotated[ObjectKind, kind_such_as("VPCEndpoint")]
 
 
 class AddressRef(ObjectRef):
@@ -155,7 +155,7 @@ class AddressRef(ObjectRef):
     no_field_path: ClassVar = _NO_ADDRESS_PATH
 
     api_version: Annotated[ApiVersion, api_version_such_as("compute.cnrm.cloud.google.com/v1beta1")]
-    kind: Annotated[Kind, kind_such_as("ComputeAddress")]
+    kind: Annotated[ObjectKind, kind_such_as("ComputeAddress")]
 
 
 class AddressSource(AsWritten):

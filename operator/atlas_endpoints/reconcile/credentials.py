@@ -80,7 +80,7 @@ class Access:
     source: str
 
 
-class Scope(StrEnum):
+class SecretScope(StrEnum):
     """Who names the Secret, the most specific first."""
 
     RESOURCE = "resource"
@@ -91,7 +91,7 @@ class Scope(StrEnum):
 class _Place(NamedTuple):
     """The Secret to read."""
 
-    scope: Scope
+    scope: SecretScope
     namespace: str
     name: str
 
@@ -165,7 +165,7 @@ class CredentialsResolver:
             ClusterUnavailableError: the API server cannot be reached.
         """
         if secret_name is not None:
-            place = _Place(Scope.RESOURCE, namespace, _checked(secret_name, "spec.credentialsSecretRef.name"))
+            place = _Place(SecretScope.RESOURCE, namespace, _checked(secret_name, "spec.credentialsSecretRef.name"))
         else:
             place = await self._named_by_namespace(namespace, age=age) or self._own(namespace)
         return await self._read(place, age=age)
@@ -181,7 +181,7 @@ class CredentialsResolver:
 
     def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         """Log a warning when Atlas begins to refuse the operator's own credentials."""
-        if self._default is None or not access.source.startswith(f"{Scope.OPERATOR}/"):
+        if self._default is None or not access.source.startswith(f"{SecretScope.OPERATOR}/"):
             return
         refused = None if accepted else access.fingerprint
         if refused is not None and refused != self._refused:
@@ -193,12 +193,14 @@ class CredentialsResolver:
         try:
             data = await self._secrets.read(place.namespace, place.name, age=age)
             credentials, warnings = parse_credentials(
-                data, check_base_url=self._check_base_url if place.scope is Scope.OPERATOR else None
+                data, check_base_url=self._check_base_url if place.scope is SecretScope.OPERATOR else None
             )
         except UnreadableError as problem:
             self._warn_of_own(place, problem.message)
             # The namespace may name another Secret meanwhile, so a long wait would delay it.
-            retry_in = problem.retry_in if place.scope is Scope.RESOURCE else min(problem.retry_in, RETRY_UNUSABLE)
+            retry_in = (
+                problem.retry_in if place.scope is SecretScope.RESOURCE else min(problem.retry_in, RETRY_UNUSABLE)
+            )
             raise NoCredentialsError(
                 problem.reason, _unreadable(place, problem), source=place.source, retry_in=retry_in
             ) from problem
@@ -226,7 +228,7 @@ class CredentialsResolver:
         if not name:
             return None
         return _Place(
-            Scope.NAMESPACE, namespace, _checked(name, f"The annotation {ANNOTATION} of namespace {namespace}")
+            SecretScope.NAMESPACE, namespace, _checked(name, f"The annotation {ANNOTATION} of namespace {namespace}")
         )
 
     def _own(self, namespace: str) -> _Place:
@@ -252,11 +254,11 @@ class CredentialsResolver:
                 source=None,
                 retry_in=RETRY_UNUSABLE,
             )
-        return _Place(Scope.OPERATOR, *self._default)
+        return _Place(SecretScope.OPERATOR, *self._default)
 
     def _warn_of_own(self, place: _Place, message: str) -> None:
         """Log why the operator's own Secret is not usable, and where it is; statuses do not contain that."""
-        if self._warns_of_own and place.scope is Scope.OPERATOR:
+        if self._warns_of_own and place.scope is SecretScope.OPERATOR:
             self._warn(place, [f"The operator's own Secret {place.namespace}/{place.name} is unusable: {message}"])
 
     def _warn(self, place: _Place, warnings: list[str]) -> None:
@@ -271,16 +273,16 @@ class CredentialsResolver:
 
 
 _SUBJECT = {
-    Scope.RESOURCE: "Secret",
-    Scope.NAMESPACE: f"The annotation {ANNOTATION} of the namespace names a Secret that is unusable. Secret",
-    Scope.OPERATOR: "The operator's own Secret",
+    SecretScope.RESOURCE: "Secret",
+    SecretScope.NAMESPACE: f"The annotation {ANNOTATION} of the namespace names a Secret that is unusable. Secret",
+    SecretScope.OPERATOR: "The operator's own Secret",
 }
 
 
 def remedy_for_refused(source: str) -> str:
     """Return the remedy for credentials that Atlas refuses, for users."""
     scope, _, name = source.partition("/")
-    if scope == Scope.OPERATOR:
+    if scope == SecretScope.OPERATOR:
         return f"They are in the operator's own Secret {name}. {_ASK_OR_NAME_ONE}"
     return f"Put valid credentials into Secret {name}. The operator reads the Secret again by itself."
 
@@ -304,11 +306,11 @@ def _checked(name: str, what: str) -> str:
 
 def _unreadable(place: _Place, problem: UnreadableError) -> str:
     match place.scope:
-        case Scope.RESOURCE:
+        case SecretScope.RESOURCE:
             return problem.message
-        case Scope.NAMESPACE:
+        case SecretScope.NAMESPACE:
             return f"{problem.message} The annotation {ANNOTATION} of the namespace names it."
-        case Scope.OPERATOR:
+        case SecretScope.OPERATOR:
             own = f"The operator's own Secret {place.name} does not exist"
             if problem.reason != SecretProblem.NOT_FOUND:
                 own = f"The operator may not read its own Secret {place.name}"

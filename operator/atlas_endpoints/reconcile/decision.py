@@ -107,7 +107,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Get:
     """An observation of an entry that a decision needs, and that only a GET shows.
 
     Attributes:
@@ -141,7 +141,7 @@ class Decision:
     write: Write | None = None
     seen: Any | None = None
     absent: str | None = None
-    looks: tuple[Look, ...] = ()
+    looks: tuple[Get, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
     records: bool = False
     left: tuple[str, ...] = ()
@@ -151,7 +151,7 @@ class Decision:
     stays: str | None = None
 
 
-class WriteOutcome(Enum):
+class WriteResult(Enum):
     """The outcome of a write."""
 
     CONFIRMED = auto()
@@ -168,7 +168,7 @@ class Done:
     """
 
     write: Write
-    outcome: WriteOutcome
+    outcome: WriteResult
     before: Mapping[str, str | None] = field(default_factory=dict)
     answer: Any | None = None
     error: AtlasError | None = None

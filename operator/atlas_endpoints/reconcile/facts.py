@@ -9,7 +9,7 @@ from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.decision import Done, Fields, WriteOutcome
+from atlas_endpoints.reconcile.decision import Done, Fields, WriteResult
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import Problem
 from atlas_endpoints.reconcile.resource import Resource, Thing
@@ -155,7 +155,7 @@ class Facts(Generic[R]):
 
     def after(self, done: Done, *, entry: str | None = None) -> Self:
         """Return the facts after a write; ``entry`` is the id in its answer, or the one that was deleted."""
-        if done.outcome is not WriteOutcome.CONFIRMED:
+        if done.outcome is not WriteResult.CONFIRMED:
             return replace(self, done=done)
         view = self.view
         if entry is not None:

@@ -14,7 +14,7 @@ from atlas_endpoints.reconcile.decision import Decision, Write
 from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.memory import Memories
-from atlas_endpoints.reconcile.observe import SHARED, observe
+from atlas_endpoints.reconcile.observe import SHARED_FOR, observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.ownership import Claim
 from atlas_endpoints.reconcile.ports import Ports
@@ -121,7 +121,7 @@ class Gatherer:
         since, memory.unfinished_since = memory.unfinished_since, None
         since = now if since is None or now - since > UNFINISHED else since
         # A force-sync request, or an intent, needs observations that began later.
-        began = since if max_age == SHARED else now
+        began = since if max_age == SHARED_FOR else now
         try:
             return await observe(atlas, facts, decide, max_age=max_age, began=began, is_claimed=is_claimed)
         except OutOfTimeError:

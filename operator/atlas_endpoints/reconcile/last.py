@@ -13,7 +13,7 @@ from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.decision import POLL_FIRST, SOON, Decision, Done, State, WriteOutcome
+from atlas_endpoints.reconcile.decision import POLL_FIRST, SOON, Decision, Done, State, WriteResult
 from atlas_endpoints.reconcile.events import new_event, retained
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
@@ -166,7 +166,7 @@ class LastCourse:
             if not kind.is_outdated(error):
                 raise
             self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
-            decision = kind.decide_deletion(replace(facts, done=Done(write, WriteOutcome.REFUSED, error=error)))
+            decision = kind.decide_deletion(replace(facts, done=Done(write, WriteResult.REFUSED, error=error)))
         return self._waiting(facts, decision)
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:

@@ -12,7 +12,7 @@ from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import events, failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.decision import Decision, Done, State, WriteOutcome
+from atlas_endpoints.reconcile.decision import Decision, Done, State, WriteResult
 from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import Facts, confirmed_so_far, resolved_with
 from atlas_endpoints.reconcile.observe import absence
@@ -223,7 +223,7 @@ class LiveCourse:
                 )
             else:
                 self._ports.record(resource.named, events.discarded(write))
-                facts = facts.after(Done(write, WriteOutcome.CONFIRMED), entry=entry)
+                facts = facts.after(Done(write, WriteResult.CONFIRMED), entry=entry)
                 decision = self._kind.decide(facts)
         return summarize.of_decision(self._kind, facts, decision)
 

@@ -8,11 +8,11 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, OutOfTimeError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import View
-from atlas_endpoints.reconcile.decision import Decision, Look
+from atlas_endpoints.reconcile.decision import Decision, Get
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.status import Cause
 
-SHARED = 5.0
+SHARED_FOR = 5.0
 """Seconds: routine observations and resyncs share a LIST that began no longer ago."""
 
 MEMORY = timedelta(minutes=10)
@@ -128,7 +128,7 @@ async def _list(atlas: Gateway, facts: Facts[Any], decision: Decision, *, since:
     return view.showing(decision.absent, proof)
 
 
-def is_observed(facts: Facts[Any], look: Look, began: float, max_age: float) -> bool:
+def is_observed(facts: Facts[Any], look: Get, began: float, max_age: float) -> bool:
     """Return whether the part of an entry that a decision needs was observed recently enough.
 
     Args:

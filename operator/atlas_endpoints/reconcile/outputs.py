@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.cluster.api import ConfigMap, Names, Owner
+from atlas_endpoints.cluster.api import ConfigMap, Names, OutputOwner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.clock import not_in_future
@@ -29,7 +29,7 @@ from atlas_endpoints.reconcile.status import Finding, find
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3
+WRITE_ATTEMPTS = 3
 """How often a reconcile tries to write a ConfigMap that somebody else keeps changing."""
 
 RETRY = 30.0
@@ -55,10 +55,10 @@ class ConfigMapsPort(Protocol):
         """Return a ConfigMap, or None."""
         ...
 
-    async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> None:
+    async def create(self, owner: OutputOwner, name: str, data: Mapping[str, str]) -> None:
         """Create a ConfigMap that is deleted with its owner."""
 
-    async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
+    async def update(self, owner: OutputOwner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
         """Replace the data of exactly this version of a ConfigMap."""
 
 
@@ -94,7 +94,7 @@ class Published:
     requeue_in: float | None = None
 
 
-class Write(Enum):
+class ConfigMapAction(Enum):
     """What to do about a ConfigMap."""
 
     CREATE = auto()
@@ -104,10 +104,10 @@ class Write(Enum):
 
 def decide(
     name: str, values: Mapping[str, str], found: ConfigMap | None, uid: str, keys: Collection[str]
-) -> Write | Finding:
+) -> ConfigMapAction | Finding:
     """Return what to do about a ConfigMap, or why nothing can be done."""
     if found is None:
-        return Write.CREATE
+        return ConfigMapAction.CREATE
     if uid not in found.owners:
         return Finding(
             "False",
@@ -122,8 +122,8 @@ def decide(
             f"ConfigMap {name} is being deleted. The operator creates it again afterwards.",
         )
     if all(found.data.get(key) == values.get(key) for key in keys):
-        return Write.NOTHING
-    return Write.UPDATE
+        return ConfigMapAction.NOTHING
+    return ConfigMapAction.UPDATE
 
 
 class _Name(NamedTuple):
@@ -268,7 +268,7 @@ class Outputs:
         since = not_in_future(current.unshown_since or now, now=now)
         if self._config_maps is None:
             return _disabled(name)
-        owner = Owner(self._names, metadata.namespace, metadata.name, metadata.uid)
+        owner = OutputOwner(self._names, metadata.namespace, metadata.name, metadata.uid)
         try:
             if call is not None:
                 max_age = min(self._monotonic() - current.since, RETRY_LAST)
@@ -292,11 +292,11 @@ class Outputs:
         return finding or Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
 
     async def _write(
-        self, config_maps: ConfigMapsPort, owner: Owner, output: Output, values: Mapping[str, str]
+        self, config_maps: ConfigMapsPort, owner: OutputOwner, output: Output, values: Mapping[str, str]
     ) -> Finding | None:
         """Write a ConfigMap if it is ours and differs; return why that is not possible, or None."""
         name, keys = output.name, output.keys
-        for _ in range(ATTEMPTS):
+        for _ in range(WRITE_ATTEMPTS):
             found = await config_maps.read(owner.namespace, name)
             step = decide(name, values, found, owner.uid, keys)
             if isinstance(step, Finding):
@@ -304,7 +304,7 @@ class Outputs:
             try:
                 if found is None:
                     await config_maps.create(owner, name, values)
-                elif step is Write.UPDATE:
+                elif step is ConfigMapAction.UPDATE:
                     others = {key: value for key, value in found.data.items() if key not in keys}
                     await config_maps.update(owner, name, found, {**others, **values})
             except ConflictError:
@@ -329,7 +329,7 @@ def _refused(name: str, error: RefusedError) -> Finding:
     return Finding("False", OutputsReason.REFUSED, message)
 
 
-def _is_published(found: ConfigMap | None, output: Output, owner: Owner) -> bool:
+def _is_published(found: ConfigMap | None, output: Output, owner: OutputOwner) -> bool:
     """Return whether a ConfigMap is this resource's own and contains values."""
     return found is not None and owner.uid in found.owners and any(key in found.data for key in output.keys)
 

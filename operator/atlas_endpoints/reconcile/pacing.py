@@ -14,7 +14,7 @@ from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.memory import Failure, Memories, Request
-from atlas_endpoints.reconcile.observe import SHARED
+from atlas_endpoints.reconcile.observe import SHARED_FOR
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.references import Resolution
@@ -106,7 +106,9 @@ class ForceSync:
     def max_age(self, key: Key) -> float:
         """Return how many seconds old a LIST may be: it must have begun after a granted request."""
         request = self._memories[key].request
-        return SHARED if request is None or not request.granted else min(SHARED, self._monotonic() - request.seen)
+        return (
+            SHARED_FOR if request is None or not request.granted else min(SHARED_FOR, self._monotonic() - request.seen)
+        )
 
     def _take(self, name: Key | Scope) -> float:
         """Return for how many seconds a floor lasts; 0: it is over, and the next one begins."""

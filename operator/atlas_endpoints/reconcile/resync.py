@@ -22,7 +22,7 @@ from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.observe import SHARED
+from atlas_endpoints.reconcile.observe import SHARED_FOR
 from atlas_endpoints.reconcile.ports import CredentialsPort
 from atlas_endpoints.reconcile.resource import CredentialsPlace, credentials_source_in
 
@@ -120,7 +120,7 @@ class Resync:
             return NoRequeue()
         failure: AtlasError | None = None
         try:
-            await self._atlas.list(scope, since=self._clock.monotonic() - SHARED)
+            await self._atlas.list(scope, since=self._clock.monotonic() - SHARED_FOR)
         except AtlasError as error:
             failure = error
         await self._compare(scope, failure)

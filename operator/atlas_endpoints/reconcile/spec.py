@@ -136,7 +136,7 @@ def kind_such_as(example: str) -> AfterValidator:
 
 
 ApiVersion = Annotated[str, Field(max_length=128)]
-Kind = Annotated[str, Field(max_length=63)]
+ObjectKind = Annotated[str, Field(max_length=63)]
 FieldPath = Annotated[
     str,
     Field(max_length=256),
@@ -162,7 +162,7 @@ class ObjectRef(AsWritten):
     """The message about another kind without ``field_path``."""
 
     api_version: ApiVersion
-    kind: Kind
+    kind: ObjectKind
     name: ObjectName
     field_path: FieldPath | None = None
 
@@ -189,7 +189,7 @@ class ProjectRef(AsWritten):
     """
 
     api_version: Annotated[ApiVersion, api_version_such_as(PROJECT_API)] | None = None
-    kind: Annotated[Kind, kind_such_as(PROJECT_KIND)] | None = None
+    kind: Annotated[ObjectKind, kind_such_as(PROJECT_KIND)] | None = None
     name: ObjectName
     field_path: FieldPath | None = None
 

@@ -16,7 +16,7 @@ from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare, described
-from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, Done, State, WriteOutcome
+from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, Done, State, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
 from atlas_endpoints.reconcile.failures import VERIFIED, of_atlas, of_problem, still_refused
 from atlas_endpoints.reconcile.kind import Kind
@@ -42,7 +42,7 @@ from atlas_endpoints.reconcile.status import (
     merge,
 )
 
-SHARED = frozenset(
+COMMON_TYPES = frozenset(
     {
         "Ready",
         "Reconciling",
@@ -241,7 +241,7 @@ def of_error(
         seen: the entry, if it was observed and cannot have changed since.
     """
     done = facts.done
-    is_unknown = done is not None and done.outcome is WriteOutcome.UNKNOWN and not done.write.is_beside
+    is_unknown = done is not None and done.outcome is WriteResult.UNKNOWN and not done.write.is_beside
     # A retryable failure leaves the request open; after any other, a new request is needed.
     applied = None if is_unknown else _with_connection(facts, confirmed_so_far(facts.resource))
     return replace(
@@ -318,7 +318,7 @@ def _own(kind: Kind[Any], facts: Facts[Any], seen: object | None, own: Mapping[s
 
 def _applied_after(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Applied | None:
     resource, done = facts.resource, facts.done
-    if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.cause and done.write.deletes:
+    if done is not None and done.outcome is WriteResult.CONFIRMED and done.write.cause and done.write.deletes:
         return None  # what is deleted on request is created again, also where drift is only reported
     if decision.seen is None:
         return confirmed_so_far(resource) if kind.keeps_confirmed else None
@@ -327,7 +327,7 @@ def _applied_after(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Ap
         return None if facts.forced and facts.policy == "Manage" else confirmed_so_far(resource)
     if not compare(resource, facts.desired, decision.seen):
         return Applied.of(facts.generation, facts.desired)
-    if done is not None and done.outcome is WriteOutcome.CONFIRMED and done.write.fields:
+    if done is not None and done.outcome is WriteResult.CONFIRMED and done.write.fields:
         return Applied.of(facts.generation, facts.baseline.confirmed or {})
     return None if resource.entry is None else confirmed_so_far(resource)
 
@@ -338,11 +338,11 @@ def _sent(done: Done | None) -> Sent | None:
         return None
     error, names = done.error, tuple(done.write.fields) or done.write.names
     match done.outcome:
-        case WriteOutcome.CONFIRMED:
+        case WriteResult.CONFIRMED:
             return Sent(names, done.write.cause, APPLIED)
-        case WriteOutcome.REFUSED if error is not None and names:
+        case WriteResult.REFUSED if error is not None and names:
             return Sent(names, done.write.cause, f"Rejected: {error.error_code or error.http_status}")
-        case WriteOutcome.UNKNOWN if error is not None:
+        case WriteResult.UNKNOWN if error is not None:
             return Sent(names, done.write.cause, f"Unknown: {error.reason}")
         case _:
             return None
@@ -470,7 +470,7 @@ def _conditions(
     yield from told(CONTENDED, findings.get(CONTENDED), stays=outcome.seen is None and outcome.sent is None)
     yield from told("Synced", None if state.reason is Reason.SUSPENDED else _synced(attempt, outcome, state, history))
     yield from told("CredentialsValid", findings.get("CredentialsValid"))
-    of_kind = {each.type: None for each in previous.conditions if each.type not in SHARED}
+    of_kind = {each.type: None for each in previous.conditions if each.type not in COMMON_TYPES}
     shared = {type_: findings.get(type_) for type_ in ("ReferencesResolved", "OutputsWritten")}
     current = {each.type for each in previous.conditions if each.observed_generation == attempt.generation}
     for type_, finding in {**shared, **of_kind, **state.conditions}.items():

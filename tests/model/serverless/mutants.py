@@ -10,7 +10,7 @@ from atlas_endpoints.atlas import observations
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache
 from atlas_endpoints.controller import cache
-from atlas_endpoints.controller.cache import Comparison, generation_of, key_of
+from atlas_endpoints.controller.cache import RunningList, generation_of, key_of
 from atlas_endpoints.controller.controller import Controller
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import NoRequeue
@@ -20,7 +20,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint import decide
 from atlas_endpoints.reconcile import creation, observe, ownership, summarize
 from atlas_endpoints.reconcile.decision import Decision, State
 from atlas_endpoints.reconcile.last import LastCourse
-from atlas_endpoints.reconcile.observe import SHARED
+from atlas_endpoints.reconcile.observe import SHARED_FOR
 from atlas_endpoints.reconcile.outcome import status_unchanged
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
@@ -132,7 +132,7 @@ def _keeps_the_observation(right: Any, self: Any, scope: Any, entry: str) -> Non
 def _ready_from_memory(right: Any, facts: Any, decision: Any, began: Any, is_claimed: Any) -> bool:
     entry = facts.resource.entry
     seen = None if entry is None else facts.view.entries.get(entry)
-    return not facts.uncertain and seen is not None and seen.at >= began - 10 * SHARED - 600
+    return not facts.uncertain and seen is not None and seen.at >= began - 10 * SHARED_FOR - 600
 
 
 @plants(
@@ -188,7 +188,7 @@ def _does_not_observe_again(right: Any, self: Any, scope: Any, entry: str) -> An
     "an object that was deleted without an event stays in the cache",
     Invariant.REST,
     GATE["a resource is deleted, and an event is lost"],
-    Comparison,
+    RunningList,
     "vanished",
 )
 def _keeps_deleted_objects(right: Any, self: Any, listed: Any) -> list[Any]:

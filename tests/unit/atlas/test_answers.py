@@ -31,7 +31,7 @@ from atlas_endpoints.atlas.errors import (
     CredentialsRateLimitedError,
     EndpointAbsentError,
     InstanceNotFoundError,
-    InvalidSpecError,
+    InvalidRequestError,
     IPNotAllowedError,
     MissingRoleError,
     NoCapacityError,
@@ -161,7 +161,7 @@ ROWS: dict[str, Row] = {
     "a capacity that Atlas does not find is one that it has later": Row(409, "NO_CAPACITY", NoCapacityError, "again"),
     # the rest of what is refused
     "an id that Atlas cannot parse is one of the spec": Row(
-        400, "PATH_PARAM_PARSE_ERROR", InvalidSpecError, "endpointId"
+        400, "PATH_PARAM_PARSE_ERROR", InvalidRequestError, "endpointId"
     ),
     "400 on a write is rejected": Row(400, "VALIDATION_ERROR", UpdateRejectedError, writes=True),
     "409 on a write is rejected": Row(409, "ODD", UpdateRejectedError, writes=True),
@@ -171,11 +171,11 @@ ROWS: dict[str, Row] = {
         for code in ("PROVIDER_UNSUPPORTED", "PRIVATELINK_INTERFACE_ENDPOINT_ID_MALFORMED", "UNEXPECTED_ERROR")
     },
     **{
-        f"{code} on a read is one of the spec": Row(404, code, InvalidSpecError, writes=False)
+        f"{code} on a read is one of the spec": Row(404, code, InvalidRequestError, writes=False)
         for code in ("PROVIDER_UNSUPPORTED", "PRIVATELINK_INTERFACE_ENDPOINT_ID_MALFORMED")
     },
     "a bare 400 on a write is rejected": Row(400, None, UpdateRejectedError, body=b"", writes=True),
-    "400 with an unknown code on a read is one of the spec": Row(400, "ODD", InvalidSpecError, writes=False),
+    "400 with an unknown code on a read is one of the spec": Row(400, "ODD", InvalidRequestError, writes=False),
     "409 on a read is Atlas unavailable": Row(409, "ODD", writes=False),
     "any other refusal is Atlas unavailable": Row(418, "ODD"),
 }
@@ -192,7 +192,7 @@ RETRIES = {
     InstanceNotFoundError: (Retry.SLOW, "InstanceNotFound"),
     NotServerlessError: (Retry.SLOW, "NotServerless"),
     APIGoneError: (Retry.SLOW, "APIGone"),
-    InvalidSpecError: (Retry.ON_CHANGE, "InvalidSpec"),
+    InvalidRequestError: (Retry.ON_CHANGE, "InvalidSpec"),
     UpdateRejectedError: (Retry.ON_CHANGE, "UpdateRejected"),
     NoCapacityError: (Retry.BACKOFF, "NoCapacity"),
 }

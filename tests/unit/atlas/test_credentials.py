@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from atlas_endpoints.atlas.credentials import (
-    LONGEST,
+    LONGEST_VALUE,
     ApiKey,
     CredentialsError,
     ServiceAccount,
@@ -192,7 +192,7 @@ def test_kept_keys_are_bounded() -> None:
     spellings = ("".join(each) for each in itertools.product(*((char, char.upper()) for char in "clientsecret")))
     kept = keep_credentials(dict.fromkeys((*spellings, "clientSecret", "baseURL", "BASEURL"), "s" * 100000))
     assert len(kept) == 3
-    assert {len(value) for value in kept.values()} == {LONGEST + 1}
+    assert {len(value) for value in kept.values()} == {LONGEST_VALUE + 1}
 
 
 @pytest.mark.parametrize("credentials", [ServiceAccount(ID, "canary"), ApiKey(PUBLIC, "canary")])

@@ -15,7 +15,7 @@ from atlas_endpoints.atlas.errors import (
     EndpointAbsentError,
     Explanation,
     InstanceNotFoundError,
-    InvalidSpecError,
+    InvalidRequestError,
     IPNotAllowedError,
     MissingRoleError,
     NotLeaderError,
@@ -121,7 +121,7 @@ def test_any_answer_leaves_open(kind: type[AtlasError] | None, new: Callable[[],
     harness.assert_open()
 
 
-@pytest.mark.parametrize("kind", [InvalidSpecError, NotLeaderError])
+@pytest.mark.parametrize("kind", [InvalidRequestError, NotLeaderError])
 def test_a_call_that_was_not_sent_changes_no_gate(kind: type[AtlasError]) -> None:
     harness = Harness()
     harness.call(error(kind, status=None))

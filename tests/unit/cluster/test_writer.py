@@ -9,7 +9,7 @@ import pytest
 from kubernetes.aio import client
 
 from atlas_endpoints.cluster import writer
-from atlas_endpoints.cluster.api import ConfigMap, Owner
+from atlas_endpoints.cluster.api import ConfigMap, OutputOwner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
 from atlas_endpoints.cluster.writer import ConfigMapWriter, ResourceWriter, lean
 from atlas_endpoints.controller.cache import Key, Listing
@@ -289,7 +289,7 @@ class TestListing:
             await harness.call("list")
 
 
-OWNER = Owner(KIND.names, "shop", "db", "uid-db")
+OWNER = OutputOwner(KIND.names, "shop", "db", "uid-db")
 COLLECTION = "/api/v1/namespaces/shop/configmaps"
 PATH = f"{COLLECTION}/orders"
 REFERENCE = {

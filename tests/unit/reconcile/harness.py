@@ -37,7 +37,7 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.atlas.observations import ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.cluster.api import Age, ConfigMap, Owner, Target
+from atlas_endpoints.cluster.api import Age, ConfigMap, OutputOwner, Target
 from atlas_endpoints.cluster.errors import (
     ClusterUnavailableError,
     ReferenceProblem,
@@ -433,13 +433,13 @@ class ConfigMaps:
         assert namespace == "shop"
         return self.found.get(name)
 
-    async def create(self, owner: Owner, name: str, data: Mapping[str, str]) -> None:
+    async def create(self, owner: OutputOwner, name: str, data: Mapping[str, str]) -> None:
         await self._called("POST")
         if name in self.found:
             raise ConflictError
         self.put(name, data, owner.uid)
 
-    async def update(self, owner: Owner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
+    async def update(self, owner: OutputOwner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
         await self._called("PATCH")
         now = self.found.get(name)
         if now is None or (now.uid, now.version) != (found.uid, found.version):

@@ -17,7 +17,7 @@ from atlas_endpoints.atlas.errors import (
     AtlasHeldError,
     AtlasUnavailableError,
     CredentialsRateLimitedError,
-    InvalidSpecError,
+    InvalidRequestError,
     NotLeaderError,
     OutOfTimeError,
     RateLimitedError,
@@ -33,7 +33,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import Serverles
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.decision import Done, State, WriteOutcome
+from atlas_endpoints.reconcile.decision import Done, State, WriteResult
 from atlas_endpoints.reconcile.facts import resolved_with
 from atlas_endpoints.reconcile.outcome import Outcome, Trouble, of_trouble
 from atlas_endpoints.reconcile.reasons import Progress, Reason
@@ -255,7 +255,7 @@ TABLE: Mapping[str, Row] = {
     "410": stalled(read(410, "VERSION_GONE"), Reason.API_GONE, None),
     "Atlas cannot parse an id": stalled(read(400, "PATH_PARAM_PARSE_ERROR"), Reason.INVALID_SPEC),
     "an id that cannot be asked for": stalled(
-        InvalidSpecError("Correct it.", operation="listServerlessPrivateEndpoint"), Reason.INVALID_SPEC, None
+        InvalidRequestError("Correct it.", operation="listServerlessPrivateEndpoint"), Reason.INVALID_SPEC, None
     ),
     "400 of a PATCH": stalled(write(400, "INVALID_ATTRIBUTE"), Reason.UPDATE_REJECTED),
     "409 of a PATCH": stalled(write(409, "CONFLICT"), Reason.UPDATE_REJECTED),
@@ -465,7 +465,7 @@ class TestARefusedChange:
         facts, error = self.SITUATION.facts("AWS"), write(400, "INVALID_ATTRIBUTE")
         send = decide(facts).write
         assert send is not None
-        facts = facts.after(Done(send, WriteOutcome.REFUSED, error=error, refused=fields))
+        facts = facts.after(Done(send, WriteResult.REFUSED, error=error, refused=fields))
         outcome = failed(error, facts, seen=self.SITUATION.endpoint("AWS"))
         return written(self.SITUATION.before("AWS"), outcome, NOON, GENERATION)
 

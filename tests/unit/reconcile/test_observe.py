@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.observations import Seen, View
-from atlas_endpoints.reconcile.decision import Decision, Look, State
+from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.gather import UNFINISHED, Gatherer
 from atlas_endpoints.reconcile.observe import WITHIN, observe
 from atlas_endpoints.reconcile.reasons import Reason
@@ -60,7 +60,7 @@ async def test_what_a_get_shows_stays_although_the_scope_is_forgotten_meanwhile(
         state = State(Reason.PENDING, "")
         if facts.view.value("service") is None:
             return Decision(state, absent="service")
-        return Decision(state, looks=(Look("service/a"), Look("service/b")))
+        return Decision(state, looks=(Get("service/a"), Get("service/b")))
 
     atlas: Any = _ForgettingAtlas()
     nothing: Any = _Facts(View())
@@ -104,7 +104,7 @@ class _SlowAtlas:
 @on_virtual_time
 async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() -> None:
     def decide(_: Any) -> Decision:
-        return Decision(State(Reason.PENDING, ""), looks=tuple(map(Look, "abcdefgh")))
+        return Decision(State(Reason.PENDING, ""), looks=tuple(map(Get, "abcdefgh")))
 
     atlas: Any = _SlowAtlas()
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
@@ -125,7 +125,7 @@ async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() ->
 @on_virtual_time
 async def test_an_observation_that_was_left_for_long_begins_anew() -> None:
     def decide(_: Any) -> Decision:
-        return Decision(State(Reason.PENDING, ""), looks=(Look("a"), Look("b"), Look("c")))
+        return Decision(State(Reason.PENDING, ""), looks=(Get("a"), Get("b"), Get("c")))
 
     atlas: Any = _SlowAtlas()
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
@@ -165,5 +165,5 @@ async def test_what_takes_too_many_calls_is_tried_again() -> None:
     nothing: Any = _Facts(View())
     with pytest.raises(OutOfTimeError):
         await observe(
-            atlas, nothing, lambda _: Decision(State(Reason.PENDING, ""), looks=(Look(next(entries)),)), max_age=5.0
+            atlas, nothing, lambda _: Decision(State(Reason.PENDING, ""), looks=(Get(next(entries)),)), max_age=5.0
         )

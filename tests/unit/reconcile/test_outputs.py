@@ -13,7 +13,7 @@ from atlas_endpoints.cluster.api import ConfigMap
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, KIND, values_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
-from atlas_endpoints.reconcile.outputs import Output, Outputs, Published, Write, decide
+from atlas_endpoints.reconcile.outputs import ConfigMapAction, Output, Outputs, Published, decide
 from atlas_endpoints.reconcile.reasons import Reason
 from support.virtual_time import VirtualClock, on_virtual_time
 from unit.reconcile.harness import ENDPOINT, VPCE, ConfigMaps, Harness
@@ -53,14 +53,17 @@ def found(data: Mapping[str, str], *owners: str, deleting: bool = False) -> Conf
 
 
 STEPS: dict[str, tuple[ConfigMap | None, object]] = {
-    "there is none: it is created": (None, Write.CREATE),
-    "ours holds it all: nothing is to be done": (found(HELD, UID), Write.NOTHING),
-    "ours holds it all and a key of somebody else's": (found({**HELD, "more": "x"}, UID), Write.NOTHING),
-    "ours lacks a key": (found({"endpointId": ENDPOINT}, UID), Write.UPDATE),
-    "ours holds another service": (found({**HELD, "endpointServiceName": "other"}, UID), Write.UPDATE),
-    "ours holds what Atlas tells no more": (found({**HELD, "privateLinkServiceResourceId": LINK}, UID), Write.UPDATE),
-    "ours is empty": (found({}, UID), Write.UPDATE),
-    "ours has another owner, too": (found({}, "uid-other", UID), Write.UPDATE),
+    "there is none: it is created": (None, ConfigMapAction.CREATE),
+    "ours holds it all: nothing is to be done": (found(HELD, UID), ConfigMapAction.NOTHING),
+    "ours holds it all and a key of somebody else's": (found({**HELD, "more": "x"}, UID), ConfigMapAction.NOTHING),
+    "ours lacks a key": (found({"endpointId": ENDPOINT}, UID), ConfigMapAction.UPDATE),
+    "ours holds another service": (found({**HELD, "endpointServiceName": "other"}, UID), ConfigMapAction.UPDATE),
+    "ours holds what Atlas tells no more": (
+        found({**HELD, "privateLinkServiceResourceId": LINK}, UID),
+        ConfigMapAction.UPDATE,
+    ),
+    "ours is empty": (found({}, UID), ConfigMapAction.UPDATE),
+    "ours has another owner, too": (found({}, "uid-other", UID), ConfigMapAction.UPDATE),
     "it has no owner, and holds the very same": (found(HELD), "NotOurs"),
     "it is of another resource, or of an earlier one of this name": (found(HELD, "uid-other"), "NotOurs"),
     "it is somebody else's and is being deleted": (found({}, deleting=True), "NotOurs"),
@@ -71,7 +74,7 @@ STEPS: dict[str, tuple[ConfigMap | None, object]] = {
 @pytest.mark.parametrize(("config_map", "expected"), STEPS.values(), ids=STEPS)
 def test_decide(config_map: ConfigMap | None, expected: object) -> None:
     step = decide(NAME, HELD, config_map, UID, KEYS)
-    assert (step if isinstance(step, Write) else step.reason) == expected
+    assert (step if isinstance(step, ConfigMapAction) else step.reason) == expected
 
 
 SRV = "mongodb+srv://orders-pe-1.abcde.mongodb.net"

@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.errors import one_line
 FORMAT_VERSION = 1
 """Grows when a program that reads the document would have to change; fields are only added within a version."""
 
-LONGEST = 1500
+LONGEST_FINDING = 1500
 """Characters of a finding: the longest message of an error, and the words around it."""
 
 
@@ -44,7 +44,7 @@ class Finding:
     @property
     def line(self) -> str:
         """Return the text as one printable line."""
-        return one_line(self.text, limit=LONGEST)
+        return one_line(self.text, limit=LONGEST_FINDING)
 
 
 ok = partial(Finding, Level.OK)

@@ -29,8 +29,7 @@ from atlas_endpoints.controller.cache import (
     status_of,
 )
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, NoCredentialsError
-from atlas_endpoints.reconcile.credentials import Scope as SecretScope
+from atlas_endpoints.reconcile.credentials import Access, CredentialsResolver, NoCredentialsError, SecretScope
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.resource import (
     ENDPOINT_ANNOTATION,

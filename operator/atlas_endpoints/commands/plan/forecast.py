@@ -50,7 +50,7 @@ SENDING = CHANGING - {Action.WAIT}
 FAILED = frozenset({Action.UNKNOWN, Action.INVALID})
 """The actions of which it is unknown whether they change Atlas."""
 
-ATTEMPTS = 3
+FAILED_CALLS = 3
 """Failed calls to Atlas before a forecast fails."""
 
 BUSY = frozenset({Reason.RESERVATION_REQUESTED, Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
@@ -167,7 +167,7 @@ def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
     match outcome.requeue:
         case RequeueAfter(delay) if outcome.deferred:
             return delay
-        case Backoff(at_least) if attempts < ATTEMPTS:
+        case Backoff(at_least) if attempts < FAILED_CALLS:
             # Longer than a LIST that failed speaks for others: 3 s, then 9 s.
             return max(at_least, 3.0**attempts)
         case _:

@@ -10,7 +10,7 @@ from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, For
 FORMAT_VERSION = 1
 """Grows when a program that reads the output would have to change; fields are only added within a version."""
 
-LONGEST = 2000
+LONGEST_LINE = 2000
 """Characters of a line."""
 
 TITLES: Mapping[Action, str] = {
@@ -112,4 +112,4 @@ def _shown(value: str | None) -> str:
 def _printable(line: str) -> str:
     # A manifest, or Atlas, may hold control characters.
     indent = line[: len(line) - len(line.lstrip(" "))]
-    return indent + one_line(line, limit=LONGEST)
+    return indent + one_line(line, limit=LONGEST_LINE)

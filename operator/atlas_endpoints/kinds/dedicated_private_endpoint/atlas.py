@@ -20,7 +20,7 @@ from atlas_endpoints.atlas.errors import (
     AtlasError,
     EndpointAbsentError,
     InstanceNotFoundError,
-    InvalidSpecError,
+    InvalidRequestError,
     NotServerlessError,
     RateLimitedError,
 )
@@ -74,7 +74,7 @@ REFUSALS = Refusals(
             "The cluster is a Flex cluster or a serverless instance, which has no such endpoints. Name a dedicated cluster in"
             " clusterName."
         ),
-        InvalidSpecError: "Atlas cannot parse the request: a name or an ID is malformed. To correct it, {wrong_field}.",
+        InvalidRequestError: "Atlas cannot parse the request: a name or an ID is malformed. To correct it, {wrong_field}.",
     },
 )
 """What the refusals of these calls mean."""
@@ -118,7 +118,7 @@ READY = frozenset({ServiceState.AVAILABLE, ServiceState.WAITING_FOR_USER})
 """A service with one of these accepts endpoints; its coordinates are complete."""
 
 
-class State(StrEnum):
+class EndpointState(StrEnum):
     """The known statuses of an endpoint; the clouds have different ones."""
 
     NONE = "NONE"
@@ -181,7 +181,7 @@ class ForwardingRule:
 
 @validated(frozen=True, slots=True, config=_AS_ANSWERED)
 class Endpoint:
-    """An endpoint that is registered with a service; its ``status`` may be a word that is no ``State``."""
+    """An endpoint that is registered with a service; its ``status`` may be a word that is no ``EndpointState``."""
 
     status: _Text = Field(default=None, validation_alias=AliasChoices("connectionStatus", "status"))
     error_message: _Text = None
@@ -340,7 +340,7 @@ def endpoint_in(endpoint_id: str, answer: object) -> Endpoint | None:
     present = {name: value for name, value in answer.items() if value is not None}
     endpoint = _ENDPOINT_IN.validate_python(present, by_alias=True, by_name=False)
     if endpoint.delete_requested:
-        endpoint = replace(endpoint, status=str(State.DELETING))
+        endpoint = replace(endpoint, status=str(EndpointState.DELETING))
     if not endpoint.ids:
         return endpoint if endpoint.status is not None else None
     return endpoint if endpoint_id.casefold() in {each.casefold() for each in endpoint.ids} else None

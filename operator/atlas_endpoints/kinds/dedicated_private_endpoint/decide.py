@@ -19,7 +19,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
     without_service,
 )
-from atlas_endpoints.reconcile.decision import POLL, Decision, Look, State
+from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, Reason
 from atlas_endpoints.reconcile.status import Cause, Finding
 from atlas_endpoints.reconcile.waiting import until_next_look
@@ -78,7 +78,7 @@ def _on_service(facts: Facts, service: Service, regions: remote_regions.Regions)
         decision = not_ready(facts, service)
         if service.status == ServiceState.FAILED and not is_known(facts, service):
             # After a deletion on request, a LIST that lags still shows it.
-            decision = replace(decision, looks=(Look(service.id, beyond_list=True),))
+            decision = replace(decision, looks=(Get(service.id, beyond_list=True),))
         return decision
     if (endpoint_id is not None or resource.spec.supported_remote_regions) and not _is_recorded(facts, service):
         # Before anything is registered or adopted, the status names the service, and the value that a reference is bound to.

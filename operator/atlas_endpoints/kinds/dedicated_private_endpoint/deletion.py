@@ -8,8 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.controller.requeue import RequeueAfter
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service, ServiceState, entry_name
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as EndpointState
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
+    Endpoint,
+    EndpointState,
+    Service,
+    ServiceState,
+    entry_name,
+)
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import GOING, endpoint_since, endpoint_status
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import deletion_of as endpoint_deletion_of
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ServiceStatus
@@ -22,7 +27,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
 )
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Look, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.waiting import asks_again_in, deleted_at, deleting, words
 from atlas_endpoints.reconcile.waits import backoff
@@ -35,9 +40,9 @@ def decide_deletion(facts: Facts) -> Decision:
         message = "The operator has found the endpoint service that it created for this resource."
         own = {"service": shown_in_status(facts, service), "service_creation": None}
         return Decision(State(Reason.DELETING, message, SOON), own=own)
-    looks: tuple[Look, ...] = ()
+    looks: tuple[Get, ...] = ()
     if service is not None and (endpoint_id := facts.resource.endpoint_id) is not None:
-        looks = (Look(entry_name(service.id, endpoint_id)),)
+        looks = (Get(entry_name(service.id, endpoint_id)),)
         if (decision := _delete_endpoint(facts, service, endpoint_id)) is not None:
             return replace(decision, looks=looks)
     if (left := _may_appear_for(facts)) > 0:
@@ -75,7 +80,7 @@ def _delete_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisi
     return _ask(facts, state, facts.resource.status.endpoint, write, {"endpoint": asked})
 
 
-def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ...]) -> Decision:
+def _delete_service(facts: Facts, service: Service | None, looks: tuple[Get, ...]) -> Decision:
     """Decide about the service, when the endpoint is gone."""
     known, endpoint_id = facts.resource.status.service, facts.resource.endpoint_id
     was_there = facts.resource.status.endpoint is not None
@@ -115,7 +120,7 @@ def _ask(
         own: what shows that Atlas is asked now.
     """
     done = facts.done
-    if done is not None and done.outcome is WriteOutcome.REFUSED and done.error is not None:
+    if done is not None and done.outcome is WriteResult.REFUSED and done.error is not None:
         said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
         message = f"Atlas refuses the deletion; the operator tries again. {said}"
         if state.reason is Reason.DELETION_BLOCKED:
@@ -141,7 +146,7 @@ def _why_it_stays(facts: Facts, service: Service) -> str | None:
 
 
 def _nothing_left(
-    gone: Sequence[str], looks: tuple[Look, ...], *, stays: str | None = None, absent: str | None = None
+    gone: Sequence[str], looks: tuple[Get, ...], *, stays: str | None = None, absent: str | None = None
 ) -> Decision:
     state, told = State(Reason.DELETING, "Atlas has no endpoint of this resource."), " ".join(gone) or None
     return Decision(state, absent=absent, looks=looks, nothing_left=True, gone=told, stays=stays)

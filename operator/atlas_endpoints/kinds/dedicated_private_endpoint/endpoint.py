@@ -11,12 +11,11 @@ from typing import Any
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service, entry_name
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import State as EndpointState
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, EndpointState, Service, entry_name
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ManagedField
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
 from atlas_endpoints.reconcile.compare import cause_of_loss, compare, described, is_contested
-from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Look, State, Write
+from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State, Write
 from atlas_endpoints.reconcile.reasons import Reason, ReferencesReason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE
@@ -81,23 +80,23 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
             state = replace(decision.state, requeue=RequeueAfter(until_next_look(facts)))
             decision = replace(decision, state=state)
         is_settled = endpoint.status == EndpointState.AVAILABLE and decision.write is None
-        return replace(decision, seen=endpoint, looks=(Look(entry, is_settled),))
+        return replace(decision, seen=endpoint, looks=(Get(entry, is_settled),))
     is_listed = service.shows(endpoint_id)
     if facts.done is not None and facts.done.write.request.operation == atlas.DELETE_ENDPOINT:
-        return Decision(State(Reason.DELETING, _deleting(endpoint_id), POLL), looks=() if is_listed else (Look(entry),))
+        return Decision(State(Reason.DELETING, _deleting(endpoint_id), POLL), looks=() if is_listed else (Get(entry),))
     if is_listed and seen is None:
-        return Decision(State(Reason.PENDING, f"Atlas lists endpoint {endpoint_id}.", POLL), looks=(Look(entry),))
+        return Decision(State(Reason.PENDING, f"Atlas lists endpoint {endpoint_id}.", POLL), looks=(Get(entry),))
     if is_listed:
         message = f"Atlas lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
         ready = find(facts.previous, "Ready")
         since = ready.last_transition_time if ready is not None and ready.status == "Unknown" else facts.now
         wait = min(backoff(since, facts.now, facts.interval), until_next_look(facts))
         state = State(Reason.PENDING, message, RequeueAfter(wait))
-        return Decision(state, absent=entry, looks=(Look(entry),))  # a LIST after the GET
+        return Decision(state, absent=entry, looks=(Get(entry),))  # a LIST after the GET
     decision, shown = _absent(facts, service, entry, endpoint_id), facts.resource.status.endpoint
     # A LIST alone proves no absence of what Atlas has shown before.
     was_shown = _is_confirmed(facts) or (shown is not None and shown.id.casefold() == endpoint_id.casefold())
-    return replace(decision, looks=(Look(entry),)) if was_shown else decision
+    return replace(decision, looks=(Get(entry),)) if was_shown else decision
 
 
 def _is_confirmed(facts: Facts) -> bool:

@@ -13,7 +13,13 @@ from atlas_endpoints.kinds.atlas_private_endpoint import (
     projects_in,
     rules_as_written,
 )
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service, ServiceState, State, entry_name
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
+    Endpoint,
+    EndpointState,
+    Service,
+    ServiceState,
+    entry_name,
+)
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import rules_of
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
@@ -59,7 +65,7 @@ def _of_empty_service(found: Found, service: Service, options: Options) -> Manif
 def _of_endpoint(
     found: Found, service: Service, endpoint_id: str, endpoint: Endpoint, options: Options
 ) -> Manifest | LeftOut:
-    if endpoint.status in {State.DELETING, State.DELETED}:
+    if endpoint.status in {EndpointState.DELETING, EndpointState.DELETED}:
         return LeftOut(endpoint_id, "Atlas is deleting it", expected=True)
     if (spec := _spec(found, service, options, endpoint.gcp_project_id)) is None:
         return LeftOut(endpoint_id, NO_GCP_PROJECT)

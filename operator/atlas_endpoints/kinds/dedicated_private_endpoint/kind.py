@@ -13,7 +13,7 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide, deletion, endpoint
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, State, parts_of
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, EndpointState, Service, parts_of
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedPrivateEndpoint,
     ManagedField,
@@ -201,7 +201,7 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
         endpoint = own.get("endpoint", resource.status.endpoint)
         if (reference := spec.output_config_map_ref) is not None:
             found.append(Output(reference.name, KEYS, service_values(service)))
-        is_available = endpoint is not None and endpoint.status == State.AVAILABLE
+        is_available = endpoint is not None and endpoint.status == EndpointState.AVAILABLE
         endpoint_id = endpoint.id if endpoint is not None else ""
         region = spec.region if service is None or service.region is None else service.region
         connected = Connected(endpoint_id, spec.provider_name, region) if is_available else None

@@ -14,7 +14,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, R
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
 from atlas_endpoints.kinds.regions import atlas_name, did_you_mean
 from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
-from atlas_endpoints.reconcile.decision import POLL, Decision, Look, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.status import Cause
@@ -54,7 +54,7 @@ class Regions:
         is_edited = facts.previous.observed_generation != facts.generation
         refused, error = frozenset() if is_edited else _named(before.refused), before.error_message
         is_sent = done is not None and done.write.request.operation == atlas.UPDATE
-        if done is not None and is_sent and done.outcome is not WriteOutcome.UNKNOWN:
+        if done is not None and is_sent and done.outcome is not WriteResult.UNKNOWN:
             refused, error = wanted, None if done.error is None else done.error.detail or done.error.message
         confirmed, missing = (_named(before.confirmed) | shown) & wanted, wanted - shown
         return cls(shown, confirmed, missing, refused & missing, error, is_sent)
@@ -103,7 +103,7 @@ def with_problem(facts: Facts, service: Service, regions: Regions, decision: Dec
     taken_at = facts.baseline.patched.get(NAME)
     if taken_at is not None and facts.now - taken_at <= facts.interval:
         # What Atlas has taken, a LIST may show late.
-        decision = replace(decision, looks=(*decision.looks, Look(service.id, beyond_list=True)))
+        decision = replace(decision, looks=(*decision.looks, Get(service.id, beyond_list=True)))
     state, reason = decision.state, Reason.DRIFTED
     if regions.refused:
         reason = Reason.UPDATE_REJECTED

@@ -23,7 +23,7 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     ip_of,
     is_gcp_name,
 )
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, Service, State, entry_name
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, EndpointState, Service, entry_name
 from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.reconcile.resource import Thing
 from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapKeyRef, ConfigMapRef, duplicates, matches, rule
@@ -338,7 +338,7 @@ class DedicatedStatus(Status):
     @property
     @override
     def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == State.DELETING
+        return self.endpoint is not None and self.endpoint.status == EndpointState.DELETING
 
     @property
     @override

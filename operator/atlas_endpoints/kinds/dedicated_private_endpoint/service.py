@@ -19,7 +19,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Servic
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, Origin, ServiceStatus
 from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteOutcome
+from atlas_endpoints.reconcile.decision import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
@@ -78,7 +78,7 @@ def origin_of(facts: Facts, service: Service) -> Origin:
     resource has shown it before.
     """
     done, status = facts.done, facts.resource.status
-    if done is not None and done.write.request.operation == atlas.CREATE and done.outcome is WriteOutcome.CONFIRMED:
+    if done is not None and done.write.request.operation == atlas.CREATE and done.outcome is WriteResult.CONFIRMED:
         return "Created"
     known = status.service.origin if status.service is not None and is_known(facts, service) else None
     if known == "Created" or (known is not None and facts.attempt.is_settled):

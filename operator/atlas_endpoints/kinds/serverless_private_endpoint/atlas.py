@@ -19,7 +19,7 @@ from atlas_endpoints.atlas.errors import (
     APIGoneError,
     EndpointAbsentError,
     InstanceNotFoundError,
-    InvalidSpecError,
+    InvalidRequestError,
     NotServerlessError,
 )
 from atlas_endpoints.atlas.requests import Refusals, Request, path
@@ -68,7 +68,7 @@ REFUSALS = Refusals(
             "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22). Move to a dedicated "
             f"cluster, write the manifest of its private endpoint with `{IMPORT_COMMAND}`, and then delete this resource."
         ),
-        InvalidSpecError: (
+        InvalidRequestError: (
             "Atlas cannot parse the request: projectId, instanceName or endpointId is malformed. To correct it, {wrong_field}."
         ),
     },
@@ -80,7 +80,7 @@ PAGE = 100
 each."""
 
 
-class State(StrEnum):
+class EndpointState(StrEnum):
     """The known statuses of an endpoint."""
 
     RESERVATION_REQUESTED = "RESERVATION_REQUESTED"
@@ -95,7 +95,7 @@ class State(StrEnum):
 class Endpoint:
     """A serverless private endpoint; a field that Atlas did not send, or not as text, is None.
 
-    ``status`` may be a word that is no ``State``. Some real answers have no ``provider_name``.
+    ``status`` may be a word that is no ``EndpointState``. Some real answers have no ``provider_name``.
     """
 
     id: str

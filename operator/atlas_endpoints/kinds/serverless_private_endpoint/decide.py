@@ -15,8 +15,7 @@ from typing import TypeAlias
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter, doubled
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State as EndpointState
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     EndpointStatus,
     ManagedField,

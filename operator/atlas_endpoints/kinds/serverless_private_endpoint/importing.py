@@ -5,7 +5,7 @@ from itertools import combinations
 
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
 from atlas_endpoints.kinds.manifest import Manifest, drafts_of, fitting, problems_of, retained
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import State, list_instances
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import EndpointState, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec, shown
 
@@ -17,7 +17,7 @@ def manifests(found: Iterable[Found], options: Options) -> Drafts:
 
 def _manifest(found: Found, options: Options) -> Manifest | LeftOut:
     endpoint = found.value
-    if endpoint.status == State.DELETING:
+    if endpoint.status == EndpointState.DELETING:
         return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
     spec = {
         "projectId": found.project_id,

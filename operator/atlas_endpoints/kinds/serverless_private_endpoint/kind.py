@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.cloud_endpoint import Provider
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas, commands, decide
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State, instance_of
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState, instance_of
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     MARK,
@@ -161,7 +161,7 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
         if (reference := spec.output_config_map_ref) is not None:
             found.append(Output(reference.name, KEYS, values_of(endpoint, spec.provider_name)))
         if (reference := spec.connection_string_config_map_ref) is not None:
-            is_available = endpoint is not None and endpoint.status == State.AVAILABLE
+            is_available = endpoint is not None and endpoint.status == EndpointState.AVAILABLE
             cloud_id = endpoint.cloud_provider_endpoint_id if endpoint is not None and is_available else None
             connected = Connected(cloud_id, spec.provider_name) if cloud_id is not None else None
             endpoint_id = endpoint.id if endpoint is not None else ""

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.cloud_endpoint import AddressSource, EndpointResource, EndpointSpec
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, State
+from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord
 from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, InstanceName, ObjectId, matches, rule
 from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
@@ -153,7 +153,7 @@ class ServerlessStatus(Status):
     @property
     @override
     def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == State.DELETING
+        return self.endpoint is not None and self.endpoint.status == EndpointState.DELETING
 
     @property
     @override

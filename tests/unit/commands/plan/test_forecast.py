@@ -13,7 +13,7 @@ from atlas_endpoints.atlas.errors import (
     CredentialsInvalidError,
     EndpointAbsentError,
     Explanation,
-    InvalidSpecError,
+    InvalidRequestError,
     MissingRoleError,
     RateLimitedError,
 )
@@ -336,7 +336,9 @@ def test_a_failed_call_is_retried_if_it_may_succeed(failures: list[Exception], l
 
 
 def test_the_remedy_for_an_id_that_atlas_cannot_parse_is_the_manifest() -> None:
-    unparsable = InvalidSpecError(Explanation("It cannot be parsed. To correct it, {wrong_field}."), operation="list")
+    unparsable = InvalidRequestError(
+        Explanation("It cannot be parsed. To correct it, {wrong_field}."), operation="list"
+    )
 
     (found,) = forecast(Atlas([endpoint()], [unparsable]), manifest())
 

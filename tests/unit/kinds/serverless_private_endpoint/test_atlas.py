@@ -12,7 +12,7 @@ from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     EndpointAbsentError,
-    InvalidSpecError,
+    InvalidRequestError,
     MissingRoleError,
 )
 from atlas_endpoints.atlas.requests import Request
@@ -188,9 +188,9 @@ async def test_path_segments_are_quoted() -> None:
 async def test_a_segment_that_changes_the_path_is_rejected(name: str) -> None:
     client = holding([])
     for call in (list_endpoints(client, KEY, name, "i"), list_endpoints(client, KEY, PROJECT, name)):
-        with pytest.raises(InvalidSpecError, match="Correct it"):
+        with pytest.raises(InvalidRequestError, match="Correct it"):
             await call
-    with pytest.raises(InvalidSpecError, match="Correct it"):
+    with pytest.raises(InvalidRequestError, match="Correct it"):
         update_of(PROJECT, "i", name, "AWS", {})
     assert client.calls == []
 
