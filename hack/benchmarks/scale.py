@@ -105,10 +105,10 @@ async def a_correction_that_is_held_back(known: int) -> Operation:
     """The question when drift may be corrected, where the limit is half of many that have drifted."""
     limiter = DriftLimiter(Limit.parse("50%"), window=600.0, monotonic=_Clock(), known=lambda: known)
     for number in range(known):
-        limiter.wait_to_correct(Key("ServerlessPrivateEndpoint", "shop", str(number)))
+        limiter.take_slot(Key("ServerlessPrivateEndpoint", "shop", str(number)))
 
     async def ask(number: int) -> object:
-        return limiter.wait_to_correct(
+        return limiter.take_slot(
             Key("ServerlessPrivateEndpoint", "shop", str(known - 1 - number % (known // 20)))
         )
 

@@ -296,7 +296,7 @@ class ServedKind:
             random=core.random,
             schedule=self.schedule,
             unschedule=core.loop.forget,
-            needs_work=self._needs_work,
+            finds_work=self._finds_work,
             enqueue=self._enqueue_member,
         )
         self.relister = Relister(
@@ -374,8 +374,8 @@ class ServedKind:
         place = CredentialsPlace.of(body)
         return Flow(key.namespace, f"{place.namespace}/{place.secret_name or ''}")
 
-    def _needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
-        return self._reconciler.needs_work(body, scope, failure)
+    def _finds_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
+        return self._reconciler.finds_work(body, scope, failure)
 
 
 def _is_waited_for(body: Body) -> bool:

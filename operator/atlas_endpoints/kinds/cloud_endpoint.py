@@ -187,14 +187,14 @@ class EndpointSpec(CommonSpec):
         return self.private_endpoint_ip_address is not None or self.private_endpoint_ip_address_from is not None
 
     @override
-    def misfits(self) -> Iterator[tuple[str, str]]:
-        yield from super().misfits()
+    def violations(self) -> Iterator[tuple[str, str]]:
+        yield from super().violations()
         if self.cloud_provider_endpoint_id is not None and self.cloud_provider_endpoint_ref is not None:
             yield "cloudProviderEndpointRef", _ID_TWICE
         if self.private_endpoint_ip_address is not None and self.private_endpoint_ip_address_from is not None:
             yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
 
-    def misfits_of_connection(self, *, on_aws: str, no_address: str, no_id: str) -> Iterator[tuple[str, str]]:
+    def violations_of_connection(self, *, on_aws: str, no_address: str, no_id: str) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the ID and the address, whose rules have texts of their own in each CRD.
 
         Args:

@@ -43,7 +43,7 @@ class KindWithCommands(Kind[R]):
         """Return what may be wrong in the resources of a scope, given its entries, each with the remedy."""
         return ()
 
-    def misfit(self, resource: R, values: Collection[Any]) -> str | None:  # noqa: ARG002  # for kinds that have a rule
+    def mismatch(self, resource: R, values: Collection[Any]) -> str | None:  # noqa: ARG002  # for kinds that have a rule
         """Return how a resource contradicts the entries of its scope, with the remedy; None: it does not."""
         return None
 

@@ -78,7 +78,7 @@ class Creations:
             until = max(until, turn.until + TURN)  # it has had its turn, and made no call: others go first
         return max(0.0, until - now)
 
-    def arm(self, scope: Scope, name: str, key: Key, creation: Creation) -> None:
+    def set_pending(self, scope: Scope, name: str, key: Key, creation: Creation) -> None:
         """Remember an intent that is about to be written; the turn ends with the call, at the latest when no call is made any more.
 
         Args:
@@ -91,7 +91,7 @@ class Creations:
         if turn is None or turn.holder != key or turn.until < now:
             self._turns[thing] = _Turn(key, now + TURN)
 
-    def unused(self, key: Key, written: Creation | None) -> str | None:
+    def pending(self, key: Key, written: Creation | None) -> str | None:
         """Return the name of what an intent of this process creates, if Atlas was certainly not called for it, or None."""
         pending = self._memories[key].pending
         if pending is None or written is None:
@@ -103,11 +103,11 @@ class Creations:
         """Return whether the written intent is an unused one of this process, whose call may still be made."""
         return (
             written is not None
-            and self.unused(key, written) is not None
+            and self.pending(key, written) is not None
             and self._now() - written.requested_at < RECENT
         )
 
-    def take(self, key: Key) -> Creation | None:
+    def take_pending(self, key: Key) -> Creation | None:
         """Return an intent, and use it up: its call is made now."""
         memory = self._memories[key]
         pending, memory.pending = memory.pending, None
@@ -115,7 +115,7 @@ class Creations:
 
     def withdraw(self, key: Key, written: Creation | None) -> str | None:
         """Forget an unused intent, and end its turn; return the name of what it creates, or None without one."""
-        name = self.unused(key, written)
+        name = self.pending(key, written)
         if name is not None:
             self.forget(key)
         return name

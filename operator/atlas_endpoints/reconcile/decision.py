@@ -86,7 +86,7 @@ class Write:
         creates: set if a repetition would create a second entry.
         reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.
         deletes: what it deletes, which other resources may protect; None: for a deleted resource, its endpoint.
-        surplus: the id of a second entry, which this write deletes.
+        duplicate: the id of a second entry, which this write deletes.
     """
 
     request: Request
@@ -98,7 +98,7 @@ class Write:
     creates: Creates | None = None
     reads: str | None = None
     deletes: Thing | None = None
-    surplus: str | None = None
+    duplicate: str | None = None
 
     @property
     def is_beside(self) -> bool:
@@ -127,10 +127,10 @@ class Decision:
     Attributes:
         seen: the entry as Atlas shows it, or will show it while it deletes it; None: there is none.
         absent: an entry whose absence the decision rests on, and ``observe`` must prove.
-        looks: what has to be observed beside the LIST.
+        gets: what has to be observed beside the LIST.
         own: changed fields of the kind's own status.
         records: whether the status has to show this before the reconcile goes on.
-        left: the ids of surplus entries that stay in Atlas, for Events.
+        left: the ids of duplicate entries that stay in Atlas, for Events.
         leaves_open: whether a force-sync request stays open.
         nothing_left: for a deletion: whether Atlas has nothing of the resource any more; without ``absent``, a LIST of this reconcile
             has to show that.
@@ -141,7 +141,7 @@ class Decision:
     write: Write | None = None
     seen: Any | None = None
     absent: str | None = None
-    looks: tuple[Get, ...] = ()
+    gets: tuple[Get, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
     records: bool = False
     left: tuple[str, ...] = ()

@@ -91,7 +91,7 @@ class DriftLimiter:
         """The number of resources whose correction is delayed."""
         return len(self._held)
 
-    def wait_to_correct(self, key: Key) -> float:
+    def take_slot(self, key: Key) -> float:
         """Return the seconds until drift of a resource may be corrected.
 
         Returns:

@@ -71,9 +71,9 @@ def new_event(reason: EventReason, message: str, *, action: str = RECONCILE) -> 
 
 
 def discarded(write: Write) -> Event:
-    """Return the Event of a surplus entry that was deleted."""
+    """Return the Event of a duplicate entry that was deleted."""
     why = "a late call reserved it for this resource, which already had another endpoint"
-    note = f"The operator deletes endpoint {write.surplus}: {why}."
+    note = f"The operator deletes endpoint {write.duplicate}: {why}."
     return new_event(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
 
 

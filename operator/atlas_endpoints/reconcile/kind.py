@@ -77,6 +77,10 @@ class SharesThings:
         """Return the entries that Atlas has for a resource; what Atlas may be deleting comes first."""
         return () if entry is None else (entry,)
 
+    def is_outdated(self, error: AtlasError) -> bool:  # noqa: ARG002  # as above
+        """Return whether the refusal of a write only shows that the observation is outdated: observe again."""
+        return False
+
     def took_over(self, status: Any, other: Body) -> bool:  # noqa: ARG002  # as above
         """Return whether another object records what a status knows of what they share; until then, its resource stays."""
         return True
@@ -147,10 +151,6 @@ class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
         """Return the id and the value of the entry in the answer to a write; None: it is not readable."""
         value = self.got(write.touches[0], answer)
         return None if value is None else (write.touches[0], value)
-
-    def is_outdated(self, error: AtlasError) -> bool:  # noqa: ARG002  # for kinds whose entries others change
-        """Return whether the refusal of a write only shows that the observation is outdated: observe again."""
-        return False
 
     # Decisions.
 

@@ -70,7 +70,7 @@ class LastCourse:
             if ending is not None:
                 return self._leave(body, ending)
             resource = self._one.parsed()
-            wait = self._force_sync.turn_in(resource)
+            wait = self._force_sync.take_turn(resource)
         except InvalidSpecError as error:
             return _held_up(deletion.blocked_by(error, attempt), attempt)
         is_unbound = kind.named_by(body).is_unbound
@@ -110,7 +110,7 @@ class LastCourse:
             handled = request if isinstance(error, NoCredentialsError) else None
             return _held_up(deletion.blocked_by(error, attempt), attempt, handled=handled)
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
-        wait = wait or self._force_sync.requeue_in(key, scope)
+        wait = wait or self._force_sync.take_scope_turn(key, scope)
         if wait and attempt.is_observed:
             return status_unchanged(RequeueAfter(wait))
         refused, until = memory.refused or (None, 0.0)

@@ -56,7 +56,7 @@ class LiveCourse:
         """
         one = self._one
         resource = one.parsed()
-        self._wait = self._force_sync.turn_in(resource)
+        self._wait = self._force_sync.take_turn(resource)
         if (change := wanted_metadata(resource)).needed_by(one.store.body):
             hindered = await one.change(change, one.attempt(resource))
             if hindered is not None:
@@ -90,7 +90,7 @@ class LiveCourse:
         awaits = memory.failure is not None and memory.failure.awaits_credentials
         access = await self._access(resource, Age.FRESH if awaits else self._force_sync.age(self._key))
         scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
-        wait = self._wait = self._wait or self._force_sync.requeue_in(self._key, scope)
+        wait = self._wait = self._wait or self._force_sync.take_scope_turn(self._key, scope)
         if wait and attempt.is_observed:
             return status_unchanged(RequeueAfter(wait))
         if wait:  # an edit does not wait, and is reconciled as if there were no request
@@ -159,10 +159,10 @@ class LiveCourse:
             self._ports.limiter.release(self._key)
             return outcome
         write = decision.write
-        if write is None or write.surplus is not None or facts.policy == "Observe":
+        if write is None or write.duplicate is not None or facts.policy == "Observe":
             return await self._at_rest(facts, decision)
         if write.cause is Cause.DRIFT and not facts.forced and not facts.unsent:
-            wait = self._ports.limiter.wait_to_correct(self._key)
+            wait = self._ports.limiter.take_slot(self._key)
             if wait:
                 state = summarize.correction_delayed(decision, wait)
                 return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
@@ -175,7 +175,7 @@ class LiveCourse:
         """Observe and decide; an intent that is not needed any more ends."""
         intent, creations = facts.previous.creation, self._one.shared.creations
         facts, decision = await self._gatherer.observe(
-            replace(facts, unsent=creations.unused(self._key, intent) is not None),
+            replace(facts, unsent=creations.pending(self._key, intent) is not None),
             self._gatherer.decide,
             max_age=max_age,
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
@@ -201,7 +201,7 @@ class LiveCourse:
         return summarize.of_decision(self._kind, facts, Decision(state, own=release))
 
     async def _at_rest(self, facts: Facts[Any], decision: Decision) -> Outcome:
-        """Return an outcome that writes nothing the resource wants; delete a surplus entry if writes are allowed."""
+        """Return an outcome that writes nothing the resource wants; delete a duplicate entry if writes are allowed."""
         resource, write = facts.resource, decision.write
         self._ports.atlas.settle(facts.scope, resource.written_as, began=facts.view.began)
         self._ports.limiter.release(self._key)
@@ -216,8 +216,8 @@ class LiveCourse:
             except AtlasError as error:
                 # The resource itself is well; the next resync finds the entry again.
                 logger.warning(
-                    "The surplus endpoint %s could not be deleted; the operator tries again: %s",
-                    write.surplus,
+                    "The duplicate endpoint %s could not be deleted; the operator tries again: %s",
+                    write.duplicate,
                     error,
                     extra=LogFields(key=str(self._key)),
                 )

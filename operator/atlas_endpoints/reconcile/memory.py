@@ -35,8 +35,8 @@ class Request:
     Attributes:
         token: the value of the annotation.
         seen: when it was found, in monotonic seconds.
-        has_turn: whether the floor of the resource is over.
-        granted: whether the floor of the scope is over, too, and the observation has begun.
+        has_turn: whether the minimum interval of the resource is over.
+        granted: whether the minimum interval of the scope is over, too, and the observation has begun.
     """
 
     uid: str

@@ -99,7 +99,7 @@ def _next_call(  # what freshness depends on
         if seen.value is None and not facts.forced and facts.view.began < seen.at:
             return atlas.moment()
     age = max_age if not is_claimed(facts) else SETTLED * facts.interval.total_seconds()
-    return next((each.entry for each in decision.looks if not is_observed(facts, each, began, age)), None)
+    return next((each.entry for each in decision.gets if not is_observed(facts, each, began, age)), None)
 
 
 def _check_skipped(facts: Facts[Any], decision: Decision) -> None:
@@ -128,19 +128,19 @@ async def _list(atlas: Gateway, facts: Facts[Any], decision: Decision, *, since:
     return view.showing(decision.absent, proof)
 
 
-def is_observed(facts: Facts[Any], look: Get, began: float, max_age: float) -> bool:
+def is_observed(facts: Facts[Any], get: Get, began: float, max_age: float) -> bool:
     """Return whether the part of an entry that a decision needs was observed recently enough.
 
     Args:
         began: the moment when the reconcile began.
         max_age: seconds; in a settled state, most of an interval.
     """
-    seen = facts.view.entries.get(look.entry)
-    if look.settled and facts.attempt.is_settled and not facts.forced and not facts.uncertain:
+    seen = facts.view.entries.get(get.entry)
+    if get.settled and facts.attempt.is_settled and not facts.forced and not facts.uncertain:
         max_age = SETTLED * facts.interval.total_seconds()
-    if seen is None or (look.beyond_list and seen.at <= facts.view.began):
+    if seen is None or (get.beyond_list and seen.at <= facts.view.began):
         return False
-    return look.beyond_list or seen.at >= began - max_age
+    return get.beyond_list or seen.at >= began - max_age
 
 
 def _needed_since(atlas: Gateway, facts: Facts[Any], decision: Decision, began: float, max_age: float) -> float:
@@ -163,7 +163,7 @@ def _memory_suffices(
     """
     write = decision.write
     # A GET shows an endpoint of a service; the LIST beside it is that of the last resync, unless the spec was edited.
-    rests_on_a_get = bool(decision.looks) and write is None and not decision.nothing_left and facts.attempt.is_observed
+    rests_on_a_get = bool(decision.gets) and write is None and not decision.nothing_left and facts.attempt.is_observed
     if rests_on_a_get and not (facts.uncertain or facts.forced or facts.view.failing):
         return facts.view.began >= began - 2 * facts.interval.total_seconds()
     entry = facts.resource.entry

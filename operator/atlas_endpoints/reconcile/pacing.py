@@ -1,4 +1,4 @@
-"""When a reconcile may call Atlas: a failure that only a change can fix is cached, and a force-sync request has its floors."""
+"""When a reconcile may call Atlas: a failure that only a change can fix is cached, and a force-sync request has its minimum intervals."""
 
 import math
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def _inputs(resolution: Resolution[Any], access: Access) -> tuple[object, ...]:
     return metadata.uid, metadata.generation, metadata.reconcile_request, spec, access, resolution.problem
 
 
-FLOOR = 5.0
+MIN_INTERVAL = 5.0
 """Seconds between two observations for requests, for each resource and each scope."""
 
 
@@ -66,10 +66,10 @@ class ForceSync:
         self._let_through = let_through
         self._memories = memories
         self._granted: dict[Key | Scope, float] = {}
-        """The last grant of each. A resource that is created anew has the floor of its name."""
+        """The last grant of each. A resource that is created anew has the interval of its name."""
 
-    def turn_in(self, resource: Resource) -> float:
-        """Return for how many seconds a request waits for its resource's floor; 0: it has its turn, or there is none.
+    def take_turn(self, resource: Resource) -> float:
+        """Return for how many seconds a request waits for its resource's interval; 0: it has its turn, or there is none.
 
         Call it before the first reading of a reconcile: until then nothing is read for the request.
         """
@@ -86,8 +86,8 @@ class ForceSync:
         request.has_turn = True
         return 0.0
 
-    def requeue_in(self, key: Key, scope: Scope) -> float:
-        """Return for how many seconds a request waits for its scope's floor; 0: its observation begins, or there is none."""
+    def take_scope_turn(self, key: Key, scope: Scope) -> float:
+        """Return for how many seconds a request waits for its scope's interval; 0: its observation begins, or there is none."""
         request = self._memories[key].request
         if request is None or request.granted:
             return 0.0  # a granted request that failed is retried like any other failure
@@ -111,10 +111,10 @@ class ForceSync:
         )
 
     def _take(self, name: Key | Scope) -> float:
-        """Return for how many seconds a floor lasts; 0: it is over, and the next one begins."""
+        """Return for how many seconds a minimum interval lasts; 0: it is over, and the next one begins."""
         now = self._monotonic()
-        if (wait := self._granted.get(name, -math.inf) + FLOOR - now) > 0:
+        if (wait := self._granted.get(name, -math.inf) + MIN_INTERVAL - now) > 0:
             return wait
-        self._granted = {each: at for each, at in self._granted.items() if at > now - FLOOR}
+        self._granted = {each: at for each, at in self._granted.items() if at > now - MIN_INTERVAL}
         self._granted[name] = now
         return 0.0

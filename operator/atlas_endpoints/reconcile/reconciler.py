@@ -110,7 +110,7 @@ class Reconciler:
         """Return whether Events have told what became of the endpoint of a deleted resource."""
         return self._memories[key].ending is not None
 
-    def needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
+    def finds_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
         """Return whether the resync of a scope found work, or a new status, for a resource."""
         memory, now, view = self._memories[key_of(body)], self._ports.clock.now(), self._ports.atlas.view(scope)
         entry = self._kind.entry_of(body)
@@ -157,7 +157,7 @@ class Reconciler:
         if decision.absent is not None:
             is_reported = facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
             return status_unchanged(Backoff()) if is_reported and not writes else None
-        if any(look.entry not in facts.view.entries for look in decision.looks):
+        if any(get.entry not in facts.view.entries for get in decision.gets):
             return None
         if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
             return summarize.of_contention(self._kind, facts, decision, claim)

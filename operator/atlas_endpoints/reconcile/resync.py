@@ -43,7 +43,7 @@ class Resync:
 
     Args:
         schedule: schedules the resync of a scope, in seconds.
-        needs_work: see ``Reconciler.needs_work``.
+        finds_work: see ``Reconciler.finds_work``.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Resync:
         random: Random,
         schedule: Callable[[Scope, float], None],
         unschedule: Callable[[Scope], None],
-        needs_work: Callable[[Body, Scope, AtlasError | None], bool],
+        finds_work: Callable[[Body, Scope, AtlasError | None], bool],
         enqueue: Callable[[Key], None],
     ) -> None:
         self._cache = cache
@@ -66,7 +66,7 @@ class Resync:
         self._random = random
         self._schedule = schedule
         self._unschedule = unschedule
-        self._needs_work = needs_work
+        self._needs_work = finds_work
         self._enqueue = enqueue
         self._members: dict[Scope, dict[Key, timedelta]] = {}
         self._scope_of: dict[Key, Scope] = {}

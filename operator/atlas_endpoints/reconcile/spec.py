@@ -174,7 +174,7 @@ class ObjectRef(AsWritten):
     @model_validator(mode="after")
     def _leads_to_a_field(self) -> Self:
         if self.field_path is None and self._group_kind not in self.known_paths:
-            raise PydanticCustomError("misfits", "fields do not fit together", {"fieldPath": self.no_field_path})
+            raise PydanticCustomError("violations", "fields do not fit together", {"fieldPath": self.no_field_path})
         return self
 
     @property
@@ -205,13 +205,13 @@ class ProjectRef(AsWritten):
 
     @model_validator(mode="after")
     def _leads_to_a_field(self) -> Self:
-        misfits = {}
+        violations = {}
         if (self.api_version is None) is not (self.kind is None):
-            misfits["apiVersion"] = _HALF_A_KIND
+            violations["apiVersion"] = _HALF_A_KIND
         elif self.field_path is None and not self._is_atlas_project:
-            misfits["fieldPath"] = _NO_PROJECT_PATH
-        if misfits:
-            raise PydanticCustomError("misfits", "fields do not fit together", misfits)
+            violations["fieldPath"] = _NO_PROJECT_PATH
+        if violations:
+            raise PydanticCustomError("violations", "fields do not fit together", violations)
         return self
 
     @property
@@ -306,7 +306,7 @@ class CommonSpec(AsWritten):
     def desired(self) -> Mapping[str, str]:
         """The managed fields that are sent to Atlas, with their desired values, in a fixed order."""
 
-    def misfits(self) -> Iterator[tuple[str, str]]:
+    def violations(self) -> Iterator[tuple[str, str]]:
         """Yield the fields that do not fit together, each with a message."""
         if self.project_id is None and self.project_ref is None:
             yield "projectId", _NO_PROJECT
@@ -315,14 +315,14 @@ class CommonSpec(AsWritten):
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:
-        misfits = {str(field): message for field, message in self.misfits()}
-        if misfits:
-            raise PydanticCustomError("misfits", "fields do not fit together", misfits)
+        violations = {str(field): message for field, message in self.violations()}
+        if violations:
+            raise PydanticCustomError("violations", "fields do not fit together", violations)
         return self
 
 
 def duplicates(field: str, values: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Yield the items of a list that are in it before, each with a message; for ``CommonSpec.misfits``."""
+    """Yield the items of a list that are in it before, each with a message; for ``CommonSpec.violations``."""
     seen = set[Any]()
     for number, value in enumerate(values):
         if value in seen:
@@ -335,7 +335,7 @@ def problems(root: str, error: ValidationError) -> Iterator[str]:
     for each in error.errors(include_url=False):
         path = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
         details = each.get("ctx", {})
-        if each["type"] == "misfits":
+        if each["type"] == "violations":
             yield from (f"{path}.{field}: {message}" for field, message in details.items())
         else:
             yield f"{path}: {_what_is_wrong(each['type'], each['input'], details, otherwise=each['msg'])}"

@@ -46,7 +46,7 @@ class Writes:
             if announced is None:
                 return status_unchanged(Backoff())
             facts = announced
-        intent = self._creations.take(key)
+        intent = self._creations.take_pending(key)
         if intent is None:  # the resource was gone for a moment, for example by its labels
             return status_unchanged(RequeueAfter(0.0))
         facts = replace(facts, unsent=False)
@@ -54,7 +54,7 @@ class Writes:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
             if not error.unknown_outcome:  # nothing has to be searched, even if no status says so
-                self._creations.arm(facts.scope, creates.name, key, intent)
+                self._creations.set_pending(facts.scope, creates.name, key, intent)
             if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
                 return outcome
             return await self._not_created(facts, write, creates, error, intent)
@@ -82,7 +82,7 @@ class Writes:
         """Record the intent in the status, and return the facts with it; None: the resource has changed, or it took too long."""
         key = self._one.key
         intent = Creation(requested_at=self._ports.clock.now(), attempt=creates.attempt)
-        self._creations.arm(facts.scope, creates.name, key, intent)
+        self._creations.set_pending(facts.scope, creates.name, key, intent)
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
         decision = Decision(state, own=self._kind.intended(facts, creates, intent))
         recorded = await self._one.record(

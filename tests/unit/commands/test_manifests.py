@@ -256,12 +256,12 @@ def test_no_text_raises_an_error(text: str) -> None:
 
 
 def test_the_documents_before_invalid_yaml_are_read() -> None:
-    manifest, misfit = read("all.yaml", f"{ORDERS}---\na: [\n---\n{ORDERS}")
+    manifest, mismatch = read("all.yaml", f"{ORDERS}---\na: [\n---\n{ORDERS}")
 
     assert isinstance(manifest, Manifest)
-    assert isinstance(misfit, Invalid)
-    assert (misfit.place.document, misfit.key) == (2, None)
-    assert "the rest of the file is ignored" in misfit.problems[0]
+    assert isinstance(mismatch, Invalid)
+    assert (mismatch.place.document, mismatch.key) == (2, None)
+    assert "the rest of the file is ignored" in mismatch.problems[0]
 
 
 def test_a_date_is_a_text_as_in_kubectl() -> None:

@@ -593,7 +593,7 @@ class Harness:
             random=NoJitter(),
             schedule=self.schedule,
             unschedule=self._unschedule,
-            needs_work=lambda *found: self.reconciler.needs_work(*found),  # noqa: PLW0108  # it is built later
+            finds_work=lambda *found: self.reconciler.finds_work(*found),  # noqa: PLW0108  # it is built later
             enqueue=self._enqueue_member,
         )
         started = self.clock.monotonic()

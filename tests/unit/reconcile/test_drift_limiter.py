@@ -61,7 +61,7 @@ class Drift:
         return self.wait(name) == 0
 
     def wait(self, name: str) -> float:
-        return self.limiter.wait_to_correct(Key("ServerlessPrivateEndpoint", "shop", name))
+        return self.limiter.take_slot(Key("ServerlessPrivateEndpoint", "shop", name))
 
     def release(self, name: str) -> None:
         self.limiter.release(Key("ServerlessPrivateEndpoint", "shop", name))

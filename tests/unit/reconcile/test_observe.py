@@ -60,7 +60,7 @@ async def test_what_a_get_shows_stays_although_the_scope_is_forgotten_meanwhile(
         state = State(Reason.PENDING, "")
         if facts.view.value("service") is None:
             return Decision(state, absent="service")
-        return Decision(state, looks=(Get("service/a"), Get("service/b")))
+        return Decision(state, gets=(Get("service/a"), Get("service/b")))
 
     atlas: Any = _ForgettingAtlas()
     nothing: Any = _Facts(View())
@@ -104,7 +104,7 @@ class _SlowAtlas:
 @on_virtual_time
 async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() -> None:
     def decide(_: Any) -> Decision:
-        return Decision(State(Reason.PENDING, ""), looks=tuple(map(Get, "abcdefgh")))
+        return Decision(State(Reason.PENDING, ""), gets=tuple(map(Get, "abcdefgh")))
 
     atlas: Any = _SlowAtlas()
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
@@ -125,7 +125,7 @@ async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() ->
 @on_virtual_time
 async def test_an_observation_that_was_left_for_long_begins_anew() -> None:
     def decide(_: Any) -> Decision:
-        return Decision(State(Reason.PENDING, ""), looks=(Get("a"), Get("b"), Get("c")))
+        return Decision(State(Reason.PENDING, ""), gets=(Get("a"), Get("b"), Get("c")))
 
     atlas: Any = _SlowAtlas()
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
@@ -165,5 +165,5 @@ async def test_what_takes_too_many_calls_is_tried_again() -> None:
     nothing: Any = _Facts(View())
     with pytest.raises(OutOfTimeError):
         await observe(
-            atlas, nothing, lambda _: Decision(State(Reason.PENDING, ""), looks=(Get(next(entries)),)), max_age=5.0
+            atlas, nothing, lambda _: Decision(State(Reason.PENDING, ""), gets=(Get(next(entries)),)), max_age=5.0
         )

@@ -24,7 +24,7 @@ from unit.reconcile.harness import (
     unreadable,
 )
 
-INTERVAL, FLOOR = 600.0, 5.0
+INTERVAL, MIN_INTERVAL = 600.0, 5.0
 ANOTHER = "7f7cac1adf5d6c6306f4b283"
 AVAILABLE = ("True", "Available")
 
@@ -142,9 +142,9 @@ async def test_a_resync_enqueues_an_invalid_spec_that_the_watch_missed(harness: 
     """A watch that is older than the CRD omits a field, which a LIST shows without a new generation."""
     resource = await settled(harness)
     scope = Scope("operator-1", PROJECT, KIND.names.kind, "orders")
-    assert not harness.reconciler.needs_work(resource.body, scope, None)
+    assert not harness.reconciler.finds_work(resource.body, scope, None)
     resource.spec["nonsense"] = 1
-    assert harness.reconciler.needs_work(resource.body, scope, None)
+    assert harness.reconciler.finds_work(resource.body, scope, None)
 
 
 def is_replaced(harness: Harness, resource: Resource) -> None:
@@ -217,8 +217,8 @@ async def test_a_resource_that_is_created_anew_has_the_floor_of_its_name(harness
         resource = harness.create(comment="one")
         harness.annotate(resource, force_sync="same")
         await harness.run_for(0.5)
-    await harness.run_for(FLOOR)
-    assert len(harness.atlas.calls) <= 2 * (10 / FLOOR + 1), "a look of each name, and one that is shared"
+    await harness.run_for(MIN_INTERVAL)
+    assert len(harness.atlas.calls) <= 2 * (10 / MIN_INTERVAL + 1), "a look of each name, and one that is shared"
     assert resource.status["lastHandledReconcileAt"] == "same"
 
 

@@ -68,7 +68,7 @@ class Harness:
             random=random or NoJitter(),
             schedule=self._schedule,
             unschedule=self._unschedule,
-            needs_work=self._needs_work,
+            finds_work=self._finds_work,
             enqueue=lambda key: self.enqueued.append(key.name),
         )
 
@@ -127,7 +127,7 @@ class Harness:
     def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         pass
 
-    def _needs_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
+    def _finds_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
         name = body["metadata"]["name"]
         endpoint_id = body.get("spec", {}).get("endpointId", "")
         self.asked[name] = failure or self.observations.view(scope).value(endpoint_id)

@@ -24,14 +24,14 @@ class Clock:
 def test_a_resource_that_never_makes_its_call_lets_the_others_go_first() -> None:
     clock = Clock()
     turns = Creations(clock, lambda: NOW, Memories())
-    turns.arm(SCOPE, NAME, THEIRS, INTENT)
+    turns.set_pending(SCOPE, NAME, THEIRS, INTENT)
     clock.seconds = TURN - 1
-    turns.arm(SCOPE, NAME, THEIRS, INTENT)  # announced once more, which makes no turn longer
+    turns.set_pending(SCOPE, NAME, THEIRS, INTENT)  # announced once more, which makes no turn longer
     assert turns.wait(SCOPE, NAME, MINE, forced=True) == 1
     clock.seconds = TURN + 1
     assert turns.wait(SCOPE, NAME, THEIRS, forced=True) == TURN - 1
     assert turns.wait(SCOPE, NAME, MINE, forced=False) == 0
-    turns.arm(SCOPE, NAME, MINE, INTENT)
+    turns.set_pending(SCOPE, NAME, MINE, INTENT)
     assert turns.wait(SCOPE, NAME, THEIRS, forced=True) == TURN
 
 
@@ -46,7 +46,7 @@ def test_a_failure_of_last_week_makes_no_wait_longer() -> None:
 
 def test_an_intent_that_is_withdrawn_ends_its_turn() -> None:
     turns = Creations(Clock(), lambda: NOW, Memories())
-    turns.arm(SCOPE, NAME, THEIRS, INTENT)
+    turns.set_pending(SCOPE, NAME, THEIRS, INTENT)
     assert turns.wait(SCOPE, NAME, MINE, forced=False) == TURN
     assert turns.withdraw(THEIRS, INTENT) == NAME
     assert turns.wait(SCOPE, NAME, MINE, forced=False) == 0

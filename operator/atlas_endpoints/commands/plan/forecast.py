@@ -122,7 +122,7 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collect
     write = outcome.planned.write if outcome.planned is not None else None
     message = _message(manifest, outcome, state, action)
     if write is not None and write.request.method == "POST":
-        doubts = (kind.misfit(resource, values), *kind.doubts([resource], values))
+        doubts = (kind.mismatch(resource, values), *kind.doubts([resource], values))
         message = " ".join([message, *filter(None, doubts)])
     request = write.request if action in SENDING and write is not None else None
     return Forecast(

@@ -24,7 +24,7 @@ def unnamed(provider: str, services: Iterable[Service], named: Collection[Named]
     return found
 
 
-def misfit(resource: DedicatedPrivateEndpoint, services: Collection[Service]) -> str | None:
+def mismatch(resource: DedicatedPrivateEndpoint, services: Collection[Service]) -> str | None:
     """Return why a resource contradicts the services: its endpoint is in another region."""
     spec, endpoint_id = resource.spec, resource.endpoint_id
     if endpoint_id is None or spec.gcp is not None:  # names in Google Cloud are not unique

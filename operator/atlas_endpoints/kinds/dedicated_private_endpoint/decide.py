@@ -78,7 +78,7 @@ def _on_service(facts: Facts, service: Service, regions: remote_regions.Regions)
         decision = not_ready(facts, service)
         if service.status == ServiceState.FAILED and not is_known(facts, service):
             # After a deletion on request, a LIST that lags still shows it.
-            decision = replace(decision, looks=(Get(service.id, beyond_list=True),))
+            decision = replace(decision, gets=(Get(service.id, beyond_list=True),))
         return decision
     if (endpoint_id is not None or resource.spec.supported_remote_regions) and not _is_recorded(facts, service):
         # Before anything is registered or adopted, the status names the service, and the value that a reference is bound to.

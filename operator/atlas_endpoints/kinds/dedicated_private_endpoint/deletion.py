@@ -40,16 +40,16 @@ def decide_deletion(facts: Facts) -> Decision:
         message = "The operator has found the endpoint service that it created for this resource."
         own = {"service": shown_in_status(facts, service), "service_creation": None}
         return Decision(State(Reason.DELETING, message, SOON), own=own)
-    looks: tuple[Get, ...] = ()
+    gets: tuple[Get, ...] = ()
     if service is not None and (endpoint_id := facts.resource.endpoint_id) is not None:
-        looks = (Get(entry_name(service.id, endpoint_id)),)
+        gets = (Get(entry_name(service.id, endpoint_id)),)
         if (decision := _delete_endpoint(facts, service, endpoint_id)) is not None:
-            return replace(decision, looks=looks)
+            return replace(decision, gets=gets)
     if (left := _may_appear_for(facts)) > 0:
         message = "A call that Atlas has not answered yet may still create something for this resource. The operator looks for it before the resource is removed."
         wait = min(left, backoff(deleted_at(facts), facts.now, facts.interval))
-        return Decision(State(Reason.DELETING, message, RequeueAfter(wait)), looks=looks)
-    return _delete_service(facts, service, looks)
+        return Decision(State(Reason.DELETING, message, RequeueAfter(wait)), gets=gets)
+    return _delete_service(facts, service, gets)
 
 
 def _may_appear_for(facts: Facts) -> float:
@@ -80,7 +80,7 @@ def _delete_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisi
     return _ask(facts, state, facts.resource.status.endpoint, write, {"endpoint": asked})
 
 
-def _delete_service(facts: Facts, service: Service | None, looks: tuple[Get, ...]) -> Decision:
+def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]) -> Decision:
     """Decide about the service, when the endpoint is gone."""
     known, endpoint_id = facts.resource.status.service, facts.resource.endpoint_id
     was_there = facts.resource.status.endpoint is not None
@@ -88,9 +88,9 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Get, ...
     if service is None:
         if known is not None:
             gone.append(f"Endpoint service {known.id} no longer exists in Atlas.")
-        return _nothing_left(gone, looks, absent=None if known is None else known.id)
+        return _nothing_left(gone, gets, absent=None if known is None else known.id)
     if (why := _why_it_stays(facts, service)) is not None:
-        return _nothing_left(gone, looks, stays=f"Endpoint service {service.id} stays in Atlas: {why}.")
+        return _nothing_left(gone, gets, stays=f"Endpoint service {service.id} stays in Atlas: {why}.")
     shown = shown_in_status(facts, service)
     if service.status == ServiceState.DELETING:
         return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own={"service": shown})
@@ -105,7 +105,7 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Get, ...
         return Decision(state, own={"service": shown})  # it rests on the LIST alone
     asked = shown.model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
     decision = _ask(facts, state, known, deletion_of(facts, service, None), {"service": asked})
-    return decision if decision.write is None else replace(decision, looks=looks)  # only a LIST shows what became of it
+    return decision if decision.write is None else replace(decision, gets=gets)  # only a LIST shows what became of it
 
 
 def _ask(
@@ -146,7 +146,7 @@ def _why_it_stays(facts: Facts, service: Service) -> str | None:
 
 
 def _nothing_left(
-    gone: Sequence[str], looks: tuple[Get, ...], *, stays: str | None = None, absent: str | None = None
+    gone: Sequence[str], gets: tuple[Get, ...], *, stays: str | None = None, absent: str | None = None
 ) -> Decision:
     state, told = State(Reason.DELETING, "Atlas has no endpoint of this resource."), " ".join(gone) or None
-    return Decision(state, absent=absent, looks=looks, nothing_left=True, gone=told, stays=stays)
+    return Decision(state, absent=absent, gets=gets, nothing_left=True, gone=told, stays=stays)

@@ -80,23 +80,23 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
             state = replace(decision.state, requeue=RequeueAfter(until_next_look(facts)))
             decision = replace(decision, state=state)
         is_settled = endpoint.status == EndpointState.AVAILABLE and decision.write is None
-        return replace(decision, seen=endpoint, looks=(Get(entry, is_settled),))
+        return replace(decision, seen=endpoint, gets=(Get(entry, is_settled),))
     is_listed = service.shows(endpoint_id)
     if facts.done is not None and facts.done.write.request.operation == atlas.DELETE_ENDPOINT:
-        return Decision(State(Reason.DELETING, _deleting(endpoint_id), POLL), looks=() if is_listed else (Get(entry),))
+        return Decision(State(Reason.DELETING, _deleting(endpoint_id), POLL), gets=() if is_listed else (Get(entry),))
     if is_listed and seen is None:
-        return Decision(State(Reason.PENDING, f"Atlas lists endpoint {endpoint_id}.", POLL), looks=(Get(entry),))
+        return Decision(State(Reason.PENDING, f"Atlas lists endpoint {endpoint_id}.", POLL), gets=(Get(entry),))
     if is_listed:
         message = f"Atlas lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
         ready = find(facts.previous, "Ready")
         since = ready.last_transition_time if ready is not None and ready.status == "Unknown" else facts.now
         wait = min(backoff(since, facts.now, facts.interval), until_next_look(facts))
         state = State(Reason.PENDING, message, RequeueAfter(wait))
-        return Decision(state, absent=entry, looks=(Get(entry),))  # a LIST after the GET
+        return Decision(state, absent=entry, gets=(Get(entry),))  # a LIST after the GET
     decision, shown = _absent(facts, service, entry, endpoint_id), facts.resource.status.endpoint
     # A LIST alone proves no absence of what Atlas has shown before.
     was_shown = _is_confirmed(facts) or (shown is not None and shown.id.casefold() == endpoint_id.casefold())
-    return replace(decision, looks=(Get(entry),)) if was_shown else decision
+    return replace(decision, gets=(Get(entry),)) if was_shown else decision
 
 
 def _is_confirmed(facts: Facts) -> bool:

@@ -228,8 +228,8 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
         return f"Endpoint services: {len(values)}. Endpoints in them: {endpoints}."
 
     @override
-    def misfit(self, resource: DedicatedPrivateEndpoint, values: Collection[Any]) -> str | None:
-        return commands.misfit(resource, _services(values))
+    def mismatch(self, resource: DedicatedPrivateEndpoint, values: Collection[Any]) -> str | None:
+        return commands.mismatch(resource, _services(values))
 
     @override
     def doubts(self, resources: Collection[DedicatedPrivateEndpoint], values: Collection[Any]) -> Iterable[str]:

@@ -103,7 +103,7 @@ def with_problem(facts: Facts, service: Service, regions: Regions, decision: Dec
     taken_at = facts.baseline.patched.get(NAME)
     if taken_at is not None and facts.now - taken_at <= facts.interval:
         # What Atlas has taken, a LIST may show late.
-        decision = replace(decision, looks=(*decision.looks, Get(service.id, beyond_list=True)))
+        decision = replace(decision, gets=(*decision.gets, Get(service.id, beyond_list=True)))
     state, reason = decision.state, Reason.DRIFTED
     if regions.refused:
         reason = Reason.UPDATE_REJECTED

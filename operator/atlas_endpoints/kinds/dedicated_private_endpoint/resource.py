@@ -197,11 +197,11 @@ class Spec(EndpointSpec):
         return {field: value for field, value in values.items() if value is not None}
 
     @override
-    def misfits(self) -> Iterator[tuple[str, str]]:
-        yield from super().misfits()
+    def violations(self) -> Iterator[tuple[str, str]]:
+        yield from super().violations()
         yield from ((field, message) for field, is_wrong, message in self._rules if is_wrong)
         if not self.is_legacy:
-            yield from self.misfits_of_connection(on_aws=_NOT_ON_AWS, no_address=_ADDRESS_MISSING, no_id=_ID_MISSING)
+            yield from self.violations_of_connection(on_aws=_NOT_ON_AWS, no_address=_ADDRESS_MISSING, no_id=_ID_MISSING)
         yield from duplicates("gcp.endpoints", (each.name for each in self.gcp.endpoints) if self.gcp else ())
         yield from duplicates("supportedRemoteRegions", self.supported_remote_regions)
         yield from duplicates("connectionStrings", (each.cluster_name for each in self.connection_strings))

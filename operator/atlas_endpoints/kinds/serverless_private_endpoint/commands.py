@@ -13,7 +13,7 @@ NO_ENDPOINT = "0" * 24
 PROVIDERS = ("AWS", "AZURE")
 
 
-def misfit(spec: Spec, endpoints: Collection[Endpoint]) -> str | None:
+def mismatch(spec: Spec, endpoints: Collection[Endpoint]) -> str | None:
     """Return why a resource cannot have an endpoint beside these, since an instance is in one cloud."""
     shown = _providers(endpoints)
     if not shown or spec.provider_name in shown:

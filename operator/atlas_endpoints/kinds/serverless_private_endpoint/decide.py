@@ -79,10 +79,10 @@ def decide_deletion(facts: Facts) -> Decision:
     endpoint = facts.view.value(resource.entry)
     if endpoint is not None:
         return _delete(facts, endpoint)
-    surplus = next((each for each in _marked(facts) if each.cloud_provider_endpoint_id is None), None)
+    duplicate = next((each for each in _marked(facts) if each.cloud_provider_endpoint_id is None), None)
     # An endpoint in DELETING counts, too: the finalizer stays until it is gone.
     gone = f"Endpoint {resource.entry} is deleted from Atlas."
-    decision = Decision(_GONE, nothing_left=True, gone=gone) if surplus is None else _delete(facts, surplus)
+    decision = Decision(_GONE, nothing_left=True, gone=gone) if duplicate is None else _delete(facts, duplicate)
     return replace(decision, absent=resource.entry)
 
 
@@ -100,8 +100,8 @@ def _present(facts: Facts, endpoint: Endpoint) -> Decision:
     state = _with_references(facts, endpoint, _state(facts, endpoint, found))
     if write is not None and facts.done is None:
         state = replace(state, requeue=_unsent(facts, endpoint))
-    if write is None and (surplus := _surplus(facts, endpoint)) is not None:
-        write = replace(_deletion(facts, surplus), surplus=surplus.id)
+    if write is None and (duplicate := _duplicate(facts, endpoint)) is not None:
+        write = replace(_deletion(facts, duplicate), duplicate=duplicate.id)
     return Decision(state, write, seen=endpoint)
 
 
@@ -287,7 +287,7 @@ def _marked(facts: Facts) -> list[Endpoint]:
     return [each for each in found if each.id != own and not facts.is_claimed_by_other(each.id)]
 
 
-def _surplus(facts: Facts, endpoint: Endpoint) -> Endpoint | None:
+def _duplicate(facts: Facts, endpoint: Endpoint) -> Endpoint | None:
     """Return an unused second endpoint, which a late POST has reserved."""
     if facts.resource.status.reservation is None:
         return None  # there was no POST

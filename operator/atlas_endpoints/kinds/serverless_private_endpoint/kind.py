@@ -181,8 +181,8 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
         return value.status
 
     @override
-    def misfit(self, resource: ServerlessPrivateEndpoint, values: Collection[Endpoint]) -> str | None:
-        return commands.misfit(resource.spec, values)
+    def mismatch(self, resource: ServerlessPrivateEndpoint, values: Collection[Endpoint]) -> str | None:
+        return commands.mismatch(resource.spec, values)
 
     @override
     def harmless_writes(self, scope: Scope, values: Collection[Endpoint]) -> Iterable[Request]:

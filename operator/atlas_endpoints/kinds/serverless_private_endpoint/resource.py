@@ -100,11 +100,11 @@ class Spec(EndpointSpec):
         return {field: value for field, value in values.items() if value is not None}
 
     @override
-    def misfits(self) -> Iterator[tuple[str, str]]:
-        yield from super().misfits()
+    def violations(self) -> Iterator[tuple[str, str]]:
+        yield from super().violations()
         if self.endpoint_id is None and self.management_policy == "Observe":
             yield "endpointId", _NOT_RESERVED
-        yield from self.misfits_of_connection(on_aws=_ADDRESS_ON_AWS, no_address=_ADDRESS_MISSING, no_id=_ID_MISSING)
+        yield from self.violations_of_connection(on_aws=_ADDRESS_ON_AWS, no_address=_ADDRESS_MISSING, no_id=_ID_MISSING)
 
 
 class EndpointStatus(StatusModel):
