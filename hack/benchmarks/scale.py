@@ -108,9 +108,7 @@ async def a_correction_that_is_held_back(known: int) -> Operation:
         limiter.take_slot(Key("ServerlessPrivateEndpoint", "shop", str(number)))
 
     async def ask(number: int) -> object:
-        return limiter.take_slot(
-            Key("ServerlessPrivateEndpoint", "shop", str(known - 1 - number % (known // 20)))
-        )
+        return limiter.take_slot(Key("ServerlessPrivateEndpoint", "shop", str(known - 1 - number % (known // 20))))
 
     return ask
 

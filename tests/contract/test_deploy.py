@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 import atlas_endpoints
-from atlas_endpoints import app
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.cluster import election
+from atlas_endpoints.process import app
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.simulator.regions import atlas_name
 from atlas_endpoints.telemetry import probes

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_endpoints.cluster.election import Terms
-from atlas_endpoints.leadership import LOST
+from atlas_endpoints.process.leadership import LOST
 from control_plane.process import PATIENCE, wait_until
 from support.atlas import CLIENT_ID, CLOUD_ENDPOINT
 from support.audit import writes

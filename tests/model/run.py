@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from typing_extensions import override
 
-from atlas_endpoints.app import DRAIN
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of, version_of
 from atlas_endpoints.core import Core
+from atlas_endpoints.process.app import DRAIN
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.settings import OperatorSettings
 from model import invariants

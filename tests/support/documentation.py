@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import MagicMock
 
-from atlas_endpoints import runtime_metrics
+from atlas_endpoints.process import runtime_metrics
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from atlas_endpoints.runtime_metrics import ResourceMetrics
+    from atlas_endpoints.process.runtime_metrics import ResourceMetrics
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "atlas_endpoints"

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from atlas_endpoints.app import log_failure
+from atlas_endpoints.process.app import log_failure
 
 
 async def test_the_failure_of_a_background_task_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from atlas_endpoints import garbage
+from atlas_endpoints.process import garbage
 
 
 class Node:

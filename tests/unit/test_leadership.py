@@ -7,7 +7,7 @@ import sys
 import pytest
 from typing_extensions import override
 
-from atlas_endpoints.leadership import LOST, SingleReplica, hand_over
+from atlas_endpoints.process.leadership import LOST, SingleReplica, hand_over
 from support.virtual_time import on_virtual_time
 
 
@@ -56,7 +56,7 @@ async def test_the_lease_is_released_once_no_write_can_arrive_any_more(
 WITH_WORK_LEFT = """
 import asyncio, atexit, logging, time
 from atlas_endpoints.cluster.errors import LeadershipLostError
-from atlas_endpoints.leadership import exit_at_once
+from atlas_endpoints.process.leadership import exit_at_once
 
 async def main():
     asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)  # such as a name that is being looked up

@@ -15,7 +15,7 @@ import pytest
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.observer import RequestObserver, StatusObserver, drifted, seconds_to_ready
+from atlas_endpoints.process.observer import RequestObserver, StatusObserver, drifted, seconds_to_ready
 from atlas_endpoints.reconcile.events import new_event
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.telemetry import work
@@ -65,7 +65,7 @@ async def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(caplog
     lines = [
         (record.levelname, record.getMessage())
         for record in caplog.records
-        if record.name == "atlas_endpoints.observer"
+        if record.name == "atlas_endpoints.process.observer"
     ]
     assert lines == [("WARNING", "It is APIGone.")], "that only the rest of a status is another one is no line"
     assert value(metrics, "status_writes_total", kind="ServerlessPrivateEndpoint", reason="APIGone") == 2
@@ -176,7 +176,9 @@ async def test_a_line_contains_the_change_and_the_call(caplog: pytest.LogCapture
     observer.written({**BODY, "status": status("Pending")}, status("Initiating"))
 
     lines = [
-        each for each in caplog.records if each.name == "atlas_endpoints.observer" and each.levelno > logging.DEBUG
+        each
+        for each in caplog.records
+        if each.name == "atlas_endpoints.process.observer" and each.levelno > logging.DEBUG
     ]
     assert [each.getMessage() for each in lines] == ["comment from 'a' to 'b'. It is Pending.", "It is Initiating."]
     request = vars(lines[0])["atlasRequest"]

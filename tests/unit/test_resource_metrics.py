@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from atlas_endpoints import runtime_metrics
 from atlas_endpoints.controller.cache import Cache, Key
-from atlas_endpoints.runtime_metrics import ResourceMetrics
+from atlas_endpoints.process import runtime_metrics
+from atlas_endpoints.process.runtime_metrics import ResourceMetrics
 from atlas_endpoints.settings import OperatorSettings
 from support.named import NAMED
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints import runtime_metrics
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.process import runtime_metrics
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry.metrics import Metrics
 

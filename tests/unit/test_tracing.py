@@ -16,8 +16,8 @@ from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue
+from atlas_endpoints.process.tracing import Tracing
 from atlas_endpoints.telemetry import spans
-from atlas_endpoints.tracing import Tracing
 from support.fake_atlas import FakeAtlas
 
 if TYPE_CHECKING:

@@ -33,13 +33,15 @@ def _root_logger_as_before() -> Iterator[None]:
 def test_json_has_one_object_a_line_with_the_extra_fields(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "INFO")
 
-    logging.getLogger("atlas_endpoints.app").info("Available", extra={"resource": "team/orders", "generation": 2})
+    logging.getLogger("atlas_endpoints.process.app").info(
+        "Available", extra={"resource": "team/orders", "generation": 2}
+    )
 
     record = json.loads(capsys.readouterr().err)
     assert record.pop("timestamp")
     assert record == {
         "level": "INFO",
-        "logger": "atlas_endpoints.app",
+        "logger": "atlas_endpoints.process.app",
         "message": "Available",
         "resource": "team/orders",
         "generation": 2,

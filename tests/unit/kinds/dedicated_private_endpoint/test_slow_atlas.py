@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from atlas_endpoints.app import STUCK
+from atlas_endpoints.process.app import STUCK
 from atlas_endpoints.reconcile.outputs import WHOLE
 from support.simulated_atlas import lost, name_of
 from support.virtual_time import on_virtual_time

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from atlas_endpoints import __version__, garbage, runtime_metrics
+from atlas_endpoints import __version__
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import keep_credentials
 from atlas_endpoints.cluster import watch
@@ -25,15 +25,16 @@ from atlas_endpoints.cluster.writer import ConfigMapWriter, ResourceWriter
 from atlas_endpoints.controller.clock import SystemClock, boottime
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.core import Core
-from atlas_endpoints.leadership import Leadership, SingleReplica, exit_at_once, hand_over
-from atlas_endpoints.observer import RequestObserver, StatusObserver
+from atlas_endpoints.process import garbage, runtime_metrics
+from atlas_endpoints.process.leadership import Leadership, SingleReplica, exit_at_once, hand_over
+from atlas_endpoints.process.observer import RequestObserver, StatusObserver
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import probes, spans
 from atlas_endpoints.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from atlas_endpoints.tracing import Tracing
+    from atlas_endpoints.process.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
