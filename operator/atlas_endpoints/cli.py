@@ -14,7 +14,7 @@ from typing import Any, TextIO, TypeVar, get_args
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
-from atlas_endpoints import __version__, app, simulator
+from atlas_endpoints import __version__, simulator
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
 from atlas_endpoints.commands import importing, status
 from atlas_endpoints.commands.check import command as check
@@ -22,6 +22,7 @@ from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.commands.plan import command as plan
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.registry import IMPORTERS, KINDS, named
+from atlas_endpoints.process import app
 from atlas_endpoints.settings import (
     CheckSettings,
     OperatorSettings,

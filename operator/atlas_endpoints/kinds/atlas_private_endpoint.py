@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.importer import LeftOut, Options
-from atlas_endpoints.kinds.manifest import Manifest, fitting, last_part, retained
+from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, last_part, retained
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.spec import PROJECT_KIND
 
@@ -30,7 +30,7 @@ def projects_in(bodies: Sequence[Body]) -> Projects:
     }
 
 
-def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Iterator[Manifest | LeftOut]:
+def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Iterator[NewManifest | LeftOut]:
     """Yield a manifest for each endpoint of an object, or one without an endpoint; it changes nothing in Atlas."""
     spec, namespace, name = part(body, "spec"), body["metadata"].get("namespace"), body["metadata"].get("name")
     what, provider = f"{namespace}/{name}", str(spec.get("provider", ""))
@@ -60,7 +60,7 @@ def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Ite
                 yield LeftOut(what, NO_GCP_PROJECT)
                 return
             common["gcp"] = {"projectId": options.gcp_project, "portMappingEnabled": port_mapping}
-        yield Manifest(what, fitting(str(name)), where, common, remarks)
+        yield NewManifest(what, fitting(str(name)), where, common, remarks)
     for each in configured:
         endpoint = _endpoint_of(provider, each, port_mapping=port_mapping)
         if endpoint is None:
@@ -70,7 +70,7 @@ def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Ite
             continue
         mark = str(endpoint.get("cloudProviderEndpointId") or part(endpoint, "gcp").get("endpointGroupName"))
         own = fitting(str(name), last_part(mark)) if len(configured) > 1 else fitting(str(name))
-        yield Manifest(f"{mark} of {what}", own, where, {**common, **endpoint}, remarks)
+        yield NewManifest(f"{mark} of {what}", own, where, {**common, **endpoint}, remarks)
 
 
 def _are_objects(value: object) -> TypeGuard[list[Mapping[str, Any]]]:

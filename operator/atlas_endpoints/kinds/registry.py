@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.kinds.dedicated_private_endpoint import importing as dedicated
+from atlas_endpoints.kinds.dedicated_private_endpoint import importer as dedicated
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.importer import Importer
-from atlas_endpoints.kinds.serverless_private_endpoint import importing as serverless
+from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
 
 KINDS: Sequence[KindWithCommands[Any]] = (SERVERLESS_PRIVATE_ENDPOINT, DEDICATED_PRIVATE_ENDPOINT)

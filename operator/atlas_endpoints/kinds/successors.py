@@ -10,7 +10,7 @@ from typing import Any
 
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.importer import LeftOut, Options
-from atlas_endpoints.kinds.manifest import Manifest, fitting
+from atlas_endpoints.kinds.new_manifest import NewManifest, fitting
 from atlas_endpoints.reconcile.resource import part
 
 SERVERLESS = "ServerlessPrivateEndpoint"
@@ -32,7 +32,7 @@ _KEPT = (
 _AWS_SERVICE = re.compile(r"com\.amazonaws\.vpce\.([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2})\.")
 
 
-def dedicated_successor(body: Body, options: Options) -> Manifest | LeftOut:
+def dedicated_successor(body: Body, options: Options) -> NewManifest | LeftOut:
     """Return the ``DedicatedPrivateEndpoint`` for the dedicated cluster that followed the instance of an object."""
     spec, metadata, endpoint = part(body, "spec"), body["metadata"], part(part(body, "status"), "endpoint")
     what = f"{metadata.get('namespace')}/{metadata.get('name')}"
@@ -53,7 +53,7 @@ def dedicated_successor(body: Body, options: Options) -> Manifest | LeftOut:
     )
     to_do = tuple(_next_step(str(spec.get("providerName")), former))
     namespace = options.namespace or metadata.get("namespace")
-    return Manifest(what, fitting(str(metadata.get("name"))), namespace, made, remarks, to_do)
+    return NewManifest(what, fitting(str(metadata.get("name"))), namespace, made, remarks, to_do)
 
 
 def _next_step(provider: str, former: object) -> Iterator[str]:

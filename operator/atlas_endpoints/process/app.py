@@ -294,7 +294,7 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
 def _tracing() -> "Tracing | None":
     if not spans.are_wanted(os.environ):
         return None
-    from atlas_endpoints import tracing  # noqa: PLC0415  # an optional extra, which takes memory and a moment to load
+    from atlas_endpoints.process import tracing  # noqa: PLC0415  # an optional extra, which takes memory and a moment to load
 
     return tracing.export(__version__)
 

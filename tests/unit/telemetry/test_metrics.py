@@ -1,4 +1,4 @@
-"""Metrics: their series, help and registry; what is counted when, tests/unit/test_observer.py shows."""
+"""Metrics: their series, help and registry; what is counted when, tests/unit/process/test_observer.py shows."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atlas_endpoints.commands.manifests import Manifest, ManifestReader
 from atlas_endpoints.kinds.importer import Draft, Found, LeftOut, Options
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
-from atlas_endpoints.kinds.serverless_private_endpoint.importing import manifests
+from atlas_endpoints.kinds.serverless_private_endpoint.importer import manifests
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.reconcile.compare import compare

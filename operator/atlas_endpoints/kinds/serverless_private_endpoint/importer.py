@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
-from atlas_endpoints.kinds.manifest import Manifest, drafts_of, fitting, problems_of, retained
+from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, problems_of, retained
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import EndpointState, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec, shown
@@ -15,7 +15,7 @@ def manifests(found: Iterable[Found], options: Options) -> Drafts:
     return drafts_of(KIND, (_manifest(each, options) for each in found))
 
 
-def _manifest(found: Found, options: Options) -> Manifest | LeftOut:
+def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
     endpoint = found.value
     if endpoint.status == EndpointState.DELETING:
         return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
@@ -37,7 +37,7 @@ def _manifest(found: Found, options: Options) -> Manifest | LeftOut:
         unmanaged.append(f"{field} is not managed, so Atlas keeps {in_atlas[field]!r}. {why}")
     spec = {**spec, **managed, **retained(options.credentials_secret)}
     name = fitting(found.scope_name, endpoint.id)
-    return Manifest(endpoint.id, name, options.namespace, spec, to_do=sorted(unmanaged))
+    return NewManifest(endpoint.id, name, options.namespace, spec, to_do=sorted(unmanaged))
 
 
 def _provider(found: Found) -> str:

@@ -23,7 +23,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import rules_of
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
-from atlas_endpoints.kinds.manifest import Manifest, drafts_of, fitting, last_part, marked, retained
+from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, last_part, marked, retained
 from atlas_endpoints.kinds.successors import SERVERLESS, dedicated_successor
 
 PROVIDERS = ("AWS", "AZURE", "GCP")
@@ -43,7 +43,7 @@ def manifests(found: Iterable[Found], options: Options) -> Drafts:
     return drafts_of(KIND, (made for each in found for made in _of_service(each, options)))
 
 
-def _of_service(found: Found, options: Options) -> Iterator[Manifest | LeftOut]:
+def _of_service(found: Found, options: Options) -> Iterator[NewManifest | LeftOut]:
     service: Service = found.value
     if not service.endpoint_ids:
         yield _of_empty_service(found, service, options)
@@ -53,18 +53,18 @@ def _of_service(found: Found, options: Options) -> Iterator[Manifest | LeftOut]:
             yield _of_endpoint(found, service, endpoint_id, endpoint, options)
 
 
-def _of_empty_service(found: Found, service: Service, options: Options) -> Manifest | LeftOut:
+def _of_empty_service(found: Found, service: Service, options: Options) -> NewManifest | LeftOut:
     what = f"service {service.id} in {service.region_name}"
     if service.status == ServiceState.DELETING:
         return LeftOut(what, "Atlas is deleting it", expected=True)
     if (spec := _spec(found, service, options, None)) is None:
         return LeftOut(what, NO_GCP_PROJECT)
-    return Manifest(what, _name(found, service, service.id), options.namespace, spec)
+    return NewManifest(what, _name(found, service, service.id), options.namespace, spec)
 
 
 def _of_endpoint(
     found: Found, service: Service, endpoint_id: str, endpoint: Endpoint, options: Options
-) -> Manifest | LeftOut:
+) -> NewManifest | LeftOut:
     if endpoint.status in {EndpointState.DELETING, EndpointState.DELETED}:
         return LeftOut(endpoint_id, "Atlas is deleting it", expected=True)
     if (spec := _spec(found, service, options, endpoint.gcp_project_id)) is None:
@@ -79,7 +79,7 @@ def _of_endpoint(
             spec["privateEndpointIpAddress"] = address
     # A VPC endpoint has a unique ID; the names in other clouds are unique in a part of them only.
     mark = endpoint_id if found.scope_name == "AWS" else marked(endpoint_id, found.project_id, service.id)
-    return Manifest(endpoint_id, _name(found, service, mark), options.namespace, spec)
+    return NewManifest(endpoint_id, _name(found, service, mark), options.namespace, spec)
 
 
 def _name(found: Found, service: Service, mark: str) -> str:
@@ -109,7 +109,7 @@ def of_objects(bodies: Sequence[Body], options: Options) -> Drafts:
     return drafts_of(KIND, _of_objects(bodies, options))
 
 
-def _of_objects(bodies: Sequence[Body], options: Options) -> Iterator[Manifest | LeftOut]:
+def _of_objects(bodies: Sequence[Body], options: Options) -> Iterator[NewManifest | LeftOut]:
     projects = projects_in(bodies)
     for body in bodies:
         if body.get("kind") == AKO:

@@ -24,7 +24,7 @@ LONGEST_COMMENT = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class NewManifest:
     """A manifest that is to be written, if its spec is valid.
 
     Attributes:
@@ -41,9 +41,9 @@ class Manifest:
     to_do: Sequence[str] = ()
 
 
-def drafts_of(kind: Kind[Any], made: Iterable[Manifest | LeftOut]) -> Iterator[Draft | LeftOut]:
+def drafts_of(kind: Kind[Any], made: Iterable[NewManifest | LeftOut]) -> Iterator[Draft | LeftOut]:
     """Yield the manifests of a kind whose spec is valid, with unique names."""
-    valid: list[Manifest] = []
+    valid: list[NewManifest] = []
     taken: set[tuple[str | None, str]] = set()
     for each in made:
         if isinstance(each, LeftOut):
