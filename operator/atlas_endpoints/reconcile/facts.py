@@ -1,20 +1,19 @@
 """Everything that a decision about a resource depends on, as immutable values. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
-from atlas_endpoints.atlas.observations import Seen, View
+from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.decision import Done, Fields, WriteResult
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.decision import Done, Fields
 from atlas_endpoints.reconcile.references import Problem
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.spec import ManagementPolicy
-from atlas_endpoints.reconcile.status import Applied, Cause, Finding, Resolved, Status, find, has_reason
+from atlas_endpoints.reconcile.status import Finding, Resolved, Status
 
 R = TypeVar("R", bound=Resource)
 
@@ -63,31 +62,6 @@ class Baseline:
     refusal: Refusal | None = None
     contacted: bool = False
     corrections: Sequence[Correction] = ()
-
-    @classmethod
-    def of(cls, resource: Resource) -> Self:
-        """Read it from the status of a resource that has its references replaced by their values."""
-        previous, applied = resource.status, confirmed_before(resource)
-        is_rejected = has_reason(previous, reason=Reason.UPDATE_REJECTED, generation=resource.generation)
-        return cls(
-            confirmed=applied.values if applied else None,
-            confirmed_generation=applied.generation if applied else Status.NEVER_OBSERVED,
-            confirmed_at=None if is_rejected else previous.last_applied_time,
-            patched={
-                name: entry.time
-                for entry in reversed(previous.history)
-                if entry.result == APPLIED
-                for name in entry.fields
-            },
-            nothing_missed=previous.covers_all_before(resource.generation),
-            refusal=_refusal(previous),
-            contacted=applied is not None or any(entry.result == APPLIED for entry in previous.history),
-            corrections=[
-                Correction(entry.time, frozenset(entry.fields))
-                for entry in reversed(previous.history)
-                if entry.cause is Cause.DRIFT and entry.result == APPLIED
-            ],
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,26 +127,6 @@ class Facts(Generic[R]):
         """The managed fields of the spec."""
         return self.resource.spec.desired
 
-    def after(self, done: Done, *, entry: str | None = None) -> Self:
-        """Return the facts after a write; ``entry`` is the id in its answer, or the one that was deleted."""
-        if done.outcome is not WriteResult.CONFIRMED:
-            return replace(self, done=done)
-        view = self.view
-        if entry is not None:
-            seen = None if done.answer is None else Seen(done.answer, view.began)
-            view = view.showing(entry, seen)
-        if not done.write.fields:
-            return replace(self, done=done, view=view, forced=False)
-        confirmed = confirmed_by(done, self)
-        baseline = replace(
-            self.baseline,
-            confirmed=confirmed,
-            confirmed_generation=self.generation,
-            confirmed_at=None if _contradicts(confirmed, done, self) else self.now,
-            nothing_missed=True,
-        )
-        return replace(self, done=done, view=view, baseline=baseline, uncertain=False, forced=False)
-
 
 def is_forced(resource: Resource) -> bool:
     """Return whether a force-sync request is open."""
@@ -184,75 +138,3 @@ def resolved_with(status: Status, source: str | None) -> Resolved:
     """Return what was resolved before, with a new source of credentials."""
     known = status.resolved or Resolved()
     return Resolved.of(known.project_id, source, known.values)
-
-
-def confirmed_by(done: Done, facts: Facts[Any]) -> Fields:
-    """Return what counts as confirmed after a write; Atlas may have stored other values than were sent."""
-    kept = {name: value for name, value in (facts.baseline.confirmed or {}).items() if name in facts.desired}
-    shown = facts.resource.shown(done.answer)
-    return {**kept, **{name: shown.get(name) or "" for name in done.write.fields}}
-
-
-def confirmed_so_far(resource: Resource) -> Applied | None:
-    """Return what counts as confirmed if nothing new was confirmed.
-
-    A confirmed value that the spec no longer wants is void: a process that ended before it wrote the status may have sent the
-    new one. If the spec returns to the old value, that must count as an edit, not as drift.
-    """
-    generation, previous, kept = resource.generation, resource.status, confirmed_before(resource)
-    if kept is None or kept == previous.applied:
-        return previous.applied
-    return Applied.of(generation, kept.values) if previous.covers_all_before(generation) else None
-
-
-def confirmed_before(resource: Resource) -> Applied | None:
-    """Return the confirmed values of its status that still count for what the spec wants now.
-
-    A value that comes from another object may change while the generation stays. The new value is then an edit;
-    ``Status.resolved`` shows which value was wanted before. (If the same value was wanted before, Atlas has stored another one.)
-    """
-    applied, resolved = resource.status.applied, resource.status.resolved
-    desired, same = resource.spec.desired, resource.same
-    if applied is not None and applied.values.keys() - set(resource.fields):
-        # Fields that only a newer version of the operator knows do not count.
-        known = {name: value for name, value in applied.values.items() if name in resource.fields}
-        applied = Applied.of(applied.generation, known)
-    if applied is not None and resolved is not None:
-        replaced = {
-            name
-            for name in resource.connection
-            if name in desired
-            and not same(name, applied.values.get(name), desired[name])
-            and not same(name, resolved.values.get(name), desired[name])
-        }
-        if replaced & applied.values.keys():
-            kept = {name: value for name, value in applied.values.items() if name not in replaced}
-            applied = Applied.of(applied.generation, kept)
-    if applied is None or applied.generation == resource.metadata.generation:
-        return applied
-    # A newer spec with another value may have been sent without a status, if the operator was stopped. So the older
-    # confirmation is void, even if the spec returns to the older value.
-    kept = {name: value for name, value in applied.values.items() if same(name, value, desired.get(name, value))}
-    return Applied.of(applied.generation, kept)
-
-
-def _contradicts(confirmed: Fields, done: Done, facts: Facts[Any]) -> bool:
-    """Return whether an answer has a value that is neither the old nor the new one; a slow Atlas does not explain that."""
-    same, desired = facts.resource.same, facts.desired
-    return any(
-        value and not same(name, value, desired[name]) and not same(name, value, done.before.get(name))
-        for name, value in confirmed.items()
-    )
-
-
-def _refusal(previous: Status) -> Refusal | None:
-    """Return what Atlas refused: the fields of the last error, with the values of the drift."""
-    ready = find(previous, "Ready")
-    if previous.last_error is None or ready is None or ready.reason != Reason.UPDATE_REJECTED:
-        return None
-    fields = {
-        each.field: each.desired
-        for each in previous.drift
-        if each.field in previous.last_error.fields and each.desired is not None
-    }
-    return Refusal(fields, ready.message) if fields else None

@@ -9,9 +9,10 @@ from atlas_endpoints.atlas.errors import AtlasError, OutOfTimeError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body, Key, key_of, uid_of
 from atlas_endpoints.reconcile import failures, ownership, summarize
+from atlas_endpoints.reconcile.confirmed import baseline_of
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.decision import Decision, Write
-from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Baseline, Facts, is_forced
+from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Facts, is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.observe import SHARED_FOR, observe
@@ -80,7 +81,7 @@ class Gatherer:
             uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
             forced=forced,
             arrives_for=max(0.0, ports.started() + ARRIVES - ports.clock.monotonic()),
-            baseline=Baseline.of(resource),
+            baseline=baseline_of(resource),
         )
 
     def leave(self, key: Key) -> None:

@@ -11,10 +11,11 @@ from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import events, failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.confirmed import after, confirmed_so_far
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.decision import Decision, Done, State, WriteResult
 from atlas_endpoints.reconcile.deletion import wanted_metadata
-from atlas_endpoints.reconcile.facts import Facts, confirmed_so_far, resolved_with
+from atlas_endpoints.reconcile.facts import Facts, resolved_with
 from atlas_endpoints.reconcile.observe import absence
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
@@ -223,7 +224,7 @@ class LiveCourse:
                 )
             else:
                 self._ports.record(resource.named, events.discarded(write))
-                facts = facts.after(Done(write, WriteResult.CONFIRMED), entry=entry)
+                facts = after(facts, Done(write, WriteResult.CONFIRMED), entry=entry)
                 decision = self._kind.decide(facts)
         return summarize.of_decision(self._kind, facts, decision)
 

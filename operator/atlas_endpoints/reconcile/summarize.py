@@ -16,8 +16,9 @@ from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare, described
+from atlas_endpoints.reconcile.confirmed import applied_after, applied_in, confirmed_so_far, with_connection
 from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, Done, State, WriteResult
-from atlas_endpoints.reconcile.facts import APPLIED, Facts, confirmed_so_far
+from atlas_endpoints.reconcile.facts import APPLIED, Facts
 from atlas_endpoints.reconcile.failures import VERIFIED, of_atlas, of_problem, still_refused
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble, of_trouble, unrelated
@@ -74,7 +75,7 @@ def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outco
     """Return the outcome if Atlas was observed and no (further) write follows, since there is none or it may not be made."""
     state = _observed(facts, decision) if facts.policy == "Observe" else decision.state
     failure = _failure(kind, facts, state)
-    applied = _applied_after(kind, facts, decision)
+    applied = applied_after(kind, facts, decision)
     return _of_observation(kind, facts, decision, state=state, failure=failure, applied=applied)
 
 
@@ -97,7 +98,7 @@ def _of_observation(
         failure=failure,
         seen=decision.seen,
         own=_own(kind, facts, decision.seen, decision.own),
-        applied=_with_connection(facts, applied),
+        applied=with_connection(facts, applied),
         resolved=facts.resolved,
         findings={"CredentialsValid": VERIFIED, **_references(facts), **(contended or {})},
         unconnected=facts.problem is not None,
@@ -243,7 +244,7 @@ def of_error(
     done = facts.done
     is_unknown = done is not None and done.outcome is WriteResult.UNKNOWN and not done.write.is_beside
     # A retryable failure leaves the request open; after any other, a new request is needed.
-    applied = None if is_unknown else _with_connection(facts, confirmed_so_far(facts.resource))
+    applied = None if is_unknown else with_connection(facts, confirmed_so_far(facts.resource))
     return replace(
         of_trouble(trouble, applied=applied, resolved=facts.resolved),
         seen=seen,
@@ -298,7 +299,7 @@ def render(attempt: Attempt, outcome: Outcome) -> Status:
     common = {
         "observed_generation": attempt.generation,
         "conditions": merge(previous.conditions, tuple(conditions)),
-        "applied": _applied(attempt, outcome),
+        "applied": applied_in(attempt, outcome.applied),
         "resolved": outcome.resolved or previous.resolved,
         "drift": _drift(attempt, outcome, state),
         "plan": _plan(outcome),
@@ -314,22 +315,6 @@ def render(attempt: Attempt, outcome: Outcome) -> Status:
 
 def _own(kind: Kind[Any], facts: Facts[Any], seen: object | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
     return own if seen is None else {**kind.render(facts, seen), **own}
-
-
-def _applied_after(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Applied | None:
-    resource, done = facts.resource, facts.done
-    if done is not None and done.outcome is WriteResult.CONFIRMED and done.write.cause and done.write.deletes:
-        return None  # what is deleted on request is created again, also where drift is only reported
-    if decision.seen is None:
-        return confirmed_so_far(resource) if kind.keeps_confirmed else None
-    if decision.state.reason is Reason.DELETING:
-        # What is going confirms nothing. If a request meets it, its own DELETE may be the cause, whose answer was lost.
-        return None if facts.forced and facts.policy == "Manage" else confirmed_so_far(resource)
-    if not compare(resource, facts.desired, decision.seen):
-        return Applied.of(facts.generation, facts.desired)
-    if done is not None and done.outcome is WriteResult.CONFIRMED and done.write.fields:
-        return Applied.of(facts.generation, facts.baseline.confirmed or {})
-    return None if resource.entry is None else confirmed_so_far(resource)
 
 
 def _sent(done: Done | None) -> Sent | None:
@@ -388,23 +373,6 @@ def _references(facts: Facts[Any]) -> Mapping[str, Finding]:
     return {"ReferencesResolved": resolved if facts.problem is None else facts.problem.finding}
 
 
-def _with_connection(facts: Facts[Any], applied: Applied | None) -> Applied | None:
-    """Return what counts as confirmed, with the values of a connection that is not managed while a reference is not ready.
-
-    If the reference resolves to the same value later, a change that somebody made in Atlas meanwhile is drift, and no edit.
-    """
-    previous = facts.previous
-    if (
-        facts.problem is None
-        or applied is None
-        or previous.applied is None
-        or not previous.covers_all_before(facts.generation)
-    ):
-        return applied
-    known = {name: value for name, value in previous.applied.values.items() if name in facts.resource.connection}
-    return Applied.of(applied.generation, {**known, **applied.values})
-
-
 def _history(attempt: Attempt, outcome: Outcome) -> tuple[HistoryEntry, ...]:
     """Add the write, unless it failed exactly like the one before: retries add nothing."""
     previous, sent = attempt.previous, outcome.sent
@@ -417,18 +385,6 @@ def _history(attempt: Attempt, outcome: Outcome) -> tuple[HistoryEntry, ...]:
     if newest == before and sent.result != APPLIED:
         return previous.history
     return (newest, *previous.history)[:HISTORY_LIMIT]
-
-
-def _applied(attempt: Attempt, outcome: Outcome) -> Applied | None:
-    """Return what Atlas has confirmed, as far as that is known.
-
-    If the operator was stopped, it may have sent generations for which no status was written. An older confirmation is void
-    then: with it, an edit would count as drift.
-    """
-    applied, previous = outcome.applied, attempt.previous
-    if applied is None or applied.generation == attempt.generation:
-        return applied
-    return applied if previous.covers_all_before(attempt.generation) and applied == previous.applied else None
 
 
 def _drift(attempt: Attempt, outcome: Outcome, state: State) -> tuple[DriftItem, ...]:

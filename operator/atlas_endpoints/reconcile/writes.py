@@ -9,6 +9,7 @@ from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Update
 from atlas_endpoints.controller.cache import key_of, status_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
+from atlas_endpoints.reconcile.confirmed import after
 from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.observe import absence, read_entry
@@ -96,7 +97,7 @@ class Writes:
         self._one.memory.refusals = None
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
-        facts = facts.after(Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
+        facts = after(facts, Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             why = "it was created while its resource was being deleted"
             self._ports.record(resource.named, events.stays(self._kind.called(entry), why))
@@ -107,11 +108,11 @@ class Writes:
     ) -> Outcome:
         """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
         if error.unknown_outcome:
-            facts = facts.after(Done(write, WriteResult.UNKNOWN, error=error))
+            facts = after(facts, Done(write, WriteResult.UNKNOWN, error=error))
             own = self._kind.intended(facts, creates, intent)
         else:
             own = self._kind.not_created(facts, creates.name)
-            facts = facts.after(Done(write, WriteResult.REFUSED, error=error))
+            facts = after(facts, Done(write, WriteResult.REFUSED, error=error))
         if not error.unknown_outcome and self._kind.is_outdated(error):
             outcome = await self._contradicted(facts, write, error, own)
         else:
@@ -213,7 +214,7 @@ class Writes:
         self._one.memory.refusals = None
         if before is not None:
             changes.after(facts, write, before, answer)
-        facts = facts.after(replace(done, answer=answer), entry=entry)
+        facts = after(facts, replace(done, answer=answer), entry=entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     async def _failed(self, facts: Facts[Any], done: Done, before: Any, error: AtlasError) -> Outcome:
@@ -224,10 +225,10 @@ class Writes:
         """
         write, kind = done.write, self._kind
         if error.unknown_outcome:
-            facts = facts.after(replace(done, outcome=WriteResult.UNKNOWN, error=error))
+            facts = after(facts, replace(done, outcome=WriteResult.UNKNOWN, error=error))
             own = kind.decide(facts).own if write.is_beside else None
             return summarize.of_failed_call(kind, facts, error, seen=before if write.is_beside else None, own=own)
-        refused = facts.after(replace(done, outcome=WriteResult.REFUSED, error=error))
+        refused = after(facts, replace(done, outcome=WriteResult.REFUSED, error=error))
         if write.is_beside and isinstance(error, UpdateRejectedError):
             return summarize.of_decision(kind, refused, kind.decide(refused))
         if kind.is_outdated(error):
@@ -252,7 +253,7 @@ class Writes:
             if seen is None or resource.basis(seen) != resource.basis(before):
                 return status_unchanged(Backoff())
         refused = failures.refused_fields(error, fields, resource.connection)
-        facts = facts.after(replace(done, outcome=WriteResult.REFUSED, error=error, refused=refused))
+        facts = after(facts, replace(done, outcome=WriteResult.REFUSED, error=error, refused=refused))
         outcome = summarize.of_failed_call(self._kind, facts, error, seen=before)
         return outcome if set(refused) == set(fields) else replace(outcome, requeue=RequeueAfter(0.0))
 

@@ -22,6 +22,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessStatus,
 )
 from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.confirmed import after
 from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Correction, Facts, Refusal
 from atlas_endpoints.reconcile.gather import Gatherer
@@ -144,7 +145,7 @@ def answered(facts: Facts[ServerlessPrivateEndpoint], write: Write, answer: Endp
     """What is known after a write that Atlas has confirmed by an answer."""
     before = facts.view.value(ENTRY)
     shown = {} if before is None else facts.resource.shown(before)
-    return facts.after(Done(write, WriteResult.CONFIRMED, before=shown, answer=answer), entry=ENTRY)
+    return after(facts, Done(write, WriteResult.CONFIRMED, before=shown, answer=answer), entry=ENTRY)
 
 
 _ARM = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/{}"

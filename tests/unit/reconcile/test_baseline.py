@@ -8,7 +8,8 @@ import pytest
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
-from atlas_endpoints.reconcile.facts import Baseline, Refusal, confirmed_before, is_forced
+from atlas_endpoints.reconcile.confirmed import baseline_of, confirmed_before
+from atlas_endpoints.reconcile.facts import Baseline, Refusal, is_forced
 from atlas_endpoints.reconcile.status import Applied, Cause, Condition, DriftItem, HistoryEntry, LastError, Resolved
 from unit.reconcile.situations import (
     COMMENT,
@@ -30,7 +31,7 @@ def after(status: Status, **spec: Any) -> ServerlessPrivateEndpoint:
 
 
 def baseline(status: Status, **spec: Any) -> Baseline:
-    return Baseline.of(after(status, **spec))
+    return baseline_of(after(status, **spec))
 
 
 def ready(reason: str, message: str = "") -> Any:

@@ -32,6 +32,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.confirmed import after as after_write
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.decision import Done, State, WriteResult
 from atlas_endpoints.reconcile.facts import resolved_with
@@ -465,7 +466,7 @@ class TestARefusedChange:
         facts, error = self.SITUATION.facts("AWS"), write(400, "INVALID_ATTRIBUTE")
         send = decide(facts).write
         assert send is not None
-        facts = facts.after(Done(send, WriteResult.REFUSED, error=error, refused=fields))
+        facts = after_write(facts, Done(send, WriteResult.REFUSED, error=error, refused=fields))
         outcome = failed(error, facts, seen=self.SITUATION.endpoint("AWS"))
         return written(self.SITUATION.before("AWS"), outcome, NOON, GENERATION)
 
