@@ -114,14 +114,8 @@ class Core:
         self.observer = observer
         self.config_maps = config_maps
         self.references = ReferenceResolver(targets)
-        workers, half = settings.concurrency, max(1, settings.concurrency // 2)
-        self.queue: Queue[Work] = Queue(
-            clock,
-            flow_limit=half,
-            routine_limit=_for_routine(workers),
-            routine_flow_limit=_for_routine(half),
-            waited=observer.waited,
-        )
+        half = max(1, settings.concurrency // 2)
+        self.queue = _queue_of(settings.concurrency, half, clock, observer)
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         readers = {kind.names.kind: kind for kind in kinds}
         self.gateway = Gateway(client, self.throttle, clock.monotonic, readers=readers)
@@ -140,14 +134,7 @@ class Core:
             retried=observer.retried,
             waited_for=self._is_unanswered,
         )
-        self.credentials = CredentialsResolver(
-            secrets,
-            namespaces,
-            default=settings.default_secret,
-            default_for=settings.credentials_namespaces,
-            introduce=self.gateway.introduce,
-            check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
-        )
+        self.credentials = _credentials_of(settings, secrets, namespaces, self.gateway)
         self.kinds: Mapping[str, ServedKind] = {
             kind.names.kind: ServedKind(kind, objects(kind.names), self) for kind in kinds
         }
@@ -307,12 +294,25 @@ class ServedKind:
             interval=settings.sync_interval.total_seconds(),
             random=core.random,
         )
+        self._reconciler = Reconciler(kind, self._ports(objects, core))
+        self.controller = Controller(
+            self._reconciler,
+            self.cache,
+            objects,
+            enqueue=self._enqueue,
+            written=core.observer.written,
+            concluded=self._concluded,
+            left=self._left,
+        )
+
+    def _ports(self, objects: Objects, core: Core) -> Ports:
+        settings = core.settings
         config_maps = core.config_maps if settings.outputs else None
-        ports = Ports(
+        return Ports(
             atlas=core.gateway,
             credentials=core.credentials,
             references=core.references,
-            outputs=Outputs(config_maps, core.gateway, core.clock.monotonic, kind.names),
+            outputs=Outputs(config_maps, core.gateway, core.clock.monotonic, self.kind.names),
             resources=self.cache,
             limiter=core.limiter,
             resync=self.resync,
@@ -325,16 +325,6 @@ class ServedKind:
             writes=settings.writes,
             grace=settings.stall_grace,
             sync_interval=settings.sync_interval,
-        )
-        self._reconciler = Reconciler(kind, ports)
-        self.controller = Controller(
-            self._reconciler,
-            self.cache,
-            objects,
-            enqueue=self._enqueue,
-            written=core.observer.written,
-            concluded=self._concluded,
-            left=self._left,
         )
 
     def _left(self, body: Body) -> None:
@@ -391,3 +381,21 @@ def _is_unanswered(body: Body) -> bool:
 def _for_routine(workers: int) -> int:
     """Return how many of these workers routine work may have."""
     return workers - workers // 4
+
+
+def _queue_of(workers: int, half: int, clock: Clock, observer: Observer) -> "Queue[Work]":
+    routine, of_each = _for_routine(workers), _for_routine(half)
+    return Queue(clock, flow_limit=half, routine_limit=routine, routine_flow_limit=of_each, waited=observer.waited)
+
+
+def _credentials_of(
+    settings: OperatorSettings, secrets: SecretReader, namespaces: NamespaceReader, gateway: Gateway
+) -> CredentialsResolver:
+    return CredentialsResolver(
+        secrets,
+        namespaces,
+        default=settings.default_secret,
+        default_for=settings.credentials_namespaces,
+        introduce=gateway.introduce,
+        check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
+    )

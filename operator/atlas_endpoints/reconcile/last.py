@@ -89,36 +89,46 @@ class LastCourse:
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
-        key, attempt, memory = self._one.key, self._attempt, self._memory
-        request = resource.metadata.reconcile_request
+        attempt = self._attempt
         try:
-            if resource.thing is not None:
-                try:
-                    owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
-                except ClusterUnavailableError:
-                    later = self._protection.later(resource, UNLISTED)
-                    return _deleting(later.message, later.requeue)
-                if owner is not None:
-                    return self._kept_for(owner, resource)
+            if (kept := await self._needed(resource)) is not None:
+                return kept
             if wait and attempt.is_observed:
                 return status_unchanged(RequeueAfter(wait))
-            access = await self._ports.credentials.resolve(
-                resource.metadata.namespace, resource.secret_name, age=self._force_sync.age(key)
-            )
+            age = self._force_sync.age(self._one.key)
+            namespace = resource.metadata.namespace
+            access = await self._ports.credentials.resolve(namespace, resource.secret_name, age=age)
             project_id = await self._project(resource)
         except (NoProjectError, NoCredentialsError) as error:
-            handled = request if isinstance(error, NoCredentialsError) else None
+            handled = resource.metadata.reconcile_request if isinstance(error, NoCredentialsError) else None
             return _held_up(deletion.blocked_by(error, attempt), attempt, handled=handled)
+        return await self._with_access(resource, access, project_id, wait)
+
+    async def _needed(self, resource: Resource) -> Outcome | None:
+        """Return the outcome if another resource needs the entry, or nobody knows; else None."""
+        if resource.thing is None:
+            return None
+        try:
+            owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
+        except ClusterUnavailableError:
+            later = self._protection.later(resource, UNLISTED)
+            return _deleting(later.message, later.requeue)
+        return None if owner is None else self._kept_for(owner, resource)
+
+    async def _with_access(self, resource: Resource, access: Access, project_id: str, wait: float) -> Outcome:
+        """Take one step of a deletion in Atlas, unless these credentials were refused a moment ago."""
+        key, memory = self._one.key, self._memory
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.take_scope_turn(key, scope)
-        if wait and attempt.is_observed:
+        if wait and self._attempt.is_observed:
             return status_unchanged(RequeueAfter(wait))
         refused, until = memory.refused or (None, 0.0)
         if refused == access and self._ports.clock.monotonic() < until and (wait or not is_forced(resource)):
             return status_unchanged(RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         memory.refused = None
-        facts = self._gatherer.facts(resource, self._one.now, scope, resolved_with(resource.status, access.source))
-        unsent = self._one.shared.creations.withdraw(key, attempt.previous.creation)
+        resolved = resolved_with(resource.status, access.source)
+        facts = self._gatherer.facts(resource, self._one.now, scope, resolved)
+        unsent = self._one.shared.creations.withdraw(key, self._attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
             own = self._kind.not_created(facts, unsent)
             return _deleting("The operator creates nothing more for this resource.", SOON, own=own)
