@@ -70,6 +70,10 @@ class EntryReader(Protocol):
         """Return the second key by which an entry is found, beside its id, or None."""
         ...
 
+    def parent_of(self, entry: str) -> str | None:
+        """Return the entry that another one is a part of, which no LIST shows, or None."""
+        ...
+
 
 class _Doubts:
     """The calls that Atlas refuses without a code, each with the first and the last time in a row."""
@@ -127,9 +131,8 @@ class Gateway(ObservationCache):
         *,
         readers: Mapping[str, EntryReader],
     ) -> None:
-        super().__init__(
-            self._fetch_listing, monotonic, labels={name: reader.label for name, reader in readers.items()}
-        )
+        empty = {name: View(label=reader.label, parent_of=reader.parent_of) for name, reader in readers.items()}
+        super().__init__(self._fetch_listing, monotonic, empty=empty)
         self._client = client
         self._throttle = throttle
         self._readers = readers

@@ -60,6 +60,7 @@ class View(Generic[V]):
         skipped: items of the last LIST without a usable id.
         failing: whether a later LIST has failed or was held.
         label: returns the second key by which an entry is found, or None.
+        parent_of: returns the entry that another one is a part of, which no LIST shows, or None.
     """
 
     entries: Mapping[str, Seen[V]] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class View(Generic[V]):
     skipped: int = 0
     failing: bool = False
     label: Callable[[V], str | None] = lambda _: None
+    parent_of: Callable[[str], str | None] = lambda _: None
 
     def value(self, entry: str) -> V | None:
         """Return an entry, or None."""
@@ -78,6 +80,27 @@ class View(Generic[V]):
         """Return a copy with this observation of an entry, or with none of it."""
         others = {name: each for name, each in self.entries.items() if name != entry}
         return replace(self, entries=others if seen is None else {**others, entry: seen})
+
+    def after(self, listing: Listing[V], began: float, *, written: Container[Hashable]) -> "View[V]":
+        """Return the observations after a LIST that began at a moment: its items, except for later observations.
+
+        The parts of its items stay as they were observed, for as long as a resource may use that. ``written`` are the entries that
+        were written since.
+        """
+        # A recent proof of absence outlasts a LIST that does not show the entry.
+        newer = {
+            name: seen
+            for name, seen in self.entries.items()
+            if seen.at > began
+            or (seen.value is None and seen.at > began - ABSENT)
+            or (seen.value is not None and seen.at > began - IDLE and self.parent_of(name) in listing.entries)
+        }
+        listed = {name: Seen(value, began) for name, value in listing.entries.items() if name not in written}
+        shown = {name: seen for name, seen in listed.items() if name not in newer or newer[name].at < began}
+        entries, announced = {**newer, **shown}, listing.deprecation
+        return replace(
+            self, entries=entries, began=began, deprecation=announced, skipped=listing.skipped, failing=False
+        )
 
     @cached_property
     def labelled(self) -> Mapping[str, tuple[V, ...]]:
@@ -111,7 +134,7 @@ class _Known:
 
 
 class ObservationCache:
-    """Shared observations; ``fetch`` makes the LIST of a scope, and ``labels`` has ``View.label`` by kind."""
+    """Shared observations; ``fetch`` makes the LIST of a scope, and ``empty`` has a view of nothing by kind."""
 
     _last_moment: Bookkeeping[float]
 
@@ -120,11 +143,11 @@ class ObservationCache:
         fetch: Callable[[Scope], Awaitable[Listing[Any]]],
         monotonic: Callable[[], float],
         *,
-        labels: Mapping[str, Callable[[Any], str | None]],
+        empty: Mapping[str, View[Any]],
     ) -> None:
         self._fetch = fetch
         self._monotonic = monotonic
-        self._labels = labels
+        self._empty = empty
         self._last_moment = -math.inf
         self._known: dict[_Place, dict[str, _Known]] = {}
         """By scope and credentials, since a LIST or a write concerns only its own scope."""
@@ -141,7 +164,7 @@ class ObservationCache:
         known = self._known.get(scope.place, {}).get(scope.credentials)
         if known is not None:
             return known.view
-        return View(label=self._labels[scope.kind]) if scope.kind in self._labels else View()
+        return self._empty.get(scope.kind) or View()
 
     async def list(self, scope: Scope, *, since: float) -> View[Any]:
         """Return the observations after a LIST of a scope that began at ``since`` (a moment) or later.
@@ -243,8 +266,7 @@ class ObservationCache:
             known.failure = None
             known.failures = 0
             written = {name for name, at in self._written.get(scope.place, {}).items() if at > began}
-            entries = merged(known.view.entries, listing, began, written=written)
-            known.view = View(entries, began, listing.deprecation, listing.skipped, label=known.view.label)
+            known.view = known.view.after(listing, began, written=written)
         finally:
             known.listing = None
         known.attempted = began
@@ -284,33 +306,3 @@ class ObservationCache:
             if not recent:
                 del self._written[place]
         self._unknown = {key: since for key, since in self._unknown.items() if since > now - IDLE}
-
-
-def is_part(entry: str) -> bool:
-    """Return whether an entry is a part of another one."""
-    return "/" in entry
-
-
-def merged(
-    known: Mapping[str, Seen[V]], listing: Listing[V], began: float, *, written: Container[Hashable]
-) -> dict[str, Seen[V]]:
-    """Return the observations of a scope after a LIST that began at a moment: its items, except for later observations.
-
-    The parts of its items stay as they were observed, for as long as a resource may use that. ``written`` are the entries that were
-    written since.
-    """
-    # A recent proof of absence outlasts a LIST that does not show the entry.
-    newer = {
-        name: seen
-        for name, seen in known.items()
-        if seen.at > began
-        or (seen.value is None and seen.at > began - ABSENT)
-        or (
-            seen.value is not None
-            and is_part(name)
-            and seen.at > began - IDLE
-            and name.partition("/")[0] in listing.entries
-        )
-    }
-    listed = {name: Seen(value, began) for name, value in listing.entries.items() if name not in written}
-    return {**newer, **{name: seen for name, seen in listed.items() if name not in newer or newer[name].at < began}}

@@ -69,6 +69,10 @@ class CreatesEntries(Generic[R]):
 class SharesThings:
     """What a kind states whose resources have more than one thing in Atlas, or share one; the defaults have one of their own."""
 
+    def parent_of(self, entry: str) -> str | None:  # noqa: ARG002  # as above
+        """Return the entry that another one is a part of, which no LIST shows; None: a LIST shows it."""
+        return None
+
     def called(self, entry: str) -> str:
         """Return what people call an entry, at the beginning of a sentence."""
         return f"Endpoint {entry}"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.atlas.observations import View, is_part
+from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of, status_of, uid_of
@@ -116,10 +116,11 @@ class Reconciler:
         memory, now, view = self._memories[key_of(body)], self._ports.clock.now(), self._ports.atlas.view(scope)
         entry = self._kind.entry_of(body)
         seen = None if failure is not None or entry is None else view.value(entry)
+        is_listed = entry is None or self._kind.parent_of(entry) is None
         created = view.labelled.get(self._kind.resource.created_as_of(uid_of(body)), ())
         compared = (seen, created, *_announced(view, now))
         if seen is not None:
-            if not is_part(entry or ""):  # a LIST shows nothing of a part
+            if is_listed:
                 memory.failing_since = None
             known, before = memory.in_sync or (None, ())
             if known is body and before == compared:
@@ -143,7 +144,7 @@ class Reconciler:
         if (
             seen is not None
             and outcome.reason is Reason.AVAILABLE
-            and not is_part(resource.entry or "")
+            and is_listed
             and not compare(resource, resource.spec.desired, seen)
         ):
             memory.in_sync = body, compared

@@ -22,6 +22,7 @@ from atlas_endpoints.atlas.observations import (
     UNKNOWN_FOR,
     ObservationCache,
     Seen,
+    View,
 )
 from atlas_endpoints.atlas.requests import Scope
 
@@ -72,7 +73,8 @@ class Harness:
     """Each LIST that was sent."""
 
     def __post_init__(self) -> None:
-        self.cache = ObservationCache(self._fetch, lambda: self.now, labels={})
+        parts: View[Any] = View(parent_of=lambda entry: entry.rpartition("/")[0])
+        self.cache = ObservationCache(self._fetch, lambda: self.now, empty={ORDERS.kind: parts})
 
     async def _fetch(self, scope: Scope) -> Endpoints:
         answer: asyncio.Future[Endpoints] = asyncio.get_running_loop().create_future()
@@ -239,7 +241,7 @@ class TestFailures:
             with suppress(AtlasUnavailableError):
                 await cache.list(ORDERS, since=cache.moment() - max_age)
 
-        cache = ObservationCache(fetch, lambda: now, labels={})
+        cache = ObservationCache(fetch, lambda: now, empty={})
         for _ in answers:
             now += FAILURE_LAST + 1
             await observe(0.0)
@@ -461,7 +463,9 @@ class TestLabels:
         async def fetch(_scope: Scope) -> Endpoints:
             return listing(*shown)
 
-        cache = ObservationCache(fetch, lambda: 100.0, labels={ORDERS.kind: lambda each: each.comment or None})
+        cache = ObservationCache(
+            fetch, lambda: 100.0, empty={ORDERS.kind: View(label=lambda each: each.comment or None)}
+        )
         assert cache.view(ORDERS).labelled == {}
         await cache.list(ORDERS, since=cache.moment())
         assert cache.view(ORDERS).labelled == {"mark": (shown[2], shown[0]), "other": (shown[1],)}

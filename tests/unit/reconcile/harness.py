@@ -119,7 +119,7 @@ class Atlas(ObservationCache):
     """The endpoints of one instance, with injected faults."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(self._list_all, clock.monotonic, labels={KIND.names.kind: KIND.label})
+        super().__init__(self._list_all, clock.monotonic, empty={KIND.names.kind: View(label=KIND.label)})
         self._clock = clock
         self.endpoints: dict[str, Endpoint] = {}
         self.ignores_deletes = False
@@ -190,7 +190,7 @@ class Atlas(ObservationCache):
 
     def forget_all(self) -> None:
         """Remember nothing, as a process that has just begun; the endpoints are where they were."""
-        super().__init__(self._list_all, self._clock.monotonic, labels={KIND.names.kind: KIND.label})
+        super().__init__(self._list_all, self._clock.monotonic, empty={KIND.names.kind: View(label=KIND.label)})
 
     async def read(
         self, scope: Scope, request: Request, *, parse: Callable[[object], Any | None], max_age: float

@@ -39,7 +39,7 @@ class Harness:
         self.lists: list[Scope] = []
         self.listing = asyncio.Event()
         self.failure: AtlasError | None = None
-        self.observations = ObservationCache(self._fetch, self.clock.monotonic, labels={})
+        self.observations = ObservationCache(self._fetch, self.clock.monotonic, empty={})
         self.due: dict[Scope, float] = {}
         """When the next resync of each scope is due, in seconds."""
         self.asked: dict[str, Endpoint | AtlasError | None] = {}

@@ -97,6 +97,11 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
         return tuple(each for each in found if isinstance(each, str))
 
     @override
+    def parent_of(self, entry: str) -> str | None:
+        service, endpoint = parts_of(entry)
+        return None if endpoint is None else service
+
+    @override
     def called(self, entry: str) -> str:
         service, endpoint = parts_of(entry)
         return f"Endpoint service {service}" if endpoint is None else f"Endpoint {endpoint}"
