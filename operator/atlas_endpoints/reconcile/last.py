@@ -167,6 +167,7 @@ class LastCourse:
                 return status_unchanged(RequeueAfter(0.0))
         try:
             await self._gatherer.write(facts, write)
+            self._memory.refusals = None
         except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
             facts, decision = await self._gatherer.observe_anew(facts, kind.decide_deletion)
@@ -257,7 +258,7 @@ class LastCourse:
             self._memory.refused = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
-        return outcome if is_read else outcome.paced(facts.now, facts.now, facts.interval)
+        return outcome if is_read else outcome.paced(self._one.refused_since(facts), facts.now, facts.interval)
 
     def _leave(self, body: Body, ending: Ending) -> Outcome:
         """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
@@ -19,6 +20,9 @@ from atlas_endpoints.reconcile.pacing import ForceSync
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.waits import STATUS_WRITES
+
+OVER = 300.0
+"""Seconds: failures that are twice as far apart, and have lasted no longer, have nothing to do with each other."""
 
 KEPT_FOR = 30.0
 """Seconds after which a change of the metadata that did not last is made again."""
@@ -108,3 +112,11 @@ class Pass:
             return None
         self.memory.written = (*self.memory.written, self.ports.clock.monotonic())[-STATUS_WRITES:]
         return replace(facts, resource=resource.model_copy(update={"status": resource.status_in(self.store.body)}))
+
+    def refused_since(self, facts: Facts[Any]) -> datetime:
+        """Return since when each call has failed that changes something for a resource; what failed long before this one is over."""
+        memory, now = self.memory, self.ports.clock.monotonic()
+        first, last = memory.refusals or (now, now)
+        goes_on = now - last <= 2 * min(max(last - first, OVER), facts.interval.total_seconds())
+        memory.refusals = (first if goes_on else now), now
+        return facts.now - timedelta(seconds=now - memory.refusals[0])

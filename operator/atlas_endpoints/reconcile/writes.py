@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
@@ -19,9 +18,6 @@ from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Creation
 from atlas_endpoints.reconcile.waits import backoff
-
-OVER = 300.0
-"""Seconds: failures that are twice as far apart, and have lasted no longer, have nothing to do with each other."""
 
 LAGS = 30.0
 """Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""
@@ -208,7 +204,7 @@ class Writes:
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
                 outcome = await self._failed(facts, done, before, error)
-                return outcome.paced(self._refused_since(facts), facts.now, facts.interval)
+                return outcome.paced(self._one.refused_since(facts), facts.now, facts.interval)
             entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
         self._one.memory.refusals = None
@@ -279,7 +275,7 @@ class Writes:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        trouble = failures.of_contradiction(error, facts.attempt, self._refused_since(facts), facts.interval)
+        trouble = failures.of_contradiction(error, facts.attempt, self._one.refused_since(facts), facts.interval)
         told = facts.attempt.shown_failure(error.operation)
         if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
             status = facts.previous.model_copy(update=dict(own))
@@ -290,14 +286,6 @@ class Writes:
                 decision = replace(decision, state=state, write=None, own={**own, **decision.own})
                 return summarize.of_decision(self._kind, fresh, decision)
         return summarize.of_error(self._kind, facts, trouble, own=own)
-
-    def _refused_since(self, facts: Facts[Any]) -> datetime:
-        """Return since when each call has failed that changes something for a resource; what failed long before this one is over."""
-        memory, now = self._one.memory, self._ports.clock.monotonic()
-        first, last = memory.refusals or (now, now)
-        goes_on = now - last <= 2 * min(max(last - first, OVER), facts.interval.total_seconds())
-        memory.refusals = (first if goes_on else now), now
-        return facts.now - timedelta(seconds=now - memory.refusals[0])
 
     def _settle(self, facts: Facts[Any]) -> None:
         self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)

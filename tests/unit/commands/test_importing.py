@@ -141,7 +141,7 @@ def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.Monke
 
     atlas.aclose = aclose  # type: ignore[attr-defined]
     monkeypatch.setattr(importing, "client_of", lambda _: atlas)
-    monkeypatch.setattr(importing, "ATTEMPTS", 1)
+    monkeypatch.setattr(importing, "CALL_ATTEMPTS", 1)
     for name in ("PUBLIC_API_KEY", "PRIVATE_API_KEY"):
         monkeypatch.setenv(f"MONGODB_ATLAS_{name}", "abcdefgh")
     lines: list[str] = []

@@ -88,8 +88,8 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
         return Decision(State(Reason.PENDING, f"Atlas lists endpoint {endpoint_id}.", POLL), gets=(Get(entry),))
     if is_listed:
         message = f"Atlas lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
-        ready = find(facts.previous, "Ready")
-        since = ready.last_transition_time if ready is not None and ready.status == "Unknown" else facts.now
+        synced = find(facts.previous, "Synced")
+        since = synced.last_transition_time if synced is not None and synced.status == "Unknown" else facts.now
         wait = min(backoff(since, facts.now, facts.interval), until_next_look(facts))
         state = State(Reason.PENDING, message, RequeueAfter(wait))
         return Decision(state, absent=entry, gets=(Get(entry),))  # a LIST after the GET
