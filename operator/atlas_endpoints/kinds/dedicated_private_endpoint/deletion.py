@@ -90,8 +90,7 @@ def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]
             gone.append(f"Endpoint service {known.id} no longer exists in Atlas.")
         return _nothing_left(gone, gets, absent=None if known is None else known.id)
     shown, is_listed = shown_in_status(facts, service), endpoint_id is not None and service.shows(endpoint_id)
-    why = _why_it_stays(facts, service)
-    if why is not None and not is_listed:
+    if (why := _why_it_stays(facts, service)) is not None and not is_listed:
         return _nothing_left(gone, gets, stays=f"Endpoint service {service.id} stays in Atlas: {why}.")
     if why is None and service.status == ServiceState.DELETING:
         return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own={"service": shown})

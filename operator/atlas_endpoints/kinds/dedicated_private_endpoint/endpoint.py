@@ -229,10 +229,9 @@ def endpoint_since(facts: Facts, endpoint_id: str, status: str | None) -> dateti
 
 
 def endpoint_status(facts: Facts, endpoint: Endpoint) -> EndpointStatus:
-    """Return what the status shows of the endpoint that the spec names."""
+    """Return what the status shows of the endpoint that the spec names; the letter case that was shown first stays."""
     endpoint_id, before = facts.resource.endpoint_id or next(iter(endpoint.ids), ""), facts.resource.status.endpoint
     status = EndpointStatus.of(endpoint_id, endpoint, endpoint_since(facts, endpoint_id, endpoint.status))
-    # The letter case that was shown first stays, since Atlas may show another one each time.
     return (
         status.model_copy(update={"id": before.id}) if before is not None and same_id(before.id, status.id) else status
     )
