@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 MIN_READY = timedelta(minutes=30)
 """A settled resource stays Ready for at least this long while observing it fails."""
 
+OVER = 300.0
+"""Seconds: failures that are twice as far apart, and have lasted no longer, have nothing to do with each other."""
+
 LAGS = 30.0
 """Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""
 
@@ -145,8 +148,6 @@ class Converger:
         resource, write = facts.resource, decision.write
         self._settle(facts)
         self._ports.limiter.release(resource.key)
-        if decision.state.reason.ready == "True":
-            self._gatherer.memories[resource.key].refused_since = None
         for left in decision.left:
             why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
             self._ports.record(resource.named, events.stays(self._kind.called(left), why))
@@ -196,9 +197,9 @@ class Converger:
                 self._creations.arm(facts.scope, creates.name, resource.key, intent)
             if (outcome := unrelated(error, facts.generation, held_for=facts.held_for)) is not None:
                 return outcome
-            return await self._not_created(facts, write, creates, error, intent.attempt)
+            return await self._not_created(facts, write, creates, error, intent)
         self._creations.created(facts.scope, creates.name)
-        self._gatherer.memories[resource.key].refused_since = None
+        self._gatherer.memories[resource.key].refusals = None
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = facts.after(Done(write, WriteOutcome.CONFIRMED, answer=answer), entry=entry)
@@ -225,12 +226,11 @@ class Converger:
         return self._as_before(facts, write.request.operation, Decision(state))
 
     async def _not_created(
-        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, attempt: int
+        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, intent: Creation
     ) -> Outcome:
         """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
         if error.unknown_outcome:
             facts = facts.after(Done(write, WriteOutcome.UNKNOWN, error=error))
-            intent = Creation(requested_at=self._ports.clock.now(), attempt=attempt)
             outcome = self.failed(facts, error, own=self._kind.intended(facts, creates, intent))
         else:
             own = self._kind.not_created(facts, creates.name)
@@ -369,17 +369,19 @@ class Converger:
                 return failures.paced(outcome, self._refused_since(facts), facts.now, facts.interval)
             entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
-        self._gatherer.memories[resource.key].refused_since = None
+        self._gatherer.memories[resource.key].refusals = None
         if before is not None:
             self._changes.after(facts, write, before, answer)
         facts = facts.after(replace(done, answer=answer), entry=entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     def _refused_since(self, facts: Facts[Any]) -> datetime:
-        """Return since when each call has failed that changes something for a resource, this one included."""
+        """Return since when each call has failed that changes something for a resource; what failed long before this one is over."""
         memory, now = self._gatherer.memories[facts.resource.key], self._ports.clock.monotonic()
-        memory.refused_since = now if memory.refused_since is None else memory.refused_since
-        return facts.now - timedelta(seconds=now - memory.refused_since)
+        first, last = memory.refusals or (now, now)
+        goes_on = now - last <= 2 * min(max(last - first, OVER), facts.interval.total_seconds())
+        memory.refusals = (first if goes_on else now), now
+        return facts.now - timedelta(seconds=now - memory.refusals[0])
 
     async def _failed_write(self, facts: Facts[Any], done: Done, before: Any, error: AtlasError) -> Outcome:
         """Return what a failed write means; ``before`` is the entry before it.

@@ -38,7 +38,7 @@ class Memory:
         given: the key of what its unbound reference gave before a deletion.
         ending: how its deletion has ended, for which state of the object.
         written: when its status was written since an edit, the last times.
-        refused_since: since when each call has failed that changes something for it.
+        refusals: when the first and the last of the calls have failed that change something for it, since one has succeeded.
     """
 
     request: "Request | None" = None
@@ -57,7 +57,7 @@ class Memory:
     given: str | None = None
     ending: "tuple[Trigger, Ending] | None" = None
     written: tuple[float, ...] = ()
-    refused_since: float | None = None
+    refusals: tuple[float, float] | None = None
 
     def settle(self) -> None:
         """Drop what only a resource has that Atlas is asked for."""

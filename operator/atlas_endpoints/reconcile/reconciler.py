@@ -107,7 +107,7 @@ class Reconciler:
     def edited(self, key: Key) -> None:
         """Count the status writes of an edited resource, and the time for which its calls fail, from now on."""
         memory = self._memories[key]
-        memory.written, memory.refused_since = (), None
+        memory.written, memory.refusals = (), None
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""

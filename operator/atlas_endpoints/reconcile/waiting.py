@@ -42,10 +42,15 @@ def since_shown(
     Args:
         no_steps: statuses that are no step on the way to others; the steps of one way count together, in whatever order they come.
     """
-    if before is None or before.status_since is None or before.id != as_shown(id_):
+    if before is None or before.status_since is None or not same_id(before.id, id_):
         return now
     on_its_way = no_steps and before.status not in no_steps and status not in no_steps
     return before.status_since if on_its_way or before.status == as_shown(status) else now
+
+
+def same_id(shown: str | None, id_: str) -> bool:
+    """Return whether a status shows an id, in any letter case."""
+    return shown is not None and shown.casefold() == as_shown(id_).casefold()
 
 
 def deleted_at(facts: Facts[Any]) -> datetime:

@@ -21,7 +21,7 @@ from atlas_endpoints.reconcile.reasons import Reason, ReferencesReason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.status import Cause, Resolved, find
-from atlas_endpoints.reconcile.waiting import since_shown, unknown, until_next_look, waiting, words
+from atlas_endpoints.reconcile.waiting import same_id, since_shown, unknown, until_next_look, waiting, words
 from atlas_endpoints.reconcile.waits import backoff
 
 ON_ITS_WAY = frozenset[str](
@@ -225,12 +225,15 @@ def deletion_of(facts: Facts, service: Service, endpoint_id: str, cause: Cause |
 
 def endpoint_since(facts: Facts, endpoint_id: str, status: str | None) -> datetime:
     """Return since when the endpoint has been observed in its status."""
-    return since_shown(
-        facts.resource.status.endpoint, endpoint_id, status, facts.now, DEAD | GOING | {EndpointState.AVAILABLE}
-    )
+    no_steps = DEAD | GOING | {EndpointState.AVAILABLE}
+    return since_shown(facts.resource.status.endpoint, endpoint_id, status, facts.now, no_steps)
 
 
 def endpoint_status(facts: Facts, endpoint: Endpoint) -> EndpointStatus:
     """Return what the status shows of the endpoint that the spec names."""
-    endpoint_id = facts.resource.endpoint_id or next(iter(endpoint.ids), "")
-    return EndpointStatus.of(endpoint_id, endpoint, endpoint_since(facts, endpoint_id, endpoint.status))
+    endpoint_id, before = facts.resource.endpoint_id or next(iter(endpoint.ids), ""), facts.resource.status.endpoint
+    status = EndpointStatus.of(endpoint_id, endpoint, endpoint_since(facts, endpoint_id, endpoint.status))
+    # The letter case that was shown first stays, since Atlas may show another one each time.
+    return (
+        status.model_copy(update={"id": before.id}) if before is not None and same_id(before.id, status.id) else status
+    )

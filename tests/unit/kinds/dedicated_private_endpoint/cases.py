@@ -7,6 +7,7 @@ and `Views` one for each thing that ``expect`` can ask for. Without a name, both
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections import Counter
 from contextlib import suppress
@@ -304,11 +305,12 @@ class Actions:
         self.atlas.accepted = accepted
 
     def refuse(self, answer: Mapping[str, Any] | None, _: str) -> None:
-        """Refuse such calls; ``null``: none any more."""
+        """Refuse such calls, or some ``times`` only; ``null``: none any more."""
         body = json.dumps({"error": 400, "detail": "no", **(answer or {})}).encode()
+        left = itertools.repeat(1) if answer is None or "times" not in answer else iter(range(answer["times"]))
 
         def refuses(request: Request) -> None:
-            if answer is not None and name_of(request) == answer["call"]:
+            if answer is not None and name_of(request) == answer["call"] and next(left, None) is not None:
                 raise self.atlas.refusal(request, answer.get("error", 400), body)
 
         self.atlas.before = refuses
@@ -366,9 +368,9 @@ class Actions:
             self.atlas.perform(request)
         self._late.clear()
 
-    def slow(self, time: str, _: str) -> None:
-        """Let each call to Atlas take this long from now on."""
-        self.atlas.takes = lambda _: seconds(time)
+    def slow(self, time: str, call: str) -> None:
+        """Let each such call to Atlas take this long from now on; without a name, each call."""
+        self.atlas.takes = lambda request: seconds(time) if call in {"", name_of(request)} else 0.0
 
     def kill_after(self, call: str, _: str) -> None:
         """Kill and restart the operator when such a call was performed, before its answer arrives."""
