@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
@@ -30,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 MIN_READY = timedelta(minutes=30)
 """A settled resource stays Ready for at least this long while observing it fails."""
-
-OVER = 300.0
-"""Seconds: failures that are twice as far apart, and have lasted no longer, have nothing to do with each other."""
 
 LAGS = 30.0
 """Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""
@@ -273,7 +270,7 @@ class Converger:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        outcome = failures.of_contradiction(error, facts.attempt, self._refused_since(facts), facts.interval)
+        outcome = failures.of_contradiction(error, facts.attempt, self._gatherer.refused_since(facts), facts.interval)
         told = facts.attempt.shown_failure(error.operation)
         if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
             status = facts.previous.model_copy(update=dict(own))
@@ -366,7 +363,7 @@ class Converger:
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
                 outcome = await self._failed_write(facts, done, before, error)
-                return failures.paced(outcome, self._refused_since(facts), facts.now, facts.interval)
+                return failures.paced(outcome, self._gatherer.refused_since(facts), facts.now, facts.interval)
             entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
         self._gatherer.memories[resource.key].refusals = None
@@ -374,14 +371,6 @@ class Converger:
             self._changes.after(facts, write, before, answer)
         facts = facts.after(replace(done, answer=answer), entry=entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
-
-    def _refused_since(self, facts: Facts[Any]) -> datetime:
-        """Return since when each call has failed that changes something for a resource; what failed long before this one is over."""
-        memory, now = self._gatherer.memories[facts.resource.key], self._ports.clock.monotonic()
-        first, last = memory.refusals or (now, now)
-        goes_on = now - last <= 2 * min(max(last - first, OVER), facts.interval.total_seconds())
-        memory.refusals = (first if goes_on else now), now
-        return facts.now - timedelta(seconds=now - memory.refusals[0])
 
     async def _failed_write(self, facts: Facts[Any], done: Done, before: Any, error: AtlasError) -> Outcome:
         """Return what a failed write means; ``before`` is the entry before it.

@@ -158,6 +158,7 @@ class Finisher:
                 return status_unchanged(facts.generation, RequeueAfter(0.0))
         try:
             await self._gatherer.write(facts, write)
+            self._memories[resource.key].refusals = None
         except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
             facts, decision = await self._gatherer.observe_anew(facts, kind.decide_deletion)
@@ -243,8 +244,8 @@ class Finisher:
             is_blocked = outcome.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
             self._memories[resource.key].refused = access, self._ports.clock.monotonic() + wait.total_seconds()
-        is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
-        outcome = outcome if is_read else failures.paced(outcome, facts.now, facts.now, facts.interval)
+        if error.operation not in {self._kind.list_request(facts.scope).operation, "getToken"}:
+            outcome = failures.paced(outcome, self._gatherer.refused_since(facts), facts.now, facts.interval)
         return replace(outcome, resolved=facts.resolved)
 
     def _leave(self, body: Body, generation: int, ending: Ending) -> Outcome:

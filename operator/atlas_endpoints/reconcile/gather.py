@@ -27,6 +27,9 @@ from atlas_endpoints.reconcile.status import Resolved
 KEPT_FOR = 30.0
 """Seconds after which a change of the metadata that did not last is made again."""
 
+OVER = 300.0
+"""Seconds: failures that are twice as far apart, and have lasted no longer, have nothing to do with each other."""
+
 UNFINISHED = 120.0
 """Seconds after which an observation that ran out of time begins anew: its first calls show nothing that is new any more."""
 
@@ -166,6 +169,14 @@ class Gatherer:
     def interval(self, resource: Resource) -> timedelta:
         """Return the interval between resyncs of a resource."""
         return resource.spec.sync_interval or self.ports.sync_interval
+
+    def refused_since(self, facts: Facts[Any]) -> datetime:
+        """Return since when each call has failed that changes something for a resource; what failed long before this one is over."""
+        memory, now = self.memories[facts.resource.key], self.ports.clock.monotonic()
+        first, last = memory.refusals or (now, now)
+        goes_on = now - last <= 2 * min(max(last - first, OVER), facts.interval.total_seconds())
+        memory.refusals = (first if goes_on else now), now
+        return facts.now - timedelta(seconds=now - memory.refusals[0])
 
     def naming(self, resource: Resource, key: str, project_id: str | None) -> Sequence[Body]:
         """Return the resources that name what has this key, with or without the resource itself."""

@@ -84,15 +84,15 @@ def _delete_service(facts: Facts, service: Service | None, looks: tuple[Look, ..
         if known is not None:
             gone.append(f"Endpoint service {known.id} no longer exists in Atlas.")
         return _nothing_left(gone, looks, absent=None if known is None else known.id)
-    if (why := _why_it_stays(facts, service)) is not None:
+    shown, is_listed = shown_in_status(facts, service), endpoint_id is not None and service.shows(endpoint_id)
+    if (why := _why_it_stays(facts, service)) is not None and not is_listed:
         return _nothing_left(gone, looks, stays=f"Endpoint service {service.id} stays in Atlas: {why}.")
-    shown = shown_in_status(facts, service)
-    if service.status == ServiceState.DELETING:
+    if why is None and service.status == ServiceState.DELETING:
         return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own={"service": shown})
     state = deleting(facts, "the endpoint service", deleted_at(facts))
-    if service.endpoint_ids:
+    if is_listed:
         if state.reason is not Reason.DELETION_BLOCKED:
-            message = "Atlas still lists the deleted endpoint. The operator deletes the endpoint service after that."
+            message = "Atlas still lists the deleted endpoint. The operator goes on when it does not."
             state = replace(state, message=message)
         endpoint = facts.resource.status.endpoint
         since = deleted_at(facts) if endpoint is None or endpoint.status_since is None else endpoint.status_since

@@ -89,8 +89,8 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
         return Decision(State(Reason.PENDING, f"Atlas lists endpoint {endpoint_id}.", POLL), looks=(Look(entry),))
     if is_listed:
         message = f"Atlas lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
-        ready = find(facts.previous, "Ready")
-        since = ready.last_transition_time if ready is not None and ready.status == "Unknown" else facts.now
+        synced = find(facts.previous, "Synced")
+        since = synced.last_transition_time if synced is not None and synced.status == "Unknown" else facts.now
         wait = min(backoff(since, facts.now, facts.interval), until_next_look(facts))
         state = State(Reason.PENDING, message, RequeueAfter(wait))
         return Decision(state, absent=entry, looks=(Look(entry),))  # a LIST after the GET
@@ -230,10 +230,9 @@ def endpoint_since(facts: Facts, endpoint_id: str, status: str | None) -> dateti
 
 
 def endpoint_status(facts: Facts, endpoint: Endpoint) -> EndpointStatus:
-    """Return what the status shows of the endpoint that the spec names."""
+    """Return what the status shows of the endpoint that the spec names; the letter case that was shown first stays."""
     endpoint_id, before = facts.resource.endpoint_id or next(iter(endpoint.ids), ""), facts.resource.status.endpoint
     status = EndpointStatus.of(endpoint_id, endpoint, endpoint_since(facts, endpoint_id, endpoint.status))
-    # The letter case that was shown first stays, since Atlas may show another one each time.
     return (
         status.model_copy(update={"id": before.id}) if before is not None and same_id(before.id, status.id) else status
     )

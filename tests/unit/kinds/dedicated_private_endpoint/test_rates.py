@@ -118,6 +118,22 @@ async def test_two_refusals_in_turn_cost_no_more_calls_than_one(first: str) -> N
     await actions.do([*before, {"answer": ["POST endpoint", first, "500"]}, *after, {"rates": 1}])
 
 
+@pytest.mark.parametrize(
+    "answers", [("500", "429"), ("404 of the endpoint", "429"), ("404 of the endpoint", "429", "500")], ids=", ".join
+)
+@pytest.mark.parametrize("call", ["DELETE endpoint", "DELETE service"])
+@on_virtual_time
+async def test_answers_in_turn_to_a_delete_cost_no_more_than_one(call: str, answers: Sequence[str]) -> None:
+    before, after = CALLS[call]
+    await Counted().do([*before, {"answer": [call, *answers]}, *after, {"rates": 1}])
+
+
+@on_virtual_time
+async def test_a_list_that_shows_what_no_get_shows_costs_little_also_if_gets_fail_in_turn() -> None:
+    answer = {"answer": ["GET endpoint", "404 of the endpoint", "500"]}
+    await Counted().do([answer, *STATES["a LIST that shows what no GET shows"], {"rates": 1}])
+
+
 @on_virtual_time
 async def test_a_service_with_another_id_in_each_list_costs_little() -> None:
     """Each id is recorded before something is sent to it, so this costs more writes than any other answer."""
