@@ -179,8 +179,8 @@ def unrelated(error: AtlasError, *, held_for: float) -> Outcome | None:
     if isinstance(error, NotLeaderError):
         return status_unchanged(Backoff())
     if error.reason == Reason.PENDING:
-        return status_unchanged(RequeueAfter(error.retry_after or HELD_REQUEUE))
+        return status_unchanged(RequeueAfter(error.retry_after or HELD_REQUEUE, held=True))
     wait = error.retry_after if isinstance(error, AtlasHeldError) else None
     if wait and held_for + wait < BRIEF and error.reason == Reason.RATE_LIMITED:
-        return status_unchanged(RequeueAfter(wait), unreported=error.reason)
+        return status_unchanged(RequeueAfter(wait, held=True), unreported=error.reason)
     return None

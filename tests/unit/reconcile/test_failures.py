@@ -221,8 +221,8 @@ TABLE: Mapping[str, Row] = {
     "429 that does not say when": limited(read(429), Backoff()),
     "429 of the token endpoint": limited(token(429, {"errorCode": "RATE_LIMITED"}), Backoff()),
     "too many tokens": limited(token(403, {"error": "access_denied"}), Backoff()),
-    "held back, since Atlas limits the rate": limited(held("RateLimited", 42), RequeueAfter(42)),
-    "held back without being told for how long": limited(held("RateLimited", 0), RequeueAfter(1)),
+    "held back, since Atlas limits the rate": limited(held("RateLimited", 42), RequeueAfter(42, held=True)),
+    "held back without being told for how long": limited(held("RateLimited", 0), RequeueAfter(1, held=True)),
     "the role is too weak": cured(write(401, "USER_UNAUTHORIZED"), Reason.MISSING_ROLE, "NotAllowed"),
     "403": cured(write(403, "ACCESS_FORBIDDEN"), Reason.MISSING_ROLE, "NotAllowed"),
     "the project is not visible": cured(read(401, "NOT_IN_GROUP"), Reason.PROJECT_NOT_FOUND, "Verified"),
@@ -277,9 +277,9 @@ TABLE: Mapping[str, Row] = {
 }
 QUIET: Mapping[str, tuple[AtlasError, Requeue]] = {
     "another replica leads": (NotLeaderError("No.", operation="updateServerlessPrivateEndpoint"), Backoff()),
-    "the calls for a decision have taken long": (OutOfTimeError(operation="list"), RequeueAfter(0.1)),
-    "another call finds out whether the credentials work": (held("Pending", 2), RequeueAfter(2)),
-    "another call finds that out, nobody knows for how long": (held("Pending", 0), RequeueAfter(1)),
+    "the calls for a decision have taken long": (OutOfTimeError(operation="list"), RequeueAfter(0.1, held=True)),
+    "another call finds out whether the credentials work": (held("Pending", 2), RequeueAfter(2, held=True)),
+    "another call finds that out, nobody knows for how long": (held("Pending", 0), RequeueAfter(1, held=True)),
 }
 
 
