@@ -75,7 +75,9 @@ SHARED = Thing()
         pytest.param({"used": 1}, {"used": 2}, id="a key of a mapping that names an irrelevant attribute elsewhere"),
         pytest.param(Thing({"log": 1}), Thing({"log": 2}), id="another log of something that is no queue"),
         pytest.param([ORIGIN, ORIGIN + 1e-9], [ORIGIN + 1e-9, ORIGIN], id="another order of moments"),
-        pytest.param([{"version": 1}, {"version": 2}], [{"version": 2}, {"version": 1}], id="another order of versions"),
+        pytest.param(
+            [{"version": 1}, {"version": 2}], [{"version": 2}, {"version": 1}], id="another order of versions"
+        ),
         pytest.param([1, 2], [2, 1], id="another order of a list"),
         pytest.param(Thing(SHARED, SHARED), Thing(SHARED, Thing()), id="one thing twice, or two things"),
         pytest.param(ValueError("a"), ValueError("b"), id="another error"),

@@ -313,6 +313,18 @@ class TestAtlas:
         assert (credentials.reason if credentials else None) == row.credentials
         assert pair(status) == ("Stalled" if row.within is None and not row.retryable else "Reconciling")
 
+    @pytest.mark.parametrize(
+        ("error", "lasted", "wait"),
+        [
+            pytest.param(read(429, retry_after="1"), 299, 1, id="by the backoff while a limit may be that of a burst"),
+            pytest.param(read(429, retry_after="1"), 300, 300, id="later and later when a limit lasts"),
+            pytest.param(read(503, retry_after="1"), 299, 299, id="later and later when an outage lasts"),
+        ],
+    )
+    def test_a_write_that_fails_is_tried_again(self, error: AtlasError, lasted: int, wait: float) -> None:
+        outcome = after(error, Status(), NOON).paced(NOON, NOON + timedelta(seconds=lasted), timedelta(minutes=10))
+        assert outcome.requeue == Backoff(wait)
+
     @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
     def test_the_same_failure_when_its_grace_is_nearly_over(self, row: Row) -> None:
         status = failing(row.error)
