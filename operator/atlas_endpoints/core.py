@@ -116,7 +116,7 @@ class Core:
         self.references = ReferenceResolver(targets)
         half = max(1, settings.concurrency // 2)
         self.queue = _queue_of(settings.concurrency, half, clock, observer)
-        self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
+        self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds())
         readers = {kind.names.kind: kind for kind in kinds}
         self.gateway = Gateway(client, self.throttle, clock.monotonic, readers=readers)
         self.limiter = DriftLimiter(
@@ -231,7 +231,7 @@ class Core:
         return sum(len(each.cache) for each in self.kinds.values())
 
     async def _run(self, work: Work) -> Requeue:
-        self.gateway.begin(work)
+        self.gateway.begin(work, urgent=self.loop.is_urgent(work))
         served = self.kinds[work.kind]
         if isinstance(work, Scope):
             source = served.resync.credentials_source(work)

@@ -44,7 +44,7 @@ OLD = 900.0
 
 _IRRELEVANT_LOCALS = frozenset({("wait", "loop"), ("_wait", "loop"), ("Core._run", "started")})
 """Variables of functions that make no difference: asyncio's own, and when what is only measured began."""
-_SCALES = {"serial": "serial", "trial": "serial", "resourceVersion": "version", "version": "version"}
+_SCALES = {"resourceVersion": "version", "version": "version"}
 """Numbers that only grow: their order counts, and what they are compared with."""
 _JSON_RANK = re.compile(r"'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)'|'resourceVersion': '(\d+)'")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -36,7 +36,7 @@ BODY = {**NAMED, "metadata": {"name": "a", "resourceVersion": "101"}, "status": 
     [
         pytest.param(Value(ORIGIN + 5), Value(ORIGIN + 7), 2.0, id="times count from now"),
         pytest.param(Value(ORIGIN - OLD - 5), Value(ORIGIN - OLD), 10.0, id="what is old is only old"),
-        pytest.param({"serial": 7}, {"serial": 9}, 0.0, id="numbers that only tell one from another do not count"),
+        pytest.param({"version": 7}, {"version": 9}, 0.0, id="numbers that only tell one from another do not count"),
         pytest.param({"b": 1, "a": 2}, {"a": 2, "b": 1}, 0.0, id="a mapping has no order"),
         pytest.param(itertools.count(3), itertools.count(9), 0.0, id="how far a counter has come does not count"),
         pytest.param(
@@ -75,7 +75,9 @@ SHARED = Thing()
         pytest.param({"used": 1}, {"used": 2}, id="a key of a mapping that names an irrelevant attribute elsewhere"),
         pytest.param(Thing({"log": 1}), Thing({"log": 2}), id="another log of something that is no queue"),
         pytest.param([ORIGIN, ORIGIN + 1e-9], [ORIGIN + 1e-9, ORIGIN], id="another order of moments"),
-        pytest.param([{"serial": 1}, {"serial": 2}], [{"serial": 2}, {"serial": 1}], id="another order of serials"),
+        pytest.param(
+            [{"version": 1}, {"version": 2}], [{"version": 2}, {"version": 1}], id="another order of versions"
+        ),
         pytest.param([1, 2], [2, 1], id="another order of a list"),
         pytest.param(Thing(SHARED, SHARED), Thing(SHARED, Thing()), id="one thing twice, or two things"),
         pytest.param(ValueError("a"), ValueError("b"), id="another error"),

@@ -81,9 +81,10 @@ class SimulatedAtlas:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return Answer(answer.status, json_from(answer.body), deprecation_from(headers))
 
-    def refusal(self, request: Request, status: int, body: bytes) -> Exception:
+    def refusal(self, request: Request, status: int, body: bytes, *, retry_after: str | None = None) -> Exception:
         """Return the error that an answer means."""
-        refusal = Refusal(status, {"content-type": "application/json"}, body)
+        named = {} if retry_after is None else {"retry-after": retry_after}
+        refusal = Refusal(status, {"content-type": "application/json", **named}, body)
         return classify(refusal, request, now=datetime.fromtimestamp(self._clock(), UTC))
 
     def perform(self, request: Request) -> Any:

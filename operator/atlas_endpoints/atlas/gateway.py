@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-_CALLER: ContextVar[Hashable] = ContextVar("caller", default=None)
-"""Whose work this task does, or None."""
+_CALLER: ContextVar[tuple[Hashable, bool]] = ContextVar("caller", default=(None, False))
+"""Whose work this task does, or None, and whether a person waits for it."""
 
 READ_LAST = 300.0
 """Seconds for which the answers of ``Gateway.read`` are kept: longer than any caller shares them."""
@@ -147,12 +147,16 @@ class Gateway(ObservationCache):
         self._credentials.put(fingerprint, credentials)
         return fingerprint
 
-    def begin(self, caller: Hashable) -> None:
-        """Make this task's calls from now on those of a resource or a scope: when they are held, it has one turn."""
-        _CALLER.set(caller)
+    def begin(self, caller: Hashable, *, urgent: bool) -> None:
+        """Make this task's calls from now on those of a resource or a scope: when they are held, it has one turn.
+
+        Args:
+            urgent: whether a person waits for it.
+        """
+        _CALLER.set((caller, urgent))
 
     def let_through(self, scope: Scope) -> None:
-        """Admit the next call to a scope before the time that Atlas named, once in each such wait."""
+        """Admit the next call to the project of a scope before the time that Atlas named, once in each such wait."""
         self._throttle.let_through(*self._signer(scope)[1], self._monotonic())
 
     async def read(
@@ -257,8 +261,8 @@ class Gateway(ObservationCache):
     def _admission(self, scope: Scope, request: Request) -> Iterator[Credentials]:
         """Yield the credentials for one call, and report its end to the throttle; raises ``AtlasHeldError``."""
         now, (credentials, place) = self._monotonic(), self._signer(scope, request.operation)
-        call = (*place, request.method, request.path)
-        admitted = self._throttle.admit(*place, now, operation=request.operation, caller=_CALLER.get())
+        call, (caller, urgent) = (*place, request.method, request.path), _CALLER.get()
+        admitted = self._throttle.admit(*place, now, caller=caller, urgent=urgent)
         if isinstance(admitted, Wait):
             raise AtlasHeldError(
                 admitted.explanation,
@@ -279,8 +283,8 @@ class Gateway(ObservationCache):
         self._throttle.report(admitted, None, self._monotonic())
         self._doubts.end(call)
 
-    def _signer(self, scope: Scope, operation: str = "") -> tuple[Credentials, tuple[str, str, str]]:
-        """Return the credentials of a scope, and the names of these, of the project at its Atlas, and of the scope.
+    def _signer(self, scope: Scope, operation: str = "") -> tuple[Credentials, tuple[str, str]]:
+        """Return the credentials of a scope, and the names of these and of the project at its Atlas.
 
         Raises:
             AtlasHeldError: they were dropped; the next reconcile or resync reads them again.
@@ -291,4 +295,4 @@ class Gateway(ObservationCache):
                 "The credentials are read again.", reason=PENDING, operation=operation, retry_after=REREAD
             )
         atlas = credentials.base_url or self._client.base_url
-        return credentials, (scope.credentials, f"{atlas} {scope.project_id}", f"{scope.kind} {scope.name}")
+        return credentials, (scope.credentials, f"{atlas} {scope.project_id}")

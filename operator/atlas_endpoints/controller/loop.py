@@ -139,8 +139,9 @@ class Loop(Generic[K]):
                 self.retried()
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
                 return backoff_delay(failures, random=self.random.random(), at_least=at_least)
-            case RequeueAfter(delay):
-                self._failures.pop(key, None)
+            case RequeueAfter(delay, held):
+                if not held:
+                    self._failures.pop(key, None)
                 return delay
             case NoRequeue():
                 self._failures.pop(key, None)

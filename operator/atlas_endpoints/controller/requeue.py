@@ -4,7 +4,7 @@ Full jitter spreads retries over the whole interval; see "Exponential Backoff An
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 FIRST = 1.0
@@ -24,9 +24,13 @@ class NoRequeue:
 
 @dataclass(frozen=True, slots=True)
 class RequeueAfter:
-    """Requeue after ``delay`` seconds from the end of the reconcile; this is progress, not failure."""
+    """Requeue after ``delay`` seconds from the end of the reconcile; this is progress, not failure.
+
+    One that was ``held`` has not tried anything: its earlier failures still count.
+    """
 
     delay: float
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def at_latest(requeue: Requeue, delay: float) -> Requeue:
         case NoRequeue():
             return RequeueAfter(delay)
         case RequeueAfter(other):
-            return RequeueAfter(min(delay, other))
+            return replace(requeue, delay=min(delay, other))
         case Backoff():
             return requeue
 

@@ -19,6 +19,9 @@ BREATH = 0.002
 NAMES = ("kind", "resource_namespace", "resource_name")
 """Not ``namespace``: a scrape sets that to the operator's own namespace."""
 
+CIRCUITS = (("credentials", "closed"), ("credentials", "half_open"), ("credentials", "open"), ("project", "open"))
+"""By scope and state."""
+
 CONDITION = (*NAMES, "type", "status", "reason")
 INFO = (*NAMES, "provider", "credentials")
 
@@ -72,8 +75,7 @@ def watch(
 def _circuits(core: Core) -> Mapping[Labels, float]:
     """Return a number for each scope and state, so that no series has gaps."""
     counts = core.throttle.circuits(core.clock.monotonic())
-    scopes, states = ("credentials", "project", "instance"), ("closed", "half_open", "open")
-    return {(scope, state): counts[scope, state] for scope in scopes for state in states}
+    return {each: counts[each] for each in CIRCUITS}
 
 
 def _sunset(core: Core) -> float | None:

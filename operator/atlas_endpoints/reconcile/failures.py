@@ -228,7 +228,7 @@ def _requeue(error: AtlasError, reason: Reason) -> Requeue:
         case AtlasRetry.BACKOFF:
             return Backoff(at_least=error.retry_after or error.at_least)
         case AtlasRetry.WHEN_DUE if reason not in CURED_BY_CREDENTIALS:
-            return RequeueAfter(error.retry_after or HELD_REQUEUE)
+            return RequeueAfter(error.retry_after or HELD_REQUEUE, held=True)
         case _:
             # The resync of the scope tries again; only the Secret is read more often.
             return RequeueAfter(SECRET_REQUEUE) if reason in CURED_BY_CREDENTIALS else NoRequeue()

@@ -19,6 +19,9 @@ HELD_REQUEUE = 1.0
 BRIEF = 10.0
 """Seconds: a wait for the rate limit that is shorter as a whole is not worth two status writes and an Event."""
 
+BURST = 300.0
+"""Seconds for which the rate limit may be that of a burst of calls, and not of this one alone."""
+
 
 Ending: TypeAlias = Mapping[EventReason, str]
 """The Events with which a deletion ends, when the finalizer goes: their reasons and messages."""
@@ -125,12 +128,16 @@ class Outcome:
     def paced(self, since: datetime, now: datetime, interval: timedelta) -> Self:
         """Return the outcome of a failed write, which is tried again when it has failed twice as long, at the latest after an interval.
 
+        A rate limit is at first one of all calls, whose turns are enough.
+
         Args:
             since: when writes began to fail, as far as this process knows, for whatever reasons.
         """
         if not isinstance(self.requeue, Backoff) or self.failure is None:
             return self
         lasted = min(now - min(since, self.failure.since), interval).total_seconds()
+        if self.reason is Reason.RATE_LIMITED and lasted < BURST:
+            return self
         return replace(self, requeue=Backoff(at_least=max(self.requeue.at_least, lasted)))
 
 
@@ -172,8 +179,8 @@ def unrelated(error: AtlasError, *, held_for: float) -> Outcome | None:
     if isinstance(error, NotLeaderError):
         return status_unchanged(Backoff())
     if error.reason == Reason.PENDING:
-        return status_unchanged(RequeueAfter(error.retry_after or HELD_REQUEUE))
+        return status_unchanged(RequeueAfter(error.retry_after or HELD_REQUEUE, held=True))
     wait = error.retry_after if isinstance(error, AtlasHeldError) else None
     if wait and held_for + wait < BRIEF and error.reason == Reason.RATE_LIMITED:
-        return status_unchanged(RequeueAfter(wait), unreported=error.reason)
+        return status_unchanged(RequeueAfter(wait, held=True), unreported=error.reason)
     return None

@@ -56,7 +56,7 @@ class ForceSync:
     """Keeps the open requests, and the times of the last granted ones.
 
     Args:
-        let_through: lets the next call to a scope pass before the time that Atlas named, once in each such wait.
+        let_through: lets the next call to the project of a scope pass before the time that Atlas named, once in each such wait.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ for _words, (_fault, _code, _seconds) in LIMITS.items():
 
 
 @cases
-def an_outage_that_names_a_time_holds_up_the_whole_instance_and_lets_one_call_through_that_is_asked_for(
+def an_outage_that_names_a_time_holds_up_the_whole_project_and_lets_one_call_through_that_is_asked_for(
     env: Env,
 ) -> None:
     """Rounds, edits and other resources wait, too."""

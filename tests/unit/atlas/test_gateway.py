@@ -468,8 +468,8 @@ class TestAdmission:
         assert len(harness.atlas.calls) == 1
 
     async def test_a_resource_keeps_its_turn_when_its_calls_are_held_again(self, harness: Harness) -> None:
-        async def turn(resource: str) -> float:
-            harness.gateway.begin(resource)
+        async def turn(resource: str, *, urgent: bool = False) -> float:
+            harness.gateway.begin(resource, urgent=urgent)
             with pytest.raises(AtlasHeldError) as raised:
                 await harness.list()
             return harness.now + (raised.value.retry_after or 0.0)
@@ -483,6 +483,7 @@ class TestAdmission:
         for _ in range(100):
             await turn("noisy/edited")
         assert [await turn(f"shop/{number}") for number in range(20)] == pytest.approx(turns)
+        assert await turn("shop/edited", urgent=True) == pytest.approx(turns[0])
 
     @pytest.mark.parametrize("error", [CredentialsInvalidError, RateLimitedError])
     async def test_a_wait_for_one_atlas_holds_no_call_to_another(

@@ -27,7 +27,6 @@ from atlas_endpoints.atlas.throttle import PENDING, Admitted, Throttle, Wait
 
 FP = "0123456789ab"
 PROJECT = "5f7cac1adf5d6c6306f4b283"
-INSTANCE = "orders"
 PROBE = 600.0
 
 
@@ -35,25 +34,18 @@ class Harness:
     """A throttle, a clock, and the few moves that the tests make."""
 
     def __init__(self) -> None:
-        self.throttle = Throttle(probe_interval=PROBE, max_in_flight=8)
+        self.throttle = Throttle(probe_interval=PROBE)
         self.now = 1000.0
 
-    def admit(
-        self, fingerprint: str = FP, project: str = PROJECT, instance: str = INSTANCE, operation: str = "op"
-    ) -> Admitted:
-        admitted = self.throttle.admit(fingerprint, project, instance, self.now, operation=operation)
+    def admit(self, fingerprint: str = FP, project: str = PROJECT) -> Admitted:
+        admitted = self.throttle.admit(fingerprint, project, self.now)
         assert isinstance(admitted, Admitted), admitted
         return admitted
 
     def held(
-        self,
-        fingerprint: str = FP,
-        project: str = PROJECT,
-        instance: str = INSTANCE,
-        operation: str = "op",
-        caller: str | None = None,
+        self, fingerprint: str = FP, project: str = PROJECT, *, caller: str | None = None, urgent: bool = False
     ) -> Wait:
-        wait = self.throttle.admit(fingerprint, project, instance, self.now, operation=operation, caller=caller)
+        wait = self.throttle.admit(fingerprint, project, self.now, caller=caller, urgent=urgent)
         assert isinstance(wait, Wait), wait
         assert wait.until > self.now
         return wait
@@ -65,12 +57,12 @@ class Harness:
         self.report(self.admit(fingerprint, project), error)
 
     def let_through(self) -> None:
-        self.throttle.let_through(FP, PROJECT, INSTANCE, self.now)
+        self.throttle.let_through(FP, PROJECT, self.now)
 
-    def assert_open(self, **place: str) -> None:
-        """Check that the gate admits more than one call at a time."""
-        self.admit(**place)
-        self.admit(**place)
+    def assert_open(self) -> None:
+        """Check that more than one call is admitted at a time."""
+        self.admit()
+        self.admit()
 
     @property
     def circuits(self) -> dict[tuple[str, str], int]:
@@ -122,14 +114,14 @@ def test_any_answer_leaves_open(kind: type[AtlasError] | None, new: Callable[[],
 
 
 @pytest.mark.parametrize("kind", [InvalidRequestError, NotLeaderError])
-def test_a_call_that_was_not_sent_changes_no_gate(kind: type[AtlasError]) -> None:
+def test_a_call_that_was_not_sent_changes_nothing(kind: type[AtlasError]) -> None:
     harness = Harness()
     harness.call(error(kind, status=None))
     harness.admit()
     harness.held()
 
 
-def test_an_outage_keeps_the_gate_of_new_credentials_half_open_with_growing_waits() -> None:
+def test_an_outage_keeps_new_credentials_half_open_with_growing_waits() -> None:
     harness = Harness()
     waits = []
     for _ in range(10_000):
@@ -164,7 +156,7 @@ def test_refused_credentials_wait_for_the_probe_with_their_reason() -> None:
     harness.assert_open()
 
 
-def test_a_running_call_that_succeeds_opens_the_gate_of_refused_credentials() -> None:
+def test_a_running_call_that_succeeds_ends_the_wait_of_refused_credentials() -> None:
     harness = working_harness()
     slow = harness.admit()
     harness.call(error(CredentialsInvalidError))
@@ -172,7 +164,7 @@ def test_a_running_call_that_succeeds_opens_the_gate_of_refused_credentials() ->
     harness.admit()
 
 
-def test_a_rate_limit_closes_the_gate_of_the_project_only() -> None:
+def test_a_rate_limit_holds_the_project_only() -> None:
     harness = working_harness()
     harness.call(fingerprint="other credentials", project="other project")
     harness.call(fingerprint="other credentials")
@@ -184,36 +176,21 @@ def test_a_rate_limit_closes_the_gate_of_the_project_only() -> None:
     harness.held()
 
 
-def test_after_a_rate_limit_a_few_callers_come_back_at_once_and_the_others_in_turns() -> None:
+def test_after_a_wait_callers_come_back_in_turns() -> None:
     harness = working_harness()
     for first in (0, 2.5):  # those of the first wait keep their turns in the second one
         harness.call(error(RateLimitedError, retry_after=1))
         opens = harness.now + 1
-        waits = [harness.held().until - opens for _ in range(108)]
-        assert waits[:8] == [0] * 8
-        assert waits[8:] == pytest.approx([first + 0.035 * number for number in range(100)])
+        waits = [harness.held(caller=f"{opens} {number}").until - opens for number in range(100)]
+        assert waits == pytest.approx([first + 0.035 * number for number in range(100)])
         harness.now = opens
         harness.assert_open()
-
-
-def test_the_first_callers_stay_the_first_when_another_answer_extends_the_wait() -> None:
-    harness = working_harness()
-    calls = [harness.admit() for _ in range(6)]
-    harness.report(calls[0], error(RateLimitedError, retry_after=1))
-    opens = harness.now + 1
-    waits = [harness.held().until for _ in range(108)]
-    assert waits[:8] == [opens] * 8
-    harness.now += 0.1
-    for call in calls[1:]:
-        harness.report(call, error(RateLimitedError, retry_after=1))
-    harness.now = opens
-    assert [harness.held().until for _ in range(8)] == pytest.approx([opens + 0.1] * 8)
 
 
 def test_no_turn_is_more_than_a_minute_after_the_wait() -> None:
     harness = working_harness()
     harness.call(error(RateLimitedError, retry_after=5))
-    turns = [harness.held().until - harness.now - 5 for _ in range(10_000)]
+    turns = [harness.held(caller=str(number), urgent=number < 3000).until - harness.now - 5 for number in range(10_000)]
     assert max(turns) < 60
     assert Counter(int(turn) for turn in turns)[30] in range(150, 201)
 
@@ -223,13 +200,34 @@ def test_a_caller_keeps_its_turn_when_it_asks_again() -> None:
     harness = working_harness()
     harness.call(fingerprint="other credentials")
     harness.call(error(RateLimitedError, retry_after=30))
-    opens, callers = harness.now + 30, [f"shop/{number}" for number in range(108)]
-    turns = {caller: harness.held(caller=caller).until for caller in callers}
+    opens, callers = harness.now + 30, [f"shop/{number}" for number in range(100)]
+    turns = {caller: harness.held(caller=caller, urgent=True).until for caller in callers}
     for _ in range(1000):
         harness.now += 0.029
-        harness.held(fingerprint="other credentials", caller="noisy/edited")
-    assert {caller: harness.held(caller=caller).until for caller in callers} == turns
-    assert harness.held(caller="shop/new").until == pytest.approx(opens + 0.035 * 101)
+        harness.held(fingerprint="other credentials", caller="noisy/edited", urgent=True)
+    assert {caller: harness.held(caller=caller, urgent=True).until for caller in callers} == turns
+    assert harness.held(caller="shop/new", urgent=True).until == pytest.approx(opens + 0.035 * 101)
+
+
+def test_an_edit_comes_back_before_all_that_nobody_waits_for() -> None:
+    harness = working_harness()
+    harness.call(error(RateLimitedError, retry_after=30))
+    opens = harness.now + 30
+    for number in range(500):
+        harness.held(caller=f"shop/{number}")
+    turns = [harness.held(caller=f"shop/{number}", urgent=True).until for number in (499, 7)]
+    assert turns == pytest.approx([opens, opens + 0.035])
+    assert harness.held(caller="shop/500").until == pytest.approx(opens + 0.035 * 500)
+
+
+def test_what_nobody_waits_for_comes_back_behind_the_edits_so_far() -> None:
+    harness = working_harness()
+    harness.call(error(RateLimitedError, retry_after=30))
+    opens = harness.now + 30
+    for number in range(10):
+        harness.held(caller=f"shop/{number}", urgent=True)
+    turns = [harness.held(caller=f"web/{number}").until for number in range(2)]
+    assert turns == pytest.approx([opens + 0.35, opens + 0.385])
 
 
 def test_a_caller_whose_turn_a_longer_wait_has_overtaken_gets_another_one() -> None:
@@ -242,7 +240,7 @@ def test_a_caller_whose_turn_a_longer_wait_has_overtaken_gets_another_one() -> N
     harness.report(earlier, error(RateLimitedError, retry_after=55))
     turns = [harness.held(caller=caller).until for caller in callers]
     assert turns == [harness.held(caller=caller).until for caller in callers]
-    assert [turn - harness.now for turn in turns] == pytest.approx([55] * 8 + [55 + 0.035 * turn for turn in range(12)])
+    assert [turn - harness.now for turn in turns] == pytest.approx([55 + 0.035 * turn for turn in range(20)])
 
 
 def test_credentials_without_a_success_in_a_project_do_not_slow_down_others() -> None:
@@ -255,34 +253,27 @@ def test_credentials_without_a_success_in_a_project_do_not_slow_down_others() ->
     harness.admit(fingerprint="stranger", project="his own project")
 
 
-def test_credentials_without_a_success_do_not_hold_the_trial_of_others() -> None:
-    harness = working_harness()
-    harness.call(error(AtlasUnavailableError, retry_after=5, status=503))
-    harness.now += 5
-    for _ in range(5):
-        harness.call(error(AtlasUnavailableError, status=None), fingerprint="stranger")
-    harness.admit(fingerprint="stranger")
-    harness.call()
-    harness.assert_open()
-
-
 class TestOutagesThatNameATime:
     """A 503 with ``Retry-After``."""
 
-    def test_they_close_the_gate_of_the_instance_only(self) -> None:
+    def test_they_hold_the_project_only(self) -> None:
         harness = working_harness()
         harness.call(fingerprint="other credentials")
         harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
         harness.now += 119
         assert harness.held() == Wait(harness.now + 1, "AtlasUnavailable", WORDS)
-        harness.admit(instance="another")
+        harness.admit(project="another")
         harness.held(fingerprint="other credentials")
         harness.admit(fingerprint="a stranger's")
         harness.now += 1
-        trial = harness.admit()
-        assert harness.held().reason == PENDING
-        harness.report(trial)
         harness.assert_open()
+
+    def test_those_of_strangers_hold_only_themselves(self) -> None:
+        harness = working_harness()
+        harness.call(error(ProjectNotFoundError), fingerprint="a stranger's")
+        harness.call(error(AtlasUnavailableError, retry_after=120, status=503), fingerprint="a stranger's")
+        harness.assert_open()
+        assert harness.held(fingerprint="a stranger's").until == harness.now + 120
 
     def test_one_call_is_let_through_in_each_wait(self) -> None:
         harness = working_harness()
@@ -294,18 +285,6 @@ class TestOutagesThatNameATime:
             harness.let_through()
             assert harness.held().until >= harness.now + 120
             harness.now += 301
-
-    def test_the_waits_of_an_operation_double_while_others_succeed(self) -> None:
-        harness = working_harness()
-        waits: list[float] = []
-        for _ in range(6):
-            harness.report(harness.admit(operation="get"), error(AtlasUnavailableError, retry_after=5, status=503))
-            harness.now += 5
-            harness.report(harness.admit(operation="list"))
-            waits.append(harness.held(operation="get").until - harness.now if waits else 0)
-            harness.now += waits[-1]
-        assert waits == sorted(waits)
-        assert waits[-1] > 60
 
     def test_a_success_of_the_call_that_was_let_through_ends_the_wait(self) -> None:
         harness = working_harness()
@@ -336,15 +315,6 @@ class TestOutagesThatNameATime:
         harness.held()
 
 
-def test_new_credentials_without_a_success_do_not_end_the_trial_after_a_wait() -> None:
-    harness = working_harness()
-    harness.call(error(AtlasUnavailableError, retry_after=70, status=503))
-    harness.now += 70
-    harness.call(fingerprint="a stranger's", project="another")
-    harness.admit()
-    assert harness.held().reason == PENDING
-
-
 def test_answers_to_earlier_calls_do_not_shorten_a_wait() -> None:
     harness = working_harness()
     earlier = [harness.admit() for _ in range(3)]
@@ -357,25 +327,6 @@ def test_answers_to_earlier_calls_do_not_shorten_a_wait() -> None:
     ):
         harness.report(admitted, answer)
         assert harness.held().until == harness.now + wait
-
-
-def test_concurrent_outages_count_as_one_failure() -> None:
-    harness = working_harness()
-    for admitted in [harness.admit() for _ in range(8)]:
-        harness.report(admitted, error(AtlasUnavailableError, retry_after=5, status=503))
-    harness.now += 5
-    harness.admit()
-    assert harness.held().until == harness.now + 0.1
-
-
-def test_an_outage_after_a_wait_lengthens_the_next_one() -> None:
-    harness = working_harness()
-    harness.call(fingerprint="other credentials")
-    harness.call(error(AtlasUnavailableError, retry_after=5, status=503))
-    harness.now += 5
-    harness.call(error(AtlasUnavailableError, status=None))
-    harness.admit()
-    assert harness.held(fingerprint="other credentials").until == harness.now + 0.2
 
 
 @pytest.mark.parametrize("kind", [RateLimitedError, CredentialsRateLimitedError])
@@ -402,23 +353,12 @@ def test_concurrent_calls_back_off_once() -> None:
     assert harness.held().until == harness.now + 20
 
 
-def test_a_limit_of_the_token_endpoint_closes_the_gate_of_the_credentials() -> None:
+def test_a_limit_of_the_token_endpoint_holds_the_credentials() -> None:
     harness = working_harness()
     harness.call(fingerprint="other credentials")
     harness.call(error(CredentialsRateLimitedError, retry_after=30))
     assert harness.held(project="other project").until == harness.now + 30
     harness.admit(fingerprint="other credentials")
-
-
-def test_one_pair_of_credentials_has_a_limit_of_concurrent_calls() -> None:
-    harness = working_harness()
-    under_way = [harness.admit() for _ in range(8)]
-    assert harness.held() == Wait(
-        harness.now + 1, PENDING, "The limit of concurrent calls with these credentials is reached."
-    )
-    harness.call(fingerprint="other credentials")
-    harness.report(under_way.pop())
-    harness.admit()
 
 
 def test_a_released_call_makes_room_for_the_next_one() -> None:
@@ -428,18 +368,7 @@ def test_a_released_call_makes_room_for_the_next_one() -> None:
     harness.held()
 
 
-def test_a_call_without_a_report_does_not_block_for_ever() -> None:
-    harness = Harness()
-    lost = harness.admit()
-    harness.now += 61
-    found = harness.admit()
-    harness.throttle.release(lost)
-    harness.held()
-    harness.report(found)
-    harness.admit()
-
-
-def test_gates_without_a_call_for_an_hour_are_dropped() -> None:
+def test_what_nobody_has_used_for_an_hour_is_dropped() -> None:
     harness = Harness()
     for number in range(100):
         harness.call(fingerprint=f"old {number}", project=f"old {number}", error=error(RateLimitedError, retry_after=9))
@@ -476,7 +405,7 @@ def test_every_caller_is_admitted_in_the_end(
     harness = Harness()
     under_way: list[tuple[Admitted, type[AtlasError] | None]] = []
     for fingerprint, project, outcome, pause in steps:
-        admission = harness.throttle.admit(fingerprint, project, INSTANCE, harness.now)
+        admission = harness.throttle.admit(fingerprint, project, harness.now)
         if isinstance(admission, Admitted):
             under_way.append((admission, outcome))
         else:
@@ -490,36 +419,16 @@ def test_every_caller_is_admitted_in_the_end(
         harness.throttle.report(admitted, answered(kind), harness.now)
     for fingerprint in "ab":
         for project in "xy":
-            admission = harness.throttle.admit(fingerprint, project, INSTANCE, harness.now)
-            for _ in range(4):  # at most a wait for the credentials, one for the instance and two for the project
+            admission = harness.throttle.admit(fingerprint, project, harness.now)
+            for _ in range(2):  # at most a wait for the credentials and one for the project
                 if isinstance(admission, Wait):
                     harness.now = admission.until
-                    admission = harness.throttle.admit(fingerprint, project, INSTANCE, harness.now)
+                    admission = harness.throttle.admit(fingerprint, project, harness.now)
             assert isinstance(admission, Admitted)
             harness.report(admission)
 
 
-@pytest.mark.parametrize("retry_after", [None, 1.0, 10.0])
-def test_an_operation_that_alone_is_limited_waits_longer_each_time(retry_after: float | None) -> None:
-    harness = working_harness()
-    waits: list[float] = []
-    for _ in range(7):
-        harness.call(error(RateLimitedError, retry_after=retry_after))
-        harness.now += retry_after or 10  # the project's wait
-        harness.report(harness.admit(operation="another"))
-        if waits:
-            waits.append(harness.held().until - harness.now + (retry_after or 10))
-            harness.now = harness.held().until
-        else:
-            waits.append(retry_after or 10)
-    assert waits == [retry_after or 10, 20, 40, 80, 160, 300, 300]
-    harness.call()
-    harness.call(error(RateLimitedError, retry_after=retry_after))
-    harness.now += retry_after or 10
-    harness.admit()
-
-
-def test_circuits_count_the_gates_by_state() -> None:
+def test_circuits_are_counted_by_state() -> None:
     harness = Harness()
     assert harness.circuits == {}
     first = harness.admit()
@@ -529,8 +438,6 @@ def test_circuits_count_the_gates_by_state() -> None:
     harness.call(error(RateLimitedError, retry_after=30.0))
     assert harness.circuits == {("credentials", "closed"): 1, ("project", "open"): 1}
     harness.now += 30
-    assert harness.circuits == {("credentials", "closed"): 1, ("project", "closed"): 1}
-    harness.call()
     assert harness.circuits == {("credentials", "closed"): 1}
     harness.call(error(CredentialsInvalidError))
     assert harness.circuits == {("credentials", "open"): 1}

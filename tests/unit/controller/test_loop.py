@@ -5,7 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from itertools import pairwise
+from itertools import cycle, pairwise
 from random import Random
 
 import pytest
@@ -193,6 +193,18 @@ class TestWhenAKeyComesBack:
             work.reconciles["a"] = succeed
             await asyncio.sleep(15)
             assert work.gaps("a") == [1, 2, 4, 8, 2, 1, 2, 4]
+
+    async def test_a_call_that_is_held_leaves_the_backoff_as_it_is(self, clock: VirtualClock) -> None:
+        async with working(clock) as work:
+            following: cycle[Requeue] = cycle([Backoff(), RequeueAfter(10, held=True)])
+
+            async def fail_or_wait() -> Requeue:
+                return next(following)
+
+            work.reconciles["a"] = fail_or_wait
+            work.queue.add("a")
+            await asyncio.sleep(60)
+            assert work.gaps("a") == [1, 10, 2, 10, 4, 10, 8, 10]
 
     async def test_a_new_generation_runs_at_once_and_resets_the_backoff(self, clock: VirtualClock) -> None:
         async with working(clock) as work:

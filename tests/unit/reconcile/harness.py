@@ -743,8 +743,9 @@ class Harness:
         match following:
             case NoRequeue():
                 self._failures.pop(work, None)
-            case RequeueAfter(delay):
-                self._failures.pop(work, None)
+            case RequeueAfter(delay, held):
+                if not held:
+                    self._failures.pop(work, None)
                 self._at(work, delay)
             case Backoff(at_least):
                 self._failures[work] += 1

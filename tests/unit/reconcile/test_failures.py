@@ -222,8 +222,8 @@ TABLE: Mapping[str, Row] = {
     "429 that does not say when": limited(read(429), Backoff()),
     "429 of the token endpoint": limited(token(429, {"errorCode": "RATE_LIMITED"}), Backoff()),
     "too many tokens": limited(token(403, {"error": "access_denied"}), Backoff()),
-    "held back, since Atlas limits the rate": limited(held("RateLimited", 42), RequeueAfter(42)),
-    "held back without being told for how long": limited(held("RateLimited", 0), RequeueAfter(1)),
+    "held back, since Atlas limits the rate": limited(held("RateLimited", 42), RequeueAfter(42, held=True)),
+    "held back without being told for how long": limited(held("RateLimited", 0), RequeueAfter(1, held=True)),
     "the role is too weak": cured(write(401, "USER_UNAUTHORIZED"), Reason.MISSING_ROLE, "NotAllowed"),
     "403": cured(write(403, "ACCESS_FORBIDDEN"), Reason.MISSING_ROLE, "NotAllowed"),
     "the project is not visible": cured(read(401, "NOT_IN_GROUP"), Reason.PROJECT_NOT_FOUND, "Verified"),
@@ -278,9 +278,9 @@ TABLE: Mapping[str, Row] = {
 }
 QUIET: Mapping[str, tuple[AtlasError, Requeue]] = {
     "another replica leads": (NotLeaderError("No.", operation="updateServerlessPrivateEndpoint"), Backoff()),
-    "the calls for a decision have taken long": (OutOfTimeError(operation="list"), RequeueAfter(0.1)),
-    "another call finds out whether the credentials work": (held("Pending", 2), RequeueAfter(2)),
-    "another call finds that out, nobody knows for how long": (held("Pending", 0), RequeueAfter(1)),
+    "the calls for a decision have taken long": (OutOfTimeError(operation="list"), RequeueAfter(0.1, held=True)),
+    "another call finds out whether the credentials work": (held("Pending", 2), RequeueAfter(2, held=True)),
+    "another call finds that out, nobody knows for how long": (held("Pending", 0), RequeueAfter(1, held=True)),
 }
 
 
@@ -313,6 +313,18 @@ class TestAtlas:
         credentials = outcome.findings.get("CredentialsValid")
         assert (credentials.reason if credentials else None) == row.credentials
         assert pair(status) == ("Stalled" if row.within is None and not row.retryable else "Reconciling")
+
+    @pytest.mark.parametrize(
+        ("error", "lasted", "wait"),
+        [
+            pytest.param(read(429, retry_after="1"), 299, 1, id="by the backoff while a limit may be that of a burst"),
+            pytest.param(read(429, retry_after="1"), 300, 300, id="later and later when a limit lasts"),
+            pytest.param(read(503, retry_after="1"), 299, 299, id="later and later when an outage lasts"),
+        ],
+    )
+    def test_a_write_that_fails_is_tried_again(self, error: AtlasError, lasted: int, wait: float) -> None:
+        outcome = after(error, Status(), NOON).paced(NOON, NOON + timedelta(seconds=lasted), timedelta(minutes=10))
+        assert outcome.requeue == Backoff(wait)
 
     @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
     def test_the_same_failure_when_its_grace_is_nearly_over(self, row: Row) -> None:

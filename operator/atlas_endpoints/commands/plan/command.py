@@ -91,9 +91,8 @@ class Planner:
         self, client: Requester, kinds: Iterable[KindWithCommands[Any]], *, exports: Iterable[Body] = ()
     ) -> None:
         clock = SystemClock()
-        throttle = Throttle(max_in_flight=AT_ONCE)
         by_name = {kind.names.kind: kind for kind in kinds}
-        self._gateway = gateway = Gateway(client, throttle, clock.monotonic, readers=by_name)
+        self._gateway = gateway = Gateway(client, Throttle(), clock.monotonic, readers=by_name)
         self._variables = EnvironmentCredentials()
         self._fingerprint = ""
         self.warnings: list[str] = []

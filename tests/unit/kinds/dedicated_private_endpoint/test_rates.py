@@ -30,7 +30,7 @@ STATUS_WRITES, HOUR = 12, 3599.0
 
 LASTING: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("rates.yaml").read_text("utf-8"))
 STATES: Mapping[str, Sequence[Any]] = filled(LASTING["states"], CONSTANTS)
-ANSWERS: Mapping[str, tuple[int, str]] = {
+ANSWERS: Mapping[str, tuple[int, str] | tuple[int, str, str]] = {
     "500": (500, '{"error": 500, "errorCode": "UNEXPECTED_ERROR", "detail": "Sorry."}'),
     "405 during an upgrade": (405, '{"error": 405, "errorCode": "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"}'),
     "404 in HTML": (404, "<html>"),
@@ -43,9 +43,13 @@ ANSWERS: Mapping[str, tuple[int, str]] = {
     "400": (400, '{"error": 400, "errorCode": "INVALID_ATTRIBUTE", "detail": "No."}'),
     "409 exists": (409, '{"error": 409, "errorCode": "PRIVATE_ENDPOINT_ALREADY_EXISTS", "detail": "No."}'),
     "429": (429, '{"error": 429, "errorCode": "RATE_LIMITED", "detail": "Slowly."}'),
+    "429 for a second": (429, '{"error": 429, "errorCode": "RATE_LIMITED", "detail": "Slowly."}', "1"),
+    "429 for a minute": (429, '{"error": 429, "errorCode": "RATE_LIMITED", "detail": "Slowly."}', "60"),
+    "503 for a second": (503, '{"error": 503, "errorCode": "SERVICE_UNAVAILABLE"}', "1"),
+    "503 for a minute": (503, '{"error": 503, "errorCode": "SERVICE_UNAVAILABLE"}', "60"),
     "404 of the endpoint": (404, '{"error": 404, "errorCode": "PRIVATE_ENDPOINT_NOT_FOUND"}'),
 }
-"""What Atlas answers for ever: the HTTP status and the body."""
+"""What Atlas answers for ever: the HTTP status, the body, and ``Retry-After``."""
 
 CALLS: Mapping[str, Sequence[Sequence[Any]]] = filled(LASTING["calls"], CONSTANTS)
 """The steps after which a call is refused, and those that lead to the call."""
@@ -67,8 +71,8 @@ class Counted(Actions):
 
         def refuses(request: Request) -> None:
             if call == name_of(request):
-                status, body = next(answers)
-                raise self.atlas.refusal(request, status, body.encode())
+                status, body, *named = next(answers)
+                raise self.atlas.refusal(request, status, body.encode(), retry_after=named[0] if named else None)
 
         self.atlas.before = refuses
 
@@ -167,6 +171,16 @@ async def test_three_whose_service_is_refused_cost_as_much_as_three_alone() -> N
     made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": f"vpce-{n:017x}"}} for n in range(3)]
     refused = {"call": "POST service", "error": 401, "errorCode": "UNAUTHORIZED"}
     await Counted().do([{"refuse": refused}, *made, {"rates": 3}])
+
+
+@pytest.mark.parametrize("answer", ["429", "429 for a second", "503 for a second"])
+@pytest.mark.parametrize("call", ["GET service", "PATCH service", "POST endpoint"])
+@on_virtual_time
+async def test_three_of_which_one_call_is_limited_cost_no_more_than_three_alone(call: str, answer: str) -> None:
+    """Each of them holds the others again and again, while the LISTs of all succeed."""
+    spec = {"providerName": "AWS", "region": "eu-west-1", "supportedRemoteRegions": ["us-east-1"]}
+    made = [{f"create r{n}": {**spec, "cloudProviderEndpointId": f"vpce-{n:017x}"}} for n in range(3)]
+    await Counted().do([{"service": {}}, {"answer": [call, answer]}, *made, {"rates": 3}])
 
 
 @on_virtual_time
