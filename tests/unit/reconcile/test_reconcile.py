@@ -45,11 +45,11 @@ async def test_a_resync_skips_decide_for_an_unchanged_resource(
     decided: list[str | None] = []
     right = type(KIND).decide
 
-    def counting(self: Any, facts: Any) -> Any:
+    def counting(facts: Any) -> Any:
         decided.append(getattr(facts.view.value(ENDPOINT), "comment", None))
-        return right(self, facts)
+        return right(facts)
 
-    monkeypatch.setattr(type(KIND), "decide", counting)
+    monkeypatch.setattr(type(KIND), "decide", staticmethod(counting))
     await harness.run_for(5 * INTERVAL)
     assert decided == ["one"]
     harness.atlas.put(comment="by hand")

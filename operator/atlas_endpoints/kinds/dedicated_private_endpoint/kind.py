@@ -6,7 +6,6 @@ from typing import Any
 
 from typing_extensions import override
 
-from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
@@ -21,7 +20,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     service_key,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_created_in
-from atlas_endpoints.reconcile.decision import Creates, Decision, Write
+from atlas_endpoints.reconcile.decision import Creates, Write
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
@@ -70,6 +69,9 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
     templates = atlas.TEMPLATES
     scope_noun = "provider"
     keeps_confirmed = True  # what is gone is registered again, or reported, by the drift policy
+
+    listed, got, is_outdated = staticmethod(atlas.listed), staticmethod(atlas.got), staticmethod(atlas.is_outdated)
+    decide, decide_deletion = staticmethod(decide.decide), staticmethod(deletion.decide_deletion)
 
     @override
     def entry_of(self, body: Body) -> str | None:
@@ -128,26 +130,14 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
         return atlas.list_of(scope.project_id, scope.name)
 
     @override
-    def listed(self, item: object) -> tuple[str, Service] | None:
-        return atlas.listed(item)
-
-    @override
     def get_request(self, scope: Scope, entry: str) -> Request:
         return atlas.get_of(scope.project_id, scope.name, entry)
-
-    @override
-    def got(self, entry: str, answer: object) -> object | None:
-        return atlas.got(entry, answer)
 
     @override
     def written(self, write: Write, answer: object) -> tuple[str, object] | None:
         if write.request.operation in {atlas.CREATE, atlas.UPDATE}:
             return atlas.listed(answer)
         return super().written(write, answer)
-
-    @override
-    def is_outdated(self, error: AtlasError) -> bool:
-        return atlas.is_outdated(error)
 
     @override
     def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
@@ -178,14 +168,6 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
     def took_over(self, status: Any, other: Body) -> bool:
         service = status.service
         return service is None or service.origin != "Created" or is_created_in(other, service.id)
-
-    @override
-    def decide(self, facts: Facts) -> Decision:
-        return decide.decide(facts)
-
-    @override
-    def decide_deletion(self, facts: Facts) -> Decision:
-        return deletion.decide_deletion(facts)
 
     @override
     def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
