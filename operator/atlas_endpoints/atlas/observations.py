@@ -222,7 +222,7 @@ class ObservationCache:
         until = since + UNKNOWN_FOR
         return until if self._monotonic() >= until else since
 
-    def settle(self, scope: Scope, entry: str, *, began: float) -> None:
+    def resolve_unknown(self, scope: Scope, entry: str, *, began: float) -> None:
         """Forget a write of unknown outcome if its time was over when the LIST of ``began`` began.
 
         The caller has acted on that LIST; a LIST alone, perhaps of another resource, resolves nothing.

@@ -361,6 +361,7 @@ class _Store:
             if (body := self._unchanged()) is None:
                 return False
             if status == status_of(body):
+                self.body = body
                 return True
             after = await controller.sent(body, status)
             if after is not None:

@@ -23,7 +23,7 @@ class Attempt:
     grace: timedelta
 
     @property
-    def is_observed(self) -> bool:
+    def is_of_this_generation(self) -> bool:
         """Whether the status before is of this generation."""
         return self.previous.observed_generation == self.generation
 
@@ -31,7 +31,7 @@ class Attempt:
     def is_settled(self) -> bool:
         """Whether this generation was already applied and available."""
         ready = find(self.previous, "Ready")
-        return self.is_observed and ready is not None and ready.status == "True"
+        return self.is_of_this_generation and ready is not None and ready.status == "True"
 
     def is_reported(self, reason: Reason) -> bool:
         """Return whether the status has this reason of ``Ready`` for this generation."""
@@ -40,7 +40,7 @@ class Attempt:
     def shown_failure(self, operation: str) -> LastError | None:
         """Return the failure of a call that the status shows for this generation, or None."""
         last = self.previous.last_error
-        return last if last is not None and last.operation == operation and self.is_observed else None
+        return last if last is not None and last.operation == operation and self.is_of_this_generation else None
 
     def is_another_cause(self, found: Finding | None, *, type_: str = "CredentialsValid") -> bool:
         """Return whether a condition has another reason than before, while the reason of ``Ready`` is the same."""

@@ -166,7 +166,7 @@ def blocked(
     """Return why a deletion is blocked, with the ways out."""
     message = with_remedies(message)
     last, reason, since = attempt.previous.last_error, Reason.DELETION_BLOCKED, attempt.now
-    if last is not None and attempt.is_observed and (last.operation, last.error_code) == (operation, code):
+    if last is not None and attempt.is_of_this_generation and (last.operation, last.error_code) == (operation, code):
         since = last.since
     failure = LastError(
         since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=message

@@ -25,7 +25,7 @@ from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectErr
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Finding, LastError, Status, find
-from atlas_endpoints.reconcile.waits import backoff
+from atlas_endpoints.reconcile.waits import as_long_again
 
 SECRET_REQUEUE = 30.0
 """Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
@@ -162,7 +162,7 @@ def of_contradiction(error: AtlasError, attempt: Attempt, refused_since: datetim
     message = (
         f"Atlas refuses the change, and what it shows does not explain that. The operator tries again. {error.message}"
     )
-    wait = backoff(min(since, refused_since), attempt.now, interval)
+    wait = as_long_again(min(since, refused_since), attempt.now, interval)
     return Trouble(State(reason, message, RequeueAfter(wait)), failure)
 
 

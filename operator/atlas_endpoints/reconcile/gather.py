@@ -89,7 +89,7 @@ class Gatherer:
         ports = self.ports
         ports.resync.leave(key)
         ports.limiter.release(key)
-        self.memories[key].settle()
+        self.memories[key].drop_failures()
         if ports.outputs is not None:
             ports.outputs.forget(key)
 
@@ -126,7 +126,7 @@ class Gatherer:
         try:
             return await observe(atlas, facts, decide, max_age=max_age, began=began, is_claimed=is_claimed)
         except OutOfTimeError:
-            memory.unfinished_since = since
+            memory.unfinished_since = began
             raise
 
     async def observe_anew(

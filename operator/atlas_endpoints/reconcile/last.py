@@ -93,7 +93,7 @@ class LastCourse:
         try:
             if (kept := await self._needed(resource)) is not None:
                 return kept
-            if wait and attempt.is_observed:
+            if wait and attempt.is_of_this_generation:
                 return status_unchanged(RequeueAfter(wait))
             age = self._force_sync.age(self._one.key)
             namespace = resource.metadata.namespace
@@ -120,12 +120,12 @@ class LastCourse:
         key, memory = self._one.key, self._memory
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.take_scope_turn(key, scope)
-        if wait and self._attempt.is_observed:
+        if wait and self._attempt.is_of_this_generation:
             return status_unchanged(RequeueAfter(wait))
-        refused, until = memory.refused or (None, 0.0)
+        refused, until = memory.refused_credentials or (None, 0.0)
         if refused == access and self._ports.clock.monotonic() < until and (wait or not is_forced(resource)):
             return status_unchanged(RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
-        memory.refused = None
+        memory.refused_credentials = None
         resolved = resolved_with(resource.status, access.source)
         facts = self._gatherer.facts(resource, self._one.now, scope, resolved)
         unsent = self._one.shared.creations.withdraw(key, self._attempt.previous.creation)
@@ -167,7 +167,7 @@ class LastCourse:
                 return status_unchanged(RequeueAfter(0.0))
         try:
             await self._gatherer.write(facts, write)
-            self._memory.refusals = None
+            self._memory.failing_writes = None
         except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
             facts, decision = await self._gatherer.observe_anew(facts, kind.decide_deletion)
@@ -255,7 +255,7 @@ class LastCourse:
         if deletion.is_cured_by_credentials(error):
             is_blocked = trouble.state.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
-            self._memory.refused = access, self._ports.clock.monotonic() + wait.total_seconds()
+            self._memory.refused_credentials = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
         return outcome if is_read else outcome.paced(self._one.refused_since(facts), facts.now, facts.interval)

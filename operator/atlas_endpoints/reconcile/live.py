@@ -20,9 +20,9 @@ from atlas_endpoints.reconcile.observe import absence
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.pacing import failure_of, replayed
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
+from atlas_endpoints.reconcile.replay import failure_of, replayed
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Resolved
 from atlas_endpoints.reconcile.writes import Writes
@@ -64,7 +64,7 @@ class LiveCourse:
                 return hindered
             resource = one.parsed()
         else:
-            self._memory.unchanged_since = None
+            self._memory.unchangeable_since = None
         return await self._resolved(resource, one.attempt(resource))
 
     async def _resolved(self, resource: Resource, attempt: Attempt) -> Outcome:
@@ -72,7 +72,7 @@ class LiveCourse:
         if resource.suspended_by:
             self._gatherer.leave(self._key)
             return summarize.of_suspension(resource)
-        if self._wait and attempt.is_observed:
+        if self._wait and attempt.is_of_this_generation:
             return status_unchanged(RequeueAfter(self._wait))
         try:
             resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(self._key))
@@ -92,7 +92,7 @@ class LiveCourse:
         access = await self._access(resource, Age.FRESH if awaits else self._force_sync.age(self._key))
         scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         wait = self._wait = self._wait or self._force_sync.take_scope_turn(self._key, scope)
-        if wait and attempt.is_observed:
+        if wait and attempt.is_of_this_generation:
             return status_unchanged(RequeueAfter(wait))
         if wait:  # an edit does not wait, and is reconciled as if there were no request
             handled = {"last_handled_reconcile_at": resource.metadata.reconcile_request}
@@ -151,7 +151,7 @@ class LiveCourse:
         """
         max_age, began = self._force_sync.max_age(self._key), self._ports.clock.monotonic()
         facts, decision = await self._observe(facts, max_age)
-        if decision.records:
+        if decision.records:  # nothing is sent before the status names what a deletion has to find
             recorded = await self._one.record(facts, summarize.of_decision(self._kind, facts, decision))
             if recorded is None:
                 return status_unchanged(Backoff())
@@ -204,7 +204,7 @@ class LiveCourse:
     async def _at_rest(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return an outcome that writes nothing the resource wants; delete a duplicate entry if writes are allowed."""
         resource, write = facts.resource, decision.write
-        self._ports.atlas.settle(facts.scope, resource.written_as, began=facts.view.began)
+        self._ports.atlas.resolve_unknown(facts.scope, resource.written_as, began=facts.view.began)
         self._ports.limiter.release(self._key)
         for left in decision.left:
             why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"

@@ -1,6 +1,7 @@
-"""What this process remembers of each resource: one record, which goes with the resource.
+"""What reconciles of one resource hand on to each other in this process: one record, which goes with the resource.
 
-A restart forgets all of it, which costs calls and time, and nothing else.
+A restart forgets all of it, which costs calls and time, and nothing else. What several resources share is kept where it is shared:
+turns of creations, drift, resyncs, outputs; a status that is not written yet and the count of failures, in the controller.
 """
 
 from collections.abc import Hashable
@@ -71,15 +72,15 @@ class Memory:
         pending: a creation that the status announces, and whose call was not made.
         told: the differences that Events have told.
         reconciled: the generation and a digest of the status after a reconcile.
-        refused: credentials that may not delete the entry, and until when they are not tried again.
-        unchanged_since: since when its metadata could not be changed, since the API server did not answer.
+        refused_credentials: those that may not delete the entry, and until when they are not tried again.
+        unchangeable_since: since when its metadata could not be changed, since the API server did not answer.
         changed: the newest change of its metadata, and when it was made.
         unlisted_since: since when nobody knows who else exists in the namespace of a deleted resource.
         waiting_since: since when a deletion waits for others.
         given: the key of what its unbound reference gave before a deletion.
         ending: how its deletion has ended, for which state of the object.
-        written: when its status was written since an edit, the last times.
-        refusals: when the first and the last of the calls have failed that change something for it, since one has succeeded.
+        status_written_at: when its status was written since an edit, the last times.
+        failing_writes: when the first and the last of the calls have failed that change something for it, since one has succeeded.
     """
 
     request: Request | None = None
@@ -90,17 +91,17 @@ class Memory:
     pending: Pending | None = None
     told: frozenset[Difference] = frozenset()
     reconciled: tuple[int, bytes] | None = None
-    refused: tuple[Access, float] | None = None
-    unchanged_since: float | None = None
+    refused_credentials: tuple[Access, float] | None = None
+    unchangeable_since: float | None = None
     changed: tuple[MetadataChange, float] | None = None
     unlisted_since: float | None = None
     waiting_since: float | None = None
     given: str | None = None
     ending: tuple[Trigger, Ending] | None = None
-    written: tuple[float, ...] = ()
-    refusals: tuple[float, float] | None = None
+    status_written_at: tuple[float, ...] = ()
+    failing_writes: tuple[float, float] | None = None
 
-    def settle(self) -> None:
+    def drop_failures(self) -> None:
         """Drop what only a resource has that Atlas is asked for."""
         self.failure = self.in_sync = self.failing_since = None
 

@@ -91,11 +91,15 @@ def _next_call(  # what freshness depends on
     if decision.absent is not None:
         seen = facts.view.entries.get(decision.absent)
         # What only waits rests on the proof of the last interval.
-        waits = decision.write is None and facts.attempt.is_observed and not (facts.forced or decision.nothing_left)
+        waits = (
+            decision.write is None
+            and facts.attempt.is_of_this_generation
+            and not (facts.forced or decision.nothing_left)
+        )
         oldest = began - SETTLED * facts.interval.total_seconds() if waits else began
         if seen is None or (seen.value is None and seen.at < oldest):
             return decision.absent
-        # The proof of an absence also takes a LIST that began after the GET.
+        # The proof of an absence also takes a LIST that began after the GET; a request has had both of them made anew.
         if seen.value is None and not facts.forced and facts.view.began < seen.at:
             return atlas.moment()
     age = max_age if not is_claimed(facts) else SETTLED * facts.interval.total_seconds()
@@ -163,7 +167,9 @@ def _memory_suffices(
     """
     write = decision.write
     # A GET shows an endpoint of a service; the LIST beside it is that of the last resync, unless the spec was edited.
-    rests_on_a_get = bool(decision.gets) and write is None and not decision.nothing_left and facts.attempt.is_observed
+    rests_on_a_get = (
+        bool(decision.gets) and write is None and not decision.nothing_left and facts.attempt.is_of_this_generation
+    )
     if rests_on_a_get and not (facts.uncertain or facts.forced or facts.view.failing):
         return facts.view.began >= began - 2 * facts.interval.total_seconds()
     entry = facts.resource.entry

@@ -14,9 +14,9 @@ from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
-from atlas_endpoints.reconcile.pacing import ForceSync
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.waits import STATUS_WRITES
@@ -89,14 +89,14 @@ class Pass:
             if not await self.store.change(change):
                 return status_unchanged(Backoff())
         except RefusedError as error:
-            why, memory.unchanged_since = str(error), None
+            why, memory.unchangeable_since = str(error), None
         except ClusterUnavailableError as error:  # a webhook is down, perhaps, and the status can be written
-            memory.unchanged_since = now if memory.unchanged_since is None else memory.unchanged_since
-            if now - memory.unchanged_since < self.ports.grace.total_seconds():
+            memory.unchangeable_since = now if memory.unchangeable_since is None else memory.unchangeable_since
+            if now - memory.unchangeable_since < self.ports.grace.total_seconds():
                 raise
             why = str(error)
         else:
-            memory.unchanged_since = None
+            memory.unchangeable_since = None
             memory.changed = (change, now) if is_needed else memory.changed
             return None
         trouble = failures.of_refused_metadata(why, self.kind.names.plural, attempt)
@@ -110,13 +110,13 @@ class Pass:
         status = summarize.render(attempt, replace(outcome, handled=None)).to_json()
         if not await self.store.record(status):
             return None
-        self.memory.written = (*self.memory.written, self.ports.clock.monotonic())[-STATUS_WRITES:]
+        self.memory.status_written_at = (*self.memory.status_written_at, self.ports.clock.monotonic())[-STATUS_WRITES:]
         return replace(facts, resource=resource.model_copy(update={"status": resource.status_in(self.store.body)}))
 
     def refused_since(self, facts: Facts[Any]) -> datetime:
         """Return since when each call has failed that changes something for a resource; what failed long before this one is over."""
         memory, now = self.memory, self.ports.clock.monotonic()
-        first, last = memory.refusals or (now, now)
+        first, last = memory.failing_writes or (now, now)
         goes_on = now - last <= 2 * min(max(last - first, OVER), facts.interval.total_seconds())
-        memory.refusals = (first if goes_on else now), now
-        return facts.now - timedelta(seconds=now - memory.refusals[0])
+        memory.failing_writes = (first if goes_on else now), now
+        return facts.now - timedelta(seconds=now - memory.failing_writes[0])

@@ -58,7 +58,7 @@ class Outcome:
     """The outcome of a reconcile.
 
     Attributes:
-        state: None: the status stays as it is.
+        state: None: the status stays as it is, and only ``requeue``, ``unreported`` and ``ending`` count.
         explanation, deferred: see ``Trouble``.
         seen: the entry as observed; None keeps what the status shows.
         own: changed fields of the kind's own status.
@@ -108,7 +108,7 @@ class Outcome:
         return self.reason if self.reason in BLOCKING else None
 
     def by(self, seconds: float) -> Self:
-        """Return the outcome with a requeue no later than that."""
+        """Return the outcome with a requeue no later than that; a backoff stays."""
         return replace(self, requeue=at_latest(self.requeue, seconds))
 
     def kept_open(self, wait: float) -> Self:

@@ -20,13 +20,13 @@ from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.last import LastCourse
 from atlas_endpoints.reconcile.live import LiveCourse
 from atlas_endpoints.reconcile.one_pass import Pass, Shared
 from atlas_endpoints.reconcile.outcome import Concluded, Outcome, of_trouble, status_unchanged
-from atlas_endpoints.reconcile.pacing import ForceSync
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
@@ -82,12 +82,12 @@ class Reconciler:
         if outcome.state is not None:
             # Times in the status are those at the end of the reconcile.
             status = summarize.render(self._attempt(body, self._ports.clock.now()), outcome).to_json()
-        wait = until_next_report(memory.written, now, self._ports.sync_interval)
-        may_wait = wait > 0 and status != written and summarize.is_report(written, status)
+        wait = until_next_report(memory.status_written_at, now, self._ports.sync_interval)
+        may_wait = wait > 0 and status != written and summarize.differs_only_in_words(written, status)
         if may_wait:
             outcome = outcome.by(wait)
         elif status != written:
-            memory.written = (*memory.written, now)[-STATUS_WRITES:]
+            memory.status_written_at = (*memory.status_written_at, now)[-STATUS_WRITES:]
         self._protection.reconciled(body, outcome, status)
         reason, requeue = outcome.failure_reason, outcome.requeue
         return Concluded(requeue=requeue, status=status, may_wait=may_wait, failure_reason=reason, outcome=outcome)
@@ -101,7 +101,7 @@ class Reconciler:
     def edited(self, key: Key) -> None:
         """Count the status writes of an edited resource, and the time for which its calls fail, from now on."""
         memory = self._memories[key]
-        memory.written, memory.refusals = (), None
+        memory.status_written_at, memory.failing_writes = (), None
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""

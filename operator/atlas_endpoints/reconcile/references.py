@@ -165,14 +165,14 @@ class ReferenceResolver:
         """
         reference = resource.spec.project_ref
         if reference is None:
-            return settle(resource, resource.spec.project_id or "")  # one of the two is set
+            return project_of(resource, resource.spec.project_id or "")  # one of the two is set
         expected = "the ID of an Atlas project, which is 24 lower-case hexadecimal characters"
         target = reference.target(resource.metadata.namespace)
         try:
             found = await self._read(Reference("project_id", target, is_object_id, expected), age=age)
         except UnreadableError as error:
-            return settle(resource, _problem(error))
-        return settle(resource, found)
+            return project_of(resource, _problem(error))
+        return project_of(resource, found)
 
     async def _read(self, reference: Reference, *, age: Age) -> str:
         """Return a text that is valid for its field.
@@ -191,7 +191,7 @@ class ReferenceResolver:
         return text
 
 
-def settle(resource: Resource, found: str | Problem) -> Project:
+def project_of(resource: Resource, found: str | Problem) -> Project:
     """Return the project of a reconcile.
 
     Args:

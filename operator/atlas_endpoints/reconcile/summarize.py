@@ -272,7 +272,7 @@ WORDS = frozenset({"conditions", "drift", "plan", "lastError", "errorMessage", "
 """The fields of a status that are told, and may be written a quarter of an hour late."""
 
 
-def is_report(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+def differs_only_in_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Return whether a status as JSON differs from the one before only in its words."""
     return bool(_without_words(before) == _without_words(after))
 
@@ -389,7 +389,7 @@ def _history(attempt: Attempt, outcome: Outcome) -> tuple[HistoryEntry, ...]:
 
 def _drift(attempt: Attempt, outcome: Outcome, state: State) -> tuple[DriftItem, ...]:
     """Return the differences; without a new observation, those of the same generation stay."""
-    if outcome.seen is None and not state.differences and attempt.is_observed:
+    if outcome.seen is None and not state.differences and attempt.is_of_this_generation:
         return attempt.previous.drift
     return tuple(
         DriftItem(field=each.field, desired=each.desired, actual=each.actual) for each in state.differences or ()

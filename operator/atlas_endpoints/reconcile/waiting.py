@@ -12,7 +12,7 @@ from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import as_shown
-from atlas_endpoints.reconcile.waits import backoff, pace, spaced
+from atlas_endpoints.reconcile.waits import as_long_again, pace, spaced
 
 RESET_AFTER = timedelta(hours=1)
 """What existed for so long and is lost is created again at once, and the attempts begin again at 1."""
@@ -69,7 +69,7 @@ def asks_again_in(facts: Facts[Any], shown: Shown | None) -> float:
         return 0.0
     asked, began, now, interval = shown.status_since, deleted_at(facts), facts.now, facts.interval
     left = spaced(began, asked, interval) - (now - asked).total_seconds()
-    return min(left, max(backoff(asked, now, interval), pace(now - began) / 4))
+    return min(left, max(as_long_again(asked, now, interval), pace(now - began) / 4))
 
 
 def until_next_look(facts: Facts[Any]) -> float:

@@ -27,7 +27,7 @@ def pace(elapsed: timedelta) -> float:
     return min(max(elapsed.total_seconds() / 4, POLL_FIRST), POLL_LAST)
 
 
-def backoff(since: datetime, now: datetime, interval: timedelta) -> float:
+def as_long_again(since: datetime, now: datetime, interval: timedelta) -> float:
     """Return the seconds until the next try of a write that has failed ``since`` then: refused, or of unknown outcome.
 
     Tries follow 5, 10, 20, 40 seconds after the first one, and so on: each wait is as long as the failure has lasted, at most the

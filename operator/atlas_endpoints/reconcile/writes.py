@@ -17,7 +17,7 @@ from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelat
 from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Creation
-from atlas_endpoints.reconcile.waits import backoff
+from atlas_endpoints.reconcile.waits import as_long_again
 
 LAGS = 30.0
 """Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""
@@ -62,7 +62,7 @@ class Writes:
         operation = write.request.operation
         known = None if facts.unsent else facts.previous.creation
         if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
-            wait = min(left, backoff(known.requested_at, facts.now, facts.interval))
+            wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return summarize.of_step(self._kind, facts, operation, Decision(state))
         self._settle(facts)
@@ -90,7 +90,7 @@ class Writes:
     def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
         self._creations.created(facts.scope, creates.name)
-        self._one.memory.refusals = None
+        self._one.memory.failing_writes = None
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = after(facts, Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
@@ -132,7 +132,8 @@ class Writes:
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             # The resource was deleted, or its labels changed, during the observation.
             return status_unchanged(NoRequeue())
-        if write.request.method == "POST" and not await store.record(status_of(store.body)):  # if it is not written yet
+        # A status that waits is written first: a deletion finds by it what is created now.
+        if write.request.method == "POST" and not await store.record(status_of(store.body)):
             return status_unchanged(Backoff())
         if write.reads is None:
             return await self.prevented(facts, decision, write) or await self._send(facts, decision, write)
@@ -161,7 +162,7 @@ class Writes:
             return outcome
         began = self._ports.atlas.moment()
         facts = replace(facts, view=await read_entry(self._ports.atlas, facts, reads))
-        self._ports.atlas.settle(facts.scope, reads, began=began)
+        self._ports.atlas.resolve_unknown(facts.scope, reads, began=began)
         decision = self._kind.decide(facts)
         if decision.write is None:
             return summarize.of_decision(self._kind, facts, decision)
@@ -207,7 +208,7 @@ class Writes:
                 return outcome.paced(self._one.refused_since(facts), facts.now, facts.interval)
             entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
-        self._one.memory.refusals = None
+        self._one.memory.failing_writes = None
         if before is not None:
             changes.after(facts, write, before, answer)
         facts = after(facts, replace(done, answer=answer), entry=entry)
@@ -288,4 +289,4 @@ class Writes:
         return summarize.of_error(self._kind, facts, trouble, own=own)
 
     def _settle(self, facts: Facts[Any]) -> None:
-        self._ports.atlas.settle(facts.scope, facts.resource.written_as, began=facts.view.began)
+        self._ports.atlas.resolve_unknown(facts.scope, facts.resource.written_as, began=facts.view.began)

@@ -391,7 +391,7 @@ class TestUnknownOutcomes:
         await harness.answer()
         await caller
         harness.now += 2
-        harness.cache.settle(ORDERS, "e1", began=harness.cache.view(ORDERS).began)
+        harness.cache.resolve_unknown(ORDERS, "e1", began=harness.cache.view(ORDERS).began)
         assert harness.cache.unknown_for(ORDERS, "e1") == (left and pytest.approx(left - (harness.now - at)))
 
     async def test_a_list_that_began_before_the_end_of_the_minute_serves_nobody_after_it(
@@ -410,7 +410,7 @@ class TestUnknownOutcomes:
         harness.now += UNKNOWN_FOR + 1
         shown = harness.cache.view(ORDERS)
         await (harness.failed() if fails else harness.seen())
-        harness.cache.settle(ORDERS, "e1", began=shown.began)
+        harness.cache.resolve_unknown(ORDERS, "e1", began=shown.began)
         assert harness.cache.unknown_for(ORDERS, "e1") == 0.0
 
     async def test_a_later_answered_write_does_not_resolve_it(self, harness: Harness) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atlas_endpoints.reconcile.waits import backoff
+from atlas_endpoints.reconcile.waits import as_long_again
 
 SINCE = datetime(2026, 1, 1, 12, tzinfo=UTC)
 INTERVAL, MINUTE = timedelta(minutes=10), timedelta(minutes=1)
@@ -25,13 +25,13 @@ WAITS = {
 
 @pytest.mark.parametrize(("elapsed", "interval", "wait"), WAITS.values(), ids=WAITS)
 def test_wait_of_a_write_that_failed(elapsed: float, interval: timedelta, wait: float) -> None:
-    assert backoff(SINCE, SINCE + timedelta(seconds=elapsed), interval) == wait
+    assert as_long_again(SINCE, SINCE + timedelta(seconds=elapsed), interval) == wait
 
 
 @pytest.mark.parametrize(("begin", "end", "most"), [(0, 3600, 13), (3600, 7200, 6)])
 def test_a_failure_without_end_is_tried_seldom(begin: int, end: int, most: int) -> None:
     tries, now = [SINCE], SINCE
     while now < SINCE + timedelta(seconds=end):
-        now += timedelta(seconds=backoff(SINCE, now, INTERVAL))
+        now += timedelta(seconds=as_long_again(SINCE, now, INTERVAL))
         tries.append(now)
     assert len([each for each in tries if begin <= (each - SINCE).total_seconds() < end]) == most

@@ -29,7 +29,7 @@ class _Facts:
     view: View[str]
     scope: Any = None
     resource: Any = field(default_factory=lambda: SimpleNamespace(entry=None, key="db"))
-    attempt: Any = field(default_factory=lambda: SimpleNamespace(is_observed=False))
+    attempt: Any = field(default_factory=lambda: SimpleNamespace(is_of_this_generation=False))
     interval: timedelta = timedelta(minutes=10)
     uncertain: bool = False
     forced: bool = False
@@ -120,6 +120,24 @@ async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() ->
     assert atlas.calls == ["LIST", *"abcdefgh"]
     assert max(took) < WITHIN + atlas.call
     assert len(took) == 3
+
+
+@on_virtual_time
+async def test_what_was_read_before_a_request_does_not_count_for_it_though_it_takes_long() -> None:
+    def decide(_: Any) -> Decision:
+        return Decision(State(Reason.PENDING, ""), gets=(Get("a"), Get("b"), Get("c")))
+
+    atlas: Any = _SlowAtlas()
+    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
+    for call, max_age in ((atlas.call, 5.0), (2 * atlas.call, 0.0)):
+        atlas.call = call
+        with suppress(OutOfTimeError):
+            await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=max_age)
+    assert atlas.calls == ["LIST", "a", "b", "LIST", "a"]
+
+    atlas.call = 0.0
+    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+    assert atlas.calls[5:] == ["b", "c"]
 
 
 @on_virtual_time

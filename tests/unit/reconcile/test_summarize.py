@@ -22,7 +22,7 @@ from atlas_endpoints.reconcile.decision import Decision, Difference, State, Writ
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, status_unchanged
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, find
-from atlas_endpoints.reconcile.summarize import is_report
+from atlas_endpoints.reconcile.summarize import differs_only_in_words
 from support.kstatus import HISTORY_LIMIT, kstatus, problems
 from support.named import NAMED
 from unit.reconcile.situations import COMMENT, GRACE, ID, RESOLVED, facts_of, made, rendered
@@ -552,4 +552,4 @@ SHOWN: Mapping[str, Any] = {
     ],
 )
 def test_what_is_only_a_report(changed: Mapping[str, Any], expected: bool) -> None:
-    assert is_report(SHOWN, {**SHOWN, **changed}) is expected
+    assert differs_only_in_words(SHOWN, {**SHOWN, **changed}) is expected

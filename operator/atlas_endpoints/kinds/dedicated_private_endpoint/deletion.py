@@ -30,7 +30,7 @@ from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.waiting import asks_again_in, deleted_at, deleting, words
-from atlas_endpoints.reconcile.waits import backoff
+from atlas_endpoints.reconcile.waits import as_long_again
 
 
 def decide_deletion(facts: Facts) -> Decision:
@@ -47,7 +47,7 @@ def decide_deletion(facts: Facts) -> Decision:
             return replace(decision, gets=gets)
     if (left := _may_appear_for(facts)) > 0:
         message = "A call that Atlas has not answered yet may still create something for this resource. The operator looks for it before the resource is removed."
-        wait = min(left, backoff(deleted_at(facts), facts.now, facts.interval))
+        wait = min(left, as_long_again(deleted_at(facts), facts.now, facts.interval))
         return Decision(State(Reason.DELETING, message, RequeueAfter(wait)), gets=gets)
     return _delete_service(facts, service, gets)
 
@@ -101,7 +101,7 @@ def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]
             state = replace(state, message=message)
         endpoint = facts.resource.status.endpoint
         since = deleted_at(facts) if endpoint is None or endpoint.status_since is None else endpoint.status_since
-        state = replace(state, requeue=RequeueAfter(backoff(since, facts.now, facts.interval)))
+        state = replace(state, requeue=RequeueAfter(as_long_again(since, facts.now, facts.interval)))
         return Decision(state, own={"service": shown})  # it rests on the LIST alone
     asked = shown.model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
     decision = _ask(facts, state, known, deletion_of(facts, service, None), {"service": asked})
@@ -125,7 +125,7 @@ def _ask(
         message = f"Atlas refuses the deletion; the operator tries again. {said}"
         if state.reason is Reason.DELETION_BLOCKED:
             message = f"{state.message} {said}"
-        wait = backoff(deleted_at(facts), facts.now, facts.interval)
+        wait = as_long_again(deleted_at(facts), facts.now, facts.interval)
         return Decision(replace(state, message=message, requeue=RequeueAfter(wait)))
     if (left := asks_again_in(facts, shown)) > 0:
         return Decision(replace(state, requeue=RequeueAfter(left)))

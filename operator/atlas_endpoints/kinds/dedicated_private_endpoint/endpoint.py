@@ -21,7 +21,7 @@ from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.status import Cause, Resolved, find
 from atlas_endpoints.reconcile.waiting import same_id, since_shown, unknown, until_next_look, waiting, words
-from atlas_endpoints.reconcile.waits import backoff
+from atlas_endpoints.reconcile.waits import as_long_again
 
 ON_ITS_WAY = frozenset[str](
     {
@@ -90,7 +90,7 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
         message = f"Atlas lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
         synced = find(facts.previous, "Synced")
         since = synced.last_transition_time if synced is not None and synced.status == "Unknown" else facts.now
-        wait = min(backoff(since, facts.now, facts.interval), until_next_look(facts))
+        wait = min(as_long_again(since, facts.now, facts.interval), until_next_look(facts))
         state = State(Reason.PENDING, message, RequeueAfter(wait))
         return Decision(state, absent=entry, gets=(Get(entry),))  # a LIST after the GET
     decision, shown = _absent(facts, service, entry, endpoint_id), facts.resource.status.endpoint
