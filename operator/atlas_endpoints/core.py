@@ -59,7 +59,7 @@ class Objects(Writer, Reader, Protocol):
 
 
 class Observer(Protocol):
-    """Receives what logs and metrics report; see ``observer.StatusObserver``."""
+    """Receives what logs and metrics report; see ``process.observer.StatusObserver``."""
 
     def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
         """A reconcile of a resource has ended."""
@@ -116,7 +116,7 @@ class Core:
         self.references = ReferenceResolver(targets)
         half = max(1, settings.concurrency // 2)
         self.queue = _queue_of(settings.concurrency, half, clock, observer)
-        self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds())
+        self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         readers = {kind.names.kind: kind for kind in kinds}
         self.gateway = Gateway(client, self.throttle, clock.monotonic, readers=readers)
         self.limiter = DriftLimiter(

@@ -140,8 +140,7 @@ class OperatorSettings(AtlasSettings):
         description="Kinds that resources may refer to, as the names of their CRDs, separated by commas",
     )
     outputs: CliExplicitFlag[bool] = Field(
-        default=False,
-        description="Whether the operator writes ConfigMaps for resources that request them",
+        default=False, description="Whether the operator writes ConfigMaps for resources that request them"
     )
     # A resource may not set less than 1m; the setting may, for test clusters.
     sync_interval: Duration = Field(
@@ -160,8 +159,7 @@ class OperatorSettings(AtlasSettings):
         description="For how many resources drift may be corrected within one sync interval: a share of all (at least 10) or a number",
     )
     writes: CliExplicitFlag[bool] = Field(
-        default=True,
-        description="Whether the operator writes to Atlas; off: statuses show what it would send",
+        default=True, description="Whether the operator writes to Atlas; off: statuses show what it would send"
     )
     concurrency: int = Field(default=16, ge=1, le=256, description="How many resources are reconciled at once")
     leader_elect: CliExplicitFlag[bool] = Field(

@@ -192,7 +192,7 @@ def metrics() -> str:
         ),
         "\n".join(["| metric | type | labels | help text |", "| --- | --- | --- | --- |", *rows]),
     ]
-    return _page(parts, "operator/atlas_endpoints/telemetry and runtime_metrics.py")
+    return _page(parts, "operator/atlas_endpoints/telemetry and process/runtime_metrics.py")
 
 
 def _page(parts: list[str], source: str) -> str:

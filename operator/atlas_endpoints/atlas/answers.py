@@ -405,11 +405,7 @@ _TOKEN_BY_CODE: Mapping[str, _Row] = {
     "unsupported_grant_type": _NO_TOKEN,
 }
 
-_TOKEN_BY_STATUS: Mapping[int, _Row] = {
-    401: _CREDENTIALS_INVALID,
-    407: _PROXY,
-    429: _TOKEN_LIMITED,
-}
+_TOKEN_BY_STATUS: Mapping[int, _Row] = {401: _CREDENTIALS_INVALID, 407: _PROXY, 429: _TOKEN_LIMITED}
 
 
 def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collection[str] = ()) -> AtlasError:

@@ -6,7 +6,7 @@ It never sleeps: a caller that is held comes back at its own turn, so that all t
   the second sort, a person can have one call admitted. Credentials without a success in the project set and obey a time of their
   own, so that they cannot slow down the others.
 - Refused credentials are tried once in each probe interval, and a 429 of the token endpoint holds all calls with its credentials.
-- With new credentials, and with refused ones at their probe, one call is made at a time until one is answered, if only by a refusal.
+- With new credentials, and with refused ones at their probe, one call is made at a time until one is answered, if only by a refusal, but not by a rate limit.
   New or changed credentials have another fingerprint, and so another breaker.
 """
 
@@ -126,6 +126,7 @@ class _Breaker(_NotBefore):
     trial: Admitted | None = None
     outages: int = 0
     """Trials in a row without an answer."""
+    in_flight: int = 0
     reached: Bookkeeping[set[str]] = field(default_factory=set)
     """The projects in which a call has succeeded."""
 
@@ -139,10 +140,11 @@ class Throttle:
 
     Args:
         probe_interval: seconds after which one call tries refused credentials again.
+        max_in_flight: concurrent calls with one pair of credentials, so that slow calls of one tenant leave room for others.
     """
 
-    def __init__(self, *, probe_interval: float = 600.0) -> None:
-        self._probe_interval = probe_interval
+    def __init__(self, *, probe_interval: float = 600.0, max_in_flight: int = 8) -> None:
+        self._probe_interval, self._max_in_flight = probe_interval, max_in_flight
         self._breakers: dict[str, _Breaker] = {}
         self._projects: dict[tuple[str, str], _NotBefore] = {}
         """By project, and ``_SHARED`` or the fingerprint of credentials without a success there."""
@@ -171,7 +173,7 @@ class Throttle:
 
         Args:
             project: names the project at its Atlas.
-            caller: has one turn after a wait, and keeps it when it asks again.
+            caller: has one turn after a wait, and keeps it when it asks again; all without a name have one.
             urgent: whether a person waits for it.
         """
         if self._sweep.is_due(now):
@@ -187,8 +189,10 @@ class Throttle:
         if breaker.trial is not None:
             pause = max(doubled(_PAUSE, breaker.outages, 30.0), now - breaker.trial.began)
             return Wait(now + pause, PENDING, "Another call tests whether Atlas answers.")
+        if breaker.in_flight >= self._max_in_flight:
+            return Wait(now + 1.0, PENDING, "The limit of concurrent calls with these credentials is reached.")
         admitted = Admitted(fingerprint, project, now, is_excepted)
-        breaker.used = now
+        breaker.used, breaker.in_flight = now, breaker.in_flight + 1
         if is_excepted:
             place.excepts = False
         if not breaker.is_tested:
@@ -228,14 +232,14 @@ class Throttle:
                 place = self._projects.get(key)
                 if place is not None and (now >= place.until or admitted.excepted):
                     place.open()
-                if error is None:
+                if error is None and (place is None or now >= place.until):
                     breaker.reached.add(admitted.project)
 
     def release(self, admitted: Admitted) -> None:
         """Record the end of an admitted call without a result."""
-        breaker = self._breakers.get(admitted.fingerprint)
-        if breaker is not None and breaker.trial is admitted:
-            breaker.trial = None
+        if (breaker := self._breakers.get(admitted.fingerprint)) is not None:
+            breaker.in_flight -= 1
+            breaker.trial = None if breaker.trial is admitted else breaker.trial
 
     def _key(self, fingerprint: str, project: str) -> tuple[str, str]:
         breaker = self._breakers.get(fingerprint)

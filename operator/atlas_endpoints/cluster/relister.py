@@ -163,18 +163,18 @@ class Relister:
                 del self._reads[namespace]
 
     async def _read(self, namespace: str) -> frozenset[str]:
-        with self.cache.comparing() as comparison:
+        with self.cache.listing() as running:
             listing = await self.reader.list(namespace, self.cache.known)
-            if listing is None or comparison.is_stale(listing):
+            if listing is None or running.is_stale(listing):
                 raise ClusterUnavailableError(f"The API server returned an outdated LIST of namespace {namespace}.")
-            await self._take_in(listing.bodies, comparison)
+            await self._take_in(listing.bodies, running)
             return frozenset(map(uid_of, listing.bodies))
 
-    async def _take_in(self, listed: Sequence[Body], comparison: RunningList) -> None:
+    async def _take_in(self, listed: Sequence[Body], running: RunningList) -> None:
         for number, body in enumerate(listed):
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
-            if comparison.stands(body):
+            if running.stands(body):
                 self.receiver.seen(body)
 
     async def keep(self) -> None:
@@ -211,24 +211,24 @@ class Relister:
         self._wanted.clear()
         self._hurried.clear()
         waiting = set(self._waiting)
-        with self.cache.comparing() as comparison:
-            return await self._compare(comparison, waiting)
+        with self.cache.listing() as running:
+            return await self._compare(running, waiting)
 
-    async def _compare(self, comparison: RunningList, waiting: set[asyncio.Event]) -> float:
+    async def _compare(self, running: RunningList, waiting: set[asyncio.Event]) -> float:
         lists = {each: await self.reader.list(each, self.cache.known) for each in self.namespaces or (None,)}
         listings = [listing for listing in lists.values() if listing is not None]
         self._check_served(lists)
         if self._absences and len(self.cache) and self._absences < ABSENCES:
             return NOT_SERVED
-        if any(map(comparison.is_stale, listings)):
+        if any(map(running.is_stale, listings)):
             self._ignore_stale_list()
             return STALE
         self._stale_since = math.inf
         self._deduplicator.recovered("stale")
         listed = [body for listing in listings for body in listing.bodies]
-        for key, uid in comparison.vanished(listed):
+        for key, uid in running.vanished(listed):
             self.receiver.gone(key, uid)
-        await self._take_in(listed, comparison)
+        await self._take_in(listed, running)
         self.served = not self._absences
         if self.served and not self.complete.is_set():
             logger.info("All resources are listed", extra=LogFields(resources=len(self.cache)))

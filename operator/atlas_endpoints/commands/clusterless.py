@@ -61,8 +61,7 @@ class ImportSettings(AtlasSettings):
         description="The kind to write: serverless-private-endpoint or dedicated-private-endpoint",
     )
     filename: Names = Field(
-        default=(),
-        description="Objects to read instead of Atlas, as for plan; only for dedicated-private-endpoint",
+        default=(), description="Objects to read instead of Atlas, as for plan; only for dedicated-private-endpoint"
     )
     recursive: bool = Field(default=False, description="Include subfolders")
     project: ObjectId | None = Field(
@@ -70,8 +69,7 @@ class ImportSettings(AtlasSettings):
     )
     instance: InstanceName | None = Field(default=None, description="One serverless instance; default: all")
     region: str | None = Field(
-        default=None,
-        description="Region, as Atlas spells it, of successors of endpoints whose region is unknown",
+        default=None, description="Region, as Atlas spells it, of successors of endpoints whose region is unknown"
     )
     gcp_project: Annotated[str, Field(max_length=100)] | None = Field(
         default=None, description="Google Cloud project of endpoint services without an endpoint, which alone has it"

@@ -27,10 +27,7 @@ LONGEST_LINE = 2000
 
 
 async def run(
-    settings: StatusSettings,
-    kinds: Sequence[Kind[Any]],
-    put: Callable[[str], object],
-    say: Callable[[str], object],
+    settings: StatusSettings, kinds: Sequence[Kind[Any]], put: Callable[[str], object], say: Callable[[str], object]
 ) -> bool:
     """Print the status of each resource of a name, and return whether there is one.
 

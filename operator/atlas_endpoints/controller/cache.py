@@ -109,7 +109,7 @@ class Cache:
         self._index = index
         self._indexed: dict[str, set[Key]] = {}
         self._bodies: dict[Key, Body] = {}
-        self._comparisons: set[RunningList] = set()
+        self._running: set[RunningList] = set()
         self.newest = 0
         """The highest resource version of all observed objects."""
 
@@ -175,14 +175,14 @@ class Cache:
         return True
 
     @contextmanager
-    def comparing(self) -> Iterator[RunningList]:
+    def listing(self) -> Iterator[RunningList]:
         """Compare a LIST with the cache; the LIST must begin and end within the context."""
-        comparison = RunningList(self._bodies.values(), self.newest)
-        self._comparisons.add(comparison)
+        running = RunningList(self._bodies.values(), self.newest)
+        self._running.add(running)
         try:
-            yield comparison
+            yield running
         finally:
-            self._comparisons.discard(comparison)
+            self._running.discard(running)
 
     def trigger(self, body: Body) -> Trigger:
         """Return the part of an object whose change triggers a reconcile."""
@@ -214,8 +214,8 @@ class Cache:
         return () if body is None else {value.casefold() for value in self._index(body)}
 
     def _gone(self, uid: str) -> None:
-        for comparison in self._comparisons:
-            comparison.gone(uid)
+        for running in self._running:
+            running.gone(uid)
 
 
 def key_of(body: Body) -> Key:

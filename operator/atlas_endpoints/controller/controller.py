@@ -177,7 +177,7 @@ class Controller:
         left: called with each object that is gone, or is served no more.
     """
 
-    kind: Reconciler
+    reconciler: Reconciler
     cache: Cache
     writer: Writer
     _: KW_ONLY
@@ -251,10 +251,10 @@ class Controller:
     async def _reconcile(self, store: "_Store") -> Result:
         body = store.body
         try:
-            return await self.kind.reconcile(body, store)
+            return await self.reconciler.reconcile(body, store)
         except Exception as error:
             logger.exception("A reconcile failed with an unexpected error", extra=LogFields(key=str(key_of(body))))
-            return self.kind.failed(store.body, error)
+            return self.reconciler.failed(store.body, error)
 
     async def _write(self, key: Key, unwritten: _Unwritten) -> Requeue:
         """Write the result of a reconcile to the current object."""
@@ -324,7 +324,7 @@ class Controller:
 
     def _forget(self, key: Key) -> None:
         self._unwritten.pop(key, None)
-        self.kind.forget(key)
+        self.reconciler.forget(key)
 
 
 class _Store:

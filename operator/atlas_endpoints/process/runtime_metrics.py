@@ -27,12 +27,7 @@ INFO = (*NAMES, "provider", "credentials")
 
 
 def watch(
-    metrics: Metrics,
-    core: Core,
-    *,
-    client: AtlasClient,
-    connection: Connection,
-    leads: Callable[[], bool],
+    metrics: Metrics, core: Core, *, client: AtlasClient, connection: Connection, leads: Callable[[], bool]
 ) -> None:
     """Export these metrics, and count the calls to the API server."""
     for name, served in core.kinds.items():
@@ -62,10 +57,7 @@ def watch(
         lambda: core.throttle.longest_wait(core.clock.monotonic()),
     )
     metrics.watch_each(
-        "atlas_circuits",
-        "Circuit breakers by scope and state.",
-        ("scope", "state"),
-        partial(_circuits, core),
+        "atlas_circuits", "Circuit breakers by scope and state.", ("scope", "state"), partial(_circuits, core)
     )
     number("atlas_api_sunset_timestamp_seconds", "Announced end of the API version in Atlas.", partial(_sunset, core))
     connection.on_request = metrics.asked_kubernetes

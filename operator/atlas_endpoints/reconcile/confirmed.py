@@ -38,7 +38,7 @@ def baseline_of(resource: Resource) -> Baseline:
 
 def after(facts: Facts[Any], done: Done, *, entry: str | None = None) -> Facts[Any]:
     """Return the facts after a write; ``entry`` is the id in its answer, or the one that was deleted."""
-    if done.outcome is not WriteResult.CONFIRMED:
+    if done.result is not WriteResult.CONFIRMED:
         return replace(facts, done=done)
     view = facts.view
     if entry is not None:
@@ -46,7 +46,9 @@ def after(facts: Facts[Any], done: Done, *, entry: str | None = None) -> Facts[A
         view = view.showing(entry, seen)
     if not done.write.fields:
         return replace(facts, done=done, view=view, forced=False)
-    confirmed = confirmed_by(done, facts)
+    kept = {name: value for name, value in (facts.baseline.confirmed or {}).items() if name in facts.desired}
+    shown = facts.resource.shown(done.answer)  # Atlas may have stored other values than were sent
+    confirmed = {**kept, **{name: shown.get(name) or "" for name in done.write.fields}}
     baseline = replace(
         facts.baseline,
         confirmed=confirmed,
@@ -55,13 +57,6 @@ def after(facts: Facts[Any], done: Done, *, entry: str | None = None) -> Facts[A
         nothing_missed=True,
     )
     return replace(facts, done=done, view=view, baseline=baseline, uncertain=False, forced=False)
-
-
-def confirmed_by(done: Done, facts: Facts[Any]) -> Fields:
-    """Return what counts as confirmed after a write; Atlas may have stored other values than were sent."""
-    kept = {name: value for name, value in (facts.baseline.confirmed or {}).items() if name in facts.desired}
-    shown = facts.resource.shown(done.answer)
-    return {**kept, **{name: shown.get(name) or "" for name in done.write.fields}}
 
 
 def confirmed_so_far(resource: Resource) -> Applied | None:
@@ -132,7 +127,7 @@ def _refusal(previous: Status) -> Refusal | None:
 def applied_after(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Applied | None:
     """Return what counts as confirmed after an observation, and after the write before it."""
     resource, done = facts.resource, facts.done
-    if done is not None and done.outcome is WriteResult.CONFIRMED and done.write.cause and done.write.deletes:
+    if done is not None and done.result is WriteResult.CONFIRMED and done.write.cause and done.write.deletes:
         return None  # what is deleted on request is created again, also where drift is only reported
     if decision.seen is None:
         return confirmed_so_far(resource) if kind.keeps_confirmed else None
@@ -141,7 +136,7 @@ def applied_after(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> App
         return None if facts.forced and facts.policy == "Manage" else confirmed_so_far(resource)
     if not compare(resource, facts.desired, decision.seen):
         return Applied.of(facts.generation, facts.desired)
-    if done is not None and done.outcome is WriteResult.CONFIRMED and done.write.fields:
+    if done is not None and done.result is WriteResult.CONFIRMED and done.write.fields:
         return Applied.of(facts.generation, facts.baseline.confirmed or {})
     return None if resource.entry is None else confirmed_so_far(resource)
 

@@ -91,7 +91,7 @@ class Creations:
         if turn is None or turn.holder != key or turn.until < now:
             self._turns[thing] = _Turn(key, now + TURN)
 
-    def pending(self, key: Key, written: Creation | None) -> str | None:
+    def pending_name(self, key: Key, written: Creation | None) -> str | None:
         """Return the name of what an intent of this process creates, if Atlas was certainly not called for it, or None."""
         pending = self._memories[key].pending
         if pending is None or written is None:
@@ -103,7 +103,7 @@ class Creations:
         """Return whether the written intent is an unused one of this process, whose call may still be made."""
         return (
             written is not None
-            and self.pending(key, written) is not None
+            and self.pending_name(key, written) is not None
             and self._now() - written.requested_at < RECENT
         )
 
@@ -115,7 +115,7 @@ class Creations:
 
     def withdraw(self, key: Key, written: Creation | None) -> str | None:
         """Forget an unused intent, and end its turn; return the name of what it creates, or None without one."""
-        name = self.pending(key, written)
+        name = self.pending_name(key, written)
         if name is not None:
             self.forget(key)
         return name

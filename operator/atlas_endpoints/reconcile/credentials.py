@@ -218,11 +218,7 @@ class CredentialsResolver:
         except UnreadableError as problem:
             # The namespace may name a Secret, so no other one may be used instead.
             raise NoCredentialsError(
-                problem.reason,
-                problem.message,
-                source=None,
-                retry_in=problem.retry_in,
-                operation="readNamespace",
+                problem.reason, problem.message, source=None, retry_in=problem.retry_in, operation="readNamespace"
             ) from problem
         name = annotations.get(ANNOTATION, "").strip()
         if not name:

@@ -152,7 +152,7 @@ class Decision:
 
 
 class WriteResult(Enum):
-    """The outcome of a write."""
+    """The result of a write."""
 
     CONFIRMED = auto()
     REFUSED = auto()
@@ -168,7 +168,7 @@ class Done:
     """
 
     write: Write
-    outcome: WriteResult
+    result: WriteResult
     before: Mapping[str, str | None] = field(default_factory=dict)
     answer: Any | None = None
     error: AtlasError | None = None

@@ -210,7 +210,8 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
     state = trouble.state
     words = state.message
     message = f"The operator cannot delete the endpoint. {words}"
-    if may_pass(error) or (_has_grace(trouble, attempt) and not was_blocked):
+    has_grace = state.reason.progress is Progress.GRACE and attempt.now < trouble.failure.since + attempt.grace
+    if may_pass(error) or (has_grace and not was_blocked):
         kept = words if has_remedies(words) else with_remedies(message)
         return replace(trouble, state=replace(state, message=kept))
     seconds = interval.total_seconds()
@@ -227,11 +228,6 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
         http_status=error.http_status,
     )
     return replace(blocking, findings=trouble.findings)
-
-
-def _has_grace(trouble: Trouble, attempt: Attempt) -> bool:
-    is_passing = trouble.state.reason.progress is Progress.GRACE
-    return is_passing and attempt.now < trouble.failure.since + attempt.grace
 
 
 def is_cured_by_credentials(error: AtlasError) -> bool:

@@ -1,4 +1,4 @@
-"""What a kind implements. Start reading here, with ``Kind``; what stands before it has defaults for a simple kind.
+"""What a kind implements. Start reading here, with ``Kind``; its bases have defaults for a simple kind.
 
 A kind is pure: no input or output, no clock, no state. Calls to Atlas are data; the reconciler makes them. ``decide`` runs
 again on fresher facts until ``observe``, which all kinds share, accepts them, and once more after a write.
@@ -49,19 +49,19 @@ R = TypeVar("R", bound=Resource)
 class CreatesEntries(Generic[R]):
     """What a kind states that creates an entry for a resource which names none; the defaults create none."""
 
-    def label(self, value: Any) -> str | None:  # noqa: ARG002  # as above
+    def label(self, value: Any) -> str | None:  # noqa: ARG002  # a default
         """Return the name by which an entry that was created for a resource is found, if it has one."""
         return None
 
-    def recorded_in(self, status: Mapping[str, Any]) -> str | None:  # noqa: ARG002  # as above
+    def recorded_in(self, status: Mapping[str, Any]) -> str | None:  # noqa: ARG002  # a default
         """Return the entry that a resource has created or adopted, according to its status."""
         return None
 
-    def intended(self, facts: Facts[R], creates: Creates, creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # as above
+    def intended(self, facts: Facts[R], creates: Creates, creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # a default
         """Return the fields of the kind's own status that record an intent to create."""
         return {}
 
-    def not_created(self, facts: Facts[R], name: str) -> Mapping[str, Any]:  # noqa: ARG002  # as above
+    def not_created(self, facts: Facts[R], name: str) -> Mapping[str, Any]:  # noqa: ARG002  # a default
         """Return the fields of the kind's own status if Atlas has certainly created nothing of this name."""
         return {}
 
@@ -69,7 +69,7 @@ class CreatesEntries(Generic[R]):
 class SharesThings:
     """What a kind states whose resources have more than one thing in Atlas, or share one; the defaults have one of their own."""
 
-    def parent_of(self, entry: str) -> str | None:  # noqa: ARG002  # as above
+    def parent_of(self, entry: str) -> str | None:  # noqa: ARG002  # a default
         """Return the entry that another one is a part of, which no LIST shows; None: a LIST shows it."""
         return None
 
@@ -77,15 +77,15 @@ class SharesThings:
         """Return what people call an entry, at the beginning of a sentence."""
         return f"Endpoint {entry}"
 
-    def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:  # noqa: ARG002  # as above
+    def in_atlas(self, status: Any, entry: str | None) -> Sequence[str]:  # noqa: ARG002  # a default
         """Return the entries that Atlas has for a resource; what Atlas may be deleting comes first."""
         return () if entry is None else (entry,)
 
-    def is_outdated(self, error: AtlasError) -> bool:  # noqa: ARG002  # as above
+    def is_outdated(self, error: AtlasError) -> bool:  # noqa: ARG002  # a default
         """Return whether the refusal of a write only shows that the observation is outdated: observe again."""
         return False
 
-    def took_over(self, status: Any, other: Body) -> bool:  # noqa: ARG002  # as above
+    def took_over(self, status: Any, other: Body) -> bool:  # noqa: ARG002  # a default
         """Return whether another object records what a status knows of what they share; until then, its resource stays."""
         return True
 
@@ -93,11 +93,11 @@ class SharesThings:
 class Publishes(Generic[R]):
     """What a kind tells and hands over beside its status; the defaults are silent."""
 
-    def outputs(self, resource: R, own: Mapping[str, Any]) -> Sequence[Output]:  # noqa: ARG002  # as above
+    def outputs(self, resource: R, own: Mapping[str, Any]) -> Sequence[Output]:  # noqa: ARG002  # a default
         """Return the ConfigMaps that a resource publishes; ``own`` has the changed fields of the kind's own status."""
         return ()
 
-    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:  # noqa: ARG002  # as above
+    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:  # noqa: ARG002  # a default
         """Return the Events about entries that follow from a new status: their reasons and messages."""
         return ()
 

@@ -32,7 +32,7 @@ class LastCourse:
     """One reconcile of a resource that is being deleted."""
 
     def __init__(self, one: Pass) -> None:
-        self._one = one
+        self._pass = one
         self._kind, self._ports, self._gatherer = one.kind, one.ports, one.gatherer
         self._force_sync, self._protection = one.shared.force_sync, one.shared.protection
         self._memory = one.memory
@@ -44,8 +44,8 @@ class LastCourse:
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read, or the resource not be written.
         """
-        body, memory = self._one.store.body, self._memory
-        self._gatherer.leave(self._one.key)
+        body, memory = self._pass.store.body, self._memory
+        self._gatherer.leave(self._pass.key)
         trigger = self._ports.resources.trigger(body)
         if memory.ending is None or memory.ending[0] != trigger:
             outcome = await self._decided(body)
@@ -55,7 +55,7 @@ class LastCourse:
             for reason, message in outcome.ending.items():
                 self._ports.record(body, new_event(reason, message, action="Delete"))
         # What was told stays true, so only this write is repeated, if it fails.
-        hindered = await self._one.change(MetadataChange({FINALIZER: False}), self._attempt)
+        hindered = await self._pass.change(MetadataChange({FINALIZER: False}), self._attempt)
         return _released(memory.ending[1]) if hindered is None else hindered
 
     async def _decided(self, body: Body) -> Outcome:
@@ -69,7 +69,7 @@ class LastCourse:
             ending = deletion.decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
             if ending is not None:
                 return self._leave(body, ending)
-            resource = self._one.parsed()
+            resource = self._pass.parsed()
             wait = self._force_sync.take_turn(resource)
         except InvalidSpecError as error:
             return _held_up(deletion.blocked_by(error, attempt), attempt)
@@ -95,7 +95,7 @@ class LastCourse:
                 return kept
             if wait and attempt.is_of_this_generation:
                 return status_unchanged(RequeueAfter(wait))
-            age = self._force_sync.age(self._one.key)
+            age = self._force_sync.age(self._pass.key)
             namespace = resource.metadata.namespace
             access = await self._ports.credentials.resolve(namespace, resource.secret_name, age=age)
             project_id = await self._project(resource)
@@ -117,7 +117,7 @@ class LastCourse:
 
     async def _with_access(self, resource: Resource, access: Access, project_id: str, wait: float) -> Outcome:
         """Take one step of a deletion in Atlas, unless these credentials were refused a moment ago."""
-        key, memory = self._one.key, self._memory
+        key, memory = self._pass.key, self._memory
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         wait = wait or self._force_sync.take_scope_turn(key, scope)
         if wait and self._attempt.is_of_this_generation:
@@ -127,8 +127,8 @@ class LastCourse:
             return status_unchanged(RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         memory.refused_credentials = None
         resolved = resolved_with(resource.status, access.source)
-        facts = self._gatherer.facts(resource, self._one.now, scope, resolved)
-        unsent = self._one.shared.creations.withdraw(key, self._attempt.previous.creation)
+        facts = self._gatherer.facts(resource, self._pass.now, scope, resolved)
+        unsent = self._pass.shared.creations.withdraw(key, self._attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
             own = self._kind.not_created(facts, unsent)
             return _deleting("The operator creates nothing more for this resource.", SOON, own=own)
@@ -258,7 +258,7 @@ class LastCourse:
             self._memory.refused_credentials = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
-        return outcome if is_read else outcome.paced(self._one.refused_since(facts), facts.now, facts.interval)
+        return outcome if is_read else outcome.paced(self._pass.refused_since(facts), facts.now, facts.interval)
 
     def _leave(self, body: Body, ending: Ending) -> Outcome:
         """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""

@@ -40,7 +40,7 @@ class LiveCourse:
     """One reconcile of a live resource with a valid spec."""
 
     def __init__(self, one: Pass) -> None:
-        self._one = one
+        self._pass = one
         self._kind, self._ports, self._gatherer = one.kind, one.ports, one.gatherer
         self._force_sync = one.shared.force_sync
         self._key, self._memory = one.key, one.memory
@@ -55,7 +55,7 @@ class LiveCourse:
             InvalidSpecError: the spec, or an annotation.
             ClusterUnavailableError: an object that the resource depends on could not be read, or the resource not be written.
         """
-        one = self._one
+        one = self._pass
         resource = one.parsed()
         self._wait = self._force_sync.take_turn(resource)
         if (change := wanted_metadata(resource)).needed_by(one.store.body):
@@ -123,7 +123,7 @@ class LiveCourse:
         self._ports.resync.join(self._key, scope, self._gatherer.interval(resource))
         resolved = Resolved.of(resolution.project.id, access.source, resource.connection)
         facts = replace(
-            self._gatherer.facts(resource, self._one.now, scope, resolved),
+            self._gatherer.facts(resource, self._pass.now, scope, resolved),
             problem=resolution.problem,
             project_finding=resolution.project.finding,
         )
@@ -152,7 +152,7 @@ class LiveCourse:
         max_age, began = self._force_sync.max_age(self._key), self._ports.clock.monotonic()
         facts, decision = await self._observe(facts, max_age)
         if decision.records:  # nothing is sent before the status names what a deletion has to find
-            recorded = await self._one.record(facts, summarize.of_decision(self._kind, facts, decision))
+            recorded = await self._pass.record(facts, summarize.of_decision(self._kind, facts, decision))
             if recorded is None:
                 return status_unchanged(Backoff())
             facts, decision = await self._observe(recorded, max_age + self._ports.clock.monotonic() - began)
@@ -174,9 +174,9 @@ class LiveCourse:
 
     async def _observe(self, facts: Facts[Any], max_age: float) -> tuple[Facts[Any], Decision]:
         """Observe and decide; an intent that is not needed any more ends."""
-        intent, creations = facts.previous.creation, self._one.shared.creations
+        intent, creations = facts.previous.creation, self._pass.shared.creations
         facts, decision = await self._gatherer.observe(
-            replace(facts, unsent=creations.pending(self._key, intent) is not None),
+            replace(facts, unsent=creations.pending_name(self._key, intent) is not None),
             self._gatherer.decide,
             max_age=max_age,
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
@@ -239,8 +239,8 @@ class LiveCourse:
             self._kind.outputs(resource, outcome.own),
             scope=self._ports.resync.scope_of(self._key),
             max_age=0.0 if is_asked else min(RECENT_OUTPUTS, interval / 2),
-            now=self._one.now,
-            began=self._one.began,
+            now=self._pass.now,
+            began=self._pass.began,
         )
         return summarize.with_outputs(outcome, published)
 

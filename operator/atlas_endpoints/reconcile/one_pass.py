@@ -58,7 +58,6 @@ class Pass:
         self.store = store
         self.key = key_of(body)
         self.memory = gatherer.memories[self.key]
-        self.generation = generation_of(body)
         self.now, self.began = self.ports.clock.now(), self.ports.clock.monotonic()
 
     def parsed(self) -> Resource:
@@ -73,7 +72,7 @@ class Pass:
     def attempt(self, resource: Resource | None = None) -> Attempt:
         """Return the reconcile with the status of a resource; None: with that of the object, whose spec may be invalid."""
         status = self.kind.resource.status_in(self.store.body, now=self.now) if resource is None else resource.status
-        return Attempt(self.generation, status, self.now, self.ports.grace)
+        return Attempt(generation_of(self.store.body), status, self.now, self.ports.grace)
 
     async def change(self, change: MetadataChange, attempt: Attempt) -> Outcome | None:
         """Change the metadata of the resource; return the outcome if that is not possible (yet), or None.

@@ -121,10 +121,6 @@ class Outcome:
             return self
         return replace(self, state=replace(self.state, message=f"{self.state.message} {more}"))
 
-    def finding(self, type_: str, finding: Finding | None) -> Self:
-        """Return the outcome with the content of one more condition; None: it was not evaluated."""
-        return self if finding is None else replace(self, findings={**self.findings, type_: finding})
-
     def paced(self, since: datetime, now: datetime, interval: timedelta) -> Self:
         """Return the outcome of a failed write, which is tried again when it has failed twice as long, at the latest after an interval.
 
@@ -135,10 +131,12 @@ class Outcome:
         """
         if not isinstance(self.requeue, Backoff) or self.failure is None:
             return self
-        lasted = min(now - min(since, self.failure.since), interval).total_seconds()
-        if self.reason is Reason.RATE_LIMITED and lasted < BURST:
+        lasted = now - min(since, self.failure.since)
+        if self.reason is Reason.RATE_LIMITED and lasted.total_seconds() < BURST:
             return self
-        return replace(self, requeue=Backoff(at_least=max(self.requeue.at_least, lasted)))
+        return replace(
+            self, requeue=Backoff(at_least=max(self.requeue.at_least, min(lasted, interval).total_seconds()))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

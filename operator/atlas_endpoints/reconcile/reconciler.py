@@ -58,7 +58,9 @@ class Reconciler:
         try:
             outcome = await (LastCourse(one) if is_deleting(body) else LiveCourse(one)).run()
         except ClusterUnavailableError as error:
-            outcome = _unreachable(error, key_of(body))
+            unread = "An object that the resource depends on could not be read; the operator tries again: %s"
+            logger.warning(unread, error, extra=LogFields(key=str(one.key)))
+            outcome = status_unchanged(Backoff(), unreported=CLUSTER_UNAVAILABLE)
         except InvalidSpecError as error:  # of a live resource
             self._gatherer.leave(key_of(body))
             attempt = one.attempt()
@@ -168,16 +170,6 @@ class Reconciler:
     def _attempt(self, body: Body, now: datetime) -> Attempt:
         """Return the reconcile of an object, whether or not its spec is valid."""
         return Attempt(generation_of(body), self._kind.resource.status_in(body, now=now), now, self._ports.grace)
-
-
-def _unreachable(error: ClusterUnavailableError, key: Key) -> Outcome:
-    """Log that an object could not be read, and return that the reconcile is tried again."""
-    logger.warning(
-        "An object that the resource depends on could not be read; the operator tries again: %s",
-        error,
-        extra=LogFields(key=str(key)),
-    )
-    return status_unchanged(Backoff(), unreported=CLUSTER_UNAVAILABLE)
 
 
 def _announced(view: View[Any], now: datetime) -> tuple[object, bool]:

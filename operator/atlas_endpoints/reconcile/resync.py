@@ -66,7 +66,7 @@ class Resync:
         self._random = random
         self._schedule = schedule
         self._unschedule = unschedule
-        self._needs_work = finds_work
+        self._finds_work = finds_work
         self._enqueue = enqueue
         self._members: dict[Scope, dict[Key, timedelta]] = {}
         self._scope_of: dict[Key, Scope] = {}
@@ -190,7 +190,7 @@ class Resync:
         if body is None:
             return False
         try:
-            return self._needs_work(body, scope, failure)
+            return self._finds_work(body, scope, failure)
         except Exception:
             # One resource must not prevent the resync of the others; its own reconcile reports the error.
             logger.exception("A resync failed with an unexpected error", extra=LogFields(key=str(key)))

@@ -228,8 +228,7 @@ class ConfigMapKeyRef(AsWritten):
         str,
         Field(max_length=253),
         rule(
-            partial(matches, _CONFIG_MAP_KEY),
-            "must be a key of a ConfigMap, that is letters, digits, `-`, `_` and `.`",
+            partial(matches, _CONFIG_MAP_KEY), "must be a key of a ConfigMap, that is letters, digits, `-`, `_` and `.`"
         ),
     ]
 

@@ -75,7 +75,7 @@ def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outco
     """Return the outcome if Atlas was observed and no (further) write follows, since there is none or it may not be made."""
     state = _observed(facts, decision) if facts.policy == "Observe" else decision.state
     failure = _failure(kind, facts, state)
-    applied = applied_after(kind, facts, decision)
+    applied = with_connection(facts, applied_after(kind, facts, decision))
     return _of_observation(kind, facts, decision, state=state, failure=failure, applied=applied)
 
 
@@ -98,7 +98,7 @@ def _of_observation(
         failure=failure,
         seen=decision.seen,
         own=_own(kind, facts, decision.seen, decision.own),
-        applied=with_connection(facts, applied),
+        applied=applied,
         resolved=facts.resolved,
         findings={"CredentialsValid": VERIFIED, **_references(facts), **(contended or {})},
         unconnected=facts.problem is not None,
@@ -242,7 +242,7 @@ def of_error(
         seen: the entry, if it was observed and cannot have changed since.
     """
     done = facts.done
-    is_unknown = done is not None and done.outcome is WriteResult.UNKNOWN and not done.write.is_beside
+    is_unknown = done is not None and done.result is WriteResult.UNKNOWN and not done.write.is_beside
     # A retryable failure leaves the request open; after any other, a new request is needed.
     applied = None if is_unknown else with_connection(facts, confirmed_so_far(facts.resource))
     return replace(
@@ -259,13 +259,11 @@ def of_error(
 
 def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     """Add what was published."""
-    finding = published.finding
-    outcome = outcome.finding("OutputsWritten", finding)
-    outcome = outcome if published.requeue_in is None else outcome.by(published.requeue_in)
-    is_awaited = outcome.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT
-    return (
-        outcome.saying(finding.message) if is_awaited and finding is not None and finding.status == "False" else outcome
-    )
+    if (finding := published.finding) is not None:
+        outcome = replace(outcome, findings={**outcome.findings, "OutputsWritten": finding})
+        if outcome.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT and finding.status == "False":
+            outcome = outcome.saying(finding.message)
+    return outcome if published.requeue_in is None else outcome.by(published.requeue_in)
 
 
 WORDS = frozenset({"conditions", "drift", "plan", "lastError", "errorMessage", "status", "statusSince"})
@@ -322,7 +320,7 @@ def _sent(done: Done | None) -> Sent | None:
     if done is None or done.write.cause is None:
         return None
     error, names = done.error, tuple(done.write.fields) or done.write.names
-    match done.outcome:
+    match done.result:
         case WriteResult.CONFIRMED:
             return Sent(names, done.write.cause, APPLIED)
         case WriteResult.REFUSED if error is not None and names:

@@ -27,13 +27,13 @@ class Writes:
     """The write of one reconcile."""
 
     def __init__(self, one: Pass) -> None:
-        self._one = one
+        self._pass = one
         self._kind, self._ports, self._gatherer = one.kind, one.ports, one.gatherer
         self._creations = one.shared.creations
 
     async def create(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome:
         """Create exactly one entry, once the status says so."""
-        key = self._one.key
+        key = self._pass.key
         if (waiting := self._waits(facts, write, creates)) is not None:
             return waiting
         if not self._ports.resources.is_unchanged(key, facts.resource.metadata.trigger):
@@ -66,7 +66,7 @@ class Writes:
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return summarize.of_step(self._kind, facts, operation, Decision(state))
         self._settle(facts)
-        wait = self._creations.wait(facts.scope, creates.name, self._one.key, forced=facts.forced)
+        wait = self._creations.wait(facts.scope, creates.name, self._pass.key, forced=facts.forced)
         if wait <= 0:
             return None
         if facts.attempt.shown_failure(operation) is not None:
@@ -77,12 +77,12 @@ class Writes:
 
     async def _announced(self, facts: Facts[Any], write: Write, creates: Creates) -> Facts[Any] | None:
         """Record the intent in the status, and return the facts with it; None: the resource has changed, or it took too long."""
-        key = self._one.key
+        key = self._pass.key
         intent = Creation(requested_at=self._ports.clock.now(), attempt=creates.attempt)
         self._creations.set_pending(facts.scope, creates.name, key, intent)
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
         decision = Decision(state, own=self._kind.intended(facts, creates, intent))
-        recorded = await self._one.record(
+        recorded = await self._pass.record(
             facts, summarize.of_step(self._kind, facts, write.request.operation, decision)
         )
         return recorded if self._creations.is_recent(key, intent) else None
@@ -90,7 +90,7 @@ class Writes:
     def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
         self._creations.created(facts.scope, creates.name)
-        self._one.memory.failing_writes = None
+        self._pass.memory.failing_writes = None
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = after(facts, Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
@@ -128,7 +128,7 @@ class Writes:
         Raises:
             AtlasError: an observation failed.
         """
-        resource, store = facts.resource, self._one.store
+        resource, store = facts.resource, self._pass.store
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             # The resource was deleted, or its labels changed, during the observation.
             return status_unchanged(NoRequeue())
@@ -143,13 +143,13 @@ class Writes:
             without = replace(decision, state=state, write=None)
             return summarize.of_step(self._kind, facts, write.request.operation, without)
         turn = (facts.scope.place, write.reads)
-        if turn in self._one.shared.reading:
+        if turn in self._pass.shared.reading:
             return status_unchanged(Backoff())  # the wait after a failure goes on
-        self._one.shared.reading.add(turn)
+        self._pass.shared.reading.add(turn)
         try:
             return await self._read_and_send(facts, decision, write, write.reads)
         finally:
-            self._one.shared.reading.discard(turn)
+            self._pass.shared.reading.discard(turn)
 
     async def _read_and_send(self, facts: Facts[Any], decision: Decision, write: Write, reads: str) -> Outcome:
         """Read the entry that a write rests on, and make the write if it is still the same call.
@@ -171,21 +171,21 @@ class Writes:
         if not deletes:
             prevented = await self.prevented(facts, decision, decision.write)
             return prevented or await self._send(facts, decision, decision.write)
-        if not self._ports.resources.is_unchanged(self._one.key, facts.resource.metadata.trigger):
+        if not self._ports.resources.is_unchanged(self._pass.key, facts.resource.metadata.trigger):
             return status_unchanged(RequeueAfter(0.0))
         return await self._send(facts, decision, decision.write)
 
     async def prevented(self, facts: Facts[Any], decision: Decision, write: Write) -> Outcome | None:
         """Return the outcome if a write may not be made any more, or not yet; else None."""
-        match await self._one.shared.protection.permit(facts.resource, write, facts.scope.project_id):
+        match await self._pass.shared.protection.permit(facts.resource, write, facts.scope.project_id):
             case None:
                 return None
             case Later(requeue, ""):
                 return status_unchanged(requeue)
             case Later(requeue, message):
-                state = replace(decision.state, requeue=requeue)
-                without = replace(decision, state=state, write=None)
-                return summarize.of_step(self._kind, facts, write.request.operation, without).saying(message)
+                without = replace(decision, write=None)
+                outcome = summarize.of_step(self._kind, facts, write.request.operation, without).saying(message)
+                return replace(outcome, requeue=requeue)
             case _:
                 protected = self._kind.decide(replace(facts, is_protected=lambda _: True))
                 return summarize.of_decision(self._kind, facts, replace(protected, write=None))
@@ -196,7 +196,7 @@ class Writes:
         Raises:
             AtlasError: observing the entry again, which the answer made necessary, failed.
         """
-        resource, before, changes = facts.resource, decision.seen, self._one.shared.changes
+        resource, before, changes = facts.resource, decision.seen, self._pass.shared.changes
         changes.before(facts, write, before)
         shown = {} if before is None else resource.shown(before)
         done = Done(write, WriteResult.CONFIRMED, before=shown)
@@ -205,10 +205,10 @@ class Writes:
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
                 outcome = await self._failed(facts, done, before, error)
-                return outcome.paced(self._one.refused_since(facts), facts.now, facts.interval)
+                return outcome.paced(self._pass.refused_since(facts), facts.now, facts.interval)
             entry, answer = write.touches[0], None  # a GET will show what is there
         self._settle(facts)
-        self._one.memory.failing_writes = None
+        self._pass.memory.failing_writes = None
         if before is not None:
             changes.after(facts, write, before, answer)
         facts = after(facts, replace(done, answer=answer), entry=entry)
@@ -222,10 +222,10 @@ class Writes:
         """
         write, kind = done.write, self._kind
         if error.unknown_outcome:
-            facts = after(facts, replace(done, outcome=WriteResult.UNKNOWN, error=error))
+            facts = after(facts, replace(done, result=WriteResult.UNKNOWN, error=error))
             own = kind.decide(facts).own if write.is_beside else None
             return summarize.of_failed_call(kind, facts, error, seen=before if write.is_beside else None, own=own)
-        refused = after(facts, replace(done, outcome=WriteResult.REFUSED, error=error))
+        refused = after(facts, replace(done, result=WriteResult.REFUSED, error=error))
         if write.is_beside and isinstance(error, UpdateRejectedError):
             return summarize.of_decision(kind, refused, kind.decide(refused))
         if kind.is_outdated(error):
@@ -250,7 +250,7 @@ class Writes:
             if seen is None or resource.basis(seen) != resource.basis(before):
                 return status_unchanged(Backoff())
         refused = failures.refused_fields(error, fields, resource.connection)
-        facts = after(facts, replace(done, outcome=WriteResult.REFUSED, error=error, refused=refused))
+        facts = after(facts, replace(done, result=WriteResult.REFUSED, error=error, refused=refused))
         outcome = summarize.of_failed_call(self._kind, facts, error, seen=before)
         return outcome if set(refused) == set(fields) else replace(outcome, requeue=RequeueAfter(0.0))
 
@@ -276,7 +276,7 @@ class Writes:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        trouble = failures.of_contradiction(error, facts.attempt, self._one.refused_since(facts), facts.interval)
+        trouble = failures.of_contradiction(error, facts.attempt, self._pass.refused_since(facts), facts.interval)
         told = facts.attempt.shown_failure(error.operation)
         if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
             status = facts.previous.model_copy(update=dict(own))

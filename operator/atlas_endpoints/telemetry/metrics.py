@@ -1,6 +1,6 @@
 """The metrics that count events. Labels are bounded: reasons, operations and codes, never names or ids.
 
-``runtime_metrics`` adds what is read at a scrape.
+``process.runtime_metrics`` adds what is read at a scrape.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -71,8 +71,8 @@ def _keeps_the_intent(_: Any, *__: Any) -> Any:
     return {}
 
 
-def _in_silence(right: Any, generation: int, _: Any) -> Any:
-    return right(generation, {})
+def _in_silence(right: Any, _: Any) -> Any:
+    return right({})
 
 
 def _forgetful(right: Any, *args: Any, **kwargs: Any) -> Any:

@@ -91,8 +91,8 @@ def _is_forced_for_ever(right: Any, resource: Any) -> bool:
     last,
     "_released",
 )
-def _ends_in_silence(right: Any, generation: int, _: Any) -> Any:
-    return right(generation, {})
+def _ends_in_silence(right: Any, _: Any) -> Any:
+    return right({})
 
 
 @plants(

@@ -6,9 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.atlas import observations
 from atlas_endpoints.atlas.gateway import Gateway
-from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache
+from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache, View
 from atlas_endpoints.controller import cache
 from atlas_endpoints.controller.cache import RunningList, generation_of, key_of
 from atlas_endpoints.controller.controller import Controller
@@ -104,11 +103,11 @@ async def _runs_twice(right: Any, self: Any, key: Any) -> Any:
     "a LIST overwrites the answer of a newer write",
     Invariant.CLAIMS,
     model_of(REVERT, settled=1, left="slow"),
-    observations,
-    "merged",
+    View,
+    "after",
 )
-def _list_overwrites(right: Any, known: Any, listing: Any, began: Any, **written: Any) -> Any:
-    return right({}, listing, began, written=())
+def _list_overwrites(right: Any, self: Any, listing: Any, began: Any, **written: Any) -> Any:
+    return right(replace(self, entries={}), listing, began, written=())
 
 
 @plants(

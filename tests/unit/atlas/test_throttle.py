@@ -34,7 +34,7 @@ class Harness:
     """A throttle, a clock, and the few moves that the tests make."""
 
     def __init__(self) -> None:
-        self.throttle = Throttle(probe_interval=PROBE)
+        self.throttle = Throttle(probe_interval=PROBE, max_in_flight=8)
         self.now = 1000.0
 
     def admit(self, fingerprint: str = FP, project: str = PROJECT) -> Admitted:
@@ -455,3 +455,22 @@ def test_the_longest_wait_counts_only_rate_limits() -> None:
     assert harness.throttle.longest_wait(harness.now) == 40
     harness.now += 60
     assert harness.throttle.longest_wait(harness.now) == 0
+
+
+def test_one_pair_of_credentials_has_a_limit_of_concurrent_calls() -> None:
+    harness = working_harness()
+    under_way = [harness.admit() for _ in range(8)]
+    assert harness.held() == Wait(
+        harness.now + 1, PENDING, "The limit of concurrent calls with these credentials is reached."
+    )
+    harness.call(fingerprint="other credentials")
+    harness.report(under_way.pop())
+    harness.admit()
+
+
+def test_the_first_success_in_a_project_does_not_lift_the_wait_that_another_first_call_was_told() -> None:
+    harness = working_harness()
+    limited, fine = harness.admit(project="new"), harness.admit(project="new")
+    harness.report(limited, error(RateLimitedError, retry_after=60))
+    harness.report(fine)
+    assert harness.held(project="new").until >= harness.now + 60

@@ -211,7 +211,7 @@ COMPARISONS: dict[str, Compared] = {
 def test_the_comparison_with_a_list(cache: Cache, row: Compared) -> None:
     for each in row.known:
         cache.put(OBJECTS[each])
-    with cache.comparing() as comparison:
+    with cache.listing() as running:
         for change in row.meanwhile.split():
             changed = OBJECTS[change[1]]
             if change.startswith("+"):
@@ -219,10 +219,8 @@ def test_the_comparison_with_a_list(cache: Cache, row: Compared) -> None:
             else:
                 cache.remove(key_of(changed), changed["metadata"]["uid"])
     listed = [OBJECTS[each] for each in row.listed]
-    assert comparison.vanished(listed) == [
-        (key_of(OBJECTS[each]), OBJECTS[each]["metadata"]["uid"]) for each in row.gone
-    ]
-    assert [each for each in listed if comparison.stands(each)] == [OBJECTS[each] for each in row.standing]
+    assert running.vanished(listed) == [(key_of(OBJECTS[each]), OBJECTS[each]["metadata"]["uid"]) for each in row.gone]
+    assert [each for each in listed if running.stands(each)] == [OBJECTS[each] for each in row.standing]
 
 
 def test_an_equal_body_does_not_replace_the_cached_one(cache: Cache) -> None:
@@ -252,23 +250,23 @@ LISTINGS: dict[str, tuple[Listing, bool]] = {
 def test_a_list(cache: Cache, listing: Listing, is_stale: bool) -> None:
     for each in (A, B):
         cache.put(each)
-    with cache.comparing() as comparison:
+    with cache.listing() as running:
         cache.put(named("a", uid="uid of a", version=20))  # what comes meanwhile may well be newer
-    assert comparison.is_stale(listing) == is_stale
+    assert running.is_stale(listing) == is_stale
 
 
 def test_a_comparison_ignores_earlier_deletions(cache: Cache) -> None:
     """Or else an object that comes back into view of a selector would never be taken in again."""
     cache.put(A)
     cache.remove(key_of(A), "uid of a")
-    with cache.comparing() as comparison:
+    with cache.listing() as running:
         pass
-    assert [each for each in [MODIFIED_A] if comparison.stands(each)] == [MODIFIED_A]
+    assert [each for each in [MODIFIED_A] if running.stands(each)] == [MODIFIED_A]
 
 
 def test_a_finished_comparison_ignores_later_deletions(cache: Cache) -> None:
     cache.put(A)
-    with cache.comparing() as comparison:
+    with cache.listing() as running:
         pass
     cache.remove(key_of(A), "uid of a")
-    assert [each for each in [A] if comparison.stands(each)] == [A]
+    assert [each for each in [A] if running.stands(each)] == [A]

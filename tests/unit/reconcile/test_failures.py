@@ -326,6 +326,11 @@ class TestAtlas:
         outcome = after(error, Status(), NOON).paced(NOON, NOON + timedelta(seconds=lasted), timedelta(minutes=10))
         assert outcome.requeue == Backoff(wait)
 
+    def test_a_limit_that_lasts_is_tried_again_after_an_interval_however_short(self) -> None:
+        error = RateLimitedError("Slowly.", operation="update", http_status=429)
+        outcome = after(error, Status(), NOON).paced(NOON, NOON + timedelta(hours=3), timedelta(minutes=1))
+        assert outcome.requeue == Backoff(60)
+
     @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
     def test_the_same_failure_when_its_grace_is_nearly_over(self, row: Row) -> None:
         status = failing(row.error)

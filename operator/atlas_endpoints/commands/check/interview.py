@@ -141,11 +141,11 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
         return Result(kind, tuple(_refused(answer, took)), hopeless=_is_hopeless(answer))
     values = [*answer.entries.values()]
     findings = [ok(f"{READABLE} (LIST, {took})."), ok(kind.counted(values))]
-    violations: dict[str, list[str]] = {}
+    mismatches: dict[str, list[str]] = {}
     for resource in place.resources:
         if (problem := kind.mismatch(resource, values)) is not None:
-            violations.setdefault(problem, []).append(str(resource.key))
-    findings += [failed(f"{named(keys, most=10)}: {problem}") for problem, keys in violations.items()]
+            mismatches.setdefault(problem, []).append(str(resource.key))
+    findings += [failed(f"{named(keys, most=10)}: {problem}") for problem, keys in mismatches.items()]
     findings += [warning(doubt) for doubt in kind.doubts(place.resources, values)]
     findings += _unnamed(place, answer.entries)
     if writes:

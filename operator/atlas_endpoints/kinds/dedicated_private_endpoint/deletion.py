@@ -120,7 +120,7 @@ def _ask(
         own: what shows that Atlas is asked now.
     """
     done = facts.done
-    if done is not None and done.outcome is WriteResult.REFUSED and done.error is not None:
+    if done is not None and done.result is WriteResult.REFUSED and done.error is not None:
         said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
         message = f"Atlas refuses the deletion; the operator tries again. {said}"
         if state.reason is Reason.DELETION_BLOCKED:

@@ -54,7 +54,7 @@ class Regions:
         is_edited = facts.previous.observed_generation != facts.generation
         refused, error = frozenset() if is_edited else _named(before.refused), before.error_message
         is_sent = done is not None and done.write.request.operation == atlas.UPDATE
-        if done is not None and is_sent and done.outcome is not WriteResult.UNKNOWN:
+        if done is not None and is_sent and done.result is not WriteResult.UNKNOWN:
             refused, error = wanted, None if done.error is None else done.error.detail or done.error.message
         confirmed, missing = (_named(before.confirmed) | shown) & wanted, wanted - shown
         return cls(shown, confirmed, missing, refused & missing, error, is_sent)
