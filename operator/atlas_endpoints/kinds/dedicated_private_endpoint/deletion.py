@@ -94,10 +94,11 @@ def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]
         return _nothing_left(gone, gets, stays=f"Endpoint service {service.id} stays in Atlas: {why}.")
     if why is None and service.status == ServiceState.DELETING:
         return Decision(deleting(facts, "the endpoint service", service_since(facts, service)), own={"service": shown})
-    state = deleting(facts, "the endpoint service", deleted_at(facts))
+    what = f"endpoint {endpoint_id}, which it still lists" if is_listed else "the endpoint service"
+    state = deleting(facts, what, deleted_at(facts))
     if is_listed:
         if state.reason is not Reason.DELETION_BLOCKED:
-            message = "Atlas still lists the deleted endpoint. The operator goes on when it does not."
+            message = f"Atlas still lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
             state = replace(state, message=message)
         endpoint = facts.resource.status.endpoint
         since = deleted_at(facts) if endpoint is None or endpoint.status_since is None else endpoint.status_since

@@ -37,6 +37,9 @@ DEAD = frozenset[str]({EndpointState.REJECTED, EndpointState.FAILED})
 
 GOING = frozenset[str]({EndpointState.DELETING, EndpointState.DELETED})
 
+LISTED_ONLY = 600.0
+"""Seconds until an endpoint that a LIST shows and no GET is looked for again, at most."""
+
 
 def waiting_for_cloud(facts: Facts, service: Service) -> State:
     """Return what to create in the cloud."""
@@ -90,7 +93,7 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
         message = f"Atlas lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
         synced = find(facts.previous, "Synced")
         since = synced.last_transition_time if synced is not None and synced.status == "Unknown" else facts.now
-        wait = min(as_long_again(since, facts.now, facts.interval), until_next_look(facts))
+        wait = min(as_long_again(since, facts.now, facts.interval), until_next_look(facts), LISTED_ONLY)
         state = State(Reason.PENDING, message, RequeueAfter(wait))
         return Decision(state, absent=entry, gets=(Get(entry),))  # a LIST after the GET
     decision, shown = _absent(facts, service, entry, endpoint_id), facts.resource.status.endpoint
