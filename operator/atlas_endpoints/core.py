@@ -115,7 +115,10 @@ class Core:
         self.config_maps = config_maps
         self.references = ReferenceResolver(targets)
         half = max(1, settings.concurrency // 2)
-        self.queue = _queue_of(settings.concurrency, half, clock, observer)
+        routine, of_each, waited = _for_routine(settings.concurrency), _for_routine(half), observer.waited
+        self.queue = Queue[Work](
+            clock, flow_limit=half, routine_limit=routine, routine_flow_limit=of_each, waited=waited
+        )
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         readers = {kind.names.kind: kind for kind in kinds}
         self.gateway = Gateway(client, self.throttle, clock.monotonic, readers=readers)
@@ -134,7 +137,14 @@ class Core:
             retried=observer.retried,
             waited_for=self._is_unanswered,
         )
-        self.credentials = _credentials_of(settings, secrets, namespaces, self.gateway)
+        self.credentials = CredentialsResolver(
+            secrets,
+            namespaces,
+            default=settings.default_secret,
+            default_for=settings.credentials_namespaces,
+            introduce=self.gateway.introduce,
+            check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
+        )
         self.kinds: Mapping[str, ServedKind] = {
             kind.names.kind: ServedKind(kind, objects(kind.names), self) for kind in kinds
         }
@@ -381,21 +391,3 @@ def _is_unanswered(body: Body) -> bool:
 def _for_routine(workers: int) -> int:
     """Return how many of these workers routine work may have."""
     return workers - workers // 4
-
-
-def _queue_of(workers: int, half: int, clock: Clock, observer: Observer) -> "Queue[Work]":
-    routine, of_each = _for_routine(workers), _for_routine(half)
-    return Queue(clock, flow_limit=half, routine_limit=routine, routine_flow_limit=of_each, waited=observer.waited)
-
-
-def _credentials_of(
-    settings: OperatorSettings, secrets: SecretReader, namespaces: NamespaceReader, gateway: Gateway
-) -> CredentialsResolver:
-    return CredentialsResolver(
-        secrets,
-        namespaces,
-        default=settings.default_secret,
-        default_for=settings.credentials_namespaces,
-        introduce=gateway.introduce,
-        check_base_url=partial(check_base_url, allow_plain_http=settings.allow_plain_http, name="baseUrl"),
-    )

@@ -71,8 +71,7 @@ def _circuits(core: Core) -> Mapping[Labels, float]:
 
 
 def _sunset(core: Core) -> float | None:
-    sunset = core.gateway.sunset
-    return None if sunset is None else sunset.timestamp()
+    return None if core.gateway.sunset is None else core.gateway.sunset.timestamp()
 
 
 class ResourceMetrics:

@@ -205,7 +205,8 @@ class ChangeEvents:
         differences = tuple(
             each
             for each in compare(resource, write.fields, seen)
-            if resource.same(each.field, shown.get(each.field), each.desired) and each.actual != resource.created_as
+            if resource.same(each.field, shown.get(each.field), each.desired)
+            and each.actual != resource.created_as_of(resource.metadata.uid)
         )
         if self._memories[resource.key].told.issuperset(differences):
             return

@@ -69,7 +69,7 @@ class LastCourse:
             ending = deletion.decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
             if ending is not None:
                 return self._leave(body, ending)
-            resource = self._pass.parsed()
+            resource: Resource = kind.resource.parse(body, now=self._pass.now)
             wait = self._force_sync.take_turn(resource)
         except InvalidSpecError as error:
             return _held_up(deletion.blocked_by(error, attempt), attempt)

@@ -56,13 +56,13 @@ class LiveCourse:
             ClusterUnavailableError: an object that the resource depends on could not be read, or the resource not be written.
         """
         one = self._pass
-        resource = one.parsed()
+        resource: Resource = self._kind.resource.parse(one.store.body, now=one.now)
         self._wait = self._force_sync.take_turn(resource)
         if (change := wanted_metadata(resource)).needed_by(one.store.body):
             hindered = await one.change(change, one.attempt(resource))
             if hindered is not None:
                 return hindered
-            resource = one.parsed()
+            resource = self._kind.resource.parse(one.store.body, now=one.now)
         else:
             self._memory.unchangeable_since = None
         return await self._resolved(resource, one.attempt(resource))

@@ -110,7 +110,7 @@ def _check_skipped(facts: Facts[Any], decision: Decision) -> None:
     """Raise ``AtlasUnavailableError`` if a decision rests on that nothing was created, and a LIST does not show that."""
     creates = decision.write is not None and decision.write.creates is not None
     rests_on_none = creates or (decision.nothing_left and decision.absent is None)
-    if rests_on_none and facts.view.skipped and facts.resource.created_as:
+    if rests_on_none and facts.view.skipped and facts.resource.created_as_of(facts.resource.metadata.uid):
         raise AtlasUnavailableError(
             "Atlas shows endpoints without an ID. One of them may be the endpoint of this resource, so the operator looks again.",
             operation=decision.write.request.operation if decision.write is not None else "list",

@@ -60,15 +60,6 @@ class Pass:
         self.memory = gatherer.memories[self.key]
         self.now, self.began = self.ports.clock.now(), self.ports.clock.monotonic()
 
-    def parsed(self) -> Resource:
-        """Return the resource as it is now.
-
-        Raises:
-            InvalidSpecError: the spec, or an annotation.
-        """
-        resource: Resource = self.kind.resource.parse(self.store.body, now=self.now)
-        return resource
-
     def attempt(self, resource: Resource | None = None) -> Attempt:
         """Return the reconcile with the status of a resource; None: with that of the object, whose spec may be invalid."""
         status = self.kind.resource.status_in(self.store.body, now=self.now) if resource is None else resource.status

@@ -271,7 +271,7 @@ class Resource(BaseModel, frozen=True):
     @property
     def written_as(self) -> str:
         """The key of a write of unknown outcome: the entry, or the mark of one that was just created."""
-        return self.entry or self.created_as
+        return self.entry or self.created_as_of(self.metadata.uid)
 
     @property
     @abstractmethod
@@ -292,11 +292,6 @@ class Resource(BaseModel, frozen=True):
     def created_as_of(cls, uid: str) -> str:  # noqa: ARG003  # for kinds that create
         """Return the mark of an entry that was created for a resource and is not in its status yet; "": none is."""
         return ""
-
-    @property
-    def created_as(self) -> str:
-        """``created_as_of`` this resource."""
-        return self.created_as_of(self.metadata.uid)
 
     @property
     def entry_release(self) -> Mapping[str, Any] | None:

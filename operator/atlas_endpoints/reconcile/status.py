@@ -214,6 +214,19 @@ class Plan(StatusModel):
     reason: Cause
 
 
+class ShownEntry(StatusModel):
+    """What a status shows of an entry in Atlas's words; None: Atlas sent null or nothing.
+
+    Attributes:
+        status_since: when the operator first observed this ``status``.
+    """
+
+    id: Shown | None = None
+    status: Shown | None = None
+    status_since: Time | None = None
+    error_message: Shown | None = None
+
+
 class Creation(StatusModel):
     """Something that was, or is about to be, created in Atlas for the resource.
 

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
@@ -11,31 +11,15 @@ from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.status import as_shown
+from atlas_endpoints.reconcile.status import ShownEntry, as_shown
 from atlas_endpoints.reconcile.waits import as_long_again, pace, spaced
 
 RESET_AFTER = timedelta(hours=1)
 """What existed for so long and is lost is created again at once, and the attempts begin again at 1."""
 
 
-class Shown(Protocol):
-    """What a status shows of an entry."""
-
-    @property
-    def id(self) -> str | None:
-        """Its id, as shown."""
-
-    @property
-    def status(self) -> str | None:
-        """Its status, as shown."""
-
-    @property
-    def status_since(self) -> datetime | None:
-        """When the operator first observed this status."""
-
-
 def since_shown(
-    before: Shown | None, id_: str, status: str | None, now: datetime, no_steps: Collection[str] = ()
+    before: ShownEntry | None, id_: str, status: str | None, now: datetime, no_steps: Collection[str] = ()
 ) -> datetime:
     """Return since when an entry has been observed in its status, given what the status of the resource shows.
 
@@ -59,7 +43,7 @@ def deleted_at(facts: Facts[Any]) -> datetime:
     return min(at, facts.now) if at - facts.now < timedelta(minutes=1) else facts.now - timedelta(minutes=10)
 
 
-def asks_again_in(facts: Facts[Any], shown: Shown | None) -> float:
+def asks_again_in(facts: Facts[Any], shown: ShownEntry | None) -> float:
     """Return the seconds until the next look at what Atlas was asked to delete; 0 or less: ask again, which happens ever less often.
 
     Args:

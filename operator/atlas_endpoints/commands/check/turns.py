@@ -1,10 +1,8 @@
 """In which order a check asks about places, so that no namespace keeps it from the others."""
 
 import asyncio
-from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from atlas_endpoints.commands.check.interview import Place, Result
 from atlas_endpoints.commands.check.report import Finding, Report, failed, named, skipped
@@ -16,14 +14,6 @@ MOST_LEFT = 20
 """Namespaces that are named among those for which there was no time."""
 
 
-class Turn(NamedTuple):
-    """When a place is asked about: in which round of the namespaces, and in which order within it."""
-
-    round: int
-    number: int
-    place: Place
-
-
 async def ask_all(
     ask: Callable[[Place], Awaitable[Result]], places: Sequence[Place], report: Report, *, within: float, until: float
 ) -> list[Result]:
@@ -33,49 +23,44 @@ async def ask_all(
         within: seconds of the whole check, for users.
         until: when they end, by the clock of the event loop.
     """
-    pairs = _in_turns(places)
-    idle = [waiting[0] for waiting in pairs.values()]
-    heapify(idle)
-    results: list[Result] = []
+    waiting, busy, results = dict(enumerate(_in_turns(places))), set[str](), list[Result]()
 
     async def work() -> None:
-        while idle:  # whoever uses a pair goes on with it
-            place = heappop(idle).place
-            waiting = pairs[place.scope.credentials]
+        while (
+            number := next((n for n, each in waiting.items() if each.scope.credentials not in busy), None)
+        ) is not None:
+            place, pair = waiting[number], waiting[number].scope.credentials
+            busy.add(pair)
             result = await ask(place)
-            waiting.popleft()
+            busy.remove(pair)
+            del waiting[number]
             results.append(result)
             report.section(place.title, *result.findings)
-            while result.hopeless and waiting:
-                title = waiting.popleft().place.title
-                report.section(title, skipped("Not checked: see the failure of these credentials above."))
-            if waiting:
-                heappush(idle, waiting[0])
+            for other, each in list(waiting.items()) if result.hopeless else ():
+                if each.scope.credentials == pair:
+                    report.section(each.title, skipped("Not checked: see the failure of these credentials above."))
+                    del waiting[other]
 
     try:
         async with asyncio.timeout_at(until), asyncio.TaskGroup() as workers:
             for _ in range(AT_ONCE):
                 workers.create_task(work())
     except TimeoutError:
-        left = [turn.place for waiting in pairs.values() for turn in waiting]
-        report.section("Not checked", *_left(places, left, within))
+        report.section("Not checked", *_left(places, list(waiting.values()), within))
     return results
 
 
-def _in_turns(places: Iterable[Place]) -> Mapping[str, deque[Turn]]:
-    """Return the turns of each pair of credentials, in their order.
+def _in_turns(places: Sequence[Place]) -> list[Place]:
+    """Return the places in the order in which to ask about them: namespaces take turns, with one place in each round.
 
-    Namespaces take turns, with one place in each round. A place of several namespaces has the first of their turns.
+    A place of several namespaces has the first of their turns.
     """
     taken: Counter[str] = Counter()
-    turns: list[Turn] = []
-    for number, place in enumerate(places):
-        turns.append(Turn(min(taken[each] for each in place.namespaces), number, place))
+    rounds: list[int] = []
+    for place in places:
+        rounds.append(min(taken[each] for each in place.namespaces))
         taken.update(place.namespaces)
-    pairs: dict[str, deque[Turn]] = defaultdict(deque)
-    for turn in sorted(turns):
-        pairs[turn.place.scope.credentials].append(turn)
-    return pairs
+    return [places[number] for number in sorted(range(len(places)), key=rounds.__getitem__)]
 
 
 def _left(places: Sequence[Place], left: Sequence[Place], within: float) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoi
 from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.reconcile.resource import Thing
 from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapKeyRef, ConfigMapRef, duplicates, matches, rule
-from atlas_endpoints.reconcile.status import Creation, Shown, Status, StatusModel, Time
+from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status, StatusModel
 
 Origin: TypeAlias = Literal["Created", "Adopted"]
 
@@ -259,21 +259,17 @@ class RemoteRegions(StatusModel):
     error_message: Shown | None = None
 
 
-class ServiceStatus(StatusModel):
-    """The service of the region in Atlas's words; None: Atlas sent null or nothing.
+class ServiceStatus(ShownEntry):
+    """The service of the region.
 
     Attributes:
-        status_since: when the operator first observed this ``status``.
         region: as Atlas spells it.
         service_attachment_names: all of them, or none: Atlas adds them one by one until the service is ready.
     """
 
     id: Shown
-    status: Shown | None = None
-    status_since: Time | None = None
     region: Shown | None = None
     origin: Origin | None = None
-    error_message: Shown | None = None
     endpoint_service_name: Shown | None = None
     private_link_service_name: Shown | None = None
     private_link_service_resource_id: Shown | None = None
@@ -295,19 +291,15 @@ class ServiceStatus(StatusModel):
         return cls.model_validate({**asdict(service), **own})
 
 
-class EndpointStatus(StatusModel):
-    """The endpoint in Atlas's words; None: Atlas sent null or nothing.
+class EndpointStatus(ShownEntry):
+    """The endpoint.
 
     Attributes:
         id: that the cloud gave it, as Atlas shows it.
-        status_since: when the operator first observed this ``status``.
         gcp_endpoints: see ``gcp_endpoints_text``.
     """
 
     id: Shown
-    status: Shown | None = None
-    status_since: Time | None = None
-    error_message: Shown | None = None
     private_endpoint_ip_address: Shown | None = None
     connection_name: Shown | None = None
     gcp_endpoints: Shown | None = None

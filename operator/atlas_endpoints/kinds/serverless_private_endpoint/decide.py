@@ -246,7 +246,7 @@ def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Deci
 
 
 def _reserve(facts: Facts, attempt: int) -> Decision:
-    mark = facts.resource.created_as
+    mark = facts.resource.created_as_of(facts.resource.metadata.uid)
     creates = Creates(
         mark,
         attempt,
@@ -283,7 +283,10 @@ def _delete_marked(facts: Facts) -> Decision:
 
 def _marked(facts: Facts) -> list[Endpoint]:
     """Return the endpoints that were reserved for the resource and that no other resource has."""
-    found, own = facts.view.labelled.get(facts.resource.created_as, ()), facts.resource.entry
+    found, own = (
+        facts.view.labelled.get(facts.resource.created_as_of(facts.resource.metadata.uid), ()),
+        facts.resource.entry,
+    )
     return [each for each in found if each.id != own and not facts.is_claimed_by_other(each.id)]
 
 

@@ -15,7 +15,7 @@ from atlas_endpoints.kinds.cloud_endpoint import AddressSource, EndpointResource
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord
 from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, InstanceName, ObjectId, matches, rule
-from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, Status, StatusModel, Time, Word, find
+from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, ShownEntry, Status, Word, find
 
 MARK = "atlas-endpoints.dev/"
 """The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
@@ -107,17 +107,9 @@ class Spec(EndpointSpec):
         yield from self.violations_of_connection(on_aws=_ADDRESS_ON_AWS, no_address=_ADDRESS_MISSING, no_id=_ID_MISSING)
 
 
-class EndpointStatus(StatusModel):
-    """The endpoint in Atlas's words; None: Atlas sent null or nothing.
+class EndpointStatus(ShownEntry):
+    """The endpoint as the status shows it."""
 
-    Attributes:
-        status_since: when the operator first observed this ``status``.
-    """
-
-    id: Shown | None = None
-    status: Shown | None = None
-    status_since: Time | None = None
-    error_message: Shown | None = None
     provider_name: Shown | None = None
     cloud_provider_endpoint_id: Shown | None = None
     private_endpoint_ip_address: Shown | None = None
