@@ -9,6 +9,7 @@ import pytest
 
 from histories.dedicated.history import DedicatedHistory
 from histories.dedicated.mutants import IN_CASES, IN_HISTORIES, Mutant
+from support.planted import check_fits
 from support.virtual_time import run
 from unit.kinds.dedicated_private_endpoint.cases import Actions, cases
 
@@ -26,6 +27,12 @@ async def _play(seed: int) -> str | None:
 
 async def _act(name: str) -> None:
     await Actions().do(CASES[name].steps)
+
+
+@pytest.mark.gate
+def test_a_planted_bug_fits_what_it_replaces() -> None:
+    for mutant in (*IN_HISTORIES, *IN_CASES):
+        check_fits(getattr(mutant.owner, mutant.name), mutant.wrong)
 
 
 @pytest.mark.parametrize("mutant", IN_HISTORIES, ids=[each.bug for each in IN_HISTORIES])

@@ -11,6 +11,7 @@ from model.explorer import Explorer
 from model.invariants import Invariant
 from model.models import MODELS
 from model.serverless import mutants as serverless
+from support.planted import check_fits
 
 if TYPE_CHECKING:
     from model.mutants import Mutant
@@ -47,6 +48,12 @@ GATE = [
     )
 ]
 """The gate plants one bug for each invariant that finds one in a second."""
+
+
+@pytest.mark.gate
+def test_a_planted_bug_fits_what_it_replaces() -> None:
+    for mutant in MUTANTS:
+        check_fits(getattr(mutant.owner, mutant.name), mutant.wrong)
 
 
 @pytest.mark.parametrize(
