@@ -115,9 +115,9 @@ class Core:
         self.config_maps = config_maps
         self.references = ReferenceResolver(targets)
         half = max(1, settings.concurrency // 2)
-        routine, of_each, waited = _for_routine(settings.concurrency), _for_routine(half), observer.waited
-        self.queue = Queue[Work](
-            clock, flow_limit=half, routine_limit=routine, routine_flow_limit=of_each, waited=waited
+        routine, of_each = _for_routine(settings.concurrency), _for_routine(half)
+        self.queue: Queue[Work] = Queue(
+            clock, flow_limit=half, routine_limit=routine, routine_flow_limit=of_each, waited=observer.waited
         )
         self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         readers = {kind.names.kind: kind for kind in kinds}

@@ -1,5 +1,6 @@
 """Gathers everything that a decision about a resource depends on, and observes Atlas for it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -118,11 +119,12 @@ class Gatherer:
     ) -> tuple[Facts[Any], Decision]:
         """Observe Atlas for a reconcile, as ``observe.observe`` does; go on with an observation that has taken long."""
         memory, atlas = self.memories[facts.resource.key], self.ports.atlas
-        now = atlas.moment()
+        now, request = atlas.moment(), memory.request
+        asked_at = -math.inf if request is None or not request.granted else request.seen
         since, memory.unfinished_since = memory.unfinished_since, None
-        since = now if since is None or now - since > UNFINISHED else since
-        # A force-sync request, or an intent, needs observations that began later.
-        began = since if max_age == SHARED_FOR else now
+        resumes = max_age == SHARED_FOR and since is not None and since >= max(asked_at, now - UNFINISHED)
+        began = since if resumes and since is not None else now
+        max_age = min(max_age, max(0.0, began - asked_at))  # what was read before a request does not count for it
         try:
             return await observe(atlas, facts, decide, max_age=max_age, began=began, is_claimed=is_claimed)
         except OutOfTimeError:

@@ -16,6 +16,7 @@ from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.gather import UNFINISHED, Gatherer
+from atlas_endpoints.reconcile.memory import Request
 from atlas_endpoints.reconcile.observe import WITHIN, observe
 from atlas_endpoints.reconcile.reasons import Reason
 from support.virtual_time import on_virtual_time
@@ -138,6 +139,23 @@ async def test_what_was_read_before_a_request_does_not_count_for_it_though_it_ta
     atlas.call = 0.0
     await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
     assert atlas.calls[5:] == ["b", "c"]
+
+
+@on_virtual_time
+async def test_what_was_read_before_a_request_that_waited_does_not_count_for_it() -> None:
+    def decide(_: Any) -> Decision:
+        return Decision(State(Reason.PENDING, ""), gets=(Get("a"), Get("b"), Get("c")))
+
+    atlas: Any = _SlowAtlas()
+    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
+    with suppress(OutOfTimeError):
+        await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+    gatherer.memories[cast("Any", "db")].request = Request("uid", "now", atlas.seconds, has_turn=True, granted=True)
+    atlas.seconds, atlas.call = atlas.seconds + 6.0, 0.0
+    atlas.calls.clear()
+
+    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+    assert atlas.calls == ["LIST", "a", "b", "c"]
 
 
 @on_virtual_time
