@@ -153,11 +153,11 @@ async def _write_drops(right: Any, self: Any, body: Any, status: Any) -> Any:
     Invariant.WORDS,
     model_of(REVERT, settled=1),
     Reconciler,
-    "_completed",
+    "_attempt",
 )
-def _shows_a_newer_generation(right: Any, self: Any, body: Any, outcome: Any) -> Any:
+def _shows_a_newer_generation(right: Any, self: Any, body: Any, now: Any) -> Any:
     newest = self._ports.resources.get(key_of(body)) or body  # where the bug is
-    return right(self, body, replace(outcome, generation=generation_of(newest)))
+    return replace(right(self, body, now), generation=generation_of(newest))
 
 
 @plants(
