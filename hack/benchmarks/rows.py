@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.api_server import Watcher
     from benchmarks.contenders import Running
     from benchmarks.populations import Population, Resource
+    from support import audit
 
 Figures: TypeAlias = dict[str, float]
 Measure: TypeAlias = Callable[[Stage, Contender, Fleet, float], Awaitable[Figures]]
@@ -279,7 +280,7 @@ class _Counts:
 
     cpu_seconds: float
     control_plane_cpu_seconds: float
-    moment: int
+    moment: audit.Mark
 
     @classmethod
     async def of(cls, stage: Stage, running: Running) -> _Counts:

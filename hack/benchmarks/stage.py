@@ -91,14 +91,14 @@ class Stage:
         """Return the resources of a kind."""
         return self._apis[kind]
 
-    def kubernetes_writes(self, running: Running, since: int) -> int:
+    def kubernetes_writes(self, running: Running, since: audit.Mark) -> int:
         """Count the writes of a contender to Kubernetes since a `moment`, Events apart: the peer tells of nothing by them."""
         writes = audit.writes(self._control_plane, running.user, since=since)
         return sum(each.resource != "events" for each in writes)
 
-    def moment(self) -> int:
-        """Return the present end of the API server's audit log."""
-        return audit.length(self._control_plane)
+    def moment(self) -> audit.Mark:
+        """Return this moment in the API server's audit log."""
+        return audit.mark(self._control_plane)
 
     def control_plane_cpu_seconds(self) -> float:
         """Return how much processor time the control plane has used."""

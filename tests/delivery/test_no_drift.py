@@ -19,7 +19,7 @@ from control_plane.process import wait_until
 from delivery.recorded import DEDICATED, SERVERLESS
 from delivery.subjects import DedicatedPlace, DedicatedSubject
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
-from support.audit import length, writes
+from support.audit import mark, writes
 from support.resources import Resources, condition, observed
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ class AtRest:
     def causes_no_work(self) -> Iterator[None]:
         """Do something, and see that the operator neither asks Atlas nor writes anything because of it."""
         tool, status = self.tool, self.tool.resources.get("orders")["status"]
-        log, calls = length(tool.control_plane), len(self.atlas.requests(self.place))
+        log, calls = mark(tool.control_plane), len(self.atlas.requests(self.place))
         yield
         time.sleep(A_WHILE)
         assert len(self.atlas.requests(self.place)) == calls
@@ -286,7 +286,7 @@ def test_a_new_value_of_force_sync_causes_work(
     atlas.connect(place, "orders")
     resources.create("orders", place.spec(**FULL))
     resources.wait_ready("orders")
-    log, calls = length(control_plane), len(atlas.requests(place))
+    log, calls = mark(control_plane), len(atlas.requests(place))
 
     resources.annotate("orders", {"atlas-endpoints.dev/force-sync": "now"})
     resources.wait("orders", lambda body: body["status"].get("lastHandledReconcileAt") == "now")

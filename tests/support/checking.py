@@ -86,7 +86,7 @@ class Checker:
         patched.setattr(LOCATION, str(self._kubeconfig))
         capsys.readouterr()
         before, endpoints = len(self._atlas.requests()), self._atlas.endpoints()
-        since = audit.length(self._control_plane)
+        since = audit.mark(self._control_plane)
         code = main(["check", "--atlas-url", self._atlas.url, *flags])  # a flag that comes later wins
         captured = capsys.readouterr()
         assert captured.err == ""

@@ -221,7 +221,7 @@ class ShownEntry(StatusModel):
         status_since: when the operator first observed this ``status``.
     """
 
-    id: Shown | None = None
+    id: Shown | None
     status: Shown | None = None
     status_since: Time | None = None
     error_message: Shown | None = None

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from control_plane.process import wait_until
-from support.audit import deeds, length
+from support.audit import deeds, mark
 from support.concurrent_cases import NAME, Cases
 from support.resources import condition, ready
 
@@ -123,7 +123,7 @@ def _is_read_again_when_atlas_refuses_the_old_ones(env: Env, *, kind: Kind) -> N
     """An edit right after that lands at once, though the Secret was read a moment ago."""
     _ready_by(env, kind.old(env))
     env.resources.secret(data=kind.new(env))
-    began, log = time.time(), length(env.control_plane)
+    began, log = time.time(), mark(env.control_plane)
     kind.revoke(env)
 
     _edit(env, "in the middle of it")

@@ -45,11 +45,11 @@ async def test_a_resync_skips_decide_for_an_unchanged_resource(
     decided: list[str | None] = []
     right = type(KIND).decide
 
-    def counting(facts: Any) -> Any:
+    def counting(kind: Any, facts: Any) -> Any:
         decided.append(getattr(facts.view.value(ENDPOINT), "comment", None))
-        return right(facts)
+        return right(kind, facts)
 
-    monkeypatch.setattr(type(KIND), "decide", staticmethod(counting))
+    monkeypatch.setattr(type(KIND), "decide", counting)
     await harness.run_for(5 * INTERVAL)
     assert decided == ["one"]
     harness.atlas.put(comment="by hand")

@@ -6,13 +6,14 @@ from typing import Any
 
 from typing_extensions import override
 
+from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide, deletion, endpoint
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, EndpointState, Service, parts_of
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, EndpointState, Service, parts_of
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedPrivateEndpoint,
     ManagedField,
@@ -20,7 +21,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     service_key,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_created_in
-from atlas_endpoints.reconcile.decision import Creates, Write
+from atlas_endpoints.reconcile.decision import Creates, Decision, Write
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
@@ -69,9 +70,6 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
     templates = atlas.TEMPLATES
     scope_noun = "provider"
     keeps_confirmed = True  # what is gone is registered again, or reported, by the drift policy
-
-    listed, got, is_outdated = staticmethod(atlas.listed), staticmethod(atlas.got), staticmethod(atlas.is_outdated)
-    decide, decide_deletion = staticmethod(decide.decide), staticmethod(deletion.decide_deletion)
 
     @override
     def entry_of(self, body: Body) -> str | None:
@@ -132,6 +130,26 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
     @override
     def get_request(self, scope: Scope, entry: str) -> Request:
         return atlas.get_of(scope.project_id, scope.name, entry)
+
+    @override
+    def listed(self, item: object) -> tuple[str, Service | Endpoint] | None:
+        return atlas.listed(item)
+
+    @override
+    def got(self, entry: str, answer: object) -> Service | Endpoint | None:
+        return atlas.got(entry, answer)
+
+    @override
+    def is_outdated(self, error: AtlasError) -> bool:
+        return atlas.is_outdated(error)
+
+    @override
+    def decide(self, facts: Facts) -> Decision:
+        return decide.decide(facts)
+
+    @override
+    def decide_deletion(self, facts: Facts) -> Decision:
+        return deletion.decide_deletion(facts)
 
     @override
     def written(self, write: Write, answer: object) -> tuple[str, object] | None:

@@ -267,7 +267,7 @@ class ServiceStatus(ShownEntry):
         service_attachment_names: all of them, or none: Atlas adds them one by one until the service is ready.
     """
 
-    id: Shown
+    id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     region: Shown | None = None
     origin: Origin | None = None
     endpoint_service_name: Shown | None = None
@@ -299,7 +299,7 @@ class EndpointStatus(ShownEntry):
         gcp_endpoints: see ``gcp_endpoints_text``.
     """
 
-    id: Shown
+    id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     private_endpoint_ip_address: Shown | None = None
     connection_name: Shown | None = None
     gcp_endpoints: Shown | None = None

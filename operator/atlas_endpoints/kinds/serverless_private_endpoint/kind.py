@@ -20,7 +20,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     Reservation,
     ServerlessPrivateEndpoint,
 )
-from atlas_endpoints.reconcile.decision import Creates, Write
+from atlas_endpoints.reconcile.decision import Creates, Decision, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, part
@@ -58,9 +58,6 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
     scope_noun = "instance"
     successor = "a dedicated cluster and its private endpoints"
 
-    listed = staticmethod(atlas.listed)
-    decide, decide_deletion = staticmethod(decide.decide), staticmethod(decide.decide_deletion)
-
     @override
     def entry_of(self, body: Body) -> str | None:
         """Return the endpoint that an object names, even if its spec is invalid; if its status was lost, that of its annotation."""
@@ -97,8 +94,20 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
         return atlas.get_of(scope.project_id, scope.name, entry)
 
     @override
+    def listed(self, item: object) -> tuple[str, Endpoint] | None:
+        return atlas.listed(item)
+
+    @override
     def got(self, entry: str, answer: object) -> Endpoint | None:
         return atlas.got(entry, answer)
+
+    @override
+    def decide(self, facts: Facts) -> Decision:
+        return decide.decide(facts)
+
+    @override
+    def decide_deletion(self, facts: Facts) -> Decision:
+        return decide.decide_deletion(facts)
 
     @override
     def written(self, write: Write, answer: object) -> tuple[str, Endpoint] | None:

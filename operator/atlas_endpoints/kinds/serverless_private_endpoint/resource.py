@@ -110,6 +110,7 @@ class Spec(EndpointSpec):
 class EndpointStatus(ShownEntry):
     """The endpoint as the status shows it."""
 
+    id: Shown | None = None
     provider_name: Shown | None = None
     cloud_provider_endpoint_id: Shown | None = None
     private_endpoint_ip_address: Shown | None = None
