@@ -328,7 +328,7 @@ class ServedKind:
             resync=self.resync,
             read=objects.read,
             refresh=self.relister.read,
-            record=core.observer.recorded,
+            emit=core.observer.recorded,
             wake=self.wake,
             clock=core.clock,
             started=core.started,

@@ -110,7 +110,7 @@ class Store(Protocol):
         """
         ...
 
-    async def record(self, status: Status) -> bool:
+    async def write_status(self, status: Status) -> bool:
         """Write a status on which the rest of the reconcile builds."""
         ...
 
@@ -355,7 +355,7 @@ class _Store:
             raise RefusedError("the resource does not keep it")
         return False
 
-    async def record(self, status: Status) -> bool:
+    async def write_status(self, status: Status) -> bool:
         controller = self._controller
         for _ in range(WRITE_ATTEMPTS):
             if (body := self._unchanged()) is None:

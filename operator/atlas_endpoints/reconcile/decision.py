@@ -129,7 +129,7 @@ class Decision:
         absent: an entry whose absence the decision rests on, and ``observe`` must prove.
         gets: what has to be observed beside the LIST.
         own: changed fields of the kind's own status.
-        records: whether the status has to show this before the reconcile goes on.
+        status_first: whether the status has to show this before the reconcile goes on.
         left: the ids of duplicate entries that stay in Atlas, for Events.
         leaves_open: whether a force-sync request stays open.
         nothing_left: for a deletion: whether Atlas has nothing of the resource any more; without ``absent``, a LIST of this reconcile
@@ -143,7 +143,7 @@ class Decision:
     absent: str | None = None
     gets: tuple[Get, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
-    records: bool = False
+    status_first: bool = False
     left: tuple[str, ...] = ()
     leaves_open: bool = False
     nothing_left: bool = False

@@ -8,7 +8,6 @@ from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.memory import Memories, Request
-from atlas_endpoints.reconcile.observe import SHARED_FOR
 from atlas_endpoints.reconcile.resource import Resource
 
 MIN_INTERVAL = 5.0
@@ -65,13 +64,6 @@ class ForceSync:
         """Return how old a reading may be: if a request has its turn, it must begin now."""
         request = self._memories[key].request
         return Age.FRESH if request is not None and request.has_turn else Age.RECENT
-
-    def max_age(self, key: Key) -> float:
-        """Return how many seconds old a LIST may be: it must have begun after a granted request."""
-        request = self._memories[key].request
-        return (
-            SHARED_FOR if request is None or not request.granted else min(SHARED_FOR, self._monotonic() - request.seen)
-        )
 
     def _take(self, name: Key | Scope) -> float:
         """Return for how many seconds a minimum interval lasts; 0: it is over, and the next one begins."""

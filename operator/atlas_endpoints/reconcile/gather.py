@@ -8,8 +8,9 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, OutOfTimeError
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.cache import Body, Key, key_of, uid_of
+from atlas_endpoints.controller.cache import Body, Key, generation_of, key_of, uid_of
 from atlas_endpoints.reconcile import failures, ownership, summarize
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.confirmed import baseline_of
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.decision import Decision, Write
@@ -41,6 +42,10 @@ class Gatherer:
     def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
         """Return the scope of a resource."""
         return Scope(credentials, project_id, self.kind.names.kind, resource.scope_name)
+
+    def attempt(self, body: Body, now: datetime) -> Attempt:
+        """Return the reconcile of an object, whether or not its spec is valid."""
+        return Attempt(generation_of(body), self.kind.resource.status_in(body, now=now), now, self.ports.grace)
 
     def facts(  # all that is known
         self, resource: Resource, now: datetime, scope: Scope, resolved: Resolved
@@ -114,17 +119,21 @@ class Gatherer:
         facts: Facts[Any],
         decide: Callable[[Facts[Any]], Decision],
         *,
-        max_age: float,
+        began: float | None = None,
         is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
     ) -> tuple[Facts[Any], Decision]:
-        """Observe Atlas for a reconcile, as ``observe.observe`` does; go on with an observation that has taken long."""
+        """Observe Atlas for a reconcile, as ``observe.observe`` does; nothing counts that was read before a granted request.
+
+        Args:
+            began: when an earlier observation of this reconcile began, which this one goes on with; None: it goes on with that of
+                the last reconcile, if it has taken long.
+        """
         memory, atlas = self.memories[facts.resource.key], self.ports.atlas
         now, request = atlas.moment(), memory.request
         asked_at = -math.inf if request is None or not request.granted else request.seen
-        since, memory.unfinished_since = memory.unfinished_since, None
-        resumes = max_age == SHARED_FOR and since is not None and since >= max(asked_at, now - UNFINISHED)
-        began = since if resumes and since is not None else now
-        max_age = min(max_age, max(0.0, began - asked_at))  # what was read before a request does not count for it
+        since, memory.unfinished_since = memory.unfinished_since if began is None else began, None
+        began = since if since is not None and since >= max(asked_at, now - UNFINISHED) else now
+        max_age = min(SHARED_FOR, max(0.0, began - asked_at))
         try:
             return await observe(atlas, facts, decide, max_age=max_age, began=began, is_claimed=is_claimed)
         except OutOfTimeError:

@@ -53,7 +53,7 @@ class LastCourse:
                 return outcome
             memory.ending = trigger, outcome.ending
             for reason, message in outcome.ending.items():
-                self._ports.record(body, new_event(reason, message, action="Delete"))
+                self._ports.emit(body, new_event(reason, message, action="Delete"))
         # What was told stays true, so only this write is repeated, if it fails.
         hindered = await self._pass.change(MetadataChange({FINALIZER: False}), self._attempt)
         return _released(memory.ending[1]) if hindered is None else hindered
@@ -150,8 +150,7 @@ class LastCourse:
             AtlasError: the observation or the deletion failed.
         """
         resource, kind = facts.resource, self._kind
-        max_age = self._force_sync.max_age(resource.key)
-        facts, decision = await self._gatherer.observe(facts, kind.decide_deletion, max_age=max_age)
+        facts, decision = await self._gatherer.observe(facts, kind.decide_deletion)
         if (write := decision.write) is None:
             return self._waiting(facts, decision)
         match await self._protection.permit(resource, write, facts.scope.project_id):

@@ -149,13 +149,13 @@ class LiveCourse:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        max_age, began = self._force_sync.max_age(self._key), self._ports.clock.monotonic()
-        facts, decision = await self._observe(facts, max_age)
-        if decision.records:  # nothing is sent before the status names what a deletion has to find
-            recorded = await self._pass.record(facts, summarize.of_decision(self._kind, facts, decision))
+        began = self._ports.atlas.moment()
+        facts, decision = await self._observe(facts)
+        if decision.status_first:  # nothing is sent before the status names what a deletion has to find
+            recorded = await self._pass.write_status(facts, summarize.of_decision(self._kind, facts, decision))
             if recorded is None:
                 return status_unchanged(Backoff())
-            facts, decision = await self._observe(recorded, max_age + self._ports.clock.monotonic() - began)
+            facts, decision = await self._observe(recorded, began)
         if (outcome := self._hindered(facts, decision)) is not None:
             self._ports.limiter.release(self._key)
             return outcome
@@ -172,13 +172,13 @@ class LiveCourse:
         self._ports.limiter.release(self._key)
         return await self._writes.send(facts, decision, write)
 
-    async def _observe(self, facts: Facts[Any], max_age: float) -> tuple[Facts[Any], Decision]:
+    async def _observe(self, facts: Facts[Any], began: float | None = None) -> tuple[Facts[Any], Decision]:
         """Observe and decide; an intent that is not needed any more ends."""
         intent, creations = facts.previous.creation, self._pass.shared.creations
         facts, decision = await self._gatherer.observe(
             replace(facts, unsent=creations.pending_name(self._key, intent) is not None),
             self._gatherer.decide,
-            max_age=max_age,
+            began=began,
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
         )
         creates = facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
@@ -208,7 +208,7 @@ class LiveCourse:
         self._ports.limiter.release(self._key)
         for left in decision.left:
             why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
-            self._ports.record(resource.named, events.stays(self._kind.called(left), why))
+            self._ports.emit(resource.named, events.stays(self._kind.called(left), why))
         if write is None or facts.policy == "Observe":
             return summarize.of_decision(self._kind, facts, decision)
         if await self._writes.prevented(facts, decision, write) is None:
@@ -223,7 +223,7 @@ class LiveCourse:
                     extra=LogFields(key=str(self._key)),
                 )
             else:
-                self._ports.record(resource.named, events.discarded(write))
+                self._ports.emit(resource.named, events.discarded(write))
                 facts = after(facts, Done(write, WriteResult.CONFIRMED), entry=entry)
                 decision = self._kind.decide(facts)
         return summarize.of_decision(self._kind, facts, decision)

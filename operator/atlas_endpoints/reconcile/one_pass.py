@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, generation_of, key_of
+from atlas_endpoints.controller.cache import Body, key_of
 from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import failures, summarize
@@ -62,8 +62,8 @@ class Pass:
 
     def attempt(self, resource: Resource | None = None) -> Attempt:
         """Return the reconcile with the status of a resource; None: with that of the object, whose spec may be invalid."""
-        status = self.kind.resource.status_in(self.store.body, now=self.now) if resource is None else resource.status
-        return Attempt(generation_of(self.store.body), status, self.now, self.ports.grace)
+        attempt = self.gatherer.attempt(self.store.body, self.now)
+        return attempt if resource is None else replace(attempt, previous=resource.status)
 
     async def change(self, change: MetadataChange, attempt: Attempt) -> Outcome | None:
         """Change the metadata of the resource; return the outcome if that is not possible (yet), or None.
@@ -92,13 +92,13 @@ class Pass:
         trouble = failures.of_refused_metadata(why, self.kind.names.plural, attempt)
         return of_trouble(trouble, applied=attempt.previous.applied)
 
-    async def record(self, facts: Facts[Any], outcome: Outcome) -> Facts[Any] | None:
+    async def write_status(self, facts: Facts[Any], outcome: Outcome) -> Facts[Any] | None:
         """Write the status of an outcome, and return the facts with it; None: the resource has changed."""
         resource = facts.resource
         attempt = replace(facts.attempt, previous=resource.status_in(self.store.body))
         # A request is handled when the reconcile has ended; and until its turn, only the facts call it handled.
         status = summarize.render(attempt, replace(outcome, handled=None)).to_json()
-        if not await self.store.record(status):
+        if not await self.store.write_status(status):
             return None
         self.memory.status_written_at = (*self.memory.status_written_at, self.ports.clock.monotonic())[-STATUS_WRITES:]
         return replace(facts, resource=resource.model_copy(update={"status": resource.status_in(self.store.body)}))

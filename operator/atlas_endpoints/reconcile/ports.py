@@ -52,7 +52,7 @@ class Ports:
         outputs: None: ConfigMaps are left alone.
         read: reads a resource from the API server; None if there is none.
         refresh: reads the resources of a namespace from the API server into the cache, and returns their uids.
-        record: takes an Event that the status does not show, or not in time.
+        emit: takes an Event that the status does not show, or not in time.
         wake: makes a resource due.
         started: returns when this process began to work, in monotonic seconds; before that, another one may have called Atlas.
         writes: whether Atlas may be written to; if not, statuses show a plan.
@@ -69,7 +69,7 @@ class Ports:
     resync: ResyncPort
     read: Callable[[Key], Awaitable[Body | None]]
     refresh: Callable[[str], Awaitable[frozenset[str]]]
-    record: Callable[[Body, "Event"], None]
+    emit: Callable[[Body, "Event"], None]
     wake: Callable[[Key], None]
     clock: Clock
     started: Callable[[], float]

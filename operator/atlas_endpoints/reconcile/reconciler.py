@@ -1,25 +1,19 @@
-"""One reconcile, for every kind: gather facts, observe, decide, write, summarize."""
+"""The reconciles of a kind: each takes one of two courses, and ends with one result."""
 
 import logging
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.atlas.observations import View
-from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of, status_of, uid_of
+from atlas_endpoints.controller.cache import Body, Key, is_deleting, key_of, status_of
 from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff
 from atlas_endpoints.reconcile import failures, summarize
-from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.compare import compare
+from atlas_endpoints.reconcile.at_rest import AtRest
 from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.events import ChangeEvents
-from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
@@ -29,17 +23,16 @@ from atlas_endpoints.reconcile.one_pass import Pass, Shared
 from atlas_endpoints.reconcile.outcome import Concluded, Outcome, of_trouble, status_unchanged
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.protection import Protection
-from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE
 from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Resolved
 from atlas_endpoints.reconcile.waits import STATUS_WRITES, until_next_report
 
 logger = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Reconcile resources of one kind, and decide which of them a resync enqueues."""
+    """Reconcile resources of one kind."""
 
     def __init__(self, kind: Kind[Any], ports: Ports) -> None:
         self._kind = kind
@@ -49,8 +42,9 @@ class Reconciler:
         force_sync = ForceSync(ports.clock.monotonic, memories, let_through=ports.atlas.let_through)
         self._protection = Protection(self._gatherer)
         self._creations = Creations(ports.clock.monotonic, ports.clock.now, memories)
-        changes = ChangeEvents(ports.record, memories)
+        changes = ChangeEvents(ports.emit, memories)
         self._shared = Shared(self._gatherer, self._protection, self._creations, force_sync, changes)
+        self.finds_work = AtRest(self._gatherer).finds_work
 
     async def reconcile(self, body: Body, store: Store) -> Concluded:
         """Reconcile a resource."""
@@ -70,7 +64,7 @@ class Reconciler:
 
     def failed(self, body: Body, error: Exception) -> Concluded:
         """Return the result of an unexpected error."""
-        attempt = self._attempt(body, self._ports.clock.now())
+        attempt = self._gatherer.attempt(body, self._ports.clock.now())
         applied = attempt.previous.applied
         # The error may have come after a write, so what the spec no longer wants is not confirmed.
         with suppress(Exception):  # an invalid spec, or the defect itself
@@ -83,7 +77,7 @@ class Reconciler:
         memory, written = self._memories[key], status_of(self._ports.resources.get(key) or body)
         if outcome.state is not None:
             # Times in the status are those at the end of the reconcile.
-            status = summarize.render(self._attempt(body, self._ports.clock.now()), outcome).to_json()
+            status = summarize.render(self._gatherer.attempt(body, self._ports.clock.now()), outcome).to_json()
         wait = until_next_report(memory.status_written_at, now, self._ports.sync_interval)
         may_wait = wait > 0 and status != written and summarize.differs_only_in_words(written, status)
         if may_wait:
@@ -112,70 +106,6 @@ class Reconciler:
     def has_ended(self, key: Key) -> bool:
         """Return whether Events have told what became of the endpoint of a deleted resource."""
         return self._memories[key].ending is not None
-
-    def finds_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
-        """Return whether the resync of a scope found work, or a new status, for a resource."""
-        memory, now, view = self._memories[key_of(body)], self._ports.clock.now(), self._ports.atlas.view(scope)
-        entry = self._kind.entry_of(body)
-        seen = None if failure is not None or entry is None else view.value(entry)
-        is_listed = entry is None or self._kind.parent_of(entry) is None
-        created = view.labelled.get(self._kind.resource.created_as_of(uid_of(body)), ())
-        compared = (seen, created, *_announced(view, now))
-        if seen is not None:
-            if is_listed:
-                memory.failing_since = None
-            known, before = memory.in_sync or (None, ())
-            if known is body and before == compared:
-                # Keep the newest equal value, which the observation cache shares, so that the older one is freed.
-                memory.in_sync = body, compared
-                return False
-        try:
-            # Times in the future stay as they are: only a reconcile can correct them.
-            resource = self._kind.resource.parse(body)
-        except InvalidSpecError:
-            # Its own reconcile has reported that, unless the watch missed the event.
-            return not self._attempt(body, now).is_reported(Reason.INVALID_SPEC)
-        if (resource.refers or resource.has_outputs) and seen is not None:
-            return True  # only a reconcile reads references and outputs
-        status = resource.status
-        facts = self._gatherer.facts(resource, now, scope, status.resolved or Resolved())
-        outcome = self._from_cache(facts, failure)
-        if outcome is None or summarize.render(facts.attempt, outcome) != status:
-            return True
-        # Without differences, and Available, the decision does not depend on the time; that about a part depends on its parent.
-        if (
-            seen is not None
-            and outcome.reason is Reason.AVAILABLE
-            and is_listed
-            and not compare(resource, resource.spec.desired, seen)
-        ):
-            memory.in_sync = body, compared
-        return False
-
-    def _from_cache(self, facts: Facts[Any], failure: AtlasError | None) -> Outcome | None:
-        """Return the outcome that a reconcile would have without a call to Atlas; None: it would act."""
-        if failure is not None:
-            return self._gatherer.observation_failed(facts, failure)
-        decision = self._gatherer.decide(facts)
-        writes = decision.write is not None and facts.policy == "Manage"
-        if decision.absent is not None:
-            is_reported = facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
-            return status_unchanged(Backoff()) if is_reported and not writes else None
-        if any(get.entry not in facts.view.entries for get in decision.gets):
-            return None
-        if decision.seen is not None and (claim := self._gatherer.claim(facts)) is not None:
-            return summarize.of_contention(self._kind, facts, decision, claim)
-        return None if writes else summarize.of_decision(self._kind, facts, decision)
-
-    def _attempt(self, body: Body, now: datetime) -> Attempt:
-        """Return the reconcile of an object, whether or not its spec is valid."""
-        return Attempt(generation_of(body), self._kind.resource.status_in(body, now=now), now, self._ports.grace)
-
-
-def _announced(view: View[Any], now: datetime) -> tuple[object, bool]:
-    """Return the announced end of the Atlas API, and whether it is past."""
-    sunset = view.deprecation.sunset if view.deprecation is not None else None
-    return view.deprecation, sunset is not None and sunset <= now
 
 
 def _request(body: Body) -> str | None:

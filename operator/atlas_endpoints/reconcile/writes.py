@@ -82,7 +82,7 @@ class Writes:
         self._creations.set_pending(facts.scope, creates.name, key, intent)
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
         decision = Decision(state, own=self._kind.intended(facts, creates, intent))
-        recorded = await self._pass.record(
+        recorded = await self._pass.write_status(
             facts, summarize.of_step(self._kind, facts, write.request.operation, decision)
         )
         return recorded if self._creations.is_recent(key, intent) else None
@@ -96,7 +96,7 @@ class Writes:
         facts = after(facts, Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             why = "it was created while its resource was being deleted"
-            self._ports.record(resource.named, events.stays(self._kind.called(entry), why))
+            self._ports.emit(resource.named, events.stays(self._kind.called(entry), why))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     async def _not_created(
@@ -133,7 +133,7 @@ class Writes:
             # The resource was deleted, or its labels changed, during the observation.
             return status_unchanged(NoRequeue())
         # A status that waits is written first: a deletion finds by it what is created now.
-        if write.request.method == "POST" and not await store.record(status_of(store.body)):
+        if write.request.method == "POST" and not await store.write_status(status_of(store.body)):
             return status_unchanged(Backoff())
         if write.reads is None:
             return await self.prevented(facts, decision, write) or await self._send(facts, decision, write)
@@ -282,7 +282,7 @@ class Writes:
             status = facts.previous.model_copy(update=dict(own))
             fresh = replace(facts, resource=facts.resource.model_copy(update={"status": status}))
             fresh, decision = await self._gatherer.observe_anew(fresh, self._kind.decide)
-            if not decision.records and (decision.write is None or decision.write.request != write.request):
+            if not decision.status_first and (decision.write is None or decision.write.request != write.request):
                 state = replace(decision.state, requeue=Backoff())  # Atlas is never asked without a pause
                 decision = replace(decision, state=state, write=None, own={**own, **decision.own})
                 return summarize.of_decision(self._kind, fresh, decision)

@@ -59,7 +59,7 @@ class Mirror:
             refusal = str(error)
         except ClusterUnavailableError:
             return Result(requeue=Backoff(), status=body["status"])
-        if self.records and not await store.record({**body["status"], "intent": value}):
+        if self.records and not await store.write_status({**body["status"], "intent": value}):
             return Result(requeue=RequeueAfter(0.0), status=store.body["status"])
         await asyncio.sleep(self.duration)
         self.remembered[key] = body["metadata"]["uid"]

@@ -608,7 +608,7 @@ class Harness:
             resync=resync,
             read=self._read,
             refresh=self._refresh,
-            record=lambda _, event: self.announced.append((event.reason, event.message)),
+            emit=lambda _, event: self.announced.append((event.reason, event.message)),
             wake=lambda key: self._at(key, 0.0),
             clock=self.clock,
             started=lambda: started,
@@ -799,7 +799,7 @@ class InHarness:
             self._harness.vanish(resource)
         return True
 
-    async def record(self, status: Mapping[str, Any]) -> bool:
+    async def write_status(self, status: Mapping[str, Any]) -> bool:
         self._harness.clock.seconds += self._harness.record_takes
         self._harness.record_takes = 0.0
         if self._is_unchanged:

@@ -113,7 +113,7 @@ class Planner:
             resync=no_cluster,
             read=no_cluster.read,
             refresh=no_cluster.refresh,
-            record=lambda _, event: logger.debug("%s", event.message),
+            emit=lambda _, event: logger.debug("%s", event.message),
             wake=lambda _: None,
             clock=clock,
             started=lambda: -ARRIVES,
@@ -195,7 +195,7 @@ class InFile:
         self.body = change.made_to(self.body) if change.needed_by(self.body) else self.body
         return True
 
-    async def record(self, status: Status) -> bool:
+    async def write_status(self, status: Status) -> bool:
         """Change the status."""
         self.body = {**self.body, "status": status}
         return True

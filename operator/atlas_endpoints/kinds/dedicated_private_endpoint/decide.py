@@ -83,7 +83,7 @@ def _on_service(facts: Facts, service: Service, regions: remote_regions.Regions)
     if (endpoint_id is not None or resource.spec.supported_remote_regions) and not _is_recorded(facts, service):
         # Before anything is registered or adopted, the status names the service, and the value that a reference is bound to.
         message = "The endpoint service is ready. The operator goes on with it next."
-        return Decision(State(Reason.PENDING, message, POLL), records=True)
+        return Decision(State(Reason.PENDING, message, POLL), status_first=True)
     decision = Decision(waiting_for_cloud(facts, service))
     if endpoint_id is not None:
         decision = decide_endpoint(facts, service, endpoint_id)
