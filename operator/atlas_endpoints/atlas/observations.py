@@ -211,7 +211,7 @@ class ObservationCache:
     def unknown_for(self, scope: Scope, entry: str) -> float | None:
         """Return for how many more seconds Atlas may apply a write whose answer was lost; None without such a write.
 
-        It is 0 from the end of that time until ``settle``.
+        It is 0 from the end of that time until ``resolve_unknown``.
         """
         since = self._unknown.get((scope.place, entry))
         return None if since is None else max(0.0, since + UNKNOWN_FOR - self._monotonic())

@@ -88,8 +88,9 @@ class _NotBefore:
 
     def hold(self, caller: Hashable, *, urgent: bool) -> Wait:
         """Return when a caller comes back: at its turn after the wait. The line of routine calls begins behind the urgent ones."""
-        turn = self.turns.get((caller, urgent), -math.inf)
-        if turn < self.until:
+        turns = (self.turns.get((caller, each), -math.inf) for each in {True, urgent})  # an urgent turn does for both
+        turn = min((each for each in turns if each >= self.until), default=None)
+        if turn is None:
             before = self.last[urgent] if urgent or self.last[False] >= self.until else self.last[True]
             turn = before + _TURN if self.until <= before + _TURN < self.until + _LINE else self.until
             self.turns[caller, urgent] = self.last[urgent] = turn
@@ -97,7 +98,7 @@ class _NotBefore:
 
     def close(self, until: float, error: AtlasError, now: float) -> None:
         self.used = now
-        if now >= self.until:
+        if now >= self.until or isinstance(error, RateLimitedError):
             self.excepts = None
         if until > self.until:
             self.until, self.reason, self.explanation = until, error.reason, error.explanation

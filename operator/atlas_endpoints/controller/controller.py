@@ -1,6 +1,6 @@
 """The controller of one kind: an event leads to a reconcile, and a reconcile to at most one status write at its end.
 
-A reconcile may change the metadata, and record a status, before it goes on (``Store``). The last status is written only when it has
+A reconcile may change the metadata, and write a status, before it goes on (``Store``). The last status is written only when it has
 changed; a write that meets a changed object, or fails, is retried alone. The next reconcile builds on an unwritten status.
 
 During each call the object may be edited, deleted, or replaced by another one of its name. So the cache is read again after each
@@ -93,8 +93,8 @@ class Reconciler(Protocol):
 class Store(Protocol):
     """Writes the object of a reconcile while that goes on: only if it is the one that the reconcile has read.
 
-    Each method returns whether the object is otherwise unchanged. If it is not, another reconcile follows, and decides anew.
-    It raises also when the API server cannot be reached.
+    Each method returns whether it was written. If not, the object has changed, so another reconcile follows, or it conflicted again
+    and again, and whoever calls asks for another one. It raises also when the API server cannot be reached.
     """
 
     @property

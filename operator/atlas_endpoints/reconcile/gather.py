@@ -122,22 +122,23 @@ class Gatherer:
         began: float | None = None,
         is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
     ) -> tuple[Facts[Any], Decision]:
-        """Observe Atlas for a reconcile, as ``observe.observe`` does; nothing counts that was read before a granted request.
+        """Observe Atlas for a reconcile, as ``observe.observe`` does; no LIST counts that began before a granted request.
 
         Args:
-            began: when an earlier observation of this reconcile began, which this one goes on with; None: it goes on with that of
-                the last reconcile, if it has taken long.
+            began: no more is read for what was read since then, unless that is long ago; None: the last reconcile's observation goes
+                on, if it has taken too long.
         """
         memory, atlas = self.memories[facts.resource.key], self.ports.atlas
         now, request = atlas.moment(), memory.request
         asked_at = -math.inf if request is None or not request.granted else request.seen
         since, memory.unfinished_since = memory.unfinished_since if began is None else began, None
-        began = since if since is not None and since >= max(asked_at, now - UNFINISHED) else now
-        max_age = min(SHARED_FOR, max(0.0, began - asked_at))
+        if since is None or since < max(asked_at, now - UNFINISHED):
+            since = now
+        max_age = min(SHARED_FOR, max(0.0, since - asked_at))
         try:
-            return await observe(atlas, facts, decide, max_age=max_age, began=began, is_claimed=is_claimed)
+            return await observe(atlas, facts, decide, max_age=max_age, began=since, is_claimed=is_claimed)
         except OutOfTimeError:
-            memory.unfinished_since = began
+            memory.unfinished_since = since
             raise
 
     async def observe_anew(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, finalizers_of
@@ -128,6 +128,7 @@ class LastCourse:
         memory.refused_credentials = None
         resolved = resolved_with(resource.status, access.source)
         facts = self._gatherer.facts(resource, self._pass.now, scope, resolved)
+        facts = replace(facts, forced=facts.forced and not wait)
         unsent = self._pass.shared.creations.withdraw(key, self._attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
             own = self._kind.not_created(facts, unsent)
@@ -257,7 +258,9 @@ class LastCourse:
             self._memory.refused_credentials = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
-        return outcome if is_read else outcome.paced(self._pass.refused_since(facts), facts.now, facts.interval)
+        if is_read or isinstance(error, AtlasHeldError):
+            return outcome
+        return outcome.paced(self._pass.failing_since(facts), facts.now, facts.interval)
 
     def _leave(self, body: Body, ending: Ending) -> Outcome:
         """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""

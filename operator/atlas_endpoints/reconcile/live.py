@@ -152,16 +152,16 @@ class LiveCourse:
         began = self._ports.atlas.moment()
         facts, decision = await self._observe(facts)
         if decision.status_first:  # nothing is sent before the status names what a deletion has to find
-            recorded = await self._pass.write_status(facts, summarize.of_decision(self._kind, facts, decision))
-            if recorded is None:
+            shown = await self._pass.write_status(facts, summarize.of_decision(self._kind, facts, decision))
+            if shown is None:
                 return status_unchanged(Backoff())
-            facts, decision = await self._observe(recorded, began)
+            facts, decision = await self._observe(shown, began)
         if (outcome := self._hindered(facts, decision)) is not None:
             self._ports.limiter.release(self._key)
             return outcome
         write = decision.write
         if write is None or write.duplicate is not None or facts.policy == "Observe":
-            return await self._at_rest(facts, decision)
+            return await self._without_write(facts, decision)
         if write.cause is Cause.DRIFT and not facts.forced and not facts.unsent:
             wait = self._ports.limiter.take_slot(self._key)
             if wait:
@@ -201,10 +201,10 @@ class LiveCourse:
         state = State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
         return summarize.of_decision(self._kind, facts, Decision(state, own=release))
 
-    async def _at_rest(self, facts: Facts[Any], decision: Decision) -> Outcome:
+    async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return an outcome that writes nothing the resource wants; delete a duplicate entry if writes are allowed."""
         resource, write = facts.resource, decision.write
-        self._ports.atlas.resolve_unknown(facts.scope, resource.written_as, began=facts.view.began)
+        self._writes.resolve_unknown(facts)
         self._ports.limiter.release(self._key)
         for left in decision.left:
             why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"

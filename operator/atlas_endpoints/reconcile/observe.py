@@ -46,7 +46,7 @@ async def observe(  # what freshness depends on
 
     Args:
         max_age: seconds; an older LIST is not fresh enough, unless the cache suffices.
-        began: when an earlier reconcile began this observation; None: it begins now.
+        began: when the observation began that this one goes on with; None: it begins now.
 
     Raises:
         OutOfTimeError: the calls have taken long, or were many.
@@ -136,7 +136,7 @@ def is_observed(facts: Facts[Any], get: Get, began: float, max_age: float) -> bo
     """Return whether the part of an entry that a decision needs was observed recently enough.
 
     Args:
-        began: the moment when the reconcile began.
+        began: the moment when the observation began.
         max_age: seconds; in a settled state, most of an interval.
     """
     seen = facts.view.entries.get(get.entry)

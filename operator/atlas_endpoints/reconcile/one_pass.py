@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, key_of
+from atlas_endpoints.controller.cache import Body, generation_of, key_of
 from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import failures, summarize
@@ -61,9 +61,10 @@ class Pass:
         self.now, self.began = self.ports.clock.now(), self.ports.clock.monotonic()
 
     def attempt(self, resource: Resource | None = None) -> Attempt:
-        """Return the reconcile with the status of a resource; None: with that of the object, whose spec may be invalid."""
-        attempt = self.gatherer.attempt(self.store.body, self.now)
-        return attempt if resource is None else replace(attempt, previous=resource.status)
+        """Return what a failure of this reconcile follows from: by a resource, or by its object, whose spec may be invalid."""
+        if resource is None:
+            return self.gatherer.attempt(self.store.body, self.now)
+        return Attempt(generation_of(self.store.body), resource.status, self.now, self.ports.grace)
 
     async def change(self, change: MetadataChange, attempt: Attempt) -> Outcome | None:
         """Change the metadata of the resource; return the outcome if that is not possible (yet), or None.
@@ -103,8 +104,8 @@ class Pass:
         self.memory.status_written_at = (*self.memory.status_written_at, self.ports.clock.monotonic())[-STATUS_WRITES:]
         return replace(facts, resource=resource.model_copy(update={"status": resource.status_in(self.store.body)}))
 
-    def refused_since(self, facts: Facts[Any]) -> datetime:
-        """Return since when each call has failed that changes something for a resource; what failed long before this one is over."""
+    def failing_since(self, facts: Facts[Any]) -> datetime:
+        """Count a call that has failed, and return since when each has that changes something; what failed long before it is over."""
         memory, now = self.memory, self.ports.clock.monotonic()
         first, last = memory.failing_writes or (now, now)
         goes_on = now - last <= 2 * min(max(last - first, OVER), facts.interval.total_seconds())

@@ -9,7 +9,7 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation, NotLeaderError
 from atlas_endpoints.controller.controller import Result
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
-from atlas_endpoints.reconcile.decision import Decision, State, Write
+from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, State, Write
 from atlas_endpoints.reconcile.reasons import BLOCKING, EventReason, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Resolved
 
@@ -106,6 +106,19 @@ class Outcome:
         if self.reason is None:
             return self.unreported
         return self.reason if self.reason in BLOCKING else None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the reconcile has come to an end, so that its status shows what the resource names."""
+        if self.state is None or self.ending is not None or self.reason is Reason.INVALID_SPEC:
+            return False
+        match self.requeue:
+            case Backoff() | RequeueAfter(held=True):
+                return False
+            case RequeueAfter(delay):
+                return delay >= POLL_FIRST
+            case _:
+                return True
 
     def by(self, seconds: float) -> Self:
         """Return the outcome with a requeue no later than that; a backoff stays."""

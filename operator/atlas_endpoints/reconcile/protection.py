@@ -72,7 +72,7 @@ class Protection:
             body: with the status before.
             status: shows what the resource names.
         """
-        if _is_complete(outcome) or self._is_reconciled(body):
+        if outcome.is_complete or self._is_reconciled(body):
             self._memories[key_of(body)].reconciled = generation_of(body), _digest(status)
 
     async def permit(self, resource: Resource, write: Write, project_id: str) -> Owner | Later | None:
@@ -135,7 +135,9 @@ class Protection:
                 other = await ports.references.readable(kind.resource.parse(known), age=Age.FRESH)
             except InvalidSpecError:
                 return False  # the deletion waits for it
-            given = self._memories[key_of(known)].given = "" if other.thing is None else other.thing.key.casefold()
+            given = "" if other.thing is None else other.thing.key.casefold()
+            if (memory := self._memories.get(key_of(known))) is not None:
+                memory.given = given
             if given != thing.key.casefold():
                 return False
         body = await ports.read(key_of(known))  # the event of its deletion may have been lost
@@ -166,19 +168,6 @@ class Protection:
         """Return the resources that name a thing, or may name it."""
         gatherer = self._gatherer
         return [*gatherer.naming(resource, thing.key, project_id), *gatherer.unbound(resource, thing, project_id)]
-
-
-def _is_complete(outcome: Outcome) -> bool:
-    """Return whether a reconcile has come to an end, and knows what the resource names."""
-    if outcome.ending is not None or outcome.unreported is not None or outcome.reason is Reason.INVALID_SPEC:
-        return False
-    match outcome.requeue:
-        case Backoff():
-            return False
-        case RequeueAfter(delay):
-            return delay >= POLL_FIRST
-        case _:
-            return True
 
 
 def _digest(status: Mapping[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
@@ -10,7 +11,7 @@ from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff
 from atlas_endpoints.reconcile import failures, summarize
-from atlas_endpoints.reconcile.at_rest import AtRest
+from atlas_endpoints.reconcile.at_rest import finds_work
 from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.events import ChangeEvents
@@ -44,7 +45,7 @@ class Reconciler:
         self._creations = Creations(ports.clock.monotonic, ports.clock.now, memories)
         changes = ChangeEvents(ports.emit, memories)
         self._shared = Shared(self._gatherer, self._protection, self._creations, force_sync, changes)
-        self.finds_work = AtRest(self._gatherer).finds_work
+        self.finds_work = partial(finds_work, self._gatherer)
 
     async def reconcile(self, body: Body, store: Store) -> Concluded:
         """Reconcile a resource."""
@@ -55,7 +56,9 @@ class Reconciler:
             unread = "An object that the resource depends on could not be read; the operator tries again: %s"
             logger.warning(unread, error, extra=LogFields(key=str(one.key)))
             outcome = status_unchanged(Backoff(), unreported=CLUSTER_UNAVAILABLE)
-        except InvalidSpecError as error:  # of a live resource
+        except InvalidSpecError as error:
+            if is_deleting(body):
+                raise  # what hinders a deletion is said by its course
             self._gatherer.leave(key_of(body))
             attempt = one.attempt()
             trouble = failures.of_invalid_spec(error, attempt)

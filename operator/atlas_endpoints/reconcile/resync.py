@@ -43,7 +43,7 @@ class Resync:
 
     Args:
         schedule: schedules the resync of a scope, in seconds.
-        finds_work: see ``Reconciler.finds_work``.
+        finds_work: see ``at_rest.finds_work``.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ def of_suspension(resource: Resource) -> Outcome:
 
 def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outcome:
     """Return the outcome if Atlas was observed and no (further) write follows, since there is none or it may not be made."""
-    state = _observed(facts, decision) if facts.policy == "Observe" else decision.state
+    state = _observing(facts, decision) if facts.policy == "Observe" else decision.state
     failure = _failure(kind, facts, state)
     applied = with_connection(facts, applied_after(kind, facts, decision))
     return _of_observation(kind, facts, decision, state=state, failure=failure, applied=applied)
@@ -113,7 +113,7 @@ _FAILED = {Reason.ENDPOINT_FAILED, Reason.SERVICE_FAILED}
 """The reasons that say more than that something differs."""
 
 
-def _observed(facts: Facts[Any], decision: Decision) -> State:
+def _observing(facts: Facts[Any], decision: Decision) -> State:
     """Return the state of a resource for which nothing may be written."""
     state, write, policy = decision.state, decision.write, facts.resource.spec.management_policy
     why, until = f"spec.managementPolicy is {policy}, so the operator sends nothing", "you set it to Manage"

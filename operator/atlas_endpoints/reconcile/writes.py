@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.controller.cache import key_of, status_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
@@ -65,7 +65,7 @@ class Writes:
             wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return summarize.of_step(self._kind, facts, operation, Decision(state))
-        self._settle(facts)
+        self.resolve_unknown(facts)
         wait = self._creations.wait(facts.scope, creates.name, self._pass.key, forced=facts.forced)
         if wait <= 0:
             return None
@@ -82,10 +82,10 @@ class Writes:
         self._creations.set_pending(facts.scope, creates.name, key, intent)
         state = State(creates.reason, creates.intended, RequeueAfter(0.0))
         decision = Decision(state, own=self._kind.intended(facts, creates, intent))
-        recorded = await self._pass.write_status(
+        shown = await self._pass.write_status(
             facts, summarize.of_step(self._kind, facts, write.request.operation, decision)
         )
-        return recorded if self._creations.is_recent(key, intent) else None
+        return shown if self._creations.is_recent(key, intent) else None
 
     def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
@@ -103,6 +103,9 @@ class Writes:
         self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, intent: Creation
     ) -> Outcome:
         """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
+        if isinstance(error, AtlasHeldError):
+            self._creations.forget(self._pass.key)
+            return summarize.of_failed_call(self._kind, facts, error, own=self._kind.not_created(facts, creates.name))
         if error.unknown_outcome:
             facts = after(facts, Done(write, WriteResult.UNKNOWN, error=error))
             own = self._kind.intended(facts, creates, intent)
@@ -205,9 +208,11 @@ class Writes:
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
                 outcome = await self._failed(facts, done, before, error)
-                return outcome.paced(self._pass.refused_since(facts), facts.now, facts.interval)
+                if isinstance(error, AtlasHeldError):
+                    return outcome
+                return outcome.paced(self._pass.failing_since(facts), facts.now, facts.interval)
             entry, answer = write.touches[0], None  # a GET will show what is there
-        self._settle(facts)
+        self.resolve_unknown(facts)
         self._pass.memory.failing_writes = None
         if before is not None:
             changes.after(facts, write, before, answer)
@@ -276,7 +281,7 @@ class Writes:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        trouble = failures.of_contradiction(error, facts.attempt, self._pass.refused_since(facts), facts.interval)
+        trouble = failures.of_contradiction(error, facts.attempt, self._pass.failing_since(facts), facts.interval)
         told = facts.attempt.shown_failure(error.operation)
         if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
             status = facts.previous.model_copy(update=dict(own))
@@ -288,5 +293,6 @@ class Writes:
                 return summarize.of_decision(self._kind, fresh, decision)
         return summarize.of_error(self._kind, facts, trouble, own=own)
 
-    def _settle(self, facts: Facts[Any]) -> None:
+    def resolve_unknown(self, facts: Facts[Any]) -> None:
+        """End the search for what a write of unknown outcome has done, if the view began when none could arrive any more."""
         self._ports.atlas.resolve_unknown(facts.scope, facts.resource.written_as, began=facts.view.began)

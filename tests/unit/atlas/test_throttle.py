@@ -220,6 +220,16 @@ def test_an_edit_comes_back_before_all_that_nobody_waits_for() -> None:
     assert harness.held(caller="shop/500").until == pytest.approx(opens + 0.035 * 500)
 
 
+def test_a_caller_keeps_an_urgent_turn_when_nobody_waits_for_it_any_more() -> None:
+    """As an edit whose status has told of the rate limit."""
+    harness = working_harness()
+    harness.call(error(RateLimitedError, retry_after=30))
+    for number in range(100):
+        harness.held(caller=f"shop/{number}")
+    turn = harness.held(caller="shop/edited", urgent=True).until
+    assert harness.held(caller="shop/edited").until == turn
+
+
 def test_what_nobody_waits_for_comes_back_behind_the_edits_so_far() -> None:
     harness = working_harness()
     harness.call(error(RateLimitedError, retry_after=30))
@@ -304,6 +314,14 @@ class TestOutagesThatNameATime:
         harness.call(error(RateLimitedError, retry_after=55))
         harness.let_through()
         assert harness.held().until == harness.now + 55
+
+    def test_a_wait_for_a_429_lets_nothing_through_that_was_asked_for_in_the_wait_before(self) -> None:
+        harness = working_harness()
+        slow = harness.admit()
+        harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
+        harness.let_through()
+        harness.report(slow, error(RateLimitedError, retry_after=200))
+        assert harness.held().until == harness.now + 200
 
     def test_a_request_after_the_wait_does_not_count_for_the_next_wait(self) -> None:
         harness = working_harness()

@@ -311,7 +311,8 @@ class Actions:
 
         def refuses(request: Request) -> None:
             if answer is not None and name_of(request) == answer["call"] and next(left, None) is not None:
-                raise self.atlas.refusal(request, answer.get("error", 400), body)
+                after = answer.get("retryAfter")
+                raise self.atlas.refusal(request, answer.get("error", 400), body, retry_after=after)
 
         self.atlas.before = refuses
 
