@@ -113,7 +113,7 @@ async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() ->
     while len(took) < 4:
         began, facts = atlas.seconds, cast("Any", _Facts(atlas.view))
         with suppress(OutOfTimeError):
-            await gatherer.observe(facts, decide, max_age=5.0)
+            await gatherer.observe(facts, decide)
             took.append(atlas.seconds - began)
             break
         took.append(atlas.seconds - began)
@@ -130,14 +130,16 @@ async def test_what_was_read_before_a_request_does_not_count_for_it_though_it_ta
 
     atlas: Any = _SlowAtlas()
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
-    for call, max_age in ((atlas.call, 5.0), (2 * atlas.call, 0.0)):
+    for call in (atlas.call, 2 * atlas.call):
         atlas.call = call
         with suppress(OutOfTimeError):
-            await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=max_age)
+            await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
+        request = Request("uid", "now", atlas.seconds, has_turn=True, granted=True)
+        gatherer.memories[cast("Any", "db")].request = gatherer.memories[cast("Any", "db")].request or request
     assert atlas.calls == ["LIST", "a", "b", "LIST", "a"]
 
     atlas.call = 0.0
-    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
     assert atlas.calls[5:] == ["b", "c"]
 
 
@@ -149,12 +151,12 @@ async def test_what_was_read_before_a_request_that_waited_does_not_count_for_it(
     atlas: Any = _SlowAtlas()
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
     with suppress(OutOfTimeError):
-        await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+        await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
     gatherer.memories[cast("Any", "db")].request = Request("uid", "now", atlas.seconds, has_turn=True, granted=True)
     atlas.seconds, atlas.call = atlas.seconds + 6.0, 0.0
     atlas.calls.clear()
 
-    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
     assert atlas.calls == ["LIST", "a", "b", "c"]
 
 
@@ -166,12 +168,12 @@ async def test_an_observation_that_was_left_for_long_begins_anew() -> None:
     atlas: Any = _SlowAtlas()
     gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
     with suppress(OutOfTimeError):
-        await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+        await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
     assert atlas.calls == ["LIST", "a", "b"]
 
     atlas.seconds, atlas.call = atlas.seconds + UNFINISHED, 0.0
     atlas.calls.clear()
-    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide, max_age=5.0)
+    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
     assert atlas.calls == ["LIST", "a", "b", "c"]
 
 
