@@ -18,11 +18,11 @@ from atlas_endpoints.core import Core
 from atlas_endpoints.kinds.serverless_private_endpoint import decide
 from atlas_endpoints.reconcile import creation, observe, ownership, summarize
 from atlas_endpoints.reconcile.decision import Decision, State
+from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.last import LastCourse
 from atlas_endpoints.reconcile.observe import SHARED_FOR
 from atlas_endpoints.reconcile.outcome import status_unchanged
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.reconciler import Reconciler
 from model.invariants import Invariant
 from model.mutants import planter
 from model.ports import Ports
@@ -152,11 +152,11 @@ async def _write_drops(right: Any, self: Any, body: Any, status: Any) -> Any:
     "a status has a generation that was not reconciled",
     Invariant.WORDS,
     model_of(REVERT, settled=1),
-    Reconciler,
-    "_attempt",
+    Gatherer,
+    "attempt",
 )
 def _shows_a_newer_generation(right: Any, self: Any, body: Any, now: Any) -> Any:
-    newest = self._ports.resources.get(key_of(body)) or body  # where the bug is
+    newest = self.ports.resources.get(key_of(body)) or body
     return replace(right(self, body, now), generation=generation_of(newest))
 
 
