@@ -262,7 +262,8 @@ class Gateway(ObservationCache):
         """Yield the credentials for one call, and report its end to the throttle; raises ``AtlasHeldError``."""
         now, (credentials, place) = self._monotonic(), self._signer(scope, request.operation)
         call, (caller, urgent) = (*place, request.method, request.path), _CALLER.get()
-        admitted = self._throttle.admit(*place, now, caller=caller, urgent=urgent)
+        sort = request.operation if request.writes else ""
+        admitted = self._throttle.admit(*place, now, sort=sort, caller=caller, urgent=urgent)
         if isinstance(admitted, Wait):
             raise AtlasHeldError(
                 admitted.explanation,

@@ -1,9 +1,10 @@
-"""The admission of calls to Atlas: one time before which none goes to a project, and one breaker for each pair of credentials.
+"""The admission of calls to Atlas: a time before which no such call goes to a project, and one breaker for each pair of credentials.
 
 It never sleeps: a caller that is held comes back at its own turn, so that all together come no faster than Atlas admits calls.
 
-- A 429, and another failure for which Atlas names a time (a 503 with ``Retry-After``), hold the project until then. Of each wait of
-  the second sort, a person can have one call admitted. Credentials without a success in the project set and obey a time of their
+- A 429, and another failure for which Atlas names a time (a 503 with ``Retry-After``), hold the calls of its sort in the project until
+  then: reads, or one operation that writes. So creations that are refused for ever hold up no edit and no deletion. Of each wait of
+  the second sort, a person can have one call admitted. Credentials without a success in the project set and obey times of their
   own, so that they cannot slow down the others.
 - Refused credentials are tried once in each probe interval, and a 429 of the token endpoint holds all calls with its credentials.
 - With new credentials, and with refused ones at their probe, one call is made at a time until one is answered, if only by a refusal, but not by a rate limit.
@@ -51,11 +52,13 @@ class Admitted:
     """An admitted call; :meth:`Throttle.report` or :meth:`Throttle.release` must follow in any case.
 
     Attributes:
+        sort: see :meth:`Throttle.admit`.
         excepted: whether it is made in a wait, since a person asked for it.
     """
 
     fingerprint: str
     project: str
+    sort: str
     began: float
     excepted: bool
 
@@ -78,6 +81,8 @@ class _NotBefore:
     explanation: Explanation | str = ""
     limits: int = 0
     """The waits in a row for a 429."""
+    limited_until: float = -math.inf
+    """The end of the newest wait for a 429, in which nobody is excepted."""
     excepts: bool | None = None
     """Whether the next call is admitted in the wait; None: nobody has asked for that."""
     turns: Bookkeeping[dict[tuple[Hashable, bool], float]] = field(default_factory=dict)
@@ -98,8 +103,10 @@ class _NotBefore:
 
     def close(self, until: float, error: AtlasError, now: float) -> None:
         self.used = now
-        if now >= self.until or isinstance(error, RateLimitedError):
+        if now >= self.until:
             self.excepts = None
+        if isinstance(error, RateLimitedError):
+            self.limited_until = max(self.limited_until, until)
         if until > self.until:
             self.until, self.reason, self.explanation = until, error.reason, error.explanation
             self.turns = {caller: turn for caller, turn in self.turns.items() if turn >= until}
@@ -112,7 +119,7 @@ class _NotBefore:
         self.limits += is_new
 
     def open(self) -> None:
-        self.until, self.limits = -math.inf, 0
+        self.until, self.limits, self.limited_until = -math.inf, 0, -math.inf
 
     def is_in_use(self, now: float) -> bool:
         return now <= max(self.used + _FORGET, self.until)
@@ -147,8 +154,8 @@ class Throttle:
     def __init__(self, *, probe_interval: float = 600.0, max_in_flight: int = 8) -> None:
         self._probe_interval, self._max_in_flight = probe_interval, max_in_flight
         self._breakers: dict[str, _Breaker] = {}
-        self._projects: dict[tuple[str, str], _NotBefore] = {}
-        """By project, and ``_SHARED`` or the fingerprint of credentials without a success there."""
+        self._projects: dict[tuple[str, str, str], _NotBefore] = {}
+        """By ``_SHARED`` or the fingerprint of credentials without a success in the project, by project, and by sort of calls."""
         self._sweep = Sweep()
 
     def circuits(self, now: float) -> Counter[tuple[str, str]]:
@@ -156,8 +163,8 @@ class Throttle:
 
         A ``closed`` circuit admits all calls, a ``half_open`` one call at a time, an ``open`` one none.
         """
-        projects = Counter(("project", "open") for each in self._projects.values() if now < each.until)
-        return projects + Counter(
+        held = {(who, project) for (who, project, _), each in self._projects.items() if now < each.until}
+        return Counter({("project", "open"): len(held)}) + Counter(
             ("credentials", "open" if now < each.until else "closed" if each.is_tested else "half_open")
             for each in self._breakers.values()
         )
@@ -168,12 +175,20 @@ class Throttle:
         return max((0.0, *(each.until - now for each in waits if each.reason == RateLimitedError.reason)))
 
     def admit(
-        self, fingerprint: str, project: str, now: float, *, caller: Hashable = None, urgent: bool = False
+        self,
+        fingerprint: str,
+        project: str,
+        now: float,
+        *,
+        sort: str = "",
+        caller: Hashable = None,
+        urgent: bool = False,
     ) -> Admitted | Wait:
         """Admit one call, or return its wait.
 
         Args:
             project: names the project at its Atlas.
+            sort: names the calls that a 429 for one of them holds; "": reads.
             caller: has one turn after a wait, and keeps it when it asks again; all without a name have one.
             urgent: whether a person waits for it.
         """
@@ -181,18 +196,18 @@ class Throttle:
             self._breakers = {name: each for name, each in self._breakers.items() if each.is_in_use(now)}
             self._projects = {name: each for name, each in self._projects.items() if each.is_in_use(now)}
         breaker = self._breakers.setdefault(fingerprint, _Breaker())
-        place = self._projects.get(self._key(fingerprint, project), _OPEN)
+        place = self._projects.get(self._key(fingerprint, project, sort), _OPEN)
         if now < breaker.until:
             return breaker.hold(caller, urgent=urgent)
         is_excepted = now < place.until
-        if is_excepted and not place.excepts:
+        if is_excepted and (not place.excepts or now < place.limited_until):
             return place.hold(caller, urgent=urgent)
         if breaker.trial is not None:
             pause = max(doubled(_PAUSE, breaker.outages, 30.0), now - breaker.trial.began)
             return Wait(now + pause, PENDING, "Another call tests whether Atlas answers.")
         if breaker.in_flight >= self._max_in_flight:
             return Wait(now + 1.0, PENDING, "The limit of concurrent calls with these credentials is reached.")
-        admitted = Admitted(fingerprint, project, now, is_excepted)
+        admitted = Admitted(fingerprint, project, sort, now, is_excepted)
         breaker.used, breaker.in_flight = now, breaker.in_flight + 1
         if is_excepted:
             place.excepts = False
@@ -202,15 +217,16 @@ class Throttle:
 
     def let_through(self, fingerprint: str, project: str, now: float) -> None:
         """Admit the next call to a project before the time that Atlas named; once in each such wait, and in none for a 429."""
-        place = self._projects.get(self._key(fingerprint, project), _OPEN)
-        if now < place.until and place.reason != RateLimitedError.reason and place.excepts is None:
-            place.excepts = True
+        who, *_ = self._key(fingerprint, project, "")
+        for (whose, at, _), place in self._projects.items():
+            if (whose, at) == (who, project) and place.limited_until <= now < place.until and place.excepts is None:
+                place.excepts = True
 
     def report(self, admitted: Admitted, error: AtlasError | None, now: float) -> None:
         """Record the end of an admitted call; ``error`` is None when it succeeded."""
         self.release(admitted)
         breaker = self._breakers.setdefault(admitted.fingerprint, _Breaker())
-        key = self._key(admitted.fingerprint, admitted.project)
+        key = self._key(admitted.fingerprint, admitted.project, admitted.sort)
         match error:
             case CredentialsRateLimitedError():
                 breaker.limit(error, now)
@@ -242,6 +258,6 @@ class Throttle:
             breaker.in_flight -= 1
             breaker.trial = None if breaker.trial is admitted else breaker.trial
 
-    def _key(self, fingerprint: str, project: str) -> tuple[str, str]:
+    def _key(self, fingerprint: str, project: str, sort: str) -> tuple[str, str, str]:
         breaker = self._breakers.get(fingerprint)
-        return (_SHARED if breaker is not None and project in breaker.reached else fingerprint), project
+        return (_SHARED if breaker is not None and project in breaker.reached else fingerprint), project, sort

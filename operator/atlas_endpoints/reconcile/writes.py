@@ -103,15 +103,13 @@ class Writes:
         self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, intent: Creation
     ) -> Outcome:
         """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
-        if isinstance(error, AtlasHeldError):
-            self._creations.forget(self._pass.key)
-            return summarize.of_failed_call(self._kind, facts, error, own=self._kind.not_created(facts, creates.name))
         if error.unknown_outcome:
             facts = after(facts, Done(write, WriteResult.UNKNOWN, error=error))
             own = self._kind.intended(facts, creates, intent)
         else:
             own = self._kind.not_created(facts, creates.name)
-            facts = after(facts, Done(write, WriteResult.REFUSED, error=error))
+            if not isinstance(error, AtlasHeldError):
+                facts = after(facts, Done(write, WriteResult.REFUSED, error=error))
         if not error.unknown_outcome and self._kind.is_outdated(error):
             outcome = await self._contradicted(facts, write, error, own)
         else:

@@ -315,13 +315,27 @@ class TestOutagesThatNameATime:
         harness.let_through()
         assert harness.held().until == harness.now + 55
 
-    def test_a_wait_for_a_429_lets_nothing_through_that_was_asked_for_in_the_wait_before(self) -> None:
+    @pytest.mark.parametrize("limit", [60, 200])
+    @pytest.mark.parametrize("is_first", [False, True])
+    def test_no_call_is_let_through_before_the_time_of_a_429_beside_it(self, limit: float, *, is_first: bool) -> None:
         harness = working_harness()
         slow = harness.admit()
-        harness.call(error(AtlasUnavailableError, retry_after=120, status=503))
+        errors = error(RateLimitedError, retry_after=limit), error(AtlasUnavailableError, retry_after=120, status=503)
+        first, later = errors if is_first else errors[::-1]
+        harness.call(first)
         harness.let_through()
-        harness.report(slow, error(RateLimitedError, retry_after=200))
-        assert harness.held().until == harness.now + 200
+        harness.report(slow, later)
+        harness.let_through()
+        assert harness.held().until == harness.now + max(limit, 120)
+
+    def test_a_limit_of_one_sort_of_calls_holds_no_other(self) -> None:
+        harness = working_harness()
+        creation = harness.throttle.admit(FP, PROJECT, harness.now, sort="create")
+        assert isinstance(creation, Admitted)
+        harness.report(creation, error(RateLimitedError, retry_after=60))
+        harness.assert_open()
+        assert isinstance(harness.throttle.admit(FP, PROJECT, harness.now, sort="create"), Wait)
+        assert harness.circuits["project", "open"] == 1
 
     def test_a_request_after_the_wait_does_not_count_for_the_next_wait(self) -> None:
         harness = working_harness()

@@ -50,3 +50,26 @@ async def test_an_edit_is_not_behind_hundreds_of_calls_that_a_rate_limit_holds(a
         assert actions.atlas.calls.count("GET endpoint") > RESOURCES, "the others come back, too"
     finally:
         actions.kill(None, "")
+
+
+@on_virtual_time
+async def test_creations_that_are_limited_for_ever_hold_up_neither_an_edit_nor_a_deletion() -> None:
+    """Each of them that is tried again closes its own way only."""
+    actions = Actions()
+    actions.boot(None, "")
+    try:
+        spec = {**CONSTANTS["ON_AWS"], "deletionPolicy": "Delete"}
+        for name, number in (("edited", 1), ("deleted", 2)):
+            actions.create({**spec, "cloudProviderEndpointId": f"vpce-{number:017x}"}, name)
+        await actions.run("20m", "")
+        actions.refuse({"call": "POST endpoint", "error": 429, "retryAfter": "60"}, "")
+        for number in range(100, 120):
+            actions.create({**spec, "cloudProviderEndpointId": f"vpce-{number:017x}"}, f"n{number}")
+        await actions.run("15m", "")
+        actions.clear(None, "")
+        actions.edit({"supportedRemoteRegions": ["us-east-1"]}, "edited")
+        actions.delete(None, "deleted")
+        await actions.run("1m", "")
+        assert (actions.atlas.calls.count("PATCH service"), actions.atlas.calls.count("DELETE endpoint")) == (1, 1)
+    finally:
+        actions.kill(None, "")
