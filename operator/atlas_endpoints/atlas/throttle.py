@@ -2,10 +2,10 @@
 
 It never sleeps: a caller that is held comes back at its own turn, so that all together come no faster than Atlas admits calls.
 
-- A 429, and another failure for which Atlas names a time (a 503 with ``Retry-After``), hold the calls of its sort in the project until
-  then: reads, or one operation that writes. So creations that are refused for ever hold up no edit and no deletion. Of each wait of
-  the second sort, a person can have one call admitted. Credentials without a success in the project set and obey times of their
-  own, so that they cannot slow down the others.
+- A 429 holds the calls of its sort in the project until the time that Atlas names: reads, or one operation that writes. So creations
+  that are refused for ever hold up no edit and no deletion. Another failure for which Atlas names a time (a 503 with ``Retry-After``)
+  holds the whole project; of each such wait, a person can have one call admitted. Credentials without a success in the project set
+  and obey times of their own, so that they cannot slow down the others.
 - Refused credentials are tried once in each probe interval, and a 429 of the token endpoint holds all calls with its credentials.
 - With new credentials, and with refused ones at their probe, one call is made at a time until one is answered, if only by a refusal, but not by a rate limit.
   New or changed credentials have another fingerprint, and so another breaker.
@@ -46,6 +46,9 @@ _FORGET = 3600.0
 _SHARED = ""
 """Stands for all credentials with a success in a project."""
 
+_ALL = "all"
+"""Stands for calls of each sort."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -81,8 +84,6 @@ class _NotBefore:
     explanation: Explanation | str = ""
     limits: int = 0
     """The waits in a row for a 429."""
-    limited_until: float = -math.inf
-    """The end of the newest wait for a 429, in which nobody is excepted."""
     excepts: bool | None = None
     """Whether the next call is admitted in the wait; None: nobody has asked for that."""
     turns: Bookkeeping[dict[tuple[Hashable, bool], float]] = field(default_factory=dict)
@@ -105,8 +106,6 @@ class _NotBefore:
         self.used = now
         if now >= self.until:
             self.excepts = None
-        if isinstance(error, RateLimitedError):
-            self.limited_until = max(self.limited_until, until)
         if until > self.until:
             self.until, self.reason, self.explanation = until, error.reason, error.explanation
             self.turns = {caller: turn for caller, turn in self.turns.items() if turn >= until}
@@ -119,7 +118,7 @@ class _NotBefore:
         self.limits += is_new
 
     def open(self) -> None:
-        self.until, self.limits, self.limited_until = -math.inf, 0, -math.inf
+        self.until, self.limits = -math.inf, 0
 
     def is_in_use(self, now: float) -> bool:
         return now <= max(self.used + _FORGET, self.until)
@@ -196,12 +195,12 @@ class Throttle:
             self._breakers = {name: each for name, each in self._breakers.items() if each.is_in_use(now)}
             self._projects = {name: each for name, each in self._projects.items() if each.is_in_use(now)}
         breaker = self._breakers.setdefault(fingerprint, _Breaker())
-        place = self._projects.get(self._key(fingerprint, project, sort), _OPEN)
+        outage, limit = (self._projects.get(self._key(fingerprint, project, each), _OPEN) for each in (_ALL, sort))
         if now < breaker.until:
             return breaker.hold(caller, urgent=urgent)
-        is_excepted = now < place.until
-        if is_excepted and (not place.excepts or now < place.limited_until):
-            return place.hold(caller, urgent=urgent)
+        is_excepted = now < outage.until
+        if now < limit.until or (is_excepted and not outage.excepts):
+            return (limit if limit.until > outage.until else outage).hold(caller, urgent=urgent)
         if breaker.trial is not None:
             pause = max(doubled(_PAUSE, breaker.outages, 30.0), now - breaker.trial.began)
             return Wait(now + pause, PENDING, "Another call tests whether Atlas answers.")
@@ -210,23 +209,22 @@ class Throttle:
         admitted = Admitted(fingerprint, project, sort, now, is_excepted)
         breaker.used, breaker.in_flight = now, breaker.in_flight + 1
         if is_excepted:
-            place.excepts = False
+            outage.excepts = False
         if not breaker.is_tested:
             breaker.trial = admitted
         return admitted
 
     def let_through(self, fingerprint: str, project: str, now: float) -> None:
         """Admit the next call to a project before the time that Atlas named; once in each such wait, and in none for a 429."""
-        who, *_ = self._key(fingerprint, project, "")
-        for (whose, at, _), place in self._projects.items():
-            if (whose, at) == (who, project) and place.limited_until <= now < place.until and place.excepts is None:
-                place.excepts = True
+        place = self._projects.get(self._key(fingerprint, project, _ALL), _OPEN)
+        if now < place.until and place.excepts is None:
+            place.excepts = True
 
     def report(self, admitted: Admitted, error: AtlasError | None, now: float) -> None:
         """Record the end of an admitted call; ``error`` is None when it succeeded."""
         self.release(admitted)
         breaker = self._breakers.setdefault(admitted.fingerprint, _Breaker())
-        key = self._key(admitted.fingerprint, admitted.project, admitted.sort)
+        key, of_all = (self._key(admitted.fingerprint, admitted.project, each) for each in (admitted.sort, _ALL))
         match error:
             case CredentialsRateLimitedError():
                 breaker.limit(error, now)
@@ -238,7 +236,7 @@ class Throttle:
             case AtlasUnavailableError():
                 breaker.outages += not breaker.is_tested
                 if error.retry_after:
-                    self._projects.setdefault(key, _NotBefore()).close(now + error.retry_after, error, now)
+                    self._projects.setdefault(of_all, _NotBefore()).close(now + error.retry_after, error, now)
             case AtlasError(http_status=None):
                 pass  # nothing was sent
             case _:
@@ -246,10 +244,12 @@ class Throttle:
                 if now >= breaker.until or breaker.reason == CredentialsInvalidError.reason:
                     breaker.open()
                     breaker.is_tested, breaker.outages = True, 0
-                place = self._projects.get(key)
-                if place is not None and (now >= place.until or admitted.excepted):
-                    place.open()
-                if error is None and (place is None or now >= place.until):
+                limit, outage = (self._projects.get(each, _OPEN) for each in (key, of_all))
+                if now >= limit.until:
+                    limit.open()
+                if now >= outage.until or admitted.excepted:
+                    outage.open()
+                if error is None and now >= max(limit.until, outage.until):
                     breaker.reached.add(admitted.project)
 
     def release(self, admitted: Admitted) -> None:

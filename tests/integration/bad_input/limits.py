@@ -66,7 +66,7 @@ def _limits(env: Env, *, fault: dict[str, Any], code: str, seconds: float) -> No
     error = {"operation": "updateServerlessPrivateEndpoint", "httpStatus": 429, "errorCode": code, "retryable": True}
     env.became("RateLimited", "Reconciling", error=error)
     (limited,) = _answered(env, 429)
-    during = [each for each in env.calls(since=limited["answered"]) if each["time"] < limited["answered"] + seconds]
+    during = [each for each in env.calls("PATCH", since=limited["answered"]) if each["time"] < limited["answered"] + seconds]
     assert during == []
     assert env.atlas.endpoint(env.place)["comment"] == "limited"
     assert env.atlas.endpoint(content)["comment"] == "held"
