@@ -109,7 +109,7 @@ types: $(READY)
 .PHONY: unit
 unit: $(READY)
 	$(call say,unit and contract tests)
-	@$(BIN)/pytest tests/unit tests/contract -q -n 2 --junitxml=.cache/test-times/unit.xml
+	@$(BIN)/pytest tests/unit tests/behaviour tests/contract -q -n 2 --junitxml=.cache/test-times/unit.xml
 
 .PHONY: check
 check: lint types unit ## the fast part of the gate: lint, types, layers, unit and contract tests; no control plane

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from copy import deepcopy
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -16,10 +15,10 @@ from typing_extensions import override
 
 from atlas_endpoints.controller.cache import uid_of
 from atlas_endpoints.settings import OperatorSettings
+from behaviour.api_server import Cluster
+from behaviour.process import Process
 from histories.atlas import UnreliableAtlas
-from histories.cluster import Cluster
 from histories.course import Side
-from support.cores import core_of
 from support.ports import NoObserver
 from support.virtual_time import VirtualClock
 
@@ -79,7 +78,13 @@ class History(ABC, Generic[A]):
         self.cluster = Cluster(self.random, lambda: f"{self.clock.now():%Y-%m-%dT%H:%M:%SZ}", named)
         self.apply, self.edit = self.cluster.apply, self.cluster.edit
         self.annotate, self.delete = self.cluster.annotate, self.cluster.delete
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._process = Process(
+            self.cluster,
+            self.kind,
+            delay=lambda: self.random.uniform(0.0, 0.2),
+            told=self.learned,
+            ended=lambda why: self.atlas.violations.append(why),  # noqa: PLW0108  # it is made later,
+        )
         self.told: list[str] = []
         self.events: dict[str, list[Event]] = {}
 
@@ -162,41 +167,12 @@ class History(ABC, Generic[A]):
     # The operator's process.
 
     def _boot(self) -> None:
-        if self._tasks:
+        if self._process.tasks:
             return
-        core = core_of(
-            self.cluster,
-            settings=SETTINGS,
-            kind=self.kind,
-            client=self.atlas,
-            clock=self.clock,
-            random=self.random,
-            observer=_Observer(self.events),
-        )
         for body in self.cluster.objects.values():
             self.learned(deepcopy(body))  # nothing is done before they are listed
-        events: asyncio.Queue[tuple[str, Body]] = asyncio.Queue()
-        self.cluster.watcher = lambda type_, body: events.put_nowait((type_, body))
-
-        async def watch() -> None:
-            while True:
-                type_, body = await events.get()
-                await asyncio.sleep(self.random.uniform(0.0, 0.2))
-                (core.deleted if type_ == "DELETED" else core.seen)(body)
-                self.learned(body)
-
-        for each in (core.kinds[self.kind.names.kind].relister.keep(), core.work(), watch()):
-            task = asyncio.create_task(each)
-            task.add_done_callback(self._ended)
-            self._tasks.append(task)
+        ports = {"settings": SETTINGS, "client": self.atlas, "clock": self.clock, "random": self.random}
+        self._process.boot(**ports, observer=_Observer(self.events))
 
     def _kill(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()
-        self.cluster.watcher = None
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled():
-            with suppress(asyncio.CancelledError):
-                self.atlas.violations.append(f"a task has ended: {task.exception()!r}")
+        self._process.kill()

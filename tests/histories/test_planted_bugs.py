@@ -7,18 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from behaviour.cases import cases
+from behaviour.dedicated import CONSTANTS, DedicatedSteps
 from histories.dedicated.history import DedicatedHistory
 from histories.dedicated.mutants import IN_CASES, IN_HISTORIES, Mutant
 from support.planted import check_fits
 from support.virtual_time import run
-from unit.kinds.dedicated_private_endpoint.cases import Actions, cases
 
 SEEDS = 300
 """The histories that are played at most until a bug is found."""
-CASES = {
-    each.name: each
-    for each in cases(Path(__file__).parents[1] / "unit" / "kinds" / "dedicated_private_endpoint" / "cases")
-}
+CASES = {each.name: each for each in cases(Path(__file__).parents[1] / "behaviour" / "dedicated", CONSTANTS)}
 
 
 async def _play(seed: int) -> str | None:
@@ -26,7 +24,7 @@ async def _play(seed: int) -> str | None:
 
 
 async def _act(name: str) -> None:
-    await Actions().do(CASES[name].steps)
+    await DedicatedSteps().do(CASES[name].steps)
 
 
 @pytest.mark.gate

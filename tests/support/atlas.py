@@ -108,11 +108,6 @@ class Atlas:
         """End the simulator, so that connections are refused; it forgets all that was not in the seed."""
         self.server.stop(kill=True)
 
-    def start_again(self) -> None:
-        self.server = self._launch(httpx.URL(self.url).port or 0)
-        self._log, self._settled = {}, 0
-        wait_until(self._answers, "the simulator", servers=[self.server])
-
     def switches(self) -> dict[str, Any]:
         return dict(self._http.get("switches").raise_for_status().json())
 

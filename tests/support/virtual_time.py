@@ -103,6 +103,9 @@ class VirtualClock:
     Args:
         loop: whose time it is.
         start: wall-clock time at the loop's second 0; with a time zone.
+
+    Attributes:
+        ahead: the error of the wall clock.
     """
 
     def __init__(
@@ -110,12 +113,13 @@ class VirtualClock:
     ) -> None:
         self._loop = loop
         self._start = start
+        self.ahead = timedelta(0)
 
     def monotonic(self) -> float:
         return self._loop.time()
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._loop.time())
+        return self._start + timedelta(seconds=self._loop.time()) + self.ahead
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

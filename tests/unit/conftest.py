@@ -6,7 +6,7 @@ from pathlib import Path
 import certifi
 import pytest
 
-pytest.register_assert_rewrite("unit.reconcile.cases", "unit.kinds.dedicated_private_endpoint.cases")
+pytest.register_assert_rewrite("behaviour.steps", "behaviour.serverless", "behaviour.dedicated")
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from typing_extensions import override
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
 from atlas_endpoints.simulator.service import DELETING, PrivateEndpoint, Service, ServiceDocument
+from behaviour.atlas import PROJECT, SimulatedAtlas
 from histories.atlas import UnreliableAtlas
-from support.simulated_atlas import PROJECT, SimulatedAtlas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

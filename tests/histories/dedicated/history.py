@@ -14,6 +14,7 @@ from atlas_endpoints.reconcile.events import ENDINGS
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.simulator.service import DELETING, FAILED, REJECTED
+from behaviour.atlas import PROJECT
 from histories.dedicated.atlas import Atlas, Target, is_there, target_in, target_of
 from histories.dedicated.course import DedicatedCourse
 from histories.dedicated.judge import (
@@ -32,7 +33,6 @@ from histories.dedicated.judge import (
 )
 from histories.dedicated.lately import Lately
 from histories.history import KNOWN, History
-from support.simulated_atlas import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -1,4 +1,4 @@
-"""An Atlas in memory that holds the endpoints of one instance: the simulator's own state machine behind the client port."""
+"""An Atlas in memory that holds the endpoints of one instance: the whole simulator behind the client port."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from atlas_endpoints.simulator.endpoint import EndpointDocument, Names
-from atlas_endpoints.simulator.exchange import ApiError, api_error
-from atlas_endpoints.simulator.serverless import comment_to_create, read_change
-from atlas_endpoints.simulator.switches import Switches
-from atlas_endpoints.simulator.world import World
+from atlas_endpoints.simulator.endpoint import EndpointDocument
+from behaviour.atlas import PROJECT, SimulatedAtlas
 from histories.atlas import UnreliableAtlas
 
 if TYPE_CHECKING:
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
     from atlas_endpoints.atlas.requests import Request
 
-PROJECT, INSTANCE = "5f7cac1adf5d6c6306f4b283", "orders"
+INSTANCE = "orders"
 MARK = "atlas-endpoints.dev/"
 
 
@@ -39,9 +36,10 @@ class Atlas(UnreliableAtlas):
     """
 
     def __init__(self, random: Random, clock: Callable[[], float]) -> None:
-        switches = Switches(transition=3.0, list_lag=0.0)
-        super().__init__(random, World(clock=clock, names=Names(random, clock), switches=switches))
-        project = self.world.add_project(PROJECT)
+        self._simulated = SimulatedAtlas(clock)
+        super().__init__(random, self._simulated.simulator.world)
+        self.world.turn(self.world.switches.changed({"transition": 3.0}))
+        project = self.world.projects[PROJECT]
         self.instance = self.world.add_instance(project, INSTANCE, provider_name="AWS", region_name="US_EAST_1")
         self.reserved_for: dict[str, str] = {}
         self.deletions: set[str] = set()
@@ -55,39 +53,20 @@ class Atlas(UnreliableAtlas):
     @override
     def perform(self, request: Request) -> tuple[int, bytes]:
         self.world.settle()
-        try:
-            endpoint_id = request.path.partition("/endpoint")[2].removeprefix("/")
-            return self._answer(request.method, endpoint_id, request.body)
-        except ApiError as error:
-            answer = error.answer()
-            return answer.status, answer.body
+        endpoint_id = request.path.partition("/endpoint")[2].removeprefix("/")
+        is_there = endpoint_id in self.instance.endpoints
+        if request.method == "PATCH" and is_there:
+            self.changes.add(endpoint_id)
+        if request.method == "DELETE" and is_there:
+            self.deleting(endpoint_id)
+            self.deletions.add(endpoint_id)
+        answer = self._simulated.perform(request)
+        if answer.status == 201:
+            self._reserved(json.loads(answer.body))
+        return answer.status, answer.body
 
-    def _answer(self, method: str, endpoint_id: str, body: object) -> tuple[int, bytes]:
-        text = json.dumps(body).encode()
-        if method == "POST":
-            return 201, self._reserve(comment_to_create(text))
-        if not endpoint_id:
-            return 200, self.instance.page()
-        endpoint = self.instance.endpoints.get(endpoint_id)
-        if endpoint is None:
-            raise api_error("TENANT_PRIVATE_ENDPOINT_NOT_FOUND", endpoint_id)
-        match method:
-            case "GET":
-                return 200, endpoint.render(self.world.switches)
-            case "PATCH":
-                self.changes.add(endpoint_id)
-                self.world.update(self.instance, endpoint, read_change(text, "AWS"))
-                return 200, endpoint.render(self.world.switches)
-            case "DELETE":
-                self.deleting(endpoint_id)
-                self.deletions.add(endpoint_id)
-                self.world.delete(self.instance, endpoint)
-                return 204, b""
-            case _:
-                raise AssertionError(method)
-
-    def _reserve(self, comment: str | None) -> bytes:
-        uid = (comment or "").removeprefix(MARK)
+    def _reserved(self, endpoint: dict[str, Any]) -> None:
+        uid = (endpoint["comment"] or "").removeprefix(MARK)
         alive = [
             each
             for each, owner in self.reserved_for.items()
@@ -95,6 +74,4 @@ class Atlas(UnreliableAtlas):
         ]
         if alive:
             self.violations.append(f"a second endpoint is reserved for {uid} beside {alive}")
-        endpoint = self.world.reserve(self.instance, comment)
-        self.reserved_for[endpoint.id] = uid
-        return endpoint.render(self.world.switches)
+        self.reserved_for[endpoint["_id"]] = uid

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from behaviour.atlas import PROJECT
 from histories.history import KNOWN, History
-from histories.serverless.atlas import INSTANCE, PROJECT, Atlas
+from histories.serverless.atlas import INSTANCE, Atlas
 from histories.serverless.course import ServerlessCourse
 from histories.serverless.judge import Ending, Held
 

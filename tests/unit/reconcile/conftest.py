@@ -5,13 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from unit.reconcile.harness import Harness
-
-
-@pytest.fixture
-def harness() -> Harness:
-    return Harness()
-
 
 @pytest.fixture(autouse=True)
 def no_defect_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:

@@ -39,8 +39,8 @@ from atlas_endpoints.reconcile.status import (
 )
 from atlas_endpoints.reconcile.summarize import correction_delayed, of_failed_call, render
 from atlas_endpoints.reconcile.summarize import of_decision as outcome_of
+from behaviour.cases import seconds as seconds_of
 from support.cases import manifest
-from unit.reconcile.cases import seconds as seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_sinc
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile.confirmed import baseline_of, confirmed_before
-from atlas_endpoints.reconcile.facts import Baseline, Refusal, is_forced
+from atlas_endpoints.reconcile.facts import Baseline, Refusal
 from atlas_endpoints.reconcile.status import Applied, Cause, Condition, DriftItem, HistoryEntry, LastError, Resolved
 from unit.reconcile.situations import (
     COMMENT,
@@ -128,23 +128,6 @@ class TestRefusal:
     )
     def test_there_is_none(self, changes: dict[str, Any]) -> None:
         assert baseline(self.STATUS.model_copy(update=changes)).refusal is None
-
-
-class TestForced:
-    @pytest.mark.parametrize(
-        ("annotations", "handled", "expected"),
-        [
-            pytest.param({}, None, False, id="no request"),
-            pytest.param({}, "1", False, id="a request that was withdrawn"),
-            pytest.param({FORCE: "1"}, None, True, id="a first request"),
-            pytest.param({FORCE: "1"}, "1", False, id="a request that was handled"),
-            pytest.param({FORCE: "2"}, "1", True, id="a new request"),
-            pytest.param({FLUX: "1"}, None, True, id="a request in Flux's words"),
-        ],
-    )
-    def test_forced(self, annotations: dict[str, str], handled: str | None, expected: bool) -> None:
-        status = Status(last_handled_reconcile_at=handled)
-        assert is_forced(made(annotations=annotations).model_copy(update={"status": status})) is expected
 
 
 class TestStatusSince:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from atlas_endpoints.reconcile.credentials import (
     CredentialsResolver,
     NoCredentialsError,
 )
-from unit.reconcile.cases import filled, load
+from behaviour.cases import filled, load
 
 CANARY = "mdb_sa_sk_canary-4711"
 GOOD = {"clientId": "mdb_sa_id_0123", "clientSecret": CANARY}
@@ -91,7 +92,7 @@ async def refusal(harness: Harness, secret_name: str | None = "mine") -> NoCrede
     return caught.value
 
 
-ROWS: Mapping[str, Any] = filled(load("credentials.yaml"), {"LONG": "a" * 253})
+ROWS: Mapping[str, Any] = filled(load(Path(__file__).with_name("credentials.yaml")), {"LONG": "a" * 253})
 NO_NAMES = (
     *("warehouse/mine", "../../warehouse/secrets/mine", "..", ".", "%2e%2e", "mine?watch=true", "Mine", "mine\nmine"),
     *("mine\0", "\ufb01ne", "\u0967", "a" * 254, "mine.", "-mine"),
@@ -229,17 +230,6 @@ class TestProblems:
             11.0,
         )
 
-    async def test_wrong_keys_are_an_error_with_the_name_of_the_secret(self, harness: Harness) -> None:
-        harness.cluster.secrets["shop", "mine"] = {"clientId": "mdb_sa_id_0123"}
-        error = await refusal(harness)
-        assert error.reason == "MissingKeys"
-        assert error.message.startswith("Secret mine: clientSecret")
-        assert error.retry_in == RETRY_UNUSABLE
-
-    async def test_both_kinds_of_keys_are_ambiguous(self, harness: Harness) -> None:
-        harness.cluster.secrets["shop", "mine"] = {**GOOD, **OTHER}
-        assert (await refusal(harness)).reason == "AmbiguousKeys"
-
     @pytest.mark.parametrize(
         "secret", [None, {"clientId": "x"}, {**GOOD, **OTHER}], ids=["missing", "without a key", "ambiguous"]
     )
@@ -325,25 +315,6 @@ class TestSecrecy:
             harness.cluster.secrets["shop", "mine"] = odd
             await harness.resolver.resolve("shop", "mine")
         assert len(caplog.records) == 2
-
-    async def test_warnings_about_too_many_secrets_are_forgotten(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("atlas_endpoints.reconcile.credentials.WARNINGS", 1)
-        odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
-        harness.cluster.secrets = {("shop", "mine"): odd, ("shop", "ours"): odd}
-        for name in ("mine", "ours"):
-            await harness.resolver.resolve("shop", name)
-        caplog.clear()
-        for name in ("ours", "mine"):
-            await harness.resolver.resolve("shop", name)
-        (again,) = (each.getMessage() for each in caplog.records)
-        assert again.startswith("Secret shop/mine:")
-
-    async def test_white_space_is_trimmed(self, harness: Harness) -> None:
-        harness.cluster.secrets["shop", "mine"] = {**GOOD, "clientSecret": f" {CANARY}\n"}
-        await harness.resolver.resolve("shop", "mine")
-        assert harness.introduced[0].secret == CANARY
 
 
 class TestRefusedByAtlas:

@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
-from unit.reconcile.cases import load
+from behaviour.cases import load
 from unit.reconcile.situations import (
     ADDRESS,
     ENTRY,
@@ -44,7 +45,7 @@ from unit.reconcile.situations import (
 )
 
 Row: TypeAlias = Mapping[str, Any]
-TABLES: Mapping[str, Mapping[str, Row]] = load("decide.yaml")
+TABLES: Mapping[str, Mapping[str, Row]] = load(Path(__file__).with_name("decide.yaml"))
 OF_THE_KIND = [name for name in TABLES if name not in {"observed", "correction_delayed", "answered"}]
 
 

@@ -14,13 +14,13 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.observations import Seen, View
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.gather import UNFINISHED, Gatherer
 from atlas_endpoints.reconcile.memory import Request
 from atlas_endpoints.reconcile.observe import WITHIN, observe
 from atlas_endpoints.reconcile.reasons import Reason
 from support.virtual_time import on_virtual_time
-from unit.reconcile.harness import KIND
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,24 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, KIND, v
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.outputs import ConfigMapAction, Output, Outputs, Published, decide
 from atlas_endpoints.reconcile.reasons import Reason
+from behaviour.atlas import PROJECT
+from behaviour.ports import ConfigMaps
+from behaviour.serverless import ENDPOINT, INSTANCE, VPCE
+from support.named import NAMED
 from support.virtual_time import VirtualClock, on_virtual_time
-from unit.reconcile.harness import ENDPOINT, VPCE, ConfigMaps, Harness
 
 SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
 LINK = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.Network/privateLinkServices/pls"
 NAME = "orders-atlas"
 UID = "uid-db"
 HELD = {"endpointId": ENDPOINT, "endpointServiceName": SERVICE}
+
+
+def body(**spec: Any) -> dict[str, Any]:
+    """A resource, with more fields of its spec."""
+    metadata = {"namespace": "shop", "name": "db", "uid": UID, "generation": 1, "resourceVersion": "1"}
+    place = {"projectId": PROJECT, "instanceName": INSTANCE, "providerName": "AWS", "endpointId": ENDPOINT}
+    return {**NAMED, "metadata": metadata, "spec": {**place, **spec}, "status": {"observedGeneration": -1}}
 
 
 def shown(**fields: str | None) -> EndpointStatus:
@@ -102,12 +112,11 @@ STRING = {
     ],
 )
 def test_connection_values(
-    harness: Harness,
     endpoint: EndpointStatus | None,
     connections: tuple[PrivateStrings, ...],
     expected: Mapping[str, str] | None,
 ) -> None:
-    resource = ServerlessPrivateEndpoint.parse(harness.create(connectionStringConfigMapRef={"name": NAME}).body)
+    resource = ServerlessPrivateEndpoint.parse(body(connectionStringConfigMapRef={"name": NAME}))
     available = None if endpoint is None else endpoint.model_copy(update={"status": "AVAILABLE"})
     (strings,) = KIND.outputs(resource, {"endpoint": available})
     assert strings.fill(connections) == expected
@@ -139,7 +148,7 @@ class Publishing:
         self.atlas, self.maps = Strings(takes=takes), ConfigMaps()
         self.atlas.shown = dict.fromkeys(clusters, "a string")
         self.clusters = clusters
-        self.body: dict[str, Any] = {**Harness().create().body}
+        self.body: dict[str, Any] = body()
         self.restart()
 
     def restart(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -12,14 +13,14 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.ownership import Owner, Undecided, owner_before, protectors
 from atlas_endpoints.reconcile.resource import Thing
+from behaviour.cases import load
 from support.named import NAMED
-from unit.reconcile.cases import load
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ENDPOINT, PROJECT = "6f7cac1adf5d6c6306f4b283", "5f7cac1adf5d6c6306f4b283"
 THING = Thing(f"/{ENDPOINT}", ENDPOINT, f"Endpoint {ENDPOINT}")
 AGES = {"older": "2026-11-25T10:00:00Z", "same": "2026-11-25T11:00:00Z", "younger": "2026-11-25T11:30:00Z"}
-TABLES: Mapping[str, Mapping[str, Any]] = load("ownership.yaml")
+TABLES: Mapping[str, Mapping[str, Any]] = load(Path(__file__).with_name("ownership.yaml"))
 
 
 def status(text: str) -> dict[str, Any]:

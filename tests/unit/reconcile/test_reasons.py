@@ -1,10 +1,7 @@
 """Users depend on the reasons, so the checker of statuses repeats them."""
 
-import re
-
 import pytest
 
-from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from support.kstatus import A_PERSON_MUST_ACT, HEALS_BY_ITSELF, OTHERS_MAY_HEAL, REASONS
 
@@ -26,16 +23,3 @@ def test_the_meaning_of_each_reason(reason: Reason) -> None:
     )
     assert reason.progress is progress
     assert reason.ready == {Reason.AVAILABLE: "True", Reason.PENDING: "Unknown"}.get(reason, "False")
-
-
-@pytest.mark.parametrize("reason", Reason)
-def test_a_reason_is_camel_case(reason: Reason) -> None:
-    assert re.fullmatch(r"[A-Z][A-Za-z]+", reason)
-    assert len(reason) <= 64
-
-
-def test_every_error_of_atlas_has_a_reason() -> None:
-    def reasons(base: type[AtlasError]) -> set[str]:
-        return {base.reason}.union(*(reasons(each) for each in base.__subclasses__()))
-
-    assert reasons(AtlasError) <= set(Reason)

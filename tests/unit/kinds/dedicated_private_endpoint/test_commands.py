@@ -18,10 +18,10 @@ from atlas_endpoints.commands.check.interview import Place, interview
 from atlas_endpoints.commands.plan import command as plan_command
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.simulator.service import ServiceDocument
-from support.simulated_atlas import PROJECT, SimulatedAtlas
+from behaviour.atlas import PROJECT, SimulatedAtlas
+from behaviour.cases import filled
+from behaviour.dedicated import CONSTANTS, DedicatedSteps
 from support.virtual_time import run as on_virtual_time
-from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions
-from unit.reconcile.cases import filled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +118,7 @@ def _changes_nothing(services: list[Any], output: str, run: Run, tmp_path: Path)
     assert (code, {each["action"] for each in json.loads(planned)["resources"]}) == (0, {"None"}), planned
 
     async def apply() -> None:
-        actions = Actions()
+        actions = DedicatedSteps()
         await actions.do(
             [
                 *({"service": each} for each in services),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.simulated_atlas import name_of
+from behaviour.atlas import name_of
+from behaviour.dedicated import CONSTANTS, DedicatedSteps
 from support.virtual_time import on_virtual_time
-from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions
 
 if TYPE_CHECKING:
     from atlas_endpoints.atlas.requests import Request
@@ -22,7 +22,7 @@ LIMIT = 10.0
 @pytest.mark.parametrize("after", [3.0, 14.0], ids=["during the wait", "while the others come back"])
 @on_virtual_time
 async def test_an_edit_is_not_behind_hundreds_of_calls_that_a_rate_limit_holds(after: float) -> None:
-    actions, loop = Actions(), asyncio.get_running_loop()
+    actions, loop = DedicatedSteps(), asyncio.get_running_loop()
     limited: asyncio.Future[float] = loop.create_future()
     edited: list[float] = []
 
@@ -55,7 +55,7 @@ async def test_an_edit_is_not_behind_hundreds_of_calls_that_a_rate_limit_holds(a
 @on_virtual_time
 async def test_creations_that_are_limited_for_ever_hold_up_neither_an_edit_nor_a_deletion() -> None:
     """Each of them that is tried again closes its own way only."""
-    actions = Actions()
+    actions = DedicatedSteps()
     actions.boot(None, "")
     try:
         spec = {**CONSTANTS["ON_AWS"], "deletionPolicy": "Delete"}

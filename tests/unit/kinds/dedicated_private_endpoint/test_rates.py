@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from support.simulated_atlas import name_of
+from behaviour.atlas import name_of
+from behaviour.cases import filled, play, seconds
+from behaviour.dedicated import CONSTANTS, DedicatedSteps
 from support.virtual_time import on_virtual_time
-from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions
-from unit.reconcile.cases import filled, play, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,15 +55,15 @@ CALLS: Mapping[str, Sequence[Sequence[Any]]] = filled(LASTING["calls"], CONSTANT
 """The steps after which a call is refused, and those that lead to the call."""
 
 
-class Counted(Actions):
+class Counted(DedicatedSteps):
     """Counts the writes of statuses."""
 
     def __init__(self) -> None:
         super().__init__()
         self.status_writes = STATUS_WRITES
-        self.written: list[float] = []
+        self.writes_at: list[float] = []
         """When a status was written, in order."""
-        self.cluster.written = lambda: self.written.append(asyncio.get_running_loop().time())
+        self.cluster.written = lambda: self.writes_at.append(asyncio.get_running_loop().time())
 
     def answer(self, refusal: Sequence[str], _: str) -> None:
         """Give one answer to a call for ever, or some in turn."""
@@ -84,18 +84,18 @@ class Counted(Actions):
                 await asyncio.sleep(seconds(time))
                 await play(self, steps)
 
-        self._tasks.append(asyncio.create_task(again()))
+        self.process.tasks.append(asyncio.create_task(again()))
 
     async def rates(self, resources: int, _: str) -> None:
         """Check the rates in three hours; ``resources`` share the calls and writes of one."""
-        self.written.clear()
+        self.writes_at.clear()
         for calls in (FIRST_HOUR, LATER, LATER):
             self.clear(None, "")
             await self.run("1h", "")
             found = {name: self.atlas.calls.count(name) for name in sorted(set(self.atlas.calls))}
-            told = found, self.written, json.dumps(self.bodies.get("db", {}).get("status"))
+            told = found, self.writes_at, json.dumps(self.bodies.get("db", {}).get("status"))
             assert len(self.atlas.calls) <= calls * resources, told
-            most = max((sum(at <= each < at + HOUR for each in self.written) for at in self.written), default=0)
+            most = max((sum(at <= each < at + HOUR for each in self.writes_at) for at in self.writes_at), default=0)
             assert most <= self.status_writes * resources, told
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from atlas_endpoints.process.app import STUCK
 from atlas_endpoints.reconcile.outputs import WHOLE
-from support.simulated_atlas import lost, name_of
+from behaviour.atlas import lost, name_of
+from behaviour.dedicated import CONSTANTS, DedicatedSteps
 from support.virtual_time import on_virtual_time
-from unit.kinds.dedicated_private_endpoint.cases import CONSTANTS, Actions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,11 +23,11 @@ CALL = 15.0
 
 
 @asynccontextmanager
-async def at_rest(resources: int) -> AsyncIterator[Actions]:
+async def at_rest(resources: int) -> AsyncIterator[DedicatedSteps]:
     """Run an operator with resources of 16 connection strings each, and one of another namespace without any."""
-    actions = Actions()
+    actions = DedicatedSteps()
     actions.boot(None, "")
-    actions.settings({"concurrency": 16}, "")
+    actions.restart({"concurrency": 16}, "")
     for cluster in range(CLUSTERS):
         actions.atlas_cluster({"name": f"c{cluster}", "regions": [{"regionName": "EU_WEST_1"}]}, "")
     for number in range(resources):
@@ -47,7 +47,7 @@ async def at_rest(resources: int) -> AsyncIterator[Actions]:
         actions.kill(None, "")
 
 
-def outputs(actions: Actions) -> list[str]:
+def outputs(actions: DedicatedSteps) -> list[str]:
     """Return the condition OutputsWritten of all resources with strings."""
     conditions = [
         each
@@ -68,7 +68,7 @@ def slowly(request: Request) -> float:
     return CALL if name_of(request) == "GET cluster" else 0.0
 
 
-async def answered(actions: Actions, name: str) -> float:
+async def answered(actions: DedicatedSteps, name: str) -> float:
     """Return the seconds until the status of a resource shows its generation."""
     waited = 0.0
     while True:
@@ -86,7 +86,7 @@ async def test_no_reconcile_takes_long_while_the_strings_cannot_be_read() -> Non
         longest = 0.0
         for _ in range(1800):
             await asyncio.sleep(1)
-            longest = max(longest, actions.core.loop.longest_reconcile())
+            longest = max(longest, actions.process.core.loop.longest_reconcile())
         assert CALL - 1 < longest <= WHOLE + CALL < STUCK, "so /livez does not fail"
         assert outputs(actions) == ["Unknown Pending"] * 4
         actions.atlas.takes, actions.atlas.before = lambda _: 0.0, lambda _: None
@@ -126,7 +126,7 @@ async def test_slow_strings_take_one_call_each() -> None:
 
 @on_virtual_time
 async def test_no_reconcile_takes_long_while_each_call_does() -> None:
-    actions = Actions()
+    actions = DedicatedSteps()
     actions.boot(None, "")
     actions.atlas.takes = lambda _: CALL - 0.1
     spec = {
@@ -141,7 +141,7 @@ async def test_no_reconcile_takes_long_while_each_call_does() -> None:
         nonlocal longest
         for _ in range(seconds):
             await actions.run("1s", "")
-            longest = max(longest, actions.core.loop.longest_reconcile())
+            longest = max(longest, actions.process.core.loop.longest_reconcile())
 
     try:
         await wait(900)

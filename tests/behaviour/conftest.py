@@ -1,0 +1,5 @@
+"""What the tests of behaviour share."""
+
+import pytest
+
+pytest.register_assert_rewrite("behaviour.steps", "behaviour.serverless", "behaviour.dedicated")
