@@ -462,9 +462,9 @@ class ServerlessSteps(Steps):
         return name if body is None else str(body["metadata"]["uid"])
 
     @override
-    def refuse(self, reason: Any, _: str) -> None:
+    def refuse(self, answer: Any, _: str) -> None:
         """Have all calls for ConfigMaps fail; ``None``: none."""
-        self.config_maps.fail(reason)
+        self.config_maps.fail(answer)
 
     def strings(self, srvs: Mapping[str, str], _: str) -> None:
         """Replace the connection strings that Atlas shows, by cloud endpoint."""
@@ -596,6 +596,6 @@ class ServerlessViews(Views):
         assert bool(set(self._steps.config_maps.calls) - {"GET"}) is expected
 
     @override
-    def outputs(self, calls: Any) -> None:
+    def outputs(self, expected: Any) -> None:
         """The calls for ConfigMaps."""
-        assert self._steps.config_maps.calls == calls
+        assert self._steps.config_maps.calls == expected

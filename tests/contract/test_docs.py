@@ -8,13 +8,10 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import durationpy
 import pytest
 import yaml
-from pydantic import TypeAdapter
 
 from atlas_endpoints.atlas.credentials import CredentialsProblem
-from atlas_endpoints.cluster import events
 from atlas_endpoints.cluster.errors import ReferenceProblem, SecretProblem
 from atlas_endpoints.commands.check.report import Level
 from atlas_endpoints.commands.clusterless import VARIABLES, EnvironmentCredentials, ImportSettings, PlanSettings
@@ -212,20 +209,6 @@ def test_the_reasons_without_an_event_are_all_others() -> None:
     assert {*re.findall(r"\[(\w+)\]", none)} == {*Reason} - FAILURES - suspended
 
 
-def test_how_many_events_are_written_is_what_is_documented() -> None:
-    text = section(DOCS / "reasons.md", "Events")
-    pause, busy = events.PAUSE, events.PAUSE * events.BUSY_PAUSES
-    paces = (
-        f"at most {1 / pause:.0f} a second, and {1 / busy:.0f} while all workers are busy; {events.WAITING:,} can wait"
-    )
-    assert paces in text
-    assert f"{events.SHARE} Warnings and {events.SHARE} ends" in text
-    assert f"within {events.WITHIN:.0f} seconds" in text
-    assert f"one line of at most {resource_events.NOTE_LIMIT:,} bytes" in text
-    assert f"shows {resource_events.VALUE_LIMIT} characters" in text
-    assert f"`{events.REPORTING_CONTROLLER}`" in text
-
-
 def test_the_fields_of_lines_in_the_log_are_those_of_the_code() -> None:
     documented = {word for row in rows(section(DOCS / "operations.md", "Logs")) for word in words(row[0])}
     of_every_line = {"timestamp", "levelname", "name", "message", "exc_info"}
@@ -304,32 +287,10 @@ def test_every_field_and_action_of_a_plan_is_documented_and_no_other_is() -> Non
     assert {words(row[0])[0] for row in actions if not row[2]} == FAILED
 
 
-@pytest.mark.parametrize("row", settings_rows(), ids=lambda row: row[0].strip("`"))
-def test_the_documented_default_is_the_real_one(row: list[str]) -> None:
-    default = OperatorSettings.model_fields[words(row[0])[0].removeprefix("--").replace("-", "_")].default
-    documented = words(row[2])
-    if not default and default is not False:
-        assert row[2] in {"none", "all"}
-    elif isinstance(default, bool):
-        assert TypeAdapter(bool).validate_python(documented[0]) is default
-    elif hasattr(default, "total_seconds"):
-        assert durationpy.from_str(documented[0]) == default
-    elif isinstance(default, tuple):
-        assert documented == [",".join(default)]
-    else:
-        assert documented == [str(default)]
-
-
 def test_every_metric_has_its_row_with_type_and_labels_and_no_other_has() -> None:
     text = (DOCS / "metrics.md").read_text(encoding="utf-8").split("Useful queries", maxsplit=1)[0]
     documented = {words(row[0])[0]: (row[1], frozenset(words(row[2]))) for row in rows(text)}
     assert documented == exported_metrics()
-
-
-def test_each_figure_of_the_page_on_sizing_is_that_of_the_benchmark() -> None:
-    measured = {row[0]: row[1].partition(" (")[0] for row in rows((DOCS / "benchmark.md").read_text(encoding="utf-8"))}
-    sizing = tables(section(DOCS / "availability.md", "Sizing"))[0]
-    assert {name: measured[name] for name, _ in sizing} == dict(sizing)
 
 
 def test_the_metrics_in_queries_exist() -> None:

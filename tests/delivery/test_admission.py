@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,8 +12,6 @@ from delivery.kustomize import objects
 from support.deploy import OVERLAYS, the
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from control_plane import ControlPlane
     from delivery.helm import Helm
     from support.fixtures import MakeNamespace
@@ -48,23 +46,3 @@ def test_the_pods_of_the_chart(
     assert "Deployment" in found
     for each in found.values():
         assert objections(control_plane_with_sandbox, namespace, each) == []
-
-
-@pytest.mark.parametrize(
-    "loosen",
-    [
-        pytest.param(lambda spec: spec.pop("securityContext"), id="without a security context of the Pod"),
-        pytest.param(lambda spec: spec["containers"][0].pop("securityContext"), id="without one of the container"),
-    ],
-)
-def test_a_looser_pod_is_refused_and_its_deployment_warned_of(
-    loosen: Callable[[dict[str, Any]], Any], control_plane: ControlPlane, make_namespace: MakeNamespace
-) -> None:
-    """So that the tests above can fail."""
-    deployment = the("Deployment", objects(OVERLAYS["cluster"]))
-    loosen(deployment["spec"]["template"]["spec"])
-
-    refusal, warning = objections(control_plane, make_namespace(RESTRICTED), deployment)
-
-    assert 'violates PodSecurity "restricted:latest"' in refusal
-    assert "would violate PodSecurity" in warning

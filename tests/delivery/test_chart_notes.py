@@ -28,39 +28,6 @@ def warnings(text: str) -> list[str]:
     return [line.removeprefix("WARNING: ") for line in text.splitlines() if line.startswith("WARNING: ")]
 
 
-def test_they_say_what_is_watched_where_credentials_come_from_and_what_to_do_next(helm4: Helm) -> None:
-    text = notes(helm4)
-    assert "watches DedicatedPrivateEndpoints and ServerlessPrivateEndpoints in all namespaces." in text
-    assert (
-        "from the Secret that a resource names in its own namespace, else from the one that the\nnamespace names"
-        in text
-    )
-    assert "atlas-endpoints.dev/credentials-secret." in text
-    assert "kubectl get dpe,spe -A" in text
-    assert "kubectl -n team rollout status deployment/endpoints-atlas-endpoints" in text
-
-
-def test_they_name_namespaces_labels_and_the_secret_of_the_operator(helm4: Helm) -> None:
-    text = notes(helm4, "settings.labelSelector=team=shop", values=CHART / "ci" / "namespaced-values.yaml")
-    assert "in shop, billing with the labels team=shop." in text
-    assert "else, in shop alone, from\natlas in platform" in text
-    assert "kubectl -n platform create secret generic atlas" in text
-    assert "it may read only atlas-credentials." in text
-
-
-def test_of_kinds_that_are_not_served_they_say_nothing(helm4: Helm) -> None:
-    text = notes(helm4, GIVEN, "settings.kinds=DedicatedPrivateEndpoint")
-    assert "watches DedicatedPrivateEndpoints in all namespaces." in text
-    assert "Serverless" not in text
-    assert "spe" not in text.split()
-    assert warnings(text) == []
-
-
-def test_with_an_image_of_one_s_own_they_warn_of_the_end_of_the_api_alone(helm4: Helm) -> None:
-    (warning,) = warnings(notes(helm4, GIVEN))
-    assert warning.startswith(SUNSET)
-
-
 @pytest.mark.parametrize(
     ("setting", "warning"),
     [

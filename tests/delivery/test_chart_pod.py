@@ -92,21 +92,6 @@ def test_leader_election_can_be_switched_off(helm: Helm, monkeypatch: pytest.Mon
     assert the("Deployment", objects)["spec"]["strategy"] == {"type": "Recreate"}
 
 
-@pytest.mark.parametrize(("given", "read"), [("true", True), ("false", False)])
-def test_writes_can_be_stopped_and_allowed(
-    helm: Helm, monkeypatch: pytest.MonkeyPatch, given: str, read: object
-) -> None:
-    assert settings(rendered(helm, flags=[f"--set=settings.writes={given}"]), monkeypatch).writes is read
-
-
-def test_the_image_is_pulled_by_its_digest_when_there_is_one(helm: Helm) -> None:
-    objects = rendered(helm, "digest")
-    image = f"registry.example.com:5000/team/atlas-endpoints:edge@sha256:{'0' * 64}"
-    for spec in (pod(objects), the("Pod", objects)["spec"]):
-        assert [each["image"] for each in spec["containers"]] == [image]
-        assert spec["imagePullSecrets"] == [{"name": "registry"}]
-
-
 OWN_PROXY = '[{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, {"name": "NO_PROXY", "value": "10.0.0.1"}]'
 PROXIES: dict[str, tuple[list[str], list[str], dict[str, str | None]]] = {
     "which is never on the way to the API server": (
@@ -236,10 +221,6 @@ def test_a_network_policy_without_ports_lets_out_to_none_but_dns_not_to_all(helm
     assert egress(objects) == {("UDP", 53), ("TCP", 53)}
 
 
-def test_the_network_policy_of_openshift_knows_its_port_for_dns(helm: Helm) -> None:
-    assert {("UDP", 5353), ("TCP", 5353)} <= egress(rendered(helm, "openshift"))
-
-
 def test_the_network_policy_lets_in_who_reads_metrics_and_helm_test(helm: Helm) -> None:
     objects = rendered(helm, "network")
     (metrics, more) = the("NetworkPolicy", objects)["spec"]["ingress"]
@@ -260,8 +241,3 @@ def test_helm_test_asks_the_service_for_what_the_operator_serves(helm: Helm) -> 
     assert container["command"][-1] == f"http://{service['metadata']['name']}.atlas-endpoints:{port}"
     assert port == 9090
     compile(container["command"][2], "helm test", "exec")
-
-
-def test_more_objects_are_rendered_as_templates_whether_they_are_text_or_not(helm: Helm) -> None:
-    names = {each["metadata"]["name"] for each in rendered(helm, "extra") if each["kind"] == "ConfigMap"}
-    assert names == {"atlas-endpoints-site", "atlas-endpoints-more"}

@@ -28,7 +28,7 @@ CHECKED = {"kubectl", "helm", "atlas-endpoints", "make"}
 """The tools that are asked."""
 
 NOT_ASKED = {
-    "velero": "no program of Velero is built here; what a restore comes to is tried by hand (integration/life/restores.py)",
+    "velero": "no program of Velero is built here; what a restore comes to is tried by hand (behaviour/serverless/copies.yaml)",
     "argocd": "no program of Argo CD is built here; what the action does is tried with its Lua engine (test_argocd.py)",
     "flux": "no program of Flux is built here; its objects are held against its schemas (test_flux.py)",
     "cosign": "no program of Sigstore is built here; the release workflow runs the same verification",
@@ -219,22 +219,6 @@ def ours(arguments: tuple[str, ...], *, whole: bool = True) -> str:
     except SystemExit as error:
         return f"ends with {error.code}"
     return ""
-
-
-def test_a_command_that_a_tool_does_not_take_is_told(kubectl: Path) -> None:
-    for wrong in (
-        "gett spe",
-        "create rolee name",
-        "set envv name",
-        "get spe --bogus",
-        "scale d --replicas=two",
-    ):
-        assert complaint(kubectl, tuple(wrong.split())), wrong
-    for wrong in ("upgradee a b", "repo addd x", "upgrade a b --bogus"):
-        assert complaint(provide("helm4"), tuple(wrong.split())), wrong
-    for wrong in ("chek", "check --bogus x", "run --sync-interval soon"):
-        assert ours(tuple(wrong.split()), whole="--bogus" not in wrong), wrong
-    assert complaint(kubectl, ("create", "namespace", "shop")) == ""
 
 
 def test_each_program_that_is_shown_is_asked_or_its_exception_has_a_reason() -> None:

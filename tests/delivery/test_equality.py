@@ -77,8 +77,3 @@ def test_an_overlay_with_components_is_the_chart_with_values(case: str, helm4: H
                 variable["value"] = NAME
 
     assert_same(installed(helm4, values), without_the_namespace(by_identity(ours)))
-
-
-def test_no_overlay_and_no_component_is_left_out() -> None:
-    assert {overlay for overlay, _, _ in SAME.values()} == set(deploy.OVERLAYS)
-    assert {name for _, components, _ in SAME.values() for name in components} == set(COMPONENTS)

@@ -18,8 +18,6 @@ from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
 from support.resources import Resources, observed, ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from control_plane import ControlPlane
     from support.atlas import Atlas, Place
     from support.fixtures import MakeResources, RunOperator
@@ -77,19 +75,6 @@ def test_an_install_waits_until_the_endpoint_is_ready(release: Release, atlas: A
     assert time.monotonic() - began > SLOW
 
 
-def test_an_upgrade_waits_for_an_endpoint_that_it_adds(release: Release, atlas: Atlas, places: Iterator[Place]) -> None:
-    first, second = next(places), next(places)
-    atlas.connect(first)
-    endpoints = {"orders": first.spec(cloudProviderEndpointId=CLOUD_ENDPOINT)}
-    release("install", endpoints, "--wait", "--timeout=3m")
-    atlas.fail(second, method="PATCH", delay=SLOW, times=1)
-
-    endpoints["billing"] = second.spec(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    release("upgrade", endpoints, "--wait", "--timeout=3m")
-
-    assert is_ready(release.resources, "billing")
-
-
 def test_an_upgrade_waits_for_an_edit(release: Release, atlas: Atlas, place: Place) -> None:
     """Though the endpoint was ready before."""
     atlas.connect(place, "one")
@@ -144,18 +129,6 @@ def test_a_secret_that_comes_later_is_waited_for(
         installing.result()
 
     assert is_ready(resources, "orders")
-
-
-def test_helm_3_waits_for_no_endpoint(
-    control_plane: ControlPlane, helm3: Helm, resources: Resources, place: Place
-) -> None:
-    """So that the page says who has to wait by kubectl."""
-    resources.delete_secret()
-    release = Release(replace(helm3, kubeconfig=control_plane.kubeconfig), resources)
-
-    release("install", {"orders": place.spec()}, "--wait", "--timeout=3m")
-
-    resources.wait_reason("orders", "CredentialsInvalid")  # there is no Secret, and it would never be ready
 
 
 @pytest.mark.usefixtures("controller_manager")

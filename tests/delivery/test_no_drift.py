@@ -20,7 +20,7 @@ from delivery.recorded import DEDICATED, SERVERLESS
 from delivery.subjects import DedicatedPlace, DedicatedSubject
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
 from support.audit import mark, writes
-from support.resources import Resources, condition, observed
+from support.resources import Resources, observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,11 +193,6 @@ def test_nothing_differs_of_an_endpoint_of_dedicated_clusters_that_the_operator_
     resources.close()
 
 
-def test_a_difference_is_found(tool: Tool, atlas: Atlas, place: Place) -> None:
-    tool.apply(tool.manifest(place.spec(comment="one")))
-    assert "+  comment: two" in tool.differences(tool.manifest(place.spec(comment="two")))
-
-
 def test_the_operator_owns_the_status_and_nothing_else(tool: Tool, atlas: Atlas, place: Place) -> None:
     atlas.connect(place)
     tool.apply(tool.manifest(place.spec(**FULL)))
@@ -277,38 +272,3 @@ def test_applying_in_a_loop_causes_no_storm(changes: bool, at_rest: AtRest) -> N
             ).raise_for_status()
 
     assert (tool.resources.version() == before) is not changes
-
-
-def test_a_new_value_of_force_sync_causes_work(
-    control_plane: ControlPlane, resources: Resources, atlas: Atlas, place: Place
-) -> None:
-    """So that the tests before would notice some."""
-    atlas.connect(place, "orders")
-    resources.create("orders", place.spec(**FULL))
-    resources.wait_ready("orders")
-    log, calls = mark(control_plane), len(atlas.requests(place))
-
-    resources.annotate("orders", {"atlas-endpoints.dev/force-sync": "now"})
-    resources.wait("orders", lambda body: body["status"].get("lastHandledReconcileAt") == "now")
-
-    assert len(atlas.requests(place)) == calls + 1
-    assert [each.resource for each in writes(control_plane, OPERATOR, since=log)] == [
-        "serverlessprivateendpoints/status"
-    ]
-
-
-def test_applying_again_and_again_while_the_operator_works_sends_one_change(
-    tool: Tool, atlas: Atlas, place: Place
-) -> None:
-    """And never brings two generations about."""
-    manifest = tool.manifest(place.spec(**FULL))
-    deadline = time.monotonic() + 30
-    while True:
-        tool.apply(manifest)
-        body = tool.resources.get("orders")
-        ready = condition(body, "Ready")
-        if ready is not None and ready["status"] == "True":
-            break
-        assert time.monotonic() < deadline, ready
-    assert atlas.patches(place) == [{"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "orders"}]
-    assert body["metadata"]["generation"] == 1

@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from control_plane.go_build import CACHE
 
@@ -75,34 +74,3 @@ def test_each_picture_is_there(site: Path) -> None:
     }
     assert pictures
     assert {picture for picture in pictures if not picture.exists()} == set()
-
-
-BROKEN = {
-    "[gone](docs/gone.md)": "'docs/gone.md'",
-    "[gone](docs/install.md#gone)": "'docs/install.md#gone'",
-    "[gone](deploy/gone/)": "'deploy/gone/'",
-    "[gone](/docs/install.md)": "'/docs/install.md'",
-}
-"""Links to a page, a heading and a folder that are not there, and an absolute one; and the words of MkDocs about each."""
-
-
-def test_a_link_that_leads_nowhere_ends_the_build(tmp_path: Path) -> None:
-    hook, paragraphs = tmp_path / "broken.py", "\n\n".join(["", *BROKEN])
-    hook.write_text(
-        "def on_page_markdown(markdown, *, page, config, files):\n"
-        f"    return markdown + {paragraphs!r} if page.file.src_uri == 'README.md' else markdown\n"
-    )
-    (tmp_path / "docs").mkdir()
-    configuration = {
-        "INHERIT": str(ROOT / "mkdocs.yml"),
-        "hooks": [str(ROOT / "hack" / "website" / "hooks.py"), str(hook)],
-        "watch": [],
-        "site_dir": str(tmp_path / "site"),
-    }
-    (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(configuration))
-
-    built = build(f"--config-file={tmp_path / 'mkdocs.yml'}")
-
-    assert built.returncode != 0
-    assert [words for words in BROKEN.values() if words not in built.stderr] == []
-    assert built.stderr.count("WARNING") == len(BROKEN)

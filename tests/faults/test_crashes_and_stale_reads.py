@@ -14,7 +14,7 @@ from control_plane.process import PATIENCE, wait_until
 from faults.environment import KIND
 from faults.registering import a_crash_at_each_write_of_a_registration
 from faults.reserving import a_crash_at_each_write_of_a_reservation
-from faults.rules import Closed, Frozen, Hold, Moment, Refusal, Stale
+from faults.rules import Closed, Frozen, Hold, Moment, Refusal
 from support.atlas import CLOUD_ENDPOINT
 from support.resources import observed, ready
 
@@ -163,29 +163,6 @@ def _reads(api: Proxy, began: int) -> list[Exchange]:
     ]
 
 
-def time_travel_to_a_past_that_every_read_is_answered_from(env: Env, _: Scale) -> None:
-    """No API server lags like this. The past may be acted on, but is never recorded, and the present has the last word."""
-    resources, operator = env.resources("past"), env.start("past")
-    place = env.settled(resources)
-    with env.control_plane.client() as http:
-        past = http.get(f"{PAST}past").json()
-    resources.edit("orders", comment="two")
-    recorded = resources.wait_ready("orders")["status"]
-    operator.stop(kill=True)
-    stale = env.api.inject(Stale(past), path=KIND)
-
-    again = env.start("past")
-    assert stale.hits
-    time.sleep(3)
-    assert resources.get("orders")["status"] == recorded
-    env.api.heal()
-
-    wait_until(lambda: env.atlas.endpoint(place)["comment"] == "two", "the present in Atlas")
-    body = resources.wait_ready("orders")
-    assert body["status"]["applied"]["comment"] == "two"
-    again.server.check()
-
-
 def _what_happens_unobserved(env: Env, _: Scale, *, blindness: str) -> None:
     """An edit, a deletion, another object of the same name, and a new one, while the watch says nothing or is not there."""
     resources = env.resources(blindness)
@@ -226,7 +203,6 @@ CASES: dict[str, Case] = {
     "a crash at each write of a reservation": a_crash_at_each_write_of_a_reservation,
     "a crash at each write of a registration": a_crash_at_each_write_of_a_registration,
     "time travel to an API server that lags behind": time_travel_to_an_api_server_that_lags_behind,
-    "time travel to a past that every read is answered from": time_travel_to_a_past_that_every_read_is_answered_from,
     "what happens while the watch is frozen": partial(_what_happens_unobserved, blindness="frozen"),
     "what happens while there is no watch": partial(_what_happens_unobserved, blindness="closed"),
 }

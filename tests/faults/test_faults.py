@@ -25,7 +25,6 @@ from faults.rules import (
     Reset,
     Revoked,
     Said,
-    Stale,
     Truncated,
     Verb,
 )
@@ -71,35 +70,16 @@ def _refused(verb: Verb, first: Goes, status: int, reason: str, *, times: int | 
 RESUMED: dict[str, Sequence[Goes]] = {
     "a watch is reset": (Goes(Reset(), "watch"),),
     "a watch ends": (ENDS,),
-    "watches end as soon as they have begun": (Goes(Closed(), "watch", None),),
     "a watch is refused with 403": _refused("watch", ENDS, 403, "Forbidden"),
-    "a watch is refused with 429": _refused("watch", ENDS, 429, "TooManyRequests"),
-    "a watch is refused with 500": _refused("watch", ENDS, 500, "InternalError"),
 }
 """What goes wrong with the watch that all resources share; it goes on from where it was. One after the other."""
 
 RELISTED: dict[str, Sequence[Goes]] = {
     "a watch breaks off in an event": (Goes(Truncated(), "watch"),),
-    "a watch brings the page of a proxy": (Goes(Said(HTML.encode() + b"\n"), "watch"),),
     "a watch says 410": (EXPIRES,),
-    "a watch says 500": (Goes(Said.error(500, "InternalError"), "watch"),),
-    "a watch says 504": (Goes(Said.error(504, "Timeout"), "watch"),),
-    "a watch is refused with 404": _refused("watch", ENDS, 404, "NotFound"),
-    "a watch is refused with 410": _refused("watch", ENDS, 410, "Expired", times=1),
-    "watches are refused with 410 for a while": _refused("watch", ENDS, 410, "Expired", times=None),
-    "a watch is answered with the page of a proxy": (Goes(Refusal(200, body=HTML), "watch"), ENDS),
     "a LIST is reset": (Goes(Reset(), "list", 2), EXPIRES),
-    "the answer to a LIST is lost": (Goes(Reset(Moment.AFTER), "list", 2), EXPIRES),
-    "a LIST is slow": (Goes(Delay(2.0), "list", 2), EXPIRES),
-    "a LIST is cut short": (Goes(Truncated(), "list", 2), EXPIRES),
-    "a LIST is answered with the page of a proxy": (Goes(Refusal(200, body=HTML), "list", 2), EXPIRES),
     "a LIST is refused with 403": _refused("list", EXPIRES, 403, "Forbidden"),
-    "a LIST is refused with 404": _refused("list", EXPIRES, 404, "NotFound"),
-    "a LIST is refused with 410": _refused("list", EXPIRES, 410, "Expired"),
-    "a LIST is refused with 429": _refused("list", EXPIRES, 429, "TooManyRequests"),
-    "a LIST is refused with 500": _refused("list", EXPIRES, 500, "InternalError"),
     "LISTs are refused with 503 for a while": _refused("list", EXPIRES, 503, "ServiceUnavailable", times=None),
-    "a LIST is refused with 504": _refused("list", EXPIRES, 504, "Timeout"),
 }
 """What goes wrong with the watch and the LIST that all resources share; a LIST tells what was missed. One after the other."""
 
@@ -113,28 +93,16 @@ ALONE: dict[str, tuple[Sequence[Goes], dict[str, str]]] = {
 """What takes its time to be noticed, and what the operator needs for it; each with an operator of its own, all at once."""
 
 A_STATUS: dict[str, tuple[FailedState, int]] = {
-    "is not sent since the connection breaks": (Reset(), 2),
     "is written and the answer lost": (Reset(Moment.AFTER), 1),
     "is written and answered with 500": (Refusal(500, "InternalError", moment=Moment.AFTER), 1),
-    "is written and the answer cut short": (Truncated(), 1),
-    "is written slowly": (Delay(3.0), 1),
     "hangs": (Hold(Moment.BEFORE), 1),
-    "is written and the answer hangs": (Hold(Moment.AFTER), 1),
     "meets a conflict that is none": (Refusal(409, "Conflict"), 5),
     "is refused with 403": (Refusal(403, "Forbidden"), 2),
     "is refused with 429": (Refusal(429, "TooManyRequests", headers={"Retry-After": "1"}), 2),
-    "is refused with 500": (Refusal(500, "InternalError"), 2),
-    "is refused with 503": (Refusal(503, "ServiceUnavailable"), 2),
-    "is refused with 504": (Refusal(504, "Timeout"), 2),
-    "is answered with the page of a proxy": (Refusal(502, body=HTML), 2),
 }
 A_SECRET: dict[str, tuple[FailedState, int]] = {
-    "is not read since the connection breaks": (Reset(), 1),
     "is read slowly": (Delay(3.0), 1),
-    "is cut short": (Truncated(), 1),
     "is refused with 403": (Refusal(403, "Forbidden"), 1),
-    "is refused with 500": (Refusal(500, "InternalError"), 1),
-    "is answered with the page of a proxy": (Refusal(200, body=HTML), 1),
 }
 ONE_RESOURCE: dict[str, Goes] = {
     **{
@@ -336,31 +304,6 @@ def test_an_edit_after_the_token_was_replaced_and_the_old_one_revoked(
         api.kubeconfig(kubeconfig, kubeconfig, token=token)
 
         subject.converges("two")
-
-
-def test_an_edit_while_all_lists_are_of_the_past(
-    control_plane: ControlPlane, api: Proxy, alive: None, subject: Subject
-) -> None:
-    """The operator does not go back: it knows better."""
-    with control_plane.client() as http:
-        listing = http.get(f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=served-by={LABEL}").json()
-    subject.resources.edit(subject.name, comment="two")
-    subject.converges("two")
-    began = len(api.exchanges)
-
-    with (
-        api.breaking(EXPIRES.trouble, verb="watch", path=KIND, times=1),
-        api.breaking(Stale(listing, frozenset({"list"})), path=KIND) as stale,
-    ):
-        assert stale.happened.wait(PATIENCE)
-        wait_until(
-            lambda: sum(each.request.verb == "list" for each in api.exchanges[began:]) >= 3,
-            "the past to be read",
-        )
-        subject.resources.edit(subject.name, comment="three")
-        time.sleep(1)
-
-    subject.converges("two", "three")
 
 
 @pytest.mark.parametrize("case", CASES)

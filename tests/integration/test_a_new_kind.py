@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from control_plane.process import wait_until
 from support.atlas import PRIVATE_KEY, PUBLIC_KEY, Atlas, place, project_id, seed
 from support.kstatus import kstatus
 from support.operator_process import OperatorProcess
-from support.resources import Resources, ready
+from support.resources import Resources
 from toy.notice import NOTICES
 from toy.simulated import NOTICE_ID
 
@@ -120,33 +119,6 @@ def test_an_edit_becomes_one_call_and_the_status_shows_what_atlas_has(
     assert project.writes() == [("PATCH", {"text": "hello", "color": "red"}), ("PATCH", {"text": "goodbye"})]
 
 
-def test_drift_is_found_by_the_resync_and_set_back_or_reported(resources: Resources, noticing_atlas: Atlas) -> None:
-    project = Project(noticing_atlas, 1)
-    project.change(text="ours")
-    resources.create("one", project.spec(text="ours", driftPolicy="Report"))
-    resources.wait_ready("one")
-
-    project.change(text="theirs")
-    body = resources.wait_reason("one", "Drifted")
-    assert (kstatus(body), body["status"]["notice"]["text"]) == ("Failed", "theirs")
-    assert "theirs" in ready(body)["message"]
-
-    resources.edit("one", driftPolicy="Correct")
-    resources.wait_ready("one")
-    assert project.notice() == {"_id": NOTICE_ID, "status": "SHOWN", "text": "ours"}
-
-
-@pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_a_resource_takes_its_entry_along_if_it_shall(resources: Resources, noticing_atlas: Atlas, policy: str) -> None:
-    project = Project(noticing_atlas, 2 if policy == "Delete" else 3)
-    resources.create("one", project.spec(text="ours", deletionPolicy=policy))
-    resources.wait_ready("one")
-
-    resources.delete("one")
-    wait_until(lambda: not resources.exists("one"), "the resource to go")
-    assert (project.notice() is None) == (policy == "Delete")
-
-
 def test_kinds_are_served_side_by_side(
     resources: Resources, control_plane: ControlPlane, noticing_atlas: Atlas, operator: OperatorProcess
 ) -> None:
@@ -190,10 +162,3 @@ def test_the_commands_plan_and_status_show_it(
 
     code, shown = run("status", f"{resources.namespace}/one")
     assert (code, f"Notice: id '{NOTICE_ID}', status 'SHOWN', text 'ours'" in shown) == (0, True), shown
-
-
-def test_a_resource_without_an_entry_in_atlas_reports_it(resources: Resources, noticing_atlas: Atlas) -> None:
-    resources.create("one", Project(noticing_atlas, 0).spec(noticeId="cd" * 12))
-
-    body = resources.wait_reason("one", "EndpointNotFound")
-    assert kstatus(body) == "InProgress"

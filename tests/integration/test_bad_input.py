@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from control_plane.process import wait_until
-from integration.bad_input import (
-    api_keys,
-    credentials,
-    endpoints,
-    failures,
-    limits,
-    manifests,
-    outages,
-    policies,
-    rotation,
-    tenancy,
-)
-from support.atlas import Atlas, Place, place, seed
+from integration.bad_input import credentials, failures, limits, rotation, tenancy
 from support.concurrent_cases import NAME, Env, Running, Setup
 from support.resources import Resources, ready
 
@@ -29,31 +17,17 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from integration.conftest import Setups
-    from support.fixtures import RunOperator, StartAtlas
+    from support.atlas import Atlas, Place
+    from support.fixtures import RunOperator
     from support.operator_process import OperatorProcess
 
 pytestmark = pytest.mark.gate
 
 CASES = {
     sentence: case
-    for file in (manifests, credentials, failures, endpoints, outages, limits, policies, api_keys, tenancy, rotation)
+    for file in (credentials, failures, limits, tenancy, rotation)
     for sentence, case in file.cases.table.items()
 }
-
-PATIENT_PLACES = 20
-"""Projects in the Atlas of the patient setup: more than there are cases on it."""
-
-
-@pytest.fixture(scope="module")
-def patient(start_operator: RunOperator, start_atlas: StartAtlas) -> Iterator[Setup]:
-    """What is for cases that change what is common to all projects of an Atlas.
-
-    Its operator waits for two minutes, as by default, before it calls stalled what others may heal.
-    """
-    atlas = start_atlas(seed(PATIENT_PLACES))
-    operator = start_operator(label="patient", atlas=atlas, sync_interval="4s")
-    yield Setup(atlas, operator, one_at_a_time=True)
-    operator.stop()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +45,6 @@ def setups(
     *,
     atlas: Atlas,
     shared_operator: OperatorProcess,
-    patient: Setup,
     tenancy_operator: OperatorProcess,
     places: Iterator[Place],
 ) -> Setups:
@@ -79,7 +52,6 @@ def setups(
     return {
         "shared": (Setup(atlas, shared_operator), places),
         tenancy.SETUP: (Setup(atlas, tenancy_operator), places),
-        "patient": (patient, (place(number) for number in range(PATIENT_PLACES))),
     }
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from atlas_endpoints.kinds.dedicated_private_endpoint import resource as dedicated
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessStatus
@@ -144,13 +143,6 @@ def test_as_many_forwarding_rules_as_there_may_be_are_compared_by_meaning(apis: 
         assert "Atlas cannot change the forwarding rules" in found
     finally:
         api.delete("many-rules")
-
-
-def test_the_crd_is_established_and_structural(control_plane: ControlPlane, crd: str, kind: str) -> None:
-    name = crds()[kind]["metadata"]["name"]
-    status = yaml.safe_load(control_plane.kubectl("get", "crd", name, "--output=yaml").stdout)["status"]
-    conditions = {condition["type"]: condition["status"] for condition in status["conditions"]}
-    assert conditions == {"NamesAccepted": "True", "Established": "True"}
 
 
 def test_the_status_of_a_new_resource_shows_that_nothing_has_observed_it(
@@ -297,12 +289,6 @@ def test_a_status_that_breaks_the_schema_is_refused(
 ) -> None:
     found = problems(api.put("created/status", json={**created, "status": status}, params=STRICT))
     assert any(because in problem for problem in found), found
-
-
-def test_a_spec_and_a_status_are_written_apart(created: Mapping[str, Any], api: httpx.Client) -> None:
-    other = {**created, "spec": {**created["spec"], "driftPolicy": "Report"}, "status": {"observedGeneration": 1}}
-    answer = api.put("created/status", json=other, params=STRICT).json()
-    assert (answer["spec"], answer["metadata"]["generation"]) == (created["spec"], 1)
 
 
 def object_schemas(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

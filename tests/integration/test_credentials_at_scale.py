@@ -132,38 +132,6 @@ def test_500_resources_report_refused_credentials_and_others_beside_them_are_rea
             assert (credentials["status"], credentials["reason"]) == ("False", "Unauthorized"), told(body)
 
 
-def test_1000_resources_of_one_service_account_cost_one_token_request(  # noqa: PLR0917  # fixtures come by name
-    refused: Refused,
-    control_plane: ControlPlane,
-    start_atlas: StartAtlas,
-    start_operator: RunOperator,
-    namespace: str,
-    record_property: RecordProperty,
-) -> None:
-    """Also one for a hundred more whose account's quota is used up, and one when Atlas has said that it is not any more."""
-    last = CROWD // PER_PROJECT
-    atlas = start_atlas(connected(seed(last + 1, endpoints=PER_PROJECT)))
-    crowd = Multitude(control_plane, namespace, "crowd")
-    crowd.create("crowd", range(last), PER_PROJECT)
-    operator, began = start_operator(label="crowd", atlas=atlas, namespace=namespace), time.monotonic()
-    crowd.wait("crowd", timeout=120)
-    record_property("seconds until 1,000 are ready", round(time.monotonic() - began, 1))
-    assert [each["status"] for each in atlas.requests() if each["path"] == TOKEN] == [HTTPStatus.OK]
-
-    limited = atlas.put_account(place(last))
-    crowd.resources.secret("limited", limited)
-    atlas.post("faults", [{"match": {"path": TOKEN}, "status": 429, "headers": {"Retry-After": "8"}, "times": 1}])
-    crowd.create("limited", range(last, last + 1), PER_PROJECT, "limited")
-    crowd.wait("limited")
-    first, second = [each for each in atlas.signed_by(limited) if each["path"] == TOKEN]
-    assert (first["status"], second["status"]) == (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.OK)
-    assert second["time"] - first["time"] >= 8
-    record_property("seconds until the next token request", round(second["time"] - first["time"], 1))
-
-    assert operator.stop() == 0
-    crowd.resources.close()
-
-
 def test_500_resources_cost_at_most_3_calls_in_a_minute_and_are_healed_by_a_changed_secret(
     refused: Refused, record_property: RecordProperty
 ) -> None:

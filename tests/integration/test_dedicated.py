@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,13 +9,12 @@ import pytest
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.registry import KINDS
 from integration.dedicated import endpoints, services, sharing
-from integration.dedicated.project import AZURE, AZURE_ID, IRELAND, VPCE, Project, goes, named
+from integration.dedicated.project import VPCE, Project
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place, place, seed
-from support.concurrent_cases import INTERVAL, NAME, Env, Setup, new_namespace
-from support.kstatus import kstatus
+from support.concurrent_cases import Env, Setup, new_namespace
 from support.rbac import grant_also
-from support.resources import Resources, condition, ready
+from support.resources import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,66 +104,6 @@ def alone(
     env.close()
 
 
-def test_at_rest_a_project_costs_one_list_and_each_endpoint_one_spread_call_in_an_interval(own: Env) -> None:
-    """And the API server is not written to."""
-    project, number = Project(own), 12
-    ids = [f"vpce-{each:017x}" for each in range(number)]
-    project.put(endpoints=[{"id": each} for each in ids])
-    for each in ids:
-        project.create(each, cloudProviderEndpointId=each)
-    for each in ids:
-        own.becomes_ready(each)
-    time.sleep(INTERVAL)
-
-    before, seconds = own.resources.version(), 5 * INTERVAL
-    calls = own.calls_within(seconds)
-
-    assert own.resources.version() == before
-    counts = Counter(named(each) for each in calls)
-    intervals = seconds / INTERVAL
-    assert set(counts) == {"LIST 200", "GET endpoint 200"}
-    assert counts["LIST 200"] <= intervals / 0.9 + 1
-    assert counts["GET endpoint 200"] <= number * (intervals + 1)
-    # No second of the interval has all of them.
-    began = min(each["time"] for each in calls)
-    per_second = Counter(int(each["time"] - began) for each in calls)
-    assert max(per_second.values()) < number
-
-
-def test_kubectl_shows_waits_and_explains_as_for_any_kind(own: Env) -> None:
-    project = Project(own)
-    project.create(NAME, cloudProviderEndpointId=VPCE)
-    own.becomes_ready()
-    where = f"--namespace={own.resources.namespace}"
-    own.control_plane.kubectl("wait", "dpe", NAME, "--for=condition=Ready", where, "--timeout=60s")
-    header, row = own.control_plane.kubectl("get", "dpe", NAME, where).stdout.splitlines()
-    assert header.split() == ["NAME", "READY", "STATUS", "REASON", "PROVIDER", "REGION", "AGE"]
-    assert row.split()[:6] == [NAME, "True", "AVAILABLE", "Available", "AWS", "eu-west-1"]
-    assert project.services()[IRELAND]["id"] in own.control_plane.kubectl("get", "dpe", where, "--output=wide").stdout
-    assert NAME in own.control_plane.kubectl("get", "atlas", where).stdout
-
-    # From the first second on nobody takes it for done before it is, nor for failed.
-    seen = [kstatus(body) for body in own.resources.states(NAME)]
-    assert seen[0] == "InProgress"
-    assert seen[-1] == "Current"
-    assert set(seen[: seen.index("Current")]) == {"InProgress"}
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "words"),
-    [
-        ("region", "eu-west-2", "never moves to another region"),
-        ("providerName", "GCP", "never moves to another cloud"),
-        ("projectId", "f" * 24, "never moves to another project"),
-    ],
-)
-def test_what_never_changes_is_refused_with_the_way_out(own: Env, field: str, value: str, words: str) -> None:
-    Project(own).create(NAME, managementPolicy="Observe")
-    with pytest.raises(AssertionError, match=words) as refusal:
-        own.edit(**{field: value})
-    assert "delete this resource" in str(refusal.value)
-
-
 @pytest.mark.parametrize("served", ["DedicatedPrivateEndpoint", "ServerlessPrivateEndpoint"])
 def test_an_operator_serves_the_kinds_that_it_is_told_to(
     run_operator: RunOperator, own: Env, atlas: Atlas, control_plane: ControlPlane, served: str
@@ -189,30 +126,3 @@ def test_an_operator_serves_the_kinds_that_it_is_told_to(
     for each in (mine, other):
         each.delete("one")
         each.close()
-
-
-def test_an_end_that_atlas_announces_and_takes_back_is_a_condition_that_comes_and_goes(alone: Env) -> None:
-    project = Project(alone)
-    project.create(NAME, cloudProviderEndpointId=VPCE)
-    alone.becomes_ready()
-    assert condition(alone.resources.get(NAME), "Deprecated") is None
-
-    alone.atlas.post("switches", {"dedicated": {"deprecation": "2026-06-01", "sunset": "2027-06-01"}})
-    body = alone.resources.wait(NAME, lambda body: condition(body, "Deprecated") is not None, says="Deprecated")
-    assert "2027-06-01" in (condition(body, "Deprecated") or {})["message"]
-    assert ready(body)["status"] == "True"
-
-    alone.atlas.post("switches", {"dedicated": {"deprecation": None, "sunset": None}})
-    alone.resources.wait(NAME, lambda body: condition(body, "Deprecated") is None, says="without an announced end")
-
-
-def test_a_service_that_vanishes_with_its_last_endpoint_and_one_that_stays_are_both_survived(alone: Env) -> None:
-    project = Project(alone)
-    alone.atlas.post("switches", {"dedicated": {"vanishesWhenEmpty": ["AWS"]}})
-    project.create("aws", cloudProviderEndpointId=VPCE, deletionPolicy="Delete")
-    azure = {**AZURE, "cloudProviderEndpointId": AZURE_ID, "privateEndpointIpAddress": "10.0.0.4"}
-    project.create("azure", **azure, deletionPolicy="Delete")
-    for name in ("aws", "azure"):
-        alone.becomes_ready(name)
-        goes(alone.resources, name)
-    assert project.services() == {}

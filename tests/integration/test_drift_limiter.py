@@ -3,65 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, place, seed
 from support.documentation import DOCS
-from support.resources import condition, ready
+from support.resources import ready
 
 if TYPE_CHECKING:
     from control_plane import ControlPlane
     from support.fixtures import MakeResources, RunOperator, StartAtlas
 
 CROWD, PORTION, INTERVAL = 30, 10, 3.0
-
-
-def test_a_mass_drift_is_corrected_in_portions_while_edits_pass(
-    start_atlas: StartAtlas, make_resources: MakeResources, run_operator: RunOperator
-) -> None:
-    atlas, resources = start_atlas(seed(1, endpoints=CROWD)), make_resources("limiter")
-    places = {f"e{index}": place(0, index) for index in range(CROWD)}
-    for name, each in places.items():
-        atlas.connect(each, "ours")
-        resources.create(name, each.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="ours"))
-    operator = run_operator(label="limiter", atlas=atlas, sync_interval=f"{INTERVAL:.0f}s", max_corrections=PORTION)
-    for name in places:
-        resources.wait_ready(name)
-
-    def waiting() -> list[dict[str, Any]]:
-        return [body for body in resources.all() if ready(body)["reason"] == "CorrectionHeld"]
-
-    for each in places.values():
-        atlas.change(each, comment="theirs")
-    # A round may come while the last of them are being changed, so the first portion is not always a whole one.
-    wait_until(lambda: bool(waiting()), "a held correction")
-    assert operator.metric("atlas_endpoints_corrections_held") > 0
-    held = waiting()[-1]  # not one whose turn comes next
-    assert "MAX_CORRECTIONS" in ready(held)["message"]
-    assert condition(held, "Reconciling") is not None
-    assert condition(held, "Stalled") is None
-    assert held["status"]["drift"] == [{"field": "comment", "desired": "ours", "actual": "theirs"}]
-    edited = held["metadata"]["name"]
-    resources.edit(edited, comment="newer")
-    resources.wait_ready(edited)
-
-    for name in places:
-        resources.wait_ready(name)
-    wait_until(lambda: operator.metric("atlas_endpoints_corrections_held") == 0, "the last correction")
-    patches = atlas.requests(method="PATCH")
-    sent = Counter(each["body"]["comment"] for each in patches)
-    assert sent.keys() == {"newer", "ours"}
-    assert sent["newer"] == 1
-    # The turn of the edited one may come before its edit arrives.
-    assert CROWD - 1 <= sent["ours"] <= CROWD
-    corrections = [each["time"] for each in patches if each["body"]["comment"] == "ours"]
-    # What is counted is the decision; the call that follows it may be some milliseconds early or late.
-    for first, later in zip(corrections, corrections[PORTION:], strict=False):
-        assert later - first > INTERVAL - 0.5
-    assert operator.log.count("The drift limiter delays corrections") == 1
-    assert operator.log.count("The drift limiter no longer delays corrections") == 1
 
 
 def test_with_writes_off_everything_is_planned_and_sent_when_they_are_on_again(

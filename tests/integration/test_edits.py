@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from control_plane.cluster import KubectlError
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import writes
 from support.concurrent_cases import NAME
-from support.resources import condition, observed, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from control_plane import ControlPlane
-    from support.atlas import Atlas, Place
     from support.concurrent_cases import Env
-    from support.fixtures import MakeResources, RunOperator
 
 pytestmark = pytest.mark.gate
 
@@ -80,27 +76,11 @@ def _an_answer_that_is_lost(env: Env) -> None:
     wait_until(lambda: env.atlas.endpoint(env.place)["comment"] == "second", "the second comment in Atlas")
 
 
-def _a_backoff(env: Env) -> None:
-    limited = {"status": 429, "headers": {"Retry-After": "1"}, "errorCode": "RATE_LIMITED"}
-    env.atlas.fail(env.place, method="PATCH", **limited, times=1)
-    env.atlas.fail(env.place, method="PATCH", status=500, times=3)
-    env.edit(comment="two")
-    env.resources.wait(NAME, lambda body: observed(body) and ready(body)["status"] == "False", says="held up by Atlas")
-
-
-def _a_call_in_flight(env: Env) -> None:
-    env.atlas.fail(env.place, method="PATCH", delay=2, times=1)
-    env.edit(comment="two")
-    wait_until(lambda: any(each["answered"] is None for each in env.calls("PATCH")), "the first call")
-
-
 @pytest.mark.parametrize(
     ("before", "comment"),
     [
         pytest.param(_a_burst, "30", id="a burst of edits"),
         pytest.param(_an_answer_that_is_lost, "one", id="an edit whose answer is lost, and that is reverted"),
-        pytest.param(_a_backoff, "three", id="a backoff"),
-        pytest.param(_a_call_in_flight, "three", id="an edit whose call is in flight"),
     ],
 )
 def test_the_last_edit_is_in_atlas_after(before: Callable[[Env], None], comment: str, settled: Env) -> None:
@@ -111,30 +91,6 @@ def test_the_last_edit_is_in_atlas_after(before: Callable[[Env], None], comment:
 
     assert settled.atlas.endpoint(settled.place)["comment"] == comment
     assert body["status"]["applied"]["comment"] == comment
-    if before is _a_call_in_flight:
-        assert settled.patches() == [{"comment": "two"}, {"comment": "three"}]
-
-
-def test_removing_a_field_leaves_atlas_as_it_is_and_an_empty_comment_clears_it(settled: Env) -> None:
-    settled.edit(comment=None)
-    body = settled.becomes_ready()
-    assert settled.atlas.endpoint(settled.place)["comment"] == "one"
-    assert "comment" not in body["status"]["applied"]
-
-    settled.edit(comment="")
-    settled.becomes_ready()
-    assert not settled.atlas.endpoint(settled.place)["comment"]
-
-
-def test_deleting_a_resource_leaves_atlas_alone_and_never_hangs(settled: Env, control_plane: ControlPlane) -> None:
-    settled.resources.delete_secret()
-
-    where = (f"spe/{NAME}", f"--namespace={settled.resources.namespace}")
-    control_plane.kubectl("delete", *where, "--timeout=90s")
-
-    assert not settled.resources.exists(NAME)
-    assert {each["method"] for each in settled.calls()} == {"GET"}
-    assert settled.atlas.endpoint(settled.place)["comment"] == "one"
 
 
 def test_resources_that_are_deleted_and_created_anew_at_once_are_all_served(env: Env) -> None:
@@ -149,24 +105,3 @@ def test_resources_that_are_deleted_and_created_anew_at_once_are_all_served(env:
 
     for name in places:
         env.becomes_ready(name)
-
-
-def test_with_the_operator_stopped_no_wait_for_ready_succeeds(
-    control_plane: ControlPlane, atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
-) -> None:
-    resources = make_resources("stopped")
-    operator = run_operator(label="stopped", atlas=atlas)
-    atlas.connect(place, "one")
-    resources.create(NAME, place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
-    resources.wait_ready(NAME)
-    assert operator.stop() == 0
-
-    resources.edit(NAME, comment="two")
-    resources.create("later", place.spec())
-
-    for name in (NAME, "later"):
-        where = (f"spe/{name}", f"--namespace={resources.namespace}")
-        with pytest.raises(KubectlError, match="timed out"):
-            control_plane.kubectl("wait", "--for=condition=Ready", *where, "--timeout=2s")
-    assert resources.get("later")["status"] == {"observedGeneration": -1}
-    assert condition(resources.get(NAME), "Ready") is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from control_plane.process import ServerGroup
     from support.atlas import Atlas, Place
     from support.concurrent_cases import Env
-    from support.fixtures import MakeResources, RunOperator
+    from support.fixtures import MakeResources
 
 WRONG = "mdb_sa_sk_mistyped_4711"
 FAILED, HEALED = ("Warning", "CredentialsInvalid"), ("Normal", "Available")
@@ -99,20 +99,6 @@ def test_wrong_credentials_are_announced_once_and_so_is_that_they_are_mended(env
     assert "atlas-endpoints.dev/operator" in shown
 
 
-def test_normal_progress_is_not_announced_and_an_edit_that_fails_is(env: Env) -> None:
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
-    env.becomes_ready()
-    env.atlas.fail(env.place, method="PATCH", status=503, times=2)
-    env.edit(comment="two")
-    env.becomes_ready()
-
-    _, failed, updated, healed = env.resources.wait_events(NAME, ADOPTING, UNAVAILABLE, UPDATED, HEALED)
-
-    actions = [each["action"] for each in (failed, updated, healed)]
-    assert actions == ["UpdateServerlessPrivateEndpoint", "UpdateServerlessPrivateEndpoint", "Reconcile"]
-    assert "comment from 'one' to 'two'" in updated["note"]
-
-
 def test_each_change_has_one_event_with_an_explanation(env: Env) -> None:
     """An edit, drift that is set back, drift that is only reported, a suspension and its end; and nothing in between."""
     env.create(connected=True, comment="one")
@@ -151,83 +137,6 @@ def test_each_change_has_one_event_with_an_explanation(env: Env) -> None:
     )
     assert [each for each, event in zip(words, found, strict=False) if each not in event["note"]] == []
     assert re.search(r"Normal\s+DriftCorrected .*comment from 'somebody's' to 'two'\.", described(env))
-
-
-def test_a_first_contact_has_an_event_before_it_changes_anything(env: Env) -> None:
-    env.atlas.connect(env.place, "somebody's")
-    env.atlas.fail(env.place, method="PATCH", status=503)
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="ours")
-    env.resources.wait_reason(NAME, "AtlasUnavailable")
-
-    adopting, failed = env.resources.wait_events(NAME, ADOPTING, UNAVAILABLE)
-
-    assert env.atlas.endpoint(env.place)["comment"] == "somebody's"
-    assert env.place.endpoint in adopting["note"]
-    assert "comment from 'somebody's' to 'ours'" in adopting["note"]
-    assert adopting["action"] == failed["action"] == "UpdateServerlessPrivateEndpoint"
-    assert datetime.fromisoformat(adopting["eventTime"]).timestamp() < env.calls("PATCH")[0]["time"]
-    assert re.search(r"Normal\s+Adopting .*comment from 'somebody's' to 'ours'\.", described(env))
-
-    wait_until(lambda: len(env.patches()) > 1, "another try")
-    env.atlas.heal(env.place)
-    env.becomes_ready()
-    env.resources.wait_events(NAME, ADOPTING, UNAVAILABLE, HEALED)
-
-
-def test_a_plan_is_in_the_status_and_has_no_event_of_a_coming_change(env: Env) -> None:
-    env.atlas.connect(env.place, "somebody's")
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="ours", managementPolicy="Observe")
-    env.resources.wait_reason(NAME, "Drifted")
-
-    env.resources.wait_events(NAME, ("Warning", "Drifted"))
-    assert env.patches() == []
-
-
-def test_neither_at_rest_nor_after_a_restart_is_there_any(
-    atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
-) -> None:
-    """Whether a resource is well or fails, there is no Event without a change of its status."""
-    resources = make_resources("told")
-    resources.secret(data=atlas.put_account(place))
-    resources.secret("wrong", {**atlas.put_account(place.sibling(1)), "clientSecret": WRONG})
-    atlas.connect(place)
-    wanted = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    resources.create("well", wanted)
-    resources.create("fails", {**wanted, "credentialsSecretRef": {"name": "wrong"}})
-    settings: dict[str, Any] = {"label": "told", "atlas": atlas, "sync_interval": "1s", "stall_grace": "1s"}
-    first = run_operator(**settings)
-    resources.wait_ready("well")
-    resources.wait_reason("fails", "CredentialsInvalid", pair="Stalled")
-    resources.wait_events("fails", FAILED)
-    assert first.stop() == 0
-
-    second = run_operator(**settings)
-
-    wait_until(lambda: second.metric("atlas_endpoints_reconcile_total") >= 2, "both to be looked at")
-    some_rounds(atlas, place)
-    assert second.stop() == 0  # which would write what waits
-    resources.wait_events("fails", FAILED)
-    assert resources.events("well") == []
-
-
-def test_events_that_wait_are_written_before_the_operator_ends(
-    atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
-) -> None:
-    crowd = 60
-    resources = make_resources("ended")
-    resources.secret(data={**atlas.put_account(place), "clientSecret": WRONG})
-    for number in range(crowd):
-        resources.create(f"e{number}", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
-    operator = run_operator(label="ended", atlas=atlas)
-    wait_until(lambda: all(ready(body)["reason"] for body in resources.all()), "all to fail")
-
-    assert operator.stop() == 0
-
-    # On a busy machine a second is not enough for all; then the log says so, and one more may be lost on its way.
-    late = re.search(r"(\d+) Events are dropped", operator.log)
-    written = [each["regarding"]["name"] for each in resources.events()]
-    assert len(set(written)) == len(written)
-    assert crowd - len(written) <= (int(late[1]) + 1 if late else 0)
 
 
 @pytest.fixture

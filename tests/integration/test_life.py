@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from integration.life import deletions, reservations, restores
+from integration.life import deletions, reservations
 
 if TYPE_CHECKING:
     from support.concurrent_cases import Running
 
 pytestmark = pytest.mark.gate
 
-CASES = {**reservations.cases.table, **deletions.cases.table, **restores.cases.table}
+CASES = {**reservations.cases.table, **deletions.cases.table}
 
 
 @pytest.mark.parametrize("sentence", CASES)

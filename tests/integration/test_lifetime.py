@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,12 +10,11 @@ import pytest
 from control_plane.process import wait_until
 from support.atlas import CLOUD_ENDPOINT, place, seed
 from support.audit import writes
-from support.resources import ready
 
 if TYPE_CHECKING:
     from control_plane import ControlPlane
     from support.atlas import Atlas, Place
-    from support.fixtures import MakeResources, RecordProperty, RunOperator, StartAtlas
+    from support.fixtures import MakeResources, RunOperator, StartAtlas
     from support.resources import Resources
 
 BURST, PER_INSTANCE = 1000, 20
@@ -61,36 +58,6 @@ def test_at_rest_an_instance_costs_one_list_per_interval_and_kubernetes_no_write
     assert operator.metric("atlas_endpoints_reconcile_total") == passes
 
 
-def test_a_thousand_resources_at_once_all_converge(
-    control_plane: ControlPlane,
-    start_atlas: StartAtlas,
-    make_resources: MakeResources,
-    run_operator: RunOperator,
-    record_property: RecordProperty,
-) -> None:
-    resources = make_resources("burst")
-    atlas = start_atlas(seed(BURST // PER_INSTANCE, endpoints=PER_INSTANCE))
-    run_operator(label="burst", atlas=atlas)
-    places = [place(index // PER_INSTANCE, index % PER_INSTANCE) for index in range(BURST)]
-    began = time.monotonic()
-
-    with ThreadPoolExecutor(16) as pool:
-        wanted = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "comment": "burst"}
-        list(pool.map(lambda index: resources.create(f"e{index}", places[index].spec(**wanted)), range(BURST)))
-    while not all(ready(body)["status"] == "True" for body in resources.all()):
-        time.sleep(1)  # each look costs what it looks at
-
-    record_property("seconds until all were ready", round(time.monotonic() - began, 1))
-    patches = atlas.requests(method="PATCH")
-    assert len(patches) == BURST
-    assert all(each["status"] == 200 for each in patches)
-    # Two statuses that a user can see: connecting, and available. Beside them there are Events, which tell of the adoption.
-    written = Counter(each.resource for each in writes(control_plane, "system:serviceaccount:default:operator-burst"))
-    assert written.pop("serverlessprivateendpoints/status") == 2 * BURST
-    assert written.pop("events", 0) <= BURST
-    assert not written
-
-
 def test_sigterm_lets_a_call_finish_and_records_its_result(
     atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
 ) -> None:
@@ -107,24 +74,6 @@ def test_sigterm_lets_a_call_finish_and_records_its_result(
     assert time.monotonic() - began < 30  # the Pod's terminationGracePeriodSeconds
     assert atlas.endpoint(place)["comment"] == "two"
     assert resources.get("orders")["status"]["applied"]["comment"] == "two"
-
-
-def test_killed_in_the_middle_of_a_call_it_converges_after_the_restart(
-    atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
-) -> None:
-    resources = make_resources("kill")
-    settled(resources, atlas, place)
-    operator = run_operator(label="kill", atlas=atlas)
-    resources.wait_ready("orders")
-    interrupt(resources, atlas, place, delay=3)
-    operator.stop(kill=True)
-    resources.edit("orders", comment="one")
-
-    run_operator(label="kill", atlas=atlas, sync_interval="2s")
-
-    resources.wait_ready("orders")
-    wait_until(lambda: atlas.endpoint(place)["comment"] == "one", "the last spec in Atlas")
-    assert resources.wait_ready("orders")["status"]["applied"]["comment"] == "one"
 
 
 def test_a_restart_writes_nothing_when_nothing_has_changed(

@@ -83,60 +83,6 @@ def test_each_change_is_one_line_with_its_facts_and_rest_is_none(case: Case) -> 
     assert "comment from 'theirs' to 'two'" in drifted["message"]
 
 
-def test_a_failure_is_one_warning_and_each_step_of_the_recovery_is_one_line(case: Case) -> None:
-    """A failure that is tried again, its end, a suspension and its end, a deletion."""
-    resources = case.resources
-    case.told(lambda: case.create("two", deletionPolicy="Delete"))
-
-    words = "x" * 50_000
-    body_of_fault = {"error": 503, "errorCode": "UNEXPECTED_ERROR", "detail": words}
-    case.atlas.fail(case.place, method="PATCH", status=503, body=body_of_fault)
-    (failed,) = case.told(lambda: resources.edit("orders", comment="three"))
-    assert failed.items() >= {"level": "WARNING", "reason": "AtlasUnavailable", "generation": 2}.items()
-    request = {"method": "PATCH", "path": ONE, "status": 503, "errorCode": "other"}
-    assert failed["atlasRequest"].items() >= request.items()
-    assert len(json.dumps(failed)) < 4096
-
-    (healed,) = case.told(lambda: case.atlas.heal(case.place))
-    assert healed.items() >= {"level": "INFO", "reason": "Available"}.items()
-    assert "comment from 'two' to 'three'" in healed["message"]
-
-    def suspend_and_resume() -> None:
-        resources.edit("orders", suspend=True)
-        resources.wait_reason("orders", "Suspended")
-        resources.edit("orders", suspend=False)
-
-    def expect_reasons(found: list[dict[str, Any]], *reasons: str) -> None:
-        assert [(each["level"], each["reason"]) for each in found] == [("INFO", reason) for reason in reasons]
-
-    expect_reasons(case.told(suspend_and_resume, lines=2), "Suspended", "Available")
-
-    before = len(case.lines())
-    resources.delete("orders")
-    wait_until(lambda: not resources.exists("orders"), "the resource to go")
-    wait_until(lambda: len(case.lines()) >= before + 2, "its last line")
-    expect_reasons(case.lines()[before:], "Deleting", "EndpointDeleted")
-    assert words[:2000] not in case.operator.log
-
-
-def test_what_stays_in_atlas_when_a_resource_goes_that_has_no_finalizer_is_one_line(case: Case) -> None:
-    resources = case.resources
-    case.told(lambda: case.create("one", deletionPolicy="Delete"))
-    resources.edit("orders", managementPolicy="Observe")
-    resources.wait("orders", lambda body: not body["metadata"].get("finalizers"))
-    resources.wait_ready("orders")
-
-    before = len(case.lines())
-    resources.delete("orders")
-
-    def left() -> list[dict[str, Any]]:
-        return [each for each in case.lines()[before:] if "stays in Atlas" in each["message"]]
-
-    wait_until(lambda: bool(left()), "its last line")
-    (line,) = left()
-    assert line["message"].startswith(f"Endpoint {case.place.endpoint} stays in Atlas")
-
-
 def test_at_rest_there_is_no_line_at_all_and_debug_logs_each_call(
     atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
 ) -> None:

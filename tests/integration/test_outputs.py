@@ -15,7 +15,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICA
 from control_plane.process import wait_until
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT
-from support.audit import deeds
 from support.clouds import ACK, ADDRESS, ASO, FORWARDING_RULE, CloudObject
 from support.deploy import COMPONENTS
 from support.documentation import DOCS, section
@@ -176,76 +175,6 @@ def test_what_the_walk_through_shows_goes_from_nothing_to_available_in_one_commi
     resources.delete("orders")
     wait_until(lambda: config_maps.get("orders-atlas") is None, "the garbage collector")
     vpc_endpoint.close()
-
-
-@pytest.mark.usefixtures("allowed")
-def test_what_somebody_does_to_it_is_put_right_and_at_rest_nothing_is_written(
-    control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
-) -> None:
-    resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
-    waits_for(resources, "True", "Written")
-    data = config_maps.data("out")
-    assert data["endpointId"] == place.endpoint
-
-    config_maps.patch("out", {"data": {"endpointServiceName": "elsewhere", "more": "kept"}})
-    wait_until(lambda: config_maps.data("out") == {**data, "more": "kept"}, "the old values")
-    config_maps.delete("out")
-    wait_until(lambda: config_maps.data("out") == data, "another one")
-
-    def done() -> list[str]:
-        return [
-            each.verb
-            for each in deeds(control_plane, OPERATOR)
-            if each.resource == "configmaps" and each.namespace == resources.namespace
-        ]
-
-    before = done()
-    wait_until(lambda: len(done()) >= len(before) + 3, "looks at it")
-    assert {*done()[len(before) :]} == {"get"}
-    assert {*done()} == {"get", "create", "patch"}
-
-
-@pytest.mark.usefixtures("allowed")
-def test_the_connection_string_is_there_for_applications_when_atlas_shows_it(
-    resources: Resources, config_maps: ConfigMaps, atlas: Atlas, place: Place
-) -> None:
-    path = f"/serverless/{place.instance}$"
-    late = {"name": place.instance, "connectionStrings": {"standardSrv": "mongodb+srv://public.mongodb.net"}}
-    atlas.post("faults", [{"match": {"path": path}, "status": 200, "body": late, "times": 1}])
-    atlas.connect(place)
-    resources.create(
-        "orders", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, connectionStringConfigMapRef={"name": "string"})
-    )
-    resources.wait_ready("orders")
-    waits_for(resources, "Unknown", "Pending")
-    assert config_maps.get("string") is None
-
-    waits_for(resources, "True", "Written")
-    data = config_maps.data("string")
-    assert re.fullmatch(r"mongodb\+srv://\S+-pe-0\.\S+", data.pop("connectionStringSrv"))
-    assert data == {
-        "clusterName": place.instance,
-        "endpointId": place.endpoint,
-        "providerName": "AWS",
-        "region": "US_EAST_1",
-    }
-
-
-@pytest.mark.usefixtures("allowed")
-def test_one_that_was_there_before_is_left_alone_and_atlas_is_seen_to(
-    resources: Resources, config_maps: ConfigMaps, place: Place
-) -> None:
-    config_maps.create("out", endpointServiceName="theirs")
-    before = config_maps.get("out")
-    resources.create("orders", place.spec(outputConfigMapRef={"name": "out"}))
-    body = waits_for(resources, "False", "NotOurs")
-    assert "ConfigMap out" in ready(body)["message"]
-    resources.edit("orders", cloudProviderEndpointId=CLOUD_ENDPOINT)
-    resources.wait_ready("orders")
-    assert config_maps.get("out") == before
-
-    config_maps.delete("out")
-    waits_for(resources, "True", "Written")
 
 
 def test_a_missing_right_is_named_and_the_operator_continues_once_it_is_granted(

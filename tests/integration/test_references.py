@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration.life.deletions import FINALIZER, goes, statuses
+from integration.life.deletions import FINALIZER
 from support import clouds
-from support.atlas import CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, Atlas, place, seed
+from support.atlas import CLOUD_ENDPOINT, Atlas, place, seed
 from support.audit import deeds
 from support.clouds import ACK, ASO, PROJECT, CloudObject
 from support.concurrent_cases import NAME, Env, Setup
@@ -196,50 +196,6 @@ def test_a_private_endpoint_of_azure_is_connected_once_its_id_and_its_address_ar
     endpoint.close()
 
 
-def test_an_object_that_goes_leaves_atlas_as_it_is(connected: Env, vpc_endpoint: CloudObject) -> None:
-    vpc_endpoint.delete()
-
-    error = {"operation": "readReference", "errorCode": "NotFound", "retryable": True}
-    body = connected.becomes("ReferenceNotReady", "Stalled", says=("VPCEndpoint vpc", CLOUD_ENDPOINT), error=error)
-    assert resolved(body) == ("False", "NotFound")
-    assert body["status"]["applied"]["cloudProviderEndpointId"] == CLOUD_ENDPOINT
-
-    appears(vpc_endpoint)
-    connected.becomes_ready()
-    assert len(connected.patches()) == 1
-
-
-def test_a_changed_value_is_detected_and_the_refusal_has_atlas_s_message(
-    connected: Env, vpc_endpoint: CloudObject
-) -> None:
-    """An endpoint that is AVAILABLE takes no other private endpoint; nothing of it looks like drift."""
-    vpc_endpoint.report(vpcEndpointID=OTHER_CLOUD_ENDPOINT)
-
-    body = connected.becomes("UpdateRejected", "Stalled", error={"fields": ["cloudProviderEndpointId"]})
-    assert body["status"]["drift"] == [
-        {"field": "cloudProviderEndpointId", "desired": OTHER_CLOUD_ENDPOINT, "actual": CLOUD_ENDPOINT}
-    ]
-    assert body["status"]["history"][0]["cause"] == "Edit"
-    assert body["status"]["resolved"]["cloudProviderEndpointId"] == OTHER_CLOUD_ENDPOINT
-    sent = [each["cloudProviderEndpointId"] for each in connected.patches()]
-    assert sent[:2] == [CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT]
-
-    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT)
-    connected.becomes_ready()
-
-
-@pytest.mark.parametrize(
-    "value", ["../../secrets/atlas-credentials", f"{CLOUD_ENDPOINT}\n", "x" * 5000, "vpce-\u202e0123456789abcdef"]
-)
-def test_an_invalid_value_is_reported_and_never_sent(env: Env, vpc_endpoint: CloudObject, value: str) -> None:
-    appears(vpc_endpoint, value)
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    says = (".status.vpcEndpointID of VPCEndpoint vpc",)
-    body = env.becomes("ReferenceNotReady", "Stalled", says=says, error={"errorCode": "FieldMissing"})
-    assert value not in str(body["status"])
-    assert env.patches() == []
-
-
 def test_a_kind_that_is_not_among_the_settings_is_not_even_asked_for(env: Env, control_plane: ControlPlane) -> None:
     reference = {"apiVersion": "apps.example.com/v1", "kind": "Deployment", "name": "x", "fieldPath": ".status.id"}
     env.create(cloudProviderEndpointRef=reference)
@@ -272,53 +228,3 @@ def test_an_endpoint_is_reserved_and_connected_once_the_project_is_made(
     assert writes(env).count("POST") == 1
     shown = control_plane.kubectl("get", "spe", NAME, f"--namespace={env.resources.namespace}", "--output=wide").stdout
     assert env.place.project in shown
-
-
-def test_a_deleted_project_object_is_reported_and_the_endpoint_is_managed_until_its_deletion(
-    env: Env, project: CloudObject
-) -> None:
-    made(env, project)
-    refer(env, cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete")
-    env.becomes_ready()
-
-    project.delete()
-    waits_for(env, "NotFound", env.place.project)
-    env.edit(comment="two")
-    env.becomes_ready()
-    assert env.atlas.endpoint(env.place)["comment"] == "two"
-    never_stalled(env)
-
-    env.resources.delete(NAME)
-    goes(env)
-    assert "DELETE" in writes(env)
-    assert statuses(env) == []
-
-
-def test_another_project_is_refused_and_nothing_is_sent_to_either(env: Env, project: CloudObject) -> None:
-    made(env, project)
-    refer(env, cloudProviderEndpointId=CLOUD_ENDPOINT)
-    env.becomes_ready()
-
-    report(project, NOWHERE)
-    env.becomes("InvalidSpec", "Stalled", says=(NOWHERE, env.place.project), error={"operation": "validate"})
-    env.edit(comment="two")
-    body = env.becomes("InvalidSpec", "Stalled", error={"operation": "validate"})
-    assert body["status"]["resolved"]["projectId"] == env.place.project
-    assert env.calls_within(6) == []
-    assert not [each for each in env.atlas.requests() if NOWHERE in each["path"]]
-    assert env.atlas.endpoint(env.place).get("comment") != "two"
-
-    env.edit(projectRef=None, projectId=env.place.project)
-    env.becomes_ready()
-    assert env.atlas.endpoint(env.place)["comment"] == "two"
-
-
-@pytest.mark.parametrize("value", ["Orders", "../../../orgs", f"{NOWHERE}\n", NOWHERE.upper()])
-def test_an_invalid_project_is_reported_and_never_a_part_of_a_path(env: Env, project: CloudObject, value: str) -> None:
-    project.create({"name": "Orders"})
-    report(project, value)
-    before = len(env.atlas.requests())
-    refer(env)
-    misses_its_project(env, "FieldMissing", ".status.id of AtlasProject orders")
-    assert value not in str(env.resources.get(NAME)["status"])
-    assert len(env.atlas.requests()) == before

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from support.atlas import CLIENT_ID, CLIENT_SECRET, CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, PRIVATE_KEY, PUBLIC_KEY
+from support.atlas import CLIENT_ID, CLOUD_ENDPOINT
 from support.concurrent_cases import NAME, Cases, seldom
-from support.resources import CREDENTIALS, condition
+from support.resources import condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,10 +74,6 @@ def _secret(**data: str) -> Callable[[Env], object]:
     return lambda env: env.resources.secret(data=data)
 
 
-def _another_project(place: Place) -> Place:
-    return replace(place, project=f"6{place.project[1:]}")
-
-
 def _another_instance(place: Place) -> Place:
     return replace(place, instance="store")
 
@@ -120,35 +116,12 @@ def _list_error(status: int, code: str) -> dict[str, Any]:
     }
 
 
-REFUSAL = {
-    "badRequestDetail": {"fields": [{"field": "cloudProviderEndpointId", "description": "It is of another region."}]},
-    "detail": "The request content produced a validation error.",
-    "error": 400,
-    "errorCode": "VALIDATION_ERROR",
-    "parameters": [],
-    "reason": "Bad Request",
-}
-
 FAILURES: dict[str, Failure] = {
     "a Secret without clientSecret is told which key it lacks": _unusable(
         "MissingKeys", says="clientSecret", clientId=CLIENT_ID
     ),
-    "a Secret with both pairs of keys is told to let one go": _unusable(
-        "AmbiguousKeys", says="Remove one", **CREDENTIALS, publicApiKey=PUBLIC_KEY, privateApiKey=PRIVATE_KEY
-    ),
     "a Secret with a value that is too long is told which, and reaches nobody": _unusable(
         "MissingKeys", says="512", **{"clientId": CLIENT_ID, "clientSecret": "s" * 500_000, "tls.crt": "c" * 300_000}
-    ),
-    "a service account in the keys of an API key is told where it belongs": _unusable(
-        "MissingKeys", says="publicApiKey", publicApiKey=CLIENT_ID, privateApiKey=CLIENT_SECRET
-    ),
-    "a foreign project is not visible until the service account is invited": Failure(
-        cause=_account(role=None),
-        reason="ProjectNotFound",
-        says=("invite", "force-sync"),
-        error=_list_error(401, "NOT_IN_GROUP"),
-        credentials=VERIFIED,
-        cure=lambda env: env.atlas.put_account(env.place),
     ),
     "an address that is not on the access list is named": Failure(
         cause=_account(access_list=["203.0.113.0/24"]),
@@ -157,14 +130,6 @@ FAILURES: dict[str, Failure] = {
         error={"httpStatus": 403, "errorCode": "IP_ADDRESS_NOT_ON_ACCESS_LIST", "retryable": False},
         credentials=NOT_ALLOWED,
         cure=lambda env: env.atlas.put_account(env.place, access_list=["203.0.113.0/24", "127.0.0.0/8"]),
-    ),
-    "a project that does not exist is found when it does": Failure(
-        create=_name(_another_project),
-        reason="ProjectNotFound",
-        says=("projectId",),
-        error={"httpStatus": 404, "errorCode": "GROUP_NOT_FOUND", "retryable": False},
-        credentials=VERIFIED,
-        cure=_make(_another_project),
     ),
     "an instance that does not exist is found when it does": Failure(
         create=_name(_another_instance),
@@ -180,15 +145,6 @@ FAILURES: dict[str, Failure] = {
         pairs=("Stalled",),
         error={"httpStatus": 402, "errorCode": "ACCOUNT_SUSPENDED", "retryable": False},
         credentials=VERIFIED,
-        cure=lambda env: env.atlas.heal(env.place),
-    ),
-    "a first contact that Atlas refuses names the field that Atlas names": Failure(
-        cause=lambda env: env.atlas.fail(env.place, method="PATCH", status=400, body=REFUSAL),
-        create=lambda env: env.create(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT),
-        reason="UpdateRejected",
-        pairs=("Stalled",),
-        says=("cloudProviderEndpointId: It is of another region.",),
-        error={"httpStatus": 400, "errorCode": "VALIDATION_ERROR", "fields": ["cloudProviderEndpointId"]},
         cure=lambda env: env.atlas.heal(env.place),
     ),
 }

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.atlas import CLIENT_SECRET, READ_ONLY_CLIENT_ID, Atlas, place
+from support.atlas import CLIENT_SECRET, READ_ONLY_CLIENT_ID, Atlas
 from support.checking import ACCEPTED, CANARY, READS, Check, Checker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from control_plane import ControlPlane
     from support.atlas import Place
@@ -115,54 +115,6 @@ def test_what_is_wrong_fails_with_its_remedy(
     checked.contains("failed", says)
     assert len(checked.lines("failed")) == 1
     assert not well or checked.contains("ok", well)
-
-
-@pytest.mark.parametrize(
-    ("flags", "says", "well"),
-    [
-        (["--project", "f" * 24, "--instance", "shop"], "project", ACCEPTED),
-        (["--project", place(59).project, "--instance", "nope"], "instance", READS),
-    ],
-)
-def test_what_does_not_exist_fails_also_where_no_resource_names_it_yet(
-    flags: list[str], says: str, well: str, check: Check, resources: Resources
-) -> None:
-    checked = check(*flags, "--secret", f"{resources.namespace}/atlas-credentials")
-
-    assert checked.code == 1
-    checked.contains("failed", says)
-    checked.contains("ok", well)
-
-
-@pytest.mark.parametrize(("mode", "says"), [("flex", "HTTP 400"), ("gone", "HTTP 410")])
-def test_an_instance_or_an_api_that_has_ended_fails(  # noqa: PLR0917  # fixtures
-    mode: str, says: str, check: Check, resources: Resources, place: Place, atlas: Atlas
-) -> None:
-    resources.create("orders", place.spec())
-    atlas.post("mode", {"mode": mode})
-
-    checked = check()
-
-    atlas.post("mode", {"mode": "normal"})
-    assert checked.code == 1
-    checked.contains("failed", says)
-    assert "PATCH" not in checked.calls
-
-
-def test_refused_credentials_are_tried_once_however_many_instances_they_are_for(
-    check: Check, resources: Resources, atlas: Atlas, places: Iterator[Place]
-) -> None:
-    first, *others = [next(places) for _ in range(3)]
-    _account(access_list=["192.0.2.0/24"])(resources, atlas, first)
-    for number, each in enumerate((first, *others)):
-        resources.create(f"e{number}", each.spec())
-
-    checked = check()
-
-    assert checked.code == 1
-    assert checked.calls == ["GET", "GET"]
-    assert len(checked.lines("failed")) == 1
-    assert len(checked.lines("skipped")) == 2
 
 
 def test_credentials_that_may_not_list_are_reported(

@@ -9,18 +9,15 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
-from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
 from control_plane.process import wait_until
 from support.atlas import CLIENT_SECRET, COMMAND, READ_ONLY_CLIENT_ID, Atlas
-from support.checking import ACCEPTED, CANARY, Check, Checker
 from support.documentation import DOCS
-from support.resources import Resources
 
 if TYPE_CHECKING:
-    import pytest
-
     from control_plane import ControlPlane
     from support.atlas import Place
+    from support.checking import Check, Checker
+    from support.resources import Resources
 
 ANNOUNCED = {"deprecation": "2025-12-10", "sunset": "2026-01-22"}
 """What the simulator says of the end of the API, as Atlas does."""
@@ -63,21 +60,6 @@ def test_without_a_problem_each_part_is_reported_and_the_code_is_0(
     atlas.post("switches", ANNOUNCED)
 
 
-def test_announced_ends_of_the_api_are_reported_with_their_dates(
-    check: Check, resources: Resources, place: Place, atlas: Atlas
-) -> None:
-    resources.create("orders", place.spec())
-
-    past = check()
-    atlas.post("switches", {"deprecation": None, "sunset": "2999-07-01"})
-    to_come = check()
-    atlas.post("switches", ANNOUNCED)
-
-    assert past.code == to_come.code == 0
-    past.contains("warning", "(Deprecation: Wed, 10 Dec 2025 00:00:00 GMT; Sunset: Thu, 22 Jan 2026 00:00:00 GMT)")
-    to_come.contains("warning", "(Sunset: Mon, 01 Jul 2999 00:00:00 GMT)")
-
-
 def test_the_report_that_the_documentation_shows_is_a_real_one(
     check: Check, resources: Resources, place: Place, atlas: Atlas, control_plane: ControlPlane
 ) -> None:
@@ -106,122 +88,6 @@ def test_the_report_that_the_documentation_shows_is_a_real_one(
 
 def _untimed(report: str) -> str:
     return re.sub(r"[0-9.]+ (m?s)\b", r"… \1", report)
-
-
-def test_with_writes_off_no_patch_is_sent_and_the_report_shows_it(
-    check: Check, resources: Resources, place: Place
-) -> None:
-    resources.create("orders", place.spec())
-
-    checked = check("--writes", "off")
-
-    assert checked.code == 0
-    checked.contains("skipped", "WRITES")
-    assert "PATCH" not in checked.calls
-
-
-def test_a_place_is_checked_before_there_is_a_resource(check: Check, resources: Resources, place: Place) -> None:
-    secret = f"{resources.namespace}/atlas-credentials"
-    where = ["--project", place.project, "--instance", "shop"]
-
-    for checked in (check(*where, "--secret", secret), check(*where, "--credentials-secret", secret)):
-        assert checked.code == 0, checked.output
-        assert len(checked.sections[f"Project {place.project}, instance shop"]) == 3
-    without = check(*where)
-    assert without.code == 1
-    without.contains("failed", "--secret namespace/name")
-    assert without.calls == ["GET"]
-
-
-def test_dedicated_private_endpoints_are_checked_by_provider(
-    check: Check, control_plane: ControlPlane, resources: Resources, place: Place
-) -> None:
-    dedicated = Resources(control_plane, resources.namespace, {}, names=DEDICATED.names)
-    secret = {"credentialsSecretRef": {"name": "atlas-credentials"}}
-    dedicated.create("orders", {"projectId": place.project, "providerName": "AZURE", "region": "northeuorpe", **secret})
-    of_provider = (
-        "--project",
-        place.project,
-        "--provider",
-        "GCP",
-        "--secret",
-        f"{resources.namespace}/atlas-credentials",
-    )
-
-    owner, named = check(), check(*of_provider)
-    resources.secret(data={"clientId": READ_ONLY_CLIENT_ID, "clientSecret": CLIENT_SECRET})
-    reader = check()
-
-    dedicated.close()
-    title = f"Project {place.project}, provider AZURE, for {resources.namespace}/orders"
-    assert (owner.code, named.code, reader.code) == (0, 0, 1), (owner.output, named.output, reader.output)
-    assert len(owner.sections[title]) == 4
-    owner.contains("warning", "northeuorpe is not a region of AZURE", "Did you mean northeurope?")
-    assert owner.calls == named.calls == ["GET", "GET", "PATCH"]  # the first without credentials
-    assert f"Project {place.project}, provider GCP" in named.sections
-    reader.contains("failed", "Project Owner")
-
-
-def test_without_resources_the_operators_own_credentials_are_tried(
-    check: Check, resources: Resources, atlas: Atlas, place: Place
-) -> None:
-    own = ["--credentials-secret", f"{resources.namespace}/atlas-credentials"]
-
-    good, none = check(*own), check()
-    resources.secret(data={**atlas.put_account(place), "clientSecret": CANARY})
-    refused = check(*own)
-    resources.delete_secret()
-    missing = check(*own)
-
-    assert (good.code, none.code, refused.code, missing.code) == (0, 0, 1, 1)
-    good.contains("ok", ACCEPTED)
-    good.contains("skipped", "--project, and --instance or --provider")
-    none.contains("skipped", "ATLAS_ENDPOINTS_CREDENTIALS_SECRET")
-    none.contains("ok", "Atlas answers (")
-    refused.contains("failed", "credentials")
-    missing.contains("failed", "Secret atlas-credentials", resources.namespace)
-
-
-def test_many_resources_of_one_instance_cost_two_calls_and_are_named_in_part(
-    check: Check, resources: Resources, place: Place
-) -> None:
-    for number in range(5):
-        resources.create(f"e{number}", place.sibling(number).spec())
-
-    checked = check()
-
-    assert checked.code == 0
-    named = ", ".join(f"{resources.namespace}/e{number}" for number in range(3))
-    assert f"Project {place.project}, instance shop, for {named} and 2 more" in checked.sections
-    assert checked.calls == ["GET", "GET", "PATCH"]  # the first without credentials
-
-
-def test_what_is_suspended_or_not_selected_is_not_asked_about(
-    check: Check, control_plane: ControlPlane, resources: Resources, place: Place
-) -> None:
-    resources.create("asleep", place.spec(suspend=True))
-    other = Resources(control_plane, resources.namespace, {"team": "b"})
-    other.create("theirs", place.spec())
-
-    checked, selected = check("--label-selector", "team=a"), check()
-
-    other.close()
-    checked.contains("ok", resources.namespace, "team=a")
-    selected.contains("skipped", f"{resources.namespace}/asleep")
-    assert f"Project {place.project}, instance shop, for {resources.namespace}/theirs" in selected.sections
-
-
-def test_a_check_that_takes_too_long_is_given_up(
-    check: Check, resources: Resources, place: Place, atlas: Atlas, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resources.create("orders", place.spec())
-    atlas.fail(place, delay=30)
-    monkeypatch.setattr("atlas_endpoints.commands.check.command.WITHIN", 2.0)
-
-    checked = check()
-
-    assert checked.code == 1
-    checked.contains("failed", "2 s")
 
 
 def test_it_ends_cleanly_when_it_is_interrupted(

@@ -23,15 +23,6 @@ AZURE_ID = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/r
 AWS: Mapping[str, Any] = {"providerName": "AWS", "region": "eu-west-1"}
 AZURE: Mapping[str, Any] = {"providerName": "AZURE", "region": "eastus2"}
 GCP: Mapping[str, Any] = {"providerName": "GCP", "region": "us-central1", "gcp": {"projectId": "my-project-1"}}
-LEGACY: Mapping[str, Any] = {
-    **GCP,
-    "gcp": {
-        "projectId": "my-project-1",
-        "portMappingEnabled": False,
-        "endpointGroupName": "group",
-        "endpoints": [{"name": f"rule-{number}", "ipAddress": f"10.0.0.{number + 10}"} for number in range(6)],
-    },
-}
 IRELAND, US_EAST_2, CENTRAL_US = "EU_WEST_1", "US_EAST_2", "CENTRAL_US"
 """Atlas's names of these regions."""
 

@@ -14,7 +14,6 @@ from integration.dedicated.project import (
     CENTRAL_US,
     GCP,
     IRELAND,
-    OTHER,
     US_EAST_2,
     VPCE,
     Project,
@@ -52,25 +51,6 @@ def a_service_that_exists_is_adopted_by_the_cloud_s_name_of_its_region_and_outli
 
 
 @cases
-def a_refused_creation_a_lost_answer_and_a_list_that_lags_end_in_one_service(env: Env) -> None:
-    project = Project(env)
-    project.fail("POST", "privateEndpoint/endpointService$", drop="after", times=1)
-    project.fail("GET", "privateEndpoint/AZURE/endpointService$", status=200, body=[], times=3)
-    project.create("azure", **AZURE)
-    wait_until(lambda: US_EAST_2 in project.services(), "the first creation to arrive")
-
-    project.put(IRELAND)
-    project.fail("GET", "privateEndpoint/AWS/endpointService$", status=200, body=[], times=2)
-    project.create("aws", **AWS, cloudProviderEndpointId=VPCE)
-
-    env.becomes_ready("aws")
-    body = env.becomes("WaitingForCloudEndpoint", "Reconciling", name="azure")
-    assert body["status"]["service"]["origin"] == "Created"  # it appears right after a creation that was not answered
-    assert {each for each in project.writes() if "service" in each} == {"POST service 409", "POST service lost"}
-    assert set(project.services()) == {IRELAND, US_EAST_2}
-
-
-@cases
 def twenty_resources_of_two_namespaces_share_one_service_and_at_rest_one_list(env: Env) -> None:
     project = Project(env)
     beside = project.beside(data=env.atlas.put_api_key(env.place))
@@ -93,53 +73,6 @@ def twenty_resources_of_two_namespaces_share_one_service_and_at_rest_one_list(en
     for number in range(1, 20, 2):
         beside.delete(f"number-{number}")
     beside.close()
-
-
-@cases
-def no_capacity_has_a_reason_of_its_own_and_heals(env: Env) -> None:
-    project = Project(env)
-    detail = {
-        "error": 400,
-        "errorCode": "ATLAS_GENERAL_ERROR",
-        "detail": "Reason: No Capacity.",
-        "reason": "Bad Request",
-    }
-    project.fail("POST", "privateEndpoint/endpointService$", status=400, body=detail)
-    project.create(NAME, cloudProviderEndpointId=VPCE)
-    env.becomes("NoCapacity", "Reconciling", says=("no capacity",), error={"httpStatus": 400})
-    began = time.time()
-    time.sleep(3 * INTERVAL)
-    assert 1 <= len(project.writes(since=began)) <= 4, "tried again at each interval"
-
-    project.heal()
-    env.becomes_ready()
-
-
-@cases
-def a_service_that_fails_or_stays_on_its_way_is_reported_and_holds_up_no_other(env: Env) -> None:
-    """Such a resource can be deleted, and stays away from what Atlas may be doing."""
-    project = Project(env)
-    project.put("EU_WEST_2", status="FAILED", errorMessage="A system failure has occurred.")
-    project.put("EU_WEST_3", status="INITIATING", advance=False)
-    project.put("EU_NORTH_1", status="DELETING", advance=False)
-    regions = {"failed": "eu-west-2", "stuck": "eu-west-3", "going": "eu-north-1", "well": "eu-west-1"}
-    for name, region in regions.items():
-        more = {"deletionPolicy": "Delete", "provisioningTimeout": "5m"}
-        project.create(name, providerName="AWS", region=region, cloudProviderEndpointId=VPCE, **more)
-
-    env.becomes("ServiceFailed", "Stalled", name="failed", says=("A system failure has occurred.",))
-    env.becomes("ServiceInitiating", "Reconciling", name="stuck", says=("is creating",))
-    env.becomes("ServiceInitiating", "Reconciling", name="going", says=("is deleting",))
-    env.becomes_ready("well")
-    assert has(env.resources.get("stuck"), "ServiceReady", "False", "NotReady")
-
-    # Atlas has deleted the one, and finished the other.
-    project.put("EU_NORTH_1", remove=True)
-    project.put("EU_WEST_3", status="AVAILABLE")
-    assert env.becomes_ready("going")["status"]["service"]["origin"] == "Created"
-    assert env.becomes_ready("stuck")["status"]["service"]["origin"] == "Adopted"
-    goes(env.resources, "failed")
-    assert project.services()["EU_WEST_2"]["status"] == "FAILED"
 
 
 @cases
@@ -167,26 +100,3 @@ def what_is_not_atlas_s_answer_proves_nothing(env: Env) -> None:
     project.heal()
     wait_until(lambda: not env.resources.exists(NAME), "the resource to go")
     assert project.services() == {}
-
-
-@cases
-def a_service_that_is_gone_within_an_hour_is_created_anew_with_its_endpoint_on_request(env: Env) -> None:
-    project = Project(env)
-    project.create(NAME, cloudProviderEndpointId=VPCE)
-    first = env.becomes_ready()["status"]["service"]
-    project.put(remove=True)
-    env.becomes("ServiceInitiating", "Reconciling", says=("within an hour", "force-sync"))
-
-    env.resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "now"})
-    env.resources.wait(
-        NAME, lambda body: body["status"].get("service", first)["id"] != first["id"], says="in another service"
-    )
-    assert env.becomes_ready()["status"]["service"]["endpointServiceName"] != first["endpointServiceName"]
-    began = time.time()
-    time.sleep(3 * INTERVAL)
-    assert project.writes(since=began) == []
-
-    project.create("next", cloudProviderEndpointId=OTHER)
-    env.becomes_ready("next")
-    assert project.endpoints() == {VPCE: "AVAILABLE", OTHER: "AVAILABLE"}
-    assert project.writes().count("POST service 201") == 2

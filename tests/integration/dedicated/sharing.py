@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from integration.dedicated.project import IRELAND, OTHER, STRANGER, VPCE, Project, goes
 from support.concurrent_cases import INTERVAL, NAME, Cases
@@ -134,24 +134,3 @@ def two_resources_that_name_one_endpoint_are_told_and_it_goes_with_the_last_of_t
     goes(beside, "second")
     assert project.services() == {}
     beside.close()
-
-
-@cases
-def texts_of_any_length_from_atlas_are_cut_and_the_operator_lives_on(env: Env) -> None:
-    project = Project(env)
-    long: dict[str, Any] = {
-        "errorMessage": "é" * 300_000,
-        "endpointServiceName": "x" * 300_000,
-        "supportedRemoteRegions": ["R" * 5000] * 300,
-        "interfaceEndpoints": [f"vpce-{number:017x}" for number in range(3000)],
-    }
-    project.put(status="FAILED", extra=long)
-    project.create(NAME, cloudProviderEndpointId=VPCE)
-    body = env.resources.wait_reason(NAME, "ServiceFailed")
-    assert len(json.dumps(body["status"])) < 100_000
-
-    project.put(status="AVAILABLE", extra={})
-    env.becomes_ready()
-    project.put(endpoints=[{"id": VPCE, "status": "FAILED", "extra": {"errorMessage": "y" * 300_000}}])
-    body = env.resources.wait(NAME, lambda body: body["status"]["endpoint"]["status"] == "FAILED", says="failed")
-    assert len(json.dumps(body["status"])) < 100_000

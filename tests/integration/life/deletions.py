@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from control_plane.process import wait_until
@@ -12,7 +11,7 @@ from support.concurrent_cases import NAME, Cases, new_namespace
 from support.resources import Resources, ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from support.concurrent_cases import Env
 
@@ -70,100 +69,6 @@ def elsewhere(env: Env) -> Resources:
     return others
 
 
-def _is_kept(
-    env: Env, *, spoil: Callable[[Env], object], error: Mapping[str, Any], mend: Callable[[Env], object]
-) -> None:
-    """Until there are credentials that will do."""
-    env.resources.secret(data=env.atlas.put_account(env.place))
-    owns(env)
-    spoil(env)
-    env.resources.delete(NAME)
-    is_blocked(env, error=error)
-    mend(env)
-    goes(env)
-    assert statuses(env) == []
-
-
-def _has_a_wrong_secret(env: Env) -> None:
-    env.resources.secret(data=WORTHLESS)
-    env.resources.wait_reason(NAME, "CredentialsInvalid")
-
-
-cases.add(
-    "a role that is too weak keeps a deleted resource until it is granted",
-    partial(
-        _is_kept,
-        spoil=lambda env: env.atlas.put_account(env.place, "GROUP_READ_ONLY"),
-        error={"errorCode": "USER_UNAUTHORIZED"},
-        mend=lambda env: env.atlas.put_account(env.place),
-    ),
-)
-cases.add(
-    "a project that the credentials do not see keeps a deleted resource until there are others",
-    partial(
-        _is_kept,
-        spoil=lambda env: env.atlas.put_account(env.place, None),
-        error={"errorCode": "NOT_IN_GROUP"},
-        mend=lambda env: env.resources.secret(),
-    ),
-)
-cases.add(
-    "wrong credentials keep a deleted resource until they are mended",
-    partial(
-        _is_kept,
-        spoil=_has_a_wrong_secret,
-        error={"operation": "listServerlessPrivateEndpoint", "retryable": False},
-        mend=lambda env: env.resources.secret(),
-    ),
-)
-
-
-def _goes_and_is_named(env: Env, *, spoil: Callable[[Env], object]) -> None:
-    owns(env)
-    spoil(env)
-    env.resources.delete(NAME)
-    goes(env)
-    env.is_told("Warning", "EndpointOrphaned", env.place.endpoint)
-
-
-def _remove(env: Env, **instance: str) -> None:
-    env.atlas.post("instances", {"projectId": env.place.project, **instance, "remove": True})
-
-
-SPOILS: dict[str, Callable[[Env], object]] = {
-    "an instance that is gone": lambda env: _remove(env, name=env.place.instance),
-    "a project that is gone": _remove,
-    "an API that is gone": lambda env: env.atlas.fail(env.place, status=410, errorCode="VERSION_GONE"),
-}
-
-for _what, _spoil in SPOILS.items():
-    _sentence = f"{_what} lets a deleted resource go and its endpoint is named"
-    cases.add(_sentence, partial(_goes_and_is_named, spoil=_spoil))
-
-
-@cases
-def a_policy_that_becomes_retain_while_a_resource_is_being_deleted_lets_it_go_without_its_endpoint(env: Env) -> None:
-    owns(env)
-    env.edit(suspend=True)
-    env.resources.delete(NAME)
-    is_blocked(env, "suspend", error={"operation": "delete"})
-    env.edit(deletionPolicy="Retain")
-    goes_without(env, "EndpointRetained")
-    assert statuses(env) == ["AVAILABLE"]
-
-
-@cases
-def the_annotation_of_a_namespace_sets_no_policy(env: Env) -> None:
-    namespace = env.resources.namespace
-    env.control_plane.kubectl("annotate", "namespace", namespace, f"{POLICY}=Delete")
-    env.create(connected=True, comment="one")
-    env.becomes_ready()
-    has_finalizers(env)
-    env.resources.delete(NAME)
-    goes(env)
-    assert statuses(env) == ["AVAILABLE"]
-
-
 @cases
 def a_namespace_that_is_deleted_shows_why_it_waits_and_the_remedy(env: Env) -> None:
     """The Secret goes first, so the endpoint cannot be deleted; nothing is left behind in silence."""
@@ -198,22 +103,6 @@ def a_refused_finalizer_is_reported_and_nothing_is_reserved_before(env: Env) -> 
 
 
 @cases
-def the_older_of_two_owns_the_endpoint_and_a_renamed_one_keeps_it(env: Env) -> None:
-    owns(env)
-    wanted = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "deletionPolicy": "Delete"}
-    env.resources.create("renamed", env.place.spec(**wanted, comment="two"))
-    body = env.resources.wait_reason("renamed", "Conflict")
-    assert NAME in ready(body)["message"]
-    assert env.patches() == []
-
-    env.resources.delete(NAME)
-    goes(env)
-    env.resources.wait_ready("renamed")
-    assert env.patches() == [{"comment": "two"}]
-    assert env.calls("DELETE") == []
-
-
-@cases
 def the_next_takes_over_from_an_owner_of_another_namespace_that_goes(env: Env) -> None:
     """Though the owner's policy is Delete: the next has seen the endpoint with credentials of its own."""
     owns(env)
@@ -228,25 +117,6 @@ def the_next_takes_over_from_an_owner_of_another_namespace_that_goes(env: Env) -
     others.wait_ready("next")
     assert env.patches() == [{"comment": "two"}]
     others.delete("next")
-    others.close()
-
-
-@cases
-def one_of_another_namespace_that_has_never_seen_it_holds_nothing_up(env: Env) -> None:
-    """It is older, and its project is not known."""
-    others = elsewhere(env)
-    others.create("squatter", env.place.spec(projectId=None, projectRef={"name": "nowhere"}))
-    others.wait_reason("squatter", "ReferenceNotReady")
-    owns(env)
-    others.edit("squatter", comment="again")
-    env.edit(comment="two")
-    env.becomes_ready()
-    assert env.patches()[-1] == {"comment": "two"}
-
-    env.resources.delete(NAME)
-    goes(env)
-    assert statuses(env) == []
-    others.delete("squatter")
     others.close()
 
 

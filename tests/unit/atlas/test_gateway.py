@@ -289,22 +289,6 @@ class TestReading:
         assert (comment_in(view), view.deprecation) == ("one", harness.atlas.deprecation)
         assert harness.atlas.calls == [("GET", ENDPOINTS, None)]
 
-    @pytest.mark.parametrize(
-        ("failure", "raised"),
-        [
-            pytest.param(None, "cannot be used", id="no array"),
-            pytest.param(EndpointAbsentError("No.", operation="list"), "for a single endpoint", id="a code of absence"),
-        ],
-    )
-    async def test_an_unusable_answer_to_a_list_observes_nothing(
-        self, harness: Harness, failure: AtlasError | None, raised: str
-    ) -> None:
-        await harness.observed()
-        harness.atlas.failure, harness.atlas.listing = failure, Answer(200, {})
-        with pytest.raises(AtlasUnavailableError, match=raised):
-            await harness.list()
-        assert harness.recall() == "one"
-
     @pytest.mark.parametrize(("unusable", "lines"), [(0, []), (2, ["A LIST contains 2 items without a usable id"])])
     async def test_items_without_a_usable_id_are_logged(
         self, harness: Harness, caplog: pytest.LogCaptureFixture, unusable: int, lines: list[str]
@@ -324,16 +308,6 @@ class TestReading:
         assert harness.atlas.calls == [("GET", f"{ENDPOINTS}/{ENDPOINT}", None)]
         assert harness.recall() == "changed"
 
-    async def test_a_get_that_overlaps_with_a_write_does_not_undo_it(self, harness: Harness) -> None:
-        await harness.observed()
-        answer = harness.atlas.hold_back("GET")
-        getting = asyncio.create_task(harness.get())
-        await asyncio.sleep(0)
-        await harness.update()
-        answer.set()
-        assert comment_in(await getting) == "two"
-        assert harness.recall() == "two"
-
     async def test_a_get_returns_a_proof_of_absence(self, harness: Harness) -> None:
         await harness.observed()
         before = harness.gateway.moment()
@@ -352,23 +326,6 @@ class TestReading:
             await harness.get()
         assert not raised.value.unknown_outcome
         assert harness.recall() == "one"
-
-    @pytest.mark.parametrize("failure", [None, EndpointAbsentError("No such endpoint.", operation="get")])
-    async def test_a_get_returns_its_observation_when_the_scope_was_forgotten_meanwhile(
-        self, harness: Harness, failure: AtlasError | None
-    ) -> None:
-        """As when the Secret is found to be rotated during a reconcile."""
-        await harness.observed()
-        answer = harness.atlas.hold_back("GET")
-        getting = asyncio.create_task(harness.get())
-        await asyncio.sleep(0)
-        harness.gateway.forget(harness.scope)
-        harness.atlas.failure = failure
-        answer.set()
-        seen = (await getting).entries[ENDPOINT]
-        assert seen.error is failure
-        assert (seen.value is None) is (failure is not None)
-        assert harness.recall() is None
 
 
 class TestWriting:
@@ -453,37 +410,6 @@ class TestWriting:
 
 class TestAdmission:
     """The throttle decides; here it is asked before each call, and told of the end of each."""
-
-    async def test_a_held_call_is_not_sent_and_raises_its_wait_and_reason(self, harness: Harness) -> None:
-        harness.atlas.failure = RateLimitedError("Slow down.", operation="op", http_status=429, retry_after=55)
-        with pytest.raises(RateLimitedError):
-            await harness.list()
-        harness.now += 5
-        for call in (harness.list, harness.get):
-            with pytest.raises(AtlasHeldError) as raised:
-                await call()
-            held = raised.value
-            assert (held.retry_after, held.reason, held.message) == (50, "RateLimited", "Slow down.")
-            assert (held.retry, held.unknown_outcome) == (Retry.WHEN_DUE, False)
-        assert len(harness.atlas.calls) == 1
-
-    async def test_a_resource_keeps_its_turn_when_its_calls_are_held_again(self, harness: Harness) -> None:
-        async def turn(resource: str, *, urgent: bool = False) -> float:
-            harness.gateway.begin(resource, urgent=urgent)
-            with pytest.raises(AtlasHeldError) as raised:
-                await harness.list()
-            return harness.now + (raised.value.retry_after or 0.0)
-
-        await harness.observed()
-        harness.atlas.failure = RateLimitedError("Slow down.", operation="op", http_status=429, retry_after=55)
-        with pytest.raises(RateLimitedError):
-            await harness.list()
-        harness.now += 6  # the failure of that LIST is not shared any more
-        turns = [await turn(f"shop/{number}") for number in range(20)]
-        for _ in range(100):
-            await turn("noisy/edited")
-        assert [await turn(f"shop/{number}") for number in range(20)] == pytest.approx(turns)
-        assert await turn("shop/edited", urgent=True) == pytest.approx(turns[0])
 
     @pytest.mark.parametrize("error", [CredentialsInvalidError, RateLimitedError])
     async def test_a_wait_for_one_atlas_holds_no_call_to_another(

@@ -2,14 +2,7 @@
 
 import pytest
 
-from atlas_endpoints.controller.names import is_name, is_namespace
-from support.names import NAMES
-
-
-@pytest.mark.parametrize(("name", "right"), [pytest.param(name, right, id=row) for row, (name, right) in NAMES.items()])
-def test_object_names(name: str, right: bool) -> None:
-    assert is_name(name) is right
-    assert right or not is_namespace(name)
+from atlas_endpoints.controller.names import is_namespace
 
 
 @pytest.mark.parametrize(

@@ -256,12 +256,6 @@ def test_a_due_key_is_handed_out_when_another_moves_to_an_earlier_time_in_the_sa
     assert worker.result() == "now"
 
 
-def test_done_raises_for_a_key_that_does_not_run(harness: Harness) -> None:
-    harness.queue.add("a")
-    with pytest.raises(KeyError):
-        harness.queue.done("a")
-
-
 def test_one_pick_in_ten_is_routine_under_a_stream_of_edits(harness: Harness) -> None:
     for number in range(100):
         harness.queue.add(f"edit {number}", urgent=True)
@@ -408,45 +402,6 @@ def test_a_worker_that_is_cancelled_leaves_the_key_to_another(harness: Harness, 
     harness.pass_time(0)
     assert first.cancelled()
     assert second.result() == "b"
-
-
-def test_one_key_wakes_one_of_many_idle_workers(harness: Harness) -> None:
-    workers = [harness.worker() for _ in range(64)]
-    before = harness.clock.reads
-    for number in range(10):
-        harness.queue.add(f"{number}")
-        harness.pass_time(0)
-    assert sum(worker.done() for worker in workers) == 10
-    assert harness.clock.reads - before < 10 * 8
-
-
-def test_a_worker_that_finds_another_key_first_leaves_the_alarm_to_waiting_workers(harness: Harness) -> None:
-    workers = [harness.worker() for _ in range(3)]
-    for delay in (5, 10, 15):
-        harness.queue.add(f"in {delay} s", delay=delay)
-    for number in range(3):
-        harness.pass_time(5)
-        assert [worker.result() for worker in workers if worker.done()] == ["in 5 s", "in 10 s", "in 15 s"][
-            : number + 1
-        ]
-
-
-def test_close_hands_none_to_waiting_workers(harness: Harness) -> None:
-    harness.queue.add("later", delay=60)
-    workers = [harness.worker() for _ in range(5)]
-    harness.queue.close()
-    harness.pass_time(0)
-    assert [worker.result() for worker in workers] == [None] * 5
-
-
-def test_a_closed_queue_hands_out_nothing_and_takes_running_keys_back(harness: Harness) -> None:
-    harness.queue.add("a")
-    harness.queue.add("b")
-    harness.take()
-    harness.queue.close()
-    harness.queue.done("a", delay=0)
-    harness.queue.add("c")
-    assert harness.worker().result() is None
 
 
 def test_replaced_times_do_not_accumulate(harness: Harness) -> None:

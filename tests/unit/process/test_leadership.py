@@ -11,21 +11,6 @@ from atlas_endpoints.process.leadership import LOST, SingleReplica, hand_over
 from support.virtual_time import on_virtual_time
 
 
-async def test_a_single_replica_leads_from_the_start() -> None:
-    replica = SingleReplica()
-    assert replica.leads()
-    assert replica.elected.is_set()
-    assert replica.decided.is_set()
-    assert replica.refusal is None
-
-
-async def test_a_single_replica_still_leads_after_the_release() -> None:
-    """So that the last writes pass."""
-    replica = SingleReplica()
-    await replica.release()
-    assert replica.leads()
-
-
 class Leader(SingleReplica):
     """Records when it is released."""
 

@@ -85,31 +85,3 @@ async def test_each_number_has_its_source(harness: Harness) -> None:
     assert harness.value("resources", kind="Toy") == 7
     harness.leads = False
     assert harness.value("leader") == 0
-
-
-async def test_every_circuit_has_a_number(harness: Harness) -> None:
-    circuits = {("credentials", state) for state in ("closed", "half_open", "open")} | {("project", "open")}
-    found = {(scope, state): harness.value("atlas_circuits", scope=scope, state=state) for scope, state in circuits}
-    assert found == {**dict.fromkeys(circuits, 0), ("project", "open"): 9}
-
-
-async def test_a_number_that_atlas_has_not_sent_has_no_series(harness: Harness) -> None:
-    for name in ("atlas_rate_limit_remaining", "atlas_api_sunset_timestamp_seconds"):
-        assert harness.value(name) is None
-    harness.core.gateway.sunset = SUNSET
-    assert harness.value("atlas_api_sunset_timestamp_seconds") == SUNSET.timestamp()
-
-
-async def test_calls_to_the_api_server_and_ends_of_watches_are_counted(harness: Harness) -> None:
-    harness.connection.on_request("GET secrets", 200, 0.1)
-    harness.connection.kopf_calls.on_watch_end(well=False)
-    assert harness.value("kubernetes_requests_total", verb="GET", resource="secrets", status="200") == 1
-    assert harness.value("watch_restarts_total", result="broken") == 1
-
-
-async def test_error_reasons_and_drift_begin_at_0(harness: Harness) -> None:
-    for reason in ("CredentialsInvalid", "ClusterUnavailable", "InternalError"):
-        assert harness.value("reconcile_errors_total", kind="Toy", reason=reason) == 0
-    assert harness.value("reconcile_errors_total", kind="Toy", reason="Drifted") is None
-    for field in ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment"):
-        assert harness.value("drift_found_total", kind="Toy", field=field) == 0
