@@ -9,24 +9,20 @@ import json
 import subprocess
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
-from delivery import argocd, reference
-from delivery.helm import CHART, ROOT, Helm, documents
+from delivery import argocd, manifests, reference
+from delivery.helm import CHART, ROOT
 from delivery.kustomize import install_manifest
-from delivery.plain import plain
 from delivery.programs import provide
 from delivery.values import described, values_of
-from support.deploy import COMPONENTS, INSTALL
+from support.deploy import INSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 CRDS = ROOT / "crds"
-ALERTS_HEADER = "# Built from charts/atlas-endpoints/files/alerts.yaml by `make generate`: do not edit.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +86,12 @@ def readme() -> str:
     return f"{text}\n"
 
 
-def alerts() -> str:
-    """Make the component's PrometheusRule from the chart's."""
-    with tempfile.TemporaryDirectory() as home:
-        helm = Helm(provide("helm4"), 4, Path(home))
-        text = helm.template("--set=metrics.prometheusRule.enabled=true", "--show-only=templates/prometheusrule.yaml")
-    (rule,) = documents(text)
-    return f"{ALERTS_HEADER}{yaml.safe_dump(plain(rule), sort_keys=False, allow_unicode=True, width=120)}"
-
-
 def _crd(path: Path) -> Generated:
     return Generated(CHART / "files" / "crds" / path.name, lambda: path.read_text(encoding="utf-8"))
+
+
+def _rendered(path: Path) -> Generated:
+    return Generated(path, lambda: manifests.texts()[path])
 
 
 def _for_argocd(path: Path) -> Generated:
@@ -111,7 +102,7 @@ GENERATED = (
     *(_crd(path) for path in sorted(CRDS.glob("*.yaml"))),
     Generated(CHART / "values.schema.json", schema),
     Generated(CHART / "README.md", readme),
-    Generated(COMPONENTS["prometheus"] / "prometheus-rule.yaml", alerts),
+    *(_rendered(path) for path in manifests.PATHS),
     Generated(INSTALL, install_manifest),
     *(_for_argocd(path) for path in argocd.generated()),
     *(Generated(path, content) for path, content in reference.PAGES.items()),

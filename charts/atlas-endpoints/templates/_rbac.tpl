@@ -35,11 +35,13 @@
   resources: [configmaps]
   verbs: [get]
 {{- end }}
-{{- range .Values.references.kinds }}
+{{- with .Values.references.kinds }}
 # What resources may refer to, each object read by its name.
+{{- range . }}
 - apiGroups: [{{ . | splitList "." | rest | join "." | quote }}]
   resources: [{{ . | splitList "." | first | quote }}]
   verbs: [get]
+{{- end }}
 {{- end }}
 {{- end }}
 
