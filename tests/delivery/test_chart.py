@@ -24,30 +24,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+FILES = sorted((CHART / "ci").glob("*-values.yaml"))
 REFUSED = sorted((ROOT / "tests" / "delivery" / "testdata" / "refused").glob("*.yaml"))
-CASES = [pytest.param((), id="defaults"), *(pytest.param((path,), id=path.stem) for path in VALUES)]
+VALUES = values_of((CHART / "values.yaml").read_text(encoding="utf-8"))
+each_values = pytest.mark.parametrize(
+    "values", [pytest.param((), id="defaults"), *(pytest.param((path,), id=path.stem) for path in FILES)]
+)
 
 
-@pytest.mark.parametrize("values", CASES)
+@each_values
 def test_lint_has_nothing_to_say(helm: Helm, values: tuple[Path, ...]) -> None:
     helm.lint(values=values)
 
 
-@pytest.mark.parametrize("values", CASES)
-def test_both_majors_render_the_same_and_rendering_twice_gives_the_same_bytes(
+@each_values
+def test_both_majors_render_the_same_objects_each_of_which_says_what_it_belongs_to_and_has_no_name_twice(
     helm3: Helm, helm4: Helm, values: tuple[Path, ...]
 ) -> None:
-    of_3, of_4 = helm3.template(values=values), helm4.template(values=values)
-    assert documents(of_3) == documents(of_4)
-    assert helm3.template(values=values) == of_3
-    assert helm4.template(values=values) == of_4
-
-
-@pytest.mark.parametrize("values", CASES)
-def test_every_object_says_what_it_belongs_to_and_no_name_is_there_twice(helm4: Helm, values: tuple[Path, ...]) -> None:
     """Client-side apply lets duplicates pass, so a release of Helm 3 would fail only when Helm 4 upgrades it."""
-    objects = documents(helm4.template(values=values))
+    text = helm4.template(values=values)
+    objects = documents(text)
+    assert documents(helm3.template(values=values)) == objects
+    assert helm4.template(values=values) == text
     for entries in lists_in(objects):
         for key in ("name", "mountPath", "containerPort"):
             keys = [each[key] for each in entries if isinstance(each, dict) and key in each]
@@ -87,93 +85,67 @@ def test_the_installation_page_explains_a_value_that_is_refused(helm: Helm, sett
         helm.template("--set", setting)
 
 
-WORDS: dict[str, list[str]] = {
-    "atlasUrl": [
-        "https://cloud.mongodb.com",
-        "https://cloud.mongodb.com:443/",
-        "https://gateway.example/atlas",
-        "https://[::1]:8443",
-        "http://127.0.0.1:8090",
-        "http://127.9.9.9",
-        "http://[::1]",
-        "http://localhost:80",
-        "http://a.localhost",
-        "https://host:99999",
-        "https://host:65536",
-        "https://host:65535",
-        "https://[::1",
-        "https://host:",
-        "https://",
-        "http://127.1",
-        "http://127.0.0.1.example",
-        "http://localhost.example",
-        "http://10.0.0.1",
-        "ftp://host",
-        "https://user:password@host",
-        "https://host?a=b",
-        "https://host#a",
-        "https://host/api/atlas/v2",
-        "host",
-    ],
-    "syncInterval": [
-        *["1s", "90s", "1h30m", "24h", "1.5m", "0", "0s", "10", "1d", "48h", "-1m", "500ms", "1500ms"],
-        "1m ",
-    ],
-    "stallGrace": ["0", "0s", "90s", "2m", "1.5m", "250ms", "48h", "1d", "-5s", "2", "m", "1h-5m"],
-}
-"""What may be written as a setting; the chart is to refuse what the operator would refuse when it starts, and no more."""
-
-
-@pytest.mark.parametrize(("setting", "word"), [(setting, word) for setting, words in WORDS.items() for word in words])
-def test_the_chart_takes_the_settings_that_the_operator_takes(helm4: Helm, setting: str, word: str) -> None:
-    try:
-        OperatorSettings.model_validate({re.sub(r"(?=[A-Z])", "_", setting).lower(): word})
-    except ValidationError:
-        with pytest.raises(HelmError, match=rf"settings\.{setting} is "):
-            helm4.template(f"--set-json=settings.{setting}={json.dumps(word)}")
-    else:
-        helm4.template(f"--set-json=settings.{setting}={json.dumps(word)}")
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [
-        "team=shop",
-        "team==shop,!legacy",
-        "example.com/team in (shop, billing), tier notin (dev)",
-        "team",
-        "a.b/c_d.e!=",
-        " team = shop ",
-    ],
-)
-def test_the_chart_takes_label_selectors_as_kubectl_does(helm4: Helm, selector: str) -> None:
-    helm4.template(f"--set-json=settings.labelSelector={json.dumps(selector)}")
-
-
 def test_all_contradictions_are_told_at_once(helm: Helm) -> None:
     with pytest.raises(HelmError) as refusal:
         helm.template("--set=replicas=2,leaderElection.enabled=false,credentials.namespace=platform")
     assert str(refusal.value).count("\n- ") == len(["replicas", "credentials"])
 
 
+WORDS: dict[str, str] = {
+    "atlasUrl": """
+        https://cloud.mongodb.com https://cloud.mongodb.com:443/ https://gateway.example/atlas https://[::1]:8443
+        http://127.0.0.1:8090 http://127.9.9.9 http://[::1] http://localhost:80 http://a.localhost https://host:65535
+        https://host:99999 https://host:65536 https://[::1 https://host: https:// http://127.1 http://127.0.0.1.example
+        http://localhost.example http://10.0.0.1 ftp://host https://user:password@host https://host?a=b https://host#a
+        https://host/api/atlas/v2 host""",
+    "syncInterval": "1s 90s 1h30m 24h 1.5m 0 0s 10 1d 48h -1m 500ms 1500ms",
+    "stallGrace": "0 0s 90s 2m 1.5m 250ms 48h 1d -5s 2 m 1h-5m",
+}
+"""What may be written as a setting; the chart is to refuse what the operator would refuse when it starts, and no more."""
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"), [(setting, word) for setting, words in WORDS.items() for word in [*words.split(), "1m "]]
+)
+def test_the_chart_takes_the_settings_that_the_operator_takes(helm4: Helm, setting: str, word: str) -> None:
+    flag = f"--set-json=settings.{setting}={json.dumps(word)}"
+    try:
+        OperatorSettings.model_validate({re.sub(r"(?=[A-Z])", "_", setting).lower(): word})
+    except ValidationError:
+        with pytest.raises(HelmError, match=rf"settings\.{setting} is "):
+            helm4.template(flag)
+    else:
+        helm4.template(flag)
+
+
+@pytest.mark.parametrize(
+    "selector",
+    ["team==shop,!legacy", "example.com/team in (shop, billing), tier notin (dev)", "a.b/c_d.e!=", " team = shop "],
+)
+def test_the_chart_takes_label_selectors_as_kubectl_does(helm4: Helm, selector: str) -> None:
+    helm4.template(f"--set-json=settings.labelSelector={json.dumps(selector)}")
+
+
 @pytest.mark.parametrize("release", ["my.rel", f"{'a' * 44}.b", "atlas-endpoints.v1"])
-def test_names_are_dns_labels_though_that_of_a_release_may_have_dots(helm: Helm, release: str) -> None:
-    of_crd = "CustomResourceDefinition"
-    names = [each["metadata"]["name"] for each in documents(helm.template(release=release)) if each["kind"] != of_crd]
+@pytest.mark.parametrize("override", ["", f",fullnameOverride={'very-long-' * 6}name,nameOverride={'long-' * 12}name"])
+def test_names_are_dns_labels_whatever_a_release_is_called(helm: Helm, release: str, override: str) -> None:
+    objects = documents(helm.template(f"--set=crds.install=false{override}", release=release))
+    names = [each["metadata"]["name"] for each in objects]
+    names += [each["metadata"]["labels"]["app.kubernetes.io/name"] for each in objects]
     assert names
     assert [name for name in names if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)] == []
 
 
 def test_as_part_of_another_chart_it_takes_what_helm_reconciles_to_parts(helm: Helm, tmp_path: Path) -> None:
-    parent = tmp_path / "parent"
-    (parent / "charts").mkdir(parents=True)
-    (parent / "charts" / "atlas-endpoints").symlink_to(CHART)
+    (tmp_path / "parent" / "charts").mkdir(parents=True)
+    (tmp_path / "parent" / "charts" / "atlas-endpoints").symlink_to(CHART)
     dependency = {"name": "atlas-endpoints", "version": "0.1.0", "condition": "atlas-endpoints.enabled"}
     chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]}
-    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
     values = {"global": {"registry": "registry.example.com"}, "atlas-endpoints": {"enabled": True, "replicas": 2}}
-    (parent / "values.yaml").write_text(yaml.safe_dump(values))
-    (deployment,) = [each for each in documents(helm.template(chart=parent)) if each["kind"] == "Deployment"]
+    for name, content in {"Chart": chart, "values": values}.items():
+        (tmp_path / "parent" / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    objects = documents(helm.template(chart=tmp_path / "parent"))
+    (deployment,) = [each for each in objects if each["kind"] == "Deployment"]
     assert deployment["spec"]["replicas"] == 2
 
 
@@ -181,8 +153,8 @@ def leaves() -> list[Any]:
     """Give every value that a values file of the chart sets."""
     return [
         pytest.param(path, value.path, id=f"{path.stem}-{value.name}")
-        for path in VALUES
-        for value in values_of((CHART / "values.yaml").read_text(encoding="utf-8"))
+        for path in FILES
+        for value in VALUES
         if find(yaml.safe_load(path.read_text(encoding="utf-8")), value.path) is not None
     ]
 
@@ -220,6 +192,10 @@ def test_a_value_makes_a_difference(
         assert value[-1] in str(refusal)  # noqa: PT017  # it is needed by another
 
 
+def test_every_value_is_set_in_a_file_that_the_chart_ships() -> None:
+    assert {".".join(case.values[1]) for case in leaves()} == {value.name for value in VALUES}
+
+
 ALL_WHEN_EMPTY = {"watchNamespaces", "credentials.namespaces", "rbac.secretNames"}
 """A slip of the pen must not widen what the operator sees, so that null is refused there, in words of its own."""
 
@@ -241,47 +217,34 @@ def null(path: Path, names: Iterable[tuple[str, ...]]) -> Path:
 def test_null_takes_away_what_has_no_content_by_default_or_several_keys(
     helm: Helm, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
-    values = values_of((CHART / "values.yaml").read_text(encoding="utf-8"))
-    nothing = null(
-        tmp_path / "nothing.yaml",
-        [value.path for value in values if may_be_null(value) and value.name not in ALL_WHEN_EMPTY],
+    empty = [value.path for value in VALUES if may_be_null(value) and value.name not in ALL_WHEN_EMPTY]
+    metrics = ",".join(
+        f"metrics.{kind}.enabled=true" for kind in ("prometheusRule", "serviceMonitor", "grafanaDashboard")
     )
-    kinds = ("prometheusRule", "serviceMonitor", "grafanaDashboard")
-    enabled = ",".join(f"metrics.{kind}.enabled=true" for kind in kinds)
-    given = ("--set=networkPolicy.enabled=true,podDisruptionBudget.enabled=true", f"--set={enabled}")
+    given = f"--set=networkPolicy.enabled=true,podDisruptionBudget.enabled=true,{metrics}"
     proxy = '--set-json=extraEnv=[{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]'
-    rendered = documents(helm.template(*given, *flags, proxy, values=[nothing]))
-    assert {"Deployment", "NetworkPolicy", "PrometheusRule", "ServiceMonitor"} <= {each["kind"] for each in rendered}
+    objects = documents(helm.template(given, *flags, proxy, values=[null(tmp_path / "nothing.yaml", empty)]))
+    assert {"Deployment", "NetworkPolicy", "PrometheusRule", "ServiceMonitor"} <= {each["kind"] for each in objects}
 
 
 def test_null_is_refused_for_all_other_values_and_for_sections_of_them(helm: Helm, tmp_path: Path) -> None:
-    values = values_of((CHART / "values.yaml").read_text(encoding="utf-8"))
-    needed = {value.path for value in values if not may_be_null(value)}
-    sections = {value.path[:length] for value in values for length in range(1, len(value.path))}
+    needed = {value.path for value in VALUES if not may_be_null(value)}
+    needed |= {value.path[:length] for value in VALUES for length in range(1, len(value.path))}
     for level in range(1, max(map(len, needed)) + 1):
-        paths = {path for path in needed | sections if len(path) == level}
+        paths = {path for path in needed if len(path) == level}
         with pytest.raises(HelmError) as refusal:
             helm.template(values=[null(tmp_path / "null.yaml", paths)])
-        assert missing(str(refusal.value)) == paths
-
-
-def missing(refusal: str) -> set[tuple[str, ...]]:
-    """Give the values that Helm misses, as it says."""
-    return {
-        (*filter(None, section.split("/")), name)
-        for section, names in re.findall(r"at '(.*)': missing propert(?:y|ies) (.*)", refusal)
-        for name in re.findall(r"'(\w+)'", names)
-    }
-
-
-def test_every_value_is_set_in_a_file_that_the_chart_ships() -> None:
-    all_values = {value.name for value in values_of((CHART / "values.yaml").read_text(encoding="utf-8"))}
-    assert {".".join(case.values[1]) for case in leaves()} == all_values
+        missing = {
+            (*filter(None, section.split("/")), name)
+            for section, names in re.findall(r"at '(.*)': missing propert(?:y|ies) (.*)", str(refusal.value))
+            for name in re.findall(r"'(\w+)'", names)
+        }
+        assert missing == paths
 
 
 def test_the_crds_are_those_of_the_repository_with_labels_and_without_a_way_to_be_deleted(helm: Helm) -> None:
-    rendered = [each for each in documents(helm.template()) if each["kind"] == "CustomResourceDefinition"]
-    for each in rendered:
+    objects = [each for each in documents(helm.template()) if each["kind"] == "CustomResourceDefinition"]
+    for each in objects:
         assert each["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
         assert each["metadata"].pop("labels")["app.kubernetes.io/name"] == "atlas-endpoints"
-    assert {each["spec"]["names"]["kind"]: each for each in rendered} == crds()
+    assert {each["spec"]["names"]["kind"]: each for each in objects} == crds()

@@ -1,4 +1,4 @@
-"""What the chart lets the operator do: what `deploy/` does, which tests/contract/test_rbac.py compares with its calls."""
+"""What the chart lets the operator do with each of its values; tests/contract/test_rbac.py compares the default with its calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 from delivery.helm import CI, NAMESPACE, documents, rendered
 from delivery.rights import Right, granted
-from support.deploy import ACCESS, manifests, the
+from support.deploy import the
 
 if TYPE_CHECKING:
     from delivery.helm import Helm
@@ -18,22 +18,14 @@ GROUP = "atlas-endpoints.dev"
 PLURALS = ["dedicatedprivateendpoints", "serverlessprivateendpoints"]
 LEASES = ("coordination.k8s.io", "leases")
 SECRETS = ("", "secrets")
-USERS = ("rbac.authorization.k8s.io/aggregate-to-view", "rbac.authorization.k8s.io/aggregate-to-edit")
 
 
-def test_with_namespaces_it_may_do_in_each_what_deploy_access_lets_it_do_and_nothing_elsewhere(helm: Helm) -> None:
+def test_with_namespaces_it_may_do_in_each_what_it_may_do_in_all_and_nothing_elsewhere(helm: Helm) -> None:
     rights = granted(rendered(helm, flags=["--set=watchNamespaces={shop,billing}"]))
-    in_one = {right._replace(namespace="") for right in granted(list(manifests(ACCESS)))}
     lease = {right for right in rights if (right.group, right.resource) == LEASES}
-    assert rights - lease == {right._replace(namespace=name) for right in in_one for name in ("shop", "billing")}
+    in_all = {right for right in granted(rendered(helm)) - lease if right.resource != "customresourcedefinitions"}
+    assert rights - lease == {right._replace(namespace=name) for right in in_all for name in ("shop", "billing")}
     assert {right.namespace for right in lease} == {NAMESPACE}
-
-
-def test_it_may_watch_the_namespace_that_it_is_in(helm: Helm) -> None:
-    objects = rendered(helm, flags=[f"--set=watchNamespaces={{{NAMESPACE}}}"])
-    names = [(each["kind"], each["metadata"]["name"]) for each in objects if each["kind"].startswith("Role")]
-    assert len(names) == len(set(names))
-    assert {right.namespace for right in granted(objects)} == {NAMESPACE}
 
 
 IN_SHOP = Right("shop", *SECRETS, "get", ("atlas-credentials",))
@@ -50,6 +42,12 @@ NAMED: dict[str, tuple[tuple[str, str], list[str], list[str], set[Right]]] = {
         [],
         ["--set=rbac.secretNames={atlas-credentials},credentials.existingSecret=atlas"],
         {IN_SHOP._replace(namespace=""), OWN},
+    ),
+    "its own Secret by the right to all": (
+        SECRETS,
+        [],
+        ["--set=credentials.existingSecret=atlas"],
+        {Right("", *SECRETS, "get")},
     ),
     "the Lease that it is told to use": (
         LEASES,
@@ -71,31 +69,16 @@ def test_of_secrets_and_leases_it_may_touch_those_that_are_named(helm: Helm, cas
     assert {right for right in given if (right.group, right.resource) == kind} == rights
 
 
-def test_its_own_secret_takes_no_right_of_its_own_where_it_may_read_all(helm: Helm) -> None:
-    assert granted(rendered(helm, flags=["--set=credentials.existingSecret=atlas"])) == granted(rendered(helm))
-
-
 def test_a_second_release_has_a_lease_of_its_own(helm: Helm) -> None:
     objects = documents(helm.template(release="second"))
-    (name,) = {
-        name
-        for each in objects
-        if each["kind"] == "Role"
-        for rule in each["rules"]
-        for name in rule.get("resourceNames", ())
-    }
+    (name,) = {name for right in granted(objects) if (right.group, right.resource) == LEASES for name in right.names}
     (container,) = the("Deployment", objects, name)["spec"]["template"]["spec"]["containers"]
     assert {"name": "ATLAS_ENDPOINTS_LEASE_NAME", "value": name} in container["env"]
     assert name == "second-atlas-endpoints"
 
 
 def test_where_others_bring_account_rights_and_crd_there_are_none(helm: Helm) -> None:
-    kinds = {each["kind"] for each in rendered(helm, "given")}
-    assert kinds == {"Deployment", "Service", "Pod"}
-
-
-def test_people_get_rights_only_when_they_are_asked_for(helm: Helm) -> None:
-    assert not [each for each in rendered(helm) if set(USERS) & set(each["metadata"]["labels"])]
+    assert {each["kind"] for each in rendered(helm, "given")} == {"Deployment", "Service", "Pod"}
 
 
 READS = {"get", "list", "watch"}
@@ -103,15 +86,14 @@ EDITS = {*READS, "create", "delete", "deletecollection", "patch", "update"}
 
 
 @pytest.mark.parametrize(("asked", "verbs"), [("view", READS), ("edit", EDITS), ("admin", EDITS)])
-def test_a_role_of_kubernetes_gets_rights_on_resources_and_not_on_their_status(
+def test_people_get_rights_on_resources_and_not_on_their_status_when_they_are_asked_for(
     helm: Helm, asked: str, verbs: set[str]
 ) -> None:
-    objects = rendered(helm, flags=[f"--set=rbac.aggregateTo.{asked}=true"])
-    label = f"rbac.authorization.k8s.io/aggregate-to-{asked}"
-    (role,) = [each for each in objects if each["metadata"]["labels"].get(label) == "true"]
+    objects, default = rendered(helm, flags=[f"--set=rbac.aggregateTo.{asked}=true"]), rendered(helm)
+    (role,) = [each for each in objects if each not in default]
+    assert role["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{asked}"] == "true"
     (rule,) = role["rules"]
     assert (rule["apiGroups"], rule["resources"], set(rule["verbs"])) == ([GROUP], PLURALS, verbs)
-    assert granted(objects) == granted(rendered(helm))  # the operator's own are as before
 
 
 def test_no_rule_has_a_wildcard_or_lists_secrets(helm: Helm) -> None:

@@ -30,14 +30,10 @@ def container(objects: list[dict[str, Any]]) -> dict[str, Any]:
     return dict(found)
 
 
-def environment(objects: list[dict[str, Any]]) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in container(objects).get("env", ())}
-
-
 def settings(objects: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> OperatorSettings:
     """Have the operator read the Pod's environment."""
-    for name, value in environment(objects).items():
-        monkeypatch.setenv(name, value)
+    for each in container(objects).get("env", ()):
+        monkeypatch.setenv(each["name"], each["value"])
     assert unknown_variables() == []
     return OperatorSettings()
 
@@ -92,26 +88,16 @@ def test_leader_election_can_be_switched_off(helm: Helm, monkeypatch: pytest.Mon
     assert the("Deployment", objects)["spec"]["strategy"] == {"type": "Recreate"}
 
 
-OWN_PROXY = '[{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, {"name": "NO_PROXY", "value": "10.0.0.1"}]'
+OWN = '--set-json=extraEnv=[{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, {"name": "NO_PROXY", "value": "10.0.0.1"}]'
+NOT_ON_THE_WAY = "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local"
 PROXIES: dict[str, tuple[list[str], list[str], dict[str, str | None]]] = {
     "which is never on the way to the API server": (
         ["network"],
         [],
-        {
-            "HTTPS_PROXY": "http://proxy.example.com:3128",
-            "NO_PROXY": "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local,.example.com",
-        },
+        {"HTTPS_PROXY": "http://proxy.example.com:3128", "NO_PROXY": f"{NOT_ON_THE_WAY},.example.com"},
     ),
-    "from a Secret, which is not on it either": (
-        ["extra"],
-        [],
-        {"HTTPS_PROXY": None, "NO_PROXY": "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local"},
-    ),
-    "with exceptions of somebody's own": (
-        [],
-        [f"--set-json=extraEnv={OWN_PROXY}"],
-        {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.1"},
-    ),
+    "from a Secret, which is not on it either": (["extra"], [], {"HTTPS_PROXY": None, "NO_PROXY": NOT_ON_THE_WAY}),
+    "with exceptions of somebody's own": ([], [OWN], {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.1"}),
     "that there is none of": (["settings"], [], {}),
 }
 
@@ -145,14 +131,6 @@ def test_on_openshift_no_user_and_no_group_is_fixed_and_the_scc_is_named(helm: H
         assert spec["securityContext"]["runAsNonRoot"] is True
 
 
-def test_replicas_are_spread_by_their_own_labels_unless_others_are_given(helm: Helm) -> None:
-    objects = rendered(helm, "replicas")
-    deployment = the("Deployment", objects)
-    own = deployment["spec"]["selector"]["matchLabels"]
-    selectors = [each["labelSelector"]["matchLabels"] for each in pod(objects)["topologySpreadConstraints"]]
-    assert selectors == [own, {"app.kubernetes.io/instance": "atlas-endpoints"}]
-
-
 def test_labels_and_names_of_a_site_change_no_selector_but_by_name(helm: Helm) -> None:
     objects = rendered(helm, "names")
     deployment = the("Deployment", objects)
@@ -167,14 +145,6 @@ def test_labels_and_names_of_a_site_change_no_selector_but_by_name(helm: Helm) -
     assert not any("helm.sh/resource-policy" in each["metadata"]["annotations"] for each in crds)
 
 
-def test_a_long_name_is_cut_so_that_every_name_made_from_it_is_a_label_s_value(helm: Helm) -> None:
-    objects = rendered(helm, flags=[f"--set=fullnameOverride={'very-long-' * 6}name,nameOverride={'long-' * 12}name"])
-    longest = 63
-    for each in objects:
-        assert each["kind"] == "CustomResourceDefinition" or len(each["metadata"]["name"]) <= longest
-        assert all(len(value) <= longest for value in each["metadata"]["labels"].values())
-
-
 def test_what_finds_pods_finds_those_of_the_deployment_and_no_others(helm: Helm) -> None:
     objects = rendered(helm, "replicas", "observed", "openshift")
     labels = the("Deployment", objects)["spec"]["template"]["metadata"]["labels"]
@@ -183,6 +153,7 @@ def test_what_finds_pods_finds_those_of_the_deployment_and_no_others(helm: Helm)
         the("Service", objects)["spec"]["selector"],
         the("PodDisruptionBudget", objects)["spec"]["selector"]["matchLabels"],
         the("NetworkPolicy", objects)["spec"]["podSelector"]["matchLabels"],
+        pod(objects)["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
     ]
     for selector in selectors:
         assert selector.items() <= labels.items()
@@ -201,24 +172,26 @@ def test_a_monitor_finds_what_it_scrapes(helm: Helm, values: str, kind: str) -> 
     assert endpoint["path"] == "/metrics"
 
 
-def egress(objects: list[dict[str, Any]]) -> set[tuple[str, int]]:
-    return {
-        (port["protocol"], port["port"])
-        for rule in the("NetworkPolicy", objects)["spec"]["egress"]
-        for port in rule["ports"]
-    }
+DNS = {("UDP", 53), ("TCP", 53)}
+API = {("TCP", 443), ("TCP", 6443)}
+EGRESS: dict[str, tuple[list[str], list[str], set[tuple[str, int]]]] = {
+    "to DNS, Atlas and the API server": ([], ["networkPolicy.enabled=true"], DNS | API),
+    "to proxies": (["network"], [], DNS | {("TCP", port) for port in (443, 3128, 80, 8443)}),
+    "to an Atlas at another port": (
+        [],
+        ["networkPolicy.enabled=true", "settings.atlasUrl=https://atlas.example.com:9443"],
+        DNS | API | {("TCP", 9443)},
+    ),
+    # A rule without ports and peers would allow everything.
+    "to DNS alone": ([], ["networkPolicy.enabled=true", "networkPolicy.egressPorts=null"], DNS),
+}
 
 
-def test_the_network_policy_knows_the_ports_of_proxies_and_of_atlas(helm: Helm) -> None:
-    assert {port for _, port in egress(rendered(helm, "network"))} == {53, 443, 3128, 80, 8443}
-    flags = ["--set=networkPolicy.enabled=true", "--set=settings.atlasUrl=https://atlas.example.com:9443"]
-    assert ("TCP", 9443) in egress(rendered(helm, flags=flags))
-
-
-def test_a_network_policy_without_ports_lets_out_to_none_but_dns_not_to_all(helm: Helm) -> None:
-    """A rule without ports and peers would allow everything."""
-    objects = rendered(helm, flags=["--set=networkPolicy.enabled=true", "--set-json=networkPolicy.egressPorts=[]"])
-    assert egress(objects) == {("UDP", 53), ("TCP", 53)}
+@pytest.mark.parametrize("case", EGRESS)
+def test_the_network_policy_lets_out(helm: Helm, case: str) -> None:
+    values, flags, expected = EGRESS[case]
+    policy = the("NetworkPolicy", rendered(helm, *values, flags=[f"--set={each}" for each in flags]))["spec"]
+    assert {(port["protocol"], port["port"]) for rule in policy["egress"] for port in rule["ports"]} == expected
 
 
 def test_the_network_policy_lets_in_who_reads_metrics_and_helm_test(helm: Helm) -> None:
@@ -227,8 +200,7 @@ def test_the_network_policy_lets_in_who_reads_metrics_and_helm_test(helm: Helm) 
     monitoring, test = metrics["from"]
     assert metrics["ports"] == [{"port": "http", "protocol": "TCP"}]
     assert monitoring["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
-    test_pod = the("Pod", objects)["metadata"]["labels"]
-    assert test["podSelector"]["matchLabels"].items() <= test_pod.items()
+    assert test["podSelector"]["matchLabels"].items() <= the("Pod", objects)["metadata"]["labels"].items()
     assert more == {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
 
 

@@ -25,22 +25,21 @@ PAGE = DOCS / "simulator.md"
 IN_CI = section(PAGE, "In your own CI")
 """What is for a cluster, or a job of its own."""
 
-PROJECT = "5f5f5f5f5f5f5f5f5f5f5f5f"
+PROJECT, ENDPOINT = "5f5f5f5f5f5f5f5f5f5f5f5f", "a1a1a1a1a1a1a1a1a1a1a1a1"
+INSTANCES = [{"name": "aws-instance"}, {"name": "shop", "endpoints": [{"_id": ENDPOINT}]}]
 SEED = {
-    "projects": [
-        {
-            "id": PROJECT,
-            "instances": [
-                {"name": "aws-instance"},
-                {"name": "shop", "endpoints": [{"_id": "a1a1a1a1a1a1a1a1a1a1a1a1"}]},
-            ],
-        }
-    ],
+    "projects": [{"id": PROJECT, "instances": INSTANCES}],
     "serviceAccounts": [{"clientId": "shown", "clientSecret": "not-a-secret", "roles": "*"}],
     "apiKeys": [{"publicKey": "cikey", "privateKey": "not-a-secret", "roles": "*"}],
 }
 """What the page speaks about."""
-
+VARIABLES = {
+    "PROJECT": PROJECT,
+    "CLIENT_ID": "shown",
+    "CLIENT_SECRET": "not-a-secret",
+    "PUBLIC_KEY": "cikey",
+    "PRIVATE_KEY": "not-a-secret",
+}
 STRICT = '#!/bin/sh\nexec {curl} --fail-with-body --show-error "$@"\n'
 """A curl that fails when it is answered with an error."""
 
@@ -59,30 +58,32 @@ def programs_of_the_page(tmp_path: Path) -> Path:
     return folder
 
 
+def run(script: str, programs: Path, **variables: str) -> str:
+    """Run commands in the folder that the programs are in; the first that fails is an error."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=programs.parent,
+        env={"PATH": f"{programs}:{os.defpath}", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
 def test_each_command_of_the_page_does_what_it_is_shown_for(
     group: ServerGroup, tmp_path: Path, programs_of_the_page: Path
 ) -> None:
     atlas = Atlas.start(group, tmp_path, SEED)
     blocks = [block.text for block in blocks_of(PAGE) if block.language == "bash" and block.text not in IN_CI]
-    script = "\n".join(blocks).replace("http://127.0.0.1:8090", atlas.url)
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        env={
-            "PATH": f"{programs_of_the_page}:{os.defpath}",
-            "PROJECT": PROJECT,
-            "CLIENT_ID": "shown",
-            "CLIENT_SECRET": "not-a-secret",
-            "PUBLIC_KEY": "cikey",
-            "PRIVATE_KEY": "not-a-secret",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    atlas.close()
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert len(blocks) > 5
-    assert "a1a1a1a1a1a1a1a1a1a1a1a1" in done.stdout
+
+    assert ENDPOINT in run(
+        "\n".join(blocks).replace("http://127.0.0.1:8090", atlas.url), programs_of_the_page, **VARIABLES
+    )
+
+    atlas.close()
 
 
 def test_the_job_of_the_page_on_ci_plans_against_a_simulator(tmp_path: Path, programs_of_the_page: Path) -> None:
@@ -91,26 +92,17 @@ def test_the_job_of_the_page_on_ci_plans_against_a_simulator(tmp_path: Path, pro
     assert "simulate --seed" in job
     script = job.replace("simulate --seed", f"simulate --port {port} --seed").replace(":8090", f":{port}")
     (programs_of_the_page / "atlas-endpoints").symlink_to(COMMAND[-1])
-    (tmp_path / "seed.json").write_bytes((DEPLOY / "simulator" / "seed.json").read_bytes())
     (tmp_path / "manifests").mkdir()
-    (tmp_path / "manifests" / "orders.yaml").write_bytes((DEPLOY / "samples" / "aws-full.yaml").read_bytes())
+    shutil.copy(DEPLOY / "simulator" / "seed.json", tmp_path)
+    shutil.copy(DEPLOY / "samples" / "aws-full.yaml", tmp_path / "manifests" / "orders.yaml")
 
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=tmp_path,
-        env={"PATH": f"{programs_of_the_page}:{os.defpath}", "PYTHONPATH": str(DOCS.parent / "operator")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    told = run(script, programs_of_the_page, PYTHONPATH=str(DOCS.parent / "operator"))
 
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert "Plan: 1 would change, 0 would not." in done.stdout
+    assert "Plan: 1 would change, 0 would not." in told
 
 
 def test_the_chart_takes_the_seed_as_the_page_on_ci_gives_it(helm: Helm) -> None:
-    shown = [block.text for block in blocks_of(PAGE) if "--set-json" in block.text]
-    assert len(shown) == 1
+    assert len([block.text for block in blocks_of(PAGE) if "--set-json" in block.text]) == 1
     seed = json.dumps(json.loads((DEPLOY / "simulator" / "seed.json").read_bytes()))
     rendered = helm.template("--set=simulator.enabled=true", f"--set-json=simulator.seed={seed}")
     assert "32b6e34b3d91647abb20e7b8" in rendered
