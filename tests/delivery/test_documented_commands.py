@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from atlas_endpoints.cli import Commands
 from control_plane import provide_programs
-from delivery.helm import CHART, Helm
 from delivery.programs import provide
 from support.documentation import PAGES, ROOT, blocks_of, prose
 from support.shell import Command, commands, console
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control_plane import ControlPlane
+    from delivery.helm import Helm
 
 CHECKED = {"kubectl", "helm", "atlas-endpoints", "make"}
 """The tools that are asked."""
@@ -52,26 +51,14 @@ A_GROUP = re.compile(r"SUBCOMMAND|\[command\]|^kubectl create -f")
 """How the usage begins that a tool shows when it does not know the subcommand of one that has some."""
 
 
-class Shown(NamedTuple):
-    """A command and where it stands.
-
-    Attributes:
-        where: The page.
-        command: It.
-        whole: Whether it can be typed as it is; in the text of a page it may only name what it is about.
-    """
-
-    where: str
-    command: Command
-    whole: bool
-
-
 @cache
-def shown() -> tuple[Shown, ...]:
-    """Give the commands of all pages."""
-    return tuple(
-        Shown(page.relative_to(ROOT).as_posix(), command, whole) for page in PAGES for command, whole in _of(page)
-    )
+def shown() -> dict[Command, bool]:
+    """Give the commands of all pages, those that run in a Pod too, and whether each can be typed as it is.
+
+    In the text of a page a command may only name what it is about.
+    """
+    found = [(part, whole) for page in PAGES for command, whole in _of(page) for part in _parts(command)]
+    return dict(sorted(found, key=lambda each: each[1]))  # the last one counts
 
 
 def _of(page: Path) -> Iterator[tuple[Command, bool]]:
@@ -87,24 +74,21 @@ def _of(page: Path) -> Iterator[tuple[Command, bool]]:
                 yield command, False
 
 
-def asked(program: str) -> list[object]:
-    """Give each command of a program once, those that run in a Pod too."""
-    found = dict.fromkeys(
-        (each.arguments, whole)
-        for _, command, whole in shown()
-        for each in (_halves(command)[0], *_halves(command)[1])
-        if each.program == program
-    )
-    return [pytest.param(arguments, whole, id=" ".join(arguments)) for arguments, whole in found]
-
-
-def _halves(command: Command) -> tuple[Command, list[Command]]:
+def _parts(command: Command) -> Iterator[Command]:
     """Divide `kubectl exec … -- PROGRAM …`."""
     if "--" not in command.arguments:
-        return command, []
+        yield command
+        return
     at = command.arguments.index("--")
     program, *arguments = command.arguments[at + 1 :]
-    return Command(command.program, command.arguments[:at]), [Command(program, tuple(arguments))]
+    yield Command(command.program, command.arguments[:at])
+    yield Command(program, tuple(arguments))
+
+
+def of(program: str) -> pytest.MarkDecorator:
+    """Run a test with the arguments of each command of a program."""
+    found = [each.arguments for each in shown() if each.program == program]
+    return pytest.mark.parametrize("arguments", found, ids=" ".join)
 
 
 def complaint(program: Path, arguments: tuple[str, ...]) -> str:
@@ -119,120 +103,49 @@ def complaint(program: Path, arguments: tuple[str, ...]) -> str:
     return ""
 
 
-@pytest.fixture(scope="module")
-def kubectl() -> Path:
-    return provide_programs().kubectl
+@of("kubectl")
+def test_kubectl_takes_what_is_shown(arguments: tuple[str, ...]) -> None:
+    assert complaint(provide_programs().kubectl, arguments) == ""
 
 
-@pytest.mark.parametrize(("arguments", "whole"), asked("kubectl"))
-def test_kubectl_takes_what_is_shown(kubectl: Path, arguments: tuple[str, ...], whole: bool) -> None:
-    assert complaint(kubectl, arguments) == ""
-
-
-ABOUT = {"get", "describe", "delete", "annotate", "label", "patch", "scale", "wait", "edit", "explain"}
-"""Subcommands of kubectl whose first word is what they are about."""
-WITH_A_VALUE = {"-n", "--namespace", "-o", "--output", "-l", "--selector", "--field-selector", "--for", "-f", "-k"}
-"""Flags whose value is a word of its own."""
-
-
-KINDS_OF_OTHERS = {
-    "atlasprivateendpoints": "of MongoDB's own operator, from which the migration leads",
-    "atlasprojects": "of MongoDB's own operator, which a projectRef may name",
-    "vpcendpoints": "of ACK, which a cloudProviderEndpointRef may name",
-}
-"""Kinds that are shown and that no installation of ours brings."""
-
-
-def kinds() -> set[str]:
-    """Give the names of kinds that kubectl is asked about, as they are written."""
-    found = set[str]()
-    for _, command, _ in shown():
-        if command.program != "kubectl":
-            continue
-        values = {number + 1 for number, each in enumerate(command.arguments) if each in WITH_A_VALUE}
-        words = [
-            each
-            for number, each in enumerate(_halves(command)[0].arguments)
-            if number not in values and not each.startswith("-")
-        ]
-        if len(words) > 1 and words[0] in ABOUT:
-            found |= {name.partition("/")[0].partition(".")[0] for name in words[1].split(",")}
-    return found
+OF_OTHERS = {"atlasprivateendpoints", "atlasprojects", "vpcendpoints"}
+"""Kinds of MongoDB's own operator and of ACK, which are shown and which no installation of ours brings."""
 
 
 def test_the_kinds_that_kubectl_is_asked_about_are_served(control_plane: ControlPlane, crd: str) -> None:
-    table = control_plane.kubectl("api-resources", "--no-headers").stdout
-    known = {name for line in table.splitlines() for name in _names(line)} | {"atlas"}  # the category
-    assert {"spe", "lease", "deployment"} <= kinds()
-    # Other tests on the same control plane may have installed some of others.
-    assert kinds() - (known - KINDS_OF_OTHERS.keys()) == KINDS_OF_OTHERS.keys()
+    texts = [" ".join(each.arguments) for each in shown() if each.program == "kubectl"]
+    verbs = r"\b(?:get|describe|delete|annotate|label|patch|scale|edit|explain) ([a-z][a-z,.]*)"
+    kinds = {kind.partition(".")[0] for text in texts for found in re.findall(verbs, text) for kind in found.split(",")}
+    served = control_plane.kubectl("api-resources", "--no-headers").stdout.lower().replace(",", " ").split()
+    assert {"spe", "lease", "deployment"} <= kinds
+    assert kinds - {*served, *(each.removesuffix("s") for each in served), "atlas"} <= OF_OTHERS  # and our category
 
 
-def _names(line: str) -> set[str]:
-    """Give the names of a kind in a line of `kubectl api-resources`: plural, short, and the kind itself."""
-    plural, *short, _, _, kind = line.split()
-    return {plural, kind.lower(), *(name for each in short for name in each.split(","))}
-
-
-@pytest.mark.parametrize(("arguments", "whole"), asked("helm"))
-def test_helm_takes_what_is_shown(arguments: tuple[str, ...], whole: bool) -> None:
+@of("helm")
+def test_helm_takes_what_is_shown_and_the_chart_the_values(helm4: Helm, arguments: tuple[str, ...]) -> None:
     assert complaint(provide("helm4"), arguments) == ""
     if not ONLY_HELM_4 & {each.partition("=")[0] for each in arguments}:
         assert complaint(provide("helm3"), arguments) == ""
+    settings = re.findall(r"--set(?:-string)?[= ](\S+)", " ".join(arguments))
+    assert "kind: Deployment" in helm4.template(*(f"--set={each}" for each in settings))
 
 
-@pytest.mark.parametrize(("arguments", "whole"), asked("helm"))
-def test_the_values_that_are_set_on_helm_s_command_line_exist(arguments: tuple[str, ...], whole: bool) -> None:
-    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-    for setting in _set(arguments):
-        there = values
-        for key in setting.partition("=")[0].split("."):
-            assert key in there, setting
-            there = there[key]
-
-
-@pytest.mark.parametrize(("arguments", "whole"), asked("helm"))
-def test_the_chart_takes_the_values_that_are_set(helm4: Helm, arguments: tuple[str, ...], whole: bool) -> None:
-    if settings := [f"--set={each}" for each in _set(arguments)]:
-        assert "kind: Deployment" in helm4.template(*settings)
-
-
-def _set(arguments: tuple[str, ...]) -> Iterator[str]:
-    for number, each in enumerate(arguments):
-        if each in {"--set", "--set-string"}:
-            yield from arguments[number + 1].split(",")
-        elif each.startswith(("--set=", "--set-string=")):
-            yield from each.partition("=")[2].split(",")
-
-
-@pytest.mark.parametrize(("arguments", "whole"), asked("atlas-endpoints"))
-def test_the_operator_takes_what_is_shown(arguments: tuple[str, ...], whole: bool) -> None:
-    assert ours(arguments, whole=whole) == ""
-
-
-def ours(arguments: tuple[str, ...], *, whole: bool = True) -> str:
-    """Give what our own command line has to say against arguments, without doing anything; if not whole, some may be missing."""
+@of("atlas-endpoints")
+def test_the_operator_takes_what_is_shown(arguments: tuple[str, ...]) -> None:
     try:
         Commands(_cli_parse_args=[each for each in arguments if each != "--help"])  # pyright: ignore[reportCallIssue]  # from the base class
-    except ValidationError as error:
-        return str(error) if whole else ""
-    except SystemExit as error:
-        return f"ends with {error.code}"
-    return ""
+    except ValidationError:
+        assert not shown()[Command("atlas-endpoints", arguments)]  # some may be missing
 
 
 def test_each_program_that_is_shown_is_asked_or_its_exception_has_a_reason() -> None:
-    programs = {each.program for _, command, _ in shown() for each in (_halves(command)[0], *_halves(command)[1])}
-    assert programs == CHECKED | NOT_ASKED.keys()
+    assert {each.program for each in shown()} == CHECKED | NOT_ASKED.keys()
 
 
 def test_each_variable_that_make_is_given_is_one_of_its() -> None:
     known = set(re.findall(r"^([A-Z_]+) \?=", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    given = {
-        word.partition("=")[0]
-        for _, command, _ in shown()
-        if command.program == "make"
-        for word in command.arguments
-        if "=" in word
-    }
-    assert given - known <= {"BUILDER", "KEEP"}  # which our programs read from the environment
+    words = {word for each in shown() if each.program == "make" for word in each.arguments if "=" in word}
+    assert {word.partition("=")[0] for word in words} - known <= {
+        "BUILDER",
+        "KEEP",
+    }  # which our programs read themselves
