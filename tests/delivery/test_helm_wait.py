@@ -31,13 +31,12 @@ SLOW = 2
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release of the chart with endpoints, in a namespace with an operator that serves it."""
+    """A release of a chart with endpoints, in a namespace with an operator that serves it, and how to install or upgrade it."""
 
     helm: Helm
     resources: Resources
 
     def __call__(self, command: str, endpoints: dict[str, Any], *flags: str) -> str:
-        """Install or upgrade it."""
         values = json.dumps({"labels": LABELS, "endpoints": endpoints})
         namespace = f"--namespace={self.resources.namespace}"
         return self.helm(command, "shop", ENDPOINTS, namespace, "--values=-", *flags, stdin=values)
@@ -50,13 +49,10 @@ def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
 
 
 @pytest.fixture
-def resources(operator: OperatorProcess, make_resources: MakeResources) -> Resources:
-    return make_resources(LABELS["served-by"])
-
-
-@pytest.fixture
-def release(control_plane: ControlPlane, helm4: Helm, resources: Resources) -> Release:
-    return Release(replace(helm4, kubeconfig=control_plane.kubeconfig), resources)
+def release(
+    control_plane: ControlPlane, helm4: Helm, operator: OperatorProcess, make_resources: MakeResources
+) -> Release:
+    return Release(replace(helm4, kubeconfig=control_plane.kubeconfig), make_resources(LABELS["served-by"]))
 
 
 def is_ready(resources: Resources, name: str) -> bool:
@@ -64,28 +60,20 @@ def is_ready(resources: Resources, name: str) -> bool:
     return observed(body) and ready(body)["status"] == "True"
 
 
-def test_an_install_waits_until_the_endpoint_is_ready(release: Release, atlas: Atlas, place: Place) -> None:
-    atlas.fail(place, method="PATCH", delay=SLOW, times=1)
-    began = time.monotonic()
+def test_an_install_and_an_upgrade_wait_until_the_endpoint_is_ready(
+    release: Release, atlas: Atlas, place: Place
+) -> None:
+    """Though it was ready before the upgrade."""
+    for command, comment in (("install", "one"), ("upgrade", "two")):
+        spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment=comment)
+        atlas.fail(place, method="PATCH", delay=SLOW, times=1)
+        began = time.monotonic()
 
-    release("install", {"orders": place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT)}, "--wait", "--timeout=3m")
+        release(command, {"orders": spec}, "--wait", "--timeout=3m")
 
-    assert is_ready(release.resources, "orders")
-    assert atlas.endpoint(place)["status"] == "AVAILABLE"
-    assert time.monotonic() - began > SLOW
-
-
-def test_an_upgrade_waits_for_an_edit(release: Release, atlas: Atlas, place: Place) -> None:
-    """Though the endpoint was ready before."""
-    atlas.connect(place, "one")
-    spec = place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one")
-    release("install", {"orders": spec}, "--wait", "--timeout=3m")
-    atlas.fail(place, method="PATCH", delay=SLOW, times=1)
-
-    release("upgrade", {"orders": spec | {"comment": "two"}}, "--wait", "--timeout=3m")
-
-    assert atlas.endpoint(place)["comment"] == "two"
-    assert is_ready(release.resources, "orders")
+        assert is_ready(release.resources, "orders")
+        assert (atlas.endpoint(place)["status"], atlas.endpoint(place)["comment"]) == ("AVAILABLE", comment)
+        assert time.monotonic() - began > SLOW
 
 
 def test_what_atlas_refuses_ends_the_wait_at_once_with_atlas_s_words(
@@ -111,11 +99,10 @@ def test_an_endpoint_that_waits_for_a_person_is_waited_for_in_vain(release: Rele
     release.resources.wait_reason("orders", "WaitingForCloudEndpoint")
 
 
-def test_a_secret_that_comes_later_is_waited_for(
-    release: Release, resources: Resources, atlas: Atlas, place: Place
-) -> None:
+def test_a_secret_that_comes_later_is_waited_for(release: Release, atlas: Atlas, place: Place) -> None:
     """As it does when another tool writes it, or in the same release after the endpoint."""
     atlas.connect(place)
+    resources = release.resources
     resources.delete_secret()
     with ThreadPoolExecutor() as pool:
         endpoints = {"orders": place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT)}
@@ -133,20 +120,20 @@ def test_a_secret_that_comes_later_is_waited_for(
 
 @pytest.mark.usefixtures("controller_manager")
 def test_an_upgrade_of_the_operator_s_own_chart_waits_for_an_endpoint_that_it_adds(
-    control_plane: ControlPlane, helm4: Helm, resources: Resources, atlas: Atlas, place: Place
+    release: Release, atlas: Atlas, place: Place
 ) -> None:
-    helm = replace(helm4, kubeconfig=control_plane.kubeconfig)
     atlas.fail(place, method="PATCH", delay=SLOW, times=1)
     # There is no kubelet here, so a Pod of this release would be waited for in vain; the operator runs beside it.
-    where = ("own", CHART, f"--namespace={resources.namespace}", "--set=replicas=0", "--set=crds.install=false")
+    namespace = f"--namespace={release.resources.namespace}"
+    where = ("own", CHART, namespace, "--set=replicas=0,crds.install=false", "--wait", "--timeout=3m")
     endpoint = {
         "apiVersion": "atlas-endpoints.dev/v1alpha1",
         "kind": "ServerlessPrivateEndpoint",
         "metadata": {"name": "orders", "labels": LABELS},
         "spec": place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT),
     }
-    helm("install", *where, "--wait", "--timeout=3m")
+    release.helm("install", *where)
 
-    helm("upgrade", *where, "--wait", "--timeout=3m", "--values=-", stdin=json.dumps({"extraObjects": [endpoint]}))
+    release.helm("upgrade", *where, "--values=-", stdin=json.dumps({"extraObjects": [endpoint]}))
 
-    assert is_ready(resources, "orders")
+    assert is_ready(release.resources, "orders")

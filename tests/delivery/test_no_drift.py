@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +22,15 @@ from support.audit import mark, writes
 from support.resources import Resources, observed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from control_plane import ControlPlane
     from support.fixtures import MakeResources, RunOperator
     from support.operator_process import OperatorProcess
 
 OPERATOR = "system:serviceaccount:default:operator-gitops"
+LABELS = {"served-by": "gitops"}
 TRACKING_ID = "argocd.argoproj.io/tracking-id"
-MINUTES = 10
-"""The operator's interval: within a test nothing is due by itself."""
-
 A_WHILE = 2.0
 """Seconds to look on: an operator that reacts does so within milliseconds."""
 
@@ -46,8 +43,8 @@ ROUNDS = 60
 
 @pytest.fixture(scope="module")
 def operator(start_operator: RunOperator, atlas: Atlas) -> OperatorProcess:
-    """An operator as it is shipped."""
-    return start_operator(label="gitops", atlas=atlas, sync_interval=f"{MINUTES}m")
+    """An operator to which nothing is due by itself within a test."""
+    return start_operator(label=LABELS["served-by"], atlas=atlas, sync_interval="10m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +56,16 @@ class Tool:
     options: tuple[str, ...]
     kind: str = SERVERLESS
 
-    def manifest(self, spec: dict[str, Any], **annotations: str) -> str:
+    def manifest(self, spec: dict[str, Any], labels: dict[str, str] | None = None, **annotations: str) -> str:
         """Write what is in Git."""
-        return json.dumps(
-            {
-                "apiVersion": "atlas-endpoints.dev/v1alpha1",
-                "kind": self.kind,
-                "metadata": {
-                    "name": "orders",
-                    "namespace": self.resources.namespace,
-                    "labels": {"served-by": "gitops"},
-                    "annotations": {TRACKING_ID: "endpoints:1", **annotations},
-                },
-                "spec": spec,
-            }
-        )
+        metadata = {
+            "name": "orders",
+            "namespace": self.resources.namespace,
+            "labels": {**LABELS, **(labels or {})},
+            "annotations": {TRACKING_ID: "endpoints:1", **annotations},
+        }
+        names = {"apiVersion": "atlas-endpoints.dev/v1alpha1", "kind": self.kind}
+        return json.dumps({**names, "metadata": metadata, "spec": spec})
 
     def apply(self, manifest: str) -> None:
         """Bring the cluster to what is in Git."""
@@ -92,16 +84,15 @@ TOOLS = {
 }
 
 
-@pytest.fixture
-def resources(operator: OperatorProcess, make_resources: MakeResources) -> Resources:
-    """A namespace with credentials that work."""
-    return make_resources("gitops")
-
-
 @pytest.fixture(params=list(TOOLS.values()), ids=list(TOOLS))
-def tool(request: pytest.FixtureRequest, control_plane: ControlPlane, resources: Resources) -> Tool:
+def tool(
+    request: pytest.FixtureRequest,
+    control_plane: ControlPlane,
+    operator: OperatorProcess,
+    make_resources: MakeResources,
+) -> Tool:
     """A GitOps tool, in each of its ways."""
-    return Tool(control_plane, resources, request.param)
+    return Tool(control_plane, make_resources(LABELS["served-by"]), request.param)
 
 
 def _becomes_ready(tool: Tool, atlas: Atlas, place: Place) -> None:
@@ -151,6 +142,9 @@ def test_nothing_differs_once_the_operator_is_done(case: str, tool: Tool, atlas:
     assert tool.differences(manifest) == ""
     assert body["metadata"]["generation"] == 1
     assert body["spec"] == json.loads(manifest)["spec"]
+    for manager in body["metadata"]["managedFields"]:
+        owned = manager["fieldsV1"].keys()
+        assert ("f:status" in owned) is (owned == {"f:status"}) is (manager.get("subresource") == "status")
 
 
 def test_nothing_differs_where_the_operator_has_left_an_annotation_and_a_finalizer(
@@ -175,8 +169,7 @@ def test_nothing_differs_where_the_operator_has_left_an_annotation_and_a_finaliz
 def test_nothing_differs_of_an_endpoint_of_dedicated_clusters_that_the_operator_has_registered(
     tool: Tool, control_plane: ControlPlane, place: Place
 ) -> None:
-    names, namespace = DedicatedSubject.KIND.names, tool.resources.namespace
-    resources = Resources(control_plane, namespace, {"served-by": "gitops"}, names=names)
+    resources = Resources(control_plane, tool.resources.namespace, LABELS, names=DedicatedSubject.KIND.names)
     tool = replace(tool, resources=resources, kind=DEDICATED)
     fields = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "supportedRemoteRegions": ["eu-west-2"]}
     manifest = tool.manifest(DedicatedPlace(place.project, "", "").spec(**fields, deletionPolicy="Delete"))
@@ -193,82 +186,33 @@ def test_nothing_differs_of_an_endpoint_of_dedicated_clusters_that_the_operator_
     resources.close()
 
 
-def test_the_operator_owns_the_status_and_nothing_else(tool: Tool, atlas: Atlas, place: Place) -> None:
-    atlas.connect(place)
-    tool.apply(tool.manifest(place.spec(**FULL)))
-    tool.resources.wait_ready("orders")
-
-    managers = tool.resources.get("orders")["metadata"]["managedFields"]
-    (own,) = [each for each in managers if each.get("subresource") == "status"]
-    assert own["fieldsV1"].keys() == {"f:status"}
-    (other,) = [each for each in managers if each is not own]
-    assert "f:status" not in other["fieldsV1"]
-
-
-@pytest.fixture(scope="module")
-def at_rest(
-    control_plane: ControlPlane, operator: OperatorProcess, namespace: str, atlas: Atlas, places: Iterator[Place]
-) -> Iterator[AtRest]:
-    """A resource that was settled so long ago that any work on it would be seen."""
-    resources, place = Resources(control_plane, namespace, {"served-by": "gitops"}), next(places)
-    resources.secret()
-    tool = Tool(control_plane, resources, TOOLS["server-side, as Argo CD and Flux"])
-    atlas.connect(place, "orders")
-    tool.apply(tool.manifest(place.spec(**FULL)))
-    resources.wait_ready("orders")
-    time.sleep(FORGETS)
-    yield AtRest(tool, atlas, place)
-    resources.close()
-
-
-@dataclass(frozen=True, slots=True)
-class AtRest:
-    """A resource that nothing is to be done about."""
-
-    tool: Tool
-    atlas: Atlas
-    place: Place
-
-    @contextmanager
-    def causes_no_work(self) -> Iterator[None]:
-        """Do something, and see that the operator neither asks Atlas nor writes anything because of it."""
-        tool, status = self.tool, self.tool.resources.get("orders")["status"]
-        log, calls = mark(tool.control_plane), len(self.atlas.requests(self.place))
-        yield
-        time.sleep(A_WHILE)
-        assert len(self.atlas.requests(self.place)) == calls
-        assert writes(tool.control_plane, OPERATOR, since=log) == []
-        assert tool.resources.get("orders")["status"] == status
-
-
-def test_labels_and_annotations_of_others_cause_no_work(at_rest: AtRest) -> None:
-    with at_rest.causes_no_work():
-        for number in range(5):
-            annotations = (TRACKING_ID, "argocd.argoproj.io/sync-wave", "example.com/anything")
-            labels = ("app.kubernetes.io/instance", "kustomize.toolkit.fluxcd.io/name")
-            metadata = {
-                "annotations": dict.fromkeys(annotations, f"shop-{number}"),
-                "labels": dict.fromkeys(labels, f"shop-{number}"),
-            }
-            at_rest.tool.resources.patch("orders", {"metadata": metadata})
-
-
-@pytest.mark.parametrize("changes", [False, True], ids=["the same", "another tracking-id each time"])
-def test_applying_in_a_loop_causes_no_storm(changes: bool, at_rest: AtRest) -> None:
+@pytest.mark.parametrize("tool", [TOOLS["server-side, as Argo CD and Flux"]], indirect=True)
+@pytest.mark.parametrize("changes", [False, True], ids=["the same", "with other labels and annotations each time"])
+def test_applying_in_a_loop_causes_no_work(changes: bool, tool: Tool, atlas: Atlas, place: Place) -> None:
     """As fast as the API server takes it, which no tool does."""
-    tool, spec = at_rest.tool, at_rest.place.spec(**FULL)
+    spec = place.spec(**FULL)
+    atlas.connect(place, "orders")
     tool.apply(tool.manifest(spec))
-    before = tool.resources.version()
+    status = tool.resources.wait_ready("orders")["status"]
+    time.sleep(FORGETS)
+    before, log, calls = tool.resources.version(), mark(tool.control_plane), len(atlas.requests(place))
 
     collection = "/apis/atlas-endpoints.dev/v1alpha1/namespaces"
     path = f"{collection}/{tool.resources.namespace}/serverlessprivateendpoints/orders"
-    with at_rest.causes_no_work(), tool.control_plane.client() as http:
+    names = (TRACKING_ID, "argocd.argoproj.io/sync-wave", "example.com/anything")
+    with tool.control_plane.client() as http:
         for number in range(ROUNDS):
+            labels = {"app.kubernetes.io/instance": f"shop-{number}"} if changes else {}
+            annotations = dict.fromkeys(names, str(number)) if changes else {}
             http.patch(
                 path,
                 params={"fieldManager": "argocd-controller", "force": "true"},
                 headers={"Content-Type": "application/apply-patch+yaml"},
-                content=tool.manifest(spec, **({TRACKING_ID: str(number)} if changes else {})),
+                content=tool.manifest(spec, labels, **annotations),
             ).raise_for_status()
+    time.sleep(A_WHILE)
 
     assert (tool.resources.version() == before) is not changes
+    assert len(atlas.requests(place)) == calls
+    assert writes(tool.control_plane, OPERATOR, since=log) == []
+    assert tool.resources.get("orders")["status"] == status
