@@ -12,7 +12,7 @@ from control_plane import provide_programs
 from support.deploy import OVERLAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 HEADER = "# Built from deploy/overlays/cluster by `make generate`: do not edit.\n"
@@ -59,8 +59,3 @@ def moved(folder: Path, namespace: str, overlay: str, components: Iterable[Path]
     folder.mkdir(parents=True, exist_ok=True)
     document = {"namespace": namespace, "resources": from_here(folder, [OVERLAYS[overlay]])}
     return write(folder, document | {"components": from_here(folder, components)})
-
-
-def of_kind(kind: str, objects: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Give the objects of one kind."""
-    return (each for each in objects if each["kind"] == kind)

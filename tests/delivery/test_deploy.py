@@ -1,4 +1,4 @@
-"""What `deploy/` installs, rendered by kubectl, on the real API server, and with its rights alone."""
+"""What `deploy/` installs, rendered by kubectl, and the Pods of the chart, on the real API server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from control_plane.process import wait_until
 from delivery.admission import RESTRICTED, objections
-from delivery.kustomize import moved, objects, of_kind
+from delivery.helm import CI, documents
+from delivery.kustomize import moved, objects
 from support.deploy import COMPONENTS, DEPLOY, NAME, OVERLAYS, the
 from support.running import ROOT
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control_plane import ControlPlane
+    from delivery.helm import Helm
     from support.fixtures import MakeNamespace
 
 MONITORING = ROOT / "tests" / "delivery" / "testdata" / "monitoring.coreos.com"
@@ -63,47 +65,32 @@ def test_an_overlay_can_be_installed_elsewhere_with_all_components(
     wait_until(lambda: has_pods(control_plane, namespace), "a Pod")
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_no_id_of_a_user_or_group_is_asked_for_which_openshift_would_refuse(overlay: str) -> None:
-    spec = the("Deployment", objects(OVERLAYS[overlay]))["spec"]["template"]["spec"]
-    asked = {name for each in (spec, *spec["containers"]) for name in each["securityContext"]}
-    assert asked
-    assert not {name for name in asked if name.endswith(("User", "Group", "Groups"))}
-
-
-def test_on_openshift_the_pod_asks_for_the_scc_that_is_as_strict_as_it_is_itself() -> None:
-    cluster, openshift = (the("Deployment", objects(OVERLAYS[name])) for name in ("cluster", "openshift"))
-    annotations = cluster["spec"]["template"]["metadata"]["annotations"]
-    annotations["openshift.io/required-scc"] = "restricted-v2"
-    assert openshift == cluster
-
-
-@pytest.mark.parametrize("component", COMPONENTS)
-def test_a_component_finds_the_operator_s_pods_and_ports(component: str, tmp_path: Path) -> None:
-    rendered = objects(moved(tmp_path, "somewhere", "cluster", [COMPONENTS[component]]))
-    template = the("Deployment", rendered)["spec"]["template"]
-    service = the("Service", rendered, f"{NAME}-metrics")
-    ports = {port["name"] for each in template["spec"]["containers"] for port in each["ports"]}
-
-    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
-    assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
-    for monitor in of_kind("ServiceMonitor", rendered):
-        assert monitor["metadata"]["namespace"] == service["metadata"]["namespace"] == "somewhere"
-        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-        assert {each["port"] for each in monitor["spec"]["endpoints"]} <= {p["name"] for p in service["spec"]["ports"]}
-    for policy in of_kind("NetworkPolicy", rendered):
-        assert policy["spec"]["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
-        assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == ports
-        egress = {(port["protocol"], port["port"]) for rule in policy["spec"]["egress"] for port in rule["ports"]}
-        assert {("TCP", 443), ("TCP", 6443), ("UDP", 53), ("TCP", 53)} == egress
-
-
 def test_the_namespaced_overlay_serves_the_namespace_that_it_is_in() -> None:
     """By what the Pod is told about itself, so that moving it elsewhere needs no other change."""
     (container,) = the("Deployment", objects(OVERLAYS["namespaced"]))["spec"]["template"]["spec"]["containers"]
     assert container["env"] == [
         {"name": "ATLAS_ENDPOINTS_NAMESPACES", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
     ]
+
+
+@pytest.fixture(scope="module")
+def sandbox(control_plane: ControlPlane) -> None:
+    """The runtime class that one of the chart's values asks for."""
+    manifest = "{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: gvisor}, handler: runsc}"
+    control_plane.kubectl("apply", "--filename=-", stdin=manifest)
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("values", [None, *sorted(CI.glob("*-values.yaml"))], ids=lambda path: path and path.stem)
+def test_the_pods_of_the_chart_are_admitted_where_the_standard_restricted_is_enforced(
+    values: Path | None, control_plane: ControlPlane, helm4: Helm, make_namespace: MakeNamespace
+) -> None:
+    """That of `helm test` as well."""
+    namespace = make_namespace(RESTRICTED)
+    chart = documents(helm4.template(values=[values] if values else []))
+    found = {each["kind"]: each for each in chart if each["kind"] in {"Deployment", "Pod"}}
+    assert "Deployment" in found
+    assert [each for workload in found.values() for each in objections(control_plane, namespace, workload)] == []
 
 
 def documented() -> list[Any]:

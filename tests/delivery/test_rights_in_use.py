@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,19 +11,18 @@ import yaml
 
 from control_plane.process import wait_until
 from delivery.helm import documents
-from delivery.kustomize import from_here, moved, objects, write
 from delivery.rights import BINDINGS, ROLES, granted
 from delivery.subjects import DedicatedPlace, DedicatedSubject
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
 from support.clouds import ACK, ADDRESS, ASO, FORWARDING_RULE, PROJECT
-from support.deploy import ACCESS, NAME
+from support.deploy import NAME
 from support.operator_process import OperatorProcess
 from support.resources import MERGE, Resources, condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from control_plane import ControlPlane
@@ -39,76 +37,23 @@ AZURE_ENDPOINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """What an operator is given.
-
-    Attributes:
-        home: the namespace that it is in.
-        served: the namespaces whose resources it is to serve.
-        everywhere: whether it serves all namespaces.
-        installed: the objects that are installed.
-        outputs: whether it is to write ConfigMaps.
-    """
-
-    home: str
-    served: Sequence[str]
-    everywhere: bool
-    installed: Sequence[dict[str, Any]]
-    outputs: bool = False
-
-    @property
-    def scope(self) -> dict[str, Any]:
-        """What an operator is told to serve; in the whole cluster there are resources of other tests."""
-        if self.everywhere:
-            return {"label_selector": f"served-by={self.home}"}
-        return {"namespaces": ",".join(self.served)}
-
-    def give(self, control_plane: ControlPlane) -> list[dict[str, Any]]:
-        """Give the account its rights, and nothing else of what is installed."""
-        rights = [each for each in self.installed if each["kind"] in {"ServiceAccount", *ROLES, *BINDINGS}]
-        control_plane.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(rights))
-        return rights
+ALL = "--set=rbac.secretNames={atlas-credentials}"
+RIGHTS = {"ServiceAccount", *ROLES, *BINDINGS}
 
 
-def cluster(folder: Path, home: str, served: Sequence[str], _helm: Helm) -> Installation:
-    return Installation(home, served, everywhere=True, installed=objects(moved(folder, home, "cluster")))
+def give(control_plane: ControlPlane, helm: Helm, home: str, *flags: str) -> list[dict[str, Any]]:
+    """Give an account in a namespace the rights that the chart gives it, and nothing else of what is installed."""
+    rights = [each for each in documents(helm.template(*flags, namespace=home)) if each["kind"] in RIGHTS]
+    control_plane.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(rights))
+    return rights
 
 
-def namespaced(folder: Path, home: str, served: Sequence[str], _helm: Helm) -> Installation:
-    moved(folder / "home", home, "namespaced")
-    subject = yaml.safe_dump([{"op": "replace", "path": "/subjects/0/namespace", "value": home}])
-    patches: list[dict[str, Any]] = []
-    for name in served:
-        write(folder / name, {"namespace": name, "resources": from_here(folder / name, [ACCESS])})
-        patches.append({"target": {"kind": "RoleBinding", "namespace": name}, "patch": subject})
-    installed = objects(write(folder, {"resources": ["home", *served], "patches": patches}))
-    return Installation(home, [home, *served], everywhere=False, installed=installed)
-
-
-def chart_for_namespaces(folder: Path, home: str, served: Sequence[str], helm: Helm) -> Installation:  # as the others
-    values = f"--set=watchNamespaces={{{','.join(served)}}},rbac.secretNames={{atlas-credentials}},outputs.enabled=true"
-    installed = documents(helm.template(values, namespace=home))
-    return Installation(home, served, everywhere=False, installed=installed, outputs=True)
-
-
-def chart_for_all(folder: Path, home: str, served: Sequence[str], helm: Helm) -> Installation:  # as the others
-    installed = documents(helm.template("--set=rbac.secretNames={atlas-credentials}", namespace=home))
-    return Installation(home, served, everywhere=True, installed=installed)
-
-
+@pytest.mark.gate
 @pytest.mark.usefixtures("crd")
-@pytest.mark.parametrize(
-    "install",
-    [
-        cluster,
-        namespaced,
-        *(pytest.param(each, marks=pytest.mark.gate) for each in (chart_for_namespaces, chart_for_all)),
-    ],
-)
+@pytest.mark.parametrize("everywhere", [True, False], ids=["for the whole cluster", "for some namespaces"])
 def test_each_right_is_used_and_none_is_missed(
-    install: Callable[[Path, str, Sequence[str], Helm], Installation],
     *,
+    everywhere: bool,
     control_plane: ControlPlane,
     atlas: Atlas,
     places: Iterator[Place],
@@ -117,33 +62,34 @@ def test_each_right_is_used_and_none_is_missed(
     helm4: Helm,
     tmp_path: Path,
 ) -> None:
-    installation = install(tmp_path / "installed", make_namespace(), [make_namespace(), make_namespace()], helm4)
-    rights = installation.give(control_plane)
-    user = f"system:serviceaccount:{installation.home}:{NAME}"
+    home, *served = (make_namespace() for _ in range(3))
+    names = ",".join(served)
+    # In the whole cluster there are resources of other tests.
+    scope = {"label_selector": f"served-by={home}"} if everywhere else {"namespaces": names, "outputs": "true"}
+    flags = () if everywhere else (f"--set=watchNamespaces={{{names}}},outputs.enabled=true",)
+    rights = give(control_plane, helm4, home, ALL, *flags)
+    user = f"system:serviceaccount:{home}:{NAME}"
 
     def start(name: str) -> OperatorProcess:
         return OperatorProcess.start(
             group,
             tmp_path,
-            kubeconfig=control_plane.kubeconfig_for(installation.home, NAME),
+            kubeconfig=control_plane.kubeconfig_for(home, NAME),
             atlas_url=atlas.url,
             name=name,
             leader_elect="true",
-            lease_namespace=installation.home,
-            outputs=str(installation.outputs).lower(),
+            lease_namespace=home,
             sync_interval="2s",
-            **installation.scope,
+            **scope,
         )
 
     def used(namespace: str) -> set[tuple[str, str]]:
         return {(each.resource, each.verb) for each in deeds(control_plane, user) if each.namespace == namespace}
 
     first = start("first")
-    labels = {"served-by": installation.home}
-    tenants = [Resources(control_plane, each, labels) for each in installation.served]
-    dedicated = [
-        Resources(control_plane, each, labels, names=DedicatedSubject.KIND.names) for each in installation.served
-    ]
+    labels = {"served-by": home}
+    tenants = [Resources(control_plane, each, labels) for each in served]
+    dedicated = [Resources(control_plane, each, labels, names=DedicatedSubject.KIND.names) for each in served]
     for kind in (ACK, ASO, ADDRESS, FORWARDING_RULE, PROJECT):
         clouds.install(control_plane, kind)
     for tenant, of_dedicated in zip(tenants, dedicated, strict=True):
@@ -155,7 +101,7 @@ def test_each_right_is_used_and_none_is_missed(
         tenant.create("reserved", next(places).reserving())
         tenant.create("poor", poor)
         refer(tenant, places)
-        if installation.outputs:
+        if not everywhere:
             hand_over(control_plane, tenant, next(places))
         tenant.wait_reason("reserved", "WaitingForCloudEndpoint")
         tenant.wait_ready("orders")
@@ -177,14 +123,14 @@ def test_each_right_is_used_and_none_is_missed(
     done = deeds(control_plane, user)
     assert [each for each in done if each.code == 403] == []
     assert {each.verb for each in done if each.resource == "secrets"} == {"get"}
-    if not installation.everywhere:
-        assert {each.namespace for each in done if each.resource} == {installation.home, *installation.served}
+    if not everywhere:
+        assert {each.namespace for each in done if each.resource} == {home, *served}
         assert not may_read_secrets(control_plane, user, make_namespace())
-    everywhere = {(each.resource, each.verb) for each in done}
+    used_anywhere = {(each.resource, each.verb) for each in done}
     unused = {
         right
         for right in granted(rights)
-        if (right.resource, right.verb) not in (used(right.namespace) if right.namespace else everywhere)
+        if (right.resource, right.verb) not in (used(right.namespace) if right.namespace else used_anywhere)
     }
     assert unused == set()
     for tenant in (*tenants, *dedicated):
@@ -204,20 +150,16 @@ APPLY = {"Content-Type": "application/apply-patch+yaml"}
 
 @pytest.mark.usefixtures("crd")
 def test_with_the_operator_s_token_a_resource_is_changed_and_neither_made_nor_deleted_nor_moved_in_atlas(
-    control_plane: ControlPlane, places: Iterator[Place], make_namespace: MakeNamespace, helm4: Helm, tmp_path: Path
+    control_plane: ControlPlane, places: Iterator[Place], make_namespace: MakeNamespace, helm4: Helm
 ) -> None:
     """What the threat model says of who has stolen it."""
     home, tenant = make_namespace(), make_namespace()
-    chart_for_all(tmp_path, home, [], helm4).give(control_plane)
+    give(control_plane, helm4, home, ALL)
     victims = Resources(control_plane, tenant, {})
     victims.create("orders", next(places).spec())
     token = control_plane.kubectl("create", "token", NAME, f"--namespace={home}").stdout.strip()
-    stranger = {
-        "apiVersion": "atlas-endpoints.dev/v1alpha1",
-        "kind": "ServerlessPrivateEndpoint",
-        "metadata": {"name": "another"},
-        "spec": next(places).spec(),
-    }
+    names = {"apiVersion": "atlas-endpoints.dev/v1alpha1", "kind": "ServerlessPrivateEndpoint"}
+    stranger = {**names, "metadata": {"name": "another"}, "spec": next(places).spec()}
     path = RESOURCES.format(tenant)
     orders = f"{path}/orders"
 
