@@ -15,7 +15,7 @@ from delivery.programs import PACKAGES, provide
 from delivery.promtool import provide_promtool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
@@ -26,35 +26,30 @@ PROVIDERS: Mapping[str, Callable[[], Path]] = {
 }
 
 
-def build(names: Sequence[str]) -> None:
-    """Build the programs that the delivery tests need, all or some, unless they are up to date."""
-    for name in names or PROVIDERS:
-        PROVIDERS[name]()
-    sys.stdout.write(f"{', '.join(names or PROVIDERS)} for the delivery tests: in {CACHE}\n")
-
-
-def generate() -> None:
-    """Bring the generated files up to date."""
-    for name in generated.generate() or ["nothing"]:
-        sys.stdout.write(f"generated {name}\n")
-
-
 def main() -> None:
     """Run a command; what the user can mend is told in words, without a traceback."""
     parser = argparse.ArgumentParser(
         prog="delivery", description="What the delivery of the operator is made and tested with."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    builder = commands.add_parser("build", help=build.__doc__, description=build.__doc__)
+    builder = commands.add_parser(
+        "build", help="build the programs that the delivery tests need, unless they are up to date"
+    )
     builder.add_argument(
         "names", nargs="*", metavar="PROGRAM", help=f"of {', '.join(PROVIDERS)}; all when none is named"
     )
-    commands.add_parser("generate", help=generate.__doc__, description=generate.__doc__)
+    commands.add_parser("generate", help="bring the generated files up to date")
     options = parser.parse_args()
-    if options.command == "build" and (unknown := set(options.names) - set(PROVIDERS)):
-        parser.error(f"no program {', '.join(unknown)}; there are {', '.join(PROVIDERS)}")
     try:
-        build(options.names) if options.command == "build" else generate()
+        if options.command == "build":
+            if unknown := set(options.names) - set(PROVIDERS):
+                parser.error(f"no program {', '.join(unknown)}; there are {', '.join(PROVIDERS)}")
+            for name in options.names or PROVIDERS:
+                PROVIDERS[name]()
+            sys.stdout.write(f"{', '.join(options.names or PROVIDERS)} for the delivery tests: in {CACHE}\n")
+        else:
+            for name in generated.generate() or ["nothing"]:
+                sys.stdout.write(f"generated {name}\n")
     except (BuildError, ToolchainError) as error:
         sys.exit(f"error: {error}")
 

@@ -28,12 +28,7 @@ class LuaError(Exception):
 
 
 def provide_argo_lua(target: Path = CACHE / "argolua") -> Path:
-    """Give the program that runs scripts, built if needed.
-
-    Raises:
-        ToolchainError: Go is missing or too old.
-        BuildError: Go failed.
-    """
+    """Give the program that runs scripts, built if needed."""
     module = GoModule(
         title="Argo CD's Lua engine",
         folder=MODULE,
@@ -47,7 +42,7 @@ def provide_argo_lua(target: Path = CACHE / "argolua") -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ArgoLua:
-    """Runs scripts.
+    """Runs scripts; a LuaError says why one failed.
 
     Attributes:
         program: the controller.
@@ -59,43 +54,27 @@ class ArgoLua:
     open_libs: bool
 
     def health(self, script: str, body: Mapping[str, Any]) -> dict[str, str]:
-        """Give status and message of an object's health.
-
-        Raises:
-            LuaError: the script failed.
-        """
+        """Give status and message of an object's health."""
         found = self._table(script, body)
         if found.get("status") not in HEALTH:
             return {"status": "Unknown", "message": "Lua returned an invalid health status"}
         return found
 
     def discover(self, script: str, body: Mapping[str, Any]) -> dict[str, bool]:
-        """Give the actions of an object, and whether each is disabled.
-
-        Raises:
-            LuaError: the script failed.
-        """
+        """Give the actions of an object, and whether each is disabled."""
         # An empty table is an empty list to Lua: an action that nothing more is said about.
         return {name: bool(action) and action["disabled"] for name, action in self._table(script, body).items()}
 
     def act(self, script: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Give what an action makes of an object.
-
-        Raises:
-            LuaError: the script failed.
-        """
+        """Give what an action makes of an object."""
         return dict(_with_empty_tables_of(body, self._table(script, body)))
 
     def _table(self, script: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        job = {"script": script, "object": body, "openLibs": self.open_libs}
-        done = subprocess.run(
-            [self.program], input=json.dumps([job]), capture_output=True, text=True, check=True, timeout=TIMEOUT
-        )
+        job = json.dumps([{"script": script, "object": body, "openLibs": self.open_libs}])
+        done = subprocess.run([self.program], input=job, capture_output=True, text=True, check=True, timeout=TIMEOUT)
         (result,) = json.loads(done.stdout)
-        if "error" in result:
-            raise LuaError(result["error"])
-        if not isinstance(result["value"], dict):
-            raise LuaError(f"the script returned no table with names but {result['value']!r}")
+        if "error" in result or not isinstance(result["value"], dict):
+            raise LuaError(result.get("error", "the script returned no table with names"))
         return dict(result["value"])
 
 

@@ -42,19 +42,16 @@ class Helm:
     kubeconfig: Path | None = None
 
     def __call__(self, *arguments: str | Path, stdin: str | None = None) -> str:
-        """Run a command and return what it printed.
-
-        Raises:
-            HelmError: It has failed.
-        """
+        """Run a command and return what it printed; a HelmError says why it has failed."""
+        folders = {"HOME": ".", "HELM_CACHE_HOME": "cache", "HELM_CONFIG_HOME": "config", "HELM_DATA_HOME": "data"}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "KUBECONFIG": str(self.kubeconfig or self.home / "no-kubeconfig"),
+            **{name: str(self.home / folder) for name, folder in folders.items()},
+        }
+        command = [self.program, *arguments]
         done = subprocess.run(
-            [self.program, *arguments],
-            env=self._environment(),
-            cwd=ROOT,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
+            command, env=environment, cwd=ROOT, input=stdin, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise HelmError((done.stderr + done.stdout).strip())
@@ -72,44 +69,14 @@ class Helm:
         release: str = RELEASE,
         namespace: str = NAMESPACE,
     ) -> str:
-        """Render a chart.
-
-        Args:
-            arguments: More flags, such as `--set`.
-            chart: Its folder or archive.
-            values: Files with values, the last one first in rank.
-            release: Name of the release.
-            namespace: Namespace of the release.
-        """
+        """Render a chart, a folder or an archive, with flags and files of values, the last one first in rank."""
         return self("template", release, chart, "--namespace", namespace, *_files(values), *arguments)
 
     def package(self, chart: Path, target: Path, *arguments: str) -> Path:
-        """Put a chart into an archive.
-
-        Args:
-            chart: Its folder.
-            target: The folder for the archive.
-            arguments: More flags, such as `--version`.
-
-        Returns:
-            The archive.
-        """
+        """Put a chart into an archive in a folder, and give the archive."""
         self("package", chart, "--destination", target, *arguments)
         (archive,) = target.glob("*.tgz")
         return archive
-
-    def _environment(self) -> dict[str, str]:
-        home = {
-            name: str(self.home / folder)
-            for name, folder in {
-                "HOME": ".",
-                "HELM_CACHE_HOME": "cache",
-                "HELM_CONFIG_HOME": "config",
-                "HELM_DATA_HOME": "data",
-            }.items()
-        }
-        nowhere = self.home / "no-kubeconfig"
-        return {"PATH": os.environ["PATH"], "KUBECONFIG": str(self.kubeconfig or nowhere), **home}
 
 
 def rendered(helm: Helm, *values: str, flags: Sequence[str] = ()) -> list[dict[str, Any]]:

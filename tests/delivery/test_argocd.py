@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pytest
 import yaml
@@ -41,52 +41,41 @@ def loaded(path: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-class Scripts:
-    """The scripts of a kind: those in the files, or those in the settings."""
+class Scripts(NamedTuple):
+    """The scripts of a kind."""
 
-    def __init__(self, health: str, discovery: str, actions: dict[str, str]) -> None:
-        self.health = health
-        self.discovery = discovery
-        self.actions = actions
+    health: str
+    discovery: str
+    actions: dict[str, str]
 
 
 def built_in(kind: str) -> Scripts:
+    """Give those in the files."""
     folder = folder_of(kind)
-
-    def read(path: Path) -> str:
-        return path.read_text(encoding="utf-8")
-
-    actions = {path.parent.name: read(path) for path in folder.glob("actions/*/action.lua")}
-    return Scripts(read(folder / "health.lua"), read(folder / "actions" / "discovery.lua"), actions)
+    health, discovery = (folder / path for path in ("health.lua", "actions/discovery.lua"))
+    actions = {path.parent.name: path.read_text("utf-8") for path in folder.glob("actions/*/action.lua")}
+    return Scripts(health.read_text("utf-8"), discovery.read_text("utf-8"), actions)
 
 
 def from_settings(kind: str) -> Scripts:
+    """Give those in the settings."""
     data = loaded(PATCH)["data"]
     actions = yaml.safe_load(data[f"resource.customizations.actions.{setting_of(kind)}"])
-    return Scripts(
-        data[f"resource.customizations.health.{setting_of(kind)}"],
-        actions["discovery.lua"],
-        {each["name"]: each["action.lua"] for each in actions["definitions"]},
-    )
+    scripts = {each["name"]: each["action.lua"] for each in actions["definitions"]}
+    return Scripts(data[f"resource.customizations.health.{setting_of(kind)}"], actions["discovery.lua"], scripts)
 
 
 Argo: TypeAlias = "tuple[ArgoLua, Callable[[str], Scripts]]"
-
-
-@pytest.fixture(scope="module")
-def controller() -> Path:
-    """The program that runs scripts."""
-    return provide_argo_lua()
 
 
 @pytest.fixture(
     params=[(built_in, True), (from_settings, True), (from_settings, False)],
     ids=["built in", "in the settings with useOpenLibs", "in the settings"],
 )
-def argo(request: pytest.FixtureRequest, controller: Path) -> Argo:
+def argo(request: pytest.FixtureRequest) -> Argo:
     """Argo CD with the scripts of each kind, in each of the ways in which it may have them."""
     source, open_libs = request.param
-    return ArgoLua(controller, open_libs=open_libs), source
+    return ArgoLua(provide_argo_lua(), open_libs=open_libs), source
 
 
 @pytest.mark.parametrize(("kind", "row"), table("health_test.yaml", "tests"))
@@ -96,42 +85,30 @@ def test_health_is_as_the_table_says(kind: str, row: dict[str, Any], argo: Argo)
     assert lua.health(scripts_of(kind).health, body) == row["healthStatus"]
 
 
-MADE_UP: dict[str, tuple[dict[str, Any], str]] = {
-    "a status without conditions": ({"observedGeneration": 1}, "Progressing"),
-    "a status of a generation before the last": (
-        {"observedGeneration": 0, "conditions": [("Ready", "True")]},
-        "Progressing",
-    ),
-    "a status of a generation to come": ({"observedGeneration": 2, "conditions": [("Ready", "True")]}, "Progressing"),
-    "a status that somebody has emptied": ({}, "Progressing"),
-    "Ready that is contradicted by Reconciling": (
-        {"observedGeneration": 1, "conditions": [("Ready", "True"), ("Reconciling", "True")]},
-        "Progressing",
-    ),
-    "Ready that is contradicted by Stalled": (
-        {"observedGeneration": 1, "conditions": [("Ready", "True"), ("Stalled", "True")]},
-        "Degraded",
-    ),
-    "a pair that is there and not true": (
-        {"observedGeneration": 1, "conditions": [("Reconciling", "False"), ("Stalled", "False"), ("Ready", "True")]},
-        "Healthy",
-    ),
-    "neither ready nor stalled nor on its way": (
-        {"observedGeneration": 1, "conditions": [("Ready", "False")]},
-        "Progressing",
-    ),
+READY = {"Ready": "True"}
+MADE_UP: dict[str, tuple[int | None, dict[str, str], str]] = {
+    "a status that somebody has emptied": (None, {}, "Progressing"),
+    "a status without conditions": (1, {}, "Progressing"),
+    "a status of a generation before the last": (0, READY, "Progressing"),
+    "a status of a generation to come": (2, READY, "Progressing"),
+    "Ready that is contradicted by Reconciling": (1, {**READY, "Reconciling": "True"}, "Progressing"),
+    "Ready that is contradicted by Stalled": (1, {**READY, "Stalled": "True"}, "Degraded"),
+    "a pair that is there and not true": (1, {"Reconciling": "False", "Stalled": "False", **READY}, "Healthy"),
+    "neither ready nor stalled nor on its way": (1, {"Ready": "False"}, "Progressing"),
 }
+"""The generation that a status is about, its conditions, and the health."""
 
 
 @pytest.mark.parametrize("case", MADE_UP)
 def test_health_is_told_also_of_a_status_that_no_operator_writes(case: str, argo: Argo) -> None:
     lua, scripts_of = argo
-    status, health = MADE_UP[case]
-    conditions = [
-        {"type": type_, "status": value, "reason": "Why", "message": "So."}
-        for type_, value in status.get("conditions", ())
-    ]
-    body = {**recorded()["available"], "status": {**status, **({"conditions": conditions} if conditions else {})}}
+    generation, given, health = MADE_UP[case]
+    conditions = [{"type": name, "status": each, "reason": "Why", "message": "So."} for name, each in given.items()]
+    status = {"observedGeneration": generation, "conditions": conditions}
+    body = {
+        **recorded()["available"],
+        "status": {name: value for name, value in status.items() if value not in (None, [])},
+    }
     assert lua.health(scripts_of(SERVERLESS).health, body)["status"] == health
 
 
@@ -154,13 +131,6 @@ def test_an_action_changes_what_it_is_for_and_nothing_else(kind: str, row: dict[
         assert abs(datetime.now(UTC) - asked) < timedelta(minutes=1)
         after["metadata"]["annotations"][FORCE_SYNC] = LONG_AGO
     assert after == loaded(actions / row["expectedOutputPath"])
-
-
-def test_a_suspended_resource_that_is_being_deleted_offers_nothing(argo: Argo) -> None:
-    lua, scripts = argo[0], argo[1](SERVERLESS)
-    body = recorded()["deleted"]
-    body["spec"]["suspend"] = True
-    assert lua.discover(scripts.discovery, body) == dict.fromkeys(scripts.actions, True)
 
 
 def test_the_action_reconcile_keeps_what_else_is_annotated(argo: Argo) -> None:
