@@ -18,6 +18,7 @@ from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
 from delivery.recorded import DEDICATED, KINDS, SERVERLESS
+from delivery.subjects import DedicatedSubject, ServerlessSubject, Subject
 from support import clouds
 from support.admission import no_finalizers
 from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, READ_ONLY_CLIENT_ID
@@ -29,18 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from atlas_endpoints.reconcile.outcome import Trouble
-    from delivery.subjects import DedicatedSubject, ServerlessSubject, Subject
 
 Body: TypeAlias = dict[str, Any]
 
 WORKING, LIMITED, NOBODY = "working", "limited", "nobody"
 """Who serves a resource: an operator as usual, one that corrects one resource an hour, and none."""
-
 GRACE = timedelta(minutes=2)
-
 OTHER = "other"
 """A resource beside the one that a state is about."""
-
 FINALIZER = "example.com/keep"
 """Somebody else's, which keeps a deleted resource for a while."""
 
@@ -65,8 +62,6 @@ class State:
 STATES: dict[str, dict[str, State]] = {kind: {} for kind in KINDS}
 """All states of each kind by name."""
 
-Enter: TypeAlias = "Callable[[Callable[[Any], Body]], Callable[[Any], Body]]"
-
 
 def _state(
     health: str,
@@ -75,7 +70,7 @@ def _state(
     name: str | None = None,
     operator: str = WORKING,
     message: str | None = None,
-) -> Enter:
+) -> Callable[[Callable[[Any], Body]], Callable[[Any], Body]]:
     """Enter a function for kinds, by its name unless it has another one."""
 
     def enter(bring_about: Callable[[Any], Body]) -> Callable[[Any], Body]:
@@ -141,25 +136,17 @@ def deleted(env: Subject) -> Body:
     return body
 
 
-@_state("Degraded", of={SERVERLESS})
+@_state("Degraded")
 def deletion_blocked(env: Subject) -> Body:
     """Suspended, so that its endpoint is not deleted; then let go without it."""
-    env.create(connected=True, **env.FIELDS, deletionPolicy="Delete", suspend=True)
-    env.resources.wait(NAME, lambda body: "finalizers" in body["metadata"])
-    return _blocked(env)
-
-
-@_state("Degraded", of={DEDICATED}, name="deletion-blocked")
-def deletion_of_registered_blocked(env: DedicatedSubject) -> Body:
-    """As above, of an endpoint that is registered."""
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete")
-    _says(env, "Initiating")
-    env.edit(suspend=True)
-    _says(env, "Suspended")
-    return _blocked(env)
-
-
-def _blocked(env: Subject) -> Body:
+    if isinstance(env, DedicatedSubject):
+        env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete")
+        _says(env, "Initiating")
+        env.edit(suspend=True)
+        _says(env, "Suspended")
+    else:
+        env.create(connected=True, **env.FIELDS, deletionPolicy="Delete", suspend=True)
+        env.resources.wait(NAME, lambda body: "finalizers" in body["metadata"])
     env.resources.delete(NAME)
     body = _says(env, "DeletionBlocked")
     env.resources.annotate(NAME, {"atlas-endpoints.dev/force-finalize": "true"})
@@ -385,17 +372,14 @@ def endpoint_failed(env: Subject) -> Body:
     return _says(env, "EndpointFailed")
 
 
-@_state("Degraded", of={SERVERLESS})
-def update_rejected(env: ServerlessSubject) -> Body:
-    available(env)
-    env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
-    return _says(env, "UpdateRejected")
-
-
-@_state("Degraded", of={DEDICATED}, name="update-rejected")
-def registration_rejected(env: DedicatedSubject) -> Body:
-    env.atlas.fail(env.place, method="POST", status=400, errorCode="INVALID_ATTRIBUTE")
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+@_state("Degraded")
+def update_rejected(env: Subject) -> Body:
+    if isinstance(env, DedicatedSubject):
+        env.atlas.fail(env.place, method="POST", status=400, errorCode="INVALID_ATTRIBUTE")
+        env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    else:
+        available(env)
+        env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
     return _says(env, "UpdateRejected")
 
 
@@ -410,42 +394,30 @@ def invalid_spec(env: Subject) -> Body:
     raise AssertionError("the spec was to be invalid")
 
 
-@_state("Degraded", of={SERVERLESS}, operator=NOBODY)
-def provisioning_timeout(env: ServerlessSubject) -> Body:
+@_state("Degraded", operator=NOBODY)
+def provisioning_timeout(env: Subject) -> Body:
     """With a status that was written long ago."""
-    env.atlas.change(env.place, status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
-    return _late(env, {"endpoint": {"id": env.place.endpoint, "status": "INITIATING"}})
-
-
-@_state("Degraded", of={DEDICATED}, name="provisioning-timeout", operator=NOBODY)
-def provisioning_of_service_timeout(env: DedicatedSubject) -> Body:
-    """With a status that was written long ago."""
-    service = env.change_service(status="INITIATING")
-    return _late(env, {"service": {"id": service["id"], "status": "INITIATING"}})
-
-
-def _late(env: Subject, before: dict[str, dict[str, Any]]) -> Body:
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
     since = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
-    status = {name: {**fields, "statusSince": since} for name, fields in before.items()}
-    env.resources.write_status(NAME, {"observedGeneration": 1, **status})
+    if isinstance(env, DedicatedSubject):
+        name, identity = "service", env.change_service(status="INITIATING")["id"]
+    else:
+        name, identity = "endpoint", env.place.endpoint
+        env.change(status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    late = {name: {"id": identity, "status": "INITIATING", "statusSince": since}}
+    env.resources.write_status(NAME, {"observedGeneration": 1, **late})
     _serve(env, NAME, WORKING)
     return _says(env, "ProvisioningTimeout")
 
 
-@_state("Degraded", of={SERVERLESS})
-def drifted(env: ServerlessSubject) -> Body:
-    env.create(connected=True, comment="orders", driftPolicy="Report")
+@_state("Degraded")
+def drifted(env: Subject) -> Body:
+    env.create(connected=True, driftPolicy="Report", **env.FIELDS)
     _says(env, "Available")
-    env.change(comment="theirs")
-    return _says(env, "Drifted")
-
-
-@_state("Degraded", of={DEDICATED}, name="drifted")
-def without_service(env: DedicatedSubject) -> Body:
-    env.create(connected=True, driftPolicy="Report")
-    _says(env, "Available")
-    env.change_service(remove=True)
+    if isinstance(env, DedicatedSubject):
+        env.change_service(remove=True)
+    else:
+        env.change(comment="theirs")
     return _says(env, "Drifted")
 
 
