@@ -12,6 +12,7 @@ import pytest
 
 from control_plane import ControlPlane, provide_programs
 from control_plane.process import wait_until
+from delivery.installing import says
 from support.documentation import ROOT, section
 
 if TYPE_CHECKING:
@@ -34,23 +35,27 @@ class Shell:
     control_plane: ControlPlane
     folder: Path
 
+    @classmethod
+    def with_helm(cls, control_plane: ControlPlane, helm: Helm, folder: Path) -> Shell:
+        """Make the folder."""
+        (folder / "bin").mkdir()
+        links = {name: ROOT / name for name in ("charts", "crds", "deploy")}
+        for name, target in {**links, "bin/helm": helm.program, "bin/kubectl": provide_programs().kubectl}.items():
+            (folder / name).symlink_to(target)
+        return cls(control_plane, folder)
+
     def run(self, block: str) -> str:
         """Run a block of commands; the first that fails ends it, and is an error."""
         commands = "\n".join(line for line in block.splitlines() if not line.startswith(NOT_HERE))
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", commands],
-            cwd=self.folder,
-            env={
-                "PATH": f"{self.folder / 'bin'}:{os.defpath}",
-                "HOME": str(self.folder),
-                "KUBECONFIG": str(self.control_plane.kubeconfig),
-                "CLIENT_ID": "mdb_sa_id_0123456789abcdef01234567",
-                "CLIENT_SECRET": "mdb_sa_sk_made-up",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {
+            "PATH": f"{self.folder / 'bin'}:{os.defpath}",
+            "HOME": str(self.folder),
+            "KUBECONFIG": str(self.control_plane.kubeconfig),
+            "CLIENT_ID": "mdb_sa_id_0123456789abcdef01234567",
+            "CLIENT_SECRET": "mdb_sa_sk_made-up",
+        }
+        bash = ["bash", "-euo", "pipefail", "-c", commands]
+        done = subprocess.run(bash, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -60,9 +65,8 @@ class Shell:
 
     def left(self) -> str:
         """What of ours is in the cluster, but for CRDs."""
-        return self.control_plane.kubectl(
-            *("get", CLUSTER_WIDE, "--selector=app.kubernetes.io/name=atlas-endpoints", "--output=name")
-        ).stdout
+        ours = ("get", CLUSTER_WIDE, "--selector=app.kubernetes.io/name=atlas-endpoints", "--output=name")
+        return self.control_plane.kubectl(*ours).stdout
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +76,15 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         yield running
 
 
-def shell(control_plane: ControlPlane, helm: Helm, folder: Path) -> Shell:
-    for name in ("charts", "crds", "deploy"):
-        (folder / name).symlink_to(ROOT / name)
-    (folder / "bin").mkdir()
-    (folder / "bin" / "helm").symlink_to(helm.program)
-    (folder / "bin" / "kubectl").symlink_to(provide_programs().kubectl)
-    return Shell(control_plane, folder)
-
-
 def blocks(page: Path, title: str, language: str = "bash") -> list[str]:
     """Give the blocks of a section of a page."""
     return re.findall(rf"^```{language}\n(.*?)^```$", section(page, title), re.MULTILINE | re.DOTALL)
+
+
+def helm_of(block: str) -> str:
+    """Give the command for Helm in a block."""
+    (command,) = re.findall(r"^helm (?:.*\\\n)*.*$", block, re.MULTILINE)
+    return str(command)
 
 
 @pytest.mark.usefixtures("controller_manager")
@@ -96,7 +97,7 @@ def test_the_readme_installs_with_helm_and_makes_an_endpoint(
     install, use = blocks(README, title)
     (orders,) = blocks(README, title, "yaml")
     (tmp_path / "orders.yaml").write_text(orders, encoding="utf-8")
-    bash = shell(control_plane, helm, tmp_path)
+    bash = Shell.with_helm(control_plane, helm, tmp_path)
     bash.run(install)
     wait_until(bash.serves_the_kind, "the API server to serve the kind")
 
@@ -113,7 +114,7 @@ def test_the_readme_installs_with_helm_and_makes_an_endpoint(
 def test_the_page_installs_one_file_takes_it_over_with_helm_and_uninstalls_it(
     control_plane: ControlPlane, helm4: Helm, tmp_path: Path
 ) -> None:
-    bash = shell(control_plane, helm4, tmp_path)
+    bash = Shell.with_helm(control_plane, helm4, tmp_path)
     (one_file,) = blocks(INSTALL, "One file")
     (take_over,) = blocks(INSTALL, "Upgrade")
     (uninstall,) = blocks(INSTALL, "Remove everything")
@@ -122,6 +123,8 @@ def test_the_page_installs_one_file_takes_it_over_with_helm_and_uninstalls_it(
     path = "--output=jsonpath={.spec.template.spec.containers[0].image}"
     image = ("get", "deployment", "atlas-endpoints", "--namespace=atlas-endpoints", path)
     assert control_plane.kubectl(*image).stdout == "registry.example.com/team/atlas-endpoints:0.1.0"
+    with pytest.raises(AssertionError, match=says("field is immutable")):
+        bash.run(helm_of(take_over))  # without what comes before it
     bash.run(take_over)
     assert control_plane.kubectl(*image).stdout == "registry.example.com/team/atlas-endpoints:0.1.0"
     assert "atlas-endpoints" in bash.run("helm list --namespace atlas-endpoints --short")
@@ -133,8 +136,4 @@ def test_the_page_installs_one_file_takes_it_over_with_helm_and_uninstalls_it(
 
 
 def test_the_page_s_commands_for_helm_are_those_of_the_readme() -> None:
-    def helm_of(block: str) -> str:
-        (command,) = re.findall(r"^helm (?:.*\\\n)*.*$", block, re.MULTILINE)
-        return str(command)
-
     assert helm_of(blocks(INSTALL, "Helm")[0]) == helm_of(blocks(README, "Install it in your cluster")[0])

@@ -228,23 +228,6 @@ def test_an_endpoint_in_the_same_first_install_as_its_crd_is_refused_and_nothing
     assert site.identities()
 
 
-def test_what_kubectl_has_installed_goes_on_as_a_release_once_its_deployment_is_gone(
-    site: Site, helm4: Helm, current: Path, tmp_path: Path
-) -> None:
-    site.control_plane.kubectl("apply", "-k", str(moved(tmp_path, site.namespace, "cluster")))
-    site.await_kind()
-    before = site.identities()
-    taking = ("upgrade", "--install", RELEASE, current, "--take-ownership", "--force-conflicts")
-    with pytest.raises(HelmError, match=says("field is immutable")):
-        site.helm(helm4, *taking)
-    site.kubectl("delete", "deployment", RELEASE)
-
-    site.helm(helm4, *taking)
-
-    assert site.identities() == before
-    assert site.deployments() == f"deployment.apps/{RELEASE}"
-
-
 def test_values_of_a_chart_that_had_fewer_are_reused_only_with_the_new_defaults(
     site: Site, helm: Helm, current: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 import yaml
@@ -18,7 +18,7 @@ from support.operator_process import OperatorProcess
 from support.resources import Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
@@ -48,10 +48,8 @@ EVER_NEW = (
 """What differs from run to run, and what is shown instead."""
 
 
-class Run(Protocol):
-    """Runs kubectl in the namespace of the page, and gives what it prints."""
-
-    def __call__(self, *arguments: str) -> str: ...
+Run: TypeAlias = "Callable[..., str]"
+"""Runs kubectl in the namespace of the page, and gives what it prints."""
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +63,9 @@ def kubectl(  # noqa: PLR0917  # fixtures
 ) -> Iterator[Run]:
     """A kubectl in a namespace with four resources, each of which tells something else."""
     atlas = start_atlas(SEED)
-    operator = OperatorProcess.start(
-        group,
-        tmp_path_factory.mktemp("page"),
-        kubeconfig=control_plane.kubeconfig,
-        atlas_url=atlas.url,
-        namespaces=namespace,
-        sync_interval="2s",
-    )
+    settings: dict[str, Any] = {"atlas_url": atlas.url, "namespaces": namespace, "sync_interval": "2s"}
+    folder, kubeconfig = tmp_path_factory.mktemp("page"), control_plane.kubeconfig
+    operator = OperatorProcess.start(group, folder, kubeconfig=kubeconfig, **settings)
     resources = Resources(control_plane, namespace, {})
     _bring_about(resources, atlas)
 
@@ -114,20 +107,13 @@ def _bring_about(resources: Resources, atlas: Atlas) -> None:
 
 def answered(block: str, kubectl: Run) -> str:
     """Give a block with what its commands print now."""
-    typed = [line for line in block.splitlines() if line.startswith("$ ")]
-    return "".join(f"{line}\n{_normalised(kubectl(*_arguments(line)))}" for line in typed)
-
-
-def _arguments(line: str) -> list[str]:
-    program, *arguments = shlex.split(line.removeprefix("$ "))
-    assert program == "kubectl", line
-    return arguments
-
-
-def _normalised(text: str) -> str:
-    for pattern, instead in EVER_NEW:
-        text = pattern.sub(instead, text)
-    return text.rstrip("\n") + "\n"
+    parts = []
+    for line in (line for line in block.splitlines() if line.startswith("$ kubectl ")):
+        text = kubectl(*shlex.split(line.removeprefix("$ kubectl ")))
+        for pattern, instead in EVER_NEW:
+            text = pattern.sub(instead, text)
+        parts.append(f"{line}\n{text.rstrip()}\n")
+    return "".join(parts)
 
 
 def test_the_page_shows_what_kubectl_prints(request: pytest.FixtureRequest, kubectl: Run) -> None:

@@ -42,9 +42,9 @@ class Collection:
     def __init__(self, api: httpx.Client, kind: str, namespace: str) -> None:
         self._api = api
         self._kind = kind
-        self._path = (
-            f"/apis/atlas-endpoints.dev/v1alpha1/namespaces/{namespace}/{crds()[kind]['spec']['names']['plural']}"
-        )
+        plural = crds()[kind]["spec"]["names"]["plural"]
+        self._path = f"/apis/atlas-endpoints.dev/v1alpha1/namespaces/{namespace}/{plural}"
+        self.path = f"{self._path}/{NAME}"
 
     def create(self, parts: dict[str, Any], *, only_try: bool = False) -> httpx.Response:
         """Create a resource with parts of metadata and spec; ``only_try``: nothing is stored."""
@@ -54,15 +54,7 @@ class Collection:
 
     def patch(self, patch: dict[str, Any]) -> httpx.Response:
         """Apply a merge patch to the resource."""
-        return self._api.patch(f"{self._path}/{NAME}", content=json.dumps(patch), headers=MERGE)
-
-    def delete(self) -> httpx.Response:
-        """Delete the resource."""
-        return self._api.delete(f"{self._path}/{NAME}")
-
-    def get(self) -> httpx.Response:
-        """Read the resource."""
-        return self._api.get(f"{self._path}/{NAME}")
+        return self._api.patch(self.path, content=json.dumps(patch), headers=MERGE)
 
 
 @pytest.fixture(scope="module")
@@ -183,12 +175,12 @@ def test_a_resource_that_is_being_deleted_can_be_let_go(
     collection = Collection(api, kind, namespace)
     assert collection.create({**DELETE, "metadata": {"finalizers": [FINALIZER]}}).is_success
     guard(control_plane, api, namespace)
-    assert collection.delete().is_success
+    assert api.delete(collection.path).is_success
 
     assert refused_field(collection.patch(annotated(ours="Retain"))) is None
     assert refused_field(collection.patch(annotated(ours="Delete"))) == IN_OURS
     assert collection.patch({"metadata": {"finalizers": None}}).is_success
-    assert collection.get().status_code == 404
+    assert api.get(collection.path).status_code == 404
 
 
 def test_a_namespace_without_the_label_decides_itself(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from delivery.recorded import KINDS, SERVERLESS, file_of, folder_of, normalised, recorded, text_of
+from delivery.recorded import DEDICATED, KINDS, file_of, folder_of, normalised, recorded, text_of
 from delivery.states import LIMITED, NOBODY, STATES, WORKING
 from delivery.subjects import SUBJECTS, place_of, with_services
 from support import kstatus
@@ -24,37 +24,21 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.gate
 
-State: TypeAlias = tuple[str, str]
-"""A kind, and the name of a state."""
-Bodies: TypeAlias = "Mapping[State, Future[dict[str, Any]]]"
+Bodies: TypeAlias = "Mapping[tuple[str, str], Future[dict[str, Any]]]"
+"""By kind and name of a state."""
 
-ALL: list[State] = [(kind, name) for kind in KINDS for name in STATES[kind]]
+ALL = [(kind, name) for kind in KINDS for name in STATES[kind]]
 OPERATORS: dict[str, dict[str, Any]] = {WORKING: {}, LIMITED: {"max_corrections": 1, "sync_interval": "1h"}}
 NEVER = 3600.0
 """Seconds until Atlas goes on from one state of an endpoint to the next: no test takes so long."""
 
 
 @pytest.fixture(scope="module")
-def recorders(control_plane: ControlPlane, recorder: Recorder) -> Iterator[Mapping[str, Recorder]]:
-    """What sees all states of the resources of each kind."""
-    others = {
-        kind: Recorder(control_plane, subject.KIND.names.plural)
-        for kind, subject in SUBJECTS.items()
-        if kind != SERVERLESS
-    }
-    yield {SERVERLESS: recorder, **others}
-    for each in others.values():
-        each.stop()
-
-
-@pytest.fixture(scope="module")
 def bodies(
-    control_plane: ControlPlane,
-    recorders: Mapping[str, Recorder],
-    start_atlas: StartAtlas,
-    start_operator: RunOperator,
-) -> Bodies:
+    control_plane: ControlPlane, recorder: Recorder, start_atlas: StartAtlas, start_operator: RunOperator
+) -> Iterator[Bodies]:
     """An object in each state, brought about all at the same time, since each of them mostly waits."""
+    dedicated = Recorder(control_plane, SUBJECTS[DEDICATED].KIND.names.plural)
     still_atlas = start_atlas(with_services(seed(len(ALL))), transition=NEVER)  # with a project for each state
     operators = {
         label: start_operator(
@@ -66,14 +50,9 @@ def bodies(
 
     def bring_about(kind: str, name: str, number: int) -> dict[str, Any]:
         state, subject = STATES[kind][name], SUBJECTS[kind]
-        namespace = new_namespace(control_plane)
-        resources = Resources(
-            control_plane,
-            namespace,
-            {"served-by": state.operator},
-            recorder=recorders[kind],
-            names=subject.KIND.names,
-        )
+        labels, seen = {"served-by": state.operator}, dedicated if kind == DEDICATED else recorder
+        namespace, names = new_namespace(control_plane), subject.KIND.names
+        resources = Resources(control_plane, namespace, labels, recorder=seen, names=names)
         resources.secret()
         env = subject(setups[state.operator], place_of(kind, number), resources, control_plane)
         try:
@@ -85,7 +64,8 @@ def bodies(
         under_way = {state: pool.submit(bring_about, *state, number) for number, state in enumerate(ALL)}
     for operator in operators.values():
         operator.stop()
-    return under_way
+    yield under_way
+    dedicated.stop()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -65,7 +65,9 @@ def test_each_right_is_used_and_none_is_missed(
     home, *served = (make_namespace() for _ in range(3))
     names = ",".join(served)
     # In the whole cluster there are resources of other tests.
-    scope = {"label_selector": f"served-by={home}"} if everywhere else {"namespaces": names, "outputs": "true"}
+    scope: dict[str, Any] = {"label_selector": f"served-by={home}"}
+    if not everywhere:
+        scope = {"namespaces": names, "outputs": "true"}
     flags = () if everywhere else (f"--set=watchNamespaces={{{names}}},outputs.enabled=true",)
     rights = give(control_plane, helm4, home, ALL, *flags)
     user = f"system:serviceaccount:{home}:{NAME}"

@@ -17,30 +17,14 @@ NOWHERE = "http://127.0.0.1:9"
 """A proxy that is not there, so that nothing can be fetched."""
 
 
-def build(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Build the site as `make docs` does."""
-    assert MKDOCS.exists(), f"{MKDOCS} is missing: `make docs` brings it"
-    environment = {
-        "PATH": os.defpath,
-        "NO_MKDOCS_2_WARNING": "1",
-        "http_proxy": NOWHERE,
-        "https_proxy": NOWHERE,
-    }
-    return subprocess.run(
-        [MKDOCS, "build", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site."""
+    """The site, built as `make docs` does."""
+    assert MKDOCS.exists(), f"{MKDOCS} is missing: `make docs` brings it"
     folder = tmp_path_factory.mktemp("site")
-    built = build(f"--site-dir={folder}")
+    environment = {"PATH": os.defpath, "NO_MKDOCS_2_WARNING": "1", "http_proxy": NOWHERE, "https_proxy": NOWHERE}
+    command = [MKDOCS, "build", f"--site-dir={folder}"]
+    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return folder
 
