@@ -227,21 +227,6 @@ def test_null_takes_away_what_has_no_content_by_default_or_several_keys(
     assert {"Deployment", "NetworkPolicy", "PrometheusRule", "ServiceMonitor"} <= {each["kind"] for each in objects}
 
 
-def test_null_is_refused_for_all_other_values_and_for_sections_of_them(helm: Helm, tmp_path: Path) -> None:
-    needed = {value.path for value in VALUES if not may_be_null(value)}
-    needed |= {value.path[:length] for value in VALUES for length in range(1, len(value.path))}
-    for level in range(1, max(map(len, needed)) + 1):
-        paths = {path for path in needed if len(path) == level}
-        with pytest.raises(HelmError) as refusal:
-            helm.template(values=[null(tmp_path / "null.yaml", paths)])
-        missing = {
-            (*filter(None, section.split("/")), name)
-            for section, names in re.findall(r"at '(.*)': missing propert(?:y|ies) (.*)", str(refusal.value))
-            for name in re.findall(r"'(\w+)'", names)
-        }
-        assert missing == paths
-
-
 def test_the_crds_are_those_of_the_repository_with_labels_and_without_a_way_to_be_deleted(helm: Helm) -> None:
     objects = [each for each in documents(helm.template()) if each["kind"] == "CustomResourceDefinition"]
     for each in objects:

@@ -26,24 +26,6 @@ if TYPE_CHECKING:
 CHECKED = {"kubectl", "helm", "atlas-endpoints", "make"}
 """The tools that are asked."""
 
-NOT_ASKED = {
-    "velero": "no program of Velero is built here; what a restore comes to is tried by hand (behaviour/serverless/copies.yaml)",
-    "argocd": "no program of Argo CD is built here; what the action does is tried with its Lua engine (test_argocd.py)",
-    "flux": "no program of Flux is built here; its objects are held against its schemas (test_flux.py)",
-    "cosign": "no program of Sigstore is built here; the release workflow runs the same verification",
-    "gh": "as cosign",
-    "docker": "no Docker is here; `make image` is what it stands beside (hack/image)",
-    "kind": "as Docker, which it needs",
-    "curl": "run against the simulator (test_simulator_page.py)",
-    "jq": "as curl",
-    "sed": "run (test_commands.py)",
-    "date": "of every system; whether a value of force-sync is new is all that counts",
-    "grep": "of every system",
-    "pytest": "of the locked environment, as whoever reads CONTRIBUTING.md runs it",
-    "setup-envtest": "it downloads programs; what is done with them is tried with those that are built here",
-}
-"""What else is shown, and why no tool is asked about it."""
-
 ONLY_HELM_4 = {"--force-conflicts", "--server-side"}
 """Flags of which the pages say that Helm 3 has them not."""
 
@@ -136,10 +118,6 @@ def test_the_operator_takes_what_is_shown(arguments: tuple[str, ...]) -> None:
         Commands(_cli_parse_args=[each for each in arguments if each != "--help"])  # pyright: ignore[reportCallIssue]  # from the base class
     except ValidationError:
         assert not shown()[Command("atlas-endpoints", arguments)]  # some may be missing
-
-
-def test_each_program_that_is_shown_is_asked_or_its_exception_has_a_reason() -> None:
-    assert {each.program for each in shown()} == CHECKED | NOT_ASKED.keys()
 
 
 def test_each_variable_that_make_is_given_is_one_of_its() -> None:

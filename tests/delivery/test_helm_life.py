@@ -127,7 +127,7 @@ def site(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator
     control_plane.kubectl("delete", "crd", *names, "--ignore-not-found")
 
 
-def test_crd_and_resources_outlive_upgrade_rollback_uninstall_and_another_install(
+def test_crd_and_resources_outlive_upgrade_rollback_uninstall_and_another_release(
     site: Site, helm: Helm, previous: Path, current: Path
 ) -> None:
     site.helm(helm, "install", RELEASE, previous)
@@ -148,25 +148,13 @@ def test_crd_and_resources_outlive_upgrade_rollback_uninstall_and_another_instal
     assert site.identities() == before
     site.helm(helm, "install", RELEASE, current)
     site.await_kind(comment="new")
-    assert site.identities() == before
-
-
-def test_another_release_takes_it_up_only_if_it_is_told_to(
-    site: Site, helm: Helm, previous: Path, current: Path
-) -> None:
-    site.helm(helm, "install", RELEASE, previous)
-    site.await_kind()
-    before = site.identities()
     site.helm(helm, "uninstall", RELEASE)
     refusal = says("invalid ownership metadata", 'key "meta.helm.sh/release-name" must equal')
     with pytest.raises(HelmError, match=refusal):
         site.helm(helm, "install", "another", current)
-
     site.helm(helm, "install", "another", current, "--take-ownership")
-
-    site.await_kind(comment="new")
-    assert site.identities() == before
     site.helm(helm, "upgrade", "another", current)  # and from now on it is its own
+    assert site.identities() == before
 
 
 @pytest.mark.parametrize("flags", [(), ("--server-side=true", "--force-conflicts")], ids=["as before", "server-side"])

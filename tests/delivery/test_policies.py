@@ -10,7 +10,7 @@ import pytest
 from atlas_endpoints.reconcile.resource import DELETION_ANNOTATIONS, FINALIZER
 from control_plane.process import wait_until
 from support.cases import KINDS, SERVERLESS, manifest
-from support.concurrent_cases import NAME, Setup
+from support.concurrent_cases import NAME
 from support.crd import crds
 from support.deploy import POLICIES
 from support.resources import MERGE
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
     from control_plane import ControlPlane
-    from support.atlas import Atlas, Place
-    from support.fixtures import MakeEnv, MakeNamespace, RunOperator
+    from support.fixtures import MakeNamespace
 
 LABEL = "atlas-endpoints.dev/enforce-deletion-policy"
 OURS, MONGODB_S = DELETION_ANNOTATIONS
@@ -190,25 +189,3 @@ def test_a_namespace_without_the_label_decides_itself(
 
     for namespace in (without_label, with_another_value):
         assert refused_field(Collection(api, kind, namespace).create(DELETE, only_try=True)) is None
-
-
-def test_the_operator_goes_on_with_what_had_delete_before(  # noqa: PLR0917  # fixtures
-    control_plane: ControlPlane,
-    api: httpx.Client,
-    atlas: Atlas,
-    place: Place,
-    run_operator: RunOperator,
-    make_env: MakeEnv,
-) -> None:
-    """With edits, and with the deletion: it removes the endpoint and its own finalizer."""
-    env = make_env(Setup(atlas, run_operator(label="policies", atlas=atlas)), place, "policies")
-    env.create(connected=True, comment="orders", deletionPolicy="Delete")
-    env.becomes_ready()
-    guard(control_plane, api, env.resources.namespace)
-
-    env.edit(comment="orders, version 2")
-    env.becomes_ready()
-    env.resources.delete(NAME)
-
-    wait_until(lambda: not env.resources.exists(NAME), "the resource to go")
-    assert place.endpoint not in {each["_id"] for each in env.atlas.endpoints()}

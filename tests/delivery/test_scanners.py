@@ -12,7 +12,7 @@ import yaml
 from delivery.helm import CHART, Helm, documents
 from delivery.kustomize import build
 from delivery.scanners import checkov, complaints, kubernetes_validate
-from support.deploy import OVERLAYS, POLICIES
+from support.deploy import POLICIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,11 +46,10 @@ ACCEPTED = {
 
 @pytest.fixture(scope="module")
 def defaults(one_helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what gets into a cluster as long as nobody sets anything, and the policies, rendered by the tools of users."""
+    """A folder with what gets into a cluster as long as nobody sets anything, and the policies."""
     folder = tmp_path_factory.mktemp("manifests")
     (folder / "chart.yaml").write_text(one_helm.template())
-    for name, kustomization in {**OVERLAYS, POLICIES.name: POLICIES}.items():
-        (folder / f"{name}.yaml").write_text(build(kustomization))
+    (folder / "policies.yaml").write_text(build(POLICIES))
     return folder
 
 
