@@ -19,10 +19,8 @@ from delivery.values import described, values_of
 from support.deploy import INSTALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-CRDS = ROOT / "crds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +41,7 @@ class Generated:
         return self.path.relative_to(ROOT).as_posix()
 
     def write(self) -> bool:
-        """Bring it up to date.
-
-        Returns:
-            Whether it was not.
-        """
+        """Bring it up to date, and tell whether it was not."""
         content = self.content()
         if self.path.exists() and self.path.read_text(encoding="utf-8") == content:
             return False
@@ -65,21 +59,10 @@ def schema() -> str:
 
 def readme() -> str:
     """Make the chart's README from README.md.gotmpl and the comments of values.yaml."""
+    flags = (f"--chart-search-root={CHART}", "--dry-run", "--sort-values-order=file", "--log-level=warning")
     with tempfile.TemporaryDirectory() as home:
-        done = subprocess.run(
-            [
-                provide("helm-docs"),
-                f"--chart-search-root={CHART}",
-                "--dry-run",
-                "--sort-values-order=file",
-                "--log-level=warning",
-            ],
-            cwd=home,
-            env={"HOME": home},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        command, environment = [provide("helm-docs"), *flags], {"HOME": home}
+        done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=True)
     text = done.stdout.strip()
     if not text:  # it skips what it cannot read, and calls that a success
         raise ValueError(done.stderr)
@@ -90,29 +73,21 @@ def _crd(path: Path) -> Generated:
     return Generated(CHART / "files" / "crds" / path.name, lambda: path.read_text(encoding="utf-8"))
 
 
-def _rendered(path: Path) -> Generated:
-    return Generated(path, lambda: manifests.texts()[path])
-
-
-def _for_argocd(path: Path) -> Generated:
-    return Generated(path, lambda: argocd.generated()[path])
+def _one_of(texts: Callable[[], Mapping[Path, str]], path: Path) -> Generated:
+    return Generated(path, lambda: texts()[path])
 
 
 GENERATED = (
-    *(_crd(path) for path in sorted(CRDS.glob("*.yaml"))),
+    *(_crd(path) for path in sorted((ROOT / "crds").glob("*.yaml"))),
     Generated(CHART / "values.schema.json", schema),
     Generated(CHART / "README.md", readme),
-    *(_rendered(path) for path in manifests.PATHS),
+    *(_one_of(manifests.texts, path) for path in manifests.PATHS),
     Generated(INSTALL, install_manifest),
-    *(_for_argocd(path) for path in argocd.generated()),
+    *(_one_of(argocd.generated, path) for path in argocd.generated()),
     *(Generated(path, content) for path, content in reference.PAGES.items()),
 )
 
 
 def generate() -> list[str]:
-    """Bring all generated files up to date.
-
-    Returns:
-        The names of those that were not.
-    """
+    """Bring all generated files up to date, and give the names of those that were not."""
     return [each.name for each in GENERATED if each.write()]

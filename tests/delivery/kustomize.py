@@ -19,14 +19,9 @@ HEADER = "# Built from deploy/overlays/cluster by `make generate`: do not edit.\
 
 
 def build(folder: Path) -> str:
-    """Render a kustomization.
-
-    Raises:
-        ValueError: kustomize cannot, or warns of something.
-    """
-    done = subprocess.run(
-        [provide_programs().kubectl, "kustomize", folder], capture_output=True, text=True, check=False
-    )
+    """Render a kustomization; a ValueError holds why kustomize cannot, or what it warns of."""
+    command = [provide_programs().kubectl, "kustomize", folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
         raise ValueError(done.stderr)
     return done.stdout

@@ -37,7 +37,7 @@ WHOLE = {
     "ServiceMonitor atlas-endpoints": "components/prometheus/service-monitor.yaml",
     "PrometheusRule atlas-endpoints": "components/prometheus/prometheus-rule.yaml",
 }
-"""The file of each object that the chart renders, by default or with one of `VALUES`; another one would be left out."""
+"""The file of each object that the chart renders, by default or with one of `VALUES`; one that has none is an error."""
 VALUES: Mapping[str, Mapping[str, str]] = {
     f"watchNamespaces={{{NAME}}}": {"Deployment": "overlays/namespaced/settings.yaml"},
     "openshift.enabled=true": {"Deployment": "overlays/openshift/scc.yaml"},
@@ -110,8 +110,9 @@ def _more(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]
 def _change(before: Any, after: Any) -> Any:
     if isinstance(after, dict) and isinstance(before, dict):
         return _more(before, after)
-    if isinstance(after, list) and all("name" in each for each in after):  # which are merged by their names
+    if isinstance(after, list) and all(isinstance(each, dict) and "name" in each for each in after):  # merged by names
         known = {each["name"]: each for each in before or ()}
+        _see_that_none_is_gone(known.keys() - {each["name"] for each in after}, "a merge patch")
         return [
             _told({"name": each["name"], **_more(known.get(each["name"], {}), each)})
             for each in after

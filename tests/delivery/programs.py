@@ -19,11 +19,7 @@ PACKAGES = {
 
 
 def required_version(go_mod: str, module: str) -> str:
-    """Read which release of a module is required, such as `v3.22.0`, from the text of a go.mod.
-
-    Raises:
-        BuildError: None is.
-    """
+    """Read which release of a module is required, such as `v3.22.0`, from the text of a go.mod."""
     found = re.search(rf"^\s*{re.escape(module)} (v\S+)", go_mod, re.MULTILINE)
     if found is None:
         raise BuildError(f"go.mod requires no release of {module}")
@@ -51,12 +47,7 @@ def build_flags(go_mod: str) -> list[str]:
 
 @cache
 def provide(name: str, target: Path = TARGET) -> Path:
-    """Build one of `PACKAGES`, unless it is there and up to date, and return the executable.
-
-    Raises:
-        ToolchainError: Go is missing or too old.
-        BuildError: Go failed.
-    """
+    """Build one of `PACKAGES`, unless it is there and up to date, and return the executable."""
     module = GoModule(
         title=name,
         folder=MODULE,

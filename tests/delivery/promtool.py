@@ -19,12 +19,7 @@ PACKAGE = "github.com/prometheus/prometheus/cmd/promtool"
 
 
 def provide_promtool(target: Path = CACHE / "promtool") -> Path:
-    """Give the program, built if needed.
-
-    Raises:
-        ToolchainError: Go is missing or too old.
-        BuildError: Go failed.
-    """
+    """Give the program, built if needed."""
     module = GoModule(
         title="promtool",
         folder=MODULE,

@@ -93,13 +93,17 @@ def _fields(schema: Mapping[str, Any], path: str, rules: Mapping[str, list[str]]
         if "description" in field.schema:
             yield field.schema["description"]
         if field.path in rules:
-            yield "\n".join(
-                [
-                    "The API server refuses a value that breaks a rule, with one of these messages:",
-                    "",
-                    *(f"- {each}" for each in rules[field.path]),
-                ]
-            )
+            messages = "\n".join(f"- {each}" for each in rules[field.path])
+            yield f"The API server refuses a value that breaks a rule, with one of these messages:\n\n{messages}"
+
+
+BOUNDS = {
+    "default": "default `{}`",
+    "maxLength": "at most {} characters",
+    "minimum": "at least {}",
+    "maxItems": "at most {} entries",
+}
+"""What is told of a field beside its type, by the words of its schema."""
 
 
 def _facts(field: _Field) -> Iterator[str]:
@@ -109,14 +113,7 @@ def _facts(field: _Field) -> Iterator[str]:
     yield "required" if field.required else "optional"
     if "enum" in schema:
         yield "one of " + ", ".join(f"`{each}`" for each in schema["enum"])
-    if "default" in schema:
-        yield f"default `{schema['default']}`"
-    if "maxLength" in schema:
-        yield f"at most {schema['maxLength']} characters"
-    if "minimum" in schema:
-        yield f"at least {schema['minimum']}"
-    if "maxItems" in schema:
-        yield f"at most {schema['maxItems']} entries"
+    yield from (told.format(schema[name]) for name, told in BOUNDS.items() if name in schema)
 
 
 COMMANDS: dict[str, type[BaseSettings]] = {

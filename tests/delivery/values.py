@@ -45,10 +45,8 @@ class Value:
 def values_of(text: str) -> list[Value]:
     """Read the values from the text of a values.yaml.
 
-    A value has a comment right above it that begins with `--`, as helm-docs reads it. A key without one holds others.
-
-    Raises:
-        ValueError: A key has no comment, and holds no others.
+    A value has a comment right above it that begins with `--`, as helm-docs reads it. A key without one holds others; else
+    it is a ValueError.
     """
     return list(_values_in(yaml.compose(text, Loader=yaml.SafeLoader), (), text.splitlines()))
 
