@@ -42,11 +42,7 @@ def normalised(body: Mapping[str, Any]) -> dict[str, Any]:
     told = {
         "apiVersion": body["apiVersion"],
         "kind": body["kind"],
-        "metadata": {
-            **metadata,
-            "resourceVersion": "1000",
-            "uid": "6f1f0d7e-4c0e-4a43-9a53-5f3a3b0c9f10",
-        },
+        "metadata": {**metadata, "resourceVersion": "1000", "uid": "6f1f0d7e-4c0e-4a43-9a53-5f3a3b0c9f10"},
         **{name: body[name] for name in ("spec", "status") if name in body},
     }
     text = json.dumps(told).replace(body["metadata"]["namespace"], NAMESPACE)

@@ -1,4 +1,4 @@
-"""The commands that the page about the simulator shows, run one after the other."""
+"""The simulated Atlas as users run it: by the commands of its page, one after the other, and by the chart."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import json
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
+from atlas_endpoints.cli import Commands
+from atlas_endpoints.settings import OperatorSettings
 from control_plane.ports import free_port
+from delivery.helm import rendered
 from support.atlas import COMMAND, Atlas
 from support.deploy import DEPLOY
 from support.documentation import DOCS, blocks_of, section
@@ -101,9 +106,64 @@ def test_the_job_of_the_page_on_ci_plans_against_a_simulator(tmp_path: Path, pro
     assert "Plan: 1 would change, 0 would not." in told
 
 
-def test_the_chart_takes_the_seed_as_the_page_on_ci_gives_it(helm: Helm) -> None:
+def test_the_chart_takes_the_seed_as_the_page_on_ci_gives_it_and_has_no_simulator_without_being_told(
+    helm: Helm,
+) -> None:
     assert len([block.text for block in blocks_of(PAGE) if "--set-json" in block.text]) == 1
     seed = json.dumps(json.loads((DEPLOY / "simulator" / "seed.json").read_bytes()))
-    rendered = helm.template("--set=simulator.enabled=true", f"--set-json=simulator.seed={seed}")
-    assert "32b6e34b3d91647abb20e7b8" in rendered
-    assert "name: atlas-endpoints-simulator" in rendered
+    assert "32b6e34b3d91647abb20e7b8" in helm.template(
+        "--set=simulator.enabled=true", f"--set-json=simulator.seed={seed}"
+    )
+    assert "simulator" not in helm.template()
+
+
+SIMULATOR = "atlas-endpoints-simulator"
+
+
+def with_it(helm: Helm) -> dict[tuple[str, str], dict[str, Any]]:
+    """All objects by kind and name."""
+    return {(each["kind"], each["metadata"]["name"]): each for each in rendered(helm, "simulator")}
+
+
+def container_of(deployment: dict[str, Any]) -> dict[str, Any]:
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return dict(container)
+
+
+def test_the_operator_talks_to_the_simulator_and_to_no_other_atlas(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = with_it(helm)
+    simulator, operator = objects["Deployment", SIMULATOR], objects["Deployment", "atlas-endpoints"]
+    service, metrics = objects["Service", SIMULATOR], objects["Service", "atlas-endpoints-metrics"]
+    for each in container_of(operator)["env"]:
+        monkeypatch.setenv(each["name"], each["value"])
+    settings = OperatorSettings()
+    assert settings.allow_plain_http
+    address = urlsplit(settings.atlas_url)
+    (port,) = service["spec"]["ports"]
+    assert (address.hostname, address.port) == (f"{SIMULATOR}.{service['metadata']['namespace']}", port["port"])
+    (listens,) = container_of(simulator)["ports"]
+    assert listens["name"] == port["targetPort"]
+    assert f"--port={listens['containerPort']}" in container_of(simulator)["args"]
+
+    labels, others = (each["spec"]["template"]["metadata"]["labels"].items() for each in (simulator, operator))
+    assert service["spec"]["selector"].items() <= labels
+    assert not service["spec"]["selector"].items() <= others
+    assert not operator["spec"]["selector"]["matchLabels"].items() <= labels
+    assert not metrics["spec"]["selector"].items() <= labels
+    policy = objects["NetworkPolicy", "atlas-endpoints"]["spec"]
+    assert port["port"] in [each["port"] for rule in policy["egress"] for each in rule["ports"]]
+
+
+def test_it_starts_with_its_seed(helm: Helm, group: ServerGroup, tmp_path: Path) -> None:
+    objects = with_it(helm)
+    container = container_of(objects["Deployment", SIMULATOR])
+    (mount,) = container["volumeMounts"]
+    (seed,) = objects["ConfigMap", SIMULATOR]["data"]
+    assert f"--seed={mount['mountPath']}/{seed}" in container["args"]
+    Commands(_cli_parse_args=container["args"])  # pyright: ignore[reportCallIssue]  # from the base class
+
+    atlas = Atlas.start(group, tmp_path, json.loads(objects["ConfigMap", SIMULATOR]["data"][seed]))
+
+    httpx.get(atlas.url + container["readinessProbe"]["httpGet"]["path"], trust_env=False).raise_for_status()
+    assert [endpoint["_id"] for endpoint in atlas.endpoints()] == ["a1a1a1a1a1a1a1a1a1a1a1a1"]
+    atlas.close()
