@@ -1,10 +1,11 @@
-"""Argo CD's view of a resource, by its own engine: health and actions, as built-in scripts and as its settings have them."""
+"""Argo CD's view of a resource, by its own engine: health and actions, as its settings have them."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import yaml
@@ -15,7 +16,6 @@ from delivery.kustomize import from_here, objects, write
 from delivery.recorded import KINDS, SERVERLESS, folder_of, recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from control_plane import ControlPlane
@@ -49,38 +49,23 @@ class Scripts(NamedTuple):
     actions: dict[str, str]
 
 
-def built_in(kind: str) -> Scripts:
-    """Give those in the files."""
-    folder = folder_of(kind)
-    health, discovery = (folder / path for path in ("health.lua", "actions/discovery.lua"))
-    actions = {path.parent.name: path.read_text("utf-8") for path in folder.glob("actions/*/action.lua")}
-    return Scripts(health.read_text("utf-8"), discovery.read_text("utf-8"), actions)
-
-
-def from_settings(kind: str) -> Scripts:
-    """Give those in the settings."""
+@cache
+def scripts_of(kind: str) -> Scripts:
+    """Give those in the settings, which are made from the files of the layout of Argo CD's own repository."""
     data = loaded(PATCH)["data"]
     actions = yaml.safe_load(data[f"resource.customizations.actions.{setting_of(kind)}"])
     scripts = {each["name"]: each["action.lua"] for each in actions["definitions"]}
     return Scripts(data[f"resource.customizations.health.{setting_of(kind)}"], actions["discovery.lua"], scripts)
 
 
-Argo: TypeAlias = "tuple[ArgoLua, Callable[[str], Scripts]]"
-
-
-@pytest.fixture(
-    params=[(built_in, True), (from_settings, True), (from_settings, False)],
-    ids=["built in", "in the settings with useOpenLibs", "in the settings"],
-)
-def argo(request: pytest.FixtureRequest) -> Argo:
-    """Argo CD with the scripts of each kind, in each of the ways in which it may have them."""
-    source, open_libs = request.param
-    return ArgoLua(provide_argo_lua(), open_libs=open_libs), source
+@pytest.fixture(params=[True, False], ids=["with useOpenLibs", "without"])
+def lua(request: pytest.FixtureRequest) -> ArgoLua:
+    """Argo CD's engine, which gives built-in scripts all libraries, and those in the settings if it is told to."""
+    return ArgoLua(provide_argo_lua(), open_libs=request.param)
 
 
 @pytest.mark.parametrize(("kind", "row"), table("health_test.yaml", "tests"))
-def test_health_is_as_the_table_says(kind: str, row: dict[str, Any], argo: Argo) -> None:
-    lua, scripts_of = argo
+def test_health_is_as_the_table_says(kind: str, row: dict[str, Any], lua: ArgoLua) -> None:
     body = loaded(folder_of(kind) / row["inputPath"])
     assert lua.health(scripts_of(kind).health, body) == row["healthStatus"]
 
@@ -100,8 +85,7 @@ MADE_UP: dict[str, tuple[int | None, dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("case", MADE_UP)
-def test_health_is_told_also_of_a_status_that_no_operator_writes(case: str, argo: Argo) -> None:
-    lua, scripts_of = argo
+def test_health_is_told_also_of_a_status_that_no_operator_writes(case: str, lua: ArgoLua) -> None:
     generation, given, health = MADE_UP[case]
     conditions = [{"type": name, "status": each, "reason": "Why", "message": "So."} for name, each in given.items()]
     status = {"observedGeneration": generation, "conditions": conditions}
@@ -113,8 +97,7 @@ def test_health_is_told_also_of_a_status_that_no_operator_writes(case: str, argo
 
 
 @pytest.mark.parametrize(("kind", "row"), table("actions/action_test.yaml", "discoveryTests"))
-def test_only_actions_that_do_something_are_offered(kind: str, row: dict[str, Any], argo: Argo) -> None:
-    lua, scripts_of = argo
+def test_only_actions_that_do_something_are_offered(kind: str, row: dict[str, Any], lua: ArgoLua) -> None:
     scripts = scripts_of(kind)
     expected = {action["name"]: action["disabled"] for action in row["result"]}
     assert lua.discover(scripts.discovery, loaded(folder_of(kind) / "actions" / row["inputPath"])) == expected
@@ -122,8 +105,7 @@ def test_only_actions_that_do_something_are_offered(kind: str, row: dict[str, An
 
 
 @pytest.mark.parametrize(("kind", "row"), table("actions/action_test.yaml", "actionTests"))
-def test_an_action_changes_what_it_is_for_and_nothing_else(kind: str, row: dict[str, Any], argo: Argo) -> None:
-    lua, scripts_of = argo
+def test_an_action_changes_what_it_is_for_and_nothing_else(kind: str, row: dict[str, Any], lua: ArgoLua) -> None:
     actions = folder_of(kind) / "actions"
     after = lua.act(scripts_of(kind).actions[row["action"]], loaded(actions / row["inputPath"]))
     if row["action"] == "reconcile":
@@ -133,11 +115,10 @@ def test_an_action_changes_what_it_is_for_and_nothing_else(kind: str, row: dict[
     assert after == loaded(actions / row["expectedOutputPath"])
 
 
-def test_the_action_reconcile_keeps_what_else_is_annotated(argo: Argo) -> None:
-    lua, scripts = argo[0], argo[1](SERVERLESS)
+def test_the_action_reconcile_keeps_what_else_is_annotated(lua: ArgoLua) -> None:
     body = recorded()["available"]
     body["metadata"] |= {"labels": {}, "annotations": {"argocd.argoproj.io/tracking-id": "shop:1"}}
-    metadata = lua.act(scripts.actions["reconcile"], body)["metadata"]
+    metadata = lua.act(scripts_of(SERVERLESS).actions["reconcile"], body)["metadata"]
     assert metadata["annotations"].keys() == {"argocd.argoproj.io/tracking-id", FORCE_SYNC}
     assert metadata["labels"] == {}
 
