@@ -108,7 +108,8 @@ def a_crash_between_any_two_writes(env: Env, _: Scale) -> None:
         numbered = _written(free, env)[len(seen_before) :]
         assert [each.target for each in numbered] == [each.target for each in writes], "a gap is missing from the table"
 
-    held: list[tuple[Reconcile, Fault]] = []
+    held: dict[str, Fault] = {}
+    reconciles = list[Reconcile]()
     for kind, writes in WRITES.items():
         for write in writes:
             for moment in Moment:
@@ -116,17 +117,14 @@ def a_crash_between_any_two_writes(env: Env, _: Scale) -> None:
                 reconcile = Reconcile(kind, env.place(), resources, env.atlas, name=name)
                 proxy = env.way if write.target == "atlas" else env.api
                 path = reconcile.path(write.target)
-                held.append((reconcile, proxy.inject(Hold(moment), verb="write", path=path, spared=write.number)))
+                held[name] = proxy.inject(Hold(moment), verb="write", path=path, spared=write.number)
+                reconciles.append(reconcile)
                 reconcile.begin()
-    for reconcile, fault in held:
-        assert fault.happened.wait(PATIENCE), reconcile.name
-    operator.stop(kill=True)
-    env.api.heal()
-    env.way.heal()
+    env.kill_held(operator, held)
 
     again = env.start("crash", concurrency=64)
 
-    for reconcile, _fault in held:
+    for reconcile in reconciles:
         reconcile.ends_well()
     again.stop()
 
