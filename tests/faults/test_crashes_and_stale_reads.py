@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from support.atlas import Atlas, Place
     from support.resources import Resources
 
-PAST = f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=served-by="
 SOON = "4s"
 """An operator's interval where the watch is silent: only a round can see then what was missed. Elsewhere it would hide it."""
 

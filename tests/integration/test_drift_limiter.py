@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from control_plane import ControlPlane
     from support.fixtures import MakeResources, RunOperator, StartAtlas
 
-CROWD, PORTION, INTERVAL = 30, 10, 3.0
-
 
 def test_with_writes_off_everything_is_planned_and_sent_when_they_are_on_again(
     control_plane: ControlPlane, start_atlas: StartAtlas, make_resources: MakeResources, run_operator: RunOperator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from support.fixtures import MakeResources, RunOperator, StartAtlas
     from support.resources import Resources
 
-BURST, PER_INSTANCE = 1000, 20
+PER_INSTANCE = 20
 
 
 def settled(resources: Resources, atlas: Atlas, here: Place, **fields: Any) -> None:

@@ -28,7 +28,6 @@ AZURE_ENDPOINT = (
     "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
     "/providers/Microsoft.Network/privateEndpoints/pe"
 )
-NOWHERE = "face" * 6
 SETTINGS = {"sync_interval": "3s", "stall_grace": "2s"}
 
 
