@@ -89,10 +89,6 @@ class Project:
         """Its notice as Atlas has it."""
         return next(iter(self._ask("GET").json()), None)
 
-    def change(self, **fields: str) -> None:
-        """Change its notice."""
-        self._ask("PATCH", f"/{NOTICE_ID}", json=fields)
-
     def writes(self) -> list[tuple[str, object]]:
         """The writes to it."""
         return [(each["method"], each["body"]) for each in self._atlas.requests(self._place) if each["method"] != "GET"]

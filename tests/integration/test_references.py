@@ -69,30 +69,9 @@ def project(control_plane: ControlPlane, env: Env) -> Iterator[CloudObject]:
     found.close()
 
 
-@pytest.fixture
-def connected(env: Env, vpc_endpoint: CloudObject) -> Env:
-    """A resource that is ready with a VPCEndpoint that has an ID."""
-    appears(vpc_endpoint)
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    env.becomes_ready()
-    return env
-
-
-def appears(vpc_endpoint: CloudObject, value: str = CLOUD_ENDPOINT) -> None:
-    """Have a VPCEndpoint with an ID."""
-    vpc_endpoint.create()
-    vpc_endpoint.report(vpcEndpointID=value)
-
-
 def report(project: CloudObject, id_: str | None) -> None:
     """Have MongoDB's operator tell the ID of the project."""
     project.report(id=id_, conditions=[{"type": "ProjectReady", "status": "True" if id_ else "False"}])
-
-
-def made(env: Env, project: CloudObject) -> None:
-    """Have an AtlasProject with an ID."""
-    project.create({"name": "Orders"})
-    report(project, env.place.project)
 
 
 def refer(env: Env, *, without: tuple[str, ...] = (), **fields: Any) -> None:
