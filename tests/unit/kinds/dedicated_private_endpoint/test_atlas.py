@@ -1,11 +1,9 @@
 """The calls are those of Atlas's API reference, and recorded answers are read without a loss."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -14,9 +12,10 @@ from atlas_endpoints.atlas.errors import UpdateRejectedError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service
+from unit.kinds.recorded import SERVICE, answers
 
-ANSWERS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "testdata" / "answers.yaml").read_text("utf-8"))
-PROJECT, SERVICE = "32b6e34b3d91647abb20e7b8", "5f7cac1adf5d6c6306f4b283"
+ANSWERS = answers()
+PROJECT = "32b6e34b3d91647abb20e7b8"
 VPCE = "vpce-0123456789abcdef0"
 AZURE_ID = "/subscriptions/4e133d35/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
 GROUP = f"/api/atlas/v2/groups/{PROJECT}"
@@ -125,7 +124,7 @@ SERVICES = {
     f"{name} {number}": item
     for name, answer in ANSWERS.items()
     for number, item in enumerate(answer if isinstance(answer, list) else [answer])
-    if "regionName" in item
+    if isinstance(item, dict) and "regionName" in item
 }
 
 
