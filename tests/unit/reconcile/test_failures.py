@@ -34,12 +34,11 @@ from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.confirmed import after as after_write
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.decision import Done, State, WriteResult
-from atlas_endpoints.reconcile.facts import resolved_with
+from atlas_endpoints.reconcile.decision import Done, WriteResult
 from atlas_endpoints.reconcile.outcome import Outcome, Trouble, of_trouble
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError
-from atlas_endpoints.reconcile.status import Applied, Condition, Resolved, find
+from atlas_endpoints.reconcile.status import Condition, Resolved, find
 from support.crd import refusals
 from support.kstatus import problems
 from unit.reconcile.situations import (
@@ -410,11 +409,6 @@ class TestFirstMessage:
         status = failing(read(429), failing(read(503)), LATER)
         assert told(status, "since", "http_status") == (LATER, 429)
 
-    def test_another_secret_with_the_same_credentials_has_a_new_message(self) -> None:
-        moved = RESOLVED.model_copy(update={"credentials_source": "resource/other"})
-        status = failing(read_held_back(read(401)), failing(read(401)), LATER, resolved=moved)
-        assert "Secret other" in said(status).message
-
     def test_another_cause_of_the_same_reason_has_a_new_message(self) -> None:
         """The Secret was missing; now it exists, and Atlas has already refused its credentials."""
         trouble = failures.of_no_credentials(MISSING, Attempt(1, Status(), NOON, GRACE))
@@ -487,16 +481,6 @@ class TestARefusedChange:
         outcome = failed(error, facts, seen=self.SITUATION.endpoint("AWS"))
         return written(self.SITUATION.before("AWS"), outcome, NOON, GENERATION)
 
-    def test_what_was_sent_what_differs_and_what_is_confirmed_is_reported(self) -> None:
-        status = self.refused(ID)
-        assert status.applied == self.SITUATION.before("AWS").applied == Applied.of(3, {COMMENT: "b"})
-        assert [each.field for each in status.drift] == [ID, COMMENT]
-        assert told(status, "fields") == ((ID,),)
-        (sent,) = status.history
-        assert (sent.fields, sent.result) == ((ID, COMMENT), "Rejected: INVALID_ATTRIBUTE")
-        assert status.resolved == self.SITUATION.facts("AWS").resolved
-        assert status.last_applied_time is None
-
     def test_what_remains_keeps_its_words(self) -> None:
         failure = failures.still_refused(self.refused(ID, COMMENT), {ID})
         assert failure is not None
@@ -531,58 +515,12 @@ class TestNoCredentials:
         assert (credentials.status, credentials.reason) == ("False", reason)
         assert told(status, "operation", "retryable") == ("readSecret", False)
 
-    def test_the_secret_is_read_as_often_as_its_reader_says_and_when_the_grace_is_over(self) -> None:
-        status = without(self.trouble(Status(), NOON), Status(), NOON)
-        assert self.trouble(Status(), NOON, retry_in=5).state.requeue == RequeueAfter(5)
-        assert self.trouble(status, NOON + WITHIN, retry_in=60).state.requeue == RequeueAfter(20)
-        assert self.trouble(status, NOON + GRACE, retry_in=60).state.requeue == RequeueAfter(60)
-        assert pair(without(self.trouble(status, NOON + GRACE), status, NOON + GRACE)) == "Stalled"
-
-    def test_it_keeps_what_was_known(self) -> None:
-        before = Status(observed_generation=1, applied=Applied.of(1, {"comment": "a"}), resolved=RESOLVED)
-        status = without(self.trouble(before, NOON), before, NOON)
-        assert status.applied == before.applied
-        assert status.resolved == RESOLVED
-
-    def test_it_names_another_source_beside_what_was_used(self) -> None:
-        used = Resolved.model_validate({**dict(RESOLVED), "cloudProviderEndpointId": "vpce-1"})
-        resolved = resolved_with(Status(resolved=used), "operator/atlas")
-        assert (resolved.project_id, resolved.values) == (RESOLVED.project_id, {"cloudProviderEndpointId": "vpce-1"})
-        assert resolved.credentials_source == "operator/atlas"
-        assert resolved_with(Status(), None) == Resolved()
-
 
 class TestInvalidSpec:
-    def test_it_names_each_problem_without_a_requeue(self) -> None:
-        error = BrokenSpecError(["spec.comment: Too long", "spec.endpointId: Required value: add it"])
-        trouble = failures.of_invalid_spec(error, Attempt(1, Status(), NOON, GRACE))
-        status = without(trouble, Status(), NOON)
-        assert trouble.state.requeue == NoRequeue()
-        assert said(status).reason == "InvalidSpec"
-        assert "spec.comment: Too long; spec.endpointId: Required value: add it" in said(status).message
-        assert "CRD" in said(status).message
-        assert told(status, "operation", "retryable") == ("validate", False)
-        assert pair(status) == "Stalled"
-
     def test_many_problems_fit(self) -> None:
         error = BrokenSpecError(["spec.x: " + "y" * 500] * 20)
         status = without(failures.of_invalid_spec(error, Attempt(1, Status(), NOON, GRACE)), Status(), NOON)
         assert without(failures.of_invalid_spec(error, Attempt(1, status, LATER, GRACE)), status, LATER) == status
-
-
-class TestBug:
-    def test_it_is_retried_with_backoff_and_names_only_its_class(self) -> None:
-        trouble = failures.of_bug(ValueError("a secret"), Attempt(1, Status(), NOON, GRACE))
-        status = without(trouble, Status(), NOON)
-        assert trouble.state.requeue == Backoff()
-        assert said(status).reason == "InternalError"
-        assert "ValueError" in said(status).message
-        assert told(status, "operation", "retryable") == ("reconcile", True)
-        assert "a secret" not in json.dumps(status.to_json())
-
-    def test_another_bug_at_the_next_try_writes_nothing(self) -> None:
-        status = without(failures.of_bug(ValueError(), Attempt(1, Status(), NOON, GRACE)), Status(), NOON)
-        assert without(failures.of_bug(KeyError(), Attempt(1, status, LATER, GRACE)), status, LATER) == status
 
 
 class TestRefusedFields:
@@ -619,17 +557,3 @@ class TestRefusedFields:
     def test_which_fields_are_refused(self, words: str, sent: tuple[str, ...], refused: tuple[str, ...]) -> None:
         error = UpdateRejectedError("Atlas refuses the change.", operation="update", detail=words)
         assert failures.refused_fields(error, sent, made().connection) == refused
-
-
-class TestSettled:
-    @pytest.mark.parametrize(
-        ("reason", "settled"),
-        [pytest.param(Reason.AVAILABLE, True, id="available"), pytest.param(Reason.INITIATING, False, id="on its way")],
-    )
-    def test_it_was_seen_to_be_ready(self, reason: Reason, settled: bool) -> None:
-        outcome = Outcome(requeue=NoRequeue(), state=State(reason, "So it is."))
-        before = rendered(Status(), outcome, now=NOON, generation=2)
-        assert Attempt(2, before, LATER, GRACE).is_settled is settled
-        assert not Attempt(3, before, LATER, GRACE).is_settled
-        assert not Attempt(2, Status(), LATER, GRACE).is_settled
-        assert not Attempt(2, Status(observed_generation=2), LATER, GRACE).is_settled

@@ -23,7 +23,7 @@ from atlas_endpoints.reconcile.outcome import Outcome, Sent, status_unchanged
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, find
 from atlas_endpoints.reconcile.summarize import differs_only_in_words
-from support.kstatus import HISTORY_LIMIT, kstatus, problems
+from support.kstatus import HISTORY_LIMIT, problems
 from support.named import NAMED
 from unit.reconcile.situations import COMMENT, GRACE, ID, RESOLVED, facts_of, made, rendered
 
@@ -179,22 +179,6 @@ def test_the_pair_of_a_reason(reason: Reason) -> None:
     pair = [each for each in status.conditions if each.type in {"Reconciling", "Stalled"}]
     assert [each.type for each in pair] == expected[reason.progress]
     assert all((each.status, each.reason, each.message) == ("True", reason, f"It is {reason}.") for each in pair)
-
-
-@pytest.mark.parametrize(
-    ("reason", "waiting"),
-    [
-        pytest.param(Reason.AVAILABLE, "Current", id="done"),
-        pytest.param(Reason.INITIATING, "InProgress", id="on its way"),
-        pytest.param(Reason.INSTANCE_NOT_FOUND, "InProgress", id="others may heal it"),
-        pytest.param(Reason.ENDPOINT_FAILED, "Failed", id="a person must act"),
-        pytest.param(
-            Reason.SUSPENDED, "InProgress", id="suspended: nobody gives up, and nobody is told that it is done"
-        ),
-    ],
-)
-def test_the_result_of_kstatus(reason: Reason, waiting: str) -> None:
-    assert kstatus(body(after(outcome(reason)), 1)) == waiting
 
 
 CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
@@ -358,11 +342,6 @@ def test_a_field(outcomes: Sequence[Outcome], path: str, expected: object) -> No
     assert problems(body(status, status.observed_generation)) == []
 
 
-def test_a_quiet_outcome_keeps_the_status() -> None:
-    before = after(outcome())
-    assert then(before, status_unchanged(NoRequeue())) is before
-
-
 class TestTransitions:
     def test_they_move_with_the_status_of_a_condition_only(self) -> None:
         status = then(after(failed()), failed(Reason.RATE_LIMITED))
@@ -414,31 +393,9 @@ class TestHistory:
 
 
 class TestSince:
-    @pytest.mark.parametrize(
-        ("reason", "generation", "since"),
-        [
-            pytest.param(Reason.ATLAS_UNAVAILABLE, 1, NOON, id="the same failure"),
-            pytest.param(Reason.RATE_LIMITED, 1, LATER, id="another failure"),
-            pytest.param(Reason.ATLAS_UNAVAILABLE, 2, LATER, id="a new spec"),
-        ],
-    )
-    def test_failing_since(self, reason: Reason, generation: int, since: datetime) -> None:
-        assert Attempt(generation, after(failed()), LATER, GRACE).failing_since(reason) == since
-
-    def test_a_failure_that_was_over_is_a_new_one(self) -> None:
-        status = after(failed(), outcome())
-        assert Attempt(1, status, LATER, GRACE).failing_since(Reason.ATLAS_UNAVAILABLE) == LATER
-
     def test_what_was_no_failure_before_begins_now(self) -> None:
         stored_otherwise = after(outcome(Reason.UPDATE_REJECTED, DIFFERENCE))
         assert Attempt(1, stored_otherwise, LATER, GRACE).failing_since(Reason.UPDATE_REJECTED) == LATER
-
-    def test_says(self) -> None:
-        status = after(failed())
-        assert Attempt(1, status, LATER, GRACE).is_reported(Reason.ATLAS_UNAVAILABLE)
-        assert not Attempt(2, status, LATER, GRACE).is_reported(Reason.ATLAS_UNAVAILABLE)
-        assert not Attempt(1, status, LATER, GRACE).is_reported(Reason.RATE_LIMITED)
-        assert not Attempt(-1, Status(), LATER, GRACE).is_reported(Reason.RATE_LIMITED)
 
 
 NOT_BLOCKING = {
