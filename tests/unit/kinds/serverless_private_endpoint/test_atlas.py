@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.answers import Answer, Deprecation, Listing
+from atlas_endpoints.atlas.answers import Answer, Listing
 from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     EndpointAbsentError,
     InvalidRequestError,
-    MissingRoleError,
 )
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
@@ -105,11 +104,6 @@ async def test_a_list_keeps_the_order_and_omits_items_without_an_id() -> None:
     assert (list(listing.entries), listing.skipped) == (["b", "a"], 7)
 
 
-async def test_a_list_contains_the_announced_deprecation() -> None:
-    end = Deprecation(None, None)
-    assert (await list_endpoints(FakeAtlas(lambda _: Answer(200, [], end)), KEY, PROJECT, "i")).deprecation is end
-
-
 @pytest.mark.parametrize("json", [None, {}, {"results": []}, "[]", 5, {"errorCode": "ODD"}])
 async def test_an_answer_that_is_no_array_is_unreadable(json: object) -> None:
     with pytest.raises(AtlasUnavailableError):
@@ -150,13 +144,6 @@ def test_the_id_of_a_created_endpoint_is_required() -> None:
     assert got(None, FULL) == ITEMS["all fields, and one that is new"][1]
 
 
-async def test_errors_of_the_client_are_raised() -> None:
-    error = MissingRoleError("x", operation="op")
-    with pytest.raises(MissingRoleError) as raised:
-        await list_endpoints(FakeAtlas(lambda _: error), KEY, PROJECT, "i")
-    assert raised.value is error
-
-
 async def test_requests_match_the_api_reference() -> None:
     client = holding([])
     await list_endpoints(client, KEY, PROJECT, "my-instance")
@@ -193,11 +180,6 @@ async def test_a_segment_that_changes_the_path_is_rejected(name: str) -> None:
     with pytest.raises(InvalidRequestError, match="Correct it"):
         update_of(PROJECT, "i", name, "AWS", {})
     assert client.calls == []
-
-
-def test_a_patch_contains_the_changes_and_the_provider() -> None:
-    changes = {"privateEndpointIpAddress": "10.0.0.4", "comment": ""}
-    assert update_of(PROJECT, "i", ID, "AZURE", changes).body == {"providerName": "AZURE", **changes}
 
 
 JSON = st.recursive(
