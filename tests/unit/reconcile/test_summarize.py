@@ -113,59 +113,6 @@ def body(status: Status, generation: int) -> dict[str, Any]:
     return {**NAMED, "metadata": {"generation": generation}, "spec": {}, "status": status.to_json()}
 
 
-def test_a_whole_status() -> None:
-    status = after(
-        outcome(
-            generation=3,
-            applied=Applied.of(3, {"cloudProviderEndpointId": "vpce-1", "comment": ""}),
-            seen=Endpoint(id="1", status="AVAILABLE", cloud_provider_endpoint_id="VPCE-1", endpoint_service_name="svc"),
-            sent=sent("Applied", ID, COMMENT),
-            handled="noon",
-        )
-    )
-    common = {"observedGeneration": 3, "lastTransitionTime": "2026-11-25T12:00:00Z"}
-    assert status.to_json() == {
-        "observedGeneration": 3,
-        "conditions": [
-            {"type": "Ready", "status": "True", "reason": "Available", "message": "It is Available.", **common},
-            {
-                "type": "Synced",
-                "status": "True",
-                "reason": "Updated",
-                "message": "Atlas confirmed the last change.",
-                **common,
-            },
-            {
-                "type": "CredentialsValid",
-                "status": "True",
-                "reason": "Verified",
-                "message": "Atlas accepts the credentials.",
-                **common,
-            },
-        ],
-        "applied": {"generation": 3, "cloudProviderEndpointId": "vpce-1", "comment": ""},
-        "endpoint": {
-            "id": "1",
-            "status": "AVAILABLE",
-            "statusSince": "2026-11-25T12:00:00Z",
-            "cloudProviderEndpointId": "VPCE-1",
-            "endpointServiceName": "svc",
-        },
-        "resolved": {"projectId": "32b6e34b3d91647abb20e7b8", "credentialsSource": "resource/atlas"},
-        "lastAppliedTime": "2026-11-25T12:00:00Z",
-        "lastHandledReconcileAt": "noon",
-        "history": [
-            {
-                "time": "2026-11-25T12:00:00Z",
-                "generation": 3,
-                "cause": "Edit",
-                "fields": ["cloudProviderEndpointId", "comment"],
-                "result": "Applied",
-            }
-        ],
-    }
-
-
 @pytest.mark.parametrize("reason", Reason)
 def test_the_pair_of_a_reason(reason: Reason) -> None:
     status = after(outcome(reason))
