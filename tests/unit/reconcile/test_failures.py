@@ -208,19 +208,11 @@ TABLE: Mapping[str, Row] = {
     "held back without being told for how long": limited(held("RateLimited", 0), RequeueAfter(1, held=True)),
     "the role is too weak": cured(write(401, "USER_UNAUTHORIZED"), Reason.MISSING_ROLE, "NotAllowed"),
     "the project is not visible": cured(read(401, "NOT_IN_GROUP"), Reason.PROJECT_NOT_FOUND, "Verified"),
-    "the service account is unknown": cured(
-        token(401, {"error": "invalid_client"}), Reason.CREDENTIALS_INVALID, "Unauthorized"
-    ),
-    "held back, since the credentials were refused": cured(
-        held("CredentialsInvalid", 500), Reason.CREDENTIALS_INVALID, "Unauthorized"
-    ),
-    "the address is not on the access list": cured(
-        read(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST"), Reason.IP_NOT_ALLOWED, "NotAllowed"
-    ),
+    "the service account is unknown": cured(token(401, {"error": "invalid_client"}), Reason.CREDENTIALS_INVALID, "Unauthorized"),
+    "held back, since the credentials were refused": cured(held("CredentialsInvalid", 500), Reason.CREDENTIALS_INVALID, "Unauthorized"),
+    "the address is not on the access list": cured(read(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST"), Reason.IP_NOT_ALLOWED, "NotAllowed"),
     "there is no such instance": slow(read(404, SLOW), Reason.INSTANCE_NOT_FOUND),
-    "there is no such endpoint, by a 404": slow(
-        read(404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), Reason.ENDPOINT_NOT_FOUND
-    ),
+    "there is no such endpoint, by a 404": slow(read(404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), Reason.ENDPOINT_NOT_FOUND),
     "402": stalled(read(402, "ACCOUNT_SUSPENDED"), Reason.ACCOUNT_SUSPENDED),
     "the instance is no serverless one": stalled(read(400, "NOT_SERVERLESS_TENANT_CLUSTER"), Reason.NOT_SERVERLESS),
     "410": stalled(read(410, "VERSION_GONE"), Reason.API_GONE, None),
@@ -243,7 +235,7 @@ TABLE: Mapping[str, Row] = {
         credentials=None,
         retryable=True,
     ),
-}
+}  # fmt: skip
 QUIET: Mapping[str, tuple[AtlasError, Requeue]] = {
     "another replica leads": (NotLeaderError("No.", operation="updateServerlessPrivateEndpoint"), Backoff()),
     "the calls for a decision have taken long": (OutOfTimeError(operation="list"), RequeueAfter(0.1, held=True)),
@@ -482,30 +474,18 @@ class TestRefusedFields:
             pytest.param("comment is too long", (ID, COMMENT), (COMMENT,), id="the field that Atlas names"),
             pytest.param("cloudProviderEndpointId.", (ID, COMMENT), (ID,), id="the connection, if Atlas names it"),
             pytest.param("No.", (ID, COMMENT), (ID,), id="the connection, if Atlas names nothing"),
-            pytest.param(
-                "No.", (ID, ADDRESS, COMMENT), (ID, ADDRESS), id="the whole connection, if Atlas names nothing"
-            ),
+            pytest.param("No.", (ID, ADDRESS, COMMENT), (ID, ADDRESS), id="the whole connection, if Atlas names nothing"),
             pytest.param(
                 "privateEndpointIpAddress is taken",
                 (ID, ADDRESS, COMMENT),
                 (ID, ADDRESS),
                 id="the whole connection, if Atlas names its address, since both are sent together",
             ),
-            pytest.param(
-                "comment and privateEndpointIpAddress",
-                (ID, ADDRESS, COMMENT),
-                (ID, ADDRESS, COMMENT),
-                id="all that it names",
-            ),
+            pytest.param("comment and privateEndpointIpAddress", (ID, ADDRESS, COMMENT), (ID, ADDRESS, COMMENT), id="all that it names"),
             pytest.param("No.", (COMMENT,), (COMMENT,), id="all that was sent, if it was no connection"),
-            pytest.param(
-                "cloudProviderEndpointId is missing",
-                (COMMENT,),
-                (COMMENT,),
-                id="all that was sent, if Atlas names another",
-            ),
+            pytest.param("cloudProviderEndpointId is missing", (COMMENT,), (COMMENT,), id="all that was sent, if Atlas names another"),
         ],
-    )
+    )  # fmt: skip
     def test_which_fields_are_refused(self, words: str, sent: tuple[str, ...], refused: tuple[str, ...]) -> None:
         error = UpdateRejectedError("Atlas refuses the change.", operation="update", detail=words)
         assert failures.refused_fields(error, sent, made().connection) == refused

@@ -255,12 +255,7 @@ WIRE: dict[str, Any] = {
         }
         for kind, reason in (("Ready", "Available"), ("Synced", "InSync"))
     ],
-    "applied": {
-        "generation": 1,
-        "cloudProviderEndpointId": "vpce-1",
-        "privateEndpointIpAddress": "10.0.0.4",
-        "comment": "",
-    },
+    "applied": {"generation": 1, "cloudProviderEndpointId": "vpce-1", "privateEndpointIpAddress": "10.0.0.4", "comment": ""},
     "endpoint": {"id": "5f7c", "status": "AVAILABLE", "statusSince": "2026-11-25T12:00:00Z", "comment": ""},
     "resolved": {"projectId": "32b6", "credentialsSource": "resource/atlas"},
     "drift": [{"field": "comment", "desired": "a", "actual": "b"}],
@@ -275,10 +270,8 @@ WIRE: dict[str, Any] = {
     },
     "lastAppliedTime": "2026-11-25T12:00:00Z",
     "lastHandledReconcileAt": "1",
-    "history": [
-        {"time": "2026-11-25T12:00:00Z", "generation": 1, "cause": "Edit", "fields": ["comment"], "result": "Updated"}
-    ],
-}
+    "history": [{"time": "2026-11-25T12:00:00Z", "generation": 1, "cause": "Edit", "fields": ["comment"], "result": "Updated"}],
+}  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("2026-11-25T12:00:00Z"),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

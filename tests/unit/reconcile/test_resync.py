@@ -273,19 +273,11 @@ class TestFailures:
         ("failure", "following"),
         [
             pytest.param(AWAY, Backoff(), id="it may pass"),
-            pytest.param(
-                AtlasUnavailableError("503", operation="list", retry_after=40.0), Backoff(40), id="with a time to wait"
-            ),
-            pytest.param(
-                AtlasHeldError("Not now.", reason="RateLimited", operation="list", retry_after=40.0),
-                Backoff(40),
-                id="held back",
-            ),
-            pytest.param(
-                MissingRoleError("Too weak.", operation="list"), RequeueAfter(600), id="it needs an action of somebody"
-            ),
+            pytest.param(AtlasUnavailableError("503", operation="list", retry_after=40.0), Backoff(40), id="with a time to wait"),
+            pytest.param(AtlasHeldError("Not now.", reason="RateLimited", operation="list", retry_after=40.0), Backoff(40), id="held back"),
+            pytest.param(MissingRoleError("Too weak.", operation="list"), RequeueAfter(600), id="it needs an action of somebody"),
         ],
-    )
+    )  # fmt: skip
     async def test_when_it_is_tried_again(self, harness: Harness, failure: AtlasError, following: Requeue) -> None:
         harness.add("db")
         harness.failure = failure

@@ -148,16 +148,8 @@ CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
     "refused, which is known for certain": ("Synced", [failed(Reason.UPDATE_REJECTED)], "False UpdateRejected"),
     "Atlas contradicts the spec": ("Synced", [outcome(Reason.INVALID_SPEC)], "False InvalidSpec"),
     "it could not be compared": ("Synced", [failed()], "Unknown AtlasUnavailable"),
-    "it was compared and could not be changed": (
-        "Synced",
-        [outcome(Reason.MISSING_ROLE, DIFFERENCE, failure=failed().failure)],
-        "False MissingRole",
-    ),
-    "suspended: as it was": (
-        "Synced",
-        [outcome(sent=sent()), failed(Reason.SUSPENDED, failure=None, generation=2)],
-        "True Updated",
-    ),
+    "it was compared and could not be changed": ("Synced", [outcome(Reason.MISSING_ROLE, DIFFERENCE, failure=failed().failure)], "False MissingRole"),
+    "suspended: as it was": ("Synced", [outcome(sent=sent()), failed(Reason.SUSPENDED, failure=None, generation=2)], "True Updated"),
     "suspended and never compared": ("Synced", [failed(Reason.SUSPENDED, failure=None)], None),
     "what was found about the credentials": (
         "CredentialsValid",
@@ -174,12 +166,8 @@ CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
     "the API is gone": ("Deprecated", [failed(Reason.API_GONE)], "True APIGone"),
     "the API is gone, and Atlas away": ("Deprecated", [failed(Reason.API_GONE), failed()], "True APIGone"),
     "the API is back": ("Deprecated", [failed(Reason.API_GONE), outcome()], None),
-    "the API is back and its end announced": (
-        "Deprecated",
-        [failed(Reason.API_GONE), ends(LATER)],
-        "True APIDeprecated",
-    ),
-}
+    "the API is back and its end announced": ("Deprecated", [failed(Reason.API_GONE), ends(LATER)], "True APIDeprecated"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("type_", "outcomes", "expected"), CONDITIONS.values(), ids=CONDITIONS)
@@ -208,23 +196,11 @@ PLANNED = outcome(Reason.DRIFTED, DIFFERENCE, planned=planned("b"))
 CONFIRMED = Applied.of(1, {"comment": "a"})
 FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
     "the endpoint stays while it cannot be seen": ([outcome(), failed()], "endpoint.comment", "a"),
-    "the endpoint stays when it is not found": (
-        [outcome(), failed(Reason.ENDPOINT_NOT_FOUND)],
-        "endpoint.comment",
-        "a",
-    ),
-    "the endpoint is as Atlas shows it": (
-        [outcome(), outcome(Reason.PENDING, seen=CHANGED)],
-        "endpoint.status",
-        "REHEATING",
-    ),
+    "the endpoint stays when it is not found": ([outcome(), failed(Reason.ENDPOINT_NOT_FOUND)], "endpoint.comment", "a"),
+    "the endpoint is as Atlas shows it": ([outcome(), outcome(Reason.PENDING, seen=CHANGED)], "endpoint.status", "REHEATING"),
     "its message is one line": ([outcome(Reason.PENDING, seen=CHANGED)], "endpoint.errorMessage", "Two lines."),
     "its comment may be empty": ([outcome(Reason.PENDING, seen=CHANGED)], "endpoint.comment", ""),
-    "resolved values stay while nothing is resolved": (
-        [outcome(), failed()],
-        "resolved.projectId",
-        RESOLVED.project_id,
-    ),
+    "resolved values stay while nothing is resolved": ([outcome(), failed()], "resolved.projectId", RESOLVED.project_id),
     "drift is reported field by field": (
         [outcome(Reason.DRIFTED, DIFFERENCE, Difference(ID, "vpce-1", None))],
         "drift",
@@ -248,11 +224,7 @@ FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
         "plan",
         {"method": "PATCH", "body": {"providerName": "AWS", "comment": "b"}, "reason": "Edit"},
     ),
-    "an empty comment is part of a plan": (
-        [outcome(Reason.DRIFTED, DIFFERENCE, planned=planned(""))],
-        "plan.body.comment",
-        "",
-    ),
+    "an empty comment is part of a plan": ([outcome(Reason.DRIFTED, DIFFERENCE, planned=planned(""))], "plan.body.comment", ""),
     "a plan goes when it was sent": ([PLANNED, outcome(sent=sent())], "plan", None),
     "a plan goes when it is needless": ([PLANNED, outcome()], "plan", None),
     "a plan goes when nobody knows whether it is needed": ([PLANNED, failed()], "plan", None),
@@ -260,11 +232,7 @@ FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
     "applied outlives failures": ([outcome(), failed(generation=2, applied=CONFIRMED)], "applied.comment", "a"),
     "applied ends with a write whose answer was lost": ([outcome(), failed(applied=None)], "applied", None),
     # A spec in between may have been sent and was never recorded, so applied ends, also when an old outcome is said again.
-    "applied ends when a generation was missed and it fails": (
-        [outcome(), *[failed(generation=3, applied=CONFIRMED)] * 2],
-        "applied",
-        None,
-    ),
+    "applied ends when a generation was missed and it fails": ([outcome(), *[failed(generation=3, applied=CONFIRMED)] * 2], "applied", None),
     "applied ends when a generation was missed and it is suspended": (
         [outcome(), *[failed(Reason.SUSPENDED, generation=3, applied=CONFIRMED, failure=None)] * 2],
         "applied",
@@ -276,7 +244,7 @@ FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
         None,
     ),
     "applied begins anew with what is confirmed then": ([outcome(), outcome(generation=3)], "applied.generation", 3),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("outcomes", "path", "expected"), FIELDS.values(), ids=FIELDS)
@@ -438,12 +406,8 @@ SHOWN: Mapping[str, Any] = {
     ("changed", "expected"),
     [
         pytest.param({"lastError": None, "drift": [{"field": "comment"}]}, True, id="words"),
-        pytest.param(
-            {"service": {**SHOWN["service"], "status": "FAILED", "statusSince": "12:01"}}, True, id="of Atlas"
-        ),
-        pytest.param(
-            {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Initiating"}]}, True, id="a reason"
-        ),
+        pytest.param({"service": {**SHOWN["service"], "status": "FAILED", "statusSince": "12:01"}}, True, id="of Atlas"),
+        pytest.param({"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Initiating"}]}, True, id="a reason"),
         pytest.param({"conditions": [{"type": "Ready", "status": "True", "reason": "Available"}]}, False, id="ready"),
         pytest.param({"conditions": [{"type": "Contended", "status": "True"}]}, False, id="contended"),
         pytest.param({"conditions": [{"type": "OutputsWritten", "status": "True"}]}, False, id="outputs"),
@@ -454,6 +418,6 @@ SHOWN: Mapping[str, Any] = {
         pytest.param({"lastHandledReconcileAt": "now"}, False, id="a request"),
         pytest.param({"history": [{"result": "Applied"}]}, False, id="a call"),
     ],
-)
+)  # fmt: skip
 def test_what_is_only_a_report(changed: Mapping[str, Any], expected: bool) -> None:
     assert differs_only_in_words(SHOWN, {**SHOWN, **changed}) is expected

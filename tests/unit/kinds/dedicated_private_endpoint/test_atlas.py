@@ -22,12 +22,7 @@ GROUP = f"/api/atlas/v2/groups/{PROJECT}"
 
 REQUESTS: dict[str, tuple[Request, str, str, Mapping[str, Any] | None]] = {
     atlas.LIST: (atlas.list_of(PROJECT, "GCP"), "GET", "/privateEndpoint/GCP/endpointService", None),
-    atlas.GET: (
-        atlas.get_of(PROJECT, "AWS", SERVICE),
-        "GET",
-        f"/privateEndpoint/AWS/endpointService/{SERVICE}",
-        None,
-    ),
+    atlas.GET: (atlas.get_of(PROJECT, "AWS", SERVICE), "GET", f"/privateEndpoint/AWS/endpointService/{SERVICE}", None),
     atlas.CREATE: (
         atlas.creation_of(PROJECT, "AWS", "eu-west-1"),
         "POST",
@@ -52,12 +47,7 @@ REQUESTS: dict[str, tuple[Request, str, str, Mapping[str, Any] | None]] = {
         f"/privateEndpoint/endpointService/{SERVICE}",
         {"cloudProvider": "AWS", "supportedRemoteRegions": []},
     ),
-    atlas.DELETE: (
-        atlas.deletion_of(PROJECT, "AZURE", SERVICE),
-        "DELETE",
-        f"/privateEndpoint/AZURE/endpointService/{SERVICE}",
-        None,
-    ),
+    atlas.DELETE: (atlas.deletion_of(PROJECT, "AZURE", SERVICE), "DELETE", f"/privateEndpoint/AZURE/endpointService/{SERVICE}", None),
     atlas.GET_ENDPOINT: (
         atlas.get_of(PROJECT, "AZURE", atlas.entry_name(SERVICE, AZURE_ID)),
         "GET",
@@ -103,7 +93,7 @@ REQUESTS: dict[str, tuple[Request, str, str, Mapping[str, Any] | None]] = {
         None,
     ),
     atlas.GET_CLUSTER: (atlas.cluster_of(PROJECT, "orders"), "GET", "/clusters/orders", None),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -174,11 +164,7 @@ def test_the_documented_endpoint_is_read() -> None:
             Service(id=SERVICE, endpoint_group_names=("orders",), port_mapping_enabled=True),
             id="Google Cloud",
         ),
-        pytest.param(
-            {"id": SERVICE, "status": "RESTING", "new": {"a": 1}},
-            Service(id=SERVICE, status="RESTING"),
-            id="a status that nobody knows",
-        ),
+        pytest.param({"id": SERVICE, "status": "RESTING", "new": {"a": 1}}, Service(id=SERVICE, status="RESTING"), id="a status that nobody knows"),
         pytest.param(
             {
                 "id": SERVICE,
@@ -191,9 +177,7 @@ def test_the_documented_endpoint_is_read() -> None:
             Service(id=SERVICE, status="5", interface_endpoints=(VPCE,)),
             id="values of other types",
         ),
-        pytest.param(
-            {"id": SERVICE, "error_message": "x", "region_name": "x"}, Service(id=SERVICE), id="names of our own"
-        ),
+        pytest.param({"id": SERVICE, "error_message": "x", "region_name": "x"}, Service(id=SERVICE), id="names of our own"),
         pytest.param({"status": "AVAILABLE"}, Service(id=SERVICE, status="AVAILABLE"), id="no id, but a status"),
         pytest.param({"id": SERVICE.upper()}, Service(id=SERVICE.upper()), id="the id in capitals"),
         pytest.param({}, None, id="nothing"),
@@ -202,7 +186,7 @@ def test_the_documented_endpoint_is_read() -> None:
         pytest.param([], None, id="a list"),
         pytest.param(None, None, id="no JSON"),
     ],
-)
+)  # fmt: skip
 def test_a_service_is_read_leniently(sent: object, expected: Service | None) -> None:
     assert atlas.got(SERVICE, sent) == expected
 

@@ -64,10 +64,7 @@ ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
         ),
     ),
     "an id alone": ({"_id": ID}, Endpoint(id=ID)),
-    "no providerName, as in the documentation's samples": (
-        {"_id": ID, "status": "RESERVED"},
-        Endpoint(id=ID, status="RESERVED"),
-    ),
+    "no providerName, as in the documentation's samples": ({"_id": ID, "status": "RESERVED"}, Endpoint(id=ID, status="RESERVED")),
     "a status that nobody knows": ({"_id": ID, "status": "RESTING"}, Endpoint(id=ID, status="RESTING")),
     "ids that break the published patterns": (
         {"_id": "x", "cloudProviderEndpointId": "vpce-fcac938279cd98dc894"},
@@ -78,16 +75,10 @@ ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
         Endpoint(id=ID, status="5", provider_name="True"),
     ),
     "a lone surrogate": ({"_id": ID, "comment": "a\ud800b"}, Endpoint(id=ID, comment="a?b")),
-    "a text that is longer than any resource can ask for": (
-        {"_id": ID, "comment": "x" * 2049},
-        Endpoint(id=ID, comment="x" * 2048),
-    ),
+    "a text that is longer than any resource can ask for": ({"_id": ID, "comment": "x" * 2049}, Endpoint(id=ID, comment="x" * 2048)),
     "an empty comment": ({"_id": ID, "comment": ""}, Endpoint(id=ID, comment="")),
-    "the names of our own fields, which are not Atlas's": (
-        {"_id": ID, "id": "other", "error_message": "x", "provider_name": "x"},
-        Endpoint(id=ID),
-    ),
-}
+    "the names of our own fields, which are not Atlas's": ({"_id": ID, "id": "other", "error_message": "x", "provider_name": "x"}, Endpoint(id=ID)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ITEMS)
