@@ -76,24 +76,6 @@ def test_sigterm_lets_a_call_finish_and_records_its_result(
     assert resources.get("orders")["status"]["applied"]["comment"] == "two"
 
 
-def test_a_restart_writes_nothing_when_nothing_has_changed(
-    atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
-) -> None:
-    resources = make_resources("again")
-    settled(resources, atlas, place)
-    first = run_operator(label="again", atlas=atlas)
-    resources.wait_ready("orders")
-    first.stop()
-    before = resources.get("orders")["metadata"]["resourceVersion"]
-    called = len(atlas.requests(place))
-
-    operator = run_operator(label="again", atlas=atlas)
-    wait_until(lambda: operator.metric("atlas_endpoints_reconcile_total", result="done") >= 1, "a first pass")
-
-    assert resources.get("orders")["metadata"]["resourceVersion"] == before
-    assert [each["method"] for each in atlas.requests(place)[called:]] == ["GET"]
-
-
 @pytest.mark.gate
 def test_what_is_deleted_while_no_operator_runs_goes_with_its_endpoint_once_one_does(
     atlas: Atlas, place: Place, make_resources: MakeResources, run_operator: RunOperator
