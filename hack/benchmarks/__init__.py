@@ -9,6 +9,6 @@
 | `api_server` | how the driver changes resources and sees them settle |
 | `atlas_stub`, `usage` | what Atlas, the contenders and the kernel tell |
 | `results` | what is kept of a run, and statistics; pure |
-| `lines`, `report`, `chart` | the table, its goals, the page and the plot; pure |
+| `lines`, `report` | the table, its goals and the page; pure |
 | `machine` | versions and the class of hardware |
 """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from benchmarks import chart, machine, report
+from benchmarks import machine, report
 from benchmarks.contenders import Peer, provide_go_programs
 from benchmarks.results import OURS, PEER, Round, RowResult, load_all
 from benchmarks.rows import ROWS
@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from benchmarks.stage import Stage
 
 RESULTS = ROOT / "docs" / "benchmark"
-"""The newest run in full size of each row: what the page and the plot are made of, committed beside them."""
+"""The newest run in full size of each row: what the page is made of, committed beside it."""
 TRIALS = CACHE / "benchmark"
 """The newest run of each row in another size; no document speaks of it."""
 PAGE = ROOT / "docs" / "benchmark.md"
-PLOT = ROOT / "docs" / "benchmark.svg"
 
 FAILURES = (
     ControlPlaneError,
@@ -109,7 +108,6 @@ async def _run(options: argparse.Namespace) -> None:
     measured = load_all(folder)
     if counts:
         PAGE.write_text(report.update(PAGE.read_text(encoding="utf-8"), measured), encoding="utf-8")
-        PLOT.write_text(chart.draw(measured), encoding="utf-8")
     _say(report.table({name: measured[name] for name in options.rows}))
 
 

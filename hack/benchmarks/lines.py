@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from benchmarks.results import OURS, PEER, SLOW_PEER, RowResult, Summary, shown
@@ -20,7 +20,7 @@ class Goal:
     is_met: Callable[[Line, Measured], bool | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line.
 
@@ -55,257 +55,128 @@ class Line:
 
 def ratio_at_most(limit: float) -> Goal:
     """Return the goal of so many times the peer's median, or less."""
-
-    def is_met(line: Line, measured: Measured) -> bool | None:
-        ratio = line.ratio(measured)
-        return None if ratio is None else ratio <= limit
-
-    return Goal(f"at most {limit:g}x", is_met)
+    return Goal(
+        f"at most {limit:g}x", lambda line, measured: _holds(line.ratio(measured), lambda ratio: ratio <= limit)
+    )
 
 
 def ratio_at_least(limit: float) -> Goal:
     """Return the goal of so many times the peer's median, or more."""
-
-    def is_met(line: Line, measured: Measured) -> bool | None:
-        ratio = line.ratio(measured)
-        return None if ratio is None else ratio >= limit
-
-    return Goal(f"at least {limit:g}x", is_met)
+    return Goal(
+        f"at least {limit:g}x", lambda line, measured: _holds(line.ratio(measured), lambda ratio: ratio >= limit)
+    )
 
 
-def at_most(limit: float, unit: str = "") -> Goal:
+def at_most(limit: float) -> Goal:
     """Return the goal of a bound for our median."""
 
     def is_met(line: Line, measured: Measured) -> bool | None:
         ours = line.summary(measured, OURS)
-        return None if ours is None else ours.median <= limit
+        return _holds(ours and ours.median, lambda median: median <= limit)
 
-    return Goal(f"at most {limit:g} {unit}".rstrip() if limit else "none", is_met)
+    return Goal(f"at most {limit:g}" if limit else "none", is_met)
 
 
 def at_most_times(factor: float, row: str, words: str) -> Goal:
     """Return the goal of so many times the same figure of ours in another row, or less."""
 
     def is_met(line: Line, measured: Measured) -> bool | None:
-        ours, other = line.summary(measured, OURS), measured.get(row)
-        reference = other.summary(OURS, line.figure) if other else None
-        return None if ours is None or reference is None else ours.median <= factor * reference.median
+        ours, other = line.summary(measured, OURS), replace(line, row=row).summary(measured, OURS)
+        return None if ours is None or other is None else ours.median <= factor * other.median
 
     return Goal(f"at most {factor:g}x {words}", is_met)
 
 
-def _burst(workers: int, ratio: float) -> tuple[Line, ...]:
-    row = f"burst-{workers}"
-    return tuple(
-        Line(
-            title=f"1,000 {change}s at once, {workers} workers",
-            row=row,
-            figure=f"{change}_rate",
-            unit="/s",
-            goal=ratio_at_least(ratio),
-        )
-        for change in ("create", "edit")
-    )
+def _holds(value: float | None, goal: Callable[[float], bool]) -> bool | None:
+    return None if value is None else goal(value)
 
 
-def _dedicated(title: str, row: str, figure: str, *, unit: str = "", goal: Goal | None = None) -> Line:
-    return Line(
-        title=f"dedicated: {title}",
-        row=f"dedicated-{row}",
-        figure=figure,
-        unit=unit,
-        goal=goal,
-        no_peer="no such kind",
-    )
+def _of_burst(
+    title: str, figure: str, unit: str = "", goal: Goal | None = None, *, workers: int = 16
+) -> Iterator[Line]:
+    """Yield the line for the creations of a burst, and that for its edits."""
+    for change in ("create", "edit"):
+        yield Line(title.format(change), f"burst-{workers}", f"{change}_{figure}", unit, goal)
 
 
-def _among(size: str, row: str, goal: Goal | None) -> tuple[Line, ...]:
+def _dedicated(title: str, row: str, figure: str, unit: str = "", goal: Goal | None = None) -> Line:
+    return Line(f"dedicated: {title}", f"dedicated-{row}", figure, unit, goal, no_peer="no such kind")
+
+
+def _of_dedicated(figure: str, change: str) -> Iterator[Line]:
+    """Yield the lines for a change of dedicated endpoints, one at a time."""
+    yield _dedicated(f"one {change} at rest, p50", "edit", f"{figure}_p50_ms", "ms")
+    yield _dedicated(f"one {change} at rest, p99", "edit", f"{figure}_p99_ms", "ms")
+    yield _dedicated(f"until Atlas hears of the {change}, p50", "edit", f"{figure}_heard_p50_ms", "ms")
+    yield _dedicated(f"Atlas calls for each {change}", "edit", f"{figure}_atlas_calls")
+    yield _dedicated(f"Kubernetes writes for each {change}", "edit", f"{figure}_kubernetes_writes")
+
+
+def _among(size: str, row: str, goal: Goal | None) -> Iterator[Line]:
     operations = {
-        "list": f"LIST, among {size} instances",
-        "write": f"write, among {size} instances",
-        "secret": f"reading of a Secret, among {size}",
+        "list": "LIST, among {} instances",
+        "write": "write, among {} instances",
+        "secret": "reading of a Secret, among {}",
     }
-    return tuple(
-        Line(title=f"processor time for each {words}, without HTTP", row=row, figure=f"{name}_us", unit="µs", goal=goal)
-        for name, words in operations.items()
-    )
+    for name, words in operations.items():
+        yield Line(f"processor time for each {words.format(size)}, without HTTP", row, f"{name}_us", "µs", goal)
 
+
+_KNOWN, _MEMORY = (at_most_times(4, "start-5000", words) for words in ("those of 5,000", "that of 5,000"))
 
 LINES = (
-    Line(title="one edit at rest, p50", row="edit", figure="p50_ms", unit="ms", goal=ratio_at_most(0.6)),
-    Line(title="one edit at rest, p99", row="edit", figure="p99_ms", unit="ms", goal=ratio_at_most(0.75)),
-    Line(title="the same without Atlas's share, p50", row="edit", figure="own_p50_ms", unit="ms"),
-    Line(title="until Atlas hears of the edit, p50", row="edit", figure="heard_p50_ms", unit="ms"),
-    Line(title="Atlas calls for each edit", row="edit", figure="atlas_calls"),
-    Line(title="Kubernetes writes for each edit", row="edit", figure="kubernetes_writes", goal=at_most(1)),
-    *_burst(16, 0.9),
-    *_burst(64, 0.75),
-    *(
-        Line(
-            title=f"processor time for each {change}, 16 workers",
-            row="burst-16",
-            figure=f"{change}_cpu_ms",
-            unit="ms",
-            goal=ratio_at_most(2.7),
-        )
-        for change in ("create", "edit")
-    ),
-    *(
-        Line(
-            title=f"processor time of the control plane for each {change}, {workers} workers",
-            row=f"burst-{workers}",
-            figure=f"{change}_control_plane_cpu_ms",
-            unit="ms",
-        )
-        for workers in (16, 64)
-        for change in ("create", "edit")
-    ),
-    *(
-        Line(title=f"Atlas calls for each {change} of a burst", row="burst-16", figure=f"{change}_atlas_calls")
-        for change in ("create", "edit")
-    ),
-    *(
-        Line(
-            title=f"Kubernetes writes for each {change} of a burst",
-            row="burst-16",
-            figure=f"{change}_kubernetes_writes",
-            goal=at_most(1),
-        )
-        for change in ("create", "edit")
-    ),
-    Line(
-        title="1,000 edits at once, where Atlas admits 10 calls a second for each of 2 projects",
-        row="limit",
-        figure="all_s",
-        unit="s",
-        goal=ratio_at_most(0.55),
-    ),
-    Line(title="Atlas calls for each of these edits", row="limit", figure="atlas_calls"),
-    Line(title="of them refused by the limit", row="limit", figure="refused_calls"),
-    Line(title="one edit while 5,000 resources resync, p50", row="resync", figure="p50_ms", unit="ms"),
-    Line(
-        title="one edit while 5,000 resources resync, p99",
-        row="resync",
-        figure="p99_ms",
-        unit="ms",
-        goal=ratio_at_most(0.8),
-    ),
-    Line(title="start, all 5,000 known", row="start-5000", figure="ready_s", unit="s", goal=ratio_at_most(1.5)),
-    Line(
-        title="start, all 5,000 compared with Atlas",
-        row="start-5000",
-        figure="compared_s",
-        unit="s",
-        goal=ratio_at_most(0.8),
-    ),
-    Line(title="start, Atlas calls for 5,000", row="start-5000", figure="atlas_calls"),
-    Line(title="start, Kubernetes writes for 5,000", row="start-5000", figure="kubernetes_writes", goal=at_most(0)),
-    Line(
-        title="resident memory, 5,000 settled",
-        row="start-5000",
-        figure="resident_mb",
-        unit="MB",
-        goal=ratio_at_most(2),
-    ),
-    Line(
-        title="start, all 20,000 known",
-        row="start-20000",
-        figure="ready_s",
-        unit="s",
-        goal=at_most_times(4, "start-5000", "those of 5,000"),
-    ),
-    Line(title="start, all 20,000 compared with Atlas", row="start-20000", figure="compared_s", unit="s"),
-    Line(title="start, Kubernetes writes for 20,000", row="start-20000", figure="kubernetes_writes", goal=at_most(0)),
-    Line(
-        title="resident memory, 20,000 settled",
-        row="start-20000",
-        figure="resident_mb",
-        unit="MB",
-        goal=at_most_times(4, "start-5000", "that of 5,000"),
-    ),
-    Line(
-        title="Atlas calls an hour at rest, 1,000 resources on 40 instances",
-        row="rest",
-        figure="atlas_calls_an_hour",
-        goal=at_most(260),
-    ),
-    Line(title="Kubernetes writes at rest", row="rest", figure="kubernetes_writes", goal=at_most(0)),
-    Line(
-        title="200 edits at once, the peer with 20 requests a second",
-        row="throttled",
-        figure="edit_rate",
-        unit="/s",
-        against=SLOW_PEER,
-    ),
-    Line(
-        title="the last of 200 edits at rest (p99), the peer with 20 requests a second",
-        row="throttled",
-        figure="edit_p99_ms",
-        unit="ms",
-        against=SLOW_PEER,
-    ),
-    Line(
-        title="start, all 20,000 on 2,000 instances known",
-        row="wide-start",
-        figure="ready_s",
-        unit="s",
-        goal=at_most_times(4, "start-5000", "those of 5,000"),
-    ),
-    Line(
-        title="start, all 20,000 on 2,000 instances compared with Atlas",
-        row="wide-start",
-        figure="compared_s",
-        unit="s",
-    ),
-    Line(title="start, Atlas calls for 20,000 on 2,000 instances", row="wide-start", figure="atlas_calls"),
-    Line(
-        title="start, Kubernetes writes for 20,000 on 2,000 instances",
-        row="wide-start",
-        figure="kubernetes_writes",
-        goal=at_most(0),
-    ),
-    Line(
-        title="resident memory, 20,000 settled on 2,000 instances",
-        row="wide-start",
-        figure="resident_mb",
-        unit="MB",
-        goal=at_most_times(4, "start-5000", "that of 5,000"),
-    ),
-    Line(
-        title="one edit while 20,000 resources on 2,000 instances resync, p50",
-        row="wide-resync",
-        figure="p50_ms",
-        unit="ms",
-    ),
-    Line(
-        title="one edit while 20,000 resources on 2,000 instances resync, p99",
-        row="wide-resync",
-        figure="p99_ms",
-        unit="ms",
-    ),
-    *(
-        line
-        for figure, change in (("create", "new endpoint"), ("edit", "edit of remote regions"))
-        for line in (
-            _dedicated(f"one {change} at rest, p50", "edit", f"{figure}_p50_ms", unit="ms"),
-            _dedicated(f"one {change} at rest, p99", "edit", f"{figure}_p99_ms", unit="ms"),
-            _dedicated(f"until Atlas hears of the {change}, p50", "edit", f"{figure}_heard_p50_ms", unit="ms"),
-            _dedicated(f"Atlas calls for each {change}", "edit", f"{figure}_atlas_calls"),
-            _dedicated(f"Kubernetes writes for each {change}", "edit", f"{figure}_kubernetes_writes"),
-        )
-    ),
-    _dedicated("start, all 5,000 known", "start-5000", "ready_s", unit="s"),
-    _dedicated("start, all 5,000 compared with Atlas", "start-5000", "compared_s", unit="s"),
+    Line("one edit at rest, p50", "edit", "p50_ms", "ms", ratio_at_most(0.6)),
+    Line("one edit at rest, p99", "edit", "p99_ms", "ms", ratio_at_most(0.75)),
+    Line("the same without Atlas's share, p50", "edit", "own_p50_ms", "ms"),
+    Line("until Atlas hears of the edit, p50", "edit", "heard_p50_ms", "ms"),
+    Line("Atlas calls for each edit", "edit", "atlas_calls"),
+    Line("Kubernetes writes for each edit", "edit", "kubernetes_writes", goal=at_most(1)),
+    *_of_burst("1,000 {}s at once, 16 workers", "rate", "/s", ratio_at_least(0.9)),
+    *_of_burst("1,000 {}s at once, 64 workers", "rate", "/s", ratio_at_least(0.75), workers=64),
+    *_of_burst("processor time for each {}, 16 workers", "cpu_ms", "ms", ratio_at_most(2.7)),
+    *_of_burst("processor time of the control plane for each {}, 16 workers", "control_plane_cpu_ms", "ms"),
+    *_of_burst("processor time of the control plane for each {}, 64 workers", "control_plane_cpu_ms", "ms", workers=64),
+    *_of_burst("Atlas calls for each {} of a burst", "atlas_calls"),
+    *_of_burst("Kubernetes writes for each {} of a burst", "kubernetes_writes", goal=at_most(1)),
+    Line("1,000 edits at once, where Atlas admits 10 calls a second for each of 2 projects", "limit", "all_s", "s", ratio_at_most(0.55)),
+    Line("Atlas calls for each of these edits", "limit", "atlas_calls"),
+    Line("of them refused by the limit", "limit", "refused_calls"),
+    Line("one edit while 5,000 resources resync, p50", "resync", "p50_ms", "ms"),
+    Line("one edit while 5,000 resources resync, p99", "resync", "p99_ms", "ms", ratio_at_most(0.8)),
+    Line("start, all 5,000 known", "start-5000", "ready_s", "s", ratio_at_most(1.5)),
+    Line("start, all 5,000 compared with Atlas", "start-5000", "compared_s", "s", ratio_at_most(0.8)),
+    Line("start, Atlas calls for 5,000", "start-5000", "atlas_calls"),
+    Line("start, Kubernetes writes for 5,000", "start-5000", "kubernetes_writes", goal=at_most(0)),
+    Line("resident memory, 5,000 settled", "start-5000", "resident_mb", "MB", ratio_at_most(2)),
+    Line("start, all 20,000 known", "start-20000", "ready_s", "s", _KNOWN),
+    Line("start, all 20,000 compared with Atlas", "start-20000", "compared_s", "s"),
+    Line("start, Kubernetes writes for 20,000", "start-20000", "kubernetes_writes", goal=at_most(0)),
+    Line("resident memory, 20,000 settled", "start-20000", "resident_mb", "MB", _MEMORY),
+    Line("Atlas calls an hour at rest, 1,000 resources on 40 instances", "rest", "atlas_calls_an_hour", goal=at_most(260)),
+    Line("Kubernetes writes at rest", "rest", "kubernetes_writes", goal=at_most(0)),
+    Line("200 edits at once, the peer with 20 requests a second", "throttled", "edit_rate", "/s", against=SLOW_PEER),
+    Line("the last of 200 edits at rest (p99), the peer with 20 requests a second", "throttled", "edit_p99_ms", "ms", against=SLOW_PEER),
+    Line("start, all 20,000 on 2,000 instances known", "wide-start", "ready_s", "s", _KNOWN),
+    Line("start, all 20,000 on 2,000 instances compared with Atlas", "wide-start", "compared_s", "s"),
+    Line("start, Atlas calls for 20,000 on 2,000 instances", "wide-start", "atlas_calls"),
+    Line("start, Kubernetes writes for 20,000 on 2,000 instances", "wide-start", "kubernetes_writes", goal=at_most(0)),
+    Line("resident memory, 20,000 settled on 2,000 instances", "wide-start", "resident_mb", "MB", _MEMORY),
+    Line("one edit while 20,000 resources on 2,000 instances resync, p50", "wide-resync", "p50_ms", "ms"),
+    Line("one edit while 20,000 resources on 2,000 instances resync, p99", "wide-resync", "p99_ms", "ms"),
+    *_of_dedicated("create", "new endpoint"),
+    *_of_dedicated("edit", "edit of remote regions"),
+    _dedicated("start, all 5,000 known", "start-5000", "ready_s", "s"),
+    _dedicated("start, all 5,000 compared with Atlas", "start-5000", "compared_s", "s"),
     _dedicated("start, Atlas calls for 5,000", "start-5000", "atlas_calls"),
     _dedicated("start, Kubernetes writes for 5,000", "start-5000", "kubernetes_writes", goal=at_most(0)),
-    _dedicated("resident memory, 5,000 settled", "start-5000", "resident_mb", unit="MB"),
+    _dedicated("resident memory, 5,000 settled", "start-5000", "resident_mb", "MB"),
     _dedicated("LISTs an hour at rest, 1,000 endpoints in 40 projects", "rest", "lists_an_hour", goal=at_most(260)),
     _dedicated("GETs an hour at rest, 1,000 endpoints in 40 projects", "rest", "gets_an_hour"),
-    _dedicated("calls in the busiest tenth of an interval at rest", "rest", "busiest_tenth_percent", unit="%"),
+    _dedicated("calls in the busiest tenth of an interval at rest", "rest", "busiest_tenth_percent", "%"),
     _dedicated("Kubernetes writes at rest", "rest", "kubernetes_writes", goal=at_most(0)),
     *_among("1,000", "among-1000", None),
     *_among("20,000", "among-20000", at_most_times(2, "among-1000", "that among 1,000")),
-)
+)  # fmt: skip
 
 
 def cell(summary: Summary | None, unit: str) -> str:

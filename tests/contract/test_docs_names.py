@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster import events
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import EndpointState
 from atlas_endpoints.reconcile import credentials, resource
-from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from support.crd import crds, schema_of
 from support.deploy import POLICIES, manifests
-from support.documentation import DOCS, PACKAGE, PAGES, section
+from support.documentation import DOCS, PAGES, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-KIND = PACKAGE / "kinds" / "serverless_private_endpoint"
 OF_OTHERS = {
     "spec.serviceName": "of ACK's VPCEndpoint",
     "spec.privateEndpoints": "of MongoDB's AtlasProject",
@@ -93,20 +90,3 @@ def test_the_annotation_of_a_namespace_is_documented() -> None:
     text = section(DOCS / "settings.md", "Annotations of a resource")
     (told,) = re.findall(r"A Namespace may have one annotation: (.*)$", text, re.MULTILINE)
     assert re.findall(r"`([a-z./-]+)`", told) == [credentials.ANNOTATION]
-
-
-def test_the_picture_of_states_shows_each_status_that_is_judged_and_reasons_as_they_are_meant() -> None:
-    picture = (DOCS / "pictures" / "endpoint-states.svg").read_text(encoding="utf-8")
-    assert set(re.findall(r'class="status"[^>]*>(\w+)<', picture)) == {*EndpointState}
-    shown = re.findall(r'class="reason"[^>]*>([^<]+)<', picture)
-    waiting, acting = ({*each.partition(": ")[2].split(" · ")} - {"…"} for each in shown[-2:])
-    assert {Reason(each).progress for each in waiting} == {Progress.RECONCILING}
-    assert {Reason(each).progress for each in acting} == {Progress.GRACE, Progress.STALLED}
-    assert {each.partition(":")[0] for each in shown[:-2]} <= {*Reason}
-
-
-def test_the_picture_of_the_data_flow_names_files_that_exist() -> None:
-    picture = (DOCS / "pictures" / "data-flow.svg").read_text(encoding="utf-8")
-    files = set(re.findall(r"[\w/…]+\.py", picture))
-    assert len(files) > 8
-    assert {each for each in files if not (PACKAGE / each.replace("kinds/…", f"kinds/{KIND.name}")).exists()} == set()

@@ -81,21 +81,6 @@ def test_a_kind_has_its_crd_and_its_rights(names: Names) -> None:
     assert list(missing(names)) == []
 
 
-def test_a_new_kind_without_crd_and_rights_is_told_what_to_add() -> None:
-    added = list(missing(Names("atlas-endpoints.dev", "v1alpha1", "Other", "others")))
-    assert "deploy/access/rbac.yaml: add others/status of atlas-endpoints.dev with the verbs ['patch']" in added
-    assert {line.partition(": ")[0] for line in added} == {
-        "crds",
-        "crds/Kustomization",
-        "charts/atlas-endpoints/files/crds",
-        "charts/atlas-endpoints/Chart.yaml",
-        "charts/atlas-endpoints/templates/_rbac.tpl",
-        "charts/atlas-endpoints/templates/rbac-users.yaml",
-        "deploy/access/rbac.yaml",
-        "deploy/overlays/cluster/rbac.yaml",
-    }
-
-
 def test_kinds_are_served_by_their_names() -> None:
     assert list(named(())) == list(KINDS)
     assert list(named([KINDS[0].names.kind])) == [KINDS[0]]

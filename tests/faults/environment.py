@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
+from control_plane.process import PATIENCE
 from faults.proxy import Proxy
 from support.atlas import CLOUD_ENDPOINT
 from support.concurrent_cases import new_namespace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
+    from faults.rules import Fault
     from support.atlas import Atlas, Place
     from support.observed import Recorder
     from support.operator_process import OperatorProcess
@@ -102,6 +104,14 @@ class Env:
         """Start an operator that serves what has a label, and reaches all it needs through the proxies."""
         operator, _ = self.start_behind(self.api, label=label, atlas_url=self.way.url, **settings)
         return operator
+
+    def kill_held(self, operator: OperatorProcess, held: Mapping[str, Fault]) -> None:
+        """Kill an operator once all writes of these names are held, and let them go."""
+        for name, fault in held.items():
+            assert fault.happened.wait(PATIENCE), name
+        operator.stop(kill=True)
+        self.api.heal()
+        self.way.heal()
 
     def resources(self, label: str, *, recorder: Recorder | None = None) -> Resources:
         """Make a namespace with working credentials, whose resources the operator with a label serves."""

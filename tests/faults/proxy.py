@@ -26,7 +26,6 @@ from faults.rules import (
     Delay,
     FailedState,
     Fault,
-    Faults,
     Hold,
     Match,
     Moment,
@@ -34,7 +33,6 @@ from faults.rules import (
     Request,
     Reset,
     Revoked,
-    Stale,
     Truncated,
     Verb,
     status,
@@ -84,7 +82,8 @@ class Proxy:
     def __init__(self, upstream: str, *, ca: Path | None = None, seed: int = 1) -> None:
         self._upstream = URL(upstream)
         self._tls = ssl.create_default_context(cafile=ca) if ca else None
-        self._faults = Faults(Random(seed))  # noqa: S311  # which requests are hit
+        self._random = Random(seed)  # noqa: S311  # which requests are hit
+        self._faults: list[Fault] = []
         self._streams: set[Stream] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -141,9 +140,9 @@ class Proxy:
         fault = Fault(Match(verb, path), trouble, times, share, spared)
 
         async def add() -> None:
-            self._faults.add(fault)
+            self._faults.append(fault)
             for stream in list(self._streams):
-                if stream.can_suffer(trouble) and self._faults.happens(fault, stream.request):
+                if stream.can_suffer(trouble) and fault.take(stream.request, self._random):
                     stream.suffer(fault)
 
         self._call(add())
@@ -167,7 +166,7 @@ class Proxy:
         """Have a fault, or all of them, happen no more; connections that hang since it did break, and no others."""
 
         async def remove() -> None:
-            self._faults.remove(fault)
+            self._remove(fault)
             for stream in list(self._streams):
                 if stream.frozen_by is not None and stream.frozen_by.healed.is_set():
                     stream.suffer(Fault(Match(), Reset()))
@@ -213,8 +212,14 @@ class Proxy:
             if connection.transport is not None:
                 sever(connection.transport)
 
+    def _remove(self, fault: Fault | None) -> None:
+        for each in self._faults:
+            if fault is None or each is fault:
+                each.healed.set()
+        self._faults = [each for each in self._faults if not each.healed.is_set()]
+
     async def _stop(self) -> None:
-        self._faults.remove(None)
+        self._remove(None)
         for stream in list(self._streams):
             stream.suffer(Fault(Match(), Closed()))
         await self._runner.cleanup()
@@ -237,7 +242,7 @@ class Proxy:
         )
         exchange = Exchange(time.time(), asked, dict(request.query))
         self.exchanges.append(exchange)
-        fault = self._faults.take(asked)
+        fault = next((each for each in self._faults if each.take(asked, self._random)), None)
         exchange.trouble = fault.trouble if fault else None
         try:
             response = await self._serve(request, asked, fault)
@@ -260,9 +265,6 @@ class Proxy:
                 await asyncio.sleep(seconds)
             case Revoked(good) if request.headers.get("Authorization") != f"Bearer {good}":
                 return web.json_response(status(401, "Unauthorized"), status=401)
-            case Stale() as stale if asked.verb in stale.verbs:
-                code, body = stale.answer(asked)
-                return web.json_response(body, status=code)
             case Reset() | Refusal() | Hold():
                 if not fault_is_early:
                     await self._fetch(request)

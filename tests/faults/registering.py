@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
-from control_plane.process import PATIENCE, wait_until
+from control_plane.process import wait_until
 from faults.rules import Hold, Moment
 from support.concurrent_cases import new_namespace
 from support.resources import Resources
@@ -146,11 +146,7 @@ def _going(env: Env, resources: Resources) -> list[tuple[Registration, Fault]]:
 
 def _restarted(env: Env, operator: Any, held: list[tuple[Registration, Fault]]) -> Any:
     """Kill an operator when all are held, and return the next one."""
-    for each, fault in held:
-        assert fault.happened.wait(PATIENCE), each.name
-    operator.stop(kill=True)
-    env.api.heal()
-    env.way.heal()
+    env.kill_held(operator, {each.name: fault for each, fault in held})
     for each, _fault in held:
         each.grow_old()
     return env.start(LABEL, concurrency=64, sync_interval="4s")

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from control_plane.process import PATIENCE
 from faults.rules import Hold, Moment
 from support.resources import ready, told
 
 if TYPE_CHECKING:
     from faults.environment import Env, Scale
     from faults.proxy import Proxy
+    from faults.rules import Fault
     from support.atlas import Place
     from support.resources import Resources
 
@@ -88,26 +88,23 @@ def a_crash_at_each_write_of_a_reservation(env: Env, _: Scale) -> None:
     operator = env.start("reserving", concurrency=64)
     free = Reservation("free", env.place(), resources, env)
     free.begin()
-    held = []
+    held: dict[str, Fault] = {}
+    reservations = list[Reservation]()
     for number, target in enumerate(WRITES):
         for moment in Moment:
             each = Reservation(f"at-{number}-{moment.name.lower()}", env.place(), resources, env)
-            earlier = WRITES[:number].count(target)
-            hold = Hold(moment)
-            held.append((each, each.way(target).inject(hold, verb="write", path=each.path(target), spared=earlier)))
+            earlier, path = WRITES[:number].count(target), each.path(target)
+            held[each.name] = each.way(target).inject(Hold(moment), verb="write", path=path, spared=earlier)
+            reservations.append(each)
             each.begin()
     free.ends_well()
     assert free.written() == WRITES, "a write is missing from the table"
-    for each, fault in held:
-        assert fault.happened.wait(PATIENCE), each.name
-    operator.stop(kill=True)
-    env.api.heal()
-    env.way.heal()
-    for each, _fault in held:
+    env.kill_held(operator, held)
+    for each in reservations:
         each.grow_old()
 
     again = env.start("reserving", concurrency=64)
 
-    for each, _fault in held:
+    for each in reservations:
         each.ends_well()
     again.stop()

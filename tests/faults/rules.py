@@ -11,7 +11,6 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from random import Random
 
 Verb: TypeAlias = Literal["list", "watch", "get", "write"]
@@ -90,21 +89,19 @@ class Refusal:
     Attributes:
         status: of HTTP.
         reason: the API machinery's word for it, such as ``ServiceUnavailable``.
-        body: instead of a ``Status``.
         moment: whether the server has acted on the request all the same.
         headers: of the answer.
     """
 
     status: int
     reason: str = ""
-    body: str | None = None
     moment: Moment = Moment.BEFORE
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """The body that is sent."""
-        return json.dumps(status(self.status, self.reason)) if self.body is None else self.body
+        return json.dumps(status(self.status, self.reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,30 +150,7 @@ class Hold:
     moment: Moment
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """Reads of a collection are answered from what it once was; writes go through. Sieve calls it time travel.
-
-    Attributes:
-        listing: the answer to a LIST, as it was.
-        verbs: which reads; a GET by name without a version is always of the present, unless something stands before the server.
-    """
-
-    listing: dict[str, Any]
-    verbs: frozenset[str] = frozenset({"list", "get"})
-
-    def answer(self, request: Request) -> tuple[int, dict[str, Any]]:
-        """Give status and body of the answer to a read that is no watch."""
-        if request.many:
-            return 200, self.listing
-        name = request.path.rpartition("/")[2]
-        found = [item for item in self.listing["items"] if item["metadata"]["name"] == name]
-        return (200, found[0]) if found else (404, status(404, "NotFound"))
-
-
-FailedState: TypeAlias = (
-    Reset | Delay | Refusal | Truncated | Frozen | Closed | Said | Unmarked | Revoked | Hold | Stale
-)
+FailedState: TypeAlias = Reset | Delay | Refusal | Truncated | Frozen | Closed | Said | Unmarked | Revoked | Hold
 
 
 @dataclass(slots=True)
@@ -214,37 +188,6 @@ class Fault:
             return False
         self.hits += 1
         return True
-
-
-class Faults:
-    """The faults in force, in the order they were added; the first that matches a request is the one that happens."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._faults: list[Fault] = []
-
-    def __iter__(self) -> Iterator[Fault]:
-        """Go over them."""
-        return iter(self._faults)
-
-    def add(self, fault: Fault) -> None:
-        """Have something go wrong from now on."""
-        self._faults = [*self._faults, fault]
-
-    def remove(self, fault: Fault | None) -> None:
-        """Have one fault, or all, go wrong no more."""
-        for each in self._faults:
-            if fault is None or each is fault:
-                each.healed.set()
-        self._faults = [each for each in self._faults if not each.healed.is_set()]
-
-    def take(self, request: Request) -> Fault | None:
-        """Give the fault that happens to a request, if any."""
-        return next((fault for fault in self._faults if self.happens(fault, request)), None)
-
-    def happens(self, fault: Fault, request: Request) -> bool:
-        """Tell whether a certain one happens to a request, and count it."""
-        return fault.take(request, self._random)
 
 
 def status(code: int, reason: str, message: str = "the proxy was told to say so") -> dict[str, Any]:

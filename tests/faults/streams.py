@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from faults.rules import Closed, FailedState, Fault, Frozen, Request, Reset, Said, Stale, Truncated, Unmarked
+from faults.rules import Closed, FailedState, Fault, Frozen, Request, Reset, Said, Truncated, Unmarked
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -31,9 +31,7 @@ class Stream:
 
     def can_suffer(self, trouble: FailedState) -> bool:
         """Tell whether a trouble may come to a watch that is open."""
-        return self.frozen_by is None and isinstance(
-            trouble, Reset | Frozen | Closed | Said | Truncated | Unmarked | Stale
-        )
+        return self.frozen_by is None and isinstance(trouble, Reset | Frozen | Closed | Said | Truncated | Unmarked)
 
     def suffer(self, fault: Fault) -> None:
         """Have it go wrong."""
@@ -84,7 +82,7 @@ class Stream:
 
     async def _suffer(self, fault: Fault) -> bool:
         match fault.trouble:
-            case Frozen() | Stale():
+            case Frozen():
                 self.frozen_by = fault
             case Unmarked():
                 self._unmarked = True

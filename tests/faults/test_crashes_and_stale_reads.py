@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from support.atlas import Atlas, Place
     from support.resources import Resources
 
-PAST = f"/apis/atlas-endpoints.dev/v1alpha1{KIND}?labelSelector=served-by="
 SOON = "4s"
 """An operator's interval where the watch is silent: only a round can see then what was missed. Elsewhere it would hide it."""
 
@@ -108,7 +107,8 @@ def a_crash_between_any_two_writes(env: Env, _: Scale) -> None:
         numbered = _written(free, env)[len(seen_before) :]
         assert [each.target for each in numbered] == [each.target for each in writes], "a gap is missing from the table"
 
-    held: list[tuple[Reconcile, Fault]] = []
+    held: dict[str, Fault] = {}
+    reconciles = list[Reconcile]()
     for kind, writes in WRITES.items():
         for write in writes:
             for moment in Moment:
@@ -116,17 +116,14 @@ def a_crash_between_any_two_writes(env: Env, _: Scale) -> None:
                 reconcile = Reconcile(kind, env.place(), resources, env.atlas, name=name)
                 proxy = env.way if write.target == "atlas" else env.api
                 path = reconcile.path(write.target)
-                held.append((reconcile, proxy.inject(Hold(moment), verb="write", path=path, spared=write.number)))
+                held[name] = proxy.inject(Hold(moment), verb="write", path=path, spared=write.number)
+                reconciles.append(reconcile)
                 reconcile.begin()
-    for reconcile, fault in held:
-        assert fault.happened.wait(PATIENCE), reconcile.name
-    operator.stop(kill=True)
-    env.api.heal()
-    env.way.heal()
+    env.kill_held(operator, held)
 
     again = env.start("crash", concurrency=64)
 
-    for reconcile, _fault in held:
+    for reconcile in reconciles:
         reconcile.ends_well()
     again.stop()
 

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from support.resources import Resources
 
 LABEL = "faults"
-HTML = "<html><body>Bad Gateway</body></html>"
 MANY = 1000
 """More requests than are made while something goes wrong."""
 LONG = 2.0

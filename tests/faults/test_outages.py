@@ -77,22 +77,6 @@ def an_api_server_that_is_away(env: Env, scale: Scale) -> None:
     operator.stop()
 
 
-def an_api_server_that_is_away_at_the_start(env: Env, _: Scale) -> None:
-    env.api.refuse()
-    try:
-        operator = env.start("early", wait=False)
-        time.sleep(5)
-        assert operator.get("livez").text == "ok"
-        assert not operator.ready()
-    finally:
-        env.api.listen()
-
-    wait_until(operator.ready, "the operator to be ready", servers=[operator.server])
-    told = _told(operator.log)
-    assert told.total() == 1, told
-    operator.stop()
-
-
 def an_atlas_that_is_away_while_all_is_settled(env: Env, scale: Scale) -> None:
     with TemporaryDirectory() as folder:
         crowded_atlas = Atlas.start(
@@ -156,7 +140,6 @@ def _is_away_while_all_is_settled(env: Env, scale: Scale, crowded_atlas: Atlas) 
 
 CASES: dict[str, Case] = {
     "an API server that is away": an_api_server_that_is_away,
-    "an API server that is away at the start": an_api_server_that_is_away_at_the_start,
     "an Atlas that is away while all is settled": an_atlas_that_is_away_while_all_is_settled,
 }
 

@@ -1,4 +1,4 @@
-"""The operator killed and stopped, and the API server and etcd restarted under it, once with the data of yesterday."""
+"""The operator stopped, and the API server and etcd restarted under it, once with the data of yesterday."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from faults.proxy import Proxy
 from faults.rules import Unmarked
 from support.operator_process import OperatorProcess
 from support.rbac import grant
-from support.resources import Resources, observed
+from support.resources import Resources
 from support.running import install
 
 if TYPE_CHECKING:
@@ -37,30 +37,6 @@ def operator(env: Env) -> OperatorProcess:
 @pytest.fixture(scope="module")
 def resources(env: Env) -> Resources:
     return env.resources(LABEL)
-
-
-def _killed_again_and_again_it_sends_what_came_last(env: Env, _: Scale) -> None:
-    """Each time in the middle of a PATCH: Atlas has been asked, and nobody hears its answer."""
-    resources = env.resources("killed")
-    place = env.create(resources, "orders", "0")
-    for number in range(1, 4):
-        env.atlas.fail(place, method="PATCH", delay=1, times=1)
-        resources.edit("orders", comment=str(number))
-        operator = env.start("killed", wait=False)
-        wait_until(
-            lambda number=number: len(env.atlas.requests(place, "PATCH")) == number,  # type: ignore[misc]
-            "the PATCH",
-            servers=[operator.server],
-        )
-        operator.stop(kill=True)
-        assert not observed(resources.get("orders")), "the kill came too late to interrupt anything"
-
-    operator = env.start("killed")
-    resources.wait_ready("orders")
-
-    assert env.atlas.endpoint(place)["comment"] == "3"
-    assert env.atlas.patches(place) == [{"comment": str(number)} for number in range(1, 4)]
-    operator.stop()
 
 
 def _etcd_restored_from_a_backup(env: Env, _: Scale) -> None:
@@ -114,16 +90,10 @@ def _restore(env: Env, control_plane: ControlPlane, api: Proxy, folder: Path) ->
     resources.close()
 
 
-KILLED, RESTORED = "killed again and again", "etcd restored from a backup"
+RESTORED = "etcd restored from a backup"
 CASES: dict[str, Case] = {
-    KILLED: _killed_again_and_again_it_sends_what_came_last,
     RESTORED: _etcd_restored_from_a_backup,  # on a control plane of its own, while the other tests go on
 }
-
-
-@pytest.mark.parametrize("case", [KILLED])
-def test_the_operator(case: str, at_once: AtOnce) -> None:
-    at_once.outcome(case)
 
 
 def test_stopped_in_the_middle_of_a_call_and_continued(

@@ -89,10 +89,6 @@ class Project:
         """Its notice as Atlas has it."""
         return next(iter(self._ask("GET").json()), None)
 
-    def change(self, **fields: str) -> None:
-        """Change its notice."""
-        self._ask("PATCH", f"/{NOTICE_ID}", json=fields)
-
     def writes(self) -> list[tuple[str, object]]:
         """The writes to it."""
         return [(each["method"], each["body"]) for each in self._atlas.requests(self._place) if each["method"] != "GET"]
@@ -117,23 +113,6 @@ def test_an_edit_becomes_one_call_and_the_status_shows_what_atlas_has(
     resources.edit("one", text="goodbye")
     resources.wait_ready("one")
     assert project.writes() == [("PATCH", {"text": "hello", "color": "red"}), ("PATCH", {"text": "goodbye"})]
-
-
-def test_kinds_are_served_side_by_side(
-    resources: Resources, control_plane: ControlPlane, noticing_atlas: Atlas, operator: OperatorProcess
-) -> None:
-    endpoints = Resources(control_plane, resources.namespace, LABELS)
-    noticing_atlas.connect(place(4))
-    resources.create("one", Project(noticing_atlas, 4).spec(color="blue"))
-    endpoints.create("one", place(4).spec(comment="theirs"))
-
-    for each in (resources, endpoints):
-        each.wait_ready("one")
-    assert endpoints.get("one")["status"]["endpoint"]["comment"] == "theirs"
-    for kind in ("Notice", "ServerlessPrivateEndpoint"):
-        assert operator.metric("atlas_endpoints_resources", kind=kind) > 0
-        assert operator.metric("atlas_endpoints_reconcile_total", kind=kind, result="done") > 0
-    endpoints.close()
 
 
 def test_the_commands_plan_and_status_show_it(

@@ -145,12 +145,6 @@ def test_as_many_forwarding_rules_as_there_may_be_are_compared_by_meaning(apis: 
         api.delete("many-rules")
 
 
-def test_the_status_of_a_new_resource_shows_that_nothing_has_observed_it(
-    created: Mapping[str, Any], api: httpx.Client
-) -> None:
-    assert api.get("created").json()["status"] == {"observedGeneration": -1}
-
-
 def test_who_writes_a_resource_does_not_write_its_status(
     created: Mapping[str, Any], api: httpx.Client, kind: str
 ) -> None:
@@ -174,13 +168,6 @@ def test_who_writes_a_resource_does_not_write_its_status(
             assert api.get(name).json()["status"] == {"observedGeneration": -1}
     finally:
         api.delete("forged")
-
-
-def test_an_applied_manifest_reads_back_without_defaults(
-    created: Mapping[str, Any], api: httpx.Client, kind: str
-) -> None:
-    wanted = manifest("AWS", {"cloudProviderEndpointId": VPCE}, kind=kind)
-    assert api.get("created").json()["spec"] == wanted["spec"]
 
 
 LONG, WORD, NOW = "é" * 2000, "w" * 100, datetime.now(UTC)

@@ -11,7 +11,7 @@ from atlas_endpoints.kinds.registry import KINDS
 from integration.dedicated import endpoints, services, sharing
 from integration.dedicated.project import VPCE, Project
 from support import clouds
-from support.atlas import CLOUD_ENDPOINT, Atlas, Place, place, seed
+from support.atlas import CLOUD_ENDPOINT, Atlas, Place
 from support.concurrent_cases import Env, Setup, new_namespace
 from support.rbac import grant_also
 from support.resources import Resources
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from control_plane import ControlPlane
     from integration.conftest import ResourcesOf, Setups
     from support.concurrent_cases import Running
-    from support.fixtures import RunOperator, StartAtlas
+    from support.fixtures import RunOperator
     from support.observed import Recorder
     from support.operator_process import OperatorProcess
 
@@ -86,20 +86,6 @@ def own(
     resources = resources_of("shared")
     resources.secret()
     env = Env(Setup(atlas, operator), place, resources, control_plane)
-    yield env
-    env.close()
-
-
-@pytest.fixture
-def alone(
-    control_plane: ControlPlane, resources_of: ResourcesOf, run_operator: RunOperator, start_atlas: StartAtlas
-) -> Iterator[Env]:
-    """An environment for what changes all projects of an Atlas."""
-    atlas = start_atlas(seed(1))
-    operator = run_operator(label="alone", atlas=atlas, sync_interval="2s")
-    resources = resources_of("alone")
-    resources.secret()
-    env = Env(Setup(atlas, operator), place(0), resources, control_plane)
     yield env
     env.close()
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 WRONG = "mdb_sa_sk_mistyped_4711"
 FAILED, HEALED = ("Warning", "CredentialsInvalid"), ("Normal", "Available")
-ADOPTING, UPDATED = ("Normal", "Adopting"), ("Normal", "Updated")
-UNAVAILABLE = ("Warning", "AtlasUnavailable")
 NAMES = ("orders", "billing", "search")
 
 
@@ -56,11 +54,6 @@ def heal(resources: Resources, right: dict[str, str]) -> None:
 
 def described(env: Env) -> str:
     return env.control_plane.kubectl("describe", f"spe/{NAME}", f"--namespace={env.resources.namespace}").stdout
-
-
-def some_rounds(atlas: Atlas, place: Place) -> None:
-    looks = len(atlas.requests(place))
-    wait_until(lambda: len(atlas.requests(place)) >= looks + 3, "some rounds")
 
 
 def test_wrong_credentials_are_announced_once_and_so_is_that_they_are_mended(env: Env) -> None:
@@ -97,46 +90,6 @@ def test_wrong_credentials_are_announced_once_and_so_is_that_they_are_mended(env
         (line,) = [line for line in text.splitlines() if re.search(r"Warning\s+CredentialsInvalid", line)]
         assert "credentials" in line
     assert "atlas-endpoints.dev/operator" in shown
-
-
-def test_each_change_has_one_event_with_an_explanation(env: Env) -> None:
-    """An edit, drift that is set back, drift that is only reported, a suspension and its end; and nothing in between."""
-    env.create(connected=True, comment="one")
-    env.becomes_ready()
-    told: list[tuple[str, str]] = []
-
-    def expect_event(*event: str) -> None:
-        told.append((event[0], event[1]))
-        env.resources.wait_events(NAME, *told)
-
-    env.edit(comment="two")
-    env.becomes_ready()
-    expect_event(*UPDATED)
-    env.atlas.change(env.place, comment="somebody's")
-    expect_event("Normal", "DriftCorrected")
-    env.edit(driftPolicy="Report")
-    env.becomes_ready()
-    for comment in ("theirs", "theirs, too"):
-        env.atlas.change(env.place, comment=comment)
-        expect_event("Warning", "Drifted")
-    env.edit(suspend=True)
-    expect_event("Normal", "Suspended")
-    env.atlas.change(env.place, comment="two")
-    env.edit(suspend=False)
-    env.becomes_ready()
-    some_rounds(env.atlas, env.place)
-
-    found = env.resources.wait_events(NAME, *told, HEALED)
-
-    words = (
-        "comment from 'one' to 'two'",
-        "comment from 'somebody's' to 'two'",
-        "comment is 'theirs', not 'two'",
-        "comment is 'theirs, too', not 'two'",
-        "spec.suspend",
-    )
-    assert [each for each, event in zip(words, found, strict=False) if each not in event["note"]] == []
-    assert re.search(r"Normal\s+DriftCorrected .*comment from 'somebody's' to 'two'\.", described(env))
 
 
 @pytest.fixture

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 LABEL = "outputs"
 ACCOUNT = f"operator-{LABEL}"
-OPERATOR = f"system:serviceaccount:default:{ACCOUNT}"
 FLUX = ROOT / "tests" / "delivery" / "testdata" / "toolkit.fluxcd.io"
 EXAMPLES = {
     "endpointServiceName": "com.amazonaws.vpce.eu-west-1.vpce-svc-9c342d834393930b3",

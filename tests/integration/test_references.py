@@ -8,9 +8,9 @@ import pytest
 
 from integration.life.deletions import FINALIZER
 from support import clouds
-from support.atlas import CLOUD_ENDPOINT, Atlas, place, seed
+from support.atlas import CLOUD_ENDPOINT, Atlas
 from support.audit import deeds
-from support.clouds import ACK, ASO, PROJECT, CloudObject
+from support.clouds import PROJECT, CloudObject
 from support.concurrent_cases import NAME, Env, Setup
 from support.resources import condition
 
@@ -19,16 +19,11 @@ if TYPE_CHECKING:
 
     from control_plane import ControlPlane
     from support.atlas import Place
-    from support.fixtures import MakeEnv, RunOperator, StartAtlas
+    from support.fixtures import MakeEnv, RunOperator
     from support.operator_process import OperatorProcess
 
 LABEL = "references"
 OPERATOR = f"system:serviceaccount:default:operator-{LABEL}"
-AZURE_ENDPOINT = (
-    "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
-    "/providers/Microsoft.Network/privateEndpoints/pe"
-)
-NOWHERE = "face" * 6
 SETTINGS = {"sync_interval": "3s", "stall_grace": "2s"}
 
 
@@ -43,25 +38,6 @@ def env(make_env: MakeEnv, atlas: Atlas, operator: OperatorProcess, place: Place
 
 
 @pytest.fixture
-def azure(make_env: MakeEnv, start_atlas: StartAtlas, run_operator: RunOperator) -> Env:
-    """An environment whose instance is Azure's."""
-    world = seed(1)
-    world["projects"][0]["instances"][0] |= {"providerName": "AZURE", "regionName": "US_EAST_2"}
-    atlas = start_atlas(world)
-    operator = run_operator(label="references-azure", atlas=atlas, **SETTINGS)
-    return make_env(Setup(atlas, operator), place(0), "references-azure")
-
-
-@pytest.fixture
-def vpc_endpoint(control_plane: ControlPlane, env: Env) -> Iterator[CloudObject]:
-    """A VPCEndpoint of ACK that is not there yet; its CRD is."""
-    clouds.install(control_plane, ACK)
-    found = CloudObject(control_plane, env.resources.namespace, ACK, "vpc")
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def project(control_plane: ControlPlane, env: Env) -> Iterator[CloudObject]:
     """An AtlasProject that is not there yet; its CRD is."""
     clouds.install(control_plane, PROJECT)
@@ -70,30 +46,9 @@ def project(control_plane: ControlPlane, env: Env) -> Iterator[CloudObject]:
     found.close()
 
 
-@pytest.fixture
-def connected(env: Env, vpc_endpoint: CloudObject) -> Env:
-    """A resource that is ready with a VPCEndpoint that has an ID."""
-    appears(vpc_endpoint)
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    env.becomes_ready()
-    return env
-
-
-def appears(vpc_endpoint: CloudObject, value: str = CLOUD_ENDPOINT) -> None:
-    """Have a VPCEndpoint with an ID."""
-    vpc_endpoint.create()
-    vpc_endpoint.report(vpcEndpointID=value)
-
-
 def report(project: CloudObject, id_: str | None) -> None:
     """Have MongoDB's operator tell the ID of the project."""
     project.report(id=id_, conditions=[{"type": "ProjectReady", "status": "True" if id_ else "False"}])
-
-
-def made(env: Env, project: CloudObject) -> None:
-    """Have an AtlasProject with an ID."""
-    project.create({"name": "Orders"})
-    report(project, env.place.project)
 
 
 def refer(env: Env, *, without: tuple[str, ...] = (), **fields: Any) -> None:
@@ -131,69 +86,6 @@ def misses_its_project(env: Env, reason: str, *words: str) -> None:
 
 def writes(env: Env) -> list[str]:
     return [each["method"] for each in env.calls() if each["method"] != "GET"]
-
-
-def never_stalled(env: Env) -> None:
-    """To wait for the other side is progress."""
-    assert [state for state in env.resources.states(NAME) if condition(state, "Stalled")] == []
-
-
-def test_a_resource_goes_from_nothing_to_available_while_its_vpc_endpoint_is_made(
-    env: Env, vpc_endpoint: CloudObject, control_plane: ControlPlane
-) -> None:
-    """The CRD may come last of all. Objects are read by name, and never listed."""
-    clouds.uninstall(control_plane, ACK)
-    env.create(cloudProviderEndpointRef=vpc_endpoint.reference)
-    waits_for(env, "NotFound", "VPCEndpoint", "ec2.services.k8s.aws/v1alpha1", "CRD")
-    clouds.install(control_plane, ACK)
-    body = waits_for(env, "NotFound", "VPCEndpoint vpc", env.resources.namespace)
-    ready = condition(body, "Ready") or {}
-    service = body["status"]["endpoint"]["endpointServiceName"]
-    assert ready["reason"] == "WaitingForCloudEndpoint"
-    assert service in ready["message"]
-
-    vpc_endpoint.create({"serviceName": service, "vpcEndpointType": "Interface"})
-    waits_for(env, "NotReady", ".status.vpcEndpointID")
-    assert env.patches() == []
-
-    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT, state="pendingAcceptance")
-    body = env.becomes_ready()
-    assert resolved(body) == ("True", "Resolved")
-    assert body["status"]["resolved"]["cloudProviderEndpointId"] == CLOUD_ENDPOINT
-    assert env.patches() == [{"cloudProviderEndpointId": CLOUD_ENDPOINT}]
-    never_stalled(env)
-    done = [each for each in deeds(control_plane, OPERATOR) if each.resource == "vpcendpoints"]
-    assert {each.verb for each in done} == {"get"}
-
-
-def test_a_private_endpoint_of_azure_is_connected_once_its_id_and_its_address_are_there(
-    azure: Env, control_plane: ControlPlane
-) -> None:
-    """Azure Service Operator writes the one into a status, and the other into a ConfigMap."""
-    clouds.install(control_plane, ASO)
-    endpoint = CloudObject(control_plane, azure.resources.namespace, ASO, "pe")
-    azure.create(
-        providerName="AZURE",
-        cloudProviderEndpointRef=endpoint.reference,
-        privateEndpointIpAddressFrom={"configMapKeyRef": {"name": "address", "key": "ip"}},
-    )
-    shown = waits_for(azure, "NotFound", "PrivateEndpoint pe")["status"]["endpoint"]
-    connection = {
-        "name": shown["endpointServiceName"],
-        "privateLinkServiceReference": {"armId": shown["privateLinkServiceResourceId"]},
-    }
-
-    endpoint.create({"manualPrivateLinkServiceConnections": [connection]})
-    endpoint.report(id=AZURE_ENDPOINT, provisioningState="Succeeded")
-    waits_for(azure, "NotFound", "ConfigMap address")
-    assert azure.patches() == []
-    endpoint.export("address", ip="10.0.0.4")
-
-    body = azure.becomes_ready()
-    both = {"cloudProviderEndpointId": AZURE_ENDPOINT, "privateEndpointIpAddress": "10.0.0.4"}
-    assert azure.patches() == [both]
-    assert {name: body["status"]["resolved"][name] for name in both} == both
-    endpoint.close()
 
 
 def test_a_kind_that_is_not_among_the_settings_is_not_even_asked_for(env: Env, control_plane: ControlPlane) -> None:

@@ -177,18 +177,10 @@ def test_two_operators_with_disjoint_selectors_serve_each_its_own_in_one_namespa
 
 
 @pytest.mark.usefixtures("crd")
-@pytest.mark.parametrize(
-    ("selector", "words"),
-    [
-        ("team in (shop", "unable to parse requirement"),
-        ("team=shop,,", "found ',', expected: identifier after ','"),
-        ("team=sh op", "found 'op', expected: ',' or 'end of string'"),
-        ("-team", "name part must consist of alphanumeric characters"),
-    ],
-)
 def test_an_invalid_selector_ends_the_operator_with_the_api_server_s_message(
-    selector: str, words: str, control_plane: ControlPlane, atlas: Atlas, tmp_path: Path
+    control_plane: ControlPlane, atlas: Atlas, tmp_path: Path
 ) -> None:
+    selector = "team in (shop"
     grant(control_plane, "default", "operator-misled")
     kubeconfig = control_plane.kubeconfig_for("default", "operator-misled")
     flags = [f"--label-selector={selector}", f"--atlas-url={atlas.url}", "--http-address=127.0.0.1:0"]
@@ -204,5 +196,6 @@ def test_an_invalid_selector_ends_the_operator_with_the_api_server_s_message(
 
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert [each for each in ("LABEL_SELECTOR", repr(selector), "400", words) if each not in last] == []
+    said = ("LABEL_SELECTOR", repr(selector), "400", "unable to parse requirement")
+    assert [each for each in said if each not in last] == []
     assert "Traceback" not in done.stderr

@@ -77,9 +77,3 @@ def test_two_teams_that_name_one_endpoint(  # noqa: PLR0917  # fixtures
     _, lines, _ = ask(control_plane.kubeconfig_for(other.namespace, "person"), name)
     assert not any(owner.namespace in line for line in lines)
     assert any("other namespaces" in line for line in lines)
-
-
-def test_what_is_not_there_is_said(control_plane: ControlPlane, crd: str, ask: Ask) -> None:
-    code, lines, error = ask(control_plane.kubeconfig, "default/nothing")
-    assert (code, lines) == (1, [])
-    assert "default/nothing" in error

@@ -20,8 +20,6 @@ PROMISED, STOPPED = 30.0, 60.0
 ON_A_BUSY_MACHINE = 90.0
 """Seconds more that a test allows."""
 
-OPERATOR = "system:serviceaccount:default:operator-shared"
-
 OLD_SECRET, NEW_SECRET = "mdb_sa_sk_old-one", "mdb_sa_sk_new-one"
 TOKEN = "/api/oauth/token"
 

@@ -24,7 +24,6 @@ ANNOTATION = "atlas-endpoints.dev/credentials-secret"
 SETUP = "tenancy"
 """Its operator has a Secret of its own, which only the resources of one namespace may use."""
 
-OPERATOR = f"system:serviceaccount:default:operator-{SETUP}"
 OWN = "operators-own"
 """The operator's own Secret, in namespace ``default``."""
 

@@ -64,10 +64,6 @@ class Project:
         where = {"projectId": self.id, "cloudProvider": cloud, "regionName": region}
         return dict(self._env.atlas.post("endpointServices", {**where, **fields}))
 
-    def put_cluster(self, name: str, **fields: Any) -> None:
-        """Put or change a cluster."""
-        self._env.atlas.post("clusters", {"projectId": self.id, "name": name, **fields})
-
     def fail(self, method: str, path: str = "", **fault: Any) -> None:
         """Have calls fail, those whose path after the project matches a regular expression; see the simulator's faults."""
         match = {"method": method, "path": f"/groups/{self.id}/{path}"}

@@ -38,18 +38,6 @@ def id_of(body: dict[str, Any]) -> str:
     return str(body["status"]["reservation"]["endpointId"])
 
 
-def put(env: Env, **fields: Any) -> str:
-    """Have Atlas hold, change or remove an endpoint in the instance, as by a call that it took late; give its ID."""
-    place = {"projectId": env.place.project, "instanceName": env.place.instance}
-    put = env.atlas.post("endpoints", {**place, "endpoint": {"status": "RESERVED", **fields}})
-    return str((put or fields)["_id"])
-
-
-def there(env: Env) -> set[str]:
-    """The IDs of all endpoints that Atlas has."""
-    return {each["_id"] for each in env.atlas.endpoints()}
-
-
 @cases
 def one_resource_reserves_connects_and_takes_its_endpoint_along(env: Env) -> None:
     body = reserve(env, comment="orders", deletionPolicy="Delete")

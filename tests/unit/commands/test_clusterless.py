@@ -78,21 +78,7 @@ def test_errors_name_variables_and_contain_no_values(
     assert not [word for word in ("canary", "clientId", "ApiKey", "Secret ") if word in caught.value.message]
 
 
-def test_white_space_is_trimmed_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    credentials, (warning,) = found(monkeypatch, {**ACCOUNT, SECRET: "mdb_sa_sk_canary\n"}).parse()
-
-    assert credentials.secret == "mdb_sa_sk_canary"
-    assert warning.startswith(f"{SECRET} has whitespace around its value")
-
-
 def test_half_of_another_pair_is_ignored_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     _, (warning,) = found(monkeypatch, {**ACCOUNT, PUBLIC: "abcdefgh"}).parse()
 
     assert warning == f"{PUBLIC} is ignored: the environment contains complete credentials of the other kind."
-
-
-def test_the_repr_contains_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = found(monkeypatch, ACCOUNT)
-
-    assert "canary" not in repr(shown)
-    assert shown.variables == f"{ID} and {SECRET}"

@@ -157,18 +157,6 @@ def test_a_name_without_manifests_is_invalid(
     )
 
 
-def test_a_folder_without_manifests_is_invalid_also_beside_others(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("kind: ServerlessPrivateEndpoint\n")
-    (tmp_path / "empty").mkdir()
-
-    found = find(tmp_path / "a.yaml", str(tmp_path / "empty"))
-
-    assert [each.place.file for each in found if isinstance(each, Invalid)] == [
-        str(tmp_path / "a.yaml"),
-        str(tmp_path / "empty"),
-    ]
-
-
 @pytest.mark.parametrize(
     ("recursive", "named"),
     [(False, "{0}/kustomization.yaml"), (True, "{0}/charts/Chart.yaml, {0}/kustomization.yaml")],

@@ -136,20 +136,14 @@ def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
             "apiVersion: Unsupported value: 'nothing': must be atlas-endpoints.dev/v1alpha1",
             id="no version",
         ),
-        pytest.param(
-            ORDERS.replace("metadata:\n  name: orders\n", ""),
-            "metadata: Required value: add it, with a name",
-            id="no metadata",
-        ),
+        pytest.param(ORDERS.replace("metadata:\n  name: orders\n", ""), "metadata: Required value: add it, with a name", id="no metadata"),
         pytest.param(
             ORDERS.replace("name: orders", "generateName: orders-"),
             "metadata.name: Required value: add it (generateName is not supported, because it names no resource)",
             id="a generated name",
         ),
         pytest.param(ORDERS.replace("name: orders", "name: Orders"), "metadata.name: Invalid value: 'Orders'", id="A name"),
-        pytest.param(
-            ORDERS.replace("name: orders", f"name: {'o' * 64}"), "metadata.name: Too long", id="a name that is too long"
-        ),
+        pytest.param(ORDERS.replace("name: orders", f"name: {'o' * 64}"), "metadata.name: Too long", id="a name that is too long"),
         pytest.param(
             ORDERS.replace("name: orders", "name: orders\n  namespace: Web"),
             "metadata.namespace: Invalid value: must be the name of a namespace",

@@ -19,21 +19,9 @@ ENDPOINT = "5f7cac1adf5d6c6306f4b283"
 def body(*, generation: int = 1, status: Mapping[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         **NAMED,
-        "metadata": {
-            "namespace": "shop",
-            "name": "orders",
-            "uid": "1",
-            "generation": generation,
-            "resourceVersion": "1",
-        },
-        "spec": {
-            "projectId": "5f" * 12,
-            "instanceName": "orders",
-            "providerName": "AWS",
-            "endpointId": ENDPOINT,
-            **spec,
-        },
-    }
+        "metadata": {"namespace": "shop", "name": "orders", "uid": "1", "generation": generation, "resourceVersion": "1"},
+        "spec": {"projectId": "5f" * 12, "instanceName": "orders", "providerName": "AWS", "endpointId": ENDPOINT, **spec},
+    }  # fmt: skip
     return found if status is None else {**found, "status": {"observedGeneration": 1, **status}}
 
 
@@ -125,16 +113,8 @@ def test_the_confirmed_values_and_the_differences_are_shown() -> None:
         "conditions": [READY, condition("Synced", "False", "DriftDetected", "It differs.")],
         "applied": {"generation": 1, "comment": "a"},
         "drift": [{"field": "comment", "desired": "a", "actual": "b"}],
-        "history": [
-            {
-                "time": "2026-11-27T11:59:00Z",
-                "generation": 1,
-                "cause": "Edit",
-                "fields": ["comment"],
-                "result": "Applied",
-            }
-        ],
-    }
+        "history": [{"time": "2026-11-27T11:59:00Z", "generation": 1, "cause": "Edit", "fields": ["comment"], "result": "Applied"}],
+    }  # fmt: skip
     found = list(report(KIND, body(status=status, syncInterval="5m"), [], sees_all=True, now=NOW))
 
     assert found[2:6] == [

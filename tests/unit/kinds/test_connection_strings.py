@@ -1,17 +1,13 @@
 """The private connection strings in Atlas's answers, and whom they are for."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.kinds.connection_strings import KEYS, Connected, PrivateStrings, connection_values, private_strings
+from unit.kinds.recorded import answers
 
-RECORDED = Path(__file__).parent / "dedicated_private_endpoint" / "testdata" / "answers.yaml"
-ANSWERS: dict[str, Any] = yaml.safe_load(RECORDED.read_text("utf-8"))
+ANSWERS = answers()
 VPCE = "vpce-0123456789abcdef0"
 AZURE_ID = "/subscriptions/4e133d35/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
 
@@ -30,8 +26,8 @@ def test_the_documented_private_strings_are_read_by_the_endpoint() -> None:
     (found,) = strings
     connected = Connected(identifier, "AWS", "US_EAST_1")
     assert found.endpoints == (connected,)
-    assert found.srv == "mongodb+srv://cluster1-pl-0.uzgh6.example.net"
-    assert (found.standard or "").startswith("mongodb://pl-0-us-east-1.uzgh6.example.net:1024,")
+    assert found.srv == "mongodb+srv://cluster1-pl-0.uzgh6.mongodb.net"
+    assert (found.standard or "").startswith("mongodb://pl-0-us-east-1.uzgh6.mongodb.net:1024,")
     assert found.srv_shard_optimized is None
     values = connection_values("orders", "e", Connected(identifier.upper(), "AWS"), KEYS, strings)
     assert values == {

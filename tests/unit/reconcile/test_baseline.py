@@ -5,24 +5,18 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile.confirmed import baseline_of, confirmed_before
 from atlas_endpoints.reconcile.facts import Baseline, Refusal
-from atlas_endpoints.reconcile.status import Applied, Cause, Condition, DriftItem, HistoryEntry, LastError, Resolved
+from atlas_endpoints.reconcile.status import Applied, Condition, DriftItem, LastError, Resolved
 from unit.reconcile.situations import (
     COMMENT,
     ID,
     NOW,
-    Situation,
     facts_of,
     made,
-    seconds,
 )
-
-ENDPOINT = Situation().endpoint("AWS")
-FORCE, FLUX = "atlas-endpoints.dev/force-sync", "reconcile.fluxcd.io/requestedAt"
 
 
 def after(status: Status, **spec: Any) -> ServerlessPrivateEndpoint:
@@ -45,10 +39,6 @@ def ready(reason: str, message: str = "") -> Any:
     )
 
 
-def entry(ago: float, *fields: str, cause: Cause = Cause.EDIT, result: str = "Applied") -> HistoryEntry:
-    return HistoryEntry(time=NOW - seconds(ago), generation=3, cause=cause, fields=fields, result=result)
-
-
 class TestFacts:
     def test_what_the_resource_says_goes_before_the_settings(self) -> None:
         facts = facts_of(made(syncInterval="1m", provisioningTimeout="3h"), Status())
@@ -66,32 +56,6 @@ class TestFacts:
     )
     def test_where_nothing_may_be_written_the_policy_is_observe(self, wanted: str, writes: bool, policy: str) -> None:
         assert facts_of(made(managementPolicy=wanted), Status(), writes=writes).policy == policy
-
-
-class TestBaseline:
-    @pytest.mark.parametrize(
-        ("result", "contacted"),
-        [
-            pytest.param("Applied", True, id="an earlier one was confirmed, though nothing counts any more"),
-            pytest.param("Unknown: AtlasUnavailable", False, id="the answer to the first one was lost"),
-            pytest.param("Rejected: INVALID_ATTRIBUTE", False, id="the first one was refused"),
-        ],
-    )
-    def test_whether_a_write_was_ever_confirmed(self, result: str, contacted: bool) -> None:
-        status = Status(observed_generation=3, history=(entry(5, COMMENT, result=result),))
-        assert baseline(status).contacted is contacted
-
-    @pytest.mark.parametrize(
-        ("reason", "seen", "hope"),
-        [
-            pytest.param("Pending", 3, True, id="nothing is known yet"),
-            pytest.param("UpdateRejected", 3, False, id="this spec was told as rejected: Atlas is not merely slow"),
-            pytest.param("UpdateRejected", 2, True, id="an older spec was"),
-        ],
-    )
-    def test_whether_atlas_may_merely_be_slow(self, reason: str, seen: int, hope: bool) -> None:
-        status = Status(observed_generation=seen, conditions=(ready(reason),), last_applied_time=NOW)
-        assert (baseline(status).confirmed_at == NOW) is hope
 
 
 class TestRefusal:
@@ -128,23 +92,6 @@ class TestRefusal:
     )
     def test_there_is_none(self, changes: dict[str, Any]) -> None:
         assert baseline(self.STATUS.model_copy(update=changes)).refusal is None
-
-
-class TestStatusSince:
-    BEFORE = EndpointStatus(id=ENDPOINT.id, status="AVAILABLE", status_since=NOW - seconds(60))
-
-    @pytest.mark.parametrize(
-        ("before", "since"),
-        [
-            pytest.param(BEFORE, NOW - seconds(60), id="the same status"),
-            pytest.param(BEFORE.model_copy(update={"status": "INITIATING"}), NOW, id="another status"),
-            pytest.param(BEFORE.model_copy(update={"id": "1"}), NOW, id="another endpoint"),
-            pytest.param(BEFORE.model_copy(update={"status_since": None}), NOW, id="nobody knows since when"),
-            pytest.param(None, NOW, id="never seen"),
-        ],
-    )
-    def test_status_since(self, before: EndpointStatus | None, since: Any) -> None:
-        assert status_since(facts_of(made(), Status(endpoint=before)), ENDPOINT) == since
 
 
 class TestConfirmedBefore:

@@ -1,4 +1,4 @@
-"""The drift limiter: corrections within a window; the cases of mass drift are in ``cases/mass_drift.yaml``."""
+"""The drift limiter: corrections within a window; the cases of mass drift are in ``behaviour/serverless/mass_drift.yaml``."""
 
 import logging
 from collections.abc import Sequence
@@ -63,21 +63,6 @@ class Drift:
 
 
 class TestWindow:
-    def test_a_resource_counts_for_as_long_as_its_latest_correction_does(self) -> None:
-        drift = Drift()
-        drift.may("a")
-        drift.may("b", later=1)
-        drift.may("a", later=WINDOW - 2)
-        assert drift.may("c", later=2), "b has left"
-        assert not drift.may("d"), "a was corrected again a moment ago"
-
-    def test_more_resources_make_more_room(self) -> None:
-        drift = Drift("20%")
-        drift.known = 60
-        assert [drift.may(str(number)) for number in range(13)] == [True] * 12 + [False]
-        drift.known = 65
-        assert drift.may("12")
-
     def test_each_waiting_resource_has_its_own_turn(self) -> None:
         drift = Drift()
         drift.may("a")
@@ -102,26 +87,8 @@ class TestWindow:
             assert drift.may(name, later=time - drift.now), name
             drift.release(name)
 
-    def test_others_move_up_when_a_resource_is_released(self) -> None:
-        drift = Drift("1")
-        drift.may("a")
-        assert [drift.wait(name) for name in "bcd"] == [WINDOW, 2 * WINDOW, 3 * WINDOW]
-        drift.release("b")
-        assert [drift.wait(name) for name in "cd"] == [WINDOW, 2 * WINDOW]
-
 
 class TestHeld:
-    def test_a_delayed_resource_counts_once_until_it_is_released(self) -> None:
-        drift = Drift("1")
-        for name in "abcbc":
-            drift.may(name)
-        assert drift.limiter.held == 2
-        drift.release("b")
-        drift.release("a")
-        assert drift.limiter.held == 1
-        drift.release("c")
-        assert drift.limiter.held == 0
-
     def test_the_begin_and_the_end_of_delays_are_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
         drift = Drift("1")

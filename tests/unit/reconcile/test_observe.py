@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import OutOfTimeError
 from atlas_endpoints.atlas.observations import Seen, View
@@ -21,6 +20,8 @@ from atlas_endpoints.reconcile.memory import Request
 from atlas_endpoints.reconcile.observe import WITHIN, observe
 from atlas_endpoints.reconcile.reasons import Reason
 from support.virtual_time import on_virtual_time
+
+STATE = State(Reason.PENDING, "")
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class _Facts:
 class _ForgettingAtlas:
     """An Atlas whose observations are dropped after each call, as those of a scope without resources."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: str | None = "there") -> None:
         self._moments = itertools.count(1)
+        self._shown = shown
 
     def moment(self) -> float:
         return float(next(self._moments))
@@ -52,26 +54,34 @@ class _ForgettingAtlas:
     async def get(self, scope: object, entry: str) -> View[str]:
         del scope
         view: View[str] = View()
-        return view.showing(entry, Seen("there", self.moment()))
+        return view.showing(entry, Seen(self._shown, self.moment()))
+
+
+async def _observed(atlas: _ForgettingAtlas, decide: Any) -> set[str]:
+    facts, _ = await observe(cast("Any", atlas), cast("Any", _Facts(View())), decide, max_age=5.0)
+    return set(facts.view.entries)
 
 
 @on_virtual_time
 async def test_what_a_get_shows_stays_although_the_scope_is_forgotten_meanwhile() -> None:
     def decide(facts: Any) -> Decision:
-        state = State(Reason.PENDING, "")
         if facts.view.value("service") is None:
-            return Decision(state, absent="service")
-        return Decision(state, gets=(Get("service/a"), Get("service/b")))
+            return Decision(STATE, absent="service")
+        return Decision(STATE, gets=(Get("service/a"), Get("service/b")))
 
-    atlas: Any = _ForgettingAtlas()
-    nothing: Any = _Facts(View())
-    facts, _ = await observe(atlas, nothing, decide, max_age=5.0)
+    assert await _observed(_ForgettingAtlas(), decide) == {"service", "service/a", "service/b"}
+    assert await _observed(_ForgettingAtlas(None), lambda _: Decision(STATE, absent="a")) == {"a"}
 
-    assert set(facts.view.entries) == {"service", "service/a", "service/b"}
+
+@on_virtual_time
+async def test_what_takes_too_many_calls_is_tried_again() -> None:
+    entries = map(str, itertools.count())
+    with pytest.raises(OutOfTimeError):
+        await _observed(_ForgettingAtlas(), lambda _: Decision(STATE, gets=(Get(next(entries)),)))
 
 
 class _SlowAtlas:
-    """An Atlas of which each call takes long, and whose observations are kept."""
+    """An Atlas of which each call takes long, and whose observations are kept; and who observes it for one resource."""
 
     call = 14.9
 
@@ -79,6 +89,7 @@ class _SlowAtlas:
         self.seconds = 0.0
         self.calls: list[str] = []
         self.view: View[str] = View()
+        self.gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=self)))
 
     def moment(self) -> float:
         self.seconds += 1e-6
@@ -95,6 +106,19 @@ class _SlowAtlas:
         self.view = self.view.showing(entry, Seen("there", self._called(entry)))
         return self.view
 
+    async def observe(self, entries: str) -> float:
+        """Observe these entries, for as long as a reconcile may; return the seconds that it took."""
+        began = self.seconds
+        with suppress(OutOfTimeError):
+            decision = Decision(STATE, gets=tuple(map(Get, entries)))
+            await self.gatherer.observe(cast("Any", _Facts(self.view)), lambda _: decision)
+        return self.seconds - began
+
+    def request(self) -> None:
+        """Have a person ask for a look now."""
+        memory = self.gatherer.memories[cast("Any", "db")]
+        memory.request = Request("uid", "now", self.seconds, has_turn=True, granted=True)
+
     def _called(self, name: str) -> float:
         began = self.moment()
         self.calls.append(name)
@@ -104,104 +128,40 @@ class _SlowAtlas:
 
 @on_virtual_time
 async def test_an_observation_that_takes_long_goes_on_in_the_next_reconcile() -> None:
-    def decide(_: Any) -> Decision:
-        return Decision(State(Reason.PENDING, ""), gets=tuple(map(Get, "abcdefgh")))
+    atlas = _SlowAtlas()
 
-    atlas: Any = _SlowAtlas()
-    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
-    took: list[float] = []
-    while len(took) < 4:
-        began, facts = atlas.seconds, cast("Any", _Facts(atlas.view))
-        with suppress(OutOfTimeError):
-            await gatherer.observe(facts, decide)
-            took.append(atlas.seconds - began)
-            break
-        took.append(atlas.seconds - began)
+    took = [await atlas.observe("abcdefgh") for _ in range(3)]
 
     assert atlas.calls == ["LIST", *"abcdefgh"]
     assert max(took) < WITHIN + atlas.call
-    assert len(took) == 3
 
 
 @on_virtual_time
 async def test_what_was_read_before_a_request_does_not_count_for_it_though_it_takes_long() -> None:
-    def decide(_: Any) -> Decision:
-        return Decision(State(Reason.PENDING, ""), gets=(Get("a"), Get("b"), Get("c")))
-
-    atlas: Any = _SlowAtlas()
-    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
-    for call in (atlas.call, 2 * atlas.call):
-        atlas.call = call
-        with suppress(OutOfTimeError):
-            await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
-        request = Request("uid", "now", atlas.seconds, has_turn=True, granted=True)
-        gatherer.memories[cast("Any", "db")].request = gatherer.memories[cast("Any", "db")].request or request
+    atlas = _SlowAtlas()
+    await atlas.observe("abc")
+    atlas.request()
+    atlas.call *= 2
+    await atlas.observe("abc")
     assert atlas.calls == ["LIST", "a", "b", "LIST", "a"]
 
     atlas.call = 0.0
-    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
+    await atlas.observe("abc")
     assert atlas.calls[5:] == ["b", "c"]
 
 
+@pytest.mark.parametrize("later", ["a request that waited", "a long time"])
 @on_virtual_time
-async def test_what_was_read_before_a_request_that_waited_does_not_count_for_it() -> None:
-    def decide(_: Any) -> Decision:
-        return Decision(State(Reason.PENDING, ""), gets=(Get("a"), Get("b"), Get("c")))
+async def test_what_was_read_before_is_read_anew_after(later: str) -> None:
+    atlas = _SlowAtlas()
+    await atlas.observe("abc")
+    if later == "a long time":
+        atlas.seconds += UNFINISHED
+    else:
+        atlas.request()
+        atlas.seconds += 6.0
+    atlas.call, atlas.calls = 0.0, []
 
-    atlas: Any = _SlowAtlas()
-    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
-    with suppress(OutOfTimeError):
-        await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
-    gatherer.memories[cast("Any", "db")].request = Request("uid", "now", atlas.seconds, has_turn=True, granted=True)
-    atlas.seconds, atlas.call = atlas.seconds + 6.0, 0.0
-    atlas.calls.clear()
+    await atlas.observe("abc")
 
-    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
     assert atlas.calls == ["LIST", "a", "b", "c"]
-
-
-@on_virtual_time
-async def test_an_observation_that_was_left_for_long_begins_anew() -> None:
-    def decide(_: Any) -> Decision:
-        return Decision(State(Reason.PENDING, ""), gets=(Get("a"), Get("b"), Get("c")))
-
-    atlas: Any = _SlowAtlas()
-    gatherer = Gatherer(KIND, cast("Any", SimpleNamespace(atlas=atlas)))
-    with suppress(OutOfTimeError):
-        await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
-    assert atlas.calls == ["LIST", "a", "b"]
-
-    atlas.seconds, atlas.call = atlas.seconds + UNFINISHED, 0.0
-    atlas.calls.clear()
-    await gatherer.observe(cast("Any", _Facts(atlas.view)), decide)
-    assert atlas.calls == ["LIST", "a", "b", "c"]
-
-
-class _AtlasWithout(_ForgettingAtlas):
-    """A forgetting Atlas that proves an absence."""
-
-    @override
-    async def get(self, scope: object, entry: str) -> View[str]:
-        del scope
-        view: View[str] = View()
-        return view.showing(entry, Seen(None, self.moment()))
-
-
-@on_virtual_time
-async def test_the_proof_of_an_absence_stays_although_the_scope_is_forgotten_meanwhile() -> None:
-    atlas: Any = _AtlasWithout()
-    nothing: Any = _Facts(View())
-    facts, _ = await observe(atlas, nothing, lambda _: Decision(State(Reason.PENDING, ""), absent="a"), max_age=5.0)
-
-    assert set(facts.view.entries) == {"a"}
-
-
-@on_virtual_time
-async def test_what_takes_too_many_calls_is_tried_again() -> None:
-    entries = map(str, itertools.count())
-    atlas: Any = _ForgettingAtlas()
-    nothing: Any = _Facts(View())
-    with pytest.raises(OutOfTimeError):
-        await observe(
-            atlas, nothing, lambda _: Decision(State(Reason.PENDING, ""), gets=(Get(next(entries)),)), max_age=5.0
-        )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
@@ -210,22 +210,6 @@ async def test_quick_strings_take_one_reconcile() -> None:
     of = Publishing(*CLUSTERS, takes=0.05)
     assert len(await of.all()) == 1
     assert of.maps.found.keys() == {f"of-{cluster}" for cluster in CLUSTERS}
-
-
-@on_virtual_time
-async def test_slow_strings_are_read_one_at_a_time_and_once() -> None:
-    of = Publishing(*CLUSTERS, takes=20)
-    assert [round(seconds) for seconds in await of.all()] == [20] * 16
-    assert of.atlas.reads == CLUSTERS
-    assert of.maps.found.keys() == {f"of-{cluster}" for cluster in CLUSTERS}
-
-
-@on_virtual_time
-async def test_strings_that_cannot_be_read_are_tried_one_at_a_time_and_once() -> None:
-    of = Publishing(*CLUSTERS, takes=15)
-    of.atlas.error = AtlasUnavailableError("Atlas did not answer in time.", operation="getCluster")
-    assert [round(seconds) for seconds in await of.all()] == [15] * 16
-    assert of.atlas.reads == CLUSTERS
 
 
 @on_virtual_time

@@ -214,13 +214,6 @@ class TestSchedule:
         assert max(delays) > 630
         assert min(delays) < 570
 
-    async def test_each_instance_has_resyncs_of_its_own(self, harness: Harness) -> None:
-        harness.add("db")
-        harness.add("user-db", scope=USERS)
-        await harness.round(USERS)
-        assert harness.lists == [USERS]
-        assert list(harness.asked) == ["user-db"]
-
 
 class TestEnqueued:
     async def test_only_resources_with_work_are_enqueued(self, harness: Harness) -> None:
@@ -280,32 +273,15 @@ class TestFailures:
         ("failure", "following"),
         [
             pytest.param(AWAY, Backoff(), id="it may pass"),
-            pytest.param(
-                AtlasUnavailableError("503", operation="list", retry_after=40.0), Backoff(40), id="with a time to wait"
-            ),
-            pytest.param(
-                AtlasHeldError("Not now.", reason="RateLimited", operation="list", retry_after=40.0),
-                Backoff(40),
-                id="held back",
-            ),
-            pytest.param(
-                MissingRoleError("Too weak.", operation="list"), RequeueAfter(600), id="it needs an action of somebody"
-            ),
+            pytest.param(AtlasUnavailableError("503", operation="list", retry_after=40.0), Backoff(40), id="with a time to wait"),
+            pytest.param(AtlasHeldError("Not now.", reason="RateLimited", operation="list", retry_after=40.0), Backoff(40), id="held back"),
+            pytest.param(MissingRoleError("Too weak.", operation="list"), RequeueAfter(600), id="it needs an action of somebody"),
         ],
-    )
+    )  # fmt: skip
     async def test_when_it_is_tried_again(self, harness: Harness, failure: AtlasError, following: Requeue) -> None:
         harness.add("db")
         harness.failure = failure
         assert await harness.round() == following
-
-    async def test_every_resource_is_compared_with_the_failure(self, harness: Harness) -> None:
-        harness.add("settled", "stalled")
-        harness.failure = AWAY
-        harness.working = {"stalled"}
-        await harness.round()
-        assert harness.asked == {"settled": harness.failure, "stalled": harness.failure}
-        assert harness.enqueued == ["stalled"]
-        assert len(harness.lists) == 1
 
 
 class TestLeaving:
@@ -316,29 +292,6 @@ class TestLeaving:
         assert harness.observations.view(ORDERS).value("id of two") is not None
         harness.resync.leave(key("two"))
         assert harness.observations.view(ORDERS).value("id of two") is None
-        harness.lists.clear()
-        assert await harness.round() == NoRequeue()
-        assert not harness.lists
-
-    async def test_a_resource_that_joins_another_instance_leaves_the_first(self, harness: Harness) -> None:
-        harness.add("db")
-        harness.add("db", scope=ROTATED)
-        assert await harness.round() == NoRequeue()
-        assert harness.due == {ROTATED: 600.0}
-
-    async def test_a_resource_that_joins_an_empty_instance_has_a_resync_again(self, harness: Harness) -> None:
-        harness.add("db")
-        harness.resync.leave(key("db"))
-        harness.due.clear()
-        harness.add("db")
-        assert harness.due == {ORDERS: 600.0}
-
-    async def test_a_resource_that_was_deleted_during_its_reconcile_costs_no_call(self, harness: Harness) -> None:
-        harness.add("db", "other")
-        harness.remove("db")
-        await harness.round()
-        assert list(harness.asked) == ["other"]
-        harness.remove("other")
         harness.lists.clear()
         assert await harness.round() == NoRequeue()
         assert not harness.lists
@@ -358,24 +311,6 @@ class TestLeaving:
         harness.resync.leave(key("slow"))
         assert await running == NoRequeue()
         assert not harness.due
-
-    @pytest.mark.parametrize(("rotated", "asked"), [({"two"}, ["one"]), ({"one", "two"}, [])], ids=["one", "all"])
-    async def test_a_resource_whose_secret_changed_leaves_before_the_list(
-        self, harness: Harness, rotated: set[str], asked: list[str]
-    ) -> None:
-        harness.add("one", "two")
-        harness.rotated = rotated
-        assert await harness.round() == (RequeueAfter(600.0) if asked else NoRequeue())
-        assert harness.enqueued == sorted(rotated)
-        assert list(harness.asked) == asked
-        assert bool(harness.lists) is bool(asked)
-
-    async def test_an_unreadable_secret_does_not_affect_the_others(self, harness: Harness) -> None:
-        harness.add("one", "two", "three")
-        harness.unreadable = {"one"}
-        harness.rotated = {"one", "two"}
-        await harness.round()
-        assert harness.enqueued == ["two"]
 
     @on_virtual_time
     async def test_slow_secrets_delay_a_resync_for_half_a_minute_only(self) -> None:

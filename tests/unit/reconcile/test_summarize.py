@@ -23,7 +23,7 @@ from atlas_endpoints.reconcile.outcome import Outcome, Sent, status_unchanged
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, find
 from atlas_endpoints.reconcile.summarize import differs_only_in_words
-from support.kstatus import HISTORY_LIMIT, kstatus, problems
+from support.kstatus import HISTORY_LIMIT, problems
 from support.named import NAMED
 from unit.reconcile.situations import COMMENT, GRACE, ID, RESOLVED, facts_of, made, rendered
 
@@ -113,59 +113,6 @@ def body(status: Status, generation: int) -> dict[str, Any]:
     return {**NAMED, "metadata": {"generation": generation}, "spec": {}, "status": status.to_json()}
 
 
-def test_a_whole_status() -> None:
-    status = after(
-        outcome(
-            generation=3,
-            applied=Applied.of(3, {"cloudProviderEndpointId": "vpce-1", "comment": ""}),
-            seen=Endpoint(id="1", status="AVAILABLE", cloud_provider_endpoint_id="VPCE-1", endpoint_service_name="svc"),
-            sent=sent("Applied", ID, COMMENT),
-            handled="noon",
-        )
-    )
-    common = {"observedGeneration": 3, "lastTransitionTime": "2026-11-25T12:00:00Z"}
-    assert status.to_json() == {
-        "observedGeneration": 3,
-        "conditions": [
-            {"type": "Ready", "status": "True", "reason": "Available", "message": "It is Available.", **common},
-            {
-                "type": "Synced",
-                "status": "True",
-                "reason": "Updated",
-                "message": "Atlas confirmed the last change.",
-                **common,
-            },
-            {
-                "type": "CredentialsValid",
-                "status": "True",
-                "reason": "Verified",
-                "message": "Atlas accepts the credentials.",
-                **common,
-            },
-        ],
-        "applied": {"generation": 3, "cloudProviderEndpointId": "vpce-1", "comment": ""},
-        "endpoint": {
-            "id": "1",
-            "status": "AVAILABLE",
-            "statusSince": "2026-11-25T12:00:00Z",
-            "cloudProviderEndpointId": "VPCE-1",
-            "endpointServiceName": "svc",
-        },
-        "resolved": {"projectId": "32b6e34b3d91647abb20e7b8", "credentialsSource": "resource/atlas"},
-        "lastAppliedTime": "2026-11-25T12:00:00Z",
-        "lastHandledReconcileAt": "noon",
-        "history": [
-            {
-                "time": "2026-11-25T12:00:00Z",
-                "generation": 3,
-                "cause": "Edit",
-                "fields": ["cloudProviderEndpointId", "comment"],
-                "result": "Applied",
-            }
-        ],
-    }
-
-
 @pytest.mark.parametrize("reason", Reason)
 def test_the_pair_of_a_reason(reason: Reason) -> None:
     status = after(outcome(reason))
@@ -179,22 +126,6 @@ def test_the_pair_of_a_reason(reason: Reason) -> None:
     pair = [each for each in status.conditions if each.type in {"Reconciling", "Stalled"}]
     assert [each.type for each in pair] == expected[reason.progress]
     assert all((each.status, each.reason, each.message) == ("True", reason, f"It is {reason}.") for each in pair)
-
-
-@pytest.mark.parametrize(
-    ("reason", "waiting"),
-    [
-        pytest.param(Reason.AVAILABLE, "Current", id="done"),
-        pytest.param(Reason.INITIATING, "InProgress", id="on its way"),
-        pytest.param(Reason.INSTANCE_NOT_FOUND, "InProgress", id="others may heal it"),
-        pytest.param(Reason.ENDPOINT_FAILED, "Failed", id="a person must act"),
-        pytest.param(
-            Reason.SUSPENDED, "InProgress", id="suspended: nobody gives up, and nobody is told that it is done"
-        ),
-    ],
-)
-def test_the_result_of_kstatus(reason: Reason, waiting: str) -> None:
-    assert kstatus(body(after(outcome(reason)), 1)) == waiting
 
 
 CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
@@ -217,16 +148,8 @@ CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
     "refused, which is known for certain": ("Synced", [failed(Reason.UPDATE_REJECTED)], "False UpdateRejected"),
     "Atlas contradicts the spec": ("Synced", [outcome(Reason.INVALID_SPEC)], "False InvalidSpec"),
     "it could not be compared": ("Synced", [failed()], "Unknown AtlasUnavailable"),
-    "it was compared and could not be changed": (
-        "Synced",
-        [outcome(Reason.MISSING_ROLE, DIFFERENCE, failure=failed().failure)],
-        "False MissingRole",
-    ),
-    "suspended: as it was": (
-        "Synced",
-        [outcome(sent=sent()), failed(Reason.SUSPENDED, failure=None, generation=2)],
-        "True Updated",
-    ),
+    "it was compared and could not be changed": ("Synced", [outcome(Reason.MISSING_ROLE, DIFFERENCE, failure=failed().failure)], "False MissingRole"),
+    "suspended: as it was": ("Synced", [outcome(sent=sent()), failed(Reason.SUSPENDED, failure=None, generation=2)], "True Updated"),
     "suspended and never compared": ("Synced", [failed(Reason.SUSPENDED, failure=None)], None),
     "what was found about the credentials": (
         "CredentialsValid",
@@ -243,12 +166,8 @@ CONDITIONS: dict[str, tuple[str, Sequence[Outcome], str | None]] = {
     "the API is gone": ("Deprecated", [failed(Reason.API_GONE)], "True APIGone"),
     "the API is gone, and Atlas away": ("Deprecated", [failed(Reason.API_GONE), failed()], "True APIGone"),
     "the API is back": ("Deprecated", [failed(Reason.API_GONE), outcome()], None),
-    "the API is back and its end announced": (
-        "Deprecated",
-        [failed(Reason.API_GONE), ends(LATER)],
-        "True APIDeprecated",
-    ),
-}
+    "the API is back and its end announced": ("Deprecated", [failed(Reason.API_GONE), ends(LATER)], "True APIDeprecated"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("type_", "outcomes", "expected"), CONDITIONS.values(), ids=CONDITIONS)
@@ -277,23 +196,11 @@ PLANNED = outcome(Reason.DRIFTED, DIFFERENCE, planned=planned("b"))
 CONFIRMED = Applied.of(1, {"comment": "a"})
 FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
     "the endpoint stays while it cannot be seen": ([outcome(), failed()], "endpoint.comment", "a"),
-    "the endpoint stays when it is not found": (
-        [outcome(), failed(Reason.ENDPOINT_NOT_FOUND)],
-        "endpoint.comment",
-        "a",
-    ),
-    "the endpoint is as Atlas shows it": (
-        [outcome(), outcome(Reason.PENDING, seen=CHANGED)],
-        "endpoint.status",
-        "REHEATING",
-    ),
+    "the endpoint stays when it is not found": ([outcome(), failed(Reason.ENDPOINT_NOT_FOUND)], "endpoint.comment", "a"),
+    "the endpoint is as Atlas shows it": ([outcome(), outcome(Reason.PENDING, seen=CHANGED)], "endpoint.status", "REHEATING"),
     "its message is one line": ([outcome(Reason.PENDING, seen=CHANGED)], "endpoint.errorMessage", "Two lines."),
     "its comment may be empty": ([outcome(Reason.PENDING, seen=CHANGED)], "endpoint.comment", ""),
-    "resolved values stay while nothing is resolved": (
-        [outcome(), failed()],
-        "resolved.projectId",
-        RESOLVED.project_id,
-    ),
+    "resolved values stay while nothing is resolved": ([outcome(), failed()], "resolved.projectId", RESOLVED.project_id),
     "drift is reported field by field": (
         [outcome(Reason.DRIFTED, DIFFERENCE, Difference(ID, "vpce-1", None))],
         "drift",
@@ -317,11 +224,7 @@ FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
         "plan",
         {"method": "PATCH", "body": {"providerName": "AWS", "comment": "b"}, "reason": "Edit"},
     ),
-    "an empty comment is part of a plan": (
-        [outcome(Reason.DRIFTED, DIFFERENCE, planned=planned(""))],
-        "plan.body.comment",
-        "",
-    ),
+    "an empty comment is part of a plan": ([outcome(Reason.DRIFTED, DIFFERENCE, planned=planned(""))], "plan.body.comment", ""),
     "a plan goes when it was sent": ([PLANNED, outcome(sent=sent())], "plan", None),
     "a plan goes when it is needless": ([PLANNED, outcome()], "plan", None),
     "a plan goes when nobody knows whether it is needed": ([PLANNED, failed()], "plan", None),
@@ -329,11 +232,7 @@ FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
     "applied outlives failures": ([outcome(), failed(generation=2, applied=CONFIRMED)], "applied.comment", "a"),
     "applied ends with a write whose answer was lost": ([outcome(), failed(applied=None)], "applied", None),
     # A spec in between may have been sent and was never recorded, so applied ends, also when an old outcome is said again.
-    "applied ends when a generation was missed and it fails": (
-        [outcome(), *[failed(generation=3, applied=CONFIRMED)] * 2],
-        "applied",
-        None,
-    ),
+    "applied ends when a generation was missed and it fails": ([outcome(), *[failed(generation=3, applied=CONFIRMED)] * 2], "applied", None),
     "applied ends when a generation was missed and it is suspended": (
         [outcome(), *[failed(Reason.SUSPENDED, generation=3, applied=CONFIRMED, failure=None)] * 2],
         "applied",
@@ -345,7 +244,7 @@ FIELDS: dict[str, tuple[Sequence[Outcome], str, object]] = {
         None,
     ),
     "applied begins anew with what is confirmed then": ([outcome(), outcome(generation=3)], "applied.generation", 3),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("outcomes", "path", "expected"), FIELDS.values(), ids=FIELDS)
@@ -356,11 +255,6 @@ def test_a_field(outcomes: Sequence[Outcome], path: str, expected: object) -> No
         found = found[0] if part == "0" else found.get(part)
     assert found == expected
     assert problems(body(status, status.observed_generation)) == []
-
-
-def test_a_quiet_outcome_keeps_the_status() -> None:
-    before = after(outcome())
-    assert then(before, status_unchanged(NoRequeue())) is before
 
 
 class TestTransitions:
@@ -414,31 +308,9 @@ class TestHistory:
 
 
 class TestSince:
-    @pytest.mark.parametrize(
-        ("reason", "generation", "since"),
-        [
-            pytest.param(Reason.ATLAS_UNAVAILABLE, 1, NOON, id="the same failure"),
-            pytest.param(Reason.RATE_LIMITED, 1, LATER, id="another failure"),
-            pytest.param(Reason.ATLAS_UNAVAILABLE, 2, LATER, id="a new spec"),
-        ],
-    )
-    def test_failing_since(self, reason: Reason, generation: int, since: datetime) -> None:
-        assert Attempt(generation, after(failed()), LATER, GRACE).failing_since(reason) == since
-
-    def test_a_failure_that_was_over_is_a_new_one(self) -> None:
-        status = after(failed(), outcome())
-        assert Attempt(1, status, LATER, GRACE).failing_since(Reason.ATLAS_UNAVAILABLE) == LATER
-
     def test_what_was_no_failure_before_begins_now(self) -> None:
         stored_otherwise = after(outcome(Reason.UPDATE_REJECTED, DIFFERENCE))
         assert Attempt(1, stored_otherwise, LATER, GRACE).failing_since(Reason.UPDATE_REJECTED) == LATER
-
-    def test_says(self) -> None:
-        status = after(failed())
-        assert Attempt(1, status, LATER, GRACE).is_reported(Reason.ATLAS_UNAVAILABLE)
-        assert not Attempt(2, status, LATER, GRACE).is_reported(Reason.ATLAS_UNAVAILABLE)
-        assert not Attempt(1, status, LATER, GRACE).is_reported(Reason.RATE_LIMITED)
-        assert not Attempt(-1, Status(), LATER, GRACE).is_reported(Reason.RATE_LIMITED)
 
 
 NOT_BLOCKING = {
@@ -534,12 +406,8 @@ SHOWN: Mapping[str, Any] = {
     ("changed", "expected"),
     [
         pytest.param({"lastError": None, "drift": [{"field": "comment"}]}, True, id="words"),
-        pytest.param(
-            {"service": {**SHOWN["service"], "status": "FAILED", "statusSince": "12:01"}}, True, id="of Atlas"
-        ),
-        pytest.param(
-            {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Initiating"}]}, True, id="a reason"
-        ),
+        pytest.param({"service": {**SHOWN["service"], "status": "FAILED", "statusSince": "12:01"}}, True, id="of Atlas"),
+        pytest.param({"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Initiating"}]}, True, id="a reason"),
         pytest.param({"conditions": [{"type": "Ready", "status": "True", "reason": "Available"}]}, False, id="ready"),
         pytest.param({"conditions": [{"type": "Contended", "status": "True"}]}, False, id="contended"),
         pytest.param({"conditions": [{"type": "OutputsWritten", "status": "True"}]}, False, id="outputs"),
@@ -550,6 +418,6 @@ SHOWN: Mapping[str, Any] = {
         pytest.param({"lastHandledReconcileAt": "now"}, False, id="a request"),
         pytest.param({"history": [{"result": "Applied"}]}, False, id="a call"),
     ],
-)
+)  # fmt: skip
 def test_what_is_only_a_report(changed: Mapping[str, Any], expected: bool) -> None:
     assert differs_only_in_words(SHOWN, {**SHOWN, **changed}) is expected

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,6 +144,34 @@ class Atlas:
         assert answer.status_code == 400, answer.text
         error: str = answer.json()["error"]
         return error
+
+
+def filled(value: Any, texts: Mapping[str, Any]) -> Any:
+    """Replace the names of texts in a step of a table, also behind a ``~``."""
+    if isinstance(value, dict):
+        return {key: filled(each, texts) for key, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, texts) for each in value]
+    if isinstance(value, str):
+        return "~" + texts[value[1:]] if value[1:] in texts else texts.get(value, value)
+    return value
+
+
+def check(shown: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Compare fields: ``~x`` is a text that contains x, a number that of the items of a list."""
+    for name, value in expected.items():
+        found = len(shown[name]) if isinstance(value, int) and isinstance(shown[name], list) else shown[name]
+        same = value[1:] in found if isinstance(value, str) and value.startswith("~") else found == value
+        assert same, f"{name} is {found}, not {value}"
+
+
+def check_answer(answer: httpx.Response, expected: dict[str, Any] | str) -> None:
+    """Compare an answer with a status and a code of Atlas, or with fields."""
+    if isinstance(expected, str):
+        assert f"{answer.status_code} {answer.json()['errorCode']}" == expected
+    else:
+        assert answer.is_success, answer.text
+        check(answer.json(), expected)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 60) -> None:

@@ -12,17 +12,6 @@ from unit.simulator.harness import ACCEPT, Atlas, collection, start
 FORM = {"grant_type": "client_credentials"}
 
 
-async def test_client_credentials_buy_a_bearer_token(atlas: Atlas) -> None:
-    answer = await _ask(atlas)
-
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "application/json"
-    body = answer.json()
-    token = body.pop("access_token")
-    assert body == {"expires_in": 3600, "token_type": "Bearer"}
-    assert (await _use(atlas, token)).status_code == 200
-
-
 async def test_a_token_is_refused_once_its_life_is_over(atlas: Atlas) -> None:
     await atlas.control("switches", {"oauth": {"expiresIn": 5}})
     answer = (await _ask(atlas)).json()

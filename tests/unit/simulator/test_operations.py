@@ -16,14 +16,6 @@ from unit.simulator.harness import (
 VERSIONED = "application/vnd.atlas.2023-01-01+json;charset=utf-8"
 
 
-async def test_list_is_a_bare_array_in_the_versioned_media_type(atlas: Atlas) -> None:
-    answer = await atlas.call("GET", collection())
-
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == VERSIONED
-    assert [each["_id"] for each in answer.json()] == [AWS_ENDPOINT]
-
-
 async def test_an_endpoint_shows_the_fields_of_its_cloud_and_nulls_for_what_is_unknown(atlas: Atlas) -> None:
     aws, azure = await atlas.show(endpoint()), await atlas.show(endpoint("azure"))
 
@@ -40,27 +32,6 @@ async def test_an_endpoint_shows_the_fields_of_its_cloud_and_nulls_for_what_is_u
     assert azure["privateEndpointIpAddress"] is None
     assert azure["privateLinkServiceResourceId"].endswith("/" + azure["endpointServiceName"])
     assert azure["endpointServiceName"].startswith("pls_")
-
-
-async def test_post_reserves_and_answers_201_with_nothing_known_yet(atlas: Atlas) -> None:
-    answer = await atlas.call("POST", collection(), json={"comment": "mine"})
-
-    assert answer.status_code == 201
-    created = answer.json()
-    assert created["status"] == "RESERVATION_REQUESTED"
-    assert created["endpointServiceName"] is None
-    assert created["comment"] == "mine"
-    assert [each["_id"] for each in (await atlas.call("GET", collection())).json()] == [AWS_ENDPOINT, created["_id"]]
-
-
-async def test_patch_answers_the_whole_endpoint_and_changes_only_what_it_names(atlas: Atlas) -> None:
-    await atlas.patch(endpoint(), comment="kept")
-
-    answer = await atlas.patch(endpoint(), cloudProviderEndpointId=VPCE)
-
-    assert answer.status_code == 200
-    assert answer.json() == await atlas.show(endpoint())
-    assert (answer.json()["comment"], answer.json()["cloudProviderEndpointId"]) == ("kept", VPCE)
 
 
 async def test_delete_answers_204_without_a_body_but_with_a_content_type(atlas: Atlas) -> None:
@@ -95,15 +66,6 @@ async def test_every_answer_carries_the_header_fields_of_atlas(atlas: Atlas) -> 
         assert "RateLimit-Limit" not in answer.headers
     assert "X-Error-Code" not in found.headers
     assert missing.headers["X-Error-Code"] == "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"
-
-
-async def test_the_day_in_a_sunset_header_has_no_leading_zero(atlas: Atlas) -> None:
-    await atlas.control("switches", {"sunset": "2027-07-01", "deprecation": None})
-
-    answer = await atlas.call("GET", collection())
-
-    assert answer.headers["Sunset"] == "Thu, 1 Jul 2027 00:00:00 GMT"
-    assert "Deprecation" not in answer.headers
 
 
 async def test_an_error_has_the_fields_of_an_api_error_in_the_order_of_atlas(atlas: Atlas) -> None:
@@ -174,3 +136,14 @@ async def test_the_list_of_instances_is_empty_after_the_end_and_holds_flex_clust
     await atlas.control("mode", {"mode": mode})
 
     assert [each["name"] for each in (await atlas.show(INSTANCES))["results"]] == names
+
+
+async def test_answers_may_lack_fields_and_the_state_shows_what_is_kept(atlas: Atlas) -> None:
+    await atlas.control("switches", {"missingFields": ["providerName", "errorMessage"], "trimComment": True})
+    await atlas.patch(endpoint(), comment=" x ")
+
+    for shown in (await atlas.show(endpoint()), (await atlas.call("GET", collection())).json()[0]):
+        assert not {"providerName", "errorMessage"} & shown.keys()
+        assert (shown["status"], shown["comment"]) == ("RESERVED", "x")
+    kept = (await atlas.control("state"))["projects"][0]["instances"][0]["endpoints"][0]
+    assert (kept["providerName"], kept["comment"]) == ("AWS", " x ")

@@ -220,13 +220,9 @@ def test_credentials_alone_fail_when_atlas_refuses_them() -> None:
     [
         pytest.param(None, "ok       Atlas answers (50 ms).", id="the refusal of a call without credentials"),
         pytest.param(refused(AtlasUnavailableError, None), FAILED, id="no answer"),
-        pytest.param(
-            refused(RateLimitedError),
-            "warning  Atlas answers (50 ms). Atlas refuses; do this.",
-            id="another refusal",
-        ),
+        pytest.param(refused(RateLimitedError), "warning  Atlas answers (50 ms). Atlas refuses; do this.", id="another refusal"),
     ],
-)
+)  # fmt: skip
 def test_a_call_without_credentials_shows_whether_atlas_answers(error: AtlasError | None, finding: str) -> None:
     assert str(reached(error, "50 ms")) == finding
 
@@ -251,13 +247,9 @@ def test_a_call_without_credentials_shows_whether_atlas_answers(error: AtlasErro
             ["warning  The announced end of this API is past (Sunset: Wed, 25 Nov 2026 00:00:00 GMT). Atlas may"],
             id="the end is now",
         ),
-        pytest.param(
-            [Deprecation(None, None)],
-            ["warning  Atlas has announced the end of this API. Plan"],
-            id="headers without a date",
-        ),
+        pytest.param([Deprecation(None, None)], ["warning  Atlas has announced the end of this API. Plan"], id="headers without a date"),
     ],
-)
+)  # fmt: skip
 def test_the_end_of_the_api_is_reported_from_its_headers(
     deprecations: list[Deprecation | None], found: list[str]
 ) -> None:

@@ -3,9 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.commands.check.interview import Place
-from atlas_endpoints.commands.check.report import Report, failed, named, ok, skipped, warning
+from atlas_endpoints.commands.check.report import Report, failed, ok, skipped, warning
 from atlas_endpoints.commands.check.resources import MOST_SECRETS, Survey
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.resource import CredentialsPlace
@@ -157,23 +155,6 @@ def test_a_namespace_may_take_so_many_secrets_and_the_others_have_theirs() -> No
     used, unread = found.secrets()
 
     assert (len(used), own in used, unread) == (MOST_SECRETS + 1, True, {"shop": 5})
-
-
-def test_the_title_of_a_place_without_resources_names_the_project_or_the_credentials() -> None:
-    kind = KIND.names.kind
-    assert Place(KIND, Scope("f", PROJECT, kind, "shop"), ()).title == f"Project {PROJECT}, instance shop"
-    assert Place(KIND, Scope("f", "", kind, ""), ("Secret s",)).title == "Credentials: Secret s"
-
-
-def test_names_are_joined_and_the_rest_is_counted() -> None:
-    assert [named(list("abcde")[:number]) for number in range(6)] == [
-        "",
-        "a",
-        "a and b",
-        "a, b and c",
-        "a, b, c and 1 more",
-        "a, b, c and 2 more",
-    ]
 
 
 def test_a_finding_is_one_printable_line() -> None:

@@ -66,24 +66,10 @@ PLANNED, REPORTED, UNDECIDED = (
     ("texts", "owner", "expected"),
     [
         pytest.param((ORDERS, ANOTHER), FIRST, [UNDECIDED, UNDECIDED], id="new ones"),
-        pytest.param(
-            (ORDERS, ANOTHER + EXPORTED), "shop/copy owns the endpoint.", [REPORTED, PLANNED], id="one owns it"
-        ),
-        pytest.param(
-            (ORDERS, RESERVED), "shop/copy owns the endpoint.", [REPORTED, PLANNED], id="it was reserved for one"
-        ),
-        pytest.param(
-            (ORDERS, ORDERS, ANOTHER + EXPORTED),
-            "shop/copy owns the endpoint.",
-            [REPORTED, REPORTED, PLANNED],
-            id="twice",
-        ),
-        pytest.param(
-            (ORDERS + EXPORTED, ANOTHER + CONTENDED),
-            "shop/orders owns the endpoint.",
-            [PLANNED, REPORTED],
-            id="one is contended",
-        ),
+        pytest.param((ORDERS, ANOTHER + EXPORTED), "shop/copy owns the endpoint.", [REPORTED, PLANNED], id="one owns it"),
+        pytest.param((ORDERS, RESERVED), "shop/copy owns the endpoint.", [REPORTED, PLANNED], id="it was reserved for one"),
+        pytest.param((ORDERS, ORDERS, ANOTHER + EXPORTED), "shop/copy owns the endpoint.", [REPORTED, REPORTED, PLANNED], id="twice"),
+        pytest.param((ORDERS + EXPORTED, ANOTHER + CONTENDED), "shop/orders owns the endpoint.", [PLANNED, REPORTED], id="one is contended"),
         pytest.param(
             (f"{ORDERS}---\n{ANOTHER}", f"{ORDERS}{CONTENDED}---\n{ANOTHER}{EXPORTED}"),
             "shop/copy owns the endpoint.",
@@ -102,7 +88,7 @@ PLANNED, REPORTED, UNDECIDED = (
         pytest.param((ORDERS, ANOTHER.replace("6f4b283", "6f4b284")), None, [PLANNED] * 2, id="two endpoints"),
         pytest.param((ORDERS, ANOTHER.replace("shop", "other")), None, [PLANNED] * 2, id="two instances"),
     ],
-)
+)  # fmt: skip
 def test_two_resources_that_name_one_endpoint_are_a_conflict(
     texts: tuple[str, ...], owner: str | None, expected: list[tuple[Action, Reason | None]]
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import UID, Invalid, Manifest, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast, of_invalid
-from atlas_endpoints.commands.plan.report import TITLES, as_document, as_text
+from atlas_endpoints.commands.plan.report import as_document, as_text
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.decision import Difference
@@ -91,10 +91,6 @@ def test_the_text_shows_warnings_and_each_problem_on_its_own_line() -> None:
         "\n"
         "Plan: 0 would change, 0 would not, 2 unknown or invalid. Nothing was sent."
     )
-
-
-def test_each_action_has_a_title() -> None:
-    assert set(TITLES) == set(Action)
 
 
 def test_the_text_contains_no_control_characters() -> None:

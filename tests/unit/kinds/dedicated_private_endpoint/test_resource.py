@@ -53,18 +53,10 @@ ENTRIES = [
     pytest.param(body("GCP_LEGACY", {"gcp": GROUP}, **READY), f"{SERVICE}/orders", id="a group"),
     pytest.param(body("GCP"), None, id="the service with port mapping"),
     pytest.param(body("GCP_LEGACY"), None, id="the service without port mapping"),
-    pytest.param(
-        body("AWS", {"cloudProviderEndpointRef": REF}, **READY, **RESOLVED),
-        f"{SERVICE}/{VPCE}",
-        id="what a reference resolved to",
-    ),
-    pytest.param(
-        body("AWS", {"cloudProviderEndpointRef": REF}, **READY),
-        None,
-        id="a reference that leads nowhere",
-    ),
+    pytest.param(body("AWS", {"cloudProviderEndpointRef": REF}, **READY, **RESOLVED), f"{SERVICE}/{VPCE}", id="what a reference resolved to"),
+    pytest.param(body("AWS", {"cloudProviderEndpointRef": REF}, **READY), None, id="a reference that leads nowhere"),
     pytest.param(body("AWS", **READY, **RESOLVED), None, id="a private endpoint that was removed"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("given", "entry"), ENTRIES)
@@ -88,14 +80,10 @@ def test_an_object_of_any_shape_has_no_entry(given: dict[str, Any]) -> None:
         ("AWS", {"cloudProviderEndpointId": VPCE}, {"cloudProviderEndpointId": VPCE}),
         ("AZURE_CONNECTED", {}, {"cloudProviderEndpointId": AZURE_ID, "privateEndpointIpAddress": "10.0.0.4"}),
         ("GCP", RULE, RULE),
-        (
-            "GCP_LEGACY",
-            {"gcp": GROUP},
-            {"cloudProviderEndpointId": "orders", "gcpEndpoints": "orders-0=fd00::5,orders-1=10.0.0.6"},
-        ),
+        ("GCP_LEGACY", {"gcp": GROUP}, {"cloudProviderEndpointId": "orders", "gcpEndpoints": "orders-0=fd00::5,orders-1=10.0.0.6"}),
         ("GCP_LEGACY", {}, {}),
     ],
-)
+)  # fmt: skip
 def test_what_is_compared(base: str, spec: dict[str, Any], desired: dict[str, str]) -> None:
     assert resource(base, spec).spec.desired == desired
 
@@ -105,12 +93,7 @@ def rules(**addresses: str) -> tuple[ForwardingRule, ...]:
 
 
 SHOWN = [
-    pytest.param(
-        ("AWS", {"cloudProviderEndpointId": VPCE}),
-        Endpoint(interface_endpoint_id=VPCE),
-        {"cloudProviderEndpointId": VPCE},
-        id="AWS",
-    ),
+    pytest.param(("AWS", {"cloudProviderEndpointId": VPCE}), Endpoint(interface_endpoint_id=VPCE), {"cloudProviderEndpointId": VPCE}, id="AWS"),
     pytest.param(
         ("AZURE_CONNECTED", {}),
         Endpoint(private_endpoint_resource_id=AZURE_ID.upper(), private_endpoint_ip_address="10.0.0.5"),
@@ -140,7 +123,7 @@ SHOWN = [
         id="an answer without an ID is about the endpoint that was asked for",
     ),
     pytest.param(("AWS", {}), Service(id=SERVICE), {}, id="a service has no managed fields"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("given", "value", "shown"), SHOWN)

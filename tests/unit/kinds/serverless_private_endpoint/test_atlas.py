@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.answers import Answer, Deprecation, Listing
+from atlas_endpoints.atlas.answers import Answer, Listing
 from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     EndpointAbsentError,
     InvalidRequestError,
-    MissingRoleError,
 )
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
@@ -65,10 +64,7 @@ ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
         ),
     ),
     "an id alone": ({"_id": ID}, Endpoint(id=ID)),
-    "no providerName, as in the documentation's samples": (
-        {"_id": ID, "status": "RESERVED"},
-        Endpoint(id=ID, status="RESERVED"),
-    ),
+    "no providerName, as in the documentation's samples": ({"_id": ID, "status": "RESERVED"}, Endpoint(id=ID, status="RESERVED")),
     "a status that nobody knows": ({"_id": ID, "status": "RESTING"}, Endpoint(id=ID, status="RESTING")),
     "ids that break the published patterns": (
         {"_id": "x", "cloudProviderEndpointId": "vpce-fcac938279cd98dc894"},
@@ -79,16 +75,10 @@ ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
         Endpoint(id=ID, status="5", provider_name="True"),
     ),
     "a lone surrogate": ({"_id": ID, "comment": "a\ud800b"}, Endpoint(id=ID, comment="a?b")),
-    "a text that is longer than any resource can ask for": (
-        {"_id": ID, "comment": "x" * 2049},
-        Endpoint(id=ID, comment="x" * 2048),
-    ),
+    "a text that is longer than any resource can ask for": ({"_id": ID, "comment": "x" * 2049}, Endpoint(id=ID, comment="x" * 2048)),
     "an empty comment": ({"_id": ID, "comment": ""}, Endpoint(id=ID, comment="")),
-    "the names of our own fields, which are not Atlas's": (
-        {"_id": ID, "id": "other", "error_message": "x", "provider_name": "x"},
-        Endpoint(id=ID),
-    ),
-}
+    "the names of our own fields, which are not Atlas's": ({"_id": ID, "id": "other", "error_message": "x", "provider_name": "x"}, Endpoint(id=ID)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ITEMS)
@@ -103,11 +93,6 @@ async def test_a_list_keeps_the_order_and_omits_items_without_an_id() -> None:
     items = [{"_id": "b"}, {"status": "RESERVED"}, {"_id": ""}, {"_id": 5}, {"_id": None}, None, "x", [], {"_id": "a"}]
     listing = await list_endpoints(holding(items), KEY, PROJECT, "instance")
     assert (list(listing.entries), listing.skipped) == (["b", "a"], 7)
-
-
-async def test_a_list_contains_the_announced_deprecation() -> None:
-    end = Deprecation(None, None)
-    assert (await list_endpoints(FakeAtlas(lambda _: Answer(200, [], end)), KEY, PROJECT, "i")).deprecation is end
 
 
 @pytest.mark.parametrize("json", [None, {}, {"results": []}, "[]", 5, {"errorCode": "ODD"}])
@@ -150,13 +135,6 @@ def test_the_id_of_a_created_endpoint_is_required() -> None:
     assert got(None, FULL) == ITEMS["all fields, and one that is new"][1]
 
 
-async def test_errors_of_the_client_are_raised() -> None:
-    error = MissingRoleError("x", operation="op")
-    with pytest.raises(MissingRoleError) as raised:
-        await list_endpoints(FakeAtlas(lambda _: error), KEY, PROJECT, "i")
-    assert raised.value is error
-
-
 async def test_requests_match_the_api_reference() -> None:
     client = holding([])
     await list_endpoints(client, KEY, PROJECT, "my-instance")
@@ -193,11 +171,6 @@ async def test_a_segment_that_changes_the_path_is_rejected(name: str) -> None:
     with pytest.raises(InvalidRequestError, match="Correct it"):
         update_of(PROJECT, "i", name, "AWS", {})
     assert client.calls == []
-
-
-def test_a_patch_contains_the_changes_and_the_provider() -> None:
-    changes = {"privateEndpointIpAddress": "10.0.0.4", "comment": ""}
-    assert update_of(PROJECT, "i", ID, "AZURE", changes).body == {"providerName": "AZURE", **changes}
 
 
 JSON = st.recursive(
