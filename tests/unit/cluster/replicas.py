@@ -184,7 +184,6 @@ class Host:
         self.name = name
         self.rate = rate
         self.wall = wall
-        self.wall_stands = False
         self.passage = passage
         self.watches = True
         self.runs = True
@@ -271,7 +270,7 @@ class Host:
             self._task = None
 
     def _now(self) -> datetime:
-        return self.wall if self.wall_stands else self.wall + timedelta(seconds=self.clock())
+        return self.wall + timedelta(seconds=self.clock())
 
     @contextmanager
     def unplugged(self) -> Iterator[None]:
