@@ -7,7 +7,6 @@ host runs on an event loop of its own, so that one of them can stand still while
 import asyncio
 import heapq
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -271,13 +270,6 @@ class Host:
 
     def _now(self) -> datetime:
         return self.wall + timedelta(seconds=self.clock())
-
-    @contextmanager
-    def unplugged(self) -> Iterator[None]:
-        """Have the network swallow everything."""
-        before, self.passage = self.passage, lambda: Passage(loss="request")
-        yield
-        self.passage = before
 
 
 class Network(LeaseApi):
