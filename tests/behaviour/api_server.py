@@ -47,7 +47,6 @@ class Cluster:
         lists_fail: what each LIST is answered with.
         lists_down: whether no LIST of a namespace is answered.
         unserved: the namespaces of whose LISTs the answer is that the kind is not served.
-        past: what LISTs show instead of what there is; see ``remembered``.
         changes_fail: what changes of metadata are answered with.
         strips: whether they are answered as if they were made, and are not.
         listed: is told of each LIST of a namespace, before its answer.
@@ -75,7 +74,6 @@ class Cluster:
         self.lists: list[float] = []
         self.lists_fail: Exception | None = None
         self.unserved: set[str | None] = set()
-        self.past: tuple[int, dict[Key, dict[str, Any]]] | None = None
         self.changes_fail: Exception | None = None
         self.strips = False
         self.listed: Callable[[], None] = lambda: None
@@ -243,11 +241,10 @@ class Cluster:
             raise ClusterUnavailableError("The API server does not answer a LIST.")
         if namespace is not None:
             self.listed()
-        version, objects = self.past or (self._version, self.objects)
-        found = [known(deepcopy(body)) for key, body in objects.items() if namespace in {None, key.namespace}]
-        is_served = namespace not in self.unserved
+        found = [known(deepcopy(body)) for key, body in self.objects.items() if namespace in {None, key.namespace}]
+        listing = Listing(found, self._version) if namespace not in self.unserved else None
         await self._answer()
-        return Listing(found, version) if is_served else None
+        return listing
 
     async def _write(self, body: Body, write: Callable[[dict[str, Any]], None]) -> Body:
         key, metadata = key_of(body), body["metadata"]

@@ -105,7 +105,7 @@ class TestDeletionsThatComeLate:
         harness = Harness()
         await harness.listed()
         harness.core.seen(harness.at(harness.version + 2))
-        harness.cluster.past = (harness.version + 2, {})
+        harness.cluster.go_back((harness.version + 2, {}))
         harness.core.deleted(harness.at(harness.version + 1))
         assert await harness.relists()
         assert harness.cached is None

@@ -48,7 +48,7 @@ class Operator:
         )
         self.keeping: asyncio.Task[None]
         self.refreshes: list[asyncio.Task[None]] = []
-        self._backup = self.cluster.remembered()
+        self._backup = self._present = self.cluster.remembered()
 
     def seen(self, body: Body) -> None:
         self.saw.set()
@@ -110,11 +110,12 @@ class Operator:
         self._backup = self.cluster.remembered()
 
     def past(self) -> None:
-        """From now on LISTs show what was remembered."""
-        self.cluster.past = self._backup
+        """From now on an API server answers that lags behind: it shows what was remembered."""
+        self._present = self.cluster.remembered()
+        self.restore()
 
     def present(self) -> None:
-        self.cluster.past = None
+        self.cluster.go_back(self._present)
 
     def restore(self, versions: str = "0") -> None:
         self.cluster.go_back(self._backup, versions=int(versions))
