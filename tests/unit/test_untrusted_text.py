@@ -182,7 +182,7 @@ def reconciled(spec: Mapping[str, Any], annotation: str = "") -> Outcome:
     async def run() -> None:
         async with atlas.serving() as url, client_of(url) as client:
             worker, own = Worker(), OperatorSettings(atlas_url=url)
-            ports = {"secrets": everything, "namespaces": everything, "around": worker}
+            ports: dict[str, Any] = {"secrets": everything, "namespaces": everything, "around": worker}
             core = core_of(cluster, settings=own, client=client, **ports)
             core.seen(body)
             await worker.run(key_of(body))

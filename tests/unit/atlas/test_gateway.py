@@ -220,7 +220,8 @@ class TestEntries:
         updating.cancel()
         with pytest.raises(asyncio.CancelledError):
             await updating
-        assert (harness.known, harness.unknown_for) == (None, pytest.approx(UNKNOWN_FOR))
+        assert harness.known is None
+        assert harness.unknown_for == pytest.approx(UNKNOWN_FOR)
 
 
 class TestAdmission:

@@ -115,9 +115,9 @@ class Harness:
         """Send a LIST and answer it; a scope may stand first."""
         if shown and shown[0] in SCOPES:
             whose, *shown = shown  # type: ignore[assignment]  # the rest is a list
-        await self.observe("seen", "0", "any", whose)
+        caller = await self.observe("seen", "0", "any", whose)
         await self.answer(*shown, deprecation=deprecation)
-        await self._callers["seen"]
+        await caller
 
     def cancel(self, name: str) -> None:
         self._callers[name].cancel()

@@ -39,7 +39,7 @@ class Harness:
 
     def begin(self, name: str = "", whose: str = "a/p", sort: str = "") -> Admitted:
         """Begin a call, which is admitted."""
-        admitted = self.throttle.admit(*whose.split("/"), self.now, sort=sort)
+        admitted = self._admit(whose, sort)
         assert isinstance(admitted, Admitted), admitted
         self.under_way[name] = admitted
         return admitted
@@ -55,7 +55,8 @@ class Harness:
         self.throttle.release(self.under_way.pop(name))
 
     def let_through(self, whose: str = "a/p") -> None:
-        self.throttle.let_through(*whose.split("/"), self.now)
+        credentials, project = whose.split("/")
+        self.throttle.let_through(credentials, project, self.now)
 
     def wait(self, seconds: str) -> None:
         self.now += float(seconds)
@@ -64,7 +65,7 @@ class Harness:
 
     def held(self, seconds: str, reason: str = "", whose: str = "a/p", sort: str = "") -> None:
         """A call is held for so long, for a reason; ``-``: whatever they are."""
-        wait = self.throttle.admit(*whose.split("/"), self.now, sort=sort)
+        wait = self._admit(whose, sort)
         assert isinstance(wait, Wait), wait
         assert wait.until > self.now
         assert seconds == "-" or wait.until - self.now == pytest.approx(float(seconds))
@@ -82,6 +83,10 @@ class Harness:
 
     def longest(self, seconds: str) -> None:
         assert self.throttle.longest_wait(self.now) == float(seconds)
+
+    def _admit(self, whose: str, sort: str) -> Admitted | Wait:
+        credentials, project = whose.split("/")
+        return self.throttle.admit(credentials, project, self.now, sort=sort)
 
     def turn(self, caller: str, *, urgent: bool = False) -> float:
         """Return when a caller comes back that is held."""

@@ -84,9 +84,11 @@ class Harness:
         self, host: str = "", *, load: Any = None, reload_after: float = RELOAD_KUBECONFIG, **options: Any
     ) -> Connection:
         """Return a connection without files, by default to the server; ``load`` reads its token again."""
-        token = {} if load is None else {"api_key": {"BearerToken": "Bearer one"}}
-        configuration = client.Configuration(host=host or self.server.url, **token, **options)
-        reload = None if load is None else Reload(load, reload_after, lambda: self.now)
+        reload = None
+        if load is not None:
+            options["api_key"] = {"BearerToken": "Bearer one"}
+            reload = Reload(load, reload_after, lambda: self.now)
+        configuration = client.Configuration(host=host or self.server.url, **options)
         self.made.append(connection := Connection(configuration, reload))
         return connection
 

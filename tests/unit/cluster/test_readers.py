@@ -372,7 +372,8 @@ async def test_a_name_with_another_path_causes_no_call(harness: Harness, name: s
     for place, secret_name in (("shop", name), (name, "mine")):
         assert (await harness.problem(secret_name, place)).reason == "SecretNotFound"
     config_map = Target("shop", "", "v1", "ConfigMap", name, ("data", "a"))
-    for target in (*(TARGET._replace(**{field: name}) for field in ("name", "namespace", "version")), config_map):
+    elsewhere = [TARGET._replace(name=name), TARGET._replace(namespace=name), TARGET._replace(version=name)]
+    for target in (*elsewhere, config_map):
         assert (await harness.reference_problem(target)).reason == "NotFound"
     assert harness.asked == 0
 

@@ -91,7 +91,9 @@ MORE: dict[str, list[Answer]] = {
         Answer(200, {"items": ["a word"], "metadata": {"resourceVersion": "10"}}),
         Answer(200, {"items": [], "metadata": {"resourceVersion": "ten"}}),
     ],
-    "read a ConfigMap": [WORD, NOT_SERVED, *(Answer(200, each) for each in ([], {"metadata": {}}, {"metadata": "x"}))],
+    "read a ConfigMap": [
+        *(WORD, NOT_SERVED, Answer(200, []), Answer(200, {"metadata": {}}), Answer(200, {"metadata": "x"})),
+    ],
     "create a ConfigMap": [NOT_SERVED, RESET],
     "update a ConfigMap": [NOT_SERVED, RESET],
 }
