@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from copy import deepcopy
+from random import Random
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
@@ -14,9 +17,18 @@ from support.named import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from random import Random
 
 NAMESPACE = "shop"
+
+
+class Latency(Random):
+    """Has each call take the same time, half of it on either way."""
+
+    seconds = 0.0
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        return self.seconds / 2
 
 
 class Cluster:
@@ -31,7 +43,10 @@ class Cluster:
         objects: as they are.
         watcher: is told of each change, some time later; ``None`` while nobody watches.
         down: whether nothing arrives.
+        lists: when each LIST began, in seconds of the loop.
+        lists_fail: what each LIST is answered with.
         lists_down: whether no LIST of a namespace is answered.
+        unserved: the namespaces of whose LISTs the answer is that the kind is not served.
         changes_fail: what changes of metadata are answered with.
         strips: whether they are answered as if they were made, and are not.
         listed: is told of each LIST of a namespace, before its answer.
@@ -56,6 +71,9 @@ class Cluster:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.watcher: Callable[[str, Body], None] | None = None
         self.down = self.lists_down = False
+        self.lists: list[float] = []
+        self.lists_fail: Exception | None = None
+        self.unserved: set[str | None] = set()
         self.changes_fail: Exception | None = None
         self.strips = False
         self.listed: Callable[[], None] = lambda: None
@@ -116,6 +134,18 @@ class Cluster:
         former = self.objects.pop(self.key(name))
         self.deleted.append(former)
         self._tell("DELETED", former)
+
+    def remembered(self) -> tuple[int, dict[Key, dict[str, Any]]]:
+        """Return a copy of all there is, as a backup or as a cache that lags behind."""
+        return self._version, deepcopy(self.objects)
+
+    def go_back(self, backup: tuple[int, dict[Key, dict[str, Any]]], *, versions: int = 0) -> None:
+        """Put an earlier state in the place of all there is, as from a backup of etcd: no event tells of it.
+
+        Args:
+            versions: by how many the versions have gone on since.
+        """
+        self._version, self.objects = backup[0] + versions, deepcopy(backup[1])
 
     def _add(self, key: Key, spec: Mapping[str, Any], **metadata: Any) -> None:
         self._uids[key.name] += 1
@@ -203,12 +233,16 @@ class Cluster:
         return present
 
     async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
+        self.lists.append(asyncio.get_running_loop().time())
         await self._arrive()
+        if self.lists_fail is not None:
+            raise self.lists_fail
         if namespace is not None and self.lists_down:
             raise ClusterUnavailableError("The API server does not answer a LIST.")
         if namespace is not None:
             self.listed()
-        listing = Listing([known(deepcopy(body)) for body in self.objects.values()], self._version)
+        found = [known(deepcopy(body)) for key, body in self.objects.items() if namespace in {None, key.namespace}]
+        listing = Listing(found, self._version) if namespace not in self.unserved else None
         await self._answer()
         return listing
 

@@ -1,193 +1,45 @@
-"""What the whole remembers of what the watch tells, where this takes more than the cache."""
+"""What the whole remembers of what the watch tells, and whom it serves first, where this takes more than the cache or the queue."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from random import Random
+from typing import Any
 
 import pytest
 from typing_extensions import override
 
-from atlas_endpoints.cluster import relister
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, Key, Listing
-from atlas_endpoints.controller.controller import MetadataChange, Status
+from atlas_endpoints.cluster.relister import SETTLE
+from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, Requeue
 from atlas_endpoints.core import Core, ServedKind
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.resource import FINALIZER
 from atlas_endpoints.settings import OperatorSettings
+from behaviour.api_server import Cluster
 from support.cores import core_of
 from support.named import NAMED
 from support.ports import NoObserver
-from support.virtual_time import on_virtual_time
-from support.worker import Worker
+from support.virtual_time import VirtualClock, on_virtual_time
 
 KEY = Key("ServerlessPrivateEndpoint", "shop", "db")
+HELD = "6f4b28377b7de4a2b52f9a01"
 
 
-class Cluster:
-    """Holds one object, or none that has the label."""
-
-    def __init__(self) -> None:
-        self.labelled: list[Body] = []
-        self.version = 0
-        self.lists = 0
-
-    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
-        del namespace
-        self.lists += 1
-        return Listing([known(body) for body in self.labelled], self.version)
-
-    async def read(self, key: Key) -> Body | None:
-        raise NotImplementedError
-
-    async def write(self, body: Body, status: Status) -> Body:
-        raise NotImplementedError
-
-    async def change(self, body: Body, change: MetadataChange) -> Body:
-        raise NotImplementedError
-
-
-def body(version: int, *, uid: str = "uid") -> Body:
-    metadata = {"namespace": KEY.namespace, "name": KEY.name, "uid": uid, "generation": 1}
-    return {**NAMED, "metadata": {**metadata, "resourceVersion": str(version)}, "spec": {}}
-
-
-@pytest.fixture(autouse=True)
-def lists_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relister, "SETTLE", 0.0)
-
-
-@pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def core(cluster: Cluster) -> Core:
-    return core_of(cluster)
+def body(version: int = 7, *, uid: str = "uid-db", name: str = "db", **rest: Any) -> dict[str, Any]:
+    metadata = {"namespace": KEY.namespace, "name": name, "uid": uid, "generation": 1, "resourceVersion": str(version)}
+    return {**NAMED, "metadata": metadata, "spec": {}, **rest}
 
 
 def served(core: Core) -> ServedKind:
     return core.kinds[KIND.names.kind]
 
 
-class TestDeletionsThatComeLate:
-    """An object that has lost the label comes as deleted, and may have got it back by then."""
-
-    async def begin(self, core: Core, cluster: Cluster, version: int) -> "asyncio.Task[None]":
-        """Have the object be known at a version, all LISTs made for now."""
-        cluster.labelled, cluster.version = [body(version)], version
-        keeping = asyncio.create_task(served(core).relister.keep())
-        await served(core).relister.complete.wait()
-        assert served(core).cache.get(KEY) == body(version)
-        return keeping
-
-    async def test_an_object_that_has_the_label_again_is_cached_after_a_relist(
-        self, core: Core, cluster: Cluster
-    ) -> None:
-        keeping = await self.begin(core, cluster, 7)
-        core.deleted(body(6))
-        assert served(core).cache.get(KEY) is None, "nothing tells whether the newer state has the label"
-        async with asyncio.timeout(60):
-            while served(core).cache.get(KEY) is None:  # noqa: ASYNC110  # it is a dictionary
-                await asyncio.sleep(0.01)
-        keeping.cancel()
-
-    async def test_an_object_that_was_only_written_since_stays_deleted(self, core: Core, cluster: Cluster) -> None:
-        """The newer state was the answer to a write, which reaches an object whatever its labels are."""
-        keeping = await self.begin(core, cluster, 6)
-        core.seen(body(8))
-        cluster.labelled, cluster.version = [], 8
-        core.deleted(body(7))
-        async with asyncio.timeout(60):
-            while cluster.lists == 1:  # noqa: ASYNC110  # it is a number
-                await asyncio.sleep(0.01)
-        assert served(core).cache.get(KEY) is None
-        keeping.cancel()
-
-    @pytest.mark.parametrize("gone", [body(8), body(7), body(6, uid="predecessor")], ids=["later", "as known", "other"])
-    async def test_any_other_deletion_causes_no_relist(self, core: Core, cluster: Cluster, gone: Body) -> None:
-        keeping = await self.begin(core, cluster, 7)
-        core.deleted(gone)
-        await asyncio.sleep(0.1)
-        assert cluster.lists == 1
-        keeping.cancel()
-
-
-HELD = "6f4b28377b7de4a2b52f9a01"
-
-
-class TestWhatStaysIsLogged:
-    """No Event can be sent for a resource that is gone before the operator knows; the log names what stays in Atlas."""
-
-    async def deleted(
-        self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body, status: Body, policy: str = "Retain"
-    ) -> list[str]:
-        caplog.set_level(logging.INFO)
-        plain = body(7)
-        spec = {"endpointId": HELD, "projectId": "a" * 24, "instanceName": "shop", "providerName": "AWS"}
-        spec["deletionPolicy"] = policy
-        gone = {**plain, "spec": spec, "metadata": {**plain["metadata"], **metadata}, "status": status}
-        core.seen(gone)
-        core.deleted(gone)
-        return [record.getMessage() for record in caplog.records]
-
-    @pytest.mark.parametrize(
-        "metadata",
-        [
-            pytest.param({}, id="in the background"),
-            pytest.param(
-                {"deletionTimestamp": "2026-11-25T12:00:00Z", "finalizers": [FINALIZER]}, id="its finalizer was removed"
-            ),
-            pytest.param(
-                {"deletionTimestamp": "2026-11-25T12:00:00Z", "finalizers": ["foregroundDeletion"]},
-                id="in the foreground",
-            ),
-        ],
-    )
-    async def test_a_resource_without_a_finalizer_is_named_once_with_its_endpoint(
-        self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body
-    ) -> None:
-        (line,) = await self.deleted(core, caplog, metadata, {"endpoint": {"id": HELD}})
-        assert line.startswith(f"Endpoint {HELD} stays in Atlas: as far as this process knows, the resource")
-        (record,) = caplog.records
-        assert vars(record)["resourceName"] == KEY.name
-
-    @pytest.mark.parametrize("finalizers", [[], [FINALIZER]])
-    async def test_one_that_another_of_its_name_replaces_is_named(
-        self, core: Core, caplog: pytest.LogCaptureFixture, finalizers: list[str]
-    ) -> None:
-        caplog.set_level(logging.INFO)
-        former = body(7)
-        former["metadata"]["finalizers"] = finalizers
-        core.seen({**former, "status": {"endpoint": {"id": HELD}}})
-        core.seen(body(8, uid="successor"))
-        (record,) = caplog.records
-        assert "stays in Atlas" in record.getMessage()
-
-    @pytest.mark.parametrize(
-        ("metadata", "status"),
-        [
-            pytest.param({}, {}, id="one that has not reached an endpoint"),
-            pytest.param(
-                {"finalizers": [FINALIZER]},
-                {"endpoint": {"id": HELD}},
-                id="one that lost its labels and keeps its finalizer",
-            ),
-        ],
-    )
-    async def test_nothing_is_said_of(
-        self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body, status: Body
-    ) -> None:
-        assert await self.deleted(core, caplog, metadata, status, "Delete") == []
-
-
 class Listening(NoObserver):
-    """Hears what passes come to."""
+    """Hears what reconciles come to, and the priority of each key that a worker gets."""
 
     def __init__(self) -> None:
         self.heard: list[object] = []
+        self.urgent: list[bool] = []
 
     @override
     def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
@@ -197,107 +49,188 @@ class Listening(NoObserver):
     def blocked(self, kind: str, reason: str) -> None:
         self.heard.append(reason)
 
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [(ClusterUnavailableError("away"), "ClusterUnavailable"), (NotImplementedError("defect"), "InternalError")],
-)
-async def test_a_status_that_cannot_be_written_is_reported_to_the_observer(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
-) -> None:
-    async def write(_body: Body, _status: Status) -> Body:
-        raise error
-
-    listening, worker = Listening(), Worker()
-    core = core_of(cluster, observer=listening, around=worker)
-    monkeypatch.setattr(cluster, "write", write)
-    core.seen(body(1))  # whose spec is no spec, so that a status says so
-    with pytest.raises(type(error)):
-        await worker.run(KEY)
-    assert listening.heard == ["InvalidSpec", reason, Backoff()]
-
-
-@pytest.mark.parametrize("secrets", [1, 2, 16])
-async def test_slow_calls_of_another_namespace_do_not_delay_an_edit(core: Core, secrets: int) -> None:
-    for number in range(100):
-        metadata = {"namespace": "slow", "name": f"db-{number}", "uid": f"{number}", "generation": 1}
-        spec = {"credentialsSecretRef": {"name": f"atlas-{number % secrets}"}}
-        core.seen({**NAMED, "metadata": {**metadata, "resourceVersion": "1"}, "spec": spec})
-    workers = [asyncio.create_task(core.queue.get()) for _ in range(OperatorSettings().concurrency)]
-    await asyncio.sleep(0)
-    core.seen(body(2))
-    await asyncio.wait(workers, timeout=0.1)
-    assert KEY in {worker.result() for worker in workers if worker.done()}
-    core.queue.close()
-    await asyncio.gather(*workers)
-
-
-async def test_slow_routine_work_of_a_namespace_does_not_delay_its_own_edit(core: Core) -> None:
-    for number in range(100):
-        other = body(1, uid=f"{number}")
-        metadata = {**other["metadata"], "name": f"db-{number}"}
-        core.seen({**other, "metadata": metadata, "status": {"observedGeneration": 1}})
-    workers = [asyncio.create_task(core.queue.get()) for _ in range(OperatorSettings().concurrency)]
-    await asyncio.sleep(0)
-    core.seen(body(2))
-    await asyncio.wait(workers, timeout=0.1)
-    assert KEY in {worker.result() for worker in workers if worker.done()}
-    core.queue.close()
-    await asyncio.gather(*workers)
-
-
-class Waiting(NoObserver):
-    """Hears which priority each key had, until there were two."""
-
-    def __init__(self) -> None:
-        self.urgent: list[bool] = []
-        self.twice = asyncio.Event()
-
     @override
     def waited(self, seconds: float, *, urgent: bool) -> None:
         self.urgent.append(urgent)
-        if len(self.urgent) > 1:
-            self.twice.set()
 
 
-async def test_an_edit_is_urgent_until_its_status_is_written(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def write(_body: Body, _status: Status) -> Body:
-        raise ClusterUnavailableError("away")
+class Harness:
+    """A core, the API server in memory, and one object that is known; on virtual time, without a watch."""
 
-    monkeypatch.setattr(cluster, "write", write)
-    waiting = Waiting()
-    core = core_of(cluster, observer=waiting)
-    core.seen(body(1))
-    working = asyncio.create_task(core.loop.work())
-    async with asyncio.timeout(60):
-        await waiting.twice.wait()
-    core.queue.close()
-    await working
-    assert waiting.urgent[:2] == [True, True]
+    def __init__(self) -> None:
+        self.clock = VirtualClock(asyncio.get_running_loop())
+        self.cluster = Cluster(Random(1), lambda: "2026-11-25T12:00:00Z")  # noqa: S311  # latencies
+        self.observer = Listening()
+        self.core = core_of(self.cluster, observer=self.observer, clock=self.clock)
+        self.cluster.apply("db", {})
+        self.known = self.cluster.objects[KEY]
+        self.version = int(self.known["metadata"]["resourceVersion"])
+
+    async def listed(self) -> None:
+        """Let the cache become complete."""
+        self.keeping = asyncio.create_task(served(self.core).relister.keep())
+        await served(self.core).relister.complete.wait()
+        assert self.cached is not None
+
+    def at(self, version: int, **metadata: Any) -> Body:
+        """Return the object at another version."""
+        return {**self.known, "metadata": {**self.known["metadata"], "resourceVersion": str(version), **metadata}}
+
+    @property
+    def cached(self) -> Body | None:
+        return served(self.core).cache.get(KEY)
+
+    async def relists(self) -> bool:
+        """Let the time pass in which a LIST would follow."""
+        before = len(self.cluster.lists)
+        await asyncio.sleep(SETTLE + 1)
+        return len(self.cluster.lists) > before
 
 
+class TestDeletionsThatComeLate:
+    """An object that has lost the label comes as deleted, and may have got it back by then."""
+
+    @on_virtual_time
+    async def test_an_object_that_has_the_label_again_is_cached_after_a_relist(self) -> None:
+        harness = Harness()
+        await harness.listed()
+        harness.core.deleted(harness.at(harness.version - 1))
+        assert harness.cached is None, "nothing tells whether the newer state has the label"
+        assert await harness.relists()
+        assert harness.cached == harness.known
+
+    @on_virtual_time
+    async def test_an_object_that_was_only_written_since_stays_deleted(self) -> None:
+        """The newer state was the answer to a write, which reaches an object whatever its labels are."""
+        harness = Harness()
+        await harness.listed()
+        harness.core.seen(harness.at(harness.version + 2))
+        harness.cluster.go_back((harness.version + 2, {}))
+        harness.core.deleted(harness.at(harness.version + 1))
+        assert await harness.relists()
+        assert harness.cached is None
+
+    @pytest.mark.parametrize(
+        ("later", "uid"), [(1, "uid-db"), (0, "uid-db"), (-1, "predecessor")], ids=["later", "as known", "other"]
+    )
+    @on_virtual_time
+    async def test_any_other_deletion_causes_no_relist(self, later: int, uid: str) -> None:
+        harness = Harness()
+        await harness.listed()
+        harness.core.deleted(harness.at(harness.version + later, uid=uid))
+        assert not await harness.relists()
+
+
+class TestWhatStaysIsLogged:
+    """No Event can be sent for a resource that is gone before the operator knows; the log names what stays in Atlas."""
+
+    @on_virtual_time
+    async def deleted(self, metadata: Body, status: Body, policy: str = "Retain") -> None:
+        core = Harness().core
+        spec = {"endpointId": HELD, "projectId": "a" * 24, "instanceName": "shop", "providerName": "AWS"}
+        gone = body(spec={**spec, "deletionPolicy": policy}, status=status)
+        gone["metadata"] |= metadata
+        core.seen(gone)
+        core.deleted(gone)
+
+    @pytest.mark.parametrize(
+        "finalizers",
+        [
+            pytest.param(None, id="in the background"),
+            pytest.param([FINALIZER], id="its finalizer was removed"),
+            pytest.param(["foregroundDeletion"], id="in the foreground"),
+        ],
+    )
+    def test_a_resource_without_a_finalizer_is_named_once_with_its_endpoint(
+        self, caplog: pytest.LogCaptureFixture, finalizers: list[str] | None
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        begun = {"deletionTimestamp": "2026-11-25T12:00:00Z", "finalizers": finalizers}
+        self.deleted(begun if finalizers else {}, {"endpoint": {"id": HELD}})
+        (record,) = caplog.records
+        words = f"Endpoint {HELD} stays in Atlas: as far as this process knows, the resource"
+        assert record.getMessage().startswith(words)
+        assert vars(record)["resourceName"] == KEY.name
+
+    @pytest.mark.parametrize("finalizers", [[], [FINALIZER]])
+    @on_virtual_time
+    async def test_one_that_another_of_its_name_replaces_is_named(
+        self, caplog: pytest.LogCaptureFixture, finalizers: list[str]
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        former = body(status={"endpoint": {"id": HELD}})
+        former["metadata"]["finalizers"] = finalizers
+        core = Harness().core
+        core.seen(former)
+        core.seen(body(8, uid="successor"))
+        (record,) = caplog.records
+        assert "stays in Atlas" in record.getMessage()
+
+    @pytest.mark.parametrize(
+        ("metadata", "status"),
+        [
+            pytest.param({}, {}, id="one that has not reached an endpoint"),
+            pytest.param({"finalizers": [FINALIZER]}, {"endpoint": {"id": HELD}}, id="one that lost its labels only"),
+        ],
+    )
+    def test_nothing_is_said_of(self, caplog: pytest.LogCaptureFixture, metadata: Body, status: Body) -> None:
+        caplog.set_level(logging.INFO)
+        self.deleted(metadata, status, "Delete")
+        assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("defect", "reason"), [(False, "ClusterUnavailable"), (True, "InternalError")], ids=["away", "defect"]
+)
 @on_virtual_time
-async def test_a_resource_whose_status_can_never_be_written_is_routine_until_its_next_edit() -> None:
-    class Refusing(Cluster):
-        @override
-        async def write(self, body: Body, status: Status) -> Body:
-            raise ClusterUnavailableError("a webhook refuses it")
+async def test_a_status_that_cannot_be_written_is_reported_and_routine_after_a_few_failures_until_the_next_edit(
+    defect: bool, reason: str
+) -> None:
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError
 
-    waiting = Waiting()
-    core = core_of(Refusing(), observer=waiting)
-    core.seen(body(1))
-    working = asyncio.create_task(core.loop.work())
+    harness = Harness()
+    await harness.listed()
+    urgent = harness.observer.urgent
+    if defect:
+        harness.cluster.status_written = breaks
+    else:
+        harness.cluster.down = True
+    working = asyncio.create_task(harness.core.loop.work())
     await asyncio.sleep(600)
-    assert waiting.urgent[:3] == [True, True, True]
-    assert not any(waiting.urgent[3:])
+    # The spec is none, so that a status says so.
+    assert harness.observer.heard[:3] == ["InvalidSpec", reason, Backoff()]
+    assert (urgent[:3], {*urgent[3:]}) == ([True] * 3, {False})
 
-    waiting.urgent.clear()
-    served(core).wake(KEY)  # as its resync does
-    await asyncio.sleep(0.01)
-    assert waiting.urgent == [False]
-    edited = body(2)
-    core.seen({**edited, "metadata": {**edited["metadata"], "generation": 2}})
-    await asyncio.sleep(0.01)
-    assert waiting.urgent == [False, True]
-    core.queue.close()
+    urgent.clear()
+    served(harness.core).wake(KEY)  # as its resync does
+    await asyncio.sleep(0.2)
+    assert urgent == [False]
+    harness.core.seen(harness.at(harness.version + 1, generation=2))
+    await asyncio.sleep(0.2)
+    assert urgent[:2] == [False, True]
+    harness.core.queue.close()
     await working
+
+
+@pytest.mark.parametrize("secrets", [0, 1, 2, 16])
+@on_virtual_time
+async def test_neither_slow_calls_of_another_namespace_nor_slow_routine_work_of_its_own_delays_an_edit(
+    secrets: int,
+) -> None:
+    core = Harness().core
+    for number in range(100):
+        other = body(1, uid=f"{number}", name=f"db-{number}")
+        if secrets:
+            other["metadata"]["namespace"] = "slow"
+            other["spec"] = {"credentialsSecretRef": {"name": f"atlas-{number % secrets}"}}
+        else:
+            other["status"] = {"observedGeneration": 1}
+        core.seen(other)
+    workers = [asyncio.create_task(core.queue.get()) for _ in range(OperatorSettings().concurrency)]
+    await asyncio.sleep(0)
+    core.seen(body(2))
+    await asyncio.wait(workers, timeout=0.1)
+    assert KEY in {worker.result() for worker in workers if worker.done()}
+    core.queue.close()
+    await asyncio.gather(*workers)

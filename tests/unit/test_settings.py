@@ -56,6 +56,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch, na
         ("CREDENTIALS_SECRET", "atlas", "namespace/name"),
         ("LEASE_NAME", "Not_A_Name", "not a valid object name"),
         ("LEASE_NAMESPACE", "not.one", "not a valid namespace name"),
+        ("LEASE_NAMESPACE", "a" * 64, "not a valid namespace name"),
         ("LEASE_DURATION", "5s", "whole seconds from 6s to 10m"),
         ("LEASE_DURATION", "10m1s", "whole seconds from 6s to 10m"),
         ("LEASE_DURATION", "7500ms", "whole seconds from 6s to 10m"),
@@ -100,13 +101,6 @@ def test_a_watched_namespace_must_be_able_to_use_the_operators_own_secret(
     else:
         with pytest.raises(ValidationError, match="contains none of the watched NAMESPACES"):
             kind()
-
-
-@pytest.mark.parametrize("word", ["off", "OFF", "false", "False", "no", "0"])
-def test_any_spelling_of_off_disables_writes(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
-    monkeypatch.setenv("ATLAS_ENDPOINTS_WRITES", word)
-
-    assert not OperatorSettings().writes
 
 
 def test_plain_http_needs_this_machine_or_a_permission(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,12 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
-from random import Random
-from typing import Any
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from aiohttp import web
+import httpx
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kubernetes.aio import client
@@ -24,22 +22,17 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.readers import SecretReader
-from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
-from atlas_endpoints.controller.clock import SystemClock
-from atlas_endpoints.controller.controller import MetadataChange, Status
-from atlas_endpoints.core import Core
+from atlas_endpoints.controller.cache import Body, key_of
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.credentials import ANNOTATION
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.settings import OperatorSettings
+from behaviour.api_server import Cluster, Latency
+from support.cores import core_of
 from support.listing import list_endpoints
-from support.named import NAMED
-from support.ports import NoObserver
-from support.targets import NoConfigMaps, NoTargets
 from support.worker import Worker
-from unit.atlas.wire import client_of, serving
+from unit.atlas.wire import Atlas, answering, client_of
 
 ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_4567")
 PROJECT, INSTANCE, ENDPOINT = "32b6e34b3d91647abb20e7b8", "shop-1", "5f7cac1adf5d6c6306f4b283"
@@ -67,20 +60,17 @@ def around(valid: str) -> st.SearchStrategy[str]:
     )
 
 
-@dataclass
-class Heard:
-    """What a server has received: the target of each call to the Admin API as it was on the wire, and its body."""
+def shown(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json=[] if request.method == "GET" else {"status": "AVAILABLE"})
 
-    targets: list[str] = field(default_factory=list)
-    bodies: list[Any] = field(default_factory=list)
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        if request.path == "/api/oauth/token":
-            return web.json_response({"access_token": "token", "expires_in": 3600})
-        self.targets.append(request.raw_path)
-        body = await request.text()
-        self.bodies += [json.loads(body)] if body else []
-        return web.json_response([] if request.method == "GET" else {"status": "AVAILABLE"})
+def targets(atlas: Atlas) -> list[str]:
+    """Return the target of each call as it was on the wire."""
+    return [each.extensions["target"] for each in atlas.calls]
+
+
+def bodies(atlas: Atlas) -> list[Any]:
+    return [json.loads(each.content) for each in atlas.calls if each.content]
 
 
 def segments(target: str) -> list[str]:
@@ -105,65 +95,20 @@ def test_a_call_to_atlas_has_exactly_these_segments_or_is_not_sent(
     project: str, instance: str, endpoint: str, comment: str
 ) -> None:
     """The last line of defence knows nothing of patterns."""
-    heard = Heard()
+    atlas = Atlas(shown)
 
     async def call() -> None:
-        async with serving(heard.answer) as url, client_of(url) as atlas:
+        async with atlas.serving() as url, client_of(url) as client:
             with suppress(AtlasError):
-                await list_endpoints(atlas, ACCOUNT, project, instance)
+                await list_endpoints(client, ACCOUNT, project, instance)
             with suppress(AtlasError):
-                await atlas.request(ACCOUNT, update_of(project, instance, endpoint, "AWS", {"comment": comment}))
+                await client.request(ACCOUNT, update_of(project, instance, endpoint, "AWS", {"comment": comment}))
 
     asyncio.run(call())
-    listed, *updated = [segments(target) for target in heard.targets] or [path_of(project, instance)]
+    listed, *updated = [segments(target) for target in targets(atlas)] or [path_of(project, instance)]
     assert listed == path_of(project, instance)
     assert updated in ([], [path_of(project, instance, endpoint)])
-    assert heard.bodies == [{"providerName": "AWS", "comment": comment}] * len(updated)
-
-
-class Objects:
-    """Takes every status."""
-
-    def __init__(self) -> None:
-        self.statuses: list[Status] = []
-
-    async def write(self, body: Body, status: Status) -> Body:
-        self.statuses.append(status)
-        return {**body, "status": status}
-
-    async def change(self, body: Body, change: MetadataChange) -> Body:
-        return body
-
-    async def read(self, key: Key) -> Body | None:
-        raise NotImplementedError
-
-    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
-        raise NotImplementedError
-
-
-class Secrets:
-    """Has every Secret."""
-
-    def __init__(self) -> None:
-        self.names: list[tuple[str, str]] = []
-
-    async def read(self, namespace: str, name: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
-        self.names.append((namespace, name))
-        return {"clientId": ACCOUNT.identity, "clientSecret": ACCOUNT.secret}
-
-
-@dataclass
-class Namespaces:
-    """Has one annotation in every Namespace.
-
-    Attributes:
-        named: what it says.
-    """
-
-    named: str
-
-    async def annotations(self, namespace: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
-        return {ANNOTATION: self.named}
+    assert bodies(atlas) == [{"providerName": "AWS", "comment": comment}] * len(updated)
 
 
 SPECS = st.fixed_dictionaries(
@@ -191,27 +136,59 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9]
 MANAGED = ("cloudProviderEndpointId", "privateEndpointIpAddress", "comment")
 
 
-async def reconcile_of(body: Body, heard: Heard, objects: Objects, secrets: Secrets, annotation: str) -> None:
+class Outcome(NamedTuple):
+    """What one reconcile has asked for, and written."""
+
+    atlas: Atlas
+    secrets: list[tuple[str, str]]
+    statuses: list[Mapping[str, Any]]
+    body: Body
+
+    def is_refused_as(self, reason: str) -> None:
+        """Check that nothing was asked for, and why."""
+        assert (self.atlas.calls, self.secrets) == ([], [])
+        (status,) = self.statuses
+        assert {each["reason"] for each in status["conditions"] if each["type"] == "Ready"} == {reason}
+        assert all(each["message"].isprintable() for each in status["conditions"])
+
+
+class Everything:
+    """Has every Secret, and one annotation in every Namespace."""
+
+    def __init__(self, annotation: str) -> None:
+        self._annotation = annotation
+        self.names: list[tuple[str, str]] = []
+
+    async def read(self, namespace: str, name: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
+        self.names.append((namespace, name))
+        return {"clientId": ACCOUNT.identity, "clientSecret": ACCOUNT.secret}
+
+    async def annotations(self, namespace: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
+        return {ANNOTATION: self._annotation}
+
+
+def reconciled(spec: Mapping[str, Any], annotation: str = "") -> Outcome:
     """Run one reconcile as the operator does, with a real client of a real server."""
-    async with AsyncExitStack() as closing:
-        url = await closing.enter_async_context(serving(heard.answer))
-        worker = Worker()
-        core = Core(
-            OperatorSettings(atlas_url=url),
-            [KIND],
-            client=await closing.enter_async_context(client_of(url)),
-            objects=lambda _: objects,
-            secrets=secrets,
-            namespaces=Namespaces(annotation),
-            targets=NoTargets(),
-            config_maps=NoConfigMaps(),
-            observer=NoObserver(),
-            clock=SystemClock(),
-            random=Random(1),  # noqa: S311  # jitter
-            around=worker,
-        )
-        core.seen(body)
-        await worker.run(key_of(body))
+    atlas, cluster, everything, statuses = (
+        Atlas(shown),
+        Cluster(Latency(), lambda: "2026-11-25T12:00:00Z"),
+        Everything(annotation),
+        [],
+    )
+    cluster.status_written = lambda _, status: statuses.append(status)
+    cluster.apply("db", spec)
+    (body,) = cluster.objects.values()
+
+    async def run() -> None:
+        async with atlas.serving() as url, client_of(url) as client:
+            worker, own = Worker(), OperatorSettings(atlas_url=url)
+            ports: dict[str, Any] = {"secrets": everything, "namespaces": everything, "around": worker}
+            core = core_of(cluster, settings=own, client=client, **ports)
+            core.seen(body)
+            await worker.run(key_of(body))
+
+    asyncio.run(run())
+    return Outcome(atlas, everything.names, statuses, body)
 
 
 @settings(max_examples=60, deadline=None)
@@ -224,29 +201,16 @@ def test_a_resource_reaches_exactly_the_objects_it_names_or_nothing(spec: dict[s
     """``only`` is the one field that is not right, so that much of the others does not hide it."""
     if only is not None:
         spec = {**RIGHT, only: spec[only]}
-    body = body_of(spec)
-    heard, objects, secrets = Heard(), Objects(), Secrets()
-    asyncio.run(reconcile_of(body, heard, objects, secrets, ""))
+    outcome = reconciled(spec)
+    if not is_taken(outcome.body):
+        outcome.is_refused_as("InvalidSpec")
+        return
     named = path_of(spec["projectId"], spec["instanceName"])
-    if is_taken(body):
-        assert heard.targets
-        assert {tuple(segments(target)) for target in heard.targets} <= {
-            tuple(named),
-            (*named, spec["endpointId"]),
-        }
-        assert set(secrets.names) == {("shop", spec["credentialsSecretRef"]["name"])}
-        sent = {name: value for each in heard.bodies for name, value in each.items() if name in MANAGED}
-        assert sent.items() <= spec.items()
-    else:
-        assert (heard.targets, secrets.names) == ([], [])
-        (status,) = objects.statuses
-        assert {each["reason"] for each in status["conditions"] if each["type"] == "Ready"} == {"InvalidSpec"}
-        assert all(each["message"].isprintable() for each in status["conditions"])
-
-
-def body_of(spec: Mapping[str, Any]) -> Body:
-    metadata = {"namespace": "shop", "name": "db", "uid": "1", "generation": 1, "resourceVersion": "1"}
-    return {**NAMED, "metadata": metadata, "spec": dict(spec), "status": {"observedGeneration": -1}}
+    found = {tuple(segments(target)) for target in targets(outcome.atlas)}
+    assert set() < found <= {tuple(named), (*named, spec["endpointId"])}
+    assert set(outcome.secrets) == {("shop", spec["credentialsSecretRef"]["name"])}
+    sent = {name: value for each in bodies(outcome.atlas) for name, value in each.items() if name in MANAGED}
+    assert sent.items() <= spec.items()
 
 
 def is_taken(body: Body) -> bool:
@@ -263,17 +227,11 @@ def is_taken(body: Body) -> bool:
 @example("other/atlas-credentials")
 @example("..")
 def test_the_annotation_of_a_namespace_names_a_secret_of_that_namespace_or_nothing(annotation: str) -> None:
-    heard, objects, secrets = Heard(), Objects(), Secrets()
-    spec = {name: value for name, value in RIGHT.items() if name != "credentialsSecretRef"}
-    asyncio.run(reconcile_of(body_of(spec), heard, objects, secrets, annotation))
-    named = annotation.strip()
-    if NAME.fullmatch(named):
-        assert set(secrets.names) == {("shop", named)}
+    outcome = reconciled({name: value for name, value in RIGHT.items() if name != "credentialsSecretRef"}, annotation)
+    if NAME.fullmatch(named := annotation.strip()):
+        assert set(outcome.secrets) == {("shop", named)}
     else:
-        assert (heard.targets, secrets.names) == ([], [])
-        (status,) = objects.statuses
-        assert {each["reason"] for each in status["conditions"] if each["type"] == "Ready"} == {"CredentialsInvalid"}
-        assert all(each["message"].isprintable() for each in status["conditions"])
+        outcome.is_refused_as("CredentialsInvalid")
 
 
 @settings(max_examples=60, deadline=None)
@@ -283,22 +241,16 @@ def test_the_annotation_of_a_namespace_names_a_secret_of_that_namespace_or_nothi
 @example("shop", "../configmaps/c")
 def test_a_secret_is_read_by_exactly_its_name_or_not_at_all(namespace: str, name: str) -> None:
     """A name may come from a Namespace's annotation, which no schema of ours looks at."""
-    targets: list[str] = []
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        targets.append(request.raw_path)
-        return web.json_response({"kind": "Status", "code": 404}, status=404)
+    api_server = Atlas(answering(404, json={"kind": "Status", "code": 404}))
 
     async def read() -> None:
-        async with serving(answer) as url:
+        async with api_server.serving() as url:
             api = client.ApiClient(client.Configuration(host=url))
             with suppress(UnreadableError, ClusterUnavailableError):
                 await SecretReader(api, time.monotonic, keep=dict).read(namespace, name)
             await api.close()  # type: ignore[no-untyped-call]  # untyped
 
     asyncio.run(read())
-    assert [segments(target) for target in targets] in (
-        [],
-        [["", "api", "v1", "namespaces", namespace, "secrets", name]],
-    )
-    assert len(targets) == 1 or not (NAME.fullmatch(namespace) and NAME.fullmatch(name))
+    found = [segments(target) for target in targets(api_server)]
+    assert found in ([], [["", "api", "v1", "namespaces", namespace, "secrets", name]])
+    assert found or not (NAME.fullmatch(namespace) and NAME.fullmatch(name))

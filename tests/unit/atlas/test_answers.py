@@ -1,7 +1,6 @@
 """What an answer contains, and which error a refusal is."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -208,11 +207,9 @@ def oauth_error(code: str) -> bytes:
     return json.dumps({"error": code}).encode()
 
 
-def refused(
-    status: int, body: bytes, *, headers: dict[str, str] | None = None, writes: bool = True, hide: Sequence[str] = ()
-) -> AtlasError:
+def refused(status: int, body: bytes, *, headers: dict[str, str] | None = None, writes: bool = True) -> AtlasError:
     request = Request("op", "PATCH" if writes else "GET", "/", refusals=REFUSALS)
-    return classify(Refusal(status, headers or {}, body), request, now=NOW, hide=hide)
+    return classify(Refusal(status, headers or {}, body), request, now=NOW)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -229,10 +226,6 @@ def test_a_refusal(name: str) -> None:
         if row.body is None:
             assert error.error_code == row.code
             assert error.message.endswith("Message from Atlas: Atlas's own words.")
-
-
-def test_every_error_class_with_its_own_reason_has_a_row() -> None:
-    assert {row.expected for row in ROWS.values()} == set(RETRIES)
 
 
 @pytest.mark.parametrize(
@@ -269,11 +262,6 @@ def test_a_message_is_one_line_of_bounded_length_and_keeps_the_remedy() -> None:
     assert "Project Owner" in error.message
     assert error.detail is not None
     assert error.detail.startswith("a [31mb long")
-
-
-def test_secrets_are_hidden_in_the_error() -> None:
-    detail = 'canary-1 Bearer eyJ0eXAi.canary, Basic Y2FuYXJ5OmNhbmFyeQ==, mdb_sa_sk_canary, Digest username="canary"'
-    assert refused(500, api_error("ODD", detail=detail), hide=["canary-1", ""]).detail == "*** ***, ***, *** ***"
 
 
 TOKEN_ROWS: dict[str, tuple[int, bytes, type[AtlasError]]] = {

@@ -1,8 +1,11 @@
+"""Access tokens: how many are asked for, when, and what becomes of calls without one."""
+
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
@@ -19,71 +22,50 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
 )
 from atlas_endpoints.atlas.requests import Request
-from unit.atlas.wire import PATH, USER_AGENT, client_of
+from unit.atlas.wire import LIFE, PATH, USER_AGENT, Atlas, answering, patch
 
 ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_a/b+c:d")
-LIFE = 3600
+
+Answer = Callable[[httpx.Request], Any]
 
 
 @dataclass
-class TokenServer:
-    """An Atlas that issues tokens and accepts those that the test allows."""
+class TokenServer(Atlas):
+    """An Atlas that refuses some tokens, and a clock."""
 
     now: float = 1000.0
-    token_answer: Callable[[], Awaitable[httpx.Response]] | None = None
-    """Instead of a new token."""
     refuses: set[str] = field(default_factory=set)
-    """Tokens that get a 401."""
-    refuses_all: bool = False
+    """Tokens that get a 401; ``all`` stands for each of them."""
     code: str = "UNEXPECTED_ERROR"
 
-    token_requests: list[httpx.Request] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    """The token of each call."""
-    bodies: list[bytes] = field(default_factory=list)
-    """Of each call."""
+    def __post_init__(self) -> None:
+        self.answer = self._answered
 
-    async def handle(self, request: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(0)  # let concurrent calls overlap
-        if request.url.path == "/api/oauth/token":
-            self.token_requests.append(request)
-            if self.token_answer is not None:
-                return await self.token_answer()
-            return httpx.Response(200, json={"access_token": self.newest, "expires_in": LIFE, "token_type": "Bearer"})
-        token = request.headers["Authorization"].removeprefix("Bearer ")
-        self.calls.append(token)
-        self.bodies.append(await request.aread())
-        if self.refuses_all or token in self.refuses:
+    def _answered(self, _: httpx.Request) -> httpx.Response:
+        if self.refuses & {self.signed_with[-1], "all"}:
             return httpx.Response(401, json={"error": 401, "errorCode": self.code})
         return httpx.Response(200, json=[])
 
-    @property
-    def newest(self) -> str:
-        return f"token-{len(self.token_requests)}"
-
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[AtlasClient]:
-        transport = httpx.MockTransport(self.handle)
-        async with client_of("http://127.0.0.1", transport=transport, clock=lambda: self.now) as client:
+    async def calling(self) -> AsyncIterator[AtlasClient]:
+        async with self.client(clock=lambda: self.now) as client:
             yield client
 
 
+@pytest.fixture
+def server() -> TokenServer:
+    return TokenServer()
+
+
 async def call(client: AtlasClient) -> None:
-    await client.request(ACCOUNT, Request("op", "PATCH", PATH, {"comment": "ours"}))
+    await patch(client, ACCOUNT)
 
 
-def answering(status: int, **kwargs: object) -> Callable[[], Awaitable[httpx.Response]]:
-    async def answer() -> httpx.Response:
-        return httpx.Response(status, **kwargs)  # type: ignore[arg-type]  # passed on as they are
-
-    return answer
-
-
-async def broken() -> httpx.Response:
+def broken(_: httpx.Request) -> httpx.Response:
     raise httpx.ReadError("broke off")
 
 
-async def breaking_off() -> httpx.Response:
+def breaking_off(_: httpx.Request) -> httpx.Response:
     async def body() -> AsyncIterator[bytes]:
         yield b'{"access_token": '
         raise httpx.ReadError("broke off")
@@ -91,66 +73,57 @@ async def breaking_off() -> httpx.Response:
     return httpx.Response(200, content=body())
 
 
-async def test_sixteen_concurrent_first_calls_request_one_token() -> None:
-    server = TokenServer()
-    async with server.client() as client:
+REFUSED = answering(401, json={"error": "invalid_client"})
+
+
+async def test_sixteen_concurrent_first_calls_request_one_token_as_atlas_documents(server: TokenServer) -> None:
+    async with server.calling() as client:
         await asyncio.gather(*(call(client) for _ in range(16)))
-    assert server.calls == ["token-1"] * 16
-
-
-async def test_the_token_request_is_what_atlas_documents() -> None:
-    server = TokenServer()
-    async with server.client() as client:
-        await call(client)
-    (request,) = server.token_requests
+    assert server.signed_with == ["token-1"] * 16
+    (request,) = server.tokens
     scheme, _, value = request.headers["Authorization"].partition(" ")
-    assert (request.method, str(request.url), request.content) == (
-        "POST",
-        "http://127.0.0.1/api/oauth/token",
-        b"grant_type=client_credentials",
-    )
+    assert (request.method, str(request.url)) == ("POST", "http://127.0.0.1/api/oauth/token")
+    assert request.content == b"grant_type=client_credentials"
     assert (scheme, base64.b64decode(value)) == ("Basic", b"mdb_sa_id_0123:mdb_sa_sk_a%2Fb%2Bc%3Ad")
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert request.headers["User-Agent"] == USER_AGENT
 
 
-async def test_one_call_renews_a_token_before_three_quarters_of_its_life_are_over() -> None:
-    server = TokenServer()
-    async with server.client() as client:
+async def test_one_call_renews_a_token_before_three_quarters_of_its_life_are_over(server: TokenServer) -> None:
+    async with server.calling() as client:
         await call(client)
         server.now += LIFE * 0.6 - 1
         await call(client)
-        assert server.calls == ["token-1"] * 2
+        assert server.signed_with == ["token-1"] * 2
         server.now += LIFE * 0.15 + 2
         await asyncio.gather(*(call(client) for _ in range(16)))
         await call(client)
-    assert len(server.token_requests) == 2
+    assert len(server.tokens) == 2
     # Those that came while the one renewed did not wait for it.
-    assert sorted(server.calls[2:]) == ["token-1"] * 15 + ["token-2"] * 2
+    assert sorted(server.signed_with[2:]) == ["token-1"] * 15 + ["token-2"] * 2
 
 
-async def test_tokens_that_were_issued_together_are_not_renewed_together() -> None:
-    server, accounts = TokenServer(), [ServiceAccount(f"mdb_sa_id_{number}", "secret") for number in range(60)]
+async def test_tokens_that_were_issued_together_are_not_renewed_together(server: TokenServer) -> None:
+    accounts = [ServiceAccount(f"mdb_sa_id_{number}", "secret") for number in range(60)]
     renewals: list[int] = []
-    async with server.client() as client:
+    async with server.calling() as client:
         for _ in range(17):
-            before = len(server.token_requests)
+            before = len(server.tokens)
             for account in accounts:
                 await client.request(account, Request("op", "GET", PATH))
-            renewals.append(len(server.token_requests) - before)
+            renewals.append(len(server.tokens) - before)
             server.now += LIFE * 0.05
     first, early, late = renewals[0], renewals[1:13], renewals[13:16]
     assert (first, sum(early), sum(late)) == (60, 0, 60)
     assert all(10 <= each <= 30 for each in late), late
 
 
-async def test_a_rate_limited_early_renewal_is_not_retried_before_its_time() -> None:
+async def test_a_rate_limited_early_renewal_is_not_retried_before_its_time(server: TokenServer) -> None:
     """Even if the old token is refused meanwhile: then the calls wait, too."""
-    server = TokenServer()
-    async with server.client() as client:
+    async with server.calling() as client:
         await call(client)
         server.now += LIFE * 0.75
-        server.token_answer = answering(429, headers={"Retry-After": "300"})
+        server.token = answering(429, headers={"Retry-After": "300"})
         await call(client)
         server.now += 240
         await call(client)
@@ -160,38 +133,29 @@ async def test_a_rate_limited_early_renewal_is_not_retried_before_its_time() -> 
                 await call(client)
             assert raised.value.retry_after == left
             server.now += 30
-        assert len(server.token_requests) == 2
-        server.token_answer = None
+        assert len(server.tokens) == 2
+        server.token = None
         await call(client)
-    assert server.calls[-1] == "token-3"
+    assert server.signed_with[-1] == "token-3"
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [
-        answering(500),
-        answering(429),
-        answering(200, text="<html>"),
-        answering(401, json={"error": "invalid_client"}),
-        broken,
-        breaking_off,
-    ],
+    "answer", [answering(500), answering(429), answering(200, text="<html>"), REFUSED, broken, breaking_off]
 )
 async def test_a_failed_early_renewal_keeps_the_old_token_and_is_retried_after_a_minute(
-    answer: Callable[[], Awaitable[httpx.Response]],
+    server: TokenServer, answer: Answer
 ) -> None:
-    server = TokenServer()
-    async with server.client() as client:
+    async with server.calling() as client:
         await call(client)
         server.now += LIFE * 0.75
-        server.token_answer = answer
+        server.token = answer
         for _ in range(3):
             await call(client)
-        assert (server.calls, len(server.token_requests)) == (["token-1"] * 4, 2)
+        assert (server.signed_with, len(server.tokens)) == (["token-1"] * 4, 2)
         server.now += 61
-        server.token_answer = None
+        server.token = None
         await call(client)
-    assert server.calls[-1] == "token-3"
+    assert server.signed_with[-1] == "token-3"
 
 
 @pytest.mark.parametrize(
@@ -204,30 +168,27 @@ async def test_a_failed_early_renewal_keeps_the_old_token_and_is_retried_after_a
 )
 @pytest.mark.parametrize("answer", [answering(503), broken])
 async def test_a_write_whose_token_request_fails_has_a_known_outcome_when(
-    answer: Callable[[], Awaitable[httpx.Response]], elapsed: float | None, refuses: set[str], sent: list[str]
+    server: TokenServer, answer: Answer, elapsed: float | None, *, refuses: set[str], sent: list[str]
 ) -> None:
-    server = TokenServer()
-    async with server.client() as client:
+    async with server.calling() as client:
         if elapsed is not None:
             await call(client)
             server.now += elapsed
-        server.refuses, server.token_answer = refuses, answer
+        server.refuses, server.token = refuses, answer
         with pytest.raises(AtlasUnavailableError) as raised:
             await call(client)
-    assert server.calls == sent
+    assert server.signed_with == sent
     assert not raised.value.unknown_outcome
 
 
-async def test_a_refused_token_is_renewed_once_and_each_call_is_repeated_once_unchanged() -> None:
-    server = TokenServer()
-    async with server.client() as client:
+async def test_a_refused_token_is_renewed_once_and_each_call_is_repeated_once_unchanged(server: TokenServer) -> None:
+    async with server.calling() as client:
         await call(client)
         server.refuses = {"token-1"}
-        server.bodies.clear()
         await asyncio.gather(*(call(client) for _ in range(16)))
-    assert len(server.token_requests) == 2
-    assert sorted(server.calls[1:]) == ["token-1"] * 16 + ["token-2"] * 16
-    assert server.bodies == [b'{"comment": "ours"}'] * 32
+    assert len(server.tokens) == 2
+    assert sorted(server.signed_with[1:]) == ["token-1"] * 16 + ["token-2"] * 16
+    assert len({each.content for each in server.calls}) == 1
 
 
 @pytest.mark.parametrize(
@@ -241,48 +202,48 @@ async def test_a_refused_token_is_renewed_once_and_each_call_is_repeated_once_un
 async def test_only_a_refusal_of_the_token_requests_a_new_one(
     code: str, expected: type[AtlasError], tokens: list[str]
 ) -> None:
-    server = TokenServer(refuses_all=True, code=code)
-    async with server.client() as client:
+    server = TokenServer(refuses={"all"}, code=code)
+    async with server.calling() as client:
         for _ in range(2):
             with pytest.raises(expected):
                 await call(client)
-    assert server.calls == tokens
+    assert server.signed_with == tokens
 
 
-async def test_waiting_calls_share_a_token_refusal_and_the_next_call_requests_again() -> None:
-    server = TokenServer(token_answer=answering(401, json={"error": "invalid_client"}))
-    async with server.client() as client:
+async def test_waiting_calls_share_a_token_refusal_and_the_next_call_requests_again(server: TokenServer) -> None:
+    server.token = REFUSED
+    async with server.calling() as client:
         results = await asyncio.gather(*(call(client) for _ in range(16)), return_exceptions=True)
         assert {type(result) for result in results} == {CredentialsInvalidError}
-        assert len(server.token_requests) == 1
+        assert len(server.tokens) == 1
         with pytest.raises(CredentialsInvalidError):
             await call(client)
-        assert len(server.token_requests) == 2
-        server.token_answer = None
+        assert len(server.tokens) == 2
+        server.token = None
         await call(client)
-    assert server.calls == ["token-3"]
+    assert server.signed_with == ["token-3"]
 
 
-async def test_a_cancelled_caller_does_not_cancel_the_token_request_of_the_others() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_token_request_of_the_others(server: TokenServer) -> None:
     asked = asyncio.Event()
 
-    async def hang() -> httpx.Response:
+    async def hang(_: httpx.Request) -> httpx.Response:
         asked.set()
         await asyncio.Event().wait()
         raise AssertionError
 
-    server = TokenServer(token_answer=hang)
-    async with server.client() as client:
+    server.token = hang
+    async with server.calling() as client:
         first = asyncio.create_task(call(client))
         await asked.wait()
         second = asyncio.create_task(call(client))
         await asyncio.sleep(0)
-        server.token_answer = None
+        server.token = None
         first.cancel()
         await second
         with pytest.raises(asyncio.CancelledError):
             await first
-    assert server.calls == ["token-2"]
+    assert server.signed_with == ["token-2"]
 
 
 @pytest.mark.parametrize(
@@ -294,16 +255,16 @@ async def test_a_cancelled_caller_does_not_cancel_the_token_request_of_the_other
     ],
 )
 async def test_the_quota_of_the_token_endpoint_limits_the_credentials(
-    answer: Callable[[], Awaitable[httpx.Response]], seconds: float | None
+    server: TokenServer, answer: Answer, seconds: float | None
 ) -> None:
-    server = TokenServer(token_answer=answer)
-    async with server.client() as client:
+    server.token = answer
+    async with server.calling() as client:
         with pytest.raises(CredentialsRateLimitedError) as raised:
             await call(client)
     assert (raised.value.retry_after, raised.value.operation) == (seconds, "createAccessToken")
 
 
-TOKEN_ANSWERS: dict[str, Callable[[], Awaitable[httpx.Response]]] = {
+TOKEN_ANSWERS: dict[str, Answer] = {
     "an empty 200": answering(200),
     "HTML": answering(200, text="<html>sign in</html>"),
     "no token": answering(200, json={"expires_in": 3600}),
@@ -314,9 +275,9 @@ TOKEN_ANSWERS: dict[str, Callable[[], Awaitable[httpx.Response]]] = {
 
 
 @pytest.mark.parametrize("name", TOKEN_ANSWERS)
-async def test_no_call_is_sent_when_the_token_endpoint_answers_with(name: str) -> None:
-    server = TokenServer(token_answer=TOKEN_ANSWERS[name])
-    async with server.client() as client:
+async def test_no_call_is_sent_when_the_token_endpoint_answers_with(server: TokenServer, name: str) -> None:
+    server.token = TOKEN_ANSWERS[name]
+    async with server.calling() as client:
         with pytest.raises(AtlasUnavailableError) as raised:
             await call(client)
     assert not raised.value.unknown_outcome
@@ -324,14 +285,12 @@ async def test_no_call_is_sent_when_the_token_endpoint_answers_with(name: str) -
 
 
 @pytest.mark.parametrize("life", ["null", '"soon"', "0", "-5", "true", "Infinity"])
-async def test_a_token_without_expiry_is_used_for_some_minutes(life: str) -> None:
-    body = f'{{"access_token": "token", "expires_in": {life}}}'
-    server = TokenServer(token_answer=answering(200, text=body))
-    async with server.client() as client:
-        await call(client)
-        server.now += 300
-        await call(client)
-        assert len(server.token_requests) == 1
-        server.now += 300
-        await call(client)
-    assert len(server.token_requests) == 2
+async def test_a_token_without_expiry_is_used_for_some_minutes(server: TokenServer, life: str) -> None:
+    server.token = answering(200, text=f'{{"access_token": "token", "expires_in": {life}}}')
+    issued = []
+    async with server.calling() as client:
+        for seconds in (0, 300, 300):
+            server.now += seconds
+            await call(client)
+            issued.append(len(server.tokens))
+    assert issued == [1, 1, 2]

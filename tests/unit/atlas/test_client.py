@@ -1,11 +1,14 @@
+"""One exchange with Atlas: what is sent, where, and what becomes of any answer."""
+
 import asyncio
 import gc
 import gzip
 import json
 import traceback
 import tracemalloc
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,12 +16,12 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.client import AtlasClient, check_base_url
-from atlas_endpoints.atlas.credentials import UNUSED, ApiKey, Credentials, ServiceAccount
+from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
@@ -27,58 +30,43 @@ from atlas_endpoints.atlas.errors import (
     WritesOffError,
 )
 from atlas_endpoints.atlas.requests import Request
-from unit.atlas.wire import PATH, USER_AGENT, Handler, Script, client_of, read_request, scripted, serving
+from unit.atlas.wire import (
+    ACCOUNT,
+    PATH,
+    USER_AGENT,
+    Atlas,
+    Script,
+    answering,
+    client_of,
+    get,
+    patch,
+    read_request,
+    scripted,
+)
 
-ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_canary_4711")
-OTHER = ServiceAccount("mdb_sa_id_4567", "mdb_sa_sk_other")
-TOKEN = "token.canary-4711"
-TOKEN_JSON = {"access_token": TOKEN, "expires_in": 3600}
-
-
-@dataclass
-class Atlas:
-    """Issues tokens, and answers calls as the test defines."""
-
-    answer: web.Response | None = None
-    calls: list[web.Request] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        if request.path == "/api/oauth/token":
-            return web.json_response(TOKEN_JSON)
-        self.calls.append(request)
-        self.bodies.append(await request.read())
-        answer, self.answer = self.answer, None
-        return answer or web.json_response([])
-
-
-async def patch(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object:
-    return (await client.request(credentials, Request("op", "PATCH", PATH, {"comment": "<ä>"}))).json
-
-
-async def get(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object:
-    return (await client.request(credentials, Request("op", "GET", PATH))).json
+API_KEY = ApiKey("abcdefgh", "secret")
+REFUSED = answering(401, json={"errorCode": "UNEXPECTED_ERROR"})
 
 
 async def test_requests_have_the_media_type_of_their_version_and_the_user_agent() -> None:
     atlas = Atlas()
-    async with serving(atlas.handle) as url, client_of(url) as client:
+    async with atlas.serving() as url, client_of(url) as client:
         assert [await patch(client), await get(client)] == [[], []]
         await client.request(ACCOUNT, Request("op", "GET", PATH, api_version="2024-08-05"))
     write, read, newer = atlas.calls
     assert newer.headers["Accept"] == "application/vnd.atlas.2024-08-05+json"
     media_type = "application/vnd.atlas.2023-01-01+json"
-    both = {"Accept": media_type, "User-Agent": USER_AGENT, "Authorization": f"Bearer {TOKEN}"}
+    both = {"Accept": media_type, "User-Agent": USER_AGENT, "Authorization": "Bearer token-1"}
     for call, method, headers in ((write, "PATCH", {**both, "Content-Type": media_type}), (read, "GET", both)):
-        assert (call.method, call.path) == (method, PATH)
+        assert (call.method, call.url.path) == (method, PATH)
         assert {name: call.headers[name] for name in (*both, "Content-Type") if name in call.headers} == headers
-    assert [json.loads(body) if body else None for body in atlas.bodies] == [{"comment": "<ä>"}, None, None]
+    assert [json.loads(call.content or b"null") for call in atlas.calls] == [{"comment": "<ä>"}, None, None]
 
 
 async def test_json_is_parsed_under_any_content_type_and_the_deprecation_with_it() -> None:
     headers = {"Deprecation": "Wed, 10 Dec 2025 00:00:00 GMT", "Sunset": "Thu, 1 Jan 2026 00:00:00 GMT"}
-    atlas = Atlas(answer=web.Response(text="[1]", content_type="text/plain", headers=headers))
-    async with serving(atlas.handle) as url, client_of(url) as client:
+    atlas = Atlas(answering(200, text="[1]", headers=headers))
+    async with atlas.client() as client:
         answer = await client.request(ACCOUNT, Request("op", "GET", PATH))
     assert answer.json == [1]
     assert answer.deprecation is not None
@@ -88,42 +76,32 @@ async def test_json_is_parsed_under_any_content_type_and_the_deprecation_with_it
 async def test_requests_accept_only_supported_codings(monkeypatch: pytest.MonkeyPatch) -> None:
     """aiohttp by itself asks for those that it understands, and it is not the one that decodes: from Python 3.14 on, zstd."""
     monkeypatch.setitem(aiohttp.ClientRequest.DEFAULT_HEADERS, hdrs.ACCEPT_ENCODING, "gzip, deflate, zstd")
-    asked: dict[str, str] = {}
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        asked[request.path] = request.headers["Accept-Encoding"]
-        return await Atlas().handle(request)
-
-    async with serving(handle) as url, client_of(url) as client:
+    atlas = Atlas()
+    async with atlas.serving() as url, client_of(url) as client:
         await get(client)
-    assert asked == dict.fromkeys(("/api/oauth/token", PATH), "gzip, deflate")
+    assert [each.headers["Accept-Encoding"] for each in (*atlas.tokens, *atlas.calls)] == ["gzip, deflate"] * 2
 
 
-async def test_cookies_are_never_sent_back() -> None:
-    atlas = Atlas(answer=web.json_response([], headers={"Set-Cookie": "session=1; Path=/"}))
-    # Cookie jars tend to ignore hosts that are addresses.
-    async with serving(atlas.handle) as url, client_of(url.replace("127.0.0.1", "localhost")) as client:
-        await get(client)
-        await get(client)
-        await get(client, OTHER)
-    assert [call.headers.get("Cookie") for call in atlas.calls] == [None] * 3
-
-
-async def test_netrc_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_neither_cookies_are_sent_back_nor_a_netrc_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.write_text("machine localhost login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    atlas = Atlas()
-    async with serving(atlas.handle) as url, client_of(url) as client:
-        await get(client)
-    assert atlas.calls[0].headers["Authorization"] == f"Bearer {TOKEN}"
+    atlas = Atlas(answering(200, json=[], headers={"Set-Cookie": "session=1; Path=/"}))
+    # Cookie jars tend to ignore hosts that are addresses.
+    async with atlas.serving() as url, client_of(url.replace("127.0.0.1", "localhost")) as client:
+        for credentials in (ACCOUNT, ACCOUNT, ServiceAccount("mdb_sa_id_4567", "mdb_sa_sk_other")):
+            await get(client, credentials)
+    assert [call.headers.get("Cookie") for call in atlas.calls] == [None] * 3
+    assert atlas.signed_with == ["token-1", "token-1", "token-2"]
 
 
 @pytest.mark.parametrize("location", ["/elsewhere", "https://elsewhere.example/", "http://[", ""])
 async def test_a_redirect_is_not_followed(location: str) -> None:
-    atlas = Atlas(answer=web.Response(status=307, headers={"Location": location}))
-    async with serving(atlas.handle) as url, client_of(url) as client:
+    atlas = Atlas(answering(307, headers={"Location": location}))
+    async with atlas.serving() as url, client_of(url) as client:
         with pytest.raises(AtlasUnavailableError, match="ATLAS_URL"):
             await patch(client)
     assert len(atlas.calls) == 1
@@ -134,7 +112,7 @@ async def test_a_redirect_is_not_followed(location: str) -> None:
 )
 async def test_no_write_is_sent(options: dict[str, Any], raised: type[AtlasError]) -> None:
     atlas = Atlas()
-    async with serving(atlas.handle) as url, client_of(url, **options) as client:
+    async with atlas.client(**options) as client:
         assert await get(client) == []
         with pytest.raises(raised) as caught:
             await patch(client)
@@ -144,15 +122,14 @@ async def test_no_write_is_sent(options: dict[str, Any], raised: type[AtlasError
 
 @pytest.mark.parametrize("repeats", [False, True], ids=["requests a token", "repeats the write"])
 async def test_the_fence_is_checked_when_authentication(*, repeats: bool) -> None:
-    refusal = web.json_response({"errorCode": "UNEXPECTED_ERROR"}, status=401)
-    atlas, leads = Atlas(answer=refusal if repeats else None), [True]
+    leads = [True]
 
-    async def handle(request: web.Request) -> web.StreamResponse:
-        response = await atlas.handle(request)
-        leads[0] = repeats and not atlas.calls
-        return response
+    def loses(answer: Callable[[httpx.Request], httpx.Response]) -> Callable[[httpx.Request], httpx.Response]:
+        return lambda request: (leads.__setitem__(0, False), answer(request))[1]
 
-    async with serving(handle) as url, client_of(url, fence=lambda: leads[0]) as client:
+    issues = answering(200, json={"access_token": "token"})
+    atlas = Atlas(loses(REFUSED)) if repeats else Atlas(token=loses(issues))
+    async with atlas.client(fence=lambda: leads[0]) as client:
         with pytest.raises(NotLeaderError) as raised:
             await patch(client)
     assert len(atlas.calls) == int(repeats)
@@ -161,16 +138,16 @@ async def test_the_fence_is_checked_when_authentication(*, repeats: bool) -> Non
 
 async def test_the_fence_is_checked_after_connecting() -> None:
     """All are in use, so the write waits for one; meanwhile the leadership is lost."""
-    atlas, leads, arrived, answer = Atlas(), [True], asyncio.Event(), asyncio.Event()
+    leads, arrived, may_answer = [True], asyncio.Event(), asyncio.Event()
 
-    async def handle(request: web.Request) -> web.StreamResponse:
-        if request.path == PATH:
-            arrived.set()
-            await answer.wait()
-        return await atlas.handle(request)
+    async def waits(_: httpx.Request) -> httpx.Response:
+        arrived.set()
+        await may_answer.wait()
+        return httpx.Response(200, json=[])
 
+    atlas = Atlas(waits)
     async with (
-        serving(handle) as url,
+        atlas.serving() as url,
         client_of(url, fence=lambda: leads[0], max_connections=1) as client,
         asyncio.TaskGroup() as tasks,
     ):
@@ -179,7 +156,7 @@ async def test_the_fence_is_checked_after_connecting() -> None:
         write = asyncio.create_task(patch(client))
         await asyncio.sleep(0.1)
         leads[0] = False
-        answer.set()
+        may_answer.set()
         with pytest.raises(NotLeaderError) as raised:
             await write
     assert [call.method for call in atlas.calls] == ["GET"]
@@ -194,14 +171,14 @@ async def test_each_call_is_reported_once_with_its_result_and_its_repetitions() 
         seen.append((operation, method, status, error_code))
         assert seconds >= 0
 
-    async with serving(atlas.handle) as url, client_of(url, on_request=note, on_repeat=repeated.append) as client:
+    async with atlas.serving() as url, client_of(url, on_request=note, on_repeat=repeated.append) as client:
         for status, code in ((410, "VERSION_GONE"), (404, "MADE_UP_4711"), (404, "MADE_UP_ENDPOINT_NOT_FOUND")):
-            atlas.answer = web.json_response({"errorCode": code}, status=status)
+            atlas.once(answering(status, json={"errorCode": code}))
             with pytest.raises(AtlasError) as raised:
                 await get(client)
             assert raised.value.error_code == code
         assert repeated == []
-        atlas.answer = web.json_response({"errorCode": "UNEXPECTED_ERROR"}, status=401)
+        atlas.once(REFUSED)
         await patch(client)
         assert repeated == ["op"]
     async with client_of(url, on_request=note) as client:
@@ -220,120 +197,97 @@ async def test_each_call_is_reported_once_with_its_result_and_its_repetitions() 
 
 
 async def test_unexpired_tokens_are_counted() -> None:
-    now = [0.0]
-    async with serving(Atlas().handle) as url, client_of(url, clock=lambda: now[0]) as client:
-        assert client.tokens == 0
+    now, counts = [0.0], []
+    async with Atlas().client(clock=lambda: now[0]) as client:
+        counts.append(client.tokens)
         await get(client)
-        assert client.tokens == 1
+        counts.append(client.tokens)
         now[0] += 86400
-        assert client.tokens == 0
+        counts.append(client.tokens)
+    assert counts == [0, 1, 0]
 
 
-async def test_a_token_is_kept_for_an_hour_after_its_last_use() -> None:
-    """Whatever Atlas says how long it lives; other credentials are used meanwhile."""
-    now = [0.0]
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=TOKEN_JSON | {"expires_in": 86400}))
-    async with client_of("http://127.0.0.1", transport=transport, clock=lambda: now[0]) as client:
-        for unused in (0.0, UNUSED - 1, UNUSED - 1):
-            now[0] += unused
-            await get(client, ApiKey("abcdefgh", f"secret {now[0]}"))
-            await get(client)
-        assert client.tokens == 1
-        now[0] += UNUSED
-        await get(client, ApiKey("abcdefgh", "secret"))
-        assert client.tokens == 0
+class TestRemainingCalls:
+    async def test_the_smallest_number_that_was_announced_recently_counts(self) -> None:
+        """Of each project the last one; an answer without a usable number changes nothing."""
+        now, announced = [0.0], {"/a": ["3", "12", ""], "/b": ["5", "-1", "many", "1.5"]}
 
+        def answer(request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, json=[], headers={"RateLimit-Remaining": announced[request.url.path].pop(0)})
 
-async def test_the_smallest_recently_announced_number_of_remaining_calls_counts() -> None:
-    """Of each project the last one; an answer without a usable number changes nothing."""
-    now, announced = [0.0], {"/a": ["3", "12", ""], "/b": ["5", "-1", "many", "1.5"]}
+        async with Atlas(answer).client(clock=lambda: now[0]) as client:
 
-    async def handle(request: web.Request) -> web.StreamResponse:
-        if request.path.startswith("/api/oauth"):
-            return await Atlas().handle(request)
-        return web.json_response([], headers={"RateLimit-Remaining": announced[request.path].pop(0)})
+            async def remaining_after(*paths: str) -> int | None:
+                for path in paths:
+                    await client.request(ACCOUNT, Request("op", "GET", path))
+                return client.remaining_calls
 
-    async with serving(handle) as url, client_of(url, clock=lambda: now[0]) as client:
-
-        async def remaining_after(*paths: str) -> int | None:
-            for path in paths:
-                await client.request(ACCOUNT, Request("op", "GET", path))
-            return client.remaining_calls
-
-        assert await remaining_after() is None
-        assert [await remaining_after("/a"), await remaining_after("/b"), await remaining_after("/a")] == [3, 3, 5]
-        assert await remaining_after("/a", "/b", "/b", "/b") == 5
-        now[0] += 299
-        assert client.remaining_calls == 5
-        now[0] += 1
-        assert client.remaining_calls is None
-
-
-async def test_numbers_of_remaining_calls_are_dropped_though_nobody_asks_for_them() -> None:
-    """A tenant may name ever new projects, and not every cluster has a Prometheus."""
-    now, sent = [0.0], 0
-
-    def answer(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=[], headers={"RateLimit-Remaining": "3"})
-
-    async def kept(client: AtlasClient) -> int:
-        nonlocal sent
-        for _ in range(2000):
-            sent += 1
+            assert await remaining_after() is None
+            assert [await remaining_after("/a"), await remaining_after("/b"), await remaining_after("/a")] == [3, 3, 5]
+            assert await remaining_after("/a", "/b", "/b", "/b") == 5
+            now[0] += 299
+            assert client.remaining_calls == 5
             now[0] += 1
-            await client.request(
-                ApiKey("abcdefgh", "canary"), Request("op", "GET", f"/api/atlas/v2/groups/{sent:024x}/x")
-            )
-        await asyncio.sleep(0)  # the loop drops the timers of the calls
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0]
+            assert client.remaining_calls is None
 
-    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer), clock=lambda: now[0]) as client:
-        tracemalloc.start()
-        try:
-            before = await kept(client)
-            assert await kept(client) - before < 100_000
-        finally:
-            tracemalloc.stop()
+    async def test_they_are_dropped_though_nobody_asks_for_them(self) -> None:
+        """A tenant may name ever new projects, and not every cluster has a Prometheus."""
+        now, sent = [0.0], 0
+        atlas = Atlas(answering(200, json=[], headers={"RateLimit-Remaining": "3"}))
+
+        async def kept(client: AtlasClient) -> int:
+            nonlocal sent
+            for _ in range(2000):
+                sent += 1
+                now[0] += 1
+                await client.request(API_KEY, Request("op", "GET", f"/api/atlas/v2/groups/{sent:024x}/x"))
+            atlas.calls.clear()
+            await asyncio.sleep(0)  # the loop drops the timers of the calls
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        async with atlas.client(clock=lambda: now[0]) as client:
+            tracemalloc.start()
+            try:
+                before = await kept(client)
+                assert await kept(client) - before < 100_000
+            finally:
+                tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
     ("answer", "raised"),
     [
-        pytest.param({"status": 401, "headers": {"WWW-Authenticate": "Digest"}}, None, id="a refusal"),
-        pytest.param({"text": "welcome", "status": 200}, AtlasUnavailableError, id="a page"),
-        pytest.param({"text": "<h1>no</h1>", "status": 404}, AtlasUnavailableError, id="a page that says no"),
-        pytest.param({"status": 302, "headers": {"Location": "/login"}}, AtlasUnavailableError, id="a redirect"),
-        pytest.param({"status": 503}, AtlasUnavailableError, id="an outage"),
-        pytest.param({"status": 429}, RateLimitedError, id="a rate limit"),
+        pytest.param(answering(401, headers={"WWW-Authenticate": "Digest"}), None, id="a refusal"),
+        pytest.param(answering(200, text="welcome"), AtlasUnavailableError, id="a page"),
+        pytest.param(answering(404, text="<h1>no</h1>"), AtlasUnavailableError, id="a page that says no"),
+        pytest.param(answering(302, headers={"Location": "/login"}), AtlasUnavailableError, id="a redirect"),
+        pytest.param(answering(503), AtlasUnavailableError, id="an outage"),
+        pytest.param(answering(429), RateLimitedError, id="a rate limit"),
     ],
 )
 async def test_a_refused_call_without_credentials_proves_that_atlas_answers(
-    answer: dict[str, Any], raised: type[AtlasError] | None
+    answer: Callable[[httpx.Request], httpx.Response], raised: type[AtlasError] | None
 ) -> None:
-    atlas = Atlas(answer=web.Response(**answer))
-    async with serving(atlas.handle) as url, client_of(url) as client:
+    atlas = Atlas(answer)
+    async with atlas.client() as client:
         with pytest.raises(raised) if raised else nullcontext():
             await client.check_reachable()
     (call,) = atlas.calls
-    assert (call.method, call.path) == ("GET", "/api/atlas/v2")
+    assert (call.method, call.url.path) == ("GET", "/api/atlas/v2")
     assert "Authorization" not in call.headers
 
 
-def answering(head: str, body: bytes = b"") -> Script:
+def saying(head: str, body: bytes = b"") -> Script:
     """After a token, answer each call with these bytes and close."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            request = await read_request(reader)
-            if b"/api/oauth/" in request.split(b"\r\n")[0]:
-                token = json.dumps(TOKEN_JSON).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(token), token))
-                await writer.drain()
-                continue
-            writer.write(head.replace("\n", "\r\n").encode("latin-1") + body)
+        while b"/api/oauth/" in (await read_request(reader)).split(b"\r\n")[0]:
+            token = b'{"access_token": "token"}'
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(token), token))
             await writer.drain()
-            return
+        writer.write(head.replace("\n", "\r\n").encode("latin-1") + body)
+        await writer.drain()
 
     return script
 
@@ -341,14 +295,14 @@ def answering(head: str, body: bytes = b"") -> Script:
 ZIPPED = gzip.compress(json.dumps([{"n": n} for n in range(1000)]).encode())
 
 BROKEN_WIRES: dict[str, tuple[Script, str]] = {
-    "a connection closed without a word": (answering(""), "broke off"),
-    "a body that is cut off": (answering("HTTP/1.1 200 OK\nContent-Length: 99\n\n", b"[1,"), "broke off"),
-    "a bad chunk": (answering("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n", b"zz\r\n[]"), "valid HTTP"),
-    "a garbage status line": (answering("SSH-2.0-OpenSSH_9.6\n\n"), "valid HTTP"),
-    "a bad header": (answering("HTTP/1.1 200 OK\nno colon\n\n"), "valid HTTP"),
-    "a header without end": (answering(f"HTTP/1.1 200 OK\nX: {'x' * 99999}\n\n"), "valid HTTP"),
+    "a connection closed without a word": (saying(""), "broke off"),
+    "a body that is cut off": (saying("HTTP/1.1 200 OK\nContent-Length: 99\n\n", b"[1,"), "broke off"),
+    "a bad chunk": (saying("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n", b"zz\r\n[]"), "valid HTTP"),
+    "a garbage status line": (saying("SSH-2.0-OpenSSH_9.6\n\n"), "valid HTTP"),
+    "a bad header": (saying("HTTP/1.1 200 OK\nno colon\n\n"), "valid HTTP"),
+    "a header without end": (saying(f"HTTP/1.1 200 OK\nX: {'x' * 99999}\n\n"), "valid HTTP"),
     "a body that is not the gzip it claims": (
-        answering("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 9\n\n", b"not gzip!"),
+        saying("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 9\n\n", b"not gzip!"),
         "broke off or cannot be decoded",
     ),
 }
@@ -367,14 +321,14 @@ async def test_a_broken_connection_leaves_the_outcome_of_a_write_unknown_and_is_
 
 
 UNREADABLE: dict[str, Script] = {
-    "truncated gzip": answering(
+    "truncated gzip": saying(
         f"HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: {len(ZIPPED) // 2}\n\n", ZIPPED[: len(ZIPPED) // 2]
     ),
-    "nothing": answering("HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
-    "no content": answering("HTTP/1.1 204 No Content\n\n"),
-    "HTML": answering("HTTP/1.1 200 OK\nContent-Length: 12\n\n", b"<html>...   "),
-    "JSON of absurd depth": answering("HTTP/1.1 200 OK\nContent-Length: 100000\n\n", b"[" * 100000),
-    "a number of absurd length": answering("HTTP/1.1 200 OK\nContent-Length: 9999\n\n", b"1" * 9999),
+    "nothing": saying("HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+    "no content": saying("HTTP/1.1 204 No Content\n\n"),
+    "HTML": saying("HTTP/1.1 200 OK\nContent-Length: 12\n\n", b"<html>...   "),
+    "JSON of absurd depth": saying("HTTP/1.1 200 OK\nContent-Length: 100000\n\n", b"[" * 100000),
+    "a number of absurd length": saying("HTTP/1.1 200 OK\nContent-Length: 9999\n\n", b"1" * 9999),
 }
 
 
@@ -384,33 +338,17 @@ async def test_an_unreadable_2xx_has_no_content_such_as(name: str) -> None:
         assert await get(client) is None
 
 
-async def test_an_endless_answer_is_cut() -> None:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        if request.path.startswith("/api/oauth"):
-            return web.json_response(TOKEN_JSON)
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while True:
-            await response.write(b" " * 1_000_000)
-
-    async with serving(handle) as url, client_of(url) as client:
-        assert await patch(client) is None  # as any 2xx that cannot be read
-
-
-@pytest.mark.parametrize("credentials", [ACCOUNT, ApiKey("abcdefgh", "secret")])
+@pytest.mark.parametrize("credentials", [ACCOUNT, API_KEY])
 @pytest.mark.parametrize("coding", ["gzip, gzip", "gzip"])
 async def test_a_refusal_with_a_long_or_oddly_coded_body_keeps_its_status_and_headers(
     credentials: Credentials, coding: str
 ) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        if request.url.path.startswith("/api/oauth"):
-            return httpx.Response(200, json=TOKEN_JSON)
+    def answer(_: httpx.Request) -> httpx.Response:
         page = gzip.compress(b"<html>" + b"x" * 1_000_000)
-        return httpx.Response(
-            429, headers={"Retry-After": "7", "Content-Encoding": coding}, stream=httpx.ByteStream(page)
-        )
+        headers = {"Retry-After": "7", "Content-Encoding": coding}
+        return httpx.Response(429, headers=headers, stream=httpx.ByteStream(page))
 
-    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer)) as client:
+    async with Atlas(answer).client() as client:
         with pytest.raises(RateLimitedError) as raised:
             await patch(client, credentials)
     assert (raised.value.retry_after, raised.value.unknown_outcome) == (7, False)
@@ -431,7 +369,7 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 @pytest.mark.parametrize("script", [trickle, silent])
-@pytest.mark.parametrize("credentials", [ACCOUNT, ApiKey("abcdefgh", "secret")])
+@pytest.mark.parametrize("credentials", [ACCOUNT, API_KEY])
 async def test_a_call_ends_at_its_timeout_whatever_the_server_does(script: Script, credentials: Credentials) -> None:
     async with scripted(script) as url, client_of(url, timeout=1) as client:
         started = monotonic()
@@ -446,14 +384,13 @@ async def test_a_refused_connection_leaves_no_unknown_outcome() -> None:
     async with scripted(silent) as url:
         pass
     async with client_of(url) as client:
-        with pytest.raises(AtlasUnavailableError, match="cannot be reached") as raised:
-            await patch(client, ApiKey("abcdefgh", "secret"))
+        with pytest.raises(AtlasUnavailableError, match=r"cannot be reached.*\(Connection refused\)") as raised:
+            await patch(client, API_KEY)
     assert not raised.value.unknown_outcome
-    assert "(Connection refused)" in raised.value.message
 
 
 async def test_a_server_without_tls_is_explained() -> None:
-    async with serving(Atlas().handle) as url, client_of(url.replace("http://", "https://")) as client:
+    async with Atlas().serving() as url, client_of(url.replace("http://", "https://")) as client:
         with pytest.raises(AtlasUnavailableError, match="TLS to Atlas failed") as raised:
             await patch(client)
     assert not raised.value.unknown_outcome
@@ -479,14 +416,14 @@ async def test_the_error_of_a_refusing_proxy_hides_its_password(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "credentials", [replace(ACCOUNT, base_url="https://gateway.internal"), ApiKey("abcdefgh", "s", "http://[::1]:1")]
+    "credentials", [replace(ACCOUNT, base_url="https://gateway.internal"), replace(API_KEY, base_url="http://[::1]:1")]
 )
 async def test_the_proxy_is_chosen_by_the_base_url_of_the_credentials(
     credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here none, so that the connection is refused where the address itself leads."""
     atlas = Atlas()
-    async with serving(atlas.handle) as proxy:
+    async with atlas.serving() as proxy:
         monkeypatch.setenv("http_proxy", proxy)
         monkeypatch.setenv("https_proxy", proxy)
         monkeypatch.setenv("no_proxy", "gateway.internal")
@@ -496,48 +433,20 @@ async def test_the_proxy_is_chosen_by_the_base_url_of_the_credentials(
             ):
                 await get(client, credentials)
             await get(client)
-    assert [call.host for call in atlas.calls] == ["atlas.example"]
+    assert [call.url.host for call in atlas.calls] == ["atlas.example"]
 
 
-@pytest.mark.parametrize("own", [ACCOUNT, ApiKey("abcdefgh", "secret")])
+@pytest.mark.parametrize("own", [ACCOUNT, API_KEY])
 async def test_credentials_with_a_base_url_are_sent_only_there(own: Credentials) -> None:
     """Calls and token requests; credentials of the same name for the first Atlas are sent there."""
-    seen: dict[str, list[str]] = {}
-
-    def atlas(name: str) -> Handler:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            seen.setdefault(name, []).append(f"{request.method} {request.path}")
-            return await Atlas().handle(request)
-
-        return handle
-
-    async with serving(atlas("first")) as url, serving(atlas("second")) as elsewhere, client_of(url) as client:
+    first, second = Atlas(), Atlas()
+    async with first.serving() as url, second.serving() as elsewhere, client_of(url) as client:
         await patch(client, replace(own, base_url=elsewhere))
         await get(client, replace(own, base_url=elsewhere))
-        assert seen.keys() == {"second"}
+        assert first.calls == first.tokens == []
         await get(client, own)
-    signed = {"second": ["PATCH " + PATH, "GET " + PATH], "first": ["GET " + PATH]}
-    if isinstance(own, ServiceAccount):
-        signed = {name: ["POST /api/oauth/token", *calls] for name, calls in signed.items()}
-    assert seen == signed
-
-
-@pytest.mark.parametrize("answer", [(401, "invalid_client"), (500, "odd"), (403, "access_denied")])
-async def test_an_error_hides_credentials_that_a_token_endpoint_echoes(
-    answer: tuple[int, str],
-) -> None:
-    status, code = answer
-
-    async def echo(request: web.Request) -> web.StreamResponse:
-        said = f"{request.headers['Authorization']} {ACCOUNT.secret}"
-        return web.json_response({"error": code, "error_description": said}, status=status)
-
-    async with serving(echo) as url, client_of(url) as client:
-        with pytest.raises(AtlasError) as raised:
-            await patch(client)
-    shown = f"{raised.value} {raised.value!r} {vars(raised.value)}"
-    assert "canary" not in shown
-    assert "Basic" not in shown
+    assert [[call.method for call in atlas.calls] for atlas in (second, first)] == [["PATCH", "GET"], ["GET"]]
+    assert [len(atlas.tokens) for atlas in (second, first)] == [isinstance(own, ServiceAccount)] * 2
 
 
 ANSWERS = st.builds(
@@ -588,9 +497,9 @@ async def test_any_answer_raises_only_atlas_errors(
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         return httpx.Response(status, headers=raw, content=body, request=request)
 
-    for credentials in (ACCOUNT, ApiKey("abcdefgh", "secret")):
+    for credentials in (ACCOUNT, API_KEY):
         queue[:] = answers
-        async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer)) as client:
+        async with Atlas(answer, token=answer).client() as client:
             try:
                 await client.request(credentials, Request("op", method, PATH, {} if method == "PATCH" else None))
             except AtlasError as raised:
@@ -600,19 +509,6 @@ async def test_any_answer_raises_only_atlas_errors(
         assert len(error.message) <= 700
         assert error.message.isprintable()
         assert error.retry_after is None or 0 <= error.retry_after <= 3600
-
-
-@pytest.mark.parametrize(
-    "raised",
-    [httpx.ReadTimeout("x"), httpx.PoolTimeout("x"), httpx.RemoteProtocolError("x"), TimeoutError(), OSError("x")],
-)
-async def test_any_transport_error_becomes_an_atlas_error(raised: Exception) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        raise raised
-
-    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(answer)) as client:
-        with pytest.raises(AtlasUnavailableError):
-            await get(client)
 
 
 BASE_URLS: dict[str, tuple[str, bool, str]] = {

@@ -5,24 +5,20 @@ import hashlib
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
 import pytest
-from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, MissingRoleError
-from atlas_endpoints.atlas.requests import Request
 from support.listing import list_endpoints
-from unit.atlas.wire import PATH, client_of, serving
+from unit.atlas.wire import Atlas, client_of, get, patch
 
 PUBLIC_KEY = "abcdefgh"
 PRIVATE_KEY = "11111111-2222-3333-4444-555555555555"
@@ -33,7 +29,7 @@ _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 
 @dataclass
-class DigestServer:
+class DigestServer(Atlas):
     """A server that can be as particular about nonces and counts as real ones are.
 
     It shares nothing with the client: it verifies each signature by its own reading of RFC 7616.
@@ -57,44 +53,42 @@ class DigestServer:
     refuses_role: bool = False
     """Whether good requests get a 401 for the role, with a challenge."""
 
-    requests: int = 0
-    challenges: int = 0
-    signed_ok: int = 0
-    refused: int = 0
-    targets: list[str] = field(default_factory=list)
     used: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     _issued: int = 0
     _random: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311  # shuffles requests
 
-    async def handle(self, request: web.Request) -> web.Response:
-        self.requests += 1
+    def __post_init__(self) -> None:
+        self.answer = self._verify
+
+    @property
+    def unsigned(self) -> int:
+        """The number of calls without a signature."""
+        return sum("Authorization" not in each.headers for each in self.calls)
+
+    async def _verify(self, request: httpx.Request) -> httpx.Response:
         if self.shuffles:
             for _ in range(self._random.randrange(20)):
                 await asyncio.sleep(0)
-        self.targets.append(request.raw_path)
         header = request.headers.get("Authorization")
         if header is None:
-            self.challenges += 1
             return self._challenge(stale=False)
         fields = {
             match[1]: match[2].strip('"') for match in re.finditer(r'(\w+)=("[^"]*"|[^,\s]+)', header.partition(" ")[2])
         }
-        is_signed = self._is_signed(fields, request, await request.read())
+        is_signed = self._is_signed(fields, request)
         if not is_signed or not self._is_fresh(fields["nonce"], int(fields["nc"], 16)):
-            self.refused += 1
             return self._challenge(stale=is_signed and self.says_stale)
-        self.signed_ok += 1
         if self.refuses_role:
             return self._challenge(stale=False, code="USER_UNAUTHORIZED")
-        return web.json_response([])
+        return httpx.Response(200, json=[])
 
     def current_nonce(self) -> str:
         if self.shared_nonce_for is not None:
-            return f"shared-{self.requests // self.shared_nonce_for}"
+            return f"shared-{len(self.calls) // self.shared_nonce_for}"
         self._issued += 1
         return f"own-{self._issued}"
 
-    def _challenge(self, *, stale: bool, code: str = "UNEXPECTED_ERROR") -> web.Response:
+    def _challenge(self, *, stale: bool, code: str = "UNEXPECTED_ERROR") -> httpx.Response:
         fields = ['realm="MMS Public API"', 'domain=""', f'nonce="{self.current_nonce()}"', f'qop="{self.qop}"']
         if self.algorithm:
             fields.append(f'algorithm="{self.algorithm}"' if self.quoted else f"algorithm={self.algorithm}")
@@ -102,23 +96,21 @@ class DigestServer:
         fields.append('opaque="a, \\"b\\""')
         if self.quoted is None:
             fields = [field.replace('"', "") for field in fields[:-1]]
-        return web.json_response(
-            {"error": 401, "reason": "Unauthorized", "errorCode": code, "detail": "Refused."},
-            status=401,
-            headers={"WWW-Authenticate": "Digest " + ", ".join(fields)},
-        )
+        headers = {"WWW-Authenticate": "Digest " + ", ".join(fields)}
+        return httpx.Response(401, json={"error": 401, "errorCode": code, "detail": "Refused."}, headers=headers)
 
-    def _is_signed(self, fields: dict[str, str], request: web.Request, body: bytes) -> bool:
+    def _is_signed(self, fields: dict[str, str], request: httpx.Request) -> bool:
+        target = request.extensions.get("target") or request.url.raw_path.decode()
         hashed, qop = _HASHES[self.algorithm or "MD5"], self.qop.split(",")[0]
 
         def digest(*parts: str) -> str:
             return hashed(":".join(parts).encode()).hexdigest()
 
         secret = digest(PUBLIC_KEY, "MMS Public API", self.private_key)
-        signed = digest(request.method, request.raw_path, *([hashed(body).hexdigest()] if qop == "auth-int" else []))
+        signed = digest(request.method, target, *([hashed(request.content).hexdigest()] if qop == "auth-int" else []))
         response = digest(secret, fields["nonce"], fields["nc"], fields["cnonce"], qop, signed)
         sent = fields["username"], fields["uri"], fields["qop"], fields["response"]
-        return sent == (PUBLIC_KEY, request.raw_path, qop, response)
+        return sent == (PUBLIC_KEY, target, qop, response)
 
     def _is_fresh(self, nonce: str, count: int) -> bool:
         used = self.used[nonce]
@@ -153,7 +145,7 @@ SERVERS: dict[str, dict[str, Any]] = {
 
 async def call(client: AtlasClient, credentials: ApiKey = KEY) -> str:
     try:
-        await client.request(credentials, Request("op", "PATCH", PATH, {"comment": "c"}))
+        await patch(client, credentials)
     except AtlasError as error:
         return type(error).__name__
     return "ok"
@@ -171,34 +163,26 @@ async def many(client: AtlasClient, rounds: int = ROUNDS, credentials: ApiKey = 
     return outcomes
 
 
-@asynccontextmanager
-async def mocked(challenges: list[str], sent: list[httpx.Request] | None = None) -> AsyncIterator[AtlasClient]:
-    """A client of a server that refuses everything with these challenges."""
-
-    def refuse(request: httpx.Request) -> httpx.Response:
-        if sent is not None:
-            sent.append(request)
-        headers = [(b"WWW-Authenticate", challenge.encode("latin-1")) for challenge in challenges]
-        return httpx.Response(401, headers=headers, json={"error": 401, "errorCode": "UNEXPECTED_ERROR"})
-
-    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(refuse)) as client:
-        yield client
+def refusing(*challenges: str) -> Atlas:
+    """Refuse everything with these challenges."""
+    headers = [(b"WWW-Authenticate", challenge.encode("latin-1")) for challenge in challenges]
+    return Atlas(lambda _: httpx.Response(401, headers=headers, json={"error": 401, "errorCode": "UNEXPECTED_ERROR"}))
 
 
 @pytest.mark.parametrize("name", SERVERS)
 async def test_every_concurrent_call_succeeds_with(name: str) -> None:
     server = DigestServer(**SERVERS[name])
-    async with serving(server.handle) as url, client_of(url) as client:
+    async with server.client() as client:
         assert await many(client) == {"ok": CONCURRENT * ROUNDS}
 
 
 async def test_concurrent_first_calls_cost_one_challenge_and_later_calls_one_request() -> None:
     server = DigestServer()
-    async with serving(server.handle) as url, client_of(url) as client:
+    async with server.client() as client:
         assert await many(client, rounds=1) == {"ok": CONCURRENT}
         for _ in range(10):
             assert await call(client) == "ok"
-    assert (server.challenges, server.signed_ok, server.requests) == (1, CONCURRENT + 10, CONCURRENT + 11)
+    assert (server.unsigned, len(server.calls)) == (1, CONCURRENT + 11)
 
 
 WRONG: dict[str, dict[str, Any]] = {
@@ -211,16 +195,16 @@ WRONG: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", WRONG)
 async def test_a_wrong_private_key_is_distinguished_from_a_bad_nonce_with(name: str) -> None:
     server = DigestServer(**WRONG[name])
-    async with serving(server.handle) as url, client_of(url) as client:
+    async with server.client() as client:
         for calls in range(1, 4):
             assert await call(client, ApiKey(PUBLIC_KEY, "wrong")) == "CredentialsInvalidError"
-            assert server.requests == calls * 2
+            assert len(server.calls) == calls * 2
 
 
 @pytest.mark.parametrize("name", WRONG)
 async def test_a_key_that_is_revoked_between_calls_is_refused_with(name: str) -> None:
     server = DigestServer(**WRONG[name])
-    async with serving(server.handle) as url, client_of(url) as client:
+    async with server.client() as client:
         assert await many(client, rounds=2) == {"ok": 2 * CONCURRENT}
         server.private_key, kept = "revoked", server.private_key
         assert await many(client, rounds=1) == {"CredentialsInvalidError": CONCURRENT}
@@ -230,40 +214,40 @@ async def test_a_key_that_is_revoked_between_calls_is_refused_with(name: str) ->
 
 async def test_a_missing_role_with_a_challenge_costs_one_request_for_each_call() -> None:
     server = DigestServer(refuses_role=True)
-    async with serving(server.handle) as url, client_of(url) as client:
+    async with server.client() as client:
         for _ in range(10):
             with pytest.raises(MissingRoleError, match="Project Owner"):
-                await client.request(KEY, Request("op", "PATCH", PATH, {}))
-    assert server.requests == 11
+                await patch(client, KEY)
+    assert len(server.calls) == 11
 
 
 async def test_a_server_that_calls_every_nonce_stale_is_unavailable() -> None:
     server = DigestServer(nonce_lasts=0)
-    async with serving(server.handle) as url, client_of(url) as client:
+    async with server.client() as client:
         assert await call(client) == "AtlasUnavailableError"
-    assert server.requests == 5
+    assert len(server.calls) == 5
 
 
 @pytest.mark.parametrize("name", ["we ird", "ä/b", "a'(1)*!$&,;=:@+~", "%41", "a?b#c", "a\tb"])
 async def test_the_signed_path_is_the_sent_path_for(name: str) -> None:
     server = DigestServer()
-    async with serving(server.handle) as url, client_of(url) as client:
+    async with server.serving() as url, client_of(url) as client:
         assert (await list_endpoints(client, KEY, "5f7cac1adf5d6c6306f4b283", name)).entries == {}
-    (target,) = set(server.targets)
+    (target,) = {each.extensions["target"] for each in server.calls}
     assert unquote(target).split("/")[-2] == name.rsplit("/", 1)[-1]
 
 
 async def test_a_hanging_first_call_does_not_block_the_next_one() -> None:
     server, hanging = DigestServer(), asyncio.Event()
 
-    async def handle(request: web.Request) -> web.Response:
-        if request.path.endswith("/hangs"):
-            hanging.set()
-            await asyncio.Event().wait()
-        return await server.handle(request)
+    async def hangs(_: httpx.Request) -> httpx.Response:
+        hanging.set()
+        await asyncio.Event().wait()
+        raise AssertionError
 
-    async with serving(handle) as url, client_of(url) as client:
-        first = asyncio.create_task(client.request(KEY, Request("op", "GET", PATH + "/hangs")))
+    server.once(hangs)
+    async with server.client() as client:
+        first = asyncio.create_task(get(client, KEY))
         await hanging.wait()
         second = asyncio.create_task(call(client))
         first.cancel()
@@ -274,19 +258,19 @@ async def test_a_hanging_first_call_does_not_block_the_next_one() -> None:
 
 @pytest.mark.parametrize("calls_before", [0, 1])
 async def test_a_refusal_without_a_challenge_is_final_only_for_a_fresh_nonce(calls_before: int) -> None:
-    server, refuses = DigestServer(), [False]
+    server = DigestServer()
+    verify = server.answer
 
-    async def handle(request: web.Request) -> web.Response:
-        if refuses[0] and "Authorization" in request.headers:
-            return web.json_response({"errorCode": "UNEXPECTED_ERROR"}, status=401)
-        return await server.handle(request)
+    def refuses(request: httpx.Request) -> Any:
+        bare = httpx.Response(401, json={"errorCode": "UNEXPECTED_ERROR"})
+        return bare if "Authorization" in request.headers else verify(request)
 
-    async with serving(handle) as url, client_of(url) as client:
+    async with server.client() as client:
         for _ in range(calls_before):
             assert await call(client) == "ok"
-        refuses[0] = True
+        server.answer = refuses
         assert await call(client) == ("AtlasUnavailableError" if calls_before else "CredentialsInvalidError")
-        refuses[0] = False
+        server.answer = verify
         assert await call(client) == "ok"
 
 
@@ -305,9 +289,9 @@ CHALLENGES: dict[str, tuple[list[str], str]] = {
 @pytest.mark.parametrize("name", CHALLENGES)
 async def test_an_unsupported_challenge_is_explained_for(name: str) -> None:
     challenges, words = CHALLENGES[name]
-    async with mocked(challenges) as client:
+    async with refusing(*challenges).client() as client:
         with pytest.raises(AtlasUnavailableError, match=words) as raised:
-            await client.request(KEY, Request("op", "PATCH", PATH, {}))
+            await patch(client, KEY)
     assert raised.value.http_status == 401
     assert not raised.value.unknown_outcome
 
@@ -323,9 +307,9 @@ async def test_a_challenge_that_echoes_the_signature_shows_nothing_of_it(field: 
         echo = f', {field}="{" ".join((*signed, "x" * 8000))}"' if signed else ', qop="auth"'
         return httpx.Response(401, headers=[("WWW-Authenticate", f'Digest realm="r", nonce="n"{echo}')] * 8)
 
-    async with client_of("http://127.0.0.1", transport=httpx.MockTransport(refuse)) as client:
+    async with Atlas(refuse).client() as client:
         with pytest.raises(AtlasUnavailableError, match="not supported") as raised:
-            await client.request(KEY, Request("op", "GET", PATH))
+            await get(client, KEY)
     assert len(signatures) == 2
     assert not [each for each in signatures if each[:8] in raised.value.message]
     assert len(raised.value.message) < 1000
@@ -343,14 +327,14 @@ async def test_a_challenge_that_echoes_the_signature_shows_nothing_of_it(field: 
     ],
 )
 async def test_the_first_supported_challenge_is_used(challenges: list[str]) -> None:
-    sent: list[httpx.Request] = []
-    async with mocked(challenges, sent) as client:
+    atlas = refusing(*challenges)
+    async with atlas.client() as client:
         assert await call(client) == "CredentialsInvalidError"
-    assert 'nonce="right"' in sent[-1].headers["Authorization"]
+    assert 'nonce="right"' in atlas.calls[-1].headers["Authorization"]
 
 
 @settings(deadline=None)  # a loaded machine is no failure
 @given(st.lists(st.text(st.characters(codec="latin-1", exclude_characters="\r\n")), max_size=3))
 async def test_any_challenge_raises_only_atlas_errors(challenges: list[str]) -> None:
-    async with mocked([f"Digest {challenge}" for challenge in challenges]) as client:
+    async with refusing(*(f"Digest {challenge}" for challenge in challenges)).client() as client:
         assert (await call(client)).endswith("Error")

@@ -2,18 +2,16 @@
 
 import asyncio
 import gc
-import math
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
 from atlas_endpoints.atlas.answers import Deprecation, Listing
-from atlas_endpoints.atlas.errors import AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
 from atlas_endpoints.atlas.observations import (
     ABSENT,
     FAILURE_FIRST,
@@ -27,9 +25,11 @@ from atlas_endpoints.atlas.observations import (
 from atlas_endpoints.atlas.requests import Scope
 
 ORDERS = Scope("alice", "5f7cac1adf5d6c6306f4b283", "Endpoint", "orders")
-ORDERS_OF_BOB = ORDERS._replace(credentials="bob")
 USERS = ORDERS._replace(name="users")
+SCOPES = {"alice": ORDERS, "bob": ORDERS._replace(credentials="bob"), "users": USERS}
+"""Two pairs of credentials in one instance, and another instance."""
 SHARED = 5.0
+ABSENCE = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
 
 
 class Endpoint(NamedTuple):
@@ -42,12 +42,10 @@ class Endpoint(NamedTuple):
 Endpoints: TypeAlias = Listing[Endpoint]
 
 
-def endpoint(comment: str, id_: str = "e1") -> Endpoint:
-    return Endpoint(id_, comment)
-
-
-def listing(*endpoints: Endpoint, deprecation: Deprecation | None = None) -> Endpoints:
-    return Listing({each.id: each for each in endpoints}, deprecation)
+def listing(*shown: str, deprecation: Deprecation | None = None) -> Endpoints:
+    """Return a LIST that shows entries such as ``e1=one``."""
+    pairs = (each.split("=") for each in shown)
+    return Listing({id_: Endpoint(id_, comment) for id_, comment in pairs}, deprecation)
 
 
 def unavailable() -> AtlasUnavailableError:
@@ -64,60 +62,220 @@ async def pause() -> None:
         await asyncio.sleep(0)
 
 
-@dataclass
 class Harness:
-    """A cache whose LISTs are answered by the test."""
+    """A cache whose LISTs are answered by the steps of scripts, which are about ``e1`` of ``alice`` if they name nothing else.
 
-    now: float = 100.0
-    lists: list[asyncio.Future[Endpoints]] = field(default_factory=list)
-    """Each LIST that was sent."""
+    Attributes:
+        lists_sent: each LIST that was sent.
+    """
 
-    def __post_init__(self) -> None:
-        parts: View[Any] = View(parent_of=lambda entry: entry.rpartition("/")[0])
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.lists_sent: list[asyncio.Future[Endpoints]] = []
+        parts: View[Any] = View(
+            parent_of=lambda entry: entry.rpartition("/")[0], label=lambda each: each.comment or None
+        )
         self.cache = ObservationCache(self._fetch, lambda: self.now, empty={ORDERS.kind: parts})
+        self._callers: dict[str, asyncio.Task[str | None]] = {}
+        self._marked = self._looked = 0.0
+        self._proof: Seen[Endpoint] | None = None
 
     async def _fetch(self, scope: Scope) -> Endpoints:
         answer: asyncio.Future[Endpoints] = asyncio.get_running_loop().create_future()
-        self.lists.append(answer)
+        self.lists_sent.append(answer)
         return await answer
 
-    async def observe(self, id_: str = "e1", *, max_age: float = SHARED, scope: Scope = ORDERS) -> asyncio.Task[Any]:
+    # What happens.
+
+    async def observe(
+        self, name: str, age: str = str(SHARED), entry: str = "e1", whose: str | Scope = "alice"
+    ) -> asyncio.Task[str | None]:
         """Observe an entry as a reconcile does that may have written to it, as far as possible without an answer."""
+        scope = SCOPES[whose] if isinstance(whose, str) else whose
 
         async def comment() -> str | None:
-            since = max(self.cache.moment() - max_age, self.cache.needed_since(scope, id_))
-            found = (await self.cache.list(scope, since=since)).value(id_)
+            since = max(self.cache.moment() - float(age), self.cache.needed_since(scope, entry))
+            found = (await self.cache.list(scope, since=since)).value(entry)
             return None if found is None else str(found.comment)
 
-        caller = asyncio.create_task(comment())
+        caller = self._callers[name] = asyncio.create_task(comment())
         await pause()
         return caller
 
-    async def answer(self, *endpoints: Endpoint, deprecation: Deprecation | None = None) -> None:
-        """Answer the newest LIST, by default with one endpoint."""
-        self.lists[-1].set_result(listing(*(endpoints or [endpoint("one")]), deprecation=deprecation))
+    async def answer(self, *shown: str, deprecation: Deprecation | None = None) -> None:
+        """Answer the newest LIST."""
+        self.lists_sent[-1].set_result(listing(*shown, deprecation=deprecation))
         await pause()
 
-    async def fail(self, error: Exception) -> None:
-        self.lists[-1].set_exception(error)
+    async def fail(self, how: str = "") -> None:
+        self.lists_sent[-1].set_exception(held() if how == "held" else unavailable())
         await pause()
 
-    async def seen(self, *endpoints: Endpoint, scope: Scope = ORDERS, deprecation: Deprecation | None = None) -> None:
-        """Send a LIST and answer it."""
-        caller = await self.observe("any", max_age=0.0, scope=scope)
-        await self.answer(*endpoints, deprecation=deprecation)
+    async def seen(self, *shown: str, whose: str | Scope = "alice", deprecation: Deprecation | None = None) -> None:
+        """Send a LIST and answer it; a scope may stand first."""
+        if shown and shown[0] in SCOPES:
+            whose, *shown = shown  # type: ignore[assignment]  # the rest is a list
+        caller = await self.observe("seen", "0", "any", whose)
+        await self.answer(*shown, deprecation=deprecation)
         await caller
 
-    async def failed(self, *, max_age: float = SHARED) -> None:
-        """Send a LIST that fails."""
-        caller = await self.observe(max_age=max_age)
-        await self.fail(unavailable())
-        with pytest.raises(AtlasUnavailableError):
-            await caller
+    def cancel(self, name: str) -> None:
+        self._callers[name].cancel()
 
-    def recall(self, id_: str = "e1", *, scope: Scope = ORDERS) -> str | None:
-        found = self.cache.view(scope).value(id_)
-        return None if found is None else str(found.comment)
+    def write(self, whose: str = "alice") -> None:
+        self.cache.remember_write(SCOPES[whose], "e1", Endpoint("e1", "written"))
+
+    def lose(self, whose: str = "alice") -> None:
+        """Lose the answer to a write."""
+        self.cache.outcome_unknown(SCOPES[whose], "e1")
+
+    def read(self, how: str = "") -> None:
+        """Be answered to a GET that began now, or when it was ``marked``."""
+        began = self._marked if how else self.cache.moment()
+        self.cache.remember_read(ORDERS, "e1", Seen(Endpoint("e1", "read"), began))
+
+    def gone(self) -> None:
+        """Prove the absence by a GET."""
+        self._proof = Seen(None, self.cache.moment(), ABSENCE)
+        self.cache.remember_read(ORDERS, "e1", self._proof)
+
+    def mark(self) -> None:
+        self._marked = self.cache.moment()
+
+    def forget(self) -> None:
+        self.cache.forget(ORDERS)
+
+    def look(self) -> None:
+        """Look at the observations, to resolve an outcome by them."""
+        self._looked = self.cache.view(ORDERS).began
+
+    def resolve(self) -> None:
+        self.cache.resolve_unknown(ORDERS, "e1", began=self._looked)
+
+    def wait(self, seconds: str) -> None:
+        self.now += float(seconds)
+
+    # What is true.
+
+    async def gets(self, name: str, value: str) -> None:
+        """A caller gets a comment, ``none`` or ``an-error``."""
+        found = await asyncio.gather(self._callers.pop(name), return_exceptions=True)
+        assert ("an-error" if isinstance(found[0], AtlasError) else found[0] or "none") == value
+
+    def knows(self, *expected: str) -> None:
+        for each in expected:
+            entry, value = each.split("=")
+            id_, _, whose = entry.partition("@")
+            found = self.cache.view(SCOPES[whose or "alice"]).value(id_)
+            assert (found.comment if found else "none") == value, each
+
+    def lists(self, number: str) -> None:
+        assert len(self.lists_sent) == int(number)
+
+    def unknown(self, seconds: str, whose: str = "alice", entry: str = "e1") -> None:
+        """Atlas may apply a write for so long; ``none``: there is no such write."""
+        found = self.cache.unknown_for(SCOPES[whose], entry)
+        assert found == (None if seconds == "none" else pytest.approx(float(seconds)))
+
+    def proven(self, expected: str) -> None:
+        assert (self.cache.view(ORDERS).entries.get("e1") == self._proof) is (expected == "yes")
+
+
+MEANWHILE = {
+    "nothing happens": ("look", "listed"),
+    "a write is answered": ("write", "written"),
+    "a write with other credentials is answered": ("write bob", "none"),
+    "the answer to a write is lost": ("lose", "none"),
+    "the answer to a write with other credentials is lost": ("lose bob", "none"),
+    "a GET that began later is answered": ("read", "read"),
+    "a GET proves the absence": ("gone", "none"),
+}
+SCRIPTS = {
+    "concurrent callers share one LIST": (
+        "observe a; observe b; observe c; answer e1=one; gets a one; gets b one; gets c one; lists 1"
+    ),
+    "the age of a LIST counts from its beginning": (
+        "observe a; wait 5; answer e1=one; gets a one; observe b; gets b one; lists 1; wait 0.1; observe c; lists 2"
+    ),
+    "callers that need a newer LIST than the running one share the next one": (
+        "observe a; observe b 0; observe c 0; answer e1=old; answer e1=new; gets a old; gets b new; gets c new; lists 2"
+    ),
+    "each instance and each pair of credentials has its own LIST": (
+        "observe a; observe b 5 e1 bob; observe c 5 e1 users; lists 3"
+    ),
+    "a cancelled caller does not cancel the LIST": "observe a; cancel a; answer e1=one; knows e1=one; lists 1",
+    "a cancelled caller does not cancel the LIST of another": (
+        "observe a; observe b; cancel a; answer e1=one; gets b one; lists 1"
+    ),
+    "an entry that is missing in a LIST is dropped": "seen e1=one e2=two; seen e2=two; knows e1=none e2=two",
+    "a failure keeps the observations": "seen e1=one; observe a 0; fail; gets a an-error; knows e1=one",
+    "a LIST that was held does not count as attempted": (
+        "seen e1=one; observe a 0; fail held; gets a an-error; observe b; gets b one"
+    ),
+    **{
+        f"during a LIST {shows} the entry {what}": (
+            f"seen e1=one; observe a 0 other; {step}; answer {entry}=listed; knows e1={known}"
+        )
+        for what, (step, remembered) in MEANWHILE.items()
+        for shows, entry, known in (
+            ("with", "e1", remembered),
+            ("without", "other", "none" if remembered == "listed" else remembered),
+        )
+    },
+    **{
+        f"a later LIST counts after this: {what}": f"seen e1=one; {step}; seen e1=listed; knows e1=listed"
+        for what, (step, _) in MEANWHILE.items()
+    },
+    **{
+        f"an earlier GET undoes nothing: {what}": f"seen e1=one; mark; {step}; read marked; knows e1={remembered}"
+        for what, (step, remembered) in MEANWHILE.items()
+        if step not in {"look", "gone"}
+    },
+    **{
+        f"after the lost answer to a write of {whose} a caller gets a later LIST": (
+            f"observe a 5 other; lose {whose}; observe b; answer e1=before; answer e1=after; gets b after; lists 2"
+        )
+        for whose in ("alice", "bob")
+    },
+    "a write drops only the observations of its entry": (
+        "seen e1=one e2=two; seen bob e1=one e2=two; seen users e1=one e2=two; write;"
+        " knows e1=written e2=two e1@bob=none e2@bob=two e1@users=one"
+    ),
+    "a LIST returns its answer when the instance is forgotten meanwhile": (
+        "observe a; forget; answer e1=one; gets a one; knows e1=none"
+    ),
+    "an answer about a forgotten instance is not recorded": (
+        "seen e1=one; forget; knows e1=none; write; read; knows e1=none"
+    ),
+    "a lost answer leaves the outcome unknown for a minute": (
+        "unknown none; lose; wait 20; unknown 40; unknown 40 bob; unknown none users; unknown none alice e2"
+    ),
+    "a LIST that begins after the minute resolves it": (
+        "lose; wait 65; observe a; answer e1=one; gets a one; wait 2; look; resolve; unknown none"
+    ),
+    "a LIST that begins before the end of the minute does not resolve it": (
+        "lose; wait 59; observe a; answer e1=one; gets a one; wait 2; look; resolve; unknown 0"
+    ),
+    "a LIST during which another answer is lost does not resolve it": (
+        "lose; wait 61; observe a; lose; answer e1=one; gets a none; wait 2; look; resolve; unknown 58"
+    ),
+    "a LIST that began before the end of the minute serves nobody after it": (
+        "lose; wait 59; seen e1=one; wait 2; observe a; lists 2"
+    ),
+    "a LIST that fails resolves no outcome": (
+        "lose; wait 61; look; observe a; fail; gets a an-error; resolve; unknown 0"
+    ),
+    "a LIST of another caller resolves no outcome": "lose; wait 61; look; seen e1=one; resolve; unknown 0",
+    "a later write does not resolve it: Atlas may still apply the lost one": (
+        "seen e1=one; lose; write; knows e1=written; unknown 60"
+    ),
+    "a LIST without the entry keeps the proof of its absence": "seen e1=one; gone; seen e2=two; proven yes",
+    **{
+        f"the proof of an absence ends with: {what}": f"seen e1=one; gone; {step}; proven no; knows e1={remembered}"
+        for what, (step, remembered) in MEANWHILE.items()
+        if step in {"write", "read", "lose"}
+    },
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -125,365 +283,87 @@ def harness() -> Harness:
     return Harness()
 
 
-def test_the_log_name_of_a_scope_hides_its_credentials() -> None:
-    assert str(ORDERS) == "5f7cac1adf5d6c6306f4b283/orders"
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+async def test_observing(harness: Harness, script: str) -> None:
+    for step in script.split("; "):
+        verb, *words = step.split()
+        if (running := getattr(harness, verb)(*words)) is not None:
+            await running
 
 
-class TestSharing:
-    async def test_concurrent_callers_share_one_list(self, harness: Harness) -> None:
-        callers = [await harness.observe() for _ in range(100)]
-        await harness.answer()
-        assert {*await asyncio.gather(*callers)} == {"one"}
-        assert len(harness.lists) == 1
-
-    async def test_the_age_of_a_list_counts_from_its_beginning(self, harness: Harness) -> None:
-        caller = await harness.observe()
-        harness.now += SHARED
-        await harness.answer()
-        assert [await caller, await (await harness.observe())] == ["one", "one"]
-        assert len(harness.lists) == 1
-        harness.now += 0.1
-        _ = await harness.observe()
-        assert len(harness.lists) == 2
-
-    async def test_callers_that_need_a_newer_list_than_the_running_one_share_the_next_one(
-        self, harness: Harness
-    ) -> None:
-        first = await harness.observe()
-        others = [await harness.observe(max_age=0.0) for _ in range(50)]
-        await harness.answer(endpoint("old"))
-        await harness.answer(endpoint("new"))
-        assert await first == "old"
-        assert {*await asyncio.gather(*others)} == {"new"}
-        assert len(harness.lists) == 2
-
-    async def test_each_instance_and_each_pair_of_credentials_has_its_own_list(self, harness: Harness) -> None:
-        for scope in (ORDERS, ORDERS_OF_BOB, USERS):
-            _ = await harness.observe(scope=scope)
-        assert len(harness.lists) == 3
-
-    @pytest.mark.parametrize("others", [0, 1])
-    async def test_a_cancelled_caller_does_not_cancel_the_list(self, harness: Harness, others: int) -> None:
-        impatient, *patient = [await harness.observe() for _ in range(1 + others)]
-        impatient.cancel()
-        await pause()
-        await harness.answer()
-        assert [await caller for caller in patient] == ["one"] * others
-        assert harness.recall() == "one"
-        assert len(harness.lists) == 1
-
-    async def test_an_entry_that_is_missing_in_a_list_is_dropped(self, harness: Harness) -> None:
-        await harness.seen(endpoint("one"), endpoint("two", "e2"))
-        await harness.seen(endpoint("two", "e2"))
-        assert (harness.recall("e1"), harness.recall("e2")) == (None, "two")
-
-    async def test_the_last_list_says_whether_an_end_is_announced(self, harness: Harness) -> None:
-        assert harness.cache.view(ORDERS).deprecation is None
-        announced = Deprecation(None, None)
-        await harness.seen(deprecation=announced)
-        assert harness.cache.view(ORDERS).deprecation is announced
-        assert harness.cache.view(USERS).deprecation is None
-        await harness.seen()
-        assert harness.cache.view(ORDERS).deprecation is None
-
-    async def test_the_sunset_is_the_earliest_of_all_instances(self, harness: Harness) -> None:
-        assert harness.cache.sunset is None
-        for scope, month in ((ORDERS, 7), (USERS, 3), (ORDERS_OF_BOB, None)):
-            sunset = None if month is None else datetime(2027, month, 1, tzinfo=UTC)
-            await harness.seen(scope=scope, deprecation=Deprecation(None, sunset))
-        assert harness.cache.sunset == datetime(2027, 3, 1, tzinfo=UTC)
-        harness.cache.forget(USERS)
-        assert harness.cache.sunset == datetime(2027, 7, 1, tzinfo=UTC)
+async def test_the_sunset_is_the_earliest_of_all_instances(harness: Harness) -> None:
+    assert harness.cache.sunset is None
+    for whose, month in (("alice", 7), ("users", 3), ("bob", None)):
+        sunset = None if month is None else datetime(2027, month, 1, tzinfo=UTC)
+        await harness.seen(whose=whose, deprecation=Deprecation(None, sunset))
+    assert harness.cache.sunset == datetime(2027, 3, 1, tzinfo=UTC)
+    harness.cache.forget(USERS)
+    assert harness.cache.sunset == datetime(2027, 7, 1, tzinfo=UTC)
 
 
-class TestFailures:
-    @pytest.mark.parametrize(
-        "error", [unavailable(), held(), ZeroDivisionError()], ids=lambda error: type(error).__name__
-    )
-    async def test_all_waiting_callers_get_the_error_with_a_short_traceback(
-        self, harness: Harness, error: Exception
-    ) -> None:
-        """Each raise would add to the traceback of the one exception, for as long as the outage lasts."""
-        callers = [await harness.observe() for _ in range(50)]
-        await harness.fail(error)
-        assert await asyncio.gather(*callers, return_exceptions=True) == [error] * 50
-        assert len(harness.lists) == 1
-        frames, traceback = 0, error.__traceback__
-        while traceback is not None:
-            frames, traceback = frames + 1, traceback.tb_next
-        assert frames < 10
-        caller = await harness.observe(max_age=0.0)
-        await harness.answer()
-        assert await caller == "one", "who needs a newer LIST makes another attempt"
-
-    @pytest.mark.parametrize(
-        ("failures", "successes", "shared"),
-        [
-            pytest.param(1, 0, FAILURE_FIRST, id="the first failure"),
-            pytest.param(6, 0, FAILURE_LAST, id="repeated failures"),
-            pytest.param(10_000, 0, FAILURE_LAST, id="failures for days"),
-            pytest.param(5, 1, FAILURE_FIRST, id="a failure after a success"),
-        ],
-    )
-    async def test_later_callers_share_a_failure_for_a_while(
-        self, failures: int, successes: int, shared: float
-    ) -> None:
-        now, lists, answers = 100.0, 0, [False] * failures + [True, False] * successes
-
-        async def fetch(_scope: Scope) -> Endpoints:
-            nonlocal lists
-            lists += 1
-            if lists <= len(answers) and answers[lists - 1]:
-                return listing()
-            raise unavailable()
-
-        async def observe(max_age: float) -> None:
-            with suppress(AtlasUnavailableError):
-                await cache.list(ORDERS, since=cache.moment() - max_age)
-
-        cache = ObservationCache(fetch, lambda: now, empty={})
-        for _ in answers:
-            now += FAILURE_LAST + 1
-            await observe(0.0)
-        for later, sent in ((shared, 0), (0.1, 1)):
-            now += later
-            await observe(SHARED)
-            assert lists == len(answers) + sent
-
-    async def test_a_failure_keeps_the_observations(self, harness: Harness) -> None:
-        await harness.seen()
-        await harness.failed(max_age=0.0)
-        assert harness.recall() == "one"
-
-    async def test_a_held_list_does_not_count_as_attempted(self, harness: Harness) -> None:
-        await harness.seen()
-        caller = await harness.observe(max_age=0.0)
-        await harness.fail(held())
-        with pytest.raises(AtlasHeldError):
-            await caller
-        assert await (await harness.observe()) == "one", "the LIST before it still serves"
+@pytest.mark.parametrize("error", [unavailable(), held(), ZeroDivisionError()], ids=lambda error: type(error).__name__)
+async def test_all_waiting_callers_get_the_error_with_a_short_traceback(harness: Harness, error: Exception) -> None:
+    """Each raise would add to the traceback of the one exception, for as long as the outage lasts."""
+    callers = [await harness.observe(str(number)) for number in range(50)]
+    harness.lists_sent[-1].set_exception(error)
+    await pause()
+    assert await asyncio.gather(*callers, return_exceptions=True) == [error] * 50
+    harness.lists("1")
+    frames, traceback = 0, error.__traceback__
+    while traceback is not None:
+        frames, traceback = frames + 1, traceback.tb_next
+    assert frames < 10
+    caller = await harness.observe("next", "0")
+    await harness.answer("e1=one")
+    assert await caller == "one", "who needs a newer LIST makes another attempt"
 
 
-def write(harness: Harness, scope: Scope = ORDERS) -> None:
-    harness.cache.remember_write(scope, "e1", endpoint("written"))
+@pytest.mark.parametrize(
+    ("failures", "successes", "shared"),
+    [
+        pytest.param(1, 0, FAILURE_FIRST, id="the first failure"),
+        pytest.param(6, 0, FAILURE_LAST, id="repeated failures"),
+        pytest.param(10_000, 0, FAILURE_LAST, id="failures for days"),
+        pytest.param(5, 1, FAILURE_FIRST, id="a failure after a success"),
+    ],
+)
+async def test_later_callers_share_a_failure_for_a_while(failures: int, successes: int, shared: float) -> None:
+    now, lists, answers = 100.0, 0, [False] * failures + [True, False] * successes
+
+    async def fetch(_scope: Scope) -> Endpoints:
+        nonlocal lists
+        lists += 1
+        if lists <= len(answers) and answers[lists - 1]:
+            return listing()
+        raise unavailable()
+
+    async def observe(max_age: float) -> None:
+        with suppress(AtlasUnavailableError):
+            await cache.list(ORDERS, since=cache.moment() - max_age)
+
+    cache = ObservationCache(fetch, lambda: now, empty={})
+    for _ in answers:
+        now += FAILURE_LAST + 1
+        await observe(0.0)
+    for later, sent in ((shared, 0), (0.1, 1)):
+        now += later
+        await observe(SHARED)
+        assert lists == len(answers) + sent
 
 
-def write_of_bob(harness: Harness) -> None:
-    write(harness, ORDERS_OF_BOB)
-
-
-def lose(harness: Harness, scope: Scope = ORDERS) -> None:
-    harness.cache.outcome_unknown(scope, "e1")
-
-
-def lose_of_bob(harness: Harness) -> None:
-    lose(harness, ORDERS_OF_BOB)
-
-
-def read(harness: Harness) -> None:
-    harness.cache.remember_read(ORDERS, "e1", Seen(endpoint("read"), harness.cache.moment()))
-
-
-def gone(harness: Harness) -> Seen[Endpoint]:
-    error = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
-    seen: Seen[Endpoint] = Seen(None, harness.cache.moment(), error)
-    harness.cache.remember_read(ORDERS, "e1", seen)
-    return seen
-
-
-MEANWHILE: dict[str, tuple[Callable[[Harness], Any], str | None]] = {
-    "nothing happens: the LIST is the newest": (lambda harness: None, "listed"),
-    "a write is answered: its answer counts": (write, "written"),
-    "a write with other credentials is answered: nothing is known here": (write_of_bob, None),
-    "a write's answer is lost: nothing is known": (lose, None),
-    "the answer to a write with other credentials is lost: nothing is known": (lose_of_bob, None),
-    "a GET that began later is answered: it counts": (read, "read"),
-    "a GET proves the absence: it counts": (gone, None),
-}
-
-
-class TestOverlaps:
-    @pytest.mark.parametrize("shows_it", [True, False], ids=["with the endpoint", "without the endpoint"])
-    @pytest.mark.parametrize("what", MEANWHILE)
-    async def test_during_a_list(self, harness: Harness, what: str, *, shows_it: bool) -> None:
-        happen, remembered = MEANWHILE[what]
-        await harness.seen()
-        _ = await harness.observe("other", max_age=0.0)
-        happen(harness)
-        await harness.answer(endpoint("listed", "e1" if shows_it else "other"))
-        assert harness.recall() == (None if remembered == "listed" and not shows_it else remembered)
-
-    @pytest.mark.parametrize("what", MEANWHILE)
-    async def test_a_later_list_always_counts(self, harness: Harness, what: str) -> None:
-        await harness.seen()
-        MEANWHILE[what][0](harness)
-        await harness.seen(endpoint("listed"))
-        assert harness.recall() == "listed"
-
-    @pytest.mark.parametrize("lose_it", [lose, lose_of_bob])
-    async def test_after_a_lost_answer_a_caller_gets_a_later_list(
-        self, harness: Harness, lose_it: Callable[[Harness], None]
-    ) -> None:
-        _ = await harness.observe("other")
-        lose_it(harness)
-        caller = await harness.observe(max_age=SHARED)
-        await harness.answer(endpoint("before it was applied"))
-        await harness.answer(endpoint("after"))
-        assert await caller == "after"
-        assert len(harness.lists) == 2
-
-    @pytest.mark.parametrize(
-        ("happen", "remembered"),
-        [(write, "written"), (write_of_bob, None), (lose, None), (lose_of_bob, None), (read, "read")],
-    )
-    async def test_an_earlier_get_undoes_nothing(
-        self, harness: Harness, happen: Callable[[Harness], None], remembered: str | None
-    ) -> None:
-        await harness.seen()
-        began = harness.cache.moment()
-        happen(harness)
-        harness.cache.remember_read(ORDERS, "e1", Seen(endpoint("before"), began))
-        assert harness.recall() == remembered
-
-    async def test_a_write_drops_only_the_observations_of_its_entry(self, harness: Harness) -> None:
-        for scope in (ORDERS, ORDERS_OF_BOB, USERS):
-            await harness.seen(endpoint("one"), endpoint("two", "e2"), scope=scope)
-        write(harness)
-        assert (harness.recall(), harness.recall("e2")) == ("written", "two")
-        assert (harness.recall(scope=ORDERS_OF_BOB), harness.recall("e2", scope=ORDERS_OF_BOB)) == (None, "two")
-        assert harness.recall(scope=USERS) == "one"
-
-    async def test_a_list_returns_its_answer_when_the_instance_is_forgotten_meanwhile(self, harness: Harness) -> None:
-        caller = await harness.observe()
-        harness.cache.forget(ORDERS)
-        await harness.answer()
-        assert await caller == "one"
-        assert harness.recall() is None
-
-
-class TestUnknownOutcomes:
-    async def test_a_lost_answer_leaves_the_outcome_unknown_for_a_minute(self, harness: Harness) -> None:
-        assert harness.cache.unknown_for(ORDERS, "e1") is None
-        assert harness.cache.needed_since(ORDERS, "e1") == -math.inf
-        lose(harness)
-        harness.now += 20
-        for scope in (ORDERS, ORDERS_OF_BOB):
-            assert harness.cache.unknown_for(scope, "e1") == pytest.approx(UNKNOWN_FOR - 20)
-        assert harness.cache.unknown_for(USERS, "e1") is None
-        assert harness.cache.unknown_for(ORDERS, "e2") is None
-
-    @pytest.mark.parametrize(
-        ("began", "during", "left"),
-        [
-            pytest.param(UNKNOWN_FOR + 5, lambda _: None, None, id="that begins after the minute"),
-            pytest.param(UNKNOWN_FOR - 1, lambda _: None, 0.0, id="that begins before the end of the minute"),
-            pytest.param(UNKNOWN_FOR + 1, lose, UNKNOWN_FOR, id="during which another answer is lost"),
-        ],
-    )
-    async def test_a_list_resolves_it(
-        self, harness: Harness, began: float, during: Callable[[Harness], None], left: float | None
-    ) -> None:
-        lose(harness)
-        harness.now += began
-        caller = await harness.observe()
-        during(harness)
-        at = harness.now
-        await harness.answer()
-        await caller
-        harness.now += 2
-        harness.cache.resolve_unknown(ORDERS, "e1", began=harness.cache.view(ORDERS).began)
-        assert harness.cache.unknown_for(ORDERS, "e1") == (left and pytest.approx(left - (harness.now - at)))
-
-    async def test_a_list_that_began_before_the_end_of_the_minute_serves_nobody_after_it(
-        self, harness: Harness
-    ) -> None:
-        lose(harness)
-        harness.now += UNKNOWN_FOR - 1
-        await harness.seen()
-        harness.now += 2
-        _ = await harness.observe(max_age=SHARED)
-        assert len(harness.lists) == 2
-
-    @pytest.mark.parametrize("fails", [True, False], ids=["a failed LIST", "a LIST of another caller"])
-    async def test_no_outcome_is_resolved_by(self, harness: Harness, *, fails: bool) -> None:
-        lose(harness)
-        harness.now += UNKNOWN_FOR + 1
-        shown = harness.cache.view(ORDERS)
-        await (harness.failed() if fails else harness.seen())
-        harness.cache.resolve_unknown(ORDERS, "e1", began=shown.began)
-        assert harness.cache.unknown_for(ORDERS, "e1") == 0.0
-
-    async def test_a_later_answered_write_does_not_resolve_it(self, harness: Harness) -> None:
-        """Atlas may still apply the lost one, after this one."""
-        await harness.seen()
-        lose(harness)
-        write(harness)
-        assert harness.recall() == "written"
-        assert harness.cache.unknown_for(ORDERS, "e1") == pytest.approx(UNKNOWN_FOR)
-
-
-class TestAbsence:
-    """What Atlas has proved to be absent, by a GET."""
-
-    async def test_a_list_without_the_entry_keeps_the_proof_of_absence(self, harness: Harness) -> None:
-        await harness.seen()
-        proof = gone(harness)
-        await harness.seen(endpoint("two", "e2"))
-        assert harness.cache.view(ORDERS).entries["e1"] == proof
-
-    @pytest.mark.parametrize(
-        ("happen", "remembered"),
-        [
-            pytest.param(write, "written", id="the answer to a write"),
-            pytest.param(read, "read", id="a later GET"),
-            pytest.param(lose, None, id="a lost answer"),
-        ],
-    )
-    async def test_the_proof_of_absence_ends_with(
-        self, harness: Harness, happen: Callable[[Harness], None], remembered: str | None
-    ) -> None:
-        await harness.seen()
-        proof = gone(harness)
-        happen(harness)
-        assert harness.cache.view(ORDERS).entries.get("e1") != proof
-        assert harness.recall() == remembered
-
-    async def test_a_failed_list_does_not_count_as_a_later_list(self, harness: Harness) -> None:
-        """For a caller that needs a LIST after a proof of absence."""
-        await harness.seen()
-        proof = gone(harness)
-        await harness.failed(max_age=0.0)
-        assert harness.cache.view(ORDERS).began < proof.at
-
-
-class TestLabels:
-    async def test_entries_are_found_by_their_labels_in_the_order_of_their_ids(self) -> None:
-        shown = [endpoint("mark", "e3"), endpoint("other", "e2"), endpoint("mark", "e1"), endpoint("", "e4")]
-
-        async def fetch(_scope: Scope) -> Endpoints:
-            return listing(*shown)
-
-        cache = ObservationCache(
-            fetch, lambda: 100.0, empty={ORDERS.kind: View(label=lambda each: each.comment or None)}
-        )
-        assert cache.view(ORDERS).labelled == {}
-        await cache.list(ORDERS, since=cache.moment())
-        assert cache.view(ORDERS).labelled == {"mark": (shown[2], shown[0]), "other": (shown[1],)}
-        cache.remember_gone(ORDERS, "e2")
-        assert cache.view(ORDERS).labelled.keys() == {"mark"}
-
-    async def test_a_returned_view_does_not_change(self, harness: Harness) -> None:
-        await harness.seen()
-        view = harness.cache.view(ORDERS)
-        write(harness)
-        assert view.showing("e1", Seen(endpoint("two"), 1.0)).value("e1") == endpoint("two")
-        assert view.value("e1") == endpoint("one")
+async def test_entries_are_found_by_their_labels_in_the_order_of_their_ids(harness: Harness) -> None:
+    assert harness.cache.view(ORDERS).labelled == {}
+    await harness.seen("e3=mark", "e2=other", "e1=mark", "e4=")
+    found = {label: [each.id for each in entries] for label, entries in harness.cache.view(ORDERS).labelled.items()}
+    assert found == {"mark": ["e1", "e3"], "other": ["e2"]}
+    harness.cache.remember_gone(ORDERS, "e2")
+    assert harness.cache.view(ORDERS).labelled.keys() == {"mark"}
 
 
 async def list_of_nothing(harness: Harness, number: int) -> None:
     """List a project that does not exist."""
-    caller = await harness.observe(max_age=0.0, scope=ORDERS._replace(project_id=f"{number:024x}"))
-    await harness.fail(unavailable())
+    caller = await harness.observe("nothing", "0", whose=ORDERS._replace(project_id=f"{number:024x}"))
+    await harness.fail()
     with pytest.raises(AtlasUnavailableError):
         await caller
 
@@ -495,76 +375,72 @@ async def writes_of_others(harness: Harness, number: int) -> None:
     await harness.seen()
 
 
-class TestMemory:
-    async def test_an_answer_about_a_forgotten_instance_is_not_recorded(self, harness: Harness) -> None:
-        await harness.seen()
-        harness.cache.forget(ORDERS)
-        assert harness.recall() is None
-        write(harness)
-        read(harness)
-        assert harness.recall() is None
+async def test_old_observations_are_dropped(harness: Harness) -> None:
+    scopes = [ORDERS._replace(name=f"instance-{number}") for number in range(100)]
+    began, shown = harness.cache.moment(), Endpoint("e2", "shown")
+    for scope in scopes:
+        await harness.seen(whose=scope)
+        harness.cache.remember_write(scope, "e2", shown)
+        harness.cache.outcome_unknown(scope, "e1")
+    harness.now += IDLE + UNKNOWN_FOR + 1
+    await harness.seen()
+    for scope in scopes:
+        assert harness.cache.view(scope).value("e2") is None
+        assert harness.cache.unknown_for(scope, "e1") is None
+        await harness.seen(whose=scope)
+        harness.cache.remember_read(scope, "e2", Seen(shown, began))
+        assert harness.cache.view(scope).value("e2") == shown, "the write is forgotten"
 
-    async def test_old_observations_are_dropped(self, harness: Harness) -> None:
-        scopes = [ORDERS._replace(name=f"instance-{number}") for number in range(100)]
-        began = harness.cache.moment()
-        for scope in scopes:
-            await harness.seen(scope=scope)
-            harness.cache.remember_write(scope, "e2", endpoint("written", "e2"))
-            harness.cache.outcome_unknown(scope, "e1")
-        harness.now += IDLE + UNKNOWN_FOR + 1
-        await harness.seen()
-        for scope in scopes:
-            assert harness.recall("e2", scope=scope) is None
-            assert harness.cache.unknown_for(scope, "e1") is None
-            await harness.seen(scope=scope)
-            harness.cache.remember_read(scope, "e2", Seen(endpoint("read", "e2"), began))
-            assert harness.recall("e2", scope=scope) == "read", "the write is forgotten"
 
-    async def test_the_absence_of_a_part_is_dropped_after_a_while(self, harness: Harness) -> None:
+class TestParts:
+    """What no LIST shows, since it is a part of an entry."""
+
+    def read(self, harness: Harness, part: str, *, is_there: bool = True) -> None:
+        seen = Seen(Endpoint(part, "read") if is_there else None, harness.cache.moment(), None if is_there else ABSENCE)
+        harness.cache.remember_read(ORDERS, f"s1/{part}", seen)
+
+    async def known(self, harness: Harness) -> set[str]:
+        await harness.seen("s1=service")
+        return {*harness.cache.view(ORDERS).entries}
+
+    async def test_the_absence_of_one_is_dropped_after_a_while(self, harness: Harness) -> None:
         """As that of any entry: else each endpoint that was deleted would stay in memory."""
-        error = EndpointAbsentError("No such endpoint.", operation="get", http_status=404)
         for number in range(100):
-            await harness.seen(endpoint("service", "s1"))
-            harness.cache.remember_read(ORDERS, "s1/kept", Seen(endpoint("read"), harness.cache.moment()))
-            harness.cache.remember_read(ORDERS, f"s1/{number}", Seen(None, harness.cache.moment(), error))
+            await harness.seen("s1=service")
+            self.read(harness, "kept")
+            self.read(harness, str(number), is_there=False)
             harness.now += 0.6 * ABSENT
-        await harness.seen(endpoint("service", "s1"))
-        assert harness.cache.view(ORDERS).entries.keys() == {"s1", "s1/kept", "s1/99"}
+        assert await self.known(harness) == {"s1", "s1/kept", "s1/99"}
 
-    async def test_a_part_is_dropped_when_nothing_has_read_it_for_a_day(self, harness: Harness) -> None:
-        for read in ("kept", "forgotten"):
-            await harness.seen(endpoint("service", "s1"))
-            harness.cache.remember_read(ORDERS, f"s1/{read}", Seen(endpoint("read"), harness.cache.moment()))
+    async def test_one_is_dropped_when_nothing_has_read_it_for_a_day(self, harness: Harness) -> None:
+        for part in ("kept", "forgotten"):
+            await harness.seen("s1=service")
+            self.read(harness, part)
         harness.now += IDLE / 2
-        harness.cache.remember_read(ORDERS, "s1/kept", Seen(endpoint("read"), harness.cache.moment()))
+        self.read(harness, "kept")
         harness.now += IDLE / 2 + 1
-        await harness.seen(endpoint("service", "s1"))
-        assert harness.cache.view(ORDERS).entries.keys() == {"s1", "s1/kept"}
+        assert await self.known(harness) == {"s1", "s1/kept"}
 
-    @pytest.mark.parametrize("happen", [list_of_nothing, writes_of_others])
-    async def test_memory_does_not_grow_with_what_was_named_before(
-        self, harness: Harness, happen: Callable[[Harness, int], Awaitable[object]]
-    ) -> None:
+
+@pytest.mark.parametrize("happen", [list_of_nothing, writes_of_others])
+async def test_memory_does_not_grow_with_what_was_named_before(
+    harness: Harness, happen: Callable[[Harness, int], Awaitable[object]]
+) -> None:
+    await harness.seen()
+
+    async def grown(numbers: range) -> int:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in numbers:
+            harness.now += 10
+            await happen(harness, number)
         await harness.seen()
+        harness.lists_sent.clear()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
 
-        async def grown(numbers: range) -> int:
-            before, _ = tracemalloc.get_traced_memory()
-            for number in numbers:
-                harness.now += 10
-                await happen(harness, number)
-            await harness.seen()
-            del harness.lists[:]
-            gc.collect()
-            return tracemalloc.get_traced_memory()[0] - before
-
-        tracemalloc.start()
-        try:
-            await grown(range(100))
-            assert await grown(range(100, 300)) < 50_000
-        finally:
-            tracemalloc.stop()
-
-    async def test_moments_are_unique_when_the_clock_stands_still(self, harness: Harness) -> None:
-        moments = [harness.cache.moment() for _ in range(1000)]
-        assert sorted(set(moments)) == moments
-        assert moments[-1] == pytest.approx(harness.now)
+    tracemalloc.start()
+    try:
+        await grown(range(100))
+        assert await grown(range(100, 300)) < 50_000
+    finally:
+        tracemalloc.stop()

@@ -6,17 +6,16 @@ import traceback
 from collections.abc import Callable
 from urllib.parse import quote
 
+import httpx
 import pytest
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.redaction import carried, redacted, without
-from atlas_endpoints.atlas.requests import Request
 from support.indiscreet import escaped
-from unit.atlas.wire import PATH, client_of, serving
+from unit.atlas.wire import Atlas, answering, patch
 
 SECRET = 'canary + 4711/ü&="'
 ACCOUNT = ServiceAccount("mdb_sa_id_0123", "canary+4711/secret&=")
@@ -91,41 +90,32 @@ async def test_an_echo_of_the_whole_request_reaches_no_error(
 ) -> None:
     heard: set[str] = set()
 
-    async def echo(request: web.Request) -> web.StreamResponse:
+    def echo(request: httpx.Request) -> httpx.Response:
         given = request.headers.get("Authorization", "")
         if not given:
-            return web.Response(status=401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'})
-        if request.path.startswith("/api/oauth"):
-            heard.add(given.partition(" ")[2])
-            return web.json_response({"access_token": "token.canary.0123456789", "expires_in": 3600})
+            return httpx.Response(401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'})
         secrets = [form(credentials.secret) for form in FORMS.values()] + [given, given.partition(" ")[2]]
         heard.update(secrets)
         said = WRITTEN[written](" ".join(secrets))
         fields = f'{{"fields": [{{"field": "f", "description": {said}}}]}}'
         body = f'{{"errorCode": "canary_4711", "detail": {said}, "badRequestDetail": {fields}, "list": [{said}]}}'
-        return web.Response(status=status, body=body.encode("utf-16" if written == "in UTF-16" else "utf-8"))
+        return httpx.Response(status, content=body.encode("utf-16" if written == "in UTF-16" else "utf-8"))
 
-    async with serving(echo) as url, client_of(url) as client:
+    atlas = Atlas(echo, token=answering(200, json={"access_token": "token.canary.0123456789", "expires_in": 3600}))
+    async with atlas.client() as client:
         try:
-            answer = await client.request(credentials, Request("op", "PATCH", PATH, {}))
+            shown = json.dumps(await patch(client, credentials), ensure_ascii=False)
         except AtlasError as error:
             shown = "".join([repr(error), str(vars(error)), *traceback.format_exception(error)])
-        else:
-            shown = json.dumps(answer.json, ensure_ascii=False)
+    heard |= {each.headers["Authorization"].partition(" ")[2] for each in atlas.tokens}
     assert heard
     assert [each for each in heard if each in shown] == []
 
 
 async def test_an_error_code_hides_a_secret() -> None:
     account = ServiceAccount("mdb_sa_id_0123", "canary_that_looks_like_a_code")
-
-    async def echo(request: web.Request) -> web.StreamResponse:
-        if request.path.startswith("/api/oauth"):
-            return web.json_response({"access_token": "token", "expires_in": 3600})
-        return web.json_response({"errorCode": account.secret}, status=400)
-
-    async with serving(echo) as url, client_of(url) as client:
+    async with Atlas(answering(400, json={"errorCode": account.secret})).client() as client:
         with pytest.raises(AtlasError) as raised:
-            await client.request(account, Request("op", "PATCH", PATH, {}))
+            await patch(client, account)
     assert raised.value.error_code is None
     assert "canary" not in f"{raised.value} {vars(raised.value)}"

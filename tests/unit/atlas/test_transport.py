@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.atlas.transport import Transports, failure, is_loopback, proxy_from_environment
+from atlas_endpoints.atlas.transport import Transports, failure, proxy_from_environment
 
 
 def transports(ca_file: Path | None = None) -> Transports:
@@ -35,8 +35,11 @@ def proxies(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Non
         ("https://cloud.mongodb.com", {"all_proxy": "http://proxy:3128"}, "http://proxy:3128"),
         ("https://cloud.mongodb.com", {"http_proxy": "http://proxy:3128"}, None),
         ("https://cloud.mongodb.com", {"https_proxy": "http://proxy:3128", "no_proxy": ".mongodb.com"}, None),
-        ("http://127.0.0.1:8080", {"http_proxy": "http://proxy:3128"}, None),
-        ("http://localhost:8080", {"http_proxy": "http://proxy:3128"}, None),
+        *(
+            (f"http://{host}:8080", {"http_proxy": "http://proxy:3128"}, None)
+            for host in ("127.0.0.1", "127.9.9.9", "[::1]", "localhost", "a.localhost")
+        ),
+        ("http://10.0.0.1:8080", {"http_proxy": "http://proxy:3128"}, "http://proxy:3128"),
     ],
 )
 def test_the_proxy_follows_the_environment(
@@ -79,54 +82,6 @@ async def test_the_error_of_an_unusable_proxy_url_hides_it(
         # Not format_exception, which shows the lines of this test as well.
         assert raised.value.__suppress_context__ or raised.value.__context__ is None
         assert "canary" not in str(raised.value)
-
-
-def test_addresses_with_the_same_proxy_share_a_transport(monkeypatch: pytest.MonkeyPatch) -> None:
-    proxies(monkeypatch, {"https_proxy": "http://proxy:3128", "no_proxy": "gateway.internal"})
-    opened = transports()
-    by_proxy, direct, beside, loopback, again = (
-        opened.transport_for(httpx.URL(url))
-        for url in (
-            "https://cloud.mongodb.com/api/atlas",
-            "https://gateway.internal",
-            "http://gateway.internal:8080",
-            "https://127.0.0.1:8443",
-            "https://cloud.mongodbgov.com",
-        )
-    )
-    assert by_proxy is again
-    assert direct is beside is loopback
-    assert by_proxy is not direct
-
-
-async def test_closing_closes_all_transports_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    proxies(monkeypatch, {"https_proxy": "http://proxy:3128", "no_proxy": "gateway.internal"})
-    opened = transports()
-    failing, other = (
-        opened.transport_for(httpx.URL(f"https://{host}")) for host in ("gateway.internal", "cloud.mongodb.com")
-    )
-    closed = []
-
-    async def fails() -> None:
-        raise OSError("broken")
-
-    async def closes() -> None:
-        closed.append(other)
-
-    for first, second in ((failing, other), (other, failing)):
-        monkeypatch.setattr(first, "aclose", fails)
-        monkeypatch.setattr(second, "aclose", closes)
-        with pytest.raises(OSError, match="broken"):
-            await opened.aclose()
-    assert len(closed) == 2
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("localhost", True), ("a.localhost", True), ("127.9.9.9", True), ("::1", True), ("10.0.0.1", False), ("", False)],
-)
-def test_loopback(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
 
 
 PLACE = cast("Any", SimpleNamespace(host="cloud.mongodb.com", port=443, ssl=True))

@@ -1,29 +1,117 @@
-"""A small Atlas on a real socket; the tests define its answers."""
+"""The stub of Atlas of these tests, which answers as they say: on a real socket, or in the place of the network."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from inspect import isawaitable
 from random import Random
+from typing import Any
 
+import httpx
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from atlas_endpoints.atlas.client import AtlasClient
+from atlas_endpoints.atlas.credentials import Credentials, ServiceAccount
+from atlas_endpoints.atlas.requests import Request
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 USER_AGENT = "atlas-endpoints/test"
 PATH = "/api/atlas/v2/groups/5f7cac1adf5d6c6306f4b283/thing"
+ACCOUNT = ServiceAccount("mdb_sa_id_0123", "mdb_sa_sk_canary_4711")
+LIFE = 3600
+"""Seconds of a token."""
 
 
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    """Serve every path by one handler, and yield the base URL."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    async with TestServer(app) as server:
-        yield str(server.make_url("")).rstrip("/")
+def answering(status: int, **kwargs: Any) -> Callable[[httpx.Request], httpx.Response]:
+    """Answer each request with the same; ``kwargs`` are those of ``httpx.Response``."""
+    return lambda _: httpx.Response(status, **kwargs)
+
+
+NOTHING = answering(200, json=[])
+
+
+@dataclass
+class Atlas:
+    """Issues tokens, which are called ``token-1`` and so on, and answers calls.
+
+    Attributes:
+        answer: returns the answer to a call, or an awaitable of it, or raises an error of the transport.
+        token: the same for a request for a token; None: one is issued.
+        calls: each call that has arrived, and ``tokens``, each request for a token; ``target`` among the extensions of one that came
+            over a socket is its target as it was on the wire.
+    """
+
+    answer: Callable[[httpx.Request], Any] = NOTHING
+    token: Callable[[httpx.Request], Any] | None = None
+    calls: list[httpx.Request] = field(default_factory=list)
+    tokens: list[httpx.Request] = field(default_factory=list)
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)  # let concurrent calls overlap
+        content = await request.aread()
+        # A copy, since the client signs the same request again if it is refused.
+        request = httpx.Request(
+            request.method, request.url, headers=request.headers, content=content, extensions=request.extensions
+        )
+        is_token = request.url.path.endswith("/api/oauth/token")
+        (self.tokens if is_token else self.calls).append(request)
+        issued = answering(200, json={"access_token": f"token-{len(self.tokens)}", "expires_in": LIFE})
+        response = (self.token or issued)(request) if is_token else self.answer(request)
+        found: httpx.Response = await response if isawaitable(response) else response
+        return found
+
+    @property
+    def signed_with(self) -> list[str]:
+        """The token, or whatever it was, of each call."""
+        return [each.headers["Authorization"].removeprefix("Bearer ") for each in self.calls]
+
+    def once(self, answer: Callable[[httpx.Request], Any]) -> None:
+        """Give another answer to the next call."""
+        usual = self.answer
+
+        def next_one(request: httpx.Request) -> Any:
+            self.answer = usual
+            return answer(request)
+
+        self.answer = next_one
+
+    @asynccontextmanager
+    async def client(self, **options: Any) -> AsyncIterator[AtlasClient]:
+        """Yield a client that has the stub in the place of the network."""
+        async with client_of("http://127.0.0.1", transport=httpx.MockTransport(self.handle), **options) as client:
+            yield client
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        """Serve on a socket, and yield the base URL."""
+
+        async def serve(request: web.Request) -> web.StreamResponse:
+            heard = httpx.Request(
+                request.method,
+                str(request.url),
+                headers=list(request.headers.items()),
+                content=await request.read(),
+                extensions={"target": request.raw_path},
+            )
+            answer = await self.handle(heard)
+            headers = [each for each in answer.headers.multi_items() if each[0].lower() != "content-length"]
+            return web.Response(status=answer.status_code, headers=headers, body=answer.content)
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", serve)
+        async with TestServer(app) as server:
+            yield str(server.make_url("")).rstrip("/")
+
+
+async def patch(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object:
+    return (await client.request(credentials, Request("op", "PATCH", PATH, {"comment": "<ä>"}))).json
+
+
+async def get(client: AtlasClient, credentials: Credentials = ACCOUNT) -> object:
+    return (await client.request(credentials, Request("op", "GET", PATH))).json
 
 
 @asynccontextmanager
@@ -56,10 +144,10 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def client_of(base_url: str, **options: object) -> AsyncIterator[AtlasClient]:
+async def client_of(base_url: str, **options: Any) -> AsyncIterator[AtlasClient]:
     """Yield a client of a server of these tests."""
     options = {"random": Random(4711), **options}  # noqa: S311  # jitter
-    client = AtlasClient(base_url, user_agent=USER_AGENT, **options)  # type: ignore[arg-type]  # passed on as they are
+    client = AtlasClient(base_url, user_agent=USER_AGENT, **options)
     try:
         yield client
     finally:

@@ -1,6 +1,6 @@
 """A small Kubernetes API server on a real socket: it keeps resources of our kind and what belongs to them, and misbehaves.
 
-It knows as much of the protocol as the modules under test use. JSON patches are applied for real, with their tests.
+It knows as much of the protocol as the modules under test use, kopf's discovery, LISTs and watches among it.
 """
 
 import asyncio
@@ -17,10 +17,12 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from support.named import NAMED
 
 GROUP, VERSION, _, PLURAL = KIND.names
 
 RESOURCES = f"/apis/{GROUP}/{VERSION}"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 JSON_PATCH = "application/json-patch+json"
 
 
@@ -42,12 +44,14 @@ class Answer:
         body: JSON, or text as it is.
         content_type: of the body.
         location: where a redirection leads.
+        raw: what comes over the wire instead of all that.
     """
 
     status: int
     body: object = ""
     content_type: str = "application/json"
     location: str | None = None
+    raw: bytes | None = None
 
 
 RESET, HANG, STALL = Answer(0), Answer(-1), Answer(-2)
@@ -62,7 +66,11 @@ class ApiServer:
         namespaces: annotations by name; of those that have none, ``None``.
         others: plurals of other kinds that are served, by apiVersion and kind; ``objects`` holds their bodies by path.
         serves_the_kind: whether our CRD is installed.
-        answers: what to answer to the next requests instead of the truth.
+        answers: what to answer to the next requests instead of the truth; ``lists``, to the next LISTs of our kind.
+        slowness: seconds that each page of a LIST of our kind takes.
+        streams: what the next watches of our kind say before they end.
+        changes: events for a watch of our kind; ``None`` ends it, as it ends every minute.
+        watched: the paths that are, or were, watched.
     """
 
     url: str = ""
@@ -75,6 +83,11 @@ class ApiServer:
     serves_the_kind: bool = True
     requests: list[Request] = field(default_factory=list)
     answers: deque[Answer] = field(default_factory=deque)
+    lists: deque[Answer] = field(default_factory=deque)
+    slowness: float = 0.0
+    streams: deque[bytes] = field(default_factory=deque)
+    changes: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
+    watched: set[str] = field(default_factory=set)
     _version: int = 10
     _ends: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -88,27 +101,19 @@ class ApiServer:
     def put(self, namespace: str, name: str, **spec: Any) -> dict[str, Any]:
         """Create a resource, or replace it by a namesake; gives a copy."""
         self._version += 1
+        metadata = {
+            "namespace": namespace,
+            "name": name,
+            "uid": f"uid-{self._version}",
+            "generation": 1,
+            "resourceVersion": str(self._version),
+        }
         self.resources[namespace, name] = {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": "ServerlessPrivateEndpoint",
-            "metadata": {
-                "namespace": namespace,
-                "name": name,
-                "uid": f"uid-{self._version}",
-                "generation": 1,
-                "resourceVersion": str(self._version),
-            },
+            **NAMED,
+            "metadata": metadata,
             "spec": spec,
             "status": {"observedGeneration": -1},
         }
-        return self.get(namespace, name)
-
-    def touch(self, namespace: str, name: str) -> None:
-        """Change a resource in a way that moves nothing but its version."""
-        self._version += 1
-        self.resources[namespace, name]["metadata"]["resourceVersion"] = str(self._version)
-
-    def get(self, namespace: str, name: str) -> dict[str, Any]:
         copy: dict[str, Any] = json.loads(json.dumps(self.resources[namespace, name]))
         return copy
 
@@ -118,7 +123,14 @@ class ApiServer:
         self.requests.append(Request(request.method, request.path, dict(request.query), dict(request.headers), body))
         if self.answers:
             return await self._misbehave(request, self.answers.popleft())
-        return self._other(request.path) or self._ours(request, body)
+        if "watch" in request.query:
+            return await self._watch(request)
+        if request.path.endswith(PLURAL):
+            await asyncio.sleep(self.slowness)
+            if self.lists:
+                return await self._misbehave(request, self.lists.popleft())
+        found = self._discovery().get(request.path)
+        return web.json_response(found) if found else self._other(request.path) or self._ours(request, body)
 
     def _ours(self, request: web.Request, body: Any) -> web.Response:
         match request.path.strip("/").split("/"):
@@ -128,22 +140,32 @@ class ApiServer:
                 return self.take_event(namespace, body)
             case ["api", "v1", "namespaces", name]:
                 return self._namespace(name)
-            case ["apis", _, _, *_] if not self.serves_the_kind:
-                return web.Response(status=404, text="404 page not found")
-            case ["apis", _, _, plural] if plural == PLURAL:
-                return self._list(None, request.query)
-            case ["apis", _, _, "namespaces", namespace, _]:
-                return self._list(namespace, request.query)
-            case ["apis", _, _, "namespaces", namespace, _, name, *rest]:
-                if (namespace, name) not in self.resources:
-                    return refusal(404, "NotFound", f"{PLURAL} {name!r} not found")
-                if rest == ["status"] and request.method == "PATCH":
-                    return self._patch(self.resources[namespace, name], request.headers["Content-Type"], body)
-                return web.json_response(self.resources[namespace, name])
+            case ["apis", group, *_] if group == GROUP and self.serves_the_kind:
+                return self._resource(request, body)
             case _:
                 return web.Response(status=404, text="404 page not found")
 
+    def _resource(self, request: web.Request, body: Any) -> web.Response:
+        match request.path.removeprefix(RESOURCES).strip("/").split("/"):
+            case [_]:
+                return self._list(None, request.query)
+            case [_, namespace, _]:
+                return self._list(namespace, request.query)
+            case [_, namespace, _, name, *_] if (resource := self.resources.get((namespace, name))) is not None:
+                if request.method == "PATCH" and request.path.endswith("/status"):
+                    self._version += 1
+                    resource["metadata"]["resourceVersion"] = str(self._version)
+                    resource["status"] = body[-1]["value"]
+                return web.json_response(resource)
+            case _:
+                return refusal(404, "NotFound", f"{PLURAL} not found")
+
     async def _misbehave(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+        assert request.transport is not None
+        if answer.raw is not None:
+            request.transport.write(answer.raw)
+            request.transport.close()
+            return web.Response()
         if answer.status == STALL.status:
             response = web.StreamResponse(headers={"Content-Length": "1000"})
             await response.prepare(request)
@@ -151,7 +173,6 @@ class ApiServer:
         if answer.status in {HANG.status, STALL.status}:
             await self._ends.wait()
         if answer.status in {RESET.status, HANG.status, STALL.status}:
-            assert request.transport is not None
             request.transport.abort()
             return web.Response()
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
@@ -189,9 +210,26 @@ class ApiServer:
             return None
         if path.count("/") > len(("", "apis", "group", "version")) - 1:
             return refusal(404, "NotFound", f"{path} not found")
-        resources = [{"kind": kind, "name": plural, "namespaced": True} for kind, plural in kinds.items()]
+        resources = [_served(plural, kind, namespaced=True) for kind, plural in kinds.items()]
         resources += [{**each, "name": f"{each['name']}/status"} for each in resources]
         return web.json_response({"kind": "APIResourceList", "resources": resources})
+
+    def _discovery(self) -> dict[str, Any]:
+        """Return what kopf asks for before it watches."""
+        crd, ours = _served("customresourcedefinitions", "CRD"), _served(PLURAL, NAMED["kind"], namespaced=True)
+        listed = {"metadata": {"resourceVersion": "1"}}
+        found: dict[str, Any] = {
+            "/api": {"versions": ["v1"]},
+            "/apis": {"groups": [_group("apiextensions.k8s.io", "v1"), _group(GROUP, VERSION)]},
+            "/api/v1": {"resources": [_served("namespaces", "Namespace")]},
+            "/apis/apiextensions.k8s.io/v1": {"resources": [crd]},
+            "/api/v1/namespaces": {
+                "items": [{"metadata": {"name": each, "uid": each}} for each in self.namespaces],
+                **listed,
+            },
+            CRDS: {"items": [], **listed},
+        }
+        return {**found, RESOURCES: {"resources": [ours]}} if self.serves_the_kind else found
 
     def _list(self, namespace: str | None, query: Mapping[str, str]) -> web.Response:
         items = [body for (place, _), body in self.resources.items() if namespace in {None, place}]
@@ -201,26 +239,36 @@ class ApiServer:
         items = items[begin:end]
         return web.json_response({"kind": "ServerlessPrivateEndpointList", "metadata": metadata, "items": items})
 
-    def _patch(self, resource: dict[str, Any], content_type: str, operations: Any) -> web.Response:
-        if content_type != JSON_PATCH:
-            return refusal(415, "UnsupportedMediaType", f"{content_type} is not served here")
-        for operation in operations:
-            parent, leaf = resource, operation["path"].rpartition("/")[2]
-            for step in operation["path"].split("/")[1:-1]:
-                parent = parent[step]
-            match operation["op"]:
-                case "test" if parent.get(leaf) != operation["value"]:
-                    return refusal(422, "Invalid", "the server rejected our request due to an error in our request")
-                case "add":
-                    parent[leaf] = operation["value"]
-                case _:
-                    pass
-        self._version += 1
-        resource["metadata"]["resourceVersion"] = str(self._version)
-        return web.json_response(resource)
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        ours = request.path.endswith(PLURAL)
+        if ours and self.streams:
+            await response.write(self.streams.popleft())
+            return response
+        self.watched.add(request.path)
+        try:
+            while (event := await (self.changes.get() if ours else self._end())) is not None:
+                await response.write(json.dumps(event).encode() + b"\n")
+        except (asyncio.CancelledError, ConnectionError):
+            pass
+        return response
+
+    async def _end(self) -> None:
+        await self._ends.wait()
 
     def end(self) -> None:
         self._ends.set()
+
+
+def _group(name: str, version: str) -> dict[str, Any]:
+    versions = {"groupVersion": f"{name}/{version}", "version": version}
+    return {"name": name, "versions": [versions], "preferredVersion": versions}
+
+
+def _served(plural: str, kind: str, *, namespaced: bool = False) -> dict[str, Any]:
+    verbs = ["get", "list", "watch", "patch"]
+    return {"name": plural, "kind": kind, "singularName": kind.lower(), "namespaced": namespaced, "verbs": verbs}
 
 
 def refusal(status: int, reason: str, message: str, **details: object) -> web.Response:

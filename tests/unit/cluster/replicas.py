@@ -7,7 +7,6 @@ host runs on an event loop of its own, so that one of them can stand still while
 import asyncio
 import heapq
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -184,7 +183,6 @@ class Host:
         self.name = name
         self.rate = rate
         self.wall = wall
-        self.wall_stands = False
         self.passage = passage
         self.watches = True
         self.runs = True
@@ -271,14 +269,7 @@ class Host:
             self._task = None
 
     def _now(self) -> datetime:
-        return self.wall if self.wall_stands else self.wall + timedelta(seconds=self.clock())
-
-    @contextmanager
-    def unplugged(self) -> Iterator[None]:
-        """Have the network swallow everything."""
-        before, self.passage = self.passage, lambda: Passage(loss="request")
-        yield
-        self.passage = before
+        return self.wall + timedelta(seconds=self.clock())
 
 
 class Network(LeaseApi):

@@ -59,8 +59,3 @@ async def test_each_error_of_the_client_is_one_error(
     monkeypatch.setattr(RESTClientObject, "request", request)
     with pytest.raises(ClusterUnreachableError, match=type(error).__name__):
         await read_secret(server)
-
-
-def test_a_call_takes_no_longer_than_a_write_may() -> None:
-    """The Lease's deadline counts on it."""
-    assert calls.TIMEOUT == 15.0

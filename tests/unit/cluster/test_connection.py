@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,42 +32,32 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import HANG, RESET, STALL, Answer, ApiServer, serving, status_of
 
 REFUSED = Answer(401, status_of(401, "Unauthorized", "Unauthorized"))
+STATUS = {"observedGeneration": 1}
 
 Ask: TypeAlias = Callable[[Connection], Awaitable[None]]
 
 
-@pytest.fixture(autouse=True)
-def secret(server: ApiServer) -> None:
-    server.secrets["shop", "mine"] = {}
+class Harness:
+    """The API server, connections to it, which end with the test, and the files that configure them.
 
+    Neither a Pod nor a kubeconfig nor a proxy is there, whatever this machine has; the clock stands still until ``now`` moves.
+    """
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Stands still until a test moves ``now``."""
-    clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    return clock
-
-
-@pytest.fixture(autouse=True)
-def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither a Pod nor a kubeconfig nor a proxy, whatever this machine has."""
-    for name in ("kubernetes_service_host", "kubernetes_service_port", "http_proxy", "https_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
-    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
-    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
-
-
-class Connections:
-    """Makes connections, which end with the test, and the files that configure them."""
-
-    def __init__(self, server: ApiServer, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, server: ApiServer, path: Path, monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
         self.server = server
         self.path = path
-        self.monkeypatch = monkeypatch
+        self.patch = monkeypatch
+        self.now = 100.0
+        self._certificate = certificate.read_text()
         self.made: list[Connection] = []
+        server.secrets["shop", "mine"] = {}
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
+        for name in ("kubernetes_service_host", "kubernetes_service_port", "http_proxy", "https_proxy", "no_proxy"):
+            for each in (name, name.upper()):
+                monkeypatch.delenv(each, raising=False)
+        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path / "kubeconfig"))
+        monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(path / "token"))
+        monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(path / "ca.crt"))
 
     def write_kubeconfig(self, token: str, **context: str) -> None:
         kubeconfig = {
@@ -81,17 +71,23 @@ class Connections:
         (self.path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
 
     def write_service_account(self, token: str) -> None:
-        self.monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-        self.monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-        for name, text in (("token", token), ("namespace", "atlas-endpoints"), ("ca.crt", CERTIFICATE)):
+        self.patch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+        self.patch.setenv("KUBERNETES_SERVICE_PORT", "443")
+        for name, text in (("token", token), ("namespace", "atlas-endpoints"), ("ca.crt", self._certificate)):
             (self.path / name).write_text(text)
 
     async def open(self) -> Connection:
         self.made.append(connection := await Connection.open())
         return connection
 
-    def to(self, host: str = "", *, reload: Reload | None = None, **options: Any) -> Connection:
-        """Return a connection without files, by default to the server."""
+    def to(
+        self, host: str = "", *, load: Any = None, reload_after: float = RELOAD_KUBECONFIG, **options: Any
+    ) -> Connection:
+        """Return a connection without files, by default to the server; ``load`` reads its token again."""
+        reload = None
+        if load is not None:
+            options["api_key"] = {"BearerToken": "Bearer one"}
+            reload = Reload(load, reload_after, lambda: self.now)
         configuration = client.Configuration(host=host or self.server.url, **options)
         self.made.append(connection := Connection(configuration, reload))
         return connection
@@ -103,12 +99,24 @@ class Connections:
         self.write_kubeconfig(tokens[-1])
         return connection
 
+    @property
+    def tokens(self) -> list[str | None]:
+        """Of the requests so far."""
+        return [request.headers.get("Authorization") for request in self.server.requests]
+
+    @property
+    def methods(self) -> list[str]:
+        return [each.method for each in self.server.requests]
+
 
 @pytest.fixture
-async def connections(server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connections]:
-    connections = Connections(server, tmp_path, monkeypatch)
-    yield connections
-    for connection in connections.made:
+async def harness(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_certificate: Path
+) -> AsyncIterator[Harness]:
+    harness = Harness(server, tmp_path, monkeypatch, one_certificate)
+    yield harness
+    server.end()
+    for connection in harness.made:
         await connection.close()
 
 
@@ -132,7 +140,7 @@ async def ask_as_kopf(connection: Connection) -> None:
 async def write(connection: Connection, fence: Callable[[], bool] = lambda: True) -> None:
     """Make a write of our own."""
     body = {"metadata": {"namespace": "shop", "name": "db", "uid": "one", "resourceVersion": "1"}}
-    await ResourceWriter(connection.fenced(fence), KIND.names).write(body, {"observedGeneration": 1})
+    await ResourceWriter(connection.fenced(fence), KIND.names).write(body, STATUS)
 
 
 BOTH = pytest.mark.parametrize("ask", [ask, ask_as_kopf], ids=["we", "kopf"])
@@ -147,113 +155,92 @@ async def current_token(connection: Connection) -> str | None:
     return token
 
 
-def tokens(server: ApiServer) -> list[str | None]:
-    return [request.headers.get("Authorization") for request in server.requests]
-
-
 class TestWhereItIs:
-    async def test_outside_a_cluster_the_kubeconfig_is_used(self, server: ApiServer, connections: Connections) -> None:
-        connection = await connections.with_kubeconfig("one")
-        assert (connection.server, connection.namespace, connection.in_pod) == (server.url, "default", False)
+    async def test_outside_a_cluster_the_kubeconfig_is_used(self, harness: Harness) -> None:
+        connection = await harness.with_kubeconfig("one")
+        assert (connection.server, connection.namespace, connection.in_pod) == (harness.server.url, "default", False)
         await ask(connection)
         await ask_as_kopf(connection)
-        assert tokens(server) == ["Bearer one", "Bearer one"]
-        connections.write_kubeconfig("one", namespace="shop")
-        assert (await connections.open()).namespace == "shop"
+        assert harness.tokens == ["Bearer one", "Bearer one"]
+        harness.write_kubeconfig("one", namespace="shop")
+        assert (await harness.open()).namespace == "shop"
 
-    async def test_in_a_pod_its_service_account_is_used(self, connections: Connections) -> None:
-        connections.write_kubeconfig("other")
-        connections.write_service_account("pod's")
-        connection = await connections.open()
+    async def test_in_a_pod_its_service_account_is_used(self, harness: Harness) -> None:
+        harness.write_kubeconfig("other")
+        harness.write_service_account("pod's")
+        connection = await harness.open()
         assert connection.server == "https://10.0.0.1:443"
         assert (connection.namespace, connection.in_pod) == ("atlas-endpoints", True)
         assert await current_token(connection) == "bearer pod's"
-        (connections.path / "namespace").unlink()
-        assert (await connections.open()).namespace == "default"
+        (harness.path / "namespace").unlink()
+        assert (await harness.open()).namespace == "default"
 
     @pytest.mark.parametrize(
         "text",
         [
-            "canary-4711: [",
-            "\tcanary-4711",
-            "canary-4711",
-            "- canary-4711",
-            "\x00canary-4711",
-            "",
-            "apiVersion: v1",
-            "clusters: canary-4711",
-            "contexts: [canary-4711]",
+            *("canary-4711: [", "\tcanary-4711", "canary-4711", "- canary-4711", "\x00canary-4711", ""),
+            *("apiVersion: v1", "clusters: canary-4711", "contexts: [canary-4711]"),
         ],
     )
-    async def test_an_invalid_kubeconfig_is_reported_without_its_content(self, text: str, tmp_path: Path) -> None:
-        (tmp_path / "kubeconfig").write_text(text, encoding="utf-8")
+    async def test_an_invalid_kubeconfig_is_reported_without_its_content(self, harness: Harness, text: str) -> None:
+        (harness.path / "kubeconfig").write_text(text, encoding="utf-8")
         with pytest.raises(NoClusterError, match=r"the kubeconfig .* cannot be used") as raised:
             await Connection.open()
         assert "canary" not in str(raised.value)
 
+    @pytest.mark.usefixtures("harness")
     async def test_without_any_configuration_the_error_has_the_remedy(self) -> None:
         with pytest.raises(NoClusterError, match="KUBECONFIG"):
             await Connection.open()
 
 
 class TestTokens:
-    async def test_each_request_carries_the_token_that_is_current(
-        self, server: ApiServer, connections: Connections, clock: SimpleNamespace
-    ) -> None:
-        connection = await connections.with_kubeconfig("one")
+    async def test_each_request_carries_the_token_that_is_current(self, harness: Harness) -> None:
+        connection = await harness.with_kubeconfig("one")
         session = connection.kopf_session()
         for token in ("one", "two", "three"):
-            connections.write_kubeconfig(token)
+            harness.write_kubeconfig(token)
             await ask(connection)
             async with session.aiohttp_session.get(f"{session.server}/version") as response:
                 await response.read()
-            connections.write_kubeconfig("which is not read for each request")
+            harness.write_kubeconfig("which is not read for each request")
             await ask(connection)
-            clock.now += RELOAD_KUBECONFIG
-        assert tokens(server) == ["Bearer one"] * 3 + ["Bearer two"] * 3 + ["Bearer three"] * 3
+            harness.now += RELOAD_KUBECONFIG
+        assert harness.tokens == ["Bearer one"] * 3 + ["Bearer two"] * 3 + ["Bearer three"] * 3
 
     @pytest.mark.parametrize("damage", ["gone", "torn"])
     async def test_an_unreadable_kubeconfig_keeps_the_old_token(
-        self,
-        server: ApiServer,
-        connections: Connections,
-        clock: SimpleNamespace,
-        caplog: pytest.LogCaptureFixture,
-        damage: str,
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, damage: str
     ) -> None:
-        connection = await connections.with_kubeconfig("one")
-        (connections.path / "kubeconfig").unlink()
+        connection = await harness.with_kubeconfig("one")
+        (harness.path / "kubeconfig").unlink()
         if damage == "torn":
-            (connections.path / "kubeconfig").write_text("current-context: canary-4711")
-        clock.now += RELOAD_KUBECONFIG
+            (harness.path / "kubeconfig").write_text("current-context: canary-4711")
+        harness.now += RELOAD_KUBECONFIG
         with caplog.at_level(logging.DEBUG, logger="atlas_endpoints"):
             await ask(connection)
         assert "could not be read again" in caplog.text
         assert "canary" not in caplog.text
-        connections.write_kubeconfig("two")
-        clock.now += RELOAD_KUBECONFIG
+        harness.write_kubeconfig("two")
+        harness.now += RELOAD_KUBECONFIG
         await ask(connection)
-        assert tokens(server) == ["Bearer one", "Bearer two"]
+        assert harness.tokens == ["Bearer one", "Bearer two"]
 
-    async def test_a_pods_token_is_read_again_every_minute(
-        self, connections: Connections, clock: SimpleNamespace
-    ) -> None:
-        connections.write_service_account("one")
-        connection = await connections.open()
+    async def test_a_pods_token_is_read_again_every_minute(self, harness: Harness) -> None:
+        harness.write_service_account("one")
+        connection = await harness.open()
         for written, used in (("two", "two"), ("", "two"), ("three", "three")):
-            (connections.path / "token").write_text(written)
-            clock.now += RELOAD_POD
+            (harness.path / "token").write_text(written)
+            harness.now += RELOAD_POD
             assert await current_token(connection) == f"bearer {used}"
 
     @BOTH
-    async def test_a_token_that_is_refused_is_read_again_at_once(
-        self, server: ApiServer, connections: Connections, clock: SimpleNamespace, ask: Ask
-    ) -> None:
-        connection = await connections.with_kubeconfig("one", "two")
-        clock.now += RELOAD_REFUSED
-        server.answers.append(REFUSED)
+    async def test_a_token_that_is_refused_is_read_again_at_once(self, harness: Harness, ask: Ask) -> None:
+        connection = await harness.with_kubeconfig("one", "two")
+        harness.now += RELOAD_REFUSED
+        harness.server.answers.append(REFUSED)
         await ask(connection)
-        assert tokens(server) == ["Bearer one", "Bearer two"]
+        assert harness.tokens == ["Bearer one", "Bearer two"]
 
     @pytest.mark.parametrize(
         ("written", "seconds"),
@@ -263,22 +250,16 @@ class TestTokens:
         ],
     )
     async def test_a_call_is_not_sent_again_with_the_same_token(
-        self, server: ApiServer, connections: Connections, clock: SimpleNamespace, written: str, seconds: float
+        self, harness: Harness, written: str, seconds: float
     ) -> None:
-        connection = await connections.with_kubeconfig("one", written)
-        clock.now += seconds
-        server.answers.append(REFUSED)
+        connection = await harness.with_kubeconfig("one", written)
+        harness.now += seconds
+        harness.server.answers.append(REFUSED)
         with pytest.raises(client.ApiException, match="401"):
             await ask(connection)
-        assert tokens(server) == ["Bearer one"]
+        assert harness.tokens == ["Bearer one"]
 
-    async def test_without_a_token_none_is_sent(self, server: ApiServer, connections: Connections) -> None:
-        await ask_as_kopf(connections.to())
-        assert tokens(server) == [None]
-
-    async def test_all_calls_whose_token_was_refused_wait_for_the_one_new_token(
-        self, server: ApiServer, connections: Connections, clock: SimpleNamespace
-    ) -> None:
+    async def test_all_calls_whose_token_was_refused_wait_for_the_one_new_token(self, harness: Harness) -> None:
         loads: list[None] = []
 
         async def load(configuration: client.Configuration) -> None:
@@ -286,23 +267,17 @@ class TestTokens:
             await asyncio.sleep(0.2)  # as a program takes that a kubeconfig names
             configuration.api_key["BearerToken"] = "Bearer two"
 
-        reload = Reload(load, RELOAD_KUBECONFIG, lambda: clock.now)
-        connection = connections.to(reload=reload, api_key={"BearerToken": "Bearer one"})
-        clock.now += RELOAD_REFUSED
-        server.answers.extend([REFUSED] * 5)
+        connection = harness.to(load=load)
+        harness.now += RELOAD_REFUSED
+        harness.server.answers.extend([REFUSED] * 5)
         await asyncio.gather(*(ask(connection) for _ in range(5)))
         assert len(loads) == 1
-        assert tokens(server) == ["Bearer one"] * 5 + ["Bearer two"] * 5
+        assert harness.tokens == ["Bearer one"] * 5 + ["Bearer two"] * 5
 
     async def test_a_program_that_never_returns_a_token_is_started_again(
-        self,
-        server: ApiServer,
-        connections: Connections,
-        clock: SimpleNamespace,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
+        self, harness: Harness, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(module, "RELOAD_WITHIN", 0.1)
+        harness.patch.setattr(module, "RELOAD_WITHIN", 0.1)
         loads: list[None] = []
 
         async def load(configuration: client.Configuration) -> None:
@@ -311,15 +286,14 @@ class TestTokens:
                 await asyncio.Event().wait()
             configuration.api_key["BearerToken"] = "Bearer two"
 
-        reload = Reload(load, RELOAD_KUBECONFIG, lambda: clock.now)
-        connection = connections.to(reload=reload, api_key={"BearerToken": "Bearer one"})
+        connection = harness.to(load=load)
         async with asyncio.timeout(60):
             for _ in range(2):
-                clock.now += RELOAD_REFUSED
-                server.answers.append(REFUSED)
+                harness.now += RELOAD_REFUSED
+                harness.server.answers.append(REFUSED)
                 with suppress(client.ApiException):
                     await ask(connection)
-        assert tokens(server) == ["Bearer one", "Bearer one", "Bearer two"]
+        assert harness.tokens == ["Bearer one", "Bearer one", "Bearer two"]
         assert "could not be read again: TimeoutError" in caplog.text
 
 
@@ -327,91 +301,58 @@ class TestReachability:
     @BOTH
     @pytest.mark.parametrize("answer", [RESET, Answer(503), Answer(429)], ids=["broken", "503", "429"])
     async def test_every_call_updates_the_reachability(
-        self,
-        server: ApiServer,
-        connections: Connections,
-        clock: SimpleNamespace,
-        *,
-        caplog: pytest.LogCaptureFixture,
-        answer: Answer,
-        ask: Ask,
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, answer: Answer, ask: Ask
     ) -> None:
-        connection = connections.to()
+        connection = harness.to()
         returned: list[float] = []
-        connection.reachability.returned = lambda: returned.append(clock.now)
+        connection.reachability.returned = lambda: returned.append(harness.now)
         with caplog.at_level(logging.INFO, logger="atlas_endpoints"):
             for _ in range(4):
-                server.answers.extend([answer] * 2)  # aiohttp itself sends a GET again whose connection breaks
+                harness.server.answers.extend([answer] * 2)  # aiohttp itself sends a GET again whose connection breaks
                 with suppress(client.ApiException, aiohttp.ClientError):
                     await ask(connection)
-                server.answers.clear()
-                clock.now += 2
+                harness.server.answers.clear()
+                harness.now += 2
             await ask(connection)
         assert caplog.text.count("has not answered") == 1
         assert caplog.text.count("answers again") == 1
-        assert returned == [clock.now]
+        assert returned == [harness.now]
 
     @BOTH
     async def test_an_answer_that_never_ends_is_a_failure(
-        self,
-        server: ApiServer,
-        connections: Connections,
-        clock: SimpleNamespace,
-        *,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-        ask: Ask,
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, ask: Ask
     ) -> None:
         """As where the network loses large packets only: each short answer comes, and no LIST."""
-        monkeypatch.setattr(module, "ANSWER_WITHIN", 0.1)
-        connection = connections.to()
+        harness.patch.setattr(module, "ANSWER_WITHIN", 0.1)
+        connection = harness.to()
         async with asyncio.timeout(60):
             for answer in (STALL, HANG):
-                server.answers.append(answer)
+                harness.server.answers.append(answer)
                 with pytest.raises(TimeoutError):
                     await ask(connection)
-                clock.now += 16
+                harness.now += 16
         assert "The API server has not answered for 16 s (timeout)" in caplog.text
-        server.end()
 
-    @pytest.mark.parametrize(
-        ("answer", "logged"),
-        [
-            (Answer(401), False),
-            (Answer(403), False),
-            (Answer(404), False),
-            (Answer(302, {}, location="/login"), True),
-        ],
-        ids=["401", "403", "404", "a redirection"],
-    )
+    @pytest.mark.parametrize("status", [401, 403, 404, 302])
     async def test_a_refusal_is_an_answer_and_a_redirection_is_none(
-        self,
-        server: ApiServer,
-        connections: Connections,
-        clock: SimpleNamespace,
-        *,
-        caplog: pytest.LogCaptureFixture,
-        answer: Answer,
-        logged: bool,
+        self, harness: Harness, caplog: pytest.LogCaptureFixture, status: int
     ) -> None:
-        connection = connections.to()
+        connection = harness.to()
         for _ in range(4):
-            server.answers.append(answer)
+            harness.server.answers.append(Answer(status, {}, location="/login"))
             with pytest.raises((client.ApiException, aiohttp.ClientConnectionError)):
                 await ask(connection)
-            clock.now += 2
+            harness.now += 2
         text = "has not answered for 4 s (HTTP 302, a redirection, which is not followed)"
-        assert ("has not answered" in caplog.text, text in caplog.text) == (logged, logged)
+        assert ("has not answered" in caplog.text, text in caplog.text) == (status == 302, status == 302)
 
-    async def test_every_call_is_reported_with_its_kind_and_its_end(
-        self, server: ApiServer, connections: Connections
-    ) -> None:
-        connection = connections.to()
+    async def test_every_call_is_reported_with_its_kind_and_its_end(self, harness: Harness) -> None:
+        connection = harness.to()
         told: list[tuple[str, int | None, bool]] = []
         connection.on_request = lambda kind, status, seconds: told.append((kind, status, seconds >= 0))
         await ask(connection)
         await ask_as_kopf(connection)
-        server.answers.extend([Answer(403, status_of(403, "Forbidden", "no")), RESET])
+        harness.server.answers.extend([Answer(403, status_of(403, "Forbidden", "no")), RESET])
         for _ in range(2):
             with suppress(client.ApiException):
                 await ask(connection)
@@ -419,124 +360,100 @@ class TestReachability:
 
 
 class TestFence:
-    async def test_each_write_asks_the_fence_and_reads_ask_none(
-        self, server: ApiServer, connections: Connections
-    ) -> None:
-        leads = [True]
-        api = connections.to().fenced(lambda: leads[0])
-        writer = ResourceWriter(api, KIND.names)
-        body = await writer.write(server.put("shop", "db"), {"observedGeneration": 1})
+    async def test_each_write_asks_the_fence_and_neither_reads_nor_the_lease_ask_it(self, harness: Harness) -> None:
+        leads, connection = [True], harness.to()
+        api = connection.fenced(lambda: leads[0])
+        body = await ResourceWriter(api, KIND.names).write(harness.server.put("shop", "db"), STATUS)
         leads[0] = False
         with pytest.raises(NotLeaderError):
-            await writer.write(body, {"observedGeneration": 2})
+            await ResourceWriter(api, KIND.names).write(body, STATUS)
         await client.CoreV1Api(api).read_namespaced_secret("mine", "shop")
-        assert [each.method for each in server.requests] == ["PATCH", "GET"]
-        assert server.resources["shop", "db"]["status"] == {"observedGeneration": 1}
+        assert harness.methods == ["PATCH", "GET"]
+        await ResourceWriter(connection.api, KIND.names).write(body, STATUS)
+        assert harness.methods == ["PATCH", "GET", "PATCH"]
 
-    async def test_the_fence_is_asked_after_the_time_that_a_connection_takes(
-        self, server: ApiServer, connections: Connections, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_it_is_asked_after_the_time_that_a_connection_takes(self, harness: Harness) -> None:
         """All are in use, so the write waits for one; meanwhile the leadership is lost."""
-        monkeypatch.setattr(module, "CONNECTIONS", 1)
+        harness.patch.setattr(module, "CONNECTIONS", 1)
         leads = [True]
-        api = connections.to().fenced(lambda: leads[0])
-        server.answers.append(HANG)
+        api = harness.to().fenced(lambda: leads[0])
+        harness.server.answers.append(HANG)
         hanging = asyncio.create_task(client.CoreV1Api(api).read_namespaced_secret("mine", "shop"))
         await asyncio.sleep(0.1)
         writer = ResourceWriter(api, KIND.names)
-        write = asyncio.create_task(writer.write(server.put("shop", "db"), {"observedGeneration": 1}))
+        write = asyncio.create_task(writer.write(harness.server.put("shop", "db"), STATUS))
         await asyncio.sleep(0.1)
         assert not write.done()
         leads[0] = False
         hanging.cancel()
         with pytest.raises(NotLeaderError):
             await write
-        assert [each.method for each in server.requests] == ["GET"]
-        server.end()
+        assert harness.methods == ["GET"]
 
-    async def test_the_fence_is_asked_again_when_a_write_is_sent_a_second_time(
-        self, server: ApiServer, connections: Connections
-    ) -> None:
+    async def test_it_is_asked_again_when_a_write_is_sent_a_second_time(self, harness: Harness) -> None:
         """By aiohttp itself, when the connection that it has reused is dead."""
         answers = iter([True, False])
-        api = connections.to().fenced(lambda: next(answers))
+        api = harness.to().fenced(lambda: next(answers))
         await client.CoreV1Api(api).read_namespaced_secret("mine", "shop")  # so that there is a connection to be reused
-        server.answers.extend([RESET, RESET])
+        harness.server.answers.extend([RESET, RESET])
         with pytest.raises(NotLeaderError):
             await call(api, "DELETE", ("apis", "g", "v1", "namespaces", "shop", "things", "db"))
-        assert [each.method for each in server.requests] == ["GET", "DELETE"]
+        assert harness.methods == ["GET", "DELETE"]
 
-    async def test_the_fence_is_asked_after_the_time_that_a_new_token_takes(
-        self, server: ApiServer, connections: Connections
-    ) -> None:
+    async def test_it_is_asked_after_the_time_that_a_new_token_takes(self, harness: Harness) -> None:
         leads = [True]
 
         async def load(_: client.Configuration) -> None:
             leads[0] = False
 
-        connection = connections.to(reload=Reload(load, 0.0, lambda: 0.0), api_key={"BearerToken": "Bearer one"})
         with pytest.raises(NotLeaderError):
-            await write(connection, lambda: leads[0])
-        assert server.requests == []
+            await write(harness.to(load=load, reload_after=0.0), lambda: leads[0])
+        assert harness.methods == []
 
-    async def test_the_fence_is_asked_again_before_a_write_is_sent_with_another_token(
-        self, server: ApiServer, connections: Connections, clock: SimpleNamespace
-    ) -> None:
-        connection = await connections.with_kubeconfig("one", "two")
-        clock.now += RELOAD_REFUSED
-        server.answers.append(REFUSED)
+    async def test_it_is_asked_again_before_a_write_is_sent_with_another_token(self, harness: Harness) -> None:
+        connection = await harness.with_kubeconfig("one", "two")
+        harness.now += RELOAD_REFUSED
+        harness.server.answers.append(REFUSED)
         leads = iter([True, False])
         with pytest.raises(NotLeaderError):
             await write(connection, lambda: next(leads))
-        assert tokens(server) == ["Bearer one"]
-
-    async def test_the_lease_itself_is_written_without_it(self, server: ApiServer, connections: Connections) -> None:
-        connection = connections.to()
-        connection.fenced(lambda: False)
-        await ResourceWriter(connection.api, KIND.names).write(server.put("shop", "db"), {"observedGeneration": 1})
-        assert server.resources["shop", "db"]["status"] == {"observedGeneration": 1}
+        assert harness.tokens == ["Bearer one"]
 
 
 @ALL
 class TestProxies:
     """The API server is found through a proxy as other programs find it."""
 
-    async def test_a_call_goes_through_the_proxy_of_the_environment(
-        self, server: ApiServer, connections: Connections, monkeypatch: pytest.MonkeyPatch, ask: Ask
-    ) -> None:
-        monkeypatch.setenv("HTTP_PROXY", server.url.replace("//", "//me:canary@"))
-        await ask(connections.to("http://kubernetes.example"))
-        (request,) = server.requests
+    async def test_a_call_goes_through_the_proxy_of_the_environment(self, harness: Harness, ask: Ask) -> None:
+        harness.patch.setenv("HTTP_PROXY", harness.server.url.replace("//", "//me:canary@"))
+        await ask(harness.to("http://kubernetes.example"))
+        (request,) = harness.server.requests
         assert request.headers["Host"] == "kubernetes.example"
         assert request.headers["Proxy-Authorization"].startswith("Basic ")
 
-    async def test_the_variable_no_proxy_is_respected(
-        self, server: ApiServer, connections: Connections, monkeypatch: pytest.MonkeyPatch, ask: Ask
-    ) -> None:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-        monkeypatch.setenv("NO_PROXY", "example.com,127.0.0.1")
-        await ask(connections.to())
-        assert len(server.requests) == 1
+    async def test_the_variable_no_proxy_is_respected(self, harness: Harness, ask: Ask) -> None:
+        harness.patch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        harness.patch.setenv("NO_PROXY", "example.com,127.0.0.1")
+        await ask(harness.to())
+        assert len(harness.server.requests) == 1
 
     async def test_the_proxy_of_the_kubeconfig_comes_before_that_of_the_environment(
-        self, server: ApiServer, connections: Connections, monkeypatch: pytest.MonkeyPatch, ask: Ask
+        self, harness: Harness, ask: Ask
     ) -> None:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-        await ask(connections.to("http://kubernetes.example", proxy=server.url))
-        assert len(server.requests) == 1
+        harness.patch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        await ask(harness.to("http://kubernetes.example", proxy=harness.server.url))
+        assert len(harness.server.requests) == 1
 
-    async def test_no_credentials_come_from_a_netrc(
-        self, server: ApiServer, connections: Connections, monkeypatch: pytest.MonkeyPatch, ask: Ask
-    ) -> None:
-        netrc = connections.path / "netrc"
+    async def test_no_credentials_come_from_a_netrc(self, harness: Harness, ask: Ask) -> None:
+        netrc = harness.path / "netrc"
         netrc.write_text("machine 127.0.0.1 login me password canary\n")
-        monkeypatch.setenv("NETRC", str(netrc))
-        await ask(connections.to())
-        assert tokens(server) == [None]
+        harness.patch.setenv("NETRC", str(netrc))
+        await ask(harness.to())
+        assert harness.tokens == [None]
 
 
 @ALL
-async def test_the_tls_server_name_of_the_kubeconfig_is_used(connections: Connections, ask: Ask) -> None:
+async def test_the_tls_server_name_of_the_kubeconfig_is_used(harness: Harness, ask: Ask) -> None:
     """As where a tunnel leads to the API server; the first bytes of TLS hold the name."""
     hello: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -547,75 +464,45 @@ async def test_the_tls_server_name_of_the_kubeconfig_is_used(connections: Connec
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with suppress(aiohttp.ClientError):
-            await ask(connections.to(f"https://127.0.0.1:{port}", tls_server_name="kubernetes.example"))
+            await ask(harness.to(f"https://127.0.0.1:{port}", tls_server_name="kubernetes.example"))
         assert b"kubernetes.example" in await hello
 
 
 @pytest.mark.parametrize("status", [302, 307])
 @pytest.mark.parametrize("ask", [ask, ask_behind_the_fence, ask_as_kopf, write])
-async def test_a_redirection_does_not_get_the_token(
-    server: ApiServer, connections: Connections, ask: Ask, status: int
-) -> None:
+async def test_a_redirection_does_not_get_the_token(harness: Harness, ask: Ask, status: int) -> None:
     """It is not followed: our token would go wherever it leads, and what is said there would be believed."""
-    connection = connections.to(api_key={"BearerToken": "Bearer one"})
+    connection = harness.to(api_key={"BearerToken": "Bearer one"})
     async with serving() as elsewhere:
         elsewhere.secrets["shop", "mine"] = {}
-        server.answers.append(Answer(status, {}, location=elsewhere.url.replace("127.0.0.1", "localhost")))
+        there = elsewhere.url.replace("127.0.0.1", "localhost")
+        harness.server.answers.append(Answer(status, {}, location=there))
         with pytest.raises((aiohttp.ClientConnectionError, ClusterUnreachableError)):
             await ask(connection)
         assert elsewhere.requests == []
 
 
-class TestConnections:
-    async def test_kopf_has_a_connection_for_each_watch(
-        self, server: ApiServer, connections: Connections, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A watch keeps its connection for as long as it lasts."""
-        monkeypatch.setattr(module, "ANSWER_WITHIN", 600.0)  # none is given up while others are still beginning
-        namespaces = CONNECTIONS + 10
-        server.answers.extend([HANG] * namespaces)
-        connection = connections.to()
-        watches = [asyncio.create_task(ask_as_kopf(connection)) for _ in range(namespaces)]
-        async with asyncio.timeout(60):
-            while len(server.requests) < namespaces:  # noqa: ASYNC110  # what a stub has counted has no event
-                await asyncio.sleep(0.01)
-        for watch in watches:
-            watch.cancel()
-        await asyncio.gather(*watches, return_exceptions=True)
-
-    async def test_clients_of_our_own_are_bounded_and_closing_closes_all(self, connections: Connections) -> None:
-        connection = connections.to()
-        apis: Sequence[client.ApiClient] = (connection.api, connection.fenced(lambda: True))
-        for api in apis:
-            await client.CoreV1Api(api).read_namespaced_secret("mine", "shop")
-        sessions = [connection.kopf_session().aiohttp_session for _ in range(3)]
-        await connection.close()
-        assert all(session.closed for session in sessions)
-        for api in apis:
-            assert api.rest_client.maxsize == CONNECTIONS
-            assert api.rest_client.pool_manager is not None
-            assert api.rest_client.pool_manager.closed
-
-    async def test_sessions_that_kopf_has_closed_are_not_kept(self, connections: Connections) -> None:
-        """A 401 that stays makes kopf ask for a session every second."""
-        connection = connections.to()
-        sessions = WeakSet[aiohttp.ClientSession]()
-        for _ in range(10):
-            sessions.add(session := connection.kopf_session().aiohttp_session)
-            await session.close()
-        gc.collect()
-        assert len(sessions) == 1
+async def test_kopf_has_a_connection_for_each_watch(harness: Harness) -> None:
+    """A watch keeps its connection for as long as it lasts."""
+    harness.patch.setattr(module, "ANSWER_WITHIN", 600.0)  # none is given up while others are still beginning
+    namespaces = CONNECTIONS + 10
+    harness.server.answers.extend([HANG] * namespaces)
+    connection = harness.to()
+    watches = [asyncio.create_task(ask_as_kopf(connection)) for _ in range(namespaces)]
+    async with asyncio.timeout(60):
+        while len(harness.server.requests) < namespaces:  # noqa: ASYNC110  # what a stub has counted has no event
+            await asyncio.sleep(0.01)
+    for watch in watches:
+        watch.cancel()
+    await asyncio.gather(*watches, return_exceptions=True)
 
 
-# Made for this test and expired; nobody asks before a connection is made.
-CERTIFICATE = """-----BEGIN CERTIFICATE-----
-MIIBdDCCARmgAwIBAgIUaU2ZnpwKzXOMZ2aQi0raBds9VWIwCgYIKoZIzj0EAwIw
-DzENMAsGA1UEAwwEdGVzdDAeFw0yNjExMjUwNDM5NTdaFw0yNjExMjYwNDM5NTda
-MA8xDTALBgNVBAMMBHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATn+RZr
-FNx/0yvxR6hyuq59CFmFaZaTV+6e+K5/iETZDlxPaCBwShGM/0Ys9aSX5YeXovHn
-GgF46afDjkTLm8Sjo1MwUTAdBgNVHQ4EFgQUqrvN2pvjZ11eHfDZtY9skQiQAkcw
-HwYDVR0jBBgwFoAUqrvN2pvjZ11eHfDZtY9skQiQAkcwDwYDVR0TAQH/BAUwAwEB
-/zAKBggqhkjOPQQDAgNJADBGAiEA55rKu5KUoqKf4op5xNKPnxhtf6x1KZeDAtIX
-SKrKxZ4CIQC2iWmIPRMTs0pPmdC6XR3TAL6Q+NDerKfWJw2NIZMcYw==
------END CERTIFICATE-----
-"""
+async def test_sessions_that_kopf_has_closed_are_not_kept(harness: Harness) -> None:
+    """A 401 that stays makes kopf ask for a session every second."""
+    connection = harness.to()
+    sessions = WeakSet[aiohttp.ClientSession]()
+    for _ in range(10):
+        sessions.add(session := connection.kopf_session().aiohttp_session)
+        await session.close()
+    gc.collect()
+    assert len(sessions) == 1

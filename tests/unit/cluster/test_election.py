@@ -4,7 +4,7 @@ import itertools
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -18,7 +18,6 @@ from atlas_endpoints.cluster.election import (
     Wait,
     claim,
     decide,
-    new_identity,
     observe,
     released,
 )
@@ -84,296 +83,248 @@ def test_an_observation(case: str) -> None:
     assert observe(before, lease, 100.0, 45.0) == after
 
 
-class TestClaiming:
-    def test_a_new_lease(self) -> None:
-        stamp = "2026-11-25T12:30:15.000000Z"
-        assert claim(None, own=OWN, duration=45.0, now=NOW) == Record(OWN, 45, stamp, stamp, 0)
-
-    def test_a_claim_of_anothers_lease_counts_as_a_transition(self) -> None:
-        before = Record(OTHER, 15, "2020-01-01T00:00:00.000000Z", "2020-01-01T00:00:00.000000Z", 3)
-        stamp = "2026-11-25T12:30:15.000000Z"
-        assert claim(before, own=OWN, duration=45.0, now=NOW) == Record(OWN, 45, stamp, stamp, 4)
-
-    def test_a_renewal_keeps_the_time_of_acquisition(self) -> None:
-        before = claim(None, own=OWN, duration=45.0, now=NOW)
-        after = claim(before, own=OWN, duration=45.0, now=NOW + timedelta(seconds=5))
-        assert after == before._replace(renewed="2026-11-25T12:30:20.000000Z")
-
-    def test_a_renewal_differs_though_the_wall_clock_stands_still(self) -> None:
-        first = claim(None, own=OWN, duration=45.0, now=NOW)
-        second = claim(first, own=OWN, duration=45.0, now=NOW)
-        third = claim(second, own=OWN, duration=45.0, now=NOW)
-        assert len({each.renewed for each in (first, second)}) == len({each.renewed for each in (second, third)}) == 2
-
-    def test_a_released_lease_has_no_holder(self) -> None:
-        stamp = "2026-11-25T12:30:15.000000Z"
-        assert released(Record(OWN, 45, "then", "later", 4), now=NOW) == Record("", 1, stamp, stamp, 4)
+STAMP = "2026-11-25T12:30:15.000000Z"
+LONG_AGO = "2020-01-01T00:00:00.000000Z"
+CLAIMS: dict[str, tuple[Record | None, Record]] = {
+    "a new Lease": (None, Record(OWN, 45, STAMP, STAMP, 0)),
+    "another's Lease: a transition": (Record(OTHER, 15, LONG_AGO, LONG_AGO, 3), Record(OWN, 45, STAMP, STAMP, 4)),
+    "a renewal: the time of acquisition stays": (
+        Record(OWN, 45, LONG_AGO, LONG_AGO, 3),
+        Record(OWN, 45, LONG_AGO, STAMP, 3),
+    ),
+    "a renewal while the wall clock stands still: it differs all the same": (
+        Record(OWN, 45, LONG_AGO, STAMP, 3),
+        Record(OWN, 45, LONG_AGO, "2026-11-25T12:30:15.000001Z", 3),
+    ),
+}
 
 
-@pytest.mark.parametrize("lease", [6.0, 15.0, 45.0, 600.0])
-def test_a_write_before_the_deadline_ends_before_another_leads(lease: float) -> None:
-    terms = Terms(lease)
-    assert terms.deadline + terms.write < lease * 9 / 10
-    assert terms.deadline >= 4 * terms.retry * 1.1, "there are several tries before the deadline"
+@pytest.mark.parametrize(("before", "after"), CLAIMS.values(), ids=CLAIMS)
+def test_a_claim(before: Record | None, after: Record) -> None:
+    assert claim(before, own=OWN, duration=45.0, now=NOW) == after
 
 
-def test_the_default_terms() -> None:
-    terms = Terms(45.0)
-    assert (terms.deadline, terms.retry, terms.write) == (25.0, 5.0, 15.0)
-    assert Terms(600.0).write == 15.0, "no write takes longer than any write may"
+def test_a_released_lease_has_no_holder() -> None:
+    assert released(Record(OWN, 45, "then", "later", 4), now=NOW) == Record("", 1, STAMP, STAMP, 4)
 
 
-def test_an_identity_is_never_used_twice() -> None:
-    assert new_identity() != new_identity()
+class Scenario:
+    """Replicas ``a`` and ``b``, and the steps of a script; never do two lead at once."""
 
+    def __init__(self) -> None:
+        self.harness = Harness(Terms(45.0))
 
-TERMS = Terms(45.0)
+    def host(self, name: str, answers: str = "0.01", *losses: str) -> None:
+        """Start a replica; answers take so long, and the first calls have these losses (``-``: none)."""
+        fates = [Passage(loss="" if loss == "-" else loss) for loss in losses]  # type: ignore[arg-type]  # one of them
+        self.harness.host(name, passage=lambda: fates.pop(0) if fates else Passage(back=float(answers)))
+
+    def pair(self) -> None:
+        """Start one replica that leads, ``a``, and one that stands by, ``b``."""
+        for name, seconds in (("a", "1"), ("b", "20")):
+            self.host(name)
+            self.run(seconds)
+        self.leads("a")
+
+    def finely(self) -> None:
+        """Know more exactly when something happens."""
+        self.harness.step = 0.02
+
+    def run(self, seconds: str) -> None:
+        self.harness.run_for(float(seconds), watch=lambda: self.leads(*self.harness.leaders()))
+
+    def stop(self, name: str) -> None:
+        self.harness.hosts[name].stop()
+
+    def crash(self, name: str) -> None:
+        self.harness.hosts[name].crash()
+
+    def freeze(self, name: str) -> None:
+        self.harness.hosts[name].freeze()
+
+    def resume(self, name: str, how: str) -> None:
+        """Let a host go on that was ``stopped``, or ``asleep``."""
+        self.harness.hosts[name].resume(asleep=how == "asleep")
+
+    def lose(self, name: str, *loss: str) -> None:
+        """Have all calls of a host, or of ``both``, be lost."""
+        for host in self.harness.hosts.values() if name == "both" else [self.harness.hosts[name]]:
+            host.passage = lambda: Passage(loss=" ".join(loss))  # type: ignore[arg-type]  # one of them
+
+    def heal(self) -> None:
+        for host in self.harness.hosts.values():
+            host.passage = Passage
+
+    def touch(self) -> None:
+        self.harness.server.touch()
+
+    def delete(self) -> None:
+        self.harness.server.delete()
+
+    def hold(self, holder: str) -> None:
+        """Have somebody hold the Lease who is none of the hosts."""
+        held_by(self.harness, holder)
+
+    def refuse(self, *words: str) -> None:
+        """Refuse all calls about the Lease, if there are words for it."""
+        self.harness.server.refusal = LeaseRefusedError(" ".join(words)) if words else None
+
+    def renewal(self) -> None:
+        """Let time pass until the Lease is written."""
+        before = self.harness.server.lease
+        self.harness.run_until(lambda: self.harness.server.lease != before, within=10)
+
+    def leads(self, *names: str) -> None:
+        assert self.harness.leaders() == [*names]
+        assert len(names) <= 1
+
+    def until(self, leader: str, least: str, most: str) -> None:
+        """Let time pass until one leads, or ``nobody``: more than so many seconds, and no more than so many."""
+        wanted = [] if leader == "nobody" else [leader]
+        took = self.harness.run_until(lambda: self.harness.leaders() == wanted, within=60)
+        assert float(least) < took <= float(most) + STEP
+
+    def lost(self, name: str, *words: str) -> None:
+        """Replicas of a host have ended so often, and the last one said this."""
+        losses = self.harness.hosts[name].losses
+        assert len(losses) == bool(words)
+        assert " ".join(words) in "".join(losses)
+
+    def holders(self, *names: str) -> None:
+        """Who has held the Lease so far."""
+        assert self.harness.server.holders == [*names]
+
+    def holder(self, name: str = "") -> None:
+        assert self.harness.server.lease is not None
+        assert self.harness.server.lease.record.holder == name
+
+    def elector(self, name: str, *, elected: bool, decided: bool = True, refusal: str | None = None) -> None:
+        elector = self.harness.hosts[name].elector
+        assert (elector.elected.is_set(), elector.decided.is_set()) == (elected, decided)
+        assert elector.refusal == refusal
+
 
 STEP = Harness.step
 """Seconds: how exactly it is known when something happened."""
 
-FINELY = 0.02
-"""A shorter one, where what is measured is short."""
+DEADLINE, LEASE, RETRY, WRITE = 25, 45, 5, 15
+FROZEN = f"lost a does not lead any more: Lease ours/atlas-endpoints {NOT_RENEWED}"
+SCENARIOS: dict[str, str] = {
+    "a single replica leads at once": "finely; host a; until a -1 0.2",
+    "a standby leads within a second of a release": "pair; finely; stop a; leads; until b 0 0.5",
+    "a killed leader is replaced within Lease and retry and no sooner than its deadline": (
+        f"pair; crash a; until b {DEADLINE} {LEASE + RETRY}"
+    ),
+    "a leader that was stopped too long ends at once": f"pair; freeze a; run 50; resume a stopped; leads b; run 6; {FROZEN}; run 60",
+    "a leader that has slept too long ends at once": f"pair; freeze a; run 50; resume a asleep; run 6; {FROZEN}; run 60",
+    "a leader that was frozen shortly goes on": "pair; freeze a; run 15; resume a stopped; run 100; leads a; lost a",
+    "a leader that is cut off stops before the standby leads": (
+        f"pair; lose a request; until nobody 0 {DEADLINE}; until b {WRITE} {LEASE + RETRY - DEADLINE + RETRY};"
+        " lost a The API server did not answer in time"
+    ),
+    **{
+        f"an outage that is over before the deadline costs nothing: {loss}": (
+            f"pair; lose both {loss}; run {DEADLINE - 2 * RETRY}; heal; run 120; leads a; holders a_1"
+        )
+        for loss in ("request", "answer", "connection", "connection after")
+    },
+    "an unanswered claim is found by the next read": "host a 0.01 - answer; until a 0 11; holders a_1",
+    "however slow the answers are the deadline counts from before the claim": (
+        f"host a 2; run 60; leads a; renewal; run 2.5; lose a request; until nobody 0 {DEADLINE - 2.5}"
+    ),
+    "a changed label changes no leader": f"pair; {'touch; run 1.7; ' * 20}leads a; lost a",
+    "a Lease that is deleted stays with its holder": "pair; delete; run 60; leads a; lost a; holder a_1",
+    "a leader whose Lease somebody takes ends": (
+        "pair; crash b; hold somebody; run 6; lost a does not lead any more: Lease ours/atlas-endpoints is held by somebody;"
+        " until a 0 60"
+    ),
+    "a refused leader ends at its deadline with the reason": (
+        f"pair; refuse Give it the verb update.; run {DEADLINE + RETRY}; lost a {NOT_RENEWED} (Give it the verb update.)"
+    ),
+    "a standby releases nothing": "pair; stop b; run 60; leads a",
+    "the Lease of another holder is not released": "pair; hold somebody; stop a; run 3; holder somebody",
+    "before a release a concurrent change is read": "pair; finely; touch; stop a; until b 0 1",
+}  # fmt: skip
 
 
 @pytest.fixture
-def harness() -> Iterator[Harness]:
-    harness = Harness(TERMS)
-    yield harness
-    harness.close()
+def scenario() -> Iterator[Scenario]:
+    scenario = Scenario()
+    yield scenario
+    scenario.harness.close()
 
 
-@pytest.fixture
-def pair(harness: Harness) -> Harness:
-    """One replica that leads, ``a``, and one that stands by, ``b``."""
-    harness.host("a")
-    harness.run_for(1)
-    harness.host("b")
-    harness.run_for(20)
-    assert harness.leaders() == ["a"]
-    return harness
+@pytest.mark.parametrize("script", SCENARIOS.values(), ids=SCENARIOS)
+def test_who_leads(scenario: Scenario, script: str) -> None:
+    for step in script.split("; "):
+        verb, *words = step.split()
+        getattr(scenario, verb)(*words)
 
 
-def never_both(harness: Harness) -> None:
-    assert len(harness.leaders()) <= 1
+def test_an_unanswered_first_claim_is_released(scenario: Scenario) -> None:
+    """As when a process is asked to end while it takes the Lease for the first time."""
+    passages = itertools.chain([Passage()], [Passage(there=0.0, back=30)], itertools.repeat(Passage()))
+    scenario.harness.host("a", passage=lambda: next(passages))
+    scenario.run("1")
+    scenario.elector("a", elected=False, decided=False)
+    scenario.stop("a")
+    scenario.run("3")
+    scenario.holder("")
 
 
-class TestTakingTurns:
-    def test_a_single_replica_leads_at_once(self, harness: Harness) -> None:
-        harness.step = FINELY
-        host = harness.host("a")
-        harness.run_until(lambda: harness.leaders() == ["a"], within=0.2)
-        assert host.elector.elected.is_set()
-        assert host.elector.decided.is_set()
+def test_a_refusal_is_shown_until_it_is_over(scenario: Scenario) -> None:
+    scenario.refuse("Give it the verb get.")
+    scenario.host("a")
+    scenario.run("60")
+    scenario.elector("a", elected=False, refusal="Give it the verb get.")
+    scenario.refuse()
+    scenario.until("a", "0", "6")
+    scenario.elector("a", elected=True)
 
-    def test_a_standby_leads_within_a_second_of_a_release(self, pair: Harness) -> None:
-        pair.step = FINELY
-        pair.hosts["a"].stop()
-        assert pair.leaders() == []
-        pair.run_until(lambda: pair.leaders() == ["b"], within=0.5)
 
-    def test_without_a_watch_it_takes_until_the_next_read(self, pair: Harness) -> None:
-        pair.hosts["b"].watches = False
-        pair.run_for(20)
-        pair.hosts["a"].stop()
-        assert pair.run_until(lambda: pair.leaders() == ["b"], within=60) <= TERMS.retry * 1.1 + 2 * STEP
-
-    def test_a_killed_leader_is_replaced_within_lease_and_retry_and_no_sooner_than_its_deadline(
-        self, pair: Harness
-    ) -> None:
-        pair.hosts["a"].crash()
-        took = pair.run_until(lambda: pair.leaders() == ["b"], within=60)
-        assert TERMS.deadline < took <= TERMS.lease + TERMS.retry
+class TestWhatTheLogSays:
+    @pytest.fixture(autouse=True)
+    def info(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO)
 
     def test_a_restarted_container_waits_for_its_own_earlier_lease(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
+        self, scenario: Scenario, caplog: pytest.LogCaptureFixture
     ) -> None:
-        host = harness.host("a")
-        harness.run_for(20)
-        host.crash()
-        host.start()
-        with caplog.at_level(logging.INFO):
-            took = harness.run_until(lambda: harness.leaders() == ["a"], within=60)
-        assert took > TERMS.deadline
-        assert (
-            "Standing by: a_1 leads. This replica takes over when the Lease is released, or not renewed for 45 s"
-            in caplog.text
-        )
+        scenario.host("a")
+        scenario.run("20")
+        scenario.crash("a")
+        scenario.harness.hosts["a"].start()
+        scenario.until("a", str(DEADLINE), "60")
+        words = "Standing by: a_1 leads. This replica takes over when the Lease is released, or not renewed for 45 s"
+        assert words in caplog.text
 
+    def test_a_failed_release_is_logged_and_the_standby_waits(
+        self, scenario: Scenario, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        scenario.pair()
+        scenario.lose("a", "request")
+        scenario.stop("a")
+        scenario.until("b", str(DEADLINE), "60")
+        assert "could not be released; another replica leads in 45 s: TimeoutError" in caplog.text
 
-class TestClocks:
-    def test_the_wall_clock_changes_no_leader(self, pair: Harness) -> None:
-        """One that stands still hides no renewal, and one that jumps ends no leadership."""
-        pair.hosts["a"].wall_stands = True
-        pair.run_for(300)
-        for jump in (timedelta(days=3), timedelta(days=-9)):
-            pair.hosts["a"].wall += jump
-            pair.run_for(60)
-        assert pair.server.holders == ["a_1"]
-        assert pair.leaders() == ["a"]
-
-    @pytest.mark.parametrize("asleep", [True, False], ids=["the host sleeps", "the process is stopped"])
-    @pytest.mark.parametrize("seconds", [30, 50, 600])
-    def test_a_leader_that_was_frozen_too_long_ends_at_once(self, pair: Harness, seconds: float, asleep: bool) -> None:
-        leader = pair.hosts["a"]
-        leader.freeze()
-        pair.run_for(seconds, watch=lambda: never_both(pair))
-        leader.resume(asleep=asleep)
-        assert not leader.leads()
-        pair.run_for(TERMS.retry * 1.2)
-        assert leader.losses == [f"This replica does not lead any more: Lease ours/atlas-endpoints {NOT_RENEWED}"]
-        pair.run_for(60, watch=lambda: never_both(pair))
-        assert len(pair.leaders()) == 1
-
-    @pytest.mark.parametrize(("name", "seconds"), [("a", 15), ("b", 300)], ids=["the leader, shortly", "the standby"])
-    def test_a_host_that_was_frozen_changes_no_leader(self, pair: Harness, name: str, seconds: float) -> None:
-        pair.hosts[name].freeze()
-        pair.run_for(seconds)
-        pair.hosts[name].resume(asleep=name == "b")
-        pair.run_for(100)
-        assert (pair.leaders(), pair.hosts["a"].losses) == (["a"], [])
-
-
-class TestTrouble:
-    def test_a_leader_that_is_cut_off_stops_before_the_standby_leads(self, pair: Harness) -> None:
-        cut = pair.time
-        with pair.hosts["a"].unplugged():
-            pair.run_until(lambda: not pair.hosts["a"].leads(), within=30)
-            stopped = pair.time - cut
-            took = stopped + pair.run_until(lambda: pair.leaders() == ["b"], within=60)
-        assert stopped <= TERMS.deadline + STEP
-        assert stopped + TERMS.write < took <= TERMS.lease + TERMS.retry
-        (loss,) = pair.hosts["a"].losses
-        assert "The API server did not answer in time" in loss
-
-    @pytest.mark.parametrize("loss", ["request", "answer", "connection", "connection after"])
-    def test_an_outage_that_is_over_before_the_deadline_costs_nothing(self, pair: Harness, loss: Loss) -> None:
-        for host in pair.hosts.values():
-            host.passage = lambda: Passage(loss=loss)
-        pair.run_for(TERMS.deadline - 2 * TERMS.retry)
-        for host in pair.hosts.values():
-            host.passage = Passage
-        pair.run_for(120)
-        assert (pair.leaders(), pair.server.holders) == (["a"], ["a_1"])
-
-    def test_an_unanswered_claim_is_found_by_the_next_read(self, harness: Harness) -> None:
-        fates = [Passage(), Passage(loss="answer")]
-        harness.host("a", passage=lambda: fates.pop(0) if fates else Passage())
-        assert harness.run_until(lambda: harness.leaders() == ["a"], within=30) <= 2 * TERMS.retry * 1.1
-        assert harness.server.holders == ["a_1"]
-
-    def test_however_slow_the_answers_are_the_deadline_counts_from_before_the_claim(self, harness: Harness) -> None:
-        host = harness.host("a", passage=lambda: Passage(back=4.0))
-        harness.run_for(60)
-        before = harness.server.lease
-        harness.run_until(lambda: harness.server.lease != before, within=10)
-        renewed = harness.time
-        harness.run_for(4.5)  # the answer has come
-        with host.unplugged():
-            harness.run_until(lambda: not host.leads(), within=30)
-        assert harness.time <= renewed + TERMS.deadline + STEP
-
-    def test_a_changed_label_changes_no_leader(self, pair: Harness) -> None:
-        for _ in range(20):
-            pair.server.touch()
-            pair.run_for(1.7)
-        assert (pair.leaders(), pair.hosts["a"].losses) == (["a"], [])
-
-    def test_a_lease_that_is_deleted_stays_with_its_holder(self, pair: Harness) -> None:
-        pair.server.delete()
-        pair.run_for(60, watch=lambda: pytest.fail("another leads") if pair.leaders() != ["a"] else None)
-        assert pair.server.lease is not None
-        assert pair.server.lease.record.holder == "a_1"
-
-    @pytest.mark.parametrize(("holder", "why"), [("somebody", "is held by somebody"), ("", "was cleared by somebody")])
-    def test_a_leader_whose_lease_somebody_takes_or_clears_ends(self, pair: Harness, holder: str, why: str) -> None:
-        pair.hosts["b"].crash()
-        held_by(pair, holder)
-        pair.run_for(TERMS.retry * 1.2)
-        assert pair.hosts["a"].losses == [f"This replica does not lead any more: Lease ours/atlas-endpoints {why}"]
-        pair.run_until(lambda: pair.leaders() == ["a"], within=60)
-
-    def test_a_refusal_is_shown_until_it_is_over(self, harness: Harness) -> None:
-        harness.server.refusal = LeaseRefusedError("Give it the verb get.")
-        host = harness.host("a")
-        harness.run_for(60)
-        assert host.elector.decided.is_set()
-        assert (harness.leaders(), host.elector.refusal) == ([], "Give it the verb get.")
-        harness.server.refusal = None
-        harness.run_until(lambda: harness.leaders() == ["a"], within=TERMS.retry * 1.2)
-        assert host.elector.refusal is None
-
-    def test_a_refused_leader_ends_at_its_deadline_with_the_reason(self, pair: Harness) -> None:
-        pair.server.refusal = LeaseRefusedError("Give it the verb update.")
-        pair.run_for(TERMS.deadline + TERMS.retry)
-        (loss,) = pair.hosts["a"].losses
-        assert loss.endswith(f"{NOT_RENEWED} (Give it the verb update.)")
-
-    def test_an_outage_is_one_line_in_the_log_and_its_end_another(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
+    def test_an_outage_is_one_line_and_its_end_another(
+        self, scenario: Scenario, caplog: pytest.LogCaptureFixture
     ) -> None:
         losses: Iterator[Loss] = itertools.cycle(("connection", "request"))
-        host = harness.host("a", passage=lambda: Passage(loss=next(losses)))
-        with caplog.at_level(logging.INFO):
-            harness.run_for(600)
-            host.passage = Passage
-            harness.run_for(20)
+        scenario.harness.host("a", passage=lambda: Passage(loss=next(losses)))
+        scenario.run("600")
+        scenario.heal()
+        scenario.run("20")
         assert [(record.levelname, record.getMessage().partition(":")[0]) for record in caplog.records] == [
             ("WARNING", "Lease ours/atlas-endpoints is not available; trying again"),
             ("INFO", "This replica leads"),
             ("INFO", "Lease ours/atlas-endpoints is available again"),
         ]
 
-    def test_each_refusal_is_logged_with_its_remedy(self, harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
-        harness.host("a")
-        with caplog.at_level(logging.WARNING):
-            for text in ("Give it the verb get.", "Give it the verb create.", "Give it the verb get."):
-                harness.server.refusal = LeaseRefusedError(text)
-                harness.run_for(60)
-        assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
-            "Give it the verb get.",
-            "Give it the verb create.",
-        ]
-
-
-def holder_of(harness: Harness) -> str:
-    assert harness.server.lease is not None
-    return harness.server.lease.record.holder
-
-
-class TestRelease:
-    def test_an_unanswered_first_claim_is_released(self, harness: Harness) -> None:
-        """As when a process is asked to end while it takes the Lease for the first time."""
-        passages = itertools.chain([Passage()], [Passage(there=0.0, back=30)], itertools.repeat(Passage()))
-        host = harness.host("a", passage=lambda: next(passages))
-        harness.run_for(4 * STEP)
-        assert not host.elector.elected.is_set()
-        host.stop()
-        harness.run_for(3)
-        assert holder_of(harness) == ""
-
-    def test_a_standby_releases_nothing(self, pair: Harness) -> None:
-        pair.hosts["b"].stop()
-        pair.run_for(60)
-        assert pair.leaders() == ["a"]
-
-    def test_the_lease_of_another_holder_is_not_released(self, pair: Harness) -> None:
-        held_by(pair, "somebody")
-        pair.hosts["a"].stop()
-        pair.run_for(3)
-        assert holder_of(pair) == "somebody"
-
-    def test_a_concurrent_change_is_read_again(self, pair: Harness) -> None:
-        pair.step = FINELY
-        pair.server.touch()
-        pair.hosts["a"].stop()
-        pair.run_until(lambda: pair.leaders() == ["b"], within=1)
-
-    def test_a_failed_release_is_logged_and_the_standby_waits(
-        self, pair: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        with pair.hosts["a"].unplugged():
-            pair.hosts["a"].stop()
-            took = pair.run_until(lambda: pair.leaders() == ["b"], within=60)
-        assert took > TERMS.deadline
-        assert "could not be released; another replica leads in 45 s: TimeoutError" in caplog.text
+    def test_each_refusal_is_logged_with_its_remedy(self, scenario: Scenario, caplog: pytest.LogCaptureFixture) -> None:
+        scenario.host("a")
+        for verb in ("get", "create", "get"):
+            scenario.refuse(f"Give it the verb {verb}.")
+            scenario.run("60")
+        lines = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
+        assert lines == ["Give it the verb get.", "Give it the verb create."]

@@ -1,38 +1,35 @@
 """How often kopf may ask, and what is measured of its calls: on a real socket."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from atlas_endpoints.cluster import kopf_calls
 from atlas_endpoints.cluster.kopf_calls import PACE, KopfCalls
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from unit.cluster.api_server import CRDS, PLURAL, RESOURCES, Answer, ApiServer
 
-GROUP, VERSION, _, PLURAL = KIND.names
-
-LIST = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
+LIST = f"{RESOURCES}/{PLURAL}"
 WATCH = f"{LIST}?watch=true"
-ELSEWHERE = f"/apis/{GROUP}/{VERSION}/namespaces/shop/{PLURAL}?watch=true"
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+ELSEWHERE = f"{RESOURCES}/namespaces/shop/{PLURAL}?watch=true"
+CRDS_WATCH = f"{CRDS}?watch=true"
 
 
-@dataclass
 class Harness:
-    """A server that answers with a status, and a session such as kopf gets, with a clock that only its pauses move."""
+    """A session such as kopf gets, of a server that answers with a status; only pauses move the clock."""
 
-    status: int = 200
-    base: str = ""
-    now: float = 100.0
-    slept: list[float] = field(default_factory=list)
-    ends: list[bool] = field(default_factory=list)
-    lists: int = 0
-    calls: KopfCalls = field(init=False)
-    session: aiohttp.ClientSession = field(init=False)
+    def __init__(self, server: ApiServer) -> None:
+        self.server = server
+        self.status = 200
+        self.now = 100.0
+        self.slept: list[float] = []
+        self.ends: list[bool] = []
+        self.lists = 0
+        self.calls = KopfCalls(lambda: self.now)
+        self.calls.relisted = {PLURAL: self.relisted}
+        self.calls.on_watch_end = lambda *, well: self.ends.append(well)
+        self.session = aiohttp.ClientSession(middlewares=[self.calls])
 
     async def sleep(self, seconds: float) -> None:
         if seconds:
@@ -42,30 +39,21 @@ class Harness:
     def relisted(self) -> None:
         self.lists += 1
 
-    async def handle(self, _: web.Request) -> web.Response:
-        return web.Response(status=self.status, text='{"items": []}', headers={"Retry-After": "86400"})
-
     async def ask(self, *paths: str) -> None:
         for path in paths:
-            async with self.session.get(f"{self.base}{path}") as response:
-                assert response.status == self.status
-                assert await response.read() == b'{"items": []}', "no answer is changed"
+            self.server.answers.append(Answer(self.status, '{"items": []}'))
+            async with self.session.get(f"{self.server.url}{path}") as response:
+                assert (response.status, await response.read()) == (self.status, b'{"items": []}'), (
+                    "no answer is changed"
+                )
 
 
 @pytest.fixture
-async def harness(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
-    harness = Harness()
-    app = web.Application()
-    app.router.add_get("/{path:.*}", harness.handle)
-    async with TestServer(app) as server:
-        harness.base = str(server.make_url("")).rstrip("/")
-        monkeypatch.setattr(kopf_calls, "asyncio", SimpleNamespace(sleep=harness.sleep))
-        calls = harness.calls = KopfCalls(lambda: harness.now)
-        calls.relisted = {PLURAL: harness.relisted}
-        calls.on_watch_end = lambda *, well: harness.ends.append(well)
-        async with aiohttp.ClientSession(middlewares=[calls]) as session:
-            harness.session = session
-            yield harness
+async def harness(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
+    harness = Harness(server)
+    monkeypatch.setattr(kopf_calls, "asyncio", SimpleNamespace(sleep=harness.sleep))
+    async with harness.session:
+        yield harness
 
 
 async def test_watches_that_end_at_once_are_paced_also_when_refused(harness: Harness) -> None:
@@ -97,7 +85,7 @@ async def test_a_list_of_the_kind_is_reported_if_it_has_arrived_and_not_for_each
 async def test_the_age_is_that_of_the_oldest_current_watch(harness: Harness) -> None:
     harness.now += 10
     harness.status = 503
-    await harness.ask(WATCH, CRDS + "?watch=true")
+    await harness.ask(WATCH, CRDS_WATCH)
     assert harness.calls.watch_age() == 10 + sum(harness.slept), "without a watch the age grows"
     harness.status = 200
     await harness.ask(WATCH, ELSEWHERE)
@@ -115,7 +103,7 @@ async def test_the_age_is_that_of_the_oldest_current_watch(harness: Harness) -> 
         pytest.param([LIST, WATCH, WATCH, WATCH], [True, True], id="watches that continue"),
         pytest.param([LIST, WATCH, LIST, WATCH, WATCH], [False, True], id="one that was broken"),
         pytest.param([LIST, WATCH, LIST, LIST], [False], id="one that was broken, and a LIST in two pages"),
-        pytest.param([CRDS + "?watch=true"] * 3, [], id="watches of other kinds"),
+        pytest.param([CRDS_WATCH] * 3, [], id="watches of other kinds"),
     ],
 )
 async def test_each_end_of_a_watch_is_counted(harness: Harness, asked: list[str], ends: list[bool]) -> None:

@@ -49,46 +49,39 @@ NOT_SERVED = Answer(404, "404 page not found", "text/plain")
 CONFLICT = Answer(409, status_of(409, "Conflict", "the object has been modified"))
 
 
-class TestReading:
-    async def test_it_is_parsed(self, wire: Wire) -> None:
-        wire.server.answers.append(lease())
-        assert await wire.lease.read() == Lease("7", RECORD)
-        assert wire.server.calls == [f"GET {PATH}/atlas-endpoints"]
+SPARSE = {"holderIdentity": None, "leaseDurationSeconds": None, "renewTime": None}
+READINGS: dict[str, tuple[Answer, Lease | None]] = {
+    "a Lease": (lease(), Lease("7", RECORD)),
+    "none": (ABSENT, None),
+    "one without a spec": (lease(spec=None), Lease("7", Record())),
+    "one with an empty spec": (lease(spec={}), Lease("7", Record())),
+    "one with a spec of nulls": (lease(spec=SPARSE), Lease("7", Record())),
+    "one with unknown fields": (lease(spec={**SPEC, "strategy": "New", "new": {"in": "1.50"}}), Lease("7", RECORD)),
+}
 
-    async def test_a_missing_one_is_none(self, wire: Wire) -> None:
-        wire.server.answers.append(ABSENT)
-        assert await wire.lease.read() is None
 
-    @pytest.mark.parametrize(
-        ("spec", "record"),
-        [
-            (None, Record()),
-            ({}, Record()),
-            ({"holderIdentity": None, "leaseDurationSeconds": None, "renewTime": None}, Record()),
-            ({**SPEC, "strategy": "OldestEmulationVersion", "new": {"in": "1.50"}}, RECORD),
-        ],
-        ids=["none", "empty", "null", "unknown fields"],
-    )
-    async def test_a_spec_is_read_leniently(self, wire: Wire, spec: object, record: Record) -> None:
-        wire.server.answers.append(lease(spec=spec))
-        assert await wire.lease.read() == Lease("7", record)
+@pytest.mark.parametrize(("answer", "found"), READINGS.values(), ids=READINGS)
+async def test_it_is_read_leniently(wire: Wire, answer: Answer, found: Lease | None) -> None:
+    wire.server.answers.append(answer)
+    assert await wire.lease.read() == found
+    assert wire.server.calls == [f"GET {PATH}/atlas-endpoints"]
 
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            Answer(200, ["a list"]),
-            Answer(200, {"kind": "Lease"}),
-            Answer(200, {"kind": "Lease", "metadata": {}, "spec": {}}),
-            Answer(200, "<html>", "text/html"),
-            lease(spec=["a list"]),
-            lease(spec={"leaseDurationSeconds": "long"}),
-        ],
-        ids=lambda answer: str(answer.body)[:60],
-    )
-    async def test_an_answer_that_is_no_lease_is_a_temporary_error(self, wire: Wire, answer: Answer) -> None:
-        wire.server.answers.append(answer)
-        with pytest.raises(ClusterUnavailableError):
-            await wire.lease.read()
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Answer(200, each) for each in (["a list"], {"kind": "Lease"}, {"kind": "Lease", "metadata": {}, "spec": {}})),
+        *(lease(spec=["a list"]), lease(spec={"leaseDurationSeconds": "long"})),
+        *(Answer(200, "<html>", "text/html"), Answer(404, "<html>", "text/html")),
+        *(Answer(429, "", "text/plain"), Answer(500, "", "text/plain")),
+        Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
+    ],
+    ids=lambda answer: f"{answer.status} {str(answer.body)[:60]}",
+)
+async def test_an_unclear_answer_is_a_temporary_error(wire: Wire, answer: Answer) -> None:
+    wire.server.answers.append(answer)
+    with pytest.raises(ClusterUnavailableError):
+        await wire.lease.read()
 
 
 class TestWriting:
@@ -153,22 +146,6 @@ async def test_a_refusal_has_the_remedy(wire: Wire, case: str) -> None:
     }
     with pytest.raises(LeaseRefusedError, match=words):
         await calls[call]()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
-        Answer(404, "<html>", "text/html"),
-        Answer(429, "", "text/plain"),
-        Answer(500, "", "text/plain"),
-    ],
-    ids=lambda answer: str(answer.status),
-)
-async def test_other_refusals_are_temporary(wire: Wire, answer: Answer) -> None:
-    wire.server.answers.append(answer)
-    with pytest.raises(ClusterUnavailableError):
-        await wire.lease.read()
 
 
 class TestWaiting:

@@ -55,35 +55,28 @@ def test_a_short_outage_is_not_logged(harness: Harness, caplog: pytest.LogCaptur
     assert harness.returns == []
 
 
-def test_a_failing_kind_of_call_is_logged_once(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("now_and_then", [False, True])
+def test_a_failing_kind_of_call_is_logged_once_unless_it_fails_now_and_then(
+    harness: Harness, caplog: pytest.LogCaptureFixture, *, now_and_then: bool
+) -> None:
     with caplog.at_level(logging.INFO):
         for _ in range(300):
             harness.reachability.failed("PATCH things/status", "HTTP 500")
             harness.reachability.answered("WATCH things")
-            harness.now += 1
+            harness.now += LASTING - 1 if now_and_then else 1
+            if now_and_then:
+                harness.reachability.answered("PATCH things/status")
         harness.reachability.answered("PATCH things/status")
-    assert told(caplog) == [
-        (
-            "WARNING",
-            (
-                "The API server answers other calls, but has not answered PATCH things/status for 10 s (HTTP 500);"
-                " the operator retries it"
-            ),
-        ),
-        ("INFO", "The API server answers PATCH things/status again, after 300 s"),
-    ]
-    assert harness.returns == [400.0]
-
-
-def test_a_kind_of_call_that_fails_now_and_then_is_not_logged(
-    harness: Harness, caplog: pytest.LogCaptureFixture
-) -> None:
-    for _ in range(100):
-        harness.reachability.failed("PATCH things/status", "HTTP 500")
-        harness.reachability.answered("WATCH things")
-        harness.now += LASTING - 1
-        harness.reachability.answered("PATCH things/status")
-    assert told(caplog) == []
+    words = "has not answered PATCH things/status for 10 s (HTTP 500); the operator retries it"
+    assert told(caplog) == (
+        []
+        if now_and_then
+        else [
+            ("WARNING", f"The API server answers other calls, but {words}"),
+            ("INFO", "The API server answers PATCH things/status again, after 300 s"),
+        ]
+    )
+    assert harness.returns == ([] if now_and_then else [400.0])
 
 
 def test_an_outage_is_not_logged_for_each_kind(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,14 +4,13 @@ import asyncio
 import gc
 import json
 import logging
+import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from weakref import WeakSet
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
@@ -64,9 +63,9 @@ class Harness:
     def put_secret(self, client_id: str, *, namespace: str = "shop", name: str = "mine") -> None:
         self.server.secrets[namespace, name] = {"clientId": client_id, "clientSecret": CANARY}
 
-    def put_object(self, value: object) -> None:
+    def put_object(self, value: object, **metadata: str) -> None:
         self.server.others["ec2.services.k8s.aws/v1alpha1", "VPCEndpoint"] = "vpcendpoints"
-        self.server.objects[OBJECT] = {"kind": "VPCEndpoint", "status": {"vpcEndpointID": value}}
+        self.server.objects[OBJECT] = {"metadata": metadata, "status": {"vpcEndpointID": value}}
 
     @property
     def asked(self) -> int:
@@ -75,9 +74,9 @@ class Harness:
     async def client_id(self, namespace: str = "shop", name: str = "mine", *, age: Age = Age.RECENT) -> str:
         return (await self.secrets.read(namespace, name, age=age))["clientId"]
 
-    async def problem(self) -> UnreadableError:
+    async def problem(self, name: str = "mine", namespace: str = "shop") -> UnreadableError:
         with pytest.raises(UnreadableError) as caught:
-            await self.client_id()
+            await self.client_id(namespace, name)
         return caught.value
 
     async def reference_problem(self, target: Target = TARGET) -> UnreadableError:
@@ -95,17 +94,45 @@ def harness(server: ApiServer, api: client.ApiClient) -> Harness:
     return Harness(server, api)
 
 
+Read = Callable[[Harness], Awaitable[object]]
+
+
+def secret(harness: Harness) -> Awaitable[object]:
+    return harness.client_id()
+
+
+def namespace(harness: Harness) -> Awaitable[object]:
+    return harness.namespaces.annotations("shop")
+
+
+def kind(harness: Harness) -> Awaitable[object]:
+    """Read an object whose kind is not known yet."""
+    return harness.references.read(TARGET)
+
+
+async def referenced(harness: Harness) -> object:
+    """Read an object whose kind is known."""
+    answers = [*harness.server.answers]
+    harness.server.answers.clear()
+    harness.put_object(VPCE)
+    await harness.references.read(TARGET)
+    harness.server.answers.extend(answers)
+    return await harness.references.read(TARGET._replace(name="other"))
+
+
+def config_map(harness: Harness) -> Awaitable[object]:
+    return harness.references.read(Target("shop", "", "v1", "ConfigMap", "orders", ("data", "address.ip")))
+
+
 class TestSharing:
     """Of all readers, by the example of Secrets."""
 
-    async def test_concurrent_callers_share_one_call(self, harness: Harness) -> None:
-        assert set(await asyncio.gather(*(harness.client_id() for _ in range(100)))) == {"one"}
-        assert harness.asked == 1
-
-    async def test_concurrent_callers_share_one_problem(self, harness: Harness) -> None:
-        harness.server.secrets.clear()
+    @pytest.mark.parametrize("exists", [True, False])
+    async def test_concurrent_callers_share_one_call(self, harness: Harness, *, exists: bool) -> None:
+        if not exists:
+            harness.server.secrets.clear()
         results = await asyncio.gather(*(harness.client_id() for _ in range(100)), return_exceptions=True)
-        assert all(isinstance(each, UnreadableError) for each in results)
+        assert all(each == "one" if exists else isinstance(each, UnreadableError) for each in results)
         assert harness.asked == 1
 
     async def test_a_cancelled_caller_affects_no_other(self, harness: Harness) -> None:
@@ -139,7 +166,7 @@ class TestSharing:
         assert await harness.client_id(age=age) == "two"
         assert harness.asked == 2
 
-    async def test_age_anew_starts_another_read(self, harness: Harness) -> None:
+    async def test_age_anew_starts_another_read_and_age_fresh_waits_for_the_current_one(self, harness: Harness) -> None:
         await harness.client_id()
         begun = asyncio.create_task(harness.client_id(age=Age.ANEW))
         await asyncio.sleep(0)
@@ -148,14 +175,10 @@ class TestSharing:
         assert found == ["two"] * 3
         await begun
         assert harness.asked == 3
-
-    async def test_age_fresh_waits_for_the_current_read(self, harness: Harness) -> None:
-        await harness.client_id()
-        harness.put_secret("two")
         begun = asyncio.create_task(harness.client_id(age=Age.ANEW))
         await asyncio.sleep(0)
         assert await harness.client_id(age=Age.FRESH) == await begun == "two"
-        assert harness.asked == 2
+        assert harness.asked == 4
 
     async def test_other_names_and_other_namespaces_are_other_secrets(self, harness: Harness) -> None:
         harness.put_secret("other", name="other")
@@ -182,22 +205,14 @@ class TestSharing:
     ) -> None:
         """A tenant may name a new Secret with each edit; what is missing is kept for days."""
         monkeypatch.setattr(readers, "MOST", 10)
-        harness.server.secrets.clear()
         for number in range(10):
-            with pytest.raises(UnreadableError):
-                await harness.client_id(name=f"missing-{number}")
+            await harness.problem(f"missing-{number}")
         harness.now += RETRY_FIRST
         asked = harness.asked
         for name in ("missing-0", "missing-10", "missing-0", "missing-1"):
-            with pytest.raises(UnreadableError):
-                await harness.client_id(name=name)
+            await harness.problem(name)
         assert harness.asked == asked + 3
-        assert (await self._retry_in(harness, "missing-0"), await self._retry_in(harness, "missing-1")) == (10.0, 5.0)
-
-    async def _retry_in(self, harness: Harness, name: str) -> float:
-        with pytest.raises(UnreadableError) as caught:
-            await harness.client_id(name=name)
-        return caught.value.retry_in
+        assert [(await harness.problem(f"missing-{number}")).retry_in for number in range(2)] == [10.0, 5.0]
 
 
 class TestBackoff:
@@ -254,30 +269,113 @@ class TestBackoff:
         harness.now += RETRY_FIRST
         assert await harness.client_id() == "one"
 
-    async def test_the_second_refusal_counts_even_days_later(self, harness: Harness) -> None:
+    @pytest.mark.parametrize("hours", [26, 49], ids=["counts a day later", "is a first one two days later"])
+    async def test_the_second_refusal(self, harness: Harness, hours: int) -> None:
         harness.server.answers.append(FORBIDDEN)
         await harness.is_asked_once_more()
         harness.put_secret("other", name="other")
-        for _ in range(26):
+        for _ in range(hours):
             harness.now += 3600.0
             await harness.client_id(name="other")
         harness.server.answers.append(FORBIDDEN)
-        assert (await harness.problem()).reason == "SecretForbidden"
-
-    async def test_a_failed_read_is_dropped_after_two_days(self, harness: Harness) -> None:
-        harness.server.answers.append(FORBIDDEN)
-        await harness.is_asked_once_more()
-        harness.now += MISSED + 1
-        harness.put_secret("other", name="other")
-        await harness.client_id(name="other")
-        harness.server.answers.append(FORBIDDEN)
-        await harness.is_asked_once_more()
+        if hours * 3600 > MISSED:
+            await harness.is_asked_once_more()
+        else:
+            assert (await harness.problem()).reason == "SecretForbidden"
 
     async def test_a_refusal_after_a_missing_secret_is_a_first_refusal(self, harness: Harness) -> None:
         harness.server.answers.extend([MISSING, FORBIDDEN])
         await harness.problem()
         harness.now += RETRY_FIRST
         await harness.is_asked_once_more()
+
+
+REFUSALS: dict[Read, tuple[str, str]] = {
+    secret: (
+        "SecretForbidden",
+        "may not read Secret mine in namespace shop, whether it exists or not. Give its ServiceAccount the verb get",
+    ),
+    namespace: ("NamespaceForbidden", "may not read Namespace shop, .* verb get on namespaces"),
+    kind: ("KindNotAllowed", "may not list the kinds of ec2.services.k8s.aws/v1alpha1"),
+    referenced: ("KindNotAllowed", "Give its ServiceAccount the verb get on vpcendpoints.ec2.services.k8s.aws.$"),
+}
+
+
+@pytest.mark.parametrize("read", REFUSALS, ids=lambda read: read.__name__)
+async def test_the_second_refusal_is_an_error_with_the_remedy(harness: Harness, read: Read) -> None:
+    reason, words = REFUSALS[read]
+    harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
+    with pytest.raises(ClusterUnavailableError, match="retries once"):
+        await read(harness)
+    harness.now += RETRY_FIRST
+    with pytest.raises(UnreadableError) as caught:
+        await read(harness)
+    assert (caught.value.reason, caught.value.retry_in) == (reason, 2 * RETRY_FIRST)
+    assert re.search(words, caught.value.message)
+
+
+LACKS: dict[Read, tuple[str, str]] = {
+    secret: (
+        "SecretNotFound",
+        "There is no Secret mine in namespace shop. Create it with the keys clientId and clientSecret",
+    ),
+    kind: ("NotFound", "no namespaced kind VPCEndpoint in ec2.services.k8s.aws/v1alpha1. Install its CRD"),
+    referenced: ("NotFound", "^There is no VPCEndpoint other in namespace shop."),
+    config_map: ("NotFound", "^There is no ConfigMap orders"),
+}
+
+
+@pytest.mark.parametrize("read", LACKS, ids=lambda read: read.__name__)
+async def test_what_is_missing_is_an_error_with_the_remedy(harness: Harness, read: Read) -> None:
+    reason, words = LACKS[read]
+    harness.server.secrets.clear()
+    with pytest.raises(UnreadableError) as caught:
+        await read(harness)
+    assert (caught.value.reason, caught.value.retry_in) == (reason, RETRY_FIRST)
+    assert re.search(words, caught.value.message)
+
+
+async def test_a_missing_namespace_is_a_temporary_error(harness: Harness) -> None:
+    """Nothing is concluded meanwhile, such as that it named no Secret."""
+    with pytest.raises(ClusterUnavailableError, match="There is no Namespace warehouse"):
+        await harness.namespaces.annotations("warehouse")
+
+
+UNCLEAR = [
+    *(Answer(500, "?"), Answer(401, status_of(401, "Unauthorized", "Unauthorized")), Answer(200, ["no", "object"])),
+    *(Answer(403, "<html>Forbidden</html>", "text/html"), Answer(404, "<html>Not found</html>", "text/html")),
+    *(Answer(200, "<html>Sign in</html>", "text/html"), RESET),
+]
+CANARIES = Answer(200, {"kind": "Secret", "data": {"clientSecret": {CANARY: CANARY}}})
+
+
+@pytest.mark.parametrize(
+    ("read", "answer"),
+    [
+        *((read, answer) for read in (secret, namespace, kind, referenced) for answer in UNCLEAR),
+        *((secret, answer) for answer in (Answer(404, "404 page not found", "text/plain"), CANARIES)),
+    ],
+    ids=lambda each: f"{each.status} {str(each.body)[:12]}" if isinstance(each, Answer) else each.__name__,
+)
+async def test_an_unclear_answer_is_a_temporary_error(
+    harness: Harness, read: Read, answer: Answer, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.server.answers.extend([answer, answer] if answer is RESET else [answer])  # aiohttp sends a GET twice
+    with caplog.at_level(logging.DEBUG), pytest.raises(ClusterUnavailableError) as caught:
+        await read(harness)
+    assert CANARY not in "".join([*traceback.format_exception(caught.value), caplog.text])
+    assert not harness.server.answers
+
+
+@pytest.mark.parametrize("name", ["..", ""])
+async def test_a_name_with_another_path_causes_no_call(harness: Harness, name: str) -> None:
+    for place, secret_name in (("shop", name), (name, "mine")):
+        assert (await harness.problem(secret_name, place)).reason == "SecretNotFound"
+    config_map = Target("shop", "", "v1", "ConfigMap", name, ("data", "a"))
+    elsewhere = [TARGET._replace(name=name), TARGET._replace(namespace=name), TARGET._replace(version=name)]
+    for target in (*elsewhere, config_map):
+        assert (await harness.reference_problem(target)).reason == "NotFound"
+    assert harness.asked == 0
 
 
 class TestSecrets:
@@ -297,98 +395,19 @@ class TestSecrets:
         harness.server.secrets["shop", "mine"] = {}
         assert await harness.secrets.read("shop", "mine") == {}
 
-    async def test_a_missing_secret_is_an_error_with_the_remedy(self, harness: Harness) -> None:
-        harness.server.secrets.clear()
-        problem = await harness.problem()
-        assert (problem.reason, problem.what) == ("SecretNotFound", "Secret mine in namespace shop")
-        assert "There is no Secret mine in namespace shop." in problem.message
-        assert "clientId and clientSecret" in problem.message
 
-    @pytest.mark.parametrize(("namespace", "name"), [("shop", ".."), ("..", "mine"), ("shop", "")], ids=str)
-    async def test_a_name_with_another_path_causes_no_call(self, harness: Harness, namespace: str, name: str) -> None:
-        with pytest.raises(UnreadableError) as caught:
-            await harness.client_id(namespace, name)
-        assert caught.value.reason == "SecretNotFound"
-        assert harness.asked == 0
-
-    async def test_a_forbidden_secret_is_an_error_with_the_remedy(self, harness: Harness) -> None:
-        harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
-        await harness.is_asked_once_more()
-        harness.now += RETRY_FIRST
-        problem = await harness.problem()
-        assert (problem.reason, problem.retry_in) == ("SecretForbidden", 10.0)
-        assert "may not read Secret mine in namespace shop, whether it exists or not" in problem.message
-        assert "verb get" in problem.message
-
-    async def test_a_broken_connection_is_a_temporary_error(self, harness: Harness) -> None:
-        harness.server.answers.extend([RESET, RESET])  # aiohttp sends a GET twice by itself
-        with pytest.raises(ClusterUnavailableError, match="cannot be reached"):
-            await harness.client_id()
-        assert await harness.client_id() == "one"
-
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            Answer(500, status_of(500, "InternalError", "etcd")),
-            Answer(401, status_of(401, "Unauthorized", "Unauthorized")),
-            Answer(404, "404 page not found", "text/plain"),
-            Answer(404, "<html>Not found</html>", "text/html"),
-            Answer(403, "<html>Forbidden</html>", "text/html"),
-            Answer(200, "<html>Sign in</html>", "text/html"),
-            Answer(200, ["no", "Secret"]),
-            Answer(200, {"kind": "Secret", "data": {"clientSecret": {CANARY: CANARY}}}),
-        ],
-        ids=lambda answer: f"{answer.status} {answer.content_type} {str(answer.body)[:12]}",
-    )
-    async def test_anything_else_is_a_temporary_error(
-        self, harness: Harness, answer: Answer, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        harness.server.answers.append(answer)
-        with caplog.at_level(logging.DEBUG), pytest.raises(ClusterUnavailableError) as caught:
-            await harness.client_id()
-        assert CANARY not in "".join([*traceback.format_exception(caught.value), caplog.text])
-
-
-class TestNamespaces:
-    @pytest.mark.parametrize(
-        ("annotations", "found"),
-        [({OURS: "mine", "kubectl.kubernetes.io/x": "{}"}, {OURS: "mine"}), (None, {}), ({}, {})],
-        ids=["ours and another", "none", "empty"],
-    )
-    async def test_only_annotations_for_us_are_kept(
-        self, harness: Harness, annotations: Mapping[str, str] | None, found: Mapping[str, str]
-    ) -> None:
-        harness.server.namespaces["shop"] = annotations
-        for _ in range(2):
-            assert await harness.namespaces.annotations("shop") == found
-        assert harness.server.calls == ["GET /api/v1/namespaces/shop"]
-
-    async def test_the_second_refusal_is_an_error_with_the_remedy(self, harness: Harness) -> None:
-        harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
-        with pytest.raises(ClusterUnavailableError, match="retries once"):
-            await harness.namespaces.annotations("shop")
-        harness.now += RETRY_FIRST
-        with pytest.raises(UnreadableError) as caught:
-            await harness.namespaces.annotations("shop")
-        assert (caught.value.reason, caught.value.what) == ("NamespaceForbidden", "Namespace shop")
-        assert "may not read Namespace shop" in caught.value.message
-        assert "verb get on namespaces" in caught.value.message
-
-    async def test_a_missing_namespace_is_a_temporary_error(self, harness: Harness) -> None:
-        """Nothing is concluded meanwhile, such as that it named no Secret."""
-        with pytest.raises(ClusterUnavailableError, match="There is no Namespace warehouse"):
-            await harness.namespaces.annotations("warehouse")
-
-    async def test_an_answer_that_is_no_namespace_is_a_temporary_error(self, harness: Harness) -> None:
-        harness.server.answers.append(Answer(200, ["no", "Namespace"]))
-        with pytest.raises(ClusterUnavailableError):
-            await harness.namespaces.annotations("shop")
-
-
-LACKS: dict[str, tuple[object, str, str]] = {
-    "a field that is not there yet": (None, "NotReady", "VPCEndpoint orders has no .status.vpcEndpointID yet"),
-    "a field that is no text": ({"a": "b"}, "FieldMissing", "vpcEndpointID of VPCEndpoint orders is not text"),
-}
+@pytest.mark.parametrize(
+    ("annotations", "found"),
+    [({OURS: "mine", "kubectl.kubernetes.io/x": "{}"}, {OURS: "mine"}), (None, {}), ({}, {})],
+    ids=["ours and another", "none", "empty"],
+)
+async def test_only_annotations_of_a_namespace_for_us_are_kept(
+    harness: Harness, annotations: Mapping[str, str] | None, found: Mapping[str, str]
+) -> None:
+    harness.server.namespaces["shop"] = annotations
+    for _ in range(2):
+        assert await harness.namespaces.annotations("shop") == found
+    assert harness.server.calls == ["GET /api/v1/namespaces/shop"]
 
 
 class TestReferences:
@@ -397,10 +416,8 @@ class TestReferences:
         assert set(await asyncio.gather(*(harness.references.read(TARGET) for _ in range(100)))) == {VPCE}
         assert harness.server.calls == [f"GET {API}", f"GET {OBJECT}"]
 
-    async def test_a_missing_crd_is_an_error_until_it_is_installed(self, harness: Harness) -> None:
-        problem = await harness.reference_problem()
-        assert (problem.reason, problem.retry_in) == ("NotFound", RETRY_FIRST)
-        assert "no namespaced kind VPCEndpoint in ec2.services.k8s.aws/v1alpha1. Install its CRD" in problem.message
+    async def test_a_missing_crd_may_be_installed_later(self, harness: Harness) -> None:
+        await harness.reference_problem()
         harness.put_object(VPCE)
         harness.now += RETRY_FIRST
         assert await harness.references.read(TARGET) == VPCE
@@ -413,26 +430,19 @@ class TestReferences:
         harness.server.answers.append(Answer(200, {"resources": [kind]}))
         assert (await harness.reference_problem()).reason == "NotFound"
 
-    async def test_the_second_refusal_of_the_discovery_is_an_error_with_the_remedy(self, harness: Harness) -> None:
-        harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
-        with pytest.raises(ClusterUnavailableError, match="retries once"):
-            await harness.references.read(TARGET)
-        harness.now += RETRY_FIRST
-        problem = await harness.reference_problem()
-        assert problem.reason == "KindNotAllowed"
-        assert "may not list the kinds of ec2.services.k8s.aws/v1alpha1" in problem.message
-
-    async def test_a_missing_object_is_an_error_with_the_remedy(self, harness: Harness) -> None:
-        harness.put_object(VPCE)
-        del harness.server.objects[OBJECT]
-        problem = await harness.reference_problem()
-        assert problem.reason == "NotFound"
-        assert problem.message.startswith("There is no VPCEndpoint orders in namespace shop.")
-
-    @pytest.mark.parametrize("case", LACKS)
-    async def test_a_field_without_a_value_is_an_error_with_backoff(self, harness: Harness, case: str) -> None:
-        value, reason, words = LACKS[case]
-        harness.put_object(value)
+    @pytest.mark.parametrize(
+        ("value", "metadata", "reason", "words"),
+        [
+            (None, {}, "NotReady", "VPCEndpoint orders has no .status.vpcEndpointID yet"),
+            ({"a": "b"}, {}, "FieldMissing", "vpcEndpointID of VPCEndpoint orders is not text"),
+            (VPCE, {"deletionTimestamp": "2026-11-25T12:00:00Z"}, "NotReady", "is being deleted"),
+        ],
+        ids=["a field that is not there yet", "a field that is no text", "an object that is being deleted"],
+    )
+    async def test_a_field_without_a_value_is_an_error_with_backoff(
+        self, harness: Harness, value: object, metadata: dict[str, str], *, reason: str, words: str
+    ) -> None:
+        harness.put_object(value, **metadata)
         for wait in (RETRY_FIRST, 2 * RETRY_FIRST):
             problem = await harness.reference_problem()
             assert (problem.reason, problem.retry_in) == (reason, wait)
@@ -443,12 +453,6 @@ class TestReferences:
             harness.now += wait
         harness.put_object(VPCE)
         assert await harness.references.read(TARGET) == VPCE
-
-    async def test_an_object_that_is_being_deleted_is_an_error(self, harness: Harness) -> None:
-        harness.put_object(VPCE)
-        harness.server.objects[OBJECT]["metadata"] = {"deletionTimestamp": "2026-11-25T12:00:00Z"}
-        problem = await harness.reference_problem()
-        assert (problem.reason, "is being deleted" in problem.message) == ("NotReady", True)
 
     @pytest.mark.parametrize(
         "target",
@@ -470,48 +474,12 @@ class TestReferences:
         assert (await harness.reference_problem(TARGET._replace(kind="Instance"))).reason == "KindNotAllowed"
         assert harness.server.calls == [f"GET {API}"]
 
-    async def test_the_second_refusal_is_an_error(self, harness: Harness) -> None:
-        harness.put_object(VPCE)
-        await harness.references.read(TARGET)
-        other = TARGET._replace(name="other")
-        harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
-        with pytest.raises(ClusterUnavailableError, match="retries once"):
-            await harness.references.read(other)
-        harness.now += RETRY_FIRST
-        problem = await harness.reference_problem(other)
-        assert problem.reason == "KindNotAllowed"
-        assert problem.message.endswith("Give its ServiceAccount the verb get on vpcendpoints.ec2.services.k8s.aws.")
-
-    @pytest.mark.parametrize("value", ["..", ""])
-    async def test_a_name_with_another_path_causes_no_call(self, harness: Harness, value: str) -> None:
-        for target in (TARGET._replace(name=value), TARGET._replace(namespace=value), TARGET._replace(version=value)):
-            assert (await harness.reference_problem(target)).reason == "NotFound"
-        assert harness.asked == 0
-
     async def test_a_config_map_is_always_allowed_and_needs_no_discovery(self, harness: Harness) -> None:
-        target = Target("shop", "", "v1", "ConfigMap", "orders", ("data", "address.ip"))
-        problem = await harness.reference_problem(target)
-        assert (problem.reason, "There is no ConfigMap orders" in problem.message) == ("NotFound", True)
-        harness.server.objects["/api/v1/namespaces/shop/configmaps/orders"] = {"data": {"address.ip": "10.0.0.4"}}
-        harness.now += RETRY_FIRST
-        assert await harness.references.read(target) == "10.0.0.4"
-        assert set(harness.server.calls) == {"GET /api/v1/namespaces/shop/configmaps/orders"}
-        assert (await harness.reference_problem(target._replace(name=".."))).reason == "NotFound"
+        path = "/api/v1/namespaces/shop/configmaps/orders"
+        harness.server.objects[path] = {"data": {"address.ip": "10.0.0.4"}}
+        assert await config_map(harness) == "10.0.0.4"
+        assert harness.server.calls == [f"GET {path}"]
 
-    @pytest.mark.parametrize("answer", [Answer(500, "?"), Answer(200, "[]"), Answer(404, "<html>")])
-    async def test_an_unclear_answer_is_an_error(self, harness: Harness, answer: Answer) -> None:
-        harness.server.answers.append(answer)
-        with pytest.raises(ClusterUnavailableError):
-            await harness.references.read(TARGET)
-
-
-JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "status"]), inner, max_size=3)
-    ),
-    max_leaves=10,
-)
 
 DELETED_AT = {"deletionTimestamp": "2026-11-25T12:00:00Z"}
 
@@ -543,9 +511,3 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str | Lack]] = {
 def test_a_field_is_a_text_or_a_lack(case: str) -> None:
     body, path, found = FIELDS[case]
     assert extract(body, tuple(path.split("."))) == found
-
-
-@given(st.dictionaries(st.sampled_from(["metadata", "status", "a"]), JSON), st.lists(st.text(max_size=3), min_size=1))
-def test_each_value_is_a_text_of_bounded_length(body: dict[str, Any], path: list[str]) -> None:
-    found = extract(body, tuple(path))
-    assert isinstance(found, Lack) or 0 < len(found) <= VALUE_LIMIT

@@ -1,9 +1,9 @@
-"""What keeps the cache complete, whatever the watch has missed: on an API server in memory, on virtual time."""
+"""What keeps the cache complete, whatever the watch has missed: on the API server in memory, on virtual time."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from random import Random
 
@@ -15,40 +15,40 @@ from atlas_endpoints.cluster.errors import (
     ClusterWentBackError,
     SelectorRefusedError,
 )
-from atlas_endpoints.cluster.relister import (
-    AT_ONCE,
-    FOR_EACH,
-    MAX_BACKOFF,
-    NOT_SERVED,
-    SETTLE,
-    STALE,
-    STALE_FOR,
-    Relister,
-)
+from atlas_endpoints.cluster.relister import AT_ONCE, FOR_EACH, SETTLE, Relister
 from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
+from behaviour.api_server import Cluster, Latency
 from support.virtual_time import on_virtual_time
-from unit.controller.api_server import ApiServer
 
 INTERVAL = 600.0
+ERRORS = {
+    "refused": ClusterUnavailableError("The API server refused: 403 Forbidden"),
+    "unreachable": ClusterUnreachableError("The API server cannot be reached: ClientConnectorError."),
+    "selector": SelectorRefusedError("LABEL_SELECTOR cannot be read."),
+}
 
 
-class Cluster:
-    """An API server, the operator's memory of it, and the relister that compares the two."""
+class Operator:
+    """A cache, and the relister that compares it with the API server; what a script can do to them, and ask of them."""
 
-    def __init__(self, *, namespaces: tuple[str, ...] = (), interval: float = INTERVAL) -> None:
-        self.server = ApiServer()
-        self.server.watch = self._watch
-        self.cache = Cache(lambda _body: {})
+    def __init__(self, *namespaces: str, interval: float = INTERVAL) -> None:
+        self.latency = Latency()
+        self.cluster = Cluster(self.latency, lambda: "2026-11-25T12:00:00Z")
+        self.cluster.watcher = self._watch
+        self.cache = Cache(lambda _: {})
         self.saw = asyncio.Event()
-        self.gone_objects: list[str] = []
+        self.removed: list[str] = []
         self.relister = Relister(
             self.cache,
-            self.server,
+            self.cluster,
             self,
             namespaces=namespaces,
             interval=interval,
             random=Random(1),  # noqa: S311  # jitter
         )
+        self.keeping: asyncio.Task[None]
+        self.refreshes: list[asyncio.Task[None]] = []
+        self._backup = self._present = self.cluster.remembered()
 
     def seen(self, body: Body) -> None:
         self.saw.set()
@@ -56,12 +56,7 @@ class Cluster:
 
     def gone(self, key: Key, uid: str) -> None:
         self.cache.remove(key, uid)
-        self.gone_objects.append(uid)
-
-    def known(self) -> dict[str, str]:
-        """By name, the value in the spec of each object that the operator knows."""
-        bodies = {key: self.cache.get(key) for key in self.cache}
-        return {key.name: body["spec"]["value"] for key, body in bodies.items() if body is not None}
+        self.removed.append(uid)
 
     def _watch(self, type_: str, body: Body) -> None:
         if type_ == "DELETED":
@@ -69,571 +64,332 @@ class Cluster:
         else:
             self.cache.put(body)
 
+    # What happens.
 
-@asynccontextmanager
-async def keeping(cluster: Cluster) -> AsyncIterator[ApiServer]:
-    keeper = asyncio.create_task(cluster.relister.keep())
-    yield cluster.server
-    keeper.cancel()
-    await asyncio.wait([keeper])
-    assert keeper.cancelled()
+    def apply(self, name: str, value: str = "") -> None:
+        self.cluster.apply(name, {"value": value})
 
+    def delete(self, name: str) -> None:
+        self.cluster.delete(name)
 
-@asynccontextmanager
-async def complete(cluster: Cluster) -> AsyncIterator[ApiServer]:
-    async with keeping(cluster) as server:
-        await cluster.relister.complete.wait()
-        yield server
+    def keep(self) -> None:
+        self.keeping = asyncio.create_task(self.relister.keep())
 
+    def refresh(self) -> None:
+        self.refreshes.append(asyncio.create_task(self.relister.refresh()))
 
-@asynccontextmanager
-async def ending(cluster: Cluster, *, within: float) -> AsyncIterator[ApiServer]:
-    """Expect that the relister ends in time after the block, since the cluster was restored."""
-    keeper = asyncio.create_task(cluster.relister.keep())
-    await cluster.relister.complete.wait()
-    yield cluster.server
-    with pytest.raises(ClusterWentBackError, match="restore of etcd"):
-        await asyncio.wait_for(keeper, within)
+    def cancel(self) -> None:
+        self.refreshes.pop().cancel()
 
+    def deaf(self) -> None:
+        """From now on no event arrives."""
+        self.cluster.watcher = None
 
-async def next_list(server: ApiServer) -> None:
-    server.list_began.clear()
-    await server.list_began.wait()
+    def slow(self) -> None:
+        self.latency.seconds = 1.0
 
+    def down(self) -> None:
+        self.cluster.down = True
 
-class TestStart:
-    @on_virtual_time
-    async def test_the_cache_is_complete_after_the_first_list(self) -> None:
-        cluster = Cluster()
-        cluster.server.watch_lags = True
-        cluster.server.latency = 1.0
-        for name in ("a", "b"):
-            cluster.server.apply(name, "v1")
-        async with keeping(cluster):
-            await asyncio.sleep(0.9)
-            assert not cluster.relister.complete.is_set()
-            await asyncio.sleep(0.2)
-            assert cluster.relister.complete.is_set()
-            assert cluster.relister.served
-            assert cluster.known() == {"a": "v1", "b": "v1"}
+    def up(self) -> None:
+        self.cluster.down = False
 
-    @on_virtual_time
-    async def test_only_the_selected_namespaces_and_labels_are_listed(self) -> None:
-        cluster = Cluster(namespaces=("blue", "green"))
-        cluster.server.label_selector = "team=mine"
-        cluster.server.watch_lags = True
-        for namespace in ("blue", "green", "red"):
-            for team in ("mine", "yours"):
-                cluster.server.apply(f"{namespace}-{team}", namespace=namespace, team=team)
-        async with complete(cluster):
-            assert set(cluster.known()) == {"blue-mine", "green-mine"}
+    def fail(self, how: str) -> None:
+        self.cluster.lists_fail = ERRORS[how]
 
+    def recover(self) -> None:
+        self.cluster.lists_fail = None
 
-class TestLabelSelector:
-    @on_virtual_time
-    async def test_an_invalid_selector_ends_the_operator_at_its_start(self) -> None:
-        cluster = Cluster()
-        cluster.server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
-        with pytest.raises(SelectorRefusedError):
-            await cluster.relister.keep()
+    def unserved(self, *namespaces: str) -> None:
+        self.cluster.unserved = {*namespaces} or {None}
 
-    @on_virtual_time
-    async def test_a_selector_that_was_valid_before_does_not_end_it(self) -> None:
-        cluster = Cluster()
-        async with complete(cluster) as server:
-            server.fails = SelectorRefusedError("LABEL_SELECTOR cannot be read.")
-            await asyncio.sleep(INTERVAL * 2)
-            server.fails = None
-            server.watch_lags = True
-            server.apply("new", "v1")
-            await asyncio.sleep(MAX_BACKOFF * 2)
-            assert cluster.known() == {"new": "v1"}
+    def served(self) -> None:
+        self.cluster.unserved = set()
 
+    def remember(self) -> None:
+        self._backup = self.cluster.remembered()
 
-class TestRefreshing:
-    @on_virtual_time
-    async def test_before_the_start_it_waits_for_the_first_list_and_asks_for_no_other(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        refreshed = asyncio.create_task(cluster.relister.refresh())
-        await asyncio.sleep(0)
-        async with keeping(cluster) as server:
-            await asyncio.sleep(0.9)
-            assert not refreshed.done()
-            await asyncio.sleep(0.2)
-            assert refreshed.done()
-            await asyncio.sleep(SETTLE * 2)
-            assert len(server.lists) == 1
+    def past(self) -> None:
+        """From now on an API server answers that lags behind: it shows what was remembered."""
+        self._present = self.cluster.remembered()
+        self.restore()
 
-    @on_virtual_time
-    async def test_a_list_that_has_begun_does_not_count(self) -> None:
-        cluster = Cluster()
-        cluster.server.watch_lags = True
-        cluster.server.latency = 1.0
-        async with keeping(cluster) as server:
-            await asyncio.sleep(0.5)
-            refreshed = asyncio.create_task(cluster.relister.refresh())
-            await cluster.relister.complete.wait()
-            assert not refreshed.done()
-            server.apply("new", "v1")
-            await asyncio.wait_for(refreshed, 1.1)
-            assert cluster.known() == {"new": "v1"}
+    def present(self) -> None:
+        self.cluster.go_back(self._present)
 
-    @pytest.mark.parametrize("settling", [False, True], ids=["between comparisons", "while kopf settles"])
-    @on_virtual_time
-    async def test_it_lists_at_once(self, settling: bool) -> None:
-        cluster = Cluster()
-        cluster.server.watch_lags = True
-        async with complete(cluster) as server:
-            if settling:
-                cluster.relister.relisted()
-            await asyncio.sleep(SETTLE / 4)
-            server.apply("new", "v1")
-            await asyncio.wait_for(cluster.relister.refresh(), 0.1)
-            assert cluster.known() == {"new": "v1"}
+    def restore(self, versions: str = "0") -> None:
+        self.cluster.go_back(self._backup, versions=int(versions))
 
-    @on_virtual_time
-    async def test_while_the_api_server_is_away_it_waits(self) -> None:
-        cluster = Cluster()
-        async with complete(cluster) as server:
-            server.down = True
-            refreshed = asyncio.create_task(cluster.relister.refresh())
-            await asyncio.sleep(MAX_BACKOFF * 10)
-            assert not refreshed.done()
-            server.down = False
-            await asyncio.wait_for(refreshed, MAX_BACKOFF * 1.1)
+    async def relisted(self, times: str = "1") -> None:
+        for _ in range(int(times)):
+            self.relister.relisted()
+            await asyncio.sleep(SETTLE * 0.9 / int(times) if times != "1" else 0)
 
-    @on_virtual_time
-    async def test_a_cancelled_caller_affects_no_other(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        async with keeping(cluster):
-            impatient = asyncio.create_task(cluster.relister.refresh())
+    async def wait(self, seconds: str) -> None:
+        await asyncio.sleep(float(seconds))
+
+    async def list_begins(self) -> None:
+        before = len(self.cluster.lists)
+        while len(self.cluster.lists) == before:  # noqa: ASYNC110  # a list has no event
             await asyncio.sleep(0.1)
-            impatient.cancel()
-            await asyncio.wait_for(cluster.relister.refresh(), 2.5)
+
+    def mark(self) -> None:
+        self.cluster.lists.clear()
+
+    # What is true.
+
+    def knows(self, *expected: str) -> None:
+        bodies = [self.cache.get(key) for key in self.cache]
+        found = {f"{body['metadata']['name']}={body['spec']['value']}" for body in bodies if body is not None}
+        assert found == {*expected}
+
+    def says_gone(self, *uids: str) -> None:
+        assert self.removed == [*uids]
+
+    def lists(self, least: str, most: str = "") -> None:
+        assert int(least) <= len(self.cluster.lists) <= int(most or least)
+
+    def complete(self, expected: str = "yes") -> None:
+        assert self.relister.complete.is_set() is (expected == "yes")
+
+    def serves(self, expected: str) -> None:
+        assert self.relister.served is (expected == "yes")
+
+    def refreshed(self, expected: str) -> None:
+        assert self.refreshes[-1].done() is (expected == "yes")
+
+    async def ends(self, within: str) -> None:
+        with pytest.raises(ClusterWentBackError, match="restore of etcd"):
+            await asyncio.wait_for(self.keeping, float(within))
 
 
-class TestMissedEvents:
-    @on_virtual_time
-    async def test_missed_events_are_found_after_an_interval(self) -> None:
-        cluster = Cluster()
-        deleted, replaced = cluster.server.apply("deleted", "v1"), cluster.server.apply("replaced", "v1")
-        cluster.server.apply("edited", "v1")
-        async with complete(cluster) as server:
-            server.watch_lags = True
-            server.delete(deleted)
-            server.delete(replaced)
-            server.apply("replaced", "v2")
-            server.apply("edited", "v2")
-            server.apply("new", "v2")
-            server.lose_events()
-            await asyncio.sleep(INTERVAL * 1.1)
-            assert cluster.known() == {"edited": "v2", "replaced": "v2", "new": "v2"}
-            assert cluster.gone_objects == ["uid-1", "uid-2"]
-
-    @on_virtual_time
-    async def test_the_interval_is_jittered(self) -> None:
-        cluster = Cluster()
-        async with keeping(cluster) as server:
-            await asyncio.sleep(INTERVAL * 100)
-            gaps = [later - earlier for earlier, later in pairwise(server.lists)]
-            assert all(INTERVAL * 0.9 <= gap <= INTERVAL * 1.1 for gap in gaps)
-            assert len(set(gaps)) > 50
-
-    @on_virtual_time
-    async def test_many_objects_are_compared_less_often(self) -> None:
-        cluster = Cluster(interval=4.0)
-        for each in range(100):
-            cluster.server.apply(f"db-{each}")
-        async with complete(cluster) as server:
-            before = len(server.lists)
-            await asyncio.sleep(100 * FOR_EACH * 10)
-            assert len(server.lists) - before in range(9, 12)
-
-
-class TestLargeLists:
-    @on_virtual_time
-    async def test_an_object_that_is_deleted_while_a_list_is_taken_in_stays_deleted(self) -> None:
-        cluster = Cluster()
-        cluster.server.watch_lags = True
-        *_, last = [cluster.server.apply(f"db-{number:03}") for number in range(3 * AT_ONCE)]
-        async with keeping(cluster) as server:
-            await cluster.saw.wait()
-            assert len(cluster.cache) < 3 * AT_ONCE  # others do their work meanwhile
-            cluster.gone(last, server.body(last)["metadata"]["uid"])
-            await cluster.relister.complete.wait()
-            assert len(cluster.cache) == 3 * AT_ONCE - 1
-
-
-class TestRelisting:
-    @on_virtual_time
-    async def test_a_list_of_the_watch_with_many_objects_leads_to_one_comparison(self) -> None:
-        cluster = Cluster()
-        key = cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await asyncio.sleep(1)
-            assert len(server.lists) == 1
-            server.watch_lags = True
-            server.delete(key)
-            server.lose_events()
-            for _ in range(5000):
-                cluster.relister.relisted()
-                await asyncio.sleep(SETTLE * 0.9 / 5000)
-            await asyncio.sleep(SETTLE * 0.2)
-            assert cluster.known() == {}
-            await asyncio.sleep(INTERVAL / 2)
-            assert len(server.lists) == 2
-
-    @on_virtual_time
-    async def test_a_list_of_the_watch_while_one_of_ours_is_under_way_leads_to_another(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        async with keeping(cluster) as server:
-            await asyncio.sleep(0.7)
-            cluster.relister.relisted()
-            await asyncio.sleep(INTERVAL / 2)
-            assert len(server.lists) == 2
-
-
-class TestOutage:
-    @on_virtual_time
-    async def test_an_outage_at_the_start_is_waited_out(self) -> None:
-        cluster = Cluster()
-        cluster.server.down = True
-        cluster.server.apply("a", "v1")
-        async with keeping(cluster) as server:
-            await asyncio.sleep(600)
-            assert not cluster.relister.complete.is_set()
-            assert 20 <= len(server.lists) <= 80, "neither given up nor hammered"
-            server.down = False
-            await asyncio.wait_for(cluster.relister.complete.wait(), MAX_BACKOFF)
-            assert cluster.known() == {"a": "v1"}
-
-    @on_virtual_time
-    async def test_a_list_of_the_watch_ends_the_backoff(self) -> None:
-        cluster = Cluster()
-        key = cluster.server.apply("a", "v1")
-        async with complete(cluster) as server:
-            server.down = True
-            server.watch_lags = True
-            await asyncio.sleep(INTERVAL * 2)
-            server.delete(key)
-            server.lose_events()
-            await next_list(server)
-            await asyncio.sleep(0.1)
-            server.down = False
-            cluster.relister.relisted()
-            await asyncio.sleep(SETTLE + 0.1)
-            assert cluster.known() == {}
-
-    @on_virtual_time
-    async def test_after_an_outage_the_backoff_begins_anew(self) -> None:
-        cluster = Cluster()
-        async with keeping(cluster) as server:
-            for _ in range(2):
-                server.down = True
-                await asyncio.sleep(INTERVAL * 2)
-                server.down = False
-                await asyncio.sleep(INTERVAL * 2)
-            server.down = True
-            await next_list(server)
-            before = len(server.lists)
-            await asyncio.sleep(4)
-            assert len(server.lists) - before >= 2
-
-    @on_virtual_time
-    async def test_with_one_unlisted_namespace_no_object_counts_as_gone(self) -> None:
-        cluster = Cluster(namespaces=("blue", "green"))
-        for namespace in ("blue", "green"):
-            cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
-        async with complete(cluster) as server:
-            server.latency = 1.0
-            await next_list(server)
-            await next_list(server)
-            server.down = True  # between the two
-            await asyncio.sleep(INTERVAL)
-            assert set(cluster.known()) == {"in-blue", "in-green"}
-
-
-class TestKindNotServed:
-    @on_virtual_time
-    async def test_without_the_crd_nothing_is_complete_until_it_comes(self) -> None:
-        cluster = Cluster()
-        cluster.server.served = False
-        async with keeping(cluster) as server:
-            await asyncio.sleep(59)
-            assert not cluster.relister.served
-            assert not cluster.relister.complete.is_set()
-            assert server.lists == [NOT_SERVED * number for number in range(12)]
-            server.served = True
-            await asyncio.wait_for(cluster.relister.complete.wait(), NOT_SERVED)
-            assert cluster.relister.served
-
-    @on_virtual_time
-    async def test_a_deleted_crd_removes_its_objects_and_the_operator_continues(self) -> None:
-        cluster = Cluster()
-        key = cluster.server.apply("a", "v1")
-        async with complete(cluster) as server:
-            server.watch_lags = True
-            server.delete(key)
-            server.lose_events()
-            server.served = False
-            await asyncio.sleep(INTERVAL * 1.1)
-            assert cluster.known() == {}
-            assert cluster.gone_objects == ["uid-1"]
-            assert not cluster.relister.served
-            assert cluster.relister.complete.is_set()
-            server.served = True
-            server.apply("b", "v1")
-            server.lose_events()
-            await asyncio.sleep(NOT_SERVED)
-            assert cluster.known() == {"b": "v1"}
-
-    @on_virtual_time
-    async def test_after_one_such_answer_no_object_counts_as_gone(self) -> None:
-        cluster = Cluster()
-        cluster.server.apply("a", "v1")
-        async with complete(cluster) as server:
-            server.served = False
-            await next_list(server)
-            await asyncio.sleep(NOT_SERVED / 2)
-            server.served = True
-            await asyncio.sleep(INTERVAL)
-            assert cluster.gone_objects == []
-            assert cluster.relister.served
-
-    @on_virtual_time
-    async def test_a_mixed_answer_resets_the_count(self) -> None:
-        cluster = Cluster(namespaces=("blue", "green"))
-        cluster.server.apply("a", "v1", namespace="blue")
-        async with complete(cluster) as server:
-            for unserved in ({"blue", "green"}, {"green"}, {"blue", "green"}, {"green"}):
-                server.unserved = set(unserved)
-                refreshed = asyncio.create_task(cluster.relister.refresh())
-                await asyncio.sleep(0.1)
-                refreshed.cancel()
-                assert set(cluster.known()) == {"a"}
-            assert cluster.gone_objects == []
-
-    @on_virtual_time
-    async def test_in_one_namespace_of_two_it_changes_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
-        cluster = Cluster(namespaces=("blue", "green"))
-        for namespace in ("blue", "green"):
-            cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
-        async with complete(cluster) as server:
-            server.unserved = {"green"}
-            await asyncio.sleep(INTERVAL * 2)
-            assert set(cluster.known()) == {"in-blue", "in-green"}
-            assert cluster.relister.served
-            assert "of namespace green" in caplog.text
-            server.lose_events()
-            server.unserved = set()
-            server.apply("new", "v1", namespace="green")
-            await asyncio.sleep(MAX_BACKOFF)
-            assert set(cluster.known()) == {"in-blue", "in-green", "new"}
-
-    @on_virtual_time
-    async def test_in_one_namespace_of_two_at_the_start_nothing_is_complete(self) -> None:
-        cluster = Cluster(namespaces=("blue", "green"))
-        cluster.server.unserved = {"green"}
-        async with keeping(cluster) as server:
-            await asyncio.sleep(INTERVAL)
-            assert not cluster.relister.complete.is_set()
-            server.unserved = set()
-            await asyncio.wait_for(cluster.relister.complete.wait(), MAX_BACKOFF)
-
-
-class TestWhatIsTold:
-    @on_virtual_time
-    async def test_a_kind_that_is_not_served_is_logged_once_each_time(self, caplog: pytest.LogCaptureFixture) -> None:
-        cluster = Cluster()
-        async with keeping(cluster) as server:
-            for _ in range(2):
-                server.served = False
-                await asyncio.sleep(INTERVAL * 2)
-                server.served = True
-                await asyncio.sleep(INTERVAL * 2)
-        assert caplog.text.count("install the CRD (kubectl apply -f crds/") == 2
-
-    @pytest.mark.parametrize(
-        ("error", "lines"),
-        [
-            (ClusterUnavailableError("The API server refused: 403 Forbidden"), 2),
-            (ClusterUnreachableError("The API server cannot be reached: ClientConnectorError."), 0),
-        ],
-        ids=["a refusal is told when it begins", "an outage is told elsewhere"],
-    )
-    @on_virtual_time
-    async def test_failures_are_logged(
-        self, error: ClusterUnavailableError, lines: int, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        cluster = Cluster()
-        async with keeping(cluster) as server:
-            for _ in range(2):
-                server.fails = error
-                await asyncio.sleep(INTERVAL * 2)
-                server.fails = None
-                await asyncio.sleep(INTERVAL * 2)
-        assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == lines
-
-
-RESTORED: dict[str, tuple[Callable[[ApiServer], object], int, str]] = {
-    "an object was edited": (lambda server: server.apply("a", "v2"), 0, "v1"),
-    "an object was created": (lambda server: server.apply("new", "v1"), 0, "v1"),
-    "an object came and went": (lambda server: server.delete(server.apply("brief", "v1")), 0, "v1"),
-    "other kinds have new versions since": (lambda server: server.apply("a", "v2"), 1000, "v1"),
-    "an edit has a new version since, and an earlier generation": (
-        lambda server: [server.apply("a", value) for value in ("v2", "v3")],
-        1000,
-        "v4",
+RESTORED = "keep; wait 1; restore {}; apply a {}; relisted; ends 67"
+SCRIPTS = {
+    "the cache is complete after the first LIST": (
+        "deaf; slow; apply a v1; apply b v1; keep; wait 0.9; complete no; wait 0.2; complete; serves yes; knows a=v1 b=v1"
     ),
-}
-"""What happened after the backup, how many versions the restored cluster has gone on by, and what the object says there."""
+    "only the selected namespaces are listed": (
+        "of blue green; deaf; apply blue/a; apply green/b; apply red/c; keep; wait 1; knows a= b="
+    ),
+    "a selector that was valid before does not end it": (
+        "keep; wait 1; fail selector; wait 1200; recover; deaf; apply new v1; wait 60; knows new=v1"
+    ),
+    "before the start a refresh waits for the first LIST and asks for no other": (
+        "slow; refresh; wait 0; keep; wait 0.9; refreshed no; wait 0.2; refreshed yes; wait 4; lists 1"
+    ),
+    "a LIST that has begun does not count for a refresh": (
+        "deaf; slow; keep; wait 0.5; refresh; wait 0.6; complete; refreshed no; apply new v1; wait 1; refreshed yes; knows new=v1"
+    ),
+    "a refresh lists at once": (
+        "deaf; keep; wait 1; apply new v1; refresh; wait 0.1; refreshed yes; knows new=v1"
+    ),
+    "a refresh lists at once, also while kopf settles": (
+        "deaf; keep; wait 1; relisted; wait 0.5; apply new v1; refresh; wait 0.1; refreshed yes; knows new=v1"
+    ),
+    "a refresh waits while the API server is away": (
+        "keep; wait 1; down; refresh; wait 300; refreshed no; up; wait 33; refreshed yes"
+    ),
+    "a cancelled refresh affects no other": "slow; keep; refresh; wait 0.1; cancel; refresh; wait 2.5; refreshed yes",
+    "missed events are found after an interval": (
+        "apply deleted v1; apply replaced v1; apply edited v1; keep; wait 1; deaf; delete deleted; delete replaced;"
+        " apply replaced v2; apply edited v2; apply new v2; wait 660; knows edited=v2 replaced=v2 new=v2;"
+        " says_gone uid-deleted uid-replaced"
+    ),
+    "many LISTs of the watch lead to one comparison": (
+        "apply a v1; keep; wait 1; lists 1; deaf; delete a; relisted 5000; wait 0.4; knows; wait 300; lists 2"
+    ),
+    "a LIST of the watch while one of ours is under way leads to another": (
+        "slow; keep; wait 0.7; relisted; wait 300; lists 2"
+    ),
+    "an outage at the start is waited out, neither given up nor hammered": (
+        "down; apply a v1; keep; wait 600; complete no; lists 20 80; up; wait 30; complete; knows a=v1"
+    ),
+    "a LIST of the watch ends the backoff": (
+        "apply a v1; keep; wait 1; down; deaf; wait 1200; delete a; list_begins; wait 0.1; up; relisted; wait 2.1; knows"
+    ),
+    "after an outage the backoff begins anew": (
+        "keep; wait 1; down; wait 1200; up; wait 1200; down; wait 1200; up; wait 1200; down; list_begins; mark; wait 4; lists 2 9"
+    ),
+    "with one namespace that is not listed no object counts as gone": (
+        "of blue green; apply blue/a v1; apply green/b v1; keep; wait 1; slow; list_begins; list_begins; down; wait 600;"
+        " knows a=v1 b=v1"
+    ),
+    "without the CRD nothing is complete until it comes": (
+        "unserved; keep; wait 59; serves no; complete no; lists 12; served; wait 5; complete; serves yes"
+    ),
+    "a deleted CRD removes its objects and the operator continues": (
+        "apply a v1; keep; wait 1; deaf; delete a; unserved; wait 660; knows; says_gone uid-a; serves no; complete;"
+        " served; apply b v1; wait 5; knows b=v1"
+    ),
+    "after one answer that the kind is not served no object counts as gone": (
+        "apply a v1; keep; wait 1; unserved; list_begins; wait 2.5; served; wait 600; says_gone; serves yes"
+    ),
+    "an answer for one namespace of two resets the count": (
+        "of blue green; apply blue/a v1; keep; wait 1; unserved blue green; refresh; wait 0.1; unserved green; refresh;"
+        " wait 0.1; unserved blue green; refresh; wait 0.1; unserved green; refresh; wait 0.1; knows a=v1; says_gone"
+    ),
+    "in one namespace of two it changes nothing": (
+        "of blue green; apply blue/a v1; apply green/b v1; keep; wait 1; unserved green; wait 1200; knows a=v1 b=v1;"
+        " serves yes; warns 1 of namespace green; deaf; served; apply green/new v1; wait 30; knows a=v1 b=v1 new=v1"
+    ),
+    "in one namespace of two at the start nothing is complete": (
+        "of blue green; unserved green; keep; wait 600; complete no; served; wait 30; complete"
+    ),
+    "a kind that is not served is logged once each time": (
+        "keep; unserved; wait 1200; served; wait 1200; unserved; wait 1200; warns 2 install the CRD (kubectl apply -f crds/"
+    ),
+    "a refusal is logged when it begins": (
+        "keep; fail refused; wait 1200; recover; wait 1200; fail refused; wait 1200; warns 2 403"
+    ),
+    "an outage is logged elsewhere": "keep; fail unreachable; wait 1200; recover; wait 1200; warns 0",
+    "a stale LIST changes nothing, and its time does not count later": (
+        "apply deleted v1; apply edited v1; remember; delete deleted; apply edited v2; apply new v1; keep; wait 1;"
+        " past; relisted; wait 55; knows edited=v2 new=v1; says_gone; present; wait 5;"
+        " past; relisted; wait 55; knows edited=v2 new=v1; says_gone; present; wait 5; warns 2 an earlier state;"
+        " deaf; apply edited v3; wait 660; knows edited=v3 new=v1"
+    ),
+    "a stale LIST does not end a refresh": (
+        "remember; apply a v1; keep; wait 1; past; refresh; wait 30; refreshed no; present; wait 6; refreshed yes"
+    ),
+    **{
+        f"a restored cluster ends the process: {what}": f"of blue shop; apply a v1; remember; {since}; {RESTORED.format(*restored)}"
+        for what, since, *restored in (
+            ("an object was edited", "apply a v2", 0, "v1"),
+            ("an object was created", "apply new v1", 0, "v1"),
+            ("an object came and went", "apply brief v1; delete brief", 0, "v1"),
+            ("other kinds have new versions since", "apply a v2", 1000, "v1"),
+            ("an edit has a new version since, and an earlier generation", "apply a v2; apply a v3", 1000, "v4"),
+        )
+    },
+    "a restored cluster ends the process, also after an outage meanwhile": (
+        "apply a v1; remember; apply a v2; keep; wait 1; restore; relisted; wait 7; down; wait 600; up; ends 35"
+    ),
+}  # fmt: skip
 
 
-class TestThePast:
-    @on_virtual_time
-    async def test_a_stale_list_changes_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
-        cluster = Cluster()
-        deleted = cluster.server.apply("deleted", "v1")
-        cluster.server.apply("edited", "v1")
-        past = cluster.server.remember()
-        cluster.server.delete(deleted)
-        cluster.server.apply("edited", "v2")
-        cluster.server.apply("new", "v1")
-        async with complete(cluster) as server:
-            for _ in range(2):  # the time of the first one does not count later
-                server.past = past
-                cluster.relister.relisted()
-                await asyncio.sleep(STALE_FOR - STALE)
-                assert cluster.known() == {"edited": "v2", "new": "v1"}
-                assert not cluster.gone_objects
-                server.past = None
-                await asyncio.sleep(STALE)
-            assert caplog.text.count("an earlier state") == 2
-            server.watch_lags = True
-            server.apply("edited", "v3")
-            await asyncio.sleep(INTERVAL * 1.1)
-            assert cluster.known() == {"edited": "v3", "new": "v1"}
+def warnings(caplog: pytest.LogCaptureFixture, words: str) -> int:
+    return sum(words in each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING)
 
-    @on_virtual_time
-    async def test_a_stale_list_does_not_end_a_refresh(self) -> None:
-        cluster = Cluster()
-        past = cluster.server.remember()
-        cluster.server.apply("a", "v1")
-        async with complete(cluster) as server:
-            server.past = past
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(cluster.relister.refresh(), STALE_FOR / 2)
-            server.past = None
-            await asyncio.wait_for(cluster.relister.refresh(), 1)
 
-    @pytest.mark.parametrize(("lost", "versions", "value"), RESTORED.values(), ids=RESTORED)
-    @on_virtual_time
-    async def test_a_restored_cluster_ends_the_process(
-        self, lost: Callable[[ApiServer], object], versions: int, value: str
-    ) -> None:
-        cluster = Cluster(namespaces=("blue", "default"))
-        cluster.server.apply("a", "v1")
-        backup = cluster.server.remember()
-        lost(cluster.server)
-        async with ending(cluster, within=SETTLE + STALE_FOR + STALE) as server:
-            server.restore(backup)
-            server.version += versions
-            server.apply("a", value)
-            cluster.relister.relisted()
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+@on_virtual_time
+async def test_the_cache(script: str, caplog: pytest.LogCaptureFixture) -> None:
+    *first, rest = script.removeprefix("of ").split("; ", 1) if script.startswith("of ") else [script]
+    operator = Operator(*" ".join(first).split())
+    for step in rest.split("; "):
+        verb, *words = step.split()
+        if verb == "warns":
+            assert warnings(caplog, " ".join(words[1:])) == int(words[0])
+        elif (running := getattr(operator, verb)(*words)) is not None:
+            await running
 
-    @on_virtual_time
-    async def test_an_outage_meanwhile_is_waited_out(self) -> None:
-        cluster = Cluster()
-        cluster.server.apply("a", "v1")
-        backup = cluster.server.remember()
-        cluster.server.apply("a", "v2")
-        async with ending(cluster, within=MAX_BACKOFF + STALE) as server:
-            server.restore(backup)
-            cluster.relister.relisted()
-            await asyncio.sleep(SETTLE + STALE)
-            server.down = True
-            await asyncio.sleep(INTERVAL)
-            server.down = False
+
+@on_virtual_time
+async def test_an_invalid_selector_ends_the_operator_at_its_start() -> None:
+    operator = Operator()
+    operator.fail("selector")
+    with pytest.raises(SelectorRefusedError):
+        await operator.relister.keep()
+
+
+@on_virtual_time
+async def test_comparisons_are_jittered_and_less_often_with_many_objects() -> None:
+    few, many = Operator(), Operator(interval=4.0)
+    for number in range(100):
+        many.apply(f"db-{number}")
+    for each in (few, many):
+        each.keep()
+    await asyncio.sleep(100 * FOR_EACH * 10.5)
+    assert len(many.cluster.lists) in range(10, 13)
+    await asyncio.sleep(INTERVAL * 100)
+    gaps = [later - earlier for earlier, later in pairwise(few.cluster.lists)]
+    assert all(INTERVAL * 0.9 <= gap <= INTERVAL * 1.1 for gap in gaps)
+    assert len(set(gaps)) > 50
+
+
+@on_virtual_time
+async def test_an_object_that_is_deleted_while_a_large_list_is_taken_in_stays_deleted() -> None:
+    operator = Operator()
+    operator.deaf()
+    for number in range(3 * AT_ONCE):
+        operator.apply(f"db-{number:03}")
+    operator.keep()
+    await operator.saw.wait()
+    assert len(operator.cache) < 3 * AT_ONCE  # others do their work meanwhile
+    *_, last = operator.cluster.objects
+    operator.gone(last, f"uid-{last.name}")
+    await operator.relister.complete.wait()
+    assert len(operator.cache) == 3 * AT_ONCE - 1
 
 
 class TestOneNamespace:
+    """Those who read the objects of one namespace share its LISTs, which take a second."""
+
+    def reading(self, *, before: Callable[[Operator], object] = lambda _: None, readers: int = 0) -> Operator:
+        operator = Operator()
+        before(operator)
+        operator.deaf()
+        operator.slow()
+        self.readers = [asyncio.create_task(operator.relister.read("blue")) for _ in range(readers)]
+        return operator
+
     @on_virtual_time
     async def test_what_the_watch_has_missed_is_taken_in_and_what_it_has_removed_stays_away(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        brief = cluster.server.apply("brief", "v1", namespace="blue")
-        cluster.server.apply("elsewhere", "v1", namespace="green")
-        async with complete(cluster) as server:
-            server.watch_lags = True
-            server.apply("late", "v1", namespace="blue")
-            server.apply("late elsewhere", "v1", namespace="green")
-            reading = asyncio.create_task(cluster.relister.read("blue"))
-            await asyncio.sleep(0.75)  # its answer is on its way
-            cluster.gone(brief, cluster.server.objects[brief]["metadata"]["uid"])
-            assert await reading == {"uid-1", "uid-3"}
-            assert cluster.known() == {"elsewhere": "v1", "late": "v1"}
+        def before(operator: Operator) -> None:
+            for name in ("blue/brief", "green/elsewhere"):
+                operator.apply(name, "v1")
+
+        operator = self.reading(before=before)
+        for name in ("blue/late", "green/later"):
+            operator.apply(name, "v1")
+        reading = asyncio.create_task(operator.relister.read("blue"))
+        await asyncio.sleep(0.75)  # its answer is on its way
+        operator.gone(operator.cluster.key("brief"), "uid-brief")
+        assert await reading == {"uid-brief", "uid-late"}
+        operator.knows("elsewhere=v1", "late=v1")
 
     @on_virtual_time
     async def test_an_outdated_list_is_no_answer(self) -> None:
-        cluster = Cluster()
-        past = cluster.server.remember()
-        cluster.server.apply("a", "v1")
-        async with complete(cluster) as server:
-            server.past = past
-            with pytest.raises(ClusterUnavailableError, match="outdated"):
-                await cluster.relister.read("blue")
-            assert cluster.known() == {"a": "v1"}
+        operator = self.reading(before=partial(Operator.apply, name="a", value="v1"))
+        operator.past()
+        with pytest.raises(ClusterUnavailableError, match="outdated"):
+            await operator.relister.read("blue")
+        operator.knows("a=v1")
 
+    @pytest.mark.parametrize("down", [False, True])
     @on_virtual_time
-    async def test_many_readers_at_once_cost_two_lists(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        cluster.server.apply("a", namespace="blue")
-        readers = [cluster.relister.read("blue") for _ in range(100)]
-        assert set(await asyncio.gather(*readers)) == {frozenset({"uid-1"})}
-        assert len(cluster.server.lists) == 2
+    async def test_many_readers_share_two_lists_or_their_failure(self, *, down: bool) -> None:
+        operator = self.reading(readers=100)
+        operator.apply("blue/a")
+        operator.cluster.down = down
+        results = await asyncio.gather(*self.readers, return_exceptions=True)
+        assert {str(each) if down else each for each in results} == {
+            "The API server cannot be reached." if down else frozenset({"uid-a"})
+        }
+        assert operator.cluster.lists == [0.0, 0.5 if down else 1.0]
+        operator.up()
+        assert await operator.relister.read("blue") == {"uid-a"}, "nobody else gets the failure"
 
     @on_virtual_time
     async def test_a_reader_during_a_list_gets_the_next_one(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        first = asyncio.create_task(cluster.relister.read("blue"))
+        operator = self.reading(readers=1)
         await asyncio.sleep(0.75)  # its answer is on its way
-        cluster.server.apply("new", namespace="blue")
-        following = [asyncio.create_task(cluster.relister.read("blue")) for _ in range(2)]
-        assert await first == set()
-        assert await asyncio.gather(*following) == [{"uid-1"}, {"uid-1"}]
-        assert await cluster.relister.read("blue") == {"uid-1"}
-        assert len(cluster.server.lists) == 3
+        operator.apply("blue/new")
+        following = [asyncio.create_task(operator.relister.read("blue")) for _ in range(2)]
+        assert await self.readers[0] == set()
+        assert await asyncio.gather(*following) == [{"uid-new"}, {"uid-new"}]
+        assert len(operator.cluster.lists) == 2
 
     @on_virtual_time
     async def test_readers_of_another_namespace_do_not_wait(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        await asyncio.gather(*(cluster.relister.read(namespace) for namespace in ("blue", "green")))
-        assert cluster.server.lists == [0.0, 0.0]
-
-    @on_virtual_time
-    async def test_a_failure_reaches_those_who_wait_and_nobody_else(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        cluster.server.down = True
-        readers = [cluster.relister.read("blue") for _ in range(100)]
-        results = await asyncio.gather(*readers, return_exceptions=True)
-        assert all(isinstance(result, ClusterUnavailableError) for result in results)
-        assert len(cluster.server.lists) == 2
-        cluster.server.down = False
-        assert await cluster.relister.read("blue") == set()
+        operator = self.reading()
+        await asyncio.gather(*(operator.relister.read(namespace) for namespace in ("blue", "green")))
+        assert operator.cluster.lists == [0.0, 0.0]
 
     @on_virtual_time
     async def test_when_the_one_who_lists_is_cancelled_another_lists_in_his_place(self) -> None:
-        cluster = Cluster()
-        cluster.server.latency = 1.0
-        readers = [asyncio.create_task(cluster.relister.read("blue")) for _ in range(4)]
+        operator = self.reading(readers=4)
         await asyncio.sleep(1.5)  # the second LIST is on its way
-        readers[1].cancel()
-        assert await asyncio.gather(readers[0], *readers[2:]) == [set()] * 3
-        assert len(cluster.server.lists) == 3
+        self.readers.pop(1).cancel()
+        assert await asyncio.gather(*self.readers) == [set()] * 3
+        assert len(operator.cluster.lists) == 3

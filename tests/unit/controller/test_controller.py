@@ -1,89 +1,242 @@
-"""The controller on an API server in memory, with conflicts, failures and deletions."""
+"""The controller with a simple kind, wired as in the product, on the API server in memory: conflicts, failures, deletions."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.controller.controller import MetadataChange
-from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
+from atlas_endpoints.controller.controller import (
+    ConflictError,
+    Controller,
+    GoneError,
+    MetadataChange,
+    RefusedError,
+    Result,
+    Store,
+)
+from atlas_endpoints.controller.loop import Loop
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
+from atlas_endpoints.controller.workqueue import Queue
+from behaviour.api_server import NAMESPACE, Cluster, Latency
 from support.virtual_time import VirtualClock
-from unit.controller.api_server import NAMESPACE, NEVER_SEEN, ApiServer
-from unit.controller.mirror import Operator, PlantedError
+
+KEY = Key("ServerlessPrivateEndpoint", NAMESPACE, "a")
+FINALIZER, NOTE = "example.com/keep", "example.com/note"
+KEEP, LET_GO = MetadataChange({FINALIZER: True}, {NOTE: "one"}), MetadataChange({FINALIZER: False})
+NEVER_SEEN = {"observedGeneration": -1}
+DONE = {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
+FOREIGN = {"said": "by somebody else"}
+DURATION = 1.0
+"""Seconds of a reconcile."""
+
+Status = Mapping[str, Any]
+
+
+class PlantedError(Exception):
+    """A bug in a kind."""
+
+
+class Mirror:
+    """A kind with an external state that follows the specs; the status lists all sent values and the time of its last write."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.external: dict[Key, str] = {}
+        self.generations: list[int] = []
+        """Of the reconciles."""
+        self.remembered: dict[Key, str] = {}
+        self.next: Requeue = NoRequeue()
+        self.bug = False
+        self.quiet = False
+        """Whether each reconcile changes nothing."""
+        self.change: MetadataChange | None = None
+        """The metadata change of each reconcile."""
+        self.records = False
+        """Whether each reconcile records an intent."""
+        self.may_wait = False
+        """Whether no status need be written yet."""
+        self._clock = clock
+
+    async def reconcile(self, body: Body, store: Store) -> Result:
+        key, value = key_of(body), body["spec"]["value"]
+        self.generations.append(body["metadata"]["generation"])
+        refusal = ""
+        try:
+            if self.change is not None and not await store.change(self.change):
+                return Result(requeue=RequeueAfter(0.0), status=body["status"])
+        except RefusedError as error:
+            refusal = str(error)
+        except ClusterUnavailableError:
+            return Result(requeue=Backoff(), status=body["status"])
+        if self.records and not await store.write_status({**body["status"], "intent": value}):
+            return Result(requeue=RequeueAfter(0.0), status=store.body["status"])
+        await asyncio.sleep(DURATION)
+        self.remembered[key] = body["metadata"]["uid"]
+        if self.bug:
+            raise PlantedError("a bug")
+        if self.quiet:
+            status = self._status(store.body, said=f"Refused: {refusal}") if refusal else store.body["status"]
+            return Result(requeue=Backoff() if refusal else NoRequeue(), status=status)
+        sent = [] if self.external.get(key) == value else [value]
+        self.external[key] = value
+        status = self._status(store.body, *sent, said=f"Done, but {refusal}" if refusal else "Done")
+        return Result(requeue=Backoff() if refusal else self.next, status=status, may_wait=self.may_wait)
+
+    def failed(self, body: Body, error: Exception) -> Result:
+        sent = len(body["status"].get("sent", []))
+        return Result(requeue=Backoff(), status=self._status(body, said=f"InternalError after {sent} sent"))
+
+    def _status(self, body: Body, *sent: str, said: str) -> Status:
+        previous, metadata = body["status"], body["metadata"]
+        status = {
+            **{name: previous[name] for name in ("intent",) if name in previous},
+            **metadata.get("labels", {}),
+            "observedGeneration": metadata["generation"],
+            "sent": [*previous.get("sent", []), *sent],
+            "said": said,
+        }
+        if status == {name: value for name, value in previous.items() if name != "since"}:
+            return dict(previous)
+        return status | {"since": self._clock.monotonic()}
+
+    def forget(self, key: Key) -> None:
+        self.remembered.pop(key, None)
+
+
+class Operator:
+    """The controller and its kind, and what people and the network do to them.
+
+    Attributes:
+        performed: each status write that has reached the API server, with the status before; ``told``, what the controller reports.
+        refused: number of writes that the API server has refused for the version.
+        changes: number of metadata writes.
+    """
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.latency = Latency()
+        self.cluster = Cluster(self.latency, lambda: "2026-11-25T12:00:00Z")
+        self.mirror = Mirror(clock)
+        self.cache = Cache(lambda body: body["metadata"].get("annotations", {}))
+        self.queue: Queue[Key] = Queue(clock, flow_limit=10)
+        self.performed: list[tuple[Status, Status]] = []
+        self.told: list[tuple[Status, Status]] = []
+        self.refused = self.changes = 0
+        self.lags = False
+        self.events: list[tuple[str, Body]] = []
+        self.cluster.watcher = self._watch
+        self.cluster.status_written = lambda body, status: self.performed.append((body["status"], status))
+        self.controller = Controller(
+            self.mirror,
+            self.cache,
+            self,
+            enqueue=self._enqueue,
+            written=lambda body, status: self.told.append((body["status"], status)),
+        )
+        self.loop: Loop[Key] = Loop(self.queue, self.controller.run, clock=clock, workers=2, random=Random(1))  # noqa: S311  # jitter
+
+    async def write(self, body: Body, status: Status) -> Body:
+        try:
+            return await self.cluster.write(body, status)
+        except (ConflictError, GoneError):
+            self.refused += 1
+            raise
+
+    async def change(self, body: Body, change: MetadataChange) -> Body:
+        after = await self.cluster.change(body, change)
+        self.changes += 1
+        return after
+
+    async def read(self, key: Key) -> Body | None:
+        return await self.cluster.read(key)
+
+    def _enqueue(self, key: Key, _: Body) -> None:
+        self.loop.reset(key)
+        self.queue.add(key, urgent=True)
+
+    def _watch(self, type_: str, body: Body) -> None:
+        self.events.append((type_, body))
+        self.let_lag(lags=self.lags)
+
+    def let_lag(self, *, lags: bool) -> None:
+        """Have events wait from now on, or hand over those that have waited."""
+        self.lags = lags
+        while self.events and not lags:
+            type_, body = self.events.pop(0)
+            if type_ == "DELETED":
+                self.leave(body)
+            else:
+                self.controller.seen(body)
+
+    def leave(self, body: Body) -> None:
+        """Hear that an object is gone, or is served no more."""
+        if self.controller.gone(key_of(body), body["metadata"]["uid"]):
+            self.loop.forget(key_of(body))
+
+    def put(self, status: Status | None = None, **metadata: object) -> None:
+        """Write into the object, as a tool does."""
+        body = self.cluster.objects[KEY]
+        body["metadata"] |= metadata
+        body["status"] = status or body["status"]
+        self.cluster.annotate("a", **({"written": "yes"} if metadata else {}))
+
+    def miss(self) -> None:
+        """Have the object leave what is served, and return."""
+        body = deepcopy(self.cluster.objects[KEY])
+        self.leave(body)
+        self.controller.seen(body)
+
+
+def sets(part: str, **values: object) -> Callable[[Operator, str], object]:
+    return lambda operator, _: vars(getattr(operator, part)).update(values)
+
+
+STEPS: dict[str, Callable[[Operator, str], object]] = {
+    "apply": lambda operator, word: operator.cluster.apply("a", {"value": word}),
+    "label": lambda operator, word: operator.cluster.label("a", team=word),
+    "annotate": lambda operator, word: operator.cluster.annotate("a", team=word),
+    "delete": lambda operator, _: operator.cluster.delete("a"),
+    "overwrite": lambda operator, _: operator.put(FOREIGN),
+    "was-finalized": lambda operator, _: operator.put(finalizers=[FINALIZER]),
+    "is-being-deleted": lambda operator, _: operator.put(deletionTimestamp="now"),
+    "leave-and-return": lambda operator, _: operator.miss(),
+    "wake": lambda operator, _: operator.queue.add(KEY),
+    "lag": lambda operator, _: operator.let_lag(lags=True),
+    "catch-up": lambda operator, _: operator.let_lag(lags=False),
+    "lose-events": lambda operator, _: operator.events.clear(),
+    "slow": sets("latency", seconds=1.0),
+    "down": sets("cluster", down=True),
+    "up": sets("cluster", down=False),
+    "lose-answers": sets("cluster", unreliable=1.0),
+    "answer": sets("cluster", unreliable=0.0),
+    "forbid": sets("cluster", changes_fail=RefusedError("not allowed")),
+    "allow": sets("cluster", changes_fail=None),
+    "drift": lambda operator, _: operator.mirror.external.update({KEY: "somebody else's"}),
+    "requeue": lambda operator, word: sets("mirror", next=RequeueAfter(float(word)))(operator, word),
+    "quiet": sets("mirror", quiet=True),
+    "bug": sets("mirror", bug=True),
+    "mend": sets("mirror", bug=False),
+    "finalize": sets("mirror", change=KEEP),
+    "release": sets("mirror", change=LET_GO),
+    "record": sets("mirror", records=True),
+    "may-wait": sets("mirror", may_wait=True),
+    "must-write": sets("mirror", may_wait=False),
+}
 
 
 @pytest.fixture
-async def server() -> ApiServer:
-    return ApiServer()
-
-
-@pytest.fixture
-async def operator(clock: VirtualClock, server: ApiServer, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Operator]:
-    operator = Operator(clock, server)
+async def operator(clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Operator]:
+    operator = Operator(clock)
     workers = asyncio.create_task(operator.loop.work())
     yield operator
     operator.queue.close()
     await workers
     errors = [record.exc_info[1] for record in caplog.get_records("call") if record.exc_info]
     assert [error for error in errors if not isinstance(error, (PlantedError, ClusterUnavailableError))] == []
-
-
-FINALIZER, NOTE = "example.com/keep", "example.com/note"
-KEEP, LET_GO = MetadataChange({FINALIZER: True}, {NOTE: "one"}), MetadataChange({FINALIZER: False})
-KEY = Key("ServerlessPrivateEndpoint", NAMESPACE, "a")
-DONE = {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
-FOREIGN = {"said": "by somebody else"}
-
-
-SERVER = {
-    "down": ("down", True),
-    "up": ("down", False),
-    "lag": ("watch_lags", True),
-    "catch-up": ("watch_lags", False),
-    "lose-answers": ("loses_answers", True),
-    "answer": ("loses_answers", False),
-    "slow": ("latency", 1.0),
-    "forbid": ("forbids", "not allowed"),
-    "allow": ("forbids", ""),
-}
-KIND = {
-    "quiet": ("quiet", NoRequeue()),
-    "bug": ("bug", True),
-    "finalize": ("change", KEEP),
-    "release": ("change", LET_GO),
-    "record": ("records", True),
-}
-
-
-def take(server: ApiServer, operator: Operator, verb: str, word: str) -> None:
-    """Take a step: change the object, the API server or the kind."""
-    match verb:
-        case "apply":
-            server.apply(KEY.name, word)
-        case "label":
-            server.label(KEY, team="blue")
-        case "annotate":
-            server.annotate(KEY, touched="yes")
-        case "delete":
-            server.delete(KEY)
-        case "overwrite":
-            server.objects[KEY]["status"] = FOREIGN
-            server.label(KEY, touched="yes")
-        case "was-finalized":
-            server.objects[KEY]["metadata"]["finalizers"] = [FINALIZER]
-            server.annotate(KEY, touched="yes")
-        case "lose-events":
-            server.lose_events()
-        case "requeue":
-            operator.mirror.next = RequeueAfter(float(word))
-        case _ if verb in SERVER:
-            setattr(server, *SERVER[verb])
-        case _:
-            setattr(operator.mirror, *KIND[verb])
 
 
 @dataclass(frozen=True)
@@ -111,8 +264,12 @@ CASES = {
     "a reconcile without a change keeps a status of somebody else": Case(
         "quiet; apply v1; wait 0.5; overwrite; wait 10", [1], FOREIGN, writes=0
     ),
+    "a reconcile of what is not there does nothing": Case("wake; wait 10", [], None, writes=0),
     "only a change of the trigger causes a reconcile": Case(
-        "apply v1; wait 10; label; wait 10; annotate; wait 10", [1, 1], DONE | {"team": "blue", "since": 21}, writes=2
+        "apply v1; wait 10; label blue; wait 10; annotate x; wait 10",
+        [1, 1],
+        DONE | {"team": "blue", "since": 21},
+        writes=2,
     ),
     "an edit during a reconcile causes another one": Case(
         "apply v1; wait 0.5; apply v2; apply v3; wait 10",
@@ -128,13 +285,13 @@ CASES = {
         refused=1,
     ),
     "a change from the watch during the reconcile causes no conflict": Case(
-        "apply v1; wait 0.5; label; wait 10", [1], refused=0
+        "apply v1; wait 0.5; label blue; wait 10", [1], refused=0
     ),
     "a change without an event causes a second write and no second reconcile": Case(
-        "apply v1; wait 0.5; lag; label; wait 10", [1], refused=1
+        "apply v1; wait 0.5; lag; label blue; wait 10", [1], refused=1
     ),
     "a conflict does not lose an unwritten status": Case(
-        "apply v1; down; wait 60; apply v2; up; wait 0.5; lag; label; wait 10",
+        "apply v1; down; wait 60; apply v2; up; wait 0.5; lag; label blue; wait 10",
         [1, 2],
         {"sent": ["v1", "v2"]},
         refused=1,
@@ -154,6 +311,12 @@ CASES = {
     "a refused metadata write is shown beside the new status": Case(
         "finalize; forbid; apply v1; wait 1000", None, {"said": "Done, but not allowed", "sent": ["v1"]}
     ),
+    "an object with a refused metadata write is still reconciled": Case(
+        "finalize; forbid; apply v1; wait 100; drift; wait 1000",
+        None,
+        {"said": "Done, but not allowed", "sent": ["v1", "v1"]},
+        writes=2,
+    ),
     "a refused metadata write is repeated until it is allowed": Case(
         "finalize; forbid; apply v1; wait 1000; allow; wait 1000",
         None,
@@ -169,6 +332,24 @@ CASES = {
         None,
         {},
         metadata={"finalizers": []},
+    ),
+    **{
+        f"a finalizer stays that an edit has asked for: {how} tells of the edit": Case(
+            f"finalize; apply v1; wait 10; release; slow; apply v2; wait 0.1; {lag}finalize; apply v3; wait 20; catch-up; wait 20",
+            [1, 2, 3],
+            {"observedGeneration": 3},
+            writes=2,
+            metadata={"finalizers": [FINALIZER]},
+        )
+        for how, lag in (("the watch", ""), ("a conflict", "lag; "))
+    },
+    "an object without its last finalizer is gone": Case(
+        "quiet; finalize; apply v1; wait 10; release; is-being-deleted; wait 10", None, None, writes=0
+    ),
+    "an object that leaves and returns during a metadata write is reconciled again": Case(
+        "finalize; slow; lose-answers; apply v1; wait 0.7; leave-and-return; wait 0.4; answer; wait 20",
+        None,
+        {"sent": ["v1"]},
     ),
     "what is recorded is written before the rest": Case(
         "record; apply v1; wait 0.5; delete; wait 10", [1], None, writes=1
@@ -186,6 +367,12 @@ CASES = {
     "a write whose answer was lost is not made twice": Case(
         "requeue 100; apply v1; lag; lose-answers; wait 1.5; answer; wait 60", [1]
     ),
+    "a write whose answer was lost is reported when the watch tells of it": Case(
+        "apply v1; lose-answers; wait 1.5; answer; wait 60", [1]
+    ),
+    "a write whose answer was lost is reported after an edit": Case(
+        "apply v1; lose-answers; wait 1.5; answer; apply v2; wait 60", [1, 2], {"sent": ["v1", "v2"]}, writes=2
+    ),
     "reconciles go on after a write whose answer was lost": Case(
         "requeue 100; apply v1; lag; lose-answers; wait 1.5; answer; wait 280", [1] * 3
     ),
@@ -197,7 +384,24 @@ CASES = {
     "a reconcile without a change does not lose an unwritten status": Case(
         "apply v1; down; wait 60; quiet; apply v2; up; wait 60", [1, 2]
     ),
+    "a bug does not lose an unwritten status": Case(
+        "apply v1; down; wait 60; bug; apply v2; up; wait 10",
+        None,
+        {"sent": ["v1"], "said": "InternalError after 1 sent"},
+    ),
+    "a bug is said once and retried": Case("bug; apply v1; wait 5; mend; wait 60", None, {"sent": ["v1"]}, writes=2),
+    "a status that may wait is built on and written later": Case(
+        "may-wait; requeue 10; apply v1; wait 15; apply v2; wait 1; must-write; wait 30", None, {"sent": ["v1", "v2"]}
+    ),
+    "a status that waited is not what was before": Case(
+        "may-wait; apply v1; wait 2; must-write; lose-answers; apply v2; wait 2; answer; wait 60",
+        [1, 2],
+        {"sent": ["v1", "v2"]},
+    ),
     "a status that a person wrote is overwritten": Case("apply v1; down; wait 30; overwrite; up; wait 60", [1]),
+    "a status that was never written is not reported": Case(
+        "apply v1; down; wait 60; overwrite; apply v2; up; wait 60", [1, 2], {"sent": ["v1", "v2"]}
+    ),
     "a deleted object is forgotten": Case("requeue 10; apply v1; wait 15; delete; wait 100", [1, 1], None),
     "a write reveals a deletion without an event": Case(
         "apply v1; wait 0.5; lag; delete; lose-events; wait 100", [1], None, writes=0
@@ -213,10 +417,10 @@ CASES = {
         "slow; apply v1; wait 1.7; delete; wait 100", [1], None
     ),
     "the answer to a read does not restore a deleted object": Case(
-        "slow; apply v1; wait 0.5; lag; label; wait 2.2; catch-up; delete; wait 100", [1], None, writes=0
+        "slow; apply v1; wait 0.5; lag; label blue; wait 2.2; catch-up; delete; wait 100", [1], None, writes=0
     ),
     "an object that is gone when it is read after a conflict": Case(
-        "slow; apply v1; wait 0.5; lag; label; wait 1.2; delete; lose-events; wait 100", [1], None, writes=0
+        "slow; apply v1; wait 0.5; lag; label blue; wait 1.2; delete; lose-events; wait 100", [1], None, writes=0
     ),
     "another object of the name during a reconcile gets its own": Case(
         "apply v1; wait 0.5; delete; apply v2; wait 10", [1, 1], DONE | {"sent": ["v2"], "since": 2}
@@ -234,253 +438,37 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_an_object(server: ApiServer, operator: Operator, case: Case) -> None:
+async def test_an_object(operator: Operator, case: Case) -> None:
     for each in case.steps.split("; "):
         verb, _, word = each.partition(" ")
         if verb == "wait":
             await asyncio.sleep(float(word))
         else:
-            take(server, operator, verb, word)
-    generations = [generation for _, generation in operator.mirror.reconciles]
-    assert case.generations in (None, generations)
-    assert len(server.writes) == case.writes
-    assert case.refused in {None, server.refused}
+            STEPS[verb](operator, word)
+    assert case.generations in (None, operator.mirror.generations)
+    assert len(operator.performed) == case.writes
+    assert operator.told == operator.performed, "each status that was written is told once, with the one before"
+    assert case.refused in {None, operator.refused}
     if case.status is None:
-        assert_nothing_is_left(operator)
+        assert len(operator.cache) == 0
+        assert not operator.mirror.remembered
+        assert (len(operator.queue), operator.queue.running, operator.loop.failing) == (0, 0, 0)
     else:
-        assert server.status(KEY).items() >= case.status.items()
-        assert server.objects[KEY]["metadata"].items() >= case.metadata.items()
-        assert len(server.changes) == (1 if case.metadata else 0)
-        assert operator.mirror.remembered == {KEY: server.objects[KEY]["metadata"]["uid"]}
+        present = operator.cluster.objects[KEY]
+        assert present["status"].items() >= case.status.items()
+        assert present["metadata"].items() >= case.metadata.items()
+        assert operator.changes == (1 if case.metadata else 0)
+        assert operator.mirror.remembered == {KEY: present["metadata"]["uid"]}
 
 
-async def test_a_bug_does_not_lose_an_unwritten_status(server: ApiServer, operator: Operator) -> None:
-    key = server.apply("a", "v1")
-    server.down = True
-    await asyncio.sleep(60)
-    operator.mirror.bug = True
-    server.apply("a", "v2")
-    server.down = False
-    await asyncio.sleep(10)
-    assert server.status(key)["sent"] == ["v1"]
-    assert [status["said"] for _, status in server.writes] == ["InternalError after 1 sent"]
-
-
-async def test_a_status_that_may_wait_is_built_on_and_written_later(server: ApiServer, operator: Operator) -> None:
-    operator.mirror.may_wait, operator.mirror.next = True, RequeueAfter(10)
-    server.apply(KEY.name, "v1")
-    await asyncio.sleep(15)
-    assert operator.shown == []
-    assert operator.mirror.sent == ["v1"]
-    server.apply(KEY.name, "v2")
-    await asyncio.sleep(1)
-    operator.mirror.may_wait = False
-    await asyncio.sleep(30)
-    assert [status["sent"] for status in operator.shown] == [["v1", "v2"]]
-    assert operator.mirror.sent == ["v1", "v2"]
-
-
-async def test_a_status_that_waited_is_not_what_was_before(server: ApiServer, operator: Operator) -> None:
-    operator.mirror.may_wait = True
-    key = server.apply(KEY.name, "v1")
-    await asyncio.sleep(2)
-    operator.mirror.may_wait = False
-    server.loses_answers = True
-    server.apply(KEY.name, "v2")
-    await asyncio.sleep(2)
-    server.loses_answers = False
-    await asyncio.sleep(60)
-    assert (operator.shown_after, operator.shown) == ([NEVER_SEEN], [server.status(key)])
-
-
-async def test_a_new_operator_does_not_write_an_equal_status(server: ApiServer, clock: VirtualClock) -> None:
-    key = server.apply("a", "v1")
-    server.objects[key]["status"] = {"observedGeneration": 1, "sent": ["v1"], "said": "Done", "since": 1}
-    operator = Operator(clock, server)
-    operator.mirror.external[key] = "v1"
-    operator.controller.seen(server.body(key))
-    assert await operator.controller.run(key) == NoRequeue()
-    assert operator.mirror.reconciles == [("a", 1)]
-    assert not server.writes
-
-
-async def test_a_reconcile_of_an_unknown_object_does_nothing(server: ApiServer, operator: Operator) -> None:
-    assert await operator.controller.run(Key("ServerlessPrivateEndpoint", "default", "unknown")) == NoRequeue()
-    assert not operator.mirror.reconciles
-
-
-async def test_writes_of_an_object_in_constant_change_are_limited(server: ApiServer, operator: Operator) -> None:
-    server.latency = 0.02
-    server.watch_lags = True
-    key = server.apply("a", "v1")
-    operator.controller.seen(server.body(key))
-    for _ in range(6000):
+async def test_writes_of_an_object_in_constant_change_are_limited(operator: Operator) -> None:
+    operator.latency.seconds = 0.02
+    operator.cluster.apply("a", {"value": "v1"})
+    operator.let_lag(lags=True)
+    for number in range(6000):
         await asyncio.sleep(0.01)
-        server.label(key, at=f"{asyncio.get_running_loop().time()}")
-    assert server.refused < 60
-    assert operator.mirror.reconciles == [("a", 1)]
+        operator.cluster.label("a", team=str(number))
+    assert operator.refused < 60
     await asyncio.sleep(400)
-    assert server.status(key)["sent"] == ["v1"]
-    assert operator.mirror.reconciles == [("a", 1)]
-
-
-async def test_metadata_of_others_is_kept(server: ApiServer, operator: Operator) -> None:
-    operator.mirror.change = KEEP
-    key = server.apply("a", "v1")
-    server.objects[key]["metadata"] |= {"finalizers": ["other"], "annotations": {"theirs": "too"}}
-    await asyncio.sleep(10)
-    metadata = server.objects[key]["metadata"]
-    assert metadata["finalizers"] == ["other", FINALIZER]
-    assert metadata["annotations"] == {"theirs": "too", NOTE: "one"}
-
-
-async def test_an_object_with_a_refused_metadata_write_is_still_reconciled(
-    server: ApiServer, operator: Operator
-) -> None:
-    """Else a status would go on saying what was true when the refusals began."""
-    operator.mirror.change, server.forbids, operator.mirror.next = KEEP, "not allowed", RequeueAfter(10)
-    key = server.apply("a", "v1")
-    await asyncio.sleep(100)
-    operator.mirror.external[key] = "somebody else's"
-    await asyncio.sleep(1000)
-    assert operator.mirror.external[key] == "v1"
-    assert server.status(key)["sent"] == ["v1", "v1"]
-    assert server.status(key)["said"] == "Done, but not allowed"
-    assert len(server.writes) == 2
-
-
-@pytest.mark.parametrize("lags", [False, True], ids=["the watch tells first", "a conflict tells first"])
-async def test_a_metadata_change_is_not_written_to_an_object_that_has_changed(
-    server: ApiServer, operator: Operator, *, lags: bool
-) -> None:
-    """Else a finalizer that an edit had asked for would go, and the object with it."""
-    operator.mirror.change = KEEP
-    key = server.apply("a", "v1")
-    await asyncio.sleep(10)
-    operator.mirror.change, server.latency = LET_GO, 1.0
-    server.apply("a", "v2")
-    await asyncio.sleep(operator.mirror.duration + 0.1)  # the reconcile is over, and what it wants is on its way
-    server.watch_lags = lags
-    operator.mirror.change = KEEP
-    server.objects[key]["metadata"]["deletionTimestamp"] = "now"
-    server.apply("a", "v3")
-    await asyncio.sleep(20)
-    server.watch_lags = False
-    await asyncio.sleep(20)
-    assert server.objects[key]["metadata"]["finalizers"] == [FINALIZER]
-    assert server.status(key)["observedGeneration"] == 3
-
-
-async def test_an_object_that_leaves_and_returns_while_its_metadata_is_changed_is_reconciled_again(
-    server: ApiServer, operator: Operator
-) -> None:
-    """By its labels; the answer to the change is lost, so nothing else wakes it."""
-    operator.mirror.change, server.latency, server.loses_answers = KEEP, 1.0, True
-    key = server.apply("a", "v1")
-    await asyncio.sleep(0.7)
-    body = server.body(key)
-    operator.gone(key, body["metadata"]["uid"])
-    operator.seen(body)
-    await asyncio.sleep(0.4)
-    server.loses_answers = False
-    await asyncio.sleep(20)
-    assert server.status(key)["sent"] == ["v1"]
-
-
-async def test_an_object_without_its_last_finalizer_is_gone(server: ApiServer, operator: Operator) -> None:
-    operator.mirror.change = KEEP
-    key = server.apply("a", "v1")
-    await asyncio.sleep(10)
-    operator.mirror.quiet, operator.mirror.change = NoRequeue(), LET_GO
-    server.objects[key]["metadata"]["deletionTimestamp"] = "now"
-    server.annotate(key, touched="yes")
-    await asyncio.sleep(10)
-    assert key not in server.objects
-    assert operator.cache.get(key) is None
-
-
-@pytest.mark.parametrize("lags", [False, True], ids=["the watch tells first", "a conflict tells first"])
-async def test_a_write_whose_answer_was_lost_is_reported_once(
-    server: ApiServer, operator: Operator, lags: bool
-) -> None:
-    key = server.apply("a", "v1")
-    server.watch_lags = lags
-    server.loses_answers = True
-    await asyncio.sleep(1.5)
-    assert server.status(key)["sent"] == ["v1"]
-    server.loses_answers = False
-    await asyncio.sleep(60)
-    assert (operator.shown_after, operator.shown) == ([NEVER_SEEN], [server.status(key)])
-    assert len(server.writes) == 1
-
-
-async def test_a_write_whose_answer_was_lost_is_reported_after_an_edit(server: ApiServer, operator: Operator) -> None:
-    key = server.apply("a", "v1")
-    server.loses_answers = True
-    await asyncio.sleep(1.5)
-    first = server.status(key)
-    server.loses_answers = False
-    server.apply("a", "v2")
-    await asyncio.sleep(60)
-    assert (operator.shown_after, operator.shown) == ([NEVER_SEEN, first], [first, server.status(key)])
-
-
-async def test_a_status_that_was_never_written_is_not_reported(server: ApiServer, operator: Operator) -> None:
-    key = server.apply("a", "v1")
-    server.down = True
-    await asyncio.sleep(60)
-    server.objects[key]["status"] = {"said": "by somebody else"}
-    server.apply("a", "v2")
-    server.down = False
-    await asyncio.sleep(60)
-    assert (operator.shown_after, operator.shown) == ([{"said": "by somebody else"}], [server.status(key)])
-
-
-async def test_a_bug_is_shown_in_the_status_and_retried_without_harm_to_other_objects(
-    server: ApiServer, operator: Operator, caplog: pytest.LogCaptureFixture
-) -> None:
-    operator.mirror.bug = True
-    bad = server.apply("bad", "v1")
-    await asyncio.sleep(5)
-    assert server.status(bad)["said"].startswith("InternalError")
-    assert len(server.writes) == 1, "the same bug is said once"
-    operator.mirror.bug = False
-    good = server.apply("good", "v1")
-    await asyncio.sleep(60)
-    assert server.status(good)["sent"] == server.status(bad)["sent"] == ["v1"]
-    assert {record.__dict__["key"] for record in caplog.records} == {"default/bad"}
-
-
-async def test_a_late_deletion_does_not_affect_another_object_of_the_name(
-    server: ApiServer, operator: Operator
-) -> None:
-    key = server.apply("a", "v1")
-    await asyncio.sleep(10)
-    old = server.body(key)
-    server.delete(key)
-    server.apply("a", "v2")
-    assert not operator.controller.gone(key, old["metadata"]["uid"])
-    await asyncio.sleep(10)
-    assert server.status(key)["sent"] == ["v2"]
-
-
-async def test_the_state_of_the_old_object_is_dropped_before_the_new_one_is_reconciled(
-    server: ApiServer, operator: Operator
-) -> None:
-    key = server.apply("a", "v1")
-    await asyncio.sleep(10)
-    server.watch_lags = True
-    server.delete(key)
-    server.lose_events()
-    server.watch_lags = False
-    server.apply("a", "v2")
-    assert not operator.mirror.remembered
-    await asyncio.sleep(10)
-    assert operator.mirror.remembered == {key: "uid-2"}
-
-
-def assert_nothing_is_left(operator: Operator) -> None:
-    assert len(operator.cache) == 0
-    assert not operator.mirror.remembered
-    assert (len(operator.queue), operator.queue.running) == (0, 0)
-    assert operator.loop.failing == 0
+    assert operator.cluster.objects[KEY]["status"]["sent"] == ["v1"]
+    assert operator.mirror.generations == [1]

@@ -2,13 +2,11 @@
 
 import asyncio
 import tracemalloc
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, cycle, islice, pairwise
+from itertools import pairwise
 
 import pytest
-from typing_extensions import override
 
 from atlas_endpoints.controller.workqueue import ROUTINE_SHARE, Flow, Queue
 from support.virtual_time import VirtualClock, VirtualTimeLoop
@@ -19,8 +17,9 @@ class Harness:
     """A queue between the steps of a test: only the test and due keys change it."""
 
     loop: VirtualTimeLoop
-    clock: "CountingClock"
     queue: Queue[str]
+    waits: list[tuple[float, bool]]
+    """How long each key was due that a worker got, and whether it was urgent."""
 
     def take(self) -> str:
         """Start a worker that gets a key at once, and return the key."""
@@ -51,21 +50,6 @@ class Harness:
     def pass_time(self, seconds: float) -> None:
         self.loop.run_for(seconds)
 
-    @property
-    def now(self) -> float:
-        return self.loop.time()
-
-
-class CountingClock(VirtualClock):
-    """Counts its reads."""
-
-    reads = 0
-
-    @override
-    def monotonic(self) -> float:
-        self.reads += 1
-        return super().monotonic()
-
 
 @pytest.fixture
 def flow_limit() -> int:
@@ -73,23 +57,14 @@ def flow_limit() -> int:
 
 
 @pytest.fixture
-def routine_limit() -> int:
-    return 100
-
-
-@pytest.fixture
-def routine_flow_limit() -> int:
-    return 100
-
-
-@pytest.fixture
-def harness(flow_limit: int, routine_limit: int, routine_flow_limit: int) -> Iterator[Harness]:
+def harness(flow_limit: int) -> Iterator[Harness]:
     loop = VirtualTimeLoop()
-    clock = CountingClock(loop)
-    queue: Queue[str] = Queue(
-        clock, flow_limit=flow_limit, routine_limit=routine_limit, routine_flow_limit=routine_flow_limit
-    )
-    harness = Harness(loop, clock, queue)
+    waits: list[tuple[float, bool]] = []
+
+    def waited(seconds: float, *, urgent: bool) -> None:
+        waits.append((seconds, urgent))
+
+    harness = Harness(loop, Queue(VirtualClock(loop), flow_limit=flow_limit, waited=waited), waits)
     yield harness
     harness.queue.close()
     loop.run_for(0)
@@ -105,65 +80,12 @@ def limited_to(workers: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("flow_limit", [pytest.param(workers, id=f"flow of {workers}")])
 
 
-@pytest.mark.parametrize("routine_limit", [2])
-def test_routine_keys_leave_a_worker_for_an_urgent_one(harness: Harness) -> None:
-    for key in ("a", "b", "c"):
-        harness.queue.add(key)
-    assert [harness.take(), harness.take()] == ["a", "b"]
-    free = harness.worker()
-    assert not free.done()
-    harness.queue.add("urgent", urgent=True)
-    harness.pass_time(0)
-    assert free.result() == "urgent"
-    waiting = harness.worker()
-    assert not waiting.done()
-    harness.queue.done("a")
-    harness.pass_time(0)
-    assert waiting.result() == "c"
-
-
-@limited_to(2)
-@pytest.mark.parametrize("routine_flow_limit", [1])
-@pytest.mark.parametrize("other", [Flow("owner of a", "b"), Flow("owner of b", "a")], ids=["owner", "name"])
-def test_routine_keys_leave_a_worker_of_their_flow_for_an_urgent_one(harness: Harness, other: Flow) -> None:
-    for key, flow in (("a1", own("a")), ("a2", other), ("c", own("c"))):
-        harness.queue.add(key, flow=flow)
-    assert [harness.take(), harness.take()] == ["a1", "c"]
-    free = harness.worker()
-    assert not free.done()
-    harness.queue.add("urgent", flow=own("a"), urgent=True)
-    harness.pass_time(0)
-    assert free.result() == "urgent"
-
-
-@pytest.mark.parametrize("routine_limit", [1])
-@pytest.mark.parametrize(
-    ("delay", "waited_for"), [pytest.param(0, False, id="that goes on at once"), pytest.param(5, True, id="in a wait")]
-)
-def test_an_urgent_key_stays_so(harness: Harness, delay: float, waited_for: bool) -> None:
-    harness.queue.add("edit", urgent=True)
-    harness.queue.add("slow")
-    assert [harness.take(), harness.take()] == ["edit", "slow"]
-    harness.queue.done("edit", delay=delay, urgent=waited_for)
-    harness.pass_time(delay)
-    assert harness.take() == "edit"
-
-
-def test_it_reports_how_long_a_key_was_due() -> None:
-    waits = []
-
-    def waited(seconds: float, *, urgent: bool) -> None:
-        waits.append((seconds, urgent))
-
-    loop = VirtualTimeLoop()
-    clock = CountingClock(loop)
-    harness = Harness(loop, clock, Queue(clock, flow_limit=10, waited=waited))
+def test_it_reports_how_long_a_key_was_due(harness: Harness) -> None:
     harness.queue.add("a", delay=5)
     harness.queue.add("b", urgent=True)
     harness.pass_time(8)
     assert harness.due() == ["b", "a"]
-    assert waits == [(8, True), (3, False)]
-    loop.close()
+    assert harness.waits == [(8, True), (3, False)]
 
 
 SCRIPTS = {
@@ -173,6 +95,7 @@ SCRIPTS = {
     "a finished key without a delay does not return": "add a; take a; done a; wait 1e6; due nothing",
     "keys come in the order of their due times": "add late in 30; add soon in 10; add middle in 20; wait 30; due soon middle late",
     "a later time does not replace an earlier one": "add a in 2; add a in 300; wait 2; due a; wait 1000; due nothing",
+    "an earlier time replaces a later one": "add a in 300; add a in 2; wait 2; due a; wait 1000; due nothing",
     "the delay of done counts from its call": "add a; take a; wait 7; done a in 5; wait 4.9; due nothing; wait 0.1; due a",
     "a request during the reconcile comes before its delay": "add a; take a; add a; done a in 300; due a; wait 1000; due nothing",
     "the delay of the reconcile comes before a later request": "add a; take a; add a in 300; done a in 5; wait 5; due a; wait 1000; due nothing",
@@ -183,6 +106,7 @@ SCRIPTS = {
     "an urgent key stays urgent when it is added as routine": "add edit urgent; add edit; add other urgent; add edit; due edit other",
     "an edit of a key in backoff runs at once and first": "add failing in 300; add routine; add failing urgent; due failing routine",
     "an edit of a running key is urgent afterwards": "add a; take a; add a urgent; add routine; done a in 300; due a routine",
+    "an urgent key that goes on at once stays urgent": "add edit urgent; take edit; add routine; done edit in 0; due edit routine",
     "a running key returns in its newest flow": "add a from old; take a; add a from new; done a in 0; add b from old; take a; take b",
     "a forgotten key is not handed out": "add due; add later in 5; forget due; forget later; forget unknown; wait 10; due nothing",
     "a forgotten running key does not return": "add a; take a; add a; forget a; done a in 1; wait 10; due nothing",
@@ -218,34 +142,6 @@ def test_the_queue_hands_out(harness: Harness, script: str) -> None:
                 raise AssertionError(step)
 
 
-@pytest.mark.parametrize("seconds", [0.001, 1, 300, 86400])
-def test_a_waiting_worker_wakes_exactly_when_a_key_is_due(harness: Harness, seconds: float) -> None:
-    worker = harness.worker()
-    harness.queue.add("a", delay=seconds)
-    harness.pass_time(seconds * 0.999)
-    assert not worker.done()
-    harness.pass_time(seconds * 0.001)
-    assert worker.done()
-
-
-def test_a_worker_that_waits_later_wakes_too(harness: Harness) -> None:
-    harness.queue.add("a", delay=5)
-    worker = harness.worker()
-    harness.pass_time(5)
-    assert worker.done()
-
-
-def test_an_earlier_time_replaces_a_later_one_and_wakes_a_worker(harness: Harness) -> None:
-    harness.queue.add("a", delay=300)
-    worker = harness.worker()
-    harness.queue.add("a", delay=2)
-    harness.pass_time(2)
-    assert worker.done()
-    harness.queue.done("a")
-    harness.pass_time(1000)
-    assert harness.due() == [], "the later time is gone"
-
-
 def test_a_due_key_is_handed_out_when_another_moves_to_an_earlier_time_in_the_same_step(harness: Harness) -> None:
     worker = harness.worker()
     harness.queue.add("later", delay=60)
@@ -256,85 +152,12 @@ def test_a_due_key_is_handed_out_when_another_moves_to_an_earlier_time_in_the_sa
     assert worker.result() == "now"
 
 
-def test_one_pick_in_ten_is_routine_under_a_stream_of_edits(harness: Harness) -> None:
-    for number in range(100):
-        harness.queue.add(f"edit {number}", urgent=True)
-    for number in range(100):
-        harness.queue.add(f"routine {number}")
-    picks = harness.due()[:100]
-    routine = [place for place, key in enumerate(picks) if key.startswith("routine")]
-    assert len(routine) == 100 // ROUTINE_SHARE
-    gaps = [later - earlier for earlier, later in zip([-1, *routine], routine, strict=False)]
-    assert max(gaps) <= ROUTINE_SHARE
-
-
 def test_flows_take_turns_however_many_keys_one_of_them_has(harness: Harness) -> None:
     for number in range(50):
         harness.queue.add(f"many {number}", flow=own("many"))
     for number in range(2):
         harness.queue.add(f"few {number}", flow=own("few"))
     assert harness.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
-
-
-@limited_to(2)
-def test_a_flow_has_no_more_workers_than_its_limit(harness: Harness) -> None:
-    for number in range(5):
-        harness.queue.add(f"a{number}", flow=own("a"))
-    harness.queue.add("b", flow=own("b"))
-    workers = [harness.worker() for _ in range(5)]
-
-    def held() -> set[str | None]:
-        return {worker.result() for worker in workers if worker.done()}
-
-    assert held() == {"a0", "b", "a1"}
-    harness.queue.done("b")
-    harness.pass_time(0)
-    assert held() == {"a0", "b", "a1"}, "room in another flow is no room in this one"
-    harness.queue.done("a0")
-    harness.pass_time(0)
-    assert held() == {"a0", "b", "a1", "a2"}
-
-
-@limited_to(1)
-def test_a_due_key_moves_to_its_new_flow(harness: Harness) -> None:
-    for key in ("a", "moved"):
-        harness.queue.add(key, flow=own("old"), urgent=True)
-    assert harness.take() == "a"
-    assert harness.worker().done() is False
-    harness.queue.add("moved", flow=own("new"), urgent=True)
-    harness.pass_time(0)
-    assert harness.queue.running == 2
-    for key in ("a", "moved"):
-        harness.queue.done(key)
-    assert harness.due() == [], "it is no longer in the old flow"
-
-
-@limited_to(1)
-def test_routine_keys_of_a_flow_do_not_starve_when_each_tenth_pick_is_of_another_flow(harness: Harness) -> None:
-    """Two flows of one worker each, both with edits and routine keys for ever: the picks alternate."""
-    edits = count()
-
-    def pick(flow: str) -> str:
-        harness.queue.add(f"{flow} edit {next(edits)}", flow=own(flow), urgent=True)
-        harness.queue.add(f"{flow} routine", flow=own(flow))
-        return harness.take()
-
-    held = {"a": pick("a"), "b": pick("b")}
-    routine: Counter[str] = Counter()
-    for flow in islice(cycle("ab"), 10 * ROUTINE_SHARE):
-        harness.queue.done(held[flow])
-        held[flow] = pick(flow)
-        routine[flow] += held[flow].endswith("routine")
-    assert min(routine["a"], routine["b"]) >= 10 // 2
-
-
-def test_a_flow_without_edits_has_its_share_beside_flows_with_edits(harness: Harness) -> None:
-    for number in range(100):
-        harness.queue.add(f"edit {number}", flow=own("busy"), urgent=True)
-    for number in range(3):
-        harness.queue.add(f"routine {number}", flow=own("quiet"))
-    picks = harness.due()
-    assert [place for place, key in enumerate(picks) if key.startswith("routine")] == [9, 19, 29]
 
 
 def test_a_flow_continues_with_its_edits_when_its_overdue_routine_key_is_forgotten(harness: Harness) -> None:
@@ -372,36 +195,6 @@ def test_while_the_calls_of_many_owners_are_slow_an_edit_waits_for_one_turn_of_e
         harness.queue.done(held[turn])
         held.append(harness.take())
     assert "edit" in held
-
-
-@limited_to(2)
-def test_owners_with_a_common_flow_share_its_limit(harness: Harness) -> None:
-    for owner in ("a", "b", "c"):
-        for number in range(3):
-            harness.queue.add(f"{owner}{number}", flow=Flow(owner, "common"))
-    workers = [harness.worker() for _ in range(5)]
-    assert [worker.result() for worker in workers if worker.done()] == ["a0", "b0"]
-    harness.queue.done("a0")
-    harness.pass_time(0)
-    assert {worker.result() for worker in workers if worker.done()} == {"a0", "b0", "c0"}
-
-
-@limited_to(1)
-@pytest.mark.parametrize("cancelled", ["before it is woken", "after it was woken"])
-def test_a_worker_that_is_cancelled_leaves_the_key_to_another(harness: Harness, cancelled: str) -> None:
-    for key in ("a", "b"):
-        harness.queue.add(key)
-    harness.take()
-    first, second = harness.worker(), harness.worker()
-    if cancelled == "before it is woken":
-        first.cancel()
-        harness.queue.done("a")
-    else:
-        harness.queue.done("a")
-        first.cancel()
-    harness.pass_time(0)
-    assert first.cancelled()
-    assert second.result() == "b"
 
 
 def test_replaced_times_do_not_accumulate(harness: Harness) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-from unittest.mock import MagicMock
 
 import pytest
 
-from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.process.observer import RequestObserver, StatusObserver, drifted, seconds_to_ready
@@ -21,21 +18,40 @@ from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.telemetry import work
 from atlas_endpoints.telemetry.metrics import Metrics
 from support.named import NAMED
-from unit.cluster.api_server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
-
-
-KINDS = {KIND.names.kind: KIND}
 BODY = {**NAMED, "metadata": {"namespace": "shop", "name": "db", "uid": "uid-1", "generation": 1}}
 
 
-def value(metrics: Metrics, name: str, **labels: str) -> float | None:
-    return metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels)
+class Harness:
+    """An observer, what it counts, and the Events that it asks for."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics("0")
+        self.events: list[dict[str, Any]] = []
+        recorder: Any = self
+        self.observer = StatusObserver(self.metrics, recorder, lambda: NOW, {KIND.names.kind: KIND})
+
+    def record(self, body: object, **event: Any) -> None:
+        assert isinstance(body, dict)
+        assert body["metadata"] is BODY["metadata"]
+        self.events.append(event)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"atlas_endpoints_{name}", labels)
+
+
+@pytest.fixture
+def harness() -> Harness:
+    return Harness()
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [each for each in caplog.records if each.name.endswith("process.observer") and each.levelno > logging.DEBUG]
 
 
 def status(reason: str) -> dict[str, Any]:
@@ -43,70 +59,38 @@ def status(reason: str) -> dict[str, Any]:
     return {"observedGeneration": 1, "conditions": [ready]}
 
 
-async def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
-    metrics = Metrics("0")
-    async with serving() as server:
-        api = server.api()
-        recorder = EventRecorder(api, now=lambda: NOW, counted=lambda result: metrics.events(result).inc())
-        writing = asyncio.create_task(recorder.run())
-        observer, body = StatusObserver(metrics, recorder, lambda: NOW, KINDS), server.put("shop", "db")
-
-        observer.written(body, status("APIGone"))
-        observer.written({**body, "status": status("APIGone")}, status("APIGone"))
-        await recorder.close(within=5)
-
-        writing.cancel()
-        await asyncio.wait({writing})
-        await api.close()  # type: ignore[no-untyped-call]  # untyped
-        (event,) = server.events.values()
-    assert (event["type"], event["reason"], event["note"]) == ("Warning", "APIGone", "It is APIGone.")
-    assert event["regarding"]["uid"] == body["metadata"]["uid"]
-    lines = [
-        (record.levelname, record.getMessage())
-        for record in caplog.records
-        if record.name == "atlas_endpoints.process.observer"
-    ]
+    harness.observer.written(BODY, status("APIGone"))
+    harness.observer.written({**BODY, "status": status("APIGone")}, status("APIGone"))
+    (event,) = harness.events
+    assert (event["type_"], event["reason"], event["note"]) == ("Warning", "APIGone", "It is APIGone.")
+    lines = [(record.levelname, record.getMessage()) for record in said(caplog)]
     assert lines == [("WARNING", "It is APIGone.")], "that only the rest of a status is another one is no line"
-    assert value(metrics, "status_writes_total", kind="ServerlessPrivateEndpoint", reason="APIGone") == 2
-    assert value(metrics, "events_total", result="written") == 1
+    assert harness.value("status_writes_total", kind="ServerlessPrivateEndpoint", reason="APIGone") == 2
 
 
 ENDINGS = ["EndpointDeleted", "EndpointRetained", "EndpointHandedOver", "EndpointOrphaned", "ForceFinalized"]
 
 
-@pytest.mark.parametrize("reason", ENDINGS)
-async def test_what_became_of_an_endpoint_is_told_before_what_the_status_shows(reason: str) -> None:
-    metrics = Metrics("0")
-    async with serving() as server:
-        api = server.api()
-        recorder = EventRecorder(api, now=lambda: NOW, counted=lambda result: metrics.events(result).inc())
-        observer, body = StatusObserver(metrics, recorder, lambda: NOW, KINDS), server.put("shop", "db")
-
-        for each in (EventReason.UPDATED, EventReason(reason)):
-            observer.recorded(body, new_event(each, "It is so."))
-        writing = asyncio.create_task(recorder.run())
-        await recorder.close(within=5)
-
-        writing.cancel()
-        await asyncio.wait({writing})
-        await api.close()  # type: ignore[no-untyped-call]  # untyped
-        assert [event["reason"] for event in server.events.values()] == [reason, "Updated"]
+def test_what_became_of_an_endpoint_is_told_before_what_the_status_shows(harness: Harness) -> None:
+    for reason in ("Updated", *ENDINGS):
+        harness.observer.recorded(BODY, new_event(EventReason(reason), "It is so."))
+    assert {event["reason"] for event in harness.events if event["ending"]} == {*ENDINGS}
 
 
-def test_the_time_to_ready_and_drift_are_counted() -> None:
-    metrics = Metrics("0")
+def test_the_time_to_ready_and_drift_are_counted(harness: Harness) -> None:
     before = {"type": "Ready", "status": "False", "reason": "Initiating", "lastTransitionTime": "2026-11-24T23:59:00Z"}
     after = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
     drift = [{"cause": "Drift", "fields": ["comment"], "result": "Applied"}]
-
-    StatusObserver(metrics, MagicMock(), lambda: NOW, KINDS).written(
+    harness.observer.written(
         {**BODY, "status": {"conditions": [before]}},
         {"observedGeneration": 1, "conditions": [after], "history": drift},
     )
-
-    assert value(metrics, "time_to_ready_seconds_sum", kind="ServerlessPrivateEndpoint") == 60
-    assert value(metrics, "drift_found_total", kind="ServerlessPrivateEndpoint", field="comment") == 1
+    assert harness.value("time_to_ready_seconds_sum", kind="ServerlessPrivateEndpoint") == 60
+    assert harness.value("drift_found_total", kind="ServerlessPrivateEndpoint", field="comment") == 1
 
 
 RESULTS: dict[str, Requeue] = {"done": NoRequeue(), "waiting": RequeueAfter(5), "retry": Backoff()}
@@ -142,46 +126,38 @@ CALLS: dict[str, Call] = {
 
 @pytest.mark.parametrize(("call", "counted"), CALLS.values(), ids=CALLS)
 def test_work_is_counted(
-    call: Callable[[StatusObserver], None], counted: dict[str, tuple[dict[str, str], float]]
+    harness: Harness, call: Callable[[StatusObserver], None], counted: dict[str, tuple[dict[str, str], float]]
 ) -> None:
-    metrics, nobody = Metrics("0"), MagicMock()
-    call(StatusObserver(metrics, nobody, lambda: NOW, KINDS))
+    call(harness.observer)
     for name, (labels, number) in counted.items():
-        assert value(metrics, name, **labels) == number
+        assert harness.value(name, **labels) == number
 
 
-def test_requests_to_atlas_are_counted_with_or_without_a_response() -> None:
-    metrics, operation = Metrics("0"), "listServerlessPrivateEndpoint"
-    requests = RequestObserver(metrics, KIND.templates)
+def test_requests_to_atlas_are_counted_with_or_without_a_response(harness: Harness) -> None:
+    operation = "listServerlessPrivateEndpoint"
+    requests = RequestObserver(harness.metrics, KIND.templates)
     requests.requested(operation, "GET", 429, "RATE_LIMITED", 0.5)
     requests.requested(operation, "GET", None, None, 15.0)
     for answer in ({"status": "429", "error_code": "RATE_LIMITED"}, {"status": "", "error_code": ""}):
-        assert value(metrics, "atlas_requests_total", operation=operation, method="GET", **answer) == 1
-    assert value(metrics, "atlas_request_duration_seconds_sum", operation=operation) == 15.5
+        assert harness.value("atlas_requests_total", operation=operation, method="GET", **answer) == 1
+    assert harness.value("atlas_request_duration_seconds_sum", operation=operation) == 15.5
 
 
-async def test_a_line_contains_the_change_and_the_call(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_line_contains_the_change_and_the_call(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    metrics = Metrics("0")
-    observer, requests = (
-        StatusObserver(metrics, MagicMock(), lambda: NOW, KINDS),
-        RequestObserver(metrics, KIND.templates),
-    )
+    requests = RequestObserver(harness.metrics, KIND.templates)
     work.begin(work.reconcile_of(BODY))
 
     requests.requested("updateServerlessPrivateEndpoint", "PATCH", 200, None, 0.25)
     requests.requested("createToken", "POST", 200, None, 0.5)
-    observer.recorded(BODY, new_event(EventReason.UPDATED, "comment from 'a' to 'b'."))
-    observer.written(BODY, status("Pending"))
-    observer.written({**BODY, "status": status("Pending")}, status("Initiating"))
+    harness.observer.recorded(BODY, new_event(EventReason.UPDATED, "comment from 'a' to 'b'."))
+    harness.observer.written(BODY, status("Pending"))
+    harness.observer.written({**BODY, "status": status("Pending")}, status("Initiating"))
 
-    lines = [
-        each
-        for each in caplog.records
-        if each.name == "atlas_endpoints.process.observer" and each.levelno > logging.DEBUG
-    ]
-    assert [each.getMessage() for each in lines] == ["comment from 'a' to 'b'. It is Pending.", "It is Initiating."]
-    request = vars(lines[0])["atlasRequest"]
+    first, second = said(caplog)
+    assert first.getMessage() == "comment from 'a' to 'b'. It is Pending."
+    assert second.getMessage() == "It is Initiating."
+    request = vars(first)["atlasRequest"]
     assert request.items() >= {"method": "PATCH", "status": 200, "seconds": 0.25}.items()
     assert request["path"].endswith("/instance/{instanceName}/endpoint/{endpointId}")
     assert "errorCode" not in request
