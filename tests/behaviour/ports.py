@@ -39,6 +39,8 @@ class Secrets:
         """Older keys, for readings that may be some seconds old."""
         self.reads: list[Age] = []
         """The age that each reading allows."""
+        self.meanwhile: Callable[[], object] = lambda: None
+        """Runs while a Secret is read next."""
 
     def put(self, name: str, value: Mapping[str, str] | str | None) -> None:
         """Replace what a Secret holds: a key, nothing, or ``unreachable``."""
@@ -54,6 +56,8 @@ class Secrets:
     async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
         del namespace
         self.reads.append(age)
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
         await asyncio.sleep(0)
         if age is not Age.RECENT:
             self.remembered.pop(name, None)

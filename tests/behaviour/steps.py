@@ -444,8 +444,8 @@ class Views:
 
     def writes(self, expected: int | str | Mapping[str, int | str]) -> None:
         """How often statuses were written, of all resources or of some."""
-        if not isinstance(expected, dict):
-            self._count(self._steps.written.total(), expected, "writes")  # type: ignore[arg-type]
+        if isinstance(expected, int | str):
+            self._count(self._steps.written.total(), expected, "writes")
             return
         for name, number in expected.items():
             self._count(self._steps.written[name], number, f"writes {name}")
@@ -457,10 +457,10 @@ class Views:
     def reads(self, expected: Sequence[str] | int | str) -> None:
         """The ages that readings of Secrets allow, or their number."""
         found = [each.name for each in self._steps.secrets.reads]
-        if isinstance(expected, list):
-            assert found == expected
+        if isinstance(expected, int | str):
+            self._count(len(found), expected, "reads")
         else:
-            self._count(len(found), expected, "reads")  # type: ignore[arg-type]
+            assert found == expected
 
     def events(self, reasons: Sequence[str]) -> None:
         """The Events of the resource that no status shows."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atlas_endpoints.atlas.requests import Request
+    from atlas_endpoints.kinds.cloud_endpoint import Provider
 
 OTHER, REF = CONSTANTS["OTHER"], CONSTANTS["REF"]
 AZURE_ID = CONSTANTS["AZURE_ID"]
@@ -152,20 +153,12 @@ async def test_nothing_is_sent_for_a_resource_that_goes_meanwhile(
     during: str, happens: Callable[[ServerlessSteps], None]
 ) -> None:
     """Also if a changed label removes it from the served resources."""
-    steps = ServerlessSteps()
-    read = steps.secrets.read
-
-    async def goes(*args: Any, **kwargs: Any) -> Any:
-        steps.secrets.read = read  # type: ignore[method-assign]
-        happens(steps)
-        return await read(*args, **kwargs)
-
-    async with steps.running():
+    async with ServerlessSteps().running() as steps:
         steps.endpoint({"comment": "zero"}, "")
         if during == "the LIST":
             steps.at_next("LIST", lambda: happens(steps))
         else:
-            steps.secrets.read = goes  # type: ignore[method-assign]
+            steps.secrets.meanwhile = lambda: happens(steps)
         steps.create({"comment": "one"}, "")
         await steps.run("1h", "")
         assert set(steps.atlas.calls) <= {"LIST"}
@@ -420,17 +413,17 @@ HOSTILE = (
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("provider", ["AWS", "AZURE"])
-def test_an_invalid_value_is_reported_without_its_text_and_never_sent(provider: str, value: str) -> None:
+def test_an_invalid_value_is_reported_without_its_text_and_never_sent(provider: Provider, value: str) -> None:
     run(check_cloud_id(provider, value))
 
 
 @given(st.sampled_from(["AWS", "AZURE"]), st.text(min_size=1) | st.text().map(lambda text: VPCE + text))
-def test_only_a_valid_cloud_id_is_ever_sent(provider: str, value: str) -> None:
+def test_only_a_valid_cloud_id_is_ever_sent(provider: Provider, value: str) -> None:
     run(check_cloud_id(provider, value))
 
 
-async def check_cloud_id(provider: str, value: str) -> None:
-    if is_cloud_id(provider, value):  # type: ignore[arg-type]  # one of the two
+async def check_cloud_id(provider: Provider, value: str) -> None:
+    if is_cloud_id(provider, value):
         return
     async with ServerlessSteps().running() as steps:
         steps.endpoint({"status": "RESERVED", "providerName": provider, "endpointServiceName": "svc"}, "")

@@ -41,15 +41,15 @@ KNOWN = 150.0
 SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
 
 
-class _Observer(NoObserver):
+class Events(NoObserver):
     """Keeps Events, by the uid of the resource."""
 
-    def __init__(self, events: dict[str, list[Event]]) -> None:
-        self._events = events
+    def __init__(self) -> None:
+        self.of: dict[str, list[Event]] = {}
 
     @override
     def recorded(self, body: Body, event: Event) -> None:
-        self._events.setdefault(uid_of(body), []).append(event)
+        self.of.setdefault(uid_of(body), []).append(event)
 
 
 class History(ABC, Generic[A]):
@@ -63,7 +63,7 @@ class History(ABC, Generic[A]):
         atlas: what they are about; set by the kind's own history.
         course: what happens; likewise.
         told: what has happened.
-        events: the Events of the operator, by the uid of the resource.
+        events: the Events of the operator.
     """
 
     kind: ClassVar[Kind[Any]]
@@ -86,7 +86,7 @@ class History(ABC, Generic[A]):
             ended=lambda why: self.atlas.violations.append(why),  # noqa: PLW0108  # it is made later,
         )
         self.told: list[str] = []
-        self.events: dict[str, list[Event]] = {}
+        self.events = Events()
 
     async def run(self) -> str | None:
         """Play it; give what is wrong at its end, or ``None``."""
@@ -172,7 +172,7 @@ class History(ABC, Generic[A]):
         for body in self.cluster.objects.values():
             self.learned(deepcopy(body))  # nothing is done before they are listed
         ports = {"settings": SETTINGS, "client": self.atlas, "clock": self.clock, "random": self.random}
-        self._process.boot(**ports, observer=_Observer(self.events))
+        self._process.boot(**ports, observer=self.events)
 
     def _kill(self) -> None:
         self._process.kill()

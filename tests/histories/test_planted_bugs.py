@@ -11,7 +11,6 @@ from behaviour.cases import cases
 from behaviour.dedicated import CONSTANTS, DedicatedSteps
 from histories.dedicated.history import DedicatedHistory
 from histories.dedicated.mutants import IN_CASES, IN_HISTORIES, Mutant
-from support.planted import check_fits
 from support.virtual_time import run
 
 SEEDS = 300
@@ -30,7 +29,7 @@ async def _act(name: str) -> None:
 @pytest.mark.gate
 def test_a_planted_bug_fits_what_it_replaces() -> None:
     for mutant in (*IN_HISTORIES, *IN_CASES):
-        check_fits(getattr(mutant.owner, mutant.name), mutant.wrong)
+        mutant.check_fits()
 
 
 @pytest.mark.parametrize("mutant", IN_HISTORIES, ids=[each.bug for each in IN_HISTORIES])

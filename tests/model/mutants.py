@@ -1,17 +1,14 @@
-"""Bugs that operators have had, planted by patching: the explorer must find each bug in a small environment.
-
-Each bug names the smallest environment that shows it. The first argument of a wrong function is the right one.
-"""
+"""Bugs that operators have had: the explorer must find each of them in a small environment."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from unittest.mock import patch
+
+from support.planted import Planted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from model.environment import Environment
     from model.invariants import Invariant
@@ -20,33 +17,11 @@ W = TypeVar("W", bound="Callable[..., Any]")
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """A planted bug.
+class Mutant(Planted):
+    """A planted bug, the invariant that it breaks first, and the smallest environment that shows it."""
 
-    Attributes:
-        bug: what the operator does wrong.
-        invariant: that it breaks first.
-        model: that shows it.
-        owner, name, wrong: what is replaced by what.
-    """
-
-    bug: str
     invariant: Invariant
     model: Environment
-    owner: Any
-    name: str
-    wrong: Callable[..., Any]
-
-    @contextmanager
-    def planted(self) -> Iterator[None]:
-        right = getattr(self.owner, self.name)
-
-        def wrong(*args: Any, **kwargs: Any) -> Any:
-            return self.wrong(right, *args, **kwargs)
-
-        wrong.__name__ = self.name  # by which a frozen run finds it again
-        with patch.object(self.owner, self.name, wrong):
-            yield
 
 
 def planter(mutants: list[Mutant]) -> Callable[[str, Invariant, Environment, Any, str], Callable[[W], W]]:
@@ -54,7 +29,7 @@ def planter(mutants: list[Mutant]) -> Callable[[str, Invariant, Environment, Any
 
     def plants(bug: str, invariant: Invariant, model: Environment, owner: Any, name: str) -> Callable[[W], W]:
         def enter(wrong: W) -> W:
-            mutants.append(Mutant(bug, invariant, model, owner, name, wrong))
+            mutants.append(Mutant(bug, owner, name, wrong, invariant, model))
             return wrong
 
         return enter

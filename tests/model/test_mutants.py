@@ -11,7 +11,6 @@ from model.explorer import Explorer
 from model.invariants import Invariant
 from model.models import MODELS
 from model.serverless import mutants as serverless
-from support.planted import check_fits
 
 if TYPE_CHECKING:
     from model.mutants import Mutant
@@ -53,7 +52,7 @@ GATE = [
 @pytest.mark.gate
 def test_a_planted_bug_fits_what_it_replaces() -> None:
     for mutant in MUTANTS:
-        check_fits(getattr(mutant.owner, mutant.name), mutant.wrong)
+        mutant.check_fits()
 
 
 @pytest.mark.parametrize(

@@ -256,7 +256,7 @@ class DedicatedHistory(History[Atlas]):
         self._note_gone(body)
         self.atlas.look()
         resource, uid, takes_along = body["metadata"]["name"], uid_of(body), goes_with(body, self.cluster.held)
-        events = [each for each in self.events.get(uid, ()) if each.reason in ENDINGS]
+        events = [each for each in self.events.of.get(uid, ()) if each.reason in ENDINGS]
         stays = " ".join(each.message for each in events if each.reason != EventReason.ENDPOINT_DELETED).casefold()
         service, name = place_of(self.atlas.services, body), name_of(body)
         if name is not None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds.dedicated_private_endpoint import deletion, endpoint, remote_regions, service
+from atlas_endpoints.kinds.dedicated_private_endpoint import service
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
-from atlas_endpoints.reconcile import creation, gather, last, ownership, writes
-from atlas_endpoints.reconcile import deletion as reconcile_deletion
+from atlas_endpoints.reconcile import creation, deletion, ownership
 from atlas_endpoints.reconcile.creation import Creations
-from atlas_endpoints.reconcile.last import LastCourse
 from atlas_endpoints.simulator.service import REJECTED
 from model.dedicated.atlas import vpce
 from model.dedicated.models import (
@@ -25,7 +23,8 @@ from model.dedicated.models import (
 )
 from model.invariants import Invariant
 from model.mutants import planter
-from model.serverless.mutants import ends_at_the_request
+from model.ports import Ports
+from model.serverless.mutants import ends_at_the_request, nobody_protects, nothing_may_arrive
 
 if TYPE_CHECKING:
     from model.mutants import Mutant
@@ -38,68 +37,75 @@ plants(
     "a resource ends as soon as the deletion of its endpoint was requested, which it shares a service with",
     Invariant.KEPT,
     GATE["a service and an endpoint go with their resource, and an answer is lost"],
-    LastCourse,
-    "_waiting",
+    DedicatedPrivateEndpoints,
+    "decide_deletion",
 )(ends_at_the_request)
-
-
-@plants(
-    "a service is deleted that another resource shares",
-    Invariant.SHARED,
-    MODELS["one of two resources goes, and the other one has no endpoint"],
-    ownership,
-    "protectors",
-)
-@plants(
+plants(
     "an endpoint is deleted that another resource names",
     Invariant.NAMED,
     GATE["a resource is renamed while the operator is away"],
     ownership,
     "protectors",
-)
-def _nobody_protects(right: Any, *asked: Any) -> Any:
-    """Delete it, with any other resource that names it."""
-    return ()
+)(nobody_protects)
+plants(
+    "a service is deleted that another resource shares",
+    Invariant.SHARED,
+    MODELS["one of two resources goes, and the other one has no endpoint"],
+    ownership,
+    "protectors",
+)(nobody_protects)
+plants(
+    "a service is asked for again while an earlier call may still create it",
+    Invariant.ONCE,
+    GATE["a service and an endpoint are made, and a crash"],
+    creation,
+    "may_arrive_for",
+)(nothing_may_arrive)
 
 
 @plants(
     "a request for a reconcile deletes an endpoint that is AVAILABLE",
     Invariant.LIVE,
     model_of(MADE_AGAIN, settled=1),
-    endpoint,
-    "_present",
+    DedicatedPrivateEndpoints,
+    "decide",
 )
-def _makes_it_again(right: Any, known: Any, *found: Any) -> Any:
-    return endpoint._dead(known, *found) if known.forced else right(known, *found)  # noqa: SLF001  # where the bug is
+def is_dead_on_request(right: Any, self: Any, facts: Any) -> Any:
+    entry = facts.resource.entry
+    seen = facts.view.entries.get(entry)
+    if facts.forced and seen is not None and seen.value is not None:
+        dead = replace(seen, value=replace(seen.value, status=REJECTED))
+        facts = replace(facts, view=facts.view.showing(entry, dead))
+    return right(self, facts)
 
 
 @plants(
     "a request to make a dead endpoint again is never handled",
     Invariant.BOUND,
     model_of(MADE_AGAIN, settled=1, left="Atlas rejects", others={vpce("a"): REJECTED}),
-    gather,
-    "is_forced",
+    DedicatedPrivateEndpoints,
+    "decide",
 )
-def _is_forced_for_ever(right: Any, resource: Any) -> bool:
-    return resource.metadata.reconcile_request is not None
+def _is_forced_for_ever(right: Any, self: Any, facts: Any) -> Any:
+    return right(self, replace(facts, forced=facts.resource.metadata.reconcile_request is not None))
 
 
 @plants(
     "no Event names an endpoint that stays for another resource",
     Invariant.KEPT,
     model_of(RENAMED, settled=2),
-    last,
-    "_released",
+    Ports,
+    "recorded",
 )
-def _ends_in_silence(right: Any, _: Any) -> Any:
-    return right({})
+def emits_nothing(right: Any, self: Any, *event: Any) -> None:
+    """Keep it to itself."""
 
 
 @plants(
     "an endpoint is deleted that is to be retained",
     Invariant.NAMED,
     MODELS["a resource is to retain its endpoint while it goes"],
-    reconcile_deletion,
+    deletion,
     "decide",
 )
 def _deletes_in_any_case(right: Any, *asked: Any, **further: Any) -> Any:
@@ -110,29 +116,31 @@ def _deletes_in_any_case(right: Any, *asked: Any, **further: Any) -> Any:
     "what is gone is made again although drift is only reported",
     Invariant.REPORTED,
     MODELS["drift is only reported, and others delete an endpoint and its service"],
-    endpoint,
-    "_is_confirmed",
+    DedicatedPrivateEndpoints,
+    "decide",
 )
-def _remembers_nothing(right: Any, known: Any) -> bool:
-    return False
+def _remembers_nothing(right: Any, self: Any, facts: Any) -> Any:
+    return right(self, replace(facts, baseline=replace(facts.baseline, confirmed=None)))
 
 
 @plants(
     "a resource ends while a call may still register its endpoint",
     Invariant.KEPT,
     model_of(GOES, left="late write", leisure=0.0, others={}),
-    deletion,
-    "_may_appear_for",
+    DedicatedPrivateEndpoints,
+    "decide_deletion",
 )
 @plants(
     "a resource ends while a call may still create its service",
     Invariant.KEPT,
     MODELS["a service is made and goes, an answer is lost, and a LIST does not show what is new"],
-    deletion,
-    "_may_appear_for",
+    DedicatedPrivateEndpoints,
+    "decide_deletion",
 )
-def _expects_nothing(right: Any, known: Any) -> float:
-    return 0.0
+def _expects_nothing(right: Any, self: Any, facts: Any) -> Any:
+    status = facts.resource.status.model_copy(update={"service_creation": None})
+    resource = facts.resource.model_copy(update={"status": status})
+    return right(self, replace(facts, resource=resource, arrives_for=0.0, unknown_for=0.0))
 
 
 @plants(
@@ -158,37 +166,23 @@ def _has_made_it(right: Any, *asked: Any) -> str:
 
 
 @plants(
-    "a service is asked for again while an earlier call may still create it",
-    Invariant.ONCE,
-    GATE["a service and an endpoint are made, and a crash"],
-    creation,
-    "may_arrive_for",
-)
-def _searches_nothing(right: Any, *asked: Any) -> float:
-    return 0.0
-
-
-@plants(
     "regions are added to what was shown a while ago",
     Invariant.REGIONS,
     GATE["a resource adds a region to its service, somebody another one, and a LIST does not show what is new"],
-    writes,
-    "read_entry",
+    DedicatedPrivateEndpoints,
+    "decide",
 )
-async def _reads_nothing(right: Any, atlas: Any, known: Any, entry: str) -> Any:
-    return known.view
-
-
 @plants(
     "two resources add regions to one service at once",
     Invariant.ONE_AT_A_TIME,
     MODELS["two resources add regions to one service"],
-    remote_regions,
-    "update",
+    DedicatedPrivateEndpoints,
+    "decide",
 )
-def _takes_no_turn(right: Any, *asked: Any) -> Any:
-    write = right(*asked)
-    return None if write is None else replace(write, reads=None)
+def reads_nothing_before(right: Any, self: Any, facts: Any) -> Any:
+    decision = right(self, facts)
+    is_update = decision.write is not None and decision.write.is_beside
+    return replace(decision, write=replace(decision.write, reads=None)) if is_update else decision
 
 
 @plants(
@@ -198,5 +192,5 @@ def _takes_no_turn(right: Any, *asked: Any) -> Any:
     Creations,
     "wait",
 )
-def _takes_no_turns(right: Any, self: Any, *asked: Any, forced: bool) -> float:
+def _takes_no_turns(right: Any, self: Any, *asked: Any, **how: Any) -> float:
     return 0.0

@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING, Any
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache, View
 from atlas_endpoints.controller import cache
-from atlas_endpoints.controller.cache import RunningList, generation_of, key_of
+from atlas_endpoints.controller.cache import RunningList
 from atlas_endpoints.controller.controller import Controller
 from atlas_endpoints.controller.loop import Loop
-from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.controller.workqueue import Queue
 from atlas_endpoints.core import Core
-from atlas_endpoints.kinds.serverless_private_endpoint import decide
-from atlas_endpoints.reconcile import creation, observe, ownership, summarize
-from atlas_endpoints.reconcile.decision import Decision, State
-from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.last import LastCourse
-from atlas_endpoints.reconcile.observe import SHARED_FOR
-from atlas_endpoints.reconcile.outcome import status_unchanged
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import ServerlessPrivateEndpoints
+from atlas_endpoints.reconcile import creation, ownership
+from atlas_endpoints.reconcile.decision import State
 from atlas_endpoints.reconcile.reasons import Reason
 from model.invariants import Invariant
 from model.mutants import planter
@@ -61,12 +56,7 @@ async def _status_before_patch(right: Any, self: Any, scope: Any, request: Any, 
     before = self.view(scope).entries[how["touches"][0]].value
     later = asyncio.create_task(right(self, scope, request, **how), name="later")
     later.add_done_callback(lambda task: task.cancelled() or task.exception())
-    answer = replace(before, **{_snake(name): value for name, value in request.body.items()})
-    return how["touches"][0], answer
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
+    return how["touches"][0], replace(before, comment=request.body["comment"])
 
 
 @plants(
@@ -84,11 +74,11 @@ def _keeps_the_old_backoff(right: Any, self: Any, key: Any, **kwargs: Any) -> No
 @plants(
     "an edit that arrives during a reconcile is lost", Invariant.AT_ONCE, model_of(REVERT, settled=1), Queue, "done"
 )
-def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, *, delay: Any = None, urgent: bool = False) -> None:
+def _drops_what_is_added_meanwhile(right: Any, self: Any, key: Any, *, delay: Any, **how: Any) -> None:
     self.forget(key)
     right(self, key)
     if delay is not None:
-        self.add(key, delay=delay, urgent=urgent)
+        self.add(key, delay=delay, **how)
 
 
 @plants(
@@ -106,8 +96,8 @@ async def _runs_twice(right: Any, self: Any, key: Any) -> Any:
     View,
     "after",
 )
-def _list_overwrites(right: Any, self: Any, listing: Any, began: Any, **written: Any) -> Any:
-    return right(replace(self, entries={}), listing, began, written=())
+def _list_overwrites(right: Any, self: Any, *listing: Any, written: Any) -> Any:
+    return right(replace(self, entries={}), *listing, written=())
 
 
 @plants(
@@ -125,13 +115,11 @@ def _keeps_the_observation(right: Any, self: Any, scope: Any, entry: str) -> Non
     "a resource is Ready without a new observation",
     Invariant.CLAIMS,
     GATE["the sync interval is edited, and somebody changes the endpoint"],
-    observe,
-    "_memory_suffices",
+    Gateway,
+    "list",
 )
-def _ready_from_memory(right: Any, facts: Any, decision: Any, began: Any, is_claimed: Any) -> bool:
-    entry = facts.resource.entry
-    seen = None if entry is None else facts.view.entries.get(entry)
-    return not facts.uncertain and seen is not None and seen.at >= began - 10 * SHARED_FOR - 600
+async def _lists_from_memory(right: Any, self: Any, scope: Any, *, since: float) -> Any:
+    return await right(self, scope, since=since - 600)
 
 
 @plants(
@@ -152,23 +140,23 @@ async def _write_drops(right: Any, self: Any, body: Any, status: Any) -> Any:
     "a status has a generation that was not reconciled",
     Invariant.WORDS,
     model_of(REVERT, settled=1),
-    Gatherer,
-    "attempt",
+    Ports,
+    "write",
 )
-def _shows_a_newer_generation(right: Any, self: Any, body: Any, now: Any) -> Any:
-    newest = self.ports.resources.get(key_of(body)) or body
-    return replace(right(self, body, now), generation=generation_of(newest))
+async def _shows_a_newer_generation(right: Any, self: Any, body: Any, status: Any) -> Any:
+    return await right(self, body, {**status, "observedGeneration": body["metadata"]["generation"]})
 
 
 @plants(
     "confirmed values stay although a later write may have replaced them",
     Invariant.STALLED,
     model_of(REPORTED, settled=1, left="crash, lost answer", within=SLOWLY),
-    summarize,
-    "of_error",
+    Ports,
+    "write",
 )
-def _keeps_what_was_confirmed(right: Any, kind: Any, facts: Any, trouble: Any, **what: Any) -> Any:
-    return replace(right(kind, facts, trouble, **what), applied=facts.previous.applied)
+async def _keeps_what_was_confirmed(right: Any, self: Any, body: Any, status: Any) -> Any:
+    kept = {name: value for name, value in body["status"].items() if name == "applied"}
+    return await right(self, body, {**kept, **status})
 
 
 @plants(
@@ -217,9 +205,10 @@ def _older_by_generation(right: Any, body: Any, known: Any) -> bool:
     return bool(new["uid"] == old["uid"] and new["generation"] < old["generation"])
 
 
-@plants("there is one worker instead of four", Invariant.AT_ONCE, model_of(TWO[:3], settled=1), Loop, "__init__")
-def _one_worker(right: Any, self: Any, *arguments: Any, workers: int, **further: Any) -> None:
-    right(self, *arguments, workers=1, **further)
+@plants("there is one worker instead of four", Invariant.AT_ONCE, model_of(TWO[:3], settled=1), Loop, "work")
+async def _one_worker(right: Any, self: Any) -> None:
+    self.workers = 1
+    await right(self)
 
 
 @plants(
@@ -261,20 +250,26 @@ def _writes_without_the_lease(right: Any, self: Any) -> bool:
     "a resource ends as soon as the deletion of its endpoint was requested",
     Invariant.KEPT,
     model_of(DELETE, settled=1, left="crash", within=SLOWLY),
-    LastCourse,
-    "_waiting",
+    ServerlessPrivateEndpoints,
+    "decide_deletion",
 )
-def ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any:
-    return replace(status_unchanged(NoRequeue()), ending={})
+def ends_at_the_request(right: Any, self: Any, facts: Any) -> Any:
+    decision = right(self, facts)
+    return decision if decision.write is None else replace(decision, nothing_left=True)
 
 
 @plants(
     "a resource ends without waiting for an endpoint that may have been reserved",
     Invariant.KEPT,
     model_of(BRIEF, left="lost answer, list lags, list lags", within=SLOWLY),
-    decide,
-    "may_arrive_for",
+    ServerlessPrivateEndpoints,
+    "decide_deletion",
 )
+def _ends_when_nothing_is_shown(right: Any, self: Any, facts: Any) -> Any:
+    decision = right(self, facts)
+    return decision if decision.seen is not None else replace(decision, nothing_left=True)
+
+
 @plants(
     "an endpoint that may have been reserved is requested again at once",
     Invariant.ONCE,
@@ -282,7 +277,7 @@ def ends_at_the_request(right: Any, self: Any, facts: Any, decision: Any) -> Any
     creation,
     "may_arrive_for",
 )
-def _waits_for_no_reservation(right: Any, *asked: Any) -> float:
+def nothing_may_arrive(right: Any, *asked: Any) -> float:
     return 0.0
 
 
@@ -302,24 +297,27 @@ async def _requests_without_a_record(right: Any, self: Any, body: Any, status: A
     "an endpoint counts as reserved when it is about to be requested",
     Invariant.PRESENT,
     model_of(RESERVE, left="fault", within=SLOWLY),
-    summarize,
-    "of_step",
+    ServerlessPrivateEndpoints,
+    "decide",
 )
-def _is_reserved_when_requested(right: Any, kind: Any, facts: Any, operation: Any, decision: Any) -> Any:
-    outcome = right(kind, facts, operation, decision)
-    is_requested = decision.state.reason is Reason.RESERVATION_REQUESTED
-    return replace(outcome, state=replace(outcome.state, reason=Reason.AVAILABLE)) if is_requested else outcome
+def _is_reserved_when_requested(right: Any, self: Any, facts: Any) -> Any:
+    decision = right(self, facts)
+    if decision.write is None or decision.write.creates is None:
+        return decision
+    creates = replace(decision.write.creates, reason=Reason.AVAILABLE)
+    return replace(decision, write=replace(decision.write, creates=creates))
 
 
 @plants(
     "an expired reservation is not detected",
     Invariant.REST,
     model_of(RESERVE, settled=1, left="expires", within=SLOWLY),
-    decide,
-    "_absent",
+    ServerlessPrivateEndpoints,
+    "decide",
 )
-def _ignores_an_absence(right: Any, facts: Any, entry: Any) -> Any:
-    return Decision(State(Reason.RESERVATION_REQUESTED, "It was reserved."), absent=entry)
+def _ignores_an_absence(right: Any, self: Any, facts: Any) -> Any:
+    decision, state = right(self, facts), State(Reason.RESERVATION_REQUESTED, "It was reserved.")
+    return decision if decision.absent is None else replace(decision, state=state, write=None)
 
 
 @plants(
@@ -329,8 +327,8 @@ def _ignores_an_absence(right: Any, facts: Any, entry: Any) -> Any:
     ownership,
     "protectors",
 )
-def _nobody_protects(right: Any, *asked: Any) -> Any:
-    """Delete the endpoint, with any other resource that names it."""
+def nobody_protects(right: Any, *asked: Any) -> Any:
+    """Delete a thing, with any other resource that names it."""
     return ()
 
 
