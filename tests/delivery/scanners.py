@@ -64,10 +64,10 @@ def yamllint(configuration: Path, *targets: Path) -> set[Finding]:
     }
 
 
-def zizmor(folder: Path) -> set[Finding]:
-    """Audit the security of the workflows and of the Dependabot configuration in a `.github` folder, as strictly as it can."""
+def zizmor(target: Path) -> set[Finding]:
+    """Audit the security of a workflow, or of all in a `.github` folder with its Dependabot configuration, as strictly as it can."""
     found = json.loads(
-        _run("zizmor", "--offline", "--quiet", "--no-progress", "--persona=auditor", "--format=json", folder)
+        _run("zizmor", "--offline", "--quiet", "--no-progress", "--persona=auditor", "--format=json", target)
     )
     return {
         Finding(

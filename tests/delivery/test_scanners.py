@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 ROOT = CHART.parents[1]
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
+PIPELINES = ROOT / "deploy" / "pipelines"
+WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").glob("*.yaml")), PIPELINES / "github.yaml"]
 
 DEPLOYMENT = "Deployment.atlas-endpoints.atlas-endpoints"
 POD = "Pod.atlas-endpoints.atlas-endpoints"
@@ -102,12 +103,13 @@ def test_yaml() -> None:
 
 
 def test_security_of_workflows() -> None:
-    assert zizmor(ROOT / ".github") == accepted("zizmor")
+    assert zizmor(ROOT / ".github") | zizmor(PIPELINES / "github.yaml") == accepted("zizmor")
 
 
 def test_form_of_workflows_of_the_dependabot_configuration_and_of_the_values_of_the_chart() -> None:
     found = check_jsonschema("vendor.github-workflows", *WORKFLOWS)
     found |= check_jsonschema("custom.github-workflows-require-timeout", *WORKFLOWS)
+    found |= check_jsonschema("vendor.gitlab-ci", PIPELINES / "gitlab.yaml")
     found |= check_jsonschema("vendor.dependabot", ROOT / ".github" / "dependabot.yml")
     # The files in ci/ are parts of values, which Helm adds the rest to before it looks; it does so for test_chart.py.
     found |= check_jsonschema(CHART / "values.schema.json", CHART / "values.yaml")
