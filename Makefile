@@ -197,10 +197,11 @@ test-all: control-plane delivery-programs $(SCANNERS) $(DOCS) ## the gate and al
 	@PYTHONPATH=tests $(BIN)/python -m support.suites lint types unit pyright models integration faults delivery times
 
 .PHONY: test-oldest
-test-oldest: $(READY) ## the CRD and the main job on the oldest Kubernetes that is supported, built into .cache (minutes when cold)
+test-oldest: $(READY) ## the CRD, the main job and the policies on the oldest Kubernetes that is supported, built into .cache (minutes when cold)
 	@$(CONTROL_PLANE) build-oldest
 	$(call say,on the oldest Kubernetes)
-	@KUBEBUILDER_ASSETS=.cache/control-plane-oldest $(BIN)/pytest tests/integration/test_crd.py tests/integration/test_main_job.py -q
+	@KUBEBUILDER_ASSETS=.cache/control-plane-oldest $(BIN)/pytest tests/integration/test_crd.py tests/integration/test_main_job.py \
+	  tests/delivery/test_policies.py -q
 
 MINUTES ?= 20
 # Each seed is one history of true time.

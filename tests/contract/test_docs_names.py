@@ -74,16 +74,18 @@ def test_each_annotation_finalizer_label_and_controller_of_ours_that_is_named_is
         credentials.ANNOTATION,
         events.REPORTING_CONTROLLER,
     )
-    known = {name.rpartition("/")[2] for name in ours} | {label.rpartition("/")[2] for label in _labels_of_policies()}
+    known = {name.rpartition("/")[2] for name in ours} | {name.rpartition("/")[2] for name in _of_policies()}
     used = named(r"(?<!\.)\batlas-endpoints\.dev/([a-z-]*[a-z])(?![\w/])")
     assert "force-sync" in used
     assert used - known == set()
 
 
-def _labels_of_policies() -> Iterator[str]:
-    """Return the labels by which the policies select namespaces."""
+def _of_policies() -> Iterator[str]:
+    """Return the labels by which the policies select namespaces, and the annotations of namespaces that they read."""
     for each in manifests(POLICIES):
         yield from each["spec"].get("matchResources", {}).get("namespaceSelector", {}).get("matchLabels", ())
+        for variable in each["spec"].get("variables", ()):
+            yield from re.findall(r'namespaceObject\.metadata\.\?annotations\[\?"([^"]+)"\]', variable["expression"])
 
 
 def test_the_annotation_of_a_namespace_is_documented() -> None:

@@ -16,7 +16,6 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // registers kubectl's exec and oidc credential plugins
 	"k8s.io/component-base/cli"
-	"k8s.io/component-base/logs"
 	_ "k8s.io/component-base/logs/json/register"          // registers --logging-format=json
 	_ "k8s.io/component-base/metrics/prometheus/clientgo" // registers the client metrics
 	_ "k8s.io/component-base/metrics/prometheus/version"  // registers the version metric
@@ -48,9 +47,6 @@ func main() {
 }
 
 func runKubectl() {
-	// kubectl logs while it builds its commands, before flags are parsed: its verbosity is read ahead. A wrong
-	// value is reported by the flag's own parser.
-	_, _ = logs.GlogSetter(kubectl.GetLogVerbosity(os.Args))
 	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
 		kubectlutil.CheckErr(err)
 	}

@@ -16,7 +16,7 @@ from control_plane.go_build import CACHE
 if TYPE_CHECKING:
     from pathlib import Path
 
-KUBERNETES = ("1.34", "1.35", "1.36", "1.37")
+KUBERNETES = ("1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 """The releases whose schemas manifests have to satisfy: all that are supported."""
 
 

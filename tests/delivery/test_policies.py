@@ -39,6 +39,7 @@ class Collection:
     """The resources of a kind in a namespace, none of which an operator serves."""
 
     def __init__(self, api: httpx.Client, kind: str, namespace: str) -> None:
+        self.namespace = namespace
         self._api = api
         self._kind = kind
         plural = crds()[kind]["spec"]["names"]["plural"]
@@ -67,10 +68,15 @@ def api(control_plane: ControlPlane, crd: str) -> Iterator[httpx.Client]:
 
 
 def guard(control_plane: ControlPlane, api: httpx.Client, namespace: str) -> None:
+    """Label a namespace against `Delete`."""
+    label(control_plane, api, namespace, f"{LABEL}=Retain", DELETE)
+
+
+def label(control_plane: ControlPlane, api: httpx.Client, namespace: str, label: str, refused: dict[str, Any]) -> None:
     """Label a namespace, and wait until the API server knows: it reads policies and labels a moment later."""
-    control_plane.kubectl("label", "namespace", namespace, f"{LABEL}=Retain")
+    control_plane.kubectl("label", "namespace", namespace, label)
     probe = Collection(api, SERVERLESS, namespace)
-    wait_until(lambda: not probe.create(DELETE, only_try=True).is_success, "the policy to work")
+    wait_until(lambda: not probe.create(refused, only_try=True).is_success, "the policy to work")
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +186,50 @@ def test_a_resource_that_is_being_deleted_can_be_let_go(
     assert refused_field(collection.patch(annotated(ours="Delete"))) == IN_OURS
     assert collection.patch({"metadata": {"finalizers": None}}).is_success
     assert api.get(collection.path).status_code == 404
+
+
+ALLOWED, OTHER = "5f" * 12, "6a" * 12
+OF = {name: {"spec": {"projectId": name}} for name in (ALLOWED, OTHER)}
+BY_REFERENCE = {"spec": {"projectId": None, "projectRef": {"name": "shop"}}}
+
+
+def test_a_namespace_has_the_projects_that_it_lists(
+    kind: str, control_plane: ControlPlane, api: httpx.Client, make_namespace: MakeNamespace
+) -> None:
+    listed, empty, before = (Collection(api, kind, make_namespace()) for _ in range(3))
+    assert before.create(OF[OTHER]).is_success
+    projects = f"{'7b' * 12} {ALLOWED}"
+    control_plane.kubectl("annotate", "namespace", listed.namespace, f"atlas-endpoints.dev/allowed-projects={projects}")
+    for each in (listed, empty, before):
+        label(control_plane, api, each.namespace, "atlas-endpoints.dev/enforce-projects=Listed", BY_REFERENCE)
+
+    wait_until(lambda: listed.create(OF[ALLOWED], only_try=True).is_success, "the annotation to be known")
+    assert empty.create(OF[ALLOWED], only_try=True).status_code == 403
+    assert listed.create(OF[OTHER], only_try=True).status_code == 403
+    message = listed.create(BY_REFERENCE, only_try=True).json()["message"]
+    assert "spec.projectRef: use projectId with one of the projects" in message
+    assert f"({projects})" in message
+    assert before.patch({"spec": {"syncInterval": "5m"}}).is_success
+    assert before.delete().is_success
+
+
+def test_the_operator_s_token_changes_no_spec(
+    kind: str, control_plane: ControlPlane, api: httpx.Client, make_namespace: MakeNamespace
+) -> None:
+    namespace = make_namespace()
+    assert Collection(api, kind, namespace).create({}).is_success
+    api_of = {"Impersonate-User": "system:serviceaccount:ops:atlas-endpoints", "Impersonate-Group": "system:masters"}
+    with control_plane.client() as client:
+        client.headers.update(api_of)
+        operator = Collection(client, kind, namespace)
+        spec = {"spec": {"suspend": True}}
+
+        wait_until(lambda: operator.patch(spec).status_code == 403, "the policy to work")
+        assert operator.patch({"metadata": {"labels": {"a": "b"}}}).status_code == 403
+        assert operator.patch({"metadata": {"finalizers": [FINALIZER]}}).is_success
+        assert operator.patch({"metadata": {"finalizers": None}}).is_success
+        client.headers["Impersonate-User"] = "jane"
+        assert operator.patch(spec).is_success
 
 
 def test_a_namespace_without_the_label_decides_itself(

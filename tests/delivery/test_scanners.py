@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 ROOT = CHART.parents[1]
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
+PIPELINES = ROOT / "deploy" / "pipelines"
+WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").glob("*.yaml")), PIPELINES / "github.yaml"]
 
 DEPLOYMENT = "Deployment.atlas-endpoints.atlas-endpoints"
 POD = "Pod.atlas-endpoints.atlas-endpoints"
@@ -85,7 +86,8 @@ def test_yaml() -> None:
 
 
 def test_security_of_workflows() -> None:
-    assert complaints("zizmor", "--offline", "--no-progress", "--persona=auditor", ROOT / ".github") == ""
+    workflows = (ROOT / ".github", PIPELINES / "github.yaml")
+    assert complaints("zizmor", "--offline", "--no-progress", "--persona=auditor", *workflows) == ""
 
 
 @pytest.mark.parametrize(
@@ -93,6 +95,7 @@ def test_security_of_workflows() -> None:
     [
         ("--builtin-schema=vendor.github-workflows", WORKFLOWS),
         ("--builtin-schema=custom.github-workflows-require-timeout", WORKFLOWS),
+        ("--builtin-schema=vendor.gitlab-ci", [PIPELINES / "gitlab.yaml"]),
         ("--builtin-schema=vendor.dependabot", [ROOT / ".github" / "dependabot.yml"]),
         # The files in ci/ are parts of values, which Helm adds the rest to before it looks; it does so for test_chart.py.
         (f"--schemafile={CHART / 'values.schema.json'}", [CHART / "values.yaml"]),

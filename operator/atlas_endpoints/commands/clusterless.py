@@ -38,7 +38,9 @@ class PlanSettings(AtlasSettings):
             " give. Only for exports of the cluster that the author of the manifests cannot change"
         ),
     )
-    output: Literal["text", "json"] = Field(default="text", description="text for people, json for programs")
+    output: Literal["text", "markdown", "json"] = Field(
+        default="text", description="text for people, markdown for a comment on a pull request, json for programs"
+    )
 
     @field_validator("filename")
     @classmethod

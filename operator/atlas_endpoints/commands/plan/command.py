@@ -70,10 +70,11 @@ async def run(settings: PlanSettings, kinds: Sequence[KindWithCommands[Any]], sa
         await client.aclose()
     warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *conflicts]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
-    if settings.output == "text":
-        say(report.as_text(forecasts, others, warnings))
-    else:
+    if settings.output == "json":
         say(json.dumps(report.as_document(forecasts, others, warnings), indent=2, ensure_ascii=False))
+    else:
+        render = report.as_markdown if settings.output == "markdown" else report.as_text
+        say(render(forecasts, others, warnings))
     return exit_code(forecasts)
 
 

@@ -1,7 +1,8 @@
-"""Forecasts as text, and as a document for programs. Pure."""
+"""Forecasts as text, as Markdown, and as a document for programs. Pure."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from atlas_endpoints.atlas.errors import one_line
@@ -12,6 +13,9 @@ FORMAT_VERSION = 1
 
 LONGEST_LINE = 2000
 """Characters of a line."""
+
+LONGEST_BLOCK = 30_000
+"""Characters of a code block: two of them fit into a comment on GitHub, which takes 65,536."""
 
 TITLES: Mapping[Action, str] = {
     Action.RESERVE: "an endpoint would be reserved in Atlas",
@@ -33,10 +37,43 @@ def as_text(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: 
     Args:
         others: the number of skipped objects of each other kind.
     """
-    blocks = [[f"Warning: {each}" for each in warnings]] if warnings else []
-    blocks += [list(_block(each)) for each in forecasts]
-    blocks.append(list(_summary(forecasts, others)))
-    return "\n\n".join("\n".join(_printable(line) for line in block) for block in blocks)
+    return _joined([_warned(warnings), *map(_block, forecasts), _summary(forecasts, others)])
+
+
+def as_markdown(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> str:
+    """Return the text for a comment on a pull request: what differs or fails, and folded the rest.
+
+    What manifests and Atlas say is in code blocks, where it is no link, no mention and no HTML.
+    """
+    folded = [each for each in forecasts if each.action not in CHANGING | FAILED and not each.differences]
+    shown = [each for each in forecasts if each not in folded]
+    parts = [
+        "## Plan for MongoDB Atlas",
+        _fenced([_summary(forecasts, others), _warned(warnings), *map(_block, shown)]),
+    ]
+    if folded:
+        parts += [
+            f"<details><summary>Nothing differs: {len(folded)}</summary>",
+            _fenced(map(_block, folded)),
+            "</details>",
+        ]
+    return "\n\n".join(parts)
+
+
+def _fenced(blocks: Iterable[Iterable[str]]) -> str:
+    text = _joined(blocks)
+    if len(text) > LONGEST_BLOCK:
+        text = f"{text[:LONGEST_BLOCK]}\n... The rest does not fit into a comment. `-o text` shows it."
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _joined(blocks: Iterable[Iterable[str]]) -> str:
+    return "\n\n".join(filter(None, ("\n".join(map(_printable, block)) for block in blocks)))
+
+
+def _warned(warnings: Sequence[str]) -> list[str]:
+    return [f"Warning: {each}" for each in warnings]
 
 
 def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+import pytest
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import UID, Invalid, Manifest, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast, of_invalid
-from atlas_endpoints.commands.plan.report import as_document, as_text
+from atlas_endpoints.commands.plan.report import as_document, as_markdown, as_text
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.decision import Difference
@@ -91,6 +94,43 @@ def test_the_text_shows_warnings_and_each_problem_on_its_own_line() -> None:
         "\n"
         "Plan: 0 would change, 0 would not, 2 unknown or invalid. Nothing was sent."
     )
+
+
+def test_a_comment_shows_what_differs_and_folds_the_rest() -> None:
+    assert as_markdown([NOTHING, UPDATE], {}, []) == (
+        "## Plan for MongoDB Atlas\n"
+        "\n"
+        "```text\n"
+        "Plan: 1 would change, 1 would not. Nothing was sent.\n"
+        "\n"
+        "shop/orders (orders.yaml, document 2, from line 12): would be changed in Atlas\n"
+        "  endpoint a1a1a1a1a1a1a1a1a1a1a1a1, instance shop, project 5f5f5f5f5f5f5f5f5f5f5f5f: AVAILABLE\n"
+        "  ~ comment: 'a' -> 'b'\n"
+        "```\n"
+        "\n"
+        "<details><summary>Nothing differs: 1</summary>\n"
+        "\n"
+        "```text\n"
+        "shop/billing (the standard input, document 1): nothing would be sent\n"
+        "  endpoint a1a1a1a1a1a1a1a1a1a1a1a1, instance shop, project 5f5f5f5f5f5f5f5f5f5f5f5f: AVAILABLE\n"
+        "  The endpoint is available and matches the spec.\n"
+        "```\n"
+        "\n"
+        "</details>"
+    )
+
+
+@pytest.mark.parametrize(
+    "hostile", ["```\n# Approved", "````` @everyone", "<img src=x>", "x" * 80_000], ids=lambda text: text[:8]
+)
+def test_what_manifests_say_stays_in_its_block_of_a_comment_that_a_forge_takes(hostile: str) -> None:
+    comment = as_markdown([Forecast(Place("a.yaml"), None, Action.UNKNOWN, None, hostile)] * 40, {}, [])
+
+    head, fence, block = re.split(r"^(`+)text$", comment, flags=re.MULTILINE)
+    assert head == "## Plan for MongoDB Atlas\n\n"
+    assert block.endswith(f"\n{fence}")
+    assert fence not in block.removesuffix(f"\n{fence}")
+    assert len(comment) < 65_536
 
 
 def test_the_text_contains_no_control_characters() -> None:
