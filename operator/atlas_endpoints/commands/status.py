@@ -25,6 +25,9 @@ from atlas_endpoints.settings import StatusSettings
 LONGEST_LINE = 2000
 """Characters of a line."""
 
+RETRIED = frozenset(each for each in Reason if each.retried)
+"""The reasons that mean a backoff, whose next attempt no status shows."""
+
 
 async def run(
     settings: StatusSettings, kinds: Sequence[Kind[Any]], put: Callable[[str], object], say: Callable[[str], object]
@@ -174,12 +177,21 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
     elif resource.suspended_by:
         yield f"Next read of Atlas: none, because of {' and '.join(resource.suspended_by)}"
     else:
-        interval = resource.spec.sync_interval
+        interval, ready = resource.spec.sync_interval, find(status, "Ready")
         within = (
             f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
         )
+        read = f"within {within}."
+        if ready is not None and ready.reason in RETRIED:
+            read = (
+                "at the next attempt, whose time is not in the status. The operator tries again by itself, after a wait that grows"
+                f" to 5 minutes (for a change: {within}), or as long as Atlas asks."
+            )
+            if ready.reason == Reason.RATE_LIMITED:  # no request ends the wait
+                yield f"Next read of Atlas: {read}"
+                return
         yield (
-            f"Next read of Atlas: within {within}. To read it now: kubectl -n {resource.key.namespace} annotate --overwrite"
+            f"Next read of Atlas: {read} To read it now: kubectl -n {resource.key.namespace} annotate --overwrite"
             f' {kind.names.kind.lower()} {resource.key.name} atlas-endpoints.dev/force-sync="$(date +%s)"'
         )
 

@@ -83,6 +83,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a failed call": (body(status={"conditions": STALLED, "lastError": FAILURE}), "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 2 h: No."),
     "a time in the future": (body(status={"conditions": STALLED, "lastError": {**FAILURE, "since": "2027-01-01T00:00:00Z"}}),
         "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 0 s: No."),
+    "the next attempt of a backoff": (body(status={"conditions": [condition("Ready", "False", "AtlasUnavailable")]}),
+        "Next read of Atlas: at the next attempt, whose time is not in the status. The operator tries again by itself, after a wait"),
     "suspended": (body(suspend=True, status={"conditions": [condition("Ready", "False", "Suspended")]}), "Next read of Atlas: none, because of spec.suspend"),
     "an invalid spec": (body(providerName="GCP"), "Invalid: spec.providerName: Unsupported value"),
     "a message of several lines": (body(status={"conditions": [READY], "endpoint": FAILED_ENDPOINT}),
@@ -147,6 +149,12 @@ def test_the_confirmed_values_and_the_differences_are_shown() -> None:
         "Next read of Atlas: within 300 s. To read it now: kubectl -n shop annotate --overwrite serverlessprivateendpoint"
         ' orders atlas-endpoints.dev/force-sync="$(date +%s)"'
     )
+
+
+def test_no_request_is_shown_that_a_rate_limit_would_not_heed() -> None:
+    limited = body(status={"conditions": [condition("Ready", "False", "RateLimited")]}, syncInterval="20m")
+    found = list(report(KIND, limited, [], sees_all=True, now=NOW))
+    assert found[-1].endswith("after a wait that grows to 5 minutes (for a change: 1200 s), or as long as Atlas asks.")
 
 
 def test_another_kind_is_shown_by_its_own_status() -> None:
