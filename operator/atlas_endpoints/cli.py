@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[KindWithCommand
         case StatusSettings():
             return 0 if _result(status.run(command, kinds, _print, _say), failed=False) else FAILED
         case PlanSettings():
-            return _result(plan.run(command, kinds, _print), failed=FAILED)
+            return _result(plan.run(command, kinds, _print, _say), failed=FAILED)
         case ImportSettings():
             return _import(command)
         case SimulatorSettings():
@@ -122,7 +122,7 @@ def _of_operator(settings: OperatorSettings, kinds: Sequence[KindWithCommands[An
         _say(f"--kinds (ATLAS_ENDPOINTS_KINDS): {error}")
         return USAGE
     if isinstance(settings, CheckSettings):
-        return 0 if _result(check.run(settings, kinds, _print), failed=False) else FAILED
+        return 0 if _result(check.run(settings, kinds, _print, _say), failed=False) else FAILED
     return _operate(settings, kinds)
 
 

@@ -1,8 +1,10 @@
 """What the commands ``plan`` and ``import`` share, which need no cluster: settings, credentials, and a client."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
@@ -11,9 +13,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
-from atlas_endpoints.atlas.errors import Wording
+from atlas_endpoints.atlas.errors import AtlasError, Retry, Wording
+from atlas_endpoints.commands.pauses import pause, waiting
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
+
+T = TypeVar("T")
+
+CALL_ATTEMPTS = 3
+"""Attempts at a call to Atlas."""
+
+LONGEST_WAIT = 120.0
+"""Seconds between two attempts at most, whatever Atlas asks for."""
 
 
 class PlanSettings(AtlasSettings):
@@ -181,3 +192,24 @@ def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool =
         ca_file=settings.ca_file,
         random=Random(),  # noqa: S311  # jitter
     )
+
+
+async def with_retries(
+    call: Callable[[], Awaitable[T]], say: Callable[[str], object], *, on: type[AtlasError] = AtlasError
+) -> T:
+    """Make a call, and repeat it when Atlas asks to wait or does not answer.
+
+    Args:
+        say: prints a line about a wait.
+        on: the errors after which it is repeated.
+    """
+    for attempt in range(1, CALL_ATTEMPTS):
+        try:
+            return await call()
+        except on as error:
+            if error.retry is not Retry.BACKOFF:
+                raise
+            seconds = min(pause(error.reason, attempt, error.retry_after), LONGEST_WAIT)
+            say(waiting(error.reason, seconds))
+            await asyncio.sleep(seconds)
+    return await call()

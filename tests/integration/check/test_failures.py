@@ -94,7 +94,7 @@ FAULTS: dict[str, tuple[Callable[[Resources, Atlas, Place], object], str, str]] 
         READS,
     ),
     "a rate limit": (
-        lambda _, atlas, place: atlas.fail(place, status=429, errorCode="RATE_LIMITED_TOKEN_BUCKET"),
+        lambda _, atlas, place: atlas.fail(place, status=429, headers={"Retry-After": "1"}),
         "HTTP 429",
         "",
     ),
