@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, TextIO, TypeVar, get_args
+from typing import Any, TextIO, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
@@ -19,6 +19,7 @@ from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError,
 from atlas_endpoints.commands import importing, status
 from atlas_endpoints.commands.check import command as check
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.commands.help import command_line, declared
 from atlas_endpoints.commands.plan import command as plan
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.registry import IMPORTERS, KINDS, named
@@ -43,6 +44,8 @@ T = TypeVar("T")
 
 FAILED, USAGE = 1, 2
 
+PROGRAM = "atlas-endpoints"
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,7 +53,7 @@ class Commands(BaseSettings):
     """A Kubernetes operator for private endpoints of MongoDB Atlas."""
 
     model_config = SettingsConfigDict(
-        cli_prog_name="atlas-endpoints",
+        cli_prog_name=PROGRAM,
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
@@ -87,9 +90,8 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[KindWithCommand
         sys.stdout.write(f"atlas-endpoints {__version__}\n")
         return 0
     try:
-        command = get_subcommand(
-            Commands(_cli_parse_args=list(arguments or ["--help"]))  # pyright: ignore[reportCallIssue]  # from the base class
-        )
+        source = command_line(Commands, PROGRAM)(args=list(arguments or ["--help"]))
+        command = get_subcommand(Commands(_cli_settings_source=source))  # pyright: ignore[reportCallIssue]  # from the base class
     except ValidationError as error:
         return _usage(error)
     match command:
@@ -178,12 +180,12 @@ async def _simulate(settings: SimulatorSettings) -> int:
 
 def _usage(error: ValidationError) -> int:
     """Print each wrong setting with its flag and its variable, since either may contain it."""
-    commands = {field.alias or name: get_args(field.annotation)[0] for name, field in Commands.model_fields.items()}
+    commands = declared(Commands)
     for each in error.errors(include_url=False):
         command, *names = map(str, each["loc"])
         name = names[0] if names else command
         kind = commands.get(command)
-        if kind is StatusSettings:  # it takes no flag
+        if name == "resource":  # no flag
             _say(f"{name.upper()} {each['msg'].removeprefix('Value error, ')}")
             continue
         flag = _flag(name, kind.model_config) if kind and names else f"--{name}"

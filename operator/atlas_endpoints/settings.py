@@ -115,7 +115,12 @@ class AtlasSettings(BaseSettings):
 
 
 class OperatorSettings(AtlasSettings):
-    """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals."""
+    """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals.
+
+    Examples:
+      atlas-endpoints run --namespaces shop,billing --credentials-secret atlas-endpoints/atlas-credentials
+      atlas-endpoints run --atlas-url http://127.0.0.1:8090 --log-format text --leader-elect off
+    """
 
     kinds: Names = Field(default=(), description="Kinds of resources to serve, separated by commas; all when empty")
     namespaces: Namespaces = Field(default=(), description="Namespaces to watch, separated by commas; all when empty")
@@ -219,6 +224,11 @@ class CheckSettings(OperatorSettings):
     """Check Atlas, the credentials and their role, the projects and the instances, and show how to solve each problem.
 
     It takes the settings of run and changes nothing. The exit code is 0 if no check failed, else 1.
+
+    Examples:
+      kubectl -n atlas-endpoints exec deploy/atlas-endpoints -- atlas-endpoints check
+      atlas-endpoints check --namespaces shop -o json
+      atlas-endpoints check --project 5f7cac1adf5d6c6300000000 --provider AWS --secret shop/atlas-credentials
     """
 
     project: ObjectId | None = Field(
@@ -282,6 +292,9 @@ class StatusSettings(BaseSettings):
     """Show one resource: its state, what Atlas shows, and which other resources name its endpoint. It changes nothing.
 
     It reads resources with the kubeconfig, and calls neither Atlas nor the operator.
+
+    Example:
+      atlas-endpoints status shop/orders
     """
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_STATUS_", extra="ignore", frozen=True)
@@ -297,7 +310,11 @@ class StatusSettings(BaseSettings):
 
 
 class SimulatorSettings(BaseSettings):
-    """Run a simulated Atlas on this machine, for tests, demos and CI."""
+    """Run a simulated Atlas on this machine, for tests, demos and CI.
+
+    Example:
+      atlas-endpoints simulate --seed seed.json --transition 1
+    """
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_SIMULATE_", extra="ignore", frozen=True)
 

@@ -54,6 +54,21 @@ def test_without_arguments_it_prints_the_commands(capsys: pytest.CaptureFixture[
         assert re.search(rf"^    {command} +[A-Z]", help_, re.MULTILINE), command
 
 
+@pytest.mark.parametrize("command", ["run", "check", "status", "plan", "import", "simulate"])
+def test_the_help_of_a_command_has_its_own_flags_first_and_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _code(command, "--help") == 0
+    help_ = capsys.readouterr().out
+    assert f"atlas-endpoints {command} " in help_.partition("Example")[2].partition("options:")[0]
+    own, _, inherited = help_.partition("options:")[2].partition("\nthe way to Atlas:")
+    assert "--atlas-url" not in own
+    assert ("--atlas-url URL" in inherited) == (command not in {"status", "simulate"})
+    assert not [
+        name for name in ("tuple", "timedelta", "bool", "Path", " str") if f"{name}\n" in help_ or f"{name} " in own
+    ]
+
+
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert _code("--version") == 0
     assert capsys.readouterr().out == f"atlas-endpoints {__version__}\n"
@@ -63,7 +78,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         (["fly"], "invalid choice: 'fly'"),
-        (["run", "--bogus"], "--bogus"),
+        (["run", "--bogus"], "run: error: unrecognized arguments: --bogus. See atlas-endpoints run --help."),
+        (["plan", "--filname=x"], "plan: error: unrecognized arguments: --filname=x. Did you mean --filename?"),
         (["run", "--concurrency", "many"], "--concurrency (ATLAS_ENDPOINTS_CONCURRENCY): "),
         (["run", "--writes", "perhaps"], "--writes (ATLAS_ENDPOINTS_WRITES): "),
         (

@@ -33,6 +33,11 @@ class PlanSettings(AtlasSettings):
     Credentials come from the environment: MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET, or
     MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY. The exit code is 0 if nothing would change, 3 if
     something would change, and 1 if a result is unknown or there is no manifest.
+
+    Examples:
+      atlas-endpoints plan -f manifests/
+      kubectl kustomize overlays/production | atlas-endpoints plan -f - -o json
+      kubectl get spe,dpe -A -o yaml | atlas-endpoints plan --use-statuses -f manifests/ -f -
     """
 
     filename: Names = Field(
@@ -65,6 +70,10 @@ class ImportSettings(AtlasSettings):
     Credentials come from the environment, as for plan. Neither the command nor applying the manifests changes Atlas.
     With --as dedicated-private-endpoint it also reads files (-f): objects of MongoDB's own operator, which it writes as
     resources of this one, and exported serverless private endpoints, of which it writes the successors.
+
+    Examples:
+      atlas-endpoints import --as dedicated-private-endpoint --project 5f7cac1adf5d6c6300000000 --output-dir manifests/
+      kubectl get atlasprivateendpoints -A -o yaml | atlas-endpoints import --as dedicated-private-endpoint -f -
     """
 
     target: str = Field(
