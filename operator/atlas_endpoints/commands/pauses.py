@@ -15,7 +15,11 @@ def pause(reason: str | None, attempt: int, asked: float | None) -> float:
     return asked or (10.0 * 2.0 ** (attempt - 1) if reason == RateLimitedError.reason else 3.0**attempt)
 
 
+def cause(reason: str | None) -> str:
+    """Return the sentence about the cause of a wait, for users."""
+    return f"Atlas {'limits the rate of calls' if reason == RateLimitedError.reason else 'gives no usable answer'}."
+
+
 def waiting(reason: str | None, seconds: float) -> str:
-    """Return the sentence about a wait, for users."""
-    why = "limits the rate of calls" if reason == RateLimitedError.reason else "gives no usable answer"
-    return f"Atlas {why}. Waiting {seconds:.0f} s before the next call."
+    """Return what is said about a wait, for users."""
+    return f"{cause(reason)} Waiting {seconds:.0f} s before the next call."

@@ -21,7 +21,7 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials, PlanSettings, client_of
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other, Place
-from atlas_endpoints.commands.pauses import waiting
+from atlas_endpoints.commands.pauses import cause, waiting
 from atlas_endpoints.commands.plan import report
 from atlas_endpoints.commands.plan.forecast import (
     Forecast,
@@ -108,7 +108,7 @@ class Planner:
         exports: Iterable[Body] = (),
     ) -> None:
         self._say = say
-        self._told_until = -math.inf
+        self._told_until, self._cause = -math.inf, ""
         clock = SystemClock()
         by_name = {kind.names.kind: kind for kind in kinds}
         self._gateway = gateway = Gateway(client, Throttle(), clock.monotonic, readers=by_name)
@@ -153,7 +153,7 @@ class Planner:
     def _of(self, document: Manifest | Invalid) -> Forecast:
         if isinstance(document, Invalid):
             return of_invalid(document)
-        late = f"The plan did not end within {WITHIN:.0f} s."
+        late = f"The plan did not end within {WITHIN:.0f} s. {self._cause}".rstrip()
         return self._forecasts.get(document.place) or unanswered(document, late)
 
     async def _run(self, manifests: Iterable[Manifest]) -> None:
@@ -206,7 +206,7 @@ class Planner:
         """Wait, and say so, once for scopes that wait at the same time."""
         until = asyncio.get_running_loop().time() + seconds
         if seconds >= 1 and until > self._told_until + 1:
-            self._told_until = until
+            self._told_until, self._cause = until, cause(reason)
             self._say(waiting(reason, seconds))
         await asyncio.sleep(seconds)
 

@@ -369,6 +369,15 @@ def test_a_rate_limit_that_lasts_costs_one_result_and_each_wait_is_said_once() -
     assert [line.partition(". ")[2] for line in said] == [f"Waiting {n} s before the next call." for n in (10, 20, 40)]
 
 
+def test_a_plan_that_a_rate_limit_outlasts_names_it() -> None:
+    atlas = Atlas([endpoint()], [LIMITED_FOR_SOME_TIME] * 99)
+
+    found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(9)))
+
+    assert {each.action for each in found} == {Action.UNKNOWN}
+    assert found[-1].message == "The plan did not end within 300 s. Atlas limits the rate of calls."
+
+
 def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MONGODB_ATLAS_CLIENT_ID")
     atlas = Atlas([endpoint()])
