@@ -166,7 +166,7 @@ def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
             id="a field that there is not",
         ),
         pytest.param(
-            ORDERS + "  credentialsSecretRef: {nmae: x}\n",
+            ORDERS + "  credentialsSecretRef: {name: x, nmae: x}\n",
             "spec.credentialsSecretRef.nmae: unknown field: did you mean name? Otherwise",
             id="a field of an object that there is not",
         ),
