@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, g
 
 from atlas_endpoints import __version__, simulator
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
-from atlas_endpoints.commands import importing, status
+from atlas_endpoints.commands import importing, report, status
 from atlas_endpoints.commands.check import command as check
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.commands.help import command_line, declared
@@ -27,6 +27,7 @@ from atlas_endpoints.process import app
 from atlas_endpoints.settings import (
     CheckSettings,
     OperatorSettings,
+    ReportSettings,
     SimulatorSettings,
     StatusSettings,
     unknown_variables,
@@ -68,6 +69,9 @@ class Commands(BaseSettings):
     status: CliSubCommand[StatusSettings] = Field(
         description="Show one resource, the others that name its endpoint, and its next reconcile; changes nothing"
     )
+    report: CliSubCommand[ReportSettings] = Field(
+        description="Print a support bundle about one resource, for an issue; changes nothing, and reads no Secret"
+    )
     plan: CliSubCommand[PlanSettings] = Field(
         description="Show what manifests would change in Atlas; needs no cluster and changes nothing"
     )
@@ -90,13 +94,15 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[KindWithCommand
         sys.stdout.write(f"atlas-endpoints {__version__}\n")
         return 0
     try:
-        source = command_line(Commands, PROGRAM)(args=list(arguments or ["--help"]))
+        source = command_line(Commands, _program())(args=list(arguments or ["--help"]))
         command = get_subcommand(Commands(_cli_settings_source=source))  # pyright: ignore[reportCallIssue]  # from the base class
     except ValidationError as error:
         return _usage(error)
     match command:
         case CheckSettings() | OperatorSettings():
             return _of_operator(command, kinds)
+        case ReportSettings():
+            return 0 if _result(report.run(command, kinds, _print, _say), failed=False) else FAILED
         case StatusSettings():
             return 0 if _result(status.run(command, kinds, _print, _say), failed=False) else FAILED
         case PlanSettings():
@@ -107,6 +113,11 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[KindWithCommand
             return _result(_simulate(command), failed=FAILED)
         case _:
             return USAGE
+
+
+def _program() -> str:
+    """Return the command as it was typed: also as a plugin of kubectl."""
+    return f"kubectl {PROGRAM}" if Path(sys.argv[0]).name.startswith("kubectl-") else PROGRAM
 
 
 def _open_closed_streams() -> None:

@@ -229,6 +229,7 @@ class CheckSettings(OperatorSettings):
       kubectl -n atlas-endpoints exec deploy/atlas-endpoints -- atlas-endpoints check
       atlas-endpoints check --namespaces shop -o json
       atlas-endpoints check --project 5f7cac1adf5d6c6300000000 --provider AWS --secret shop/atlas-credentials
+      atlas-endpoints check --from-here orders-pl-0.a1b2c.mongodb.net
     """
 
     project: ObjectId | None = Field(
@@ -243,6 +244,10 @@ class CheckSettings(OperatorSettings):
     secret: Secret = Field(
         default=None,
         description="namespace/name of a Secret to check, and to read the project with; by default the operator's own",
+    )
+    from_here: str | None = Field(
+        default=None,
+        description="Check only whether the cluster of this connection string, mongodb+srv host or HOST:PORT can be reached from here",
     )
     output: Literal["text", "json"] = Field(
         default="text", description="text: lines for people, as each check ends; json: one document at the end"
@@ -307,6 +312,22 @@ class StatusSettings(BaseSettings):
     def namespace_and_name(self) -> tuple[str, str]:
         """Namespace and name of the resource."""
         return _pair(self.resource)
+
+
+class ReportSettings(StatusSettings):
+    """Print a support bundle about one resource, for an issue. It changes nothing, and reads no Secret.
+
+    It contains the resource, others that name the same endpoint, its Events, the lines of the operator's log about it,
+    and versions. What the user of the kubeconfig may not read is named in it.
+
+    Examples:
+      atlas-endpoints report shop/orders > report.md
+      kubectl atlas-endpoints report shop/orders --operator-namespace operators > report.md
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_REPORT_")
+
+    operator_namespace: Namespace = Field(default="atlas-endpoints", description="The namespace of the operator's Pods")
 
 
 class SimulatorSettings(BaseSettings):

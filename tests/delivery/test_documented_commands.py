@@ -99,7 +99,9 @@ def asked(program: str) -> list[object]:
 
 
 def _halves(command: Command) -> tuple[Command, list[Command]]:
-    """Divide `kubectl exec … -- PROGRAM …`."""
+    """Divide `kubectl exec … -- PROGRAM …`; a plugin of kubectl is the program itself."""
+    if command.program == "kubectl" and command.arguments[:1] == ("atlas-endpoints",):
+        return Command("atlas-endpoints", command.arguments[1:]), []
     if "--" not in command.arguments:
         return command, []
     at = command.arguments.index("--")

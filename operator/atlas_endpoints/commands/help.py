@@ -34,6 +34,7 @@ TYPES: Mapping[str, str] = {
 VALUES: Mapping[str, str] = {
     "atlas_url": "URL",
     "filename": "FILE",
+    "from_here": "HOST",
     "gcp_project": "ID",
     "host": "ADDRESS",
     "http_address": "HOST:PORT",
@@ -59,8 +60,9 @@ class Parser(argparse.ArgumentParser):
 
     def declare(self, heading: str | None, *names: str, **options: Any) -> argparse.Action:
         """Add an argument under a heading; None: under that of the command's own."""
-        self._flags += names
-        if not names[0].startswith("-"):
+        if names[0].startswith("-"):
+            self._flags += names
+        else:
             self.usage = f"%(prog)s {options['metavar']} [flags]"
         if heading is None:
             return self.add_argument(*names, **options)
@@ -72,8 +74,9 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            alike = get_close_matches(unknown[0].partition("=")[0], self._flags, n=1)
-            hint = f". Did you mean {alike[0]}?" if alike else f". See {self.prog} --help."
+            names = {each.lstrip("-"): each for each in self._flags}
+            alike = get_close_matches(unknown[0].lstrip("-").partition("=")[0], names, n=1)
+            hint = f". Did you mean {names[alike[0]]}?" if alike else f". See {self.prog} --help."
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return found, unknown
 
@@ -94,7 +97,7 @@ def command_line(commands: type[BaseSettings], program: str) -> CliSettingsSourc
             options["metavar"] = VALUES.get(name) or TYPES.get(options["metavar"], options["metavar"])
         options["help"] = _help(field)
         owner = next(each for each in settings[command].__mro__ if name in inspect.get_annotations(each))
-        return parser.declare(None if owner is settings[command] else GROUPS[owner], *names, **options)
+        return parser.declare(None if owner is settings[command] else GROUPS.get(owner), *names, **options)
 
     def add_parser(subparsers: Any, name: str, **options: Any) -> Parser:
         description = inspect.cleandoc(options.pop("description") or "")

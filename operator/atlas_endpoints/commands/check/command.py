@@ -23,6 +23,7 @@ from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import proxy_from_environment
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import NoClusterError
+from atlas_endpoints.commands.check import from_here
 from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached, timed
 from atlas_endpoints.commands.check.report import Level, Report, failed, ok, skipped, warning
 from atlas_endpoints.commands.check.resources import ClusterReader
@@ -66,23 +67,32 @@ async def run(
     """
     report = Report(put, as_document=settings.output == "json")
     began = time.monotonic()
-    until = asyncio.get_running_loop().time() + WITHIN
     logger = logging.getLogger("atlas_endpoints")
     logger.addHandler(report)
     try:
-        async with AsyncExitStack() as closing:
-            try:
-                async with asyncio.timeout_at(until):
-                    ask, places = await _prepare(settings, kinds, report, closing, say)
-            except TimeoutError:
-                report.add(failed(f"The check did not end within {WITHIN:.0f} s. The report is incomplete."))
-            else:
-                results = await ask_all(ask, places, report, within=WITHIN, until=until)
-                _report_ends(kinds, results, report)
+        if settings.from_here is not None:
+            await from_here.run(settings.from_here, report)
+        else:
+            await _check(settings, kinds, report, say)
     finally:
         logger.removeHandler(report)
     report.end(time.monotonic() - began)
     return report.passed
+
+
+async def _check(
+    settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], report: Report, say: Callable[[str], object]
+) -> None:
+    until = asyncio.get_running_loop().time() + WITHIN
+    async with AsyncExitStack() as closing:
+        try:
+            async with asyncio.timeout_at(until):
+                ask, places = await _prepare(settings, kinds, report, closing, say)
+        except TimeoutError:
+            report.add(failed(f"The check did not end within {WITHIN:.0f} s. The report is incomplete."))
+        else:
+            results = await ask_all(ask, places, report, within=WITHIN, until=until)
+            _report_ends(kinds, results, report)
 
 
 async def _prepare(
