@@ -60,7 +60,7 @@ class ApiServer:
     Attributes:
         resources: bodies, and of ``secrets`` values, by namespace and name.
         namespaces: annotations by name; of those that have none, ``None``.
-        others: plurals of other kinds that are served, by apiVersion and kind; ``objects`` holds their bodies, or texts, by path.
+        others: plurals of other kinds that are served, by apiVersion and kind; ``objects`` holds their bodies by path, and ``logs`` those of Pods.
         serves_the_kind: whether our CRD is installed.
         answers: what to answer to the next requests instead of the truth.
     """
@@ -71,7 +71,8 @@ class ApiServer:
     events: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     namespaces: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
     others: dict[tuple[str, str], str] = field(default_factory=dict)
-    objects: dict[str, dict[str, Any] | str] = field(default_factory=dict)
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
     serves_the_kind: bool = True
     requests: list[Request] = field(default_factory=list)
     answers: deque[Answer] = field(default_factory=deque)
@@ -183,8 +184,9 @@ class ApiServer:
     def _other(self, path: str) -> web.Response | None:
         """Answer about other kinds; ``None`` when it is about none of them."""
         if path in self.objects:
-            found = self.objects[path]
-            return web.Response(text=found) if isinstance(found, str) else web.json_response(found)
+            return web.json_response(self.objects[path])
+        if path in self.logs:
+            return web.Response(text=self.logs[path])
         kinds = {kind: plural for (api, kind), plural in self.others.items() if f"{path}/".startswith(f"/apis/{api}/")}
         if not kinds and "/configmaps/" not in path:
             return None

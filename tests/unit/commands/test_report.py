@@ -70,8 +70,8 @@ async def test_a_bundle_has_all_that_an_issue_needs_and_no_secret(monkeypatch: p
             "/version": {"gitVersion": "v1.37.0"},
             HERE: {"items": [event("later", "2026-11-27T11:00:00Z"), event("earlier", "2026-11-27T10:00:00Z")]},
             PODS: {"items": [POD]},
-            f"{PODS}/atlas-endpoints-1/log": LOG,
         }
+        server.logs[f"{PODS}/atlas-endpoints-1/log"] = LOG
 
         found = await bundle(server, monkeypatch)
 
