@@ -15,6 +15,7 @@ from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of
+from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.ownership import is_owner
 from atlas_endpoints.reconcile.reasons import Reason
@@ -211,19 +212,18 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
         within = (
             f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
         )
-        read = f"within {within}."
-        if ready is not None and ready.reason in RETRIED:
+        read, reason = f"within {within}.", ready.reason if ready is not None else ""
+        if reason in RETRIED or is_forced(resource):
             read = (
                 "at the next attempt, whose time is not in the status. The operator tries again by itself, after a wait that grows"
                 f" to 5 minutes (for a change: {within}), or as long as Atlas asks."
             )
-            if ready.reason == Reason.RATE_LIMITED:  # no request ends the wait
-                yield f"Next read of Atlas: {read}"
-                return
-        yield (
-            f"Next read of Atlas: {read} To read it now: kubectl -n {resource.key.namespace} annotate --overwrite"
-            f' {kind.names.kind.lower()} {resource.key.name} atlas-endpoints.dev/force-sync="$(date +%s)"'
+        hint = (
+            f" To read it now: kubectl -n {resource.key.namespace} annotate --overwrite {kind.names.kind.lower()}"
+            f' {resource.key.name} atlas-endpoints.dev/force-sync="$(date +%s)"'
         )
+        # No request ends the wait for a rate limit, and an open one is being retried.
+        yield f"Next read of Atlas: {read}{'' if reason == Reason.RATE_LIMITED or is_forced(resource) else hint}"
 
 
 def _shown(value: object, now: datetime) -> str:

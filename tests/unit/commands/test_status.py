@@ -151,8 +151,12 @@ def test_the_confirmed_values_and_the_differences_are_shown() -> None:
     )
 
 
-def test_no_request_is_shown_that_a_rate_limit_would_not_heed() -> None:
-    limited = body(status={"conditions": [condition("Ready", "False", "RateLimited")]}, syncInterval="20m")
+@pytest.mark.parametrize("is_open", [False, True])
+def test_no_request_is_shown_that_would_not_be_heeded(is_open: bool) -> None:
+    """A rate limit heeds none; and a read that fails for an open one is retried, while the status stays as it was."""
+    shown = READY if is_open else condition("Ready", "False", "RateLimited")
+    limited = body(status={"conditions": [shown]}, syncInterval="20m")
+    limited["metadata"]["annotations"] = {"atlas-endpoints.dev/force-sync": "7"} if is_open else {}
     found = list(report(Found(KIND, limited, [], sees_all=True), now=NOW))
     assert found[-1].endswith("after a wait that grows to 5 minutes (for a change: 1200 s), or as long as Atlas asks.")
 
