@@ -9,16 +9,17 @@ import os
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, TextIO, TypeVar, get_args
+from typing import Any, TextIO, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
 from atlas_endpoints import __version__, simulator
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
-from atlas_endpoints.commands import importing, status
+from atlas_endpoints.commands import importing, report, status
 from atlas_endpoints.commands.check import command as check
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.commands.help import command_line, declared
 from atlas_endpoints.commands.plan import command as plan
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.registry import IMPORTERS, KINDS, named
@@ -26,6 +27,7 @@ from atlas_endpoints.process import app
 from atlas_endpoints.settings import (
     CheckSettings,
     OperatorSettings,
+    ReportSettings,
     SimulatorSettings,
     StatusSettings,
     unknown_variables,
@@ -43,6 +45,8 @@ T = TypeVar("T")
 
 FAILED, USAGE = 1, 2
 
+PROGRAM = "atlas-endpoints"
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,7 +54,7 @@ class Commands(BaseSettings):
     """A Kubernetes operator for private endpoints of MongoDB Atlas."""
 
     model_config = SettingsConfigDict(
-        cli_prog_name="atlas-endpoints",
+        cli_prog_name=PROGRAM,
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
@@ -64,6 +68,9 @@ class Commands(BaseSettings):
     )
     status: CliSubCommand[StatusSettings] = Field(
         description="Show one resource, the others that name its endpoint, and its next reconcile; changes nothing"
+    )
+    report: CliSubCommand[ReportSettings] = Field(
+        description="Print a support bundle about one resource, for an issue; changes nothing, and reads no Secret"
     )
     plan: CliSubCommand[PlanSettings] = Field(
         description="Show what manifests would change in Atlas; needs no cluster and changes nothing"
@@ -87,24 +94,30 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[KindWithCommand
         sys.stdout.write(f"atlas-endpoints {__version__}\n")
         return 0
     try:
-        command = get_subcommand(
-            Commands(_cli_parse_args=list(arguments or ["--help"]))  # pyright: ignore[reportCallIssue]  # from the base class
-        )
+        source = command_line(Commands, _program())(args=list(arguments or ["--help"]))
+        command = get_subcommand(Commands(_cli_settings_source=source))  # pyright: ignore[reportCallIssue]  # from the base class
     except ValidationError as error:
         return _usage(error)
     match command:
         case CheckSettings() | OperatorSettings():
             return _of_operator(command, kinds)
+        case ReportSettings():
+            return 0 if _result(report.run(command, kinds, _print, _say), failed=False) else FAILED
         case StatusSettings():
             return 0 if _result(status.run(command, kinds, _print, _say), failed=False) else FAILED
         case PlanSettings():
-            return _result(plan.run(command, kinds, _print), failed=FAILED)
+            return _result(plan.run(command, kinds, _print, _say), failed=FAILED)
         case ImportSettings():
             return _import(command)
         case SimulatorSettings():
             return _result(_simulate(command), failed=FAILED)
         case _:
             return USAGE
+
+
+def _program() -> str:
+    """Return the command as it was typed: also as a plugin of kubectl."""
+    return f"kubectl {PROGRAM}" if Path(sys.argv[0]).name.startswith("kubectl-") else PROGRAM
 
 
 def _open_closed_streams() -> None:
@@ -122,7 +135,7 @@ def _of_operator(settings: OperatorSettings, kinds: Sequence[KindWithCommands[An
         _say(f"--kinds (ATLAS_ENDPOINTS_KINDS): {error}")
         return USAGE
     if isinstance(settings, CheckSettings):
-        return 0 if _result(check.run(settings, kinds, _print), failed=False) else FAILED
+        return 0 if _result(check.run(settings, kinds, _print, _say), failed=False) else FAILED
     return _operate(settings, kinds)
 
 
@@ -178,12 +191,12 @@ async def _simulate(settings: SimulatorSettings) -> int:
 
 def _usage(error: ValidationError) -> int:
     """Print each wrong setting with its flag and its variable, since either may contain it."""
-    commands = {field.alias or name: get_args(field.annotation)[0] for name, field in Commands.model_fields.items()}
+    commands = declared(Commands)
     for each in error.errors(include_url=False):
         command, *names = map(str, each["loc"])
         name = names[0] if names else command
         kind = commands.get(command)
-        if kind is StatusSettings:  # it takes no flag
+        if name == "resource":  # no flag
             _say(f"{name.upper()} {each['msg'].removeprefix('Value error, ')}")
             continue
         flag = _flag(name, kind.model_config) if kind and names else f"--{name}"

@@ -115,7 +115,12 @@ class AtlasSettings(BaseSettings):
 
 
 class OperatorSettings(AtlasSettings):
-    """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals."""
+    """Run the operator. Each flag is also read from the environment, as ATLAS_ENDPOINTS_ and its name in capitals.
+
+    Examples:
+      atlas-endpoints run --namespaces shop,billing --credentials-secret atlas-endpoints/atlas-credentials
+      atlas-endpoints run --atlas-url http://127.0.0.1:8090 --log-format text --leader-elect off
+    """
 
     kinds: Names = Field(default=(), description="Kinds of resources to serve, separated by commas; all when empty")
     namespaces: Namespaces = Field(default=(), description="Namespaces to watch, separated by commas; all when empty")
@@ -219,6 +224,12 @@ class CheckSettings(OperatorSettings):
     """Check Atlas, the credentials and their role, the projects and the instances, and show how to solve each problem.
 
     It takes the settings of run and changes nothing. The exit code is 0 if no check failed, else 1.
+
+    Examples:
+      kubectl -n atlas-endpoints exec deploy/atlas-endpoints -- atlas-endpoints check
+      atlas-endpoints check --namespaces shop -o json
+      atlas-endpoints check --project 5f7cac1adf5d6c6300000000 --provider AWS --secret shop/atlas-credentials
+      atlas-endpoints check --from-here orders-pl-0.a1b2c.mongodb.net
     """
 
     project: ObjectId | None = Field(
@@ -233,6 +244,10 @@ class CheckSettings(OperatorSettings):
     secret: Secret = Field(
         default=None,
         description="namespace/name of a Secret to check, and to read the project with; by default the operator's own",
+    )
+    from_here: str | None = Field(
+        default=None,
+        description="Check only whether the cluster of this connection string, mongodb+srv host or HOST:PORT can be reached from here",
     )
     output: Literal["text", "json"] = Field(
         default="text", description="text: lines for people, as each check ends; json: one document at the end"
@@ -282,6 +297,9 @@ class StatusSettings(BaseSettings):
     """Show one resource: its state, what Atlas shows, and which other resources name its endpoint. It changes nothing.
 
     It reads resources with the kubeconfig, and calls neither Atlas nor the operator.
+
+    Example:
+      atlas-endpoints status shop/orders
     """
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_STATUS_", extra="ignore", frozen=True)
@@ -296,8 +314,28 @@ class StatusSettings(BaseSettings):
         return _pair(self.resource)
 
 
+class ReportSettings(StatusSettings):
+    """Print a support bundle about one resource, for an issue. It changes nothing, and reads no Secret.
+
+    It contains the resource, others that name the same endpoint, its Events, the lines of the operator's log about it,
+    and versions. What the user of the kubeconfig may not read is named in it.
+
+    Examples:
+      atlas-endpoints report shop/orders > report.md
+      kubectl atlas-endpoints report shop/orders --operator-namespace operators > report.md
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_REPORT_")
+
+    operator_namespace: Namespace = Field(default="atlas-endpoints", description="The namespace of the operator's Pods")
+
+
 class SimulatorSettings(BaseSettings):
-    """Run a simulated Atlas on this machine, for tests, demos and CI."""
+    """Run a simulated Atlas on this machine, for tests, demos and CI.
+
+    Example:
+      atlas-endpoints simulate --seed seed.json --transition 1
+    """
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_SIMULATE_", extra="ignore", frozen=True)
 

@@ -78,10 +78,11 @@ def test_the_oldest_python_is_the_same_for_all_tools() -> None:
     assert f"Programming Language :: Python :: {oldest}" in configuration["project"]["classifiers"]
 
 
-def test_the_command_exists() -> None:
+def test_the_command_exists_also_as_a_plugin_of_kubectl() -> None:
     scripts = pyproject()["project"]["scripts"]
-    assert set(scripts) == {"atlas-endpoints"}
-    module, _, name = scripts["atlas-endpoints"].partition(":")
+    assert set(scripts) == {"atlas-endpoints", "kubectl-atlas_endpoints"}
+    (target,) = set(scripts.values())
+    module, _, name = target.partition(":")
     assert callable(getattr(importlib.import_module(module), name))
 
 

@@ -10,7 +10,7 @@ import durationpy
 
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings
 from support.crd import crds
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
@@ -119,6 +119,7 @@ def _facts(field: _Field) -> Iterator[str]:
 COMMANDS: dict[str, type[BaseSettings]] = {
     "run": OperatorSettings,
     "check": CheckSettings,
+    "report": ReportSettings,
     "plan": PlanSettings,
     "import": ImportSettings,
     "simulate": SimulatorSettings,
@@ -140,7 +141,7 @@ def settings() -> str:
         own = {
             name: field
             for name, field in declared.model_fields.items()
-            if command != "check" or name not in OperatorSettings.model_fields
+            if (command != "check" or name not in OperatorSettings.model_fields) and not field.is_required()
         }
         parts += [f"## atlas-endpoints {command}", _first_line(declared)]
         parts += ["It takes all settings of `run`, and these:"] if command == "check" else []

@@ -57,7 +57,10 @@ def _of(page: Path) -> Iterator[tuple[Command, bool]]:
 
 
 def _parts(command: Command) -> Iterator[Command]:
-    """Divide `kubectl exec … -- PROGRAM …`."""
+    """Divide `kubectl exec … -- PROGRAM …`; a plugin of kubectl is the program itself."""
+    if command.program == "kubectl" and command.arguments[:1] == ("atlas-endpoints",):
+        yield Command("atlas-endpoints", command.arguments[1:])
+        return
     if "--" not in command.arguments:
         yield command
         return

@@ -1,4 +1,4 @@
-"""``atlas-endpoints status``: one resource as an on-call engineer asks about it, also in conflict with one of another namespace."""
+"""``atlas-endpoints status`` and ``report``: one resource as an on-call engineer asks about it, also in conflict with one of another namespace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from atlas_endpoints.cli import main
-from support.atlas import CLOUD_ENDPOINT
+from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT
 from support.checking import LOCATION
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     class Ask(Protocol):
         """Returns the exit code, the lines for people, and what was said besides."""
 
-        def __call__(self, kubeconfig: Path, name: str) -> tuple[int, list[str], str]: ...
+        def __call__(self, kubeconfig: Path, name: str, command: str = "status") -> tuple[int, list[str], str]: ...
 
 
 LABEL = "status"
@@ -30,9 +30,9 @@ LABEL = "status"
 def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
     """Runs the command."""
 
-    def run(kubeconfig: Path, name: str) -> tuple[int, list[str], str]:
+    def run(kubeconfig: Path, name: str, command: str = "status") -> tuple[int, list[str], str]:
         monkeypatch.setattr(LOCATION, str(kubeconfig))
-        code = main(["status", name])
+        code = main([command, name])
         output = capsys.readouterr()
         return code, output.out.splitlines(), output.err
 
@@ -68,6 +68,13 @@ def test_two_teams_that_name_one_endpoint(  # noqa: PLR0917  # fixtures
         ("force-sync",),
     ):
         assert any(all(word in line for word in words) for line in lines[1:]), (words, lines)
+
+    code, lines, _ = ask(control_plane.kubeconfig, name, "report")
+    assert code == 0
+    for heading in ("Versions", "Status", "Resource", f"{owner.namespace}/orders names the same endpoint", "Events"):
+        assert f"## {heading}" in "\n".join(lines)
+    assert any("Warning Conflict: " in line for line in lines)
+    assert not [line for line in lines if CLIENT_SECRET in line]
 
     kubectl, here = control_plane.kubectl, f"--namespace={other.namespace}"
     kind = "--resource=serverlessprivateendpoints.atlas-endpoints.dev"

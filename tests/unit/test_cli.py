@@ -50,8 +50,32 @@ def _code(*arguments: str) -> object:
 def test_without_arguments_it_prints_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert _code() == 0
     help_ = capsys.readouterr().out
-    for command in ("run", "check", "plan", "import", "simulate"):
+    for command in ("run", "check", "status", "report", "plan", "import", "simulate"):
         assert re.search(rf"^    {command} +[A-Z]", help_, re.MULTILINE), command
+
+
+@pytest.mark.parametrize("command", ["run", "check", "status", "report", "plan", "import", "simulate"])
+def test_the_help_of_a_command_has_its_own_flags_first_and_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _code(command, "--help") == 0
+    help_ = capsys.readouterr().out
+    assert f"atlas-endpoints {command} " in help_.partition("Example")[2].partition("options:")[0]
+    own, _, inherited = help_.partition("options:")[2].partition("\nthe way to Atlas:")
+    assert "--atlas-url" not in own
+    assert ("--atlas-url URL" in inherited) == (command not in {"status", "report", "simulate"})
+    assert not [
+        name for name in ("tuple", "timedelta", "bool", "Path", " str") if f"{name}\n" in help_ or f"{name} " in own
+    ]
+
+
+def test_as_a_plugin_it_is_a_command_of_kubectl(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/kubectl-atlas_endpoints"])
+
+    assert _code("status", "--help") == 0
+    assert capsys.readouterr().out.startswith("usage: kubectl atlas-endpoints status NAMESPACE/NAME")
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +87,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         (["fly"], "invalid choice: 'fly'"),
-        (["run", "--bogus"], "--bogus"),
+        (["run", "--bogus"], "run: error: unrecognized arguments: --bogus. See atlas-endpoints run --help."),
+        (["plan", "--filname=x"], "plan: error: unrecognized arguments: --filname=x. Did you mean --filename?"),
         (["run", "--concurrency", "many"], "--concurrency (ATLAS_ENDPOINTS_CONCURRENCY): "),
         (["run", "--writes", "perhaps"], "--writes (ATLAS_ENDPOINTS_WRITES): "),
         (
@@ -85,6 +110,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "--secret", "credentials"], "--secret (ATLAS_ENDPOINTS_SECRET): must be namespace/name of a Secret"),
         (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Serverless"),
         (["check", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind"),
+        (["report", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
         (["status", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
         (["plan"], "--filename (ATLAS_ENDPOINTS_FILENAME): specify a file or a folder with manifests, or -"),
         (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),

@@ -6,7 +6,7 @@ each argument and copies each body, which took a sixth of the processor time of 
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -36,10 +36,14 @@ async def call(
     query: Mapping[str, str] | None = None,
     body: object = None,
     within: float = TIMEOUT,
+    parse: Callable[[bytes], Any] = orjson.loads,
 ) -> Any:
-    """Return the JSON of the API server's answer. A write names the operator as its field manager.
+    """Return the parsed answer of the API server. A write names the operator as its field manager.
 
     The body of a PATCH is a JSON patch.
+
+    Args:
+        parse: raises ``ValueError`` for an answer that is not what was asked for.
 
     Raises:
         ApiException: the API server answered with an error that the caller may handle (4xx).
@@ -49,7 +53,7 @@ async def call(
         query = {"fieldManager": FIELD_MANAGER}
     try:
         async with asyncio.timeout(within):
-            return await _exchange(api, method, path, query, body)
+            return parse(await _exchange(api, method, path, query, body))
     except ApiException as error:
         if error.status is not None and 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS:  # noqa: PLR2004  # HTTP's classes
             raise
@@ -63,16 +67,16 @@ async def call(
 
 async def _exchange(
     api: client.ApiClient, method: str, path: tuple[str, ...], query: Mapping[str, str] | None, body: object
-) -> Any:
+) -> bytes:
     content_type = JSON_PATCH if method == "PATCH" else JSON
     headers = {"Accept": JSON, "Content-Type": content_type, **api.default_headers}
     url = f"{api.configuration.host}/{'/'.join(quote(part, safe='') for part in path)}"
     url = f"{url}?{urlencode(query)}" if query else url
     answer = await api.rest_client.request(method, url, headers=headers, body=body)  # type: ignore[no-untyped-call]  # untyped
-    text = await answer.read()
+    text: bytes = await answer.read()
     if not 200 <= answer.status < 300:  # noqa: PLR2004  # HTTP's classes
         raise ApiException.from_response(http_resp=answer, body=text.decode(errors="replace"), data=None)
-    return orjson.loads(text)
+    return text
 
 
 def unexpected_answer() -> ClusterUnavailableError:

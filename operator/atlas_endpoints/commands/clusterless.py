@@ -1,8 +1,10 @@
 """What the commands ``plan`` and ``import`` share, which need no cluster: settings, credentials, and a client."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
@@ -11,9 +13,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
-from atlas_endpoints.atlas.errors import Wording
+from atlas_endpoints.atlas.errors import AtlasError, Retry, Wording
+from atlas_endpoints.commands.pauses import pause, waiting
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
+
+T = TypeVar("T")
+
+CALL_ATTEMPTS = 3
+"""Attempts at a call to Atlas."""
+
+LONGEST_WAIT = 120.0
+"""Seconds between two attempts at most, whatever Atlas asks for."""
 
 
 class PlanSettings(AtlasSettings):
@@ -22,6 +33,11 @@ class PlanSettings(AtlasSettings):
     Credentials come from the environment: MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET, or
     MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY. The exit code is 0 if nothing would change, 3 if
     something would change, and 1 if a result is unknown or there is no manifest.
+
+    Examples:
+      atlas-endpoints plan -f manifests/
+      kubectl kustomize overlays/production | atlas-endpoints plan -f - -o json
+      kubectl get spe,dpe -A -o yaml | atlas-endpoints plan --use-statuses -f manifests/ -f -
     """
 
     filename: Names = Field(
@@ -56,6 +72,10 @@ class ImportSettings(AtlasSettings):
     Credentials come from the environment, as for plan. Neither the command nor applying the manifests changes Atlas.
     With --as dedicated-private-endpoint it also reads files (-f): objects of MongoDB's own operator, which it writes as
     resources of this one, and exported serverless private endpoints, of which it writes the successors.
+
+    Examples:
+      atlas-endpoints import --as dedicated-private-endpoint --project 5f7cac1adf5d6c6300000000 --output-dir manifests/
+      kubectl get atlasprivateendpoints -A -o yaml | atlas-endpoints import --as dedicated-private-endpoint -f -
     """
 
     target: str = Field(
@@ -183,3 +203,24 @@ def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool =
         ca_file=settings.ca_file,
         random=Random(),  # noqa: S311  # jitter
     )
+
+
+async def with_retries(
+    call: Callable[[], Awaitable[T]], say: Callable[[str], object], *, on: type[AtlasError] = AtlasError
+) -> T:
+    """Make a call, and repeat it when Atlas asks to wait or does not answer.
+
+    Args:
+        say: prints a line about a wait.
+        on: the errors after which it is repeated.
+    """
+    for attempt in range(1, CALL_ATTEMPTS):
+        try:
+            return await call()
+        except on as error:
+            if error.retry is not Retry.BACKOFF:
+                raise
+            seconds = min(pause(error.reason, attempt, error.retry_after), LONGEST_WAIT)
+            say(waiting(error.reason, seconds))
+            await asyncio.sleep(seconds)
+    return await call()

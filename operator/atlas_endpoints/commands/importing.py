@@ -1,26 +1,17 @@
 """``atlas-endpoints import``: write manifests for the endpoints in Atlas, or for exported objects."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from atlas_endpoints.atlas.answers import Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, NotServerlessError, Retry, Wording, one_line
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, NotServerlessError, Wording, one_line
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, client_of
+from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, client_of, with_retries
 from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
 from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, Options
-
-T = TypeVar("T")
-
-CALL_ATTEMPTS = 3
-"""Attempts at a call to Atlas."""
-
-LONGEST_WAIT = 120.0
-"""Seconds between two attempts at most, whatever Atlas asks for."""
 
 LONGEST_MESSAGE = 2000
 """Characters of a message: it may hold a text of a file."""
@@ -59,7 +50,7 @@ async def run(
     importer, messages = importers[settings.target], Messages()
     options = Options(settings.namespace, settings.credentials_secret, settings.region, settings.gcp_project)
     if settings.project is not None:
-        drafts = importer.of_entries(await _read(settings, settings.project, importer, messages), options)
+        drafts = importer.of_entries(await _read(settings, settings.project, importer, messages, say), options)
     else:
         drafts = _of_files(settings, importer, options, messages)
     written = list(_written(drafts, messages))
@@ -112,7 +103,9 @@ def _of_files(settings: ImportSettings, importer: Importer, options: Options, me
     return importer.of_objects([each.body for each in documents if isinstance(each, Other) and each.body], options)
 
 
-async def _read(settings: ImportSettings, project: str, importer: Importer, messages: Messages) -> list[Found]:
+async def _read(
+    settings: ImportSettings, project: str, importer: Importer, messages: Messages, say: Callable[[str], object]
+) -> list[Found]:
     """Read the endpoints of a project."""
     variables = EnvironmentCredentials()
     try:
@@ -124,7 +117,8 @@ async def _read(settings: ImportSettings, project: str, importer: Importer, mess
     client = client_of(settings)
     wording = variables.wording("correct --project or --instance")
     try:
-        return await Reading(client, credentials, importer, project, wording, messages).entries(settings.instance)
+        reading = Reading(client, credentials, importer, project, wording, messages, say)
+        return await reading.entries(settings.instance)
     finally:
         await client.aclose()
 
@@ -135,6 +129,7 @@ class Reading:
 
     Attributes:
         wording: of errors.
+        say: prints a line about a wait.
     """
 
     client: Requester
@@ -143,6 +138,7 @@ class Reading:
     project: str
     wording: Wording
     messages: Messages
+    say: Callable[[str], object]
 
     async def entries(self, only: str | None) -> list[Found]:
         """Return the entries of one scope, or of all (None).
@@ -152,8 +148,8 @@ class Reading:
         scopes: Mapping[str, Any] = {}
         if only is None:
             try:
-                scopes = await _with_retries(
-                    lambda: self.importer.list_scopes(self.client, self.credentials, self.project)
+                scopes = await with_retries(
+                    lambda: self.importer.list_scopes(self.client, self.credentials, self.project), self.say
                 )
             except AtlasError as error:
                 self.messages.problems.append(error.explanation.worded(self.wording))
@@ -168,7 +164,9 @@ class Reading:
         scope = Scope("", self.project, kind.names.kind, name)
         try:
             request = kind.list_request(scope)
-            listing = await _with_retries(lambda: send_list(self.client, self.credentials, request, kind.listed))
+            listing = await with_retries(
+                lambda: send_list(self.client, self.credentials, request, kind.listed), self.say
+            )
         except AtlasError as error:
             if isinstance(error, NotServerlessError) and not is_named:
                 self.messages.remarks.append(f"{name} is no longer a serverless instance and has no such endpoints.")
@@ -189,7 +187,7 @@ class Reading:
         kind = self.importer.kind
         try:
             request = kind.get_request(scope, entry)
-            answer = await _with_retries(lambda: self.client.request(self.credentials, request))
+            answer = await with_retries(lambda: self.client.request(self.credentials, request), self.say)
         except EndpointAbsentError:
             self.messages.remarks.append(f"{entry} is no longer in Atlas.")
             return None
@@ -199,18 +197,6 @@ class Reading:
         if (found := kind.got(entry, answer.json)) is None:
             self.messages.problems.append(f"{entry}: the answer of Atlas is unreadable.")
         return found
-
-
-async def _with_retries(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call, and repeat it when Atlas does not answer, or asks to wait."""
-    for attempt in range(1, CALL_ATTEMPTS):
-        try:
-            return await call()
-        except AtlasError as error:
-            if error.retry is not Retry.BACKOFF:
-                raise
-            await asyncio.sleep(min(max(error.retry_after or 0.0, 2.0**attempt), LONGEST_WAIT))
-    return await call()
 
 
 def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:

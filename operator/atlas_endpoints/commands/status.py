@@ -3,7 +3,8 @@
 It reads the API server only, and does not call Atlas.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleting, key_of
+from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.ownership import is_owner
 from atlas_endpoints.reconcile.reasons import Reason
@@ -24,6 +26,24 @@ from atlas_endpoints.settings import StatusSettings
 
 LONGEST_LINE = 2000
 """Characters of a line."""
+
+RETRIED = frozenset(each for each in Reason if each.retried)
+"""The reasons that mean a backoff, whose next attempt no status shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A resource.
+
+    Attributes:
+        others: all resources of its kind that the user may list, with this one.
+        sees_all: whether these are of all namespaces.
+    """
+
+    kind: Kind[Any]
+    body: Body
+    others: Sequence[Body]
+    sees_all: bool
 
 
 async def run(
@@ -39,53 +59,52 @@ async def run(
         NoClusterError, OSError, ValueError: there is no cluster.
     """
     connection = await Connection.open()
-    api = connection.fenced(lambda: False)  # no write can be sent
-    names = " or ".join(kind.names.kind for kind in kinds)
     try:
-        found = [await _print(settings, kind, ResourceWriter(api, kind.names), put) for kind in kinds]
-        if all(each is None for each in found):
-            say(f"The API server does not serve {names}: install the CRD (kubectl apply -f crds/).")
-        elif not any(found):
-            say(f"There is no {names} {settings.resource}.")
-        return any(found)
-    except ClusterUnavailableError as error:
-        say(str(error))
-        return False
+        found = await look_up(settings, kinds, connection, say)
     finally:
         await connection.close()
+    for each in found:
+        for line in report(each, now=datetime.now(UTC)):
+            put(line)
+    return bool(found)
 
 
-async def _print(
-    settings: StatusSettings, kind: Kind[Any], writer: ResourceWriter, put: Callable[[str], object]
-) -> bool | None:
-    """Print the status of a resource, and return whether there is one; None: the API server does not serve the kind."""
-    key = Key(kind.names.kind, *settings.namespace_and_name)
-    try:
-        listing, sees_all = await writer.list(None), True
-    except ClusterUnavailableError:  # the user may list their own namespace only
-        listing, sees_all = await writer.list(key.namespace), False
-    if listing is None:
-        return None
-    body = next((each for each in listing.bodies if key_of(each) == key), None)
-    if body is None:
-        return False
-    for line in report(kind, body, listing.bodies, sees_all=sees_all, now=datetime.now(UTC)):
-        put(line)
-    return True
+async def look_up(
+    settings: StatusSettings, kinds: Sequence[Kind[Any]], connection: Connection, say: Callable[[str], object]
+) -> list[Found]:
+    """Return the resources of a name, and say what could not be read, or that there is none."""
+    api = connection.fenced(lambda: False)  # no write can be sent
+    found, failed, served = list[Found](), False, False
+    for kind in kinds:
+        key, writer = Key(kind.names.kind, *settings.namespace_and_name), ResourceWriter(api, kind.names)
+        try:
+            try:
+                listing, sees_all = await writer.list(None), True
+            except ClusterUnavailableError:  # the user may list their own namespace only
+                listing, sees_all = await writer.list(key.namespace), False
+        except ClusterUnavailableError as error:
+            failed = True
+            say(str(error))
+            continue
+        if listing is not None:
+            served = True
+            bodies = (each for each in listing.bodies if key_of(each) == key)
+            found += [Found(kind, body, listing.bodies, sees_all) for body in bodies]
+    names = " or ".join(kind.names.kind for kind in kinds)
+    if not found and not failed:
+        none = f"There is no {names} {settings.resource}."
+        say(none if served else f"The API server does not serve {names}: install the CRD (kubectl apply -f crds/).")
+    return found
 
 
-def report(kind: Kind[Any], body: Body, others: Collection[Body], *, sees_all: bool, now: datetime) -> Iterator[str]:
-    """Yield the lines of a report.
-
-    Args:
-        others: resources that may name the same endpoint; they may include this one.
-        sees_all: whether these are of all namespaces.
-    """
+def report(found: Found, *, now: datetime) -> Iterator[str]:
+    """Yield the lines of a report."""
+    kind, body = found.kind, found.body
     status = kind.resource.status_in(body)
     for line in (
         *_conditions(body, status),
         *_atlas(status, now),
-        *_users(kind, body, others, sees_all=sees_all),
+        *_users(found),
         *_next(kind, body, status),
     ):
         yield one_line(line, limit=LONGEST_LINE)
@@ -139,17 +158,32 @@ def _atlas(status: Status, now: datetime) -> Iterator[str]:
         yield f"Last write: {', '.join(entry.fields)} ({entry.cause}), {_ago(now - entry.time)} ago: {entry.result}"
 
 
-def _users(kind: Kind[Any], body: Body, others: Collection[Body], *, sees_all: bool) -> Iterator[str]:
-    mine, project = kind.named_by(body), project_id_in(body)
-    beside = [each for each in others if project_id_in(each) == project and key_of(each) != key_of(body)]
-    users = sorted(str(key_of(each)) for each in beside if kind.named_by(each).shared == mine.shared)
+def namesakes(found: Found) -> list[Body]:
+    """Return the other resources that name the same endpoint."""
+    kind, mine = found.kind, found.kind.named_by(found.body)
+    if mine.endpoint is None:
+        return []
+    exclusive = (mine.exclusive or "").casefold()
+    named = (each for each in _beside(found) if (kind.named_by(each).exclusive or "").casefold() == exclusive)
+    return sorted(named, key=key_of)
+
+
+def _beside(found: Found) -> list[Body]:
+    """Return the other resources of the same project."""
+    project = project_id_in(found.body)
+    return [each for each in found.others if project_id_in(each) == project and key_of(each) != key_of(found.body)]
+
+
+def _users(found: Found) -> Iterator[str]:
+    kind, body, sees_all = found.kind, found.body, found.sees_all
+    mine = kind.named_by(body)
+    users = sorted(str(key_of(each)) for each in _beside(found) if kind.named_by(each).shared == mine.shared)
     if mine.shared is not None and users:
         yield f"Shares {mine.shared} with: {', '.join(users)}"
     if mine.endpoint is None:
         return
-    exclusive = (mine.exclusive or "").casefold()
-    named = [each for each in beside if (kind.named_by(each).exclusive or "").casefold() == exclusive]
-    for each in (body, *sorted(named, key=key_of)):
+    named = namesakes(found)
+    for each in (body, *named):
         ready = find(kind.resource.status_in(each), "Ready")
         role = ", not the owner" if named or not sees_all else ""
         if is_owner(kind, each, mine.endpoint):
@@ -174,14 +208,22 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
     elif resource.suspended_by:
         yield f"Next read of Atlas: none, because of {' and '.join(resource.suspended_by)}"
     else:
-        interval = resource.spec.sync_interval
+        interval, ready = resource.spec.sync_interval, find(status, "Ready")
         within = (
             f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
         )
-        yield (
-            f"Next read of Atlas: within {within}. To read it now: kubectl -n {resource.key.namespace} annotate --overwrite"
-            f' {kind.names.kind.lower()} {resource.key.name} atlas-endpoints.dev/force-sync="$(date +%s)"'
+        read, reason = f"within {within}.", ready.reason if ready is not None else ""
+        if reason in RETRIED or is_forced(resource):
+            read = (
+                "at the next attempt, whose time is not in the status. The operator tries again by itself, after a wait that grows"
+                f" to 5 minutes (for a change: {within}), or as long as Atlas asks."
+            )
+        hint = (
+            f" To read it now: kubectl -n {resource.key.namespace} annotate --overwrite {kind.names.kind.lower()}"
+            f' {resource.key.name} atlas-endpoints.dev/force-sync="$(date +%s)"'
         )
+        # No request ends the wait for a rate limit, and an open one is being retried.
+        yield f"Next read of Atlas: {read}{'' if reason == Reason.RATE_LIMITED or is_forced(resource) else hint}"
 
 
 def _shown(value: object, now: datetime) -> str:

@@ -83,7 +83,7 @@ class ObjectMeta(BaseModel):
         try:
             return cls.model_validate(body.get("metadata"))
         except ValidationError as error:
-            raise InvalidSpecError(problems("metadata", error)) from None
+            raise InvalidSpecError(problems("metadata", error, cls)) from None
 
     @property
     def skips(self) -> tuple[str, ...]:

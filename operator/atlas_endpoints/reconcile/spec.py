@@ -10,8 +10,10 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
+from itertools import islice
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 import durationpy
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
@@ -267,7 +269,7 @@ class InvalidSpecError(ValueError):
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(shorten(" ".join(each.splitlines()), 300) for each in problems)[:8]
+        self.problems = tuple(shorten(" ".join(each.splitlines()), 300) for each in islice(problems, 8))
         super().__init__("\n".join(self.problems))
 
 
@@ -298,7 +300,7 @@ class CommonSpec(AsWritten):
         try:
             return cls.model_validate(raw, by_alias=True, by_name=False)
         except ValidationError as error:
-            raise InvalidSpecError(problems("spec", error)) from None
+            raise InvalidSpecError(problems("spec", error, cls)) from None
 
     @property
     @abstractmethod
@@ -329,15 +331,37 @@ def duplicates(field: str, values: Iterable[Any]) -> Iterator[tuple[str, str]]:
         seen.add(value)
 
 
-def problems(root: str, error: ValidationError) -> Iterator[str]:
-    """Yield pydantic's errors in the API server's words: the path as in YAML, what is wrong, what to do."""
+def problems(root: str, error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    """Yield pydantic's errors of a model in the API server's words: the path as in YAML, what is wrong, what to do."""
     for each in error.errors(include_url=False):
         path = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
         details = each.get("ctx", {})
         if each["type"] == "violations":
             yield from (f"{path}.{field}: {message}" for field, message in details.items())
+        elif each["type"] == "extra_forbidden":
+            *above, field = each["loc"]
+            alike = get_close_matches(str(field), _fields_of(model, above), n=1)
+            hint = f"did you mean {alike[0]}? Otherwise " if alike else ""
+            yield (
+                f"{path}: unknown field: {hint}remove it; or, when the CRD has it, upgrade the operator, which is older than the CRD"
+            )
         else:
             yield f"{path}: {_what_is_wrong(each['type'], each['input'], details, otherwise=each['msg'])}"
+
+
+def _fields_of(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
+    """Return the names of the fields that the object at a path of a model has."""
+    for step in path:
+        inner = (field.annotation for field in model.model_fields.values() if field.alias == step)
+        model = next(filter(None, map(_model_in, inner)), model)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Return the model in a type such as a list of it, or None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _what_is_wrong(kind: str, value: object, details: dict[str, Any], *, otherwise: str) -> str:
@@ -345,10 +369,6 @@ def _what_is_wrong(kind: str, value: object, details: dict[str, Any], *, otherwi
     match kind:
         case "missing":
             return "Required value: add it"
-        case "extra_forbidden":
-            return (
-                "unknown field: remove it; or, when the CRD has it, upgrade the operator, which is older than the CRD"
-            )
         case "literal_error":
             return f"Unsupported value: {shown}: must be {details['expected']}"
         case "string_too_long":

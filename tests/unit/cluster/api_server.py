@@ -64,7 +64,7 @@ class ApiServer:
     Attributes:
         resources: bodies, and of ``secrets`` values, by namespace and name.
         namespaces: annotations by name; of those that have none, ``None``.
-        others: plurals of other kinds that are served, by apiVersion and kind; ``objects`` holds their bodies by path.
+        others: plurals of other kinds that are served, by apiVersion and kind; ``objects`` holds their bodies by path, and ``logs`` those of Pods.
         serves_the_kind: whether our CRD is installed.
         answers: what to answer to the next requests instead of the truth; ``lists``, to the next LISTs of our kind.
         slowness: seconds that each page of a LIST of our kind takes.
@@ -80,6 +80,7 @@ class ApiServer:
     namespaces: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
     others: dict[tuple[str, str], str] = field(default_factory=dict)
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
     serves_the_kind: bool = True
     requests: list[Request] = field(default_factory=list)
     answers: deque[Answer] = field(default_factory=deque)
@@ -205,6 +206,8 @@ class ApiServer:
         """Answer about other kinds; ``None`` when it is about none of them."""
         if path in self.objects:
             return web.json_response(self.objects[path])
+        if path in self.logs:
+            return web.Response(text=self.logs[path])
         kinds = {kind: plural for (api, kind), plural in self.others.items() if f"{path}/".startswith(f"/apis/{api}/")}
         if not kinds and "/configmaps/" not in path:
             return None

@@ -20,7 +20,7 @@ from atlas_endpoints.atlas.errors import (
     Wording,
 )
 from atlas_endpoints.atlas.transport import failure
-from atlas_endpoints.commands import importing
+from atlas_endpoints.commands import clusterless, importing
 from atlas_endpoints.commands.clusterless import ImportSettings
 from atlas_endpoints.commands.importing import Messages, Reading, write
 from atlas_endpoints.kinds.importer import Draft, Found
@@ -88,7 +88,7 @@ FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], Messages]:
     importer = IMPORTERS["serverless-private-endpoint"]
     messages = Messages()
-    found = await Reading(atlas, ACCOUNT, importer, PROJECT, Wording(), messages).entries(only)
+    found = await Reading(atlas, ACCOUNT, importer, PROJECT, Wording(), messages, lambda _: None).entries(only)
     return found, messages
 
 
@@ -141,7 +141,7 @@ def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.Monke
 
     atlas.aclose = aclose  # type: ignore[attr-defined]
     monkeypatch.setattr(importing, "client_of", lambda _: atlas)
-    monkeypatch.setattr(importing, "CALL_ATTEMPTS", 1)
+    monkeypatch.setattr(clusterless, "CALL_ATTEMPTS", 1)
     for name in ("PUBLIC_API_KEY", "PRIVATE_API_KEY"):
         monkeypatch.setenv(f"MONGODB_ATLAS_{name}", "abcdefgh")
     lines: list[str] = []

@@ -154,7 +154,17 @@ def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
             "spec.endpointId: Invalid value: 123456789012345678901234: must be of type string: put the value in quotes",
             id="an id that YAML takes for a number",
         ),
-        pytest.param(ORDERS + "  comments: x\n", "spec.comments: unknown field", id="a field that there is not"),
+        pytest.param(
+            ORDERS + "  comments: x\n",
+            "spec.comments: unknown field: did you mean comment? Otherwise remove it; or, when the CRD has it",
+            id="a field that there is not",
+        ),
+        pytest.param(
+            ORDERS + "  credentialsSecretRef: {name: x, nmae: x}\n",
+            "spec.credentialsSecretRef.nmae: unknown field: did you mean name? Otherwise",
+            id="a field of an object that there is not",
+        ),
+        pytest.param(ORDERS + "  name: x\n", "spec.name: unknown field: remove it;", id="a field that is like no other"),
         pytest.param(ORDERS.partition("spec:")[0], "spec: Required value: add it", id="no spec"),
         pytest.param("just words\n", "is no Kubernetes object: remove or correct it", id="no object"),
         pytest.param("- a\n", "is no Kubernetes object", id="a list"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.commands.status import report
+from atlas_endpoints.commands.status import Found, report
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from support.named import NAMED
@@ -71,6 +71,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a failed call": (body(status={"conditions": STALLED, "lastError": FAILURE}), "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 2 h: No."),
     "a time in the future": (body(status={"conditions": STALLED, "lastError": {**FAILURE, "since": "2027-01-01T00:00:00Z"}}),
         "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 0 s: No."),
+    "the next attempt of a backoff": (body(status={"conditions": [condition("Ready", "False", "AtlasUnavailable")]}),
+        "Next read of Atlas: at the next attempt, whose time is not in the status. The operator tries again by itself, after a wait"),
     "suspended": (body(suspend=True, status={"conditions": [condition("Ready", "False", "Suspended")]}), "Next read of Atlas: none, because of spec.suspend"),
     "an invalid spec": (body(providerName="GCP"), "Invalid: spec.providerName: Unsupported value"),
     "a message of several lines": (body(status={"conditions": [READY], "endpoint": FAILED_ENDPOINT}),
@@ -80,7 +82,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("resource", "expected"), CASES.values(), ids=CASES)
 def test_a_report(resource: dict[str, Any], expected: str) -> None:
-    found = list(report(KIND, resource, [resource], sees_all=True, now=NOW))
+    found = list(report(Found(KIND, resource, [resource], sees_all=True), now=NOW))
     assert any(line.startswith(expected) for line in found), found
     assert not any("\n" in line or "\x1b" in line for line in found)
 
@@ -103,7 +105,7 @@ def test_the_owner_of_an_endpoint_is_shown_where_others_may_name_it(
         "spec": {**orders["spec"], "endpointId": "b2" * 12},
     }
     bodies = [orders, another, *({**orders, "metadata": {**orders["metadata"], "name": name}} for name in others)]
-    found = list(report(KIND, orders, bodies, sees_all=sees_all, now=NOW))
+    found = list(report(Found(KIND, orders, bodies, sees_all), now=NOW))
     assert expected in found
     assert "Endpoint named by: shop/z" not in "\n".join(found)
 
@@ -115,7 +117,7 @@ def test_the_confirmed_values_and_the_differences_are_shown() -> None:
         "drift": [{"field": "comment", "desired": "a", "actual": "b"}],
         "history": [{"time": "2026-11-27T11:59:00Z", "generation": 1, "cause": "Edit", "fields": ["comment"], "result": "Applied"}],
     }  # fmt: skip
-    found = list(report(KIND, body(status=status, syncInterval="5m"), [], sees_all=True, now=NOW))
+    found = list(report(Found(KIND, body(status=status, syncInterval="5m"), [], sees_all=True), now=NOW))
 
     assert found[2:6] == [
         "Synced: False, DriftDetected: It differs.",
@@ -129,6 +131,16 @@ def test_the_confirmed_values_and_the_differences_are_shown() -> None:
     )
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_no_request_is_shown_that_would_not_be_heeded(is_open: bool) -> None:
+    """A rate limit heeds none; and a read that fails for an open one is retried, while the status stays as it was."""
+    shown = READY if is_open else condition("Ready", "False", "RateLimited")
+    limited = body(status={"conditions": [shown]}, syncInterval="20m")
+    limited["metadata"]["annotations"] = {"atlas-endpoints.dev/force-sync": "7"} if is_open else {}
+    found = list(report(Found(KIND, limited, [], sees_all=True), now=NOW))
+    assert found[-1].endswith("after a wait that grows to 5 minutes (for a change: 1200 s), or as long as Atlas asks.")
+
+
 def test_another_kind_is_shown_by_its_own_status() -> None:
     notice = {
         "apiVersion": "toy.atlas-endpoints.dev/v1alpha1",
@@ -138,7 +150,7 @@ def test_another_kind_is_shown_by_its_own_status() -> None:
         "status": {"observedGeneration": 1, "conditions": [READY], "notice": {"id": "ab" * 12, "text": "hello"}},
     }
 
-    found = list(report(NOTICES, notice, [notice], sees_all=True, now=NOW))
+    found = list(report(Found(NOTICES, notice, [notice], sees_all=True), now=NOW))
 
     assert "Deletion: requested at 2026-11-27T11:00:00Z; the finalizers are pending" in found
     assert f"Notice: id '{'ab' * 12}', text 'hello'" in found
@@ -170,7 +182,7 @@ def test_a_dedicated_endpoint_shows_its_service_and_those_that_share_it() -> Non
 
     orders, same, other = endpoint("orders", "vpce-1"), endpoint("same", "vpce-1"), endpoint("other", "vpce-2")
 
-    found = list(report(DEDICATED, orders, [orders, same, other], sees_all=True, now=NOW))
+    found = list(report(Found(DEDICATED, orders, [orders, same, other], sees_all=True), now=NOW))
 
     assert (
         f"Service: id '{'a' * 24}', status 'AVAILABLE', origin 'Created', supportedRemoteRegions 'EU_WEST_2'" in found

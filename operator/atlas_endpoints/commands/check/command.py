@@ -9,21 +9,26 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from atlas_endpoints.atlas.answers import Answer, Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import RateLimitedError
+from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import proxy_from_environment
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import NoClusterError
+from atlas_endpoints.commands.check import from_here
 from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached, timed
 from atlas_endpoints.commands.check.report import Level, Report, failed, ok, skipped, warning
 from atlas_endpoints.commands.check.resources import ClusterReader
 from atlas_endpoints.commands.check.turns import ask_all
-from atlas_endpoints.commands.clusterless import client_of
+from atlas_endpoints.commands.clusterless import client_of, with_retries
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.settings import CheckSettings, unknown_variables
 
@@ -31,35 +36,71 @@ WITHIN = 120.0
 """Seconds for the whole check."""
 
 
-async def run(settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], say: Callable[[str], object]) -> bool:
+@dataclass(frozen=True, slots=True)
+class PatientClient:
+    """A client that waits when Atlas limits the rate of calls; ``say`` prints a line about it."""
+
+    client: Requester
+    say: Callable[[str], object]
+
+    @property
+    def base_url(self) -> str:
+        """Return the address of Atlas."""
+        return self.client.base_url
+
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
+        """Make a call; see ``Requester``."""
+        return await with_retries(lambda: self.client.request(credentials, request), self.say, on=RateLimitedError)
+
+
+async def run(
+    settings: CheckSettings,
+    kinds: Sequence[KindWithCommands[Any]],
+    put: Callable[[str], object],
+    say: Callable[[str], object],
+) -> bool:
     """Check all that the operator needs, and return whether nothing has failed.
 
     Args:
-        say: prints a line of the report as soon as it is known, or one document at the end.
+        put: prints a line of the report as soon as it is known, or one document at the end.
+        say: prints a line about a wait.
     """
-    report = Report(say, as_document=settings.output == "json")
+    report = Report(put, as_document=settings.output == "json")
     began = time.monotonic()
-    until = asyncio.get_running_loop().time() + WITHIN
     logger = logging.getLogger("atlas_endpoints")
     logger.addHandler(report)
     try:
-        async with AsyncExitStack() as closing:
-            try:
-                async with asyncio.timeout_at(until):
-                    ask, places = await _prepare(settings, kinds, report, closing)
-            except TimeoutError:
-                report.add(failed(f"The check did not end within {WITHIN:.0f} s. The report is incomplete."))
-            else:
-                results = await ask_all(ask, places, report, within=WITHIN, until=until)
-                _report_ends(kinds, results, report)
+        if settings.from_here is not None:
+            await from_here.run(settings.from_here, report)
+        else:
+            await _check(settings, kinds, report, say)
     finally:
         logger.removeHandler(report)
     report.end(time.monotonic() - began)
     return report.passed
 
 
+async def _check(
+    settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], report: Report, say: Callable[[str], object]
+) -> None:
+    until = asyncio.get_running_loop().time() + WITHIN
+    async with AsyncExitStack() as closing:
+        try:
+            async with asyncio.timeout_at(until):
+                ask, places = await _prepare(settings, kinds, report, closing, say)
+        except TimeoutError:
+            report.add(failed(f"The check did not end within {WITHIN:.0f} s. The report is incomplete."))
+        else:
+            results = await ask_all(ask, places, report, within=WITHIN, until=until)
+            _report_ends(kinds, results, report)
+
+
 async def _prepare(
-    settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], report: Report, closing: AsyncExitStack
+    settings: CheckSettings,
+    kinds: Sequence[KindWithCommands[Any]],
+    report: Report,
+    closing: AsyncExitStack,
+    say: Callable[[str], object],
 ) -> tuple[Callable[[Place], Awaitable[Result]], Sequence[Place]]:
     """Report the ways to Kubernetes and to Atlas, and return how to ask about a place, and the places."""
     if unknown := unknown_variables(CheckSettings):
@@ -68,11 +109,11 @@ async def _prepare(
         )
     places, credentials = await _read_cluster(settings, kinds, report, closing)
     used = {credentials[place.scope.credentials].base_url for place in places}
-    clients: dict[str | None, AtlasClient] = {}
+    clients: dict[str | None, PatientClient] = {}
     for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
         client = await _reach(settings, base_url, report, closing)
         if client is not None:
-            clients[base_url] = client
+            clients[base_url] = PatientClient(client, say)
         elif base_url in used:
             report.add(skipped("Projects are not checked, because Atlas cannot be reached."))
 

@@ -6,6 +6,7 @@ Only reads are sent: the reconciler runs without writes, and the client would ho
 import asyncio
 import json
 import logging
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials, PlanSettings, client_of
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other, Place
+from atlas_endpoints.commands.pauses import cause, waiting
 from atlas_endpoints.commands.plan import report
 from atlas_endpoints.commands.plan.forecast import (
     Forecast,
@@ -52,8 +54,17 @@ AT_ONCE = 4
 """Scopes in parallel."""
 
 
-async def run(settings: PlanSettings, kinds: Sequence[KindWithCommands[Any]], say: Callable[[str], object]) -> int:
+async def run(
+    settings: PlanSettings,
+    kinds: Sequence[KindWithCommands[Any]],
+    put: Callable[[str], object],
+    say: Callable[[str], object],
+) -> int:
     """Print what the operator would do about manifests, and return the exit code; see ``forecast.exit_code``.
+
+    Args:
+        put: prints the plan.
+        say: prints a line about a wait.
 
     Raises:
         ValueError: the CA file or the proxy is not usable.
@@ -64,17 +75,17 @@ async def run(settings: PlanSettings, kinds: Sequence[KindWithCommands[Any]], sa
     documents = merged(reader.find(settings.filename))
     client = client_of(settings)
     try:
-        planner = Planner(client, kinds, exports=[each.body for each in documents if isinstance(each, Other)])
+        planner = Planner(client, kinds, say, exports=[each.body for each in documents if isinstance(each, Other)])
         forecasts, conflicts = with_conflicts(with_sharers(await planner.forecast(documents)))
     finally:
         await client.aclose()
     warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *conflicts]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "json":
-        say(json.dumps(report.as_document(forecasts, others, warnings), indent=2, ensure_ascii=False))
+        put(json.dumps(report.as_document(forecasts, others, warnings), indent=2, ensure_ascii=False))
     else:
         render = report.as_markdown if settings.output == "markdown" else report.as_text
-        say(render(forecasts, others, warnings))
+        put(render(forecasts, others, warnings))
     return exit_code(forecasts)
 
 
@@ -82,6 +93,7 @@ class Planner:
     """Runs the operator's own reconcilers, without writes, on manifests.
 
     Args:
+        say: prints a line about a wait.
         exports: objects of other kinds, to which manifests may refer.
 
     Attributes:
@@ -89,8 +101,15 @@ class Planner:
     """
 
     def __init__(
-        self, client: Requester, kinds: Iterable[KindWithCommands[Any]], *, exports: Iterable[Body] = ()
+        self,
+        client: Requester,
+        kinds: Iterable[KindWithCommands[Any]],
+        say: Callable[[str], object],
+        *,
+        exports: Iterable[Body] = (),
     ) -> None:
+        self._say = say
+        self._told_until, self._cause = -math.inf, ""
         clock = SystemClock()
         by_name = {kind.names.kind: kind for kind in kinds}
         self._gateway = gateway = Gateway(client, Throttle(), clock.monotonic, readers=by_name)
@@ -135,7 +154,7 @@ class Planner:
     def _of(self, document: Manifest | Invalid) -> Forecast:
         if isinstance(document, Invalid):
             return of_invalid(document)
-        late = f"The plan did not end within {WITHIN:.0f} s."
+        late = f"The plan did not end within {WITHIN:.0f} s. {self._cause}".rstrip()
         return self._forecasts.get(document.place) or unanswered(document, late)
 
     async def _run(self, manifests: Iterable[Manifest]) -> None:
@@ -169,20 +188,28 @@ class Planner:
                 body = after
                 continue
             attempts += outcome.failure is not None and not outcome.deferred
-            wait = asks_again_in(outcome, attempts)
-            if wait is None:
+            state, wait = outcome.state, asks_again_in(outcome, attempts)
+            if state is not None and wait is None:
                 break
-            await asyncio.sleep(wait)
+            await self._pause(outcome.reason or outcome.unreported, wait or 0.0)
         project_id = outcome.resolved.project_id if outcome.resolved is not None else None
         scope = Scope(self._fingerprint, project_id or "", kind.names.kind, manifest.resource.scope_name)
         values = [seen.value for seen in self._gateway.view(scope).entries.values() if seen.value is not None]
         if outcome.resolved is not None:
             body = {**body, "status": {**status_of(body), "resolved": outcome.resolved.to_json()}}
-        forecast = of_outcome(manifest, body, outcome, values)
+        forecast = of_outcome(manifest, body, outcome, state, values)
         if outcome.explanation is None:
             return forecast
         correction = "correct the manifest; delete an existing resource first, because the field is immutable"
         return replace(forecast, message=outcome.explanation.worded(self._variables.wording(correction)))
+
+    async def _pause(self, reason: str | None, seconds: float) -> None:
+        """Wait, and say so, once for scopes that wait at the same time."""
+        until = asyncio.get_running_loop().time() + seconds
+        if seconds >= 1 and until > self._told_until + 1:
+            self._told_until, self._cause = until, cause(reason)
+            self._say(waiting(reason, seconds))
+        await asyncio.sleep(seconds)
 
 
 class InFile:

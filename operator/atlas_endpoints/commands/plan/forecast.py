@@ -7,6 +7,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import Invalid, Manifest, Place
+from atlas_endpoints.commands.pauses import pause
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile.decision import Difference, State
@@ -107,16 +108,15 @@ def unanswered(manifest: Manifest, message: str) -> Forecast:
     )
 
 
-def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, values: Collection[Any]) -> Forecast:
+def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, state: State, values: Collection[Any]) -> Forecast:
     """Return the forecast from a reconcile without writes.
 
     Args:
         body: the manifest with what the reconcile has stored in it, and what its references give.
+        state: of the outcome.
         values: the entries in the scope of the resource.
     """
-    kind, resource, state = manifest.kind, manifest.resource, outcome.state
-    if state is None:
-        raise ValueError("a reconcile of a resource without a status has something to say")
+    kind, resource = manifest.kind, manifest.resource
     named = kind.named_by(body)
     action = _action(manifest, outcome, state, named)
     write = outcome.planned.write if outcome.planned is not None else None
@@ -161,6 +161,8 @@ def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
     Args:
         attempts: the failed ones, including this reconcile.
     """
+    if outcome.state is None:  # nothing was sent: its turn is near, or another call probes Atlas
+        return outcome.requeue.delay if isinstance(outcome.requeue, RequeueAfter) else 1.0
     failure = outcome.failure
     if failure is None or not failure.retryable:
         return None
@@ -169,7 +171,7 @@ def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
             return delay
         case Backoff(at_least) if attempts < FAILED_CALLS:
             # Longer than a LIST that failed speaks for others: 3 s, then 9 s.
-            return max(at_least, 3.0**attempts)
+            return max(pause(outcome.reason, attempts, at_least), 3.0**attempts)
         case _:
             return None
 

@@ -25,32 +25,43 @@ def unnamed(provider: str, services: Iterable[Service], named: Collection[Named]
 
 
 def mismatch(resource: DedicatedPrivateEndpoint, services: Collection[Service]) -> str | None:
-    """Return why a resource contradicts the services: its endpoint is in another region."""
+    """Return why a resource contradicts the services: its endpoint is in another region, and not in its own."""
     spec, endpoint_id = resource.spec, resource.endpoint_id
     if endpoint_id is None or spec.gcp is not None:  # names in Google Cloud are not unique
         return None
-    others = (each for each in services if not spec.is_served_by(each) and each.shows(endpoint_id))
-    if (other := next(others, None)) is None:
+    found = [each for each in services if each.shows(endpoint_id)]
+    if not found or any(map(spec.is_served_by, found)):
         return None
     return (
-        f"spec.region is {spec.region}, but Atlas shows endpoint {endpoint_id} in region {other.region_name}. Correct"
+        f"spec.region is {spec.region}, but Atlas shows endpoint {endpoint_id} in region {found[0].region_name}. Correct"
         " region. region of an existing resource cannot change: delete the resource and create it again. Atlas keeps the"
         " endpoint unless deletionPolicy is Delete."
     )
 
 
 def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection[Service]) -> Iterator[str]:
-    """Yield what may be wrong: names of regions that are not known."""
+    """Yield what may be wrong: names of regions that are not known, and endpoints that are registered in several regions."""
     unknown: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    several: dict[tuple[str, str], list[str]] = defaultdict(list)
     for each in resources:
-        spec, provider = each.spec, each.spec.provider_name
+        spec, provider, name = each.spec, each.spec.provider_name, f"{each.key.namespace}/{each.key.name}"
         known = KNOWN[provider] | {atlas_name(provider, service.region_name or "") for service in services}
-        remote_regions = [("supportedRemoteRegions", name) for name in spec.supported_remote_regions]
-        for field, name in [("region", spec.region), *remote_regions]:
-            if atlas_name(provider, name) not in known:
-                unknown[provider, field, name].append(f"{each.key.namespace}/{each.key.name}")
-    for (cloud, field, name), users in unknown.items():
+        remote_regions = [("supportedRemoteRegions", region) for region in spec.supported_remote_regions]
+        for field, region in [("region", spec.region), *remote_regions]:
+            if atlas_name(provider, region) not in known:
+                unknown[provider, field, region].append(name)
+        if each.endpoint_id is not None and spec.gcp is None:  # names in Google Cloud are not unique
+            regions = [service.region_name or "" for service in services if service.shows(each.endpoint_id)]
+            if len(regions) > 1:
+                several[each.endpoint_id, " and ".join(regions)].append(name)
+    for (cloud, field, region), users in unknown.items():
         yield (
-            f"{', '.join(users)}: spec.{field}: {name} is not a region of {cloud} that this version knows."
-            f"{did_you_mean(cloud, name)} If the cloud has added it, this is no problem."
+            f"{', '.join(users)}: spec.{field}: {region} is not a region of {cloud} that this version knows."
+            f"{did_you_mean(cloud, region)} If the cloud has added it, this is no problem."
+        )
+    for (endpoint_id, where), users in several.items():
+        yield (
+            f"{', '.join(users)}: Atlas shows endpoint {endpoint_id} in {where}. A private endpoint connects to one endpoint"
+            " service, so only one of these registrations can become available. Remove the others: delete their resources"
+            " with deletionPolicy Delete, or remove them in Atlas."
         )

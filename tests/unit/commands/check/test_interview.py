@@ -27,12 +27,14 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.commands.check.command import PatientClient
 from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached
 from atlas_endpoints.commands.check.report import Level
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.kind import Named
 from support.fake_atlas import FakeAtlas
 from support.named import NAMED
+from support.virtual_time import on_virtual_time
 from toy.notice import NOTICES
 
 PLACE = Place(KIND, Scope("f", "5f" * 12, KIND.names.kind, "shop"), ("Secret s of namespace shop",))
@@ -94,6 +96,17 @@ def test_a_token_limit_passes_by_itself_and_concerns_all_places() -> None:
     _, findings, result = hold(PLACE, refused(CredentialsRateLimitedError, 429))
 
     assert (findings, result.hopeless) == (["warning  Atlas refuses; do this."], True)
+
+
+@on_virtual_time
+async def test_a_rate_limit_is_waited_for() -> None:
+    said, answers = list[str](), iter([refused(RateLimitedError, 429), listing("AWS")])
+    client = PatientClient(FakeAtlas(lambda _: next(answers)), said.append)
+
+    result = await interview(PLACE, client, ApiKey("public", "private"), writes=False)
+
+    assert result.listed
+    assert said == ["Atlas limits the rate of calls. Waiting 10 s before the next call."]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from support.virtual_time import run
 from toy.notice import NOTICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from atlas_endpoints.kinds.commands import KindWithCommands
     from support.fake_atlas import Call
@@ -82,13 +82,15 @@ def manifest(name: str = "orders", **spec: Any) -> str:
     )  # fmt: skip
 
 
-def forecast(atlas: FakeAtlas, text: str, *, use_statuses: bool = True) -> list[Forecast]:
+def forecast(
+    atlas: FakeAtlas, text: str, *, use_statuses: bool = True, say: Callable[[str], object] = str
+) -> list[Forecast]:
     kinds: list[KindWithCommands[Any]] = [KIND, NOTICES]
     documents = merged(ManifestReader(kinds, namespace="shop", use_statuses=use_statuses).read("all.yaml", text))
 
     async def ask() -> list[Forecast]:
         exports = [each.body for each in documents if isinstance(each, Other)]
-        return await Planner(atlas, kinds, exports=exports).forecast(documents)
+        return await Planner(atlas, kinds, say, exports=exports).forecast(documents)
 
     return run(ask())
 
@@ -300,6 +302,7 @@ ROLE = MissingRoleError(
     http_status=401,
     error_code="USER_UNAUTHORIZED",
 )
+LIMITED_FOR_SOME_TIME = RateLimitedError("Atlas asks to slow down.", operation="list", http_status=429)
 REFUSED = CredentialsInvalidError(Explanation("Atlas does not accept them. {credentials}"), operation="list")
 
 
@@ -308,6 +311,7 @@ REFUSED = CredentialsInvalidError(Explanation("Atlas does not accept them. {cred
     [
         pytest.param([UNAVAILABLE], 2, None, id="one missing answer is retried"),
         pytest.param([LIMITED], 2, None, id="a rate limit is waited for"),
+        pytest.param([LIMITED_FOR_SOME_TIME], 2, None, id="a rate limit without a time is waited for"),
         pytest.param([UNAVAILABLE] * 3, 3, "Atlas does not answer.", id="three missing answers fail"),
         pytest.param(
             [unknown_host()] * 3,
@@ -353,6 +357,25 @@ def test_invalid_credentials_are_used_once() -> None:
 
     assert {each.action for each in found} == {Action.UNKNOWN}
     assert atlas.read == ["endpoint"]
+
+
+def test_a_rate_limit_that_lasts_costs_one_result_and_each_wait_is_said_once() -> None:
+    atlas, said = Atlas([endpoint()], [LIMITED_FOR_SOME_TIME] * 3), list[str]()
+
+    found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(9)), say=said.append)
+
+    assert [each.action for each in found] == [Action.UNKNOWN, *[Action.NONE] * 8]
+    assert found[0].reason == "RateLimited"
+    assert [line.partition(". ")[2] for line in said] == [f"Waiting {n} s before the next call." for n in (10, 20, 40)]
+
+
+def test_a_plan_that_a_rate_limit_outlasts_names_it() -> None:
+    atlas = Atlas([endpoint()], [LIMITED_FOR_SOME_TIME] * 99)
+
+    found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(9)))
+
+    assert {each.action for each in found} == {Action.UNKNOWN}
+    assert found[-1].message == "The plan did not end within 300 s. Atlas limits the rate of calls."
 
 
 def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,57 @@
+"""Read what a support bundle contains beside resources: Events, the operator's Pods, their logs, and a version.
+
+Each function raises ``ClusterUnavailableError``, also if the user may not read it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+
+from atlas_endpoints.cluster.calls import call, object_in, refused
+from atlas_endpoints.controller.cache import Key
+
+LOG_LINES, LOG_BYTES = 20_000, 8 << 20
+"""The end of a log that is read, and its size at most."""
+
+OPERATOR = "app.kubernetes.io/name=atlas-endpoints"
+"""The label of the operator's Pods."""
+
+
+async def version(api: client.ApiClient) -> str:
+    """Return the version of the API server."""
+    return str((await _read(api, "version")).get("gitVersion"))
+
+
+async def events_about(api: client.ApiClient, key: Key) -> list[Mapping[str, Any]]:
+    """Return the Events about an object."""
+    about = f"involvedObject.kind={key.kind},involvedObject.name={key.name}"
+    path = ("api", "v1", "namespaces", key.namespace, "events")
+    found: list[Mapping[str, Any]] = (await _read(api, *path, query={"fieldSelector": about}))["items"]
+    return found
+
+
+async def pods_of_the_operator(api: client.ApiClient, namespace: str) -> list[Mapping[str, Any]]:
+    """Return the Pods of the operator in a namespace."""
+    path = ("api", "v1", "namespaces", namespace, "pods")
+    found: list[Mapping[str, Any]] = (await _read(api, *path, query={"labelSelector": OPERATOR}))["items"]
+    return found
+
+
+async def log_of(api: client.ApiClient, namespace: str, pod: str, container: str) -> list[str]:
+    """Return the last lines of the log of a container."""
+    query = {"container": container, "tailLines": str(LOG_LINES), "limitBytes": str(LOG_BYTES)}
+    path = ("api", "v1", "namespaces", namespace, "pods", pod, "log")
+    try:
+        text: str = await call(api, "GET", path, query=query, parse=lambda answer: answer.decode(errors="replace"))
+    except ApiException as error:
+        raise refused(error) from error
+    return text.splitlines()
+
+
+async def _read(api: client.ApiClient, *path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    try:
+        return object_in(await call(api, "GET", path, query=query))
+    except ApiException as error:
+        raise refused(error) from error

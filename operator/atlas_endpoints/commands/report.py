@@ -1,0 +1,141 @@
+"""``atlas-endpoints report``: print a support bundle about one resource, as Markdown for an issue. It changes nothing.
+
+It reads the API server only, and there no Secret, no ConfigMap and no environment of a Pod.
+"""
+
+import platform
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import yaml
+
+from atlas_endpoints import __version__
+from atlas_endpoints.atlas.redaction import redacted
+from atlas_endpoints.cluster import evidence
+from atlas_endpoints.cluster.api import GROUP
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.commands import status
+from atlas_endpoints.commands.status import Found, look_up, namesakes
+from atlas_endpoints.controller.cache import Body, Key, annotations_of, key_of
+from atlas_endpoints.controller.texts import printable, shorten
+from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.reconcile.status import rfc3339
+from atlas_endpoints.settings import ReportSettings
+
+T = TypeVar("T")
+
+LONGEST_LINE, MOST_LINES, MOST_OTHERS = 2000, 300, 20
+"""Characters of a line; Events, and lines of the log of a Pod, the newest ones; others that name the endpoint."""
+
+INTRODUCTION = """\
+It contains no Secret, no ConfigMap and no annotation of other tools. It names projects, endpoints and namespaces, and \
+contains the comments of endpoints: read it before you publish it."""
+
+
+async def run(
+    settings: ReportSettings, kinds: Sequence[Kind[Any]], put: Callable[[str], object], say: Callable[[str], object]
+) -> bool:
+    """Print the bundle of each resource of a name, and return whether there is one.
+
+    Args:
+        put: prints a line of the bundle.
+        say: prints an error.
+
+    Raises:
+        NoClusterError, OSError, ValueError: there is no cluster.
+    """
+    connection = await Connection.open()
+    try:
+        found = await look_up(settings, kinds, connection, say)
+        for each in found:
+            now = datetime.now(UTC)
+            put(f"# {each.kind.names.kind} {key_of(each.body)}\n\nMade at {rfc3339(now)}. {INTRODUCTION}")
+            async for heading, lines in _sections(each, connection, settings.operator_namespace, now):
+                put(f"\n## {heading}\n")
+                for line in lines:
+                    # An indented block ends at no word of what is in it.
+                    put(f"    {redacted(shorten(printable(line), LONGEST_LINE), ())}")
+    finally:
+        await connection.close()
+    return bool(found)
+
+
+async def _sections(
+    found: Found, connection: Connection, namespace: str, now: datetime
+) -> AsyncIterator[tuple[str, Iterable[str]]]:
+    """Yield the headings and lines of a bundle.
+
+    Args:
+        namespace: of the operator.
+    """
+    api, key, others = connection.fenced(lambda: False), key_of(found.body), namesakes(found)[:MOST_OTHERS]
+    pods, unread = await _or_why_not(evidence.pods_of_the_operator(api, namespace), [])
+    server, unknown = await _or_why_not(evidence.version(api), "unknown")
+    events, no_events = await _or_why_not(evidence.events_about(api, key), [])
+    yield (
+        "Versions",
+        [
+            f"this command: {__version__}, Python {platform.python_version()}",
+            f"Kubernetes: {server}",
+            *(line for pod in pods for line in _containers(pod)),
+            *unknown,
+            *unread,
+        ],
+    )
+    yield "Status", status.report(found, now=now)
+    yield "Resource", _yaml(found.body)
+    for each in others:
+        yield f"{key_of(each)} names the same endpoint", _yaml(each)
+    yield "Events", [*no_events, *sorted(map(_event, events))[-MOST_LINES:]]
+    for name, container in ((pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]) for pod in pods):
+        log, unread = await _or_why_not(evidence.log_of(api, namespace, name, container), [])
+        about = [line for line in log if concerns(line, [key, *map(key_of, others)])]
+        yield f"Log of {name}", [*unread, *about[-MOST_LINES:]]
+
+
+async def _or_why_not(reading: Awaitable[T], otherwise: T) -> tuple[T, list[str]]:
+    """Return what is read, or something else and a line with the cause."""
+    try:
+        return await reading, []
+    except ClusterUnavailableError as error:
+        return otherwise, [f"not read: {error}"]
+
+
+def _containers(pod: Mapping[str, Any]) -> Iterator[str]:
+    for each in pod.get("status", {}).get("containerStatuses") or ():
+        yield (
+            f"Pod {pod['metadata']['name']}, container {each['name']}: image {each['image']}, {each['imageID']},"
+            f" ready: {each['ready']}, restarts: {each['restartCount']}"
+        )
+
+
+def _yaml(body: Body) -> list[str]:
+    """Return the lines of an object without what others have written into its metadata."""
+    metadata = {name: value for name, value in body["metadata"].items() if name not in {"annotations", "managedFields"}}
+    if ours := {name: value for name, value in annotations_of(body).items() if name.startswith(f"{GROUP}/")}:
+        metadata["annotations"] = ours
+    text: str = yaml.safe_dump({**body, "metadata": metadata}, sort_keys=False, allow_unicode=True, width=1000)
+    return text.splitlines()
+
+
+def _event(event: Mapping[str, Any]) -> str:
+    times = (event.get(name) for name in ("lastTimestamp", "eventTime", "firstTimestamp"))
+    count = f" ({count} times)" if (count := event.get("count") or 1) > 1 else ""
+    return f"{next(filter(None, times), '')} {event.get('type')} {event.get('reason')}{count}: {event.get('message')}"
+
+
+def concerns(line: str, keys: Collection[Key]) -> bool:
+    """Return whether a line of the log, in either format, is about one of the resources, or a warning about none."""
+    if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line) and _value("namespace", r"[\w.-]+", line) is None:
+        return True
+    return any(
+        _value("namespace", re.escape(key.namespace), line) and _value("name", re.escape(key.name), line)
+        for key in keys
+    )
+
+
+def _value(field: str, pattern: str, line: str) -> re.Match[str] | None:
+    return re.search(rf'\b{field}"?[=:] ?"?{pattern}(?![\w.-])', line)

@@ -1,0 +1,104 @@
+"""The support bundle about a resource, from a small API server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kubernetes.aio import client
+
+from atlas_endpoints.cluster.connection import Connection
+from atlas_endpoints.commands import report
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.settings import ReportSettings
+from unit.cluster.api_server import ApiServer, serving
+
+if TYPE_CHECKING:
+    import pytest
+
+SPEC = {"projectId": "5f" * 12, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12}
+POD = {
+    "metadata": {"name": "atlas-endpoints-1"},
+    "spec": {"containers": [{"name": "operator", "env": [{"name": "TOKEN", "value": "canary"}]}]},
+    "status": {
+        "containerStatuses": [
+            {"name": "operator", "image": "team/atlas:0.1.0", "imageID": "sha256:1", "ready": True, "restartCount": 3}
+        ]
+    },
+}
+LOG = """\
+{"level": "INFO", "message": "one", "namespace": "shop", "name": "orders", "uid": "1"}
+{"level": "WARNING", "message": "two, with mdb_sa_sk_canary", "namespace": "billing", "name": "copy"}
+2026-11-27 12:00:00 INFO    three  namespace=shop name=orders
+{"level": "ERROR", "message": "four: the API server is away"}
+{"level": "WARNING", "message": "not 1", "namespace": "shop-2", "name": "orders"}
+{"level": "INFO", "message": "not 2", "namespace": "shop", "name": "orders-2"}
+{"level": "INFO", "message": "not 3"}
+"""
+HERE, PODS = "/api/v1/namespaces/shop/events", "/api/v1/namespaces/operators/pods"
+
+
+async def bundle(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    async def opened() -> Connection:
+        return Connection(client.Configuration(host=server.url))
+
+    monkeypatch.setattr(Connection, "open", opened)
+    lines: list[str] = []
+    settings = ReportSettings(resource="shop/orders", operator_namespace="operators")
+    assert await report.run(settings, [KIND], lines.append, lines.append)
+    assert {each.method for each in server.requests} == {"GET"}
+    assert not [each for each in server.calls if "secrets" in each or "configmaps" in each]
+    return "\n".join(lines)
+
+
+def event(message: str, time: str) -> dict[str, Any]:
+    return {"type": "Warning", "reason": "Conflict", "message": message, "lastTimestamp": time}
+
+
+async def test_a_bundle_has_all_that_an_issue_needs_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as server:
+        for namespace, name, spec in (
+            ("shop", "orders", SPEC),
+            ("billing", "copy", SPEC),
+            ("shop", "other", SPEC | {"endpointId": "b2" * 12}),
+        ):
+            server.put(namespace, name, **spec)
+        server.resources["shop", "orders"]["metadata"]["annotations"] = {
+            "example.com/token": "canary",
+            "atlas-endpoints.dev/force-sync": "7",
+        }
+        server.objects |= {
+            "/version": {"gitVersion": "v1.37.0"},
+            HERE: {"items": [event("later", "2026-11-27T11:00:00Z"), event("earlier", "2026-11-27T10:00:00Z")]},
+            PODS: {"items": [POD]},
+        }
+        server.logs[f"{PODS}/atlas-endpoints-1/log"] = LOG
+
+        found = await bundle(server, monkeypatch)
+
+    for text in (
+        "Kubernetes: v1.37.0",
+        "image team/atlas:0.1.0, sha256:1, ready: True, restarts: 3",
+        "shop/orders: no operator has handled this resource",
+        "instanceName: shop",
+        "atlas-endpoints.dev/force-sync: '7'",
+        "## billing/copy names the same endpoint",
+        "with ***",
+    ):
+        assert text in found
+    assert found.index("Warning Conflict: earlier") < found.index("Warning Conflict: later")
+    assert [word in found for word in ("one", "two", "three", "four", "not 1", "not 2", "not 3")] == [True] * 4 + [
+        False
+    ] * 3
+    assert "canary" not in found
+    assert "shop/other" not in found
+
+
+async def test_what_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as server:
+        server.put("shop", "orders", **SPEC)
+        server.objects |= {"/version": {"gitVersion": "v1.37.0"}, HERE: {"items": []}}
+
+        found = await bundle(server, monkeypatch)
+
+    assert "not read: The API server refused: 404" in found
+    assert "instanceName: shop" in found
