@@ -10,8 +10,8 @@ import yaml
 
 from demo.scene import (
     CLOUD_ENDPOINT,
+    CLUSTER,
     DEDICATED,
-    INSTANCE,
     ORDERS,
     REGION,
     SECRET,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 NOTHING = "Nothing at all"
 """The heading of docs/reasons.md about resources that say nothing."""
-DESCRIBE = ("describe", SERVERLESS.short, ORDERS)
-DESCRIBE_DEDICATED = ("describe", DEDICATED.short, ORDERS)
+DESCRIBE = ("describe", DEDICATED.short, ORDERS)
+DESCRIBE_SERVERLESS = ("describe", SERVERLESS.short, ORDERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class SetUp:
         look: The one command of kubectl that shows it, in the namespace.
         speaker: The resource that says it.
         goes: Whether healing ends with the resource's being gone.
-        kind: Of the resource.
+        kind: Of the resource, until it is healed.
     """
 
     team: str
@@ -63,7 +63,7 @@ class SetUp:
     look: tuple[str, ...] = DESCRIBE
     speaker: str = ORDERS
     goes: bool = False
-    kind: Kind = SERVERLESS
+    kind: Kind = DEDICATED
 
 
 def _no_secret(scene: Scene) -> None:
@@ -110,26 +110,15 @@ def _allow_address(scene: Scene) -> None:
     scene.force_sync()
 
 
-def _mistyped_instance(scene: Scene) -> None:
+def _strange_cloud_endpoint(scene: Scene) -> None:
     scene.secret()
-    scene.create(instanceName=INSTANCE.replace("rl", "lr"))
+    scene.create(cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT, deletionPolicy="Delete")
 
 
 def _create_anew(scene: Scene) -> None:
-    scene.terminal.say(f"In the manifest, instanceName is corrected: {INSTANCE}.")
-    scene.kubectl("delete", "spe", ORDERS)
-    scene.kubectl("apply", "-f", str(scene.manifest()))
-
-
-def _strange_cloud_endpoint(scene: Scene) -> None:
-    scene.endpoint(status="RESERVED", cloudProviderEndpointId=None)
-    scene.secret()
-    scene.create(cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT)
-
-
-def _correct_cloud_endpoint(scene: Scene) -> None:
-    patch = json.dumps({"spec": {"cloudProviderEndpointId": CLOUD_ENDPOINT}})
-    scene.kubectl("patch", "spe", ORDERS, "--type=merge", "--patch", patch)
+    scene.terminal.say(f"In the manifest, cloudProviderEndpointId is corrected: {CLOUD_ENDPOINT}.")
+    scene.kubectl("delete", "dpe", ORDERS)
+    scene.kubectl("apply", "-f", str(scene.manifest(deletionPolicy="Delete")))
 
 
 def _renamed(scene: Scene) -> None:
@@ -140,25 +129,25 @@ def _renamed(scene: Scene) -> None:
 
 
 def _delete_old(scene: Scene) -> None:
-    scene.kubectl("delete", "spe", ORDERS)
+    scene.kubectl("delete", "dpe", ORDERS)
 
 
 def _no_cloud_endpoint_yet(scene: Scene) -> None:
     crd = ROOT / "tests" / "support" / "crds" / "ec2.services.k8s.aws_vpcendpoints.yaml"
     scene.put(yaml.safe_load(crd.read_text(encoding="utf-8")))
     scene.stage.control_plane.wait_for_crds()
-    scene.endpoint(status="RESERVED", cloudProviderEndpointId=None)
     scene.secret()
     reference = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "media-to-atlas"}
     scene.create(cloudProviderEndpointId=None, cloudProviderEndpointRef=reference)
 
 
 def _create_cloud_endpoint(scene: Scene) -> None:
+    service = scene.kubectl_unseen("get", "dpe", ORDERS, "-o", "jsonpath={.status.service.endpointServiceName}")
     vpc_endpoint = {
         "apiVersion": "ec2.services.k8s.aws/v1alpha1",
         "kind": "VPCEndpoint",
         "metadata": {"name": "media-to-atlas"},
-        "spec": {"vpcEndpointType": "Interface", "serviceName": scene.service(), "vpcID": "vpc-0123456789abcdef0"},
+        "spec": {"vpcEndpointType": "Interface", "serviceName": service, "vpcID": "vpc-0123456789abcdef0"},
     }
     scene.kubectl("apply", "-f", str(scene.file("vpc-endpoint.yaml", vpc_endpoint)))
     scene.terminal.say(
@@ -172,11 +161,11 @@ def _deleted_while_suspended(scene: Scene) -> None:
     scene.create(deletionPolicy="Delete")
     scene.becomes_ready()
     scene.edit(suspend=True)
-    scene.kubectl_unseen("delete", "--wait=false", "spe", ORDERS)
+    scene.kubectl_unseen("delete", "--wait=false", "dpe", ORDERS)
 
 
 def _resume(scene: Scene) -> None:
-    scene.kubectl("patch", "spe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"suspend": False}}))
+    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"suspend": False}}))
 
 
 def _mislabelled(scene: Scene) -> None:
@@ -186,7 +175,7 @@ def _mislabelled(scene: Scene) -> None:
 
 def _label(scene: Scene) -> None:
     (label,) = (f"{key}={value}" for key, value in SERVED.items())
-    scene.kubectl("label", "spe", ORDERS, label)
+    scene.kubectl("label", "dpe", ORDERS, label)
 
 
 def _no_cloud_endpoint_named(scene: Scene) -> None:
@@ -221,6 +210,29 @@ def _manage(scene: Scene) -> None:
     scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"managementPolicy": None}}))
 
 
+def _strange_cloud_endpoint_of_a_reservation(scene: Scene) -> None:
+    scene.endpoint(status="RESERVED", cloudProviderEndpointId=None)
+    scene.secret()
+    scene.create(cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT)
+
+
+def _correct_cloud_endpoint(scene: Scene) -> None:
+    patch = json.dumps({"spec": {"cloudProviderEndpointId": CLOUD_ENDPOINT}})
+    scene.kubectl("patch", "spe", ORDERS, "--type=merge", "--patch", patch)
+
+
+def _wrong_kind(scene: Scene) -> None:
+    scene.secret()
+    scene.create(instanceName=CLUSTER, endpointId=None)
+
+
+def _write_the_other_kind(scene: Scene) -> None:
+    scene.kind = DEDICATED
+    scene.terminal.say("The manifest is written anew: DedicatedPrivateEndpoint, with the region of the cluster.")
+    scene.kubectl("delete", "spe", ORDERS)
+    scene.kubectl("apply", "-f", str(scene.manifest()))
+
+
 SET_UPS = (
     SetUp(
         team="cart",
@@ -243,16 +255,6 @@ SET_UPS = (
         heal=_correct_secret,
     ),
     SetUp(
-        team="stock",
-        call="We have added a comment to our endpoint. Atlas does not show it.",
-        spoil=_weak_role,
-        heading="MissingRole",
-        beside=("CredentialsValid", "NotAllowed"),
-        message="they need the role Project Owner",
-        answer="The service account may read the project, and not change anything in it.",
-        heal=_grant_role,
-    ),
-    SetUp(
         team="prices",
         call="The network team has moved the cluster behind another gateway tonight.",
         spoil=_another_address,
@@ -263,22 +265,13 @@ SET_UPS = (
         heal=_allow_address,
     ),
     SetUp(
-        team="reviews",
-        call="This is our first endpoint. Did we forget something?",
-        spoil=_mistyped_instance,
-        heading="InstanceNotFound",
-        message="create it again with the right value",
-        answer="The instance's name is mistyped. It can never be changed, so the resource is created anew.",
-        heal=_create_anew,
-    ),
-    SetUp(
         team="mail",
         call="The VPC endpoint is there, we see it in AWS. Our Pods cannot connect.",
         spoil=_strange_cloud_endpoint,
         heading="EndpointFailed",
-        message="change spec.cloudProviderEndpointId",
-        answer="The ID of the VPC endpoint is not the one that AWS shows; Atlas looked for it in vain.",
-        heal=_correct_cloud_endpoint,
+        message="Check in the cloud that it exists",
+        answer="The ID of the VPC endpoint is not the one that AWS shows. It can never be changed, so the resource is created anew.",
+        heal=_create_anew,
     ),
     SetUp(
         team="returns",
@@ -289,7 +282,7 @@ SET_UPS = (
         message="Delete all but one",
         answer="The resource with the old name is still there, and owns the endpoint.",
         heal=_delete_old,
-        look=("describe", "spe", "orders-v2"),
+        look=("describe", "dpe", "orders-v2"),
         speaker="orders-v2",
     ),
     SetUp(
@@ -320,7 +313,7 @@ SET_UPS = (
         message="",
         answer="The operator serves what is labelled environment=production (its command above); this label is mistyped.",
         heal=_label,
-        look=("get", "spe", "--show-labels"),
+        look=("get", "dpe", "--show-labels"),
     ),
     SetUp(
         team="loyalty",
@@ -331,8 +324,6 @@ SET_UPS = (
         message="create an interface VPC endpoint to the service",
         answer="Atlas's side is ready, and the manifest names no VPC endpoint: nobody has created one.",
         heal=_name_cloud_endpoint,
-        look=DESCRIBE_DEDICATED,
-        kind=DEDICATED,
     ),
     SetUp(
         team="fraud",
@@ -343,8 +334,6 @@ SET_UPS = (
         message="Delete it in Atlas when nothing uses it",
         answer="Atlas could not create its side of the region. What is left of it has to be deleted once.",
         heal=_delete_service,
-        look=DESCRIBE_DEDICATED,
-        kind=DEDICATED,
     ),
     SetUp(
         team="reports",
@@ -355,8 +344,40 @@ SET_UPS = (
         message="spec.managementPolicy is Observe",
         answer="From the trial, the manifest still says that the operator only observes, so it registers nothing.",
         heal=_manage,
-        look=DESCRIBE_DEDICATED,
-        kind=DEDICATED,
+    ),
+    SetUp(
+        team="stock",
+        call="We have added a comment to our endpoint. Atlas does not show it.",
+        spoil=_weak_role,
+        heading="MissingRole",
+        beside=("CredentialsValid", "NotAllowed"),
+        message="they need the role Project Owner",
+        answer="The service account may read the project, and not change anything in it.",
+        heal=_grant_role,
+        look=DESCRIBE_SERVERLESS,
+        kind=SERVERLESS,
+    ),
+    SetUp(
+        team="photos",
+        call="Atlas has shown us a service, and we have entered our VPC endpoint. No connection so far.",
+        spoil=_strange_cloud_endpoint_of_a_reservation,
+        heading="EndpointFailed",
+        message="change spec.cloudProviderEndpointId",
+        answer="The ID of the VPC endpoint is not the one that AWS shows; Atlas looked for it in vain.",
+        heal=_correct_cloud_endpoint,
+        look=DESCRIBE_SERVERLESS,
+        kind=SERVERLESS,
+    ),
+    SetUp(
+        team="reviews",
+        call="This is our first endpoint. The cluster is up, and its name is right. Did we forget something?",
+        spoil=_wrong_kind,
+        heading="InstanceNotFound",
+        message="write its DedicatedPrivateEndpoint with `atlas-endpoints import",
+        answer="The cluster is a dedicated one, and the manifest is for serverless instances.",
+        heal=_write_the_other_kind,
+        look=DESCRIBE_SERVERLESS,
+        kind=SERVERLESS,
     ),
 )
 """In the order in which they are shown."""
