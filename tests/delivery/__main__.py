@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from control_plane.go_build import CACHE, BuildError
+from control_plane.go_build import BuildError
 from control_plane.toolchain import ToolchainError
 from delivery import generated
 from delivery.argo_lua import provide_argo_lua
@@ -27,10 +27,9 @@ PROVIDERS: Mapping[str, Callable[[], Path]] = {
 
 
 def build(names: Sequence[str]) -> None:
-    """Build the programs that the delivery tests need, all or some, unless they are up to date."""
-    for name in names or PROVIDERS:
-        PROVIDERS[name]()
-    sys.stdout.write(f"{', '.join(names or PROVIDERS)} for the delivery tests: in {CACHE}\n")
+    """Build the programs that the delivery tests need, all or some, unless they are up to date, and print their paths."""
+    for name, path in {name: PROVIDERS[name]() for name in names or PROVIDERS}.items():
+        sys.stdout.write(f"{name}: {path}\n")
 
 
 def generate() -> None:
