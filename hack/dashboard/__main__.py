@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
 from control_plane import ControlPlane, provide_programs
 from control_plane.process import ServerGroup
 from dashboard import picture, story
@@ -37,13 +38,17 @@ def main(target: Path) -> None:
         install(control_plane)
         group = ServerGroup(detached=False)
         stack.callback(group.close)
-        atlas = Atlas.start(group, folder, seed(story.PLACES, endpoints=10), transition=4)
+        atlas = Atlas.start(group, folder, seed(story.PROJECTS, endpoints=10), transition=4)
         stack.callback(atlas.close)
         control_plane.kubectl("create", "namespace", "shop")
         control_plane.kubectl("apply", "--filename=-", stdin=service_account("default", "operator"))
-        resources = Resources(control_plane, "shop", {})
-        stack.callback(resources.close)
-        resources.secret()
+        cast = story.Cast(
+            dedicated=Resources(control_plane, "shop", {}, names=DEDICATED.names),
+            serverless=Resources(control_plane, "shop", {}),
+        )
+        stack.callback(cast.dedicated.close)
+        stack.callback(cast.serverless.close)
+        cast.dedicated.secret()
         operator = OperatorProcess.start(
             group,
             folder,
@@ -55,7 +60,7 @@ def main(target: Path) -> None:
         prometheus = Prometheus.start(program, group, folder, target=operator.probes.removeprefix("http://"))
         stack.callback(prometheus.close)
         began = time.time()
-        story.tell(atlas, resources, say)
+        story.tell(atlas, cast, say)
         panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
         end = time.time()
         shown = [ask(prometheus, panel, start=began, end=end, step=SCRAPE) for panel in panels]

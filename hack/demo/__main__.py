@@ -45,7 +45,7 @@ def _keep(stage: Stage) -> None:
     say.heading("Everything keeps running until Ctrl-C. In another terminal:")
     say.output(f"export KUBECONFIG={stage.control_plane.kubeconfig}")
     say.output(f"alias kubectl={stage.kubectl_program}")
-    say.output(f"kubectl edit spe {story.ORDERS}")
+    say.output(f"kubectl edit dpe/{story.ORDERS} spe/{story.ORDERS}")
     say.output(
         f"curl -s {stage.atlas.url}/_simulator/requests  # what Atlas has received; docs/simulator.md tells more"
     )

@@ -1,4 +1,4 @@
-"""What a broken set-up is made of: a team with a namespace, an endpoint in Atlas, and a service account for it."""
+"""What a broken set-up is made of: a team with a namespace, a project in Atlas, and a service account for it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ VAULT = "vault"
 """The namespace of the Secrets with what is right for each team, for people who heal a set-up themselves."""
 
 INSTANCE = "ServerlessInstance0"
+CLUSTER = "orders"
+"""A dedicated cluster."""
 REGION = "EU_WEST_1"
 CLOUD_ENDPOINT = "vpce-0123456789abcdef0"
 STRANGE_CLOUD_ENDPOINT = "vpce-0badbadbadbadbad0"
@@ -66,7 +68,7 @@ class Team:
 
     @property
     def endpoint(self) -> str:
-        """The id of its endpoint, which is AVAILABLE at first."""
+        """The ID of the endpoint of its serverless instance, which is AVAILABLE at first."""
         return f"5f7cac1adf5d6c6306f4b2{self.number:02x}"
 
     @property
@@ -89,6 +91,7 @@ def world(teams: Sequence[Team]) -> dict[str, Any]:
                 "id": team.project,
                 "instances": [{"name": INSTANCE, "endpoints": [{"_id": team.endpoint, **available}]}],
                 "endpointServices": [{"cloudProvider": "AWS", "regionName": REGION}],
+                "clusters": [{"name": CLUSTER, "regions": [{"providerName": "AWS", "regionName": REGION}]}],
             }
             for team in teams
         ],
@@ -104,7 +107,7 @@ class Scene:
         stage: Where it plays.
         team: Whose it is.
         terminal: Where it is told.
-        kind: Of its resources.
+        kind: Of its resources; another one once they are healed if they were of the wrong one.
     """
 
     def __init__(self, stage: Stage, team: Team, terminal: Terminal, kind: Kind) -> None:
@@ -195,9 +198,6 @@ class Scene:
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump(dict(document), sort_keys=False), encoding="utf-8")
         return path
-
-    def service(self) -> str:
-        return str(self.stage.endpoint(self.team.endpoint).get("endpointServiceName"))
 
     def resources(self) -> list[Any]:
         return self._list(f"apis/atlas-endpoints.dev/v1alpha1/namespaces/{self.team.name}/{self.kind.plural}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import yaml
 
 from demo.scene import (
     CLOUD_ENDPOINT,
+    CLUSTER,
     DEDICATED,
-    INSTANCE,
     ORDERS,
     REGION,
     SECRET,
@@ -19,22 +19,18 @@ from demo.scene import (
     SERVERLESS,
     STRANGE_CLOUD_ENDPOINT,
     Kind,
-    Scene,
 )
 from demo.stage import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-Act: TypeAlias = "Callable[[Scene], None]"
+    from demo.scene import Scene
 
 NOTHING = "Nothing at all"
 """The heading of docs/reasons.md about resources that say nothing."""
-RESERVED = {"status": "RESERVED", "cloudProviderEndpointId": None}
-"""An endpoint in Atlas that nothing is connected to."""
-GATEWAY = "198.51.100.0/24"
-DESCRIBE = ("describe", SERVERLESS.short, ORDERS)
-DESCRIBE_DEDICATED = ("describe", DEDICATED.short, ORDERS)
+DESCRIBE = ("describe", DEDICATED.short, ORDERS)
+DESCRIBE_SERVERLESS = ("describe", SERVERLESS.short, ORDERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,59 +49,29 @@ class SetUp:
         look: The one command of kubectl that shows it, in the namespace.
         speaker: The resource that says it.
         goes: Whether healing ends with the resource's being gone.
-        kind: Of the resource.
+        kind: Of the resource, until it is healed.
     """
 
     team: str
     call: str
-    spoil: Act
+    spoil: Callable[[Scene], None]
     heading: str
     message: str
     answer: str
-    heal: Act
+    heal: Callable[[Scene], None]
     beside: tuple[str, str] | None = None
     look: tuple[str, ...] = DESCRIBE
     speaker: str = ORDERS
     goes: bool = False
-    kind: Kind = SERVERLESS
+    kind: Kind = DEDICATED
 
 
-def _created(
-    *, account: Mapping[str, Any] | None = None, endpoint: Mapping[str, Any] | None = None, **spec: Any
-) -> Act:
-    """Have a resource beside its Secret, in an Atlas with this account and this endpoint, if they are not as they should."""
-
-    def act(scene: Scene) -> None:
-        if account is not None:
-            scene.account(**account)
-        if endpoint is not None:
-            scene.endpoint(**endpoint)
-        scene.secret()
-        scene.create(**spec)
-
-    return act
+def _no_secret(scene: Scene) -> None:
+    scene.create()
 
 
-def _patched(said: str = "", **spec: Any) -> Act:
-    """Change the spec."""
-
-    def act(scene: Scene) -> None:
-        if said:
-            scene.terminal.say(said)
-        scene.kubectl("patch", scene.kind.short, ORDERS, "--type=merge", "--patch", json.dumps({"spec": spec}))
-
-    return act
-
-
-def _account_changed(said: str, **account: Any) -> Act:
-    """Change the service account in Atlas."""
-
-    def act(scene: Scene) -> None:
-        scene.terminal.say(said)
-        scene.account(**account)
-        scene.force_sync()
-
-    return act
+def _create_secret(scene: Scene) -> None:
+    scene.create_secret()
 
 
 def _wrong_secret(scene: Scene) -> None:
@@ -120,32 +86,68 @@ def _correct_secret(scene: Scene) -> None:
     scene.force_sync()
 
 
+def _weak_role(scene: Scene) -> None:
+    scene.account(role="GROUP_READ_ONLY")
+    scene.secret()
+    scene.create(comment="stock, production")
+
+
+def _grant_role(scene: Scene) -> None:
+    scene.terminal.say(f"In Atlas: the role Project Owner in project {scene.team.project} is granted.")
+    scene.account(role="GROUP_OWNER")
+    scene.force_sync()
+
+
+def _another_address(scene: Scene) -> None:
+    scene.account(access_list=["198.51.100.0/24"])
+    scene.secret()
+    scene.create()
+
+
+def _allow_address(scene: Scene) -> None:
+    scene.terminal.say("In Atlas: 127.0.0.1 is added to the API access list of the service account.")
+    scene.account(access_list=["198.51.100.0/24", "127.0.0.1/32"])
+    scene.force_sync()
+
+
+def _strange_cloud_endpoint(scene: Scene) -> None:
+    scene.secret()
+    scene.create(cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT, deletionPolicy="Delete")
+
+
 def _create_anew(scene: Scene) -> None:
-    scene.terminal.say(f"In the manifest, instanceName is corrected: {INSTANCE}.")
-    scene.kubectl("delete", "spe", ORDERS)
-    scene.kubectl("apply", "-f", str(scene.manifest()))
+    scene.terminal.say(f"In the manifest, cloudProviderEndpointId is corrected: {CLOUD_ENDPOINT}.")
+    scene.kubectl("delete", "dpe", ORDERS)
+    scene.kubectl("apply", "-f", str(scene.manifest(deletionPolicy="Delete")))
 
 
 def _renamed(scene: Scene) -> None:
-    _created()(scene)
+    scene.secret()
+    scene.create()
     scene.becomes_ready()
     scene.create("orders-v2")
+
+
+def _delete_old(scene: Scene) -> None:
+    scene.kubectl("delete", "dpe", ORDERS)
 
 
 def _no_cloud_endpoint_yet(scene: Scene) -> None:
     crd = ROOT / "tests" / "support" / "crds" / "ec2.services.k8s.aws_vpcendpoints.yaml"
     scene.put(yaml.safe_load(crd.read_text(encoding="utf-8")))
     scene.stage.control_plane.wait_for_crds()
+    scene.secret()
     reference = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "media-to-atlas"}
-    _created(endpoint=RESERVED, cloudProviderEndpointId=None, cloudProviderEndpointRef=reference)(scene)
+    scene.create(cloudProviderEndpointId=None, cloudProviderEndpointRef=reference)
 
 
 def _create_cloud_endpoint(scene: Scene) -> None:
+    service = scene.kubectl_unseen("get", "dpe", ORDERS, "-o", "jsonpath={.status.service.endpointServiceName}")
     vpc_endpoint = {
         "apiVersion": "ec2.services.k8s.aws/v1alpha1",
         "kind": "VPCEndpoint",
         "metadata": {"name": "media-to-atlas"},
-        "spec": {"vpcEndpointType": "Interface", "serviceName": scene.service(), "vpcID": "vpc-0123456789abcdef0"},
+        "spec": {"vpcEndpointType": "Interface", "serviceName": service, "vpcID": "vpc-0123456789abcdef0"},
     }
     scene.kubectl("apply", "-f", str(scene.file("vpc-endpoint.yaml", vpc_endpoint)))
     scene.terminal.say(
@@ -155,15 +157,42 @@ def _create_cloud_endpoint(scene: Scene) -> None:
 
 
 def _deleted_while_suspended(scene: Scene) -> None:
-    _created(deletionPolicy="Delete")(scene)
+    scene.secret()
+    scene.create(deletionPolicy="Delete")
     scene.becomes_ready()
     scene.edit(suspend=True)
-    scene.kubectl_unseen("delete", "--wait=false", "spe", ORDERS)
+    scene.kubectl_unseen("delete", "--wait=false", "dpe", ORDERS)
+
+
+def _resume(scene: Scene) -> None:
+    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"suspend": False}}))
+
+
+def _mislabelled(scene: Scene) -> None:
+    scene.secret()
+    scene.create(labels={"enviroment": "production"})
+
+
+def _label(scene: Scene) -> None:
+    (label,) = (f"{key}={value}" for key, value in SERVED.items())
+    scene.kubectl("label", "dpe", ORDERS, label)
+
+
+def _no_cloud_endpoint_named(scene: Scene) -> None:
+    scene.secret()
+    scene.create(cloudProviderEndpointId=None)
+
+
+def _name_cloud_endpoint(scene: Scene) -> None:
+    scene.terminal.say("In AWS: a VPC endpoint to the service that the status names is created.")
+    patch = json.dumps({"spec": {"cloudProviderEndpointId": CLOUD_ENDPOINT}})
+    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", patch)
 
 
 def _failed_service(scene: Scene) -> None:
     scene.endpoint_service(status="FAILED")
-    _created()(scene)
+    scene.secret()
+    scene.create()
 
 
 def _delete_service(scene: Scene) -> None:
@@ -172,16 +201,48 @@ def _delete_service(scene: Scene) -> None:
     scene.force_sync()
 
 
+def _only_observed(scene: Scene) -> None:
+    scene.secret()
+    scene.create(managementPolicy="Observe")
+
+
+def _manage(scene: Scene) -> None:
+    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"managementPolicy": None}}))
+
+
+def _strange_cloud_endpoint_of_a_reservation(scene: Scene) -> None:
+    scene.endpoint(status="RESERVED", cloudProviderEndpointId=None)
+    scene.secret()
+    scene.create(cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT)
+
+
+def _correct_cloud_endpoint(scene: Scene) -> None:
+    patch = json.dumps({"spec": {"cloudProviderEndpointId": CLOUD_ENDPOINT}})
+    scene.kubectl("patch", "spe", ORDERS, "--type=merge", "--patch", patch)
+
+
+def _wrong_kind(scene: Scene) -> None:
+    scene.secret()
+    scene.create(instanceName=CLUSTER, endpointId=None)
+
+
+def _write_the_other_kind(scene: Scene) -> None:
+    scene.kind = DEDICATED
+    scene.terminal.say("The manifest is written anew: DedicatedPrivateEndpoint, with the region of the cluster.")
+    scene.kubectl("delete", "spe", ORDERS)
+    scene.kubectl("apply", "-f", str(scene.manifest()))
+
+
 SET_UPS = (
     SetUp(
         team="cart",
         call="We are moving to this cluster, with the same manifests. Our endpoint does not become ready.",
-        spoil=Scene.create,
+        spoil=_no_secret,
         heading="CredentialsInvalid",
         beside=("CredentialsValid", "SecretNotFound"),
         message="Create it with the keys clientId and clientSecret",
         answer="The Secret has not moved with the manifests: it is in no repository.",
-        heal=Scene.create_secret,
+        heal=_create_secret,
     ),
     SetUp(
         team="search",
@@ -194,45 +255,23 @@ SET_UPS = (
         heal=_correct_secret,
     ),
     SetUp(
-        team="stock",
-        call="We have added a comment to our endpoint. Atlas does not show it.",
-        spoil=_created(account={"role": "GROUP_READ_ONLY"}, comment="stock, production"),
-        heading="MissingRole",
-        beside=("CredentialsValid", "NotAllowed"),
-        message="they need the role Project Owner",
-        answer="The service account may read the project, and not change anything in it.",
-        heal=_account_changed("In Atlas: the role Project Owner in the project is granted.", role="GROUP_OWNER"),
-    ),
-    SetUp(
         team="prices",
         call="The network team has moved the cluster behind another gateway tonight.",
-        spoil=_created(account={"access_list": [GATEWAY]}),
+        spoil=_another_address,
         heading="IPNotAllowed",
         beside=("CredentialsValid", "NotAllowed"),
         message="does not allow the address 127.0.0.1",
         answer="The operator calls from an address that the service account's access list does not hold.",
-        heal=_account_changed(
-            "In Atlas: 127.0.0.1 is added to the API access list of the service account.",
-            access_list=[GATEWAY, "127.0.0.1/32"],
-        ),
-    ),
-    SetUp(
-        team="reviews",
-        call="This is our first endpoint. Did we forget something?",
-        spoil=_created(instanceName=INSTANCE.replace("rl", "lr")),
-        heading="InstanceNotFound",
-        message="create it again with the right value",
-        answer="The instance's name is mistyped. It can never be changed, so the resource is created anew.",
-        heal=_create_anew,
+        heal=_allow_address,
     ),
     SetUp(
         team="mail",
         call="The VPC endpoint is there, we see it in AWS. Our Pods cannot connect.",
-        spoil=_created(endpoint=RESERVED, cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT),
+        spoil=_strange_cloud_endpoint,
         heading="EndpointFailed",
-        message="change spec.cloudProviderEndpointId",
-        answer="The ID of the VPC endpoint is not the one that AWS shows; Atlas looked for it in vain.",
-        heal=_patched(cloudProviderEndpointId=CLOUD_ENDPOINT),
+        message="Check in the cloud that it exists",
+        answer="The ID of the VPC endpoint is not the one that AWS shows. It can never be changed, so the resource is created anew.",
+        heal=_create_anew,
     ),
     SetUp(
         team="returns",
@@ -242,8 +281,8 @@ SET_UPS = (
         beside=("Contended", "Conflict"),
         message="Delete all but one",
         answer="The resource with the old name is still there, and owns the endpoint.",
-        heal=lambda scene: scene.kubectl("delete", "spe", ORDERS),
-        look=("describe", "spe", "orders-v2"),
+        heal=_delete_old,
+        look=("describe", "dpe", "orders-v2"),
         speaker="orders-v2",
     ),
     SetUp(
@@ -263,33 +302,28 @@ SET_UPS = (
         heading="DeletionBlocked",
         message="Set spec.suspend to false",
         answer="The resource was suspended before it was deleted, so that Atlas is left alone; its endpoint is to be deleted.",
-        heal=_patched(suspend=False),
+        heal=_resume,
         goes=True,
     ),
     SetUp(
         team="video",
         call="We have applied it, and it says nothing at all.",
-        spoil=_created(labels={"enviroment": "production"}),
+        spoil=_mislabelled,
         heading=NOTHING,
         message="",
         answer="The operator serves what is labelled environment=production (its command above); this label is mistyped.",
-        heal=lambda scene: scene.kubectl("label", "spe", ORDERS, *(f"{key}={value}" for key, value in SERVED.items())),
-        look=("get", "spe", "--show-labels"),
+        heal=_label,
+        look=("get", "dpe", "--show-labels"),
     ),
     SetUp(
         team="loyalty",
         call="Our cluster is a dedicated one now. Atlas shows all green for our region, and our endpoint is not there.",
-        spoil=_created(cloudProviderEndpointId=None),
+        spoil=_no_cloud_endpoint_named,
         heading="WaitingForCloudEndpoint",
         beside=("ServiceReady", "Ready"),
         message="create an interface VPC endpoint to the service",
         answer="Atlas's side is ready, and the manifest names no VPC endpoint: nobody has created one.",
-        heal=_patched(
-            "In AWS: a VPC endpoint to the service that the status names is created.",
-            cloudProviderEndpointId=CLOUD_ENDPOINT,
-        ),
-        look=DESCRIBE_DEDICATED,
-        kind=DEDICATED,
+        heal=_name_cloud_endpoint,
     ),
     SetUp(
         team="fraud",
@@ -300,20 +334,50 @@ SET_UPS = (
         message="Delete it in Atlas when nothing uses it",
         answer="Atlas could not create its side of the region. What is left of it has to be deleted once.",
         heal=_delete_service,
-        look=DESCRIBE_DEDICATED,
-        kind=DEDICATED,
     ),
     SetUp(
         team="reports",
         call="We have tried it out, and it looked right. The VPC endpoint is there now, and Atlas does not list it.",
-        spoil=_created(managementPolicy="Observe"),
+        spoil=_only_observed,
         heading="EndpointNotFound",
         beside=("ServiceReady", "Ready"),
         message="spec.managementPolicy is Observe",
         answer="From the trial, the manifest still says that the operator only observes, so it registers nothing.",
-        heal=_patched(managementPolicy=None),
-        look=DESCRIBE_DEDICATED,
-        kind=DEDICATED,
+        heal=_manage,
+    ),
+    SetUp(
+        team="stock",
+        call="We have added a comment to our endpoint. Atlas does not show it.",
+        spoil=_weak_role,
+        heading="MissingRole",
+        beside=("CredentialsValid", "NotAllowed"),
+        message="they need the role Project Owner",
+        answer="The service account may read the project, and not change anything in it.",
+        heal=_grant_role,
+        look=DESCRIBE_SERVERLESS,
+        kind=SERVERLESS,
+    ),
+    SetUp(
+        team="photos",
+        call="Atlas has shown us a service, and we have entered our VPC endpoint. No connection so far.",
+        spoil=_strange_cloud_endpoint_of_a_reservation,
+        heading="EndpointFailed",
+        message="change spec.cloudProviderEndpointId",
+        answer="The ID of the VPC endpoint is not the one that AWS shows; Atlas looked for it in vain.",
+        heal=_correct_cloud_endpoint,
+        look=DESCRIBE_SERVERLESS,
+        kind=SERVERLESS,
+    ),
+    SetUp(
+        team="reviews",
+        call="This is our first endpoint. The cluster is up, and its name is right. Did we forget something?",
+        spoil=_wrong_kind,
+        heading="InstanceNotFound",
+        message="write its DedicatedPrivateEndpoint with `atlas-endpoints import",
+        answer="The cluster is a dedicated one, and the manifest is for serverless instances.",
+        heal=_write_the_other_kind,
+        look=DESCRIBE_SERVERLESS,
+        kind=SERVERLESS,
     ),
 )
 """In the order in which they are shown."""

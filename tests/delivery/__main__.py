@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from control_plane.go_build import CACHE, BuildError
+from control_plane.go_build import BuildError
 from control_plane.toolchain import ToolchainError
 from delivery import generated
 from delivery.argo_lua import provide_argo_lua
@@ -45,8 +45,7 @@ def main() -> None:
             if unknown := set(options.names) - set(PROVIDERS):
                 parser.error(f"no program {', '.join(unknown)}; there are {', '.join(PROVIDERS)}")
             for name in options.names or PROVIDERS:
-                PROVIDERS[name]()
-            sys.stdout.write(f"{', '.join(options.names or PROVIDERS)} for the delivery tests: in {CACHE}\n")
+                sys.stdout.write(f"{name}: {PROVIDERS[name]()}\n")
         else:
             for name in generated.generate() or ["nothing"]:
                 sys.stdout.write(f"generated {name}\n")

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from atlas_endpoints.cli import main
-from support.atlas import CLIENT_SECRET, READ_ONLY_CLIENT_ID
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
+from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, READ_ONLY_CLIENT_ID
+from support.resources import Resources
 
 if TYPE_CHECKING:
     from control_plane import ControlPlane
@@ -64,16 +66,21 @@ def test_to_import_and_apply_makes_all_ready_and_changes_nothing_in_atlas(
     comments = ["as it is", None, "atlas-endpoints.dev/0123", 'quotes " and: colons']
     for comment, each in zip(comments, places, strict=True):
         env.atlas.connect(each, comment)
-    before = [env.atlas.endpoint(each) for each in places]
+    where = {"projectId": env.place.project, "cloudProvider": "AWS", "regionName": "EU_WEST_1"}
+    env.atlas.post("endpointServices", {**where, "endpoints": [{"id": CLOUD_ENDPOINT}]})
+    before = env.atlas.project(env.place)
 
-    where = ("--namespace", env.resources.namespace, "--credentials-secret", "atlas-credentials")
-    imported = run(*of(env.atlas, env.place), *where)
+    target = ("--namespace", env.resources.namespace, "--credentials-secret", "atlas-credentials")
+    imported = run(*of(env.atlas, env.place), *target)
     labelled = re.sub(r"^metadata:$", "metadata:\n  labels: {served-by: shared}", imported.output, flags=re.MULTILINE)
     applied = control_plane.kubectl("apply", "--filename=-", "--output=name", stdin=labelled).stdout.split()
 
-    assert (imported.code, len(applied)) == (0, 4)
+    assert (imported.code, len(applied)) == (0, 5)
+    Resources(control_plane, env.resources.namespace, {}, names=DEDICATED.names).wait_ready(
+        f"aws-eu-west-1-{CLOUD_ENDPOINT}"
+    )
     for each in places:
         body = env.becomes_ready(f"shop-{each.endpoint}")
         assert body["status"]["endpoint"]["id"] == each.endpoint
     assert {each["method"] for each in env.calls()} == {"GET"}
-    assert [env.atlas.endpoint(each) for each in places] == before
+    assert env.atlas.project(env.place) == before

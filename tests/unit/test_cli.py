@@ -108,7 +108,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "--provider", "AWS"], "--project goes together with --instance or --provider"),
         (["check", "--project", "5f" * 12, "--provider", "aws"], "--provider"),
         (["check", "--secret", "credentials"], "--secret (ATLAS_ENDPOINTS_SECRET): must be namespace/name of a Secret"),
-        (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Serverless"),
+        (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Dedicated"),
         (["check", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind"),
         (["report", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
         (["status", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
@@ -118,19 +118,19 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["import"], "--project (ATLAS_ENDPOINTS_PROJECT): specify the project to read from Atlas; or"),
         (["import", "--project", "shop"], "--project (ATLAS_ENDPOINTS_PROJECT): must be an Atlas ID of 24 lower-case"),
         (
-            ["import", "-f", "a.yaml"],
+            ["import", "-f", "a.yaml", "--as", "serverless-private-endpoint"],
             "--filename (ATLAS_ENDPOINTS_FILENAME): is only for --as dedicated-private-endpoint",
         ),
         (
             ["import", "--project", "5f" * 12, "--as", "another"],
-            "--target (ATLAS_ENDPOINTS_TARGET): another: no such kind of manifest; there are serverless-private-endpoint,",
+            "--target (ATLAS_ENDPOINTS_TARGET): another: no such kind of manifest; there are dedicated-private-endpoint,",
         ),
         (
             ["import", "--project", "5f" * 12, "--as", "dedicated-private-endpoint", "--instance", "shop"],
             "--instance (ATLAS_ENDPOINTS_INSTANCE): is only for --as serverless-private-endpoint\n",
         ),
         (
-            ["import", "--project", "5f" * 12, "--region", "US_EAST_1"],
+            ["import", "--project", "5f" * 12, "--instance", "shop", "--region", "US_EAST_1"],
             "--region (ATLAS_ENDPOINTS_REGION): is only for --as dedicated-private-endpoint",
         ),
         (["import", "--project", "5f" * 12, "--instance", "my shop"], "--instance (ATLAS_ENDPOINTS_INSTANCE): "),

@@ -67,29 +67,29 @@ class PlanSettings(AtlasSettings):
 
 
 class ImportSettings(AtlasSettings):
-    """Write manifests for the endpoints in Atlas, so that the operator can take them over unchanged.
+    """Write manifests for the endpoints that a project has in Atlas, so that the operator can take them over unchanged.
 
     Credentials come from the environment, as for plan. Neither the command nor applying the manifests changes Atlas.
-    With --as dedicated-private-endpoint it also reads files (-f): objects of MongoDB's own operator, which it writes as
-    resources of this one, and exported serverless private endpoints, of which it writes the successors.
+    It also reads files (-f): objects of MongoDB's own operator, which it writes as resources of this one, and exported
+    serverless private endpoints, of which it writes the successors.
 
     Examples:
-      atlas-endpoints import --as dedicated-private-endpoint --project 5f7cac1adf5d6c6300000000 --output-dir manifests/
-      kubectl get atlasprivateendpoints -A -o yaml | atlas-endpoints import --as dedicated-private-endpoint -f -
+      atlas-endpoints import --project 5f7cac1adf5d6c6300000000 --output-dir manifests/
+      kubectl get atlasprivateendpoints -A -o yaml | atlas-endpoints import -f -
     """
 
-    target: str = Field(
-        default="serverless-private-endpoint",
-        description="The kind to write: serverless-private-endpoint or dedicated-private-endpoint",
+    target: str | None = Field(
+        default=None,
+        description="The only kind to write: dedicated-private-endpoint or serverless-private-endpoint; default: all",
     )
-    filename: Names = Field(
-        default=(), description="Objects to read instead of Atlas, as for plan; only for dedicated-private-endpoint"
-    )
+    filename: Names = Field(default=(), description="Objects to read instead of Atlas, as for plan")
     recursive: bool = Field(default=False, description="Include subfolders")
     project: ObjectId | None = Field(
         default=None, validate_default=True, description="The project: 24 hexadecimal characters"
     )
-    instance: InstanceName | None = Field(default=None, description="One serverless instance; default: all")
+    instance: InstanceName | None = Field(
+        default=None, description="The only serverless instance to read, and no other kind; default: all"
+    )
     region: str | None = Field(
         default=None, description="Region, as Atlas spells it, of successors of endpoints whose region is unknown"
     )

@@ -1,20 +1,25 @@
 """``atlas-endpoints import``: write manifests for the endpoints in Atlas, or for exported objects."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from atlas_endpoints.atlas.answers import Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, NotServerlessError, Wording, one_line
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Wording, one_line
 from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.commands.check.interview import is_hopeless
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, client_of, with_retries
 from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
-from atlas_endpoints.kinds.importer import Draft, Drafts, Found, Importer, Options
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds.importer import Draft, Found, Importer, LeftOut, Options
 
 LONGEST_MESSAGE = 2000
 """Characters of a message: it may hold a text of a file."""
+
+SOURCES = ("filename", "instance")
+"""The settings that name what to read, and thereby the kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +29,18 @@ class Messages:
     Attributes:
         remarks: nothing is wrong.
         problems: something is missing.
+        refusals: the refusals of Atlas, with the names of what it refuses.
     """
 
     remarks: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    refusals: dict[str, list[str]] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield a line for each message."""
+        yield from (*self.remarks, *self.problems)
+        for refusal, names in self.refusals.items():
+            yield f"{', '.join(names)}: {refusal}"
 
 
 async def run(
@@ -39,7 +52,7 @@ async def run(
     """Write manifests for the endpoints of a project or for exported objects, and return whether all were written.
 
     Args:
-        importers: by the value of ``settings.target``.
+        importers: by the values of ``settings.target``.
         put: prints a manifest, if the settings name no folder.
         say: prints a line for users.
 
@@ -47,12 +60,16 @@ async def run(
         ValueError: the CA file or the proxy is not usable.
         OSError: the folder cannot be written.
     """
-    importer, messages = importers[settings.target], Messages()
+    wanted, messages = chosen(settings, importers), Messages()
     options = Options(settings.namespace, settings.credentials_secret, settings.region, settings.gcp_project)
+    drafts: list[Draft | LeftOut] = []
     if settings.project is not None:
-        drafts = importer.of_entries(await _read(settings, settings.project, importer, messages, say), options)
+        for importer, found in await _read(settings, settings.project, wanted, messages, say):
+            drafts += importer.of_entries(found, options)
     else:
-        drafts = _of_files(settings, importer, options, messages)
+        bodies = _bodies(settings, wanted, messages)
+        for importer in wanted:
+            drafts += importer.of_objects(bodies, options)
     written = list(_written(drafts, messages))
     count = len(written)
     if settings.output_dir is not None:
@@ -62,13 +79,13 @@ async def run(
     else:
         for number, each in enumerate(written):
             put(("---\n" if number else "") + each.text.rstrip("\n"))
-    for line in (*messages.remarks, *messages.problems):
+    for line in messages:
         say(one_line(line, limit=LONGEST_MESSAGE))
     say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
-    return not messages.problems
+    return not (messages.problems or messages.refusals)
 
 
-def _written(drafts: Drafts, messages: Messages) -> Iterator[Draft]:
+def _written(drafts: Iterable[Draft | LeftOut], messages: Messages) -> Iterator[Draft]:
     for each in drafts:
         if isinstance(each, Draft):
             yield each
@@ -77,36 +94,46 @@ def _written(drafts: Drafts, messages: Messages) -> Iterator[Draft]:
             lines.append(f"No manifest for endpoint {each.what}: {each.why}.")
 
 
+def chosen(settings: ImportSettings, importers: Mapping[str, Importer]) -> Sequence[Importer]:
+    """Return the importer of the kind to write, or those of all kinds that what is to be read may have."""
+    if settings.target is not None:
+        return [importers[settings.target]]
+    sources = {name for name in SOURCES if getattr(settings, name)}
+    return [each for each in importers.values() if sources <= {*each.flags}]
+
+
 def misuse(settings: ImportSettings, importers: Mapping[str, Importer]) -> tuple[str, str] | None:
     """Return the setting that does not fit the kind to write, and why; None: all do."""
-    importer = importers.get(settings.target)
-    if importer is None:
+    if settings.target not in {None, *importers}:
         return "target", f"{settings.target}: no such kind of manifest; there are {', '.join(importers)}"
-    for flag in sorted({flag for each in importers.values() for flag in each.flags} - {*importer.flags}):
+    taken = {flag for each in chosen(settings, importers) for flag in each.flags}
+    for flag in sorted({flag for each in importers.values() for flag in each.flags} - taken):
         if getattr(settings, flag):
             others = " or ".join(name for name, each in importers.items() if flag in each.flags)
             return flag, f"is only for --as {others}"
     return None
 
 
-def _of_files(settings: ImportSettings, importer: Importer, options: Options, messages: Messages) -> Drafts:
-    """Return the manifests of the objects in files."""
-    namespace = settings.namespace or "default"
+def _bodies(settings: ImportSettings, importers: Iterable[Importer], messages: Messages) -> Sequence[Body]:
+    """Return the objects in files."""
+    namespace, others = settings.namespace or "default", [each for one in importers for each in one.objects]
     # What an import reads is an export, and it sends nothing.
-    reader = ManifestReader(
-        (), namespace=namespace, recursive=settings.recursive, others=importer.objects, use_statuses=True
-    )
+    reader = ManifestReader((), namespace=namespace, recursive=settings.recursive, others=others, use_statuses=True)
     documents = reader.find(settings.filename)
     for each in documents:
         if isinstance(each, Invalid):
             messages.problems.append(f"{each.place}: {'; '.join(each.problems)}")
-    return importer.of_objects([each.body for each in documents if isinstance(each, Other) and each.body], options)
+    return [each.body for each in documents if isinstance(each, Other) and each.body]
 
 
 async def _read(
-    settings: ImportSettings, project: str, importer: Importer, messages: Messages, say: Callable[[str], object]
-) -> list[Found]:
-    """Read the endpoints of a project."""
+    settings: ImportSettings,
+    project: str,
+    importers: Iterable[Importer],
+    messages: Messages,
+    say: Callable[[str], object],
+) -> Sequence[tuple[Importer, Sequence[Found]]]:
+    """Return the entries of a project in Atlas by the importers of their kinds."""
     variables = EnvironmentCredentials()
     try:
         credentials, warnings = variables.parse()
@@ -114,20 +141,31 @@ async def _read(
         messages.problems.append(error.message)
         return []
     messages.remarks.extend(warnings)
-    client = client_of(settings)
-    wording = variables.wording("correct --project or --instance")
+    client, wording = client_of(settings), variables.wording("correct --project or --instance")
+    found: list[tuple[Importer, list[Found]]] = [(importer, []) for importer in importers]
     try:
-        reading = Reading(client, credentials, importer, project, wording, messages, say)
-        return await reading.entries(settings.instance)
+        for importer, entries in found:
+            reading = Reading(client, credentials, importer, project, settings.instance, wording, messages, say)
+            async for each in reading.entries():
+                entries.append(each)
+    except AtlasError as error:
+        messages.problems.append(error.explanation.worded(wording))
     finally:
         await client.aclose()
+    if not any((messages.problems, messages.refusals, *(entries for _, entries in found))):
+        kinds = " or ".join(importer.kind.names.kind for importer in importers)
+        messages.remarks.append(f"{settings.instance or f'Project {project}'} has nothing to import as {kinds}.")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Reads the entries of a project, with messages about what cannot be read.
+    """Reads the entries of a kind in a project, with messages about what cannot be read.
+
+    Its methods raise an ``AtlasError`` if every other call would end in it, too.
 
     Attributes:
+        only: the only scope to read; None: all of the project.
         wording: of errors.
         say: prints a line about a wait.
     """
@@ -136,30 +174,26 @@ class Reading:
     credentials: Credentials
     importer: Importer
     project: str
+    only: str | None
     wording: Wording
     messages: Messages
     say: Callable[[str], object]
 
-    async def entries(self, only: str | None) -> list[Found]:
-        """Return the entries of one scope, or of all (None).
-
-        It reads one scope after the other, since others share Atlas's rate limit.
-        """
-        scopes: Mapping[str, Any] = {}
-        if only is None:
+    async def entries(self) -> AsyncIterator[Found]:
+        """Yield the entries of one scope after the other, since others share Atlas's rate limit."""
+        scopes: Mapping[str, Any] = {} if self.only is None else {self.only: None}
+        if self.only is None:
             try:
                 scopes = await with_retries(
                     lambda: self.importer.list_scopes(self.client, self.credentials, self.project), self.say
                 )
             except AtlasError as error:
-                self.messages.problems.append(error.explanation.worded(self.wording))
-                return []
-        found: list[Found] = []
-        for name in scopes if only is None else [only]:
-            found += await self._entries_of(name, scopes.get(name), is_named=only is not None)
-        return found
+                self._refused(f"project {self.project}", error)
+        for name, described in scopes.items():
+            async for found in self._entries_of(name, described):
+                yield found
 
-    async def _entries_of(self, name: str, described: Any | None, *, is_named: bool) -> list[Found]:
+    async def _entries_of(self, name: str, described: Any | None) -> AsyncIterator[Found]:
         kind = self.importer.kind
         scope = Scope("", self.project, kind.names.kind, name)
         try:
@@ -168,19 +202,22 @@ class Reading:
                 lambda: send_list(self.client, self.credentials, request, kind.listed), self.say
             )
         except AtlasError as error:
-            if isinstance(error, NotServerlessError) and not is_named:
-                self.messages.remarks.append(f"{name} is no longer a serverless instance and has no such endpoints.")
-            else:
-                self.messages.problems.append(f"{name}: {error.explanation.worded(self.wording)}")
-            return []
-        found: list[Found] = []
+            self._refused(name, error)
+            return
         for value in listing.entries.values():
             parts = {each: await self._part(scope, each) for each in self.importer.parts(value)}
             known = {each: part for each, part in parts.items() if part is not None}
-            found.append(Found(self.project, name, described, value, known))
+            yield Found(self.project, name, described, value, known)
         if listing.skipped:
             self.messages.problems.append(f"{name}: the IDs of {listing.skipped} endpoints are unreadable.")
-        return found
+
+    def _refused(self, name: str, error: AtlasError) -> None:
+        if is_hopeless(error):
+            raise error
+        if self.only is None and (without := self.importer.without.get(type(error))) is not None:
+            self.messages.remarks.append(f"{name} {without}.")
+        else:
+            self.messages.refusals.setdefault(error.explanation.worded(self.wording), []).append(name)
 
     async def _part(self, scope: Scope, entry: str) -> Any | None:
         """Return a part of an entry, or None, with a message."""
@@ -192,7 +229,7 @@ class Reading:
             self.messages.remarks.append(f"{entry} is no longer in Atlas.")
             return None
         except AtlasError as error:
-            self.messages.problems.append(f"{entry}: {error.explanation.worded(self.wording)}")
+            self._refused(entry, error)
             return None
         if (found := kind.got(entry, answer.json)) is None:
             self.messages.problems.append(f"{entry}: the answer of Atlas is unreadable.")

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.kind import Kind
 
@@ -77,6 +78,7 @@ class Importer:
         parts: returns the parts of an entry that only a GET shows.
         of_objects: returns the manifests of objects of the kinds in ``objects``, such as
             ``AtlasPrivateEndpoint.atlas.mongodb.com``, among any others in files.
+        without: the errors by which Atlas says that a scope, or the project, has no entries; what follows its name.
     """
 
     kind: Kind[Any]
@@ -86,3 +88,4 @@ class Importer:
     parts: Callable[[Any], Iterable[str]] = _none
     of_objects: Callable[[Sequence[Body], Options], Drafts] = _none
     objects: Sequence[str] = ()
+    without: Mapping[type[AtlasError], str] = field(default_factory=dict)

@@ -10,11 +10,11 @@ from atlas_endpoints.kinds.importer import Importer
 from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
 
-KINDS: Sequence[KindWithCommands[Any]] = (SERVERLESS_PRIVATE_ENDPOINT, DEDICATED_PRIVATE_ENDPOINT)
+KINDS: Sequence[KindWithCommands[Any]] = (DEDICATED_PRIVATE_ENDPOINT, SERVERLESS_PRIVATE_ENDPOINT)
 
 IMPORTERS: Mapping[str, Importer] = {
-    "serverless-private-endpoint": serverless.IMPORTER,
     "dedicated-private-endpoint": dedicated.IMPORTER,
+    "serverless-private-endpoint": serverless.IMPORTER,
 }
 """By the value of the flag ``--as`` of ``atlas-endpoints import``."""
 

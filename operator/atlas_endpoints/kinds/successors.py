@@ -58,7 +58,7 @@ def dedicated_successor(body: Body, options: Options) -> NewManifest | LeftOut:
 
 def _next_step(provider: str, former: object) -> Iterator[str]:
     if former is not None:
-        yield f"{former} cannot be used again: it is connected to the former service."
+        yield f"{former} cannot be used again if it was created for the serverless instance."
     if provider == "AZURE":
         yield "When status.service.privateLinkServiceResourceId is set, create a private endpoint for it, and name it here:"
         yield 'cloudProviderEndpointId: "/subscriptions/…/privateEndpoints/…"'

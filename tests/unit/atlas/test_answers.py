@@ -142,12 +142,15 @@ ROWS: dict[str, Row] = {
     "a bare 400 on a read is no proof": Row(400, body=b"", writes=False),
     # what is absent otherwise
     "SERVERLESS_INSTANCE_NOT_FOUND is an absent instance": Row(
-        404, "SERVERLESS_INSTANCE_NOT_FOUND", InstanceNotFoundError, "instanceName"
+        404,
+        "SERVERLESS_INSTANCE_NOT_FOUND",
+        InstanceNotFoundError,
+        "DedicatedPrivateEndpoint with `atlas-endpoints import -f",
     ),
     "CLUSTER_NOT_FOUND is an absent instance": Row(404, "CLUSTER_NOT_FOUND", InstanceNotFoundError),
-    "a Flex cluster is not serverless": Row(400, "NOT_SERVERLESS_TENANT_CLUSTER", NotServerlessError, "dedicated"),
+    "a Flex cluster is not serverless": Row(400, "NOT_SERVERLESS_TENANT_CLUSTER", NotServerlessError, "Flex"),
     "a dedicated cluster is not serverless": Row(
-        400, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API", NotServerlessError, "dedicated"
+        400, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API", NotServerlessError, "DedicatedPrivateEndpoint"
     ),
     "VERSION_GONE is the end of the API": Row(410, "VERSION_GONE", APIGoneError, "Move to a dedicated"),
     "410 without a body is the end of the API": Row(410, None, APIGoneError, body=b""),

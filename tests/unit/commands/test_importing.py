@@ -12,6 +12,7 @@ import pytest
 
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import (
+    APIGoneError,
     AtlasError,
     AtlasUnavailableError,
     MissingRoleError,
@@ -80,7 +81,7 @@ async def test_an_answer_that_is_no_page_is_an_error(answer: Any) -> None:
         await list_instances(reading(lambda _: answer), ACCOUNT, PROJECT)
 
 
-UNAVAILABLE = AtlasUnavailableError("Atlas does not answer.", operation="list")
+UNAVAILABLE = AtlasUnavailableError("Atlas is down.", operation="list", http_status=503)
 LIMITED = RateLimitedError("Slow down.", operation="list", retry_after=60.0)
 FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 
@@ -88,15 +89,15 @@ FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], Messages]:
     importer = IMPORTERS["serverless-private-endpoint"]
     messages = Messages()
-    found = await Reading(atlas, ACCOUNT, importer, PROJECT, Wording(), messages, lambda _: None).entries(only)
-    return found, messages
+    reading = Reading(atlas, ACCOUNT, importer, PROJECT, only, Wording(), messages, lambda _: None)
+    return [each async for each in reading.entries()], messages
 
 
 @pytest.mark.parametrize(
     ("failures", "problems", "calls"),
     [
         pytest.param([UNAVAILABLE, LIMITED], [], 3, id="temporary failures are retried"),
-        pytest.param([UNAVAILABLE] * 3, ["shop: Atlas does not answer."], 3, id="three times at most"),
+        pytest.param([UNAVAILABLE] * 3, ["shop: Atlas is down."], 3, id="three times at most"),
         pytest.param([FORBIDDEN], ["shop: The role is too weak."], 1, id="a lasting failure is reported at once"),
     ],
 )
@@ -109,7 +110,7 @@ async def test_a_failed_call_is_repeated_if_it_may_succeed(
 
     found, messages = await reads(atlas, only="shop")
 
-    assert (messages.problems, len(atlas.calls)) == (problems, calls)
+    assert ([*messages], len(atlas.calls)) == (problems, calls)
     assert [each.value.id for each in found] == ([] if problems else ["a1" * 12])
 
 
@@ -117,18 +118,25 @@ async def test_a_failed_call_is_repeated_if_it_may_succeed(
 async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
     def answer(path: str) -> Any:
         if path.partition("?")[0].endswith("/serverless"):
-            return {"results": [described(name) for name in ("shop", "web", "flex")], "totalCount": 3}
+            names = ("shop", "web", "flex", "old", "also")
+            return {"results": [described(name) for name in names], "totalCount": len(names)}
         if "/flex/" in path:
             return NotServerlessError("It is Flex.", operation="list")
-        return FORBIDDEN if "/shop/" in path else [{"_id": "a1" * 12}, {}]
+        if "/old/" in path:
+            return APIGoneError("The API has ended.", operation="list")
+        return [{"_id": "a1" * 12}, {}] if "/web/" in path else FORBIDDEN
 
     (web,), messages = await reads(reading(answer))
 
     assert (web.scope_name, web.scope) == ("web", "AWS")
-    assert messages.problems == ["shop: The role is too weak.", "web: the IDs of 1 endpoints are unreadable."]
-    assert messages.remarks == ["flex is no longer a serverless instance and has no such endpoints."]
+    assert [*messages] == [
+        "flex is no longer a serverless instance and has no such endpoints.",
+        "old has no serverless private endpoints any more: Atlas has ended their API.",
+        "web: the IDs of 1 endpoints are unreadable.",
+        "shop, also: The role is too weak.",
+    ]
     _, named = await reads(reading(answer), only="flex")
-    assert named == Messages(problems=["flex: It is Flex."])
+    assert named == Messages(refusals={"It is Flex.": ["flex"]})
 
 
 def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

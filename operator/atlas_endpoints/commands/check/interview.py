@@ -138,7 +138,7 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
         )
         return Result(kind, (ok(f"{ACCEPTED} (LIST, {took})."), unknown))
     if isinstance(answer, AtlasError):
-        return Result(kind, tuple(_refused(answer, took)), hopeless=_is_hopeless(answer))
+        return Result(kind, tuple(_refused(answer, took)), hopeless=is_hopeless(answer))
     values = [*answer.entries.values()]
     findings = [ok(f"{READABLE} (LIST, {took})."), ok(kind.counted(values))]
     mismatches: dict[str, list[str]] = {}
@@ -219,7 +219,7 @@ def _refused(error: AtlasError, took: str) -> Iterator[Finding]:
     yield found(error.explanation.worded(WORDING))
 
 
-def _is_hopeless(error: AtlasError) -> bool:
+def is_hopeless(error: AtlasError) -> bool:
     """Return whether the same credentials would fail everywhere, or Atlas cannot be reached."""
     is_away = isinstance(error, AtlasUnavailableError) and error.http_status is None
     return is_away or isinstance(error, HOPELESS)

@@ -46,8 +46,11 @@ TEMPLATES = {
 }
 """The path of each operation, as in Atlas's API reference."""
 
-IMPORT_COMMAND = "atlas-endpoints import --as dedicated-private-endpoint"
-"""The command that writes the successors of resources, which helps when this API ends."""
+_SUCCESSOR = (
+    "write its DedicatedPrivateEndpoint with `atlas-endpoints import -f FILE --region REGION` (FILE has this resource), and then"
+    " delete this resource."
+)
+"""The remedy if the resource is of the wrong kind, or if this API ends."""
 
 REFUSALS = Refusals(
     absent=("TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "ENDPOINT_NOT_FOUND"),
@@ -57,16 +60,16 @@ REFUSALS = Refusals(
             "was deleted or has expired, reserve another one and create a resource for it."
         ),
         InstanceNotFoundError: (
-            "The project has no serverless instance with this name. If instanceName or projectId is wrong, {wrong_field}."
+            f"The project has no serverless instance with this name. If it is that of a dedicated cluster, {_SUCCESSOR} If"
+            " instanceName or projectId is wrong, {wrong_field}."
         ),
         NotServerlessError: (
-            "The instance is not serverless: Atlas migrated serverless instances to Flex or dedicated clusters. Flex has no "
-            f"private endpoints. For a dedicated cluster, write the manifest of its private endpoint with `{IMPORT_COMMAND}`, and "
-            "then delete this resource."
+            "The instance is not serverless: Atlas migrated serverless instances to Flex or dedicated clusters. Flex has no"
+            f" private endpoints. For a dedicated cluster, {_SUCCESSOR}"
         ),
         APIGoneError: (
-            "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22). Move to a dedicated "
-            f"cluster, write the manifest of its private endpoint with `{IMPORT_COMMAND}`, and then delete this resource."
+            "Atlas no longer serves the API of serverless private endpoints (its sunset was 2026-01-22). Move to a dedicated"
+            f" cluster, {_SUCCESSOR}"
         ),
         InvalidRequestError: (
             "Atlas cannot parse the request: projectId, instanceName or endpointId is malformed. To correct it, {wrong_field}."

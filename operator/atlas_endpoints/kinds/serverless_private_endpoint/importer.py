@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import combinations
 
+from atlas_endpoints.atlas.errors import APIGoneError, NotServerlessError
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
 from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, problems_of, retained
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import EndpointState, list_instances
@@ -47,5 +48,14 @@ def _provider(found: Found) -> str:
     return provider
 
 
-IMPORTER = Importer(KIND, list_instances, manifests, flags=("instance",))
+IMPORTER = Importer(
+    KIND,
+    list_instances,
+    manifests,
+    flags=("instance",),
+    without={
+        NotServerlessError: "is no longer a serverless instance and has no such endpoints",
+        APIGoneError: "has no serverless private endpoints any more: Atlas has ended their API",
+    },
+)
 """How ``atlas-endpoints import`` writes manifests of this kind."""

@@ -17,6 +17,7 @@ from atlas_endpoints.commands import importing
 from atlas_endpoints.commands.check.interview import Place, interview
 from atlas_endpoints.commands.plan import command as plan_command
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
+from atlas_endpoints.simulator.endpoint import EndpointDocument
 from atlas_endpoints.simulator.service import ServiceDocument
 from behaviour.atlas import PROJECT, SimulatedAtlas
 from behaviour.cases import filled
@@ -38,22 +39,27 @@ READS = {"GET service", "GET endpoint", "LIST"}
 
 
 class ReadAtlas(SimulatedAtlas):
-    """The simulator with these endpoint services, as a command has it."""
+    """The simulator with the endpoint services of a case, and the endpoints of its serverless instances, as a command has it."""
 
-    def __init__(self, services: list[Any]) -> None:
+    def __init__(self, case: Mapping[str, Any]) -> None:
         super().__init__(lambda: 1_800_000_000.0)
-        for each in services:
-            project = self.simulator.world.projects[PROJECT]
+        world = self.simulator.world
+        project, world.mode = world.projects[PROJECT], case.get("mode", "normal")
+        for each in case.get("services", ()):
             self.simulator.services.put(project, ServiceDocument.model_validate(each))
+        for name, endpoints in case.get("instances", {}).items():
+            instance = world.add_instance(project, name, provider_name="AWS", region_name="US_EAST_1")
+            for each in endpoints:
+                world.put(instance, EndpointDocument.model_validate(each))
 
     async def aclose(self) -> None:
         pass
 
 
 class Run(Protocol):
-    """Runs a command against a project with these services, and returns its exit code and what it printed."""
+    """Runs a command against the project of a case, and returns its exit code and what it printed."""
 
-    def __call__(self, services: list[Any], *arguments: str) -> tuple[int, str, str]: ...
+    def __call__(self, case: Mapping[str, Any], *arguments: str) -> tuple[int, str, str]: ...
 
 
 @pytest.fixture
@@ -61,8 +67,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     monkeypatch.setenv("MONGODB_ATLAS_CLIENT_ID", "mdb_sa_id_1")
     monkeypatch.setenv("MONGODB_ATLAS_CLIENT_SECRET", "mdb_sa_sk_1")
 
-    def run(services: list[Any], *arguments: str) -> tuple[int, str, str]:
-        atlas = ReadAtlas(services)
+    def run(case: Mapping[str, Any], *arguments: str) -> tuple[int, str, str]:
+        atlas = ReadAtlas(case)
         for module in (importing, plan_command):
             monkeypatch.setattr(module, "client_of", lambda _: atlas)
         capsys.readouterr()
@@ -88,14 +94,12 @@ def expected(spec: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("case", cases("imports.yaml"))
 def test_import(case: Mapping[str, Any], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    services, source = case.get("services", []), ["--project", PROJECT]
-    if objects := [*map(_endpoint, case.get("endpoints", {}).items()), *case.get("objects", [])]:
-        (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all(objects))
+    source = ["--project", PROJECT]
+    if "objects" in case:
+        (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all(case["objects"]))
         source = ["-f", str(tmp_path / "objects.yaml")]
 
-    code, output, errors = run(
-        services, "import", "--as", "dedicated-private-endpoint", *source, *case.get("flags", ())
-    )
+    code, output, errors = run(case, "import", *source, *case.get("flags", ()))
 
     assert code == case.get("code", 0), errors
     assert [each for each in case.get("says", ()) if each not in errors] == [], errors
@@ -109,33 +113,24 @@ def test_import(case: Mapping[str, Any], run: Run, tmp_path: Path, monkeypatch: 
     }
     assert by_name == {name: expected(spec) for name, spec in case.get("specs", {}).items()}
     if found and not case.get("changes"):
-        _changes_nothing(services, output, run, tmp_path)
+        _changes_nothing(case, output, run, tmp_path)
 
 
-def _endpoint(named: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return an object of MongoDB's own operator."""
-    (namespace, _, name), spec = named[0].partition("/"), named[1]
-    project = {} if "projectRef" in spec else {"externalProjectRef": {"id": PROJECT}}
-    metadata = {"name": name, "namespace": namespace}
-    return {
-        "apiVersion": "atlas.mongodb.com/v1",
-        "kind": "AtlasPrivateEndpoint",
-        "metadata": metadata,
-        "spec": {**project, **spec},
-    }
-
-
-def _changes_nothing(services: list[Any], output: str, run: Run, tmp_path: Path) -> None:
+def _changes_nothing(case: Mapping[str, Any], output: str, run: Run, tmp_path: Path) -> None:
     (tmp_path / "imported.yaml").write_text(output)
-    code, planned, _ = run(services, "plan", "-o", "json", "-f", str(tmp_path / "imported.yaml"))
+    code, planned, _ = run(case, "plan", "-o", "json", "-f", str(tmp_path / "imported.yaml"))
     assert (code, {each["action"] for each in json.loads(planned)["resources"]}) == (0, {"None"}), planned
 
     async def apply() -> None:
         actions = DedicatedSteps()
         await actions.do(
             [
-                *({"service": each} for each in services),
-                *({f"create {each['metadata']['name']}": each["spec"]} for each in yaml.safe_load_all(output)),
+                *({"service": each} for each in case["services"]),
+                *(
+                    {f"create {each['metadata']['name']}": each["spec"]}
+                    for each in yaml.safe_load_all(output)
+                    if each["kind"] == KIND.names.kind
+                ),
                 {"run": "1h"},
             ]
         )
@@ -153,7 +148,7 @@ def test_plan(case: Mapping[str, Any], run: Run, tmp_path: Path) -> None:
 
     flags = case.get("flags", ["--use-statuses"])
     code, output, errors = run(
-        case.get("services", []), "plan", "-o", "json", "--namespace", "shop", "-f", str(tmp_path / "all.yaml"), *flags
+        case, "plan", "-o", "json", "--namespace", "shop", "-f", str(tmp_path / "all.yaml"), *flags
     )
 
     assert (code, errors) == (case["code"], ""), output
@@ -168,7 +163,7 @@ def test_plan(case: Mapping[str, Any], run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", cases("checks.yaml"))
 def test_check(case: Mapping[str, Any]) -> None:
-    atlas = ReadAtlas(case.get("services", []))
+    atlas = ReadAtlas(case)
     bodies = [_resource(name, spec) for name, spec in case["resources"].items()]
     metadata = {"namespace": "shop", "uid": "u", "generation": 1, "resourceVersion": "1"}
     resources = [KIND.resource.parse({**each, "metadata": {**metadata, **each["metadata"]}}) for each in bodies]
