@@ -61,8 +61,8 @@ def readme() -> str:
     """Make the chart's README from README.md.gotmpl and the comments of values.yaml."""
     flags = (f"--chart-search-root={CHART}", "--dry-run", "--sort-values-order=file", "--log-level=warning")
     with tempfile.TemporaryDirectory() as home:
-        command, environment = [provide("helm-docs"), *flags], {"HOME": home}
-        done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=True)
+        command: list[str | Path] = [provide("helm-docs"), *flags]
+        done = subprocess.run(command, cwd=home, env={"HOME": home}, capture_output=True, text=True, check=True)
     text = done.stdout.strip()
     if not text:  # it skips what it cannot read, and calls that a success
         raise ValueError(done.stderr)

@@ -20,7 +20,7 @@ HEADER = "# Built from deploy/overlays/cluster by `make generate`: do not edit.\
 
 def build(folder: Path) -> str:
     """Render a kustomization; a ValueError holds why kustomize cannot, or what it warns of."""
-    command = [provide_programs().kubectl, "kustomize", folder]
+    command: list[str | Path] = [provide_programs().kubectl, "kustomize", folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
         raise ValueError(done.stderr)

@@ -35,10 +35,10 @@ def kubernetes_validate(*manifests: Path) -> list[str]:
     found: list[str] = []
     for release in KUBERNETES:
         lines = _run("kubernetes-validate", f"--kubernetes-version={release}", "--strict", *manifests).stdout
-        seen = re.findall(r"^(\w+) .* for resource \S+ against .*$", lines, re.MULTILINE)
+        seen = re.findall(r"^.* for resource \S+ against .*$", lines, re.MULTILINE)
         if not seen:
             raise ScannerError(f"kubernetes-validate has looked at nothing:\n{lines}")
-        found += [line for line in lines.splitlines() if not line.startswith("INFO")]
+        found += [line for line in seen if not line.startswith("INFO")]
     return found
 
 

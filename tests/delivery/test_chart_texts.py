@@ -41,7 +41,7 @@ def replaced(schema: dict[str, Any], value: Any, path: str = "") -> Any:
     if path.removeprefix(".") in OF_THEIR_OWN_FORM:
         return value
     if isinstance(value, list):
-        return [replaced(schema.get("items", {}), each, path) for each in value]
+        return [replaced(schema.get("items", {}), each, path) for each in value[:1]]  # none may be there twice
     if isinstance(value, dict):
         others = schema.get("additionalProperties")
         known = schema.get("properties", {})

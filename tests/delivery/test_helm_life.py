@@ -185,11 +185,11 @@ def test_a_crd_that_kubectl_has_applied_is_taken_up_only_if_helm_is_told_to(
     with pytest.raises(HelmError, match=refusal):
         site.helm(helm, "upgrade", "--install", RELEASE, current)
 
-    taking = (RELEASE, current, "--take-ownership")
+    taking: list[str | Path] = [RELEASE, current, "--take-ownership"]
     if helm.major == 4:
         with pytest.raises(HelmError, match=CONFLICT):
             site.helm(helm, "install", *taking)
-        taking = (*taking, "--force-conflicts")
+        taking.append("--force-conflicts")
         with pytest.raises(HelmError, match=says("cannot reuse a name that is still in use")):
             site.helm(helm, "install", *taking)
     site.helm(helm, "upgrade", "--install", *taking)

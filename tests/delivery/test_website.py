@@ -23,7 +23,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert MKDOCS.exists(), f"{MKDOCS} is missing: `make docs` brings it"
     folder = tmp_path_factory.mktemp("site")
     environment = {"PATH": os.defpath, "NO_MKDOCS_2_WARNING": "1", "http_proxy": NOWHERE, "https_proxy": NOWHERE}
-    command = [MKDOCS, "build", f"--site-dir={folder}"]
+    command: list[str | Path] = [MKDOCS, "build", f"--site-dir={folder}"]
     built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return folder
