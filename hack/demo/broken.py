@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from demo import story, troubleshooting
 from demo.scene import PATIENCE, SERVED, VAULT, Scene, Team, world
 from demo.set_ups import NOTHING, SET_UPS, SetUp
-from demo.stage import ROOT, UnexpectedError, perform
+from demo.stage import UnexpectedError, perform
 from demo.terminal import Keyboard
 
 if TYPE_CHECKING:
@@ -49,28 +49,27 @@ def main() -> int:
 
 def _show_all(stage: Stage, keyboard: Keyboard | None) -> None:
     started = time.monotonic()
-    page = (ROOT / troubleshooting.PAGE).read_text(encoding="utf-8")
     teams = [Team(set_up.team, number) for number, set_up in enumerate(SET_UPS, start=1)]
     (selector,) = (f"{key}={value}" for key, value in SERVED.items())
     story.install(stage, world(teams), "--label-selector", selector)
     if keyboard is None:
-        _show_at_once(stage, teams, page)
+        _show_at_once(stage, teams)
     else:
         _introduce(stage, teams)
         for set_up, team in zip(SET_UPS, teams, strict=True):
-            _show(Scene(stage, team, stage.terminal, set_up.kind), set_up, page, keyboard)
+            _show(Scene(stage, team, stage.terminal, set_up.kind), set_up, keyboard)
     stage.stop_operator()
     stage.terminal.heading(f"{len(SET_UPS)} broken set-ups were as expected and are healed")
     stage.terminal.say(f"in {time.monotonic() - started:.0f} s")
 
 
-def _show_at_once(stage: Stage, teams: list[Team], page: str) -> None:
+def _show_at_once(stage: Stage, teams: list[Team]) -> None:
     """Have all happen at the same time, since each mostly waits, and tell it one by one."""
     drafts = [stage.terminal.draft() for _ in teams]
     pool = ThreadPoolExecutor(max_workers=len(teams))
     try:
         outcomes = [
-            pool.submit(_show, Scene(stage, team, draft, set_up.kind), set_up, page, None)
+            pool.submit(_show, Scene(stage, team, draft, set_up.kind), set_up, None)
             for team, draft, set_up in zip(teams, drafts, SET_UPS, strict=True)
         ]
         for draft, outcome in zip(drafts, outcomes, strict=True):
@@ -109,7 +108,7 @@ def _introduce(stage: Stage, teams: list[Team]) -> None:
     say.say(f"Atlas is simulated at {stage.atlas.url}; what is to be done there, the answer does.")
 
 
-def _show(scene: Scene, set_up: SetUp, page: str, keyboard: Keyboard | None) -> None:
+def _show(scene: Scene, set_up: SetUp, keyboard: Keyboard | None) -> None:
     stage, say = scene.stage, scene.terminal
     say.heading(f"{scene.team.number} of {len(SET_UPS)}: the team {set_up.team} calls")
     say.say(f"“{set_up.call}”")
@@ -122,7 +121,7 @@ def _show(scene: Scene, set_up: SetUp, page: str, keyboard: Keyboard | None) -> 
         keyboard.wait(stage.check)
     else:
         time.sleep(HASTE)
-    _answer(scene, set_up, page)
+    _answer(scene, set_up)
     if is_healed(scene.resources(), goes=set_up.goes):
         say.good("ok: you have healed it")
         return
@@ -169,17 +168,17 @@ def _has_event(scene: Scene, set_up: SetUp) -> bool:
     )
 
 
-def _answer(scene: Scene, set_up: SetUp, page: str) -> None:
+def _answer(scene: Scene, set_up: SetUp) -> None:
     say = scene.terminal
-    told = troubleshooting.paragraph(page, set_up.heading)
+    told = troubleshooting.parts(set_up.heading)
     say.heading(f"{set_up.heading}: {set_up.answer}")
     say.say(f"{troubleshooting.anchor(set_up.heading)} says:")
-    say.output(f"Means: {told.means}")
+    say.output(f"Means: {told['Means']}")
     if set_up.beside is not None:
         condition, reason = set_up.beside
-        say.output(f"{condition}, {reason}: {troubleshooting.row(page, condition, reason)}")
-    say.output(f"You: {told.you}")
-    say.output(f"Healed: {told.healed}")
+        say.output(f"{condition}, {reason}: {troubleshooting.row(condition, reason)}")
+    for part in ("You", "Healed"):
+        say.output(f"{part}: {told[part]}")
 
 
 def deviate(set_up: SetUp, resources: list[Any]) -> list[str]:

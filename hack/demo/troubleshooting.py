@@ -1,49 +1,25 @@
-"""What docs/reasons.md says about a reason: its four parts, and the rows of the conditions beside `Ready`; pure."""
+"""What docs/reasons.md says about a reason: its four parts, and the rows of the conditions beside `Ready`."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from support.documentation import DOCS, section
 
 PAGE = "docs/reasons.md"
-PARTS = ("Means", "Operator", "You", "Healed")
+_FILE = DOCS / "reasons.md"
 
 
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """What the page says under a heading.
-
-    Attributes:
-        means: What the reason means.
-        operator: What the operator does by itself.
-        you: What is left for people.
-        healed: How they see that it is healed.
-    """
-
-    means: str
-    operator: str
-    you: str
-    healed: str
+def parts(heading: str) -> dict[str, str]:
+    """Read the parts under a heading: Means, Operator, You and Healed."""
+    _, *found = re.split(r"^\*\*(\w+):\*\* ", section(_FILE, heading), flags=re.MULTILINE)
+    return dict(zip(found[::2], map(_plain, found[1::2]), strict=True))
 
 
-def paragraph(page: str, heading: str) -> Paragraph:
-    """Read the four parts under a heading."""
-    found = re.search(rf"^###? {re.escape(heading)}\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
-    if found is None:
-        raise LookupError(f"{PAGE} has no heading {heading}")
-    _, *parts = re.split(r"^\*\*(\w+):\*\* ", found[1], flags=re.MULTILINE)
-    if tuple(parts[::2]) != PARTS:
-        raise LookupError(f"{PAGE} has not the four parts under {heading}: {parts[::2]}")
-    return Paragraph(*(_plain(text) for text in parts[1::2]))
-
-
-def row(page: str, condition: str, reason: str) -> str:
+def row(condition: str, reason: str) -> str:
     """Read what the table of a condition says about one of its reasons."""
-    section = re.search(rf"^## {condition}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
-    found = section and re.search(rf"^\| `{reason}` \|[^|]*\|(.*)\|$", section[1], re.MULTILINE)
-    if not found:
-        raise LookupError(f"{PAGE} has no row {reason} under {condition}")
-    return _plain(found[1])
+    (found,) = re.findall(rf"^\| `{reason}` \|[^|]*\|(.*)\|$", section(_FILE, condition), re.MULTILINE)
+    return _plain(found)
 
 
 def anchor(heading: str) -> str:

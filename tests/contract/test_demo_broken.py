@@ -17,7 +17,6 @@ def test_each_is_explained_where_it_says(set_up: SetUp) -> None:
     assert set_up.heading in {*Reason, NOTHING}
     page, _, anchor = troubleshooting.anchor(set_up.heading).partition("#")
     assert (ROOT / page, anchor in anchors(REASONS)) == (REASONS, True)
-    text = REASONS.read_text(encoding="utf-8")
-    assert troubleshooting.paragraph(text, set_up.heading).you
+    assert troubleshooting.parts(set_up.heading)["You"]
     if set_up.beside is not None:
-        assert troubleshooting.row(text, *set_up.beside)
+        assert troubleshooting.row(*set_up.beside)
