@@ -120,7 +120,7 @@ def _observing(facts: Facts[Any], decision: Decision) -> State:
     if policy == "Manage":
         why, until = "WRITES is off, so the operator sends nothing", "its administrator sets ATLAS_ENDPOINTS_WRITES=on"
     if write is not None and write.planned:
-        message = f"Atlas does not have what the spec describes. {why} until {until}. Then it {write.planned}. See status.plan."
+        message = f"Atlas does not have what the spec describes. {why} until {until}. Then it {write.planned}.{write.doubt} See status.plan."
         requeue = RequeueAfter(facts.interval.total_seconds())
         return replace(state, reason=Reason.ENDPOINT_NOT_FOUND, message=message, requeue=requeue)
     is_unsent, is_planned = state.reason in {Reason.DRIFTED, Reason.UPDATE_REJECTED}, write is not None and write.cause
@@ -225,7 +225,8 @@ def of_failed_call(
     )
     planned = facts.done.write.planned if facts.done is not None and isinstance(error, UpdateRejectedError) else ""
     outcome = of_error(kind, facts, trouble, seen=seen, own=own)
-    return outcome.saying(planned and f"The refused call {planned}.")
+    write = facts.done.write if facts.done is not None and isinstance(error, UpdateRejectedError) else None
+    return outcome.saying(f"The refused call {write.planned}.{write.doubt}" if write and write.planned else "")
 
 
 def of_error(

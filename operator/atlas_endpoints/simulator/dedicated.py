@@ -225,11 +225,15 @@ def _remote_regions(fields: dict[str, Any], cloud: str, region: str) -> list[str
         raise api_error("INVALID_JSON_ATTRIBUTE", "supportedRemoteRegions")
     if cloud != AWS:
         raise api_error("PROVIDER_UNSUPPORTED", cloud)
-    if len(regions) > _MAX_REMOTE_REGIONS or any(each != atlas_name(AWS, each) for each in regions):
+    if len(regions) > _MAX_REMOTE_REGIONS or not all(_is_atlas_name(each) for each in regions):
         raise api_error("INVALID_ATTRIBUTE", "supportedRemoteRegions")
     if region in regions:
         raise api_error("CROSS_REGION_PRIVATE_LINK_SELF_REGION", region)
     return regions
+
+
+def _is_atlas_name(region: str) -> bool:
+    return region == atlas_name(AWS, region) and is_region(AWS, region)
 
 
 def _read_rules(fields: dict[str, Any], service: Service) -> PrivateEndpoint:

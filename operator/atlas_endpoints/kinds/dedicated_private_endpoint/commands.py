@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, service_key
-from atlas_endpoints.kinds.regions import KNOWN, atlas_name, did_you_mean
+from atlas_endpoints.kinds.regions import atlas_name, doubt
 from atlas_endpoints.reconcile.kind import Named
 
 
@@ -44,13 +44,10 @@ def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection
     unknown: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for each in resources:
         spec, provider = each.spec, each.spec.provider_name
-        known = KNOWN[provider] | {atlas_name(provider, service.region_name or "") for service in services}
+        shown = {atlas_name(provider, service.region_name or "") for service in services}
         remote_regions = [("supportedRemoteRegions", name) for name in spec.supported_remote_regions]
         for field, name in [("region", spec.region), *remote_regions]:
-            if atlas_name(provider, name) not in known:
+            if atlas_name(provider, name) not in shown and doubt(provider, name):
                 unknown[provider, field, name].append(f"{each.key.namespace}/{each.key.name}")
     for (cloud, field, name), users in unknown.items():
-        yield (
-            f"{', '.join(users)}: spec.{field}: {name} is not a region of {cloud} that this version knows."
-            f"{did_you_mean(cloud, name)} If the cloud has added it, this is no problem."
-        )
+        yield f"{', '.join(users)}: spec.{field}:{doubt(cloud, name)} If the cloud has added it, this is no problem."
