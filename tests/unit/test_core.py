@@ -119,7 +119,7 @@ HELD = "6f4b28377b7de4a2b52f9a01"
 
 
 class TestWhatStaysIsLogged:
-    """No Event can be sent for a resource that is gone before the operator knows; the log names what stays in Atlas."""
+    """A replica that does not lead sends no Event for a resource that goes; its log names what stays in Atlas."""
 
     async def deleted(
         self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body, status: Body, policy: str = "Retain"
@@ -150,7 +150,7 @@ class TestWhatStaysIsLogged:
         self, core: Core, caplog: pytest.LogCaptureFixture, metadata: Body
     ) -> None:
         (line,) = await self.deleted(core, caplog, metadata, {"endpoint": {"id": HELD}})
-        assert line.startswith(f"Endpoint {HELD} stays in Atlas: as far as this process knows, the resource")
+        assert line.startswith(f"If no other replica has deleted it: Endpoint {HELD} stays in Atlas: the resource")
         (record,) = caplog.records
         assert vars(record)["resourceName"] == KEY.name
 
