@@ -31,12 +31,12 @@ from atlas_endpoints.controller.workqueue import Flow, Queue
 from atlas_endpoints.reconcile.credentials import CredentialsResolver, NamespaceReader, SecretReader
 from atlas_endpoints.reconcile.deletion import left_behind
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
-from atlas_endpoints.reconcile.events import Event
+from atlas_endpoints.reconcile.events import Event, new_event
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
 from atlas_endpoints.reconcile.ownership import index_of
 from atlas_endpoints.reconcile.ports import Ports
-from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, EventReason, Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
 from atlas_endpoints.reconcile.resource import CredentialsPlace, asks_for_something, watched_annotations
@@ -283,7 +283,7 @@ class ServedKind:
     def __init__(self, kind: Kind[Any], objects: Objects, core: Core) -> None:
         settings = core.settings
         self.kind = kind
-        self._queue, self._loop, self._observer = core.queue, core.loop, core.observer
+        self._queue, self._loop, self._observer, self._started = core.queue, core.loop, core.observer, core.started
         self.cache = Cache(watched_annotations, partial(index_of, kind))
         self.resync = Resync(
             self.cache,
@@ -338,10 +338,13 @@ class ServedKind:
         )
 
     def _left(self, body: Body) -> None:
-        """Log what stays in Atlas without an Event."""
+        """Tell what stays in Atlas, unless the reconcile of the deletion has."""
         self._loop.forget(key_of(body))
         if not self._reconciler.has_ended(key_of(body)) and (left := left_behind(self.kind, body)):
-            logger.info("%s", left, extra=telemetry.resource(body))
+            if self._started() < math.inf:
+                self._observer.recorded(body, new_event(EventReason.ENDPOINT_RETAINED, left, action="Delete"))
+            else:
+                logger.info("If no other replica has deleted it: %s", left, extra=telemetry.resource(body))
 
     def wake(self, key: Key) -> None:
         """Make a resource due."""

@@ -122,7 +122,7 @@ class TestDeletionsThatComeLate:
 
 
 class TestWhatStaysIsLogged:
-    """No Event can be sent for a resource that is gone before the operator knows; the log names what stays in Atlas."""
+    """A replica that does not lead sends no Event for a resource that goes; its log names what stays in Atlas."""
 
     @on_virtual_time
     async def deleted(self, metadata: Body, status: Body, policy: str = "Retain") -> None:
@@ -148,7 +148,7 @@ class TestWhatStaysIsLogged:
         begun = {"deletionTimestamp": "2026-11-25T12:00:00Z", "finalizers": finalizers}
         self.deleted(begun if finalizers else {}, {"endpoint": {"id": HELD}})
         (record,) = caplog.records
-        words = f"Endpoint {HELD} stays in Atlas: as far as this process knows, the resource"
+        words = f"If no other replica has deleted it: Endpoint {HELD} stays in Atlas: the resource"
         assert record.getMessage().startswith(words)
         assert vars(record)["resourceName"] == KEY.name
 

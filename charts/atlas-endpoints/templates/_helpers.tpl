@@ -1,4 +1,4 @@
-{{/* What stands for the chart's name in names and labels. */}}
+{{/* The chart's name in names and labels, or what replaces it. */}}
 {{- define "atlas-endpoints.name" -}}
 {{- .Values.nameOverride | default .Chart.Name | trunc 45 | trimSuffix "-" }}
 {{- end }}

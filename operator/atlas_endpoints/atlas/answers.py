@@ -337,6 +337,11 @@ _UNPARSABLE = _Row(
     InvalidRequestError, "Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {wrong_field}."
 )
 _REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. {refused}")
+_POLICY = _Row(
+    UpdateRejectedError,
+    "A resource policy of the Atlas organization forbids the change. Ask an Organization Owner to change the policy, or keep"
+    " to it. {then}",
+)
 _NO_CAPACITY = _Row(
     NoCapacityError,
     "Atlas has no capacity for it in this region now. The operator tries again less and less often. If that lasts, ask"
@@ -450,10 +455,13 @@ def _row(refusal: Refusal, request: Request) -> _Row:
         return intermediate
     if code.endswith(request.refusals.absent) and status in {400, 404}:
         return _ABSENT
+    words = f"{code} {refusal.error.detail or ''}".replace("_", " ").casefold()
+    if request.writes and status in {400, 403, 409, 422} and "resource polic" in words:
+        return _POLICY
     if (row := _BY_CODE.get(code) or _BY_STATUS.get(status)) is not None:
         return row
     if request.writes and (status in {400, 409, 422} or (status == HTTPStatus.NOT_FOUND and code)):
-        return _NO_CAPACITY if "no capacity" in (refusal.error.detail or "").casefold() else _REJECTED
+        return _NO_CAPACITY if "no capacity" in words else _REJECTED
     if code and (status in {400, 422} or code.endswith(_MALFORMED)):
         return _UNPARSABLE
     if status == HTTPStatus.NOT_FOUND:

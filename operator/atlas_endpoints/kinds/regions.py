@@ -7,6 +7,7 @@ Cloud (https://github.com/terraform-mongodbatlas-modules), which agree with all 
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 
 _AZURE: Mapping[str, str] = {
     "australiacentral": "AUSTRALIA_CENTRAL",
@@ -134,17 +135,19 @@ def atlas_name(provider: str, region: str) -> str:
             return name
 
 
-def did_you_mean(provider: str, region: str) -> str:
-    """Return a sentence, after a blank, about a name that is not known, and "" about a known one, or one like no other.
+@lru_cache(maxsize=1024)  # a spec may name 36 unknown ones, and each decision asks about them
+def doubt(provider: str, region: str) -> str:
+    """Return a sentence, after a blank, about a name that is not known, and "" about a known one.
 
-    It names what is most like it, in the words of Atlas or of the cloud.
+    It names the known one that is most like it, in the words of Atlas or of the cloud.
     """
     name = atlas_name(provider, region)
     if name in KNOWN[provider]:
         return ""
     of_cloud = {"AZURE": _AZURE, "GCP": _GCP}.get(provider, {})
     found = get_close_matches(region.lower(), of_cloud, n=1) or get_close_matches(name, sorted(KNOWN[provider]), n=1)
-    return f" Did you mean {found[0]}?" if found else ""
+    hint = f" Did you mean {found[0]}?" if found else ""
+    return f" {region} is not a region of {provider} that this version knows.{hint}"
 
 
 def same_region(provider: str, one: str | None, other: str | None) -> bool:

@@ -82,6 +82,7 @@ class Write:
         cause: None: it deletes with its resource, or discards.
         names: what the history calls it if it sends no fields.
         planned: completes a sentence about what it brings into being; "": nothing new.
+        doubt: a sentence, after a blank, about why Atlas may refuse it; "": none is known.
         touches: the entries that a write of unknown outcome may have changed.
         creates: set if a repetition would create a second entry.
         reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.
@@ -94,6 +95,7 @@ class Write:
     fields: Fields = field(default_factory=dict)
     names: tuple[str, ...] = ()
     planned: str = ""
+    doubt: str = ""
     touches: tuple[str, ...] = ()
     creates: Creates | None = None
     reads: str | None = None

@@ -106,12 +106,12 @@ def decide(resource: Resource, things: Sequence[str], *, is_unbound: bool, write
 
 
 def left_behind(kind: Kind[Any], body: Body) -> str:
-    """Return what stays in Atlas when a resource is gone for which no Event has told that, for the log; "": nothing."""
+    """Return what stays in Atlas when a resource is gone without a reconcile of its deletion; "": nothing."""
     status = status_of(body)
     keeps_finalizer = FINALIZER in finalizers_of(body) and not is_deleting(body)
     if keeps_finalizer or not (kind.shown_in(status) or kind.resource.status_in(body).creation):
         return ""
-    why = "as far as this process knows, the resource was deleted without the operator's finalizer, or lost the labels in LABEL_SELECTOR"
+    why = "the resource was deleted without the operator's finalizer, as with the deletion policy Retain, or lost the labels in LABEL_SELECTOR"
     return retained(things(kind, body), why) + removal(kind, body)
 
 

@@ -38,6 +38,9 @@ RETRY = 30.0
 RETRY_LAST = 600.0
 """Seconds between attempts to read values that Atlas does not show for long: the cluster may not exist."""
 
+LONG = 3600.0
+"""Seconds without values after which Atlas is asked why, and between such calls."""
+
 TURN = 1.0
 """Seconds after which a reconcile begins no further output: a slow Atlas shows one at a time, between other work."""
 
@@ -63,6 +66,19 @@ class ConfigMapsPort(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """How to find out why Atlas shows no values.
+
+    Attributes:
+        request: returns the GET.
+        parse: returns a sentence from its answer, "" if that does not tell, or None if it is unreadable.
+    """
+
+    request: Callable[[Scope], Request]
+    parse: Callable[[object], str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """One ConfigMap of a resource.
 
@@ -72,6 +88,7 @@ class Output:
         request: returns the GET that reads the values if the entry does not contain them.
         parse: returns the content of its answer, or None if it is unreadable.
         fill: returns the values in that content, or None if they are not known yet.
+        why: None: nothing tells why they are not known.
     """
 
     name: str
@@ -80,6 +97,7 @@ class Output:
     request: Callable[[Scope], Request] | None = None
     parse: Callable[[object], Any | None] = lambda _: None
     fill: Callable[[Any], Mapping[str, str] | None] = lambda _: None
+    why: Why | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +165,14 @@ class _Unshown:
 
     Attributes:
         published: whether their ConfigMap contains earlier ones; None: not known.
+        why: a sentence, or "".
+        asked: when ``why`` was read.
     """
 
     since: datetime
     published: bool | None = None
+    why: str = ""
+    asked: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -278,6 +300,8 @@ class Outputs:
                 if unshown.published is None:
                     found = await self._config_maps.read(owner.namespace, name)
                     unshown.published = _is_published(found, output, owner)
+                if call is not None and output.why is not None:
+                    await self._ask(output.why, call[0], unshown, now)
                 return Finding("Unknown", OutputsReason.PENDING, _of_unshown(name, unshown))
             current.unshown.pop(name, None)
             finding = await self._write(self._config_maps, owner, output, values)
@@ -290,6 +314,18 @@ class Outputs:
         except RefusedError as error:
             return _refused(name, error)
         return finding or Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
+
+    async def _ask(self, why: Why, scope: Scope, unshown: _Unshown, now: datetime) -> None:
+        """Find out why Atlas does not show values for long; raises ``AtlasHeldError`` if another call has to end first."""
+        if (now - (unshown.asked or unshown.since)).total_seconds() < LONG:
+            return
+        try:
+            unshown.why = await self._atlas.read(scope, why.request(scope), parse=why.parse, max_age=LONG)
+        except AtlasError as error:
+            if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
+                raise
+            unshown.why = ""
+        unshown.asked = now
 
     async def _write(
         self, config_maps: ConfigMapsPort, owner: OutputOwner, output: Output, values: Mapping[str, str]
@@ -335,10 +371,13 @@ def _is_published(found: ConfigMap | None, output: Output, owner: OutputOwner) -
 
 
 def _of_unshown(name: str, unshown: _Unshown) -> str:
+    why = f" {unshown.why}" if unshown.why else ""
     if not unshown.published:
-        return f"Atlas does not show the values for ConfigMap {name} yet."
+        return f"Atlas does not show the values for ConfigMap {name} yet.{why}"
     since = f"{unshown.since:%Y-%m-%dT%H:%M:%SZ}"
-    return f"Atlas has not shown the values for ConfigMap {name} since {since}. The ConfigMap keeps the earlier ones."
+    return (
+        f"Atlas has not shown the values for ConfigMap {name} since {since}. The ConfigMap keeps the earlier ones.{why}"
+    )
 
 
 def _read_again_in(current: _Round, wanted: Collection[_Name], now: datetime) -> float | None:

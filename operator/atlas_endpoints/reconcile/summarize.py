@@ -120,7 +120,7 @@ def _observing(facts: Facts[Any], decision: Decision) -> State:
     if policy == "Manage":
         why, until = "WRITES is off, so the operator sends nothing", "its administrator sets ATLAS_ENDPOINTS_WRITES=on"
     if write is not None and write.planned:
-        message = f"Atlas does not have what the spec describes. {why} until {until}. Then it {write.planned}. See status.plan."
+        message = f"Atlas does not have what the spec describes. {why} until {until}. Then it {write.planned}.{write.doubt} See status.plan."
         requeue = RequeueAfter(facts.interval.total_seconds())
         return replace(state, reason=Reason.ENDPOINT_NOT_FOUND, message=message, requeue=requeue)
     is_unsent, is_planned = state.reason in {Reason.DRIFTED, Reason.UPDATE_REJECTED}, write is not None and write.cause
@@ -172,7 +172,8 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
             " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted or can"
             " no longer manage the endpoint, one of the waiting resources takes over."
         )
-        state = State(Reason.CONFLICT, message, RequeueAfter(CONTENDED_REQUEUE), differences)
+        requeue = RequeueAfter(CONTENDED_REQUEUE)
+        state = State(Reason.CONFLICT, message, requeue, differences, decision.state.conditions)
         finding = Finding("True", ContendedReason.CONFLICT, message)
         since = facts.attempt.failing_since(Reason.CONFLICT)
         failure = LastError(since=since, operation="claim", retryable=False, detail=message)
@@ -181,7 +182,8 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
             "Another resource names the same endpoint. The operator sends nothing for this one until it knows which of them owns"
             " the endpoint."
         )
-        state, failure = State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), differences), None
+        requeue, failure = RequeueAfter(POLL_FIRST), None
+        state = State(Reason.PENDING, message, requeue, differences, decision.state.conditions)
         finding = Finding("True", ContendedReason.PENDING, message)
     shown = Decision(state, seen=seen, own=decision.own)
     applied = confirmed_so_far(resource)
@@ -223,9 +225,9 @@ def of_failed_call(
         refused=facts.done.refused if facts.done is not None else (),
         differences=None if seen is None else compare(facts.resource, facts.desired, seen),
     )
-    planned = facts.done.write.planned if facts.done is not None and isinstance(error, UpdateRejectedError) else ""
     outcome = of_error(kind, facts, trouble, seen=seen, own=own)
-    return outcome.saying(planned and f"The refused call {planned}.")
+    write = facts.done.write if facts.done is not None and isinstance(error, UpdateRejectedError) else None
+    return outcome.saying(f"The refused call {write.planned}.{write.doubt}" if write and write.planned else "")
 
 
 def of_error(
@@ -461,7 +463,10 @@ def _synced(attempt: Attempt, outcome: Outcome, state: State, history: Sequence[
         case _:
             pass
     if outcome.seen is None:
-        return Finding("Unknown", state.reason, "The operator could not compare the endpoint with the spec. See Ready.")
+        message = "The operator could not compare the endpoint with the spec. See Ready."
+        if state.reason.progress is Progress.RECONCILING and not state.reason.retried:
+            message = f"There is nothing to compare now. {state.message}"
+        return Finding("Unknown", state.reason, message)
     if state.reason is Reason.INVALID_SPEC:
         return Finding("False", state.reason, state.message)
     if state.differences:

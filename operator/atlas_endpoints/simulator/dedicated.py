@@ -8,7 +8,7 @@ from atlas_endpoints.simulator.body import AWS_ID, AZURE_ID, check_address, page
 from atlas_endpoints.simulator.endpoint import AWS, AZURE
 from atlas_endpoints.simulator.exchange import api_error, to_json
 from atlas_endpoints.simulator.regions import atlas_name, is_region
-from atlas_endpoints.simulator.routes import Call, Family, Operation, check_content_type
+from atlas_endpoints.simulator.routes import PREVIEW, Call, Family, Operation, check_content_type
 from atlas_endpoints.simulator.service import GCP, PROVIDERS, PrivateEndpoint, Service, render
 from atlas_endpoints.simulator.services import Services, cluster_document
 from atlas_endpoints.simulator.switches import RateLimit
@@ -23,6 +23,7 @@ _ENDPOINTS = _SERVICE + "/endpoint"
 _ENDPOINT = _ENDPOINTS + "/{endpoint}"
 _CLUSTERS = "/api/atlas/v2/groups/{groupId}/clusters"
 _CLUSTER = _CLUSTERS + "/{clusterName}"
+_SETTINGS = "/api/atlas/v2/groups/{groupId}/settings"
 
 _CLUSTERS_VERSION = "2024-08-05"
 _RATE_LIMIT = RateLimit(capacity=4000, refill_rate=4000)
@@ -67,6 +68,7 @@ class Dedicated:
             },
             _CLUSTERS: {"GET": clusters("getAllClusters", self._list_clusters)},
             _CLUSTER: {"GET": clusters("getCluster", self._get_cluster)},
+            _SETTINGS: {"GET": Operation("ApiAtlasGroupSettings::get", self._get_settings, version=PREVIEW)},
         }
 
     def _admit(self, call: Call) -> None:
@@ -163,6 +165,11 @@ class Dedicated:
             raise api_error("CLUSTER_NOT_FOUND", name, project.id)
         return 200, to_json(cluster_document(self._world, project, cluster))
 
+    def _get_settings(self, call: Call) -> tuple[int, bytes]:
+        self._world.project(call)
+        enabled = self._world.switches.dedicated.named_strings
+        return 200, to_json({"privateEndpointConnectionStringsEnabled": enabled})
+
     def _shown(self, resource: Service | PrivateEndpoint) -> bytes:
         return render(resource.document(), self._world.switches)
 
@@ -225,11 +232,15 @@ def _remote_regions(fields: dict[str, Any], cloud: str, region: str) -> list[str
         raise api_error("INVALID_JSON_ATTRIBUTE", "supportedRemoteRegions")
     if cloud != AWS:
         raise api_error("PROVIDER_UNSUPPORTED", cloud)
-    if len(regions) > _MAX_REMOTE_REGIONS or any(each != atlas_name(AWS, each) for each in regions):
+    if len(regions) > _MAX_REMOTE_REGIONS or not all(_is_atlas_name(each) for each in regions):
         raise api_error("INVALID_ATTRIBUTE", "supportedRemoteRegions")
     if region in regions:
         raise api_error("CROSS_REGION_PRIVATE_LINK_SELF_REGION", region)
     return regions
+
+
+def _is_atlas_name(region: str) -> bool:
+    return region == atlas_name(AWS, region) and is_region(AWS, region)
 
 
 def _read_rules(fields: dict[str, Any], service: Service) -> PrivateEndpoint:

@@ -16,7 +16,10 @@ OAUTH = ("api", "oauth")
 RESOURCE_VERSION = "2023-01-01"
 """The only version that the operations on private endpoints ever had."""
 
-_MEDIA_TYPE = re.compile(r"application/vnd\.atlas\.(\d{4}-\d{2}-\d{2})\+json")
+PREVIEW = "preview"
+"""The version of an operation that may still change."""
+
+_MEDIA_TYPE = re.compile(rf"application/vnd\.atlas\.(\d{{4}}-\d{{2}}-\d{{2}}|{PREVIEW})\+json")
 _PATTERNS = {"id": re.compile(r"[a-f0-9]{24}"), "name": re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")}
 """What a variable segment may be, by the end of its name; others may be anything."""
 
@@ -95,7 +98,7 @@ def check_version(accept: str, available: str, now: float) -> None:
 
     Args:
         accept: The header; empty if there is none.
-        available: The one version of the resource, ``YYYY-MM-DD``.
+        available: The one version of the resource, ``YYYY-MM-DD`` or ``PREVIEW``.
         now: Seconds since 1970; a date after today names no version.
 
     Raises:
@@ -104,7 +107,7 @@ def check_version(accept: str, available: str, now: float) -> None:
     today = datetime.fromtimestamp(now, UTC).date().isoformat()
     for part in accept.split(","):
         match = _MEDIA_TYPE.fullmatch(part.partition(";")[0].strip().lower())
-        if match and _is_a_day(match[1]) and (match[1] == available or available < match[1] <= today):
+        if match and (match[1] == available or (_is_a_day(match[1]) and available < match[1] <= today)):
             return
     raise api_error("INVALID_VERSION_DATE")
 

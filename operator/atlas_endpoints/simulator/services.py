@@ -175,5 +175,6 @@ def put_cluster(world: World, project: Project, document: ClusterDocument) -> Cl
 
 def cluster_document(world: World, project: Project, cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as the API shows it now."""
-    settled = world.clock() - world.switches.dedicated.string_lag
-    return cluster.document(project.services.values(), regional=project.regional_mode, settled=settled)
+    switches = world.switches.dedicated
+    services = [] if switches.named_strings else [*project.services.values()]
+    return cluster.document(services, regional=project.regional_mode, settled=world.clock() - switches.string_lag)

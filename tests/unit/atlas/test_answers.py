@@ -176,6 +176,17 @@ ROWS: dict[str, Row] = {
         f"{code} on a read is one of the spec": Row(404, code, InvalidRequestError, writes=False)
         for code in ("PROVIDER_UNSUPPORTED", "PRIVATELINK_INTERFACE_ENDPOINT_ID_MALFORMED")
     },
+    "what a resource policy forbids is rejected, by the words alone": Row(
+        403,
+        None,
+        UpdateRejectedError,
+        "Organization Owner",
+        body=b'{"detail": "A Resource Policy does not permit it."}',
+        writes=True,
+    ),
+    "a code with these words is enough": Row(
+        400, None, UpdateRejectedError, "Organization Owner", body=b'{"errorCode": "RESOURCE_POLICY_ODD"}', writes=True
+    ),
     "a bare 400 on a write is rejected": Row(400, None, UpdateRejectedError, body=b"", writes=True),
     "400 with an unknown code on a read is one of the spec": Row(400, "ODD", InvalidRequestError, writes=False),
     "409 on a read is Atlas unavailable": Row(409, "ODD", writes=False),

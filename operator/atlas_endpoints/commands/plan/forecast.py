@@ -122,8 +122,8 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, state: State, v
     write = outcome.planned.write if outcome.planned is not None else None
     message = _message(manifest, outcome, state, action)
     if write is not None and write.request.method == "POST":
-        doubts = (kind.mismatch(resource, values), *kind.doubts([resource], values))
-        message = " ".join([message, *filter(None, doubts)])
+        message = " ".join(filter(None, (message, kind.mismatch(resource, values))))
+        message += "" if write.doubt in message else write.doubt
     request = write.request if action in SENDING and write is not None else None
     return Forecast(
         manifest.place,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, service_key
-from atlas_endpoints.kinds.regions import KNOWN, atlas_name, did_you_mean
+from atlas_endpoints.kinds.regions import atlas_name, doubt
 from atlas_endpoints.reconcile.kind import Named
 
 
@@ -45,20 +45,17 @@ def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection
     several: dict[tuple[str, str], list[str]] = defaultdict(list)
     for each in resources:
         spec, provider, name = each.spec, each.spec.provider_name, f"{each.key.namespace}/{each.key.name}"
-        known = KNOWN[provider] | {atlas_name(provider, service.region_name or "") for service in services}
+        shown = {atlas_name(provider, service.region_name or "") for service in services}
         remote_regions = [("supportedRemoteRegions", region) for region in spec.supported_remote_regions]
         for field, region in [("region", spec.region), *remote_regions]:
-            if atlas_name(provider, region) not in known:
+            if atlas_name(provider, region) not in shown and doubt(provider, region):
                 unknown[provider, field, region].append(name)
         if each.endpoint_id is not None and spec.gcp is None:  # names in Google Cloud are not unique
             regions = [service.region_name or "" for service in services if service.shows(each.endpoint_id)]
             if len(regions) > 1:
                 several[each.endpoint_id, " and ".join(regions)].append(name)
     for (cloud, field, region), users in unknown.items():
-        yield (
-            f"{', '.join(users)}: spec.{field}: {region} is not a region of {cloud} that this version knows."
-            f"{did_you_mean(cloud, region)} If the cloud has added it, this is no problem."
-        )
+        yield f"{', '.join(users)}: spec.{field}:{doubt(cloud, region)} If the cloud has added it, this is no problem."
     for (endpoint_id, where), users in several.items():
         yield (
             f"{', '.join(users)}: Atlas shows endpoint {endpoint_id} in {where}. A private endpoint connects to one endpoint"

@@ -62,7 +62,9 @@ def _to_connect(facts: Facts, service: Service) -> str:
             target = service.private_link_service_resource_id or "the private link service that Atlas has not named yet"
             create = f"In Azure, create a private endpoint with a manual connection to {target}"
         case _:
-            create = "In Google Cloud, create a forwarding rule to each service attachment in status.service.serviceAttachmentNames"
+            count = len(service.service_attachment_names)
+            target = f"each of the {count} service attachments" if count > 1 else "the service attachment"
+            create = f"In Google Cloud, create a forwarding rule to {target} in status.service.serviceAttachmentNames"
     missing = [] if spec.has_cloud_id else ["spec.cloudProviderEndpointId"]
     if spec.is_legacy:
         missing = ["spec.gcp.endpointGroupName", "spec.gcp.endpoints"]
@@ -136,10 +138,22 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
         cause_of_loss(facts, is_lost=is_lost, otherwise=first),
         facts.desired,
         planned=f"registers endpoint {endpoint_id}",
+        doubt=_wrong_number(facts, service),
         touches=(entry, facts.resource.written_as),
     )
     state = State(Reason.INITIATING, f"The operator registers endpoint {endpoint_id}.", POLL, observed=none)
     return Decision(state, write, own=own)
+
+
+def _wrong_number(facts: Facts, service: Service) -> str:
+    """Return a sentence, after a blank, about forwarding rules that are fewer or more than Google's attachments; "": they fit."""
+    spec, count = facts.resource.spec, len(service.service_attachment_names)
+    if not spec.is_legacy or len(spec.rules) == count:
+        return ""
+    return (
+        f" Each service attachment needs one forwarding rule. Service attachments in status.service: {count}; rules in"
+        f" spec.gcp.endpoints: {len(spec.rules)}. Delete this resource, and create it again with a rule for each of them."
+    )
 
 
 def _registration(facts: Facts, service: Service, endpoint_id: str) -> Request:
@@ -163,7 +177,8 @@ def _present(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoin
         case EndpointState.AVAILABLE:
             return Decision(_available(facts, endpoint_id, endpoint))
         case status if status in ON_ITS_WAY:
-            return Decision(waiting(facts, Reason.INITIATING, f"Atlas is connecting endpoint {endpoint_id}.", since))
+            message = f"Atlas is connecting endpoint {endpoint_id}.{_wrong_number(facts, service)}"
+            return Decision(waiting(facts, Reason.INITIATING, message, since))
         case status if status in DEAD:
             return _dead(facts, service, endpoint_id, endpoint)
         case status if status in GOING:
@@ -194,7 +209,7 @@ def _available(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> State:
 
 def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) -> Decision:
     """Decide about an endpoint that Atlas rejected, or that failed."""
-    said = f"Atlas reports {endpoint.status} for endpoint {endpoint_id}."
+    said = f"Atlas reports {endpoint.status} for endpoint {endpoint_id}.{_wrong_number(facts, service)}"
     atlas_says = f"Message from Atlas: {words(endpoint.error_message)}"
     thing = facts.resource.thing
     if thing is None or facts.is_protected(thing):

@@ -1,6 +1,7 @@
 """The kind ``DedicatedPrivateEndpoint`` for the reconcile layer, and its ConfigMaps. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_c
 from atlas_endpoints.reconcile.decision import Creates, Decision, Write
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
-from atlas_endpoints.reconcile.outputs import Output
+from atlas_endpoints.reconcile.outputs import Output, Why
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Creation
@@ -37,6 +38,14 @@ KEYS = (
     "serviceAttachmentNames",
 )
 """The keys of the ConfigMap for the cloud's side."""
+
+
+NAMED_STRINGS = (
+    "The project uses Atlas's preview of named connection strings (project setting privateEndpointConnectionStringsEnabled), so"
+    " Atlas may make no string for this endpoint by itself. Create a named one with it in Atlas, and give it to the application: the"
+    " operator does not read those."
+)
+"""Why a cluster may have no string for an endpoint that is available."""
 
 
 NO_SERVICE = "0" * 24
@@ -60,6 +69,17 @@ def service_values(service: ServiceStatus | None) -> Mapping[str, str] | None:
 
 def _cluster(scope: Scope, *, name: str) -> Request:
     return atlas.cluster_of(scope.project_id, name)
+
+
+def _names_strings(answer: object) -> str | None:
+    """Return what the settings of a project tell about missing connection strings."""
+    if not isinstance(answer, dict):
+        return None
+    return NAMED_STRINGS if answer.get("privateEndpointConnectionStringsEnabled") is True else ""
+
+
+WHY = Why(lambda scope: atlas.settings_of(scope.project_id), _names_strings)
+"""How to find out why a cluster has no string for an endpoint."""
 
 
 class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
@@ -213,7 +233,8 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
         for each in spec.connection_strings:
             request = partial(_cluster, name=each.cluster_name)
             name = each.config_map_ref.name
-            found.append(output(name, each.cluster_name, request, endpoint_id=endpoint_id, wanted=connected))
+            strings = output(name, each.cluster_name, request, endpoint_id=endpoint_id, wanted=connected)
+            found.append(replace(strings, why=WHY))
         return found
 
     @override

@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, RemoteRegions
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
-from atlas_endpoints.kinds.regions import atlas_name, did_you_mean
+from atlas_endpoints.kinds.regions import atlas_name, doubt
 from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.reasons import Reason
@@ -110,7 +110,7 @@ def with_problem(facts: Facts, service: Service, regions: Regions, decision: Dec
         said = f"Message from Atlas: {words(regions.error)}"
         if regions.error is None:
             said = "Atlas answered with success, and did not add it."
-        hints = "".join(did_you_mean("AWS", each) for each in sorted(regions.refused))
+        hints = "".join(doubt("AWS", each) for each in sorted(regions.refused))
         message = (
             f"Atlas refuses to add {_list(regions.refused)} to supportedRemoteRegions of the endpoint service.{hints} Correct"
             f" the spec, or {FORCE} to send it again. {said}"

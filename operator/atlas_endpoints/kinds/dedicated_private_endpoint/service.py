@@ -17,6 +17,7 @@ from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, Origin, ServiceStatus
+from atlas_endpoints.kinds.regions import doubt
 from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteResult
@@ -163,7 +164,15 @@ def without_service(facts: Facts) -> Decision:
     )
     cause = cause_of_loss(facts, is_lost=known is not None, otherwise=Cause.FIRST_CONTACT)
     planned = f"creates the endpoint service of {region}{follows}"
-    write = Write(request, cause, names=(NAME,), planned=planned, touches=(facts.resource.written_as,), creates=creates)
+    write = Write(
+        request,
+        cause,
+        names=(NAME,),
+        planned=planned,
+        doubt="".join(doubt(spec.provider_name, each) for each in (spec.region, *spec.supported_remote_regions)),
+        touches=(facts.resource.written_as,),
+        creates=creates,
+    )
     return Decision(State(creates.reason, creates.intended, POLL, observed=none), write, own=own)
 
 

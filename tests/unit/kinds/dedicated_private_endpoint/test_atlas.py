@@ -93,6 +93,7 @@ REQUESTS: dict[str, tuple[Request, str, str, Mapping[str, Any] | None]] = {
         None,
     ),
     atlas.GET_CLUSTER: (atlas.cluster_of(PROJECT, "orders"), "GET", "/clusters/orders", None),
+    atlas.GET_SETTINGS: (atlas.settings_of(PROJECT), "GET", "/settings", None),
 }  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def test_a_call(name: str) -> None:
     assert (request.operation, request.method) == (name.partition(" ")[0], method)
     assert request.path == GROUP + path
     assert request.body == body
-    version = "2024-08-05" if request.operation == atlas.GET_CLUSTER else "2023-01-01"
+    version = {atlas.GET_CLUSTER: "2024-08-05", atlas.GET_SETTINGS: "preview"}.get(request.operation, "2023-01-01")
     assert request.media_type == f"application/vnd.atlas.{version}+json"
 
 
