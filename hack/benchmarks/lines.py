@@ -72,7 +72,7 @@ def at_most(limit: float) -> Goal:
 
     def is_met(line: Line, measured: Measured) -> bool | None:
         ours = line.summary(measured, OURS)
-        return _holds(ours and ours.median, lambda median: median <= limit)
+        return _holds(None if ours is None else ours.median, lambda median: median <= limit)
 
     return Goal(f"at most {limit:g}" if limit else "none", is_met)
 

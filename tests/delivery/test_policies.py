@@ -210,7 +210,7 @@ def test_a_namespace_has_the_projects_that_it_lists(
     assert "spec.projectRef: use projectId with one of the projects" in message
     assert f"({projects})" in message
     assert before.patch({"spec": {"syncInterval": "5m"}}).is_success
-    assert before.delete().is_success
+    assert api.delete(before.path).is_success
 
 
 def test_the_operator_s_token_changes_no_spec(
@@ -218,9 +218,9 @@ def test_the_operator_s_token_changes_no_spec(
 ) -> None:
     namespace = make_namespace()
     assert Collection(api, kind, namespace).create({}).is_success
-    api_of = {"Impersonate-User": "system:serviceaccount:ops:atlas-endpoints", "Impersonate-Group": "system:masters"}
+    someone = {"Impersonate-User": "system:serviceaccount:ops:atlas-endpoints", "Impersonate-Group": "system:masters"}
     with control_plane.client() as client:
-        client.headers.update(api_of)
+        client.headers.update(someone)
         operator = Collection(client, kind, namespace)
         spec = {"spec": {"suspend": True}}
 

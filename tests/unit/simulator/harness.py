@@ -161,7 +161,7 @@ def check(shown: dict[str, Any], expected: dict[str, Any]) -> None:
     """Compare fields: ``~x`` is a text that contains x, a number that of the items of a list."""
     for name, value in expected.items():
         found = len(shown[name]) if isinstance(value, int) and isinstance(shown[name], list) else shown[name]
-        same = value[1:] in found if isinstance(value, str) and value.startswith("~") else found == value
+        same = value[1:] in str(found) if isinstance(value, str) and value.startswith("~") else found == value
         assert same, f"{name} is {found}, not {value}"
 
 
