@@ -322,7 +322,7 @@ async def test_a_resource_that_leaves_and_returns_during_the_search_starts_again
 
 
 class TestCopiesOfACluster:
-    """Their resources have equal uids, and so equal marks; see docs/lifecycle.md."""
+    """Their resources have equal uids, and so equal marks; see docs/serverless.md."""
 
     async def turns(self, one: ServerlessSteps, number: int) -> None:
         """Let minutes pass in which Atlas does what it is asked to."""

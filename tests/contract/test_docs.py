@@ -110,7 +110,7 @@ def rule_of(cells: list[str]) -> Rule:
     return Rule(" | ".join(cells[:-1]), tuple(tests))
 
 
-RULED = ("lifecycle.md", "multi-tenancy.md")
+RULED = ("dedicated.md", "deletion.md", "multi-tenancy.md", "serverless.md")
 """The pages on which each rule names its tests; the threat model names whole files."""
 
 
