@@ -12,13 +12,14 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
-from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange
+from atlas_endpoints.controller.controller import MetadataChange
 from support.named import NAMED
+from support.objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-NAMESPACE = "shop"
+NAMESPACE, PREFIX = "shop", "atlas-endpoints.dev/"
 
 
 class Latency(Random):
@@ -31,8 +32,8 @@ class Latency(Random):
         return self.seconds / 2
 
 
-class Cluster:
-    """Keeps resources.
+class Cluster(Objects):
+    """Keeps resources, of which it tells a watch, and answers the operator's calls.
 
     Args:
         random: decides how long calls take and which of them fail.
@@ -40,7 +41,6 @@ class Cluster:
         named: apiVersion and kind of the resources.
 
     Attributes:
-        objects: as they are.
         watcher: is told of each change, some time later; ``None`` while nobody watches.
         down: whether nothing arrives.
         lists: when each LIST began, in seconds of the loop.
@@ -55,7 +55,7 @@ class Cluster:
         written: is told when something was written by the operator.
         changed: is told of each object as it is after a change.
         gone: is told of an object that is gone.
-        status_written: is told of each status before it is stored, with the object as it is.
+        status_written: is told of each status that is written, with the object as it was.
         metadata_written: is told before each change of metadata.
         next_write: how many seconds the next write of a status takes, and whether its answer is lost.
         written_at: by uid, when the operator has first written anything into an object, in seconds of the loop.
@@ -65,10 +65,10 @@ class Cluster:
     """
 
     def __init__(self, random: Random, now: Callable[[], str], named: Mapping[str, str] = NAMED) -> None:
+        super().__init__()
         self._random = random
         self._named = named
         self._now = now
-        self.objects: dict[Key, dict[str, Any]] = {}
         self.watcher: Callable[[str, Body], None] | None = None
         self.down = self.lists_down = False
         self.lists: list[float] = []
@@ -90,7 +90,6 @@ class Cluster:
         self.written_at: dict[str, float] = {}
         self.wanted_delete: set[str] = set()
         self.held: set[str] = set()
-        self._version = 100
         self._uids = Counter[str]()
 
     def key(self, name: str) -> Key:
@@ -110,24 +109,19 @@ class Cluster:
     def apply(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None) -> None:
         """Create a resource, or change its spec; a field that is ``None`` is left out."""
         key = self.key(name)
-        known = self.objects.get(key)
         wanted = {name: value for name, value in spec.items() if value is not None}
-        if known is None:
+        if key in self.objects:
+            self.update(key, spec=wanted)
+        else:
             self._add(key, wanted, annotations=dict(annotations or {}))
-        elif known["spec"] != wanted:
-            known["spec"] = wanted
-            known["metadata"]["generation"] += 1
-            self._changed("MODIFIED", key)
 
     def restore(self, name: str) -> None:
         """Put a copy without a status in the place of a resource, as from a backup: a new one, with its finalizers."""
         key = self.key(name)
-        former = self.objects.pop(key)
-        self.deleted.append(former)
-        self._tell("DELETED", former)
-        copy = deepcopy(former)
-        kept = {each: copy["metadata"][each] for each in ("annotations", "finalizers") if each in copy["metadata"]}
-        self._add(key, copy["spec"], **kept)
+        former = self.objects[key]
+        self.vanish(name)
+        kept = {each: former["metadata"][each] for each in ("annotations", "finalizers") if each in former["metadata"]}
+        self._add(key, former["spec"], **kept)
 
     def vanish(self, name: str) -> None:
         """Let a resource be gone, whatever its finalizers say."""
@@ -150,62 +144,51 @@ class Cluster:
     def _add(self, key: Key, spec: Mapping[str, Any], **metadata: Any) -> None:
         self._uids[key.name] += 1
         number = self._uids[key.name]
-        self.objects[key] = {
-            **self._named,
-            "metadata": {
-                "namespace": key.namespace,
-                "name": key.name,
-                "uid": f"uid-{key.name}" if number == 1 else f"uid-{key.name}-{number}",
-                "generation": 1,
-                "creationTimestamp": self._now(),
-                **metadata,
-            },
-            "spec": spec,
-            "status": {"observedGeneration": -1},
-        }
-        self._changed("ADDED", key)
+        uid = f"uid-{key.name}" if number == 1 else f"uid-{key.name}-{number}"
+        self.create(key, self._named["apiVersion"], spec, uid=uid, creationTimestamp=self._now(), **metadata)
 
     def edit(self, name: str, **fields: Any) -> None:
         """Change fields of a spec; ``None`` removes one."""
         self.apply(name, {**self.objects[self.key(name)]["spec"], **fields})
 
     def annotate(self, name: str, **annotations: str) -> None:
-        """Set annotations of ours, named with underscores."""
-        key = self.key(name)
-        for each, value in annotations.items():
-            self.objects[key]["metadata"]["annotations"][f"atlas-endpoints.dev/{each.replace('_', '-')}"] = value
-        self._changed("MODIFIED", key)
+        """Set annotations; those of ours are named without their prefix, and may be with underscores."""
+        named = {each if "/" in each else PREFIX + each.replace("_", "-"): value for each, value in annotations.items()}
+        self._merge(name, "annotations", named)
 
     def label(self, name: str, **labels: str) -> None:
         """Set labels."""
+        self._merge(name, "labels", labels)
+
+    def _merge(self, name: str, field: str, values: Mapping[str, str]) -> None:
         key = self.key(name)
-        self.objects[key]["metadata"].setdefault("labels", {}).update(labels)
-        self._changed("MODIFIED", key)
+        self.update(key, **{field: {**self.objects[key]["metadata"].get(field, {}), **values}})
+
+    def set_metadata(self, name: str, **fields: Any) -> None:
+        """Replace fields of the metadata, as no client may."""
+        self.update(self.key(name), **fields)
+
+    def set_status(self, name: str, status: Mapping[str, Any]) -> None:
+        """Replace a status, as a backup does."""
+        key = self.key(name)
+        self.put("MODIFIED", key, {**self.objects[key], "status": status})
 
     def delete(self, name: str) -> None:
         """Delete a resource: at once, or when its finalizers are gone."""
         key = self.key(name)
         metadata = self.objects[key]["metadata"]
-        if "deletionTimestamp" in metadata:
-            return
-        metadata["deletionTimestamp"] = self._now()
         if metadata.get("finalizers"):
             self.held.add(metadata["uid"])
-        metadata["generation"] += 1
-        self._changed("MODIFIED", key)
+        self.remove(key, self._now())
 
     # What the operator calls.
 
     async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
-        def write(present: dict[str, Any]) -> None:
-            self.status_written(present, status)
-            present["status"] = deepcopy(dict(status))
-
         if self.name_of(key_of(body)) == self.unwritable and "endpoint" in status:
             raise ClusterUnavailableError("The API server does not answer a write.")
         (takes, is_lost), self.next_write = self.next_write, (0.0, False)
         await asyncio.sleep(takes)
-        answer = await self._write(body, write)
+        answer = await self._write(body, self.write_status, status)
         if is_lost:
             raise ClusterUnavailableError("The answer was lost.")
         return answer
@@ -213,18 +196,8 @@ class Cluster:
     async def change(self, body: Body, change: MetadataChange) -> Body:
         if self.changes_fail is not None:
             raise self.changes_fail
-        change = MetadataChange() if self.strips else change
         self.metadata_written()
-
-        def write(present: dict[str, Any]) -> None:
-            metadata = present["metadata"]
-            kept = [each for each in metadata.get("finalizers", ()) if change.finalizers.get(each, True)]
-            added = [each for each, wanted in change.finalizers.items() if wanted and each not in kept]
-            assert not (added and "deletionTimestamp" in metadata), "no finalizer is added to what is being deleted"
-            metadata["finalizers"] = kept + added
-            metadata["annotations"].update(change.annotations)
-
-        return await self._write(body, write)
+        return await self._write(body, self.write_metadata, MetadataChange() if self.strips else change)
 
     async def read(self, key: Key) -> Body | None:
         await self._arrive()
@@ -242,40 +215,38 @@ class Cluster:
         if namespace is not None:
             self.listed()
         found = [known(deepcopy(body)) for key, body in self.objects.items() if namespace in {None, key.namespace}]
-        listing = Listing(found, self._version) if namespace not in self.unserved else None
+        listing = Listing(found, self.version) if namespace not in self.unserved else None
         await self._answer()
         return listing
 
-    async def _write(self, body: Body, write: Callable[[dict[str, Any]], None]) -> Body:
-        key, metadata = key_of(body), body["metadata"]
+    async def _write(self, body: Body, write: Callable[[Key, str, str, Any], Body], what: Any) -> Body:
+        metadata = body["metadata"]
         await self._arrive()
-        present = self.objects.get(key)
-        if present is None:
-            raise GoneError
-        if any(present["metadata"][name] != metadata[name] for name in ("uid", "resourceVersion")):
-            raise ConflictError
-        write(present)
+        answer = deepcopy(write(key_of(body), metadata["uid"], metadata["resourceVersion"], what))
         self.written_at.setdefault(metadata["uid"], asyncio.get_running_loop().time())
-        self._changed("MODIFIED", key)
         self.written()
-        answer = deepcopy(present)
         await self._answer()
         return answer
 
-    def _changed(self, type_: str, key: Key) -> None:
-        body = self.objects[key]
-        metadata = body["metadata"]
-        self._version += 1
-        metadata["resourceVersion"] = str(self._version)
+    @override
+    def write_status(self, key: Key, uid: str, version: str, status: Mapping[str, Any]) -> Body:
+        before = self.objects.get(key)
+        after = super().write_status(key, uid, version, status)
+        assert before is not None
+        self.status_written(before, status)
+        return after
+
+    @override
+    def put(self, type_: str, key: Key, body: Body) -> Body:
+        body = super().put(type_, key, body)
         if body["spec"].get("deletionPolicy") == "Delete":
-            self.wanted_delete.add(metadata["uid"])
+            self.wanted_delete.add(body["metadata"]["uid"])
         self.changed(body)
-        if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
-            del self.objects[key]
+        if type_ == "DELETED":
             self.deleted.append(body)
             self.gone(body)
-            type_ = "DELETED"
         self._tell(type_, body)
+        return body
 
     def _tell(self, type_: str, body: Body) -> None:
         if self.watcher is not None and self._random.random() >= self.lost_events:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.atlas.requests import Request
+    from atlas_endpoints.simulator.exchange import Answer as Served
+    from atlas_endpoints.simulator.world import World
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 ACCOUNT = {"clientId": "mdb_sa_id_1", "clientSecret": "mdb_sa_sk_1"}
@@ -71,6 +73,15 @@ class SimulatedAtlas:
         self.takes: Callable[[Request], float] = lambda _: 0.0
         self._token, self._token_from = "", float("-inf")
 
+    @property
+    def world(self) -> World:
+        """What Atlas holds."""
+        return self.simulator.world
+
+    def switch(self, **switches: Any) -> None:
+        """Set switches of the simulator."""
+        self.world.turn(self.world.switches.changed(switches))
+
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call, which arrives when half of its time is over."""
         self.calls.append(self._named(request))
@@ -89,6 +100,10 @@ class SimulatedAtlas:
             return Answer(202, accepted, None)
         answer = self.perform(request)
         self.after(request)
+        return self.read(request, answer)
+
+    def read(self, request: Request, answer: Served) -> Answer:
+        """Return what the operator's client reads in an answer of the simulator, or raise the error that it means."""
         if answer.status >= 400:
             raise self.refusal(request, answer.status, answer.body)
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -100,7 +115,7 @@ class SimulatedAtlas:
         refusal = Refusal(status, {"content-type": "application/json", **named}, body)
         return classify(refusal, request, now=datetime.fromtimestamp(self._clock(), UTC))
 
-    def perform(self, request: Request) -> Any:
+    def perform(self, request: Request) -> Served:
         """Let a call arrive, also one whose sender no longer waits; return the simulator's answer."""
         if self._clock() >= self._token_from + LIFE:
             pair = base64.b64encode(f"{ACCOUNT['clientId']}:{ACCOUNT['clientSecret']}".encode()).decode()
@@ -115,7 +130,7 @@ class SimulatedAtlas:
         body = b"" if request.body is None else json.dumps(request.body).encode()
         return self._answer(request.method, request.path, headers, body)
 
-    def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
+    def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Served:
         path, _, query = target.partition("?")
         segments = tuple(unquote(each) for each in path.strip("/").split("/"))
         pairs = dict(each.split("=") for each in query.split("&") if each)

@@ -48,13 +48,13 @@ class DedicatedSteps(Steps):
     def service(self, document: Mapping[str, Any], _: str) -> None:
         """Put an endpoint service and its endpoints as a person does."""
         where = {"cloudProvider": "AWS", "regionName": "EU_WEST_1"}
-        project = self.atlas.simulator.world.projects[PROJECT]
+        project = self.atlas.world.projects[PROJECT]
         put = ServiceDocument.model_validate({**where, **document})
         self.atlas.simulator.services.put(project, put, advance=put.advance is not False)
 
     def atlas_cluster(self, document: Mapping[str, Any], _: str) -> None:
         """Put a cluster."""
-        world = self.atlas.simulator.world
+        world = self.atlas.world
         put_cluster(world, world.projects[PROJECT], ClusterDocument.model_validate(document))
 
     def accept(self, call: str, _: str) -> None:
@@ -67,7 +67,7 @@ class DedicatedSteps(Steps):
             self._late.append(request)
             if call == "LIST":
                 return []
-            shown = json.loads(self.atlas.simulator.world.projects[PROJECT].listings["AWS"].page())
+            shown = json.loads(self.atlas.world.projects[PROJECT].listings["AWS"].page())
             return shown[0] if request.method == "PATCH" else {}
 
         self.atlas.accepted = accepts
@@ -120,12 +120,12 @@ class DedicatedViews(Views):
             each.region + ("" if each.cloud_provider != "GCP" or each.port_mapping else " legacy"): {
                 id_: endpoint.status for id_, endpoint in each.endpoints.items()
             }
-            for each in self._steps.atlas.simulator.world.projects[PROJECT].services.values()
+            for each in self._steps.atlas.world.projects[PROJECT].services.values()
             if each.status != "DELETING"
         }
         assert found == (expected or {}), (self._steps.atlas.calls, self._steps.observer.events)
 
     def remote_regions(self, expected: Sequence[str] | None) -> None:
         """Those of the only service."""
-        (service,) = self._steps.atlas.simulator.world.projects[PROJECT].services.values()
+        (service,) = self._steps.atlas.world.projects[PROJECT].services.values()
         assert list(service.remote_regions or ()) == expected

@@ -20,10 +20,11 @@ from atlas_endpoints.atlas.errors import AtlasHeldError, NotLeaderError
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.simulator.endpoint import EndpointDocument
+from behaviour.api_server import PREFIX
 from behaviour.atlas import PROJECT, lost
 from behaviour.cases import seconds
 from behaviour.ports import public_key
-from behaviour.steps import PREFIX, SETTINGS, Steps, Views
+from behaviour.steps import SETTINGS, Steps, Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,8 +98,8 @@ class ServerlessSteps(Steps):
     def __init__(self) -> None:
         super().__init__((PROJECT, CONSTANTS["OTHER_PROJECT"]))
         self.random = NoJitter(1)
-        world = self.atlas.simulator.world
-        world.turn(world.switches.changed({"transition": None, "deprecation": None, "sunset": None}))
+        self.atlas.switch(transition=None, deprecation=None, sunset=None)
+        world = self.atlas.world
         for project in world.projects.values():
             world.add_instance(project, INSTANCE, provider_name="AWS", region_name="US_EAST_1")
         numbers = count()
@@ -125,7 +126,7 @@ class ServerlessSteps(Steps):
 
     @property
     def instance(self) -> Instance:
-        return self.atlas.simulator.world.projects[PROJECT].instances[INSTANCE]
+        return self.atlas.world.projects[PROJECT].instances[INSTANCE]
 
     def endpoint_id(self, name: str = "") -> str:
         if name:
@@ -210,7 +211,7 @@ class ServerlessSteps(Steps):
         self._meanwhile[call] = act
 
     def _put(self, endpoint_id: str, fields: Mapping[str, Any]) -> Any:
-        world = self.atlas.simulator.world
+        world = self.atlas.world
         put = EndpointDocument.model_validate({"_id": endpoint_id, **fields})
         endpoint = world.put(self.instance, put)
         return None if endpoint is None else json.loads(endpoint.render(world.switches))
@@ -238,16 +239,9 @@ class ServerlessSteps(Steps):
         super().edit(fields, name)
 
     def _add_instance(self, name: str) -> None:
-        world = self.atlas.simulator.world
+        world = self.atlas.world
         if name not in world.projects[PROJECT].instances:
             world.add_instance(world.projects[PROJECT], name, provider_name="AWS", region_name="US_EAST_1")
-
-    @override
-    def annotate(self, values: Mapping[str, str], name: str) -> None:
-        key = self.cluster.key(name or "db")
-        named = {each if "/" in each else PREFIX + each: text for each, text in values.items()}
-        self.cluster.objects[key]["metadata"]["annotations"].update(named)
-        self.cluster.annotate(name or "db")
 
     async def settle(self, spec: Mapping[str, Any], name: str) -> None:
         """Create a resource that is as its endpoint, and let what is known of the endpoint grow old."""
@@ -289,16 +283,13 @@ class ServerlessSteps(Steps):
 
     def copy(self, source: str, name: str) -> None:
         """Copy the annotations of another resource, as a backup does."""
-        annotations = dict(self.bodies[source]["metadata"]["annotations"])
-        self.cluster.objects[self.cluster.key(name)]["metadata"]["annotations"] = annotations
-        self.cluster.annotate(name)
+        self.cluster.set_metadata(name, annotations=self.bodies[source]["metadata"]["annotations"])
 
     wipe = Steps.forget_status
 
     def unwritten(self, _: None, name: str) -> None:
         """Have the latest change of the status be lost."""
-        self.cluster.objects[self.cluster.key(name or "db")]["status"] = dict(self.before)
-        self.cluster.annotate(name or "db")
+        self.cluster.set_status(name or "db", self.before)
 
     def take(self, options: Mapping[str, str], _: str) -> None:
         """Create a resource that stands for an endpoint by nothing but the annotation of an earlier one."""
@@ -308,18 +299,17 @@ class ServerlessSteps(Steps):
         self.cluster.apply(f"{namespace}/{name}", spec, {f"{PREFIX}endpoint-id": f"{endpoint}/uid-of-before"})
         body = self.cluster.objects[self.cluster.key(f"{namespace}/{name}")]
         reservation = {"requestedAt": body["metadata"]["creationTimestamp"], "endpointId": endpoint}
-        body["status"] = {"observedGeneration": 1, "reservation": {**reservation, "attempt": 1, "adopted": True}}
-        self.cluster.annotate(f"{namespace}/{name}")
+        status = {"observedGeneration": 1, "reservation": {**reservation, "attempt": 1, "adopted": True}}
+        self.cluster.set_status(f"{namespace}/{name}", status)
 
     def born(self, time: str, name: str) -> None:
-        self.cluster.objects[self.cluster.key(name or "db")]["metadata"]["creationTimestamp"] = time
-        self.cluster.annotate(name or "db")
+        self.cluster.set_metadata(name or "db", creationTimestamp=time)
 
     def strip(self, other: str | None, name: str) -> None:
         """Remove the finalizers, like a tool; or add one of somebody else."""
         metadata = self.cluster.objects[self.cluster.key(name or "db")]["metadata"]
-        metadata["finalizers"] = [*metadata.get("finalizers", ()), other] if other else []
-        self.cluster.annotate(name or "db")
+        finalizers = [*metadata.get("finalizers", ()), other] if other else []
+        self.cluster.set_metadata(name or "db", finalizers=finalizers)
 
     def forbid(self, why: str, _: str) -> None:
         """Have the API server refuse changes of the metadata; without a reason: none any more."""

@@ -18,13 +18,14 @@ from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.controller import ConflictError, RefusedError
 from atlas_endpoints.settings import OperatorSettings
-from behaviour.api_server import Cluster
+from behaviour.api_server import PREFIX, Cluster
 from behaviour.atlas import PROJECT, SimulatedAtlas, lost
 from behaviour.cases import play, seconds
 from behaviour.ports import ConfigMaps, Namespaces, Observer, Secrets, Targets
 from behaviour.process import Process
 from support.crd import refusals
 from support.kstatus import problems
+from support.objects import NEVER_SEEN
 from support.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 AT_LEAST = 0.5
 """Seconds that any step takes in which something is to happen: the API server takes its time to answer."""
 
-FINALIZER, PREFIX = "atlas-endpoints.dev/cleanup", "atlas-endpoints.dev/"
+FINALIZER = f"{PREFIX}cleanup"
 SETTINGS = OperatorSettings.model_construct(
     credentials_secret="operator/atlas",  # a name
     concurrency=4,
@@ -172,8 +173,7 @@ class Steps(ABC):
 
     def forget_status(self, _: object, name: str) -> None:
         """Lose a status, as a restore of a backup does."""
-        self.cluster.objects[self.cluster.key(name or "db")]["status"] = {"observedGeneration": -1}
-        self.cluster.annotate(name or "db")
+        self.cluster.set_status(name or "db", NEVER_SEEN)
 
     def api_server(self, state: str, _: str) -> None:
         """Let the API server be ``up``, or ``down``: its watch goes on."""
@@ -228,8 +228,7 @@ class Steps(ABC):
 
     def switch(self, switches: Mapping[str, Any], _: str) -> None:
         """Set switches of the simulator."""
-        world = self.atlas.simulator.world
-        world.turn(world.switches.changed(switches))
+        self.atlas.switch(**switches)
 
     def lose(self, call: str, how: str) -> None:
         """Lose the next such call: it never arrives (``call``), its answer does not (``answer``), or it arrives ``late``.
@@ -309,7 +308,7 @@ class Steps(ABC):
         """Let time pass, and at least what the API server takes for its answers."""
         await asyncio.sleep(max(seconds(time), AT_LEAST))
         with suppress(ValueError):
-            self.atlas.simulator.world.settle()
+            self.atlas.world.settle()
 
     async def stay(self, expected: Mapping[str, str], name: str) -> None:
         """Let some time pass in which ``ready`` does not change, not even for ten seconds."""

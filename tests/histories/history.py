@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from typing_extensions import override
 
 from atlas_endpoints.controller.cache import uid_of
-from atlas_endpoints.settings import OperatorSettings
 from behaviour.api_server import Cluster
 from behaviour.process import Process
 from histories.atlas import UnreliableAtlas
 from histories.course import Side
+from support.cores import SETTINGS
 from support.ports import NoObserver
 from support.virtual_time import VirtualClock
 
@@ -37,8 +37,6 @@ CALM, STEP = 4 * 3600.0, 300.0
 
 KNOWN = 150.0
 """Seconds after which the operator knows what stands in a status, whatever was lost meanwhile."""
-
-SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
 
 
 class Events(NoObserver):
@@ -117,7 +115,7 @@ class History(ABC, Generic[A]):
         return [self.cluster.name_of(key) for key in self.cluster.objects]
 
     def lists_lag(self, seconds: float) -> None:
-        self.atlas.lag(seconds)
+        self.atlas.switch(listLag=seconds)
 
     def crash(self) -> None:
         self._kill()
@@ -157,7 +155,7 @@ class History(ABC, Generic[A]):
         self.atlas.down = self.cluster.down = False
         self.atlas.written = self.cluster.written = lambda: None
         self.atlas.unreliable = self.cluster.unreliable = self.cluster.lost_events = 0.0
-        self.atlas.lag(0.0)
+        self.atlas.switch(listLag=0.0)
         for key in list(self.cluster.objects):
             self.cluster.edit(self.cluster.name_of(key), suspend=None)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from typing_extensions import override
 
+from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.controller.cache import Body, Key
 from model.memory import rfc3339
+from support.objects import NEVER_SEEN, Objects
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -81,14 +82,6 @@ class Told(NamedTuple):
     note: str
 
 
-class Unserved(Exception):  # noqa: N818  # an answer rather than an error of ours
-    """The environment has nothing to say to a call but this error."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 @dataclass
 class Ghost:
     """A write that left and whose connection broke: it arrives later, or never.
@@ -107,7 +100,7 @@ class Ghost:
 
 
 @dataclass(kw_only=True)
-class Environment(ABC):
+class Environment(Objects, ABC):
     """Everything outside the operator.
 
     Attributes:
@@ -123,7 +116,6 @@ class Environment(ABC):
         standby_lags: whether the watch of a replica that does not lead brings nothing yet.
         lists_take_time: whether anything can happen while the API server answers a LIST, or that LIST can fail.
         acts_until: when the leisure ends, as long as something is left of the script.
-        objects: what the API server holds.
         outdated: earlier states of each object, or of its name, as a stale API server would show them: the last one of what
             was before the present generation, and the last one of this. Kept only as long as one may still be shown.
         events: what the watch has still to bring, for each replica.
@@ -149,7 +141,6 @@ class Environment(ABC):
     standby_lags: bool = False
     lists_take_time: bool = False
     acts_until: float = inf
-    objects: dict[Key, Body] = field(default_factory=dict)
     outdated: dict[Key, list[Body]] = field(default_factory=dict)
     events: dict[int, list[tuple[str, Body]]] = field(default_factory=dict)
     ghosts: list[Ghost] = field(default_factory=list)
@@ -160,7 +151,6 @@ class Environment(ABC):
     announced: set[Told] = field(default_factory=set)
     violations: list[Violation] = field(default_factory=list)
     now: float = 0.0
-    version: int = 100
     uids: int = 0
 
     # Atlas.
@@ -174,7 +164,7 @@ class Environment(ABC):
         """Serve a call to Atlas, and give what it answers.
 
         Raises:
-            Unserved: it answers with an error.
+            AtlasError: it answers with that.
         """
 
     @abstractmethod
@@ -199,7 +189,7 @@ class Environment(ABC):
 
     def apply(self, ghost: Ghost) -> None:
         """Have a write arrive that nobody waits for any more."""
-        with suppress(Unserved):
+        with suppress(AtlasError):
             self.serve(ghost.kind, ghost.target, ghost.fields)
 
     def forget(self) -> None:
@@ -214,16 +204,16 @@ class Environment(ABC):
         """Tell whether several resources may write to something at once, of which Atlas refuses what comes second."""
         return False
 
-    def edited(self, key: Key) -> None:  # noqa: B027  # for those kinds
+    def edited(self, key: Key) -> None:
         """A resource has a new generation."""
 
-    def forgotten(self) -> None:  # noqa: B027  # for those kinds
+    def forgotten(self) -> None:
         """Statuses are lost, or it is long ago that the operator ran: only what they show is known of what was sent."""
 
-    def confirmed(self, target: str) -> None:  # noqa: B027  # for those kinds
+    def confirmed(self, target: str) -> None:
         """The operator knows what it has written."""
 
-    def meddled_with(self, target: str) -> None:  # noqa: B027  # for those kinds
+    def meddled_with(self, target: str) -> None:
         """Somebody else has changed something, or a write that nobody waits for."""
 
     # People.
@@ -243,44 +233,19 @@ class Environment(ABC):
         key = self.key(name)
         known = self.objects.get(key)
         if spec is None:
-            assert known is not None
-            self._delete(key, known)
+            self.remove(key, rfc3339(self.now))
+            if key in self.objects:
+                self.edited(key)
             return f"somebody deletes {name}"
         wanted = {field: value for field, value in self.whole(name, spec).items() if value is not None}
         annotations = {f"{ANNOTATIONS}{each}": wanted.pop(each) for each in (FORCE,) if each in wanted}
         if known is None:
             self.uids += 1
-            names = self.kind.names
-            body: Body = {
-                "apiVersion": names.api_version,
-                "kind": names.kind,
-                "metadata": {
-                    "namespace": NAMESPACE,
-                    "name": name,
-                    "uid": f"uid-{self.uids}",
-                    "generation": 1,
-                    "annotations": annotations,
-                },
-                "spec": wanted,
-                "status": {"observedGeneration": -1},
-            }
-            self._changed("ADDED", key, body)
+            self.create(key, self.kind.names.api_version, wanted, uid=f"uid-{self.uids}", annotations=annotations)
         else:
-            generation = known["metadata"]["generation"] + (wanted != known["spec"])
-            annotations = {**known["metadata"].get("annotations", {}), **annotations}
-            changed = {"generation": generation, "annotations": annotations}
-            self._changed("MODIFIED", key, {**known, "spec": wanted, "metadata": {**known["metadata"], **changed}})
+            self.update(key, spec=wanted, annotations={**known["metadata"]["annotations"], **annotations})
         self.edited(key)
         return f"somebody applies {name}: {', '.join(f'{field}={value}' for field, value in spec.items())}"
-
-    def _delete(self, key: Key, known: Body) -> None:
-        metadata = known["metadata"]
-        if not metadata.get("finalizers"):
-            self._changed("DELETED", key, known)
-            return
-        deleted = {"deletionTimestamp": rfc3339(self.now), "generation": metadata["generation"] + 1}
-        self._changed("MODIFIED", key, {**known, "metadata": {**metadata, **deleted}})
-        self.edited(key)
 
     def restore(self) -> None:
         """Have resources come back from a backup that keeps their finalizers and annotations, and no statuses."""
@@ -290,56 +255,23 @@ class Environment(ABC):
                 continue
             self.uids += 1
             metadata = {**known["metadata"], "uid": f"uid-{self.uids}", "generation": 1}
-            self._changed("ADDED", key, {**known, "metadata": metadata, "status": {"observedGeneration": -1}})
+            self.put("ADDED", key, {**known, "metadata": metadata, "status": dict(NEVER_SEEN)})
             self.edited(key)
 
     # The API server.
 
-    def write_status(self, uid: str, version: str, key: Key, status: Mapping[str, Any]) -> Body | str:
-        """Write a status, compare-and-set; the body afterwards, or ``gone`` or ``conflict``."""
-        known = self._at(uid, version, key)
-        if isinstance(known, str) or known["status"] == status:
-            return known
-        self._changed("MODIFIED", key, {**known, "status": deepcopy(dict(status))})
-        return self.objects[key]
-
-    def write_metadata(
-        self, uid: str, version: str, key: Key, *, finalizers: Mapping[str, bool], annotations: Mapping[str, str]
-    ) -> Body | str:
-        """Write finalizers, each with whether it is to be there, and annotations; as ``write_status``."""
-        known = self._at(uid, version, key)
-        if isinstance(known, str):
-            return known
-        metadata = known["metadata"]
-        kept = [each for each in metadata.get("finalizers", ()) if finalizers.get(each, True)]
-        kept += [each for each, wanted in finalizers.items() if wanted and each not in kept]
-        after = {**metadata, "finalizers": kept, "annotations": {**metadata.get("annotations", {}), **annotations}}
-        is_released = "deletionTimestamp" in metadata and not kept
-        if is_released:
-            self.release(known)
-        self._changed("DELETED" if is_released else "MODIFIED", key, {**known, "metadata": after})
-        return {**known, "metadata": after} if is_released else self.objects[key]
-
-    def _at(self, uid: str, version: str, key: Key) -> Body | str:
-        known = self.objects.get(key)
-        if known is None:
-            return "gone"
-        is_there = (known["metadata"]["uid"], known["metadata"]["resourceVersion"]) == (uid, version)
-        return known if is_there else "conflict"
-
-    def _changed(self, type_: str, key: Key, body: Body) -> None:
-        self.version += 1
-        body = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
+    @override
+    def put(self, type_: str, key: Key, body: Body) -> Body:
         if key in self.objects and self.may_show_the_past:
             past = [*self.outdated.get(key, ()), self.objects[key]]
             former = [each for each in past if not _is_of_one_generation(each, body)]
             self.outdated[key] = [*former[-1:], *(each for each in past[-1:] if _is_of_one_generation(each, body))]
-        if type_ == "DELETED":
-            del self.objects[key]
-        else:
-            self.objects[key] = body
+        if type_ == "DELETED" and "deletionTimestamp" in body["metadata"]:
+            self.release(body)
+        body = super().put(type_, key, body)
         for events in self.events.values():
             events.append((type_, body))
+        return body
 
     @property
     def may_show_the_past(self) -> bool:

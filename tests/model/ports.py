@@ -15,8 +15,6 @@ from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.atlas.transport import FencedTransport, WriteProgress
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Listing
-from atlas_endpoints.controller.controller import ConflictError, GoneError
-from model.environment import Unserved
 from support.ports import NoObserver
 
 if TYPE_CHECKING:
@@ -159,39 +157,20 @@ def serve(environment: Environment, effect: Effect) -> Any:
     """Have the environment serve a call, and give what it answers.
 
     Raises:
-        Unserved: it answers with an error.
+        AtlasError, ConflictError, GoneError: it answers with that.
     """
+    key, content = environment.key(effect.target), effect.content
     match effect.kind:
         case "STATUS":
-            content = effect.content
-            answer = environment.write_status(
-                content["uid"], content["version"], environment.key(effect.target), content["status"]
-            )
-            return _written(answer)
+            return environment.write_status(key, content["uid"], content["version"], content["status"])
         case "METADATA":
-            content = effect.content
-            change = content["change"]
-            return _written(
-                environment.write_metadata(
-                    content["uid"],
-                    content["version"],
-                    environment.key(effect.target),
-                    finalizers=change.finalizers,
-                    annotations=change.annotations,
-                )
-            )
+            return environment.write_metadata(key, content["uid"], content["version"], content["change"])
         case "READ":
-            return environment.objects.get(environment.key(effect.target))
+            return environment.objects.get(key)
         case "INVENTORY":
             return list(environment.objects.values())
         case _:
-            return environment.serve(effect.kind, effect.target, effect.content)
-
-
-def _written(answer: Body | str) -> Body:
-    if isinstance(answer, str):
-        raise Unserved(GoneError() if answer == "gone" else ConflictError())
-    return answer
+            return environment.serve(effect.kind, effect.target, content)
 
 
 def failure(effect: Effect, *, sent: bool) -> Exception:

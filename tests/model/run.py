@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import operator
 import traceback
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from typing_extensions import override
 
+from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, Key, key_of, version_of
+from atlas_endpoints.controller.controller import ConflictError, GoneError
 from atlas_endpoints.core import Core
 from atlas_endpoints.process.app import DRAIN
 from atlas_endpoints.reconcile.creation import ARRIVES
-from atlas_endpoints.settings import OperatorSettings
 from model import invariants
-from model.environment import Environment, Ghost, Told, Unserved
+from model.environment import Environment, Ghost, Told
 from model.invariants import Invariant, Violation
 from model.memory import ORIGIN, START, Same
 from model.ports import CHANGES, RECORDS, Effect, Ports, failure, serve
+from support.cores import SETTINGS
 from support.ports import NoAnnotations, OneSecret
 from support.targets import NoConfigMaps, NoTargets
+from support.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,21 +47,6 @@ CALL = 15.0
 
 LEASE = 45.0
 """Seconds after which a Lease that nobody renews is taken over."""
-
-SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
-
-
-class Clock:
-    """Both readings of the run's virtual time."""
-
-    def __init__(self, run: Run[Any]) -> None:
-        self._run = run
-
-    def monotonic(self) -> float:
-        return self._run.now
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self._run.now - ORIGIN)
 
 
 class Watched(Core):
@@ -134,7 +122,7 @@ class Replica:
             targets=NoTargets(),
             config_maps=NoConfigMaps(),
             observer=run.ports(number),
-            clock=Clock(run),
+            clock=VirtualClock(run, start=START - timedelta(seconds=ORIGIN)),
             random=run.environment.random(),
         )
         self.compare_at: float | None = run.now
@@ -168,6 +156,10 @@ class Run(Generic[E]):
 
     @property
     def now(self) -> float:
+        return self.time()
+
+    def time(self) -> float:
+        """Return the time of the loop, or where it was left."""
         return self.now_at_rest if self.loop is None else self.loop.time()
 
     @property
@@ -310,8 +302,8 @@ class Run(Generic[E]):
         """Serve a call; its answer is on its way."""
         try:
             effect.held = serve(self.environment, effect)
-        except Unserved as answer:
-            effect.held = answer.error
+        except (AtlasError, ConflictError, GoneError) as answer:
+            effect.held = answer
         else:
             effect.clears = effect.kind == "PATCH"
         if effect.kind in CHANGES | RECORDS:

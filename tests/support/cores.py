@@ -15,6 +15,9 @@ from support.targets import NoConfigMaps, NoTargets
 if TYPE_CHECKING:
     from atlas_endpoints.reconcile.kind import Kind
 
+SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
+"""Those of the models and the histories, in which nothing else is at stake."""
+
 
 def core_of(
     objects: Objects, *, settings: OperatorSettings | None = None, kind: Kind[Any] = KIND, **ports: Any

@@ -24,7 +24,7 @@ import functools
 import selectors
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from typing_extensions import override
 
@@ -97,6 +97,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return "\n".join([f"At {self._time:g} s nothing is left that could run. These tasks wait for ever:", *waiting])
 
 
+class Timed(Protocol):
+    """Has a time, as an event loop does."""
+
+    def time(self) -> float: ...
+
+
 class VirtualClock:
     """Both readings of a virtual time, as ``atlas_endpoints.controller.clock.Clock`` has them: they move as one.
 
@@ -108,9 +114,7 @@ class VirtualClock:
         ahead: the error of the wall clock.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, *, start: datetime = datetime(2026, 11, 25, 12, tzinfo=UTC)
-    ) -> None:
+    def __init__(self, loop: Timed, *, start: datetime = datetime(2026, 11, 25, 12, tzinfo=UTC)) -> None:
         self._loop = loop
         self._start = start
         self.ahead = timedelta(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from typing_extensions import override
@@ -11,8 +11,9 @@ from typing_extensions import override
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
 from atlas_endpoints.simulator.service import DELETING, PrivateEndpoint, Service, ServiceDocument
-from behaviour.atlas import PROJECT, SimulatedAtlas
+from behaviour.atlas import PROJECT
 from histories.atlas import UnreliableAtlas
+from model.dedicated.named import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,13 +22,8 @@ if TYPE_CHECKING:
     from atlas_endpoints.atlas.answers import Answer
     from atlas_endpoints.atlas.credentials import Credentials
     from atlas_endpoints.atlas.requests import Request
-
-
-class Target(NamedTuple):
-    """What a write is about; for the POST of a service, both are empty."""
-
-    service_id: str
-    endpoint_id: str = ""
+    from atlas_endpoints.simulator.exchange import Answer as Served
+    from model.dedicated.named import Target
 
 
 class Atlas(UnreliableAtlas):
@@ -46,10 +42,7 @@ class Atlas(UnreliableAtlas):
     """
 
     def __init__(self, random: Random, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._simulated = SimulatedAtlas(clock)
-        super().__init__(random, self._simulated.simulator.world)
-        self.switch(transition=3.0)
+        super().__init__(random, clock)
         self._project = self.world.projects[PROJECT]
         self.made: set[str] = set()
         self.registered: set[Target] = set()
@@ -81,20 +74,16 @@ class Atlas(UnreliableAtlas):
         """Put or change a service, or endpoints of it."""
         where = {} if service is None else {"id": service.id}
         document = ServiceDocument.model_validate({**where, **fields})
-        self._simulated.simulator.services.put(self._project, document, advance=True)
+        self.simulator.services.put(self._project, document, advance=True)
         self.look()
 
     def remove(self, service: Service, endpoint: PrivateEndpoint | None = None) -> None:
         """Delete a service without endpoints, or one of its endpoints."""
-        services = self._simulated.simulator.services
+        services = self.simulator.services
         if endpoint is not None:
             services.deregister(self._project, service, endpoint)
         elif not service.endpoints:
             services.delete(self._project, service)
-
-    def switch(self, **switches: Any) -> None:
-        """Set switches of the simulator."""
-        self.world.turn(self.world.switches.changed(switches))
 
     # What the operator does.
 
@@ -108,17 +97,17 @@ class Atlas(UnreliableAtlas):
             raise
 
     @override
-    def perform(self, request: Request) -> tuple[int, bytes]:
+    def perform(self, request: Request) -> Served:
         self.look()
         before = {each.id for each in self.services}
         target = target_in(request)
-        answer = self._simulated.perform(request)
+        answer = super().perform(request)
         if answer.status == 201 and target is not None:
             self.made |= {each.id for each in self.services} - before
             if target.endpoint_id:
                 self.registered.add(target)
         self.look()
-        return answer.status, answer.body
+        return answer
 
     def look(self) -> None:
         """Take note of what is there."""
@@ -130,13 +119,8 @@ class Atlas(UnreliableAtlas):
         self.opened = {each: self.opened.get(each, now) for each in regions}
 
 
-def target_of(service_id: str, endpoint_id: str) -> Target:
-    """Return what a write is about, ignoring the letter case."""
-    return Target(service_id, endpoint_id.casefold())
-
-
 def target_in(request: Request) -> Target | None:
-    """Return what a write is about; ``None``: it is a read."""
+    """Return what a write is about, which for the POST of a service has no id; ``None``: it is a read."""
     if not request.writes:
         return None
     _, _, path = request.path.partition("/endpointService")

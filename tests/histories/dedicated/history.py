@@ -15,7 +15,7 @@ from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.simulator.service import DELETING, FAILED, REJECTED
 from behaviour.atlas import PROJECT
-from histories.dedicated.atlas import Atlas, Target, is_there, target_in, target_of
+from histories.dedicated.atlas import Atlas, is_there, target_in
 from histories.dedicated.course import DedicatedCourse
 from histories.dedicated.judge import (
     Ending,
@@ -28,11 +28,11 @@ from histories.dedicated.judge import (
     origin_of,
     place_of,
     reason_of,
-    service_of,
     shown_in,
 )
 from histories.dedicated.lately import Lately
 from histories.history import KNOWN, History
+from model.dedicated.named import Target, service_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -129,7 +129,7 @@ class DedicatedHistory(History[Atlas]):
             self._told.discard(uid)
         else:
             self._told.add(uid)
-        if is_deleting(body):
+        if is_deleting(body) or uid in self._gone_at:
             self._going.add(uid)
         self._names.note(uid, name_of(body) if lives else None)
         self._shares.note(uid, body["spec"]["providerName"] if lives else None)

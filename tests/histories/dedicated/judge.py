@@ -9,14 +9,14 @@ from atlas_endpoints.controller.cache import is_deleting
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.simulator.service import AVAILABLE, FAILED, REJECTED
-from histories.dedicated.atlas import target_of
+from model.dedicated.named import service_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from atlas_endpoints.controller.cache import Body
     from atlas_endpoints.simulator.service import PrivateEndpoint, Service
-    from histories.dedicated.atlas import Target
+    from model.dedicated.named import Target
 
 
 class Name(NamedTuple):
@@ -36,12 +36,6 @@ def named_by(body: Body) -> Target | None:
     """Return the endpoint that a resource names, once its service is known."""
     entry = KIND.entry_of(body)
     return None if entry is None else target_of(*entry.split("/", 1))
-
-
-def service_of(body: Body) -> str | None:
-    """Return the service that a status shows."""
-    found: str | None = (body["status"].get("service") or {}).get("id")
-    return found
 
 
 def origin_of(body: Body) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from atlas_endpoints.simulator.endpoint import EndpointDocument
-from behaviour.atlas import PROJECT, SimulatedAtlas
+from behaviour.atlas import PROJECT
 from histories.atlas import UnreliableAtlas
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from atlas_endpoints.atlas.requests import Request
+    from atlas_endpoints.simulator.exchange import Answer as Served
 
 INSTANCE = "orders"
 MARK = "atlas-endpoints.dev/"
@@ -36,9 +37,7 @@ class Atlas(UnreliableAtlas):
     """
 
     def __init__(self, random: Random, clock: Callable[[], float]) -> None:
-        self._simulated = SimulatedAtlas(clock)
-        super().__init__(random, self._simulated.simulator.world)
-        self.world.turn(self.world.switches.changed({"transition": 3.0}))
+        super().__init__(random, clock)
         project = self.world.projects[PROJECT]
         self.instance = self.world.add_instance(project, INSTANCE, provider_name="AWS", region_name="US_EAST_1")
         self.reserved_for: dict[str, str] = {}
@@ -51,7 +50,7 @@ class Atlas(UnreliableAtlas):
         self.world.put(self.instance, EndpointDocument.model_validate({"_id": endpoint_id, **fields}), advance=True)
 
     @override
-    def perform(self, request: Request) -> tuple[int, bytes]:
+    def perform(self, request: Request) -> Served:
         self.world.settle()
         endpoint_id = request.path.partition("/endpoint")[2].removeprefix("/")
         is_there = endpoint_id in self.instance.endpoints
@@ -60,10 +59,10 @@ class Atlas(UnreliableAtlas):
         if request.method == "DELETE" and is_there:
             self.deleting(endpoint_id)
             self.deletions.add(endpoint_id)
-        answer = self._simulated.perform(request)
+        answer = super().perform(request)
         if answer.status == 201:
             self._reserved(json.loads(answer.body))
-        return answer.status, answer.body
+        return answer
 
     def _reserved(self, endpoint: dict[str, Any]) -> None:
         uid = (endpoint["comment"] or "").removeprefix(MARK)

@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.simulator.service import AVAILABLE, DELETING, FAILED, REJECTED, PrivateEndpoint, Service
 from model.dedicated import invariants
 from model.dedicated.named import Target, deletes, lives, named_by, service_of, target_of
-from model.environment import ANNOTATIONS, FORCE, LATELY, PROJECT, Early, Environment, Move, Unserved
+from model.environment import ANNOTATIONS, FORCE, LATELY, PROJECT, Early, Environment, Move
 from model.invariants import Invariant, Violation
 
 if TYPE_CHECKING:
@@ -322,9 +322,9 @@ class Dedicated(Environment):
                 self.owed.add(target_of(service.id, ""))
 
 
-def _absent(kind: str, code: str) -> Unserved:
-    return Unserved(EndpointAbsentError("There is none.", operation=kind, http_status=404, error_code=code))
+def _absent(kind: str, code: str) -> EndpointAbsentError:
+    return EndpointAbsentError("There is none.", operation=kind, http_status=404, error_code=code)
 
 
-def _refused(kind: str, code: str) -> Unserved:
-    return Unserved(UpdateRejectedError("Atlas refused it.", operation=kind, http_status=409, error_code=code))
+def _refused(kind: str, code: str) -> UpdateRejectedError:
+    return UpdateRejectedError("Atlas refused it.", operation=kind, http_status=409, error_code=code)

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from model.environment import PROJECT, SHARED, Environment, Move, Unserved
+from model.environment import PROJECT, SHARED, Environment, Move
 from model.serverless import invariants
 from model.serverless.truth import MARK, Truth, note, shows
 
@@ -86,7 +86,7 @@ class Serverless(Environment):
                 id_ = self.reserve(target)
                 return {"_id": id_, **self.endpoints[id_]}
             case "GET" | "PATCH" | "DELETE" if target not in self.endpoints:
-                raise Unserved(EndpointAbsentError("There is none.", operation=kind, http_status=404))
+                raise EndpointAbsentError("There is none.", operation=kind, http_status=404)
             case "GET":
                 return {"_id": target, **self.endpoints[target]}
             case "DELETE":
@@ -97,7 +97,7 @@ class Serverless(Environment):
                 after = self.patch(target, content)
                 if after is None:
                     words = "Atlas refused the change in the endpoint's present status."
-                    raise Unserved(UpdateRejectedError(words, operation="update", http_status=409))
+                    raise UpdateRejectedError(words, operation="update", http_status=409)
                 return {"_id": target, **after}
             case other:
                 raise AssertionError(other)

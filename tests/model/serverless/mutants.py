@@ -33,6 +33,7 @@ from model.serverless.models import (
     REVERT,
     SLOWLY,
     TWO,
+    A,
     model_of,
 )
 
@@ -114,7 +115,7 @@ def _keeps_the_observation(right: Any, self: Any, scope: Any, entry: str) -> Non
 @plants(
     "a resource is Ready without a new observation",
     Invariant.CLAIMS,
-    GATE["the sync interval is edited, and somebody changes the endpoint"],
+    model_of([("a", A), ("a", {**A, "syncInterval": "20m"})], settled=1, left="person", within=3 * SLOWLY),
     Gateway,
     "list",
 )
