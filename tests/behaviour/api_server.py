@@ -7,13 +7,13 @@ from collections import Counter
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ForbiddenError
 from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
 from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange
 from support.named import NAMED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from random import Random
 
 NAMESPACE = "shop"
@@ -32,6 +32,7 @@ class Cluster:
         watcher: is told of each change, some time later; ``None`` while nobody watches.
         down: whether nothing arrives.
         lists_down: whether no LIST of a namespace is answered.
+        forbidden: the namespaces in which the operator has no rights.
         changes_fail: what changes of metadata are answered with.
         strips: whether they are answered as if they were made, and are not.
         listed: is told of each LIST of a namespace, before its answer.
@@ -56,6 +57,7 @@ class Cluster:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.watcher: Callable[[str, Body], None] | None = None
         self.down = self.lists_down = False
+        self.forbidden: Collection[str] = ()
         self.changes_fail: Exception | None = None
         self.strips = False
         self.listed: Callable[[], None] = lambda: None
@@ -198,6 +200,8 @@ class Cluster:
 
     async def read(self, key: Key) -> Body | None:
         await self._arrive()
+        if key.namespace in self.forbidden:
+            raise ForbiddenError("403 Forbidden: cannot get")
         present = deepcopy(self.objects.get(key))
         await self._answer()
         return present
@@ -206,9 +210,12 @@ class Cluster:
         await self._arrive()
         if namespace is not None and self.lists_down:
             raise ClusterUnavailableError("The API server does not answer a LIST.")
+        if namespace in self.forbidden:
+            raise ForbiddenError("403 Forbidden: cannot list")
         if namespace is not None:
             self.listed()
-        listing = Listing([known(deepcopy(body)) for body in self.objects.values()], self._version)
+        found = (body for key, body in self.objects.items() if namespace in {None, key.namespace})
+        listing = Listing([known(deepcopy(body)) for body in found], self._version)
         await self._answer()
         return listing
 
@@ -244,6 +251,8 @@ class Cluster:
         self._tell(type_, body)
 
     def _tell(self, type_: str, body: Body) -> None:
+        if body["metadata"]["namespace"] in self.forbidden:
+            return
         if self.watcher is not None and self._random.random() >= self.lost_events:
             # Each comes in its time, and none overtakes another of its object.
             self.watcher(type_, deepcopy(body))

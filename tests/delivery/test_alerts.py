@@ -217,6 +217,14 @@ CASES = (
     ),
     Case("an endpoint has drifted twice", series={of("drift_found_total", field="comment"): f"0x60 1x100 2x{END}"}),
     Case("a watch hangs", ["AtlasEndpointsWatchOld"], series={of("watch_age_seconds", "standby"): f"0+60x{END}"}),
+    Case(
+        "a role is missing in one namespace",
+        ["AtlasEndpointsNamespaceForbidden"],
+        series={
+            of("namespace_forbidden", kind=SERVERLESS, resource_namespace="shop"): always(0),
+            of("namespace_forbidden", kind=SERVERLESS, resource_namespace="pay"): always(1),
+        },
+    ),
     Case("a watch takes a while to begin anew", series={of("watch_age_seconds"): f"{long(59)} 120 180 240 59x9"}),
     Case(
         "most calls to the API server have no answer",

@@ -18,6 +18,7 @@ from atlas_endpoints.cluster.errors import (
 from atlas_endpoints.cluster.relister import (
     AT_ONCE,
     FOR_EACH,
+    FORBIDDEN,
     MAX_BACKOFF,
     NOT_SERVED,
     SETTLE,
@@ -41,6 +42,7 @@ class Cluster:
         self.cache = Cache(lambda _body: {})
         self.saw = asyncio.Event()
         self.gone_objects: list[str] = []
+        self.regained = 0
         self.relister = Relister(
             self.cache,
             self.server,
@@ -48,7 +50,11 @@ class Cluster:
             namespaces=namespaces,
             interval=interval,
             random=Random(1),  # noqa: S311  # jitter
+            regained=self._regained,
         )
+
+    def _regained(self) -> None:
+        self.regained += 1
 
     def seen(self, body: Body) -> None:
         self.saw.set()
@@ -442,6 +448,85 @@ class TestKindNotServed:
             assert not cluster.relister.complete.is_set()
             server.unserved = set()
             await asyncio.wait_for(cluster.relister.complete.wait(), MAX_BACKOFF)
+
+
+class TestForbiddenNamespace:
+    @on_virtual_time
+    async def test_the_others_are_served_and_it_is_once_it_may_be_listed(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        cluster.server.forbidden = {"green"}
+        cluster.server.watch_lags = True
+        for namespace in ("blue", "green"):
+            cluster.server.apply(f"in-{namespace}", "v1", namespace=namespace)
+        async with complete(cluster) as server:
+            assert cluster.known() == {"in-blue": "v1"}
+            assert cluster.relister.is_forbidden("green")
+            assert not cluster.relister.is_forbidden("blue")
+            assert "Namespace green is not served" in caplog.text
+            assert "deploy/access" in caplog.text
+            server.apply("in-blue", "v2", namespace="blue")
+            await asyncio.sleep(INTERVAL * 1.1)
+            assert cluster.known() == {"in-blue": "v2"}
+            assert cluster.regained == 0
+            server.forbidden = set()
+            await asyncio.wait_for(cluster.relister.refresh(), 1)
+            assert cluster.known() == {"in-blue": "v2", "in-green": "v1"}
+            assert cluster.regained == 1
+            assert not cluster.relister.is_forbidden("green")
+
+    @pytest.mark.parametrize("namespace", ["green", None])
+    @on_virtual_time
+    async def test_one_refusal_alone_counts_for_nothing(self, namespace: str | None) -> None:
+        cluster = Cluster(namespaces=("blue", namespace) if namespace else ())
+        cluster.server.forbidden = {namespace}
+        cluster.server.apply("a", "v1", namespace=namespace or "any")
+        async with keeping(cluster) as server:
+            await asyncio.sleep(FORBIDDEN / 2)
+            assert not cluster.relister.complete.is_set()
+            server.forbidden = set()
+            await asyncio.wait_for(cluster.relister.complete.wait(), FORBIDDEN)
+            assert cluster.known() == {"a": "v1"}
+            assert not cluster.relister.forbidden
+
+    @on_virtual_time
+    async def test_without_any_right_it_asks_again_and_again(self) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        cluster.server.forbidden = {"blue", "green"}
+        async with complete(cluster) as server:
+            assert not cluster.relister.listed
+            assert cluster.relister.may_miss_objects()
+            await asyncio.sleep(INTERVAL)
+            server.forbidden = set()
+            await asyncio.sleep(MAX_BACKOFF * 1.1)
+            assert cluster.relister.listed == {"blue", "green"}
+            assert not cluster.relister.may_miss_objects()
+
+    @pytest.mark.parametrize(
+        ("before", "deleting", "misses"),
+        [
+            pytest.param((), (), False, id="one that was empty, as one that is deleted"),
+            pytest.param(("a", "b"), ("a", "b"), False, id="one that is being deleted with all that it held"),
+            pytest.param(("a", "b"), ("a",), True, id="one with something live"),
+        ],
+    )
+    @on_virtual_time
+    async def test_what_is_known_of_a_namespace_stays_known_when_its_rights_are_revoked(
+        self, before: tuple[str, ...], deleting: tuple[str, ...], misses: bool
+    ) -> None:
+        cluster = Cluster(namespaces=("blue", "green"))
+        keys = {name: cluster.server.apply(name, "v1", namespace="green") for name in before}
+        async with complete(cluster) as server:
+            for name in deleting:
+                server.objects[keys[name]]["metadata"]["deletionTimestamp"] = "2026-11-25T12:00:00Z"
+                server.label(keys[name])
+            server.watch_lags = True
+            server.forbidden = {"green"}
+            await asyncio.sleep(INTERVAL * 1.1 + FORBIDDEN)
+            assert cluster.relister.is_forbidden("green")
+            assert set(cluster.known()) == set(before)
+            assert cluster.relister.may_miss_objects() is misses
 
 
 class TestWhatIsTold:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ForbiddenError
 from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
 from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange, RefusedError
 from support.named import NAMED
@@ -36,6 +36,8 @@ class ApiServer:
         self.served = True
         self.unserved: set[str | None] = set()
         """Namespaces of which a LIST is answered as if the kind were not served."""
+        self.forbidden: set[str | None] = set()
+        """Namespaces that may not be listed."""
         self.watch: Callable[[str, Body], None] = lambda _type, _body: None
         self.writes: list[tuple[str, Mapping[str, Any]]] = []
         self.changes: list[tuple[str, MetadataChange]] = []
@@ -155,6 +157,8 @@ class ApiServer:
         self.lists.append(asyncio.get_running_loop().time())
         self.list_began.set()
         await self._arrive()
+        if namespace in self.forbidden:
+            raise ForbiddenError("403 Forbidden: cannot list")
         version, objects = self.past if self.past is not None else (self.version, self.objects)
         selected: list[Body] = [
             known(deepcopy(body))

@@ -38,12 +38,12 @@ class Harness:
             queue=Queue(),
             loop=part(failing=4, longest_reconcile=lambda: 5.5),
             limiter=part(held=6),
-            kinds={"Toy": part(cache=[1] * 7, kind=KIND)},
+            kinds={"Toy": part(cache=[1] * 7, kind=KIND, relister=part(forbidden={"pay"}))},
             throttle=part(
                 circuits=lambda now: Counter({("project", "open"): int(now)}), longest_wait=lambda now: now + 1
             ),
             gateway=part(sunset=None),
-            settings=OperatorSettings(concurrency=10, writes=False),
+            settings=OperatorSettings(concurrency=10, writes=False, namespaces=("shop", "pay")),
             clock=part(monotonic=lambda: 9.0),
         )
         self.connection = part(kopf_calls=part(watch_age=lambda: 30.5, on_watch_end=None), on_request=None)
@@ -83,5 +83,9 @@ async def test_each_number_has_its_source(harness: Harness) -> None:
     }
     assert {name: harness.value(name) for name in expected} == expected
     assert harness.value("resources", kind="Toy") == 7
+    forbidden = {
+        each: harness.value("namespace_forbidden", kind="Toy", resource_namespace=each) for each in ("shop", "pay")
+    }
+    assert forbidden == {"shop": 0, "pay": 1}
     harness.leads = False
     assert harness.value("leader") == 0
