@@ -21,12 +21,12 @@ from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.relister import Reader, Relister
-from atlas_endpoints.controller.cache import Body, Cache, Key, generation_of, key_of, status_of, uid_of
+from atlas_endpoints.controller.cache import Body, Cache, Key, generation_of, is_deleting, key_of, status_of, uid_of
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.controller import Controller, Result, Status, Writer
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.loop import Loop
-from atlas_endpoints.controller.requeue import Backoff, Requeue
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue
 from atlas_endpoints.controller.workqueue import Flow, Queue
 from atlas_endpoints.reconcile.credentials import CredentialsResolver, NamespaceReader, SecretReader
 from atlas_endpoints.reconcile.deletion import left_behind
@@ -186,11 +186,11 @@ class Core:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the caches of all kinds are complete."""
+        """Whether the caches of all kinds hold what the operator may list."""
         return all(each.relister.complete.is_set() for each in self.kinds.values())
 
     async def completed(self) -> None:
-        """Wait until the caches of all kinds are complete."""
+        """Wait until the caches of all kinds hold what the operator may list."""
         for each in self.kinds.values():
             await each.relister.complete.wait()
 
@@ -247,6 +247,9 @@ class Core:
             source = served.resync.credentials_source(work)
             telemetry.begin(LogFields(project=work.project_id, instance=work.name, credentialsSource=source))
             return await served.resync.run(work)
+        if served.relister.is_forbidden(work.namespace):
+            served.hold(work)
+            return NoRequeue()
         if (body := served.cache.get(work)) is not None:
             telemetry.begin(telemetry.reconcile_of(body))
         started = self.clock.monotonic()
@@ -284,6 +287,7 @@ class ServedKind:
         settings = core.settings
         self.kind = kind
         self._queue, self._loop, self._observer, self._started = core.queue, core.loop, core.observer, core.started
+        self._held: set[Key] = set()
         self.cache = Cache(watched_annotations, partial(index_of, kind))
         self.resync = Resync(
             self.cache,
@@ -303,6 +307,7 @@ class ServedKind:
             namespaces=settings.namespaces,
             interval=settings.sync_interval.total_seconds(),
             random=core.random,
+            regained=self._regained,
         )
         self._reconciler = Reconciler(kind, self._ports(objects, core))
         self.controller = Controller(
@@ -324,6 +329,7 @@ class ServedKind:
             references=core.references,
             outputs=Outputs(config_maps, core.gateway, core.clock.monotonic, self.kind.names),
             resources=self.cache,
+            may_miss_resources=self.relister.may_miss_objects,
             limiter=core.limiter,
             resync=self.resync,
             read=objects.read,
@@ -340,6 +346,7 @@ class ServedKind:
     def _left(self, body: Body) -> None:
         """Tell what stays in Atlas, unless the reconcile of the deletion has."""
         self._loop.forget(key_of(body))
+        self._held.discard(key_of(body))
         if not self._reconciler.has_ended(key_of(body)) and (left := left_behind(self.kind, body)):
             if self._started() < math.inf:
                 self._observer.recorded(body, new_event(EventReason.ENDPOINT_RETAINED, left, action="Delete"))
@@ -351,6 +358,17 @@ class ServedKind:
         body = self.cache.get(key)
         if body is not None:
             self._queue.add(key, flow=self._flow(key, body), urgent=self._loop.is_urgent(key))
+
+    def hold(self, key: Key) -> None:
+        """Reconcile a resource when its namespace is listed again: its spec may have changed, or it may be gone."""
+        self._held.add(key)
+
+    def _regained(self) -> None:
+        """Make due what was held, and the deletions that may have waited."""
+        held, self._held = self._held, set()
+        deleting = {key for key in self.cache if (body := self.cache.get(key)) is not None and is_deleting(body)}
+        for key in held | deleting:
+            self.wake(key)
 
     def schedule(self, scope: Scope, delay: float) -> None:
         """Make the resync of a scope due after some seconds."""

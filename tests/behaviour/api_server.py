@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ForbiddenError
 from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
 from atlas_endpoints.controller.controller import MetadataChange
 from support.named import NAMED
 from support.objects import Objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 NAMESPACE, PREFIX = "shop", "atlas-endpoints.dev/"
 
@@ -47,6 +47,7 @@ class Cluster(Objects):
         lists_fail: what each LIST is answered with.
         lists_down: whether no LIST of a namespace is answered.
         unserved: the namespaces of whose LISTs the answer is that the kind is not served.
+        forbidden: the namespaces in which the operator has no rights.
         changes_fail: what changes of metadata are answered with.
         strips: whether they are answered as if they were made, and are not.
         listed: is told of each LIST of a namespace, before its answer.
@@ -74,6 +75,7 @@ class Cluster(Objects):
         self.lists: list[float] = []
         self.lists_fail: Exception | None = None
         self.unserved: set[str | None] = set()
+        self.forbidden: Collection[str | None] = ()
         self.changes_fail: Exception | None = None
         self.strips = False
         self.listed: Callable[[], None] = lambda: None
@@ -129,17 +131,17 @@ class Cluster(Objects):
         self.deleted.append(former)
         self._tell("DELETED", former)
 
-    def remembered(self) -> tuple[int, dict[Key, dict[str, Any]]]:
+    def remembered(self) -> tuple[int, dict[Key, Body]]:
         """Return a copy of all there is, as a backup or as a cache that lags behind."""
-        return self._version, deepcopy(self.objects)
+        return self.version, deepcopy(self.objects)
 
-    def go_back(self, backup: tuple[int, dict[Key, dict[str, Any]]], *, versions: int = 0) -> None:
+    def go_back(self, backup: tuple[int, dict[Key, Body]], *, versions: int = 0) -> None:
         """Put an earlier state in the place of all there is, as from a backup of etcd: no event tells of it.
 
         Args:
             versions: by how many the versions have gone on since.
         """
-        self._version, self.objects = backup[0] + versions, deepcopy(backup[1])
+        self.version, self.objects = backup[0] + versions, deepcopy(backup[1])
 
     def _add(self, key: Key, spec: Mapping[str, Any], **metadata: Any) -> None:
         self._uids[key.name] += 1
@@ -201,6 +203,8 @@ class Cluster(Objects):
 
     async def read(self, key: Key) -> Body | None:
         await self._arrive()
+        if key.namespace in self.forbidden:
+            raise ForbiddenError("403 Forbidden: cannot get")
         present = deepcopy(self.objects.get(key))
         await self._answer()
         return present
@@ -212,6 +216,8 @@ class Cluster(Objects):
             raise self.lists_fail
         if namespace is not None and self.lists_down:
             raise ClusterUnavailableError("The API server does not answer a LIST.")
+        if namespace in self.forbidden:
+            raise ForbiddenError("403 Forbidden: cannot list")
         if namespace is not None:
             self.listed()
         found = [known(deepcopy(body)) for key, body in self.objects.items() if namespace in {None, key.namespace}]
@@ -249,6 +255,8 @@ class Cluster(Objects):
         return body
 
     def _tell(self, type_: str, body: Body) -> None:
+        if body["metadata"]["namespace"] in self.forbidden:
+            return
         if self.watcher is not None and self._random.random() >= self.lost_events:
             # Each comes in its time, and none overtakes another of its object.
             self.watcher(type_, deepcopy(body))

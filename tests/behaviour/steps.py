@@ -197,6 +197,11 @@ class Steps(ABC):
         """Let LISTs of a namespace be ``up``, or ``down``."""
         self.cluster.lists_down = state == "down"
 
+    def without_rights(self, namespaces: Sequence[str], _: str) -> None:
+        """Let the operator have no rights in these namespaces, which its watch finds out, and have them in all others."""
+        self.cluster.forbidden = namespaces
+        self.process.core.relisted(self.kind.names.kind)
+
     def unwritable(self, name: str | None, _: str) -> None:
         """Let writes of the status of this resource fail once it shows an endpoint; ``null``: of none any more."""
         self.cluster.unwritable = name

@@ -95,6 +95,14 @@ ERRORS = {call("200"): always(9), call("500"): EACH_TENTH_MINUTE, call("503"): E
 OTHER = {of("leader", "other", job="other"): always(1), of("build_info", "other", job="other", version="1"): always(1)}
 CASES: dict[str, tuple[str, int, Mapping[str, str] | None]] = {
     "an operator that is well": ("", LONG, {}),
+    "a role is missing in one namespace": (
+        "NamespaceForbidden",
+        LONG,
+        {
+            of("namespace_forbidden", kind=SERVERLESS, resource_namespace="shop"): always(0),
+            of("namespace_forbidden", kind=SERVERLESS, resource_namespace="pay"): always(1),
+        },
+    ),
     "nothing is heard of the operator for 4 minutes": ("", 4, None),
     "nothing is heard of the operator for 6 minutes": ("Down", 6, None),
     "nobody leads for a minute": ("", LONG + 1, {of("leader"): f"{long(1)} 0x1"}),

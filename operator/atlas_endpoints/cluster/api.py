@@ -72,6 +72,8 @@ class Lack(StrEnum):
 
     MISSING = "missing"
     """The object does not exist (404)."""
+    CLUSTER_SCOPED = "cluster-scoped"
+    """The objects of the kind are in no namespace."""
     FORBIDDEN = "forbidden"
     """The operator may not read the object (403)."""
     DELETING = "deleting"

@@ -19,6 +19,10 @@ class ClusterUnreachableError(ClusterUnavailableError):
     logged_elsewhere = True
 
 
+class ForbiddenError(ClusterUnavailableError):
+    """The operator's rights do not allow the call. The text repeats the server's message."""
+
+
 class SelectorRefusedError(ClusterUnavailableError):
     """The API server cannot parse the label selector. The text repeats the server's message."""
 

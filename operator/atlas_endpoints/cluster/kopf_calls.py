@@ -14,7 +14,8 @@ class KopfCalls:
     """A middleware of kopf's sessions. It changes no answer.
 
     Attributes:
-        relisted: by the plural of each measured kind, the callback for a LIST of which the first page has arrived.
+        relisted: by the plural of each measured kind, the callback for a LIST of which the first page has arrived, and for the first
+            call that is forbidden, or allowed again.
         on_watch_end: callback for a watch of such a kind that has ended. Its argument ``well`` is true if the next
             watch continues where this one ended, so that no LIST is needed.
     """
@@ -25,6 +26,7 @@ class KopfCalls:
         self._paced: dict[str, float] = {}
         self._begun: dict[str, float] = {}
         self._open: set[str] = set()
+        self._forbidden: set[str] = set()
         self.relisted: Mapping[str, Callable[[], None]] = {}
         self.on_watch_end: Callable[..., None] = lambda **_: None
 
@@ -43,10 +45,13 @@ class KopfCalls:
         response = await handler(request)
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise aiohttp.ClientConnectionError("The API server has too many requests.")
-        if response.status == HTTPStatus.OK and (relisted := self.relisted.get(path.rpartition("/")[2])) is not None:
-            self._measure(path, watching=watching)
-            # All pages show the moment of the first. A LIST of ours after it serves for the whole LIST.
-            if not watching and "continue" not in request.url.query:
+        if (relisted := self.relisted.get(path.rpartition("/")[2])) is not None:
+            is_news = self._forbids(path, response.status)
+            if response.status == HTTPStatus.OK:
+                self._measure(path, watching=watching)
+                # All pages show the moment of the first. A LIST of ours after it serves for the whole LIST.
+                is_news |= not watching and "continue" not in request.url.query
+            if is_news:
                 relisted()
         return response
 
@@ -61,6 +66,16 @@ class KopfCalls:
         now = self._monotonic()
         await asyncio.sleep(max(0.0, self._paced.get(path, now - PACE) + PACE - now))
         self._paced[path] = self._monotonic()
+
+    def _forbids(self, path: str, status: int) -> bool:
+        """Record whether the calls of a path are forbidden, and return whether that is new."""
+        was_forbidden = path in self._forbidden
+        if status == HTTPStatus.FORBIDDEN:
+            self._forbidden.add(path)
+            self._begun.pop(path, None)  # there is no watch to be old
+        elif status == HTTPStatus.OK:
+            self._forbidden.discard(path)
+        return was_forbidden is not (path in self._forbidden)
 
     def _measure(self, path: str, *, watching: bool) -> None:
         if path in self._open:

@@ -285,8 +285,8 @@ class ReferenceReader:
                 return Lack.MISSING
             raise
         for each in answer.get("resources") or ():
-            if each["kind"] == kind.kind and each.get("namespaced") and "/" not in each["name"]:
-                return str(each["name"])
+            if each["kind"] == kind.kind and "/" not in each["name"]:
+                return str(each["name"]) if each.get("namespaced") else Lack.CLUSTER_SCOPED
         return Lack.MISSING
 
     async def _get(self, place: _Place) -> str | Lack:
@@ -311,6 +311,12 @@ def _no_kind(kind: _Kind, lack: Lack, retry_in: float) -> UnreadableError:
         message = (
             f"The operator may not list the kinds of {kind.group}/{kind.version}. Let its ServiceAccount discover APIs, as the"
             " ClusterRole system:discovery does for everybody."
+        )
+    elif lack is Lack.CLUSTER_SCOPED:
+        reason = ReferenceProblem.KIND_NOT_ALLOWED
+        message = (
+            f"The kind {kind.kind} of {kind.group}/{kind.version} is cluster-scoped, and a reference leads to an object of the resource's"
+            " own namespace. Use a namespaced kind (those of Crossplane have groups such as ec2.aws.m.upbound.io), or set the value itself."
         )
     else:
         reason = ReferenceProblem.NOT_FOUND

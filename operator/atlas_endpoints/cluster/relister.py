@@ -12,8 +12,13 @@ from dataclasses import KW_ONLY, dataclass, field
 from random import Random
 from typing import Protocol
 
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterWentBackError, SelectorRefusedError
-from atlas_endpoints.controller.cache import Body, Cache, Key, Listing, RunningList, uid_of
+from atlas_endpoints.cluster.errors import (
+    ClusterUnavailableError,
+    ClusterWentBackError,
+    ForbiddenError,
+    SelectorRefusedError,
+)
+from atlas_endpoints.controller.cache import Body, Cache, Key, Listing, RunningList, is_deleting, uid_of
 from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
 from atlas_endpoints.controller.requeue import backoff_delay
 
@@ -44,6 +49,15 @@ ABSENCES = 2
 """Consecutive LISTs that have to find the kind not served before its objects count as gone.
 
 One of several API servers may not serve it for a moment, as right after its own start.
+"""
+
+FORBIDDEN = 5.0
+"""Seconds until the next LIST after one that is forbidden for the first time."""
+
+REFUSALS = 2
+"""Consecutive LISTs of a namespace that have to be forbidden before that counts.
+
+An API server that has just started refuses for a moment what it permits.
 """
 
 STALE_FOR = 60.0
@@ -92,11 +106,16 @@ class _Reads:
 class Relister:
     """Compares the cache with the API server.
 
+    A namespace that the operator may not list affects no other one: the cache keeps what it holds of it.
+
     Attributes:
         namespaces: all when empty.
         interval: seconds between comparisons; with many objects they are longer apart.
-        complete: set once the cache holds everything; it stays set.
+        regained: called when a namespace is listed that was forbidden.
+        complete: set once the cache holds everything that the operator may list; it stays set.
         served: whether the API server serves the kind, as of the last comparison.
+        listed: the namespaces that were ever listed; None stands for all.
+        forbidden: the namespaces whose last LISTs were forbidden.
     """
 
     cache: Cache
@@ -106,8 +125,12 @@ class Relister:
     namespaces: tuple[str, ...]
     interval: float
     random: Random
+    regained: Callable[[], None] = lambda: None
     complete: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     served: bool = field(init=False, default=False)
+    listed: set[str | None] = field(init=False, default_factory=set)
+    forbidden: set[str | None] = field(init=False, default_factory=set)
+    _refusals: dict[str | None, int] = field(init=False, default_factory=dict)
     _deduplicator: LogDeduplicator[str] = field(init=False, default_factory=LogDeduplicator)
     _stale_since: float = field(init=False, default=math.inf)
     _absences: int = field(init=False, default=0)
@@ -119,6 +142,20 @@ class Relister:
     def relisted(self) -> None:
         """Compare soon: kopf has listed, or an event leaves open which objects exist."""
         self._wanted.set()
+
+    def is_forbidden(self, namespace: str) -> bool:
+        """Return whether the operator may not list the objects of a namespace, so that the cache may be out of date."""
+        return bool(self.forbidden) and (namespace if self.namespaces else None) in self.forbidden
+
+    def may_miss_objects(self) -> bool:
+        """Return whether live objects may exist that the cache does not hold, or not as they are.
+
+        What was deleted before its namespace was forbidden, as with the namespace itself, is not waited for.
+        """
+        if not self.forbidden:
+            return False
+        bodies = (self.cache.get(key) for key in self.cache if self.is_forbidden(key.namespace))
+        return not self.listed >= self.forbidden or any(body and not is_deleting(body) for body in bodies)
 
     async def refresh(self) -> None:
         """Start a LIST at once, and wait until the cache is complete by it. ``keep`` has to run, or to be started."""
@@ -215,9 +252,10 @@ class Relister:
             return await self._compare(running, waiting)
 
     async def _compare(self, running: RunningList, waiting: set[asyncio.Event]) -> float:
-        lists = {each: await self.reader.list(each, self.cache.known) for each in self.namespaces or (None,)}
-        listings = [listing for listing in lists.values() if listing is not None]
-        self._check_served(lists)
+        lists = {each: await self._list(each) for each in self.namespaces or (None,)}
+        answers = {each: answer for each, answer in lists.items() if not isinstance(answer, ForbiddenError)}
+        listings = [listing for listing in answers.values() if listing is not None]
+        self._check_served(answers)
         if self._absences and len(self.cache) and self._absences < ABSENCES:
             return NOT_SERVED
         if any(map(running.is_stale, listings)):
@@ -227,17 +265,22 @@ class Relister:
         self._deduplicator.recovered("stale")
         listed = [body for listing in listings for body in listing.bodies]
         for key, uid in running.vanished(listed):
-            self.receiver.gone(key, uid)
+            if (key.namespace if self.namespaces else None) in answers:
+                self.receiver.gone(key, uid)
         await self._take_in(listed, running)
-        self.served = not self._absences
-        if self.served and not self.complete.is_set():
-            logger.info("All resources are listed", extra=LogFields(resources=len(self.cache)))
+        self._note_refusals(lists)
+        if any(count < REFUSALS for count in self._refusals.values()):
+            return FORBIDDEN
+        if answers:
+            self.served = not self._absences
+        if not self._absences and not self.complete.is_set():
+            logger.info("The resources are listed", extra=LogFields(resources=len(self.cache)))
             self.complete.set()
         if self.complete.is_set():
             self._waiting -= waiting
             for each in waiting:
                 each.set()
-        if not self.served:
+        if self._absences:
             self._warn(
                 "served",
                 "The API server does not serve the kind; install the CRD (kubectl apply -f crds/, or crds.install of the"
@@ -246,7 +289,35 @@ class Relister:
             return NOT_SERVED
         self._deduplicator.recovered("served")
         interval = max(self.interval, min(FOR_EACH * len(listed), FOR_ALL))
+        if not answers:
+            interval = min(self.interval, MAX_BACKOFF)
         return interval * self.random.uniform(0.9, 1.1)
+
+    async def _list(self, namespace: str | None) -> Listing | ForbiddenError | None:
+        try:
+            return await self.reader.list(namespace, self.cache.known)
+        except ForbiddenError as error:
+            return error
+
+    def _note_refusals(self, lists: Mapping[str | None, object]) -> None:
+        """Record which namespaces were listed, and which may not be; a kind that is not served has no objects anywhere."""
+        refused = {each: answer for each, answer in lists.items() if isinstance(answer, ForbiddenError)}
+        self.listed |= lists.keys() - refused.keys()
+        self._refusals = {each: self._refusals.get(each, 0) + 1 for each in refused}
+        before, self.forbidden = self.forbidden, {each for each in refused if self._refusals[each] >= REFUSALS}
+        for each in self.forbidden:
+            where = "The cluster" if each is None else f"Namespace {each}"
+            self._warn(
+                f"LIST {each}",
+                f"{where} is not served, because the operator may not list its resources: {refused[each]}. While resources may be there,"
+                f" nothing of the kind is deleted in Atlas, and no Conflict is settled. {remedy(each)}",
+            )
+        regained = before - self.forbidden
+        for each in regained:
+            self._deduplicator.recovered(f"LIST {each}")
+            logger.info("The operator may list the resources again", extra=LogFields(namespace=each or ""))
+        if regained:
+            self.regained()
 
     def _check_served(self, lists: Mapping[str | None, Listing | None]) -> None:
         """Count the consecutive LISTs that find the kind not served.
@@ -284,6 +355,16 @@ class Relister:
         """Log a failure once, until it has another cause or its subject has recovered."""
         if self._deduplicator.failed(subject, text):
             logger.warning(text)
+
+
+def remedy(namespace: str | None) -> str:
+    """Return how an administrator lets the operator list the resources of a namespace; None: of the cluster."""
+    if namespace is None:
+        return "Apply the ClusterRole and the ClusterRoleBinding of deploy/overlays/cluster, or upgrade the chart."
+    return (
+        "Apply the Role and the RoleBinding of deploy/access there, or set the chart's watchNamespaces; take a namespace that is gone for"
+        " good out of NAMESPACES."
+    )
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

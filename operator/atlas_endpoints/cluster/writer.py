@@ -22,7 +22,7 @@ from atlas_endpoints.cluster.calls import (
     refused,
     unexpected_answer,
 )
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ForbiddenError, SelectorRefusedError
 from atlas_endpoints.controller.cache import Body, Key, Listing, annotations_of, finalizers_of
 from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange, RefusedError
 
@@ -126,6 +126,7 @@ class ResourceWriter:
 
         Raises:
             SelectorRefusedError: the API server cannot parse the label selector.
+            ForbiddenError: the operator may not list them.
             ClusterUnavailableError: they could not be read, or not all before their moment expired (410).
         """
         selectors = self._labels if name is None else {**self._labels, "fieldSelector": f"metadata.name={name}"}
@@ -163,6 +164,8 @@ class ResourceWriter:
                     f"LABEL_SELECTOR is {selectors['labelSelector']!r}, which the API server cannot read: {message_of(error)}. Correct it; an"
                     " example is team=shop,stage!=test."
                 ) from error
+            if is_refused(error, HTTPStatus.FORBIDDEN):
+                raise ForbiddenError(message_of(error)) from error
             raise refused(error) from error
 
     def _path(self, namespace: str | None, *name: str) -> tuple[str, ...]:

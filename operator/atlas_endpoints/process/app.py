@@ -21,6 +21,7 @@ from atlas_endpoints.cluster.errors import LeadershipLostError
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.cluster.lease import LeaseApi
 from atlas_endpoints.cluster.readers import NamespaceReader, ReferenceReader, SecretReader
+from atlas_endpoints.cluster.relister import remedy
 from atlas_endpoints.cluster.writer import ConfigMapWriter, ResourceWriter
 from atlas_endpoints.controller.clock import SystemClock, boottime
 from atlas_endpoints.controller.log_lines import LogFields
@@ -138,7 +139,18 @@ class Operator:
         """Return why this replica can neither work nor take over, or None."""
         if not self._core.is_complete:
             return "the resources have not been listed yet"
+        if not any(served.relister.listed for served in self._core.kinds.values()):
+            return "no resources may be listed"
         return self._leadership.refusal
+
+    def unserved(self) -> str:
+        """Return the resources that the operator may not list, and the remedy, each kind on a line of its own; "": it may list all."""
+        return "".join(
+            f"\nnot served, because the operator may not list {served.kind.names.plural}:"
+            f" {', '.join(sorted(each or 'all namespaces' for each in forbidden))}. {remedy(next(iter(forbidden)))}"
+            for served in self._core.kinds.values()
+            if (forbidden := served.relister.forbidden)
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stand by, and work while this replica leads, until ``stop`` is set; then finish the running work.
@@ -270,7 +282,11 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
         stop = asyncio.Event()
         _on_signals(stop)
         server = await probes.serve(
-            settings.http_address, live=operator.live, ready=operator.ready, metrics=operator.metrics
+            settings.http_address,
+            live=operator.live,
+            ready=operator.ready,
+            remark=operator.unserved,
+            metrics=operator.metrics,
         )
         closing.push_async_callback(server.cleanup)
         logger.info(

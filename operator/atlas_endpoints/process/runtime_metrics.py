@@ -46,6 +46,16 @@ def watch(
         ("kind",),
         lambda: {(name,): len(served.cache) for name, served in core.kinds.items()},
     )
+    metrics.watch_each(
+        "namespace_forbidden",
+        "Whether the operator may not list the resources of a namespace: 1 or 0.",
+        ("kind", "resource_namespace"),
+        lambda: {
+            (name, each or ""): each in served.relister.forbidden
+            for name, served in core.kinds.items()
+            for each in settings.namespaces or (None,)
+        },
+    )
     number("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
     number("leader", "Whether this replica leads: 1 or 0.", leads)
     number("watch_age_seconds", "Age of the oldest watch of resources.", connection.kopf_calls.watch_age)

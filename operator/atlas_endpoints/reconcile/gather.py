@@ -177,4 +177,4 @@ class Gatherer:
         if thing is None:
             return None
         others = self.naming(resource, thing.key, facts.scope.project_id)
-        return ownership.owner_before(self.kind, resource, others, facts.now)
+        return ownership.owner_before(self.kind, resource, others, facts.now, self.ports.may_miss_resources)

@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Ending, Outcome, Trouble, of_trouble, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.protection import UNLISTED, Later
+from atlas_endpoints.reconcile.protection import FORBIDDEN, Later
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
@@ -111,8 +111,7 @@ class LastCourse:
         try:
             owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
         except ClusterUnavailableError:
-            later = self._protection.later(resource, UNLISTED)
-            return _deleting(later.message, later.requeue)
+            return _later(self._protection.unlisted(resource))
         return None if owner is None else self._kept_for(owner, resource)
 
     async def _with_access(self, resource: Resource, access: Access, project_id: str, wait: float) -> Outcome:
@@ -159,8 +158,8 @@ class LastCourse:
                 pass
             case Later(requeue, ""):
                 return status_unchanged(requeue)
-            case Later(requeue, message):
-                return _deleting(message, requeue)
+            case Later() as later:
+                return _later(later)
             case owner if write.deletes in {None, resource.thing}:
                 return self._kept_for(owner, resource)
             case _:
@@ -271,6 +270,12 @@ class LastCourse:
 def _released(ending: Ending) -> Outcome:
     """Return that the deletion is over."""
     return Outcome(requeue=NoRequeue(), ending=ending)
+
+
+def _later(later: Later) -> Outcome:
+    """Return that the deletion waits; with the ways out, if only an administrator can end that."""
+    message = deletion.with_remedies(later.message) if later.message == FORBIDDEN else later.message
+    return _deleting(message, later.requeue)
 
 
 def _deleting(message: str, requeue: Requeue, own: Mapping[str, Any] | None = None) -> Outcome:

@@ -12,7 +12,7 @@ endpoint and has no condition ``Contended`` owns it. Both are read as plain JSON
 name an endpoint, and each reconcile of one of them reads all of them.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -51,6 +51,8 @@ class Undecided(Enum):
 
     UNDECIDED = auto()
     """Another resource may still see the endpoint."""
+    UNLISTED = auto()
+    """The owner may be in a namespace that the operator may not list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,33 @@ def _unknown_project_in(namespace: str) -> str:
     return f"{namespace}/"
 
 
-def owner_before(kind: Kind[Any], resource: Resource, others: Collection[Body], now: datetime) -> Claim:
+def owner_before(
+    kind: Kind[Any],
+    resource: Resource,
+    others: Collection[Body],
+    now: datetime,
+    may_miss: Callable[[], bool] = lambda: False,
+) -> Claim:
     """Return which other resource owns the endpoint; None: this one does.
 
     Args:
         resource: its credentials have seen the endpoint, or are about to read it.
         others: the resources that name the same endpoint, with or without itself.
+        may_miss: returns whether there may be others in a namespace that the operator may not list. Then nothing is taken over.
     """
+    claim = _owner_among(kind, resource, others, now)
+    return Undecided.UNLISTED if claim is None and _takes_over(kind, resource) and may_miss() else claim
+
+
+def _takes_over(kind: Kind[Any], resource: Resource) -> bool:
+    """Return whether a resource would take an endpoint over from another one: after a Conflict, or by a copied annotation."""
+    thing, own = resource.thing, resource.status.to_json()
+    if resource.spec.management_policy != "Manage" or thing is None:
+        return False
+    return bool(condition_in(own, CONTENDED)) or not (resource.is_owner or has_seen(kind, own, thing.id))
+
+
+def _owner_among(kind: Kind[Any], resource: Resource, others: Collection[Body], now: datetime) -> Claim:
     thing = resource.thing
     if resource.spec.management_policy != "Manage" or thing is None:
         return None

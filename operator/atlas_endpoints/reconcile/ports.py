@@ -58,6 +58,8 @@ class Ports:
         writes: whether Atlas may be written to; if not, statuses show a plan.
         grace: how long a failure that only a change can fix is not Stalled.
         sync_interval: of resources that set none.
+        may_miss_resources: returns whether live resources may exist that ``resources`` does not hold, or not as they are, since the
+            operator may not list their namespace.
     """
 
     atlas: Gateway
@@ -76,3 +78,4 @@ class Ports:
     writes: bool
     grace: timedelta
     sync_interval: timedelta = timedelta(minutes=10)
+    may_miss_resources: Callable[[], bool] = lambda: False

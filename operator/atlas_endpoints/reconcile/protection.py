@@ -54,6 +54,12 @@ UNLISTED = (
 )
 
 
+FORBIDDEN = (
+    "The operator may not list the resources of a namespace that it should serve, so it does not know whether others name the same in"
+    " Atlas. It deletes nothing in Atlas until it may. Ask its administrator, who finds the namespace in its log and in /readyz."
+)
+
+
 class Protection:
     """Finds who protects a thing from deletion.
 
@@ -82,8 +88,9 @@ class Protection:
         """
         ports = self._gatherer.ports
         deletes = resource.thing if write.cause is None and write.deletes is None else write.deletes
+        is_deletion = write.request.method == "DELETE"
         try:
-            if write.request.method == "DELETE":
+            if is_deletion:
                 # Events of this resource, and of others that name the same, may be late or lost.
                 existing = await ports.refresh(resource.metadata.namespace)
                 if resource.metadata.uid not in existing:
@@ -92,12 +99,18 @@ class Protection:
                 return owner
         except ClusterUnavailableError as error:
             logger.warning("%s %s", UNLISTED, error, extra=LogFields(key=str(resource.key)))
-            return self.later(resource, UNLISTED)
+            return self.unlisted(resource)
+        if is_deletion and ports.may_miss_resources():
+            return self.unlisted(resource)
         self._memories[resource.key].unlisted_since = None
         if deletes is not None and (wait := self._wait(resource, deletes, project_id)) > 0:
             return Later(RequeueAfter(min(wait, POLL_FIRST)), UNPROTECTED)
         is_unchanged = ports.resources.is_unchanged(resource.key, resource.metadata.trigger)
         return None if is_unchanged else Later(RequeueAfter(0.0))
+
+    def unlisted(self, resource: Resource) -> Later:
+        """Return that a DELETE waits until it is known who may need what it deletes."""
+        return self.later(resource, FORBIDDEN if self._gatherer.ports.may_miss_resources() else UNLISTED)
 
     def later(self, resource: Resource, message: str) -> Later:
         """Return that a DELETE is tried again when the hindrance has lasted twice as long, at the latest after an interval."""

@@ -166,11 +166,14 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
     """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
     resource, seen = facts.resource, decision.seen
     differences = None if seen is None else compare(resource, facts.desired, seen)
-    if isinstance(claim, Owner):
+    if claim is not Undecided.UNDECIDED:
         message = (
             f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
             " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted or can"
             " no longer manage the endpoint, one of the waiting resources takes over."
+            if isinstance(claim, Owner)
+            else "The endpoint may belong to a resource of a namespace that the operator should serve and may not list, so it sends nothing"
+            " for this one until it may. Ask its administrator, who finds the namespace in its log and in /readyz."
         )
         requeue = RequeueAfter(CONTENDED_REQUEUE)
         state = State(Reason.CONFLICT, message, requeue, differences, decision.state.conditions)

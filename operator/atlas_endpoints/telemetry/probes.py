@@ -12,23 +12,31 @@ Check = Callable[[], str | None]
 """Returns a problem, or None."""
 
 
-async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[], Awaitable[bytes]]) -> web.AppRunner:
+async def serve(
+    address: str,
+    *,
+    live: Check,
+    ready: Check,
+    remark: Callable[[], str] = lambda: "",
+    metrics: Callable[[], Awaitable[bytes]],
+) -> web.AppRunner:
     """Start serving; ``cleanup`` of the result ends it.
 
     Args:
         address: ``host:port``; without a host, all addresses; port 0 takes a free one.
         live: whether the process should continue.
         ready: whether the process works.
+        remark: returns what ``ready`` adds to its answer, whatever it is.
         metrics: in Prometheus's text format; requests that arrive meanwhile share the result.
 
     Raises:
         OSError: the address is not available; the text contains the remedy.
     """
 
-    def probe(check: Check) -> Callable[[web.Request], object]:
+    def probe(check: Check, remark: Callable[[], str] = lambda: "") -> Callable[[web.Request], object]:
         async def handler(_: web.Request) -> web.Response:
             problem = check()
-            return web.Response(status=200 if problem is None else 503, text=problem or "ok")
+            return web.Response(status=200 if problem is None else 503, text=f"{problem or 'ok'}{remark()}")
 
         return handler
 
@@ -50,7 +58,7 @@ async def serve(address: str, *, live: Check, ready: Check, metrics: Callable[[]
 
     app = web.Application()
     app.add_routes(
-        [web.get(LIVE, probe(live)), web.get(READY, probe(ready)), web.get(METRICS, exposition)]  # type: ignore[arg-type]  # aiohttp's handler type is narrower than it accepts
+        [web.get(LIVE, probe(live)), web.get(READY, probe(ready, remark)), web.get(METRICS, exposition)]  # type: ignore[arg-type]  # aiohttp's handler type is narrower than it accepts
     )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

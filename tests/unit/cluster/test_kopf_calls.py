@@ -82,6 +82,19 @@ async def test_a_list_of_the_kind_is_reported_if_it_has_arrived_and_not_for_each
     assert harness.lists == 2
 
 
+async def test_rights_that_go_or_come_are_reported_once_and_leave_no_watch_to_grow_old(harness: Harness) -> None:
+    await harness.ask(WATCH, ELSEWHERE)
+    harness.status = 403
+    await harness.ask(WATCH, WATCH, WATCH)
+    assert harness.lists == 1
+    harness.now += 300
+    harness.status = 200
+    await harness.ask(ELSEWHERE)
+    assert harness.calls.watch_age() == 0
+    await harness.ask(WATCH, WATCH)
+    assert harness.lists == 2
+
+
 async def test_the_age_is_that_of_the_oldest_current_watch(harness: Harness) -> None:
     harness.now += 10
     harness.status = 503

@@ -425,10 +425,14 @@ class TestReferences:
         assert (problem.reason, problem.retry_in) == ("NotFound", RETRY_FIRST)
         assert "no namespaced kind Vpc in" in problem.message
 
-    async def test_a_cluster_scoped_kind_is_not_read(self, harness: Harness) -> None:
+    async def test_a_cluster_scoped_kind_is_not_read_and_told_from_one_that_is_not_installed(
+        self, harness: Harness
+    ) -> None:
         kind = {"kind": "VPCEndpoint", "name": "vpcendpoints", "namespaced": False}
         harness.server.answers.append(Answer(200, {"resources": [kind]}))
-        assert (await harness.reference_problem()).reason == "NotFound"
+        problem = await harness.reference_problem()
+        assert problem.reason == "KindNotAllowed"
+        assert "ec2.services.k8s.aws/v1alpha1 is cluster-scoped" in problem.message
 
     @pytest.mark.parametrize(
         ("value", "metadata", "reason", "words"),

@@ -38,6 +38,7 @@ class Operator:
         self.cache = Cache(lambda _: {})
         self.saw = asyncio.Event()
         self.removed: list[str] = []
+        self.regains = 0
         self.relister = Relister(
             self.cache,
             self.cluster,
@@ -45,10 +46,14 @@ class Operator:
             namespaces=namespaces,
             interval=interval,
             random=Random(1),  # noqa: S311  # jitter
+            regained=self._regained,
         )
         self.keeping: asyncio.Task[None]
         self.refreshes: list[asyncio.Task[None]] = []
         self._backup = self._present = self.cluster.remembered()
+
+    def _regained(self) -> None:
+        self.regains += 1
 
     def seen(self, body: Body) -> None:
         self.saw.set()
@@ -70,6 +75,11 @@ class Operator:
         self.cluster.apply(name, {"value": value})
 
     def delete(self, name: str) -> None:
+        self.cluster.delete(name)
+
+    def delete_later(self, name: str) -> None:
+        """Delete an object that a finalizer holds."""
+        self.cluster.update(self.cluster.key(name), finalizers=["example.com/hold"])
         self.cluster.delete(name)
 
     def keep(self) -> None:
@@ -105,6 +115,12 @@ class Operator:
 
     def served(self) -> None:
         self.cluster.unserved = set()
+
+    def forbid(self, *namespaces: str) -> None:
+        self.cluster.forbidden = {*namespaces} or {None}
+
+    def permit(self) -> None:
+        self.cluster.forbidden = set()
 
     def remember(self) -> None:
         self._backup = self.cluster.remembered()
@@ -142,6 +158,15 @@ class Operator:
         bodies = [self.cache.get(key) for key in self.cache]
         found = {f"{body['metadata']['name']}={body['spec']['value']}" for body in bodies if body is not None}
         assert found == {*expected}
+
+    def forbidden(self, *expected: str) -> None:
+        assert {*self.relister.forbidden} == {*expected}
+
+    def regained(self, times: str) -> None:
+        assert self.regains == int(times)
+
+    def misses(self, expected: str) -> None:
+        assert self.relister.may_miss_objects() is (expected == "yes")
 
     def says_gone(self, *uids: str) -> None:
         assert self.removed == [*uids]
@@ -234,6 +259,30 @@ SCRIPTS = {
     ),
     "in one namespace of two at the start nothing is complete": (
         "of blue green; unserved green; keep; wait 600; complete no; served; wait 30; complete"
+    ),
+    "a namespace that may not be listed stops no other one, and is served once it may": (
+        "of blue green; forbid green; deaf; apply blue/a v1; apply green/b v1; keep; wait 12; complete; knows a=v1;"
+        " forbidden green; warns 1 Namespace green is not served; warns 1 deploy/access; apply blue/a v2; wait 660; knows a=v2;"
+        " regained 0; permit; refresh; wait 1; refreshed yes; knows a=v2 b=v1; regained 1; forbidden"
+    ),
+    "one refusal alone counts for nothing": (
+        "of blue green; forbid green; apply green/b v1; keep; wait 2.5; complete no; permit; wait 5; complete; knows b=v1; forbidden"
+    ),
+    "nor where all namespaces are listed at once": (
+        "forbid; apply a v1; keep; wait 2.5; complete no; permit; wait 5; complete; knows a=v1; forbidden"
+    ),
+    "without any right it asks again and again": (
+        "of blue green; forbid blue green; keep; wait 12; complete; forbidden blue green; misses yes; wait 600; permit; wait 33;"
+        " forbidden; misses no"
+    ),
+    "a namespace that was empty, as one that is deleted, misses nothing without rights": (
+        "of blue green; keep; wait 1; forbid green; wait 700; forbidden green; knows; misses no"
+    ),
+    "nor does one in which all is being deleted": (
+        "of blue green; apply green/a v1; keep; wait 1; delete_later green/a; deaf; forbid green; wait 700; knows a=v1; misses no"
+    ),
+    "one with something live may miss others": (
+        "of blue green; apply green/a v1; keep; wait 1; deaf; forbid green; wait 700; knows a=v1; misses yes"
     ),
     "a kind that is not served is logged once each time": (
         "keep; unserved; wait 1200; served; wait 1200; unserved; wait 1200; warns 2 install the CRD (kubectl apply -f crds/"

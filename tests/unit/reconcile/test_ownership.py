@@ -38,7 +38,7 @@ def status(text: str) -> dict[str, Any]:
     if "unseen" not in words:
         found["endpoint"] = {"id": ENDPOINT, "status": "AVAILABLE"}
     if "adopted" in words:
-        found["reservation"] = {"endpointId": ENDPOINT, "adopted": True}
+        found["reservation"] = {"endpointId": ENDPOINT, "adopted": True, "requestedAt": AGES["older"]}
     for word in words:
         if word.split()[0] in {"away", "fails"}:
             since = NOW - (timedelta(hours=1) if word.endswith("hour") else timedelta(minutes=1))
@@ -59,18 +59,21 @@ def body(row: Mapping[str, Any], *, name: str = "shop/other") -> dict[str, Any]:
 
 
 def me(text: str, **spec: Any) -> ServerlessPrivateEndpoint:
+    if "adopted" in text:
+        spec["endpointId"] = None
     return ServerlessPrivateEndpoint.parse(body({"other": text, "age": "same", "spec": spec}, name="shop/m"))
 
 
 def owner(row: Mapping[str, Any]) -> Owner | Undecided | None:
     if row["owner"] == "the other":
         return Owner(Key("ServerlessPrivateEndpoint", *row.get("name", "shop/other").split("/")))
-    return Undecided.UNDECIDED if row["owner"] == "undecided" else None
+    return {"undecided": Undecided.UNDECIDED, "unlisted": Undecided.UNLISTED}.get(row["owner"])
 
 
 @pytest.mark.parametrize("row", TABLES["owner"].values(), ids=TABLES["owner"])
 def test_owner(row: Mapping[str, Any]) -> None:
-    assert owner_before(KIND, me(row["mine"]), [body(row)], NOW) == owner(row)
+    found = owner_before(KIND, me(row["mine"]), [body(row)], NOW, lambda: "unlisted" in row)
+    assert found == owner(row)
 
 
 def test_a_resource_that_observes_has_no_owner_before_it() -> None:

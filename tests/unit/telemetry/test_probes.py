@@ -17,8 +17,10 @@ async def _a_metric() -> bytes:
     return b"a_metric 1\n"
 
 
-async def _get(path: str, *, live: str | None = None, ready: str | None = None) -> httpx.Response:
-    server = await probes.serve("127.0.0.1:0", live=lambda: live, ready=lambda: ready, metrics=_a_metric)
+async def _get(path: str, *, live: str | None = None, ready: str | None = None, remark: str = "") -> httpx.Response:
+    server = await probes.serve(
+        "127.0.0.1:0", live=lambda: live, ready=lambda: ready, remark=lambda: remark, metrics=_a_metric
+    )
     try:
         port = server.addresses[0][1]
         async with httpx.AsyncClient(trust_env=False) as client:
@@ -43,6 +45,15 @@ async def test_a_probe_answers_with_the_problem_of_its_own_check() -> None:
 
     assert (live.status_code, live.text) == (503, "nobody watches")
     assert (ready.status_code, ready.text) == (503, "not yet")
+
+
+@pytest.mark.parametrize(("problem", "status", "text"), [(None, 200, "ok, but"), ("not yet", 503, "not yet, but")])
+async def test_a_remark_does_not_change_readiness(problem: str | None, status: int, text: str) -> None:
+    ready = await _get("/readyz", ready=problem, remark=", but")
+    live = await _get("/livez", ready=problem, remark=", but")
+
+    assert (ready.status_code, ready.text) == (status, text)
+    assert (live.status_code, live.text) == (200, "ok")
 
 
 async def test_concurrent_scrapes_share_one_rendering() -> None:
