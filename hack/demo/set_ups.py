@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
@@ -19,16 +19,20 @@ from demo.scene import (
     SERVERLESS,
     STRANGE_CLOUD_ENDPOINT,
     Kind,
+    Scene,
 )
 from demo.stage import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from demo.scene import Scene
+Act: TypeAlias = "Callable[[Scene], None]"
 
 NOTHING = "Nothing at all"
 """The heading of docs/reasons.md about resources that say nothing."""
+RESERVED = {"status": "RESERVED", "cloudProviderEndpointId": None}
+"""An endpoint in Atlas that nothing is connected to."""
+GATEWAY = "198.51.100.0/24"
 DESCRIBE = ("describe", DEDICATED.short, ORDERS)
 DESCRIBE_SERVERLESS = ("describe", SERVERLESS.short, ORDERS)
 
@@ -54,11 +58,11 @@ class SetUp:
 
     team: str
     call: str
-    spoil: Callable[[Scene], None]
+    spoil: Act
     heading: str
     message: str
     answer: str
-    heal: Callable[[Scene], None]
+    heal: Act
     beside: tuple[str, str] | None = None
     look: tuple[str, ...] = DESCRIBE
     speaker: str = ORDERS
@@ -66,12 +70,42 @@ class SetUp:
     kind: Kind = DEDICATED
 
 
-def _no_secret(scene: Scene) -> None:
-    scene.create()
+def _created(
+    *, account: Mapping[str, Any] | None = None, endpoint: Mapping[str, Any] | None = None, **spec: Any
+) -> Act:
+    """Have a resource beside its Secret, in an Atlas with this account and this endpoint, if they are not as they should."""
+
+    def act(scene: Scene) -> None:
+        if account is not None:
+            scene.account(**account)
+        if endpoint is not None:
+            scene.endpoint(**endpoint)
+        scene.secret()
+        scene.create(**spec)
+
+    return act
 
 
-def _create_secret(scene: Scene) -> None:
-    scene.create_secret()
+def _patched(said: str = "", **spec: Any) -> Act:
+    """Change the spec."""
+
+    def act(scene: Scene) -> None:
+        if said:
+            scene.terminal.say(said)
+        scene.kubectl("patch", scene.kind.short, ORDERS, "--type=merge", "--patch", json.dumps({"spec": spec}))
+
+    return act
+
+
+def _account_changed(said: str, **account: Any) -> Act:
+    """Change the service account in Atlas."""
+
+    def act(scene: Scene) -> None:
+        scene.terminal.say(said)
+        scene.account(**account)
+        scene.force_sync()
+
+    return act
 
 
 def _wrong_secret(scene: Scene) -> None:
@@ -86,59 +120,31 @@ def _correct_secret(scene: Scene) -> None:
     scene.force_sync()
 
 
-def _weak_role(scene: Scene) -> None:
-    scene.account(role="GROUP_READ_ONLY")
-    scene.secret()
-    scene.create(comment="stock, production")
-
-
-def _grant_role(scene: Scene) -> None:
-    scene.terminal.say(f"In Atlas: the role Project Owner in project {scene.team.project} is granted.")
-    scene.account(role="GROUP_OWNER")
-    scene.force_sync()
-
-
-def _another_address(scene: Scene) -> None:
-    scene.account(access_list=["198.51.100.0/24"])
-    scene.secret()
-    scene.create()
-
-
-def _allow_address(scene: Scene) -> None:
-    scene.terminal.say("In Atlas: 127.0.0.1 is added to the API access list of the service account.")
-    scene.account(access_list=["198.51.100.0/24", "127.0.0.1/32"])
-    scene.force_sync()
-
-
-def _strange_cloud_endpoint(scene: Scene) -> None:
-    scene.secret()
-    scene.create(cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT, deletionPolicy="Delete")
-
-
 def _create_anew(scene: Scene) -> None:
     scene.terminal.say(f"In the manifest, cloudProviderEndpointId is corrected: {CLOUD_ENDPOINT}.")
     scene.kubectl("delete", "dpe", ORDERS)
     scene.kubectl("apply", "-f", str(scene.manifest(deletionPolicy="Delete")))
 
 
+def _write_the_other_kind(scene: Scene) -> None:
+    scene.kind = DEDICATED
+    scene.terminal.say("The manifest is written anew: DedicatedPrivateEndpoint, with the region of the cluster.")
+    scene.kubectl("delete", "spe", ORDERS)
+    scene.kubectl("apply", "-f", str(scene.manifest()))
+
+
 def _renamed(scene: Scene) -> None:
-    scene.secret()
-    scene.create()
+    _created()(scene)
     scene.becomes_ready()
     scene.create("orders-v2")
-
-
-def _delete_old(scene: Scene) -> None:
-    scene.kubectl("delete", "dpe", ORDERS)
 
 
 def _no_cloud_endpoint_yet(scene: Scene) -> None:
     crd = ROOT / "tests" / "support" / "crds" / "ec2.services.k8s.aws_vpcendpoints.yaml"
     scene.put(yaml.safe_load(crd.read_text(encoding="utf-8")))
     scene.stage.control_plane.wait_for_crds()
-    scene.secret()
     reference = {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "media-to-atlas"}
-    scene.create(cloudProviderEndpointId=None, cloudProviderEndpointRef=reference)
+    _created(cloudProviderEndpointId=None, cloudProviderEndpointRef=reference)(scene)
 
 
 def _create_cloud_endpoint(scene: Scene) -> None:
@@ -157,42 +163,15 @@ def _create_cloud_endpoint(scene: Scene) -> None:
 
 
 def _deleted_while_suspended(scene: Scene) -> None:
-    scene.secret()
-    scene.create(deletionPolicy="Delete")
+    _created(deletionPolicy="Delete")(scene)
     scene.becomes_ready()
     scene.edit(suspend=True)
     scene.kubectl_unseen("delete", "--wait=false", "dpe", ORDERS)
 
 
-def _resume(scene: Scene) -> None:
-    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"suspend": False}}))
-
-
-def _mislabelled(scene: Scene) -> None:
-    scene.secret()
-    scene.create(labels={"enviroment": "production"})
-
-
-def _label(scene: Scene) -> None:
-    (label,) = (f"{key}={value}" for key, value in SERVED.items())
-    scene.kubectl("label", "dpe", ORDERS, label)
-
-
-def _no_cloud_endpoint_named(scene: Scene) -> None:
-    scene.secret()
-    scene.create(cloudProviderEndpointId=None)
-
-
-def _name_cloud_endpoint(scene: Scene) -> None:
-    scene.terminal.say("In AWS: a VPC endpoint to the service that the status names is created.")
-    patch = json.dumps({"spec": {"cloudProviderEndpointId": CLOUD_ENDPOINT}})
-    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", patch)
-
-
 def _failed_service(scene: Scene) -> None:
     scene.endpoint_service(status="FAILED")
-    scene.secret()
-    scene.create()
+    _created()(scene)
 
 
 def _delete_service(scene: Scene) -> None:
@@ -201,48 +180,16 @@ def _delete_service(scene: Scene) -> None:
     scene.force_sync()
 
 
-def _only_observed(scene: Scene) -> None:
-    scene.secret()
-    scene.create(managementPolicy="Observe")
-
-
-def _manage(scene: Scene) -> None:
-    scene.kubectl("patch", "dpe", ORDERS, "--type=merge", "--patch", json.dumps({"spec": {"managementPolicy": None}}))
-
-
-def _strange_cloud_endpoint_of_a_reservation(scene: Scene) -> None:
-    scene.endpoint(status="RESERVED", cloudProviderEndpointId=None)
-    scene.secret()
-    scene.create(cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT)
-
-
-def _correct_cloud_endpoint(scene: Scene) -> None:
-    patch = json.dumps({"spec": {"cloudProviderEndpointId": CLOUD_ENDPOINT}})
-    scene.kubectl("patch", "spe", ORDERS, "--type=merge", "--patch", patch)
-
-
-def _wrong_kind(scene: Scene) -> None:
-    scene.secret()
-    scene.create(instanceName=CLUSTER, endpointId=None)
-
-
-def _write_the_other_kind(scene: Scene) -> None:
-    scene.kind = DEDICATED
-    scene.terminal.say("The manifest is written anew: DedicatedPrivateEndpoint, with the region of the cluster.")
-    scene.kubectl("delete", "spe", ORDERS)
-    scene.kubectl("apply", "-f", str(scene.manifest()))
-
-
 SET_UPS = (
     SetUp(
         team="cart",
         call="We are moving to this cluster, with the same manifests. Our endpoint does not become ready.",
-        spoil=_no_secret,
+        spoil=Scene.create,
         heading="CredentialsInvalid",
         beside=("CredentialsValid", "SecretNotFound"),
         message="Create it with the keys clientId and clientSecret",
         answer="The Secret has not moved with the manifests: it is in no repository.",
-        heal=_create_secret,
+        heal=Scene.create_secret,
     ),
     SetUp(
         team="search",
@@ -257,17 +204,20 @@ SET_UPS = (
     SetUp(
         team="prices",
         call="The network team has moved the cluster behind another gateway tonight.",
-        spoil=_another_address,
+        spoil=_created(account={"access_list": [GATEWAY]}),
         heading="IPNotAllowed",
         beside=("CredentialsValid", "NotAllowed"),
         message="does not allow the address 127.0.0.1",
         answer="The operator calls from an address that the service account's access list does not hold.",
-        heal=_allow_address,
+        heal=_account_changed(
+            "In Atlas: 127.0.0.1 is added to the API access list of the service account.",
+            access_list=[GATEWAY, "127.0.0.1/32"],
+        ),
     ),
     SetUp(
         team="mail",
         call="The VPC endpoint is there, we see it in AWS. Our Pods cannot connect.",
-        spoil=_strange_cloud_endpoint,
+        spoil=_created(cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT, deletionPolicy="Delete"),
         heading="EndpointFailed",
         message="Check in the cloud that it exists",
         answer="The ID of the VPC endpoint is not the one that AWS shows. It can never be changed, so the resource is created anew.",
@@ -281,7 +231,7 @@ SET_UPS = (
         beside=("Contended", "Conflict"),
         message="Delete all but one",
         answer="The resource with the old name is still there, and owns the endpoint.",
-        heal=_delete_old,
+        heal=lambda scene: scene.kubectl("delete", "dpe", ORDERS),
         look=("describe", "dpe", "orders-v2"),
         speaker="orders-v2",
     ),
@@ -302,28 +252,31 @@ SET_UPS = (
         heading="DeletionBlocked",
         message="Set spec.suspend to false",
         answer="The resource was suspended before it was deleted, so that Atlas is left alone; its endpoint is to be deleted.",
-        heal=_resume,
+        heal=_patched(suspend=False),
         goes=True,
     ),
     SetUp(
         team="video",
         call="We have applied it, and it says nothing at all.",
-        spoil=_mislabelled,
+        spoil=_created(labels={"enviroment": "production"}),
         heading=NOTHING,
         message="",
         answer="The operator serves what is labelled environment=production (its command above); this label is mistyped.",
-        heal=_label,
+        heal=lambda scene: scene.kubectl("label", "dpe", ORDERS, *(f"{key}={value}" for key, value in SERVED.items())),
         look=("get", "dpe", "--show-labels"),
     ),
     SetUp(
         team="loyalty",
         call="Our cluster is a dedicated one now. Atlas shows all green for our region, and our endpoint is not there.",
-        spoil=_no_cloud_endpoint_named,
+        spoil=_created(cloudProviderEndpointId=None),
         heading="WaitingForCloudEndpoint",
         beside=("ServiceReady", "Ready"),
         message="create an interface VPC endpoint to the service",
         answer="Atlas's side is ready, and the manifest names no VPC endpoint: nobody has created one.",
-        heal=_name_cloud_endpoint,
+        heal=_patched(
+            "In AWS: a VPC endpoint to the service that the status names is created.",
+            cloudProviderEndpointId=CLOUD_ENDPOINT,
+        ),
     ),
     SetUp(
         team="fraud",
@@ -338,40 +291,40 @@ SET_UPS = (
     SetUp(
         team="reports",
         call="We have tried it out, and it looked right. The VPC endpoint is there now, and Atlas does not list it.",
-        spoil=_only_observed,
+        spoil=_created(managementPolicy="Observe"),
         heading="EndpointNotFound",
         beside=("ServiceReady", "Ready"),
         message="spec.managementPolicy is Observe",
         answer="From the trial, the manifest still says that the operator only observes, so it registers nothing.",
-        heal=_manage,
+        heal=_patched(managementPolicy=None),
     ),
     SetUp(
         team="stock",
         call="We have added a comment to our endpoint. Atlas does not show it.",
-        spoil=_weak_role,
+        spoil=_created(account={"role": "GROUP_READ_ONLY"}, comment="stock, production"),
         heading="MissingRole",
         beside=("CredentialsValid", "NotAllowed"),
         message="they need the role Project Owner",
         answer="The service account may read the project, and not change anything in it.",
-        heal=_grant_role,
+        heal=_account_changed("In Atlas: the role Project Owner in the project is granted.", role="GROUP_OWNER"),
         look=DESCRIBE_SERVERLESS,
         kind=SERVERLESS,
     ),
     SetUp(
         team="photos",
         call="Atlas has shown us a service, and we have entered our VPC endpoint. No connection so far.",
-        spoil=_strange_cloud_endpoint_of_a_reservation,
+        spoil=_created(endpoint=RESERVED, cloudProviderEndpointId=STRANGE_CLOUD_ENDPOINT),
         heading="EndpointFailed",
         message="change spec.cloudProviderEndpointId",
         answer="The ID of the VPC endpoint is not the one that AWS shows; Atlas looked for it in vain.",
-        heal=_correct_cloud_endpoint,
+        heal=_patched(cloudProviderEndpointId=CLOUD_ENDPOINT),
         look=DESCRIBE_SERVERLESS,
         kind=SERVERLESS,
     ),
     SetUp(
         team="reviews",
         call="This is our first endpoint. The cluster is up, and its name is right. Did we forget something?",
-        spoil=_wrong_kind,
+        spoil=_created(instanceName=CLUSTER, endpointId=None),
         heading="InstanceNotFound",
         message="write its DedicatedPrivateEndpoint with `atlas-endpoints import",
         answer="The cluster is a dedicated one, and the manifest is for serverless instances.",

@@ -236,11 +236,8 @@ class Cluster(Objects):
 
     @override
     def write_status(self, key: Key, uid: str, version: str, status: Mapping[str, Any]) -> Body:
-        before = self.objects.get(key)
-        after = super().write_status(key, uid, version, status)
-        assert before is not None
-        self.status_written(before, status)
-        return after
+        self.status_written(self.exactly(key, uid, version), status)
+        return super().write_status(key, uid, version, status)
 
     @override
     def put(self, type_: str, key: Key, body: Body) -> Body:

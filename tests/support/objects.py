@@ -66,12 +66,12 @@ class Objects:
 
     def write_status(self, key: Key, uid: str, version: str, status: Mapping[str, Any]) -> Body:
         """Write the status of exactly this version of an object, and return the object."""
-        known = self._exactly(key, uid, version)
+        known = self.exactly(key, uid, version)
         return known if known["status"] == status else self._modify(key, {**known, "status": deepcopy(dict(status))})
 
     def write_metadata(self, key: Key, uid: str, version: str, change: MetadataChange) -> Body:
         """Write finalizers and annotations of exactly this version of an object, and return the object."""
-        known = self._exactly(key, uid, version)
+        known = self.exactly(key, uid, version)
         metadata = known["metadata"]
         kept = [each for each in metadata.get("finalizers", ()) if change.finalizers.get(each, True)]
         added = [each for each, wanted in change.finalizers.items() if wanted and each not in kept]
@@ -85,7 +85,8 @@ class Objects:
         is_over = "deletionTimestamp" in body["metadata"] and not body["metadata"].get("finalizers")
         return self.put("DELETED" if is_over else "MODIFIED", key, body)
 
-    def _exactly(self, key: Key, uid: str, version: str) -> Body:
+    def exactly(self, key: Key, uid: str, version: str) -> Body:
+        """Return an object if this is its version."""
         known = self.objects.get(key)
         if known is None:
             raise GoneError

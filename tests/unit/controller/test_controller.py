@@ -180,9 +180,10 @@ class Operator:
     def put(self, status: Status | None = None, **metadata: object) -> None:
         """Write into the object, as a tool does."""
         body = self.cluster.objects[KEY]
-        body["metadata"] |= metadata
-        body["status"] = status or body["status"]
-        self.cluster.annotate("a", **({"written": "yes"} if metadata else {}))
+        told = {**body, "metadata": {**body["metadata"], **metadata}, "status": status or body["status"]}
+        self.cluster.put("MODIFIED", KEY, told)
+        if metadata:
+            self.cluster.annotate("a", written="yes")
 
     def miss(self) -> None:
         """Have the object leave what is served, and return."""

@@ -95,8 +95,8 @@ def expected(spec: Mapping[str, Any]) -> dict[str, Any]:
 def test_import(case: Mapping[str, Any], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     source = ["--project", PROJECT]
-    if "objects" in case:
-        (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all(case["objects"]))
+    if objects := [*map(_endpoint, case.get("endpoints", {}).items()), *case.get("objects", [])]:
+        (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all(objects))
         source = ["-f", str(tmp_path / "objects.yaml")]
 
     code, output, errors = run(case, "import", *source, *case.get("flags", ()))
@@ -114,6 +114,19 @@ def test_import(case: Mapping[str, Any], run: Run, tmp_path: Path, monkeypatch: 
     assert by_name == {name: expected(spec) for name, spec in case.get("specs", {}).items()}
     if found and not case.get("changes"):
         _changes_nothing(case, output, run, tmp_path)
+
+
+def _endpoint(named: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return an object of MongoDB's own operator."""
+    (namespace, _, name), spec = named[0].partition("/"), named[1]
+    project = {} if "projectRef" in spec else {"externalProjectRef": {"id": PROJECT}}
+    metadata = {"name": name, "namespace": namespace}
+    return {
+        "apiVersion": "atlas.mongodb.com/v1",
+        "kind": "AtlasPrivateEndpoint",
+        "metadata": metadata,
+        "spec": {**project, **spec},
+    }
 
 
 def _changes_nothing(case: Mapping[str, Any], output: str, run: Run, tmp_path: Path) -> None:
