@@ -71,8 +71,8 @@ class Parser(argparse.ArgumentParser):
         return group.add_argument(*names, **options)
 
     @override
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        found, unknown = super().parse_known_args(args, namespace)
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
+        found, unknown = super().parse_known_args(*args, **options)
         if unknown:
             names = {each.lstrip("-"): each for each in self._flags}
             alike = get_close_matches(unknown[0].lstrip("-").partition("=")[0], names, n=1)

@@ -181,8 +181,8 @@ def _has_made_it(right: Any, *asked: Any) -> str:
 )
 def reads_nothing_before(right: Any, self: Any, facts: Any) -> Any:
     decision = right(self, facts)
-    is_update = decision.write is not None and decision.write.is_beside
-    return replace(decision, write=replace(decision.write, reads=None)) if is_update else decision
+    write: Any = decision.write
+    return replace(decision, write=replace(write, reads=None)) if write and write.is_beside else decision
 
 
 @plants(
