@@ -65,6 +65,7 @@ def test_a_job_comments_the_plan_and_fails_if_it_is_not_known(
                 "MONGODB_ATLAS_CLIENT_SECRET": f"mdb_sa_sk_{secret}",
                 "IMAGE": "registry.example.com/team/atlas-endpoints:0.1.0",
                 "PULL_REQUEST": "7",
+                "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
                 "NOTES_TOKEN": "not-a-secret",
                 "CI_API_V4_URL": "https://gitlab.example.com/api/v4",
                 "CI_PROJECT_ID": "3",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints.reconcile.resource import DELETION_ANNOTATIONS, FINALIZER
+from atlas_endpoints.reconcile.resource import DELETION_ANNOTATIONS, ENDPOINT_ANNOTATION, FINALIZER
 from control_plane.process import wait_until
 from support.cases import KINDS, SERVERLESS, manifest
 from support.concurrent_cases import NAME
@@ -218,14 +218,23 @@ def test_the_operator_s_token_changes_no_spec(
 ) -> None:
     namespace = make_namespace()
     assert Collection(api, kind, namespace).create({}).is_success
-    someone = {"Impersonate-User": "system:serviceaccount:ops:atlas-endpoints", "Impersonate-Group": "system:masters"}
+    account = "system:serviceaccount:atlas-endpoints:atlas-endpoints"
+    someone = {"Impersonate-User": account, "Impersonate-Group": "system:masters"}
     with control_plane.client() as client:
         client.headers.update(someone)
         operator = Collection(client, kind, namespace)
         spec = {"spec": {"suspend": True}}
 
         wait_until(lambda: operator.patch(spec).status_code == 403, "the policy to work")
-        assert operator.patch({"metadata": {"labels": {"a": "b"}}}).status_code == 403
+        owner = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "name": "nowhere",
+            "uid": "6f1f0d7e-4c0e-4a43-9a53-5f3a3b0c9f10",
+        }
+        for metadata in ({"labels": {"a": "b"}}, {"ownerReferences": [owner]}, annotated(ours="Delete")["metadata"]):
+            assert operator.patch({"metadata": metadata}).status_code == 403
+        assert operator.patch({"metadata": {"annotations": {ENDPOINT_ANNOTATION: "6a" * 12}}}).is_success
         assert operator.patch({"metadata": {"finalizers": [FINALIZER]}}).is_success
         assert operator.patch({"metadata": {"finalizers": None}}).is_success
         client.headers["Impersonate-User"] = "jane"

@@ -1,4 +1,4 @@
-"""docs/simulator.md says what the simulator does, and nothing else."""
+"""The pages about the simulator say what it does, and nothing else."""
 
 import json
 import re
@@ -11,12 +11,13 @@ from atlas_endpoints.simulator import Switches, read
 from atlas_endpoints.simulator.faults import Fault, Faults
 from unit.simulator.harness import Atlas
 
-PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+PAGES = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("simulator.md", "simulator-control.md"))
 
 
 def section(heading: str) -> str:
     """Return the text under a heading, up to the next one of any level."""
-    found = re.search(rf"^##+ {re.escape(heading)}\n(.*?)(?=^##+ |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^##+ {re.escape(heading)}\n(.*?)(?=^##+ |\Z)", PAGES, re.MULTILINE | re.DOTALL)
     assert found, heading
     return found[1]
 
