@@ -264,7 +264,8 @@ def test_the_way_out_leads_to_a_dedicated_cluster_and_the_same_config_maps(  # n
     exported = tmp_path / "exported.yaml"
     exported.write_text(control_plane.kubectl("get", "spe", "-n", resources.namespace, "-o", "yaml").stdout)
 
-    assert main([*command.split(), "-f", str(exported)]) == 0
+    typed = command.replace("FILE", str(exported)).replace("REGION", "US_EAST_1")
+    assert main(typed.split()) == 0
     successor = capsys.readouterr().out
     labelled = successor.replace("metadata:\n", f"metadata:\n  labels: {{served-by: {LABEL}}}\n")
     control_plane.kubectl("apply", "--filename=-", stdin=labelled)
