@@ -39,15 +39,26 @@ async def pods_of_the_operator(api: client.ApiClient, namespace: str) -> list[Ma
     return found
 
 
-async def log_of(api: client.ApiClient, namespace: str, pod: str, container: str) -> list[str]:
-    """Return the last lines of the log of a container."""
-    query = {"container": container, "tailLines": str(LOG_LINES), "limitBytes": str(LOG_BYTES)}
-    path = ("api", "v1", "namespaces", namespace, "pods", pod, "log")
+async def log_of(
+    api: client.ApiClient, namespace: str, pod: str, container: str, *, previous: bool = False
+) -> list[str]:
+    """Return the last lines of the log of a container.
+
+    Args:
+        previous: whether of the container before its last restart.
+    """
+    path, lines = ("api", "v1", "namespaces", namespace, "pods", pod, "log"), LOG_LINES
+    query = {"container": container, "previous": str(previous).lower(), "limitBytes": str(LOG_BYTES)}
     try:
-        text: str = await call(api, "GET", path, query=query, parse=lambda answer: answer.decode(errors="replace"))
+        # The API server cuts the end of what is longer, which has the newest lines: fewer lines have it.
+        while (
+            len(text := await call(api, "GET", path, query={**query, "tailLines": str(lines)}, parse=bytes))
+            >= LOG_BYTES
+        ):
+            lines //= 2
     except ApiException as error:
         raise refused(error) from error
-    return text.splitlines()
+    return bytes(text).decode(errors="replace").splitlines()
 
 
 async def _read(api: client.ApiClient, *path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:

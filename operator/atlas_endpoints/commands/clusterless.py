@@ -1,24 +1,25 @@
 """What the commands ``plan`` and ``import`` share, which need no cluster: settings, credentials, and a client."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atlas_endpoints import __version__
+from atlas_endpoints.atlas.answers import Answer, Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.atlas.errors import AtlasError, Retry, Wording
+from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.pauses import pause, waiting
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
-
-T = TypeVar("T")
 
 CALL_ATTEMPTS = 3
 """Attempts at a call to Atlas."""
@@ -205,22 +206,33 @@ def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool =
     )
 
 
-async def with_retries(
-    call: Callable[[], Awaitable[T]], say: Callable[[str], object], *, on: type[AtlasError] = AtlasError
-) -> T:
-    """Make a call, and repeat it when Atlas asks to wait or does not answer.
+@dataclass(frozen=True, slots=True)
+class PatientClient:
+    """A client that repeats a call when Atlas asks to wait or does not answer.
 
-    Args:
+    Attributes:
         say: prints a line about a wait.
-        on: the errors after which it is repeated.
+        on: the errors after which it repeats a call.
     """
-    for attempt in range(1, CALL_ATTEMPTS):
-        try:
-            return await call()
-        except on as error:
-            if error.retry is not Retry.BACKOFF:
-                raise
-            seconds = min(pause(error.reason, attempt, error.retry_after), LONGEST_WAIT)
-            say(waiting(error.reason, seconds))
-            await asyncio.sleep(seconds)
-    return await call()
+
+    client: Requester
+    say: Callable[[str], object]
+    on: type[AtlasError] = AtlasError
+
+    @property
+    def base_url(self) -> str:
+        """Return the address of Atlas."""
+        return self.client.base_url
+
+    async def request(self, credentials: Credentials, request: Request) -> Answer:
+        """Make a call; see ``Requester``."""
+        for attempt in range(1, CALL_ATTEMPTS):
+            try:
+                return await self.client.request(credentials, request)
+            except self.on as error:
+                if error.retry is not Retry.BACKOFF:
+                    raise
+                seconds = min(pause(error.reason, attempt, error.retry_after), LONGEST_WAIT)
+                self.say(waiting(error.reason, seconds))
+                await asyncio.sleep(seconds)
+        return await self.client.request(credentials, request)

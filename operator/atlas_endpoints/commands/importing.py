@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Wording, one_line
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.check.interview import is_hopeless
-from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, client_of, with_retries
+from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, PatientClient, client_of
 from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.importer import Draft, Found, Importer, LeftOut, Options
@@ -145,7 +145,8 @@ async def _read(
     found: list[tuple[Importer, list[Found]]] = [(importer, []) for importer in importers]
     try:
         for importer, entries in found:
-            reading = Reading(client, credentials, importer, project, settings.instance, wording, messages, say)
+            patient = PatientClient(client, say)
+            reading = Reading(patient, credentials, importer, project, settings.instance, wording, messages)
             async for each in reading.entries():
                 entries.append(each)
     except AtlasError as error:
@@ -167,7 +168,6 @@ class Reading:
     Attributes:
         only: the only scope to read; None: all of the project.
         wording: of errors.
-        say: prints a line about a wait.
     """
 
     client: Requester
@@ -177,16 +177,13 @@ class Reading:
     only: str | None
     wording: Wording
     messages: Messages
-    say: Callable[[str], object]
 
     async def entries(self) -> AsyncIterator[Found]:
         """Yield the entries of one scope after the other, since others share Atlas's rate limit."""
         scopes: Mapping[str, Any] = {} if self.only is None else {self.only: None}
         if self.only is None:
             try:
-                scopes = await with_retries(
-                    lambda: self.importer.list_scopes(self.client, self.credentials, self.project), self.say
-                )
+                scopes = await self.importer.list_scopes(self.client, self.credentials, self.project)
             except AtlasError as error:
                 self._refused(f"project {self.project}", error)
         for name, described in scopes.items():
@@ -198,9 +195,7 @@ class Reading:
         scope = Scope("", self.project, kind.names.kind, name)
         try:
             request = kind.list_request(scope)
-            listing = await with_retries(
-                lambda: send_list(self.client, self.credentials, request, kind.listed), self.say
-            )
+            listing = await send_list(self.client, self.credentials, request, kind.listed)
         except AtlasError as error:
             self._refused(name, error)
             return
@@ -224,7 +219,7 @@ class Reading:
         kind = self.importer.kind
         try:
             request = kind.get_request(scope, entry)
-            answer = await with_retries(lambda: self.client.request(self.credentials, request), self.say)
+            answer = await self.client.request(self.credentials, request)
         except EndpointAbsentError:
             self.messages.remarks.append(f"{entry} is no longer in Atlas.")
             return None

@@ -16,7 +16,9 @@ def pause(reason: str | None, attempt: int, asked: float | None) -> float:
 
 
 def cause(reason: str | None) -> str:
-    """Return the sentence about the cause of a wait, for users."""
+    """Return the sentence about the cause of a wait, for users; ``reason`` is None if no call has failed."""
+    if reason is None:
+        return "Another call is under way."
     return f"Atlas {'limits the rate of calls' if reason == RateLimitedError.reason else 'gives no usable answer'}."
 
 

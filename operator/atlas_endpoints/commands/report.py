@@ -3,6 +3,7 @@
 It reads the API server only, and there no Secret, no ConfigMap and no environment of a Pod.
 """
 
+import json
 import platform
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,9 @@ T = TypeVar("T")
 
 LONGEST_LINE, MOST_LINES, MOST_OTHERS = 2000, 300, 20
 """Characters of a line; Events, and lines of the log of a Pod, the newest ones; others that name the endpoint."""
+
+ABOUT_ONE = ("namespace", "key", "project", "credentialsSource")
+"""The fields of a line of the log about a resource or a scope."""
 
 INTRODUCTION = """\
 It contains no Secret, no ConfigMap and no annotation of other tools. It names projects, endpoints and namespaces, and \
@@ -88,12 +92,18 @@ async def _sections(
     yield "Status", status.report(found, now=now)
     yield "Resource", _yaml(found.body)
     for each in others:
-        yield f"{key_of(each)} names the same endpoint", _yaml(each)
+        yield (
+            f"{key_of(each)} names the same endpoint",
+            _yaml(each) if key_of(each).namespace == key.namespace else _outline(found.kind, each),
+        )
     yield "Events", [*no_events, *sorted(map(_event, events))[-MOST_LINES:]]
-    for name, container in ((pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]) for pod in pods):
-        log, unread = await _or_why_not(evidence.log_of(api, namespace, name, container), [])
+    for pod, previous in ((pod, previous) for pod in pods for previous in (True, False)):
+        name, container = pod["metadata"]["name"], _container(pod)
+        if previous and not any(each["restartCount"] for each in _statuses(pod) if each["name"] == container):
+            continue
+        log, unread = await _or_why_not(evidence.log_of(api, namespace, name, container, previous=previous), [])
         about = [line for line in log if concerns(line, [key, *map(key_of, others)])]
-        yield f"Log of {name}", [*unread, *about[-MOST_LINES:]]
+        yield f"Log of {name}{' before its restart' if previous else ''}", [*unread, *about[-MOST_LINES:]]
 
 
 async def _or_why_not(reading: Awaitable[T], otherwise: T) -> tuple[T, list[str]]:
@@ -104,8 +114,18 @@ async def _or_why_not(reading: Awaitable[T], otherwise: T) -> tuple[T, list[str]
         return otherwise, [f"not read: {error}"]
 
 
+def _container(pod: Mapping[str, Any]) -> str:
+    """Return the name of the operator's container, beside which others may be injected."""
+    first: str = pod["spec"]["containers"][0]["name"]
+    return annotations_of(pod).get("kubectl.kubernetes.io/default-container") or first
+
+
+def _statuses(pod: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return pod.get("status", {}).get("containerStatuses") or ()
+
+
 def _containers(pod: Mapping[str, Any]) -> Iterator[str]:
-    for each in pod.get("status", {}).get("containerStatuses") or ():
+    for each in _statuses(pod):
         yield (
             f"Pod {pod['metadata']['name']}, container {each['name']}: image {each['image']}, {each['imageID']},"
             f" ready: {each['ready']}, restarts: {each['restartCount']}"
@@ -121,6 +141,13 @@ def _yaml(body: Body) -> list[str]:
     return text.splitlines()
 
 
+def _outline(kind: Kind[Any], body: Body) -> Iterator[str]:
+    """Yield what the user needs to know of a resource of another namespace, and may publish."""
+    yield f"endpoint: {kind.named_by(body).endpoint}"
+    for each in kind.resource.status_in(body).conditions:
+        yield f"{each.type}: {each.status}, {each.reason}"
+
+
 def _event(event: Mapping[str, Any]) -> str:
     times = (event.get(name) for name in ("lastTimestamp", "eventTime", "firstTimestamp"))
     count = f" ({count} times)" if (count := event.get("count") or 1) > 1 else ""
@@ -129,13 +156,20 @@ def _event(event: Mapping[str, Any]) -> str:
 
 def concerns(line: str, keys: Collection[Key]) -> bool:
     """Return whether a line of the log, in either format, is about one of the resources, or a warning about none."""
-    if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line) and _value("namespace", r"[\w.-]+", line) is None:
+    level, fields = _parsed(line)
+    if level in {"WARNING", "ERROR", "CRITICAL"} and fields.keys().isdisjoint(ABOUT_ONE):
         return True
     return any(
-        _value("namespace", re.escape(key.namespace), line) and _value("name", re.escape(key.name), line)
+        fields.get("key") == str(key) or (fields.get("namespace"), fields.get("name")) == (key.namespace, key.name)
         for key in keys
     )
 
 
-def _value(field: str, pattern: str, line: str) -> re.Match[str] | None:
-    return re.search(rf'\b{field}"?[=:] ?"?{pattern}(?![\w.-])', line)
+def _parsed(line: str) -> tuple[object, Mapping[str, object]]:
+    """Return the level and the fields of a line of the log; None for a line of something else, such as a traceback."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        text = re.match(r"\S+ \S+ ([A-Z]+) (.*)", line)
+        return (text[1], dict(re.findall(r"(\w+)=(\S+)", text[2]))) if text else (None, {})
+    return (fields.get("level"), fields) if isinstance(fields, dict) else (None, {})

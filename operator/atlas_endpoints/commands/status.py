@@ -209,14 +209,14 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
         yield f"Next read of Atlas: none, because of {' and '.join(resource.suspended_by)}"
     else:
         interval, ready = resource.spec.sync_interval, find(status, "Ready")
-        within = (
+        time = (
             f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
         )
-        read, reason = f"within {within}.", ready.reason if ready is not None else ""
+        read, reason = f"within {time}.", ready.reason if ready is not None else ""
         if reason in RETRIED or is_forced(resource):
             read = (
-                "at the next attempt, whose time is not in the status. The operator tries again by itself, after a wait that grows"
-                f" to 5 minutes (for a change: {within}), or as long as Atlas asks."
+                "at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each"
+                f" failure, up to 5 minutes, or as long as Atlas asks. It repeats a failed change within {time}."
             )
         hint = (
             f" To read it now: kubectl -n {resource.key.namespace} annotate --overwrite {kind.names.kind.lower()}"

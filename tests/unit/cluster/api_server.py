@@ -64,7 +64,7 @@ class ApiServer:
     Attributes:
         resources: bodies, and of ``secrets`` values, by namespace and name.
         namespaces: annotations by name; of those that have none, ``None``.
-        others: plurals of other kinds that are served, by apiVersion and kind; ``objects`` holds their bodies by path, and ``logs`` those of Pods.
+        others: plurals of other kinds that are served, by apiVersion and kind; ``objects`` holds their bodies by path, and ``logs`` those of Pods, with ``?container&previous``.
         serves_the_kind: whether our CRD is installed.
         answers: what to answer to the next requests instead of the truth; ``lists``, to the next LISTs of our kind.
         slowness: seconds that each page of a LIST of our kind takes.
@@ -131,7 +131,9 @@ class ApiServer:
             if self.lists:
                 return await self._misbehave(request, self.lists.popleft())
         found = self._discovery().get(request.path)
-        return web.json_response(found) if found else self._other(request.path) or self._ours(request, body)
+        return (
+            web.json_response(found) if found else self._other(request.path, request.query) or self._ours(request, body)
+        )
 
     def _ours(self, request: web.Request, body: Any) -> web.Response:
         match request.path.strip("/").split("/"):
@@ -202,12 +204,13 @@ class ApiServer:
         metadata = {"name": name, "annotations": self.namespaces[name]}
         return web.json_response({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
-    def _other(self, path: str) -> web.Response | None:
+    def _other(self, path: str, query: Mapping[str, str]) -> web.Response | None:
         """Answer about other kinds; ``None`` when it is about none of them."""
         if path in self.objects:
             return web.json_response(self.objects[path])
-        if path in self.logs:
-            return web.Response(text=self.logs[path])
+        if (log := f"{path}?{query.get('container')}&{query.get('previous')}") in self.logs:
+            lines = self.logs[log].splitlines(keepends=True)[-int(query["tailLines"]) :]
+            return web.Response(body="".join(lines).encode()[: int(query["limitBytes"])])
         kinds = {kind: plural for (api, kind), plural in self.others.items() if f"{path}/".startswith(f"/apis/{api}/")}
         if not kinds and "/configmaps/" not in path:
             return None

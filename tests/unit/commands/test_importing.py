@@ -22,7 +22,7 @@ from atlas_endpoints.atlas.errors import (
 )
 from atlas_endpoints.atlas.transport import failure
 from atlas_endpoints.commands import clusterless, importing
-from atlas_endpoints.commands.clusterless import ImportSettings
+from atlas_endpoints.commands.clusterless import ImportSettings, PatientClient
 from atlas_endpoints.commands.importing import Messages, Reading, write
 from atlas_endpoints.kinds.importer import Draft, Found
 from atlas_endpoints.kinds.registry import IMPORTERS
@@ -89,7 +89,8 @@ FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], Messages]:
     importer = IMPORTERS["serverless-private-endpoint"]
     messages = Messages()
-    reading = Reading(atlas, ACCOUNT, importer, PROJECT, only, Wording(), messages, lambda _: None)
+    patient = PatientClient(atlas, lambda _: None)
+    reading = Reading(patient, ACCOUNT, importer, PROJECT, only, Wording(), messages)
     return [each async for each in reading.entries()], messages
 
 

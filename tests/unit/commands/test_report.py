@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from kubernetes.aio import client
@@ -15,10 +16,13 @@ from unit.cluster.api_server import ApiServer, serving
 if TYPE_CHECKING:
     import pytest
 
-SPEC = {"projectId": "5f" * 12, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12}
+SPEC: dict[str, Any] = {"projectId": "5f" * 12, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12}
 POD = {
-    "metadata": {"name": "atlas-endpoints-1"},
-    "spec": {"containers": [{"name": "operator", "env": [{"name": "TOKEN", "value": "canary"}]}]},
+    "metadata": {
+        "name": "atlas-endpoints-1",
+        "annotations": {"kubectl.kubernetes.io/default-container": "operator"},
+    },
+    "spec": {"containers": [{"name": "proxy"}, {"name": "operator", "env": [{"name": "TOKEN", "value": "canary"}]}]},
     "status": {
         "containerStatuses": [
             {"name": "operator", "image": "team/atlas:0.1.0", "imageID": "sha256:1", "ready": True, "restartCount": 3}
@@ -26,13 +30,20 @@ POD = {
     },
 }
 LOG = """\
-{"level": "INFO", "message": "one", "namespace": "shop", "name": "orders", "uid": "1"}
-{"level": "WARNING", "message": "two, with mdb_sa_sk_canary", "namespace": "billing", "name": "copy"}
-2026-11-27 12:00:00 INFO    three  namespace=shop name=orders
-{"level": "ERROR", "message": "four: the API server is away"}
-{"level": "WARNING", "message": "not 1", "namespace": "shop-2", "name": "orders"}
-{"level": "INFO", "message": "not 2", "namespace": "shop", "name": "orders-2"}
-{"level": "INFO", "message": "not 3"}
+{"level": "INFO", "message": "yes 1", "namespace": "shop", "name": "orders", "uid": "1"}
+{"level": "WARNING", "message": "yes 2, with mdb_sa_sk_canary", "namespace": "billing", "name": "copy"}
+2026-11-27 12:00:00,123 INFO    yes 3  namespace=shop name=orders
+{"level": "ERROR", "message": "yes 4: the API server is away"}
+2026-11-27 12:00:00,123 WARNING yes 5: the API server is away  server=a
+2026-11-27 12:00:00,123 INFO    yes 6  key=shop/orders
+{"level": "ERROR", "message": "yes 7", "key": "billing/copy"}
+{"level": "WARNING", "message": "not", "namespace": "shop-2", "name": "orders"}
+{"level": "INFO", "message": "not", "namespace": "shop", "name": "orders-2"}
+{"level": "INFO", "message": "not"}
+{"level": "WARNING", "message": "not", "project": "5f", "instance": "pay-db", "credentialsSource": "pay/atlas"}
+2026-11-27 12:00:00,123 WARNING not  key=pay/invoices
+2026-11-27 12:00:00,123 INFO    not: an ERROR of another  project=5f
+["ERROR", "not"]
 """
 HERE, PODS = "/api/v1/namespaces/shop/events", "/api/v1/namespaces/operators/pods"
 
@@ -58,7 +69,7 @@ async def test_a_bundle_has_all_that_an_issue_needs_and_no_secret(monkeypatch: p
     async with serving() as server:
         for namespace, name, spec in (
             ("shop", "orders", SPEC),
-            ("billing", "copy", SPEC),
+            ("billing", "copy", SPEC | {"comment": "not for others"}),
             ("shop", "other", SPEC | {"endpointId": "b2" * 12}),
         ):
             server.put(namespace, name, **spec)
@@ -66,12 +77,19 @@ async def test_a_bundle_has_all_that_an_issue_needs_and_no_secret(monkeypatch: p
             "example.com/token": "canary",
             "atlas-endpoints.dev/force-sync": "7",
         }
+        condition = {"type": "Ready", "status": "False", "reason": "Conflict", "message": "not for others"}
+        status = {"conditions": [condition | {"lastTransitionTime": "2026-11-27T10:00:00Z", "observedGeneration": 1}]}
+        server.resources["billing", "copy"]["status"] |= status
         server.objects |= {
             "/version": {"gitVersion": "v1.37.0"},
             HERE: {"items": [event("later", "2026-11-27T11:00:00Z"), event("earlier", "2026-11-27T10:00:00Z")]},
             PODS: {"items": [POD]},
         }
-        server.logs[f"{PODS}/atlas-endpoints-1/log"] = LOG
+        long_ago = f"{'x' * 999}\n" * 9000  # more than is read
+        server.logs |= {
+            f"{PODS}/atlas-endpoints-1/log?operator&false": long_ago + LOG,
+            f"{PODS}/atlas-endpoints-1/log?operator&true": "2026-11-27 11:00:00,123 CRITICAL yes 8",
+        }
 
         found = await bundle(server, monkeypatch)
 
@@ -86,9 +104,10 @@ async def test_a_bundle_has_all_that_an_issue_needs_and_no_secret(monkeypatch: p
     ):
         assert text in found
     assert found.index("Warning Conflict: earlier") < found.index("Warning Conflict: later")
-    assert [word in found for word in ("one", "two", "three", "four", "not 1", "not 2", "not 3")] == [True] * 4 + [
-        False
-    ] * 3
+    assert re.findall(r"yes \d", found) == [f"yes {number}" for number in (8, 1, 2, 3, 4, 5, 6, 7)]
+    assert "not" not in found.partition("## Log")[2]
+    assert "not for others" not in found
+    assert "endpoint: a1a1a1a1a1a1a1a1a1a1a1a1\n    Ready: False, Conflict" in found
     assert "canary" not in found
     assert "shop/other" not in found
 

@@ -72,7 +72,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a time in the future": (body(status={"conditions": STALLED, "lastError": {**FAILURE, "since": "2027-01-01T00:00:00Z"}}),
         "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 0 s: No."),
     "the next attempt of a backoff": (body(status={"conditions": [condition("Ready", "False", "AtlasUnavailable")]}),
-        "Next read of Atlas: at the next attempt, whose time is not in the status. The operator tries again by itself, after a wait"),
+        "Next read of Atlas: at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each failure, "),
     "suspended": (body(suspend=True, status={"conditions": [condition("Ready", "False", "Suspended")]}), "Next read of Atlas: none, because of spec.suspend"),
     "an invalid spec": (body(providerName="GCP"), "Invalid: spec.providerName: Unsupported value"),
     "a message of several lines": (body(status={"conditions": [READY], "endpoint": FAILED_ENDPOINT}),
@@ -138,7 +138,7 @@ def test_no_request_is_shown_that_would_not_be_heeded(is_open: bool) -> None:
     limited = body(status={"conditions": [shown]}, syncInterval="20m")
     limited["metadata"]["annotations"] = {"atlas-endpoints.dev/force-sync": "7"} if is_open else {}
     found = list(report(Found(KIND, limited, [], sees_all=True), now=NOW))
-    assert found[-1].endswith("after a wait that grows to 5 minutes (for a change: 1200 s), or as long as Atlas asks.")
+    assert found[-1].endswith("up to 5 minutes, or as long as Atlas asks. It repeats a failed change within 1200 s.")
 
 
 def test_another_kind_is_shown_by_its_own_status() -> None:

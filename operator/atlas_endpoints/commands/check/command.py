@@ -9,17 +9,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
-from atlas_endpoints.atlas.answers import Answer, Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import RateLimitedError
-from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import proxy_from_environment
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import NoClusterError
@@ -28,29 +25,12 @@ from atlas_endpoints.commands.check.interview import Place, Result, announced, i
 from atlas_endpoints.commands.check.report import Level, Report, failed, ok, skipped, warning
 from atlas_endpoints.commands.check.resources import ClusterReader
 from atlas_endpoints.commands.check.turns import ask_all
-from atlas_endpoints.commands.clusterless import client_of, with_retries
+from atlas_endpoints.commands.clusterless import PatientClient, client_of
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.settings import CheckSettings, unknown_variables
 
 WITHIN = 120.0
 """Seconds for the whole check."""
-
-
-@dataclass(frozen=True, slots=True)
-class PatientClient:
-    """A client that waits when Atlas limits the rate of calls; ``say`` prints a line about it."""
-
-    client: Requester
-    say: Callable[[str], object]
-
-    @property
-    def base_url(self) -> str:
-        """Return the address of Atlas."""
-        return self.client.base_url
-
-    async def request(self, credentials: Credentials, request: Request) -> Answer:
-        """Make a call; see ``Requester``."""
-        return await with_retries(lambda: self.client.request(credentials, request), self.say, on=RateLimitedError)
 
 
 async def run(
@@ -113,7 +93,7 @@ async def _prepare(
     for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
         client = await _reach(settings, base_url, report, closing)
         if client is not None:
-            clients[base_url] = PatientClient(client, say)
+            clients[base_url] = PatientClient(client, say, RateLimitedError)
         elif base_url in used:
             report.add(skipped("Projects are not checked, because Atlas cannot be reached."))
 

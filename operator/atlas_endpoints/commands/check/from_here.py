@@ -11,20 +11,23 @@ import socket
 import struct
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
 from atlas_endpoints.commands.check.report import Report, failed, named, ok, warning
 from atlas_endpoints.telemetry.causes import words_of
 
-Target: TypeAlias = tuple[str, int]  # a host with its port; 0: a host of mongodb+srv
+Target: TypeAlias = tuple[str, int | None]  # a host with its port; None: a host of mongodb+srv
 WITHIN = 5.0  # seconds for each step
-TXT, SRV = 16, 33  # types of records: RFC 1035 and 2782
-
-DNS = (
-    "A NetworkPolicy has to allow DNS (port 53, UDP and TCP). The DNS server has to forward names of mongodb.net, and must not drop"
-    " answers with private addresses (rebinding protection)."
-)
+TXT, SRV, CUT = 16, 33, 0x0200  # types of records, the flag of an answer that is too long for UDP: RFC 1035, 2782
+CODES = {0: "", 2: "SERVFAIL", 3: "", 5: "REFUSED"}  # 3: there is no such name
+SERVER = "The DNS server has to forward names of mongodb.net, and must not drop answers with private addresses (rebinding protection)."
+DNS = f"A NetworkPolicy has to allow DNS (port 53, UDP and TCP). {SERVER}"
+# Before options, of which only appName may hold an @, an @ belongs to the user and the password.
+OPTIONS = r"(?:[?](?:(?:appname=[^&]*|\w+=[^&@]*)(?:&|$))*)?"
+STRING = re.compile(rf"(?ai)(?:(mongodb(?:[+]srv)?)://)?(?:.*?@)??([^@/?]+)(?:/[^@/?]*)?{OPTIONS}")
+PLACE = re.compile(r"(?ai)(?:((?:[\w-]{1,63}[.]){0,9}[\w-]{1,63})[.]?|\[([0-9a-f:.]+)\](?=:))(?::(\d{1,5}))?")
 NO_CONNECTION = {
     TimeoutError: "no answer. Something on the way drops the packets: on AWS the security group of the VPC endpoint, on Azure the network"
     " security group, on Google Cloud the firewall, in a Pod an egress NetworkPolicy. Allow all ports from 1024 up, which Atlas uses.",
@@ -37,13 +40,14 @@ PUBLIC = "opens, but the address is public: use the private string, and check wh
 
 def targets_in(text: str) -> list[Target]:
     """Return what a connection string, a host of ``mongodb+srv``, or ``host:port`` names; [] for anything else."""
-    scheme, _, rest = text.strip().rpartition("://")
-    hosts = rest.partition("?")[0].rpartition("@")[2].partition("/")[0].split(",")
-    found = [re.fullmatch(r"((?:[\w-]{1,63}[.]){0,9}[\w-]{1,63})(?::(\d{1,5}))?", each, re.ASCII) for each in hosts]
-    targets = [(each[1], int(each[2] or 27017 * (scheme == "mongodb"))) for each in found if each]
-    is_srv = [port for _, port in targets] == [0]
-    is_list = scheme != "mongodb+srv" and all(port for _, port in targets)
-    return targets if None not in found and scheme in {"", "mongodb", "mongodb+srv"} and (is_srv or is_list) else []
+    if (string := STRING.fullmatch(text.strip())) is None:
+        return []
+    scheme, found = (string[1] or "").lower(), [PLACE.fullmatch(each) for each in string[2].split(",")]
+    default = 27017 if scheme == "mongodb" else None
+    targets = [(each[1] or each[2], int(each[3]) if each[3] else default) for each in found if each]
+    is_srv = [port for _, port in targets] == [None]
+    is_list = scheme != "mongodb+srv" and all(0 < (port or 0) < 1 << 16 for _, port in targets)
+    return targets if None not in found and (is_srv or is_list) else []
 
 
 async def run(text: str, report: Report, servers: Sequence[Target] = ()) -> None:
@@ -52,7 +56,7 @@ async def run(text: str, report: Report, servers: Sequence[Target] = ()) -> None
     targets = targets_in(text)
     if not targets:
         report.add(failed("--from-here is no connection string, no host of mongodb+srv, and no HOST:PORT."))
-    elif not targets[0][1]:
+    elif targets[0][1] is None:
         targets = await _from_records(targets[0][0], report, servers)
     results: dict[str, list[str]] = defaultdict(list)
     for each in await asyncio.gather(*(_reach(*target) for target in targets)):
@@ -66,70 +70,83 @@ async def run(text: str, report: Report, servers: Sequence[Target] = ()) -> None
 async def _from_records(host: str, report: Report, servers: Sequence[Target]) -> list[Target]:
     """Return the targets in the SRV records of a host, and report about its records."""
     try:
-        found = await asyncio.to_thread(_look_up, f"_mongodb._tcp.{host}", SRV, servers)
-        await asyncio.to_thread(_look_up, host, TXT, servers)
-    except (OSError, ValueError, LookupError, struct.error) as error:
-        report.add(failed(f"SRV and TXT records of {host}: no usable answer of DNS ({words_of(error)}). {DNS}"))
+        text = await asyncio.to_thread(Path("/etc/resolv.conf").read_text, "utf-8", "replace")
+        servers = servers or [(each, 53) for each in re.findall(r"(?m)^nameserver[ \t]+([0-9A-Fa-f.:]+)", text)]
+        found = await _look_up(f"_mongodb._tcp.{host}", SRV, servers)
+        await _look_up(host, TXT, servers)
+    except (OSError, ValueError) as error:
+        cause, remedy = (words_of(error), DNS) if isinstance(error, OSError) else (str(error), SERVER)
+        report.add(failed(f"SRV and TXT records of {host}: no usable answer of DNS ({cause}). {remedy}"))
         return []
     none = f"DNS has none. Compare the host with the string; a host of a mongodb:// string needs its port, HOST:PORT. {DNS}"
-    names = named(f"{name}:{port}" for name, port in found)
-    report.add((ok if found else failed)(f"SRV records of {host}: {f'{names}.' if found else none}"))
-    return found
+    names = f"{named(f'{name}:{port}' for name, port in found)}."
+    report.add((ok if found else failed)(f"SRV records of {host}: {names if found else none}"))
+    parent = f".{host.partition('.')[2] if host.count('.') > 1 else host}".lower()
+    if foreign := sorted({name for name, _ in found if not name.lower().endswith(parent)}):
+        report.add(failed(f"{named(foreign)}: drivers refuse records with names that do not end with {parent}."))
+    return [target for target in found if target[0] not in foreign]
 
 
-async def _reach(host: str, port: int) -> list[tuple[str, str]]:
+async def _reach(host: str, port: int | None) -> list[tuple[str, str]]:
     """Return the places at which a port was tried, each with what came of it and the remedy."""
     try:
         async with asyncio.timeout(WITHIN):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no host can have the name
         return [(host, f"the name has no address ({words_of(error)}). {DNS}")]
-    addresses = dict.fromkeys(str(each[4][0]) for each in found)
-    return [(f"{host}:{port} at {each}", await _open(each, port)) for each in addresses]
+    return [(f"{host}:{port} at {at}", await _open(at, port)) for at in dict.fromkeys(str(one[4][0]) for one in found)]
 
 
-async def _open(address: str, port: int) -> str:
+async def _open(address: str, port: int | None) -> str:
     """Return what comes of opening a port, with the remedy."""
     try:
         async with asyncio.timeout(WITHIN):
             _, writer = await asyncio.open_connection(address, port)
     except OSError as error:
-        unreachable = "Check the routes and peerings between this network and that of the private endpoint."
-        return NO_CONNECTION.get(type(error)) or f"{words_of(error)}. {unreachable}"
+        return (
+            NO_CONNECTION.get(type(error)) or f"{words_of(error)}. Check routes and peerings to the private endpoint."
+        )
     writer.close()
     return PUBLIC if ipaddress.ip_address(address.partition("%")[0]).is_global else OPENS
 
 
-def _look_up(name: str, type_: int, servers: Sequence[Target]) -> list[Target]:
-    """Return the targets in the SRV records of a name, as the first DNS server that answers has them; [] of other types.
-
-    Raises:
-        OSError, ValueError, LookupError, struct.error: none answers, or an answer is unreadable.
-    """
-    if not servers:
-        text = Path("/etc/resolv.conf").read_text(encoding="utf-8", errors="replace")
-        servers = [(each, 53) for each in re.findall(r"^nameserver[ \t]+([0-9A-Fa-f.:]+)", text, re.MULTILINE)]
+async def _look_up(name: str, type_: int, servers: Sequence[Target]) -> list[Target]:
+    """Return the targets in the SRV records of a name by the first usable answer, or raise ``OSError`` or ``ValueError``."""
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
     edns = struct.pack("!xHHIH", 41, 4096, 0, 0)  # takes answers of more than 512 bytes
     asked = secrets.token_bytes(2) + struct.pack("!5H", 0x0100, 1, 0, 0, 1) + labels + struct.pack("!xHH", type_, 1)
-    failure: OSError = OSError()
+    failure: Exception = OSError()
     for server in servers:
         try:
-            with socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM) as asking:
-                asking.settimeout(WITHIN)
-                asking.connect(server)
-                asking.send(asked + edns)
-                return _targets(asking.recv(4096), asked)
-        except OSError as error:
-            failure = error
+            async with asyncio.timeout(WITHIN):
+                return _targets(await _answer(server, asked + edns), asked)
+        except (OSError, ValueError, EOFError, LookupError, struct.error) as error:
+            failure = error if isinstance(error, (OSError, ValueError)) else ValueError("unreadable")
     raise failure
+
+
+async def _answer(server: Target, question: bytes) -> bytes:
+    """Return the answer of a DNS server, over TCP if it is too long for UDP."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(0)
+        await loop.sock_connect(asking, server)
+        await loop.sock_sendall(asking, question)
+        answer = await loop.sock_recv(asking, 4096)
+    if not int.from_bytes(answer[2:4]) & CUT:
+        return answer
+    reader, writer = await asyncio.open_connection(*server)
+    with closing(writer):
+        writer.write(struct.pack("!H", len(question)) + question)
+        return await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
 
 
 def _targets(answer: bytes, asked: bytes) -> list[Target]:
     flags, records = struct.unpack_from("!2xH2xH", answer)
     at, found = len(asked), list[Target]()
-    if answer[:2] + answer[12:at] != asked[:2] + asked[12:] or flags & 0x0200 or flags & 0xF not in {0, 3}:
-        raise ValueError  # it answers something else, is cut, or says neither that there is something nor that there is not
+    ours = answer[:2] + answer[12:at] == asked[:2] + asked[12:]
+    if why := "cut" if flags & CUT else CODES.get(flags & 0xF, "another code") if ours else "to another question":
+        raise ValueError(why)
     for _ in range(records):
         at = _name(answer, at)[1]
         type_, size = struct.unpack_from("!H6xH", answer, at)
@@ -150,4 +167,4 @@ def _name(answer: bytes, at: int) -> tuple[str, int]:
             at += 1 + length
         else:
             end, at = end or at + 2, struct.unpack_from("!H", answer, at)[0] & 0x3FFF
-    raise ValueError
+    raise ValueError("unreadable")

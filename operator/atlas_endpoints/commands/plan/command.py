@@ -188,6 +188,8 @@ class Planner:
                 body = after
                 continue
             attempts += outcome.failure is not None and not outcome.deferred
+            if outcome.state is not None and outcome.failure is None:
+                self._cause = ""
             state, wait = outcome.state, asks_again_in(outcome, attempts)
             if state is not None and wait is None:
                 break

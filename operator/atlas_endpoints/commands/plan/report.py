@@ -14,8 +14,8 @@ FORMAT_VERSION = 1
 LONGEST_LINE = 2000
 """Characters of a line."""
 
-LONGEST_BLOCK = 30_000
-"""Characters of a code block: two of them fit into a comment on GitHub, which takes 65,536."""
+LONGEST_BLOCK = 26_000
+"""Characters of a code block: two of them, with fences of a line each, fit into a comment on GitHub, which takes 65,536."""
 
 TITLES: Mapping[Action, str] = {
     Action.RESERVE: "an endpoint would be reserved in Atlas",
@@ -41,11 +41,11 @@ def as_text(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: 
 
 
 def as_markdown(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> str:
-    """Return the text for a comment on a pull request: what differs or fails, and folded the rest.
+    """Return the text for a comment on a pull request, folded where Atlas was read and nothing differs.
 
     What manifests and Atlas say is in code blocks, where it is no link, no mention and no HTML.
     """
-    folded = [each for each in forecasts if each.action not in CHANGING | FAILED and not each.differences]
+    folded = [each for each in forecasts if each.action is Action.NONE and not each.differences]
     shown = [each for each in forecasts if each not in folded]
     parts = [
         "## Plan for MongoDB Atlas",
@@ -53,7 +53,7 @@ def as_markdown(forecasts: Sequence[Forecast], others: Mapping[str, int], warnin
     ]
     if folded:
         parts += [
-            f"<details><summary>Nothing differs: {len(folded)}</summary>",
+            f"<details><summary>Nothing would be sent: {len(folded)}</summary>",
             _fenced(map(_block, folded)),
             "</details>",
         ]

@@ -27,9 +27,9 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.commands.check.command import PatientClient
 from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached
 from atlas_endpoints.commands.check.report import Level
+from atlas_endpoints.commands.clusterless import PatientClient
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.kind import Named
 from support.fake_atlas import FakeAtlas
@@ -101,7 +101,7 @@ def test_a_token_limit_passes_by_itself_and_concerns_all_places() -> None:
 @on_virtual_time
 async def test_a_rate_limit_is_waited_for() -> None:
     said, answers = list[str](), iter([refused(RateLimitedError, 429), listing("AWS")])
-    client = PatientClient(FakeAtlas(lambda _: next(answers)), said.append)
+    client = PatientClient(FakeAtlas(lambda _: next(answers)), said.append, RateLimitedError)
 
     result = await interview(PLACE, client, ApiKey("public", "private"), writes=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -42,10 +43,10 @@ SERVICE = {"endpointServiceName": "com.amazonaws.vpce.shop"}
 class Atlas(FakeAtlas):
     """Answers LISTs with endpoints, after some failures; a GET finds nothing that no LIST holds."""
 
-    def __init__(self, endpoints: Sequence[dict[str, Any]], failures: Sequence[Exception] = ()) -> None:
+    def __init__(self, endpoints: Sequence[dict[str, Any]], failures: Sequence[object] = ()) -> None:
         super().__init__(self._answer)
         self._endpoints = endpoints
-        self._failures: Iterator[Exception] = iter(failures)
+        self._failures: Iterator[object] = iter(failures)
 
     @property
     def read(self) -> list[str]:
@@ -376,6 +377,40 @@ def test_a_plan_that_a_rate_limit_outlasts_names_it() -> None:
 
     assert {each.action for each in found} == {Action.UNKNOWN}
     assert found[-1].message == "The plan did not end within 300 s. Atlas limits the rate of calls."
+
+
+async def after(seconds: float) -> list[dict[str, Any]]:
+    await asyncio.sleep(seconds)
+    return [endpoint()]
+
+
+@pytest.mark.parametrize(
+    ("answers", "says", "message"),
+    [
+        pytest.param(
+            lambda: [LIMITED, [endpoint()], after(400.0)],
+            ["Atlas limits the rate of calls. Waiting 30 s before the next call."],
+            "The plan did not end within 300 s.",
+            id="a rate limit that ended before a slow answer",
+        ),
+        pytest.param(
+            lambda: [*[UNAVAILABLE] * 3, after(2.5)],
+            [
+                "Atlas gives no usable answer. Waiting 3 s before the next call.",
+                "Atlas gives no usable answer. Waiting 9 s before the next call.",
+                "Another call is under way. Waiting 2 s before the next call.",
+            ],
+            "The endpoint is available and matches the spec.",
+            id="a turn after another call",
+        ),
+    ],
+)
+def test_a_wait_has_its_own_cause(answers: Callable[[], list[object]], says: list[str], message: str) -> None:
+    atlas, said = Atlas([endpoint()], answers()), list[str]()
+
+    found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(4)), say=said.append)
+
+    assert (said, found[1].message) == (says, message)
 
 
 def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,7 +97,9 @@ def test_the_text_shows_warnings_and_each_problem_on_its_own_line() -> None:
     )
 
 
-def test_a_comment_shows_what_differs_and_folds_the_rest() -> None:
+def test_a_comment_folds_only_what_is_as_it_should_be() -> None:
+    not_asked = [replace(NOTHING, action=action) for action in (Action.SUSPENDED, Action.REPORT)]
+    assert "<details>" not in as_markdown(not_asked, {}, [])
     assert as_markdown([NOTHING, UPDATE], {}, []) == (
         "## Plan for MongoDB Atlas\n"
         "\n"
@@ -108,7 +111,7 @@ def test_a_comment_shows_what_differs_and_folds_the_rest() -> None:
         "  ~ comment: 'a' -> 'b'\n"
         "```\n"
         "\n"
-        "<details><summary>Nothing differs: 1</summary>\n"
+        "<details><summary>Nothing would be sent: 1</summary>\n"
         "\n"
         "```text\n"
         "shop/billing (the standard input, document 1): nothing would be sent\n"
@@ -121,15 +124,20 @@ def test_a_comment_shows_what_differs_and_folds_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", ["```\n# Approved", "````` @everyone", "<img src=x>", "x" * 80_000], ids=lambda text: text[:8]
+    "hostile",
+    ["```\n# Approved", "````` @everyone", "<img src=x>", "x" * 80_000, "`" * 2000],
+    ids=lambda text: text[:8],
 )
 def test_what_manifests_say_stays_in_its_block_of_a_comment_that_a_forge_takes(hostile: str) -> None:
-    comment = as_markdown([Forecast(Place("a.yaml"), None, Action.UNKNOWN, None, hostile)] * 40, {}, [])
+    found = [Forecast(Place("a.yaml"), None, action, None, hostile) for action in (Action.UNKNOWN, Action.NONE)]
+    comment = as_markdown(found * 40, {}, [])
 
-    head, fence, block = re.split(r"^(`+)text$", comment, flags=re.MULTILINE)
+    head, fence, shown, _, folded = re.split(r"^(`+)text$", comment, flags=re.MULTILINE)
+    shown, folded = shown.partition("\n\n<details>")[0], folded.removesuffix("\n\n</details>")
     assert head == "## Plan for MongoDB Atlas\n\n"
-    assert block.endswith(f"\n{fence}")
-    assert fence not in block.removesuffix(f"\n{fence}")
+    for block in (shown, folded):
+        assert block.endswith(f"\n{fence}")
+        assert fence not in block.removesuffix(f"\n{fence}")
     assert len(comment) < 65_536
 
 
