@@ -149,6 +149,11 @@ class Relister:
         """The namespaces that the operator may not list: several LISTs were forbidden."""
         return {each for each, count in self._refusals.items() if count >= REFUSALS}
 
+    @property
+    def may_list(self) -> bool:
+        """Whether the operator may list any namespace."""
+        return not self.listed <= self.forbidden
+
     def is_forbidden(self, namespace: str) -> bool:
         """Return whether the operator may not list the objects of a namespace, so that the cache may be out of date."""
         return self._refusals.get(self._listed_by(namespace), 0) >= REFUSALS

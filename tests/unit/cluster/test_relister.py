@@ -166,6 +166,9 @@ class Operator:
     def forbidden(self, *expected: str) -> None:
         assert {*self.relister.forbidden} == {*expected}
 
+    def may_list(self, expected: str) -> None:
+        assert self.relister.may_list is (expected == "yes")
+
     def regained(self, times: str) -> None:
         assert self.regains == int(times)
 
@@ -296,8 +299,8 @@ SCRIPTS = {
         " forbidden; regained 1"
     ),
     "without any right it asks again and again": (
-        "of blue green; forbid blue green; keep; wait 12; complete; forbidden blue green; misses yes; wait 600; permit; wait 33;"
-        " forbidden; misses no"
+        "of blue green; forbid blue green; keep; wait 12; complete; forbidden blue green; misses yes; may_list no; wait 600; permit; wait 33;"
+        " forbidden; misses no; may_list yes; forbid blue; refresh; wait 12; may_list yes; forbid blue green; refresh; wait 12; may_list no"
     ),
     "a namespace that was empty, as one that is deleted, misses nothing without rights": (
         "of blue green; keep; wait 1; forbid green; wait 700; forbidden green; knows; misses no"
