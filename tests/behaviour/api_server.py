@@ -46,6 +46,7 @@ class Cluster(Objects):
         lists: when each LIST began, in seconds of the loop.
         lists_fail: what each LIST is answered with.
         lists_down: whether no LIST of a namespace is answered.
+        unread: the namespaces of which no LIST is answered.
         unserved: the namespaces of whose LISTs the answer is that the kind is not served.
         forbidden: the namespaces in which the operator has no rights.
         changes_fail: what changes of metadata are answered with.
@@ -74,6 +75,7 @@ class Cluster(Objects):
         self.down = self.lists_down = False
         self.lists: list[float] = []
         self.lists_fail: Exception | None = None
+        self.unread: Collection[str | None] = ()
         self.unserved: set[str | None] = set()
         self.forbidden: Collection[str | None] = ()
         self.changes_fail: Exception | None = None
@@ -214,7 +216,7 @@ class Cluster(Objects):
         await self._arrive()
         if self.lists_fail is not None:
             raise self.lists_fail
-        if namespace is not None and self.lists_down:
+        if namespace in self.unread or (namespace is not None and self.lists_down):
             raise ClusterUnavailableError("The API server does not answer a LIST.")
         if namespace in self.forbidden:
             raise ForbiddenError("403 Forbidden: cannot list")

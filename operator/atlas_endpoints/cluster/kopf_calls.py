@@ -22,7 +22,7 @@ class KopfCalls:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._created = monotonic()
+        self._unwatched_since = monotonic()
         self._paced: dict[str, float] = {}
         self._begun: dict[str, float] = {}
         self._open: set[str] = set()
@@ -56,11 +56,13 @@ class KopfCalls:
         return response
 
     def watch_age(self) -> float:
-        """Return the seconds since the oldest watch began, or since this object was made if there is none.
+        """Return the seconds since the oldest watch began; without any, since there should be one, or 0 if all are forbidden.
 
         The API server ends each watch after a minute, and the next begins. A much older watch brings no events.
         """
-        return self._monotonic() - min(self._begun.values(), default=self._created)
+        if self._forbidden and not self._begun:
+            return 0.0
+        return self._monotonic() - min(self._begun.values(), default=self._unwatched_since)
 
     async def _pace(self, path: str) -> None:
         now = self._monotonic()
@@ -73,8 +75,9 @@ class KopfCalls:
         if status == HTTPStatus.FORBIDDEN:
             self._forbidden.add(path)
             self._begun.pop(path, None)  # there is no watch to be old
-        elif status == HTTPStatus.OK:
+        elif status == HTTPStatus.OK and was_forbidden:
             self._forbidden.discard(path)
+            self._unwatched_since = self._monotonic()
         return was_forbidden is not (path in self._forbidden)
 
     def _measure(self, path: str, *, watching: bool) -> None:

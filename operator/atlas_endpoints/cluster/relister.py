@@ -55,7 +55,7 @@ FORBIDDEN = 5.0
 """Seconds until the next LIST after one that is forbidden for the first time."""
 
 REFUSALS = 2
-"""Consecutive LISTs of a namespace that have to be forbidden before that counts.
+"""Consecutive LISTs that have to fail before the operator goes on without a namespace, or does not serve it.
 
 An API server that has just started refuses for a moment what it permits.
 """
@@ -106,16 +106,15 @@ class _Reads:
 class Relister:
     """Compares the cache with the API server.
 
-    A namespace that the operator may not list affects no other one: the cache keeps what it holds of it.
+    A namespace that cannot be listed affects no other one: the cache keeps what it holds of it.
 
     Attributes:
         namespaces: all when empty.
         interval: seconds between comparisons; with many objects they are longer apart.
-        regained: called when a namespace is listed that was forbidden.
-        complete: set once the cache holds everything that the operator may list; it stays set.
+        regained: called when a namespace is listed that could not be.
+        complete: set once the cache holds everything that the operator can list; it stays set.
         served: whether the API server serves the kind, as of the last comparison.
         listed: the namespaces that were ever listed; None stands for all.
-        forbidden: the namespaces whose last LISTs were forbidden.
     """
 
     cache: Cache
@@ -129,8 +128,10 @@ class Relister:
     complete: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     served: bool = field(init=False, default=False)
     listed: set[str | None] = field(init=False, default_factory=set)
-    forbidden: set[str | None] = field(init=False, default_factory=set)
     _refusals: dict[str | None, int] = field(init=False, default_factory=dict)
+    """Of each namespace whose last LIST failed: how many were forbidden since the last one that did not fail."""
+    _unsettled: int = field(init=False, default=0)
+    """Comparisons in a row that left a namespace out for a cause that may pass."""
     _deduplicator: LogDeduplicator[str] = field(init=False, default_factory=LogDeduplicator)
     _stale_since: float = field(init=False, default=math.inf)
     _absences: int = field(init=False, default=0)
@@ -143,19 +144,33 @@ class Relister:
         """Compare soon: kopf has listed, or an event leaves open which objects exist."""
         self._wanted.set()
 
+    @property
+    def forbidden(self) -> set[str | None]:
+        """The namespaces that the operator may not list: several LISTs were forbidden."""
+        return {each for each, count in self._refusals.items() if count >= REFUSALS}
+
+    @property
+    def may_list(self) -> bool:
+        """Whether the operator may list any namespace."""
+        return not self.listed <= self.forbidden
+
     def is_forbidden(self, namespace: str) -> bool:
         """Return whether the operator may not list the objects of a namespace, so that the cache may be out of date."""
-        return bool(self.forbidden) and (namespace if self.namespaces else None) in self.forbidden
+        return self._refusals.get(self._listed_by(namespace), 0) >= REFUSALS
 
     def may_miss_objects(self) -> bool:
-        """Return whether live objects may exist that the cache does not hold, or not as they are.
+        """Return whether live objects may exist that the cache does not hold, or not as they are: a last LIST failed, for any cause.
 
-        What was deleted before its namespace was forbidden, as with the namespace itself, is not waited for.
+        What was deleted before that, as with the namespace itself, is not waited for.
         """
-        if not self.forbidden:
+        if not self._refusals:
             return False
-        bodies = (self.cache.get(key) for key in self.cache if self.is_forbidden(key.namespace))
-        return not self.listed >= self.forbidden or any(body and not is_deleting(body) for body in bodies)
+        bodies = (self.cache.get(key) for key in self.cache if self._listed_by(key.namespace) in self._refusals)
+        return not self.listed >= self._refusals.keys() or any(body and not is_deleting(body) for body in bodies)
+
+    def _listed_by(self, namespace: str) -> str | None:
+        """Return the namespace of the LIST that shows the objects of a namespace."""
+        return namespace if self.namespaces else None
 
     async def refresh(self) -> None:
         """Start a LIST at once, and wait until the cache is complete by it. ``keep`` has to run, or to be started."""
@@ -242,7 +257,7 @@ class Relister:
         """LIST, update the cache, and return the seconds until the next comparison.
 
         Raises:
-            ClusterUnavailableError: the objects of some namespace could not be listed.
+            ClusterUnavailableError: the objects of some namespace could not be listed; those of the others are taken in.
             ClusterWentBackError: the cluster was restored to an older state.
         """
         self._wanted.clear()
@@ -253,7 +268,11 @@ class Relister:
 
     async def _compare(self, running: RunningList, waiting: set[asyncio.Event]) -> float:
         lists = {each: await self._list(each) for each in self.namespaces or (None,)}
-        answers = {each: answer for each, answer in lists.items() if not isinstance(answer, ForbiddenError)}
+        answers = {each: answer for each, answer in lists.items() if not isinstance(answer, ClusterUnavailableError)}
+        errors = (each for each in lists.values() if isinstance(each, ClusterUnavailableError))
+        failures = [each for each in errors if not isinstance(each, ForbiddenError)]
+        if failures and (len(failures) == len(lists) or None in answers.values()):
+            raise failures[0]
         listings = [listing for listing in answers.values() if listing is not None]
         self._check_served(answers)
         if self._absences and len(self.cache) and self._absences < ABSENCES:
@@ -265,21 +284,17 @@ class Relister:
         self._deduplicator.recovered("stale")
         listed = [body for listing in listings for body in listing.bodies]
         for key, uid in running.vanished(listed):
-            if (key.namespace if self.namespaces else None) in answers:
+            if self._listed_by(key.namespace) in answers:
                 self.receiver.gone(key, uid)
         await self._take_in(listed, running)
         self._note_refusals(lists)
-        if any(count < REFUSALS for count in self._refusals.values()):
+        self._unsettled = self._unsettled + 1 if self._refusals.keys() - self.forbidden else 0
+        if not self._unsettled or self._unsettled >= REFUSALS:
+            self._conclude(waiting, is_answered=bool(answers))
+        if failures:
+            raise failures[0]
+        if self._unsettled:
             return FORBIDDEN
-        if answers:
-            self.served = not self._absences
-        if not self._absences and not self.complete.is_set():
-            logger.info("The resources are listed", extra=LogFields(resources=len(self.cache)))
-            self.complete.set()
-        if self.complete.is_set():
-            self._waiting -= waiting
-            for each in waiting:
-                each.set()
         if self._absences:
             self._warn(
                 "served",
@@ -293,30 +308,42 @@ class Relister:
             interval = min(self.interval, MAX_BACKOFF)
         return interval * self.random.uniform(0.9, 1.1)
 
-    async def _list(self, namespace: str | None) -> Listing | ForbiddenError | None:
+    def _conclude(self, waiting: set[asyncio.Event], *, is_answered: bool) -> None:
+        """Tell all who wait that the cache holds what can be listed."""
+        if is_answered:
+            self.served = not self._absences
+        if not self._absences and not self.complete.is_set():
+            logger.info("The resources are listed", extra=LogFields(resources=len(self.cache)))
+            self.complete.set()
+        if self.complete.is_set():
+            self._waiting -= waiting
+            for each in waiting:
+                each.set()
+
+    async def _list(self, namespace: str | None) -> Listing | ClusterUnavailableError | None:
         try:
             return await self.reader.list(namespace, self.cache.known)
-        except ForbiddenError as error:
+        except ClusterUnavailableError as error:
             return error
 
     def _note_refusals(self, lists: Mapping[str | None, object]) -> None:
-        """Record which namespaces were listed, and which may not be; a kind that is not served has no objects anywhere."""
-        refused = {each: answer for each, answer in lists.items() if isinstance(answer, ForbiddenError)}
-        self.listed |= lists.keys() - refused.keys()
-        self._refusals = {each: self._refusals.get(each, 0) + 1 for each in refused}
-        before, self.forbidden = self.forbidden, {each for each in refused if self._refusals[each] >= REFUSALS}
+        """Record which namespaces were listed, and which were not; a kind that is not served has no objects anywhere."""
+        failed = {each: answer for each, answer in lists.items() if isinstance(answer, ClusterUnavailableError)}
+        self.listed |= lists.keys() - failed.keys()
+        before, were_forbidden = self._refusals, self.forbidden
+        self._refusals = {each: before.get(each, 0) + isinstance(failed[each], ForbiddenError) for each in failed}
         for each in self.forbidden:
-            where = "The cluster" if each is None else f"Namespace {each}"
-            self._warn(
-                f"LIST {each}",
-                f"{where} is not served, because the operator may not list its resources: {refused[each]}. While resources may be there,"
-                f" nothing of the kind is deleted in Atlas, and no Conflict is settled. {remedy(each)}",
-            )
-        regained = before - self.forbidden
-        for each in regained:
+            if isinstance(failed[each], ForbiddenError):
+                where = "The cluster" if each is None else f"Namespace {each}"
+                self._warn(
+                    f"LIST {each}",
+                    f"{where} is not served, because the operator may not list its resources: {failed[each]}. While resources may be there,"
+                    f" nothing of the kind is deleted in Atlas, and no Conflict is settled. {remedy(each)}",
+                )
+        for each in were_forbidden - self.forbidden:
             self._deduplicator.recovered(f"LIST {each}")
             logger.info("The operator may list the resources again", extra=LogFields(namespace=each or ""))
-        if regained:
+        if before.keys() - self._refusals.keys():
             self.regained()
 
     def _check_served(self, lists: Mapping[str | None, Listing | None]) -> None:

@@ -139,7 +139,7 @@ class Operator:
         """Return why this replica can neither work nor take over, or None."""
         if not self._core.is_complete:
             return "the resources have not been listed yet"
-        if not any(served.relister.listed for served in self._core.kinds.values()):
+        if not any(served.relister.may_list for served in self._core.kinds.values()):
             return "no resources may be listed"
         return self._leadership.refusal
 

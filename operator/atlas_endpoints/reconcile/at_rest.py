@@ -70,7 +70,7 @@ def _outcome(gatherer: Gatherer, facts: Facts[Any], failure: AtlasError | None) 
         return status_unchanged(Backoff()) if is_reported and not writes else None
     if any(get.entry not in facts.view.entries for get in decision.gets):
         return None
-    if decision.seen is not None and (claim := gatherer.claim(facts)) is not None:
+    if decision.seen is not None and (claim := gatherer.claim(facts, decision)) is not None:
         return summarize.of_contention(gatherer.kind, facts, decision, claim)
     return None if writes else summarize.of_decision(gatherer.kind, facts, decision)
 

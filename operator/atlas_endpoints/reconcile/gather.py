@@ -11,6 +11,7 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body, Key, generation_of, key_of, uid_of
 from atlas_endpoints.reconcile import failures, ownership, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.confirmed import baseline_of
 from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.decision import Decision, Write
@@ -171,10 +172,24 @@ class Gatherer:
         """Return the resources that may name a thing by a reference whose value is not known yet."""
         return self.naming(resource, f"{thing.shared} {ownership.UNBOUND}", project_id) if thing.shared else ()
 
-    def claim(self, facts: Facts[Any]) -> Claim:
-        """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody."""
+    def claim(self, facts: Facts[Any], decision: Decision | None = None) -> Claim:
+        """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody.
+
+        Args:
+            decision: None: not made yet.
+        """
         resource, thing = facts.resource, facts.resource.thing
         if thing is None:
             return None
         others = self.naming(resource, thing.key, facts.scope.project_id)
-        return ownership.owner_before(self.kind, resource, others, facts.now, self.ports.may_miss_resources)
+        changes = decision is not None and _changes_what_exists(facts, decision)
+        may_miss = self.ports.may_miss_resources
+        return ownership.owner_before(self.kind, resource, others, facts.now, changes=changes, may_miss=may_miss)
+
+
+def _changes_what_exists(facts: Facts[Any], decision: Decision) -> bool:
+    """Return whether an entry that Atlas shows is not as desired, also if nothing is sent now."""
+    if decision.seen is None:
+        return False
+    writes = decision.write is not None and decision.write.request.method != "POST"
+    return writes or bool(compare(facts.resource, facts.desired, decision.seen))

@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Ending, Outcome, Trouble, of_trouble, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.protection import FORBIDDEN, Later
+from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
@@ -110,8 +110,8 @@ class LastCourse:
             return None
         try:
             owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
-        except ClusterUnavailableError:
-            return _later(self._protection.unlisted(resource))
+        except ClusterUnavailableError as error:
+            return _later(self._protection.unlisted(resource, error))
         return None if owner is None else self._kept_for(owner, resource)
 
     async def _with_access(self, resource: Resource, access: Access, project_id: str, wait: float) -> Outcome:
@@ -274,7 +274,7 @@ def _released(ending: Ending) -> Outcome:
 
 def _later(later: Later) -> Outcome:
     """Return that the deletion waits; with the ways out, if only an administrator can end that."""
-    message = deletion.with_remedies(later.message) if later.message == FORBIDDEN else later.message
+    message = deletion.with_remedies(later.message) if later.for_administrator else later.message
     return _deleting(message, later.requeue)
 
 

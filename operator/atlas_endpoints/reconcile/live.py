@@ -192,7 +192,7 @@ class LiveCourse:
             return summarize.of_failed_call(self._kind, facts, error, own=decision.own)
         if decision.seen is None and decision.write is None:
             return None
-        if (claim := self._gatherer.claim(facts)) is None:
+        if (claim := self._gatherer.claim(facts, decision)) is None:
             return None
         release = facts.resource.entry_release
         if not isinstance(claim, Owner) or release is None:

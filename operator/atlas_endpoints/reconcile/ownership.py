@@ -96,25 +96,33 @@ def owner_before(
     resource: Resource,
     others: Collection[Body],
     now: datetime,
-    may_miss: Callable[[], bool] = lambda: False,
+    *,
+    changes: bool,
+    may_miss: Callable[[], bool],
 ) -> Claim:
     """Return which other resource owns the endpoint; None: this one does.
 
     Args:
         resource: its credentials have seen the endpoint, or are about to read it.
         others: the resources that name the same endpoint, with or without itself.
+        changes: whether it would change what Atlas has of the endpoint.
         may_miss: returns whether there may be others in a namespace that the operator may not list. Then nothing is taken over.
     """
     claim = _owner_among(kind, resource, others, now)
-    return Undecided.UNLISTED if claim is None and _takes_over(kind, resource) and may_miss() else claim
+    return (
+        Undecided.UNLISTED if claim is None and _takes_over(kind, resource, changes=changes) and may_miss() else claim
+    )
 
 
-def _takes_over(kind: Kind[Any], resource: Resource) -> bool:
-    """Return whether a resource would take an endpoint over from another one: after a Conflict, or by a copied annotation."""
+def _takes_over(kind: Kind[Any], resource: Resource, *, changes: bool) -> bool:
+    """Return whether a resource would take over what may be another's: after a Conflict, by a copied annotation, or by a first change."""
     thing, own = resource.thing, resource.status.to_json()
     if resource.spec.management_policy != "Manage" or thing is None:
         return False
-    return bool(condition_in(own, CONTENDED)) or not (resource.is_owner or has_seen(kind, own, thing.id))
+    if condition_in(own, CONTENDED):
+        return True
+    is_foreign = changes and not resource.creates_its_own
+    return (is_foreign or not resource.is_owner) and not has_seen(kind, own, thing.id)
 
 
 def _owner_among(kind: Kind[Any], resource: Resource, others: Collection[Body], now: datetime) -> Claim:

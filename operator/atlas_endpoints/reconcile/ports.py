@@ -50,6 +50,8 @@ class Ports:
 
     Attributes:
         outputs: None: ConfigMaps are left alone.
+        may_miss_resources: returns whether live resources may exist that ``resources`` does not hold, or not as they are, since the
+            operator may not list their namespace.
         read: reads a resource from the API server; None if there is none.
         refresh: reads the resources of a namespace from the API server into the cache, and returns their uids.
         emit: takes an Event that the status does not show, or not in time.
@@ -58,8 +60,6 @@ class Ports:
         writes: whether Atlas may be written to; if not, statuses show a plan.
         grace: how long a failure that only a change can fix is not Stalled.
         sync_interval: of resources that set none.
-        may_miss_resources: returns whether live resources may exist that ``resources`` does not hold, or not as they are, since the
-            operator may not list their namespace.
     """
 
     atlas: Gateway
@@ -67,6 +67,7 @@ class Ports:
     references: ReferenceResolver
     outputs: Outputs | None
     resources: Cache
+    may_miss_resources: Callable[[], bool]
     limiter: DriftLimiter
     resync: ResyncPort
     read: Callable[[Key], Awaitable[Body | None]]
@@ -78,4 +79,3 @@ class Ports:
     writes: bool
     grace: timedelta
     sync_interval: timedelta = timedelta(minutes=10)
-    may_miss_resources: Callable[[], bool] = lambda: False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.cluster.errors import ClusterUnavailableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ForbiddenError
 from atlas_endpoints.controller.cache import (
     Body,
     Key,
@@ -36,10 +36,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A write that may not be made yet: decide again later; ``message`` is for the status, or empty."""
+    """A write that may not be made yet: decide again later.
+
+    Attributes:
+        message: for the status, or empty.
+        for_administrator: whether perhaps only an administrator can end that.
+    """
 
     requeue: Requeue
     message: str = ""
+    for_administrator: bool = False
 
 
 UNPROTECTED = (
@@ -55,7 +61,7 @@ UNLISTED = (
 
 
 FORBIDDEN = (
-    "The operator may not list the resources of a namespace that it should serve, so it does not know whether others name the same in"
+    "The operator may not list, or cannot list now, the resources of a namespace that it should serve, so it does not know whether others name the same in"
     " Atlas. It deletes nothing in Atlas until it may. Ask its administrator, who finds the namespace in its log and in /readyz."
 )
 
@@ -99,25 +105,28 @@ class Protection:
                 return owner
         except ClusterUnavailableError as error:
             logger.warning("%s %s", UNLISTED, error, extra=LogFields(key=str(resource.key)))
-            return self.unlisted(resource)
+            return self.unlisted(resource, error)
         if is_deletion and ports.may_miss_resources():
-            return self.unlisted(resource)
+            return self.later(resource, FORBIDDEN, for_administrator=True)
         self._memories[resource.key].unlisted_since = None
         if deletes is not None and (wait := self._wait(resource, deletes, project_id)) > 0:
             return Later(RequeueAfter(min(wait, POLL_FIRST)), UNPROTECTED)
         is_unchanged = ports.resources.is_unchanged(resource.key, resource.metadata.trigger)
         return None if is_unchanged else Later(RequeueAfter(0.0))
 
-    def unlisted(self, resource: Resource) -> Later:
-        """Return that a DELETE waits until it is known who may need what it deletes."""
-        return self.later(resource, FORBIDDEN if self._gatherer.ports.may_miss_resources() else UNLISTED)
+    def unlisted(self, resource: Resource, error: ClusterUnavailableError) -> Later:
+        """Return that a DELETE waits until it is known who may need what it deletes, which could not be read."""
+        is_forbidden = isinstance(error, ForbiddenError)
+        return self.later(resource, FORBIDDEN if is_forbidden else UNLISTED, for_administrator=is_forbidden)
 
-    def later(self, resource: Resource, message: str) -> Later:
+    def later(self, resource: Resource, message: str, *, for_administrator: bool = False) -> Later:
         """Return that a DELETE is tried again when the hindrance has lasted twice as long, at the latest after an interval."""
         now, memory = self._gatherer.ports.clock.monotonic(), self._memories[resource.key]
         memory.unlisted_since = now if memory.unlisted_since is None else memory.unlisted_since
         lasted = now - memory.unlisted_since
-        return Later(Backoff(at_least=min(lasted, self._gatherer.interval(resource).total_seconds())), message)
+        return Later(
+            Backoff(at_least=min(lasted, self._gatherer.interval(resource).total_seconds())), message, for_administrator
+        )
 
     async def protector(self, resource: Resource, thing: Thing, project_id: str | None) -> Owner | None:
         """Return another resource that protects a thing; None: none does.

@@ -166,25 +166,30 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
     """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
     resource, seen = facts.resource, decision.seen
     differences = None if seen is None else compare(resource, facts.desired, seen)
+    match claim:
+        case Owner():
+            message = (
+                f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
+                " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted or can"
+                " no longer manage the endpoint, one of the waiting resources takes over."
+            )
+        case Undecided.UNLISTED:
+            message = (
+                "The endpoint may belong to a resource of a namespace that the operator should serve and may not list, or cannot list now."
+                " It sends nothing for this one until it can. Ask its administrator, who finds the namespace in its log and in /readyz."
+            )
+        case _:  # Undecided.UNDECIDED
+            message = (
+                "Another resource names the same endpoint. The operator sends nothing for this one until it knows which of them owns"
+                " the endpoint."
+            )
     if claim is not Undecided.UNDECIDED:
-        message = (
-            f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
-            " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted or can"
-            " no longer manage the endpoint, one of the waiting resources takes over."
-            if isinstance(claim, Owner)
-            else "The endpoint may belong to a resource of a namespace that the operator should serve and may not list, so it sends nothing"
-            " for this one until it may. Ask its administrator, who finds the namespace in its log and in /readyz."
-        )
         requeue = RequeueAfter(CONTENDED_REQUEUE)
         state = State(Reason.CONFLICT, message, requeue, differences, decision.state.conditions)
         finding = Finding("True", ContendedReason.CONFLICT, message)
         since = facts.attempt.failing_since(Reason.CONFLICT)
         failure = LastError(since=since, operation="claim", retryable=False, detail=message)
     else:
-        message = (
-            "Another resource names the same endpoint. The operator sends nothing for this one until it knows which of them owns"
-            " the endpoint."
-        )
         requeue, failure = RequeueAfter(POLL_FIRST), None
         state = State(Reason.PENDING, message, requeue, differences, decision.state.conditions)
         finding = Finding("True", ContendedReason.PENDING, message)

@@ -93,6 +93,13 @@ async def test_rights_that_go_or_come_are_reported_once_and_leave_no_watch_to_gr
     assert harness.calls.watch_age() == 0
     await harness.ask(WATCH, WATCH)
     assert harness.lists == 2
+    harness.status = 403
+    await harness.ask(WATCH, ELSEWHERE)
+    harness.now += 300
+    assert harness.calls.watch_age() == 0, "all are forbidden"
+    harness.status = 200
+    await harness.ask(LIST)
+    assert harness.calls.watch_age() == 0, "the watch is about to begin"
 
 
 async def test_the_age_is_that_of_the_oldest_current_watch(harness: Harness) -> None:

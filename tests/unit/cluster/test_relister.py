@@ -110,6 +110,10 @@ class Operator:
     def recover(self) -> None:
         self.cluster.lists_fail = None
 
+    def mute(self, *namespaces: str) -> None:
+        """From now on no LIST of these namespaces is answered."""
+        self.cluster.unread = namespaces
+
     def unserved(self, *namespaces: str) -> None:
         self.cluster.unserved = {*namespaces} or {None}
 
@@ -161,6 +165,9 @@ class Operator:
 
     def forbidden(self, *expected: str) -> None:
         assert {*self.relister.forbidden} == {*expected}
+
+    def may_list(self, expected: str) -> None:
+        assert self.relister.may_list is (expected == "yes")
 
     def regained(self, times: str) -> None:
         assert self.regains == int(times)
@@ -271,9 +278,29 @@ SCRIPTS = {
     "nor where all namespaces are listed at once": (
         "forbid; apply a v1; keep; wait 2.5; complete no; permit; wait 5; complete; knows a=v1; forbidden"
     ),
+    "the first refusal already means that others may be missed": (
+        "of blue green; forbid green; keep; wait 2.5; forbidden; misses yes; permit; wait 5; misses no"
+    ),
+    "refusals that come and go hold up nobody who waits": (
+        "of blue green; keep; wait 1; forbid green; refresh; wait 4.5; refreshed no; forbid blue; wait 1; refreshed yes; forbidden;"
+        " misses no; permit; wait 5; misses no"
+    ),
+    "a namespace whose LIST fails stops no other one, and may have what is missed": (
+        "of blue green; mute green; deaf; apply blue/a v1; apply green/b v1; keep; wait 0.1; complete no; wait 12; complete; knows a=v1;"
+        " misses yes; forbidden; warns 1 does not answer a LIST; apply blue/a v2; wait 60; knows a=v2; lists 8 40; refresh; wait 1;"
+        " refreshed yes; regained 0; mute; wait 33; knows a=v2 b=v1; misses no; regained 1"
+    ),
+    "so does one whose LIST fails later": (
+        "of blue green; apply blue/a v1; apply green/b v1; keep; wait 1; misses no; deaf; mute blue; delete blue/a; apply green/b v2;"
+        " refresh; wait 30; refreshed yes; knows a=v1 b=v2; misses yes; mute; wait 33; knows b=v2; misses no"
+    ),
+    "a failure does not end what two refusals have begun": (
+        "of blue green; forbid green; keep; wait 12; forbidden green; permit; mute green; wait 700; forbidden green; mute; wait 33;"
+        " forbidden; regained 1"
+    ),
     "without any right it asks again and again": (
-        "of blue green; forbid blue green; keep; wait 12; complete; forbidden blue green; misses yes; wait 600; permit; wait 33;"
-        " forbidden; misses no"
+        "of blue green; forbid blue green; keep; wait 12; complete; forbidden blue green; misses yes; may_list no; wait 600; permit; wait 33;"
+        " forbidden; misses no; may_list yes; forbid blue; refresh; wait 12; may_list yes; forbid blue green; refresh; wait 12; may_list no"
     ),
     "a namespace that was empty, as one that is deleted, misses nothing without rights": (
         "of blue green; keep; wait 1; forbid green; wait 700; forbidden green; knows; misses no"

@@ -129,6 +129,7 @@ class Planner:
             references=ReferenceResolver(Exports(exports)),
             outputs=None,
             resources=Cache(watched_annotations),
+            may_miss_resources=lambda: False,  # nothing is written
             limiter=DriftLimiter(Limit(0, percent=False), window=0.0, monotonic=clock.monotonic, known=lambda: 0),
             resync=no_cluster,
             read=no_cluster.read,
