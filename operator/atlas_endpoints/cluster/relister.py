@@ -114,7 +114,7 @@ class Relister:
         regained: called when a namespace is listed that could not be.
         complete: set once the cache holds everything that the operator can list; it stays set.
         served: whether the API server serves the kind, as of the last comparison.
-        listed: the namespaces that were ever listed; None stands for all.
+        listed: the namespaces that were ever listed since the kind is served; None stands for all.
     """
 
     cache: Cache
@@ -152,7 +152,7 @@ class Relister:
     @property
     def may_list(self) -> bool:
         """Whether the operator may list any namespace."""
-        return not self.listed <= self.forbidden
+        return bool({*(self.namespaces or (None,))} - self.forbidden)
 
     def is_forbidden(self, namespace: str) -> bool:
         """Return whether the operator may not list the objects of a namespace, so that the cache may be out of date."""
@@ -327,9 +327,10 @@ class Relister:
             return error
 
     def _note_refusals(self, lists: Mapping[str | None, object]) -> None:
-        """Record which namespaces were listed, and which were not; a kind that is not served has no objects anywhere."""
+        """Record which namespaces were listed, and which were not; that a kind is not served shows no namespace to be empty."""
         failed = {each: answer for each, answer in lists.items() if isinstance(answer, ClusterUnavailableError)}
-        self.listed |= lists.keys() - failed.keys()
+        unserved = {each for each, answer in lists.items() if answer is None}
+        self.listed = (self.listed - unserved) | (lists.keys() - unserved - failed.keys())
         before, were_forbidden = self._refusals, self.forbidden
         self._refusals = {each: before.get(each, 0) + isinstance(failed[each], ForbiddenError) for each in failed}
         for each in self.forbidden:

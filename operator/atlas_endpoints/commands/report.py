@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import yaml
 
 from atlas_endpoints import __version__
-from atlas_endpoints.atlas.redaction import redacted
+from atlas_endpoints.atlas.redaction import HIDDEN, redacted
 from atlas_endpoints.cluster import evidence
 from atlas_endpoints.cluster.api import GROUP
 from atlas_endpoints.cluster.connection import Connection
@@ -33,6 +33,12 @@ LONGEST_LINE, MOST_LINES, MOST_OTHERS = 2000, 300, 20
 
 ABOUT_ONE = ("namespace", "key", "project", "credentialsSource")
 """The fields of a line of the log about a resource or a scope."""
+
+SECRETS = re.compile(
+    r"(?i)(://)[^/\s@]+(?=@)|()\beyJ[\w-]+\.[\w-]+\.[\w-]*"
+    r"|((?:secret|password|token|private_?(?:api_?)?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',}]+"
+)
+"""Credentials of others in Events and lines of a log: in addresses, as JSON web tokens, after a name of them."""
 
 INTRODUCTION = """\
 It contains no Secret, no ConfigMap and no annotation of other tools. It names projects, endpoints and namespaces, and \
@@ -61,7 +67,7 @@ async def run(
                 put(f"\n## {heading}\n")
                 for line in lines:
                     # An indented block ends at no word of what is in it.
-                    put(f"    {redacted(shorten(printable(line), LONGEST_LINE), ())}")
+                    put(f"    {without_secrets(shorten(printable(line), LONGEST_LINE))}")
     finally:
         await connection.close()
     return bool(found)
@@ -104,6 +110,11 @@ async def _sections(
         log, unread = await _or_why_not(evidence.log_of(api, namespace, name, container, previous=previous), [])
         about = [line for line in log if concerns(line, [key, *map(key_of, others)])]
         yield f"Log of {name}{' before its restart' if previous else ''}", [*unread, *about[-MOST_LINES:]]
+
+
+def without_secrets(line: str) -> str:
+    """Return a line without what looks like a credential."""
+    return SECRETS.sub(lambda found: f"{found[1] or found[3] or ''}{HIDDEN}", redacted(line, ()))
 
 
 async def _or_why_not(reading: Awaitable[T], otherwise: T) -> tuple[T, list[str]]:

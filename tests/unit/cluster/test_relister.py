@@ -308,6 +308,10 @@ SCRIPTS = {
     "nor does one in which all is being deleted": (
         "of blue green; apply green/a v1; keep; wait 1; delete_later green/a; deaf; forbid green; wait 700; knows a=v1; misses no"
     ),
+    "that the kind was not served does not show a namespace to be empty": (
+        "of blue green; keep; wait 1; unserved blue green; wait 700; serves no; served; forbid green; wait 60; forbidden green;"
+        " misses yes"
+    ),
     "one with something live may miss others": (
         "of blue green; apply green/a v1; keep; wait 1; deaf; forbid green; wait 700; knows a=v1; misses yes"
     ),

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 from kubernetes.aio import client
 
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.commands import report
+from atlas_endpoints.commands.report import without_secrets
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import ReportSettings
 from unit.cluster.api_server import ApiServer, serving
-
-if TYPE_CHECKING:
-    import pytest
 
 SPEC: dict[str, Any] = {"projectId": "5f" * 12, "instanceName": "shop", "providerName": "AWS", "endpointId": "a1" * 12}
 POD = {
@@ -121,3 +120,19 @@ async def test_what_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert "not read: The API server refused: 404" in found
     assert "instanceName: shop" in found
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("proxy http://me:hunter2@proxy:3128 refused", "proxy http://***@proxy:3128 refused"),
+        ("to mongodb+srv://u:hunter2@h/", "to mongodb+srv://***@h/"),
+        ("sent eyJhbGciOi.eyJzdWIi.c2ln", "sent ***"),
+        ('{"client_secret": "hunter2", "a": 1}', '{"client_secret": "***", "a": 1}'),
+        ("privateApiKey=hunter2, again", "privateApiKey=***, again"),
+        ("credentialsSecretRef: {name: atlas}", "credentialsSecretRef: {name: atlas}"),
+        ("The token endpoint answers: later.", "The token endpoint answers: later."),
+    ],
+)
+def test_what_looks_like_a_credential_is_hidden(line: str, left: str) -> None:
+    assert without_secrets(line) == left
