@@ -18,9 +18,6 @@ from atlas_endpoints.kinds.importer import Draft, Found, Importer, LeftOut, Opti
 LONGEST_MESSAGE = 2000
 """Characters of a message: it may hold a text of a file."""
 
-SOURCES = ("filename", "instance")
-"""The settings that name what to read, and thereby the kinds."""
-
 
 @dataclass(frozen=True, slots=True)
 class Messages:
@@ -98,8 +95,8 @@ def chosen(settings: ImportSettings, importers: Mapping[str, Importer]) -> Seque
     """Return the importer of the kind to write, or those of all kinds that what is to be read may have."""
     if settings.target is not None:
         return [importers[settings.target]]
-    sources = {name for name in SOURCES if getattr(settings, name)}
-    return [each for each in importers.values() if sources <= {*each.flags}]
+    sources = {name for each in importers.values() for name in each.sources if getattr(settings, name)}
+    return [each for each in importers.values() if sources <= {*each.sources}]
 
 
 def misuse(settings: ImportSettings, importers: Mapping[str, Importer]) -> tuple[str, str] | None:

@@ -75,6 +75,7 @@ class Importer:
         list_scopes: reads the scopes of a project, by name.
         of_entries: returns the manifests of entries.
         flags: the flags of the command that count only for some importers, and for this one.
+        sources: those flags that name what to read, and thereby the kinds.
         parts: returns the parts of an entry that only a GET shows.
         of_objects: returns the manifests of objects of the kinds in ``objects``, such as
             ``AtlasPrivateEndpoint.atlas.mongodb.com``, among any others in files.
@@ -85,6 +86,7 @@ class Importer:
     list_scopes: Callable[[Requester, Credentials, str], Awaitable[Mapping[str, Any]]]
     of_entries: Callable[[Iterable[Found], Options], Drafts]
     flags: Sequence[str]
+    sources: Sequence[str] = ()
     parts: Callable[[Any], Iterable[str]] = _none
     of_objects: Callable[[Sequence[Body], Options], Drafts] = _none
     objects: Sequence[str] = ()

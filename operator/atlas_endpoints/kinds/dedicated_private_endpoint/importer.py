@@ -123,6 +123,7 @@ IMPORTER = Importer(
     _providers,
     manifests,
     flags=("filename", "region", "gcp_project"),
+    sources=("filename",),
     parts=parts,
     of_objects=of_objects,
     objects=(f"{AKO}.atlas.mongodb.com", f"{SERVERLESS}.{KIND.names.group}"),

@@ -53,6 +53,7 @@ IMPORTER = Importer(
     list_instances,
     manifests,
     flags=("instance",),
+    sources=("instance",),
     without={
         NotServerlessError: "is no longer a serverless instance and has no such endpoints",
         APIGoneError: "has no serverless private endpoints any more: Atlas has ended their API",
