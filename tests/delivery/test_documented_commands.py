@@ -93,8 +93,8 @@ def test_kubectl_takes_what_is_shown(arguments: tuple[str, ...]) -> None:
     assert complaint(provide_programs().kubectl, arguments) == ""
 
 
-OF_OTHERS = {"atlasprivateendpoints", "atlasprojects", "vpcendpoints"}
-"""Kinds of MongoDB's own operator and of ACK, which are shown and which no installation of ours brings."""
+OF_OTHERS = {"atlasprivateendpoints", "atlasprojects", "resources", "vpcendpoints"}
+"""Kinds of MongoDB's own operator, of Crossplane and of ACK, which are shown and which no installation of ours brings."""
 
 
 def test_the_kinds_that_kubectl_is_asked_about_are_served(control_plane: ControlPlane, crd: str) -> None:
