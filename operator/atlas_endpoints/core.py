@@ -29,14 +29,13 @@ from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue
 from atlas_endpoints.controller.workqueue import Flow, Queue
 from atlas_endpoints.reconcile.credentials import CredentialsResolver, NamespaceReader, SecretReader
-from atlas_endpoints.reconcile.deletion import left_behind
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.events import Event, new_event
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
 from atlas_endpoints.reconcile.ownership import index_of
 from atlas_endpoints.reconcile.ports import Ports
-from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, EventReason, Reason
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
 from atlas_endpoints.reconcile.resource import CredentialsPlace, asks_for_something, watched_annotations
@@ -347,9 +346,9 @@ class ServedKind:
         """Tell what stays in Atlas, unless the reconcile of the deletion has."""
         self._loop.forget(key_of(body))
         self._held.discard(key_of(body))
-        if not self._reconciler.has_ended(key_of(body)) and (left := left_behind(self.kind, body)):
+        for reason, left in self._reconciler.left_behind(body).items():
             if self._started() < math.inf:
-                self._observer.recorded(body, new_event(EventReason.ENDPOINT_RETAINED, left, action="Delete"))
+                self._observer.recorded(body, new_event(reason, left, action="Delete"))
             else:
                 logger.info("If no other replica has deleted it: %s", left, extra=telemetry.resource(body))
 

@@ -22,6 +22,7 @@ from atlas_endpoints.reconcile.events import listed, retained
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, may_pass
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Ending, Trouble
+from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, project_id_in
@@ -113,6 +114,13 @@ def left_behind(kind: Kind[Any], body: Body) -> str:
         return ""
     why = "the resource was deleted without the operator's finalizer, as with the deletion policy Retain, or lost the labels in LABEL_SELECTOR"
     return retained(things(kind, body), why) + removal(kind, body)
+
+
+def handed_over(owner: Owner, resource: Resource) -> Ending:
+    """Return the ending for an endpoint that stays for another resource."""
+    called = "" if resource.thing is None else resource.thing.called
+    why = f"{owner.named_for(resource.metadata.namespace)} also uses it"
+    return {EventReason.ENDPOINT_HANDED_OVER: retained((called,), why, deleting=resource.status.is_being_deleted)}
 
 
 def things(kind: Kind[Any], body: Body) -> Sequence[str]:

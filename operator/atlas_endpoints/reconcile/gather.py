@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.observe import SHARED_FOR, observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
-from atlas_endpoints.reconcile.ownership import Claim
+from atlas_endpoints.reconcile.ownership import Claim, Owner
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.status import Resolved
@@ -171,6 +171,14 @@ class Gatherer:
     def unbound(self, resource: Resource, thing: Thing, project_id: str | None) -> Sequence[Body]:
         """Return the resources that may name a thing by a reference whose value is not known yet."""
         return self.naming(resource, f"{thing.shared} {ownership.UNBOUND}", project_id) if thing.shared else ()
+
+    def known_protector(self, resource: Resource) -> Owner | None:
+        """Return another resource that protects the endpoint of a resource, as far as that is known without a call."""
+        if (thing := resource.thing) is None:
+            return None
+        others = self.naming(resource, thing.key, resource.known_project_id)
+        found = ownership.protectors(self.kind, resource, thing, others)
+        return Owner(key_of(found[0])) if found else None
 
     def claim(self, facts: Facts[Any], decision: Decision | None = None) -> Claim:
         """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody.

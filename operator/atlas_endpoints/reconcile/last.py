@@ -14,7 +14,7 @@ from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.decision import POLL_FIRST, SOON, Decision, Done, State, WriteResult
-from atlas_endpoints.reconcile.events import new_event, retained
+from atlas_endpoints.reconcile.events import new_event
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
 from atlas_endpoints.reconcile.one_pass import Pass
@@ -221,10 +221,7 @@ class LastCourse:
         """Release a resource whose endpoint stays for another one, when that one knows what they share."""
         if (waiting := self._not_taken_over(resource)) is not None:
             return waiting
-        called = "" if resource.thing is None else resource.thing.called
-        why = f"{owner.named_for(resource.metadata.namespace)} also uses it"
-        note = retained((called,), why, deleting=resource.status.is_being_deleted)
-        return _released({EventReason.ENDPOINT_HANDED_OVER: note})
+        return _released(deletion.handed_over(owner, resource))
 
     def _not_taken_over(self, resource: Resource) -> Outcome | None:
         """Return that a resource waits until those who share something with it record what its status knows of it; else None."""

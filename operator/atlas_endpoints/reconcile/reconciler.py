@@ -10,7 +10,7 @@ from atlas_endpoints.controller.cache import Body, Key, is_deleting, key_of, sta
 from atlas_endpoints.controller.controller import Store
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff
-from atlas_endpoints.reconcile import failures, summarize
+from atlas_endpoints.reconcile import deletion, failures, summarize
 from atlas_endpoints.reconcile.at_rest import finds_work
 from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.creation import Creations
@@ -21,10 +21,10 @@ from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.last import LastCourse
 from atlas_endpoints.reconcile.live import LiveCourse
 from atlas_endpoints.reconcile.one_pass import Pass, Shared
-from atlas_endpoints.reconcile.outcome import Concluded, Outcome, of_trouble, status_unchanged
+from atlas_endpoints.reconcile.outcome import Concluded, Ending, Outcome, of_trouble, status_unchanged
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.protection import Protection
-from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, EventReason
 from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.waits import STATUS_WRITES, until_next_report
@@ -106,9 +106,16 @@ class Reconciler:
         """Let the next reconcile of a resource ask Atlas again."""
         self._memories[key].failure = None
 
-    def has_ended(self, key: Key) -> bool:
-        """Return whether Events have told what became of the endpoint of a deleted resource."""
-        return self._memories[key].ending is not None
+    def left_behind(self, body: Body) -> Ending:
+        """Return the Event about what stays in Atlas when a resource is gone without a reconcile of its deletion; empty: none is due."""
+        left = deletion.left_behind(self._kind, body)
+        if not left or self._memories[key_of(body)].ending is not None:
+            return {}
+        with suppress(InvalidSpecError):
+            resource = self._kind.resource.parse(body)
+            if (owner := self._gatherer.known_protector(resource)) is not None:
+                return deletion.handed_over(owner, resource)
+        return {EventReason.ENDPOINT_RETAINED: left}
 
 
 def _request(body: Body) -> str | None:
