@@ -21,7 +21,7 @@ from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.cluster.relister import Reader, Relister
-from atlas_endpoints.controller.cache import Body, Cache, Key, generation_of, is_deleting, key_of, status_of, uid_of
+from atlas_endpoints.controller.cache import Body, Cache, Key, generation_of, key_of, status_of, uid_of
 from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.controller import Controller, Result, Status, Writer
 from atlas_endpoints.controller.log_lines import LogFields
@@ -363,10 +363,9 @@ class ServedKind:
         self._held.add(key)
 
     def _regained(self) -> None:
-        """Make due what was held, and the deletions that may have waited."""
+        """Make due what was held, and the deletions that wait for it; no others, or rights that come and go would repeat their calls."""
         held, self._held = self._held, set()
-        deleting = {key for key in self.cache if (body := self.cache.get(key)) is not None and is_deleting(body)}
-        for key in held | deleting:
+        for key in held | set(filter(self._reconciler.waits_for_a_list, self.cache)):
             self.wake(key)
 
     def schedule(self, scope: Scope, delay: float) -> None:

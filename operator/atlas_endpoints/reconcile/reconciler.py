@@ -102,6 +102,11 @@ class Reconciler:
         memory = self._memories[key]
         memory.status_written_at, memory.failing_writes = (), None
 
+    def waits_for_a_list(self, key: Key) -> bool:
+        """Return whether a deletion waits until it is known who else exists."""
+        memory = self._memories.get(key)
+        return memory is not None and memory.unlisted_since is not None
+
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""
         self._memories[key].failure = None
