@@ -69,13 +69,13 @@ def _refused(verb: Verb, first: Goes, status: int, reason: str, *, times: int | 
 RESUMED: dict[str, Sequence[Goes]] = {
     "a watch is reset": (Goes(Reset(), "watch"),),
     "a watch ends": (ENDS,),
-    "a watch is refused with 403": _refused("watch", ENDS, 403, "Forbidden"),
 }
 """What goes wrong with the watch that all resources share; it goes on from where it was. One after the other."""
 
 RELISTED: dict[str, Sequence[Goes]] = {
     "a watch breaks off in an event": (Goes(Truncated(), "watch"),),
     "a watch says 410": (EXPIRES,),
+    "a watch is refused with 403": _refused("watch", ENDS, 403, "Forbidden"),
     "a LIST is reset": (Goes(Reset(), "list", 2), EXPIRES),
     "a LIST is refused with 403": _refused("list", EXPIRES, 403, "Forbidden"),
     "LISTs are refused with 503 for a while": _refused("list", EXPIRES, 503, "ServiceUnavailable", times=None),
