@@ -340,5 +340,5 @@ def nobody_protects(right: Any, *asked: Any) -> Any:
     ownership,
     "owner_before",
 )
-def _nobody_owns_it(right: Any, *asked: Any) -> None:
+def _nobody_owns_it(right: Any, *asked: Any, **how: Any) -> None:
     """Have each resource that has seen an endpoint write to it."""
