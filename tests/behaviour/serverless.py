@@ -19,7 +19,7 @@ from typing_extensions import override
 from atlas_endpoints.atlas.errors import AtlasHeldError, NotLeaderError
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
-from atlas_endpoints.simulator.endpoint import EndpointDocument
+from atlas_endpoints.simulator.endpoint import EndpointDocument, Names
 from behaviour.api_server import PREFIX
 from behaviour.atlas import PROJECT, lost
 from behaviour.cases import seconds
@@ -89,6 +89,18 @@ class NoJitter(Random):
         return 0.999
 
 
+class NumberedIds(Names):
+    """Gives ids in their order, so that cases can name them."""
+
+    def __init__(self, rng: Random, clock: Callable[[], float]) -> None:
+        super().__init__(rng, clock)
+        self._numbers = count()
+
+    @override
+    def object_id(self) -> str:
+        return f"{next(self._numbers):024x}"
+
+
 class ServerlessSteps(Steps):
     """What can happen to serverless private endpoints."""
 
@@ -102,8 +114,7 @@ class ServerlessSteps(Steps):
         world = self.atlas.world
         for project in world.projects.values():
             world.add_instance(project, INSTANCE, provider_name="AWS", region_name="US_EAST_1")
-        numbers = count()
-        world.names.object_id = lambda: f"{next(numbers):024x}"  # type: ignore[method-assign]
+        world.names = NumberedIds(Random(1), world.clock)  # noqa: S311  # repeatable
         self._faults: dict[str, str] = {}
         self._next: dict[str, list[tuple[str, str]]] = {}
         self._hidden: set[str] = set()

@@ -82,8 +82,10 @@ class Objects:
         )
 
     def _modify(self, key: Key, body: Body) -> Body:
-        is_over = "deletionTimestamp" in body["metadata"] and not body["metadata"].get("finalizers")
-        return self.put("DELETED" if is_over else "MODIFIED", key, body)
+        if "deletionTimestamp" in body["metadata"] and not body["metadata"].get("finalizers"):
+            self.put("DELETED", key, body)
+            return body  # its event alone has the version of its end
+        return self.put("MODIFIED", key, body)
 
     def exactly(self, key: Key, uid: str, version: str) -> Body:
         """Return an object if this is its version."""

@@ -1,4 +1,5 @@
-"""How long the operator keeps credentials, their access tokens and what it knows of them: for an hour after their last use.
+"""How long the operator keeps credentials, their access tokens and what it knows of them: for an hour after their last use,
+however long Atlas says that tokens live.
 
 The core is the real one, and so are the client of Atlas, the circuits and the tokens; Atlas is behind the client's transport.
 """
@@ -104,7 +105,8 @@ class Harness:
 @asynccontextmanager
 async def running(*, accepted: bool = True) -> AsyncIterator[Harness]:
     refused = answering(401, json={"error": "invalid_client"})
-    atlas, loop = Atlas(shown, token=None if accepted else refused), asyncio.get_running_loop()
+    lasting = answering(200, json={"access_token": "token", "expires_in": DAY})
+    atlas, loop = Atlas(shown, token=lasting if accepted else refused), asyncio.get_running_loop()
     async with atlas.client(clock=loop.time) as client:
         yield Harness(client, atlas)
 

@@ -49,6 +49,26 @@ def test_the_proxy_follows_the_environment(
     assert proxy_from_environment(httpx.URL(url)) == proxy
 
 
+async def test_addresses_with_the_same_proxy_share_connections_and_all_are_closed_even_if_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proxies(monkeypatch, {"https_proxy": "http://proxy:3128", "no_proxy": "gateway.internal"})
+    opened, closed = transports(), []
+    hosts = ("cloud.mongodb.com", "cloud.mongodbgov.com", "gateway.internal", "127.0.0.1")
+    by_proxy, again, direct, loopback = (opened.transport_for(httpx.URL(f"https://{host}")) for host in hosts)
+    assert by_proxy is again is not direct is loopback
+
+    async def fails() -> None:
+        closed.append(None)
+        raise OSError("broken")
+
+    for each in (by_proxy, direct):
+        monkeypatch.setattr(each, "aclose", fails)
+    with pytest.raises(OSError, match="broken"):
+        await opened.aclose()
+    assert len(closed) == 2
+
+
 def test_unreadable_certificates_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty.pem").write_text("no certificate")
     for name in ("missing.pem", "empty.pem"):

@@ -18,6 +18,7 @@ from atlas_endpoints.cluster.election import (
     Wait,
     claim,
     decide,
+    new_identity,
     observe,
     released,
 )
@@ -102,6 +103,10 @@ CLAIMS: dict[str, tuple[Record | None, Record]] = {
 @pytest.mark.parametrize(("before", "after"), CLAIMS.values(), ids=CLAIMS)
 def test_a_claim(before: Record | None, after: Record) -> None:
     assert claim(before, own=OWN, duration=45.0, now=NOW) == after
+
+
+def test_an_identity_is_never_used_twice() -> None:
+    assert new_identity() != new_identity()
 
 
 def test_a_released_lease_has_no_holder() -> None:

@@ -1,6 +1,7 @@
 """Writing and reading resources and ConfigMaps: exactly this version of exactly this object, or the right error."""
 
 import json
+import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -305,8 +306,10 @@ class TestLeanObjects:
         assert json.dumps(body) == before, "the argument is not changed"
 
     def test_two_objects_share_their_texts(self) -> None:
-        one, other = (lean({"items": [f"The {what} is available."]}) for what in ["endpoint"] * 2)
+        one, other = (lean({"items": [f"A text of two {what}."]}) for what in ["objects"] * 2)
         assert one["items"][0] is other["items"][0]
+        copy = "".join([*one["items"][0]])
+        assert sys.intern(copy) is copy, "early releases of CPython 3.12 never free what was interned"
 
     def test_unique_texts_are_released_with_their_objects(self) -> None:
         tracemalloc.start()

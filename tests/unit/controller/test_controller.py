@@ -372,7 +372,7 @@ CASES = {
         "apply v1; lose-answers; wait 1.5; answer; wait 60", [1]
     ),
     "a write whose answer was lost is reported after an edit": Case(
-        "apply v1; lose-answers; wait 1.5; answer; apply v2; wait 60", [1, 2], {"sent": ["v1", "v2"]}, writes=2
+        "apply v1; lose-answers; wait 1.1; answer; apply v2; wait 60", [1, 2], {"sent": ["v1", "v2"]}, writes=2
     ),
     "reconciles go on after a write whose answer was lost": Case(
         "requeue 100; apply v1; lag; lose-answers; wait 1.5; answer; wait 280", [1] * 3

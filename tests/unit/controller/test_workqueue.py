@@ -4,6 +4,7 @@ import asyncio
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -195,6 +196,21 @@ def test_while_the_calls_of_many_owners_are_slow_an_edit_waits_for_one_turn_of_e
         harness.queue.done(held[turn])
         held.append(harness.take())
     assert "edit" in held
+
+
+@limited_to(1)
+@pytest.mark.parametrize("woken", [False, True], ids=["before it is woken", "after it was woken"])
+def test_a_worker_that_is_cancelled_leaves_the_key_to_another(harness: Harness, *, woken: bool) -> None:
+    for key in ("a", "b"):
+        harness.queue.add(key)
+    harness.take()
+    first, second = harness.worker(), harness.worker()
+    happens = [first.cancel, partial(harness.queue.done, "a")]
+    for each in reversed(happens) if woken else happens:
+        each()
+    harness.pass_time(0)
+    assert first.cancelled()
+    assert second.result() == "b"
 
 
 def test_replaced_times_do_not_accumulate(harness: Harness) -> None:

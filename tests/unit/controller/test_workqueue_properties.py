@@ -48,8 +48,13 @@ class QueueMachine(RuleBasedStateMachine):
     @initialize(
         routine_limit=st.sampled_from([1, 2, WORKERS]),
         routine_flow_limit=st.integers(min_value=1, max_value=LANE_LIMIT),
+        added=st.lists(st.tuples(flows, st.booleans()), max_size=8),
+        workers=st.integers(min_value=0, max_value=WORKERS),
     )
-    def a_queue_is_made(self, routine_limit: int, routine_flow_limit: int) -> None:
+    def a_queue_is_made(
+        self, routine_limit: int, routine_flow_limit: int, added: list[tuple[Flow, bool]], workers: int
+    ) -> None:
+        """It begins with some keys and workers, so that the limits are reached often."""
         self.routine_limit = routine_limit
         self.routine_flow_limit = routine_flow_limit
         self.queue: Queue[int] = Queue(
@@ -58,6 +63,10 @@ class QueueMachine(RuleBasedStateMachine):
             routine_limit=routine_limit,
             routine_flow_limit=routine_flow_limit,
         )
+        for key, (flow, urgent) in enumerate(added):
+            self.add(key, flow, 0.0, urgent=urgent)
+        self.workers = [self.loop.create_task(self.work()) for _ in range(workers)]
+        self.settle()
 
     # What may happen.
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -28,13 +27,10 @@ from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.cluster.errors import SecretProblem
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
-from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.confirmed import after as after_write
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.decision import Done, WriteResult
 from atlas_endpoints.reconcile.outcome import Outcome, Trouble, of_trouble
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError
@@ -44,17 +40,13 @@ from support.kstatus import problems
 from unit.reconcile.situations import (
     ADDRESS,
     COMMENT,
-    GENERATION,
     GRACE,
     ID,
-    NOW,
     RESOLVED,
-    Values,
     facts_of,
     failed,
     made,
     rendered,
-    settled,
 )
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -349,10 +341,6 @@ class TestFirstMessage:
         status = failing(first)
         assert failing(then, status, LATER) == status
 
-    def test_another_reason_has_a_new_message(self) -> None:
-        status = failing(read(429), failing(read(503)), LATER)
-        assert told(status, "since", "http_status") == (LATER, 429)
-
     def test_another_cause_of_the_same_reason_has_a_new_message(self) -> None:
         """The Secret was missing; now it exists, and Atlas has already refused its credentials."""
         trouble = failures.of_no_credentials(MISSING, Attempt(1, Status(), NOON, GRACE))
@@ -375,22 +363,6 @@ class TestFirstMessage:
         assert told(status, "since", "error_code") == (later, "MissingKeys")
         assert pair(status) == "Stalled"
 
-    def test_another_generation_has_a_new_message(self) -> None:
-        status = failing(read(500), failing(read(503)), LATER, generation=2)
-        assert told(status, "since", "http_status") == (LATER, 500)
-
-    def test_a_new_message_of_a_failure_that_needs_an_action_is_shown(self) -> None:
-        status = failing(read(404, "CLUSTER_NOT_FOUND"), failing(read(404, SLOW)), LATER)
-        assert told(status, "since", "error_code") == (NOON, "CLUSTER_NOT_FOUND")
-
-    def test_a_status_without_an_error_has_no_first_message(self) -> None:
-        before = failing(read(503)).model_copy(update={"last_error": None})
-        assert failing(read(503), before).last_error is not None
-
-    def test_the_time_of_the_first_failure_is_kept_to_the_second(self) -> None:
-        status = failing(read(503), now=NOON + timedelta(microseconds=1))
-        assert failing(read(503), status, LATER) == status
-
 
 class TestGrace:
     ERROR = read(404, SLOW)
@@ -400,64 +372,6 @@ class TestGrace:
         assert after(self.ERROR, status, NOON + GRACE - timedelta(seconds=1)).requeue == RequeueAfter(1)
         for late, expected in ((GRACE - moment, "Reconciling"), (GRACE, "Stalled"), (GRACE + moment, "Stalled")):
             assert pair(failing(self.ERROR, status, NOON + late)) == expected
-
-    def test_it_begins_anew_with_a_new_spec(self) -> None:
-        status, late = failing(self.ERROR), NOON + GRACE
-        assert pair(failing(self.ERROR, status, late, generation=2)) == "Reconciling"
-        assert after(self.ERROR, status, late, generation=2).requeue == RequeueAfter(120)
-
-    def test_no_grace_at_all(self) -> None:
-        outcome = after(self.ERROR, Status(), NOON, grace=timedelta(0))
-        assert outcome.requeue == NoRequeue()
-        assert pair(rendered(Status(), outcome, now=NOON, grace=timedelta(0))) == "Stalled"
-
-
-class TestARefusedChange:
-    B = Values(comment="b")
-    SITUATION = settled(B, wants=Values("one", "b"), shows=Values(comment="a"), status="RESERVED")
-
-    def refused(self, *fields: str) -> Status:
-        """The status when Atlas refuses some fields of a PATCH of all."""
-        facts, error = self.SITUATION.facts("AWS"), write(400, "INVALID_ATTRIBUTE")
-        send = decide(facts).write
-        assert send is not None
-        facts = after_write(facts, Done(send, WriteResult.REFUSED, error=error, refused=fields))
-        outcome = failed(error, facts, seen=self.SITUATION.endpoint("AWS"))
-        return written(self.SITUATION.before("AWS"), outcome, NOON, GENERATION)
-
-    def test_what_remains_keeps_its_words(self) -> None:
-        failure = failures.still_refused(self.refused(ID, COMMENT), {ID})
-        assert failure is not None
-        assert (failure.fields, failure.error_code, failure.since) == ((ID,), "INVALID_ATTRIBUTE", NOW)
-
-    def test_nothing_remains(self) -> None:
-        assert failures.still_refused(self.refused(ID, COMMENT), {ADDRESS}) is None
-        assert failures.still_refused(Status(), {ID}) is None
-
-
-class TestNoCredentials:
-    @staticmethod
-    def trouble(
-        previous: Status, now: datetime, retry_in: float = 5.0, reason: StrEnum = SecretProblem.NOT_FOUND
-    ) -> Trouble:
-        error = NoCredentialsError(reason, "Create the Secret.", source="resource/atlas", retry_in=retry_in)
-        return failures.of_no_credentials(error, Attempt(1, previous, now, GRACE))
-
-    @pytest.mark.parametrize(
-        "reason",
-        [
-            SecretProblem.NOT_FOUND,
-            SecretProblem.FORBIDDEN,
-            CredentialsProblem.MISSING_KEYS,
-            CredentialsProblem.AMBIGUOUS_KEYS,
-        ],
-    )
-    def test_two_conditions_report_it(self, reason: StrEnum) -> None:
-        status = without(self.trouble(Status(), NOON, reason=reason), Status(), NOON)
-        ready, credentials = said(status), said(status, "CredentialsValid")
-        assert (ready.reason, ready.message) == ("CredentialsInvalid", "Create the Secret.")
-        assert (credentials.status, credentials.reason) == ("False", reason)
-        assert told(status, "operation", "retryable") == ("readSecret", False)
 
 
 class TestInvalidSpec:

@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, KIND, values_of
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.outputs import ConfigMapAction, Output, Outputs, Published, decide
-from atlas_endpoints.reconcile.reasons import Reason
 from behaviour.atlas import PROJECT
 from behaviour.ports import ConfigMaps
 from behaviour.serverless import ENDPOINT, INSTANCE, VPCE
@@ -128,15 +126,12 @@ class Strings:
     def __init__(self, *, takes: float = 0.0) -> None:
         self.takes = takes
         self.shown: dict[str, str] = {}
-        self.error: AtlasError | None = None
         self.reads: list[str] = []
 
     async def read(self, scope: Scope, request: Request, *, parse: Any, max_age: float) -> Any:
         del scope, parse, max_age
         self.reads.append(request.path)
         await asyncio.sleep(self.takes)
-        if self.error is not None:
-            raise self.error
         return self.shown.get(request.path, "")
 
 
@@ -187,29 +182,15 @@ class Publishing:
         time = before["lastTransitionTime"] if stays else f"{self.clock.now():%Y-%m-%dT%H:%M:%SZ}"
         self.body["status"] = {"conditions": [{**told, "lastTransitionTime": time, "observedGeneration": 1}]}
 
-    async def all(self) -> list[float]:
-        """Reconcile until nothing is left, and return how long each took."""
-        took = []
-        while True:
-            began = self.clock.monotonic()
-            published = await self.reconcile()
-            took.append(self.clock.monotonic() - began)
-            if published.requeue_in is None or published.requeue_in >= 30:
-                return took
-            await asyncio.sleep(published.requeue_in)
+    async def all(self) -> None:
+        """Reconcile until nothing is left."""
+        wait: float | None = 0.0
+        while wait is not None and wait < 30:
+            await asyncio.sleep(wait)
+            wait = (await self.reconcile()).requeue_in
 
     def change(self, **metadata: Any) -> None:
         self.body["metadata"] = {**self.body["metadata"], **metadata}
-
-
-CLUSTERS = [f"c{number}" for number in range(16)]
-
-
-@on_virtual_time
-async def test_quick_strings_take_one_reconcile() -> None:
-    of = Publishing(*CLUSTERS, takes=0.05)
-    assert len(await of.all()) == 1
-    assert of.maps.found.keys() == {f"of-{cluster}" for cluster in CLUSTERS}
 
 
 @on_virtual_time
@@ -253,17 +234,6 @@ async def test_a_reconcile_that_has_waited_for_half_a_minute_begins_nothing() ->
 
 
 @on_virtual_time
-async def test_a_call_that_is_held_for_another_one_is_told_nothing_of() -> None:
-    of = Publishing("a")
-    await of.all()
-    await asyncio.sleep(600)
-    of.atlas.error = AtlasHeldError("", reason=Reason.PENDING, operation="getCluster", retry_after=1.0)
-    published = await of.reconcile()
-    assert published.finding is not None
-    assert (published.finding.status, published.requeue_in) == ("True", 1.0)
-
-
-@on_virtual_time
 async def test_strings_that_vanish_are_kept_and_the_condition_says_since_when() -> None:
     of = Publishing("a", "b")
     await of.all()
@@ -281,18 +251,6 @@ async def test_strings_that_vanish_are_kept_and_the_condition_says_since_when() 
     of.atlas.shown["a"] = "another string"
     await of.reconcile()
     assert of.maps.held("of-a") == {"string": "another string"}
-
-
-@pytest.mark.parametrize("found", [None, {"string": "of another"}], ids=["none", "of another"])
-@on_virtual_time
-async def test_strings_that_were_never_published_are_only_waited_for(found: Mapping[str, str] | None) -> None:
-    of = Publishing("a")
-    of.atlas.shown.clear()
-    if found is not None:
-        of.maps.put("of-a", found, "uid-other")
-    published = await of.reconcile()
-    assert published.finding is not None
-    assert published.finding.message == "Atlas does not show the values for ConfigMap of-a yet."
 
 
 @pytest.mark.parametrize("time", ["2026-99-99T99:99:99Z", "yesterday", "2126-01-01T00:00:00Z"])

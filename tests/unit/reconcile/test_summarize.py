@@ -11,21 +11,20 @@ from hypothesis import strategies as st
 
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
+from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
-from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.decision import Decision, Difference, State, Write
-from atlas_endpoints.reconcile.outcome import Outcome, Sent, status_unchanged
+from atlas_endpoints.reconcile.outcome import Outcome, Sent
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, find
 from atlas_endpoints.reconcile.summarize import differs_only_in_words
 from support.kstatus import HISTORY_LIMIT, problems
 from support.named import NAMED
-from unit.reconcile.situations import COMMENT, GRACE, ID, RESOLVED, facts_of, made, rendered
+from unit.reconcile.situations import COMMENT, ID, RESOLVED, facts_of, made, rendered
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=30)
@@ -307,12 +306,6 @@ class TestHistory:
         assert [each.time for each in status.history] == [LATER, NOON]
 
 
-class TestSince:
-    def test_what_was_no_failure_before_begins_now(self) -> None:
-        stored_otherwise = after(outcome(Reason.UPDATE_REJECTED, DIFFERENCE))
-        assert Attempt(1, stored_otherwise, LATER, GRACE).failing_since(Reason.UPDATE_REJECTED) == LATER
-
-
 NOT_BLOCKING = {
     "Available", "Pending", "ReservationRequested", "Initiating", "WaitingForCloudEndpoint", "ServiceInitiating", "Deleting",
     "CorrectionHeld", "Drifted", "Suspended",
@@ -325,22 +318,6 @@ class TestBlocking:
     @pytest.mark.parametrize("reason", Reason)
     def test_a_state_blocks_if_something_failed_or_only_a_person_can_move_on(self, reason: Reason) -> None:
         assert outcome(reason).failure_reason == (None if reason.value in NOT_BLOCKING else reason.value)
-
-    @pytest.mark.parametrize(
-        ("requeue", "unreported", "failure_reason"),
-        [
-            (NoRequeue(), None, None),
-            (RequeueAfter(5), None, None),
-            (Backoff(), None, None),  # another replica leads
-            (Backoff(), "ClusterUnavailable", "ClusterUnavailable"),
-            (Backoff(), "AtlasUnavailable", "AtlasUnavailable"),
-            (RequeueAfter(5), "RateLimited", "RateLimited"),
-        ],
-    )
-    def test_a_failure_without_a_status_is_counted_too(
-        self, requeue: Requeue, unreported: str | None, failure_reason: str | None
-    ) -> None:
-        assert status_unchanged(requeue, unreported=unreported).failure_reason == failure_reason
 
 
 HOSTILE = st.text(max_size=60) | st.sampled_from(

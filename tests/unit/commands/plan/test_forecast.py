@@ -229,24 +229,6 @@ def test_without_its_export_the_project_is_unknown(export: str) -> None:
     assert ".status.id of AtlasProject orders is unknown. Add an export of that object" in found[0].message
 
 
-def test_a_connection_is_sent_as_a_whole() -> None:
-    shown = endpoint("FAILED", providerName="AZURE", cloudProviderEndpointId=ARM, privateEndpointIpAddress="10.0.0.1")
-    spec = {"providerName": "AZURE", "cloudProviderEndpointId": ARM, "privateEndpointIpAddress": "10.0.0.2"}
-
-    (found,) = forecast(Atlas([shown]), manifest(**spec))
-
-    assert body_of(found) == spec
-    assert summary(found) == "Update privateEndpointIpAddress: 10.0.0.1 -> 10.0.0.2"
-
-
-def test_a_suspended_manifest_causes_no_call() -> None:
-    atlas = Atlas([endpoint()])
-
-    (found,) = forecast(atlas, manifest(comment="b", suspend=True))
-
-    assert (found.action, atlas.read) == (Action.SUSPENDED, [])
-
-
 def test_the_manifests_of_an_instance_share_one_list_and_keep_their_order() -> None:
     atlas = Atlas([{**endpoint(), "_id": f"{number:024x}"} for number in range(10)])
     places = [(f"instance-{number % 3}", f"{number:024x}") for number in range(10)]

@@ -20,88 +20,44 @@ VPCE = "vpce-0123456789abcdef0"
 AZURE_ID = "/subscriptions/4e133d35/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
 GROUP = f"/api/atlas/v2/groups/{PROJECT}"
 
-REQUESTS: dict[str, tuple[Request, str, str, Mapping[str, Any] | None]] = {
-    atlas.LIST: (atlas.list_of(PROJECT, "GCP"), "GET", "/privateEndpoint/GCP/endpointService", None),
-    atlas.GET: (atlas.get_of(PROJECT, "AWS", SERVICE), "GET", f"/privateEndpoint/AWS/endpointService/{SERVICE}", None),
-    atlas.CREATE: (
-        atlas.creation_of(PROJECT, "AWS", "eu-west-1"),
-        "POST",
-        "/privateEndpoint/endpointService",
-        {"providerName": "AWS", "region": "eu-west-1"},
-    ),
+PATH = "/privateEndpoint/{}/endpointService/" + SERVICE
+RULES = [{"endpointName": "a", "ipAddress": "10.0.0.5"}, {"endpointName": "b", "ipAddress": "10.0.0.6"}]
+REQUESTS: dict[str, tuple[Request, str, Mapping[str, Any] | None]] = {
+    atlas.LIST: (atlas.list_of(PROJECT, "GCP"), "GET /privateEndpoint/GCP/endpointService", None),
+    atlas.GET: (atlas.get_of(PROJECT, "AWS", SERVICE), f"GET {PATH.format('AWS')}", None),
+    atlas.CREATE: (atlas.creation_of(PROJECT, "AWS", "eu-west-1"), "POST /privateEndpoint/endpointService", {"providerName": "AWS", "region": "eu-west-1"}),
     f"{atlas.CREATE} with port mapping": (
-        atlas.creation_of(PROJECT, "GCP", "us-central1", port_mapping=True),
-        "POST",
-        "/privateEndpoint/endpointService",
+        atlas.creation_of(PROJECT, "GCP", "us-central1", port_mapping=True), "POST /privateEndpoint/endpointService",
         {"providerName": "GCP", "region": "us-central1", "portMappingEnabled": True},
     ),
     atlas.UPDATE: (
-        atlas.remote_regions_of(PROJECT, SERVICE, {"US_EAST_1", "EU_WEST_2"}),
-        "PATCH",
-        f"/privateEndpoint/endpointService/{SERVICE}",
+        atlas.remote_regions_of(PROJECT, SERVICE, {"US_EAST_1", "EU_WEST_2"}), f"PATCH /privateEndpoint/endpointService/{SERVICE}",
         {"cloudProvider": "AWS", "supportedRemoteRegions": ["EU_WEST_2", "US_EAST_1"]},
     ),
-    f"{atlas.UPDATE} without regions": (
-        atlas.remote_regions_of(PROJECT, SERVICE, ()),
-        "PATCH",
-        f"/privateEndpoint/endpointService/{SERVICE}",
-        {"cloudProvider": "AWS", "supportedRemoteRegions": []},
-    ),
-    atlas.DELETE: (atlas.deletion_of(PROJECT, "AZURE", SERVICE), "DELETE", f"/privateEndpoint/AZURE/endpointService/{SERVICE}", None),
+    atlas.DELETE: (atlas.deletion_of(PROJECT, "AZURE", SERVICE), f"DELETE {PATH.format('AZURE')}", None),
     atlas.GET_ENDPOINT: (
-        atlas.get_of(PROJECT, "AZURE", atlas.entry_name(SERVICE, AZURE_ID)),
-        "GET",
-        f"/privateEndpoint/AZURE/endpointService/{SERVICE}/endpoint/" + AZURE_ID.replace("/", "%2F"),
-        None,
+        atlas.get_of(PROJECT, "AZURE", atlas.entry_name(SERVICE, AZURE_ID)), f"GET {PATH.format('AZURE')}/endpoint/" + AZURE_ID.replace("/", "%2F"), None,
     ),
-    f"{atlas.CREATE_ENDPOINT} on AWS": (
-        atlas.registration_of(PROJECT, "AWS", SERVICE, VPCE),
-        "POST",
-        f"/privateEndpoint/AWS/endpointService/{SERVICE}/endpoint",
-        {"id": VPCE},
-    ),
+    f"{atlas.CREATE_ENDPOINT} on AWS": (atlas.registration_of(PROJECT, "AWS", SERVICE, VPCE), f"POST {PATH.format('AWS')}/endpoint", {"id": VPCE}),
     f"{atlas.CREATE_ENDPOINT} on Azure": (
-        atlas.registration_of(PROJECT, "AZURE", SERVICE, AZURE_ID, address="10.0.0.4"),
-        "POST",
-        f"/privateEndpoint/AZURE/endpointService/{SERVICE}/endpoint",
+        atlas.registration_of(PROJECT, "AZURE", SERVICE, AZURE_ID, address="10.0.0.4"), f"POST {PATH.format('AZURE')}/endpoint",
         {"id": AZURE_ID, "privateEndpointIPAddress": "10.0.0.4"},
     ),
     f"{atlas.CREATE_ENDPOINT} on Google Cloud": (
-        atlas.registration_of(
-            PROJECT,
-            "GCP",
-            SERVICE,
-            "orders",
-            gcp_project="my-project-1",
-            rules={"b": "10.0.0.6", "a": "10.0.0.5"},
-        ),
-        "POST",
-        f"/privateEndpoint/GCP/endpointService/{SERVICE}/endpoint",
-        {
-            "endpointGroupName": "orders",
-            "gcpProjectId": "my-project-1",
-            "endpoints": [
-                {"endpointName": "a", "ipAddress": "10.0.0.5"},
-                {"endpointName": "b", "ipAddress": "10.0.0.6"},
-            ],
-        },
+        atlas.registration_of(PROJECT, "GCP", SERVICE, "orders", gcp_project="my-project-1", rules={"b": "10.0.0.6", "a": "10.0.0.5"}),
+        f"POST {PATH.format('GCP')}/endpoint", {"endpointGroupName": "orders", "gcpProjectId": "my-project-1", "endpoints": RULES},
     ),
-    atlas.DELETE_ENDPOINT: (
-        atlas.deletion_of(PROJECT, "GCP", atlas.entry_name(SERVICE, "orders")),
-        "DELETE",
-        f"/privateEndpoint/GCP/endpointService/{SERVICE}/endpoint/orders",
-        None,
-    ),
-    atlas.GET_CLUSTER: (atlas.cluster_of(PROJECT, "orders"), "GET", "/clusters/orders", None),
-    atlas.GET_SETTINGS: (atlas.settings_of(PROJECT), "GET", "/settings", None),
+    atlas.DELETE_ENDPOINT: (atlas.deletion_of(PROJECT, "GCP", atlas.entry_name(SERVICE, "orders")), f"DELETE {PATH.format('GCP')}/endpoint/orders", None),
+    atlas.GET_CLUSTER: (atlas.cluster_of(PROJECT, "orders"), "GET /clusters/orders", None),
+    atlas.GET_SETTINGS: (atlas.settings_of(PROJECT), "GET /settings", None),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_call(name: str) -> None:
-    request, method, path, body = REQUESTS[name]
-    assert (request.operation, request.method) == (name.partition(" ")[0], method)
-    assert request.path == GROUP + path
+    request, call, body = REQUESTS[name]
+    method, _, path = call.partition(" ")
+    assert (request.operation, request.method, request.path) == (name.partition(" ")[0], method, GROUP + path)
     assert request.body == body
     version = {atlas.GET_CLUSTER: "2024-08-05", atlas.GET_SETTINGS: "preview"}.get(request.operation, "2023-01-01")
     assert request.media_type == f"application/vnd.atlas.{version}+json"
