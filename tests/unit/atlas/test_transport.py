@@ -53,7 +53,8 @@ async def test_addresses_with_the_same_proxy_share_connections_and_all_are_close
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     proxies(monkeypatch, {"https_proxy": "http://proxy:3128", "no_proxy": "gateway.internal"})
-    opened, closed = transports(), []
+    opened = transports()
+    closed: list[None] = []
     hosts = ("cloud.mongodb.com", "cloud.mongodbgov.com", "gateway.internal", "127.0.0.1")
     by_proxy, again, direct, loopback = (opened.transport_for(httpx.URL(f"https://{host}")) for host in hosts)
     assert by_proxy is again is not direct is loopback

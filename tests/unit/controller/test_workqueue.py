@@ -2,7 +2,7 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -205,7 +205,7 @@ def test_a_worker_that_is_cancelled_leaves_the_key_to_another(harness: Harness, 
         harness.queue.add(key)
     harness.take()
     first, second = harness.worker(), harness.worker()
-    happens = [first.cancel, partial(harness.queue.done, "a")]
+    happens: list[Callable[[], object]] = [first.cancel, partial(harness.queue.done, "a")]
     for each in reversed(happens) if woken else happens:
         each()
     harness.pass_time(0)
