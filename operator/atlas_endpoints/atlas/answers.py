@@ -41,12 +41,15 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.redaction import redacted
-from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.atlas.requests import PAGE, Request
 
 V = TypeVar("V")
 
 MOST_VALUES = 100_000
 """Values of an answer, by the ``{``, ``[`` and ``,`` in it: 4 MiB of ``{}`` take 100 MiB to parse. An endpoint has 8 to 10."""
+
+MOST_PAGES = 40
+"""Pages of a LIST: 20,000 items."""
 
 _AUTHENTICATED = frozenset({"USER_UNAUTHORIZED", "NOT_IN_GROUP"})
 """Codes of a 401 that refuse the call and not the credentials: new tokens and nonces do not help."""
@@ -148,28 +151,49 @@ class Requester(Protocol):
 async def send_list(
     client: Requester, credentials: Credentials, request: Request, parse: Callable[[object], tuple[str, V] | None]
 ) -> Listing[V]:
-    """Make a LIST whose answer is one bare array, without pages; raises ``AtlasError``.
+    """Make a LIST, whose answer is one bare array, or comes in pages; raises ``AtlasError``.
 
+    It succeeds only as a whole. Pages are asked for by their numbers, since the links in recorded ones lead to no host of Atlas.
     ``parse`` returns the id and the value of an item, or None without a usable id.
     """
+    entries: dict[str, V] = {}
+    skipped = 0
+    for number in range(1, MOST_PAGES + 1):
+        asked = request.page(number) if request.paged else request
+        answer = await _answer_to(client, credentials, asked)
+        items, goes_on = _page_in(answer.json) if request.paged else (answer.json, False)
+        if not isinstance(items, list):
+            break
+        before = set(entries)
+        for count, item in enumerate(items, 1):
+            if (found := parse(item)) is None:
+                skipped += 1
+            elif found[0] in before:  # pages that move are no whole
+                raise unreadable(answer.status, operation=request.operation, writes=False)
+            else:
+                entries[found[0]] = found[1]
+            if count % _PARSED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        if not goes_on:
+            return Listing(entries, answer.deprecation, skipped)
+    raise unreadable(answer.status, operation=request.operation, writes=False)
+
+
+async def _answer_to(client: Requester, credentials: Credentials, request: Request) -> Answer:
     try:
-        answer = await client.request(credentials, request)
+        return await client.request(credentials, request)
     except EndpointAbsentError as error:
         # A LIST names no endpoint, so the code proves no absence.
         why = "Atlas answered a LIST with an error code for a single endpoint. The LIST is retried."
         raise error.refuted(why) from error
-    if not isinstance(answer.json, list):
-        raise unreadable(answer.status, operation=request.operation, writes=False)
-    entries: dict[str, V] = {}
-    skipped = 0
-    for number, item in enumerate(answer.json, 1):
-        if (found := parse(item)) is not None:
-            entries[found[0]] = found[1]
-        else:
-            skipped += 1
-        if number % _PARSED_AT_ONCE == 0:
-            await asyncio.sleep(0)
-    return Listing(entries, answer.deprecation, skipped)
+
+
+def _page_in(answer: Any) -> tuple[object, bool]:
+    """Return the items of a page, and whether another one follows; ``totalCount`` is an estimate, and does not say so."""
+    page: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
+    items, links = page.get("results"), page.get("links")
+    has_next = isinstance(links, list) and any(isinstance(each, dict) and each.get("rel") == "next" for each in links)
+    return items, has_next or (isinstance(items, list) and len(items) >= PAGE)
 
 
 def refuses_credentials(status: int, body: bytes) -> bool:

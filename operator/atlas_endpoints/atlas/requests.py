@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -35,6 +35,10 @@ class Scope(NamedTuple):
         return f"{self.project_id}/{self.name}"
 
 
+PAGE = 500
+"""Items of a page: as many as Atlas gives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusals:
     """The meaning of refusals of a kind's calls, beside their meaning for all calls.
@@ -56,6 +60,7 @@ class Request:
         operation: its name in Atlas's API reference.
         path: with its query.
         api_version: of the operation; the first one, if its kind names none.
+        paged: whether the answer to this LIST comes in pages.
     """
 
     operation: str
@@ -64,6 +69,12 @@ class Request:
     body: Mapping[str, Any] | None = None
     refusals: Refusals = field(default=Refusals(), compare=False, repr=False)
     api_version: str = "2023-01-01"
+    paged: bool = False
+
+    def page(self, number: int) -> "Request":
+        """Return the call for one page of this LIST, of at most ``PAGE`` items; the first one is 1."""
+        separator = "&" if "?" in self.path else "?"
+        return replace(self, path=f"{self.path}{separator}itemsPerPage={PAGE}&pageNum={number}")
 
     @property
     def media_type(self) -> str:
