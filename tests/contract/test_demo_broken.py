@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.kinds.registry import KINDS
 from demo import troubleshooting
 from demo.set_ups import NOTHING, SET_UPS, SetUp
 from support.documentation import ROOT, anchors
@@ -14,7 +14,7 @@ REASONS = ROOT / troubleshooting.PAGE
 
 @pytest.mark.parametrize("set_up", SET_UPS, ids=lambda each: each.team)
 def test_each_is_explained_where_it_says(set_up: SetUp) -> None:
-    assert set_up.heading in {*Reason, NOTHING}
+    assert set_up.heading in {NOTHING}.union(*(kind.reasons for kind in KINDS))
     page, _, anchor = troubleshooting.anchor(set_up.heading).partition("#")
     assert (ROOT / page, anchor in anchors(REASONS)) == (REASONS, True)
     assert troubleshooting.parts(set_up.heading)["You"]

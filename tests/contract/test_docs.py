@@ -25,14 +25,13 @@ from atlas_endpoints.reconcile import events as resource_events
 from atlas_endpoints.reconcile import resource
 from atlas_endpoints.reconcile.credentials import SelectionProblem
 from atlas_endpoints.reconcile.reasons import (
-    FAILURES,
     ContendedReason,
     CredentialsReason,
     DeprecatedReason,
     EventReason,
     OutputsReason,
     Progress,
-    Reason,
+    ReadyReason,
     ReferencesReason,
     SyncedReason,
 )
@@ -142,18 +141,22 @@ CONDITIONS: dict[str, set[str]] = {
 }
 
 
+REASONS = sorted({each for kind in KINDS for each in kind.reasons})
+"""Those of ``Ready``, of all kinds."""
+
+
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_the_judge_of_all_statuses_knows_these_reasons_and_those_of_ready_alone(condition: str) -> None:
-    assert CONDITIONS[condition] <= kstatus.REASONS[condition] <= CONDITIONS[condition] | {*Reason}
+    assert CONDITIONS[condition] <= kstatus.REASONS[condition] <= CONDITIONS[condition] | {*REASONS}
 
 
 def test_every_reason_of_ready_has_its_paragraph_and_no_other_has() -> None:
     headings = re.findall(r"^### (\w+)$", section(DOCS / "reasons.md", "Ready"), re.MULTILINE)
-    assert sorted(headings) == sorted(Reason)
+    assert sorted(headings) == sorted(REASONS)
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_a_reason_has_its_four_parts_in_order(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_reason_has_its_four_parts_in_order(reason: ReadyReason) -> None:
     told = section(DOCS / "reasons.md", "Ready").split(f"### {reason}\n")[1].split("\n### ")[0]
     before, *parts = re.split(r"^\*\*(\w+):\*\* ", told, flags=re.MULTILINE)
     assert before.strip() == ""
@@ -185,7 +188,7 @@ def test_every_reason_of_another_condition_has_its_row_and_no_other_has(conditio
 def test_the_reasons_of_events_are_those_of_failures() -> None:
     table = rows(section(DOCS / "reasons.md", "Events"))
     (warning,) = [words(row[2]) for row in table if (row[0], words(row[1])) == ("failure", ["Warning"])]
-    assert sorted(warning) == sorted(FAILURES)
+    assert sorted(warning) == sorted(each for each in REASONS if each.is_failure)
 
 
 def test_the_other_reasons_of_events_are_those_of_the_code_with_their_types() -> None:
@@ -198,15 +201,15 @@ def test_the_other_reasons_of_events_are_those_of_the_code_with_their_types() ->
     }
     told = [resource_events.new_event(reason, "why") for reason in EventReason]
     assert documented == {(each.type, each.reason) for each in told}
-    assert not {*EventReason} & {*Reason}
+    assert not {*EventReason} & {*REASONS}
 
 
 def test_the_reasons_without_an_event_are_all_others() -> None:
     (none,) = re.findall(
         r"^- for waiting and normal progress: (.*)$", section(DOCS / "reasons.md", "Events"), re.MULTILINE
     )
-    suspended = {reason for reason in Reason if (reason.ready, reason.progress) == ("False", Progress.NONE)}
-    assert {*re.findall(r"\[(\w+)\]", none)} == {*Reason} - FAILURES - suspended
+    suspended = {reason for reason in REASONS if (reason.ready, reason.progress) == ("False", Progress.NONE)}
+    assert {*re.findall(r"\[(\w+)\]", none)} == {*REASONS} - {each for each in REASONS if each.is_failure} - suspended
 
 
 def test_the_fields_of_lines_in_the_log_are_those_of_the_code() -> None:

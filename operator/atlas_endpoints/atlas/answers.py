@@ -157,13 +157,13 @@ async def send_list(
     ``parse`` returns the id and the value of an item, or None without a usable id.
     """
     entries: dict[str, V] = {}
-    skipped = 0
-    for number in range(1, MOST_PAGES + 1):
-        asked = request.page(number) if request.paged else request
-        answer = await _answer_to(client, credentials, asked)
+    number, skipped = 0, 0
+    while True:
+        number += 1
+        answer = await _answer_to(client, credentials, request.page(number) if request.paged else request)
         items, goes_on = _page_in(answer.json) if request.paged else (answer.json, False)
-        if not isinstance(items, list):
-            break
+        if not isinstance(items, list) or (goes_on and number == MOST_PAGES):
+            raise unreadable(answer.status, operation=request.operation, writes=False)
         before = set(entries)
         for count, item in enumerate(items, 1):
             if (found := parse(item)) is None:
@@ -176,7 +176,6 @@ async def send_list(
                 await asyncio.sleep(0)
         if not goes_on:
             return Listing(entries, answer.deprecation, skipped)
-    raise unreadable(answer.status, operation=request.operation, writes=False)
 
 
 async def _answer_to(client: Requester, credentials: Credentials, request: Request) -> Answer:

@@ -27,9 +27,6 @@ from atlas_endpoints.settings import StatusSettings
 LONGEST_LINE = 2000
 """Characters of a line."""
 
-RETRIED = frozenset(each for each in Reason if each.retried)
-"""The reasons that mean a backoff, whose next attempt no status shows."""
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -213,7 +210,7 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
             f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
         )
         read, reason = f"within {time}.", ready.reason if ready is not None else ""
-        if reason in RETRIED or is_forced(resource):
+        if any(each == reason and each.retried for each in kind.reasons) or is_forced(resource):
             read = (
                 "at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each"
                 f" failure, up to 5 minutes, or as long as Atlas asks. It repeats a failed change within {time}."

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, TypeVar
 
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.reconcile.kind import Kind, Named
+from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import Resource
 
 R = TypeVar("R", bound=Resource)
@@ -16,10 +17,14 @@ class KindWithCommands(Kind[R]):
     Attributes:
         scope_noun: what a scope is, for people; also the flag of ``check`` that names one.
         successor: what replaces the API when Atlas ends it.
+        busy: the reasons for which a PATCH has to wait.
+        preceding: the reasons for which an endpoint that the spec names has to wait.
     """
 
     scope_noun: ClassVar[str] = "scope"
     successor: ClassVar[str] = "a version of the operator that uses its successor"
+    busy: ClassVar[frozenset[ReadyReason]] = frozenset({Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
+    preceding: ClassVar[frozenset[ReadyReason]] = frozenset()
 
     def state_of(self, value: Any) -> str | None:  # noqa: ARG002  # for kinds whose entries have a state
         """Return the state of an entry in Atlas's word."""

@@ -61,7 +61,7 @@ class StatusObserver:
     def written(self, body: Body, status: Status) -> None:
         """Count a status, log it (as a warning if a failure begins), and record its events."""
         previous = status_of(body)
-        news = events_of(previous, status, self._kinds[body["kind"]].news(previous, status))
+        news = events_of(self._kinds[body["kind"]], previous, status)
         if (seconds := seconds_to_ready(body, status, self._now())) is not None:
             self._metrics.time_to_ready(body["kind"]).observe(seconds)
         for field in drifted(previous, status):

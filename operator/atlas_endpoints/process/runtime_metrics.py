@@ -9,7 +9,7 @@ from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.controller.cache import spec_of, status_of
 from atlas_endpoints.core import Core
-from atlas_endpoints.reconcile.reasons import BLOCKING, CLUSTER_UNAVAILABLE
+from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, blocks
 from atlas_endpoints.reconcile.resource import credentials_source_in
 from atlas_endpoints.telemetry.metrics import PREFIX, Labels, Metrics
 
@@ -31,7 +31,8 @@ def watch(
 ) -> None:
     """Export these metrics, and count the calls to the API server."""
     for name, served in core.kinds.items():
-        metrics.begin(name, reasons=(*sorted(BLOCKING), CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
+        blocking = sorted(each for each in served.kind.reasons if blocks(each))
+        metrics.begin(name, reasons=(*blocking, CLUSTER_UNAVAILABLE), fields=served.kind.resource.fields)
     settings, number = core.settings, metrics.watch
     number("queue_depth", "Due keys that wait for a worker.", lambda: len(core.queue))
     number("queue_retrying", "Failed keys that wait for a retry.", lambda: core.loop.failing)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from atlas_endpoints.controller.requeue import Requeue, at_latest
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import ReadyReason
 from atlas_endpoints.reconcile.status import Finding, LastError, Status, find, has_reason
 
 
@@ -33,7 +33,7 @@ class Attempt:
         ready = find(self.previous, "Ready")
         return self.is_of_this_generation and ready is not None and ready.status == "True"
 
-    def is_reported(self, reason: Reason) -> bool:
+    def is_reported(self, reason: ReadyReason) -> bool:
         """Return whether the status has this reason of ``Ready`` for this generation."""
         return has_reason(self.previous, reason=reason, generation=self.generation)
 
@@ -48,7 +48,7 @@ class Attempt:
         return found is not None and known is not None and known.reason != found.reason
 
     def failing_since(
-        self, reason: Reason, *, found: Finding | None = None, type_: str = "CredentialsValid"
+        self, reason: ReadyReason, *, found: Finding | None = None, type_: str = "CredentialsValid"
     ) -> datetime:
         """Return when this generation began to fail for this reason and cause.
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import ReadyReason
 from atlas_endpoints.reconcile.resource import Thing
 from atlas_endpoints.reconcile.status import Cause, Finding
 
@@ -48,7 +48,7 @@ class State:
         observed: the message where nothing may be written, if the other one tells what the operator sends.
     """
 
-    reason: Reason
+    reason: ReadyReason
     message: str
     requeue: Requeue = field(default_factory=NoRequeue)
     differences: tuple[Difference, ...] | None = None
@@ -69,7 +69,7 @@ class Creates:
 
     name: str
     attempt: int
-    reason: Reason
+    reason: ReadyReason
     intended: str
     searched: str
 

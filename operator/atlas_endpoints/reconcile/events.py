@@ -16,8 +16,9 @@ from atlas_endpoints.controller.texts import MESSAGE_LIMIT
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import Difference, Write
 from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.memory import Memories
-from atlas_endpoints.reconcile.reasons import FAILURES, EventReason, Reason
+from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.status import Cause, condition_in
 
 NOTE_LIMIT = 1024
@@ -105,33 +106,28 @@ def diff(differences: Iterable[Difference]) -> str:
     return "; ".join(f"{each.field} from {_value(each.actual)} to {_value(each.desired)}" for each in differences)
 
 
-def events_of(
-    previous: Mapping[str, Any], status: Mapping[str, Any], news: Iterable[tuple[EventReason, str]] = ()
-) -> Sequence[Event]:
+def events_of(kind: Kind[Any], previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence[Event]:
     """Return the Events that follow from a new status, as JSON; anybody may have written the previous one.
 
     A failure that goes on causes no Event, even if it becomes ``Stalled`` or has a new generation, unless an edit changes the
     message, the credentials fail for another reason, or something else has drifted.
-
-    Args:
-        news: what the kind has to say of it; see ``Kind.news``.
     """
     # Plain JSON: parsing a status with the models would take longer than everything else here.
-    of_ready = _of_ready(previous, status)
+    of_ready, news = _of_ready(kind.failures, previous, status), kind.news(previous, status)
     return [*(new_event(reason, message) for reason, message in news), *([] if of_ready is None else [of_ready])]
 
 
-def _of_ready(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
+def _of_ready(failures: frozenset[str], previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:
     before, after = condition_in(previous, "Ready"), condition_in(status, "Ready")
     reason, earlier = after.get("reason"), before.get("reason")
-    if reason in FAILURES:
+    if reason in failures:
         goes_on = reason == earlier and not _is_another_failure(previous, status)
         operation = str((status.get("lastError") or {}).get("operation") or RECONCILE)
         return None if goes_on else Event("Warning", reason, _note(after["message"]), _action(operation))
     if reason is None or earlier is None or reason == earlier:
         return None
     # A suspended resource is not observed, so its resumption is an Event, too.
-    ends = earlier in FAILURES or Reason.SUSPENDED in {reason, earlier}
+    ends = earlier in failures or Reason.SUSPENDED in {reason, earlier}
     return Event("Normal", reason, _note(after["message"]), RECONCILE) if ends else None
 
 

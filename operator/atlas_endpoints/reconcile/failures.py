@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
 from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Trouble
-from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
+from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
@@ -125,7 +125,7 @@ def of_atlas(
     source: str | None,
     refused: tuple[str, ...] = (),
     differences: tuple[Difference, ...] | None = None,
-    shown_as: Reason | None = None,
+    shown_as: ReadyReason | None = None,
     wording: Wording = IN_STATUS,
 ) -> Trouble:
     """Return what a failed or held back call to Atlas means.
@@ -215,7 +215,7 @@ def _of_call(
     )
 
 
-def _keep_message(reason: Reason, message: str, failure: LastError, attempt: Attempt) -> tuple[str, LastError]:
+def _keep_message(reason: ReadyReason, message: str, failure: LastError, attempt: Attempt) -> tuple[str, LastError]:
     """Keep the first message while a failure goes on: retries do not change the status."""
     ready, last = find(attempt.previous, "Ready"), attempt.previous.last_error
     if ready is None or last is None or not attempt.is_reported(reason):

@@ -9,6 +9,7 @@ again on fresher facts until ``observe``, which all kinds share, accepts them, a
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 from atlas_endpoints.atlas.errors import AtlasError
@@ -18,7 +19,7 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.decision import Creates, Decision, Write
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.outputs import Output
-from atlas_endpoints.reconcile.reasons import EventReason
+from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Creation
 
@@ -60,6 +61,10 @@ class CreatesEntries(Generic[R]):
     def intended(self, facts: Facts[R], creates: Creates, creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # a default
         """Return the fields of the kind's own status that record an intent to create."""
         return {}
+
+    def release(self, facts: Facts[R]) -> Decision | None:  # noqa: ARG002  # a default
+        """Return the decision that releases an entry which belongs to another resource; None: it is not released."""
+        return None
 
     def not_created(self, facts: Facts[R], name: str) -> Mapping[str, Any]:  # noqa: ARG002  # a default
         """Return the fields of the kind's own status if Atlas has certainly created nothing of this name."""
@@ -108,12 +113,19 @@ class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
     Attributes:
         templates: the path of each operation in Atlas's API reference.
         keeps_confirmed: whether what Atlas has confirmed still counts when the entry is gone.
+        reasons: those of ``Ready``; each kind adds its own.
     """
 
     names: ClassVar[Names]
     resource: type[R]
     templates: ClassVar[Mapping[str, str]]
     keeps_confirmed: ClassVar[bool] = False
+    reasons: ClassVar[Sequence[ReadyReason]] = tuple(Reason)
+
+    @cached_property
+    def failures(self) -> frozenset[str]:
+        """The reasons of ``Ready`` that are failures."""
+        return frozenset(each for each in self.reasons if each.is_failure)
 
     # Plain JSON, for code that reads many objects.
 

@@ -13,7 +13,7 @@ from atlas_endpoints.reconcile import events, failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.confirmed import after, confirmed_so_far
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.decision import Decision, Done, State, WriteResult
+from atlas_endpoints.reconcile.decision import Decision, Done, WriteResult
 from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import Facts, resolved_with
 from atlas_endpoints.reconcile.observe import absence
@@ -194,12 +194,10 @@ class LiveCourse:
             return None
         if (claim := self._gatherer.claim(facts, decision)) is None:
             return None
-        release = facts.resource.entry_release
-        if not isinstance(claim, Owner) or release is None:
+        release = self._kind.release(facts) if isinstance(claim, Owner) else None
+        if release is None:
             return summarize.of_contention(self._kind, facts, decision, claim)
-        message = "The annotation names an endpoint of another resource. A new one is reserved for this resource."
-        state = State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
-        return summarize.of_decision(self._kind, facts, Decision(state, own=release))
+        return summarize.of_decision(self._kind, facts, release)
 
     async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return an outcome that writes nothing the resource wants; delete a duplicate entry if writes are allowed."""

@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation
 from atlas_endpoints.controller.controller import Result
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, State, Write
-from atlas_endpoints.reconcile.reasons import BLOCKING, EventReason, Reason
+from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason, Reason, blocks
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Resolved
 
 HELD_REQUEUE = 1.0
@@ -90,7 +90,7 @@ class Outcome:
     ending: Ending | None = None
 
     @property
-    def reason(self) -> Reason | None:
+    def reason(self) -> ReadyReason | None:
         """The reason of ``Ready``; None: the status stays as it is."""
         return None if self.state is None else self.state.reason
 
@@ -105,7 +105,7 @@ class Outcome:
         """The reason for which the reconcile did not reach its goal, or None; for metrics."""
         if self.reason is None:
             return self.unreported
-        return self.reason if self.reason in BLOCKING else None
+        return self.reason if self.reason is not None and blocks(self.reason) else None
 
     @property
     def is_complete(self) -> bool:

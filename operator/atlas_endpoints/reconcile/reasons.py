@@ -22,42 +22,55 @@ class Progress(Enum):
     """Do not wait: a person must act."""
 
 
-class Reason(StrEnum):
-    """The reasons of ``Ready``, each with its meaning.
+class Trait(Enum):
+    """What a reason means beside ``Progress``."""
+
+    RETRIED = auto()
+    DEAD = auto()
+
+
+class ReadyReason(StrEnum):
+    """A reason of ``Ready`` with its meaning. ``Reason`` has those that all kinds share; a kind may bring more, as a subclass.
 
     Attributes:
         ready: the status of ``Ready``.
         retried: whether it is Reconciling because a failure is retried.
+        dead: whether Atlas reports that something has failed, which says more than that it differs from the spec.
     """
 
     ready: ConditionStatus
     progress: Progress
     retried: bool
+    dead: bool
 
     def __new__(
-        cls,
-        name: str,
-        ready: ConditionStatus = "False",
-        progress: Progress = Progress.NONE,
-        retried: bool = False,  # noqa: FBT001, FBT002  # a member is made from a tuple
+        cls, name: str, ready: ConditionStatus = "False", progress: Progress = Progress.NONE, trait: Trait | None = None
     ) -> Self:
         """Create a reason from its name and its meaning."""
         reason = str.__new__(cls, name)
         reason._value_ = name
-        reason.ready, reason.progress, reason.retried = ready, progress, retried
+        reason.ready, reason.progress = ready, progress
+        reason.retried, reason.dead = trait is Trait.RETRIED, trait is Trait.DEAD
         return reason
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it means a failure, or something that only a person can resolve."""
+        return self.retried or self.progress in {Progress.GRACE, Progress.STALLED}
+
+
+class Reason(ReadyReason):
+    """The reasons of ``Ready`` that all kinds share."""
 
     AVAILABLE = "Available", "True", Progress.NONE
     PENDING = "Pending", "Unknown", Progress.RECONCILING
-    RESERVATION_REQUESTED = "ReservationRequested", "False", Progress.RECONCILING
     INITIATING = "Initiating", "False", Progress.RECONCILING
     WAITING_FOR_CLOUD_ENDPOINT = "WaitingForCloudEndpoint", "False", Progress.RECONCILING
-    SERVICE_INITIATING = "ServiceInitiating", "False", Progress.RECONCILING
     DELETING = "Deleting", "False", Progress.RECONCILING
-    RATE_LIMITED = "RateLimited", "False", Progress.RECONCILING, True
-    ATLAS_UNAVAILABLE = "AtlasUnavailable", "False", Progress.RECONCILING, True
-    NO_CAPACITY = "NoCapacity", "False", Progress.RECONCILING, True
-    INTERNAL_ERROR = "InternalError", "False", Progress.RECONCILING, True
+    RATE_LIMITED = "RateLimited", "False", Progress.RECONCILING, Trait.RETRIED
+    ATLAS_UNAVAILABLE = "AtlasUnavailable", "False", Progress.RECONCILING, Trait.RETRIED
+    NO_CAPACITY = "NoCapacity", "False", Progress.RECONCILING, Trait.RETRIED
+    INTERNAL_ERROR = "InternalError", "False", Progress.RECONCILING, Trait.RETRIED
     CREDENTIALS_INVALID = "CredentialsInvalid", "False", Progress.GRACE
     MISSING_ROLE = "MissingRole", "False", Progress.GRACE
     IP_NOT_ALLOWED = "IPNotAllowed", "False", Progress.GRACE
@@ -66,8 +79,7 @@ class Reason(StrEnum):
     CONFLICT = "Conflict", "False", Progress.GRACE
     PROJECT_NOT_FOUND = "ProjectNotFound", "False", Progress.GRACE
     INSTANCE_NOT_FOUND = "InstanceNotFound", "False", Progress.GRACE
-    ENDPOINT_FAILED = "EndpointFailed", "False", Progress.STALLED
-    SERVICE_FAILED = "ServiceFailed", "False", Progress.STALLED
+    ENDPOINT_FAILED = "EndpointFailed", "False", Progress.STALLED, Trait.DEAD
     UPDATE_REJECTED = "UpdateRejected", "False", Progress.STALLED
     INVALID_SPEC = "InvalidSpec", "False", Progress.STALLED
     API_GONE = "APIGone", "False", Progress.STALLED
@@ -81,13 +93,10 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended", "False", Progress.NONE
 
 
-FAILURES = frozenset[str](
-    each for each in Reason if each.retried or each.progress in {Progress.GRACE, Progress.STALLED}
-)
-"""The reasons that mean a failure, or something that only a person can resolve."""
+def blocks(reason: ReadyReason) -> bool:
+    """Return whether a reason blocks a reconcile, as each failure does but a difference that is only reported."""
+    return reason.is_failure and reason is not Reason.DRIFTED
 
-BLOCKING = FAILURES - {Reason.DRIFTED}
-"""The reasons that block a reconcile: all failures, except a difference that is only reported."""
 
 CLUSTER_UNAVAILABLE = "ClusterUnavailable"
 """The API server did not answer; never in a status."""

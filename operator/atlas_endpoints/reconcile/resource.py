@@ -294,11 +294,6 @@ class Resource(BaseModel, frozen=True):
         return ""
 
     @property
-    def entry_release(self) -> Mapping[str, Any] | None:
-        """The status fields that release an entry that belongs to another resource; None: it is not released."""
-        return None
-
-    @property
     def is_bound(self) -> bool:
         """Whether its entry was seen in a project, or requested there, and so stays in that project."""
         return False

@@ -24,7 +24,14 @@ from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble, of_trouble, unrelated
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import UNABLE, Owner, Undecided
-from atlas_endpoints.reconcile.reasons import ContendedReason, DeprecatedReason, Progress, Reason, SyncedReason
+from atlas_endpoints.reconcile.reasons import (
+    ContendedReason,
+    DeprecatedReason,
+    Progress,
+    ReadyReason,
+    Reason,
+    SyncedReason,
+)
 from atlas_endpoints.reconcile.references import RESOLVED
 from atlas_endpoints.reconcile.resource import FORCE, Resource
 from atlas_endpoints.reconcile.status import (
@@ -109,10 +116,6 @@ def _of_observation(
     )
 
 
-_FAILED = {Reason.ENDPOINT_FAILED, Reason.SERVICE_FAILED}
-"""The reasons that say more than that something differs."""
-
-
 def _observing(facts: Facts[Any], decision: Decision) -> State:
     """Return the state of a resource for which nothing may be written."""
     state, write, policy = decision.state, decision.write, facts.resource.spec.management_policy
@@ -124,9 +127,9 @@ def _observing(facts: Facts[Any], decision: Decision) -> State:
         requeue = RequeueAfter(facts.interval.total_seconds())
         return replace(state, reason=Reason.ENDPOINT_NOT_FOUND, message=message, requeue=requeue)
     is_unsent, is_planned = state.reason in {Reason.DRIFTED, Reason.UPDATE_REJECTED}, write is not None and write.cause
-    if state.reason in _FAILED or (not is_planned and not (is_unsent and state.differences)):
+    if state.reason.dead or (not is_planned and not (is_unsent and state.differences)):
         message = state.observed or state.message
-        return replace(state, message=f"{why}. {message}" if is_unsent or state.reason in _FAILED else message)
+        return replace(state, message=f"{why}. {message}" if is_unsent or state.reason.dead else message)
     what = f": {described(state.differences)}" if state.differences else ""
     if not what and write is not None and write.names:
         what = f" in {', '.join(write.names)}"
@@ -208,9 +211,10 @@ def of_step(kind: Kind[Any], facts: Facts[Any], operation: str, decision: Decisi
     outcome = of_decision(kind, facts, replace(decision, leaves_open=True))
     last, ready = facts.attempt.shown_failure(operation), find(facts.previous, "Ready")
     # Another version of the operator may have written a reason that this one does not know.
-    if last is None or ready is None or ready.reason not in set(Reason):
+    reason = None if ready is None else next((each for each in kind.reasons if each == ready.reason), None)
+    if last is None or ready is None or reason is None:
         return outcome
-    state = State(Reason(ready.reason), ready.message, decision.state.requeue)
+    state = State(reason, ready.message, decision.state.requeue)
     findings = {type_: each for type_, each in outcome.findings.items() if type_ != "CredentialsValid"}
     return replace(outcome, state=state, findings=findings, failure=last)
 
@@ -446,7 +450,7 @@ def _conditions(
         )
 
 
-def _pair(attempt: Attempt, outcome: Outcome, reason: Reason) -> str | None:
+def _pair(attempt: Attempt, outcome: Outcome, reason: ReadyReason) -> str | None:
     match reason.progress:
         case Progress.NONE:
             return None

@@ -10,7 +10,7 @@ from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.status import ShownEntry, as_shown
 from atlas_endpoints.reconcile.waits import as_long_again, pace, spaced
 
@@ -65,7 +65,11 @@ def until_next_look(facts: Facts[Any]) -> float:
 
 
 def waiting(
-    facts: Facts[Any], reason: Reason, message: str, since: datetime, differences: tuple[Difference, ...] | None = None
+    facts: Facts[Any],
+    reason: ReadyReason,
+    message: str,
+    since: datetime,
+    differences: tuple[Difference, ...] | None = None,
 ) -> State:
     """Return a state that Atlas is to leave by itself, with growing intervals, until the provisioning timeout."""
     elapsed = facts.now - since

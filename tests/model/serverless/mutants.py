@@ -14,6 +14,7 @@ from atlas_endpoints.controller.controller import Controller
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.workqueue import Queue
 from atlas_endpoints.core import Core
+from atlas_endpoints.kinds.serverless_private_endpoint.decide import ServerlessReason
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import ServerlessPrivateEndpoints
 from atlas_endpoints.reconcile import creation, ownership
 from atlas_endpoints.reconcile.decision import State
@@ -317,7 +318,7 @@ def _is_reserved_when_requested(right: Any, self: Any, facts: Any) -> Any:
     "decide",
 )
 def _ignores_an_absence(right: Any, self: Any, facts: Any) -> Any:
-    decision, state = right(self, facts), State(Reason.RESERVATION_REQUESTED, "It was reserved.")
+    decision, state = right(self, facts), State(ServerlessReason.RESERVATION_REQUESTED, "It was reserved.")
     return decision if decision.absent is None else replace(decision, state=state, write=None)
 
 

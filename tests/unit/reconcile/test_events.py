@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, starmap
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICA
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile.events import NOTE_LIMIT, Event, events_of
-from atlas_endpoints.reconcile.reasons import Reason
 from behaviour.cases import load
 from support.kstatus import REASONS
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atlas_endpoints.reconcile.kind import Kind
+    from atlas_endpoints.reconcile.reasons import ReadyReason
 
 NEW: Mapping[str, Any] = {"observedGeneration": -1}
 """The status of a new resource; the schema's default."""
@@ -85,27 +85,27 @@ def status_of(row: Mapping[str, Any] | str) -> dict[str, Any]:
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_events_of_a_new_status(row: Mapping[str, Any]) -> None:
     before, after = status_of(row["from"]), status_of(row["to"])
-    found = events_of(before, after, KINDS[row.get("kind", "serverless")].news(before, after))
+    found = events_of(KINDS[row.get("kind", "serverless")], before, after)
     assert [f"{each.type} {each.reason}" for each in found] == ([row["event"]] if "event" in row else [])
 
 
 def test_a_reservation_and_the_end_of_a_failure_are_two_events() -> None:
     before, after = status("AtlasUnavailable"), status_of({"says": "ReservationRequested", "reserved": True})
-    told = events_of(before, after, SERVERLESS.news(before, after))
+    told = events_of(SERVERLESS, before, after)
     assert [each.reason for each in told] == ["EndpointReserved", "ReservationRequested"]
     assert ID in told[0].message
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_an_unchanged_status_causes_no_event(reason: Reason) -> None:
-    assert not events_of(status(reason), status(reason))
+@pytest.mark.parametrize("reason", SERVERLESS.reasons)
+def test_an_unchanged_status_causes_no_event(reason: ReadyReason) -> None:
+    assert not events_of(SERVERLESS, status(reason), status(reason))
 
 
 @given(st.lists(st.sampled_from(sorted(REASONS["Ready"] - {"Suspended"})), max_size=20))
 def test_each_end_follows_a_failure(reasons: list[str]) -> None:
     """Each end follows a failure, and no failure is reported twice in a row."""
     statuses = [NEW, *map(status, reasons)]
-    told = [each for found in starmap(events_of, pairwise(statuses)) for each in found]
+    told = [each for before, after in pairwise(statuses) for each in events_of(SERVERLESS, before, after)]
     assert not any(one.type == other.type == "Normal" for one, other in pairwise(told))
     assert not any(one == other for one, other in pairwise(told))
     assert not told or told[0].type == "Warning"
@@ -113,7 +113,7 @@ def test_each_end_follows_a_failure(reasons: list[str]) -> None:
 
 def test_the_message_is_that_of_ready_and_the_action_is_the_call_that_failed() -> None:
     failed = status("UpdateRejected", "Refused. (HTTP 400)", operation="updateServerlessPrivateEndpoint")
-    assert events_of(status("Available"), failed) == [
+    assert events_of(SERVERLESS, status("Available"), failed) == [
         Event("Warning", "UpdateRejected", "Refused. (HTTP 400)", "UpdateServerlessPrivateEndpoint")
     ]
 
@@ -121,13 +121,13 @@ def test_the_message_is_that_of_ready_and_the_action_is_the_call_that_failed() -
 @pytest.mark.parametrize("which", ["a failure without a call to blame", "the end of a failure"])
 def test_without_a_failed_call_the_action_is_reconcile(which: str) -> None:
     failed, well = status("Drifted", operation=None), status("Available")
-    (found,) = events_of(well, failed) if which.startswith("a failure") else events_of(failed, well)
+    (found,) = events_of(SERVERLESS, *((well, failed) if which.startswith("a failure") else (failed, well)))
     assert found.action == "Reconcile"
 
 
 @given(st.text(max_size=2000))
 def test_a_note_is_one_line_of_printable_characters_that_fits(message: str) -> None:
-    (found,) = events_of(NEW, {"conditions": [{"type": "Ready", "reason": "APIGone", "message": message}]})
+    (found,) = events_of(SERVERLESS, NEW, {"conditions": [{"type": "Ready", "reason": "APIGone", "message": message}]})
     assert len(found.message.encode()) <= NOTE_LIMIT
     assert found.message.isprintable()
 
@@ -142,11 +142,11 @@ def test_a_note_is_one_line_of_printable_characters_that_fits(message: str) -> N
     ],
 )
 def test_a_note_is_cut_to_bytes(message: str, note: str) -> None:
-    (found,) = events_of(NEW, status("APIGone", message))
+    (found,) = events_of(SERVERLESS, NEW, status("APIGone", message))
     assert found.message == note
 
 
 def test_a_status_of_the_models_is_read_as_one_of_the_api_server() -> None:
     before, after = (Status.parse(each).to_json() for each in (status("Available"), status("APIGone")))
-    (found,) = events_of(before, after)
+    (found,) = events_of(SERVERLESS, before, after)
     assert found.reason == "APIGone"

@@ -2,16 +2,19 @@
 
 import pytest
 
-from atlas_endpoints.reconcile.reasons import Progress, Reason
+from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from support.kstatus import A_PERSON_MUST_ACT, HEALS_BY_ITSELF, OTHERS_MAY_HEAL, REASONS
+
+ALL = {str(each): each for kind in KINDS for each in kind.reasons}
 
 
 def test_the_reasons_are_those_of_the_checker() -> None:
-    assert {reason.value for reason in Reason} == REASONS["Ready"]
+    assert ALL.keys() == REASONS["Ready"]
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_the_meaning_of_each_reason(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", ALL.values(), ids=ALL)
+def test_the_meaning_of_each_reason(reason: ReadyReason) -> None:
     progress = (
         Progress.RECONCILING
         if reason in HEALS_BY_ITSELF
@@ -22,4 +25,6 @@ def test_the_meaning_of_each_reason(reason: Reason) -> None:
         else Progress.NONE
     )
     assert reason.progress is progress
-    assert reason.ready == {Reason.AVAILABLE: "True", Reason.PENDING: "Unknown"}.get(reason, "False")
+    assert reason.ready == (
+        "True" if reason is Reason.AVAILABLE else "Unknown" if reason is Reason.PENDING else "False"
+    )

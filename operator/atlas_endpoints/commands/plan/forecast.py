@@ -13,7 +13,7 @@ from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outcome import Outcome
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.status import Cause
 
 
@@ -54,9 +54,6 @@ FAILED = frozenset({Action.UNKNOWN, Action.INVALID})
 FAILED_CALLS = 3
 """Failed calls to Atlas before a forecast fails."""
 
-BUSY = frozenset({Reason.RESERVATION_REQUESTED, Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
-"""The reasons for which a PATCH has to wait."""
-
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -78,7 +75,7 @@ class Forecast:
     place: Place
     key: Key | None
     action: Action
-    reason: Reason | None
+    reason: ReadyReason | None
     message: str
     manifest: Manifest | None = None
     project_id: str | None = None
@@ -195,7 +192,8 @@ def _action(manifest: Manifest, outcome: Outcome, state: State, named: Named) ->
         return Action.REPORT
     if outcome.plan is not None:
         return Action.RESERVE if outcome.plan.cause is Cause.RESERVATION else _BY_METHOD[outcome.plan.request.method]
-    waits = state.differences if state.reason in BUSY else state.reason is Reason.SERVICE_INITIATING and named.endpoint
+    kind = manifest.kind
+    waits = state.differences if state.reason in kind.busy else state.reason in kind.preceding and named.endpoint
     return Action.WAIT if waits else Action.NONE
 
 

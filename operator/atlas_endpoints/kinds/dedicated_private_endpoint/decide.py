@@ -11,6 +11,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, remote_regio
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Service, ServiceState
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import decide_endpoint, waiting_for_cloud
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
+    DedicatedReason,
     Facts,
     is_known,
     not_ready,
@@ -34,7 +35,7 @@ def decide(facts: Facts) -> Decision:
     """Return the decision about a resource that is not being deleted."""
     if facts.done is not None and facts.done.write.request.operation == atlas.DELETE:
         message = "Atlas is deleting the endpoint service that failed. Then the operator creates another one."
-        state = State(Reason.SERVICE_INITIATING, message, POLL, conditions={"ServiceReady": readiness(None)})
+        state = State(DedicatedReason.SERVICE_INITIATING, message, POLL, conditions={"ServiceReady": readiness(None)})
         return Decision(state, own={"service": None, "endpoint": None})
     service, known = service_of(facts), facts.resource.status.service
     decision = without_service(facts) if service is None else _with_service(facts, service)

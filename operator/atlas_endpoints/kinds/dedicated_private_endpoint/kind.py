@@ -21,12 +21,12 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     ServiceStatus,
     service_key,
 )
-from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_created_in
+from atlas_endpoints.kinds.dedicated_private_endpoint.service import DedicatedReason, Facts, is_created_in
 from atlas_endpoints.reconcile.decision import Creates, Decision, Write
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output, Why
-from atlas_endpoints.reconcile.reasons import EventReason
+from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Creation
 
@@ -88,6 +88,8 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
     names = Names("atlas-endpoints.dev", "v1alpha1", "DedicatedPrivateEndpoint", "dedicatedprivateendpoints")
     resource = DedicatedPrivateEndpoint
     templates = atlas.TEMPLATES
+    reasons = (*Reason, *DedicatedReason)
+    preceding = frozenset({DedicatedReason.SERVICE_INITIATING})
     scope_noun = "provider"
     keeps_confirmed = True  # what is gone is registered again, or reported, by the drift policy
 

@@ -22,7 +22,7 @@ from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason, Trait
 from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Finding, as_shown, find, rfc3339
 from atlas_endpoints.reconcile.waiting import since_shown, unknown, waiting, words
@@ -42,6 +42,13 @@ FAILED_FIRST, FAILED_LAST = 900.0, 3600.0
 
 NO_STEPS = READY | {ServiceState.FAILED, ServiceState.DELETING}
 """The statuses that are no step on the way of a service that is created."""
+
+
+class DedicatedReason(ReadyReason):
+    """The reasons of ``Ready`` that only this kind has."""
+
+    SERVICE_INITIATING = "ServiceInitiating", "False", Progress.RECONCILING
+    SERVICE_FAILED = "ServiceFailed", "False", Progress.STALLED, Trait.DEAD
 
 
 class ServiceReason(StrEnum):
@@ -147,12 +154,12 @@ def without_service(facts: Facts) -> Decision:
     wait = 0.0 if known is None or known.status_since is None else _until_anew(facts, known.status, known.status_since)
     if wait > 0 and facts.policy == "Manage" and not facts.forced:
         message = f"The endpoint service of {region} vanished within an hour. The operator waits before it creates another one. To create it now, {FORCE}."
-        return Decision(State(Reason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none), own=own)
+        return Decision(State(DedicatedReason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none), own=own)
     follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
     creates = Creates(
         facts.resource.service_key,
         1,
-        Reason.SERVICE_INITIATING,
+        DedicatedReason.SERVICE_INITIATING,
         intended=f"The operator creates the endpoint service of {region}{follows}.",
         searched=f"Atlas may be creating the endpoint service of {region}. The operator looks for it before it asks for it again.",
     )
@@ -182,15 +189,17 @@ def not_ready(facts: Facts, service: Service) -> Decision:
     match service.status:
         case ServiceState.INITIATING:
             message = "Atlas is creating the endpoint service. This takes a few minutes."
-            return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
+            return Decision(waiting(facts, DedicatedReason.SERVICE_INITIATING, message, since))
         case ServiceState.DELETING:
             message = "Atlas is deleting the endpoint service."
-            return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, _without_since(facts, facts.now)))
+            return Decision(
+                waiting(facts, DedicatedReason.SERVICE_INITIATING, message, _without_since(facts, facts.now))
+            )
         case ServiceState.FAILED:
             return _failed(facts, service)
         case other:
             message = f"The endpoint service has {unknown(other)}. The operator waits for another status."
-            return Decision(waiting(facts, Reason.SERVICE_INITIATING, message, since))
+            return Decision(waiting(facts, DedicatedReason.SERVICE_INITIATING, message, since))
 
 
 def _failed(facts: Facts, service: Service) -> Decision:
@@ -198,15 +207,15 @@ def _failed(facts: Facts, service: Service) -> Decision:
     said = f"Message from Atlas: {words(service.error_message)}"
     if origin_of(facts, service) != "Created" or service.endpoint_ids:
         message = f"The endpoint service failed. Delete it in Atlas when nothing uses it; then the operator creates another one. {said}"
-        return Decision(State(Reason.SERVICE_FAILED, message))
+        return Decision(State(DedicatedReason.SERVICE_FAILED, message))
     if facts.forced or facts.resource.spec.drift_policy == "Correct":
         wait = 0.0 if facts.forced else _until_anew(facts, service.status, service_since(facts, service))
         message = f"The endpoint service failed. The operator deletes it and creates another one, after a wait that doubles each time. {said}"
-        state = State(Reason.SERVICE_FAILED, message, RequeueAfter(max(wait, POLL_FIRST)))
+        state = State(DedicatedReason.SERVICE_FAILED, message, RequeueAfter(max(wait, POLL_FIRST)))
         cause = Cause.FORCED if facts.forced else Cause.DRIFT
         return Decision(state, deletion_of(facts, service, cause) if wait <= 0 else None)
     message = f"The endpoint service failed, and spec.driftPolicy is Report. To delete it and create another one, {FORCE}. {said}"
-    return Decision(State(Reason.SERVICE_FAILED, message))
+    return Decision(State(DedicatedReason.SERVICE_FAILED, message))
 
 
 def _until_anew(facts: Facts, status: str | None, since: datetime) -> float:

@@ -26,7 +26,7 @@ from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, d
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL_FIRST, Creates, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE, Thing
 from atlas_endpoints.reconcile.status import Cause
@@ -43,6 +43,13 @@ from atlas_endpoints.reconcile.waiting import (
 from atlas_endpoints.reconcile.waits import pace
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
+
+
+class ServerlessReason(ReadyReason):
+    """The reason of ``Ready`` that only this kind has."""
+
+    RESERVATION_REQUESTED = "ReservationRequested", "False", Progress.RECONCILING
+
 
 REPLACE_FIRST, REPLACE_LAST = 60.0, 3600.0
 """Seconds between the reservation of an endpoint and that of the next one if it was lost; doubled each time."""
@@ -84,6 +91,15 @@ def decide_deletion(facts: Facts) -> Decision:
     gone = f"Endpoint {resource.entry} is deleted from Atlas."
     decision = Decision(_GONE, nothing_left=True, gone=gone) if duplicate is None else _delete(facts, duplicate)
     return replace(decision, absent=resource.entry)
+
+
+def release(facts: Facts) -> Decision | None:
+    """Return the decision to reserve another endpoint, if the one of a copy belongs to another resource."""
+    if not facts.resource.is_copy:
+        return None
+    message = "The annotation names an endpoint of another resource. A new one is reserved for this resource."
+    state = State(ServerlessReason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
+    return Decision(state, own={"reservation": None})
 
 
 def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
@@ -140,7 +156,11 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
     match endpoint.status:
         case EndpointState.RESERVATION_REQUESTED:
             return waiting(
-                facts, Reason.RESERVATION_REQUESTED, "Atlas is reserving the endpoint.", since, found.differences
+                facts,
+                ServerlessReason.RESERVATION_REQUESTED,
+                "Atlas is reserving the endpoint.",
+                since,
+                found.differences,
             )
         case EndpointState.RESERVED if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in facts.desired:
             return _reserved_and_connected(found, facts, endpoint)
@@ -203,7 +223,7 @@ def _absent(facts: Facts, entry: str) -> Decision:
             "The reserved endpoint no longer exists in Atlas: it has expired or was deleted. The operator reserves another one, after"
             " a wait that doubles each time."
         )
-        return Decision(State(Reason.RESERVATION_REQUESTED, message, RequeueAfter(wait)), absent=entry)
+        return Decision(State(ServerlessReason.RESERVATION_REQUESTED, message, RequeueAfter(wait)), absent=entry)
     attempt = 1 if lasted >= RESET_AFTER else reservation.attempt + 1
     return replace(_reserve(facts, attempt), absent=entry)
 
@@ -250,7 +270,7 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
     creates = Creates(
         mark,
         attempt,
-        Reason.RESERVATION_REQUESTED,
+        ServerlessReason.RESERVATION_REQUESTED,
         intended="The operator is about to reserve an endpoint.",
         searched="An endpoint may already be reserved. The operator looks for it in Atlas before it reserves another one.",
     )

@@ -13,7 +13,7 @@ from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.serverless_private_endpoint import atlas, commands, decide
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState, instance_of
-from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts
+from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts, ServerlessReason
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     MARK,
     EndpointStatus,
@@ -22,7 +22,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 )
 from atlas_endpoints.reconcile.decision import Creates, Decision, Write
 from atlas_endpoints.reconcile.outputs import Output
-from atlas_endpoints.reconcile.reasons import EventReason
+from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, part
 from atlas_endpoints.reconcile.status import Creation
 
@@ -55,6 +55,8 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
     names = Names("atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint", "serverlessprivateendpoints")
     resource = ServerlessPrivateEndpoint
     templates = atlas.TEMPLATES
+    reasons = (*Reason, *ServerlessReason)
+    busy = KindWithCommands.busy | {ServerlessReason.RESERVATION_REQUESTED}
     scope_noun = "instance"
     successor = "a dedicated cluster and its private endpoints"
 
@@ -143,6 +145,10 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
     def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
         # The endpoint in the status is gone, or was another one.
         return {"reservation": Reservation(**dict(creation)), "endpoint": None}
+
+    @override
+    def release(self, facts: Facts) -> Decision | None:
+        return decide.release(facts)
 
     @override
     def not_created(self, facts: Facts, name: str) -> Mapping[str, Any]:

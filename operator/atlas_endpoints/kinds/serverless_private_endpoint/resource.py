@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -199,14 +199,13 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
         return f"{MARK}{uid}"
 
     @property
-    @override
-    def entry_release(self) -> Mapping[str, Any] | None:
-        """Releases an endpoint that it has from a copy and never owned; then one of its own is reserved."""
+    def is_copy(self) -> bool:
+        """Whether it has its endpoint from the annotation of a copy, and never owned it."""
         reservation, status = self.status.reservation, self.status
         if reservation is None or not reservation.adopted or self.spec.endpoint_id is not None:
-            return None
+            return False
         was_its_own = status.endpoint is not None and find(status, CONTENDED) is None
-        return None if was_its_own or status.applied is not None else {"reservation": None}
+        return not was_its_own and status.applied is None
 
     @property
     @override
