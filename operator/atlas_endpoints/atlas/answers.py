@@ -476,7 +476,7 @@ def _row(refusal: Refusal, request: Request) -> _Row:
     status, code = refusal.status, refusal.error.code or ""
     if (intermediate := _intermediate(refusal)) is not None:
         return intermediate
-    if code.endswith(request.refusals.absent) and status in {400, 404}:
+    if code not in _BY_CODE and code.endswith(request.refusals.absent) and status in {400, 404}:
         return _ABSENT
     words = f"{code} {refusal.error.detail or ''}".replace("_", " ").casefold()
     if request.writes and status in {400, 403, 409, 422} and "resource polic" in words:

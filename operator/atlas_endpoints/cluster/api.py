@@ -64,7 +64,7 @@ class Target(NamedTuple):
     @property
     def field(self) -> str:
         """Return the name of the field, for users."""
-        return "".join(f".{step}" for step in self.path)
+        return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in self.path)
 
 
 class Lack(StrEnum):
@@ -85,7 +85,7 @@ class Lack(StrEnum):
 
 
 def extract(body: Mapping[str, object], path: tuple[str, ...]) -> str | Lack:
-    """Return the text of a field as it is, unvalidated. A path does not lead into lists."""
+    """Return the text of a field as it is, unvalidated; a step into a list is an index."""
     metadata = body.get("metadata")
     if isinstance(metadata, Mapping) and metadata.get("deletionTimestamp") is not None:
         return Lack.DELETING
@@ -93,9 +93,12 @@ def extract(body: Mapping[str, object], path: tuple[str, ...]) -> str | Lack:
     for step in path:
         if value is None:
             return Lack.ABSENT
-        if not isinstance(value, Mapping):
+        if isinstance(value, list) and step.isdecimal():
+            value = next(iter(value[int(step) :]), None)
+        elif isinstance(value, Mapping):
+            value = value.get(step)
+        else:
             return Lack.NO_TEXT
-        value = value.get(step)
     if value is None or value == "":
         return Lack.ABSENT
     return value if isinstance(value, str) and len(value) <= VALUE_LIMIT else Lack.NO_TEXT

@@ -17,6 +17,7 @@ from atlas_endpoints.reconcile.spec import (
     ApiVersion,
     AsWritten,
     CommonSpec,
+    ConfigMapKeyRef,
     ConfigMapRef,
     ObjectKind,
     ObjectRef,
@@ -72,6 +73,18 @@ _NO_ADDRESS_PATH = (
     "Required value: must be set unless the kind is ComputeAddress of compute.cnrm.cloud.google.com: add the path of "
     "the field that holds the address, such as `.status.atProvider.address`"
 )
+ON_AWS = (
+    "may only be set when `providerName` is AZURE: Atlas identifies an AWS endpoint by its ID only; remove the field"
+)
+"""The message about an address of an endpoint in AWS."""
+NO_ADDRESS = (
+    "Required value: must be set together with `cloudProviderEndpointId` when `providerName` is AZURE: "
+    "add the private IP address of that private endpoint"
+)
+NO_ID = (
+    "Required value: must be set together with `privateEndpointIpAddress`: "
+    "name the private endpoint that has this address"
+)
 _ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of the two"
 _ADDRESS_TWICE = "may not be set together with `privateEndpointIpAddress`: keep one of the two"
 
@@ -114,6 +127,20 @@ def ip_of(text: str | None) -> object:
     # An IPv4-mapped IPv6 address is the same address.
     return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
 
+
+Comment = Annotated[
+    str,
+    Field(max_length=80),
+    rule(
+        partial(matches, r"[^\x00-\x1f\x7f]*"),
+        "must be one line without control characters; in YAML write it in quotes, not as a `|` block",
+    ),
+    rule(
+        lambda text: text.strip() == text,
+        "must not begin or end with white space: Atlas may strip it, so the comment would always differ",
+    ),
+]
+"""The comment of an endpoint."""
 
 Region = Annotated[
     str,
@@ -164,6 +191,26 @@ class AddressSource(AsWritten):
     @abstractmethod
     def target(self, namespace: str) -> Target:
         """Return where the address is."""
+
+
+class EitherSource(AddressSource):
+    """The source of a value; exactly one of the fields is set."""
+
+    config_map_key_ref: ConfigMapKeyRef | None = None
+    object_ref: ObjectRef | None = None
+
+    @override
+    def target(self, namespace: str) -> Target:
+        (source,) = (each for each in (self.config_map_key_ref, self.object_ref) if each is not None)
+        return source.target(namespace)
+
+    def violations(self, field: str, what: str) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with it; ``what`` it holds, for people."""
+        if self.config_map_key_ref is None and self.object_ref is None:
+            message = f"Required value: must be set, unless `objectRef` names an object that holds the {what}"
+            yield f"{field}.configMapKeyRef", message
+        if self.config_map_key_ref is not None and self.object_ref is not None:
+            yield f"{field}.objectRef", "may not be set together with `configMapKeyRef`: keep one of the two"
 
 
 class EndpointSpec(CommonSpec):

@@ -4,16 +4,23 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from atlas_endpoints.kinds.commands import KindWithCommands
+from atlas_endpoints.kinds.data_federation_private_endpoint import importer as data_federation
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.dedicated_private_endpoint import importer as dedicated
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.importer import Importer
 from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
 
-KINDS: Sequence[KindWithCommands[Any]] = (DEDICATED_PRIVATE_ENDPOINT, SERVERLESS_PRIVATE_ENDPOINT)
+KINDS: Sequence[KindWithCommands[Any]] = (
+    DEDICATED_PRIVATE_ENDPOINT,
+    DATA_FEDERATION_PRIVATE_ENDPOINT,
+    SERVERLESS_PRIVATE_ENDPOINT,
+)
 
 IMPORTERS: Mapping[str, Importer] = {
     "dedicated-private-endpoint": dedicated.IMPORTER,
+    "data-federation-private-endpoint": data_federation.IMPORTER,
     "serverless-private-endpoint": serverless.IMPORTER,
 }
 """By the value of the flag ``--as`` of ``atlas-endpoints import``."""

@@ -309,7 +309,7 @@ class Outputs:
             if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
                 raise
             current.unshown.setdefault(name, _Unshown(since))
-            message = f"The connection string for ConfigMap {name} could not be read. {error.message}"
+            message = f"The values for ConfigMap {name} could not be read. {error.message}"
             return Finding("Unknown", OutputsReason.PENDING, message)
         except RefusedError as error:
             return _refused(name, error)

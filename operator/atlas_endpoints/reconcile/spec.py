@@ -112,7 +112,7 @@ class AsWritten(BaseModel):
 
 _API_VERSION = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)+/v[0-9][a-z0-9]*"
 _KIND = r"[A-Z][a-zA-Z0-9]*"
-_FIELD_PATH = r"([.]?[a-zA-Z0-9_-]+)([.][a-zA-Z0-9_-]+)*"
+_FIELD_PATH = r"[.]?[a-zA-Z0-9_-]+([.][a-zA-Z0-9_-]+|\[[0-9]{1,3}\])*"
 _CONFIG_MAP_KEY = r"[-._a-zA-Z0-9]+"
 
 PROJECT_API, PROJECT_KIND = "atlas.mongodb.com/v1", "AtlasProject"
@@ -144,7 +144,7 @@ FieldPath = Annotated[
     Field(max_length=256),
     rule(
         partial(matches, _FIELD_PATH),
-        "must be names of fields that are separated by dots, such as `.status.atProvider.id`; lists and filters are not supported",
+        "must be names of fields that are separated by dots, such as `.status.atProvider.id`, with the index of an item of a list in brackets; filters are not supported",
     ),
 ]
 
@@ -247,7 +247,7 @@ class ConfigMapRef(AsWritten):
 
 def _target(namespace: str, api_version: str, kind: str, name: str, path: str) -> Target:
     group, _, version = api_version.partition("/")
-    return Target(namespace, group, version, kind, name, tuple(path.removeprefix(".").split(".")))
+    return Target(namespace, group, version, kind, name, tuple(re.findall(r"[^.\[\]]+", path)))
 
 
 DriftPolicy: TypeAlias = Literal["Correct", "Report"]

@@ -191,7 +191,10 @@ def _action(manifest: Manifest, outcome: Outcome, state: State, named: Named) ->
     if manifest.resource.spec.management_policy != "Manage" and (state.differences or outcome.plan is not None):
         return Action.REPORT
     if outcome.plan is not None:
-        return Action.RESERVE if outcome.plan.cause is Cause.RESERVATION else _BY_METHOD[outcome.plan.request.method]
+        if outcome.plan.cause is Cause.RESERVATION:
+            return Action.RESERVE
+        # A POST that brings nothing into being changes what is there.
+        return _BY_METHOD["PATCH" if not outcome.plan.planned else outcome.plan.request.method]
     kind = manifest.kind
     waits = state.differences if state.reason in kind.busy else state.reason in kind.preceding and named.endpoint
     return Action.WAIT if waits else Action.NONE

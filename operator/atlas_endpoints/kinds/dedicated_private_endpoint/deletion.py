@@ -3,11 +3,11 @@
 First the endpoint that the spec names goes, whoever registered it; when a GET has proved that it is gone, the service, unless it stays.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from atlas_endpoints.controller.requeue import RequeueAfter
+from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
     Endpoint,
     EndpointState,
@@ -17,7 +17,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import GOING, endpoint_since, endpoint_status
 from atlas_endpoints.kinds.dedicated_private_endpoint.endpoint import deletion_of as endpoint_deletion_of
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ServiceStatus
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     Facts,
     deletion_of,
@@ -27,9 +27,9 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
 )
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.waiting import asks_again_in, deleted_at, deleting, words
+from atlas_endpoints.reconcile.waiting import deleted_at, deleting
 from atlas_endpoints.reconcile.waits import as_long_again
 
 
@@ -46,9 +46,7 @@ def decide_deletion(facts: Facts) -> Decision:
         if (decision := _delete_endpoint(facts, service, endpoint_id)) is not None:
             return replace(decision, gets=gets)
     if (left := _may_appear_for(facts)) > 0:
-        message = "A call that Atlas has not answered yet may still create something for this resource. The operator looks for it before the resource is removed."
-        wait = min(left, as_long_again(deleted_at(facts), facts.now, facts.interval))
-        return Decision(State(Reason.DELETING, message, RequeueAfter(wait)), gets=gets)
+        return replace(registered.may_appear(facts, left), gets=gets)
     return _delete_service(facts, service, gets)
 
 
@@ -77,7 +75,7 @@ def _delete_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisi
     state = deleting(facts, f"{what} (now {endpoint.status})", deleted_at(facts))
     asked = EndpointStatus.of(endpoint_id, replace(endpoint, status=str(EndpointState.DELETING)), facts.now)
     write = endpoint_deletion_of(facts, service, endpoint_id, None)
-    return _ask(facts, state, facts.resource.status.endpoint, write, {"endpoint": asked})
+    return registered.deletion(facts, state, facts.resource.status.endpoint, write, {"endpoint": asked})
 
 
 def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]) -> Decision:
@@ -105,32 +103,8 @@ def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]
         state = replace(state, requeue=RequeueAfter(as_long_again(since, facts.now, facts.interval)))
         return Decision(state, own={"service": shown})  # it rests on the LIST alone
     asked = shown.model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
-    decision = _ask(facts, state, known, deletion_of(facts, service, None), {"service": asked})
+    decision = registered.deletion(facts, state, known, deletion_of(facts, service, None), {"service": asked})
     return decision if decision.write is None else replace(decision, gets=gets)  # only a LIST shows what became of it
-
-
-def _ask(
-    facts: Facts, state: State, shown: EndpointStatus | ServiceStatus | None, write: Write, own: Mapping[str, Any]
-) -> Decision:
-    """Return the decision to send a DELETE, unless Atlas has just refused it, or was asked for it before and does not show it.
-
-    It is sent again less and less often.
-
-    Args:
-        shown: in the status, with the status DELETING since Atlas was asked.
-        own: what shows that Atlas is asked now.
-    """
-    done = facts.done
-    if done is not None and done.result is WriteResult.REFUSED and done.error is not None:
-        said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
-        message = f"Atlas refuses the deletion; the operator tries again. {said}"
-        if state.reason is Reason.DELETION_BLOCKED:
-            message = f"{state.message} {said}"
-        wait = as_long_again(deleted_at(facts), facts.now, facts.interval)
-        return Decision(replace(state, message=message, requeue=RequeueAfter(wait)))
-    if (left := asks_again_in(facts, shown)) > 0:
-        return Decision(replace(state, requeue=RequeueAfter(left)))
-    return Decision(replace(state, requeue=POLL), write, own=own)
 
 
 def _why_it_stays(facts: Facts, service: Service) -> str | None:

@@ -6,21 +6,21 @@ differs is reported. An endpoint that Atlas rejected, or that failed, is deleted
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, EndpointState, Service, entry_name
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus, ManagedField
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
-from atlas_endpoints.reconcile.compare import cause_of_loss, compare, described, is_contested
-from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State, Write
-from atlas_endpoints.reconcile.reasons import Reason, ReferencesReason
+from atlas_endpoints.reconcile.compare import compare
+from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
+from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
-from atlas_endpoints.reconcile.resource import FORCE
-from atlas_endpoints.reconcile.status import Cause, Resolved, find
-from atlas_endpoints.reconcile.waiting import same_id, since_shown, unknown, until_next_look, waiting, words
+from atlas_endpoints.reconcile.status import Cause, find
+from atlas_endpoints.reconcile.waiting import same_id, since_shown, unknown, until_next_look, waiting
 from atlas_endpoints.reconcile.waits import as_long_again
 
 ON_ITS_WAY = frozenset[str](
@@ -100,49 +100,20 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
         return Decision(state, absent=entry, gets=(Get(entry),))  # a LIST after the GET
     decision, shown = _absent(facts, service, entry, endpoint_id), facts.resource.status.endpoint
     # A LIST alone proves no absence of what Atlas has shown before.
-    was_shown = _is_confirmed(facts) or (shown is not None and shown.id.casefold() == endpoint_id.casefold())
+    was_shown = registered.is_confirmed(facts, endpoint_id) or (
+        shown is not None and shown.id.casefold() == endpoint_id.casefold()
+    )
     return replace(decision, gets=(Get(entry),)) if was_shown else decision
-
-
-def _is_confirmed(facts: Facts) -> bool:
-    """Return whether Atlas has confirmed the endpoint that the spec names."""
-    name, resource = ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, facts.resource
-    confirmed = (facts.baseline.confirmed or {}).get(name)
-    return confirmed is not None and resource.same(name, confirmed, resource.endpoint_id)
 
 
 def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Decision:
     """Decide about an endpoint that the service does not have."""
-    own: dict[str, Any] = {"endpoint": None}
-    problem = facts.problem
-    may_arrive = facts.uncertain or facts.arrives_for > 0
-    if problem is not None and problem.reason == ReferencesReason.CHANGED and not may_arrive:
-        message = f"Atlas has no endpoint {endpoint_id}. The operator takes the value that the reference gives now."
-        resolved = Resolved(project_id=facts.resolved.project_id, credentials_source=facts.resolved.credentials_source)
-        return Decision(State(Reason.PENDING, message, SOON), own={**own, "resolved": resolved})
-    if problem is not None:
-        return Decision(waiting_for_cloud(facts, service), own=own)
-    is_lost, none = _is_confirmed(facts), f"The endpoint service has no endpoint {endpoint_id}."
-    if is_lost and facts.resource.spec.drift_policy != "Correct" and not facts.forced:
-        message = (
-            f"Endpoint {endpoint_id} is no longer registered in Atlas, and spec.driftPolicy is Report. To register it again,"
-            f" set spec.driftPolicy to Correct, or {FORCE}."
-        )
-        return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
-    if is_lost and not facts.forced and is_contested(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID, facts):
-        message = f"Endpoint {endpoint_id} keeps vanishing from Atlas, so the operator registers it only once an hour. Find out who removes it."
-        return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
-    first = Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
-    write = Write(
-        _registration(facts, service, endpoint_id),
-        cause_of_loss(facts, is_lost=is_lost, otherwise=first),
-        facts.desired,
-        planned=f"registers endpoint {endpoint_id}",
-        doubt=_wrong_number(facts, service),
-        touches=(entry, facts.resource.written_as),
-    )
-    state = State(Reason.INITIATING, f"The operator registers endpoint {endpoint_id}.", POLL, observed=none)
-    return Decision(state, write, own=own)
+
+    def registration() -> Write:
+        touches = (entry, facts.resource.written_as)
+        return Write(_registration(facts, service, endpoint_id), doubt=_wrong_number(facts, service), touches=touches)
+
+    return registered.absent(facts, endpoint_id, lambda: waiting_for_cloud(facts, service), registration)
 
 
 def _wrong_number(facts: Facts, service: Service) -> str:
@@ -195,12 +166,7 @@ def _deleting(endpoint_id: str) -> str:
 def _available(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> State:
     next_look = RequeueAfter(until_next_look(facts))
     if differences := compare(facts.resource, facts.desired, endpoint):
-        message = (
-            f"The endpoint differs from the spec, and Atlas cannot change it: {described(differences)}. If the spec is wrong, create"
-            " another resource with the right values, and set deletionPolicy of this one to Retain before you delete it. If the"
-            " endpoint is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it again."
-        )
-        return State(Reason.DRIFTED, message, next_look, differences)
+        return State(Reason.DRIFTED, registered.unchangeable(differences), next_look, differences)
     if (problem := facts.problem) is not None:
         message = f"{problem.message} Until then, Atlas keeps endpoint {endpoint_id}."
         return State(Reason.REFERENCE_NOT_READY, message, next_look, ())
@@ -210,20 +176,12 @@ def _available(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> State:
 def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) -> Decision:
     """Decide about an endpoint that Atlas rejected, or that failed."""
     said = f"Atlas reports {endpoint.status} for endpoint {endpoint_id}.{_wrong_number(facts, service)}"
-    atlas_says = f"Message from Atlas: {words(endpoint.error_message)}"
-    thing = facts.resource.thing
-    if thing is None or facts.is_protected(thing):
-        message = (
-            f"{said} Another resource names it as well, so the operator does not delete it. To register it again, delete the other"
-            f" resource, and {FORCE}. {atlas_says}"
-        )
-        return Decision(State(Reason.ENDPOINT_FAILED, message))
-    message = (
-        f"{said} Check in the cloud that it exists, connects to the service in status.service, and is in its region or one in"
-        f" supportedRemoteRegions. To delete it in Atlas and register it again, {FORCE}. {atlas_says}"
+    check = (
+        "Check in the cloud that it exists, connects to the service in status.service, and is in its region or one in"
+        " supportedRemoteRegions."
     )
-    write = deletion_of(facts, service, endpoint_id, Cause.FORCED) if facts.forced else None
-    return Decision(State(Reason.ENDPOINT_FAILED, message), write)
+    deletion = partial(deletion_of, facts, service, endpoint_id)
+    return registered.dead(facts, said, check, endpoint.error_message, deletion)
 
 
 def deletion_of(facts: Facts, service: Service, endpoint_id: str, cause: Cause | None) -> Write:

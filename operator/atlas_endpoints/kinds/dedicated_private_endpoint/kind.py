@@ -11,6 +11,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide, deletion, endpoint
@@ -23,7 +24,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import DedicatedReason, Facts, is_created_in
 from atlas_endpoints.reconcile.decision import Creates, Decision, Write
-from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output, Why
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
@@ -188,16 +188,7 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
         if new not in {None, before} and "serviceCreation" in previous and service.get("origin") == "Created":
             yield EventReason.SERVICE_CREATED, f"The operator created endpoint service {new} for this resource."
         known, endpoint = part(previous, "endpoint").get("id"), part(status, "endpoint").get("id")
-        if endpoint is not None and _is_confirmed(status, endpoint):
-            registration = _registration(status)
-            if registration is not None and registration != _registration(previous):
-                yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {endpoint} is registered for this resource."
-            elif not _is_confirmed(previous, endpoint):
-                message = (
-                    f"Endpoint {endpoint} was registered before, or by a call whose answer was lost, and this resource names it now."
-                    " With managementPolicy Manage and deletionPolicy Delete, it is deleted with this resource."
-                )
-                yield EventReason.ENDPOINT_ADOPTED, message
+        yield from registered.news(previous, status)
         named = (endpoint or known or "").casefold()
         for each in previous.get("registrations") or ():  # of an earlier version of the operator
             if "registrations" not in status and each["endpointId"].casefold() != named:
@@ -275,23 +266,6 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
 def _services(values: Collection[Any]) -> Sequence[Service]:
     """Return the services among entries, of which others are endpoints."""
     return [each for each in values if isinstance(each, Service)]
-
-
-def _is_confirmed(status: Mapping[str, Any], endpoint_id: str) -> bool:
-    """Return whether a status records that Atlas has confirmed an endpoint for its resource, which then manages it."""
-    confirmed: str = part(status, "applied").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value) or ""
-    return confirmed.casefold() == endpoint_id.casefold()
-
-
-def _registration(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the newest call in the history of a status that registers the endpoint; None without one, or if it was not applied."""
-    sent = (
-        each
-        for each in status.get("history") or ()
-        if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in each.get("fields", ())
-    )
-    newest: Mapping[str, Any] | None = next(sent, None)
-    return newest if newest is not None and newest["result"] == APPLIED else None
 
 
 KIND = DedicatedPrivateEndpoints()

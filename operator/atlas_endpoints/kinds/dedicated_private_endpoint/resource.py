@@ -9,14 +9,12 @@ from functools import partial
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
-from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.cloud_endpoint import (
+    NO_ID,
     AddressRef,
-    AddressSource,
-    EndpointResource,
+    EitherSource,
     EndpointSpec,
     IpAddress,
     Region,
@@ -25,8 +23,9 @@ from atlas_endpoints.kinds.cloud_endpoint import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, EndpointState, Service, entry_name
 from atlas_endpoints.kinds.regions import atlas_name, same_region
+from atlas_endpoints.kinds.registered import RegisteredResource
 from atlas_endpoints.reconcile.resource import Thing
-from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapKeyRef, ConfigMapRef, duplicates, matches, rule
+from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapRef, duplicates, matches, rule
 from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status, StatusModel
 
 Origin: TypeAlias = Literal["Created", "Adopted"]
@@ -43,12 +42,6 @@ _NOT_ON_AWS = (
 _ADDRESS_MISSING = (
     "Required value: must be set together with `cloudProviderEndpointId` unless `providerName` is AWS: "
     "add the private IP address of that private endpoint"
-)
-_SOURCE_MISSING = "Required value: must be set, unless `objectRef` names an object that holds the address"
-_TWO_SOURCES = "may not be set together with `configMapKeyRef`: keep one of the two"
-_ID_MISSING = (
-    "Required value: must be set together with `privateEndpointIpAddress`: "
-    "name the private endpoint that has this address"
 )
 _ONLY_ON_AWS = "may only be set when `providerName` is AWS: in other clouds an endpoint connects in its own region; remove the field"
 _OWN_REGION = "may not contain `region` itself, which needs no permission: remove it"
@@ -135,16 +128,10 @@ class ConnectionString(AsWritten):
     config_map_ref: ConfigMapRef
 
 
-class PrivateEndpointIpAddressFrom(AddressSource):
-    """The source of the private endpoint's address; exactly one of the fields is set."""
+class PrivateEndpointIpAddressFrom(EitherSource):
+    """The source of the private endpoint's address."""
 
-    config_map_key_ref: ConfigMapKeyRef | None = None
-    object_ref: AddressRef | None = None
-
-    @override
-    def target(self, namespace: str) -> Target:
-        (source,) = (each for each in (self.config_map_key_ref, self.object_ref) if each is not None)
-        return source.target(namespace)
+    object_ref: AddressRef | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
 
 
 class Spec(EndpointSpec):
@@ -201,7 +188,9 @@ class Spec(EndpointSpec):
         yield from super().violations()
         yield from ((field, message) for field, is_wrong, message in self._rules if is_wrong)
         if not self.is_legacy:
-            yield from self.violations_of_connection(on_aws=_NOT_ON_AWS, no_address=_ADDRESS_MISSING, no_id=_ID_MISSING)
+            yield from self.violations_of_connection(on_aws=_NOT_ON_AWS, no_address=_ADDRESS_MISSING, no_id=NO_ID)
+        if self.private_endpoint_ip_address_from is not None:
+            yield from self.private_endpoint_ip_address_from.violations("privateEndpointIpAddressFrom", "address")
         yield from duplicates("gcp.endpoints", (each.name for each in self.gcp.endpoints) if self.gcp else ())
         yield from duplicates("supportedRemoteRegions", self.supported_remote_regions)
         yield from duplicates("connectionStrings", (each.cluster_name for each in self.connection_strings))
@@ -218,9 +207,6 @@ class Spec(EndpointSpec):
         rules = self.gcp.endpoints if self.gcp is not None else ()
         has_own_region = any(same_region(self.provider_name, each, self.region) for each in remote_regions)
         address_from = self.private_endpoint_ip_address_from
-        config_map, object_ = (
-            (address_from.config_map_key_ref, address_from.object_ref) if address_from else (None, None)
-        )
         return (
             ("supportedRemoteRegions", self.provider_name == "AWS" and has_own_region, _OWN_REGION),
             ("supportedRemoteRegions", self.provider_name != "AWS" and remote_regions, _ONLY_ON_AWS),
@@ -234,12 +220,6 @@ class Spec(EndpointSpec):
             ("cloudProviderEndpointRef", is_legacy and self.cloud_provider_endpoint_ref is not None, _NO_SINGLE_RULE),
             ("privateEndpointIpAddress", is_legacy and self.private_endpoint_ip_address is not None, _NO_SINGLE_RULE),
             ("privateEndpointIpAddressFrom", is_legacy and address_from is not None, _NO_SINGLE_RULE),
-            (
-                "privateEndpointIpAddressFrom.configMapKeyRef",
-                address_from and not config_map and not object_,
-                _SOURCE_MISSING,
-            ),
-            ("privateEndpointIpAddressFrom.objectRef", config_map and object_, _TWO_SOURCES),
         )
 
 
@@ -338,7 +318,7 @@ class DedicatedStatus(Status):
         return self.service_creation
 
 
-class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
+class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
     """A resource of the kind."""
 
     spec_type: ClassVar = Spec
@@ -359,12 +339,6 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
         return entry_name(service.id, endpoint_id) if service is not None and endpoint_id is not None else None
 
     @property
-    def endpoint_id(self) -> str | None:
-        """The endpoint that the spec names; for a reference that is not resolved now, the one that it is bound to."""
-        bound = self.bound(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID) if self.spec.cloud_provider_endpoint_ref else None
-        return self.spec.endpoint_id or bound
-
-    @property
     @override
     def shares(self) -> Thing | None:
         service = self.status.service
@@ -373,16 +347,6 @@ class DedicatedPrivateEndpoint(EndpointResource, frozen=True):
     def service(self, service_id: str) -> Thing:
         """Return the service of its region, as other resources may name it."""
         return Thing(self.service_key, service_id, f"Endpoint service {service_id}")
-
-    @override
-    def bound(self, field: str) -> str | None:
-        resolved = self.status.resolved
-        return None if resolved is None else resolved.values.get(field)
-
-    @override
-    def unconnected(self) -> Mapping[str, str | None]:
-        """Return what the references are bound to, which Atlas cannot change."""
-        return {each.field: self.bound(to_camel(each.field)) for each in self.references}
 
     @property
     def service_key(self) -> str:

@@ -22,7 +22,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     Reservation,
     ServerlessPrivateEndpoint,
 )
-from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit, quoted
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, is_edit, quoted
+from atlas_endpoints.reconcile.compared import available, catch_up, not_as_desired, sends_next
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL_FIRST, Creates, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
@@ -148,10 +149,9 @@ def _deletion(facts: Facts, endpoint: Endpoint) -> Write:
 
 def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
     """Return the state of an endpoint if no write follows in this reconcile."""
-    new, is_dead = found.by_treatment[Treatment.SEND], facts.done is None and endpoint.status == EndpointState.FAILED
-    if new and not is_dead:
-        message = f"The operator sends a change next: {_names(new)}."
-        return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
+    is_dead = facts.done is None and endpoint.status == EndpointState.FAILED
+    if not is_dead and (state := sends_next(found)) is not None:
+        return state
     since = status_since(facts, endpoint)
     match endpoint.status:
         case EndpointState.RESERVATION_REQUESTED:
@@ -174,7 +174,7 @@ def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
             message = "Atlas accepted the change and has not started to connect the endpoint yet."
             return waiting(facts, Reason.INITIATING, message, since, found.differences)
         case EndpointState.AVAILABLE:
-            return _available(found, facts)
+            return available(found, facts)
         case EndpointState.FAILED:
             return _failed(endpoint, found)
         case EndpointState.DELETING:
@@ -353,22 +353,11 @@ def _takes(facts: Facts, endpoint: Endpoint) -> Callable[[str], bool]:
     return takes
 
 
-def _available(found: Comparison, facts: Facts) -> State:
-    if found.differences:
-        return _not_as_desired(found, facts)
-    if found.lagging and facts.desired.keys() - (facts.baseline.confirmed or {}).keys():
-        # Not all of the spec has been confirmed, and what Atlas shows now confirms nothing.
-        return _not_shown_yet(found.lagging, found)
-    return State(
-        Reason.AVAILABLE, "The endpoint is available and matches the spec.", _catch_up(found), found.differences
-    )
-
-
 def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
     """Return the state of a reservation that waits for the private endpoint in the user's cloud."""
     if any(each not in found.by_treatment[Treatment.WAIT] for each in found.differences):
-        return _not_as_desired(found, facts)
-    service, requeue = endpoint.endpoint_service_name, _catch_up(found)
+        return not_as_desired(found, facts)
+    service, requeue = endpoint.endpoint_service_name, catch_up(found)
     if not service:
         message = "The endpoint is reserved. Atlas has not named the service to connect to yet."
         requeue = RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
@@ -389,49 +378,12 @@ def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
 def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
     """Return the state of a reservation whose private endpoint is known, and which Atlas has to connect."""
     if _connects(found.differences, facts) and not _connects(found.by_treatment[Treatment.SETTLE], facts):
-        return _not_as_desired(found, facts)
+        return not_as_desired(found, facts)
     # The reservation may be old: the time counts from when the cloud's endpoint id was sent.
     seen, confirmed_at = status_since(facts, endpoint), facts.baseline.confirmed_at
     message = "Atlas accepted the ID of the private endpoint and has not started to connect it yet."
     since = max(seen, confirmed_at or seen)
     return waiting(facts, Reason.INITIATING, message, since, found.differences)
-
-
-def _not_as_desired(found: Comparison, facts: Facts) -> State:
-    """Return why there are differences and none is sent; of several reasons, the one that a person can do most about."""
-    differences, refusal = found.differences, facts.baseline.refusal
-    if found.by_treatment[Treatment.REFUSED] and refusal is not None:
-        return State(Reason.UPDATE_REJECTED, refusal.message, NoRequeue(), differences)
-    if settling := found.by_treatment[Treatment.SETTLE]:
-        return _not_shown_yet(settling, found)
-    if stored := found.by_treatment[Treatment.STORED_OTHERWISE]:
-        return State(
-            Reason.UPDATE_REJECTED,
-            f"Atlas accepted the change but stored another value: {described(stored)}. Change the spec, or {FORCE} to send the value"
-            " again.",
-            NoRequeue(),
-            differences,
-        )
-    if contested := found.by_treatment[Treatment.CONTESTED]:
-        return State(
-            Reason.DRIFTED,
-            "Another client keeps changing the endpoint in Atlas, so the operator corrects it only once an hour:"
-            f" {described(contested)}. Find that client, or {FORCE} to correct the endpoint now.",
-            NoRequeue(),
-            differences,
-        )
-    return State(
-        Reason.DRIFTED,
-        f"The endpoint was changed in Atlas, and spec.driftPolicy is Report: {described(differences)}. Copy the value to the spec, or"
-        " set spec.driftPolicy to Correct to restore the value of the spec.",
-        NoRequeue(),
-        differences,
-    )
-
-
-def _not_shown_yet(settling: Sequence[Difference], found: Comparison) -> State:
-    message = f"Atlas accepted the change and does not show it yet: {_names(settling)}."
-    return State(Reason.PENDING, message, RequeueAfter(POLL_FIRST), found.differences)
 
 
 def _failed(endpoint: Endpoint, found: Comparison) -> State:
@@ -442,12 +394,7 @@ def _failed(endpoint: Endpoint, found: Comparison) -> State:
         what = "Atlas could not reserve the endpoint, so nothing can connect to it."
         remedy = "Reserve another one in Atlas, and name it in a new resource."
     message, observed = f"{what} {remedy} {said}", f"{what} {said}"
-    return State(Reason.ENDPOINT_FAILED, message, _catch_up(found), found.differences, observed=observed)
-
-
-def _catch_up(found: Comparison) -> Requeue:
-    """Requeue only to see whether Atlas has caught up."""
-    return RequeueAfter(found.lag_left) if found.lagging else NoRequeue()
+    return State(Reason.ENDPOINT_FAILED, message, catch_up(found), found.differences, observed=observed)
 
 
 def _unsent(facts: Facts, endpoint: Endpoint) -> Requeue:
@@ -469,7 +416,3 @@ def _pending(found: Comparison, facts: Facts) -> str:
         return ""
     changes = " and ".join(f"{each.field} to {quoted(each.desired)}" for each in waiting)
     return f" The operator changes {changes} when the endpoint is connected."
-
-
-def _names(differences: Iterable[Difference]) -> str:
-    return ", ".join(each.field for each in differences)

@@ -4,31 +4,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.kinds.cloud_endpoint import AddressSource, EndpointResource, EndpointSpec
+from atlas_endpoints.kinds.cloud_endpoint import (
+    NO_ADDRESS,
+    ON_AWS,
+    AddressSource,
+    Comment,
+    EndpointResource,
+    EndpointSpec,
+)
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord
-from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, InstanceName, ObjectId, matches, rule
+from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, InstanceName, ObjectId, rule
 from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, ShownEntry, Status, Word, find
 
 MARK = "atlas-endpoints.dev/"
 """The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
 
-_ONE_LINE = r"[^\x00-\x1f\x7f]*"
-
-_ADDRESS_ON_AWS = (
-    "may only be set when `providerName` is AZURE: Atlas identifies an AWS endpoint by its ID only; remove the field"
-)
-_ADDRESS_MISSING = (
-    "Required value: must be set together with `cloudProviderEndpointId` when `providerName` is AZURE: "
-    "add the private IP address of that private endpoint"
-)
 _NOT_RESERVED = (
     "Required value: must be set when `managementPolicy` is Observe: the operator then reserves no endpoint; "
     "name the endpoint to observe"
@@ -39,17 +35,8 @@ _ID_MISSING = (
 )
 
 
-Comment = Annotated[
-    str,
-    Field(max_length=80),
-    rule(
-        partial(matches, _ONE_LINE),
-        "must be one line without control characters; in YAML write it in quotes, not as a `|` block",
-    ),
-    rule(
-        lambda text: text.strip() == text,
-        "must not begin or end with white space: Atlas may strip it, so the comment would always differ",
-    ),
+OwnComment = Annotated[
+    Comment,
     rule(
         lambda text: not text.startswith("atlas-endpoints.dev/"),
         "must not begin with `atlas-endpoints.dev/`: the operator marks endpoints with it",
@@ -86,7 +73,7 @@ class Spec(EndpointSpec):
     provider_name: Literal["AWS", "AZURE"]  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     endpoint_id: ObjectId | None = None
-    comment: Comment | None = None
+    comment: OwnComment | None = None
     connection_string_config_map_ref: ConfigMapRef | None = None
 
     @property
@@ -104,7 +91,7 @@ class Spec(EndpointSpec):
         yield from super().violations()
         if self.endpoint_id is None and self.management_policy == "Observe":
             yield "endpointId", _NOT_RESERVED
-        yield from self.violations_of_connection(on_aws=_ADDRESS_ON_AWS, no_address=_ADDRESS_MISSING, no_id=_ID_MISSING)
+        yield from self.violations_of_connection(on_aws=ON_AWS, no_address=NO_ADDRESS, no_id=_ID_MISSING)
 
 
 class EndpointStatus(ShownEntry):

@@ -1,0 +1,1 @@
+"""The kind ``DataFederationPrivateEndpoint``: everything that the operator decides about it."""

@@ -1,0 +1,43 @@
+"""Manifests of this kind, of the endpoints that a project has in Atlas. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.credentials import Credentials
+from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import EndpointState
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.data_federation_private_endpoint.resource import SCOPE
+from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
+from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, last_part, retained
+
+
+async def _project(_: Requester, __: Credentials, ___: str) -> Mapping[str, None]:
+    return {SCOPE: None}
+
+
+def manifests(found: Iterable[Found], options: Options) -> Drafts:
+    """Return the manifests of endpoints, which change nothing in Atlas when they are applied."""
+    return drafts_of(KIND, (_manifest(each, options) for each in found))
+
+
+def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
+    endpoint = found.value
+    if endpoint.status == EndpointState.DELETING:
+        return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
+    spec: dict[str, Any] = {
+        "projectId": found.project_id,
+        "providerName": endpoint.provider or ("AZURE" if endpoint.id.startswith("/") else "AWS"),
+        "cloudProviderEndpointId": endpoint.id,
+        "region": endpoint.region,
+        "customerEndpointDnsName": endpoint.customer_endpoint_dns_name,
+        "privateEndpointIpAddress": endpoint.customer_endpoint_ip_address,
+        "comment": endpoint.comment,
+        **retained(options.credentials_secret),
+    }
+    present = {field: value for field, value in spec.items() if value}
+    return NewManifest(endpoint.id, fitting("data-federation", last_part(endpoint.id)), options.namespace, present)
+
+
+IMPORTER = Importer(KIND, _project, manifests, flags=())
+"""How ``atlas-endpoints import`` writes manifests of this kind."""
