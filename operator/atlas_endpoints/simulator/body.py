@@ -1,14 +1,11 @@
-"""What the bodies of all families have in common: how requests are read, and pages of documents."""
+"""What the bodies of all families have in common: how requests are read."""
 
 import json
 import re
-from collections.abc import Callable, Sequence
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any
 
-from atlas_endpoints.simulator.exchange import Request, api_error
-
-Item = TypeVar("Item")
+from atlas_endpoints.simulator.exchange import api_error
 
 AWS_ID = re.compile(r"vpce-[0-9a-f]{17}")
 # Atlas's own pattern demands a resource group called privateLink, which nobody has; the shape is what matters.
@@ -57,33 +54,3 @@ def check_address(text: str) -> None:
         ip_address(text)
     except ValueError:
         raise api_error("INVALID_IP_ADDRESS_OR_CIDR_NOTATION", text) from None
-
-
-def page(request: Request, items: Sequence[Item], document: Callable[[Item], dict[str, Any]]) -> dict[str, Any]:
-    """Return the page that a request asks for, as Atlas pages most lists of documents."""
-    number = _number(request, "pageNum", 1, most=999_999_999)
-    size = _number(request, "itemsPerPage", 100, most=500)
-    begin, end = (number - 1) * size, number * size
-    pages = {"previous": number - 1 if number > 1 else None, "self": number}
-    pages["next"] = number + 1 if end < len(items) else None
-    url = f"http://{request.headers.get('Host', '')}{request.path}"
-    shown: dict[str, Any] = {
-        "links": [
-            {"href": f"{url}?pageNum={each}&itemsPerPage={size}", "rel": rel}
-            for rel, each in pages.items()
-            if each is not None
-        ],
-        "results": [document(each) for each in items[begin:end]],
-    }
-    if request.query.get("includeCount", "true").lower() == "true":
-        shown["totalCount"] = len(items)
-    return shown
-
-
-def _number(request: Request, name: str, default: int, *, most: int) -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise api_error("INVALID_ATTRIBUTE", name)
-    return int(text)

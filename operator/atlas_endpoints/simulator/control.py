@@ -9,6 +9,7 @@ from atlas_endpoints.simulator.auth import ApiKey, ServiceAccount
 from atlas_endpoints.simulator.cluster import ClusterDocument
 from atlas_endpoints.simulator.endpoint import EndpointDocument, ObjectId, Provider
 from atlas_endpoints.simulator.exchange import Answer, Request, to_json
+from atlas_endpoints.simulator.federation_endpoint import FederatedDatabase, FederationEndpointDocument
 from atlas_endpoints.simulator.seed import InstanceName
 from atlas_endpoints.simulator.service import Service, ServiceDocument
 from atlas_endpoints.simulator.services import cluster_document, put_cluster
@@ -67,6 +68,18 @@ class ClusterChange(ClusterDocument):
     project_id: ObjectId
 
 
+class FederationEndpointChange(FederationEndpointDocument):
+    """Body of ``POST dataFederationEndpoints``: puts, changes or removes an endpoint of Data Federation."""
+
+    project_id: ObjectId
+
+
+class FederatedDatabaseChange(FederatedDatabase):
+    """Body of ``POST federatedDatabases``: puts or removes a federated database."""
+
+    project_id: ObjectId
+
+
 class CredentialsChange(Document):
     """Body of ``POST credentials``.
 
@@ -88,6 +101,8 @@ _ENDPOINTS = TypeAdapter(list[EndpointChange])
 _INSTANCES = TypeAdapter(list[InstanceChange])
 _SERVICES = TypeAdapter(list[ServiceChange])
 _CLUSTERS = TypeAdapter(list[ClusterChange])
+_FEDERATION_ENDPOINTS = TypeAdapter(list[FederationEndpointChange])
+_FEDERATED_DATABASES = TypeAdapter(list[FederatedDatabaseChange])
 _CREDENTIALS = TypeAdapter(CredentialsChange)
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _INDEX = TypeAdapter(int)
@@ -108,6 +123,8 @@ class Control:
             "instances": {"POST": self._put_instances},
             "endpointServices": {"POST": self._put_services},
             "clusters": {"POST": self._put_clusters},
+            "dataFederationEndpoints": {"POST": self._put_federation_endpoints},
+            "federatedDatabases": {"POST": self._put_federated_databases},
             "mode": {"GET": self._mode, "POST": self._set_mode},
             "switches": {"GET": self._switches, "POST": self._turn_switches},
             "credentials": {"POST": self._put_credentials},
@@ -212,6 +229,24 @@ class Control:
             results.append(shown | {"projectId": change.project_id})
         return results if isinstance(document, list) else results[0]
 
+    def _put_federation_endpoints(self, request: Request) -> Any:
+        document, federation = _json(request), self._simulator.federation
+        several, results = isinstance(document, list), []
+        what = "dataFederationEndpoints"
+        for change in parse(_FEDERATION_ENDPOINTS, document if several else [document], what=what):
+            endpoint = federation.put(self._world.add_project(change.project_id), change)
+            shown = endpoint.document() if endpoint else {"endpointId": change.endpoint_id, "removed": True}
+            results.append(shown | {"projectId": change.project_id})
+        return results if several else results[0]
+
+    def _put_federated_databases(self, request: Request) -> Any:
+        document, federation = _json(request), self._simulator.federation
+        several, results = isinstance(document, list), []
+        for change in parse(_FEDERATED_DATABASES, document if several else [document], what="federatedDatabases"):
+            shown = federation.put_database(self._world.add_project(change.project_id), change)
+            results.append((shown or {"removed": True}) | {"projectId": change.project_id})
+        return results if several else results[0]
+
     def _mode(self, _request: Request) -> Any:
         return {"mode": self._world.mode}
 
@@ -246,6 +281,11 @@ class Control:
             "instances": [_instance(project.id, each) for each in project.instances.values()],
             "endpointServices": [_service(each) | place for each in project.services.values()],
             "clusters": [cluster_document(self._world, project, each) | place for each in project.clusters.values()],
+            "dataFederationEndpoints": [each.document() | place for each in project.federation_endpoints.values()],
+            "federatedDatabases": [
+                self._simulator.federation.database_document(project, each) | place
+                for each in project.federated_databases.values()
+            ],
             "regionalMode": project.regional_mode,
         }
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from atlas_endpoints.simulator.body import AWS_ID, AZURE_ID, check_address, page, read_fields, read_text, require_text
+from atlas_endpoints.simulator.body import AWS_ID, AZURE_ID, check_address, read_fields, read_text, require_text
 from atlas_endpoints.simulator.endpoint import AWS, AZURE
 from atlas_endpoints.simulator.exchange import api_error, to_json
+from atlas_endpoints.simulator.pages import page
 from atlas_endpoints.simulator.regions import atlas_name, is_region
 from atlas_endpoints.simulator.routes import PREVIEW, Call, Family, Operation, check_content_type
 from atlas_endpoints.simulator.service import GCP, PROVIDERS, PrivateEndpoint, Service, render

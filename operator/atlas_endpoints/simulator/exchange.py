@@ -27,6 +27,12 @@ _ERRORS = {
     "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API": (400, "Flex cluster {} cannot be used in the Cluster API."),
     "CLUSTER_NOT_FOUND": (404, "No cluster named {} exists in group {}."),
     "CROSS_REGION_PRIVATE_LINK_SELF_REGION": (400, "The service's own region {} cannot be a remote region."),
+    "DATA_FEDERATION_PRIVATE_ENDPOINT_LIMIT_EXCEEDED": (
+        400,
+        "No more than {} private endpoints are possible on Azure.",
+    ),
+    "DATA_FEDERATION_PRIVATE_ENDPOINT_NOT_FOUND": (404, "No private endpoint with ID {} exists in group {}."),
+    "DATA_FEDERATION_TENANT_NOT_FOUND_FOR_NAME": (404, "No federated database named {} exists in group {}."),
     "GROUP_NOT_FOUND": (404, "No group with ID {} exists."),
     "INVALID_ATTRIBUTE": (400, "Invalid attribute {} specified."),  # Atlas also puts whole sentences into it
     "INVALID_ENUM_VALUE": (400, "An invalid enumeration value {} was specified."),

@@ -30,12 +30,16 @@ class Match(Document):
 
     method: str | None = None
     path: re.Pattern[str] | None = None
+    query: re.Pattern[str] | None = None
 
-    def matches(self, method: str, path: str) -> bool:
+    def matches(self, method: str, target: str) -> bool:
         """Return whether the fault concerns a request."""
         if self.method is not None and self.method.upper() != method:
             return False
-        return self.path is None or self.path.search(path) is not None
+        path, _, query = target.partition("?")
+        return all(
+            pattern is None or pattern.search(text) for pattern, text in ((self.path, path), (self.query, query))
+        )
 
 
 class Fault(Document):
@@ -143,10 +147,10 @@ class Faults:
         patterns = [(each, each.fault.match.path) for each in self._active]
         self._active = [each for each, found in patterns if path and (found is None or found.pattern != path)]
 
-    def take(self, method: str, path: str) -> ActiveFault | None:
+    def take(self, method: str, target: str) -> ActiveFault | None:
         """Return the fault that happens to a request, and count it."""
         for active in self._active:
-            if active.left != 0 and active.fault.match.matches(method, path):
+            if active.left != 0 and active.fault.match.matches(method, target):
                 active.hits += 1
                 return active
         return None

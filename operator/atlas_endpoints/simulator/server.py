@@ -45,7 +45,7 @@ class Server:
         entry = simulator.journal.open(request, now=now, credentials=simulator.claimed_credentials(request))
         if world.switches.latency:
             await asyncio.sleep(world.switches.latency)
-        active = simulator.faults.take(request.method, request.path)
+        active = simulator.faults.take(request.method, request.target)
         late = world.switches.late_writes
         if active is None and late is not None and request.method in _WRITES and request.segments[:3] == API:
             active = ActiveFault(Fault(drop="after", apply_after=late))

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from atlas_endpoints.simulator.body import AWS_ID, AZURE_ID, check_address, page, read_fields, read_text, require_text
+from atlas_endpoints.simulator.body import AWS_ID, AZURE_ID, check_address, read_fields, read_text, require_text
 from atlas_endpoints.simulator.endpoint import AWS, AZURE, Change, Endpoint, Status
 from atlas_endpoints.simulator.exchange import api_error, to_json
+from atlas_endpoints.simulator.pages import page
 from atlas_endpoints.simulator.routes import Call, Family, Operation, check_content_type
 from atlas_endpoints.simulator.switches import RateLimit
 from atlas_endpoints.simulator.world import Instance, Project, World

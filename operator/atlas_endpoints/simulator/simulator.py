@@ -19,6 +19,7 @@ from atlas_endpoints.simulator.dedicated import Dedicated
 from atlas_endpoints.simulator.endpoint import Names
 from atlas_endpoints.simulator.exchange import Answer, ApiError, Request, api_error, to_json, unauthorized
 from atlas_endpoints.simulator.faults import Faults
+from atlas_endpoints.simulator.federation import Federation
 from atlas_endpoints.simulator.journal import Journal
 from atlas_endpoints.simulator.routes import API, OAUTH, Call, Family, check_version, find_operation, media_type
 from atlas_endpoints.simulator.seed import Seed
@@ -46,6 +47,7 @@ class Simulator:
         seed: What it held at the start.
         world: Projects and what they hold, switches.
         services: Puts endpoint services.
+        federation: Puts endpoints of Data Federation, and federated databases.
         credentials: Service accounts and API keys.
         oauth: The access tokens.
         faults: What is to go wrong.
@@ -67,9 +69,11 @@ class Simulator:
         self.oauth = OAuth(self.world, self.credentials)
         self._digest = Digest(self.world, self.credentials)
         self.services = Services(self.world)
+        self.federation = Federation(self.world)
         self._families = [
             Serverless(self.world).operations(),
             Dedicated(self.world, self.services).operations(),
+            self.federation.operations(),
             *(family(self.world) for family in families),
         ]
         self.faults = Faults()
@@ -89,6 +93,10 @@ class Simulator:
                 self.services.put(project, service, advance=True)
             for cluster in project_seed.clusters:
                 put_cluster(self.world, project, cluster)
+            for endpoint in project_seed.data_federation_endpoints:
+                self.federation.put(project, endpoint, advance=True)
+            for database in project_seed.federated_databases:
+                self.federation.put_database(project, database)
         self.credentials.put(self.seed.service_accounts, self.seed.api_keys)
 
     def answer(self, request: Request) -> Answer:

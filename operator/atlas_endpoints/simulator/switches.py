@@ -94,6 +94,15 @@ class DedicatedSwitches(Document):
     sunset: date | None = None
 
 
+class FederationSwitches(Document):
+    """How the private endpoints of Data Federation behave."""
+
+    comment_fixed: frozenset[CloudProvider] = frozenset()
+    deletes: int = Field(default=1, ge=1)
+    aws_deletion: Seconds = 0
+    hostname_lag: Seconds = 0
+
+
 class Switches(Document):
     """All switches; docs/simulator.md explains each. The seed file and the control API can set them."""
 
@@ -118,6 +127,7 @@ class Switches(Document):
     digest: DigestSwitches = DigestSwitches()
     oauth: OAuthSwitches = OAuthSwitches()
     dedicated: DedicatedSwitches = DedicatedSwitches()
+    federation: FederationSwitches = FederationSwitches()
 
     def show_arm_id(self, resource_id: str) -> str:
         """Return an Azure resource id in the letter case in which answers show it."""
@@ -130,7 +140,7 @@ class Switches(Document):
                 return resource_id
 
     def changed(self, values: object) -> "Switches":
-        """Return the switches with some of them set; ``digest``, ``oauth`` and ``dedicated`` may be given in part.
+        """Return the switches with some of them set; those that are groups may be given in part.
 
         Raises:
             InvalidDocumentError: There is no such switch, or it does not take such a value.
@@ -139,7 +149,7 @@ class Switches(Document):
         merged = self.model_dump(by_alias=True)
         for key, value in given.items():
             current = merged.get(key)
-            partial = key in {"digest", "oauth", "dedicated"} and isinstance(value, Mapping)
+            partial = key != "rateLimit" and isinstance(value, Mapping)
             merged[key] = {**current, **value} if partial and isinstance(current, dict) else value
         return parse(_SWITCHES, merged, what="switches")
 

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from atlas_endpoints.simulator.cluster import Cluster
 from atlas_endpoints.simulator.endpoint import Change, Endpoint, EndpointDocument, Names, Status
 from atlas_endpoints.simulator.exchange import api_error
+from atlas_endpoints.simulator.federation_endpoint import FederatedDatabase, FederationEndpoint
 from atlas_endpoints.simulator.routes import Call
 from atlas_endpoints.simulator.service import Service
 from atlas_endpoints.simulator.switches import RateLimit, Switches
@@ -100,6 +101,10 @@ class Listing:
     _listed: dict[str, bytes] = field(default_factory=dict, init=False)
     _page: bytes | None = field(default=None, init=False)
 
+    def documents(self) -> list[bytes]:
+        """Return what a LIST that comes in pages shows."""
+        return list(self._listed.values())
+
     def page(self) -> bytes:
         """Return the LIST as JSON; assembled only when something in it changed."""
         if self._page is None:
@@ -143,6 +148,9 @@ class Project:
         registrations: Numbers for the endpoints that are registered with them.
         clusters: Dedicated and Flex clusters by name.
         regional_mode: Whether each region has connection strings of its own.
+        federation_endpoints: Endpoints of Data Federation by their ids in small letters.
+        federation_listing: What LIST shows of them.
+        federated_databases: Federated databases by name.
         buckets: Token buckets by what they limit.
     """
 
@@ -154,6 +162,9 @@ class Project:
     registrations: Iterator[int] = field(default_factory=count)
     clusters: dict[str, Cluster] = field(default_factory=dict)
     regional_mode: bool = False
+    federation_endpoints: dict[str, FederationEndpoint] = field(default_factory=dict)
+    federation_listing: Listing = field(default_factory=Listing)
+    federated_databases: dict[str, FederatedDatabase] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
 
 

@@ -37,6 +37,7 @@ VALUES = {
     "serviceId": SERVICE,
     "clusterName": CLUSTER,
     "endpointId": VPCE,
+    "tenantName": "lake",
     "id": PROJECT,
 }
 """What the placeholders of a request's path stand for."""
@@ -50,12 +51,9 @@ PATTERNS = {
     "groupId": PROJECT,
     "id": "[0-9a-f]{24}",
     "clusterName": CLUSTER,
+    "vpceId": VPCE,
 }
 NOT_SIMULATED = {
-    "data-federation-list": "endpoints of federated databases are another kind",
-    "data-federation-describe": "endpoints of federated databases are another kind",
-    "data-federation-create": "endpoints of federated databases are another kind",
-    "data-federation-delete": "endpoints of federated databases are another kind",
     "error-404-code-says-nothing": "another operation's; a fault can answer with it",
     "error-409-project-has-services": "projects cannot be deleted by the API here",
     "docs-error-codes-privatelink": "the names that API v1.0 had for the codes; a fault can answer with them",
@@ -66,6 +64,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
 }
 """Requests of ours that end in an error which was recorded with an operation that is not simulated."""
 NO_CAPACITY: dict[str, Any] = {"switches": {"dedicated": {"noCapacity": True}}}
+FEDERATED = {"federation": {"comment": "comment"}}
 FIRST: dict[str, dict[str, Any]] = {
     "gcp-legacy-get-initiating-some-attachments": {"after": 1},
     "aws-create-2025-without-supported-remote-regions": {"switches": {"missingFields": ["supportedRemoteRegions"]}},
@@ -91,6 +90,11 @@ FIRST: dict[str, dict[str, Any]] = {
     "error-401-digest-challenge": {"anonymous": True},
     "endpoint-rejected-new-words": {"service": {"endpoints": [{"id": VPCE, "status": "REJECTED"}]}},
     "docs-endpoint-create-aws": {"service": {}},
+    "data-federation-list": FEDERATED,
+    "data-federation-describe": FEDERATED,
+    "data-federation-create": {"body": {"endpointId": VPCE}},
+    "data-federation-delete": FEDERATED,
+    "federated-database-get": {"database": {"name": "lake"}},
     "docs-cluster-private-endpoint-strings": {"service": {"endpoints": [{"id": "vpce-0c86b555d9a233152"}]}},
 }
 """What has to be so before the request: a switch, a fault, what a person put, or how much time has passed."""
@@ -98,6 +102,7 @@ LOOSE = {
     "error-404-resource-not-found": "the parameter names the resource, in other words for each",
     "gcp-legacy-get-initiating-some-attachments": "Atlas had two of six attachments, the simulator has three",
     "error-400-atlas-general-error": "the reason is that of another operation",
+    "federated-database-get": "the names of the database, its host and the role are those of the project",
     "error-409-shape": "the code is that of another operation",
     "error-500-unexpected": "the words are the simulator's",
 }
@@ -117,7 +122,7 @@ def test_each_recording_is_compared_or_left_out_for_a_reason() -> None:
     counts = Counter([*ANSWERS, *SEQUENCES, *NOT_SIMULATED, *OTHERWISE, "aws-region-names", "gcp-region-names"])
 
     assert counts == dict.fromkeys(RECORDED, 1)
-    assert len(RECORDED) == 59
+    assert len(RECORDED) == 60
     assert {*FIRST, *LOOSE, *ELSEWHERE} <= set(ANSWERS)
 
 
@@ -154,7 +159,7 @@ async def test_the_simulator_answers_like_the_recording(name: str) -> None:
         for field in ("clusterType", "stateName"):
             assert answer.json()[field] == expected["body"][field]
         assert answer.json()["connectionStrings"].keys() == expected["body"]["connectionStrings"].keys()
-    if op.startswith(("service", "regional")):
+    if op.startswith(("service", "regional", "data_federation", "federated_database")):
         assert ("Sunset" in answer.headers) == ("Sunset" in expected["headers"])
         for header in expected["headers"]:
             assert answer.headers[header] == expected["headers"][header]
@@ -170,6 +175,11 @@ async def arrange(atlas: Atlas, recorded: dict[str, Any], first: dict[str, Any])
         await put(atlas, place | {"status": shown["status"], "advance": True})
     elif op == "service_delete":
         await put(atlas, {"cloudProvider": recorded["request"]["path"].split("/")[-3]})
+    if "federation" in first:
+        endpoint = {"projectId": PROJECT, "endpointId": VPCE, **first["federation"]}
+        await atlas.control("dataFederationEndpoints", endpoint)
+    if "database" in first:
+        await atlas.control("federatedDatabases", {"projectId": PROJECT, **first["database"]})
     if "service" in first:
         await put(atlas, first["service"])
     if op == "cluster_get":
