@@ -30,7 +30,11 @@ SHORT = {
 """Other names of flags."""
 
 
-KINDS = {"DedicatedPrivateEndpoint": "dedicated.md", "ServerlessPrivateEndpoint": "resource.md"}
+KINDS = {
+    "DataFederationPrivateEndpoint": "data-federation.md",
+    "DedicatedPrivateEndpoint": "dedicated.md",
+    "ServerlessPrivateEndpoint": "resource.md",
+}
 """The page of each kind."""
 
 
@@ -46,7 +50,7 @@ def resource(kind: str, selected: str) -> str:
             f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {names['kind']}`; for kubectl `{names['plural']}`,"
             f" short `{names['shortNames'][0]}`. `kubectl explain` shows the same texts."
             " kubectl refuses a field that this page does not contain."
-            f" The other kind is {', '.join(f'[{other}]({page})' for other, page in KINDS.items() if other != kind)}."
+            f" The other kinds are {' and '.join(f'[{other}]({page})' for other, page in KINDS.items() if other != kind)}."
         ),
         schema["description"],
         "Selectors of fields: "
@@ -199,6 +203,7 @@ def _page(parts: list[str], source: str) -> str:
 
 
 PAGES: dict[Path, Callable[[], str]] = {
+    FOLDER / KINDS["DataFederationPrivateEndpoint"]: partial(resource, "DataFederationPrivateEndpoint", "spec.region"),
     FOLDER / KINDS["DedicatedPrivateEndpoint"]: partial(resource, "DedicatedPrivateEndpoint", "spec.region"),
     FOLDER / KINDS["ServerlessPrivateEndpoint"]: partial(resource, "ServerlessPrivateEndpoint", "spec.instanceName"),
     FOLDER / "settings.md": settings,

@@ -81,7 +81,7 @@ class ImportSettings(AtlasSettings):
 
     target: str | None = Field(
         default=None,
-        description="The only kind to write: dedicated-private-endpoint or serverless-private-endpoint; default: all",
+        description="The only kind to write, such as dedicated-private-endpoint; default: all",
     )
     filename: Names = Field(default=(), description="Objects to read instead of Atlas, as for plan")
     recursive: bool = Field(default=False, description="Include subfolders")
