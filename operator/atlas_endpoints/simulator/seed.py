@@ -94,7 +94,7 @@ def read_file(path: Path) -> Seed:
 
 
 def make_up(names: Names) -> Seed:
-    """Return a small world: a project with an instance, an endpoint and an endpoint service of each cloud, and credentials."""
+    """Return a small world: a project with something of each family, and credentials."""
     project = names.object_id()
     places = ("aws-instance", "AWS", "US_EAST_1"), ("azure-instance", "AZURE", "US_EAST_2")
     instances = [
@@ -120,6 +120,7 @@ def make_up(names: Names) -> Seed:
                         for cloud, region in (*(place[1:] for place in places), ("GCP", "CENTRAL_US"))
                     ],
                     "clusters": [{"name": "cluster"}],
+                    "federatedDatabases": ["federated-database"],
                 }
             ],
             "serviceAccounts": [secrets | roles],
