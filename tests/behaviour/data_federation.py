@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
-from atlas_endpoints.simulator.federation_endpoint import FederatedDatabase, FederationEndpointDocument
+from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
 from behaviour.atlas import PROJECT
 from behaviour.dedicated import AZURE_ID, OTHER_VPCE, VPCE
 from behaviour.steps import Steps, Views
@@ -66,10 +66,9 @@ class DataFederationSteps(Steps):
             put(project, FederationEndpointDocument.model_validate({"endpointId": f"vpce-{number:017x}"}))
         put(project, FederationEndpointDocument.model_validate(fields))
 
-    def database(self, document: Mapping[str, Any], _: str) -> None:
+    def database(self, name: str, _: str) -> None:
         """Put a federated database."""
-        project = self.atlas.world.projects[PROJECT]
-        self.atlas.simulator.federation.put_database(project, FederatedDatabase.model_validate(document))
+        self.atlas.world.projects[PROJECT].federated_databases.add(name)
 
     def accept(self, call: str, _: str) -> None:
         """Answer such calls with success, and do nothing; the first one arrives with ``late``."""
