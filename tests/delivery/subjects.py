@@ -150,8 +150,9 @@ class DataFederationSubject(Subject):
 
     @override
     def change(self, **fields: Any) -> None:
+        shown = {"extra": {"status": fields.pop("status")}} if "status" in fields else {}  # which stays
         identity = {"projectId": self.place.project, "endpointId": CLOUD_ENDPOINT}
-        self.atlas.post("dataFederationEndpoints", {**identity, **fields})
+        self.atlas.post("dataFederationEndpoints", {**identity, **shown, **fields})
 
     @override
     def connect(self, **fields: Any) -> None:
