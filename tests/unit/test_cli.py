@@ -135,8 +135,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["import", "--project", "5f" * 12, "--instance", "my shop"], "--instance (ATLAS_ENDPOINTS_INSTANCE): "),
         (
-            ["import", "--project", "5f" * 12, "--credentials-secret", "shop/atlas-credentials"],
-            "--credentials-secret (ATLAS_ENDPOINTS_CREDENTIALS_SECRET): must be the name of a Secret",
+            ["import", "--project", "5f" * 12, "--credentials-secret-name", "shop/atlas-credentials"],
+            "--credentials-secret-name (ATLAS_ENDPOINTS_CREDENTIALS_SECRET_NAME): must be the name of a Secret",
         ),
         (["simulate", "--port", "70000"], "--port (ATLAS_ENDPOINTS_SIMULATE_PORT): "),
     ],

@@ -103,8 +103,8 @@ class ImportSettings(AtlasSettings):
     namespace: OptionalNamespace = Field(
         default=None, description="Namespace to write into the manifests; default: none, or that of an object in a file"
     )
-    credentials_secret: SecretName | None = Field(
-        default=None, description="Secret in that namespace to write into the manifests"
+    credentials_secret_name: SecretName | None = Field(
+        default=None, description="Name of a Secret in that namespace to write into the manifests"
     )
 
     @field_validator("project")

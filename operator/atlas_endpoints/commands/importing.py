@@ -58,7 +58,7 @@ async def run(
         OSError: the folder cannot be written.
     """
     wanted, messages = chosen(settings, importers), Messages()
-    options = Options(settings.namespace, settings.credentials_secret, settings.region, settings.gcp_project)
+    options = Options(settings.namespace, settings.credentials_secret_name, settings.region, settings.gcp_project)
     drafts: list[Draft | LeftOut] = []
     if settings.project is not None:
         for importer, found in await _read(settings, settings.project, wanted, messages, say):
