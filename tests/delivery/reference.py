@@ -30,7 +30,7 @@ SHORT = {
 """Other names of flags."""
 
 
-KINDS = {"DedicatedPrivateEndpoint": "dedicated.md", "ServerlessPrivateEndpoint": "resource.md"}
+KINDS = {"DedicatedPrivateEndpoint": "dedicated.md", "ServerlessPrivateEndpoint": "serverless.md"}
 """The page of each kind."""
 
 
