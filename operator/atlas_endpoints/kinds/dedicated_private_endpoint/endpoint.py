@@ -40,6 +40,12 @@ GOING = frozenset[str]({EndpointState.DELETING, EndpointState.DELETED})
 LISTED_ONLY = 600.0
 """Seconds until an endpoint that a LIST shows and no GET is looked for again, at most."""
 
+REFUSED = (
+    "The ID and the address of an endpoint cannot change: if one of them is wrong, delete this resource (nothing was registered in"
+    " Atlas) and create it again with the right one."
+)
+"""The remedy if Atlas refuses a registration."""
+
 
 def waiting_for_cloud(facts: Facts, service: Service) -> State:
     """Return what to create in the cloud."""
@@ -139,6 +145,8 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
         facts.desired,
         planned=f"registers endpoint {endpoint_id}",
         doubt=_wrong_number(facts, service),
+        # What a reference gives, the operator takes anew while Atlas has no endpoint.
+        remedy=REFUSED if facts.resource.spec.cloud_provider_endpoint_ref is None else "",
         touches=(entry, facts.resource.written_as),
     )
     state = State(Reason.INITIATING, f"The operator registers endpoint {endpoint_id}.", POLL, observed=none)
@@ -220,7 +228,9 @@ def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) 
         return Decision(State(Reason.ENDPOINT_FAILED, message))
     message = (
         f"{said} Check in the cloud that it exists, connects to the service in status.service, and is in its region or one in"
-        f" supportedRemoteRegions. To delete it in Atlas and register it again, {FORCE}. {atlas_says}"
+        f" supportedRemoteRegions. To delete it in Atlas and register it again, {FORCE}. If the ID is mistyped, set deletionPolicy to"
+        " Delete (unless the Event was EndpointAdopted), delete this resource, wait until it is gone, and create it with the right"
+        f" ID. {atlas_says}"
     )
     write = deletion_of(facts, service, endpoint_id, Cause.FORCED) if facts.forced else None
     return Decision(State(Reason.ENDPOINT_FAILED, message), write)
