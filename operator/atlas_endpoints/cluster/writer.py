@@ -141,7 +141,7 @@ class ResourceWriter:
                     version.isdecimal()
                 ):
                     for item in items:
-                        bodies.append(known(lean(object_in(item))))
+                        bodies.append(known(lean(_resource_in(item))))
                         if len(bodies) % AT_ONCE == 0:
                             await asyncio.sleep(0)
                     following = metadata.get("continue") or ""
@@ -251,6 +251,15 @@ def _patch_of(uid: str, version: str, fields: Mapping[str, object]) -> list[Mapp
         *({"op": "test", "path": f"/{path}", "value": value} for path, value in tests.items()),
         *({"op": "add", "path": f"/{path}", "value": value} for path, value in fields.items()),
     ]
+
+
+def _resource_in(item: object) -> Body:
+    """Return an item of a LIST that has a name, without which nothing can be done about it."""
+    match item:
+        case {"metadata": {"name": str(), "namespace": str()}}:
+            return object_in(item)
+        case _:
+            raise unexpected_answer()
 
 
 def lean(body: Body) -> Body:

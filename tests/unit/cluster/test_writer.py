@@ -90,6 +90,7 @@ MORE: dict[str, list[Answer]] = {
     "list": [
         *(WORD, FORBIDDEN, Answer(200, {"kind": "Status"}), Answer(200, []), Answer(200, {"items": []})),
         Answer(200, {"items": ["a word"], "metadata": {"resourceVersion": "10"}}),
+        Answer(200, {"items": [{"metadata": {"namespace": "shop"}}], "metadata": {"resourceVersion": "10"}}),
         Answer(200, {"items": [], "metadata": {"resourceVersion": "ten"}}),
     ],
     "read a ConfigMap": [
