@@ -53,7 +53,7 @@ async def bundle(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> str:
 
     monkeypatch.setattr(Connection, "open", opened)
     lines: list[str] = []
-    settings = ReportSettings(resource="shop/orders", operator_namespace="operators")
+    settings = ReportSettings(namespace="shop", resource="orders", operator_namespace="operators")
     assert await report.run(settings, [KIND], lines.append, lines.append)
     assert {each.method for each in server.requests} == {"GET"}
     assert not [each for each in server.calls if "secrets" in each or "configmaps" in each]
