@@ -156,7 +156,9 @@ async def _read(
                 async for each in reading.entries():
                     entries.append(each)
     except TimeoutError:
-        messages.problems.append(f"The import did not end within {WITHIN:.0f} s, so manifests are missing.")
+        messages.problems.append(
+            f"The import did not end within {WITHIN:.0f} s: import a part with --as or --instance."
+        )
     except AtlasError as error:
         messages.problems.append(error.explanation.worded(wording))
     finally:

@@ -145,7 +145,7 @@ async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
     [
         pytest.param(
             lambda: asyncio.sleep(400),
-            ["The import did not end within 300 s, so manifests are missing."],
+            ["The import did not end within 300 s: import a part with --as or --instance."],
             id="an answer",
         ),
         pytest.param(
