@@ -306,7 +306,7 @@ class StatusSettings(BaseSettings):
 
     # Declared before resource, whose validator reads it.
     namespace: OptionalNamespace = Field(
-        default=None, description="Namespace of the resource, whose NAME is then alone"
+        default=None, description="Namespace of the resource, instead of in NAMESPACE/NAME"
     )
     resource: CliPositionalArg[str] = Field(description="namespace/name of the resource, of any kind")
 

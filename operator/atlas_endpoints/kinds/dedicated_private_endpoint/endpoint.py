@@ -229,7 +229,7 @@ def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) 
     message = (
         f"{said} Check in the cloud that it exists, connects to the service in status.service, and is in its region or one in"
         f" supportedRemoteRegions. To delete it in Atlas and register it again, {FORCE}. If the ID is mistyped, set deletionPolicy to"
-        " Delete (unless the Event was EndpointAdopted), delete this resource, wait until it is gone, and create it with the right"
+        " Delete (only if the Event was EndpointRegistered), delete this resource, wait until it is gone, and create it with the right"
         f" ID. {atlas_says}"
     )
     write = deletion_of(facts, service, endpoint_id, Cause.FORCED) if facts.forced else None
