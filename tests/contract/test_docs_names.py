@@ -16,6 +16,8 @@ from support.documentation import DOCS, PAGES, section
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pydantic_settings import BaseSettings
+
 OF_OTHERS = {
     "spec.serviceName": "of ACK's VPCEndpoint",
     "spec.privateEndpoints": "of MongoDB's AtlasProject",
@@ -59,7 +61,11 @@ def test_each_field_that_is_named_is_one_of_the_resource_or_of_somebody_else_s()
 def test_each_variable_that_is_named_is_one_that_is_read() -> None:
     settings = (OperatorSettings, CheckSettings, PlanSettings, ImportSettings)
     known = {f"ATLAS_ENDPOINTS_{name.upper()}" for each in settings for name in each.model_fields}
-    others = {"SIMULATE": SimulatorSettings, "STATUS": StatusSettings, "REPORT": ReportSettings}
+    others: dict[str, type[BaseSettings]] = {
+        "SIMULATE": SimulatorSettings,
+        "STATUS": StatusSettings,
+        "REPORT": ReportSettings,
+    }
     known |= {f"ATLAS_ENDPOINTS_{of}_{name.upper()}" for of, each in others.items() for name in each.model_fields}
     assert named(r"\bATLAS_ENDPOINTS_[A-Z_]+\b") <= known
 
