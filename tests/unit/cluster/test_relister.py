@@ -145,6 +145,13 @@ class Operator:
             self.relister.relisted()
             await asyncio.sleep(SETTLE * 0.9 / int(times) if times != "1" else 0)
 
+    async def flap(self, hours: str) -> None:
+        """Let the rights in the namespace green go and come, which the watch finds out each time."""
+        for number in range(int(hours) * 720):
+            self.cluster.forbidden = () if number % 2 else {"green"}
+            self.relister.relisted()
+            await asyncio.sleep(5)
+
     async def wait(self, seconds: str) -> None:
         await asyncio.sleep(float(seconds))
 
@@ -242,9 +249,13 @@ SCRIPTS = {
     "after an outage the backoff begins anew": (
         "keep; wait 1; down; wait 1200; up; wait 1200; down; wait 1200; up; wait 1200; down; list_begins; mark; wait 4; lists 2 9"
     ),
-    "with one namespace that is not listed no object counts as gone": (
-        "of blue green; apply blue/a v1; apply green/b v1; keep; wait 1; slow; list_begins; list_begins; down; wait 600;"
-        " knows a=v1 b=v1"
+    "namespaces are listed together, eight at once": (
+        "of a b c d e f g h i; slow; keep; wait 0.9; lists 8; complete no; wait 1.2; lists 9; complete"
+    ),
+    "rights that come and go lead to few LISTs, and those that came once or stay soon count": (
+        "of blue green; keep; wait 1; forbid green; relisted; wait 12; forbidden green; permit; relisted; wait 2.5; regained 1; mark;"
+        " flap 1; lists 100 300; forbid green; refresh; wait 6; refreshed yes; permit; relisted; wait 33; forbidden; wait 700; forbid green;"
+        " relisted; wait 12; forbidden green; permit; relisted; wait 2.5; forbidden"
     ),
     "without the CRD nothing is complete until it comes": (
         "unserved; keep; wait 59; serves no; complete no; lists 12; served; wait 5; complete; serves yes"
