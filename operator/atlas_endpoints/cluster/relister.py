@@ -123,7 +123,7 @@ class Relister:
         regained: called when a namespace is listed that could not be.
         complete: set once the cache holds everything that the operator can list; it stays set.
         served: whether the API server serves the kind, as of the last comparison.
-        listed: the namespaces that were ever listed since the kind is served; None stands for all.
+        listed: the namespaces that were ever listed since the last refresh, and since the kind is served; None stands for all.
     """
 
     cache: Cache
@@ -279,6 +279,10 @@ class Relister:
             ClusterUnavailableError: the objects of some namespace could not be listed; those of the others are taken in.
             ClusterWentBackError: the cluster was restored to an older state.
         """
+        if (
+            self._hurried.is_set()
+        ):  # by a refresh: another replica may have worked in a namespace since it was empty here
+            self.listed.clear()
         self._wanted.clear()
         self._hurried.clear()
         waiting = set(self._waiting)

@@ -316,6 +316,12 @@ SCRIPTS = {
     "a namespace that was empty, as one that is deleted, misses nothing without rights": (
         "of blue green; keep; wait 1; forbid green; wait 700; forbidden green; knows; misses no"
     ),
+    "whoever takes over does not know that it was": (
+        "of blue green; keep; wait 1; forbid green; wait 12; misses no; refresh; wait 12; refreshed yes; misses yes; permit; wait 700; misses no"
+    ),
+    "nor by a LIST that has begun before": (
+        "of blue green; slow; keep; wait 1.2; relisted; list_begins; wait 0.6; refresh; forbid green; wait 20; refreshed yes; misses yes"
+    ),
     "nor does one in which all is being deleted": (
         "of blue green; apply green/a v1; keep; wait 1; delete_later green/a; deaf; forbid green; wait 700; knows a=v1; misses no"
     ),
