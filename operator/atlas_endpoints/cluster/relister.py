@@ -269,8 +269,12 @@ class Relister:
             self._hasty = self._hasty + 1 if is_hasty else 0
 
     def _paced(self, seconds: float) -> float:
-        """Return the seconds until a hasty comparison: twice as many after each one, if nobody waits for it."""
-        return seconds if self._waiting else doubled(seconds, max(0, self._hasty - HASTY), MAX_BACKOFF)
+        """Return the seconds until a hasty comparison: twice as many after each one, if nobody waits for it.
+
+        They are jittered: else rights that come and go in step with the comparisons are never there.
+        """
+        longest = doubled(seconds, 0 if self._waiting else max(0, self._hasty - HASTY), MAX_BACKOFF)
+        return max(seconds, longest * self.random.uniform(0.5, 1))
 
     async def compare(self) -> float:
         """LIST, update the cache, and return the seconds until the next comparison.
