@@ -10,7 +10,7 @@ import durationpy
 
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
 from support.crd import crds
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
@@ -33,7 +33,7 @@ SHORT = {
 KINDS = {
     "DataFederationPrivateEndpoint": "data-federation.md",
     "DedicatedPrivateEndpoint": "dedicated.md",
-    "ServerlessPrivateEndpoint": "resource.md",
+    "ServerlessPrivateEndpoint": "serverless.md",
 }
 """The page of each kind."""
 
@@ -123,6 +123,7 @@ def _facts(field: _Field) -> Iterator[str]:
 COMMANDS: dict[str, type[BaseSettings]] = {
     "run": OperatorSettings,
     "check": CheckSettings,
+    "status": StatusSettings,
     "report": ReportSettings,
     "plan": PlanSettings,
     "import": ImportSettings,
