@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -66,6 +65,11 @@ def is_dns_name(text: str) -> bool:
     return matches(_DNS_NAME, text)
 
 
+def is_database_name(text: str) -> bool:
+    """Return whether a text may be the name of a federated database, which no path contains as a step to another one."""
+    return matches(_DATABASE, text) and text not in {".", ".."}
+
+
 DnsName = Annotated[
     str,
     Field(max_length=253),
@@ -117,7 +121,7 @@ class FederatedDatabase(AsWritten):
     name: Annotated[
         str,
         Field(max_length=64),
-        rule(partial(matches, _DATABASE), "must be the name of a federated database, without white space and `/`"),
+        rule(is_database_name, "must be the name of a federated database, without white space and `/`"),
     ]
     config_map_ref: ConfigMapRef
 
