@@ -109,7 +109,7 @@ class DataFederationPrivateEndpoints(KindWithCommands[DataFederationPrivateEndpo
             request = None if shown is None else partial(_database, name=each.name)
             known = {"federatedDatabaseName": each.name, "providerName": spec.provider_name}
             if shown is not None:
-                known |= {"endpointId": shown.id, "region": shown.region or spec.region or ""}
+                known |= {"endpointId": shown.id, "region": shown.region or spec.region_in_atlas or ""}
             parse, fill = partial(atlas.hostnames, each.name), partial(_hostname, known)
             found.append(Output(each.config_map_ref.name, DATABASE_KEYS, request=request, parse=parse, fill=fill))
         return found

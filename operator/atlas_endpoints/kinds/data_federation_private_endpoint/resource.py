@@ -33,6 +33,7 @@ SCOPE = "data federation"
 """The name of the scope, which is the project."""
 
 _DNS_NAME = r"(?i)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+_LONGEST_DNS_NAME = 253
 _DATABASE = r"[^\x00-\x20/\x7f]+"
 
 _ONLY_ON_AWS = "may only be set when `providerName` is AWS: remove the field"
@@ -62,7 +63,7 @@ IN_ATLAS: Mapping[str, str] = {
 
 def is_dns_name(text: str) -> bool:
     """Return whether a text is a DNS name of at least two labels."""
-    return matches(_DNS_NAME, text)
+    return len(text) <= _LONGEST_DNS_NAME and matches(_DNS_NAME, text)
 
 
 def is_database_name(text: str) -> bool:
@@ -72,7 +73,7 @@ def is_database_name(text: str) -> bool:
 
 DnsName = Annotated[
     str,
-    Field(max_length=253),
+    Field(max_length=_LONGEST_DNS_NAME),
     rule(
         is_dns_name,
         "must be a DNS name of the VPC endpoint, such as `vpce-0123456789abcdef0-abcdefgh.vpce-svc-0123456789abcdef0.eu-west-1.vpce.amazonaws.com`",
@@ -152,14 +153,17 @@ class Spec(EndpointSpec):
         return service_name(self.provider_name, self.region)
 
     @property
+    def region_in_atlas(self) -> str | None:
+        """Atlas's name of the region."""
+        return None if self.region is None else atlas_name(self.provider_name, self.region)
+
+    @property
     @override
     def desired(self) -> Mapping[str, str]:
-        sends_region = self.region is not None and (
-            self.provider_name == "AZURE" or self.customer_endpoint_dns_name is not None
-        )
+        sends_region = self.provider_name == "AZURE" or self.customer_endpoint_dns_name is not None
         values = {
             ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.cloud_provider_endpoint_id,
-            ManagedField.REGION: atlas_name(self.provider_name, self.region or "") if sends_region else None,
+            ManagedField.REGION: self.region_in_atlas if sends_region else None,
             ManagedField.CUSTOMER_ENDPOINT_DNS_NAME: self.customer_endpoint_dns_name,
             ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: self.private_endpoint_ip_address,
             ManagedField.COMMENT: self.comment,

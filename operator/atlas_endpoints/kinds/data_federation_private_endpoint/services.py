@@ -34,6 +34,6 @@ def service_name(provider: str, region: str | None) -> str | None:
 def doubt(provider: str, region: str | None, dns_name: str | None) -> str:
     """Return a sentence, after a blank, about a DNS name whose service is not that of Data Federation; "": nothing is known."""
     service = service_name(provider, region)
-    if service is None or dns_name is None or f".{service.rpartition('.')[2]}." in dns_name:
+    if service is None or dns_name is None or f".{service.rpartition('.')[2]}." in dns_name.lower():
         return ""
     return f" The DNS name does not contain {service.rpartition('.')[2]}, the service of Data Federation in {region}: check to which service the VPC endpoint connects."
