@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from behaviour import dedicated, serverless
+from behaviour import data_federation, dedicated, serverless
 from behaviour.cases import Case, cases
 from support.virtual_time import on_virtual_time
 
@@ -32,6 +32,12 @@ def of(folder: str, constants: Mapping[str, Any]) -> pytest.MarkDecorator:
 @on_virtual_time
 async def test_dedicated(case: Case) -> None:
     await dedicated.DedicatedSteps().do(case.steps)
+
+
+@of("data_federation", data_federation.CONSTANTS)
+@on_virtual_time
+async def test_data_federation(case: Case) -> None:
+    await data_federation.DataFederationSteps().do(case.steps)
 
 
 @of("serverless", serverless.CONSTANTS)

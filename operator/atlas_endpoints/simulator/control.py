@@ -1,7 +1,8 @@
 """The control API under ``/_simulator/``: it shows and changes what the simulator holds."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from pydantic import Field, TypeAdapter, model_validator
 
@@ -9,7 +10,7 @@ from atlas_endpoints.simulator.auth import ApiKey, ServiceAccount
 from atlas_endpoints.simulator.cluster import ClusterDocument
 from atlas_endpoints.simulator.endpoint import EndpointDocument, ObjectId, Provider
 from atlas_endpoints.simulator.exchange import Answer, Request, to_json
-from atlas_endpoints.simulator.federation_endpoint import FederatedDatabase, FederationEndpointDocument
+from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
 from atlas_endpoints.simulator.seed import InstanceName
 from atlas_endpoints.simulator.service import Service, ServiceDocument
 from atlas_endpoints.simulator.services import cluster_document, put_cluster
@@ -74,12 +75,6 @@ class FederationEndpointChange(FederationEndpointDocument):
     project_id: ObjectId
 
 
-class FederatedDatabaseChange(FederatedDatabase):
-    """Body of ``POST federatedDatabases``: puts or removes a federated database."""
-
-    project_id: ObjectId
-
-
 class CredentialsChange(Document):
     """Body of ``POST credentials``.
 
@@ -96,13 +91,14 @@ class CredentialsChange(Document):
     revoke_tokens: bool | tuple[str, ...] = Field(default=False)
 
 
+Change = TypeVar("Change", ServiceChange, ClusterChange, FederationEndpointChange)
+
 _MODE = TypeAdapter(ModeChange)
 _ENDPOINTS = TypeAdapter(list[EndpointChange])
 _INSTANCES = TypeAdapter(list[InstanceChange])
 _SERVICES = TypeAdapter(list[ServiceChange])
 _CLUSTERS = TypeAdapter(list[ClusterChange])
 _FEDERATION_ENDPOINTS = TypeAdapter(list[FederationEndpointChange])
-_FEDERATED_DATABASES = TypeAdapter(list[FederatedDatabaseChange])
 _CREDENTIALS = TypeAdapter(CredentialsChange)
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _INDEX = TypeAdapter(int)
@@ -121,10 +117,11 @@ class Control:
             "faults": {"GET": self._faults, "POST": self._add_faults, "DELETE": self._clear_faults},
             "endpoints": {"POST": self._put_endpoints},
             "instances": {"POST": self._put_instances},
-            "endpointServices": {"POST": self._put_services},
-            "clusters": {"POST": self._put_clusters},
-            "dataFederationEndpoints": {"POST": self._put_federation_endpoints},
-            "federatedDatabases": {"POST": self._put_federated_databases},
+            "endpointServices": {"POST": partial(self._put, _SERVICES, self._put_service)},
+            "clusters": {"POST": partial(self._put, _CLUSTERS, self._put_cluster)},
+            "dataFederationEndpoints": {
+                "POST": partial(self._put, _FEDERATION_ENDPOINTS, self._put_federation_endpoint)
+            },
             "mode": {"GET": self._mode, "POST": self._set_mode},
             "switches": {"GET": self._switches, "POST": self._turn_switches},
             "credentials": {"POST": self._put_credentials},
@@ -211,41 +208,31 @@ class Control:
                 )
         return {"projects": [{"id": each.id, "instances": list(each.instances)} for each in world.projects.values()]}
 
-    def _put_services(self, request: Request) -> Any:
-        document, results = _json(request), []
-        changes = parse(_SERVICES, document if isinstance(document, list) else [document], what="endpointServices")
-        for change in changes:
-            service = self._simulator.services.put(self._world.add_project(change.project_id), change)
-            shown = _service(service) if service else {"removed": True}
-            results.append(shown | {"projectId": change.project_id})
-        return results if isinstance(document, list) else results[0]
-
-    def _put_clusters(self, request: Request) -> Any:
-        document, results = _json(request), []
-        for change in parse(_CLUSTERS, document if isinstance(document, list) else [document], what="clusters"):
-            project = self._world.add_project(change.project_id)
-            cluster = put_cluster(self._world, project, change)
-            shown = cluster_document(self._world, project, cluster) if cluster else {"removed": True}
-            results.append(shown | {"projectId": change.project_id})
-        return results if isinstance(document, list) else results[0]
-
-    def _put_federation_endpoints(self, request: Request) -> Any:
-        document, federation = _json(request), self._simulator.federation
-        several, results = isinstance(document, list), []
-        what = "dataFederationEndpoints"
-        for change in parse(_FEDERATION_ENDPOINTS, document if several else [document], what=what):
-            endpoint = federation.put(self._world.add_project(change.project_id), change)
-            shown = endpoint.document() if endpoint else {"endpointId": change.endpoint_id, "removed": True}
+    def _put(
+        self,
+        changes: TypeAdapter[list[Change]],
+        put: Callable[[Project, Change], dict[str, Any] | None],
+        request: Request,
+    ) -> Any:
+        document, what = _json(request), request.segments[-1]
+        several = isinstance(document, list)
+        results = []
+        for change in parse(changes, document if several else [document], what=what):
+            shown = put(self._world.add_project(change.project_id), change) or {"removed": True}
             results.append(shown | {"projectId": change.project_id})
         return results if several else results[0]
 
-    def _put_federated_databases(self, request: Request) -> Any:
-        document, federation = _json(request), self._simulator.federation
-        several, results = isinstance(document, list), []
-        for change in parse(_FEDERATED_DATABASES, document if several else [document], what="federatedDatabases"):
-            shown = federation.put_database(self._world.add_project(change.project_id), change)
-            results.append((shown or {"removed": True}) | {"projectId": change.project_id})
-        return results if several else results[0]
+    def _put_service(self, project: Project, change: ServiceChange) -> dict[str, Any] | None:
+        service = self._simulator.services.put(project, change)
+        return _service(service) if service else None
+
+    def _put_cluster(self, project: Project, change: ClusterChange) -> dict[str, Any] | None:
+        cluster = put_cluster(self._world, project, change)
+        return cluster_document(self._world, project, cluster) if cluster else None
+
+    def _put_federation_endpoint(self, project: Project, change: FederationEndpointChange) -> dict[str, Any] | None:
+        endpoint = self._simulator.federation.put(project, change)
+        return endpoint.document() if endpoint else None
 
     def _mode(self, _request: Request) -> Any:
         return {"mode": self._world.mode}
@@ -282,10 +269,7 @@ class Control:
             "endpointServices": [_service(each) | place for each in project.services.values()],
             "clusters": [cluster_document(self._world, project, each) | place for each in project.clusters.values()],
             "dataFederationEndpoints": [each.document() | place for each in project.federation_endpoints.values()],
-            "federatedDatabases": [
-                self._simulator.federation.database_document(project, each) | place
-                for each in project.federated_databases.values()
-            ],
+            "federatedDatabases": sorted(project.federated_databases),
             "regionalMode": project.regional_mode,
         }
 

@@ -135,12 +135,7 @@ class Endpoint:
         """Return the JSON that answers show; the switches make it differ from what is kept."""
         if self.shown is None:
             fields = self.document()
-            comment = self.comment
-            if comment is not None and switches.trim_comment:
-                comment = comment.strip()
-            if switches.empty_comment_as_null:
-                comment = comment or None
-            fields["comment"] = comment
+            fields["comment"] = switches.show_comment(self.comment)
             if self.provider_name == AZURE and self.cloud_provider_endpoint_id:
                 fields["cloudProviderEndpointId"] = switches.show_arm_id(self.cloud_provider_endpoint_id)
             for name in switches.missing_fields:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from zlib import crc32
 
 from atlas_endpoints.simulator.body import AWS_ID, AZURE_ID, check_address, read_fields, read_text, require_text
 from atlas_endpoints.simulator.endpoint import AWS, AZURE
@@ -13,7 +14,6 @@ from atlas_endpoints.simulator.federation_endpoint import (
     DELETING,
     OK,
     PENDING,
-    FederatedDatabase,
     FederationEndpoint,
     FederationEndpointDocument,
 )
@@ -28,11 +28,12 @@ _ENDPOINTS = _GROUP + "/privateNetworkSettings/endpointIds"
 _ENDPOINT = _ENDPOINTS + "/{endpoint}"
 _DATABASE = _GROUP + "/dataFederation/{tenantName}"
 
+_AWS_ROLE = ("externalId", "iamAssumedRoleARN", "iamUserARN", "roleId")
 _RATE_LIMIT = RateLimit(capacity=1200, refill_rate=1200)
 _MOST_ON_AZURE = 3
 _DNS_NAME, _ADDRESS = "customerEndpointDNSName", "customerEndpointIPAddress"
-_WRITTEN = {"endpointId", "provider", "type", "comment", "region", _DNS_NAME, _ADDRESS}
-_COMPUTED = {"azureLinkId", "errorMessage", "status"}
+_WRITTEN = ("comment", "region", _DNS_NAME, _ADDRESS)
+_COMPUTED = ("azureLinkId", "errorMessage", "status")
 """What a request may hold, too, because the schema of requests is that of answers."""
 
 
@@ -61,49 +62,47 @@ class Federation:
             _DATABASE: {"GET": Operation("ApiAtlasDataFederationResource::getTenant", self._get_database, self._admit)},
         }
 
-    def put(
-        self, project: Project, document: FederationEndpointDocument, *, advance: bool = False
-    ) -> FederationEndpoint | None:
-        """Put, change or remove an endpoint directly, as nothing in the API can.
-
-        Args:
-            advance: Whether a transitional status changes by itself, unless the document says it.
+    def put(self, project: Project, document: FederationEndpointDocument) -> FederationEndpoint | None:
+        """Put, change or remove an endpoint directly, also in ways that no request can.
 
         Returns:
             The endpoint, or ``None`` if it is gone.
         """
         self._world.settle()
-        endpoint = project.federation_endpoints.get(document.endpoint_id.casefold())
+        known = project.federation_endpoints.get(document.endpoint_id.casefold())
         if document.remove:
-            if endpoint is not None:
-                self._forget(project, endpoint)
+            if known is not None:
+                self._forget(project, known)
             return None
-        moves = endpoint is None or bool({"status", "advance"} & document.model_fields_set)
-        if endpoint is None:
-            endpoint = FederationEndpoint(document.endpoint_id, document.provider)
-        endpoint.put(document)
-        if moves:
-            endpoint.held = not (advance if document.advance is None else document.advance)
+        endpoint = known or FederationEndpoint(document.endpoint_id, document.provider)
+        if document.status is not None:
+            endpoint.put(document.status)
+        endpoint.fields |= document.fields()
+        if known is None or document.status is not None:
             self._entered(project, endpoint)
         else:
             self._show(project, endpoint)
         return endpoint
 
-    def put_database(self, project: Project, database: FederatedDatabase) -> dict[str, Any] | None:
-        """Put, replace or remove a federated database; return what the API shows of it, or ``None`` if it is gone."""
-        if database.remove:
-            project.federated_databases.pop(database.name, None)
-            return None
-        project.federated_databases[database.name] = database
-        return self.database_document(project, database)
-
-    def database_document(self, project: Project, database: FederatedDatabase) -> dict[str, Any]:
-        """Return a federated database as the API shows it now."""
+    def database(self, project: Project, name: str) -> dict[str, Any]:
+        """Return a federated database as the API shows it now, with a host for each endpoint that is OK."""
+        host, domain = f"{name}-{project.id[-5:]}", "a.query.mongodb.net"
         settled = self._world.clock() - self._world.switches.federation.hostname_lag
-        endpoints = project.federation_endpoints.values()
-        return database.document(
-            project.id, [each for each in endpoints if each.status == OK and each.since <= settled]
-        )
+        private = [
+            {"hostname": f"{host}-pe-{crc32(key.encode()):08x}.{domain}", "privateEndpoint": each.id}
+            for key, each in project.federation_endpoints.items()
+            if each.status == OK and each.since <= settled
+        ]
+        return {
+            "cloudProviderConfig": {"aws": dict.fromkeys(_AWS_ROLE, "")},
+            "dataProcessRegion": None,
+            "groupId": project.id,
+            "hostnames": [f"{host}.{domain}"],
+            "name": name,
+            "privateEndpointHostnames": private,
+            "state": "ACTIVE",
+            "storage": {"databases": None, "stores": None},
+        }
 
     def _admit(self, call: Call) -> None:
         self._world.admit(call, "privateNetworkSettings", _RATE_LIMIT)
@@ -117,24 +116,21 @@ class Federation:
 
     def _register(self, call: Call) -> tuple[int, bytes]:
         check_content_type(call.request)
-        project, registered = self._world.project(call), _read(call.request.body)
-        known = project.federation_endpoints.get(registered.id.casefold())
+        project, new, switches = self._world.project(call), _read(call.request.body), self._world.switches
+        known = project.federation_endpoints.get(new.id.casefold())
         if known is None:
-            self._add(project, registered)
-        elif registered.comment is not None and known.provider not in self._world.switches.federation.comment_fixed:
-            known.comment = registered.comment
+            if new.provider == AZURE:
+                if sum(each.provider == AZURE for each in project.federation_endpoints.values()) >= _MOST_ON_AZURE:
+                    raise api_error("DATA_FEDERATION_PRIVATE_ENDPOINT_LIMIT_EXCEEDED", _MOST_ON_AZURE)
+                new.fields["azureLinkId"] = self._world.names.object_id()
+                new.put(PENDING)
+            else:
+                new.connect(switches)
+            self._entered(project, new)
+        elif known.provider not in switches.federation.comment_fixed:
+            known.fields["comment"] = new.fields.get("comment", known.fields.get("comment"))
             self._show(project, known)
         return 201, self._list(call)[1]
-
-    def _add(self, project: Project, endpoint: FederationEndpoint) -> None:
-        if endpoint.provider == AZURE:
-            on_azure = sum(each.provider == AZURE for each in project.federation_endpoints.values())
-            if on_azure >= _MOST_ON_AZURE:
-                raise api_error("DATA_FEDERATION_PRIVATE_ENDPOINT_LIMIT_EXCEEDED", _MOST_ON_AZURE)
-            endpoint.status, endpoint.link_id = PENDING, self._world.names.object_id()
-        else:
-            endpoint.connect(self._world.switches)
-        self._entered(project, endpoint)
 
     def _get(self, call: Call) -> tuple[int, bytes]:
         return 200, to_json(self._endpoint(call).shown(self._world.switches))
@@ -143,16 +139,15 @@ class Federation:
         endpoint = self._endpoint(call)
         endpoint.deletes += 1
         if endpoint.status != DELETING and endpoint.deletes >= self._world.switches.federation.deletes:
-            endpoint.status, endpoint.held = DELETING, False
+            endpoint.put(DELETING)
             self._entered(self._world.project(call), endpoint)
         return 204, b""
 
     def _get_database(self, call: Call) -> tuple[int, bytes]:
         project, name = self._world.project(call), call.names["tenantName"]
-        database = project.federated_databases.get(name)
-        if database is None:
+        if name not in project.federated_databases:
             raise api_error("DATA_FEDERATION_TENANT_NOT_FOUND_FOR_NAME", name, project.id)
-        return 200, to_json(self.database_document(project, database))
+        return 200, to_json(self.database(project, name))
 
     def _endpoint(self, call: Call) -> FederationEndpoint:
         project, endpoint_id = self._world.project(call), call.names["endpoint"]
@@ -167,10 +162,11 @@ class Federation:
         self._world.enter(endpoint, partial(self._advance, project, endpoint))
 
     def _advance(self, project: Project, endpoint: FederationEndpoint) -> None:
-        if endpoint.advance(self._world.switches):
-            self._entered(project, endpoint)
-        else:
+        if endpoint.status == DELETING:
             self._forget(project, endpoint)
+        else:
+            endpoint.connect(self._world.switches)
+            self._entered(project, endpoint)
 
     def _forget(self, project: Project, endpoint: FederationEndpoint) -> None:
         endpoint.epoch += 1  # what was planned no longer applies
@@ -192,23 +188,22 @@ class Federation:
 
 def _read(body: bytes) -> FederationEndpoint:
     """Read the body of a POST; raise ApiError 400."""
-    fields = read_fields(body, _WRITTEN | _COMPUTED)
-    for name, known in (("provider", {AWS, AZURE}), ("type", {DATA_LAKE})):
-        value = read_text(fields, name)
-        if value is not None and value not in known:
+    given = read_fields(body, {"endpointId", "provider", "type", *_WRITTEN, *_COMPUTED})
+    endpoint_id = require_text(given, "endpointId")
+    provider, kind = read_text(given, "provider") or AWS, read_text(given, "type") or DATA_LAKE
+    for value, known in ((provider, {AWS, AZURE}), (kind, {DATA_LAKE})):
+        if value not in known:
             raise api_error("INVALID_ENUM_VALUE", value)
-    provider, endpoint_id = read_text(fields, "provider") or AWS, require_text(fields, "endpointId")
-    if not (AZURE_ID if provider == AZURE else AWS_ID).fullmatch(endpoint_id):
-        raise api_error("INVALID_ATTRIBUTE", "endpointId")
-    region, dns_name, address = (read_text(fields, name) for name in ("region", _DNS_NAME, _ADDRESS))
-    place = address if provider == AZURE else dns_name
-    if region is not None and (place is None or not is_region(provider, region)):
-        raise api_error("INVALID_ATTRIBUTE", "region")
-    if dns_name is not None and (region is None or provider == AZURE):
-        raise api_error("INVALID_ATTRIBUTE", _DNS_NAME)
-    if address is not None:
-        if provider == AWS:
-            raise api_error("INVALID_ATTRIBUTE", _ADDRESS)
-        check_address(address)
-    comment = read_text(fields, "comment")
-    return FederationEndpoint(endpoint_id, provider, comment=comment, region=region, dns_name=dns_name, address=address)
+    fields = {name: text for name in _WRITTEN if (text := read_text(given, name)) is not None}
+    own, foreign = (_ADDRESS, _DNS_NAME) if provider == AZURE else (_DNS_NAME, _ADDRESS)
+    wrong = {
+        "endpointId": not (AZURE_ID if provider == AZURE else AWS_ID).fullmatch(endpoint_id),
+        "region": "region" in fields and (own not in fields or not is_region(provider, fields["region"])),
+        foreign: foreign in fields,
+        own: own == _DNS_NAME and own in fields and "region" not in fields,
+    }
+    for name in filter(wrong.get, wrong):
+        raise api_error("INVALID_ATTRIBUTE", name)
+    if _ADDRESS in fields:
+        check_address(fields[_ADDRESS])
+    return FederationEndpoint(endpoint_id, provider, fields=fields)

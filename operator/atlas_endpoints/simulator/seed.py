@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, model_validator
 
 from atlas_endpoints.simulator.auth import EVERY_PROJECT, GROUP_OWNER, ApiKey, ServiceAccount
-from atlas_endpoints.simulator.cluster import ClusterDocument
+from atlas_endpoints.simulator.cluster import ClusterDocument, ClusterName
 from atlas_endpoints.simulator.endpoint import EndpointDocument, Names, ObjectId, Provider
-from atlas_endpoints.simulator.federation_endpoint import FederatedDatabase, FederationEndpointDocument
+from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
 from atlas_endpoints.simulator.service import ServiceDocument
 from atlas_endpoints.simulator.switches import Document, InvalidDocumentError, RateLimit, Switches, parse, parse_json
 
@@ -38,7 +38,7 @@ class ProjectSeed(Document):
     endpoint_services: tuple[ServiceDocument, ...] = ()
     clusters: tuple[ClusterDocument, ...] = ()
     data_federation_endpoints: tuple[FederationEndpointDocument, ...] = ()
-    federated_databases: tuple[FederatedDatabase, ...] = ()
+    federated_databases: frozenset[ClusterName] = frozenset()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ProjectSeed":
@@ -46,7 +46,6 @@ class ProjectSeed(Document):
         _check_unique("clusters.name", [each.name for each in self.clusters])
         ids = [each.endpoint_id.casefold() for each in self.data_federation_endpoints]
         _check_unique("dataFederationEndpoints.endpointId", ids)
-        _check_unique("federatedDatabases.name", [each.name for each in self.federated_databases])
         _check_unique("endpointServices", [" ".join(map(str, each.place)) for each in self.endpoint_services])
         return self
 
@@ -95,7 +94,7 @@ def read_file(path: Path) -> Seed:
 
 
 def make_up(names: Names) -> Seed:
-    """Return a small world: a project with an instance, an endpoint and an endpoint service of each cloud, and credentials."""
+    """Return a small world: a project with something of each family, and credentials."""
     project = names.object_id()
     places = ("aws-instance", "AWS", "US_EAST_1"), ("azure-instance", "AZURE", "US_EAST_2")
     instances = [
@@ -121,6 +120,7 @@ def make_up(names: Names) -> Seed:
                         for cloud, region in (*(place[1:] for place in places), ("GCP", "CENTRAL_US"))
                     ],
                     "clusters": [{"name": "cluster"}],
+                    "federatedDatabases": ["federated-database"],
                 }
             ],
             "serviceAccounts": [secrets | roles],

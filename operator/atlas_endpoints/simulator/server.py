@@ -168,6 +168,9 @@ def describe(url: str, simulator: Simulator, *, secrets: bool) -> list[str]:
                 f"  endpoint service: {service.id} ({service.cloud_provider}, {service.region}) {service.status}"
             )
         lines += [f"  cluster: {name}" for name in project.clusters]
+        federated = project.federation_endpoints.values()
+        lines += [f"  endpoint of Data Federation: {each.id} ({each.provider}) {each.status}" for each in federated]
+        lines += [f"  federated database: {name}" for name in sorted(project.federated_databases)]
     for account in simulator.credentials.service_accounts.values():
         secret = f" clientSecret={account.client_secret}" if secrets else ""
         lines.append(f"service account: clientId={account.client_id}{secret}")

@@ -47,7 +47,7 @@ class Simulator:
         seed: What it held at the start.
         world: Projects and what they hold, switches.
         services: Puts endpoint services.
-        federation: Puts endpoints of Data Federation, and federated databases.
+        federation: Puts endpoints of Data Federation.
         credentials: Service accounts and API keys.
         oauth: The access tokens.
         faults: What is to go wrong.
@@ -94,9 +94,8 @@ class Simulator:
             for cluster in project_seed.clusters:
                 put_cluster(self.world, project, cluster)
             for endpoint in project_seed.data_federation_endpoints:
-                self.federation.put(project, endpoint, advance=True)
-            for database in project_seed.federated_databases:
-                self.federation.put_database(project, database)
+                self.federation.put(project, endpoint)
+            project.federated_databases |= project_seed.federated_databases
         self.credentials.put(self.seed.service_accounts, self.seed.api_keys)
 
     def answer(self, request: Request) -> Answer:

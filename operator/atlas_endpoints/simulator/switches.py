@@ -139,6 +139,12 @@ class Switches(Document):
             case _:
                 return resource_id
 
+    def show_comment(self, comment: str | None) -> str | None:
+        """Return a comment as answers show it."""
+        if comment is not None and self.trim_comment:
+            comment = comment.strip()
+        return None if self.empty_comment_as_null and not comment else comment
+
     def changed(self, values: object) -> "Switches":
         """Return the switches with some of them set; those that are groups may be given in part.
 

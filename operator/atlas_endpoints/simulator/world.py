@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from atlas_endpoints.simulator.cluster import Cluster
 from atlas_endpoints.simulator.endpoint import Change, Endpoint, EndpointDocument, Names, Status
 from atlas_endpoints.simulator.exchange import api_error
-from atlas_endpoints.simulator.federation_endpoint import FederatedDatabase, FederationEndpoint
+from atlas_endpoints.simulator.federation_endpoint import FederationEndpoint
 from atlas_endpoints.simulator.routes import Call
 from atlas_endpoints.simulator.service import Service
 from atlas_endpoints.simulator.switches import RateLimit, Switches
@@ -150,7 +150,7 @@ class Project:
         regional_mode: Whether each region has connection strings of its own.
         federation_endpoints: Endpoints of Data Federation by their ids in small letters.
         federation_listing: What LIST shows of them.
-        federated_databases: Federated databases by name.
+        federated_databases: The names of federated databases.
         buckets: Token buckets by what they limit.
     """
 
@@ -164,7 +164,7 @@ class Project:
     regional_mode: bool = False
     federation_endpoints: dict[str, FederationEndpoint] = field(default_factory=dict)
     federation_listing: Listing = field(default_factory=Listing)
-    federated_databases: dict[str, FederatedDatabase] = field(default_factory=dict)
+    federated_databases: set[str] = field(default_factory=set)
     buckets: dict[str, Bucket] = field(default_factory=dict)
 
 

@@ -41,6 +41,8 @@ SEED: dict[str, Any] = {
                     "portMappingEnabled": True,
                 },
             ],
+            "dataFederationEndpoints": [{"endpointId": VPCE}],
+            "federatedDatabases": ["lake"],
             "clusters": [
                 {"name": "orders", "regions": [{"regionName": "EU_WEST_1"}]},
                 {"name": "flexible", "clusterType": "FLEX"},

@@ -112,6 +112,32 @@ async def test_the_instances_of_a_project_come_as_one_page(atlas: Atlas) -> None
     assert [each["rel"] for each in page["links"]] == ["self"]
 
 
+ENDPOINT_IDS = f"/api/atlas/v2/groups/{PROJECT}/privateNetworkSettings/endpointIds"
+
+
+async def test_endpoints_of_data_federation_come_in_pages_of_which_one_may_fail(atlas: Atlas) -> None:
+    many = [{"projectId": PROJECT, "endpointId": f"vpce-{number:017}"} for number in range(500)]
+    await atlas.control("dataFederationEndpoints", many)
+    pages = [
+        await atlas.show(f"{ENDPOINT_IDS}?itemsPerPage=500&pageNum={number}&includeCount=true") for number in (1, 2)
+    ]
+    created = await atlas.call("POST", ENDPOINT_IDS, json={"endpointId": "vpce-" + "f" * 17})
+    await atlas.control("faults", {"match": {"path": "endpointIds$", "query": "pageNum=2$"}, "status": 500})
+
+    first, second = [await atlas.call("GET", f"{ENDPOINT_IDS}?includeCount=false&pageNum={each}") for each in (1, 2)]
+
+    assert [len(page["results"]) for page in pages] == [500, 1]
+    assert len({each["endpointId"] for page in pages for each in page["results"]}) == 501
+    assert [page["totalCount"] for page in pages] == [501, 501]
+    assert [[each["rel"] for each in page["links"]] for page in pages] == [["self", "next"], ["previous", "self"]]
+    assert pages[0]["links"][1]["href"] == (
+        f"http://localhost:8080{ENDPOINT_IDS}?includeCount=true&pageNum=2&itemsPerPage=500"
+    )
+    assert (len(created.json()["results"]), created.json()["totalCount"]) == (100, 502)
+    assert (first.status_code, second.status_code) == (200, 500)
+    assert "totalCount" not in first.json()
+
+
 async def test_a_validation_error_describes_the_field(atlas: Atlas) -> None:
     answer = await atlas.patch(endpoint(), comment="x" * 81)
 

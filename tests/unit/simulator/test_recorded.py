@@ -30,7 +30,7 @@ RECORDED = {
     for each in json.loads((Path(__file__).parent / "testdata" / "recorded.json").read_text(encoding="utf-8"))
 }
 NEW_SERVICE = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/endpointService"
-EMPTY = SEED | {"projects": [{"id": PROJECT}, {"id": OTHER_PROJECT}]}
+EMPTY = SEED | {"projects": [{"id": PROJECT, "federatedDatabases": ["lake"]}, {"id": OTHER_PROJECT}]}
 SERVICE, CLUSTER = "d1" * 12, "orders"
 VALUES = {
     "groupId": PROJECT,
@@ -94,7 +94,6 @@ FIRST: dict[str, dict[str, Any]] = {
     "data-federation-describe": FEDERATED,
     "data-federation-create": {"body": {"endpointId": VPCE}},
     "data-federation-delete": FEDERATED,
-    "federated-database-get": {"database": {"name": "lake"}},
     "docs-cluster-private-endpoint-strings": {"service": {"endpoints": [{"id": "vpce-0c86b555d9a233152"}]}},
 }
 """What has to be so before the request: a switch, a fault, what a person put, or how much time has passed."""
@@ -178,8 +177,6 @@ async def arrange(atlas: Atlas, recorded: dict[str, Any], first: dict[str, Any])
     if "federation" in first:
         endpoint = {"projectId": PROJECT, "endpointId": VPCE, **first["federation"]}
         await atlas.control("dataFederationEndpoints", endpoint)
-    if "database" in first:
-        await atlas.control("federatedDatabases", {"projectId": PROJECT, **first["database"]})
     if "service" in first:
         await put(atlas, first["service"])
     if op == "cluster_get":

@@ -1,4 +1,6 @@
-"""Single requests and how Atlas answers them: testdata/requests.yaml, whose head explains the format, and dedicated.yaml."""
+"""Single requests and how Atlas answers them: testdata/requests.yaml, whose head explains the format, dedicated.yaml, and
+federation.yaml.
+"""
 
 from pathlib import Path
 from string import Template
@@ -58,6 +60,7 @@ IDS = {
     "gcp": GCP_SERVICE,
     "mapped": MAPPED_SERVICE,
     "vpce": VPCE,
+    "other": OTHER_VPCE,
     "arm": quote(ARM_ID, safe=""),
     "bare_arm": ARM_ID,
 }
@@ -65,6 +68,7 @@ IDS = {
 TESTDATA = Path(__file__).parent / "testdata"
 CASES = yaml.safe_load((TESTDATA / "requests.yaml").read_text(encoding="utf-8"))
 CASES |= yaml.safe_load((TESTDATA / "dedicated.yaml").read_text(encoding="utf-8"))
+CASES |= yaml.safe_load((TESTDATA / "federation.yaml").read_text(encoding="utf-8"))
 
 
 def text_of(value: Any) -> Any:

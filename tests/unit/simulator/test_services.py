@@ -1,4 +1,7 @@
-"""The life of services and their endpoints at the pace of a clock that the test turns: testdata/services.yaml."""
+"""The life of services and their endpoints at the pace of a clock that the test turns: testdata/services.yaml.
+
+And that of endpoints of Data Federation: testdata/federations.yaml.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -36,9 +39,13 @@ TEXTS: dict[str, Any] = {
     "$arm": ARM_ID,
     "$lower_arm": ARM_ID.lower(),
     "$upper_arm": ARM_ID.upper().replace("MICROSOFT.NETWORK", "Microsoft.Network"),
+    "$capital_arm": ARM_ID.upper(),
     "$rule": {"endpointName": "rule-0", "ipAddress": "10.0.0.5"},
 }
-LIVES = yaml.safe_load((Path(__file__).parent / "testdata" / "services.yaml").read_text(encoding="utf-8"))
+TESTDATA = Path(__file__).parent / "testdata"
+LIVES = yaml.safe_load((TESTDATA / "services.yaml").read_text(encoding="utf-8"))
+FEDERATIONS = yaml.safe_load((TESTDATA / "federations.yaml").read_text(encoding="utf-8"))
+ENDPOINT_IDS = f"/api/atlas/v2/groups/{PROJECT}/privateNetworkSettings/endpointIds"
 
 
 class Life:
@@ -122,3 +129,45 @@ async def test_a_service_lives_like_in_atlas(name: str) -> None:
         life = Life(atlas)
         for step in filled(LIVES[name], TEXTS):
             await life.do(step)
+
+
+@pytest.mark.parametrize("name", FEDERATIONS)
+async def test_an_endpoint_of_data_federation_lives_like_in_atlas(name: str) -> None:
+    project = {"id": PROJECT, "federatedDatabases": ["lake"]}
+    async with start(
+        SEED | {"projects": [project], "serviceAccounts": SEED["serviceAccounts"][:1], "apiKeys": []}
+    ) as atlas:
+        for step in FEDERATIONS[name]:
+            await live(atlas, {key: filled(value, TEXTS) for key, value in step.items()})
+
+
+async def live(atlas: Atlas, step: dict[str, Any]) -> None:
+    """Do a step of a life in Data Federation."""
+    pages = []
+    if "switches" in step:
+        await atlas.control("switches", step["switches"])
+    for put in step["put"] if isinstance(step.get("put"), list) else [step["put"]] if "put" in step else []:
+        await atlas.control("dataFederationEndpoints", {"projectId": PROJECT, **put})
+    if "post" in step:
+        answer = await atlas.call("POST", ENDPOINT_IDS, json=step["post"])
+        check_answer(answer, step.get("answer", {}))
+        pages.append(answer.json())
+    if "delete" in step:
+        assert (await atlas.call("DELETE", one(step["delete"]))).status_code == 204
+    atlas.clock.advance(step.get("after", 0))
+    if "list" in step:
+        for page in [*pages, await atlas.show(ENDPOINT_IDS)]:
+            for shown, expected in zip(page["results"], step["list"], strict=True):
+                check(dict.fromkeys(expected) | shown, expected)
+    for endpoint_id, expected in step.get("get", {}).items():
+        answer = await atlas.call("GET", one(TEXTS[endpoint_id]))
+        assert (answer.status_code == 404) == (expected is None)
+        check(dict.fromkeys(expected or {}) | answer.json(), expected or {})
+    if "hosts" in step:
+        database = await atlas.show(f"/api/atlas/v2/groups/{PROJECT}/dataFederation/lake")
+        assert [each["privateEndpoint"] for each in database["privateEndpointHostnames"]] == step["hosts"]
+        assert len({each["hostname"] for each in database["privateEndpointHostnames"]}) == len(step["hosts"])
+
+
+def one(endpoint_id: str) -> str:
+    return f"{ENDPOINT_IDS}/{quote(endpoint_id, safe='')}"

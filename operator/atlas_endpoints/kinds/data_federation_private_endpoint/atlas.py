@@ -43,7 +43,7 @@ REFUSALS = Refusals(
 """What the refusals of these calls mean."""
 
 _REFUSALS_OF_DATABASE = Refusals(
-    absent=("_NOT_FOUND",),
+    absent=("_NOT_FOUND", "_NOT_FOUND_FOR_NAME"),
     explanations={
         EndpointAbsentError: "The project has no federated database with this name. Correct spec.federatedDatabases.",
     },
