@@ -117,8 +117,9 @@ def _present(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> Decision:
     """Decide about a registered endpoint."""
     if endpoint.is_sent:
         message = f"Atlas has accepted endpoint {endpoint_id}, and has not shown it yet."
-        entry = atlas.entry_of(endpoint_id)
-        return Decision(State(Reason.PENDING, message, POLL), gets=(Get(entry),), own={"endpoint": None})
+        is_new = facts.done is not None and registered.FIELD in facts.done.write.fields
+        own = {"endpoint": None} if is_new else {}  # what Atlas has shown stays while only the comment changes
+        return Decision(State(Reason.PENDING, message, POLL), gets=(Get(atlas.entry_of(endpoint_id)),), own=own)
     found = Comparison.of(facts, endpoint, lambda field: field == ManagedField.COMMENT)
     decision = Decision(_state(facts, endpoint_id, endpoint, found), seen=endpoint)
     match endpoint.status:
