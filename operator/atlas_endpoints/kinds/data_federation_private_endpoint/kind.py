@@ -46,12 +46,7 @@ class DataFederationPrivateEndpoints(KindWithCommands[DataFederationPrivateEndpo
 
     @override
     def named_by(self, body: Body) -> Named:
-        """Return the endpoint that an object names; a reference names what it is bound to."""
-        spec = part(body, "spec")
-        named, has_reference = spec.get(registered.FIELD), "cloudProviderEndpointRef" in spec
-        if has_reference and named is None:
-            named = part(part(body, "status"), "resolved").get(registered.FIELD)
-        return Named(named if isinstance(named, str) else None, is_unbound=has_reference and named is None)
+        return registered.named_in(body, part(body, "spec").get(registered.FIELD))
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
