@@ -39,7 +39,6 @@ _DATABASE = r"[^\x00-\x20/\x7f]+"
 _ONLY_ON_AWS = "may only be set when `providerName` is AWS: remove the field"
 _NO_REGION = "Required value: must be set together with `customerEndpointDnsName`: add the region of the VPC endpoint"
 _NAME_TWICE = "may not be set together with `customerEndpointDnsName`: keep one of the two"
-_SHARED_CONFIG_MAP = "may not name one ConfigMap twice, nor that of `outputConfigMapRef`: give each federated database a ConfigMap of its own"
 
 
 class ManagedField(StrEnum):
@@ -180,23 +179,19 @@ class Spec(EndpointSpec):
         if self.customer_endpoint_dns_name_from is not None:
             yield from self.customer_endpoint_dns_name_from.violations("customerEndpointDnsNameFrom", "DNS name")
         yield from duplicates("federatedDatabases", (each.name for each in self.federated_databases))
+        config_maps = (each.config_map_ref for each in self.federated_databases)
+        yield from self.shared_config_maps("federatedDatabases", config_maps, "federated database")
 
     @property
     def _rules(self) -> Iterable[tuple[str, bool, str]]:
         """What may be wrong with the fields: each one, whether it is wrong, and the message."""
-        name, source, is_aws = (
-            self.customer_endpoint_dns_name,
-            self.customer_endpoint_dns_name_from,
-            self.provider_name == "AWS",
-        )
-        config_maps = [each.config_map_ref.name for each in self.federated_databases]
-        config_maps += [self.output_config_map_ref.name] if self.output_config_map_ref is not None else []
+        name, source = self.customer_endpoint_dns_name, self.customer_endpoint_dns_name_from
+        is_aws = self.provider_name == "AWS"
         return (
             ("customerEndpointDnsName", not is_aws and name is not None, _ONLY_ON_AWS),
             ("customerEndpointDnsNameFrom", not is_aws and source is not None, _ONLY_ON_AWS),
             ("customerEndpointDnsNameFrom", name is not None and source is not None, _NAME_TWICE),
             ("region", is_aws and self.has_dns_name and self.region is None, _NO_REGION),
-            ("federatedDatabases", len(set(config_maps)) < len(config_maps), _SHARED_CONFIG_MAP),
         )
 
 

@@ -60,7 +60,13 @@ def test_the_entry_is_that_of_the_plain_object(given: dict[str, Any], entry: str
 @pytest.mark.parametrize("given", [{}, {"spec": 7, "status": []}, {"spec": {ID: 7}, "status": {"endpoint": {"id": 5}}}])
 def test_an_object_of_any_shape_has_no_entry(given: dict[str, Any]) -> None:
     assert KIND.entry_of(given) is None
-    assert KIND.shown_in(given.get("status") if isinstance(given.get("status"), dict) else {}) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "ids"), [({}, ()), ({"endpoint": []}, ()), ({"endpoint": {"id": 5}}, ()), ({"endpoint": {"id": VPCE}}, (VPCE,))]
+)  # fmt: skip
+def test_what_a_status_shows(status: dict[str, Any], ids: tuple[str, ...]) -> None:
+    assert KIND.shown_in(status) == ids
 
 
 DESIRED: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
