@@ -86,7 +86,8 @@ def _waiting_for_cloud(facts: Facts) -> State:
         where = f"In AWS, create an interface VPC endpoint to the service {spec.service_name}"
     else:
         where = "In AWS, create an interface VPC endpoint to the service of Data Federation in your region, which Atlas's documentation names"
-    return registered.waiting_for_cloud(facts, where)
+    state = registered.waiting_for_cloud(facts, where)
+    return replace(state, message=f"{state.message}{_doubt(facts)}")
 
 
 def _absent(facts: Facts, entry: str, endpoint_id: str) -> Decision:

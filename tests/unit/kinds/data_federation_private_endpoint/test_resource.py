@@ -183,6 +183,7 @@ def test_the_service_of_a_region(provider: str, region: str | None, name: str | 
         ("eu-west-1", NAME.replace("0824", "0825"), "vpce-svc-0824460b72e1a420e, the service of Data Federation in eu-west-1"),
         ("eu-west-1", NAME.replace(".vpce-svc", ".a-vpce-svc"), "vpce-svc-0824460b72e1a420e"),
         ("eu-north-1", NAME, ""),
+        ("eu-wset-1", None, " eu-wset-1 is not a region of AWS that this version knows. Did you mean "),
         (None, NAME, ""),
         ("eu-west-1", None, ""),
     ],
