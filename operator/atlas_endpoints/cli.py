@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, get_subcommand
 
 from atlas_endpoints import __version__, simulator
+from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
 from atlas_endpoints.commands import importing, report, status
 from atlas_endpoints.commands.check import command as check
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.commands.help import command_line, declared
+from atlas_endpoints.commands.help import VALUES, command_line, declared
 from atlas_endpoints.commands.plan import command as plan
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.registry import IMPORTERS, KINDS, named
@@ -33,6 +35,7 @@ from atlas_endpoints.settings import (
     unknown_variables,
 )
 from atlas_endpoints.telemetry import logs
+from atlas_endpoints.telemetry.causes import words_of
 
 if sys.platform == "win32":
     new_event_loop = asyncio.new_event_loop
@@ -59,7 +62,7 @@ class Commands(BaseSettings):
         cli_implicit_flags=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
-        cli_shortcuts={"filename": "f", "output": "o", "recursive": "R", "target": "as"},
+        cli_shortcuts={"filename": "f", "namespace": "n", "output": "o", "recursive": "R", "target": "as"},
     )
 
     run: CliSubCommand[OperatorSettings] = Field(description="Run the operator")
@@ -179,13 +182,17 @@ def _result(work: Coroutine[Any, Any, T], *, failed: T) -> T:
 
 
 async def _simulate(settings: SimulatorSettings) -> int:
-    await simulator.serve(
-        host=settings.host,
-        port=settings.port,
-        seed=settings.seed,
-        transition=settings.transition,
-        latency=settings.latency,
-    )
+    try:
+        await simulator.serve(
+            host=settings.host,
+            port=settings.port,
+            seed=settings.seed,
+            transition=settings.transition,
+            latency=settings.latency,
+        )
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        raise OSError(f"cannot listen at {place} ({words_of(error)}): set another --port or --host") from error
     return 0
 
 
@@ -197,11 +204,19 @@ def _usage(error: ValidationError) -> int:
         name = names[0] if names else command
         kind = commands.get(command)
         if name == "resource":  # no flag
-            _say(f"{name.upper()} {each['msg'].removeprefix('Value error, ')}")
+            _say(f"{VALUES[name]}: {_why(each)}")
             continue
         flag = _flag(name, kind.model_config) if kind and names else f"--{name}"
-        _say(f"{flag}: {each['msg'].removeprefix('Value error, ')}")
+        _say(f"{flag}: {_why(each)}")
     return USAGE
+
+
+def _why(error: ErrorDetails) -> str:
+    """Return why a setting is wrong: our own words, or else pydantic's with the value."""
+    must = "on or off" if error["type"].startswith("bool") else error["msg"].removeprefix("Input should be ")
+    if must == error["msg"]:
+        return must.removeprefix("Value error, ")
+    return f"{one_line(str(error['input']), limit=80)!r} must be {must.partition(', unable')[0]}"
 
 
 def _flag(name: str, config: SettingsConfigDict) -> str:

@@ -304,9 +304,22 @@ class StatusSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_STATUS_", extra="ignore", frozen=True)
 
-    resource: CliPositionalArg[Annotated[str, _valid(_is_pair, "must be NAMESPACE/NAME, such as shop/orders")]] = Field(
-        description="namespace/name of the resource"
+    # Declared before resource, whose validator reads it.
+    namespace: OptionalNamespace = Field(
+        default=None, description="Namespace of the resource, instead of in NAMESPACE/NAME"
     )
+    resource: CliPositionalArg[str] = Field(description="namespace/name of the resource, of any kind")
+
+    @field_validator("resource")
+    @classmethod
+    def _in_namespace(cls, value: str, info: ValidationInfo) -> str:
+        if "namespace" not in info.data:  # it is invalid, and has its own error
+            return value
+        namespace = info.data["namespace"]
+        pair = value if namespace is None else f"{namespace}/{value}"
+        if not _is_pair(pair):
+            raise ValueError(f"{value!r} must be namespace/name, such as shop/orders, or a name with -n (--namespace)")
+        return pair
 
     @property
     def namespace_and_name(self) -> tuple[str, str]:

@@ -47,6 +47,7 @@ class Cluster(Objects):
         lists_fail: what each LIST is answered with.
         lists_down: whether no LIST of a namespace is answered.
         unread: the namespaces of which no LIST is answered.
+        unreadable: whether no object may be read by its name.
         unserved: the namespaces of whose LISTs the answer is that the kind is not served.
         forbidden: the namespaces in which the operator has no rights.
         changes_fail: what changes of metadata are answered with.
@@ -76,6 +77,7 @@ class Cluster(Objects):
         self.lists: list[float] = []
         self.lists_fail: Exception | None = None
         self.unread: Collection[str | None] = ()
+        self.unreadable = False
         self.unserved: set[str | None] = set()
         self.forbidden: Collection[str | None] = ()
         self.changes_fail: Exception | None = None
@@ -205,7 +207,7 @@ class Cluster(Objects):
 
     async def read(self, key: Key) -> Body | None:
         await self._arrive()
-        if key.namespace in self.forbidden:
+        if self.unreadable or key.namespace in self.forbidden:
             raise ForbiddenError("403 Forbidden: cannot get")
         present = deepcopy(self.objects.get(key))
         await self._answer()

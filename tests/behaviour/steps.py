@@ -197,6 +197,10 @@ class Steps(ABC):
         """Let LISTs of a namespace be ``up``, or ``down``."""
         self.cluster.lists_down = state == "down"
 
+    def gets(self, state: str, _: str) -> None:
+        """Let reads of a resource by its name be ``forbidden``, or ``up``."""
+        self.cluster.unreadable = state == "forbidden"
+
     def without_rights(self, namespaces: Sequence[str], _: str) -> None:
         """Let the operator have no rights in these namespaces, which its watch finds out, and have them in all others."""
         self.cluster.forbidden = namespaces

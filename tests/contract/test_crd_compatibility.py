@@ -16,7 +16,13 @@ ROOT = Path(__file__).parents[2]
 RELEASED = Path(__file__).parent / "released"
 NAMES = sorted({path.name for path in RELEASED.glob("*/*.yaml")})
 
-MEANT: dict[str, str] = {}
+PATH = r"""self.matches("^[.]?[a-zA-Z0-9_-]+([.][a-zA-Z0-9_-]+|\\[[0-9]{1,3}\\])*$")"""
+MEANT: dict[str, str] = {
+    f"v1alpha1 spec.{reference}.fieldPath: the rule is new, and may refuse what was accepted: {PATH}": (
+        "It accepts all that the one before accepted, and indices of lists."
+    )
+    for reference in ("projectRef", "cloudProviderEndpointRef")
+}
 """Incompatibilities that are accepted: the problem as it is reported, and the reason."""
 
 

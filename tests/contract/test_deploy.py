@@ -179,6 +179,12 @@ def test_the_seed_for_the_simulator_has_what_the_samples_speak_about() -> None:
     assert specs
     assert {(s["projectId"], s["instanceName"], s["providerName"]) for s in specs} <= {each[:3] for each in seeded}
     assert {s["endpointId"] for s in specs if "endpointId" in s} <= {each[3] for each in seeded}
+    databases = {(project["id"], name) for project in _seeded_projects() for name in project["federatedDatabases"]}
+    assert databases == {
+        (spec["projectId"], each["name"])
+        for spec in _specs_of("DataFederationPrivateEndpoint")
+        for each in spec.get("federatedDatabases", ())
+    }
 
 
 def test_the_seed_has_the_clusters_whose_connection_strings_the_samples_want_in_the_regions_of_their_endpoints() -> (

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from atlas_endpoints.cluster import events
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.reconcile import credentials, resource
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
 from support.crd import crds, schema_of
 from support.deploy import POLICIES, manifests
 from support.documentation import DOCS, PAGES, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from pydantic_settings import BaseSettings
 
 OF_OTHERS = {
     "spec.serviceName": "of ACK's VPCEndpoint",
@@ -59,8 +61,12 @@ def test_each_field_that_is_named_is_one_of_the_resource_or_of_somebody_else_s()
 def test_each_variable_that_is_named_is_one_that_is_read() -> None:
     settings = (OperatorSettings, CheckSettings, PlanSettings, ImportSettings)
     known = {f"ATLAS_ENDPOINTS_{name.upper()}" for each in settings for name in each.model_fields}
-    known |= {f"ATLAS_ENDPOINTS_SIMULATE_{name.upper()}" for name in SimulatorSettings.model_fields}
-    known |= {f"ATLAS_ENDPOINTS_REPORT_{name.upper()}" for name in ReportSettings.model_fields}
+    others: dict[str, type[BaseSettings]] = {
+        "SIMULATE": SimulatorSettings,
+        "STATUS": StatusSettings,
+        "REPORT": ReportSettings,
+    }
+    known |= {f"ATLAS_ENDPOINTS_{of}_{name.upper()}" for of, each in others.items() for name in each.model_fields}
     assert named(r"\bATLAS_ENDPOINTS_[A-Z_]+\b") <= known
 
 

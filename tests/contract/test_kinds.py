@@ -1,8 +1,7 @@
-"""Each kind of the registry has its CRD, and the rights that the operator and people need for it, in deploy/ and in the chart."""
+"""Each kind of the registry has its CRD in the chart, and the operator has its rights in deploy/, as the chart renders them."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,20 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CRDS, TEMPLATES = ROOT / "crds", CHART / "templates"
+CRDS = ROOT / "crds"
 APPLIED, IN_A_NAMESPACE = (
     ROOT / "deploy" / "overlays" / "cluster" / "rbac.yaml",
     ROOT / "deploy" / "access" / "rbac.yaml",
 )
-OPERATOR_VERBS, VIEW_VERBS = {"get", "list", "patch", "watch"}, {"get", "list", "watch"}
-EDIT_VERBS = VIEW_VERBS | {"create", "delete", "deletecollection", "patch", "update"}
+OPERATOR_VERBS = {"get", "list", "patch", "watch"}
 
 
 def rules(path: Path) -> list[dict[str, Any]]:
-    """Read the rules of a manifest or a template; directives that fill a line are left out, others become a word."""
-    text = re.sub(r"(?ms)^\s*\{\{.*?\}\}[ \t]*$", "", path.read_text(encoding="utf-8"))
-    documents = [each for each in yaml.safe_load_all(re.sub(r"\{\{.*?\}\}", "x", text)) if each]
-    return [rule for each in documents for rule in (each if isinstance(each, list) else each.get("rules") or [])]
+    documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    return [rule for each in documents for rule in each.get("rules") or ()]
 
 
 def missing(names: Names) -> Iterator[str]:
@@ -51,29 +47,20 @@ def missing(names: Names) -> Iterator[str]:
     listed = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["annotations"]["artifacthub.io/crds"]
     if crd not in {each["name"] for each in yaml.safe_load(listed)}:
         yield f"charts/atlas-endpoints/Chart.yaml: add {crd} to artifacthub.io/crds"
-    operator = {names.plural: [OPERATOR_VERBS], f"{names.plural}/status": [{"patch"}]}
-    for path, resources in {
-        APPLIED: operator,
-        IN_A_NAMESPACE: operator,
-        TEMPLATES / "_rbac.tpl": operator,
-        TEMPLATES / "rbac-users.yaml": {names.plural: [VIEW_VERBS, EDIT_VERBS]},
-    }.items():
-        for resource, wanted in resources.items():
-            found = [
+    for path in (APPLIED, IN_A_NAMESPACE):
+        for resource, verbs in {names.plural: OPERATOR_VERBS, f"{names.plural}/status": {"patch"}}.items():
+            if verbs not in [
                 set(rule["verbs"])
                 for rule in rules(path)
                 if names.group in rule["apiGroups"] and resource in rule["resources"]
-            ]
-            for verbs in wanted:
-                if verbs not in found:
-                    yield f"{path.relative_to(ROOT)}: add {resource} of {names.group} with the verbs {sorted(verbs)}"
-    for path in (APPLIED, TEMPLATES / "_rbac.tpl"):
-        if not any(
-            crd in rule.get("resourceNames", ())
-            for rule in rules(path)
-            if "customresourcedefinitions" in rule["resources"]
-        ):
-            yield f"{path.relative_to(ROOT)}: add {crd} to the resourceNames of customresourcedefinitions"
+            ]:
+                yield f"{path.relative_to(ROOT)}: add {resource} of {names.group} with the verbs {sorted(verbs)}"
+    if not any(
+        crd in rule.get("resourceNames", ())
+        for rule in rules(APPLIED)
+        if "customresourcedefinitions" in rule["resources"]
+    ):
+        yield f"{APPLIED.relative_to(ROOT)}: add {crd} to the resourceNames of customresourcedefinitions"
 
 
 @pytest.mark.parametrize("names", [kind.names for kind in KINDS], ids=lambda names: names.kind)

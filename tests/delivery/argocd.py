@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from delivery.recorded import CUSTOMIZATIONS, DEDICATED, KINDS, SERVERLESS, folder_of, recorded
+from delivery.recorded import CUSTOMIZATIONS, KINDS, SERVERLESS, folder_of, recorded
 from delivery.states import STATES
 from support.resources import ready
 
@@ -48,7 +48,12 @@ def generated() -> dict[Path, str]:
     """Give the texts of all generated files."""
     return {
         **{folder_of(kind) / path: text for kind in KINDS for path, text in _generated_for(kind).items()},
-        **{_copy(path): _COPIED + path.read_text(encoding="utf-8") for path in SCRIPTS},
+        **{
+            folder_of(kind) / path.relative_to(BY_HAND): _COPIED + path.read_text(encoding="utf-8")
+            for kind in KINDS
+            if kind != SERVERLESS
+            for path in SCRIPTS
+        },
         PATCH: _yaml(_patch(), "resource_customizations"),
     }
 
@@ -56,10 +61,6 @@ def generated() -> dict[Path, str]:
 def setting_of(kind: str) -> str:
     """Give a kind as the keys of Argo CD's settings have it."""
     return f"{folder_of(kind).parent.name}_{kind}"
-
-
-def _copy(script: Path) -> Path:
-    return folder_of(DEDICATED) / script.relative_to(BY_HAND)
 
 
 def _generated_for(kind: str) -> dict[str, str]:

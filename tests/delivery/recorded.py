@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 CUSTOMIZATIONS = ROOT / "deploy" / "argocd" / "resource_customizations"
 GROUP = CUSTOMIZATIONS / "atlas-endpoints.dev"
 SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
-KINDS = (SERVERLESS, DEDICATED)
+DATA_FEDERATION = "DataFederationPrivateEndpoint"
+KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION)
 
 NAMESPACE = "shop"
 SERVICE = "7f7cac1a0000000000000000"

@@ -10,7 +10,7 @@ import durationpy
 
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
 from support.crd import crds
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
@@ -30,7 +30,11 @@ SHORT = {
 """Other names of flags."""
 
 
-KINDS = {"DedicatedPrivateEndpoint": "dedicated.md", "ServerlessPrivateEndpoint": "resource.md"}
+KINDS = {
+    "DataFederationPrivateEndpoint": "data-federation.md",
+    "DedicatedPrivateEndpoint": "dedicated.md",
+    "ServerlessPrivateEndpoint": "serverless.md",
+}
 """The page of each kind."""
 
 
@@ -46,7 +50,7 @@ def resource(kind: str, selected: str) -> str:
             f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {names['kind']}`; for kubectl `{names['plural']}`,"
             f" short `{names['shortNames'][0]}`. `kubectl explain` shows the same texts."
             " kubectl refuses a field that this page does not contain."
-            f" The other kind is {', '.join(f'[{other}]({page})' for other, page in KINDS.items() if other != kind)}."
+            f" The other kinds are {' and '.join(f'[{other}]({page})' for other, page in KINDS.items() if other != kind)}."
         ),
         schema["description"],
         "Selectors of fields: "
@@ -119,6 +123,7 @@ def _facts(field: _Field) -> Iterator[str]:
 COMMANDS: dict[str, type[BaseSettings]] = {
     "run": OperatorSettings,
     "check": CheckSettings,
+    "status": StatusSettings,
     "report": ReportSettings,
     "plan": PlanSettings,
     "import": ImportSettings,
@@ -199,6 +204,7 @@ def _page(parts: list[str], source: str) -> str:
 
 
 PAGES: dict[Path, Callable[[], str]] = {
+    FOLDER / KINDS["DataFederationPrivateEndpoint"]: partial(resource, "DataFederationPrivateEndpoint", "spec.region"),
     FOLDER / KINDS["DedicatedPrivateEndpoint"]: partial(resource, "DedicatedPrivateEndpoint", "spec.region"),
     FOLDER / KINDS["ServerlessPrivateEndpoint"]: partial(resource, "ServerlessPrivateEndpoint", "spec.instanceName"),
     FOLDER / "settings.md": settings,

@@ -17,8 +17,8 @@ from atlas_endpoints.reconcile.outcome import of_trouble
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
-from delivery.recorded import DEDICATED, KINDS, SERVERLESS
-from delivery.subjects import DedicatedSubject, ServerlessSubject, Subject
+from delivery.recorded import DATA_FEDERATION, DEDICATED, KINDS, SERVERLESS
+from delivery.subjects import DataFederationSubject, DedicatedSubject, ServerlessSubject, Subject
 from support import clouds
 from support.admission import no_finalizers
 from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, READ_ONLY_CLIENT_ID
@@ -35,6 +35,8 @@ Body: TypeAlias = dict[str, Any]
 
 WORKING, LIMITED, NOBODY = "working", "limited", "nobody"
 """Who serves a resource: an operator as usual, one that corrects one resource an hour, and none."""
+OTHERS = set(KINDS) - {SERVERLESS}
+"""The kinds whose endpoints are registered by their ID in the cloud."""
 GRACE = timedelta(minutes=2)
 OTHER = "other"
 """A resource beside the one that a state is about."""
@@ -183,6 +185,7 @@ for _kinds, _status, _reason, _name in (
     ({SERVERLESS}, "RESERVATION_REQUESTED", "ReservationRequested", "reservation-requested"),
     ({SERVERLESS}, "INITIATING", "Initiating", "initiating"),
     ({DEDICATED}, "PENDING_ACCEPTANCE", "Initiating", "initiating"),
+    ({DATA_FEDERATION}, "PENDING", "Initiating", "initiating"),
     (KINDS, "DELETING", "Deleting", "endpoint-deleting"),
 ):
     _state("Progressing", of=_kinds, name=_name)(partial(_in_atlas_it_is, status=_status, reason=_reason))
@@ -240,6 +243,21 @@ def correction_of_regions_held(env: DedicatedSubject) -> Body:
     def drift() -> None:
         for region in regions.values():
             env.change_service(regionName=region, supportedRemoteRegions=[])
+
+    return _held_behind_another(env, drift)
+
+
+@_state("Progressing", of={DATA_FEDERATION}, name="correction-held")
+def correction_of_comment_held(env: DataFederationSubject) -> Body:
+    endpoints = {OTHER: OTHER_CLOUD_ENDPOINT, NAME: CLOUD_ENDPOINT}
+    for name, endpoint in endpoints.items():
+        env.change(endpointId=endpoint, comment="orders")
+        env.resources.create(name, env.place.spec(cloudProviderEndpointId=endpoint, comment="orders"))
+        env.resources.wait_ready(name)
+
+    def drift() -> None:
+        for endpoint in endpoints.values():
+            env.change(endpointId=endpoint, comment="theirs")
 
     return _held_behind_another(env, drift)
 
@@ -312,7 +330,7 @@ def _missing_endpoint(env: ServerlessSubject) -> None:
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
 
 
-def _nothing_to_observe(env: DedicatedSubject) -> None:
+def _nothing_to_observe(env: Subject) -> None:
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, managementPolicy="Observe")
 
 
@@ -322,7 +340,7 @@ def _missing_reference(env: ServerlessSubject) -> None:
     env.create(cloudProviderEndpointRef={**ACK, "name": "orders"})
 
 
-def _forbidden_reference(env: DedicatedSubject) -> None:
+def _forbidden_reference(env: Subject) -> None:
     reference = {"apiVersion": "example.com/v1", "kind": "Endpoint", "name": "orders", "fieldPath": ".status.id"}
     env.create(cloudProviderEndpointRef=reference)
 
@@ -348,9 +366,9 @@ for _kinds, _reason, _name, _arrange in (
     (KINDS, "MissingRole", "missing-role", _missing_role),
     (KINDS, "IPNotAllowed", "ip-not-allowed", _closed_access_list),
     ({SERVERLESS}, "ReferenceNotReady", "reference-not-ready", _missing_reference),
-    ({DEDICATED}, "ReferenceNotReady", "reference-not-ready", _forbidden_reference),
+    (OTHERS, "ReferenceNotReady", "reference-not-ready", _forbidden_reference),
     ({SERVERLESS}, "EndpointNotFound", "endpoint-not-found", _missing_endpoint),
-    ({DEDICATED}, "EndpointNotFound", "endpoint-not-found", _nothing_to_observe),
+    (OTHERS, "EndpointNotFound", "endpoint-not-found", _nothing_to_observe),
     (KINDS, "Conflict", "conflict", _rival),
     (KINDS, "ProjectNotFound", "project-not-found", partial(_elsewhere, projectId="f" * 24)),
     ({SERVERLESS}, "InstanceNotFound", "instance-not-found", partial(_elsewhere, instanceName="store")),
@@ -374,12 +392,12 @@ def endpoint_failed(env: Subject) -> Body:
 
 @_state("Degraded")
 def update_rejected(env: Subject) -> Body:
-    if isinstance(env, DedicatedSubject):
-        env.atlas.fail(env.place, method="POST", status=400, errorCode="INVALID_ATTRIBUTE")
-        env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    else:
+    if isinstance(env, ServerlessSubject):
         available(env)
         env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
+    else:
+        env.atlas.fail(env.place, method="POST", status=400, errorCode="INVALID_ATTRIBUTE")
+        env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
     return _says(env, "UpdateRejected")
 
 
@@ -398,13 +416,8 @@ def invalid_spec(env: Subject) -> Body:
 def provisioning_timeout(env: Subject) -> Body:
     """With a status that was written long ago."""
     since = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
-    if isinstance(env, DedicatedSubject):
-        name, identity = "service", env.change_service(status="INITIATING")["id"]
-    else:
-        name, identity = "endpoint", env.place.endpoint
-        env.change(status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
+    late = {name: {**shown, "statusSince": since} for name, shown in env.stick().items()}
     env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
-    late = {name: {"id": identity, "status": "INITIATING", "statusSince": since}}
     env.resources.write_status(NAME, {"observedGeneration": 1, **late})
     _serve(env, NAME, WORKING)
     return _says(env, "ProvisioningTimeout")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_KIND
-from delivery.recorded import DEDICATED, SERVERLESS
+from delivery.recorded import DATA_FEDERATION, DEDICATED, SERVERLESS
 from support.atlas import CLOUD_ENDPOINT, Place, place, project_id
 from support.concurrent_cases import NAME, Env
 
@@ -55,6 +56,10 @@ class Subject(Env):
         """Have the endpoint connected, with these fields of a spec."""
         raise NotImplementedError
 
+    def stick(self) -> dict[str, dict[str, str]]:
+        """Have something in Atlas stay on its way, and give what a status shows of it."""
+        raise NotImplementedError
+
 
 class ServerlessSubject(Subject):
     """An endpoint that Atlas has reserved."""
@@ -70,6 +75,11 @@ class ServerlessSubject(Subject):
     @override
     def connect(self, **fields: Any) -> None:
         self.atlas.connect(self.place, fields.get("comment"))
+
+    @override
+    def stick(self) -> dict[str, dict[str, str]]:
+        self.change(status="INITIATING", cloudProviderEndpointId=CLOUD_ENDPOINT)
+        return {"endpoint": {"id": self.place.endpoint, "status": "INITIATING"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +126,56 @@ class DedicatedSubject(Subject):
     def connect(self, **_: Any) -> None:
         self.change(status="AVAILABLE")
 
+    @override
+    def stick(self) -> dict[str, dict[str, str]]:
+        return {"service": {"id": self.change_service(status="INITIATING")["id"], "status": "INITIATING"}}
 
-SUBJECTS: Mapping[str, type[Subject]] = {SERVERLESS: ServerlessSubject, DEDICATED: DedicatedSubject}
+
+@dataclass(frozen=True, slots=True)
+class DataFederationPlace(DedicatedPlace):
+    """A project with federated databases."""
+
+    @property
+    @override
+    def path(self) -> str:
+        return f"/groups/{self.project}/privateNetworkSettings/"
+
+
+class DataFederationSubject(Subject):
+    """A private endpoint for the federated databases of a project."""
+
+    KIND = DATA_FEDERATION_KIND
+    FIELDS: ClassVar = {"comment": "orders"}
+    EDIT: ClassVar = {"comment": "orders, version 2"}
+
+    @override
+    def change(self, **fields: Any) -> None:
+        shown = {"extra": {"status": fields.pop("status")}} if "status" in fields else {}  # which stays
+        identity = {"projectId": self.place.project, "endpointId": CLOUD_ENDPOINT}
+        self.atlas.post("dataFederationEndpoints", {**identity, **shown, **fields})
+
+    @override
+    def connect(self, **fields: Any) -> None:
+        self.change(comment=fields.get("comment"))
+
+    @override
+    def stick(self) -> dict[str, dict[str, str]]:
+        self.change(status="PENDING")
+        return {"endpoint": {"id": CLOUD_ENDPOINT, "status": "PENDING"}}
+
+
+SUBJECTS: Mapping[str, type[Subject]] = {
+    SERVERLESS: ServerlessSubject,
+    DEDICATED: DedicatedSubject,
+    DATA_FEDERATION: DataFederationSubject,
+}
 
 
 def place_of(kind: str, number: int) -> Place:
     """Give a place of its own to each state."""
-    return place(number) if kind == SERVERLESS else DedicatedPlace(project_id(number), "", "")
+    if kind == SERVERLESS:
+        return place(number)
+    return (DedicatedPlace if kind == DEDICATED else DataFederationPlace)(project_id(number), "", "")
 
 
 def with_services(seed: dict[str, Any]) -> dict[str, Any]:

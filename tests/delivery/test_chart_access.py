@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from atlas_endpoints.kinds.registry import KINDS
 from delivery.helm import CI, NAMESPACE, documents, rendered
 from delivery.rights import Right, granted
 from support.deploy import the
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from delivery.helm import Helm
 
 GROUP = "atlas-endpoints.dev"
-PLURALS = ["dedicatedprivateendpoints", "serverlessprivateendpoints"]
+PLURALS = sorted(kind.names.plural for kind in KINDS)
 LEASES = ("coordination.k8s.io", "leases")
 SECRETS = ("", "secrets")
 
@@ -93,7 +94,7 @@ def test_people_get_rights_on_resources_and_not_on_their_status_when_they_are_as
     (role,) = [each for each in objects if each not in default]
     assert role["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{asked}"] == "true"
     (rule,) = role["rules"]
-    assert (rule["apiGroups"], rule["resources"], set(rule["verbs"])) == ([GROUP], PLURALS, verbs)
+    assert (rule["apiGroups"], sorted(rule["resources"]), set(rule["verbs"])) == ([GROUP], PLURALS, verbs)
 
 
 def test_no_rule_has_a_wildcard_or_lists_secrets(helm: Helm) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from atlas_endpoints.reconcile.observe import SHARED_FOR
 from control_plane.process import wait_until
-from delivery.recorded import DEDICATED, SERVERLESS
-from delivery.subjects import DedicatedPlace, DedicatedSubject
+from delivery.recorded import DATA_FEDERATION, DEDICATED, SERVERLESS
+from delivery.subjects import SUBJECTS, DedicatedPlace
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
 from support.audit import mark, writes
 from support.resources import Resources, observed
@@ -166,13 +166,17 @@ def test_nothing_differs_where_the_operator_has_left_an_annotation_and_a_finaliz
     wait_until(lambda: not tool.resources.exists("orders"), "the resource to go")
 
 
-def test_nothing_differs_of_an_endpoint_of_dedicated_clusters_that_the_operator_has_registered(
-    tool: Tool, control_plane: ControlPlane, place: Place
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [(DEDICATED, {"supportedRemoteRegions": ["eu-west-2"]}), (DATA_FEDERATION, {"comment": "orders"})],
+)
+def test_nothing_differs_of_an_endpoint_that_the_operator_has_registered(
+    kind: str, fields: dict[str, Any], tool: Tool, control_plane: ControlPlane, place: Place
 ) -> None:
-    resources = Resources(control_plane, tool.resources.namespace, LABELS, names=DedicatedSubject.KIND.names)
-    tool = replace(tool, resources=resources, kind=DEDICATED)
-    fields = {"cloudProviderEndpointId": CLOUD_ENDPOINT, "supportedRemoteRegions": ["eu-west-2"]}
-    manifest = tool.manifest(DedicatedPlace(place.project, "", "").spec(**fields, deletionPolicy="Delete"))
+    resources = Resources(control_plane, tool.resources.namespace, LABELS, names=SUBJECTS[kind].KIND.names)
+    tool = replace(tool, resources=resources, kind=kind)
+    named = {"cloudProviderEndpointId": CLOUD_ENDPOINT, **fields, "deletionPolicy": "Delete"}
+    manifest = tool.manifest(DedicatedPlace(place.project, "", "").spec(**named))
     tool.apply(manifest)
     resources.wait_ready("orders")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from delivery.recorded import DEDICATED, KINDS, file_of, folder_of, normalised, recorded, text_of
+from delivery.recorded import KINDS, SERVERLESS, file_of, folder_of, normalised, recorded, text_of
 from delivery.states import LIMITED, NOBODY, STATES, WORKING
 from delivery.subjects import SUBJECTS, place_of, with_services
 from support import kstatus
@@ -38,7 +38,8 @@ def bodies(
     control_plane: ControlPlane, recorder: Recorder, start_atlas: StartAtlas, start_operator: RunOperator
 ) -> Iterator[Bodies]:
     """An object in each state, brought about all at the same time, since each of them mostly waits."""
-    dedicated = Recorder(control_plane, SUBJECTS[DEDICATED].KIND.names.plural)
+    others = {kind: Recorder(control_plane, SUBJECTS[kind].KIND.names.plural) for kind in KINDS if kind != SERVERLESS}
+    recorders = {SERVERLESS: recorder, **others}
     still_atlas = start_atlas(with_services(seed(len(ALL))), transition=NEVER)  # with a project for each state
     operators = {
         label: start_operator(
@@ -50,7 +51,7 @@ def bodies(
 
     def bring_about(kind: str, name: str, number: int) -> dict[str, Any]:
         state, subject = STATES[kind][name], SUBJECTS[kind]
-        labels, seen = {"served-by": state.operator}, dedicated if kind == DEDICATED else recorder
+        labels, seen = {"served-by": state.operator}, recorders[kind]
         namespace, names = new_namespace(control_plane), subject.KIND.names
         resources = Resources(control_plane, namespace, labels, recorder=seen, names=names)
         resources.secret()
@@ -65,7 +66,8 @@ def bodies(
     for operator in operators.values():
         operator.stop()
     yield under_way
-    dedicated.stop()
+    for each in others.values():
+        each.stop()
 
 
 @pytest.mark.parametrize("kind", KINDS)

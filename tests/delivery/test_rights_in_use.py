@@ -12,7 +12,7 @@ import yaml
 from control_plane.process import wait_until
 from delivery.helm import documents
 from delivery.rights import BINDINGS, ROLES, granted
-from delivery.subjects import DedicatedPlace, DedicatedSubject
+from delivery.subjects import DataFederationPlace, DataFederationSubject, DedicatedPlace, DedicatedSubject
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
@@ -91,10 +91,13 @@ def test_each_right_is_used_and_none_is_missed(
     first = start("first")
     labels = {"served-by": home}
     tenants = [Resources(control_plane, each, labels) for each in served]
-    dedicated = [Resources(control_plane, each, labels, names=DedicatedSubject.KIND.names) for each in served]
+    dedicated, federation = (
+        [Resources(control_plane, each, labels, names=subject.KIND.names) for each in served]
+        for subject in (DedicatedSubject, DataFederationSubject)
+    )
     for kind in (ACK, ASO, ADDRESS, FORWARDING_RULE, PROJECT):
         clouds.install(control_plane, kind)
-    for tenant, of_dedicated in zip(tenants, dedicated, strict=True):
+    for tenant, of_dedicated, of_federation in zip(tenants, dedicated, federation, strict=True):
         tenant.secret()
         here, nowhere, poor = next(places), next(places), next(places).spec()
         tenant.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
@@ -110,9 +113,13 @@ def test_each_right_is_used_and_none_is_missed(
         tenant.wait_reason("lost", "EndpointNotFound")
         tenant.wait_reason("poor", "CredentialsInvalid")
         connect(of_dedicated, next(places), next(places))
+        lake = DataFederationPlace(next(places).project, "", "")
+        of_federation.create("orders", lake.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete"))
+        of_federation.wait_ready("orders")
         for resources, field, plural in (
             (tenant, "comment", "serverlessprivateendpoints"),
             (of_dedicated, "syncInterval", "dedicatedprivateendpoints"),
+            (of_federation, "syncInterval", "datafederationprivateendpoints"),
         ):
             fight_over(resources, field, lambda right=(plural, "get"), where=tenant.namespace: right in used(where))  # type: ignore[misc]  # the loop's own
     second = start("second")
@@ -135,7 +142,7 @@ def test_each_right_is_used_and_none_is_missed(
         if (right.resource, right.verb) not in (used(right.namespace) if right.namespace else used_anywhere)
     }
     assert unused == set()
-    for tenant in (*tenants, *dedicated):
+    for tenant in (*tenants, *dedicated, *federation):
         tenant.close()
 
 

@@ -70,7 +70,7 @@ def test_to_import_and_apply_makes_all_ready_and_changes_nothing_in_atlas(
     env.atlas.post("endpointServices", {**where, "endpoints": [{"id": CLOUD_ENDPOINT}]})
     before = env.atlas.project(env.place)
 
-    target = ("--namespace", env.resources.namespace, "--credentials-secret", "atlas-credentials")
+    target = ("--namespace", env.resources.namespace, "--credentials-secret-name", "atlas-credentials")
     imported = run(*of(env.atlas, env.place), *target)
     labelled = re.sub(r"^metadata:$", "metadata:\n  labels: {served-by: shared}", imported.output, flags=re.MULTILINE)
     applied = control_plane.kubectl("apply", "--filename=-", "--output=name", stdin=labelled).stdout.split()

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from atlas_endpoints.cli import main
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_KIND
 from control_plane.process import wait_until
 from support import clouds
@@ -238,6 +239,30 @@ def test_what_a_walk_through_shows_is_taken_by_all_sides(
     control_plane.kubectl(
         "apply", "--dry-run=server", "--validate=strict", "--filename=-", stdin=yaml.safe_dump_all(bodies)
     )
+
+
+@pytest.mark.usefixtures("allowed")
+def test_the_guide_to_data_federation_goes_from_nothing_to_a_hostname(
+    control_plane: ControlPlane, resources: Resources, config_maps: ConfigMaps, place: Place
+) -> None:
+    clouds.install(control_plane, ACK)
+    text = section(DOCS / "data-federation.md", "From nothing to a query")
+    shown, network = (yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    lakes = Resources(control_plane, resources.namespace, {"served-by": LABEL}, names=DATA_FEDERATION_KIND.names)
+    lakes.create("lake", {**shown["spec"], "projectId": place.project})
+    service = network["spec"]["serviceName"]
+    wait_until(lambda: config_maps.data("lake-atlas") == {"endpointServiceName": service}, "the service")
+    vpc_endpoint = CloudObject(control_plane, resources.namespace, ACK, network["metadata"]["name"])
+    vpc_endpoint.create(network["spec"])
+    dns_name = f"{CLOUD_ENDPOINT}-abcdefgh.{service.rpartition('.')[2]}.eu-west-1.vpce.amazonaws.com"
+    vpc_endpoint.report(vpcEndpointID=CLOUD_ENDPOINT, dnsEntries=[{"dnsName": dns_name}])
+
+    endpoint = lakes.wait_ready("lake")["status"]["endpoint"]
+    assert (endpoint["customerEndpointDnsName"], endpoint["region"]) == (dns_name, "EU_WEST_1")
+    wait_until(lambda: config_maps.data("lake-connection").get("endpointId") == CLOUD_ENDPOINT, "the hostname")
+    assert config_maps.data("lake-connection")["hostname"].startswith("lake-")
+    vpc_endpoint.close()
+    lakes.close()
 
 
 @pytest.mark.usefixtures("allowed", "controller_manager")

@@ -28,7 +28,7 @@ def no_finalizers(control_plane: ControlPlane, resources: Resources, place: Plac
         "apiGroups": ["atlas-endpoints.dev"],
         "apiVersions": ["*"],
         "operations": ["UPDATE"],
-        "resources": ["dedicatedprivateendpoints", "serverlessprivateendpoints"],
+        "resources": ["*"],
     }
     validation = {"expression": "!has(object.metadata.finalizers)", "message": "they are not allowed here"}
     policy = {

@@ -267,7 +267,7 @@ class Atlas:
 
 
 def seed(projects: int, *, endpoints: int = 1, **extra: Any) -> dict[str, Any]:
-    """A world with a number of projects, each with one AWS instance ``shop`` and reserved endpoints in it."""
+    """A world with a number of projects, each with a federated database, and one AWS instance ``shop`` and reserved endpoints in it."""
     return {
         "projects": [
             {
@@ -282,6 +282,7 @@ def seed(projects: int, *, endpoints: int = 1, **extra: Any) -> dict[str, Any]:
                         ],
                     }
                 ],
+                "federatedDatabases": ["lake"],
             }
             for number in range(projects)
         ],

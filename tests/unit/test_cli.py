@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -87,10 +88,19 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         (["fly"], "invalid choice: 'fly'"),
+        (
+            ["plann"],
+            "invalid choice: 'plann' (choose from 'run', 'check', 'status', 'report', 'plan', 'import', 'simulate'). Did you mean plan?",
+        ),
+        (["plan", "shop.yaml"], "unrecognized arguments: shop.yaml. Did you mean -f shop.yaml?"),
         (["run", "--bogus"], "run: error: unrecognized arguments: --bogus. See atlas-endpoints run --help."),
         (["plan", "--filname=x"], "plan: error: unrecognized arguments: --filname=x. Did you mean --filename?"),
-        (["run", "--concurrency", "many"], "--concurrency (ATLAS_ENDPOINTS_CONCURRENCY): "),
-        (["run", "--writes", "perhaps"], "--writes (ATLAS_ENDPOINTS_WRITES): "),
+        (
+            ["run", "--concurrency", "many"],
+            "--concurrency (ATLAS_ENDPOINTS_CONCURRENCY): 'many' must be a valid integer\n",
+        ),
+        (["run", "--writes", "maybe"], "--writes (ATLAS_ENDPOINTS_WRITES): 'maybe' must be on or off\n"),
+        (["run", "--log-format", "xml"], "--log-format (ATLAS_ENDPOINTS_LOG_FORMAT): 'xml' must be 'json' or 'text'\n"),
         (
             ["run", "--atlas-url", "http://atlas.example.com"],
             "--atlas-url (ATLAS_ENDPOINTS_ATLAS_URL): ATLAS_URL is plain http",
@@ -110,8 +120,14 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "--secret", "credentials"], "--secret (ATLAS_ENDPOINTS_SECRET): must be namespace/name of a Secret"),
         (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Dedicated"),
         (["check", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind"),
-        (["report", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
-        (["status", "orders"], "RESOURCE must be NAMESPACE/NAME, such as shop/orders\n"),
+        (
+            ["report", "orders"],
+            "NAMESPACE/NAME: 'orders' must be namespace/name, such as shop/orders, or a name with -n",
+        ),
+        (
+            ["status", "-n", "shop", "db/orders"],
+            "NAMESPACE/NAME: 'db/orders' must be namespace/name, such as shop/orders",
+        ),
         (["plan"], "--filename (ATLAS_ENDPOINTS_FILENAME): specify a file or a folder with manifests, or -"),
         (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),
         (["plan", "-f", "a.yaml", "--namespace", "My_Shop"], "--namespace (ATLAS_ENDPOINTS_NAMESPACE): 'My_Shop'"),
@@ -135,8 +151,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["import", "--project", "5f" * 12, "--instance", "my shop"], "--instance (ATLAS_ENDPOINTS_INSTANCE): "),
         (
-            ["import", "--project", "5f" * 12, "--credentials-secret", "shop/atlas-credentials"],
-            "--credentials-secret (ATLAS_ENDPOINTS_CREDENTIALS_SECRET): must be the name of a Secret",
+            ["import", "--project", "5f" * 12, "--credentials-secret-name", "shop/atlas-credentials"],
+            "--credentials-secret-name (ATLAS_ENDPOINTS_CREDENTIALS_SECRET_NAME): must be the name of a Secret",
         ),
         (["simulate", "--port", "70000"], "--port (ATLAS_ENDPOINTS_SIMULATE_PORT): "),
     ],
@@ -240,6 +256,14 @@ def test_a_missing_seed_file_exits_with_1(tmp_path: Path, capsys: pytest.Capture
     err = capsys.readouterr().err
     assert "none.json" in err
     assert "Traceback" not in err
+
+
+def test_a_port_that_is_taken_is_named_and_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert _code("simulate", "--port", str(port)) == 1
+    in_use = f"cannot listen at 127.0.0.1:{port} (Address already in use): set another --port or --host\n"
+    assert capsys.readouterr().err == in_use
 
 
 def test_the_event_loop_is_uvloop_where_it_is_available() -> None:

@@ -1,3 +1,12 @@
+{{/* The resources of all CRDs, each with a suffix, as a list. Takes a dict: root (the context), suffix. */}}
+{{- define "atlas-endpoints.resources" -}}
+{{- $names := list }}
+{{- range $path, $_ := .root.Files.Glob "files/crds/*.yaml" }}
+{{- $names = append $names (printf "%s%s" ($.root.Files.Get $path | fromYaml).spec.names.plural $.suffix) }}
+{{- end }}
+{{- printf "[%s]" (join ", " $names) }}
+{{- end }}
+
 {{/* What the operator may do with its resources, in the cluster or in a namespace: rules, as YAML. */}}
 {{- define "atlas-endpoints.resourceRules" -}}
 {{- if .Values.outputs.enabled }}
@@ -7,11 +16,11 @@
   verbs: [create, get, patch]
 {{- end }}
 - apiGroups: [atlas-endpoints.dev]
-  resources: [dedicatedprivateendpoints, serverlessprivateendpoints]
+  resources: {{ include "atlas-endpoints.resources" (dict "root" . "suffix" "") }}
   # patch: the finalizer of what is deleted with its endpoint, and the annotation that tells which endpoint was reserved.
   verbs: [get, list, patch, watch]
 - apiGroups: [atlas-endpoints.dev]
-  resources: [dedicatedprivateendpoints/status, serverlessprivateendpoints/status]
+  resources: {{ include "atlas-endpoints.resources" (dict "root" . "suffix" "/status") }}
   verbs: [patch]
 # Events about the resources, beside them.
 - apiGroups: [events.k8s.io]
@@ -50,7 +59,7 @@
 # The operator's CRDs, so that they may be installed after the operator, or replaced.
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  resourceNames: [dedicatedprivateendpoints.atlas-endpoints.dev, serverlessprivateendpoints.atlas-endpoints.dev]
+  resourceNames: {{ include "atlas-endpoints.resources" (dict "root" . "suffix" ".atlas-endpoints.dev") }}
   verbs: [list, watch]
 {{- end }}
 

@@ -17,7 +17,7 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.api import FIELD_MANAGER
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, ForbiddenError
 from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.telemetry.causes import words_of
 
@@ -97,7 +97,8 @@ def object_in(answer: object) -> dict[str, Any]:
 
 def refused(error: ApiException) -> ClusterUnavailableError:
     """Return the error for a refusal that no caller handles."""
-    return ClusterUnavailableError(f"The API server refused: {message_of(error)}")
+    class_ = ForbiddenError if is_refused(error, HTTPStatus.FORBIDDEN) else ClusterUnavailableError
+    return class_(f"The API server refused: {message_of(error)}")
 
 
 def is_gone(error: ApiException) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from atlas_endpoints.cluster.calls import call, object_in, refused
+from atlas_endpoints.cluster.calls import call, object_in, refused, unexpected_answer
 from atlas_endpoints.controller.cache import Key
 
 LOG_LINES, LOG_BYTES = 20_000, 8 << 20
@@ -24,19 +24,17 @@ async def version(api: client.ApiClient) -> str:
     return str((await _read(api, "version")).get("gitVersion"))
 
 
-async def events_about(api: client.ApiClient, key: Key) -> list[Mapping[str, Any]]:
-    """Return the Events about an object."""
+async def events_about(api: client.ApiClient, key: Key) -> list[Any]:
+    """Return the Events about an object, which may have any form."""
     about = f"involvedObject.kind={key.kind},involvedObject.name={key.name}"
     path = ("api", "v1", "namespaces", key.namespace, "events")
-    found: list[Mapping[str, Any]] = (await _read(api, *path, query={"fieldSelector": about}))["items"]
-    return found
+    return _items(await _read(api, *path, query={"fieldSelector": about}))
 
 
-async def pods_of_the_operator(api: client.ApiClient, namespace: str) -> list[Mapping[str, Any]]:
-    """Return the Pods of the operator in a namespace."""
+async def pods_of_the_operator(api: client.ApiClient, namespace: str) -> list[Any]:
+    """Return the Pods of the operator in a namespace, which may have any form."""
     path = ("api", "v1", "namespaces", namespace, "pods")
-    found: list[Mapping[str, Any]] = (await _read(api, *path, query={"labelSelector": OPERATOR}))["items"]
-    return found
+    return _items(await _read(api, *path, query={"labelSelector": OPERATOR}))
 
 
 async def log_of(
@@ -59,6 +57,13 @@ async def log_of(
     except ApiException as error:
         raise refused(error) from error
     return bytes(text).decode(errors="replace").splitlines()
+
+
+def _items(answer: Mapping[str, Any]) -> list[Any]:
+    items = answer.get("items") or []  # Go has null for an empty list
+    if not isinstance(items, list):
+        raise unexpected_answer()
+    return items
 
 
 async def _read(api: client.ApiClient, *path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from atlas_endpoints.cluster.errors import (
 )
 from atlas_endpoints.controller.cache import Body, Cache, Key, Listing, RunningList, is_deleting, uid_of
 from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
-from atlas_endpoints.controller.requeue import backoff_delay
+from atlas_endpoints.controller.requeue import backoff_delay, doubled
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,16 @@ SETTLE = 2.0
 """Seconds after a LIST of kopf, so that one LIST of ours serves all its watches, which often break together."""
 
 MAX_BACKOFF = 30.0
-"""Seconds of the longest backoff while the API server is away."""
+"""Seconds of the longest backoff while the API server is away, or rights come and go."""
+
+CALM = 60.0
+"""Seconds between two comparisons after which the later one does not count as hasty."""
+
+HASTY = 5
+"""Hasty comparisons in a row before they are paced: more than rights need that are lost once and given back."""
+
+LISTS = 8
+"""Namespaces that are listed at once, so that a slow one holds up no others and an API server has few of our pages to make."""
 
 NOT_SERVED = 5.0
 """Seconds until the next LIST while the API server does not serve the kind."""
@@ -114,7 +123,7 @@ class Relister:
         regained: called when a namespace is listed that could not be.
         complete: set once the cache holds everything that the operator can list; it stays set.
         served: whether the API server serves the kind, as of the last comparison.
-        listed: the namespaces that were ever listed since the kind is served; None stands for all.
+        listed: the namespaces that were ever listed since the last refresh, and since the kind is served; None stands for all.
     """
 
     cache: Cache
@@ -132,6 +141,8 @@ class Relister:
     """Of each namespace whose last LIST failed: how many were forbidden since the last one that did not fail."""
     _unsettled: int = field(init=False, default=0)
     """Comparisons in a row that left a namespace out for a cause that may pass."""
+    _hasty: int = field(init=False, default=0)
+    """Comparisons in a row that could not wait, and followed soon after another."""
     _deduplicator: LogDeduplicator[str] = field(init=False, default_factory=LogDeduplicator)
     _stale_since: float = field(init=False, default=math.inf)
     _absences: int = field(init=False, default=0)
@@ -236,8 +247,9 @@ class Relister:
             SelectorRefusedError: the API server has never been able to parse the label selector.
             ClusterWentBackError: the cluster was restored to an older state.
         """
-        failures = 0
+        failures, now = 0, asyncio.get_running_loop().time
         while True:
+            began = now()
             try:
                 wait = await self.compare()
             except ClusterUnavailableError as error:
@@ -250,8 +262,19 @@ class Relister:
             else:
                 failures = 0
                 self._deduplicator.recovered("LIST")
-            if await _set_within(self._wanted, wait):
-                await _set_within(self._hurried, SETTLE)
+            is_asked = await _set_within(self._wanted, wait)
+            if is_asked:
+                await _set_within(self._hurried, self._paced(SETTLE))
+            is_hasty = (is_asked or (self._unsettled and not failures)) and now() - began < CALM
+            self._hasty = self._hasty + 1 if is_hasty else 0
+
+    def _paced(self, seconds: float) -> float:
+        """Return the seconds until a hasty comparison: twice as many after each one, if nobody waits for it.
+
+        They are jittered: else rights that come and go in step with the comparisons are never there.
+        """
+        longest = doubled(seconds, 0 if self._waiting else max(0, self._hasty - HASTY), MAX_BACKOFF)
+        return max(seconds, longest * self.random.uniform(0.5, 1))
 
     async def compare(self) -> float:
         """LIST, update the cache, and return the seconds until the next comparison.
@@ -260,6 +283,10 @@ class Relister:
             ClusterUnavailableError: the objects of some namespace could not be listed; those of the others are taken in.
             ClusterWentBackError: the cluster was restored to an older state.
         """
+        if (
+            self._hurried.is_set()
+        ):  # by a refresh: another replica may have worked in a namespace since it was empty here
+            self.listed.clear()
         self._wanted.clear()
         self._hurried.clear()
         waiting = set(self._waiting)
@@ -267,7 +294,8 @@ class Relister:
             return await self._compare(running, waiting)
 
     async def _compare(self, running: RunningList, waiting: set[asyncio.Event]) -> float:
-        lists = {each: await self._list(each) for each in self.namespaces or (None,)}
+        names, places = self.namespaces or (None,), asyncio.Semaphore(LISTS)
+        lists = dict(zip(names, await asyncio.gather(*(self._list(each, places) for each in names)), strict=True))
         answers = {each: answer for each, answer in lists.items() if not isinstance(answer, ClusterUnavailableError)}
         errors = (each for each in lists.values() if isinstance(each, ClusterUnavailableError))
         failures = [each for each in errors if not isinstance(each, ForbiddenError)]
@@ -294,7 +322,7 @@ class Relister:
         if failures:
             raise failures[0]
         if self._unsettled:
-            return FORBIDDEN
+            return self._paced(FORBIDDEN)
         if self._absences:
             self._warn(
                 "served",
@@ -320,11 +348,12 @@ class Relister:
             for each in waiting:
                 each.set()
 
-    async def _list(self, namespace: str | None) -> Listing | ClusterUnavailableError | None:
-        try:
-            return await self.reader.list(namespace, self.cache.known)
-        except ClusterUnavailableError as error:
-            return error
+    async def _list(self, namespace: str | None, places: asyncio.Semaphore) -> Listing | ClusterUnavailableError | None:
+        async with places:
+            try:
+                return await self.reader.list(namespace, self.cache.known)
+            except ClusterUnavailableError as error:
+                return error
 
     def _note_refusals(self, lists: Mapping[str | None, object]) -> None:
         """Record which namespaces were listed, and which were not; that a kind is not served shows no namespace to be empty."""

@@ -22,7 +22,7 @@ from atlas_endpoints.cluster.calls import (
     refused,
     unexpected_answer,
 )
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, ForbiddenError, SelectorRefusedError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
 from atlas_endpoints.controller.cache import Body, Key, Listing, annotations_of, finalizers_of
 from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange, RefusedError
 
@@ -99,6 +99,7 @@ class ResourceWriter:
         A GET without a ``resourceVersion`` is never answered from a cache.
 
         Raises:
+            ForbiddenError: the operator may not read it.
             ClusterUnavailableError: it could not be read.
         """
         try:
@@ -141,7 +142,7 @@ class ResourceWriter:
                     version.isdecimal()
                 ):
                     for item in items:
-                        bodies.append(known(lean(object_in(item))))
+                        bodies.append(known(lean(_resource_in(item))))
                         if len(bodies) % AT_ONCE == 0:
                             await asyncio.sleep(0)
                     following = metadata.get("continue") or ""
@@ -164,8 +165,6 @@ class ResourceWriter:
                     f"LABEL_SELECTOR is {selectors['labelSelector']!r}, which the API server cannot read: {message_of(error)}. Correct it; an"
                     " example is team=shop,stage!=test."
                 ) from error
-            if is_refused(error, HTTPStatus.FORBIDDEN):
-                raise ForbiddenError(message_of(error)) from error
             raise refused(error) from error
 
     def _path(self, namespace: str | None, *name: str) -> tuple[str, ...]:
@@ -251,6 +250,15 @@ def _patch_of(uid: str, version: str, fields: Mapping[str, object]) -> list[Mapp
         *({"op": "test", "path": f"/{path}", "value": value} for path, value in tests.items()),
         *({"op": "add", "path": f"/{path}", "value": value} for path, value in fields.items()),
     ]
+
+
+def _resource_in(item: object) -> Body:
+    """Return an item of a LIST that has a name, without which nothing can be done about it."""
+    match item:
+        case {"metadata": {"name": str(), "namespace": str()}}:
+            return object_in(item)
+        case _:
+            raise unexpected_answer()
 
 
 def lean(body: Body) -> Body:

@@ -1,6 +1,7 @@
 """What the commands ``plan`` and ``import`` share, which need no cluster: settings, credentials, and a client."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,12 @@ from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.atlas.errors import AtlasError, Retry, Wording
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.commands.pauses import pause, waiting
+from atlas_endpoints.commands.pauses import no_time, pause, waiting
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
+
+WITHIN = 300.0
+"""Seconds for a whole plan or import."""
 
 CALL_ATTEMPTS = 3
 """Attempts at a call to Atlas."""
@@ -81,7 +85,7 @@ class ImportSettings(AtlasSettings):
 
     target: str | None = Field(
         default=None,
-        description="The only kind to write: dedicated-private-endpoint or serverless-private-endpoint; default: all",
+        description="The only kind to write, such as dedicated-private-endpoint; default: all",
     )
     filename: Names = Field(default=(), description="Objects to read instead of Atlas, as for plan")
     recursive: bool = Field(default=False, description="Include subfolders")
@@ -103,8 +107,8 @@ class ImportSettings(AtlasSettings):
     namespace: OptionalNamespace = Field(
         default=None, description="Namespace to write into the manifests; default: none, or that of an object in a file"
     )
-    credentials_secret: SecretName | None = Field(
-        default=None, description="Secret in that namespace to write into the manifests"
+    credentials_secret_name: SecretName | None = Field(
+        default=None, description="Name of a Secret in that namespace to write into the manifests"
     )
 
     @field_validator("project")
@@ -213,11 +217,13 @@ class PatientClient:
     Attributes:
         say: prints a line about a wait.
         on: the errors after which it repeats a call.
+        until: when the time of the command ends, by the clock of the event loop: no call is repeated after that.
     """
 
     client: Requester
     say: Callable[[str], object]
     on: type[AtlasError] = AtlasError
+    until: float = math.inf
 
     @property
     def base_url(self) -> str:
@@ -233,6 +239,9 @@ class PatientClient:
                 if error.retry is not Retry.BACKOFF:
                     raise
                 seconds = min(pause(error.reason, attempt, error.retry_after), LONGEST_WAIT)
+                if asyncio.get_running_loop().time() + seconds > self.until:
+                    self.say(no_time(error.reason, seconds))
+                    raise
                 self.say(waiting(error.reason, seconds))
                 await asyncio.sleep(seconds)
         return await self.client.request(credentials, request)

@@ -2,10 +2,11 @@
 
 import argparse
 import inspect
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import durationpy
 from pydantic.fields import FieldInfo
@@ -33,6 +34,7 @@ TYPES: Mapping[str, str] = {
 
 VALUES: Mapping[str, str] = {
     "atlas_url": "URL",
+    "credentials_secret": "NAMESPACE/NAME",
     "filename": "FILE",
     "from_here": "HOST",
     "gcp_project": "ID",
@@ -71,12 +73,20 @@ class Parser(argparse.ArgumentParser):
         return group.add_argument(*names, **options)
 
     @override
+    def error(self, message: str) -> NoReturn:
+        refused = re.search(r"invalid choice: '([^']*)' [(]choose from (.*)[)]", message)
+        alike = get_close_matches(refused[1], re.findall(r"[a-z]+", refused[2]), n=1) if refused else []
+        super().error(f"{message}. Did you mean {alike[0]}?" if alike else message)
+
+    @override
     def parse_known_args(self, *args: Any, **options: Any) -> Any:
         found, unknown = super().parse_known_args(*args, **options)
         if unknown:
             names = {each.lstrip("-"): each for each in self._flags}
             alike = get_close_matches(unknown[0].lstrip("-").partition("=")[0], names, n=1)
             hint = f". Did you mean {names[alike[0]]}?" if alike else f". See {self.prog} --help."
+            if "f" in names and not unknown[0].startswith("-"):
+                hint = f". Did you mean -f {unknown[0]}?"
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return found, unknown
 
@@ -107,7 +117,7 @@ def command_line(commands: type[BaseSettings], program: str) -> CliSettingsSourc
     root = Parser(
         prog=program,
         description=commands.__doc__,
-        epilog=f"{program} COMMAND --help shows the flags of a command, with examples.",
+        epilog=f"{program} COMMAND --help shows the flags of a command, with examples; {program} --version shows the version.",
         allow_abbrev=False,
     )
     return CliSettingsSource(commands, root_parser=root, add_argument_method=add_argument, add_parser_method=add_parser)

@@ -1,5 +1,6 @@
 """``atlas-endpoints import``: write manifests for the endpoints in Atlas, or for exported objects."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,13 @@ from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Wording, one_line
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.check.interview import is_hopeless
-from atlas_endpoints.commands.clusterless import EnvironmentCredentials, ImportSettings, PatientClient, client_of
+from atlas_endpoints.commands.clusterless import (
+    WITHIN,
+    EnvironmentCredentials,
+    ImportSettings,
+    PatientClient,
+    client_of,
+)
 from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.importer import Draft, Found, Importer, LeftOut, Options
@@ -58,7 +65,7 @@ async def run(
         OSError: the folder cannot be written.
     """
     wanted, messages = chosen(settings, importers), Messages()
-    options = Options(settings.namespace, settings.credentials_secret, settings.region, settings.gcp_project)
+    options = Options(settings.namespace, settings.credentials_secret_name, settings.region, settings.gcp_project)
     drafts: list[Draft | LeftOut] = []
     if settings.project is not None:
         for importer, found in await _read(settings, settings.project, wanted, messages, say):
@@ -140,12 +147,18 @@ async def _read(
     messages.remarks.extend(warnings)
     client, wording = client_of(settings), variables.wording("correct --project or --instance")
     found: list[tuple[Importer, list[Found]]] = [(importer, []) for importer in importers]
+    until = asyncio.get_running_loop().time() + WITHIN
+    patient = PatientClient(client, say, until=until)
     try:
-        for importer, entries in found:
-            patient = PatientClient(client, say)
-            reading = Reading(patient, credentials, importer, project, settings.instance, wording, messages)
-            async for each in reading.entries():
-                entries.append(each)
+        async with asyncio.timeout_at(until):
+            for importer, entries in found:
+                reading = Reading(patient, credentials, importer, project, settings.instance, wording, messages)
+                async for each in reading.entries():
+                    entries.append(each)
+    except TimeoutError:
+        messages.problems.append(
+            f"The import did not end within {WITHIN:.0f} s: import a part with --as or --instance."
+        )
     except AtlasError as error:
         messages.problems.append(error.explanation.worded(wording))
     finally:

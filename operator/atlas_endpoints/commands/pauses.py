@@ -22,6 +22,11 @@ def cause(reason: str | None) -> str:
     return f"Atlas {'limits the rate of calls' if reason == RateLimitedError.reason else 'gives no usable answer'}."
 
 
+def no_time(reason: str | None, seconds: float) -> str:
+    """Return what is said about a wait for which there is no time, for users."""
+    return f"{cause(reason)} The next call has to wait {seconds:.0f} s, and there is no time left for that."
+
+
 def waiting(reason: str | None, seconds: float) -> str:
     """Return what is said about a wait, for users."""
     return f"{cause(reason)} Waiting {seconds:.0f} s before the next call."

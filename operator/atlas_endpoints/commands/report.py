@@ -8,7 +8,7 @@ import platform
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
@@ -28,8 +28,8 @@ from atlas_endpoints.settings import ReportSettings
 
 T = TypeVar("T")
 
-LONGEST_LINE, MOST_LINES, MOST_OTHERS = 2000, 300, 20
-"""Characters of a line; Events, and lines of the log of a Pod, the newest ones; others that name the endpoint."""
+LONGEST_LINE, MOST_LINES, MOST_OTHERS, MOST_PODS = 2000, 300, 20, 20
+"""Characters of a line; Events, and lines of the log of a Pod, the newest ones; others that name the endpoint; Pods."""
 
 ABOUT_ONE = ("namespace", "key", "project", "credentialsSource")
 """The fields of a line of the log about a resource or a scope."""
@@ -43,6 +43,21 @@ SECRETS = re.compile(
 INTRODUCTION = """\
 It contains no Secret, no ConfigMap and no annotation of other tools. It names projects, endpoints and namespaces, and \
 contains the comments of endpoints: read it before you publish it."""
+
+
+class Pod(NamedTuple):
+    """A Pod of the operator.
+
+    Attributes:
+        container: the name of the operator's, beside which others may be injected.
+        is_restarted: whether that container was.
+        lines: about each container.
+    """
+
+    name: str
+    container: str
+    is_restarted: bool
+    lines: Sequence[str]
 
 
 async def run(
@@ -82,17 +97,23 @@ async def _sections(
         namespace: of the operator.
     """
     api, key, others = connection.fenced(lambda: False), key_of(found.body), namesakes(found)[:MOST_OTHERS]
-    pods, unread = await _or_why_not(evidence.pods_of_the_operator(api, namespace), [])
+    items, unread = await _or_why_not(evidence.pods_of_the_operator(api, namespace), [])
+    if not items and not unread:
+        label = f"namespace {namespace} has no Pod with the label {evidence.OPERATOR}"
+        unread = [f"no log: {label}. Name the namespace of the operator with --operator-namespace."]
+    pods, odd_pods = _usable("Pods", items[:MOST_PODS], _pod)
     server, unknown = await _or_why_not(evidence.version(api), "unknown")
-    events, no_events = await _or_why_not(evidence.events_about(api, key), [])
+    items, no_events = await _or_why_not(evidence.events_about(api, key), [])
+    events, odd_events = _usable("Events", items, _event)
     yield (
         "Versions",
         [
             f"this command: {__version__}, Python {platform.python_version()}",
             f"Kubernetes: {server}",
-            *(line for pod in pods for line in _containers(pod)),
+            *(line for pod in pods for line in pod.lines),
             *unknown,
             *unread,
+            *odd_pods,
         ],
     )
     yield "Status", status.report(found, now=now)
@@ -102,12 +123,12 @@ async def _sections(
             f"{key_of(each)} names the same endpoint",
             _yaml(each) if key_of(each).namespace == key.namespace else _outline(found.kind, each),
         )
-    yield "Events", [*no_events, *sorted(map(_event, events))[-MOST_LINES:]]
+    yield "Events", [*no_events, *odd_events, *sorted(events)[-MOST_LINES:]]
     for pod, previous in ((pod, previous) for pod in pods for previous in (True, False)):
-        name, container = pod["metadata"]["name"], _container(pod)
-        if previous and not any(each["restartCount"] for each in _statuses(pod) if each["name"] == container):
+        if previous and not pod.is_restarted:
             continue
-        log, unread = await _or_why_not(evidence.log_of(api, namespace, name, container, previous=previous), [])
+        name = pod.name
+        log, unread = await _or_why_not(evidence.log_of(api, namespace, name, pod.container, previous=previous), [])
         about = [line for line in log if concerns(line, [key, *map(key_of, others)])]
         yield f"Log of {name}{' before its restart' if previous else ''}", [*unread, *about[-MOST_LINES:]]
 
@@ -125,22 +146,28 @@ async def _or_why_not(reading: Awaitable[T], otherwise: T) -> tuple[T, list[str]
         return otherwise, [f"not read: {error}"]
 
 
-def _container(pod: Mapping[str, Any]) -> str:
-    """Return the name of the operator's container, beside which others may be injected."""
-    first: str = pod["spec"]["containers"][0]["name"]
-    return annotations_of(pod).get("kubectl.kubernetes.io/default-container") or first
+def _usable(what: str, items: Iterable[Any], read: Callable[[Any], T]) -> tuple[list[T], list[str]]:
+    """Return what is read from items, and a line about those that have another form than the API server gives them."""
+    found, odd = list[T](), 0
+    for each in items:
+        try:
+            found.append(read(each))
+        except (AttributeError, LookupError, TypeError):
+            odd += 1
+    return found, [f"not read: {odd} {what}, which are unreadable in the answer of the API server"] if odd else []
 
 
-def _statuses(pod: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return pod.get("status", {}).get("containerStatuses") or ()
-
-
-def _containers(pod: Mapping[str, Any]) -> Iterator[str]:
-    for each in _statuses(pod):
-        yield (
-            f"Pod {pod['metadata']['name']}, container {each['name']}: image {each['image']}, {each['imageID']},"
-            f" ready: {each['ready']}, restarts: {each['restartCount']}"
-        )
+def _pod(item: Mapping[str, Any]) -> Pod:
+    name, first = f"{item['metadata']['name']}", f"{item['spec']['containers'][0]['name']}"
+    container = annotations_of(item).get("kubectl.kubernetes.io/default-container") or first
+    statuses = [each for each in (item.get("status") or {}).get("containerStatuses") or () if each]
+    lines = [
+        f"Pod {name}, container {each.get('name')}: image {each.get('image')}, {each.get('imageID')},"
+        f" ready: {each.get('ready')}, restarts: {each.get('restartCount')}"
+        for each in statuses
+    ]
+    is_restarted = any(each.get("restartCount") for each in statuses if each.get("name") == container)
+    return Pod(name, container, is_restarted, lines)
 
 
 def _yaml(body: Body) -> list[str]:

@@ -139,15 +139,18 @@ def atlas_name(provider: str, region: str) -> str:
 def doubt(provider: str, region: str) -> str:
     """Return a sentence, after a blank, about a name that is not known, and "" about a known one.
 
-    It names the known one that is most like it, in the words of Atlas or of the cloud.
+    It names the clouds that have a region of that name; else the known one that is most like it, in the words of Atlas or of
+    the cloud.
     """
     name = atlas_name(provider, region)
     if name in KNOWN[provider]:
         return ""
+    unknown = f" {region} is not a region of {provider} that this version knows."
+    if others := [cloud for cloud, names in KNOWN.items() if atlas_name(cloud, region) in names]:
+        return f"{unknown} It is one of {' and '.join(others)}: is providerName right?"
     of_cloud = {"AZURE": _AZURE, "GCP": _GCP}.get(provider, {})
     found = get_close_matches(region.lower(), of_cloud, n=1) or get_close_matches(name, sorted(KNOWN[provider]), n=1)
-    hint = f" Did you mean {found[0]}?" if found else ""
-    return f" {region} is not a region of {provider} that this version knows.{hint}"
+    return f"{unknown} Did you mean {found[0]}?" if found else unknown
 
 
 def same_region(provider: str, one: str | None, other: str | None) -> bool:

@@ -28,6 +28,12 @@ from atlas_endpoints.reconcile.waits import as_long_again
 
 Facts: TypeAlias = AnyFacts[Any]
 
+REFUSED = (
+    "The ID and the address of an endpoint cannot change: if one of them is wrong, delete this resource (nothing was registered in"
+    " Atlas) and create it again with the right one."
+)
+"""The remedy if Atlas refuses a registration."""
+
 FIELD = "cloudProviderEndpointId"
 """The managed field that is the ID. That it was confirmed means that Atlas has shown the endpoint."""
 
@@ -112,7 +118,14 @@ def absent(facts: Facts, endpoint_id: str, waits: Callable[[], State], registrat
         return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
     first = Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
     cause = cause_of_loss(facts, is_lost=is_lost, otherwise=first)
-    write = replace(registration(), cause=cause, fields=facts.desired, planned=f"registers endpoint {endpoint_id}")
+    write = replace(
+        registration(),
+        cause=cause,
+        fields=facts.desired,
+        planned=f"registers endpoint {endpoint_id}",
+        # What a reference gives, the operator takes anew while Atlas has no endpoint.
+        remedy=REFUSED if facts.resource.spec.cloud_provider_endpoint_ref is None else "",
+    )
     state = State(Reason.INITIATING, f"The operator registers endpoint {endpoint_id}.", POLL, observed=none)
     return Decision(state, write, own=own)
 
@@ -134,7 +147,10 @@ def dead(
             f" resource, and {FORCE}. {atlas_says}"
         )
         return Decision(State(Reason.ENDPOINT_FAILED, message))
-    message = f"{said} {check} To delete it in Atlas and register it again, {FORCE}. {atlas_says}"
+    message = (
+        f"{said} {check} To delete it in Atlas and register it again, {FORCE}. If the ID is mistyped, set deletionPolicy to Delete (only"
+        f" if the Event was EndpointRegistered), delete this resource, wait until it is gone, and create it with the right ID. {atlas_says}"
+    )
     return Decision(State(Reason.ENDPOINT_FAILED, message), deletion(Cause.FORCED) if facts.forced else None)
 
 

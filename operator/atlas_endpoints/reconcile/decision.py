@@ -83,6 +83,7 @@ class Write:
         names: what the history calls it if it sends no fields.
         planned: completes a sentence about what it brings into being; "": nothing new.
         doubt: a sentence, after a blank, about why Atlas may refuse it; "": none is known.
+        remedy: of a refusal, where the spec cannot change; "": a correction of its fields.
         touches: the entries that a write of unknown outcome may have changed.
         creates: set if a repetition would create a second entry.
         reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.
@@ -96,6 +97,7 @@ class Write:
     names: tuple[str, ...] = ()
     planned: str = ""
     doubt: str = ""
+    remedy: str = ""
     touches: tuple[str, ...] = ()
     creates: Creates | None = None
     reads: str | None = None

@@ -61,8 +61,9 @@ UNLISTED = (
 
 
 FORBIDDEN = (
-    "The operator may not list, or cannot list now, the resources of a namespace that it should serve, so it does not know whether others name the same in"
-    " Atlas. It deletes nothing in Atlas until it may. Ask its administrator, who finds the namespace in its log and in /readyz."
+    "The operator may not list or read, or cannot list now, the resources of a namespace that it should serve, so it does not know whether others"
+    " name the same in Atlas. It deletes nothing in Atlas until it may. Ask its administrator, who finds the namespace in its log or in /readyz, to"
+    " give it the verbs get, list and watch on {plural} there, as the chart and deploy/access do."
 )
 
 
@@ -104,10 +105,9 @@ class Protection:
             if deletes is not None and (owner := await self.protector(resource, deletes, project_id)) is not None:
                 return owner
         except ClusterUnavailableError as error:
-            logger.warning("%s %s", UNLISTED, error, extra=LogFields(key=str(resource.key)))
             return self.unlisted(resource, error)
         if is_deletion and ports.may_miss_resources():
-            return self.later(resource, FORBIDDEN, for_administrator=True)
+            return self._forbidden(resource)
         self._memories[resource.key].unlisted_since = None
         if deletes is not None and (wait := self._wait(resource, deletes, project_id)) > 0:
             return Later(RequeueAfter(min(wait, POLL_FIRST)), UNPROTECTED)
@@ -116,17 +116,22 @@ class Protection:
 
     def unlisted(self, resource: Resource, error: ClusterUnavailableError) -> Later:
         """Return that a DELETE waits until it is known who may need what it deletes, which could not be read."""
-        is_forbidden = isinstance(error, ForbiddenError)
-        return self.later(resource, FORBIDDEN if is_forbidden else UNLISTED, for_administrator=is_forbidden)
+        later = self._forbidden(resource) if isinstance(error, ForbiddenError) else self.later(resource, UNLISTED)
+        logger.warning("%s %s", later.message, error, extra=LogFields(key=str(resource.key)))
+        return later
+
+    def _forbidden(self, resource: Resource) -> Later:
+        """Return that a DELETE waits until the operator may list and read all resources."""
+        message = FORBIDDEN.format(plural=self._gatherer.kind.names.plural)
+        return self.later(resource, message, for_administrator=True)
 
     def later(self, resource: Resource, message: str, *, for_administrator: bool = False) -> Later:
         """Return that a DELETE is tried again when the hindrance has lasted twice as long, at the latest after an interval."""
         now, memory = self._gatherer.ports.clock.monotonic(), self._memories[resource.key]
         memory.unlisted_since = now if memory.unlisted_since is None else memory.unlisted_since
         lasted = now - memory.unlisted_since
-        return Later(
-            Backoff(at_least=min(lasted, self._gatherer.interval(resource).total_seconds())), message, for_administrator
-        )
+        requeue = Backoff(at_least=min(lasted, self._gatherer.interval(resource).total_seconds()))
+        return Later(requeue, message, for_administrator or lasted >= self._gatherer.ports.grace.total_seconds())
 
     async def protector(self, resource: Resource, thing: Thing, project_id: str | None) -> Owner | None:
         """Return another resource that protects a thing; None: none does.

@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.compare import compare, described
 from atlas_endpoints.reconcile.confirmed import applied_after, applied_in, confirmed_so_far, with_connection
 from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, Done, State, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED, Facts
-from atlas_endpoints.reconcile.failures import VERIFIED, of_atlas, of_problem, still_refused
+from atlas_endpoints.reconcile.failures import IN_STATUS, VERIFIED, of_atlas, of_problem, still_refused
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble, of_trouble, unrelated
 from atlas_endpoints.reconcile.outputs import Published
@@ -230,15 +230,16 @@ def of_failed_call(
     """Return the outcome of a failed call to Atlas; ``seen`` and ``own`` as in :func:`of_error`."""
     if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
         return outcome
+    write = facts.done.write if facts.done is not None and isinstance(error, UpdateRejectedError) else None
     trouble = of_atlas(
         error,
         facts.attempt,
         source=facts.resolved.credentials_source,
         refused=facts.done.refused if facts.done is not None else (),
         differences=None if seen is None else compare(facts.resource, facts.desired, seen),
+        wording=replace(IN_STATUS, refused=write.remedy) if write is not None and write.remedy else IN_STATUS,
     )
     outcome = of_error(kind, facts, trouble, seen=seen, own=own)
-    write = facts.done.write if facts.done is not None and isinstance(error, UpdateRejectedError) else None
     return outcome.saying(f"The refused call {write.planned}.{write.doubt}" if write and write.planned else "")
 
 

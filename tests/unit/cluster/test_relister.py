@@ -145,6 +145,13 @@ class Operator:
             self.relister.relisted()
             await asyncio.sleep(SETTLE * 0.9 / int(times) if times != "1" else 0)
 
+    async def flap(self, hours: str) -> None:
+        """Let the rights in the namespace green go and come, which the watch finds out each time."""
+        for number in range(int(hours) * 720):
+            self.cluster.forbidden = () if number % 2 else {"green"}
+            self.relister.relisted()
+            await asyncio.sleep(5)
+
     async def wait(self, seconds: str) -> None:
         await asyncio.sleep(float(seconds))
 
@@ -169,8 +176,8 @@ class Operator:
     def may_list(self, expected: str) -> None:
         assert self.relister.may_list is (expected == "yes")
 
-    def regained(self, times: str) -> None:
-        assert self.regains == int(times)
+    def regained(self, least: str, most: str = "") -> None:
+        assert int(least) <= self.regains <= int(most or least)
 
     def misses(self, expected: str) -> None:
         assert self.relister.may_miss_objects() is (expected == "yes")
@@ -242,9 +249,13 @@ SCRIPTS = {
     "after an outage the backoff begins anew": (
         "keep; wait 1; down; wait 1200; up; wait 1200; down; wait 1200; up; wait 1200; down; list_begins; mark; wait 4; lists 2 9"
     ),
-    "with one namespace that is not listed no object counts as gone": (
-        "of blue green; apply blue/a v1; apply green/b v1; keep; wait 1; slow; list_begins; list_begins; down; wait 600;"
-        " knows a=v1 b=v1"
+    "namespaces are listed together, eight at once": (
+        "of a b c d e f g h i; slow; keep; wait 0.9; lists 8; complete no; wait 1.2; lists 9; complete"
+    ),
+    "rights that come and go lead to few LISTs, and those that came once or stay soon count": (
+        "of blue green; keep; wait 1; forbid green; relisted; wait 12; forbidden green; permit; relisted; wait 2.5; regained 1; mark;"
+        " flap 1; lists 100 350; regained 10 60; forbid green; refresh; wait 6; refreshed yes; permit; relisted; wait 33; forbidden; wait 700; forbid green;"
+        " relisted; wait 12; forbidden green; permit; relisted; wait 2.5; forbidden"
     ),
     "without the CRD nothing is complete until it comes": (
         "unserved; keep; wait 59; serves no; complete no; lists 12; served; wait 5; complete; serves yes"
@@ -304,6 +315,12 @@ SCRIPTS = {
     ),
     "a namespace that was empty, as one that is deleted, misses nothing without rights": (
         "of blue green; keep; wait 1; forbid green; wait 700; forbidden green; knows; misses no"
+    ),
+    "whoever takes over does not know that it was": (
+        "of blue green; keep; wait 1; forbid green; wait 12; misses no; refresh; wait 12; refreshed yes; misses yes; permit; wait 700; misses no"
+    ),
+    "nor by a LIST that has begun before": (
+        "of blue green; slow; keep; wait 1.2; relisted; list_begins; wait 0.6; refresh; forbid green; wait 20; refreshed yes; misses yes"
     ),
     "nor does one in which all is being deleted": (
         "of blue green; apply green/a v1; keep; wait 1; delete_later green/a; deaf; forbid green; wait 700; knows a=v1; misses no"

@@ -86,10 +86,11 @@ NOT_SERVED = Answer(404, "404 page not found", "text/plain")
 MORE: dict[str, list[Answer]] = {
     "write": [WORD, NOT_SERVED, RESET],
     "change": [WORD, NOT_SERVED, RESET],
-    "read": [WORD, NOT_SERVED, FORBIDDEN],
+    "read": [WORD, NOT_SERVED],
     "list": [
-        *(WORD, FORBIDDEN, Answer(200, {"kind": "Status"}), Answer(200, []), Answer(200, {"items": []})),
+        *(WORD, Answer(200, {"kind": "Status"}), Answer(200, []), Answer(200, {"items": []})),
         Answer(200, {"items": ["a word"], "metadata": {"resourceVersion": "10"}}),
+        Answer(200, {"items": [{"metadata": {"namespace": "shop"}}], "metadata": {"resourceVersion": "10"}}),
         Answer(200, {"items": [], "metadata": {"resourceVersion": "ten"}}),
     ],
     "read a ConfigMap": [
@@ -119,6 +120,7 @@ ANSWERS: list[tuple[str, Answer, type[Exception]]] = [
     *(("write", each, ConflictError) for each in CONFLICTS),
     ("write", Answer(422, status_of(422, "Invalid", "no details") | {"details": None}), ConflictError),
     ("write", status(404, "NotFound"), GoneError),
+    *((call, FORBIDDEN, ForbiddenError) for call in ("list", "read")),
     *(("change", each, RefusedError) for each in (*REFUSED, status(400, "BadRequest", "not allowed here"), BY_POLICY)),
     ("create a ConfigMap", status(409, "AlreadyExists"), ConflictError),
     *(("update a ConfigMap", each, ConflictError) for each in (*CONFLICTS, status(404, "NotFound"))),

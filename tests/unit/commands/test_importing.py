@@ -140,19 +140,62 @@ async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
     assert named == Messages(refusals={"It is Flex.": ["flex"]})
 
 
-def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    place = cast("Any", SimpleNamespace(host="atlas.invalid", port=443, ssl=True))
-    cause = aiohttp.ClientConnectorDNSError(place, OSError(-2, "Name not known"))
-    atlas = FakeAtlas(lambda _: failure(cause, operation="list", unknown_outcome=False))
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        pytest.param(
+            lambda: asyncio.sleep(400),
+            ["The import did not end within 300 s: import a part with --as or --instance."],
+            id="an answer",
+        ),
+        pytest.param(
+            lambda: RateLimitedError("Slow down.", operation="list", retry_after=110.0),
+            [
+                *["Atlas limits the rate of calls. Waiting 110 s before the next call."] * 2,
+                "Atlas limits the rate of calls. The next call has to wait 110 s, and there is no time left for that.",
+                "web-1, web-2: Slow down.",
+            ],
+            id="a rate limit",
+        ),
+    ],
+)
+@on_virtual_time
+async def test_what_was_read_in_time_is_written(
+    last: Callable[[], Any], says: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(path: str) -> Any:
+        if path.partition("?")[0].endswith("/serverless"):
+            names = ("shop", "web-1", "web-2")
+            return {"results": [described(name) for name in names], "totalCount": len(names)}
+        return [{"_id": "a1" * 12, "providerName": "AWS"}] if "/shop/" in path else last()
 
+    printed, said = list[str](), list[str]()
+    run_with(reading(answer), monkeypatch)
+    settings = ImportSettings.model_validate({"project": PROJECT, "target": "serverless-private-endpoint"})
+
+    assert not await importing.run(settings, IMPORTERS, printed.append, said.append)
+
+    assert len(printed) == 1
+    assert said == [*says, "1 manifest written."]
+
+
+def run_with(atlas: FakeAtlas, monkeypatch: pytest.MonkeyPatch) -> None:
     async def aclose() -> None:
         pass
 
     atlas.aclose = aclose  # type: ignore[attr-defined]
     monkeypatch.setattr(importing, "client_of", lambda _: atlas)
-    monkeypatch.setattr(clusterless, "CALL_ATTEMPTS", 1)
     for name in ("PUBLIC_API_KEY", "PRIVATE_API_KEY"):
         monkeypatch.setenv(f"MONGODB_ATLAS_{name}", "abcdefgh")
+
+
+def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = cast("Any", SimpleNamespace(host="atlas.invalid", port=443, ssl=True))
+    cause = aiohttp.ClientConnectorDNSError(place, OSError(-2, "Name not known"))
+    atlas = FakeAtlas(lambda _: failure(cause, operation="list", unknown_outcome=False))
+
+    run_with(atlas, monkeypatch)
+    monkeypatch.setattr(clusterless, "CALL_ATTEMPTS", 1)
     lines: list[str] = []
     settings = ImportSettings.model_validate({"project": "5f" * 12})
 

@@ -53,7 +53,7 @@ async def bundle(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> str:
 
     monkeypatch.setattr(Connection, "open", opened)
     lines: list[str] = []
-    settings = ReportSettings(resource="shop/orders", operator_namespace="operators")
+    settings = ReportSettings(namespace="shop", resource="orders", operator_namespace="operators")
     assert await report.run(settings, [KIND], lines.append, lines.append)
     assert {each.method for each in server.requests} == {"GET"}
     assert not [each for each in server.calls if "secrets" in each or "configmaps" in each]
@@ -109,6 +109,40 @@ async def test_a_bundle_has_all_that_an_issue_needs_and_no_secret(monkeypatch: p
     assert "endpoint: a1a1a1a1a1a1a1a1a1a1a1a1\n    Ready: False, Conflict" in found
     assert "canary" not in found
     assert "shop/other" not in found
+
+
+ODD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "no Pod": (
+        {PODS: {"items": []}},
+        ["namespace operators has no Pod with the label app.kubernetes.io/name=atlas-end", "--operator-namespace"],
+    ),
+    "null for lists": ({PODS: {"items": None}, HERE: {"items": None}}, ["has no Pod with the label"]),
+    "no lists": (
+        {PODS: {"items": 7}, HERE: {}},
+        ["not read: The answer of the API server is not the requested object."],
+    ),
+    "items of another form": (
+        {PODS: {"items": [{}, None, POD]}, HERE: {"items": [7, event("later", "2026-11-27T11:00:00Z")]}},
+        ["not read: 2 Pods, which are unreadable", "not read: 1 Events", "restarts: 3", "Warning Conflict: later"],
+    ),
+    "statuses that are absent": (
+        {PODS: {"items": [POD | {"status": None}, POD | {"status": {"containerStatuses": [None, {"name": "proxy"}]}}]}},
+        ["Pod atlas-endpoints-1, container proxy: image None", "## Log of atlas-endpoints-1"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("objects", "says"), ODD.values(), ids=ODD)
+async def test_what_is_missing_or_unreadable_is_named(
+    objects: dict[str, Any], says: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as server:
+        server.put("shop", "orders", **SPEC)
+        server.objects |= {"/version": {"gitVersion": "v1.37.0"}, HERE: {"items": []}, **objects}
+
+        found = await bundle(server, monkeypatch)
+
+    assert [each for each in says if each not in found] == []
 
 
 async def test_what_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ async def _check(
     async with AsyncExitStack() as closing:
         try:
             async with asyncio.timeout_at(until):
-                ask, places = await _prepare(settings, kinds, report, closing, say)
+                ask, places = await _prepare(settings, kinds, report, closing, say, until=until)
         except TimeoutError:
             report.add(failed(f"The check did not end within {WITHIN:.0f} s. The report is incomplete."))
         else:
@@ -81,6 +81,8 @@ async def _prepare(
     report: Report,
     closing: AsyncExitStack,
     say: Callable[[str], object],
+    *,
+    until: float,
 ) -> tuple[Callable[[Place], Awaitable[Result]], Sequence[Place]]:
     """Report the ways to Kubernetes and to Atlas, and return how to ask about a place, and the places."""
     if unknown := unknown_variables(CheckSettings):
@@ -93,7 +95,7 @@ async def _prepare(
     for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
         client = await _reach(settings, base_url, report, closing)
         if client is not None:
-            clients[base_url] = PatientClient(client, say, RateLimitedError)
+            clients[base_url] = PatientClient(client, say, RateLimitedError, until)
         elif base_url in used:
             report.add(skipped("Projects are not checked, because Atlas cannot be reached."))
 

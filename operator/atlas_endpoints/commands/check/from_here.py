@@ -15,11 +15,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
-from atlas_endpoints.commands.check.report import Report, failed, named, ok, warning
+from atlas_endpoints.commands.check.report import Report, failed, named, ok, skipped, warning
 from atlas_endpoints.telemetry.causes import words_of
 
 Target: TypeAlias = tuple[str, int | None]  # a host with its port; None: a host of mongodb+srv
 WITHIN = 5.0  # seconds for each step
+MOST, AT_ONCE, ADDRESSES = 100, 20, 10  # targets that are tried, those at once, and the addresses of each
 TXT, SRV, CUT = 16, 33, 0x0200  # types of records, the flag of an answer that is too long for UDP: RFC 1035, 2782
 CODES = {0: "", 2: "SERVFAIL", 3: "", 5: "REFUSED"}  # 3: there is no such name
 SERVER = "The DNS server has to forward names of mongodb.net, and must not drop answers with private addresses (rebinding protection)."
@@ -58,13 +59,17 @@ async def run(text: str, report: Report, servers: Sequence[Target] = ()) -> None
         report.add(failed("--from-here is no connection string, no host of mongodb+srv, and no HOST:PORT."))
     elif targets[0][1] is None:
         targets = await _from_records(targets[0][0], report, servers)
-    results: dict[str, list[str]] = defaultdict(list)
-    for each in await asyncio.gather(*(_reach(*target) for target in targets)):
+    results, room = defaultdict[str, list[str]](list), asyncio.Semaphore(AT_ONCE)
+    for each in await asyncio.gather(*(_reach(*target, room) for target in targets[:MOST])):
         for place, result in each:
             results[result].append(place)
     for result, places in results.items():
         finding = ok if result == OPENS else warning if result == PUBLIC else failed
         report.add(finding(f"{named(places, most=20)}: {result}"))
+    if len(targets) > MOST:
+        report.add(
+            skipped(f"Not tried: {len(targets) - MOST} more. No cluster has so many; compare the host with the string.")
+        )
 
 
 async def _from_records(host: str, report: Report, servers: Sequence[Target]) -> list[Target]:
@@ -87,14 +92,17 @@ async def _from_records(host: str, report: Report, servers: Sequence[Target]) ->
     return [target for target in found if target[0] not in foreign]
 
 
-async def _reach(host: str, port: int | None) -> list[tuple[str, str]]:
+async def _reach(host: str, port: int | None, room: asyncio.Semaphore) -> list[tuple[str, str]]:
     """Return the places at which a port was tried, each with what came of it and the remedy."""
-    try:
-        async with asyncio.timeout(WITHIN):
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError) as error:  # ValueError: no host can have the name
-        return [(host, f"the name has no address ({words_of(error)}). {DNS}")]
-    return [(f"{host}:{port} at {at}", await _open(at, port)) for at in dict.fromkeys(str(one[4][0]) for one in found)]
+    async with room:
+        try:
+            async with asyncio.timeout(WITHIN):
+                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, ValueError) as error:  # ValueError: no host can have the name
+            return [(host, f"the name has no address ({words_of(error)}). {DNS}")]
+        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES]
+        opened = await asyncio.gather(*(_open(at, port) for at in addresses))
+    return [(f"{host}:{port} at {at}", result) for at, result in zip(addresses, opened, strict=True)]
 
 
 async def _open(address: str, port: int | None) -> str:

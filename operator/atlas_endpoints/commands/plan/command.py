@@ -19,9 +19,9 @@ from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.atlas.throttle import Throttle
-from atlas_endpoints.commands.clusterless import EnvironmentCredentials, PlanSettings, client_of
+from atlas_endpoints.commands.clusterless import WITHIN, EnvironmentCredentials, PlanSettings, client_of
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other, Place
-from atlas_endpoints.commands.pauses import cause, waiting
+from atlas_endpoints.commands.pauses import cause, no_time, waiting
 from atlas_endpoints.commands.plan import report
 from atlas_endpoints.commands.plan.forecast import (
     Forecast,
@@ -46,9 +46,6 @@ from atlas_endpoints.reconcile.references import ReferenceResolver
 from atlas_endpoints.reconcile.resource import watched_annotations
 
 logger = logging.getLogger(__name__)
-
-WITHIN = 300.0
-"""Seconds for the whole plan."""
 
 AT_ONCE = 4
 """Scopes in parallel."""
@@ -109,7 +106,7 @@ class Planner:
         exports: Iterable[Body] = (),
     ) -> None:
         self._say = say
-        self._told_until, self._cause = -math.inf, ""
+        self._until, self._told_until, self._cause = math.inf, -math.inf, ""
         clock = SystemClock()
         by_name = {kind.names.kind: kind for kind in kinds}
         self._gateway = gateway = Gateway(client, Throttle(), clock.monotonic, readers=by_name)
@@ -147,15 +144,16 @@ class Planner:
     async def forecast(self, documents: Iterable[Document]) -> list[Forecast]:
         """Return a forecast for each manifest, in their order; other kinds are left out."""
         ours = [each for each in documents if not isinstance(each, Other)]
+        self._until = asyncio.get_running_loop().time() + WITHIN
         with suppress(TimeoutError):
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout_at(self._until):
                 await self._run(each for each in ours if isinstance(each, Manifest))
         return [self._of(each) for each in ours]
 
     def _of(self, document: Manifest | Invalid) -> Forecast:
         if isinstance(document, Invalid):
             return of_invalid(document)
-        late = f"The plan did not end within {WITHIN:.0f} s. {self._cause}".rstrip()
+        late = f"There was no time for it within {WITHIN:.0f} s. {self._cause}".rstrip()
         return self._forecasts.get(document.place) or unanswered(document, late)
 
     async def _run(self, manifests: Iterable[Manifest]) -> None:
@@ -168,7 +166,8 @@ class Planner:
         async def run(group: list[Manifest]) -> None:
             async with room:
                 for each in group:
-                    self._forecasts[each.place] = await self._reconcile(each)
+                    if (forecast := await self._reconcile(each)) is not None:
+                        self._forecasts[each.place] = forecast
 
         groups = list(scopes.values())
         for group in groups[:1]:
@@ -178,7 +177,8 @@ class Planner:
             for group in groups[1:]:
                 tasks.create_task(run(group))
 
-    async def _reconcile(self, manifest: Manifest) -> Forecast:
+    async def _reconcile(self, manifest: Manifest) -> Forecast | None:
+        """Return the forecast for a manifest, or None if there is no time for it."""
         kind, attempts, body = manifest.kind, 0, manifest.body
         reconciler = self._reconcilers[kind.names.kind]
         reconciler.forget(manifest.key)  # another manifest of the same resource is another plan
@@ -194,7 +194,8 @@ class Planner:
             state, wait = outcome.state, asks_again_in(outcome, attempts)
             if state is not None and wait is None:
                 break
-            await self._pause(outcome.reason or outcome.unreported, wait or 0.0)
+            if not await self._pause(outcome.reason or outcome.unreported, wait or 0.0):
+                return None
         project_id = outcome.resolved.project_id if outcome.resolved is not None else None
         scope = Scope(self._fingerprint, project_id or "", kind.names.kind, manifest.resource.scope_name)
         values = [seen.value for seen in self._gateway.view(scope).entries.values() if seen.value is not None]
@@ -206,13 +207,15 @@ class Planner:
         correction = "correct the manifest; delete an existing resource first, because the field is immutable"
         return replace(forecast, message=outcome.explanation.worded(self._variables.wording(correction)))
 
-    async def _pause(self, reason: str | None, seconds: float) -> None:
-        """Wait, and say so, once for scopes that wait at the same time."""
+    async def _pause(self, reason: str | None, seconds: float) -> bool:
+        """Wait, and say so, once for scopes that wait at the same time; return False at once if there is no time for that."""
         until = asyncio.get_running_loop().time() + seconds
+        fits = until <= self._until
         if seconds >= 1 and until > self._told_until + 1:
             self._told_until, self._cause = until, cause(reason)
-            self._say(waiting(reason, seconds))
-        await asyncio.sleep(seconds)
+            self._say((waiting if fits else no_time)(reason, seconds))
+        await asyncio.sleep(seconds if fits else 0)
+        return fits
 
 
 class InFile:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.commands.manifests import Document, Manifest, Other, Place
+from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, Other, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.ownership import is_owner
@@ -14,18 +14,36 @@ from atlas_endpoints.reconcile.status import Status
 
 
 def merged(documents: Iterable[Document]) -> list[Document]:
-    """Move the status of each export into the manifest of the same resource, if there is one."""
+    """Move the status of each export into the manifest of the same resource, if there is one.
+
+    A manifest that changes what the API server lets nobody change is ``Invalid``.
+    """
     documents = list(documents)
     ours = [each for each in documents if not isinstance(each, Other) and each.key is not None]
     statuses = {each.key: each.exported for each in ours if each.exported is not None}
+    exports = {each.key: each for each in ours if isinstance(each, Manifest) and each.exported is not None}
     written = {each.key for each in ours if each.exported is None}
     found: list[Document] = []
     for each in documents:
         if isinstance(each, Manifest) and each.exported is None and (status := statuses.get(each.key)):
-            found.append(replace(each, exported=status, body={**each.body, "status": _before_an_edit(status)}))
+            if problems := _unchangeable(exports.get(each.key, each), each):
+                found.append(Invalid(each.place, problems, each.key, status))
+            else:
+                found.append(replace(each, exported=status, body={**each.body, "status": _before_an_edit(status)}))
         elif isinstance(each, Other) or each.exported is None or each.key not in written:
             found.append(each)
     return found
+
+
+def _unchangeable(before: Manifest, after: Manifest) -> tuple[str, ...]:
+    """Return a line for each field that the manifest changes, and that the API server lets nobody change."""
+    old, new = before.kind.identity(before.resource), after.kind.identity(after.resource)
+    return tuple(
+        f"spec.{path}: may not be changed: create a second resource with the new value, move your applications to it, and delete"
+        " this one (kubectl apply --dry-run=server shows the rule of the field)"
+        for path, value in old.items()
+        if value is not None and new.get(path) is not None and new[path] != value
+    )
 
 
 def _before_an_edit(status: Status) -> Mapping[str, Any]:

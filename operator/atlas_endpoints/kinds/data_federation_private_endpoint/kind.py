@@ -10,6 +10,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds import registered
+from atlas_endpoints.kinds.cloud_endpoint import ip_of
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.data_federation_private_endpoint import atlas, decide
 from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint, EndpointState, entry_of
@@ -112,6 +113,18 @@ class DataFederationPrivateEndpoints(KindWithCommands[DataFederationPrivateEndpo
     @override
     def state_of(self, value: Endpoint) -> str | None:
         return value.status
+
+    @override
+    def identity(self, resource: DataFederationPrivateEndpoint) -> Mapping[str, object]:
+        spec = resource.spec
+        return {
+            "projectId": spec.project_id,
+            "providerName": spec.provider_name,
+            "region": spec.region,
+            "cloudProviderEndpointId": (spec.cloud_provider_endpoint_id or "").lower() or None,
+            "privateEndpointIpAddress": ip_of(spec.private_endpoint_ip_address),
+            "customerEndpointDnsName": (spec.customer_endpoint_dns_name or "").lower() or None,
+        }
 
     @override
     def counted(self, values: Collection[Any]) -> str:

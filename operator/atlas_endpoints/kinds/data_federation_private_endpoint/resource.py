@@ -70,6 +70,11 @@ def is_database_name(text: str) -> bool:
     return matches(_DATABASE, text) and text not in {".", ".."}
 
 
+def is_vpc_endpoint_name(text: str) -> bool:
+    """Return whether a text is a DNS name that AWS gave a VPC endpoint."""
+    return is_dns_name(text) and matches(r"(?i)vpce-[0-9a-f]{17}-.+[.]vpce[.]amazonaws[.]com([.]cn)?", text)
+
+
 DnsName = Annotated[
     str,
     Field(max_length=_LONGEST_DNS_NAME),
@@ -105,7 +110,7 @@ class AddressRef(ObjectRef):
     known_paths: ClassVar[Mapping[tuple[str, str], str]] = {}
     no_field_path: ClassVar = "Required value: must be set: add the path of the field that holds the address, such as `.status.atProvider.privateIpAddress`"
 
-    api_version: Annotated[ApiVersion, api_version_such_as("network.azure.upbound.io/v1beta1")]
+    api_version: Annotated[ApiVersion, api_version_such_as("network.azure.m.upbound.io/v1beta1")]
     kind: Annotated[ObjectKind, kind_such_as("PrivateEndpoint")]
 
 
@@ -258,8 +263,12 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
     def references(self) -> Sequence[Reference]:
         found = [*super().references]
         if (source := self.spec.customer_endpoint_dns_name_from) is not None:
-            target, expected = source.target(self.metadata.namespace), "a DNS name"
-            found.append(Reference("customer_endpoint_dns_name", target, is_dns_name, expected))
+            # A status shows what a reference gives, which shall be no other text of somebody's object.
+            target, expected = (
+                source.target(self.metadata.namespace),
+                "a DNS name of a VPC endpoint, which begins with vpce-",
+            )
+            found.append(Reference("customer_endpoint_dns_name", target, is_vpc_endpoint_name, expected))
         return found
 
     @property

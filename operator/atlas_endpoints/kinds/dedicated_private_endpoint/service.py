@@ -177,6 +177,10 @@ def without_service(facts: Facts) -> Decision:
         names=(NAME,),
         planned=planned,
         doubt="".join(doubt(spec.provider_name, each) for each in (spec.region, *spec.supported_remote_regions)),
+        remedy=(
+            "providerName and region cannot change: if one of them is wrong, delete this resource (nothing was made in Atlas) and"
+            " create it again with the right one."
+        ),
         touches=(facts.resource.written_as,),
         creates=creates,
     )

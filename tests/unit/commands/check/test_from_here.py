@@ -144,6 +144,13 @@ async def test_the_records_of_a_host_lead_to_its_ports(flags: int, tcp: bool) ->
     assert "secret" not in "".join(found)
 
 
+async def test_of_very_many_records_some_are_tried_and_the_others_counted() -> None:
+    _, tried, left = await findings(LOCAL, *[closed_port()] * (from_here.MOST + 900), flags=from_here.CUT, tcp=True)
+
+    assert f"and {from_here.MOST - 20} more: refused" in tried
+    assert left.startswith("skipped  Not tried: 900 more.")
+
+
 async def test_records_with_names_that_drivers_refuse_fail() -> None:
     _, *found = await findings(HOST, 1024)
 

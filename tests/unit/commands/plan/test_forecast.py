@@ -358,7 +358,7 @@ def test_a_plan_that_a_rate_limit_outlasts_names_it() -> None:
     found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(9)))
 
     assert {each.action for each in found} == {Action.UNKNOWN}
-    assert found[-1].message == "The plan did not end within 300 s. Atlas limits the rate of calls."
+    assert found[-1].message == "There was no time for it within 300 s. Atlas limits the rate of calls."
 
 
 async def after(seconds: float) -> list[dict[str, Any]]:
@@ -372,8 +372,14 @@ async def after(seconds: float) -> list[dict[str, Any]]:
         pytest.param(
             lambda: [LIMITED, [endpoint()], after(400.0)],
             ["Atlas limits the rate of calls. Waiting 30 s before the next call."],
-            "The plan did not end within 300 s.",
+            "There was no time for it within 300 s.",
             id="a rate limit that ended before a slow answer",
+        ),
+        pytest.param(
+            lambda: [RateLimitedError("Slow down.", operation="list", retry_after=301.0)],
+            ["Atlas limits the rate of calls. The next call has to wait 301 s, and there is no time left for that."],
+            "There was no time for it within 300 s. Atlas limits the rate of calls.",
+            id="a rate limit that is longer than a plan",
         ),
         pytest.param(
             lambda: [*[UNAVAILABLE] * 3, after(2.5)],

@@ -1,11 +1,16 @@
 """Exports of resources, several manifests of one resource, and conflicts over an endpoint."""
 
+import json
+from typing import Any
+
 import pytest
 
-from atlas_endpoints.commands.manifests import Document, Manifest, Other, Place
+from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast, unanswered
 from atlas_endpoints.commands.plan.overlaps import duplicates, merged, with_conflicts
+from atlas_endpoints.kinds.registry import KINDS
 from atlas_endpoints.reconcile.reasons import Reason
+from support.cases import UpdateCase, update_cases
 from support.manifests import NAMESPACED, ORDERS, read
 
 
@@ -21,6 +26,34 @@ def test_a_resource_with_several_manifests_is_warned_of() -> None:
         "shop/orders has several manifests. The one that is applied last is effective: a.yaml, document 1; b.yaml, document 2,"
         " from line 3."
     )
+
+
+def _set(spec: dict[str, Any], path: str) -> object:
+    """Return the value at a path, with the default of the CRD."""
+    value: Any = spec
+    for name in path.split("."):
+        value = value.get(name, True if name == "portMappingEnabled" else None) if isinstance(value, dict) else None
+    return value
+
+
+@pytest.mark.parametrize("case", [each for kind in KINDS for each in update_cases(kind.names.kind)], ids=str)
+def test_another_value_than_the_export_has_is_invalid_where_the_crd_refuses_it(case: UpdateCase) -> None:
+    export = {**case.before, "metadata": {**case.before["metadata"], "uid": "u"}, "status": case.status}
+    reader = ManifestReader(KINDS, namespace="shop", use_statuses=True)
+    documents = [*reader.read("live.json", json.dumps(export)), *reader.read("new.json", json.dumps(case.manifest))]
+
+    (found,) = merged(documents)
+
+    changed = {
+        path
+        for path in case.refused
+        if all(_set(each["spec"], path.removeprefix("spec.")) is not None for each in (case.before, case.manifest))
+    }
+    if isinstance(documents[1], Manifest):
+        assert isinstance(found, Invalid) == bool(changed)
+        lines = found.problems if isinstance(found, Invalid) else ()
+        assert {each.partition(":")[0] for each in lines} == changed
+        assert all("may not be changed: create a second resource" in each for each in lines)
 
 
 def in_files(*texts: str) -> list[Document]:
