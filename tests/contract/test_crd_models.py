@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic import BaseModel
 
+from atlas_endpoints.kinds.data_federation_private_endpoint import atlas as data_federation
+from atlas_endpoints.kinds.data_federation_private_endpoint.resource import IN_ATLAS
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
-from support.cases import DEDICATED, SERVERLESS, cases, update_cases
+from support.cases import DATA_FEDERATION, DEDICATED, SERVERLESS, cases, update_cases
 from support.crd import crds, path_of, resource_of, schema_of
 
 KINDS = tuple(crds())
@@ -38,6 +40,13 @@ BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "status.applied": dict.fromkeys(resource_of(DEDICATED).fields, TEXT),
         "status.plan.body": {name: TEXT for request in BODIES for name in request.body or {}},
         "status.resolved": dict.fromkeys(resource_of(DEDICATED).fields, TEXT),
+    },
+    DATA_FEDERATION: {
+        "status.applied": dict.fromkeys(resource_of(DATA_FEDERATION).fields, TEXT),
+        "status.plan.body": dict.fromkeys(
+            data_federation.registration_of("p", "AWS", "e", dict.fromkeys(IN_ATLAS.values(), "x")).body or {}, TEXT
+        ),
+        "status.resolved": dict.fromkeys(set(resource_of(DATA_FEDERATION).fields) - {"comment"}, TEXT),
     },
 }
 """Objects whose models take any field, by kind and path, and the fields that the kind puts into them."""

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from atlas_endpoints.kinds.data_federation_private_endpoint import resource as data_federation
 from atlas_endpoints.kinds.dedicated_private_endpoint import resource as dedicated
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessStatus
 from atlas_endpoints.reconcile.status import (
@@ -22,7 +23,17 @@ from atlas_endpoints.reconcile.status import (
     Status,
 )
 from control_plane import ControlPlane
-from support.cases import DEDICATED, KINDS, SERVERLESS, Case, UpdateCase, each_case, manifest, update_cases
+from support.cases import (
+    DATA_FEDERATION,
+    DEDICATED,
+    KINDS,
+    SERVERLESS,
+    Case,
+    UpdateCase,
+    each_case,
+    manifest,
+    update_cases,
+)
 from support.crd import crds, resource_of, schema_of
 from support.running import ROOT
 
@@ -176,6 +187,7 @@ LONG, WORD, NOW = "é" * 2000, "w" * 100, datetime.now(UTC)
 def full_status(kind: str) -> Status:
     """Return a status with every field in use and every text as long as it may be."""
     model = resource_of(kind)
+    resolved = schema_of(kind)["properties"]["status"]["properties"]["resolved"]["properties"]
     return model.status_type(
         observed_generation=7,
         conditions=tuple(
@@ -190,11 +202,7 @@ def full_status(kind: str) -> Status:
             for number in range(16)
         ),
         applied=Applied.of(7, dict.fromkeys(model.fields, LONG)),
-        resolved=Resolved.model_validate(
-            dict.fromkeys(
-                ("projectId", "cloudProviderEndpointId", "privateEndpointIpAddress", "credentialsSource"), LONG
-            )
-        ),
+        resolved=Resolved.model_validate(dict.fromkeys(resolved, LONG)),
         drift=tuple(DriftItem(field=f"{number}{WORD}", desired=LONG, actual=LONG) for number in range(8)),
         last_error=LastError(
             since=NOW,
@@ -240,6 +248,12 @@ OWN_STATUS: Mapping[str, Mapping[str, Any]] = {
         ),
         "endpoint": dedicated.EndpointStatus.model_validate(
             dict.fromkeys(set(dedicated.EndpointStatus.model_fields) - {"status_since"}, LONG) | {"status_since": NOW}
+        ),
+    },
+    DATA_FEDERATION: {
+        "service_name": LONG,
+        "endpoint": data_federation.EndpointStatus.model_validate(
+            dict.fromkeys(data_federation.EndpointStatus.model_fields, LONG) | {"status_since": NOW}
         ),
     },
 }
@@ -317,6 +331,14 @@ LISTED: Mapping[str, tuple[Status, Mapping[str, str], Mapping[str, str]]] = {
         ),
         {"PROVIDER": "AWS", "REGION": "eu-west-1"},
         {"SERVICE": "AVAILABLE", "SERVICE-ID": "a" * 24, "CLOUD-ENDPOINT": "vpce-1", "ERROR": "no-such-endpoint"},
+    ),
+    DATA_FEDERATION: (
+        data_federation.DataFederationStatus(
+            service_name="com.example.service",
+            endpoint=data_federation.EndpointStatus(id="vpce-1", status="FAILED", error_message="no-such-endpoint"),
+        ),
+        {"PROVIDER": "AWS", "REGION": "eu-west-1"},
+        {"SERVICE": "com.example.service", "CLOUD-ENDPOINT": "vpce-1", "ERROR": "no-such-endpoint"},
     ),
 }
 """A status of each kind, and its columns without and with ``--output=wide``."""

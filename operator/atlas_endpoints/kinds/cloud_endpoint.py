@@ -2,7 +2,7 @@
 
 import ipaddress
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
@@ -240,6 +240,13 @@ class EndpointSpec(CommonSpec):
             yield "cloudProviderEndpointRef", _ID_TWICE
         if self.private_endpoint_ip_address is not None and self.private_endpoint_ip_address_from is not None:
             yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
+
+    def shared_config_maps(self, field: str, named: Iterable[ConfigMapRef], what: str) -> Iterator[tuple[str, str]]:
+        """Yield that a list of outputs names a ConfigMap that another output has; each item is for one ``what``."""
+        names = [each.name for each in (*named, self.output_config_map_ref) if each is not None]
+        if len(set(names)) < len(names):
+            message = f"may not name one ConfigMap twice, nor that of `outputConfigMapRef`: give each {what} a ConfigMap of its own"
+            yield field, message
 
     def violations_of_connection(self, *, on_aws: str, no_address: str, no_id: str) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the ID and the address, whose rules have texts of their own in each CRD.

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import combinations, count
 from typing import Any
 
 import yaml
@@ -71,6 +71,23 @@ def problems_of(spec_type: type[CommonSpec], spec: Mapping[str, Any]) -> Sequenc
     except InvalidSpecError as error:
         return error.problems
     return ()
+
+
+def managed_fields(
+    spec_type: type[CommonSpec], spec: Mapping[str, Any], in_atlas: Mapping[str, str | None]
+) -> tuple[Mapping[str, str], Sequence[str]]:
+    """Return as many fields with their values in Atlas as a spec may have, and a comment about each other one."""
+    present = {str(field): value for field, value in in_atlas.items() if value}
+    problems = problems_of(spec_type, {**spec, **present})
+    # Those of a connection are only valid together.
+    subsets = (dict(each) for size in range(len(present), -1, -1) for each in combinations(present.items(), size))
+    managed = next((each for each in subsets if not problems_of(spec_type, {**spec, **each})), {})
+    unmanaged = []
+    for field in present.keys() - managed.keys():
+        own = [each for each in problems if each.startswith(f"spec.{field}: ")]
+        why = (own or problems)[0].partition(": ")[2]
+        unmanaged.append(f"{field} is not managed, so Atlas keeps {present[field]!r}. {why}")
+    return managed, sorted(unmanaged)
 
 
 def retained(credentials_secret: str | None) -> Mapping[str, Any]:

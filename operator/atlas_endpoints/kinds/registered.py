@@ -4,20 +4,23 @@ It is registered by a POST, which a second one cannot repeat, and of which Atlas
 again, or reported, by the drift policy; and one that Atlas rejected, or that failed, is deleted and registered again only on request.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.cloud_endpoint import EndpointResource
 from atlas_endpoints.reconcile.compare import cause_of_loss, described, is_contested
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Difference, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
+from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.reasons import EventReason, Reason, ReferencesReason
+from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Resolved, ShownEntry
 from atlas_endpoints.reconcile.waiting import asks_again_in, deleted_at, words
@@ -53,6 +56,33 @@ class RegisteredResource(EndpointResource, frozen=True):
     def unconnected(self) -> Mapping[str, str | None]:
         """Return what the references are bound to, which Atlas cannot change."""
         return {each.field: self.bound(to_camel(each.field)) for each in self.references}
+
+
+def named_in(body: Body, literal: object, shared: str | None = None) -> Named:
+    """Return what an object names by the literal in its spec; without one, its reference names what it is bound to."""
+    has_reference = literal is None and "cloudProviderEndpointRef" in part(body, "spec")
+    named = part(part(body, "status"), "resolved").get(FIELD) if has_reference else literal
+    return Named(named if isinstance(named, str) else None, shared, is_unbound=has_reference and named is None)
+
+
+def waiting_for_cloud(facts: Facts, create: str, missing: Sequence[str] = ()) -> State:
+    """Return the state of a resource whose private endpoint is not known yet.
+
+    Args:
+        create: what to create in the cloud, as the beginning of a sentence.
+        missing: the fields to set then, if not the ID and the address.
+    """
+    spec, problem = facts.resource.spec, facts.problem
+    needed = {"spec.cloudProviderEndpointId": spec.has_cloud_id}
+    if spec.provider_name != "AWS":
+        needed["spec.privateEndpointIpAddress"] = spec.has_address
+    missing = missing or [field for field, is_set in needed.items() if not is_set]
+    if problem is not None and problem.reason not in TEMPORARY:
+        return State(Reason.REFERENCE_NOT_READY, problem.message)
+    message = f"{create}; then set {' and '.join(missing)}." if missing else f"{create}."
+    if problem is not None:
+        message = f"{message} {problem.message}"
+    return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message, differences=())
 
 
 def is_confirmed(facts: Facts, endpoint_id: str) -> bool:

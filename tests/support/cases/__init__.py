@@ -12,8 +12,13 @@ from typing_extensions import override
 
 PROJECT = "32b6e34b3d91647abb20e7b8"
 SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
-KINDS = (SERVERLESS, DEDICATED)
-_FILES = {SERVERLESS: "serverless_private_endpoint", DEDICATED: "dedicated_private_endpoint"}
+DATA_FEDERATION = "DataFederationPrivateEndpoint"
+KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION)
+_FILES = {
+    SERVERLESS: "serverless_private_endpoint",
+    DEDICATED: "dedicated_private_endpoint",
+    DATA_FEDERATION: "data_federation_private_endpoint",
+}
 _CONNECTED = {
     "cloudProviderEndpointId": "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
     "/providers/Microsoft.Network/privateEndpoints/pe",
@@ -21,16 +26,20 @@ _CONNECTED = {
 }
 _INSTANCE = {"projectId": PROJECT, "instanceName": "ServerlessInstance0", "endpointId": "5f7cac1adf5d6c6306f4b283"}
 _GCP = {"projectId": PROJECT, "providerName": "GCP", "region": "us-central1"}
+_IN_REGION = {
+    "AWS": {"projectId": PROJECT, "providerName": "AWS", "region": "eu-west-1"},
+    "AZURE": {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH"},
+    "AZURE_CONNECTED": {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH", **_CONNECTED},
+}
 _BASES: dict[str, dict[str, dict[str, Any]]] = {
     SERVERLESS: {
         "AWS": {**_INSTANCE, "providerName": "AWS"},
         "AZURE": {**_INSTANCE, "providerName": "AZURE"},
         "AZURE_CONNECTED": {**_INSTANCE, "providerName": "AZURE", **_CONNECTED},
     },
+    DATA_FEDERATION: _IN_REGION,
     DEDICATED: {
-        "AWS": {"projectId": PROJECT, "providerName": "AWS", "region": "eu-west-1"},
-        "AZURE": {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH"},
-        "AZURE_CONNECTED": {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH", **_CONNECTED},
+        **_IN_REGION,
         "GCP": {**_GCP, "gcp": {"projectId": "my-project-1"}},
         "GCP_LEGACY": {**_GCP, "gcp": {"projectId": "my-project-1", "portMappingEnabled": False}},
     },

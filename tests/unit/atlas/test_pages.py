@@ -58,6 +58,13 @@ WHOLE: dict[str, list[Any]] = {
         page(things(2 * PAGE + 1, 2 * PAGE + 1)),
     ],
     "a full page with nothing after it": [page(things(1, PAGE)), page([])],
+    "a page of 4 MiB": [page([{"id": "1", "comment": "x" * 4 * 1024 * 1024}])],
+    "a full page with an estimate of one, and a rest": [
+        page(things(1, PAGE), totalCount=1),
+        page(things(PAGE + 1, PAGE + 1)),
+    ],
+    "one page with an estimate below none": [page(things(1, 3), totalCount=-1)],
+    "one page with an estimate that is no number": [page(things(1, 3), totalCount="many")],
     "a short page with a link to another one": [page(things(1, 100), links=NEXT), page(things(101, 120))],
 }
 BROKEN: dict[str, list[Any]] = {
@@ -67,6 +74,7 @@ BROKEN: dict[str, list[Any]] = {
     "a second page that is not readable": [page(things(1, PAGE)), None],
     "a second page that fails": [page(things(1, PAGE)), AtlasUnavailableError("Later.", operation="listThings")],
     "a page that repeats": [page(things(1, PAGE))],
+    "a second page that repeats the first one, beyond a link": [page(things(1, 3), links=NEXT), page(things(1, 3))],
     "a page that repeats one item": [page(things(1, PAGE)), page(things(PAGE, PAGE + 3))],
     "links to other pages without end": [page([], links=NEXT)],
 }

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 NEW: Mapping[str, Any] = {"observedGeneration": -1}
 """The status of a new resource; the schema's default."""
 ROWS: Mapping[str, Any] = load(Path(__file__).with_name("events.yaml"))
-KINDS: Mapping[str, Kind[Any]] = {"serverless": SERVERLESS, "dedicated": DEDICATED}
+KINDS: Mapping[str, Kind[Any]] = {
+    "serverless": SERVERLESS,
+    "dedicated": DEDICATED,
+    "data federation": DATA_FEDERATION,
+}
 THEN, ID = "2026-11-25T12:00:00Z", "a" * 24
 
 

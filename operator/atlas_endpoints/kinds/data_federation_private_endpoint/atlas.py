@@ -5,7 +5,7 @@ out what is empty. They belong to a project, and serve all its federated databas
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -124,8 +124,11 @@ def database_of(project_id: str, name: str) -> Request:
 
 
 def entry_of(endpoint_id: str) -> str:
-    """Return the entry that an endpoint is: its ID in lower case, since Azure does not preserve the letter case."""
-    return endpoint_id.casefold()
+    """Return the entry that an endpoint is: its ID in lower case, since Azure does not preserve the letter case.
+
+    A GET names the endpoint by it, so no letter becomes another one, as ``casefold`` makes ``ss`` of ``ß``.
+    """
+    return endpoint_id.lower()
 
 
 def listed(item: object) -> tuple[str, Endpoint] | None:
@@ -175,4 +178,5 @@ def _request(
     operation: str, method: str, body: Mapping[str, Any] | None = None, *, paged: bool = False, **segments: str
 ) -> Request:
     where = path(TEMPLATES[operation], operation, **segments)
-    return Request(operation, method, where, body, REFUSALS, paged=paged)
+    refusals = REFUSALS if "endpointId" in segments else replace(REFUSALS, absent=())
+    return Request(operation, method, where, body, refusals, paged=paged)

@@ -25,7 +25,6 @@ from atlas_endpoints.reconcile.compared import available, sends_next
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting, since_shown, unknown, waiting
 
@@ -38,15 +37,16 @@ def decide(facts: Facts) -> Decision:
     """Return the decision about a resource that is not being deleted."""
     resource, endpoint_id = facts.resource, facts.resource.endpoint_id
     own = {"service_name": resource.spec.service_name}
-    if resource.entry is None or endpoint_id is None:
+    if endpoint_id is None:
         return Decision(_waiting_for_cloud(facts), own={"endpoint": None, **own})
-    endpoint = facts.view.value(resource.entry)
+    entry = atlas.entry_of(endpoint_id)
+    endpoint = facts.view.value(entry)
     if endpoint is not None:
         decision = _present(facts, endpoint_id, endpoint)
     elif facts.done is not None and facts.done.write.request.operation == atlas.DELETE:
         decision = Decision(State(Reason.DELETING, f"Atlas is deleting endpoint {endpoint_id}.", POLL))
     else:
-        decision = _absent(facts, resource.entry, endpoint_id)
+        decision = _absent(facts, entry, endpoint_id)
     return replace(decision, own={**own, **decision.own})
 
 
@@ -79,21 +79,15 @@ def endpoint_status(facts: Facts, endpoint: Endpoint) -> EndpointStatus:
 
 def _waiting_for_cloud(facts: Facts) -> State:
     """Return what to create in the cloud."""
-    spec, problem = facts.resource.spec, facts.problem
-    if problem is not None and problem.reason not in TEMPORARY:
-        return State(Reason.REFERENCE_NOT_READY, problem.message)
-    missing = [] if spec.has_cloud_id else ["spec.cloudProviderEndpointId"]
+    spec = facts.resource.spec
     if spec.provider_name == "AZURE":
         where = "In Azure, create a private endpoint with a manual connection to the resource ID that Atlas shows in its user interface (Network Access, Private Endpoint, Federated Database Instance)"
-        missing += [] if spec.has_address else ["spec.privateEndpointIpAddress"]
     elif spec.service_name is not None:
         where = f"In AWS, create an interface VPC endpoint to the service {spec.service_name}"
     else:
         where = "In AWS, create an interface VPC endpoint to the service of Data Federation in your region, which Atlas's documentation names"
-    message = f"{where}; then set {' and '.join(missing)}." if missing else f"{where}."
-    if problem is not None:
-        message = f"{message} {problem.message}"
-    return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message, differences=())
+    state = registered.waiting_for_cloud(facts, where)
+    return replace(state, message=f"{state.message}{_doubt(facts)}")
 
 
 def _absent(facts: Facts, entry: str, endpoint_id: str) -> Decision:
@@ -117,27 +111,28 @@ def _present(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> Decision:
     """Decide about a registered endpoint."""
     if endpoint.is_sent:
         message = f"Atlas has accepted endpoint {endpoint_id}, and has not shown it yet."
-        entry = atlas.entry_of(endpoint_id)
-        return Decision(State(Reason.PENDING, message, POLL), gets=(Get(entry),), own={"endpoint": None})
-    found = Comparison.of(facts, endpoint, lambda field: field == ManagedField.COMMENT)
-    decision = Decision(_state(facts, endpoint_id, endpoint, found), seen=endpoint)
-    match endpoint.status:
-        case EndpointState.FAILED:
-            said = f"Atlas reports FAILED for endpoint {endpoint_id}.{_doubt(facts)}"
-            check = "Check in the cloud that it exists and connects to the service of Data Federation."
-            deletion = partial(_deletion, facts, endpoint)
-            dead = registered.dead(facts, said, check, endpoint.error_message, deletion)
-            decision = replace(dead, state=replace(dead.state, differences=found.differences), seen=endpoint)
-        case EndpointState.DELETING:
-            return decision
-        case _:
-            pass
-    if decision.write is None and found.chosen:
-        fields = {each.field: each.desired for each in found.chosen}
-        cause = cause_of(found.chosen, facts, endpoint, lambda field: field == ManagedField.COMMENT)
-        write = Write(_post(facts, endpoint.id), cause, fields, touches=(atlas.entry_of(endpoint.id),))
-        decision = replace(decision, write=write)
-    return decision
+        is_new = facts.done is not None and registered.FIELD in facts.done.write.fields
+        own = {"endpoint": None} if is_new else {}  # what Atlas has shown stays while only the comment changes
+        return Decision(State(Reason.PENDING, message, POLL), gets=(Get(atlas.entry_of(endpoint_id)),), own=own)
+    found = Comparison.of(facts, endpoint, _takes)
+    if endpoint.status == EndpointState.FAILED:
+        said = f"Atlas reports FAILED for endpoint {endpoint_id}.{_doubt(facts)}"
+        check = "Check in the cloud that it exists and connects to the service of Data Federation."
+        deletion = partial(_deletion, facts, endpoint)
+        dead = registered.dead(facts, said, check, endpoint.error_message, deletion)
+        decision = replace(dead, state=replace(dead.state, differences=found.differences), seen=endpoint)
+    else:
+        decision = Decision(_state(facts, endpoint_id, endpoint, found), seen=endpoint)
+    if endpoint.status == EndpointState.DELETING or decision.write is not None or not found.chosen:
+        return decision
+    fields = {each.field: each.desired for each in found.chosen}
+    cause = cause_of(found.chosen, facts, endpoint, _takes)
+    write = Write(_post(facts, endpoint.id), cause, fields, touches=(atlas.entry_of(endpoint.id),))
+    return replace(decision, write=write)
+
+
+def _takes(field: str) -> bool:
+    return field == ManagedField.COMMENT
 
 
 def _state(facts: Facts, endpoint_id: str, endpoint: Endpoint, found: Comparison) -> State:

@@ -1,15 +1,14 @@
 """Manifests of this kind, of the endpoints that a project has in Atlas. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import EndpointState
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
-from atlas_endpoints.kinds.data_federation_private_endpoint.resource import SCOPE
+from atlas_endpoints.kinds.data_federation_private_endpoint.resource import SCOPE, Spec
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
-from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, last_part, retained
+from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, last_part, managed_fields, retained
 
 
 async def _project(_: Requester, __: Credentials, ___: str) -> Mapping[str, None]:
@@ -25,18 +24,21 @@ def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
     endpoint = found.value
     if endpoint.status == EndpointState.DELETING:
         return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
-    spec: dict[str, Any] = {
+    spec = {
         "projectId": found.project_id,
         "providerName": endpoint.provider or ("AZURE" if endpoint.id.startswith("/") else "AWS"),
         "cloudProviderEndpointId": endpoint.id,
+    }
+    in_atlas = {
         "region": endpoint.region,
         "customerEndpointDnsName": endpoint.customer_endpoint_dns_name,
         "privateEndpointIpAddress": endpoint.customer_endpoint_ip_address,
         "comment": endpoint.comment,
-        **retained(options.credentials_secret),
     }
-    present = {field: value for field, value in spec.items() if value}
-    return NewManifest(endpoint.id, fitting("data-federation", last_part(endpoint.id)), options.namespace, present)
+    managed, to_do = managed_fields(Spec, spec, in_atlas)
+    spec = {**spec, **managed, **retained(options.credentials_secret)}
+    name = fitting("data-federation", last_part(endpoint.id))
+    return NewManifest(endpoint.id, name, options.namespace, spec, to_do=to_do)
 
 
 IMPORTER = Importer(KIND, _project, manifests, flags=())

@@ -47,12 +47,7 @@ class DataFederationPrivateEndpoints(KindWithCommands[DataFederationPrivateEndpo
 
     @override
     def named_by(self, body: Body) -> Named:
-        """Return the endpoint that an object names; a reference names what it is bound to."""
-        spec = part(body, "spec")
-        named, has_reference = spec.get(registered.FIELD), "cloudProviderEndpointRef" in spec
-        if has_reference and named is None:
-            named = part(part(body, "status"), "resolved").get(registered.FIELD)
-        return Named(named if isinstance(named, str) else None, is_unbound=has_reference and named is None)
+        return registered.named_in(body, part(body, "spec").get(registered.FIELD))
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
@@ -110,7 +105,7 @@ class DataFederationPrivateEndpoints(KindWithCommands[DataFederationPrivateEndpo
             request = None if shown is None else partial(_database, name=each.name)
             known = {"federatedDatabaseName": each.name, "providerName": spec.provider_name}
             if shown is not None:
-                known |= {"endpointId": shown.id, "region": shown.region or spec.region or ""}
+                known |= {"endpointId": shown.id, "region": shown.region or spec.region_in_atlas or ""}
             parse, fill = partial(atlas.hostnames, each.name), partial(_hostname, known)
             found.append(Output(each.config_map_ref.name, DATABASE_KEYS, request=request, parse=parse, fill=fill))
         return found

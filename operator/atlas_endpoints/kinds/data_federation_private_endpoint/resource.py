@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -34,12 +33,12 @@ SCOPE = "data federation"
 """The name of the scope, which is the project."""
 
 _DNS_NAME = r"(?i)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+_LONGEST_DNS_NAME = 253
 _DATABASE = r"[^\x00-\x20/\x7f]+"
 
 _ONLY_ON_AWS = "may only be set when `providerName` is AWS: remove the field"
 _NO_REGION = "Required value: must be set together with `customerEndpointDnsName`: add the region of the VPC endpoint"
 _NAME_TWICE = "may not be set together with `customerEndpointDnsName`: keep one of the two"
-_SHARED_CONFIG_MAP = "may not name one ConfigMap twice, nor that of `outputConfigMapRef`: give each federated database a ConfigMap of its own"
 
 
 class ManagedField(StrEnum):
@@ -63,7 +62,12 @@ IN_ATLAS: Mapping[str, str] = {
 
 def is_dns_name(text: str) -> bool:
     """Return whether a text is a DNS name of at least two labels."""
-    return matches(_DNS_NAME, text)
+    return len(text) <= _LONGEST_DNS_NAME and matches(_DNS_NAME, text)
+
+
+def is_database_name(text: str) -> bool:
+    """Return whether a text may be the name of a federated database, which no path contains as a step to another one."""
+    return matches(_DATABASE, text) and text not in {".", ".."}
 
 
 def is_vpc_endpoint_name(text: str) -> bool:
@@ -73,7 +77,7 @@ def is_vpc_endpoint_name(text: str) -> bool:
 
 DnsName = Annotated[
     str,
-    Field(max_length=253),
+    Field(max_length=_LONGEST_DNS_NAME),
     rule(
         is_dns_name,
         "must be a DNS name of the VPC endpoint, such as `vpce-0123456789abcdef0-abcdefgh.vpce-svc-0123456789abcdef0.eu-west-1.vpce.amazonaws.com`",
@@ -122,7 +126,7 @@ class FederatedDatabase(AsWritten):
     name: Annotated[
         str,
         Field(max_length=64),
-        rule(partial(matches, _DATABASE), "must be the name of a federated database, without white space and `/`"),
+        rule(is_database_name, "must be the name of a federated database, without white space and `/`"),
     ]
     config_map_ref: ConfigMapRef
 
@@ -153,14 +157,17 @@ class Spec(EndpointSpec):
         return service_name(self.provider_name, self.region)
 
     @property
+    def region_in_atlas(self) -> str | None:
+        """Atlas's name of the region."""
+        return None if self.region is None else atlas_name(self.provider_name, self.region)
+
+    @property
     @override
     def desired(self) -> Mapping[str, str]:
-        sends_region = self.region is not None and (
-            self.provider_name == "AZURE" or self.customer_endpoint_dns_name is not None
-        )
+        sends_region = self.provider_name == "AZURE" or self.customer_endpoint_dns_name is not None
         values = {
             ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.cloud_provider_endpoint_id,
-            ManagedField.REGION: atlas_name(self.provider_name, self.region or "") if sends_region else None,
+            ManagedField.REGION: self.region_in_atlas if sends_region else None,
             ManagedField.CUSTOMER_ENDPOINT_DNS_NAME: self.customer_endpoint_dns_name,
             ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: self.private_endpoint_ip_address,
             ManagedField.COMMENT: self.comment,
@@ -177,23 +184,19 @@ class Spec(EndpointSpec):
         if self.customer_endpoint_dns_name_from is not None:
             yield from self.customer_endpoint_dns_name_from.violations("customerEndpointDnsNameFrom", "DNS name")
         yield from duplicates("federatedDatabases", (each.name for each in self.federated_databases))
+        config_maps = (each.config_map_ref for each in self.federated_databases)
+        yield from self.shared_config_maps("federatedDatabases", config_maps, "federated database")
 
     @property
     def _rules(self) -> Iterable[tuple[str, bool, str]]:
         """What may be wrong with the fields: each one, whether it is wrong, and the message."""
-        name, source, is_aws = (
-            self.customer_endpoint_dns_name,
-            self.customer_endpoint_dns_name_from,
-            self.provider_name == "AWS",
-        )
-        config_maps = [each.config_map_ref.name for each in self.federated_databases]
-        config_maps += [self.output_config_map_ref.name] if self.output_config_map_ref is not None else []
+        name, source = self.customer_endpoint_dns_name, self.customer_endpoint_dns_name_from
+        is_aws = self.provider_name == "AWS"
         return (
             ("customerEndpointDnsName", not is_aws and name is not None, _ONLY_ON_AWS),
             ("customerEndpointDnsNameFrom", not is_aws and source is not None, _ONLY_ON_AWS),
             ("customerEndpointDnsNameFrom", name is not None and source is not None, _NAME_TWICE),
             ("region", is_aws and self.has_dns_name and self.region is None, _NO_REGION),
-            ("federatedDatabases", len(set(config_maps)) < len(config_maps), _SHARED_CONFIG_MAP),
         )
 
 

@@ -6,6 +6,7 @@ them, and MongoDB may add regions, so a region that is missing here is no error.
 
 from collections.abc import Mapping
 
+from atlas_endpoints.kinds import regions
 from atlas_endpoints.kinds.regions import atlas_name
 
 _AWS: Mapping[str, str] = {
@@ -32,8 +33,10 @@ def service_name(provider: str, region: str | None) -> str | None:
 
 
 def doubt(provider: str, region: str | None, dns_name: str | None) -> str:
-    """Return a sentence, after a blank, about a DNS name whose service is not that of Data Federation; "": nothing is known."""
+    """Return a sentence, after a blank, about a region that is not known, or a DNS name of another service; "": all is well."""
+    if region is not None and (unknown := regions.doubt(provider, region)):
+        return unknown
     service = service_name(provider, region)
-    if service is None or dns_name is None or f".{service.rpartition('.')[2]}." in dns_name:
+    if service is None or dns_name is None or f".{service.rpartition('.')[2]}." in dns_name.lower():
         return ""
     return f" The DNS name does not contain {service.rpartition('.')[2]}, the service of Data Federation in {region}: check to which service the VPC endpoint connects."

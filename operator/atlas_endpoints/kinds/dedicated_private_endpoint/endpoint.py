@@ -18,7 +18,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.status import Cause, find
 from atlas_endpoints.reconcile.waiting import same_id, since_shown, unknown, until_next_look, waiting
 from atlas_endpoints.reconcile.waits import as_long_again
@@ -43,16 +42,6 @@ LISTED_ONLY = 600.0
 
 def waiting_for_cloud(facts: Facts, service: Service) -> State:
     """Return what to create in the cloud."""
-    problem = facts.problem
-    message = f"The endpoint service is ready. {_to_connect(facts, service)}"
-    if problem is not None and problem.reason in TEMPORARY:
-        return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, f"{message} {problem.message}", differences=())
-    if problem is not None:
-        return State(Reason.REFERENCE_NOT_READY, problem.message)
-    return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message, differences=())
-
-
-def _to_connect(facts: Facts, service: Service) -> str:
     spec = facts.resource.spec
     match spec.provider_name:
         case "AWS":
@@ -65,12 +54,8 @@ def _to_connect(facts: Facts, service: Service) -> str:
             count = len(service.service_attachment_names)
             target = f"each of the {count} service attachments" if count > 1 else "the service attachment"
             create = f"In Google Cloud, create a forwarding rule to {target} in status.service.serviceAttachmentNames"
-    missing = [] if spec.has_cloud_id else ["spec.cloudProviderEndpointId"]
-    if spec.is_legacy:
-        missing = ["spec.gcp.endpointGroupName", "spec.gcp.endpoints"]
-    elif spec.provider_name != "AWS" and not spec.has_address:
-        missing.append("spec.privateEndpointIpAddress")
-    return f"{create}; then set {' and '.join(missing)}." if missing else f"{create}."
+    of_group = ["spec.gcp.endpointGroupName", "spec.gcp.endpoints"] if spec.is_legacy else []
+    return registered.waiting_for_cloud(facts, f"The endpoint service is ready. {create}", of_group)
 
 
 def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decision:

@@ -19,7 +19,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, de
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, EndpointState, Service, parts_of
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     DedicatedPrivateEndpoint,
-    ManagedField,
     ServiceStatus,
     service_key,
 )
@@ -103,16 +102,13 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
     def named_by(self, body: Body) -> Named:
         """Return the endpoint that an object names, and the service of its region, which others may share.
 
-        A reference names what it is bound to. This is much faster than to parse the object.
+        This is much faster than to parse the object.
         """
         spec = part(body, "spec")
         is_legacy = part(spec, "gcp").get("portMappingEnabled") is False
         named = part(spec, "gcp").get("endpointGroupName") if is_legacy else spec.get("cloudProviderEndpointId")
-        has_reference = named is None and "cloudProviderEndpointRef" in spec
-        if has_reference:
-            named = part(part(body, "status"), "resolved").get(ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value)
         shared = service_key(str(spec.get("providerName")), str(spec.get("region")), is_legacy=is_legacy)
-        return Named(named if isinstance(named, str) else None, shared, is_unbound=has_reference and named is None)
+        return registered.named_in(body, named, shared)
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:

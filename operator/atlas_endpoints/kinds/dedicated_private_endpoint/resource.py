@@ -60,9 +60,6 @@ _NO_SINGLE_RULE = (
 )
 _GROUP_MISSING = "Required value: must be set together with `endpoints`: add the name under which Atlas registers these forwarding rules"
 _RULES_MISSING = "Required value: must be set together with `endpointGroupName`: add the name and the address of each forwarding rule"
-_SHARED_CONFIG_MAP = (
-    "may not name one ConfigMap twice, nor that of `outputConfigMapRef`: give each cluster a ConfigMap of its own"
-)
 
 _TEXT_LIMIT = 1000
 """Characters of ``gcp_endpoints_text``; a status cuts longer texts, which would then always differ."""
@@ -194,10 +191,8 @@ class Spec(EndpointSpec):
         yield from duplicates("gcp.endpoints", (each.name for each in self.gcp.endpoints) if self.gcp else ())
         yield from duplicates("supportedRemoteRegions", self.supported_remote_regions)
         yield from duplicates("connectionStrings", (each.cluster_name for each in self.connection_strings))
-        names = [each.config_map_ref.name for each in self.connection_strings]
-        names += [self.output_config_map_ref.name] if self.output_config_map_ref is not None else []
-        if len(set(names)) < len(names):
-            yield "connectionStrings", _SHARED_CONFIG_MAP
+        config_maps = (each.config_map_ref for each in self.connection_strings)
+        yield from self.shared_config_maps("connectionStrings", config_maps, "cluster")
 
     @property
     def _rules(self) -> Iterable[tuple[str, object, str]]:

@@ -1,11 +1,10 @@
 """Manifests of this kind, of the endpoints that an instance has in Atlas. Pure."""
 
 from collections.abc import Iterable
-from itertools import combinations
 
 from atlas_endpoints.atlas.errors import APIGoneError, NotServerlessError
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
-from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, problems_of, retained
+from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, managed_fields, retained
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import EndpointState, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec, shown
@@ -26,19 +25,9 @@ def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
         "providerName": _provider(found),
         "endpointId": endpoint.id,
     }
-    in_atlas = {str(field): value for field, value in shown(endpoint).items() if value}
-    problems = problems_of(Spec, {**spec, **in_atlas})
-    # As many as possible: those of a connection are only valid together.
-    subsets = (dict(each) for size in range(len(in_atlas), -1, -1) for each in combinations(in_atlas.items(), size))
-    managed = next((each for each in subsets if not problems_of(Spec, {**spec, **each})), {})
-    unmanaged = []
-    for field in in_atlas.keys() - managed.keys():
-        own = [each for each in problems if each.startswith(f"spec.{field}: ")]
-        why = (own or problems)[0].partition(": ")[2]
-        unmanaged.append(f"{field} is not managed, so Atlas keeps {in_atlas[field]!r}. {why}")
+    managed, to_do = managed_fields(Spec, spec, shown(endpoint))
     spec = {**spec, **managed, **retained(options.credentials_secret)}
-    name = fitting(found.scope_name, endpoint.id)
-    return NewManifest(endpoint.id, name, options.namespace, spec, to_do=sorted(unmanaged))
+    return NewManifest(endpoint.id, fitting(found.scope_name, endpoint.id), options.namespace, spec, to_do=to_do)
 
 
 def _provider(found: Found) -> str:
