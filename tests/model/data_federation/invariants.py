@@ -64,7 +64,9 @@ def _check_deletion(run: Run, target: str, naming: list[Body]) -> None:
         if not may_be_dead:
             broken(run, Invariant.LIVE, f"{target} is to be deleted, which works")
         elif not is_requested:
-            broken(run, Invariant.BOUND if requests else Invariant.NAMED, f"{target} is to be deleted without a request")
+            broken(
+                run, Invariant.BOUND if requests else Invariant.NAMED, f"{target} is to be deleted without a request"
+            )
     if len(living) > is_requested:
         broken(run, Invariant.NAMED, f"{target} is to be deleted, which {living[-1]['metadata']['name']} names")
 

@@ -51,52 +51,44 @@ AGAIN: list[Action] = [*ONE, ("a", {**A, FORCE: "1"})]
 DISPUTED: list[Action] = [*ONE, ("b", OF_A), *AGAIN[1:]]
 
 GATE: dict[str, Environment] = {
-    "for Data Federation, an endpoint is registered, and a crash": model_of(ONE, left="crash"),
-    "for Data Federation, an endpoint is registered on a later page, and an answer is lost": model_of(
-        ONE, left="lost answer", pages=True
-    ),
-    "for Data Federation, an edit, a crash, and the resource goes": model_of(EDIT_GOES, settled=1, left="crash", leisure=30.0),
-    "for Data Federation, two resources name one endpoint, and one goes": model_of(RENAMED, settled=1, leisure=30.0),
-    "for Data Federation, a dead endpoint is made again on request": model_of(AGAIN, settled=1, holds="FAILED"),
+    "an endpoint is registered, and a crash": model_of(ONE, left="crash"),
+    "an endpoint is registered on a later page, and an answer is lost": model_of(ONE, left="lost answer", pages=True),
+    "two resources name one endpoint, and one goes": model_of(RENAMED, settled=1, leisure=30.0),
+    "a dead endpoint is made again on request": model_of(AGAIN, settled=1, holds="FAILED"),
 }
 """What ``make test`` walks."""
 
 MODELS: dict[str, Environment] = {
     **GATE,
-    "for Data Federation, an endpoint is registered and goes, and a write arrives late": model_of(
-        GOES, left="late write", leisure=0.0
+    "an endpoint is registered and goes, and a write arrives late": model_of(GOES, left="late write", leisure=0.0),
+    "an endpoint is registered in steps, it may fail, and a LIST does not show it": model_of(
+        ONE, left="Atlas fails, list lags, patience", in_steps=True
     ),
-    "for Data Federation, an endpoint is registered in steps, it may fail, and a LIST does not show it": model_of(
-        ONE, left="Atlas fails, list lags", in_steps=True
-    ),
-    "for Data Federation, an endpoint goes with its resource at the second request": model_of(
+    "an endpoint of others is adopted, and an answer is lost": model_of(ONE, left="lost answer", holds="OK"),
+    "an endpoint goes with its resource at the second request, and an answer is lost": model_of(
         GOES, settled=1, left="lost answer", ignores=1
     ),
-    "for Data Federation, an endpoint goes in steps with its resource, and a crash": model_of(
-        GOES, settled=1, left="crash", in_steps=True
+    "an endpoint goes in steps with its resource, and an answer is lost": model_of(
+        GOES, settled=1, left="lost answer", in_steps=True
     ),
-    "for Data Federation, an endpoint of others is adopted, and an answer is lost": model_of(
-        ONE, left="lost answer", holds="OK"
+    "an edit, a crash, and the resource goes": model_of(EDIT_GOES, settled=1, left="crash", leisure=0.0),
+    "an edit on a later page, and a call breaks": model_of(EDIT, settled=1, left="fault", pages=True),
+    "an edit, and somebody changes the comment": model_of(EDIT, settled=1, left="person"),
+    "somebody changes the comment, and drift is only reported": model_of(REPORTED, settled=1, left="person"),
+    "somebody removes an endpoint": model_of(EDIT, settled=1, left="expires"),
+    "somebody removes an endpoint, and drift is only reported": model_of(REPORTED, settled=1, left="expires"),
+    "a resource is renamed while the operator is away": model_of(RENAMED, settled=1, left="away", leisure=0.0),
+    "a resource moves to another namespace": model_of(MOVED, settled=1, leisure=30.0),
+    "a resource moves to another namespace while the operator is away": model_of(
+        MOVED, settled=1, left="away", leisure=0.0
     ),
-    "for Data Federation, an edit, and somebody changes the comment": model_of(EDIT, settled=1, left="person"),
-    "for Data Federation, the same, and drift is only reported": model_of(REPORTED, settled=1, left="person, lost answer"),
-    "for Data Federation, somebody removes an endpoint": model_of(EDIT, settled=1, left="expires"),
-    "for Data Federation, the same, and a removal is only reported": model_of(REPORTED, settled=1, left="expires, crash"),
-    "for Data Federation, an edit on a later page, and a call breaks": model_of(
-        EDIT, settled=1, left="fault", pages=True
+    "a dead endpoint is made again on request, and a crash": model_of(
+        AGAIN, settled=1, left="crash", holds="FAILED", leisure=0.0
     ),
-    "for Data Federation, a resource is renamed while the operator is away": model_of(
-        RENAMED, settled=1, left="away", leisure=0.0
+    "a dead endpoint is made again in steps, it may fail again, and an answer is lost": model_of(
+        AGAIN, settled=1, left="Atlas fails, lost answer", holds="FAILED", in_steps=True, leisure=0.0
     ),
-    "for Data Federation, a resource moves to another namespace": model_of(MOVED, settled=1, leisure=30.0),
-    "for Data Federation, the same while the operator is away": model_of(MOVED, settled=1, left="away", leisure=0.0),
-    "for Data Federation, a dead endpoint is made again on request, and a crash": model_of(
-        AGAIN, settled=1, left="crash", holds="FAILED"
-    ),
-    "for Data Federation, the same in steps, and it may fail again": model_of(
-        AGAIN, settled=1, left="Atlas fails, lost answer", holds="FAILED", in_steps=True
-    ),
-    "for Data Federation, a dead endpoint is to be made again that two resources name": model_of(
+    "a dead endpoint is to be made again that two resources name": model_of(
         DISPUTED, settled=2, leisure=0.0, holds="FAILED"
     ),
 }
