@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from histories.data_federation.history import DataFederationHistory
 from histories.dedicated.history import DedicatedHistory
 from histories.serverless.history import ServerlessHistory
 from support.virtual_time import run
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from histories.history import History
 
 SEEDS, TOGETHER = 1000, 50
-OF_THE_GATE: dict[type[History[Any]], int] = {ServerlessHistory: 100, DedicatedHistory: 100}
+OF_THE_GATE: dict[type[History[Any]], int] = {
+    ServerlessHistory: 100,
+    DedicatedHistory: 100,
+    DataFederationHistory: 50,
+}
 
 
 async def play(kind: type[History[Any]], seed: int) -> tuple[str | None, list[str]]:
