@@ -1,7 +1,4 @@
-"""An Atlas that holds the endpoints of a project for Data Federation, for small models.
-
-It notes down what was true and when, as for endpoints of serverless instances.
-"""
+"""An Atlas that holds the endpoints of a project for Data Federation, for small models; it notes what was true and when."""
 
 from __future__ import annotations
 
@@ -21,9 +18,8 @@ from model.serverless.atlas import Serverless
 if TYPE_CHECKING:
     from atlas_endpoints.controller.cache import Body
     from atlas_endpoints.reconcile.kind import Kind
-    from model.environment import Move, Spec
+    from model.environment import Spec
     from model.invariants import Laws
-    from model.run import Run
 
 STRANGER = "vpce-ffffffffffffffff0"
 """An endpoint of the same project that no resource names."""
@@ -67,13 +63,10 @@ class DataFederation(Serverless):
                 return self._page([STRANGER] if self.pages else self.endpoints)
             case _ if target not in self.endpoints:
                 raise EndpointAbsentError("There is none.", operation=kind, http_status=404)
-            case "GET":
-                return self._document(target)
             case "DELETE":
-                self._delete(target)
-                return None
-            case other:
-                raise AssertionError(other)
+                return self._delete(target)
+            case _:
+                return self._document(target)
 
     @override
     def lagging(self) -> Any:
@@ -107,20 +100,6 @@ class DataFederation(Serverless):
             del self.endpoints[id_]
             self.lately[id_] = self.now
         self.note()
-
-    @override
-    def happen(self, run: Run[Any], move: Move) -> str:
-        if move.kind == "expires":
-            run.meddled(sorted(self.endpoints)[move.number])
-        return super().happen(run, move)
-
-    @override
-    def told(self) -> str:
-        return "; ".join(
-            f"{id_[-4:]} {each['status']} {each['comment'] or '-'}"
-            for id_, each in sorted(self.endpoints.items())
-            if id_ != STRANGER
-        )
 
     @override
     def whole(self, name: str, spec: Spec) -> dict[str, Any]:

@@ -177,6 +177,7 @@ class Serverless(Environment):
                 endpoint.update(status="FAILED", errorMessage="The connection was refused.")
                 self.note()
             case "Atlas deletes" | "expires":
+                run.meddled(id_)
                 del self.endpoints[id_]
                 self.lately[id_] = self.now
                 return f"{id_} is gone from Atlas"
