@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from atlas_endpoints.controller.cache import is_deleting, uid_of
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.status import condition_in
 from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
 from behaviour.atlas import PROJECT
 from behaviour.dedicated import AZURE_ID, VPCE
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from atlas_endpoints.simulator.federation_endpoint import FederationEndpoint
 
 ON_AZURE = {"providerName": "AZURE", "privateEndpointIpAddress": "10.0.0.4"}
-PLACES = (
+PLACES: tuple[dict[str, Any], ...] = (
     {"providerName": "AWS", "cloudProviderEndpointId": VPCE},
     {**ON_AZURE, "cloudProviderEndpointId": AZURE_ID},
     {**ON_AZURE, "cloudProviderEndpointId": AZURE_ID.replace("/rg/", "/RG/")},
@@ -61,7 +62,8 @@ class DataFederationCourse(Course):
         self._setup.edit(self._name(), comment=self._random.choice([None, "", "second", "third"]))
 
     def _meddle(self) -> None:
-        self._history.put(**self._random.choice([{"comment": "by hand"}, {"remove": True}, {"status": "FAILED"}]))
+        field, value = self._random.choice([("comment", "by hand"), ("remove", True), ("status", "FAILED")])
+        self._history.put(**{field: value})
 
     def _ignore(self) -> None:
         self._history.atlas.switch(federation={"deletes": self._random.choice([1, 3])})
@@ -110,9 +112,9 @@ class DataFederationHistory(History[UnreliableAtlas]):
     @override
     def wrong(self) -> str | None:
         for body in self.cluster.objects.values():
-            ready = next((each for each in body["status"].get("conditions", ()) if each["type"] == "Ready"), {})
-            if (wrong := self._wrong_with(body, ready.get("reason"))) is not None:
-                return f"{body['metadata']['name']} {wrong}: {ready}"
+            reason = condition_in(body["status"], "Ready").get("reason")
+            if (wrong := self._wrong_with(body, reason)) is not None:
+                return f"{body['metadata']['name']} {wrong}, and its reason is {reason}"
         for entry in self.endpoints:
             last = next((each for each in reversed(self.cluster.deleted) if KIND.entry_of(each) == entry), None)
             goes = (

@@ -53,7 +53,7 @@ DISPUTED: list[Action] = [*ONE, ("b", OF_A), *AGAIN[1:]]
 GATE: dict[str, Environment] = {
     "an endpoint is registered, and a crash": model_of(ONE, left="crash"),
     "an endpoint is registered on a later page, and an answer is lost": model_of(ONE, left="lost answer", pages=True),
-    "two resources name one endpoint, and one goes": model_of(RENAMED, settled=1, leisure=30.0),
+    "two resources name one endpoint, and one goes": model_of(RENAMED, settled=1, leisure=0.0),
     "a dead endpoint is made again on request": model_of(AGAIN, settled=1, holds="FAILED"),
 }
 """What ``make test`` walks."""
@@ -78,6 +78,7 @@ MODELS: dict[str, Environment] = {
     "somebody removes an endpoint": model_of(EDIT, settled=1, left="expires"),
     "somebody removes an endpoint, and drift is only reported": model_of(REPORTED, settled=1, left="expires"),
     "a resource is renamed while the operator is away": model_of(RENAMED, settled=1, left="away", leisure=0.0),
+    "a resource is renamed": model_of(RENAMED, settled=1, leisure=30.0),
     "a resource moves to another namespace": model_of(MOVED, settled=1, leisure=30.0),
     "a resource moves to another namespace while the operator is away": model_of(
         MOVED, settled=1, left="away", leisure=0.0
