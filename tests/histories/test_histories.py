@@ -18,7 +18,7 @@ TOGETHER = 50
 SEEDS: dict[type[History[Any]], tuple[int, int]] = {
     ServerlessHistory: (100, 1000),
     DedicatedHistory: (100, 1000),
-    DataFederationHistory: (50, 300),
+    DataFederationHistory: (50, 200),
 }
 """How many histories of each kind are played in the gate, and in all."""
 
