@@ -12,6 +12,7 @@ from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
 from model.data_federation import invariants
 from model.dedicated.atlas import Dedicated, vpce
+from model.dedicated.named import lives
 from model.environment import PROJECT
 from model.serverless.atlas import Serverless
 
@@ -112,6 +113,10 @@ class DataFederation(Serverless):
     @override
     def endpoints_of(self, uid: str, spec: Spec) -> list[str]:
         return [spec["cloudProviderEndpointId"]]
+
+    @override
+    def is_shared(self, target: str) -> bool:
+        return not any(map(lives, self.naming(target)))  # resources that are deleted together may delete the same
 
     def naming(self, id_: str) -> list[Body]:
         """Give the resources that name an endpoint."""

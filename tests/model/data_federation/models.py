@@ -78,7 +78,10 @@ MODELS: dict[str, Environment] = {
     "somebody removes an endpoint": model_of(EDIT, settled=1, left="expires"),
     "somebody removes an endpoint, and drift is only reported": model_of(REPORTED, settled=1, left="expires"),
     "a resource is renamed while the operator is away": model_of(RENAMED, settled=1, left="away", leisure=0.0),
-    "a resource is renamed": model_of(RENAMED, settled=1, leisure=30.0),
+    "a resource is restored without a status, and goes": model_of(GOES, settled=1, left="restore", leisure=0.0),
+    "two resources name one endpoint, and both go, and an answer is lost": model_of(
+        [*RENAMED, ("b", None)], settled=2, left="lost answer", leisure=0.0
+    ),
     "a resource moves to another namespace": model_of(MOVED, settled=1, leisure=30.0),
     "a resource moves to another namespace while the operator is away": model_of(
         MOVED, settled=1, left="away", leisure=0.0
