@@ -68,7 +68,8 @@ def decide_deletion(facts: Facts) -> Decision:
     since = _since(facts, endpoint)
     if endpoint.status == EndpointState.DELETING:
         return Decision(deleting(facts, what, since), seen=endpoint)
-    state = deleting(facts, f"{what} (now {endpoint.status})", deleted_at(facts))
+    now = "" if endpoint.status is None else f" (now {endpoint.status})"
+    state = deleting(facts, what + now, deleted_at(facts))
     asked = EndpointStatus.of(replace(endpoint, status=str(EndpointState.DELETING)), facts.now)
     shown = status.endpoint
     return registered.deletion(facts, state, shown, _deletion(facts, endpoint, None), {"endpoint": asked})
