@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from histories.data_federation.history import DataFederationHistory
 from histories.dedicated.history import DedicatedHistory
 from histories.serverless.history import ServerlessHistory
 from support.virtual_time import run
@@ -13,8 +14,13 @@ from support.virtual_time import run
 if TYPE_CHECKING:
     from histories.history import History
 
-SEEDS, TOGETHER = 1000, 50
-OF_THE_GATE: dict[type[History[Any]], int] = {ServerlessHistory: 100, DedicatedHistory: 100}
+TOGETHER = 50
+SEEDS: dict[type[History[Any]], tuple[int, int]] = {
+    ServerlessHistory: (100, 1000),
+    DedicatedHistory: (100, 1000),
+    DataFederationHistory: (50, 200),
+}
+"""How many histories of each kind are played in the gate, and in all."""
 
 
 async def play(kind: type[History[Any]], seed: int) -> tuple[str | None, list[str]]:
@@ -28,8 +34,8 @@ async def play(kind: type[History[Any]], seed: int) -> tuple[str | None, list[st
         pytest.param(
             kind, first, id=f"{kind.__name__}-{first}", marks=[pytest.mark.gate] if first < of_the_gate else []
         )
-        for kind, of_the_gate in OF_THE_GATE.items()
-        for first in range(0, SEEDS, TOGETHER)
+        for kind, (of_the_gate, of_all) in SEEDS.items()
+        for first in range(0, of_all, TOGETHER)
     ],
 )
 def test_a_history_ends_as_its_resources_want_it(kind: type[History[Any]], first: int) -> None:

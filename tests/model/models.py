@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.data_federation import models as data_federation
 from model.dedicated import models as dedicated
 from model.serverless import models as serverless
 
 if TYPE_CHECKING:
     from model.environment import Environment
 
-GATE: dict[str, Environment] = {**serverless.GATE, **dedicated.GATE}
+
+def _of_data_federation(models: dict[str, Environment]) -> dict[str, Environment]:
+    return {f"Data Federation: {name}": model for name, model in models.items()}
+
+
+GATE: dict[str, Environment] = {**serverless.GATE, **dedicated.GATE, **_of_data_federation(data_federation.GATE)}
 """What ``make test`` walks: each kind of fault is in one of them."""
-MODELS: dict[str, Environment] = {**serverless.MODELS, **dedicated.MODELS}
+MODELS: dict[str, Environment] = {
+    **serverless.MODELS,
+    **dedicated.MODELS,
+    **_of_data_federation(data_federation.MODELS),
+}
 """What ``make test-all`` walks."""
 DEEPER: dict[str, Environment] = {**serverless.DEEPER, **dedicated.DEEPER}
 """What ``make explore`` walks besides: each takes minutes."""

@@ -305,7 +305,7 @@ class Run(Generic[E]):
         except (AtlasError, ConflictError, GoneError) as answer:
             effect.held = answer
         else:
-            effect.clears = effect.kind == "PATCH"
+            effect.clears = effect.kind in {"PATCH", "POST"}
         if effect.kind in CHANGES | RECORDS:
             self.writes.append(effect.told())
             invariants.on_write(self, effect)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from model.data_federation import mutants as data_federation
 from model.dedicated import mutants as dedicated
 from model.explorer import Explorer
 from model.invariants import Invariant
@@ -15,7 +16,7 @@ from model.serverless import mutants as serverless
 if TYPE_CHECKING:
     from model.mutants import Mutant
 
-MUTANTS = [*serverless.MUTANTS, *dedicated.MUTANTS]
+MUTANTS = [*serverless.MUTANTS, *dedicated.MUTANTS, *data_federation.MUTANTS]
 FURTHER = [
     mutant
     for number, mutant in enumerate(MUTANTS)

@@ -9,7 +9,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint import service
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
 from atlas_endpoints.reconcile import creation, deletion, ownership
 from atlas_endpoints.reconcile.creation import Creations
-from atlas_endpoints.simulator.service import REJECTED
+from atlas_endpoints.simulator.service import FAILED, REJECTED
 from model.dedicated.atlas import vpce
 from model.dedicated.models import (
     EMPTY_GOES,
@@ -74,7 +74,7 @@ def is_dead_on_request(right: Any, self: Any, facts: Any) -> Any:
     entry = facts.resource.entry
     seen = facts.view.entries.get(entry)
     if facts.forced and seen is not None and seen.value is not None:
-        dead = replace(seen, value=replace(seen.value, status=REJECTED))
+        dead = replace(seen, value=replace(seen.value, status=FAILED))
         facts = replace(facts, view=facts.view.showing(entry, dead))
     return right(self, facts)
 
@@ -86,7 +86,7 @@ def is_dead_on_request(right: Any, self: Any, facts: Any) -> Any:
     DedicatedPrivateEndpoints,
     "decide",
 )
-def _is_forced_for_ever(right: Any, self: Any, facts: Any) -> Any:
+def is_forced_for_ever(right: Any, self: Any, facts: Any) -> Any:
     return right(self, replace(facts, forced=facts.resource.metadata.reconcile_request is not None))
 
 
@@ -119,7 +119,7 @@ def _deletes_in_any_case(right: Any, *asked: Any, **further: Any) -> Any:
     DedicatedPrivateEndpoints,
     "decide",
 )
-def _remembers_nothing(right: Any, self: Any, facts: Any) -> Any:
+def remembers_nothing(right: Any, self: Any, facts: Any) -> Any:
     return right(self, replace(facts, baseline=replace(facts.baseline, confirmed=None)))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from atlas_endpoints.controller.cache import Key
+    from atlas_endpoints.reconcile.kind import Kind
     from model.environment import Spec
     from model.invariants import Laws
     from model.run import Run
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 INSTANCE = "orders"
 FOREIGN = "6f7cac1adf5d6c6306f4b2ff"
 """An endpoint of the same instance that no resource names."""
-PASSING = {"INITIATING": "Atlas connects", "DELETING": "Atlas deletes"}
-"""The statuses of an endpoint that pass, and how."""
 
 
 def endpoint_id(name: str) -> str:
@@ -49,8 +48,10 @@ class Serverless(Environment):
         reserved_for: the uid of the resource that each endpoint was reserved for.
     """
 
-    kind = KIND
+    kind: ClassVar[Kind[Any]] = KIND
     laws: ClassVar[Laws] = invariants
+    connecting: ClassVar = "INITIATING"
+    available: ClassVar = "AVAILABLE"
 
     endpoints: dict[str, dict[str, str | None]]
     truths: list[Truth] = field(default_factory=list)
@@ -149,14 +150,15 @@ class Serverless(Environment):
     @override
     def passing(self) -> list[Move]:
         endpoints = enumerate(endpoint for _, endpoint in sorted(self.endpoints.items()))
-        return [Move(PASSING[each["status"]], index) for index, each in endpoints if each["status"] in PASSING]
+        passing = {self.connecting: "Atlas connects", "DELETING": "Atlas deletes"}
+        return [Move(passing[each["status"]], index) for index, each in endpoints if each["status"] in passing]
 
     @override
     def meddling(self) -> Iterator[Move]:
         for index, (id_, endpoint) in enumerate(sorted(self.endpoints.items())):
-            if endpoint["status"] == "INITIATING" and self.left["Atlas fails"]:
+            if endpoint["status"] == self.connecting and self.left["Atlas fails"]:
                 yield Move("Atlas fails", index)
-            is_ours = any(KIND.entry_of(body) == id_ for body in self.objects.values())
+            is_ours = any(self.kind.entry_of(body) == id_ for body in self.objects.values())
             for kind in ("person", "expires") if is_ours else ():
                 if self.left[kind]:
                     yield Move(kind, index)
@@ -168,13 +170,14 @@ class Serverless(Environment):
             self.left[move.kind] -= 1
         match move.kind:
             case "Atlas connects":
-                endpoint.update(status="AVAILABLE")
+                endpoint.update(status=self.available)
                 self.note()
             case "Atlas fails":
                 self.failed = True
                 endpoint.update(status="FAILED", errorMessage="The connection was refused.")
                 self.note()
             case "Atlas deletes" | "expires":
+                run.meddled(id_)
                 del self.endpoints[id_]
                 self.lately[id_] = self.now
                 return f"{id_} is gone from Atlas"

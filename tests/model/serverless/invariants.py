@@ -140,7 +140,7 @@ def _held_since(truths: Mapping[int, Truth], generation: int, name: str) -> set[
 
 def _check_stalled(run: Run, body: Body, status: Mapping[str, Any]) -> None:
     """A resource is Stalled only where a person has to act."""
-    endpoint = KIND.entry_of(body)
+    endpoint = run.environment.kind.entry_of(body)
     stalled = next((each["reason"] for each in status["conditions"] if each["type"] == "Stalled"), None)
     has_a_cause = {
         None: True,

@@ -25,7 +25,7 @@ class Truth:
         generation: of it.
         spec: what it asks for.
         shown: whether Atlas has shown that since, and since the operator had a write confirmed.
-        available: whether the endpoint was AVAILABLE while it did.
+        available: whether the endpoint was available while it did.
         held: by field, each value that Atlas has held since.
     """
 
@@ -51,4 +51,4 @@ def note(truth: Truth, endpoint: Mapping[str, str | None]) -> None:
             values.append(value)
             values.sort()
     truth.shown |= shown
-    truth.available |= shown and endpoint["status"] == "AVAILABLE"
+    truth.available |= shown and endpoint["status"] in {"AVAILABLE", "OK"}

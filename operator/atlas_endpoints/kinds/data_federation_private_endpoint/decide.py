@@ -57,7 +57,9 @@ def decide_deletion(facts: Facts) -> Decision:
     endpoint = None if entry is None else facts.view.value(entry)
     what = f"endpoint {endpoint_id}"
     if endpoint is None:
-        left = 0.0 if status.is_being_deleted and not facts.uncertain else max(facts.arrives_for, facts.unknown_for)
+        left = max(
+            facts.arrives_for, facts.unknown_for
+        )  # also after a DELETE: a POST that changes the comment registers what is gone
         if entry is not None and left > 0:
             return replace(registered.may_appear(facts, left), absent=entry)
         gone = f"Endpoint {endpoint_id} is deleted from Atlas." if status.endpoint is not None else None
@@ -66,7 +68,8 @@ def decide_deletion(facts: Facts) -> Decision:
     since = _since(facts, endpoint)
     if endpoint.status == EndpointState.DELETING:
         return Decision(deleting(facts, what, since), seen=endpoint)
-    state = deleting(facts, f"{what} (now {endpoint.status})", deleted_at(facts))
+    now = "" if endpoint.status is None else f" (now {endpoint.status})"
+    state = deleting(facts, what + now, deleted_at(facts))
     asked = EndpointStatus.of(replace(endpoint, status=str(EndpointState.DELETING)), facts.now)
     shown = status.endpoint
     return registered.deletion(facts, state, shown, _deletion(facts, endpoint, None), {"endpoint": asked})
