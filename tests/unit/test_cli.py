@@ -132,6 +132,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),
         (["plan", "-f", "a.yaml", "--namespace", "My_Shop"], "--namespace (ATLAS_ENDPOINTS_NAMESPACE): 'My_Shop'"),
         (["import"], "--project (ATLAS_ENDPOINTS_PROJECT): specify the project to read from Atlas; or"),
+        (
+            ["import", "-f", "a.yaml", "--terraform", "-"],
+            "--project (ATLAS_ENDPOINTS_PROJECT): specify the project to read",
+        ),
         (["import", "--project", "shop"], "--project (ATLAS_ENDPOINTS_PROJECT): must be an Atlas ID of 24 lower-case"),
         (
             ["import", "-f", "a.yaml", "--as", "serverless-private-endpoint"],
