@@ -256,9 +256,9 @@ class CheckSettings(OperatorSettings):
     @field_validator("provider")
     @classmethod
     def _goes_with_a_project(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if {"project", "instance"} <= info.data.keys() and info.data["project"] is None:
-            if value is not None or info.data["instance"] is not None:
-                raise ValueError("--instance and --provider go together with --project: give it, too")
+        names_a_part = value is not None or info.data.get("instance") is not None
+        if names_a_part and info.data.get("project", "") is None:
+            raise ValueError("--instance and --provider go together with --project: give it, too")
         return value
 
     @property
