@@ -132,25 +132,20 @@ def _of_terraform(resources: Sequence[InTerraform]) -> Iterator[Found | LeftOut]
         else:
             endpoints[service_id][each.text("endpoint_service_id")] = each
     for service_id, each in services.items():
-        registered = endpoints[service_id]
-        service = Service(
-            service_id,
-            region_name=each.text("region_name") or each.text("region"),
-            port_mapping_enabled=each.values.get("port_mapping_enabled"),
-            supported_remote_regions=each.values.get("supported_remote_regions"),
-            private_endpoints=tuple(registered),
-        )
+        registered, region = endpoints[service_id], each.text("region_name") or each.text("region")
+        known: dict[str, Any] = {
+            name: each.values.get(name) for name in ("port_mapping_enabled", "supported_remote_regions")
+        }
+        service = Service(service_id, region_name=region, private_endpoints=tuple(registered), **known)
         parts = {entry_name(service_id, name): _endpoint_in(name, one) for name, one in registered.items()}
         yield Found(each.text("project_id"), each.text("provider_name"), None, service, parts)
 
 
 def _endpoint_in(name: str, resource: InTerraform) -> Endpoint:
     address, rules = resource.text("private_endpoint_ip_address"), resource.values.get("endpoints")
-    return Endpoint(
-        private_endpoint_ip_address=address or None,
-        gcp_project_id=resource.text("gcp_project_id") or None,
-        endpoints=rules or ({"endpoint_name": name, "ip_address": address},),
-    )
+    known: dict[str, Any] = {"endpoints": rules or [{"endpoint_name": name, "ip_address": address}]}
+    project = resource.text("gcp_project_id") or None
+    return Endpoint(private_endpoint_ip_address=address or None, gcp_project_id=project, **known)
 
 
 IMPORTER = Importer(

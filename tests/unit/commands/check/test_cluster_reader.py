@@ -174,7 +174,7 @@ async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiSer
     ],
 )
 async def test_a_flag_names_what_is_no_whole_project(
-    server: ApiServer, flags: dict[str, str], expected: list[tuple[str, str]]
+    server: ApiServer, flags: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     server.secrets["shop", "own"] = ACCOUNT
     found, _ = await find(server, secret="shop/own", kinds=named(flags.pop("kinds", "").split()), **flags)

@@ -147,8 +147,9 @@ def _state(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             module = next((each for each in children if each["address"] == name), {})
             children += [] if module else [module := {"address": name}]
         found = {"address": address, "type": type_, "mode": "data" if is_data else "managed"}
-        found["values"] = {"project_id": PROJECT, "unknown": "secret", **values}
-        module.setdefault("resources", []).append(found)
+        module.setdefault("resources", []).append(
+            {**found, "values": {"project_id": PROJECT, "unknown": "secret", **values}}
+        )
     return {"format_version": "1.0", "values": {"outputs": {"key": {"value": "secret"}}, "root_module": root}}
 
 
