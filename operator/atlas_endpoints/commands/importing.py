@@ -78,6 +78,8 @@ async def run(
         for importer in wanted:
             drafts += importer.of_objects(bodies, options)
     written = list(_written(drafts, messages))
+    if written and settings.terraform is not None:
+        messages.remarks.append(HAND_OVER)
     count = len(written)
     if settings.output_dir is not None:
         conflicts = list(write(written, settings.output_dir))
@@ -108,7 +110,6 @@ def _of_terraform(
     if isinstance(resources, Invalid):
         messages.problems.append(f"{resources.place}: {'; '.join(resources.problems)}")
         return
-    messages.remarks.append(HAND_OVER)
     for importer in importers:
         found = [*importer.of_terraform([each for each in resources if each.type in importer.terraform])]
         yield from (each for each in found if isinstance(each, LeftOut))
