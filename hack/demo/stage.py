@@ -211,13 +211,15 @@ class Stage:
             _instance(aws, "US_EAST_1", {"_id": aws["endpointId"], "status": "RESERVED"}),
             _instance(azure, "US_EAST_2", endpoint),
         ]
-        project = {"id": aws["projectId"], "instances": instances}
+        project = {"id": aws["projectId"], "instances": instances, "federatedDatabases": ["lake"]}
         account = {"clientId": self.client_id, "clientSecret": self.client_secret, "roles": "*"}
         return {"projects": [project], "serviceAccounts": [account]}
 
 
 def spec_of(sample: str) -> Mapping[str, Any]:
-    spec: Mapping[str, Any] = yaml.safe_load((ROOT / SAMPLES / f"{sample}.yaml").read_text(encoding="utf-8"))["spec"]
+    """Return the spec of the first resource of a sample."""
+    first = next(yaml.safe_load_all((ROOT / SAMPLES / f"{sample}.yaml").read_text(encoding="utf-8")))
+    spec: Mapping[str, Any] = first["spec"]
     return spec
 
 

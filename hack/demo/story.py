@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
     from demo.stage import Stage
 
-ORDERS, BILLING = "orders", "billing"
-"""The resources of the samples, for AWS and for Azure."""
-AWS, AZURE, DEDICATED = spec_of("aws-full"), spec_of("azure-full"), spec_of("dedicated-aws-full")
+ORDERS, BILLING, LAKE = "orders", "billing", "lake"
+"""The resources of the samples, for AWS, for Azure and for Data Federation."""
+AWS, AZURE, DEDICATED, FEDERATED = map(
+    spec_of, ("aws-full", "azure-full", "dedicated-aws-full", "data-federation-aws-full")
+)
 
 SECRET = "atlas-credentials"
 READY = '{.status.conditions[?(@.type=="Ready")]'
@@ -43,12 +45,14 @@ def install(stage: Stage, world: Mapping[str, Any] | None = None, *settings: str
     files = ("namespace.yaml", "service-account.yaml", "leader-election.yaml")
     rights = [part for name in files for part in ("-f", f"deploy/base/{name}")]
     stage.kubectl("apply", "-f", "crds/", *rights, "-f", "deploy/overlays/cluster/rbac.yaml")
+    outputs = "deploy/components/outputs/rbac.yaml"
+    stage.kubectl("patch", "clusterrole", "atlas-endpoints", "--type=json", "--patch-file", outputs)
     stage.control_plane.wait_for_crds()
 
     say.heading("A simulated Atlas, and the operator")
     stage.start_atlas(world)
     say.aside(f"the simulated Atlas Admin API runs at {stage.atlas.url}")
-    stage.start_operator(*settings)
+    stage.start_operator("--outputs", "on", *settings)
     say.aside("the operator runs beside the cluster, as its own ServiceAccount with the rights that it has there")
 
 
@@ -74,6 +78,27 @@ def dedicated(stage: Stage) -> None:
     stage.kubectl("get", "dpe", ORDERS, "-o", "wide")
     service_of_region = {"providerName": "AWS", "region": DEDICATED["region"]}
     expect_writes(stage, 0, [service_of_region, {"id": endpoint}], method="POST")
+
+
+def federate(stage: Stage) -> None:
+    """Have an endpoint for Data Federation registered, and a hostname written for applications."""
+    say = stage.terminal
+    say.heading("For Data Federation, the operator registers the endpoint, and gives applications the private hostname")
+    stage.kubectl("apply", "-f", f"{SAMPLES}/data-federation-aws.yaml")
+    wait_for_reason(stage, LAKE, "WaitingForCloudEndpoint", kind="dfpe")
+    stage.kubectl("get", "dfpe", LAKE, "-o", "jsonpath={.status.serviceName}")
+    say.say("Somebody creates the VPC endpoint to this service, and names it and the federated database.")
+    patch(
+        stage,
+        LAKE,
+        kind="dfpe",
+        cloudProviderEndpointId=FEDERATED["cloudProviderEndpointId"],
+        federatedDatabases=FEDERATED["federatedDatabases"][:1],
+    )
+    wait_until_ready(stage, LAKE, kind="dfpe")
+    stage.kubectl("get", "dfpe", LAKE)
+    host = stage.kubectl("get", "configmap", "lake-connection", "-o", "jsonpath={.data.hostname}")
+    expect(stage, "the ConfigMap has the hostname for this endpoint", holds=host.startswith(f"{LAKE}-"))
 
 
 def watch_over(stage: Stage) -> None:
@@ -181,14 +206,14 @@ def delete(stage: Stage) -> None:
     """Delete the resources, and see that Atlas keeps the endpoints."""
     stage.terminal.heading("Deleting a resource leaves its endpoint in Atlas as it is")
     before = len(stage.atlas.requests())
-    stage.kubectl("delete", f"spe/{ORDERS}", f"spe/{BILLING}", f"dpe/{ORDERS}")
+    stage.kubectl("delete", f"spe/{ORDERS}", f"spe/{BILLING}", f"dpe/{ORDERS}", f"dfpe/{LAKE}")
     expect_writes(stage, before, [])
     expect_comment(stage, "orders, version 3")
     stage.stop_operator()
     stage.terminal.good("ok: the operator stopped with exit code 0")
 
 
-def patch(stage: Stage, name: str, *, kind: str = "spe", **fields: str) -> None:
+def patch(stage: Stage, name: str, *, kind: str = "spe", **fields: Any) -> None:
     stage.kubectl("patch", kind, name, "--type=merge", "--patch", json.dumps({"spec": fields}))
 
 
@@ -237,5 +262,5 @@ def expect_writes(stage: Stage, since: int, bodies: Sequence[Mapping[str, Any]],
     stage.terminal.good(f"ok: Atlas was sent {f'{len(bodies)} {method}' if bodies else 'no change'}")
 
 
-STORY = (install, dedicated, watch_over, connect, edit, drift, outage, end_of_the_api)
+STORY = (install, dedicated, federate, watch_over, connect, edit, drift, outage, end_of_the_api)
 """What happens; then `delete`, unless it is to be kept."""

@@ -256,10 +256,9 @@ class CheckSettings(OperatorSettings):
     @field_validator("provider")
     @classmethod
     def _goes_with_a_project(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if {"project", "instance"} <= info.data.keys():
-            names_a_scope = value is not None or info.data["instance"] is not None
-            if names_a_scope != (info.data["project"] is not None):
-                raise ValueError("--project goes together with --instance or --provider: give both, or neither")
+        names_a_part = value is not None or info.data.get("instance") is not None
+        if names_a_part and info.data.get("project", "") is None:
+            raise ValueError("--instance and --provider go together with --project: give it, too")
         return value
 
     @property

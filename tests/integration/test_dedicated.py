@@ -1,4 +1,4 @@
-"""Private endpoints of dedicated clusters, and what users get with them: cases that run at the same time, and what needs more."""
+"""Private endpoints of dedicated clusters and for Data Federation, and what users get with them: cases that run at the same time, and what needs more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.registry import KINDS
-from integration.dedicated import endpoints, services, sharing
+from integration.dedicated import endpoints, federation, services, sharing
 from integration.dedicated.project import VPCE, Project
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
@@ -36,7 +36,9 @@ SETTINGS: dict[str, Any] = {
 RULES = ({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "get", "patch"]},)
 """What the operator may do beside what the overlay grants: write outputs."""
 
-CASES = {sentence: case for file in (services, sharing, endpoints) for sentence, case in file.cases.table.items()}
+CASES = {
+    sentence: case for file in (services, sharing, endpoints, federation) for sentence, case in file.cases.table.items()
+}
 GATE = frozenset(
     {
         "a service that exists is adopted by the cloud s name of its region and outlives its resource",
@@ -102,13 +104,16 @@ def test_an_operator_serves_the_kinds_that_it_is_told_to(
     atlas.connect(place)
     kinds["DedicatedPrivateEndpoint"].create("one", Project(own).spec(cloudProviderEndpointId=VPCE))
     kinds["ServerlessPrivateEndpoint"].create("one", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    federated = {"providerName": "AWS", "cloudProviderEndpointId": VPCE}
+    kinds["DataFederationPrivateEndpoint"].create("one", Project(own).spec(**federated))
 
-    mine, other = kinds.pop(served), next(iter(kinds.values()))
+    mine = kinds.pop(served)
     mine.wait_ready("one")
     own.next_calls()
-    assert other.get("one")["status"] == {"observedGeneration": -1}
-    assert "finalizers" not in other.get("one")["metadata"]
+    for other in kinds.values():
+        assert other.get("one")["status"] == {"observedGeneration": -1}
+        assert "finalizers" not in other.get("one")["metadata"]
     assert operator.metric("atlas_endpoints_resources", kind=served) == 1
-    for each in (mine, other):
+    for each in (mine, *kinds.values()):
         each.delete("one")
         each.close()

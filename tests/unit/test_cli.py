@@ -111,11 +111,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["check", "--project", "5f" * 12, "--instance", "my shop"], "--instance (ATLAS_ENDPOINTS_INSTANCE): "),
         (
-            ["check", "--project", "5f" * 12],
-            "--provider (ATLAS_ENDPOINTS_PROVIDER): --project goes together with --instance or --provider: give both, or neither",
+            ["check", "--instance", "shop"],
+            "--provider (ATLAS_ENDPOINTS_PROVIDER): --instance and --provider go together with --project: give it, too",
         ),
-        (["check", "--instance", "shop"], "--project goes together with --instance or --provider"),
-        (["check", "--provider", "AWS"], "--project goes together with --instance or --provider"),
+        (["check", "--provider", "AWS"], "--instance and --provider go together with --project"),
         (["check", "--project", "5f" * 12, "--provider", "aws"], "--provider"),
         (["check", "--secret", "credentials"], "--secret (ATLAS_ENDPOINTS_SECRET): must be namespace/name of a Secret"),
         (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Dedicated"),
@@ -132,6 +131,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),
         (["plan", "-f", "a.yaml", "--namespace", "My_Shop"], "--namespace (ATLAS_ENDPOINTS_NAMESPACE): 'My_Shop'"),
         (["import"], "--project (ATLAS_ENDPOINTS_PROJECT): specify the project to read from Atlas; or"),
+        (
+            ["import", "-f", "a.yaml", "--terraform", "-"],
+            "--project (ATLAS_ENDPOINTS_PROJECT): specify the project to read",
+        ),
         (["import", "--project", "shop"], "--project (ATLAS_ENDPOINTS_PROJECT): must be an Atlas ID of 24 lower-case"),
         (
             ["import", "-f", "a.yaml", "--as", "serverless-private-endpoint"],

@@ -76,19 +76,24 @@ class ImportSettings(AtlasSettings):
 
     Credentials come from the environment, as for plan. Neither the command nor applying the manifests changes Atlas.
     It also reads files (-f): objects of MongoDB's own operator, which it writes as resources of this one, and exported
-    serverless private endpoints, of which it writes the successors.
+    serverless private endpoints, of which it writes the successors; and a state of Terraform (--terraform).
 
     Examples:
       atlas-endpoints import --project 5f7cac1adf5d6c6300000000 --output-dir manifests/
       kubectl get atlasprivateendpoints -A -o yaml | atlas-endpoints import -f -
+      terraform show -json | atlas-endpoints import --terraform -
     """
 
     target: str | None = Field(
         default=None,
-        description="The only kind to write, such as dedicated-private-endpoint; default: all",
+        description="The only kind to write: dedicated-private-endpoint, data-federation-private-endpoint or serverless-private-endpoint; default: all",
     )
     filename: Names = Field(default=(), description="Objects to read instead of Atlas, as for plan")
     recursive: bool = Field(default=False, description="Include subfolders")
+    terraform: str | None = Field(
+        default=None,
+        description="File with the output of terraform show -json to read instead of Atlas; -: standard input",
+    )
     project: ObjectId | None = Field(
         default=None, validate_default=True, description="The project: 24 hexadecimal characters"
     )
@@ -114,8 +119,11 @@ class ImportSettings(AtlasSettings):
     @field_validator("project")
     @classmethod
     def _is_one_source(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if "filename" in info.data and (value is None) == (not info.data["filename"]):
-            raise ValueError("specify the project to read from Atlas; or files with -f")
+        given = info.data
+        if {"filename", "terraform"} <= given.keys() and sum(
+            map(bool, (value, given["filename"], given["terraform"]))
+        ) != 1:
+            raise ValueError("specify the project to read from Atlas; or files with -f, or a state with --terraform")
         return value
 
 

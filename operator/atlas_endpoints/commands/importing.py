@@ -1,4 +1,4 @@
-"""``atlas-endpoints import``: write manifests for the endpoints in Atlas, or for exported objects."""
+"""``atlas-endpoints import``: write manifests for the endpoints in Atlas, for exported objects, or for a state of Terraform."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +19,7 @@ from atlas_endpoints.commands.clusterless import (
     client_of,
 )
 from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
+from atlas_endpoints.commands.terraform import HAND_OVER, resources_in
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.importer import Draft, Found, Importer, LeftOut, Options
 
@@ -53,7 +54,7 @@ async def run(
     put: Callable[[str], object],
     say: Callable[[str], object],
 ) -> bool:
-    """Write manifests for the endpoints of a project or for exported objects, and return whether all were written.
+    """Write manifests for what a project or files have, and return whether all were written.
 
     Args:
         importers: by the values of ``settings.target``.
@@ -70,11 +71,15 @@ async def run(
     if settings.project is not None:
         for importer, found in await _read(settings, settings.project, wanted, messages, say):
             drafts += importer.of_entries(found, options)
+    elif settings.terraform is not None:
+        drafts += _of_terraform(settings.terraform, wanted, options, messages)
     else:
         bodies = _bodies(settings, wanted, messages)
         for importer in wanted:
             drafts += importer.of_objects(bodies, options)
     written = list(_written(drafts, messages))
+    if written and settings.terraform is not None:
+        messages.remarks.append(HAND_OVER)
     count = len(written)
     if settings.output_dir is not None:
         conflicts = list(write(written, settings.output_dir))
@@ -96,6 +101,19 @@ def _written(drafts: Iterable[Draft | LeftOut], messages: Messages) -> Iterator[
         else:
             lines = messages.remarks if each.expected else messages.problems
             lines.append(f"No manifest for endpoint {each.what}: {each.why}.")
+
+
+def _of_terraform(
+    file: str, importers: Iterable[Importer], options: Options, messages: Messages
+) -> Iterator[Draft | LeftOut]:
+    resources = resources_in(file, {each for importer in importers for each in importer.terraform})
+    if isinstance(resources, Invalid):
+        messages.problems.append(f"{resources.place}: {'; '.join(resources.problems)}")
+        return
+    for importer in importers:
+        found = [*importer.of_terraform([each for each in resources if each.type in importer.terraform])]
+        yield from (each for each in found if isinstance(each, LeftOut))
+        yield from importer.of_entries((each for each in found if isinstance(each, Found)), options)
 
 
 def chosen(settings: ImportSettings, importers: Mapping[str, Importer]) -> Sequence[Importer]:

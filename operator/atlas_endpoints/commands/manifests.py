@@ -169,7 +169,7 @@ class ManifestReader:
         """
         names = list(dict.fromkeys(names))
         files = dict.fromkeys(file for name in names for file in self._files(name))
-        unrendered = [_place(each).file for each in files if isinstance(each, str) and Path(each).name in UNRENDERED]
+        unrendered = [place_of(each).file for each in files if isinstance(each, str) and Path(each).name in UNRENDERED]
         if unrendered:
             self.warnings.append(f"These files are not rendered: {', '.join(unrendered)}. {RENDER_FIRST}.")
         documents: list[Document] = []
@@ -195,7 +195,7 @@ class ManifestReader:
             found.append(each)
             if len(found) > MOST_FILES:
                 problem = f"contains more than {MOST_FILES} {_IN_A_FOLDER}: name the folders with manifests"
-                yield Invalid(_place(name), (problem,))
+                yield Invalid(place_of(name), (problem,))
                 return
         yield from (_unreadable(each.filename, each) for each in unreadable)
         if not found:
@@ -211,30 +211,11 @@ class ManifestReader:
             problem += f" in its {_IN_A_FOLDER}"
             if not self._recursive:
                 problem += "; use -R (--recursive) to read subfolders, too"
-        return Invalid(_place(name), (problem,))
+        return Invalid(place_of(name), (problem,))
 
     def _read_file(self, file: str, *, is_named: bool) -> list[Document]:
-        place = _place(file)
-        room = min(LARGEST_FILE, self._budget.size)
-        try:
-            # A pipe in a folder would block, and a device has no end.
-            if not is_named and not stat.S_ISREG(Path(file).stat().st_mode):
-                return [Invalid(place, ("is neither a file nor a folder: remove or rename it",))]
-            with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else Path(file).open("rb") as opened:
-                data = opened.read(room + 1)
-        except OSError as error:
-            return [_unreadable(file, error)]
-        if len(data) > LARGEST_FILE:
-            return [Invalid(place, (f"is larger than {LARGEST_FILE >> 20} MiB: split it",))]
-        if len(data) > room:
-            too_much = "the files before it are too large together: run the command with fewer files"
-            return [Invalid(place, (f"is not read, because {too_much}",))]
-        self._budget.size -= len(data)
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return [Invalid(place, ("is not encoded in UTF-8",))]
-        return self.read(place.file, text)
+        text = text_in(file, self._budget, is_named=is_named)
+        return [text] if isinstance(text, Invalid) else self.read(place_of(file).file, text)
 
     def read(self, file: str, text: str) -> list[Document]:
         """Return the documents in the text of a file: YAML or JSON."""
@@ -315,6 +296,34 @@ class ManifestReader:
         return {**document, "metadata": {"namespace": self._namespace, **metadata}}
 
 
+def text_in(file: str, budget: Budget, *, is_named: bool = True) -> str | Invalid:
+    """Return the text of a file, or why it is not read.
+
+    Args:
+        is_named: by the user, and not found in a folder.
+    """
+    place = place_of(file)
+    room = min(LARGEST_FILE, budget.size)
+    try:
+        # A pipe in a folder would block, and a device has no end.
+        if not is_named and not stat.S_ISREG(Path(file).stat().st_mode):
+            return Invalid(place, ("is neither a file nor a folder: remove or rename it",))
+        with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else Path(file).open("rb") as opened:
+            data = opened.read(room + 1)
+    except OSError as error:
+        return _unreadable(file, error)
+    if len(data) > LARGEST_FILE:
+        return Invalid(place, (f"is larger than {LARGEST_FILE >> 20} MiB: split it",))
+    if len(data) > room:
+        too_much = "the files before it are too large together: run the command with fewer files"
+        return Invalid(place, (f"is not read, because {too_much}",))
+    budget.size -= len(data)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return Invalid(place, ("is not encoded in UTF-8",))
+
+
 def _inside(folder: str, unreadable: list[OSError], *, recursive: bool) -> Iterator[str]:
     """Yield the files with the suffix of a manifest. Links to folders are not followed."""
     for here, _, names in os.walk(folder, onerror=unreadable.append):
@@ -324,10 +333,10 @@ def _inside(folder: str, unreadable: list[OSError], *, recursive: bool) -> Itera
 
 
 def _unreadable(path: str, error: OSError) -> Invalid:
-    return Invalid(_place(path), (f"cannot be read: {error.strerror or type(error).__name__}",))
+    return Invalid(place_of(path), (f"cannot be read: {error.strerror or type(error).__name__}",))
 
 
-def _place(path: str) -> Place:
+def place_of(path: str) -> Place:
     """Return the place of a file. Bytes of its name that are no text are escaped."""
     return Place(path.encode("utf-8", "backslashreplace").decode())
 

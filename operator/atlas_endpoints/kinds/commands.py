@@ -15,7 +15,7 @@ class KindWithCommands(Kind[R]):
     """A kind that the commands know, too; the defaults suit one without rules of its own.
 
     Attributes:
-        scope_noun: what a scope is, for people; also the flag of ``check`` that names one.
+        scope_noun: what a scope is, for people; also the flag of ``check`` that names one. Empty: a scope is a project.
         successor: what replaces the API when Atlas ends it.
         busy: the reasons for which a PATCH has to wait.
         preceding: the reasons for which an endpoint that the spec names has to wait.
@@ -25,6 +25,10 @@ class KindWithCommands(Kind[R]):
     successor: ClassVar[str] = "a version of the operator that uses its successor"
     busy: ClassVar[frozenset[ReadyReason]] = frozenset({Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
     preceding: ClassVar[frozenset[ReadyReason]] = frozenset()
+
+    def shown_scope(self, name: str) -> str:
+        """Return a scope for people."""
+        return f"{self.scope_noun} {name}".strip()
 
     def state_of(self, value: Any) -> str | None:  # noqa: ARG002  # for kinds whose entries have a state
         """Return the state of an entry in Atlas's word."""

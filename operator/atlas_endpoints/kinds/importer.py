@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from atlas_endpoints.atlas.answers import Requester
+from atlas_endpoints.atlas.answers import Requester, text_of
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.controller.cache import Body
@@ -40,6 +40,19 @@ class Found:
     scope: Any | None
     value: Any
     parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InTerraform:
+    """A resource in a state of Terraform."""
+
+    type: str
+    address: str
+    values: Mapping[str, Any]
+
+    def text(self, name: str) -> str:
+        """Return a value; "" if it is null, or no text."""
+        return text_of(self.values.get(name)) or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,7 @@ class Importer:
         parts: returns the parts of an entry that only a GET shows.
         of_objects: returns the manifests of objects of the kinds in ``objects``, such as
             ``AtlasPrivateEndpoint.atlas.mongodb.com``, among any others in files.
+        of_terraform: returns the entries that Terraform's resources of the types in ``terraform`` are.
         without: the errors by which Atlas says that a scope, or the project, has no entries; what follows its name.
     """
 
@@ -90,4 +104,6 @@ class Importer:
     parts: Callable[[Any], Iterable[str]] = _none
     of_objects: Callable[[Sequence[Body], Options], Drafts] = _none
     objects: Sequence[str] = ()
+    of_terraform: Callable[[Sequence[InTerraform]], Iterable[Found | LeftOut]] = _none
+    terraform: Sequence[str] = ()
     without: Mapping[type[AtlasError], str] = field(default_factory=dict)

@@ -228,3 +228,35 @@ def test_a_file_with_other_content_is_kept_and_named_and_the_other_files_are_wri
 
     assert problem.startswith(f"{tmp_path / 'a.yaml'} exists with other content")
     assert [(tmp_path / name).read_text() for name in ("a.yaml", "b.yaml")] == [mine, "2\n"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("Error: secret", id="no JSON"),
+        pytest.param("[" * 100_000, id="nested without end"),
+        pytest.param("9" * 10_000, id="an endless number"),
+        pytest.param('{"format_version": "1.0"}', id="a state without resources"),
+        pytest.param('{"version": 4, "resources": [{"secret": 1}]}', id="the file of a state"),
+        pytest.param('{"planned_values": {"root_module": {}}}', id="a plan"),
+        pytest.param('{"values": {"root_module": {"resources": 5, "child_modules": [5, {}]}}}', id="odd types"),
+        pytest.param(
+            '{"values": {"root_module": {"resources": [{}, 5, {"mode": "managed", "values": {}}]}}}', id="no types"
+        ),
+    ],
+)
+def test_a_file_that_is_no_state_of_terraform_with_known_resources_is_named(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    file.write_text(text)
+    lines: list[str] = []
+    settings = ImportSettings.model_validate({"terraform": str(file)})
+
+    assert not asyncio.run(importing.run(settings, IMPORTERS, lines.append, lines.append))
+
+    problem, count = lines
+    assert problem.startswith(
+        (f"{file}: is not the output of terraform show -json", f"{file}: contains no mongodbatlas_")
+    )
+    assert count == "0 manifests written."
+    assert "secret" not in problem

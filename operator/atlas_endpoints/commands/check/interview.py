@@ -87,7 +87,7 @@ class Place:
         """What it is, for users."""
         if not self.scope.project_id:
             return f"Credentials: {named(self.sources)}"
-        return f"Project {self.scope.project_id}, {self.kind.scope_noun} {self.scope.name}"
+        return f"Project {self.scope.project_id}, {self.kind.shown_scope(self.scope.name)}"
 
     @property
     def title(self) -> str:
@@ -134,7 +134,7 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
     answer, took = await timed(send_list(client, credentials, kind.list_request(scope), kind.listed))
     if not place.scope.project_id and (isinstance(answer, Listing) or type(answer) in PROVED):
         unknown = skipped(
-            "The rights of the credentials are not checked: name a project with --project, and --instance or --provider."
+            "The rights of the credentials are not checked: name a project with --project; and --instance or --provider, if you use them."
         )
         return Result(kind, (ok(f"{ACCEPTED} (LIST, {took})."), unknown))
     if isinstance(answer, AtlasError):

@@ -258,11 +258,13 @@ class ClusterReader:
 
     def _named_places(self, fingerprint: str, source: str) -> list[Place]:
         """Return what the settings name; else a place without a project, for the credentials alone."""
-        project, named_scopes = self._settings.project or "", self._settings.named_scopes
-        found = [(kind, named_scopes[kind.scope_noun]) for kind in self._kinds if kind.scope_noun in named_scopes]
+        project, named_scopes = self._settings.project, self._settings.named_scopes
+        # A scope that needs no field of a spec is the project.
+        names = {kind: named_scopes.get(kind.scope_noun) or kind.scope_name_in({}) for kind in self._kinds}
+        found = [(kind, project, name) for kind, name in names.items() if project is not None and name is not None]
         return [
             Place(kind, Scope(fingerprint, project, kind.names.kind, name), (source,))
-            for kind, name in found or [(self._kinds[0], "")]
+            for kind, project, name in found or [(self._kinds[0], "", "")]
         ]
 
     def _nothing_to_try(self) -> Finding:

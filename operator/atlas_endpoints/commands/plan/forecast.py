@@ -25,7 +25,7 @@ class Action(StrEnum):
     CREATE = "Create"
     """It would create or register something by a POST, and continue with it."""
     UPDATE = "Update"
-    """It would send a PATCH."""
+    """It would send a PATCH, or a POST that changes what is there."""
     REPLACE = "Replace"
     """It would send a DELETE, and then a POST, since Atlas cannot change the endpoint."""
     WAIT = "Wait"

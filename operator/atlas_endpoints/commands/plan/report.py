@@ -98,7 +98,7 @@ def _block(forecast: Forecast) -> Iterator[str]:
     yield f"{name}: {TITLES[forecast.action]}"
     if (manifest := forecast.manifest) is not None:
         endpoint = f"endpoint {forecast.endpoint_id}" if forecast.endpoint_id else "no endpoint yet"
-        scope = f"{manifest.kind.scope_noun} {manifest.resource.scope_name}"
+        scope = manifest.kind.shown_scope(manifest.resource.scope_name)
         project, reference = forecast.project_id, manifest.resource.spec.project_ref
         if project is None and reference is not None:
             project = f"of {reference.object_kind} {reference.name}"

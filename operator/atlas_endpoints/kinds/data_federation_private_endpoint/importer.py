@@ -1,13 +1,13 @@
-"""Manifests of this kind, of the endpoints that a project has in Atlas. Pure."""
+"""Manifests of this kind, of the endpoints that a project has in Atlas, or a state of Terraform. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import EndpointState
+from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint, EndpointState
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import SCOPE, Spec
-from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
+from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, last_part, managed_fields, retained
 
 
@@ -41,5 +41,29 @@ def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
     return NewManifest(endpoint.id, name, options.namespace, spec, to_do=to_do)
 
 
-IMPORTER = Importer(KIND, _project, manifests, flags=())
+def _of_terraform(resources: Sequence[InTerraform]) -> Iterator[Found | LeftOut]:
+    for each in resources:
+        if not (endpoint_id := each.text("endpoint_id")):
+            yield LeftOut(each.address, "its endpoint_id is missing")
+            continue
+        endpoint = Endpoint(
+            endpoint_id,
+            provider=each.text("provider_name").upper(),  # Terraform takes aws as well
+            comment=each.text("comment"),
+            region=each.text("region"),
+            customer_endpoint_dns_name=each.text("customer_endpoint_dns_name"),
+            customer_endpoint_ip_address=each.text("customer_endpoint_ip_address"),
+        )
+        yield Found(each.text("project_id"), SCOPE, None, endpoint)
+
+
+IMPORTER = Importer(
+    KIND,
+    _project,
+    manifests,
+    flags=("terraform",),
+    sources=("terraform",),
+    of_terraform=_of_terraform,
+    terraform=("mongodbatlas_privatelink_endpoint_service_data_federation_online_archive",),
+)
 """How ``atlas-endpoints import`` writes manifests of this kind."""

@@ -38,6 +38,7 @@ class DataFederationPrivateEndpoints(KindWithCommands[DataFederationPrivateEndpo
     names = Names("atlas-endpoints.dev", "v1alpha1", "DataFederationPrivateEndpoint", "datafederationprivateendpoints")
     resource = DataFederationPrivateEndpoint
     templates = atlas.TEMPLATES
+    scope_noun = ""
     keeps_confirmed = True  # what is gone is registered again, or reported, by the drift policy
 
     @override

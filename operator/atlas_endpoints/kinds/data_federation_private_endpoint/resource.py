@@ -29,8 +29,8 @@ from atlas_endpoints.reconcile.spec import (
 )
 from atlas_endpoints.reconcile.status import Shown, ShownEntry, Status
 
-SCOPE = "data federation"
-"""The name of the scope, which is the project."""
+SCOPE = "Data Federation"
+"""The name of the scope, which is the project; for people, too."""
 
 _DNS_NAME = r"(?i)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _LONGEST_DNS_NAME = 253

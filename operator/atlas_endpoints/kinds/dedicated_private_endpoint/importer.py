@@ -22,11 +22,13 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import rules_of
-from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
+from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, last_part, marked, retained
 from atlas_endpoints.kinds.successors import SERVERLESS, dedicated_successor
 
 PROVIDERS = ("AWS", "AZURE", "GCP")
+TERRAFORM = SERVICE, ENDPOINT = "mongodbatlas_privatelink_endpoint", "mongodbatlas_privatelink_endpoint_service"
+"""The types in Terraform; the one of an endpoint is called a service."""
 
 
 async def _providers(_: Requester, __: Credentials, ___: str) -> Mapping[str, None]:
@@ -118,14 +120,44 @@ def _of_objects(bodies: Sequence[Body], options: Options) -> Iterator[NewManifes
             yield dedicated_successor(body, options)
 
 
+def _of_terraform(resources: Sequence[InTerraform]) -> Iterator[Found | LeftOut]:
+    """Yield the services with their endpoints, and the endpoints whose service is missing."""
+    services = {each.text("private_link_id"): each for each in resources if each.type == SERVICE}
+    # An endpoint may name a service by the ID that it has in the state only.
+    ids = {each.text("id"): service_id for service_id, each in services.items()} | {each: each for each in services}
+    endpoints: dict[str, dict[str, InTerraform]] = {each: {} for each in services}
+    for each in (one for one in resources if one.type == ENDPOINT):
+        if (service_id := ids.get(each.text("private_link_id"))) is None:
+            yield LeftOut(each.address, f"the state has no {SERVICE} with its private_link_id; use --project")
+        else:
+            endpoints[service_id][each.text("endpoint_service_id")] = each
+    for service_id, each in services.items():
+        registered, region = endpoints[service_id], each.text("region_name") or each.text("region")
+        known: dict[str, Any] = {
+            name: each.values.get(name) for name in ("port_mapping_enabled", "supported_remote_regions")
+        }
+        service = Service(service_id, region_name=region, private_endpoints=tuple(registered), **known)
+        parts = {entry_name(service_id, name): _endpoint_in(name, one) for name, one in registered.items()}
+        yield Found(each.text("project_id"), each.text("provider_name"), None, service, parts)
+
+
+def _endpoint_in(name: str, resource: InTerraform) -> Endpoint:
+    address, rules = resource.text("private_endpoint_ip_address"), resource.values.get("endpoints")
+    known: dict[str, Any] = {"endpoints": rules or [{"endpoint_name": name, "ip_address": address}]}
+    project = resource.text("gcp_project_id") or None
+    return Endpoint(private_endpoint_ip_address=address or None, gcp_project_id=project, **known)
+
+
 IMPORTER = Importer(
     KIND,
     _providers,
     manifests,
-    flags=("filename", "region", "gcp_project"),
-    sources=("filename",),
+    flags=("filename", "terraform", "region", "gcp_project"),
+    sources=("filename", "terraform"),
     parts=parts,
     of_objects=of_objects,
     objects=(f"{AKO}.atlas.mongodb.com", f"{SERVERLESS}.{KIND.names.group}"),
+    of_terraform=_of_terraform,
+    terraform=TERRAFORM,
 )
 """How ``atlas-endpoints import`` writes manifests of this kind."""

@@ -1,7 +1,7 @@
 """What a check reads from Kubernetes, with a stub of the API server."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from itertools import count
 from types import SimpleNamespace
@@ -15,6 +15,8 @@ from atlas_endpoints.commands.check import resources as module
 from atlas_endpoints.commands.check.interview import Place
 from atlas_endpoints.commands.check.report import Report
 from atlas_endpoints.commands.check.resources import ClusterReader
+from atlas_endpoints.kinds.commands import KindWithCommands
+from atlas_endpoints.kinds.registry import named
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.settings import CheckSettings
 from unit.cluster.api_server import Answer, ApiServer, serving
@@ -35,10 +37,12 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiServer]:
         yield server
 
 
-async def find(server: ApiServer, *, in_pod: bool = False, **settings: Any) -> tuple[list[Place], list[str]]:
+async def find(
+    server: ApiServer, *, in_pod: bool = False, kinds: Sequence[KindWithCommands[Any]] = (KIND,), **settings: Any
+) -> tuple[list[Place], list[str]]:
     lines: list[str] = []
     connection = Connection(client.Configuration(host=server.url), in_pod=in_pod)
-    reader = ClusterReader(CheckSettings(**settings), [KIND], connection, Report(lines.append))
+    reader = ClusterReader(CheckSettings(**settings), kinds, connection, Report(lines.append))
     try:
         found = await reader.places()
     finally:
@@ -152,3 +156,27 @@ async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiSer
 
     assert (place.scope[1:], place.resources) == ((PROJECT, "ServerlessPrivateEndpoint", "store"), ())
     assert server.calls == ["GET /api/v1/namespaces/shop/secrets/own"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        pytest.param({}, [("", "")], id="the credentials alone"),
+        pytest.param({"project": PROJECT}, [(PROJECT, "Data Federation")], id="what a project has as a whole"),
+        pytest.param(
+            {"project": PROJECT, "provider": "AWS"},
+            [(PROJECT, "AWS"), (PROJECT, "Data Federation")],
+            id="a part of it as well",
+        ),
+        pytest.param(
+            {"project": PROJECT, "kinds": "ServerlessPrivateEndpoint"}, [("", "")], id="no kind has a whole project"
+        ),
+    ],
+)
+async def test_a_flag_names_what_is_no_whole_project(
+    server: ApiServer, flags: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    server.secrets["shop", "own"] = ACCOUNT
+    found, _ = await find(server, secret="shop/own", kinds=named(flags.pop("kinds", "").split()), **flags)
+
+    assert [(place.scope.project_id, place.scope.name) for place in found] == expected

@@ -18,6 +18,7 @@ from atlas_endpoints.commands.check.interview import Place, interview
 from atlas_endpoints.commands.plan import command as plan_command
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.simulator.endpoint import EndpointDocument
+from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
 from atlas_endpoints.simulator.service import ServiceDocument
 from behaviour.atlas import PROJECT, SimulatedAtlas
 from behaviour.cases import filled
@@ -47,6 +48,8 @@ class ReadAtlas(SimulatedAtlas):
         project, world.mode = world.projects[PROJECT], case.get("mode", "normal")
         for each in case.get("services", ()):
             self.simulator.services.put(project, ServiceDocument.model_validate(each))
+        for each in case.get("federation", ()):
+            self.simulator.federation.put(project, FederationEndpointDocument.model_validate(each))
         for name, endpoints in case.get("instances", {}).items():
             instance = world.add_instance(project, name, provider_name="AWS", region_name="US_EAST_1")
             for each in endpoints:
@@ -98,10 +101,14 @@ def test_import(case: Mapping[str, Any], run: Run, tmp_path: Path, monkeypatch: 
     if objects := [*map(_endpoint, case.get("endpoints", {}).items()), *case.get("objects", [])]:
         (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all(objects))
         source = ["-f", str(tmp_path / "objects.yaml")]
+    if "terraform" in case:
+        (tmp_path / "objects.yaml").write_text(json.dumps(_state(case["terraform"])))
+        source = ["--terraform", str(tmp_path / "objects.yaml")]
 
     code, output, errors = run(case, "import", *source, *case.get("flags", ()))
 
     assert code == case.get("code", 0), errors
+    assert "terraform" not in case or "secret" not in output + errors
     assert [each for each in case.get("says", ()) if each not in errors] == [], errors
     assert [each for each in case.get("comments", ()) if each not in output] == [], output
     files = {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_file()}
@@ -127,6 +134,23 @@ def _endpoint(named: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
         "metadata": metadata,
         "spec": {**project, **spec},
     }
+
+
+def _state(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a state of Terraform with resources in the modules that their addresses name, with secrets among them."""
+    root: dict[str, Any] = {}
+    for address, values in resources.items():
+        *path, type_, _ = address.split(".")
+        is_data, module = path[:1] == ["data"], root
+        for name in path[1::2]:
+            children = module.setdefault("child_modules", [])
+            module = next((each for each in children if each["address"] == name), {})
+            children += [] if module else [module := {"address": name}]
+        found = {"address": address, "type": type_, "mode": "data" if is_data else "managed"}
+        module.setdefault("resources", []).append(
+            {**found, "values": {"project_id": PROJECT, "unknown": "secret", **values}}
+        )
+    return {"format_version": "1.0", "values": {"outputs": {"key": {"value": "secret"}}, "root_module": root}}
 
 
 def _changes_nothing(case: Mapping[str, Any], output: str, run: Run, tmp_path: Path) -> None:
