@@ -59,7 +59,7 @@ GATE: dict[str, Environment] = {
     "an endpoint is registered, and a crash": model_of(ONE, left="crash"),
     "an endpoint is registered on a later page, and an answer is lost": model_of(ONE, left="lost answer", pages=True),
     "two resources name one endpoint, and one goes": model_of(RENAMED, settled=1),
-    "a dead endpoint is made again on request": model_of(AGAIN, settled=1, holds="FAILED"),
+    "a dead endpoint is made again on request": model_of(AGAIN, settled=1, holds="FAILED", leisure=inf),
 }
 """What ``make test`` walks."""
 
@@ -71,10 +71,10 @@ MODELS: dict[str, Environment] = {
     ),
     "an endpoint of others is adopted, and an answer is lost": model_of(ONE, left="lost answer", holds="OK"),
     "an endpoint goes with its resource at the second request, and an answer is lost": model_of(
-        GOES, settled=1, left="lost answer", ignores=1
+        GOES, settled=1, left="lost answer", ignores=1, leisure=inf
     ),
     "an endpoint goes in steps with its resource, and an answer is lost": model_of(
-        GOES, settled=1, left="lost answer", in_steps=True
+        GOES, settled=1, left="lost answer", in_steps=True, leisure=inf
     ),
     "an edit, a crash, and the resource goes": model_of(EDIT_GOES, settled=1, left="crash"),
     "an edit on a later page, and a call breaks": model_of(EDIT, settled=1, left="fault", pages=True, leisure=inf),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MUTANTS: list[Mutant] = []
 plants = planter(MUTANTS)
 
-IGNORED = model_of(GOES, settled=1, left="lost answer", ignores=1)
+IGNORED = model_of(GOES, settled=1, left="lost answer", ignores=1, leisure=inf)
 RENAMED_AWAY, MOVED_AWAY = (model_of(each, settled=1, left="away") for each in (RENAMED, MOVED))
 LATER_PAGE = model_of(ONE, left="patience", pages=True, in_steps=True)
 FAILS = model_of(AGAIN, settled=1, left="Atlas fails, lost answer", holds="FAILED", in_steps=True)
