@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.status import condition_in
 from model.dedicated.atlas import STAYS, Dedicated
 from model.dedicated.named import deletes, lives
 from model.invariants import Invariant, broken, known
@@ -12,7 +13,7 @@ from model.serverless import invariants as serverless
 from model.serverless.truth import MANAGED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from atlas_endpoints.controller.cache import Body
     from model.data_federation.atlas import DataFederation
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from model.run import Run as AnyRun
 
     Run: TypeAlias = AnyRun[DataFederation]
+
+
+class Holds(Protocol):
+    """An Atlas and its resources."""
+
+    @property
+    def endpoints(self) -> Mapping[str, Mapping[str, str | None]]: ...
+
+    def naming(self, id_: str) -> Sequence[Body]: ...
+
 
 on_status = serverless.on_status
 
@@ -88,26 +99,24 @@ def _left_behind(run: Run) -> Iterator[str]:
 
 def is_as_desired(run: Run) -> bool:
     """Tell whether Atlas is as the resources want it, and their statuses say so."""
-    return not any(_left_behind(run)) and all(_is_as_desired(run, body) for body in run.environment.objects.values())
+    return not any(_left_behind(run)) and all(
+        is_right(run.environment, each) for each in run.environment.objects.values()
+    )
 
 
-def _is_as_desired(run: Run, body: Body) -> bool:
-    metadata, spec, status = body["metadata"], body["spec"], body["status"]
-    if not lives(body) or status["observedGeneration"] != metadata["generation"]:
+def is_right(held: Holds, body: Body) -> bool:
+    """Tell whether Atlas is as a resource wants it, and its status says so; that others own its endpoint is for their sake."""
+    metadata, spec, status, id_ = body["metadata"], body["spec"], body["status"], KIND.entry_of(body)
+    if not lives(body) or status["observedGeneration"] != metadata["generation"] or id_ is None:
         return False
     if bool(metadata.get("finalizers")) != deletes(body):
         return False
-    id_, reports = KIND.entry_of(body), spec.get("driftPolicy") == "Report"
-    assert id_ is not None
-    reason = next(each["reason"] for each in status["conditions"] if each["type"] == "Ready")
+    reason, endpoint = condition_in(status, "Ready")["reason"], held.endpoints.get(id_)
     if reason == "Conflict":
-        return any(each is not body and _is_as_desired(run, each) for each in run.environment.naming(id_))
-    endpoint = run.environment.endpoints.get(id_)
-    if endpoint is None:
-        return reports and bool(reason == "Drifted")
-    if endpoint["status"] == "FAILED":
+        return any(condition_in(each["status"], "Ready").get("reason") != "Conflict" for each in held.naming(id_))
+    if endpoint is not None and endpoint["status"] == "FAILED":
         return bool(reason == "EndpointFailed")
-    if not run.environment.shows(id_, spec):
-        return reports and bool(reason == "Drifted")
+    if endpoint is None or (endpoint["comment"] or "") != spec.get("comment", endpoint["comment"] or ""):
+        return bool(reason == "Drifted" and spec.get("driftPolicy") == "Report")
     applied = status.get("applied") or {}
     return bool(reason == "Available") and all(applied.get(name) == spec[name] for name in MANAGED if name in spec)

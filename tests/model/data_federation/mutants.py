@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.kinds import registered
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 MUTANTS: list[Mutant] = []
 plants = planter(MUTANTS)
 
-IGNORED = model_of(GOES, settled=1, left="lost answer", ignores=1)
-RENAMED_AWAY, MOVED_AWAY = (model_of(each, settled=1, left="away", leisure=0.0) for each in (RENAMED, MOVED))
+IGNORED = model_of(GOES, settled=1, left="lost answer", ignores=1, leisure=inf)
+RENAMED_AWAY, MOVED_AWAY = (model_of(each, settled=1, left="away") for each in (RENAMED, MOVED))
 LATER_PAGE = model_of(ONE, left="patience", pages=True, in_steps=True)
-FAILS = model_of(AGAIN, settled=1, left="Atlas fails, lost answer", holds="FAILED", in_steps=True, leisure=0.0)
+FAILS = model_of(AGAIN, settled=1, left="Atlas fails, lost answer", holds="FAILED", in_steps=True)
 DIES = model_of(ONE, left="Atlas fails", in_steps=True)
-REMOVED, CHANGED = (model_of(REPORTED, settled=1, left=each) for each in ("expires", "person"))
-EDITED = model_of(EDIT_GOES, settled=1, left="crash", leisure=0.0)
+REMOVED, CHANGED = (model_of(REPORTED, settled=1, left=each, leisure=inf) for each in ("expires", "person"))
+EDITED = model_of(EDIT_GOES, settled=1, left="crash")
 
 
 def _asks_once(right: Any, facts: Any, state: Any, shown: Any, *how: Any) -> Any:
