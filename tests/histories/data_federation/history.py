@@ -95,7 +95,7 @@ class DataFederationHistory(History[UnreliableAtlas]):
             known, project = self.random.choice(there), self.atlas.world.projects[PROJECT]
             document = {"endpointId": known["id"], "provider": known["provider"], "status": known["status"], **fields}
             put = self.atlas.simulator.federation.put
-            put(project, FederationEndpointDocument.model_validate(document), advance=True)
+            put(project, FederationEndpointDocument.model_validate(document))
 
     def _is_sent(self, request: Request) -> None:
         """An endpoint is asked to be deleted: nobody who lives and has not asked for it has been seen to need it for long."""
