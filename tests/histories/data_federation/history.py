@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -86,7 +85,7 @@ class DataFederationHistory(History[UnreliableAtlas]):
     def endpoints(self) -> Mapping[str, Mapping[str, str | None]]:
         """What Atlas holds, by entry."""
         there = self.atlas.world.projects[PROJECT].federation_endpoints.items()
-        return {entry: asdict(each) for entry, each in there}
+        return {entry: {"id": each.id, "comment": None, **each.document()} for entry, each in there}
 
     def put(self, **fields: Any) -> None:
         """Change one of the endpoints, or remove it, as a person would."""
