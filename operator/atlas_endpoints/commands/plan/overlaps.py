@@ -12,6 +12,9 @@ from atlas_endpoints.reconcile.ownership import is_owner
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Status
 
+MOST_NAMES = 10
+"""Resources that a message names."""
+
 
 def merged(documents: Iterable[Document]) -> list[Document]:
     """Move the status of each export into the manifest of the same resource, if there is one.
@@ -64,6 +67,19 @@ def duplicates(documents: Iterable[Document]) -> list[str]:
         f"{key} has several manifests. The one that is applied last is effective: {'; '.join(map(str, found))}."
         for key, found in places.items()
         if len(found) > 1
+    ]
+
+
+def endangered(documents: Iterable[Document]) -> list[str]:
+    """Return warnings about resources whose endpoint is deleted with them, unlike those of their exports."""
+    policies: dict[bool, dict[Key, str | None]] = {True: {}, False: {}}
+    for each in documents:
+        if isinstance(each, Manifest):
+            policies[each.exported is None][each.key] = each.resource.deletion_policy
+    return [
+        f"{key}: with deletionPolicy Delete, which the export does not have, the endpoint is deleted with this resource."
+        for key, policy in policies[True].items()
+        if policy == "Delete" and policies[False].get(key, policy) != policy
     ]
 
 
@@ -120,8 +136,9 @@ def _with_sharers(forecast: Forecast, users: Iterable[Forecast]) -> Forecast:
     others = [each for each in users if each.key != forecast.key]
     if not others:
         return forecast
-    names = ", ".join(str(key) for key in dict.fromkeys(each.key for each in others))
-    message = f"{forecast.message} It shares {forecast.shared} with {names}."
+    names = list(dict.fromkeys(str(each.key) for each in others))
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    message = f"{forecast.message} It shares {forecast.shared} with {', '.join(names[:MOST_NAMES])}{more}."
     if forecast.request is not None and any(each.request == forecast.request for each in others):
         message += " Only the first of them sends this request."
     return replace(forecast, message=message)
