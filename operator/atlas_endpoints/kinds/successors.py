@@ -48,7 +48,7 @@ def dedicated_successor(body: Body, options: Options) -> NewManifest | LeftOut:
         made["connectionStrings"] = [{"clusterName": cluster, "configMapRef": {"name": config_map.get("name")}}]
     former = spec.get("cloudProviderEndpointId") or endpoint.get("cloudProviderEndpointId")
     successor = f"The successor of {SERVERLESS} {what}, for the dedicated cluster {cluster}."
-    remarks = (successor,)
+    remarks: tuple[str, ...] = (successor,)
     if config_map or "outputConfigMapRef" in spec:
         remarks = (f"{successor} It writes the same ConfigMaps once", "that resource is deleted.")
     to_do = tuple(_next_step(str(spec.get("providerName")), former))

@@ -5,15 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from atlas_endpoints.commands.check import report
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, Other, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.ownership import is_owner
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Status
-
-MOST_NAMES = 10
-"""Resources that a message names."""
 
 
 def merged(documents: Iterable[Document]) -> list[Document]:
@@ -136,9 +134,8 @@ def _with_sharers(forecast: Forecast, users: Iterable[Forecast]) -> Forecast:
     others = [each for each in users if each.key != forecast.key]
     if not others:
         return forecast
-    names = list(dict.fromkeys(str(each.key) for each in others))
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    message = f"{forecast.message} It shares {forecast.shared} with {', '.join(names[:MOST_NAMES])}{more}."
+    names = report.named(dict.fromkeys(str(each.key) for each in others), most=10)
+    message = f"{forecast.message} It shares {forecast.shared} with {names}."
     if forecast.request is not None and any(each.request == forecast.request for each in others):
         message += " Only the first of them sends this request."
     return replace(forecast, message=message)
