@@ -224,7 +224,9 @@ class ClusterReader:
         for problem, names in users.items():
             self._report.add(failed(f"{problem} (For {named(names)}.)" if names else problem))
         for fingerprint, source in dict.fromkeys(access.values()):
-            self._report.add(ok(f"{source} contains credentials ({self.credentials[fingerprint].kind}; not tried yet)."))
+            self._report.add(
+                ok(f"{source} contains credentials ({self.credentials[fingerprint].kind}; not tried yet).")
+            )
         places = survey.places(access, self._where)
         if named_secret is not None and named_secret in access:
             fingerprint, source = access[named_secret]
