@@ -555,7 +555,7 @@ class ServerlessViews(Views):
     def fresh(self, number: str) -> None:
         """How often a Secret or a reference was read past what is remembered: each at most so often."""
         for each in (self._steps.secrets.reads, [age for _, age in self._steps.targets.reads]):
-            self._count(sum(age.name == "FRESH" for age in each), number, "fresh")
+            self._count(sum(age.name != "RECENT" for age in each), number, "fresh")
 
     def lookups(self, expected: Sequence[Any] | int | str) -> None:
         """What references have read: namespace, group, version, kind, name, path and age; or the number."""

@@ -86,6 +86,7 @@ WELL = {
 }
 SUNSET = of("atlas_api_sunset_timestamp_seconds")
 REFUSED = of("resources_by_credentials", scope="namespace", status="False")
+UNWRITTEN = one("OutputsWritten", "False", "NotFound")
 SLOW = one("Ready", "False", "Initiating", "slow")
 
 
@@ -156,6 +157,13 @@ CASES: dict[str, tuple[str, int, Mapping[str, str] | None]] = {
     ),
     "a resource takes an hour": ("", LONG + 60, {SLOW: f"_x{LONG} 1x60"}),
     "a resource is suspended": ("", LONG, {one("Ready", "False", "Suspended", "suspended"): always(1)}),
+    "a connection string is not written": ("OutputsNotWritten", LONG, {UNWRITTEN: always(1)}),
+    "a connection string takes half an hour": ("", LONG + 30, {UNWRITTEN: f"_x{LONG} 1x30"}),
+    "a resource that is not ready has no connection string yet": (
+        "",
+        100,
+        {SLOW: always(1), one("OutputsWritten", "Unknown", "Pending", "slow"): always(1)},
+    ),
     "endpoints drift every half hour": ("DriftRepeats", END, {of("drift_found_total", field="comment"): drifts(30)}),
     "an endpoint has drifted twice": ("", LONG, {of("drift_found_total", field="comment"): f"0x60 1x100 2x{END}"}),
     "a watch hangs": ("WatchOld", LONG, {of("watch_age_seconds", "standby"): f"0+60x{END}"}),

@@ -88,8 +88,8 @@ def test_a_job_comments_the_plan_and_fails_if_it_is_not_known(
     secret, code, says = expected
     atlas = Atlas.start(group, tmp_path, json.loads(SEED.read_bytes()))
     programs(tmp_path, PROGRAMS)
-    (tmp_path / "manifests").mkdir()
-    (tmp_path / "manifests" / "orders.yaml").write_bytes((DEPLOY / "samples" / "aws-full.yaml").read_bytes())
+    (tmp_path / "manifests" / "shop").mkdir(parents=True)
+    (tmp_path / "manifests" / "shop" / "orders.yaml").write_bytes((DEPLOY / "samples" / "aws-full.yaml").read_bytes())
 
     codes = [
         play(

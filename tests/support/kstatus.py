@@ -75,7 +75,7 @@ REASONS: Mapping[str, frozenset[str]] = {
     | A_PERSON_MUST_ACT
     | {"InSync", "Observing", "Updated", "DriftDetected", "UpdateRejected"},
     "ReferencesResolved": frozenset({"Resolved", "NotFound", "NotReady", "FieldMissing", "KindNotAllowed", "Changed"}),
-    "OutputsWritten": frozenset({"Written", "Pending", "NotOurs", "Disabled", "Refused"}),
+    "OutputsWritten": frozenset({"Written", "Pending", "NotFound", "NotOurs", "Disabled", "Refused"}),
     "CredentialsValid": frozenset(
         {
             "SecretNotFound",

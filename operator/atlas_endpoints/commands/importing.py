@@ -100,7 +100,7 @@ def _written(drafts: Iterable[Draft | LeftOut], messages: Messages) -> Iterator[
             yield each
         else:
             lines = messages.remarks if each.expected else messages.problems
-            lines.append(f"No manifest for endpoint {each.what}: {each.why}.")
+            lines.append(each.text)
 
 
 def _of_terraform(

@@ -200,6 +200,10 @@ class ManifestReader:
         yield from (_unreadable(each.filename, each) for each in unreadable)
         if not found:
             yield self._nothing(name)
+        elif not self._recursive and (unread := _subfolders(name)):
+            self.warnings.append(
+                f"Subfolders of {_place(name)} with manifests that were not read: {unread}. Use -R (--recursive)."
+            )
         yield from sorted(found)
 
     def _nothing(self, name: str) -> Invalid:
@@ -330,6 +334,12 @@ def _inside(folder: str, unreadable: list[OSError], *, recursive: bool) -> Itera
         yield from (os.path.join(here, name) for name in names if name.endswith(ENDINGS))  # noqa: PTH118  # plain text
         if not recursive:
             return
+
+
+def _subfolders(folder: str) -> int:
+    """Return the number of subfolders with such files at any depth."""
+    with os.scandir(folder) as found:
+        return sum(any(_inside(each.path, [], recursive=True)) for each in found if each.is_dir(follow_symlinks=False))
 
 
 def _unreadable(path: str, error: OSError) -> Invalid:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds.importer import LeftOut, Options
+from atlas_endpoints.kinds.importer import Hint, LeftOut, Options
 from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, last_part, retained
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.spec import PROJECT_KIND
@@ -17,17 +17,26 @@ AKO = "AtlasPrivateEndpoint"
 
 NO_GCP_PROJECT = "the Google Cloud project of its endpoint is unknown; specify it with --gcp-project"
 
-Projects: TypeAlias = Mapping[tuple[str, str], Any]
-"""The IDs of projects by the namespace and the name of their objects; None: Atlas has not given one yet."""
+Projects: TypeAlias = Mapping[tuple[str, str], Body]
+"""The objects of projects by namespace and name."""
 
 
 def projects_in(bodies: Sequence[Body]) -> Projects:
     """Return the projects among objects."""
     return {
-        (str(body["metadata"].get("namespace")), str(body["metadata"].get("name"))): part(body, "status").get("id")
+        (str(body["metadata"].get("namespace")), str(body["metadata"].get("name"))): body
         for body in bodies
         if body.get("kind") == PROJECT_KIND
     }
+
+
+def other_endpoints(projects: Projects) -> Iterator[Hint]:
+    """Yield which projects have endpoints that no ``AtlasPrivateEndpoint`` contains."""
+    for (namespace, name), body in projects.items():
+        endpoints = part(body, "spec").get("privateEndpoints")
+        if isinstance(endpoints, list) and endpoints:
+            count = f"{len(endpoints)} private endpoint{'s' if len(endpoints) > 1 else ''}"
+            yield Hint(f"{PROJECT_KIND} {namespace}/{name}", f"has {count} in its spec, which import --project writes")
 
 
 def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Iterator[NewManifest | LeftOut]:
@@ -38,15 +47,20 @@ def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Ite
     if isinstance(project, str):
         yield LeftOut(what, project)
         return
-    secret = options.credentials_secret or part(spec, "connectionSecret").get("name")
+    secret = options.credentials_secret or _secret_of(spec, namespace, projects)
     common = {**project, "providerName": provider, "region": spec.get("region", "")}
     if spec.get("supportedRegions"):
         common["supportedRemoteRegions"] = spec["supportedRegions"]
     common |= retained(secret)
-    remarks = (
+    remarks: tuple[str, ...] = (
         f"From {AKO} {what} of MongoDB's own operator. Delete that object: two operators must not manage one endpoint. It",
         "leaves Atlas unchanged, unless its annotation mongodb.com/atlas-resource-policy is delete, or deletion protection is off.",
     )
+    if secret is None:
+        remarks += (
+            "It names no Secret of its namespace, so the operator's own one counts; use --credentials-secret-name.",
+        )
+        yield Hint(f"{AKO} {what}", "names no Secret of its namespace; use --credentials-secret-name", expected=True)
     name_of_list = f"{provider.lower()}Configuration"
     configured = spec.get(name_of_list) or []
     if not _are_objects(configured):
@@ -77,6 +91,16 @@ def _are_objects(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
     return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
 
 
+def _secret_of(spec: Body, namespace: str, projects: Projects) -> Any:
+    """Return the name of the Secret of an object, or of its project, if that is in its namespace, or None."""
+    if (name := part(spec, "connectionSecret").get("name")) is not None:
+        return name
+    reference = part(spec, "projectRef")
+    where = str(reference.get("namespace") or namespace)
+    secret = part(part(projects.get((where, str(reference.get("name"))), {}), "spec"), "connectionSecretRef")
+    return secret.get("name") if (secret.get("namespace") or where) == namespace else None
+
+
 def _project_of(spec: Body, namespace: str, projects: Projects) -> Mapping[str, Any] | str:
     """Return the part of the spec that names the project, or why there is none."""
     reference, external = part(spec, "projectRef"), part(spec, "externalProjectRef").get("id")
@@ -85,7 +109,7 @@ def _project_of(spec: Body, namespace: str, projects: Projects) -> Mapping[str, 
     where = reference.get("namespace") or namespace
     if not isinstance(where, str):
         return "spec.projectRef.namespace: Invalid value: must be the name of a namespace"
-    known = projects.get((where, str(reference.get("name"))))
+    known = part(projects.get((where, str(reference.get("name"))), {}), "status").get("id")
     if known is not None:
         return {"projectId": known}
     if where == namespace:

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from typing_extensions import override
+
 from atlas_endpoints.atlas.answers import Requester, text_of
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
@@ -70,6 +72,20 @@ class LeftOut:
     what: str
     why: str
     expected: bool = False
+
+    @property
+    def text(self) -> str:
+        """The message for users."""
+        return f"No manifest for endpoint {self.what}: {self.why}."
+
+
+class Hint(LeftOut):
+    """What an object lacks, or has besides its manifests; ``why`` is the predicate of ``what``."""
+
+    @property
+    @override
+    def text(self) -> str:
+        return f"{self.what} {self.why}."
 
 
 Drafts: TypeAlias = Iterable[Draft | LeftOut]

@@ -47,10 +47,10 @@ def dedicated_successor(body: Body, options: Options) -> NewManifest | LeftOut:
     if config_map := part(spec, "connectionStringConfigMapRef"):
         made["connectionStrings"] = [{"clusterName": cluster, "configMapRef": {"name": config_map.get("name")}}]
     former = spec.get("cloudProviderEndpointId") or endpoint.get("cloudProviderEndpointId")
-    remarks = (
-        f"The successor of {SERVERLESS} {what}, for the dedicated cluster {cluster}. It writes the same ConfigMaps once",
-        "that resource is deleted.",
-    )
+    successor = f"The successor of {SERVERLESS} {what}, for the dedicated cluster {cluster}."
+    remarks: tuple[str, ...] = (successor,)
+    if config_map or "outputConfigMapRef" in spec:
+        remarks = (f"{successor} It writes the same ConfigMaps once", "that resource is deleted.")
     to_do = tuple(_next_step(str(spec.get("providerName")), former))
     namespace = options.namespace or metadata.get("namespace")
     return NewManifest(what, fitting(str(metadata.get("name"))), namespace, made, remarks, to_do)

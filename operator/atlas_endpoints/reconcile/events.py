@@ -31,7 +31,13 @@ RECONCILE = "Reconcile"
 """The action of an Event that no single call causes."""
 
 WARNINGS = frozenset(
-    {EventReason.ENDPOINT_LOST, EventReason.SERVICE_LOST, EventReason.ENDPOINT_ORPHANED, EventReason.FORCE_FINALIZED}
+    {
+        EventReason.OUTPUTS_FAILED,
+        EventReason.ENDPOINT_LOST,
+        EventReason.SERVICE_LOST,
+        EventReason.ENDPOINT_ORPHANED,
+        EventReason.FORCE_FINALIZED,
+    }
 )
 """The reasons of Warnings."""
 
@@ -113,8 +119,12 @@ def events_of(kind: Kind[Any], previous: Mapping[str, Any], status: Mapping[str,
     message, the credentials fail for another reason, or something else has drifted.
     """
     # Plain JSON: parsing a status with the models would take longer than everything else here.
-    of_ready, news = _of_ready(kind.failures, previous, status), kind.news(previous, status)
-    return [*(new_event(reason, message) for reason, message in news), *([] if of_ready is None else [of_ready])]
+    found = [new_event(reason, message) for reason, message in kind.news(previous, status)]
+    before, after = condition_in(previous, "OutputsWritten"), condition_in(status, "OutputsWritten")
+    if after.get("status") == "False" and after["reason"] != before.get("reason"):
+        found.append(new_event(EventReason.OUTPUTS_FAILED, after["message"]))
+    of_ready = _of_ready(kind.failures, previous, status)
+    return found if of_ready is None else [*found, of_ready]
 
 
 def _of_ready(failures: frozenset[str], previous: Mapping[str, Any], status: Mapping[str, Any]) -> Event | None:

@@ -63,7 +63,7 @@ class ForceSync:
     def age(self, key: Key) -> Age:
         """Return how old a reading may be: if a request has its turn, it must begin now."""
         request = self._memories[key].request
-        return Age.FRESH if request is not None and request.has_turn else Age.RECENT
+        return Age.ANEW if request is not None and request.has_turn else Age.RECENT
 
     def _take(self, name: Key | Scope) -> float:
         """Return for how many seconds a minimum interval lasts; 0: it is over, and the next one begins."""

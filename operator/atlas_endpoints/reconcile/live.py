@@ -89,7 +89,8 @@ class LiveCourse:
         resource, memory = resolution.resource, self._memory
         # A reading from just before the Secret changed would delay the recovery until the next requeue.
         awaits = memory.failure is not None and memory.failure.awaits_credentials
-        access = await self._access(resource, Age.FRESH if awaits else self._force_sync.age(self._key))
+        age = self._force_sync.age(self._key)
+        access = await self._access(resource, Age.FRESH if awaits and age is Age.RECENT else age)
         scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         wait = self._wait = self._wait or self._force_sync.take_scope_turn(self._key, scope)
         if wait and attempt.is_of_this_generation:
@@ -231,7 +232,7 @@ class LiveCourse:
         outputs, interval = self._ports.outputs, self._gatherer.interval(resource).total_seconds()
         if outcome.state is None or outputs is None or not resource.has_outputs:
             return outcome
-        is_asked = self._force_sync.age(self._key) is Age.FRESH
+        is_asked = self._force_sync.age(self._key) is Age.ANEW
         published = await outputs.publish(
             resource,
             self._kind.outputs(resource, outcome.own),

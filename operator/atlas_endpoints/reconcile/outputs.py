@@ -14,7 +14,13 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol
 
-from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasHeldError,
+    EndpointAbsentError,
+    InstanceNotFoundError,
+    NotServerlessError,
+)
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap, Names, OutputOwner
@@ -182,7 +188,7 @@ class _Round:
     Attributes:
         about: uid, generation and force-sync request; another one begins a new round.
         since: what was read or written then or later is not read again, in monotonic seconds.
-        unshown_since: in the first round of a process, when the condition became Unknown; it outlasts a restart.
+        unshown_since: in the first round of a process, when the condition became what it says of this; it outlasts a restart.
         done: the results, also those of the round before until they are replaced.
         unshown: by the name of the ConfigMap.
     """
@@ -269,7 +275,8 @@ class Outputs:
         unshown_since = None
         if last is None or last.about[0] != metadata.uid:
             told = find(resource.status, "OutputsWritten")
-            unshown_since = told.last_transition_time if told is not None and told.status == "Unknown" else None
+            is_unshown = told is not None and told.reason in {OutputsReason.PENDING, OutputsReason.NOT_FOUND}
+            unshown_since = told.last_transition_time if told is not None and is_unshown else None
             last = _Round(about, 0.0, unshown_since, {}, {})
         done = {
             name: each if each.finding.status == "True" else each._replace(at=-math.inf)
@@ -310,6 +317,8 @@ class Outputs:
                 raise
             current.unshown.setdefault(name, _Unshown(since))
             message = f"The values for ConfigMap {name} could not be read. {error.message}"
+            if isinstance(error, InstanceNotFoundError | EndpointAbsentError | NotServerlessError):
+                return Finding("False", OutputsReason.NOT_FOUND, message)
             return Finding("Unknown", OutputsReason.PENDING, message)
         except RefusedError as error:
             return _refused(name, error)

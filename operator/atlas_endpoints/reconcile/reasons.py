@@ -134,6 +134,7 @@ class OutputsReason(StrEnum):
     WRITTEN = "Written"
     PENDING = "Pending"
     DISABLED = "Disabled"
+    NOT_FOUND = "NotFound"
     NOT_OURS = "NotOurs"
     REFUSED = "Refused"
 
@@ -159,6 +160,7 @@ class EventReason(StrEnum):
     ADOPTING = "Adopting"
     UPDATED = "Updated"
     DRIFT_CORRECTED = "DriftCorrected"
+    OUTPUTS_FAILED = "OutputsFailed"
     ENDPOINT_RESERVED = "EndpointReserved"
     ENDPOINT_TAKEN_OVER = "EndpointTakenOver"
     ENDPOINT_REGISTERED = "EndpointRegistered"

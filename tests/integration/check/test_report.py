@@ -52,7 +52,7 @@ def test_without_a_problem_each_part_is_reported_and_the_code_is_0(
         assert checked.code == 0, checked.output
         assert checked.lines("failed") == checked.lines("warning") == checked.lines("skipped") == []
         assert len(checked.lines("ok")) == 7
-        checked.contains("ok", resources.namespace, f"contains credentials ({kind})")
+        checked.contains("ok", resources.namespace, f"contains credentials ({kind}; not tried yet)")
         told = checked.sections[f"Project {place.project}, instance shop, for {resources.namespace}/orders"]
         assert len(told) == 3
         assert checked.calls.count("PATCH") == 1

@@ -46,6 +46,15 @@ def test_the_manifests_of_a_folder_are_in_order_and_subfolders_are_read_with_rec
     assert kinds(find(folder, recursive=True)) == ["A", "B", "C", "D"]
 
 
+@pytest.mark.parametrize("recursive", [False, True])
+def test_subfolders_with_manifests_that_are_not_read_are_warned_of(folder: Path, recursive: bool) -> None:
+    reader = ManifestReader([KIND], namespace="shop", recursive=recursive)
+    reader.find([str(folder)])
+
+    warning = f"Subfolders of {folder} with manifests that were not read: 1. Use -R (--recursive)."
+    assert reader.warnings == ([] if recursive else [warning])
+
+
 def test_a_named_file_is_read_once_with_any_suffix(folder: Path) -> None:
     names = [str(folder / "notes.md"), str(folder), str(folder / "a.yml")]
 
@@ -169,6 +178,4 @@ def test_files_of_helm_and_kustomize_are_warned_of(tmp_path: Path, recursive: bo
     reader = ManifestReader([KIND], namespace="shop", recursive=recursive)
     reader.find([str(tmp_path), str(tmp_path / "a.yaml")])
 
-    assert reader.warnings == [
-        f"These files are not rendered: {named.format(tmp_path)}. {RENDER_FIRST}.",
-    ]
+    assert f"These files are not rendered: {named.format(tmp_path)}. {RENDER_FIRST}." in reader.warnings

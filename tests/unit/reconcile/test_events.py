@@ -43,11 +43,14 @@ def status(
     pair: str | None = None,
     operation: str | None = None,
     credentials: str | None = None,
+    outputs: str | None = None,
 ) -> dict[str, Any]:
-    """A status in JSON; ``credentials`` is the reason for which they fail."""
+    """A status in JSON; ``credentials`` is the reason for which they fail, ``outputs`` status and reason of the condition."""
     types = {"Ready": ("False", says), **({pair: ("True", says)} if pair else {}), "Synced": ("False", says)}
     if credentials is not None:
         types["CredentialsValid"] = ("True" if credentials == "Verified" else "False", credentials)
+    if outputs is not None:
+        types["OutputsWritten"] = (outputs.partition(" ")[0], outputs.partition(" ")[2])
     times = {"observedGeneration": generation, "lastTransitionTime": THEN}
     conditions = [
         {"type": type_, "status": value, "reason": reason, "message": why, **times}
@@ -61,7 +64,7 @@ def status_of(row: Mapping[str, Any] | str) -> dict[str, Any]:
     """Return the status that a row means; the file says how."""
     if isinstance(row, str):
         return dict(NEW)
-    plain = {name: row[name] for name in ("says", "why", "generation", "pair", "credentials") if name in row}
+    plain = {name: row[name] for name in ("says", "why", "generation", "pair", "credentials", "outputs") if name in row}
     found = status(**plain) if plain else {}
     for name, value in row.items():
         match name:

@@ -14,8 +14,14 @@ from atlas_endpoints.atlas.credentials import Credentials, keep_credentials
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.connection import Connection
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, UnreadableError
+from atlas_endpoints.cluster.errors import (
+    ClusterUnavailableError,
+    ClusterUnreachableError,
+    ForbiddenError,
+    UnreadableError,
+)
 from atlas_endpoints.cluster.readers import FRESH, NamespaceReader, SecretReader
+from atlas_endpoints.cluster.relister import remedy
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.commands.check.interview import Place
 from atlas_endpoints.commands.check.report import Finding, Level, Report, failed, named, ok, skipped, warning
@@ -218,7 +224,9 @@ class ClusterReader:
         for problem, names in users.items():
             self._report.add(failed(f"{problem} (For {named(names)}.)" if names else problem))
         for fingerprint, source in dict.fromkeys(access.values()):
-            self._report.add(ok(f"{source} contains credentials ({self.credentials[fingerprint].kind})."))
+            self._report.add(
+                ok(f"{source} contains credentials ({self.credentials[fingerprint].kind}; not tried yet).")
+            )
         places = survey.places(access, self._where)
         if named_secret is not None and named_secret in access:
             fingerprint, source = access[named_secret]
@@ -227,13 +235,18 @@ class ClusterReader:
         return places
 
     async def _read_resources(self, survey: Survey) -> bool:
-        """List and report the resources that the operator would serve; return False if that fails."""
+        """List and report the resources that the operator would serve; return False if none can be listed."""
         selector = self._settings.label_selector
+        listed: dict[str | None, None] = {}
         for kind in self._kinds:
             reader = ResourceWriter(self._api, kind.names, label_selector=selector)
+            refused: dict[str | None, ForbiddenError] = {}
             for namespace in self._settings.namespaces or (None,):
                 try:
                     listing = await reader.list(namespace)
+                except ForbiddenError as error:
+                    refused[namespace] = error
+                    continue
                 except ClusterUnavailableError as error:
                     self._report.add(failed(_explained(error)))
                     return False
@@ -242,12 +255,32 @@ class ClusterReader:
                     self._report.add(failed(f"The API server does not serve {kind.names.kind}: {install}."))
                     return False
                 survey.add(kind, listing.bodies, datetime.now(UTC))
-        namespaces = self._settings.namespaces
+                listed[namespace] = None
+            if refused:
+                self._report.add(failed(self._unlisted(kind, refused)))
+        if not listed:
+            return False
+        namespaces = [*filter(None, listed)]
         where = f"in {named(namespaces, most=10)}" if namespaces else "in all namespaces"
         where = f"{where} with the labels {selector}" if selector else where
         self._where = where if namespaces or selector else ""
         self._report.add(*survey.findings(where))
         return True
+
+    def _unlisted(self, kind: KindWithCommands[Any], refused: Mapping[str | None, ForbiddenError]) -> str:
+        """Return which resources of a kind may not be listed, with the rights that were used, and the remedy."""
+        (namespace, error), *_ = refused.items()
+        plural, names = kind.names.plural, named((each or "all namespaces" for each in refused), most=10)
+        is_partial = len(refused) < len(self._settings.namespaces)
+        rest = " What no resource names is incomplete: those that are not listed may name it." if is_partial else ""
+        if self._in_pod:
+            return (
+                f"Not served, because the operator may not list {plural}: {names}. {error}. {remedy(namespace)}{rest}"
+            )
+        return (
+            f"The user of the kubeconfig may not list {plural} in {names}, so it is unknown whether the operator may. {error}. Run the"
+            f" check in the operator's Pod, or as a user who has the verb list there.{rest}"
+        )
 
     def _named_secret(self) -> CredentialsPlace | None:
         """Return the credentials that are checked even if no resource uses them."""

@@ -32,7 +32,7 @@ from atlas_endpoints.commands.plan.forecast import (
     unanswered,
 )
 from atlas_endpoints.commands.plan.offline_ports import Exports, NoCluster, OnePair
-from atlas_endpoints.commands.plan.overlaps import duplicates, merged, with_conflicts, with_sharers
+from atlas_endpoints.commands.plan.overlaps import duplicates, endangered, merged, with_conflicts, with_sharers
 from atlas_endpoints.controller.cache import Body, Cache, status_of
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.controller.controller import MetadataChange, Status
@@ -69,14 +69,16 @@ async def run(
     reader = ManifestReader(
         kinds, namespace=settings.namespace, recursive=settings.recursive, use_statuses=settings.use_statuses
     )
-    documents = merged(reader.find(settings.filename))
+    found = reader.find(settings.filename)
+    documents = merged(found)
     client = client_of(settings)
     try:
         planner = Planner(client, kinds, say, exports=[each.body for each in documents if isinstance(each, Other)])
         forecasts, conflicts = with_conflicts(with_sharers(await planner.forecast(documents)))
     finally:
         await client.aclose()
-    warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *conflicts]
+    warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *endangered(found), *conflicts]
+    warnings += [f"{each.key}:{each.doubt}" for each in forecasts if each.doubt]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "json":
         put(json.dumps(report.as_document(forecasts, others, warnings), indent=2, ensure_ascii=False))

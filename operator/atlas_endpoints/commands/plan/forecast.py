@@ -70,6 +70,7 @@ class Forecast:
         status: the word of Atlas for the state of the endpoint, or None.
         differences: whether or not they are sent.
         request: the write that would be sent first, or None.
+        doubt: why Atlas may refuse it, see ``Write``.
     """
 
     place: Place
@@ -84,6 +85,7 @@ class Forecast:
     status: str | None = None
     differences: tuple[Difference, ...] = ()
     request: Request | None = None
+    doubt: str = ""
 
 
 def of_invalid(invalid: Invalid) -> Forecast:
@@ -117,10 +119,13 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, state: State, v
     named = kind.named_by(body)
     action = _action(manifest, outcome, state, named)
     write = outcome.planned.write if outcome.planned is not None else None
-    message = _message(manifest, outcome, state, action)
+    message, doubt = _message(manifest, outcome, state, action), ""
     if write is not None and write.request.method == "POST":
-        message = " ".join(filter(None, (message, kind.mismatch(resource, values))))
-        message += "" if write.doubt in message else write.doubt
+        if (problem := kind.mismatch(resource, values)) is not None:
+            action, message = Action.INVALID, problem
+        else:
+            doubt = write.doubt
+            message += "" if doubt in message else doubt
     request = write.request if action in SENDING and write is not None else None
     return Forecast(
         manifest.place,
@@ -135,6 +140,7 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, state: State, v
         status=None if outcome.seen is None else kind.state_of(outcome.seen),
         differences=tuple(state.differences or ()),
         request=request,
+        doubt=doubt,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from atlas_endpoints.commands.check import report
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, Other, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast
 from atlas_endpoints.controller.cache import Body, Key
@@ -67,6 +68,19 @@ def duplicates(documents: Iterable[Document]) -> list[str]:
     ]
 
 
+def endangered(documents: Iterable[Document]) -> list[str]:
+    """Return warnings about resources whose endpoint is deleted with them, unlike those of their exports."""
+    policies: dict[bool, dict[Key, str | None]] = {True: {}, False: {}}
+    for each in documents:
+        if isinstance(each, Manifest):
+            policies[each.exported is None][each.key] = each.resource.deletion_policy
+    return [
+        f"{key}: with deletionPolicy Delete, which the export does not have, the endpoint is deleted with this resource."
+        for key, policy in policies[True].items()
+        if policy == "Delete" and policies[False].get(key, policy) != policy
+    ]
+
+
 def with_conflicts(forecasts: Sequence[Forecast]) -> tuple[list[Forecast], list[str]]:
     """Return the forecasts, with the reason Conflict where another resource owns or may own the endpoint, and warnings.
 
@@ -120,7 +134,7 @@ def _with_sharers(forecast: Forecast, users: Iterable[Forecast]) -> Forecast:
     others = [each for each in users if each.key != forecast.key]
     if not others:
         return forecast
-    names = ", ".join(str(key) for key in dict.fromkeys(each.key for each in others))
+    names = report.named(dict.fromkeys(str(each.key) for each in others), most=10)
     message = f"{forecast.message} It shares {forecast.shared} with {names}."
     if forecast.request is not None and any(each.request == forecast.request for each in others):
         message += " Only the first of them sends this request."

@@ -85,7 +85,8 @@ def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]
     gone = [f"Endpoint {endpoint_id} is deleted from Atlas."] if endpoint_id is not None and was_there else []
     if service is None:
         if known is not None:
-            gone.append(f"Endpoint service {known.id} no longer exists in Atlas.")
+            end = "is deleted, too" if known.status == ServiceState.DELETING else "no longer exists in Atlas"
+            gone.append(f"Endpoint service {known.id} {end}.")
         return _nothing_left(gone, gets, absent=None if known is None else known.id)
     shown, is_listed = shown_in_status(facts, service), endpoint_id is not None and service.shows(endpoint_id)
     if (why := _why_it_stays(facts, service)) is not None and not is_listed:

@@ -49,7 +49,8 @@ def waiting_for_cloud(facts: Facts, service: Service) -> State:
             create = f"In AWS, create an interface VPC endpoint to the service {target}"
         case "AZURE":
             target = service.private_link_service_resource_id or "the private link service that Atlas has not named yet"
-            create = f"In Azure, create a private endpoint with a manual connection to {target}"
+            named = f" named {service.private_link_service_name}" if service.private_link_service_name else ""
+            create = f"In Azure, create a private endpoint with a manual connection{named} to {target}"
         case _:
             count = len(service.service_attachment_names)
             target = f"each of the {count} service attachments" if count > 1 else "the service attachment"

@@ -10,6 +10,7 @@ from atlas_endpoints.kinds.atlas_private_endpoint import (
     AKO,
     NO_GCP_PROJECT,
     dedicated_endpoints,
+    other_endpoints,
     projects_in,
     rules_as_written,
 )
@@ -118,6 +119,7 @@ def _of_objects(bodies: Sequence[Body], options: Options) -> Iterator[NewManifes
             yield from dedicated_endpoints(body, projects, options)
         elif body.get("kind") == SERVERLESS:
             yield dedicated_successor(body, options)
+    yield from other_endpoints(projects)
 
 
 def _of_terraform(resources: Sequence[InTerraform]) -> Iterator[Found | LeftOut]:

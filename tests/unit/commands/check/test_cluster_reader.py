@@ -76,6 +76,29 @@ async def test_an_api_server_that_is_away_is_reported_with_where_to_look() -> No
     assert line.endswith("Check the kubeconfig or, in a Pod, the network policies.")
 
 
+@pytest.mark.parametrize(
+    ("in_pod", "says"),
+    [
+        (True, "Not served, because the operator may not list serverlessprivateendpoints: shop. The API server"),
+        (False, "The user of the kubeconfig may not list serverlessprivateendpoints in shop"),
+    ],
+)
+async def test_a_namespace_that_may_not_be_listed_costs_the_others_nothing(
+    server: ApiServer, *, in_pod: bool, says: str
+) -> None:
+    server.secrets["web", "own"] = ACCOUNT
+    server.put("web", "orders", **SPEC, credentialsSecretRef={"name": "own"})
+    server.lists.append(FORBIDDEN)
+    (place,), lines = await find(server, in_pod=in_pod, namespaces="shop,web")
+
+    assert place.read_in == "in web"
+    refusal, *others = lines
+    assert refusal.startswith(f"failed   {says}")
+    assert ("Apply the Role and the RoleBinding of deploy/access there" in refusal) is in_pod
+    assert "What no resource names is incomplete" in refusal
+    assert others[0] == "ok       Resources in web: 1."
+
+
 async def test_only_a_second_refusal_of_a_secret_counts(server: ApiServer) -> None:
     """An API server that has just started refuses what it permits."""
     server.secrets["shop", "own"] = ACCOUNT

@@ -250,7 +250,7 @@ def test_an_absent_endpoint_is_proved_absent_and_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("providers", "warned"),
+    ("providers", "refused"),
     [
         pytest.param(["AZURE"], True, id="all are in another cloud"),
         pytest.param(["AZURE", "AWS"], False, id="one is in this cloud"),
@@ -259,17 +259,18 @@ def test_an_absent_endpoint_is_proved_absent_and_reported() -> None:
     ],
 )
 @pytest.mark.parametrize("policy", ["Manage", "Plan"])
-def test_a_reservation_has_a_warning_if_the_instance_is_in_another_cloud(
-    policy: str, providers: list[str | None], warned: bool
+def test_a_reservation_is_invalid_if_the_instance_is_in_another_cloud(
+    policy: str, providers: list[str | None], refused: bool
 ) -> None:
     shown = [{**endpoint(providerName=each), "_id": f"{number:024x}"} for number, each in enumerate(providers)]
 
     (found,) = forecast(Atlas(shown), manifest(endpointId=None, comment="b", managementPolicy=policy))
 
-    assert found.action is (Action.RESERVE if policy == "Manage" else Action.REPORT)
-    assert body_of(found) == ({"comment": "atlas-endpoints.dev/<uid>"} if policy == "Manage" else None)
+    would_be = Action.RESERVE if policy == "Manage" else Action.REPORT
+    assert found.action is (Action.INVALID if refused else would_be)
+    assert body_of(found) == ({"comment": "atlas-endpoints.dev/<uid>"} if found.action is Action.RESERVE else None)
     assert (found.endpoint_id, found.status) == (None, None)
-    assert (" spec.providerName is AWS, but the endpoints of instance shop are in AZURE." in found.message) == warned
+    assert ("spec.providerName is AWS, but the endpoints of instance shop are in AZURE." in found.message) == refused
 
 
 def unknown_host() -> Exception:

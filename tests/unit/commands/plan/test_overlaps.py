@@ -1,13 +1,14 @@
 """Exports of resources, several manifests of one resource, and conflicts over an endpoint."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast, unanswered
-from atlas_endpoints.commands.plan.overlaps import duplicates, merged, with_conflicts
+from atlas_endpoints.commands.plan.overlaps import duplicates, endangered, merged, with_conflicts, with_sharers
 from atlas_endpoints.kinds.registry import KINDS
 from atlas_endpoints.reconcile.reasons import Reason
 from support.cases import UpdateCase, update_cases
@@ -26,6 +27,34 @@ def test_a_resource_with_several_manifests_is_warned_of() -> None:
         "shop/orders has several manifests. The one that is applied last is effective: a.yaml, document 1; b.yaml, document 2,"
         " from line 3."
     )
+
+
+POLICY = "  deletionPolicy: Delete\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "warned"),
+    [
+        pytest.param("", POLICY, True, id="changed"),
+        pytest.param(POLICY, POLICY, False, id="unchanged"),
+        pytest.param(POLICY, "", False, id="taken back"),
+    ],
+)
+def test_a_change_of_the_policy_to_delete_is_warned_of(before: str, after: str, warned: bool) -> None:
+    documents = [*read("new.yaml", ORDERS + after), *read("live.yaml", uid(ORDERS + before) + EXPORTED)]
+
+    said = "shop/orders: with deletionPolicy Delete, which the export does not have, the endpoint is deleted with this resource."
+    assert endangered(documents) == ([said] if warned else [])
+
+
+def test_many_that_share_something_are_not_all_named() -> None:
+    documents = in_files(*(ORDERS.replace("name: orders", f"name: r-{number:02}") for number in range(13)))
+    ours = [unanswered(each, "m") for each in documents if isinstance(each, Manifest)]
+
+    found = with_sharers([replace(each, shared="the service") for each in ours])
+
+    names = ", ".join(f"shop/r-{number:02}" for number in range(1, 11))
+    assert found[0].message == f"m It shares the service with {names} and 2 more."
 
 
 def _set(spec: dict[str, Any], path: str) -> object:
