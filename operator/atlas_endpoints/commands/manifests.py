@@ -202,7 +202,7 @@ class ManifestReader:
             yield self._nothing(name)
         elif not self._recursive and (unread := _subfolders(name)):
             self.warnings.append(
-                f"Subfolders of {_place(name)} with manifests that were not read: {unread}. Use -R (--recursive)."
+                f"Subfolders of {place_of(name)} with manifests that were not read: {unread}. Use -R (--recursive)."
             )
         yield from sorted(found)
 
