@@ -84,7 +84,7 @@ class Write:
         planned: completes a sentence about what it brings into being; "": nothing new.
         doubt: a sentence, after a blank, about why Atlas may refuse it; "": none is known.
         remedy: of a refusal, where the spec cannot change; "": a correction of its fields.
-        touches: the entries that a write of unknown outcome may have changed.
+        touches: the entries that a write of unknown outcome may have changed; the first one is what it is about.
         creates: set if a repetition would create a second entry.
         reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.
         deletes: what it deletes, which other resources may protect; None: for a deleted resource, its endpoint.
