@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeAlias
 
 from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.controller.requeue import Requeue, RequeueAfter
 from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.data_federation_private_endpoint import atlas
 from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint, EndpointState
@@ -23,10 +24,12 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.services import doub
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of
 from atlas_endpoints.reconcile.compared import available, sends_next
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
+from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting, since_shown, unknown, waiting
+from atlas_endpoints.reconcile.waits import as_long_again
 
 Facts: TypeAlias = AnyFacts[DataFederationPrivateEndpoint]
 
@@ -100,8 +103,25 @@ def _absent(facts: Facts, entry: str, endpoint_id: str) -> Decision:
         return Write(_post(facts, endpoint_id), doubt=_doubt(facts), touches=(entry,))
 
     decision = registered.absent(facts, endpoint_id, partial(_waiting_for_cloud, facts), registration)
+    if decision.write is not None and (left := _registered_again_in(facts, decision.write)) > 0:
+        decision = Decision(_accepted(endpoint_id, RequeueAfter(left)), own=decision.own)
     was_shown = registered.is_confirmed(facts, endpoint_id) or facts.resource.status.endpoint is not None
     return replace(decision, absent=entry) if was_shown else decision  # a LIST may lag
+
+
+def _registered_again_in(facts: Facts, write: Write) -> float:
+    """Return the seconds until an endpoint is registered again that Atlas has accepted and never shown."""
+    history = facts.resource.status.history
+    times = [each.time for each in history if registered.FIELD in each.fields and each.result == APPLIED]
+    if not times or write.cause in {Cause.DRIFT, Cause.FORCED}:
+        return 0.0
+    wait = as_long_again(times[-1], times[0], facts.interval)
+    return min(wait, wait - (facts.now - times[0]).total_seconds())  # a time in the future counts as now
+
+
+def _accepted(endpoint_id: str, requeue: Requeue) -> State:
+    message = f"Atlas has accepted endpoint {endpoint_id}, and has not shown it yet."
+    return State(Reason.PENDING, message, requeue)
 
 
 def _post(facts: Facts, endpoint_id: str) -> Request:
@@ -113,10 +133,9 @@ def _post(facts: Facts, endpoint_id: str) -> Request:
 def _present(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> Decision:
     """Decide about a registered endpoint."""
     if endpoint.is_sent:
-        message = f"Atlas has accepted endpoint {endpoint_id}, and has not shown it yet."
         is_new = facts.done is not None and registered.FIELD in facts.done.write.fields
         own = {"endpoint": None} if is_new else {}  # what Atlas has shown stays while only the comment changes
-        return Decision(State(Reason.PENDING, message, POLL), gets=(Get(atlas.entry_of(endpoint_id)),), own=own)
+        return Decision(_accepted(endpoint_id, POLL), gets=(Get(atlas.entry_of(endpoint_id)),), own=own)
     found = Comparison.of(facts, endpoint, _takes)
     if endpoint.status == EndpointState.FAILED:
         said = f"Atlas reports FAILED for endpoint {endpoint_id}.{_doubt(facts)}"
