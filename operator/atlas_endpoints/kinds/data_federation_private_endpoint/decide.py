@@ -60,9 +60,8 @@ def decide_deletion(facts: Facts) -> Decision:
     endpoint = None if entry is None else facts.view.value(entry)
     what = f"endpoint {endpoint_id}"
     if endpoint is None:
-        left = max(
-            facts.arrives_for, facts.unknown_for
-        )  # also after a DELETE: a POST that changes the comment registers what is gone
+        # Also after a DELETE: a POST that changes the comment registers what is gone.
+        left = max(facts.arrives_for, facts.unknown_for)
         if entry is not None and left > 0:
             return replace(registered.may_appear(facts, left), absent=entry)
         gone = f"Endpoint {endpoint_id} is deleted from Atlas." if status.endpoint is not None else None
