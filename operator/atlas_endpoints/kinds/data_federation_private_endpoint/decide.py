@@ -102,16 +102,16 @@ def _absent(facts: Facts, entry: str, endpoint_id: str) -> Decision:
         return Write(_post(facts, endpoint_id), doubt=_doubt(facts), touches=(entry,))
 
     decision = registered.absent(facts, endpoint_id, partial(_waiting_for_cloud, facts), registration)
-    if decision.write is not None and (left := _registered_again_in(facts, decision.write)) > 0:
+    if decision.write is not None and (left := _repeated_in(facts, decision.write)) > 0:
         decision = Decision(_accepted(endpoint_id, RequeueAfter(left)), own=decision.own)
     was_shown = registered.is_confirmed(facts, endpoint_id) or facts.resource.status.endpoint is not None
     return replace(decision, absent=entry) if was_shown else decision  # a LIST may lag
 
 
-def _registered_again_in(facts: Facts, write: Write) -> float:
-    """Return the seconds until an endpoint is registered again that Atlas has accepted and never shown."""
-    history = facts.resource.status.history
-    times = [each.time for each in history if registered.FIELD in each.fields and each.result == APPLIED]
+def _repeated_in(facts: Facts, write: Write) -> float:
+    """Return the seconds until a write is repeated that Atlas has accepted in this generation, and has not shown."""
+    history = (each for each in facts.resource.status.history if each.generation == facts.generation)
+    times = [each.time for each in history if each.result == APPLIED and {*each.fields} & write.fields.keys()]
     if not times or write.cause in {Cause.DRIFT, Cause.FORCED}:
         return 0.0
     wait = as_long_again(times[-1], times[0], facts.interval)
@@ -149,6 +149,8 @@ def _present(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> Decision:
     fields = {each.field: each.desired for each in found.chosen}
     cause = cause_of(found.chosen, facts, endpoint, _takes)
     write = Write(_post(facts, endpoint.id), cause, fields, touches=(atlas.entry_of(endpoint.id),))
+    if (left := _repeated_in(facts, write)) > 0:
+        return replace(decision, state=replace(decision.state, requeue=RequeueAfter(left)))
     return replace(decision, write=write)
 
 
