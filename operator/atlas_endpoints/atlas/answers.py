@@ -49,7 +49,10 @@ MOST_VALUES = 100_000
 """Values of an answer, by the ``{``, ``[`` and ``,`` in it: 4 MiB of ``{}`` take 100 MiB to parse. An endpoint has 8 to 10."""
 
 MOST_PAGES = 40
-"""Pages of a LIST: 20,000 items."""
+"""Pages of a LIST: 20,000 items, also when pages have more or fewer than they may."""
+
+_LONGEST_PAGES = 4 << 20
+"""Bytes of all pages but the last one: together, they cost no more than one long answer."""
 
 _AUTHENTICATED = frozenset({"USER_UNAUTHORIZED", "NOT_IN_GROUP"})
 """Codes of a 401 that refuse the call and not the credentials: new tokens and nonces do not help."""
@@ -77,11 +80,12 @@ class Deprecation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer; ``json`` is None also when the body is empty or no JSON."""
+    """A 2xx answer; ``json`` is None also when the body is empty or no JSON. ``size`` is that of the body, in bytes."""
 
     status: int
     json: Any
     deprecation: Deprecation | None = None
+    size: int = 0
 
 
 def text_of(value: object) -> str | None:
@@ -157,12 +161,16 @@ async def send_list(
     ``parse`` returns the id and the value of an item, or None without a usable id.
     """
     entries: dict[str, V] = {}
-    number, skipped = 0, 0
+    number, skipped, read, size = 0, 0, 0, 0
     while True:
         number += 1
         answer = await _answer_to(client, credentials, request.page(number) if request.paged else request)
         items, goes_on = _page_in(answer.json) if request.paged else (answer.json, False)
-        if not isinstance(items, list) or (goes_on and number == MOST_PAGES):
+        if isinstance(items, list):
+            read += max(len(items), PAGE)
+            size += answer.size
+        is_too_much = goes_on and (read >= MOST_PAGES * PAGE or size > _LONGEST_PAGES)
+        if not isinstance(items, list) or is_too_much:
             raise unreadable(answer.status, operation=request.operation, writes=False)
         before = set(entries)
         for count, item in enumerate(items, 1):

@@ -201,7 +201,8 @@ class AtlasClient:
         hide = carried(credentials.secret if credentials else "", request.headers.get("Authorization", ""))
         if response.is_success:
             content = without(json_from(response.content), hide)
-            return Answer(response.status_code, content, deprecation_from(response.headers))
+            deprecation = deprecation_from(response.headers)
+            return Answer(response.status_code, content, deprecation, len(response.content))
         refusal = Refusal(response.status_code, response.headers, response.content)
         raise classify(refusal, call, now=datetime.now(UTC), hide=hide)
 

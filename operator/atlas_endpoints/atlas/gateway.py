@@ -15,7 +15,14 @@ from typing import Any, Protocol, TypeVar
 
 from atlas_endpoints.atlas.answers import Listing, Requester, send_list, unreadable
 from atlas_endpoints.atlas.credentials import Credentials, Recent
-from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, Explanation, MissingRoleError
+from atlas_endpoints.atlas.errors import (
+    AtlasError,
+    AtlasHeldError,
+    AtlasUnavailableError,
+    EndpointAbsentError,
+    Explanation,
+    MissingRoleError,
+)
 from atlas_endpoints.atlas.observations import FAILURE_LAST, ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import PENDING, Throttle, Wait
@@ -28,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 _CALLER: ContextVar[tuple[Hashable, bool]] = ContextVar("caller", default=(None, False))
 """Whose work this task does, or None, and whether a person waits for it."""
+
+LIST_WITHIN = 30.0
+"""Seconds for a LIST with all its pages, for which workers wait."""
 
 READ_LAST = 300.0
 """Seconds for which the answers of ``Gateway.read`` are kept: longer than any caller shares them."""
@@ -240,7 +250,12 @@ class Gateway(ObservationCache):
         reader = self._readers[scope.kind]
         request = reader.list_request(scope)
         with self._admission(scope, request) as credentials:
-            listing = await send_list(self._client, credentials, request, reader.listed)
+            try:
+                async with asyncio.timeout(LIST_WITHIN):
+                    listing = await send_list(self._client, credentials, request, reader.listed)
+            except TimeoutError as error:
+                why = f"Atlas does not answer with all pages of a LIST within {LIST_WITHIN:.0f} s. The LIST is retried."
+                raise AtlasUnavailableError(why, operation=request.operation) from error
         if listing.skipped:
             logger.warning(
                 "A LIST contains %d items without a usable id; they are ignored",

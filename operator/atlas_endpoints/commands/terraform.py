@@ -1,4 +1,7 @@
-"""Read a state of Terraform, as ``terraform show -json`` prints it. It holds secrets, so no message has anything of it but addresses."""
+"""Read a state of Terraform, as ``terraform show -json`` prints it.
+
+It holds secrets, so messages have nothing of it but the addresses and the read fields of endpoints.
+"""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -40,7 +41,7 @@ class Pages:
         found = self.pages[min(int(number), len(self.pages)) - 1]
         if isinstance(found, Exception):
             raise found
-        return Answer(200, found)
+        return Answer(200, found, size=len(json.dumps(found)))
 
 
 async def entries(*pages: Any) -> set[str]:
@@ -77,6 +78,16 @@ BROKEN: dict[str, list[Any]] = {
     "a second page that repeats the first one, beyond a link": [page(things(1, 3), links=NEXT), page(things(1, 3))],
     "a page that repeats one item": [page(things(1, PAGE)), page(things(PAGE, PAGE + 3))],
     "links to other pages without end": [page([], links=NEXT)],
+    "more items on two pages than on all that are read": [
+        page(things(1, 15_000), links=NEXT),
+        page(things(15_001, 30_000), links=NEXT),
+        page([]),
+    ],
+    "more text on two pages than in one answer": [
+        page(things(1, 1), links=NEXT, text="x" * (3 << 20)),
+        page(things(2, 2), links=NEXT, text="x" * (3 << 20)),
+        page([]),
+    ],
 }
 
 

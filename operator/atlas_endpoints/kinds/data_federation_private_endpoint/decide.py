@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeAlias
 
 from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.controller.requeue import Requeue, RequeueAfter
 from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.data_federation_private_endpoint import atlas
 from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint, EndpointState
@@ -23,10 +24,12 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.services import doub
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of
 from atlas_endpoints.reconcile.compared import available, sends_next
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
+from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting, since_shown, unknown, waiting
+from atlas_endpoints.reconcile.waits import as_long_again
 
 Facts: TypeAlias = AnyFacts[DataFederationPrivateEndpoint]
 
@@ -57,9 +60,8 @@ def decide_deletion(facts: Facts) -> Decision:
     endpoint = None if entry is None else facts.view.value(entry)
     what = f"endpoint {endpoint_id}"
     if endpoint is None:
-        left = max(
-            facts.arrives_for, facts.unknown_for
-        )  # also after a DELETE: a POST that changes the comment registers what is gone
+        # Also after a DELETE: a POST that changes the comment registers what is gone.
+        left = max(facts.arrives_for, facts.unknown_for)
         if entry is not None and left > 0:
             return replace(registered.may_appear(facts, left), absent=entry)
         gone = f"Endpoint {endpoint_id} is deleted from Atlas." if status.endpoint is not None else None
@@ -100,8 +102,25 @@ def _absent(facts: Facts, entry: str, endpoint_id: str) -> Decision:
         return Write(_post(facts, endpoint_id), doubt=_doubt(facts), touches=(entry,))
 
     decision = registered.absent(facts, endpoint_id, partial(_waiting_for_cloud, facts), registration)
+    if decision.write is not None and (left := _repeated_in(facts, decision.write)) > 0:
+        decision = Decision(_accepted(endpoint_id, RequeueAfter(left)), own=decision.own)
     was_shown = registered.is_confirmed(facts, endpoint_id) or facts.resource.status.endpoint is not None
     return replace(decision, absent=entry) if was_shown else decision  # a LIST may lag
+
+
+def _repeated_in(facts: Facts, write: Write) -> float:
+    """Return the seconds until a write is repeated that Atlas has accepted in this generation, and has not shown."""
+    history = (each for each in facts.resource.status.history if each.generation == facts.generation)
+    times = [each.time for each in history if each.result == APPLIED and {*each.fields} & write.fields.keys()]
+    if not times or write.cause in {Cause.DRIFT, Cause.FORCED}:
+        return 0.0
+    wait = as_long_again(times[-1], times[0], facts.interval)
+    return min(wait, wait - (facts.now - times[0]).total_seconds())  # a time in the future counts as now
+
+
+def _accepted(endpoint_id: str, requeue: Requeue) -> State:
+    message = f"Atlas has accepted endpoint {endpoint_id}, and has not shown it yet."
+    return State(Reason.PENDING, message, requeue)
 
 
 def _post(facts: Facts, endpoint_id: str) -> Request:
@@ -113,10 +132,9 @@ def _post(facts: Facts, endpoint_id: str) -> Request:
 def _present(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> Decision:
     """Decide about a registered endpoint."""
     if endpoint.is_sent:
-        message = f"Atlas has accepted endpoint {endpoint_id}, and has not shown it yet."
         is_new = facts.done is not None and registered.FIELD in facts.done.write.fields
         own = {"endpoint": None} if is_new else {}  # what Atlas has shown stays while only the comment changes
-        return Decision(State(Reason.PENDING, message, POLL), gets=(Get(atlas.entry_of(endpoint_id)),), own=own)
+        return Decision(_accepted(endpoint_id, POLL), gets=(Get(atlas.entry_of(endpoint_id)),), own=own)
     found = Comparison.of(facts, endpoint, _takes)
     if endpoint.status == EndpointState.FAILED:
         said = f"Atlas reports FAILED for endpoint {endpoint_id}.{_doubt(facts)}"
@@ -131,6 +149,8 @@ def _present(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> Decision:
     fields = {each.field: each.desired for each in found.chosen}
     cause = cause_of(found.chosen, facts, endpoint, _takes)
     write = Write(_post(facts, endpoint.id), cause, fields, touches=(atlas.entry_of(endpoint.id),))
+    if (left := _repeated_in(facts, write)) > 0:
+        return replace(decision, state=replace(decision.state, requeue=RequeueAfter(left)))
     return replace(decision, write=write)
 
 

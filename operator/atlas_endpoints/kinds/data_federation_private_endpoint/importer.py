@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from atlas_endpoints.atlas.answers import Requester
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint, EndpointState
+from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint, EndpointState, entry_of
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import SCOPE, Spec
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
@@ -42,7 +42,9 @@ def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
 
 
 def _of_terraform(resources: Sequence[InTerraform]) -> Iterator[Found | LeftOut]:
-    for each in resources:
+    # Two modules may have one endpoint, which two resources would claim.
+    keys = ((each.text("project_id"), entry_of(each.text("endpoint_id") or each.address)) for each in resources)
+    for each in dict(zip(keys, resources, strict=True)).values():
         if not (endpoint_id := each.text("endpoint_id")):
             yield LeftOut(each.address, "its endpoint_id is missing")
             continue
