@@ -94,7 +94,7 @@ def extract(body: Mapping[str, object], path: tuple[str, ...]) -> str | Lack:
         if value is None:
             return Lack.ABSENT
         if isinstance(value, list) and step.isdecimal():
-            value = next(iter(value[int(step) :]), None)
+            value = dict(enumerate(value)).get(int(step))
         elif isinstance(value, Mapping):
             value = value.get(step)
         else:

@@ -22,7 +22,7 @@ from atlas_endpoints.reconcile.events import listed, retained
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, may_pass
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Ending, Trouble
-from atlas_endpoints.reconcile.ownership import Owner
+from atlas_endpoints.reconcile.ownership import Owner, has_seen
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, project_id_in
@@ -116,10 +116,15 @@ def left_behind(kind: Kind[Any], body: Body) -> str:
     return retained(things(kind, body), why) + removal(kind, body)
 
 
-def handed_over(owner: Owner, resource: Resource) -> Ending:
-    """Return the ending for an endpoint that stays for another resource."""
-    called = "" if resource.thing is None else resource.thing.called
-    why = f"{owner.named_for(resource.metadata.namespace)} also uses it"
+def handed_over(kind: Kind[Any], owner: Owner, resource: Resource) -> Ending:
+    """Return the ending for an endpoint that is left to another resource."""
+    thing, status = resource.thing, resource.status.to_json()
+    called = "" if thing is None else thing.called
+    other = owner.named_for(resource.metadata.namespace)
+    if thing is not None and not has_seen(kind, status, thing.id):
+        note = f"{called}, if Atlas has it, is left alone: {other} also names it."
+        return {EventReason.ENDPOINT_HANDED_OVER: note}
+    why = f"{other} also uses it"
     return {EventReason.ENDPOINT_HANDED_OVER: retained((called,), why, deleting=resource.status.is_being_deleted)}
 
 

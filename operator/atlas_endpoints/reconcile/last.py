@@ -221,7 +221,7 @@ class LastCourse:
         """Release a resource whose endpoint stays for another one, when that one knows what they share."""
         if (waiting := self._not_taken_over(resource)) is not None:
             return waiting
-        return _released(deletion.handed_over(owner, resource))
+        return _released(deletion.handed_over(self._kind, owner, resource))
 
     def _not_taken_over(self, resource: Resource) -> Outcome | None:
         """Return that a resource waits until those who share something with it record what its status knows of it; else None."""

@@ -119,7 +119,7 @@ class Reconciler:
         with suppress(InvalidSpecError):
             resource = self._kind.resource.parse(body)
             if (owner := self._gatherer.known_protector(resource)) is not None:
-                return deletion.handed_over(owner, resource)
+                return deletion.handed_over(self._kind, owner, resource)
         return {EventReason.ENDPOINT_RETAINED: left}
 
 

@@ -108,8 +108,8 @@ class DataFederationHistory(History[UnreliableAtlas]):
             if is_shown and not is_deleting(body) and since > KNOWN:
                 self.atlas.violations.append(f"{entry} is deleted, which {body['metadata']['name']} names")
 
-    def naming(self, entry: str) -> list[Body]:
-        return [body for body in self.cluster.objects.values() if KIND.entry_of(body) == entry]
+    def naming(self, id_: str) -> list[Body]:
+        return [body for body in self.cluster.objects.values() if KIND.entry_of(body) == id_]
 
     @override
     def wrong(self) -> str | None:

@@ -99,6 +99,14 @@ class Survey:
             Finding(level, f"{named(names)}: not checked, because {why}.")
             for (level, why), names in sorted(self.left_out.items())
         ]
+        found += [
+            warning(
+                f"Endpoint {endpoint_id} is named by {' and '.join(sorted(kinds))}. A private endpoint connects to one service only, so"
+                " only one of them can work."
+            )
+            for (_, endpoint_id), kinds in self._kinds_naming().items()
+            if len(kinds) > 1
+        ]
         if self.unhandled:
             found.append(
                 warning(
@@ -106,6 +114,15 @@ class Survey:
                     " seconds: verify that one runs and serves the namespace."
                 )
             )
+        return found
+
+    def _kinds_naming(self) -> Mapping[tuple[str | None, str], set[str]]:
+        """Return the kinds whose resources name an endpoint, by project and ID."""
+        found: dict[tuple[str | None, str], set[str]] = {}
+        for (kind, project, _), names in self.names.items():
+            for each in names:
+                if each.endpoint is not None:
+                    found.setdefault((project, each.endpoint.casefold()), set()).add(kind)
         return found
 
     def secrets(self) -> tuple[Sequence[CredentialsPlace], Mapping[str, int]]:

@@ -32,7 +32,14 @@ from atlas_endpoints.commands.plan.forecast import (
     unanswered,
 )
 from atlas_endpoints.commands.plan.offline_ports import Exports, NoCluster, OnePair
-from atlas_endpoints.commands.plan.overlaps import duplicates, endangered, merged, with_conflicts, with_sharers
+from atlas_endpoints.commands.plan.overlaps import (
+    duplicates,
+    endangered,
+    merged,
+    of_several_kinds,
+    with_conflicts,
+    with_sharers,
+)
 from atlas_endpoints.controller.cache import Body, Cache, status_of
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.controller.controller import MetadataChange, Status
@@ -78,7 +85,7 @@ async def run(
     finally:
         await client.aclose()
     warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *endangered(found), *conflicts]
-    warnings += [f"{each.key}:{each.doubt}" for each in forecasts if each.doubt]
+    warnings += [*of_several_kinds(forecasts), *(f"{each.key}:{each.doubt}" for each in forecasts if each.doubt)]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "json":
         put(json.dumps(report.as_document(forecasts, others, warnings), indent=2, ensure_ascii=False))

@@ -121,11 +121,10 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, state: State, v
     write = outcome.planned.write if outcome.planned is not None else None
     message, doubt = _message(manifest, outcome, state, action), ""
     if write is not None and write.request.method == "POST":
-        if (problem := kind.mismatch(resource, values)) is not None:
-            action, message = Action.INVALID, problem
-        else:
-            doubt = write.doubt
-            message += "" if doubt in message else doubt
+        # The operator sends it all the same, since a LIST does not show what is only left over.
+        problem = kind.mismatch(resource, values)
+        doubt = write.doubt if problem is None else f" {problem}"
+        message += "" if doubt in message else doubt
     request = write.request if action in SENDING and write is not None else None
     return Forecast(
         manifest.place,
@@ -152,8 +151,10 @@ def _message(manifest: Manifest, outcome: Outcome, state: State, action: Action)
         return (
             "The operator would reserve an endpoint, and send the values of the manifest as soon as Atlas accepts them."
         )
-    if action is Action.UPDATE and state.differences:
-        return "The operator would send this change to Atlas."
+    if action is Action.UPDATE and state.differences and decision.write is not None:
+        unsent = [each.field for each in state.differences if each.field not in decision.write.fields]
+        others = f" Not with it: {', '.join(unsent)}. {decision.state.message}" if unsent else ""
+        return f"The operator would send this change to Atlas.{others}"
     planned = "" if decision.write is None else decision.write.planned
     return f"The operator {planned}." if planned else decision.state.message
 

@@ -81,6 +81,20 @@ def endangered(documents: Iterable[Document]) -> list[str]:
     ]
 
 
+def of_several_kinds(forecasts: Iterable[Forecast]) -> list[str]:
+    """Return warnings about what resources of different kinds name in one project: an endpoint connects to one service only."""
+    users: dict[tuple[str, str], dict[str, Key | None]] = defaultdict(dict)
+    for each in forecasts:
+        if each.manifest is not None and each.endpoint_id is not None and each.project_id is not None:
+            users[each.project_id, each.endpoint_id.casefold()][each.manifest.kind.names.kind] = each.key
+    return [
+        f"{' and '.join(f'{kind} {key}' for kind, key in found.items())} name the same endpoint {endpoint_id}. A private endpoint"
+        " connects to one service only, so only one of them can work."
+        for (_, endpoint_id), found in users.items()
+        if len(found) > 1
+    ]
+
+
 def with_conflicts(forecasts: Sequence[Forecast]) -> tuple[list[Forecast], list[str]]:
     """Return the forecasts, with the reason Conflict where another resource owns or may own the endpoint, and warnings.
 

@@ -19,6 +19,7 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.resource import (
     DataFederationPrivateEndpoint,
     EndpointStatus,
     ManagedField,
+    Spec,
 )
 from atlas_endpoints.kinds.data_federation_private_endpoint.services import doubt
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of
@@ -92,14 +93,14 @@ def _waiting_for_cloud(facts: Facts) -> State:
     else:
         where = "In AWS, create an interface VPC endpoint to the service of Data Federation in your region, which Atlas's documentation names"
     state = registered.waiting_for_cloud(facts, where)
-    return replace(state, message=f"{state.message}{_doubt(facts)}")
+    return replace(state, message=f"{state.message}{doubt_about(facts.resource.spec)}")
 
 
 def _absent(facts: Facts, entry: str, endpoint_id: str) -> Decision:
     """Decide about an endpoint that Atlas does not show."""
 
     def registration() -> Write:
-        return Write(_post(facts, endpoint_id), doubt=_doubt(facts), touches=(entry,))
+        return Write(_post(facts, endpoint_id), doubt=doubt_about(facts.resource.spec), touches=(entry,))
 
     decision = registered.absent(facts, endpoint_id, partial(_waiting_for_cloud, facts), registration)
     if decision.write is not None and (left := _repeated_in(facts, decision.write)) > 0:
@@ -137,7 +138,7 @@ def _present(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> Decision:
         return Decision(_accepted(endpoint_id, POLL), gets=(Get(atlas.entry_of(endpoint_id)),), own=own)
     found = Comparison.of(facts, endpoint, _takes)
     if endpoint.status == EndpointState.FAILED:
-        said = f"Atlas reports FAILED for endpoint {endpoint_id}.{_doubt(facts)}"
+        said = f"Atlas reports FAILED for endpoint {endpoint_id}.{doubt_about(facts.resource.spec)}"
         check = "Check in the cloud that it exists and connects to the service of Data Federation."
         deletion = partial(_deletion, facts, endpoint)
         dead = registered.dead(facts, said, check, endpoint.error_message, deletion)
@@ -177,20 +178,25 @@ def _state(facts: Facts, endpoint_id: str, endpoint: Endpoint, found: Comparison
 
 
 def _ok(facts: Facts, found: Comparison) -> State:
-    if (state := sends_next(found)) is not None:
+    fixed, state = found.by_treatment[Treatment.WAIT], sends_next(found)
+    if state is not None and fixed:
+        return replace(state, message=f"{state.message} {registered.unchangeable(fixed)}")
+    if state is not None:
         return state
-    if fixed := found.by_treatment[Treatment.WAIT]:
+    if fixed:
         return State(Reason.DRIFTED, registered.unchangeable(fixed), differences=found.differences)
     state, problem = available(found, facts), facts.problem
-    if problem is None or state.reason is not Reason.AVAILABLE:
+    if state.reason is not Reason.AVAILABLE:
         return state
+    if problem is None:
+        return replace(state, message=f"{state.message}{doubt_about(facts.resource.spec)}")
     message = f"{problem.message} Until then, Atlas keeps the endpoint."
     return replace(state, reason=Reason.REFERENCE_NOT_READY, message=message)
 
 
-def _doubt(facts: Facts) -> str:
-    spec = facts.resource.spec
-    return doubt(spec.provider_name, spec.region, spec.customer_endpoint_dns_name)
+def doubt_about(spec: Spec) -> str:
+    """Return a sentence, after a blank, about what is probably wrong in a spec, and what Atlas does not check; "": nothing is."""
+    return doubt(spec.provider_name, spec.region, spec.customer_endpoint_dns_name, spec.cloud_provider_endpoint_id)
 
 
 def _deletion(facts: Facts, endpoint: Endpoint, cause: Cause | None) -> Write:

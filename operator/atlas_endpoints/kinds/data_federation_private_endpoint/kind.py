@@ -132,6 +132,11 @@ class DataFederationPrivateEndpoints(KindWithCommands[DataFederationPrivateEndpo
         return f"Endpoints for Data Federation and Online Archive: {len(values)}."
 
     @override
+    def doubts(self, resources: Collection[DataFederationPrivateEndpoint], values: Collection[Any]) -> Iterable[str]:
+        found = ((each, decide.doubt_about(each.spec)) for each in resources)
+        return [f"{each.key.namespace}/{each.key.name}:{doubt}" for each, doubt in found if doubt]
+
+    @override
     def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
         """Return a DELETE of nothing; Atlas checks the role before it looks for the endpoint."""
         return (atlas.deletion_of(scope.project_id, NO_ENDPOINT),)

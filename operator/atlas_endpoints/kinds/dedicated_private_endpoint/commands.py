@@ -33,9 +33,9 @@ def mismatch(resource: DedicatedPrivateEndpoint, services: Collection[Service]) 
     if not found or any(map(spec.is_served_by, found)):
         return None
     return (
-        f"spec.region is {spec.region}, but Atlas shows endpoint {endpoint_id} in region {found[0].region_name}. Correct"
-        " region. region of an existing resource cannot change: delete the resource and create it again. Atlas keeps the"
-        " endpoint unless deletionPolicy is Delete."
+        f"spec.region is {spec.region}, but Atlas shows endpoint {endpoint_id} in region {found[0].region_name}, and one of the two is"
+        " wrong. If it is the spec, correct region; that of an existing resource cannot change: delete the resource and create it again."
+        f" If region is right, the registration in {found[0].region_name} is left over: delete it in Atlas."
     )
 
 

@@ -185,11 +185,12 @@ def test_the_service_of_a_region(provider: str, region: str | None, name: str | 
         ("eu-north-1", NAME, ""),
         ("eu-wset-1", None, " eu-wset-1 is not a region of AWS that this version knows. Did you mean "),
         (None, NAME, ""),
+        (None, NAME.replace("vpce-0", "vpce-1"), " The DNS name does not begin with vpce-"),
         ("eu-west-1", None, ""),
     ],
 )  # fmt: skip
 def test_a_dns_name_of_another_service_is_doubted(region: str | None, name: str | None, says: str) -> None:
-    found = doubt("AWS", region, name)
+    found = doubt("AWS", region, name, VPCE)
     assert says in found
     assert bool(found) == bool(says)
 

@@ -141,7 +141,8 @@ def _state(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     root: dict[str, Any] = {}
     for address, values in resources.items():
         *path, type_, _ = address.split(".")
-        is_data, module = path[:1] == ["data"], root
+        is_data = path[:1] == ["data"]
+        module: dict[str, Any] = root
         for name in path[1::2]:
             children = module.setdefault("child_modules", [])
             module = next((each for each in children if each["address"] == name), {})
