@@ -19,12 +19,14 @@ class KindWithCommands(Kind[R]):
         successor: what replaces the API when Atlas ends it.
         busy: the reasons for which a PATCH has to wait.
         preceding: the reasons for which an endpoint that the spec names has to wait.
+        names_endpoints: whether its resources name endpoints by their IDs, each of which connects to one service only.
     """
 
     scope_noun: ClassVar[str] = "scope"
     successor: ClassVar[str] = "a version of the operator that uses its successor"
     busy: ClassVar[frozenset[ReadyReason]] = frozenset({Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
     preceding: ClassVar[frozenset[ReadyReason]] = frozenset()
+    names_endpoints: ClassVar[bool] = True
 
     def shown_scope(self, name: str) -> str:
         """Return a scope for people."""

@@ -3,11 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.data_federation_private_endpoint import importer as data_federation
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.dedicated_private_endpoint import importer as dedicated
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_PRIVATE_ENDPOINT
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.importer import Importer
 from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
@@ -15,6 +17,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVE
 KINDS: Sequence[KindWithCommands[Any]] = (
     DEDICATED_PRIVATE_ENDPOINT,
     DATA_FEDERATION_PRIVATE_ENDPOINT,
+    ENCRYPTION_AT_REST_PRIVATE_ENDPOINT,
+    BACKUP_PRIVATE_ENDPOINT,
     SERVERLESS_PRIVATE_ENDPOINT,
 )
 

@@ -69,12 +69,14 @@ class Survey:
         left_out: the names of the others, by why.
         unhandled: the names of all these whose last edit no operator has handled.
         names: what all live ones name, by kind, project and scope; of an unknown project, it may be any.
+        users: the kinds of those that name an endpoint by its ID, by project and ID.
     """
 
     uses: list[tuple[KindWithCommands[Any], Resource, CredentialsPlace]] = field(default_factory=list)
     left_out: dict[tuple[Level, str], list[str]] = field(default_factory=dict)
     unhandled: list[str] = field(default_factory=list)
     names: dict[tuple[str, str | None, str | None], set[Named]] = field(default_factory=dict)
+    users: dict[tuple[str | None, str], set[str]] = field(default_factory=dict)
 
     def add(self, kind: KindWithCommands[Any], bodies: Iterable[Body], now: datetime) -> None:
         """Add the resources of a kind."""
@@ -84,7 +86,11 @@ class Survey:
                 self.unhandled.append(name)
             if not is_deleting(body):
                 place = kind.names.kind, project_id_in(body), kind.scope_name_in(spec_of(body))
-                self.names.setdefault(place, set()).update(_named(kind, body))
+                found = {*_named(kind, body)}
+                self.names.setdefault(place, set()).update(found)
+                for endpoint_id in (each.endpoint for each in found if kind.names_endpoints):
+                    if endpoint_id is not None:
+                        self.users.setdefault((place[1], endpoint_id.casefold()), set()).add(kind.names.kind)
             use = _parse(kind, body)
             if isinstance(use, Resource):
                 self.uses.append((kind, use, CredentialsPlace.of(body)))
@@ -104,7 +110,7 @@ class Survey:
                 f"Endpoint {endpoint_id} is named by {' and '.join(sorted(kinds))}. A private endpoint connects to one service only, so"
                 " only one of them can work."
             )
-            for (_, endpoint_id), kinds in self._kinds_naming().items()
+            for (_, endpoint_id), kinds in self.users.items()
             if len(kinds) > 1
         ]
         if self.unhandled:
@@ -114,15 +120,6 @@ class Survey:
                     " seconds: verify that one runs and serves the namespace."
                 )
             )
-        return found
-
-    def _kinds_naming(self) -> Mapping[tuple[str | None, str], set[str]]:
-        """Return the kinds whose resources name an endpoint, by project and ID."""
-        found: dict[tuple[str | None, str], set[str]] = {}
-        for (kind, project, _), names in self.names.items():
-            for each in names:
-                if each.endpoint is not None:
-                    found.setdefault((project, each.endpoint.casefold()), set()).add(kind)
         return found
 
     def secrets(self) -> tuple[Sequence[CredentialsPlace], Mapping[str, int]]:
