@@ -223,7 +223,11 @@ def _of_pair(_: Body, status: Body, conditions: Conditions) -> Iterator[str]:
         yield f"{pair[0]} is there for the reason {reason}"
 
 
-READY = {"DataFederationPrivateEndpoint": {"OK", None}}
+READY = {
+    "DataFederationPrivateEndpoint": {"OK", None},
+    "EncryptionAtRestPrivateEndpoint": {"ACTIVE"},
+    "BackupPrivateEndpoint": {"ACTIVE"},
+}
 """What Atlas says of an endpoint that works, by kind, or nothing, as far as the kind has no step between; of others, AVAILABLE."""
 
 
