@@ -15,13 +15,16 @@ from atlas_endpoints.simulator.exchange import api_error, to_json
 from atlas_endpoints.simulator.pages import page
 from atlas_endpoints.simulator.regional_endpoint import (
     ACTIVE,
+    APPROVED,
     BACKUP,
+    DELETED,
     DELETING,
     ENCRYPTION,
     INITIATING,
     PENDING_ACCEPTANCE,
     PENDING_RECREATION,
     PURPOSES,
+    REPLACED,
     EncryptionDocument,
     EncryptionEndpointDocument,
     ExportBucketDocument,
@@ -157,7 +160,7 @@ class Regional:
         self._world.admit(call, "exportBuckets", _BUCKETS_LIMIT)
 
     def _list(self, purpose: Purpose, call: Call) -> tuple[int, bytes]:
-        listing = self._world.project(call).listings[f"{purpose.name} {call.names['cloudProvider']}"]
+        listing = self._world.project(call).listings[purpose.listing(call.names["cloudProvider"])]
         return 200, to_json(page(call.request, listing.documents(), json.loads))
 
     def _create(self, purpose: Purpose, call: Call) -> tuple[int, bytes]:
@@ -182,8 +185,8 @@ class Regional:
         endpoint = self._endpoint(purpose, call)
         if endpoint.status == INITIATING:
             raise api_error(f"{purpose.code}_PRIVATE_ENDPOINT_DELETE_BLOCKED_DURING_PROVISIONING", f"[{endpoint.id}]")
-        if endpoint.status != DELETING and not endpoint.doomed:
-            endpoint.doomed = True
+        if endpoint.status != DELETING and endpoint.unseen != DELETED:
+            endpoint.unseen = DELETED
             self._entered(self._world.project(call), endpoint)
         return 204, b""
 
@@ -202,10 +205,10 @@ class Regional:
 
     def _connect(self, endpoint: RegionalEndpoint, deed: str | None) -> bool:
         """Do what a person does to a connection; return whether a status begins or ends by it."""
-        if endpoint.doomed:
+        if endpoint.unseen is not None:
             return False
         if deed == "approve" and endpoint.status == PENDING_ACCEPTANCE:
-            endpoint.approved = True
+            endpoint.unseen = APPROVED
             return True
         if deed == "reject" and endpoint.status == ACTIVE:
             endpoint.put(PENDING_RECREATION, self._world.names)
@@ -219,9 +222,9 @@ class Regional:
 
     def _advance(self, project: Project, endpoint: RegionalEndpoint) -> None:
         names = self._world.names
-        is_recreated = endpoint.status == PENDING_RECREATION and not (endpoint.doomed or endpoint.replaced)
+        is_recreated = endpoint.status == PENDING_RECREATION and endpoint.unseen is None
         if is_recreated and self._world.switches.regional.recreation_changes_id:
-            endpoint.replaced = True
+            endpoint.unseen = REPLACED
             self._entered(project, endpoint)
             self._entered(project, RegionalEndpoint(names.object_id(), *endpoint.place))
         elif endpoint.advance(names):
@@ -242,7 +245,7 @@ class Regional:
         switches = self._world.switches
         for project in self._world.projects.values():
             endpoints = project.regional_endpoints.values()
-            for name in {f"{purpose.name} {cloud}" for purpose in PURPOSES for cloud in purpose.clouds}:
+            for name in [purpose.listing(cloud) for purpose in PURPOSES for cloud in purpose.clouds]:
                 shown = {each.id: each.render(switches) for each in endpoints if each.listing == name}
                 project.listings[name].show_only(shown)
             for endpoint in endpoints:
@@ -252,7 +255,7 @@ class Regional:
 def _find(project: Project, place: tuple[Purpose, str, str, str]) -> RegionalEndpoint | None:
     """Return the endpoint of a place; of several, one that stays."""
     there = [each for each in project.regional_endpoints.values() if each.place == place]
-    return min(there, key=lambda each: each.replaced or each.status == DELETING, default=None)
+    return min(there, key=lambda each: each.unseen == REPLACED or each.status == DELETING, default=None)
 
 
 def _read(body: bytes, purpose: Purpose, cloud: str) -> tuple[str, str]:

@@ -21,6 +21,8 @@ from atlas_endpoints.simulator.switches import Document, Switches
 
 INITIATING, PENDING_ACCEPTANCE, ACTIVE = "INITIATING", "PENDING_ACCEPTANCE", "ACTIVE"
 PENDING_RECREATION, FAILED, DELETING = "PENDING_RECREATION", "FAILED", "DELETING"
+APPROVED, DELETED, REPLACED = "approved", "deleted", "replaced"
+"""What may have happened to an endpoint that its status does not show yet."""
 
 _MESSAGES = {
     FAILED: "Failed to create the private endpoint.",
@@ -46,6 +48,10 @@ class Purpose:
     version: str
     created: int
 
+    def listing(self, cloud: str) -> str:
+        """Return the name of what a LIST shows."""
+        return f"{self.name} {cloud}"
+
 
 ENCRYPTION = Purpose("encryptionAtRest", (AWS, AZURE), "ENCRYPTION_AT_REST", "2023-01-01", 202)
 BACKUP = Purpose("backup", (AWS,), "BACKUP", "2024-11-13", 201)
@@ -61,9 +67,7 @@ class RegionalEndpoint:
         vpc_region: That of its own region, which only backups may have elsewhere.
         connection_name: What a person approves in Azure; on AWS the id of the endpoint.
         extra: Shown beside the API's fields, or instead of them.
-        approved: A person has approved the connection, and Atlas has not seen it yet.
-        doomed: It was deleted, and its status does not show it yet.
-        replaced: Another endpoint was made in its place.
+        unseen: What has happened to it that its status does not show yet.
         since: When it got its status, in seconds since 1970.
         epoch: Counts changes of status.
     """
@@ -77,9 +81,7 @@ class RegionalEndpoint:
     connection_name: str | None = None
     error_message: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
-    approved: bool = False
-    doomed: bool = False
-    replaced: bool = False
+    unseen: str | None = None
     since: float = 0
     epoch: int = 0
 
@@ -91,7 +93,7 @@ class RegionalEndpoint:
     @property
     def listing(self) -> str:
         """The name of the LIST that shows it."""
-        return f"{self.purpose.name} {self.cloud_provider}"
+        return self.purpose.listing(self.cloud_provider)
 
     def document(self) -> dict[str, Any]:
         """Return the fields of the API with the values that Atlas keeps; those that are null are left out."""
@@ -112,18 +114,18 @@ class RegionalEndpoint:
 
     def planned(self, switches: Switches) -> float | None:
         """Return after how many seconds in its status the endpoint changes by itself; ``None``: it does not."""
-        if self.doomed:
+        if self.unseen == DELETED:
             return switches.regional.deletion_lag
         if self.status in switches.regional.stuck:
             return None
-        moves = self.approved or self.status in {INITIATING, PENDING_RECREATION, DELETING}
+        moves = self.unseen == APPROVED or self.status in {INITIATING, PENDING_RECREATION, DELETING}
         return switches.transition if moves else None
 
     def advance(self, names: Names) -> bool:
         """Move the endpoint to its next status; return whether it still exists."""
-        if self.status == DELETING or self.replaced:
+        if self.status == DELETING or self.unseen == REPLACED:
             return False
-        if self.doomed:
+        if self.unseen == DELETED:
             self.put(DELETING, names)
         elif self.status == PENDING_RECREATION:
             self.put(INITIATING, names)
@@ -135,7 +137,7 @@ class RegionalEndpoint:
     def put(self, status: str, names: Names) -> None:
         """Set the status, and what belongs to it: an error message, the name of the connection."""
         self.status = status
-        self.approved = self.doomed = self.replaced = False
+        self.unseen = None
         self.error_message = _MESSAGES.get(status)
         if status == INITIATING:
             self.connection_name = None

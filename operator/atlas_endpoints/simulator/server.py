@@ -172,7 +172,7 @@ def describe(url: str, simulator: Simulator, *, secrets: bool) -> list[str]:
         lines += [f"  endpoint of Data Federation: {each.id} ({each.provider}) {each.status}" for each in federated]
         lines += [f"  federated database: {name}" for name in sorted(project.federated_databases)]
         lines += [
-            f"  endpoint of {each.purpose.name}: {each.id} ({each.cloud_provider}, {each.region}) {each.status}"
+            f"  {each.purpose.name} endpoint: {each.id} ({each.cloud_provider}, {each.region}) {each.status}"
             for each in project.regional_endpoints.values()
         ]
         lines += [f"  export bucket: {name}" for name in project.export_buckets]
