@@ -132,8 +132,8 @@ def model_nodes(kind: str) -> dict[str, Mapping[str, Any]]:
 def constraints(schema: Mapping[str, Any]) -> dict[str, Any]:
     same = ("type", "maxLength", "minLength", "maxItems", "minimum")
     found = {name: schema[name] for name in same if name in schema}
-    if "enum" in schema:
-        found["enum"] = set(schema["enum"])
+    if "enum" in schema or "const" in schema:
+        found["enum"] = set(schema.get("enum", [schema.get("const")]))
     if schema.get("format") == "date-time":
         found["format"] = "date-time"
     return found
