@@ -102,6 +102,20 @@ class RegionalSteps(Steps):
             put_cluster(world, world.projects[PROJECT], ClusterDocument(name=f"other{number}"))
         put_cluster(world, world.projects[PROJECT], ClusterDocument.model_validate(fields))
 
+    def atlas_cluster_of(self, document: Mapping[str, Any], name: str) -> None:
+        """Change a cluster."""
+        self.atlas_cluster({"name": name, **document}, "")
+
+    def bucket_of(self, document: Mapping[str, Any], name: str) -> None:
+        """Change an export bucket."""
+        self.bucket({"bucketName": name, **document}, "")
+
+    def approval(self, command: str, _: str) -> None:
+        """Expect the beginning of the command that approves the connection, and the whole name of that."""
+        status = self.bodies["db"]["status"]
+        assert status["approveCommand"].startswith(command), status
+        assert status["approveCommand"].endswith(f" {status['endpoint']['privateEndpointConnectionName']}"), status
+
     def bucket(self, document: Mapping[str, Any], _: str) -> None:
         """Put an export bucket; ``count``: so many others before it."""
         fields, project = dict(document), self.atlas.world.projects[PROJECT]
