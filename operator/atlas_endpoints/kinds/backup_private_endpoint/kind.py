@@ -9,7 +9,8 @@ from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.kinds.backup_private_endpoint import atlas
 from atlas_endpoints.kinds.backup_private_endpoint.atlas import Bucket
 from atlas_endpoints.kinds.backup_private_endpoint.resource import BackupPrivateEndpoint, Spec
-from atlas_endpoints.kinds.regional import Facts, RegionalKind
+from atlas_endpoints.kinds.made_by_atlas import Facts
+from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint
 from atlas_endpoints.kinds.regions import same_region
 
@@ -27,7 +28,7 @@ class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
         **{each.operation: each.template for each in atlas.BESIDE.values()},
     }
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
-    before_deletion = "exportBuckets"
+    needed_in = "exportBuckets"
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region", "vpcRegion")
 
     @override

@@ -11,7 +11,8 @@ from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Cluster, EncryptionAtRest
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint, Spec
-from atlas_endpoints.kinds.regional import Facts, RegionalKind, RegionalReason, since_of
+from atlas_endpoints.kinds.made_by_atlas import Facts
+from atlas_endpoints.kinds.regional import RegionalKind, RegionalReason
 from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
@@ -49,8 +50,8 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         **{each.operation: each.template for each in atlas.BESIDE.values()},
     }
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
-    before_creation = "encryptionAtRest"
-    before_deletion = "clusters"
+    rests_on = "encryptionAtRest"
+    needed_in = "clusters"
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
 
     @override
@@ -113,7 +114,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
             else "Do it in Azure (Key Vault, Networking, Private endpoint connections)"
         )
         message = f"Endpoint {endpoint.id} waits until somebody approves {what}, in the Key Vault. {how}. Atlas shows that within some minutes."
-        requeue = RequeueAfter(pace(facts.now - since_of(facts, endpoint)))
+        requeue = RequeueAfter(pace(facts.now - self.since_of(facts, endpoint)))
         state = State(EncryptionReason.WAITING_FOR_APPROVAL, message, requeue, ())
         return Decision(state, gets=gets, own={"approve_command": command})
 
