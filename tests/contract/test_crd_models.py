@@ -14,7 +14,16 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.resource import IN_A
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
-from support.cases import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, SERVERLESS, cases, update_cases
+from support.cases import (
+    BACKUP,
+    DATA_FEDERATION,
+    DEDICATED,
+    ENCRYPTION_AT_REST,
+    SERVERLESS,
+    STREAM,
+    cases,
+    update_cases,
+)
 from support.crd import crds, path_of, resource_of, schema_of
 
 KINDS = tuple(crds())
@@ -57,6 +66,10 @@ BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "status.applied": dict.fromkeys(resource_of(BACKUP).fields, TEXT),
         "status.plan.body": dict.fromkeys(("cloudProvider", "regionName", "vpcRegionName"), TEXT),
         "status.resolved": dict.fromkeys(resource_of(BACKUP).fields, TEXT),
+    },
+    STREAM: {
+        "status.applied": dict.fromkeys(resource_of(STREAM).fields, TEXT),
+        "status.plan.body": dict.fromkeys(("provider", *resource_of(STREAM).fields), TEXT),
     },
 }
 """Objects whose models take any field, by kind and path, and the fields that the kind puts into them."""
