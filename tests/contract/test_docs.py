@@ -313,6 +313,7 @@ def test_every_annotation_that_works_is_documented_and_no_other_is() -> None:
         *resource.DELETION_ANNOTATIONS,
         resource.ENDPOINT_ANNOTATION,
         resource.FORCE_FINALIZE,
+        resource.FORCE_DELETE,
     }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.compare import FLAPS
 from atlas_endpoints.reconcile.outcome import of_trouble
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
@@ -485,7 +486,7 @@ def provisioning_timeout(env: Subject) -> Body:
     return _says(env, "ProvisioningTimeout")
 
 
-@_state("Degraded")
+@_state("Degraded", of=CONNECTED)
 def drifted(env: Subject) -> Body:
     env.create(connected=True, driftPolicy="Report", **env.FIELDS)
     _says(env, "Available")
@@ -494,6 +495,23 @@ def drifted(env: Subject) -> Body:
     else:
         env.change(comment="theirs")
     return _says(env, "Drifted")
+
+
+@_state("Degraded", of=REGIONAL, name="drifted")
+def keeps_vanishing(env: RegionalSubject) -> Body:
+    """Somebody removes each endpoint that the operator creates, which it sees soon while Atlas makes one."""
+    env.change(status="INITIATING")
+    env.create(syncInterval="1m")
+    _says(env, "Initiating")
+    for corrections in range(1, FLAPS + 1):
+        env.remove()
+        env.resources.wait(NAME, partial(_has_corrected, corrections), says=f"corrected {corrections} times")
+    env.remove()
+    return _says(env, "Drifted")
+
+
+def _has_corrected(times: int, body: Body) -> bool:
+    return len(body["status"].get("history", ())) == times and "endpoint" in body["status"]
 
 
 # A person has said so

@@ -207,6 +207,10 @@ class RegionalSubject(Subject):
         identity = {"projectId": self.place.project, "id": REGIONAL_ENDPOINT, "regionName": REGION}
         self.atlas.post(self.CHANGES, {**identity, **fields})
 
+    def remove(self) -> None:
+        """Remove what Atlas has in the region, whatever its ID."""
+        self.atlas.post(self.CHANGES, {"projectId": self.place.project, "regionName": REGION, "remove": True})
+
     @override
     def connect(self, **_: Any) -> None:
         self.change(status="ACTIVE", privateEndpointConnectionName=CLOUD_ENDPOINT)

@@ -23,6 +23,8 @@ HEALS_BY_ITSELF = frozenset(
         "Pending",
         "ReservationRequested",
         "Initiating",
+        "Recreating",
+        "WaitingForApproval",
         "WaitingForCloudEndpoint",
         "ServiceInitiating",
         "NoCapacity",
@@ -45,6 +47,8 @@ OTHERS_MAY_HEAL = frozenset(
         "Conflict",
         "ProjectNotFound",
         "InstanceNotFound",
+        "EncryptionNotConfigured",
+        "PrivateNetworkingRequired",
     }
 )
 """Reasons that are Reconciling for a while and Stalled afterwards."""

@@ -308,7 +308,11 @@ class ClusterReader:
         project, named_scopes = self._settings.project, self._settings.named_scopes
         # A scope that needs no field of a spec is the project.
         names = {kind: named_scopes.get(kind.scope_noun) or kind.scope_name_in({}) for kind in self._kinds}
-        found = [(kind, project, name) for kind, name in names.items() if project is not None and name is not None]
+        found = [
+            (kind, project, name)
+            for kind, name in names.items()
+            if project is not None and name is not None and (not kind.scopes or name in kind.scopes)
+        ]
         return [
             Place(kind, Scope(fingerprint, project, kind.names.kind, name), (source,))
             for kind, project, name in found or [(self._kinds[0], "", "")]

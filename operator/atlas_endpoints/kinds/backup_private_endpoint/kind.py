@@ -19,6 +19,7 @@ class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
 
     names = Names("atlas-endpoints.dev", "v1alpha1", "BackupPrivateEndpoint", "backupprivateendpoints")
     resource = BackupPrivateEndpoint
+    scopes = ("AWS",)
     calls = atlas.CALLS
     beside = atlas.BESIDE
     templates: ClassVar[Mapping[str, str]] = {

@@ -41,6 +41,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
     )
     resource = EncryptionAtRestPrivateEndpoint
     reasons = (*Reason, *RegionalReason, *EncryptionReason)
+    scopes = ("AWS", "AZURE")
     calls = atlas.CALLS
     beside = atlas.BESIDE
     templates: ClassVar[Mapping[str, str]] = {

@@ -188,8 +188,13 @@ async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiSer
         pytest.param({"project": PROJECT}, [(PROJECT, "Data Federation")], id="what a project has as a whole"),
         pytest.param(
             {"project": PROJECT, "provider": "AWS"},
-            [(PROJECT, "AWS"), (PROJECT, "Data Federation")],
+            [(PROJECT, "AWS"), (PROJECT, "Data Federation"), (PROJECT, "AWS"), (PROJECT, "AWS")],
             id="a part of it as well",
+        ),
+        pytest.param(
+            {"project": PROJECT, "provider": "GCP"},
+            [(PROJECT, "GCP"), (PROJECT, "Data Federation")],
+            id="a part that not every kind has",
         ),
         pytest.param(
             {"project": PROJECT, "kinds": "ServerlessPrivateEndpoint"}, [("", "")], id="no kind has a whole project"
