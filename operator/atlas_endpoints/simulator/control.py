@@ -19,6 +19,7 @@ from atlas_endpoints.simulator.regional_endpoint import (
     EncryptionEndpointDocument,
     ExportBucketDocument,
     Purpose,
+    RegionalEndpointDocument,
 )
 from atlas_endpoints.simulator.seed import InstanceName
 from atlas_endpoints.simulator.service import Service, ServiceDocument
@@ -287,7 +288,7 @@ class Control:
         endpoint = self._simulator.federation.put(project, change)
         return endpoint.document() if endpoint else None
 
-    def _put_regional_endpoint(self, project: Project, change: EncryptionEndpointDocument) -> dict[str, Any] | None:
+    def _put_regional_endpoint(self, project: Project, change: RegionalEndpointDocument) -> dict[str, Any] | None:
         endpoint = self._simulator.regional.put(project, change)
         return endpoint.document() if endpoint else None
 
