@@ -33,6 +33,7 @@ class ClusterDocument(Document):
     cluster_type: Literal["REPLICASET", "SHARDED", "GEOSHARDED", "FLEX"] = "REPLICASET"
     state_name: str = "IDLE"
     regions: tuple[RegionDocument, ...] = Field(default=(RegionDocument(),), min_length=1)
+    encryption_at_rest_provider: Literal["NONE", "AWS", "AZURE", "GCP"] = "NONE"
     connection_strings: dict[str, Any] | None = None
     remove: bool = False
 
@@ -46,11 +47,12 @@ class Cluster:
     cluster_type: str = "REPLICASET"
     state_name: str = "IDLE"
     regions: Sequence[RegionDocument] = (RegionDocument(),)
+    encryption_at_rest_provider: str = "NONE"
     connection_strings: Mapping[str, Any] | None = None
 
     def put(self, document: ClusterDocument) -> None:
         """Write the given fields."""
-        for name in document.model_fields_set & {"cluster_type", "state_name", "regions", "connection_strings"}:
+        for name in document.model_fields_set - {"name", "remove", "project_id"}:
             setattr(self, name, getattr(document, name))
 
     def document(self, services: Iterable[Service], *, regional: bool, settled: float) -> dict[str, Any]:
@@ -76,13 +78,19 @@ class Cluster:
         return {
             "clusterType": self.cluster_type,
             "connectionStrings": self._strings(usable, places, regional=regional) if strings is None else strings,
+            "encryptionAtRestProvider": self.encryption_at_rest_provider,
             "id": self.id,
             "name": self.name,
             "paused": False,
             "replicationSpecs": [
                 {
                     "regionConfigs": [
-                        {"priority": 7 - number, "providerName": cloud, "regionName": region}
+                        {
+                            "electableSpecs": {"instanceSize": "M10", "nodeCount": 2 if number else 3},
+                            "priority": 7 - number,
+                            "providerName": cloud,
+                            "regionName": region,
+                        }
                         for number, (cloud, region) in enumerate(sorted(places))
                     ],
                     "zoneName": "Zone 1",

@@ -11,6 +11,16 @@ from atlas_endpoints.simulator.cluster import ClusterDocument
 from atlas_endpoints.simulator.endpoint import EndpointDocument, ObjectId, Provider
 from atlas_endpoints.simulator.exchange import Answer, Request, to_json
 from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
+from atlas_endpoints.simulator.regional_endpoint import (
+    BACKUP,
+    ENCRYPTION,
+    BackupEndpointDocument,
+    EncryptionDocument,
+    EncryptionEndpointDocument,
+    ExportBucketDocument,
+    Purpose,
+    RegionalEndpointDocument,
+)
 from atlas_endpoints.simulator.seed import InstanceName
 from atlas_endpoints.simulator.service import Service, ServiceDocument
 from atlas_endpoints.simulator.services import cluster_document, put_cluster
@@ -75,6 +85,30 @@ class FederationEndpointChange(FederationEndpointDocument):
     project_id: ObjectId
 
 
+class EncryptionChange(EncryptionDocument):
+    """Body of ``POST encryptionAtRest``: changes the encryption at rest of a project."""
+
+    project_id: ObjectId
+
+
+class EncryptionEndpointChange(EncryptionEndpointDocument):
+    """Body of ``POST encryptionAtRestEndpoints``: puts, changes or removes an endpoint for encryption at rest."""
+
+    project_id: ObjectId
+
+
+class BackupEndpointChange(BackupEndpointDocument):
+    """Body of ``POST backupEndpoints``: puts, changes or removes an endpoint for backups."""
+
+    project_id: ObjectId
+
+
+class ExportBucketChange(ExportBucketDocument):
+    """Body of ``POST exportBuckets``: puts, changes or removes an export bucket."""
+
+    project_id: ObjectId
+
+
 class CredentialsChange(Document):
     """Body of ``POST credentials``.
 
@@ -91,7 +125,16 @@ class CredentialsChange(Document):
     revoke_tokens: bool | tuple[str, ...] = Field(default=False)
 
 
-Change = TypeVar("Change", ServiceChange, ClusterChange, FederationEndpointChange)
+Change = TypeVar(
+    "Change",
+    ServiceChange,
+    ClusterChange,
+    FederationEndpointChange,
+    EncryptionChange,
+    EncryptionEndpointChange,
+    BackupEndpointChange,
+    ExportBucketChange,
+)
 
 _MODE = TypeAdapter(ModeChange)
 _ENDPOINTS = TypeAdapter(list[EndpointChange])
@@ -99,6 +142,10 @@ _INSTANCES = TypeAdapter(list[InstanceChange])
 _SERVICES = TypeAdapter(list[ServiceChange])
 _CLUSTERS = TypeAdapter(list[ClusterChange])
 _FEDERATION_ENDPOINTS = TypeAdapter(list[FederationEndpointChange])
+_ENCRYPTION = TypeAdapter(list[EncryptionChange])
+_ENCRYPTION_ENDPOINTS = TypeAdapter(list[EncryptionEndpointChange])
+_BACKUP_ENDPOINTS = TypeAdapter(list[BackupEndpointChange])
+_BUCKETS = TypeAdapter(list[ExportBucketChange])
 _CREDENTIALS = TypeAdapter(CredentialsChange)
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _INDEX = TypeAdapter(int)
@@ -110,6 +157,7 @@ class Control:
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
         self._world = simulator.world
+        regional = simulator.regional
         self._handlers: Mapping[str, Mapping[str, _Handler]] = {
             "": {"GET": self._index},
             "state": {"GET": self._state},
@@ -122,6 +170,12 @@ class Control:
             "dataFederationEndpoints": {
                 "POST": partial(self._put, _FEDERATION_ENDPOINTS, self._put_federation_endpoint)
             },
+            "encryptionAtRest": {"POST": partial(self._put, _ENCRYPTION, regional.put_encryption)},
+            "encryptionAtRestEndpoints": {
+                "POST": partial(self._put, _ENCRYPTION_ENDPOINTS, self._put_regional_endpoint)
+            },
+            "backupEndpoints": {"POST": partial(self._put, _BACKUP_ENDPOINTS, self._put_regional_endpoint)},
+            "exportBuckets": {"POST": partial(self._put, _BUCKETS, regional.put_bucket)},
             "mode": {"GET": self._mode, "POST": self._set_mode},
             "switches": {"GET": self._switches, "POST": self._turn_switches},
             "credentials": {"POST": self._put_credentials},
@@ -234,6 +288,10 @@ class Control:
         endpoint = self._simulator.federation.put(project, change)
         return endpoint.document() if endpoint else None
 
+    def _put_regional_endpoint(self, project: Project, change: RegionalEndpointDocument) -> dict[str, Any] | None:
+        endpoint = self._simulator.regional.put(project, change)
+        return endpoint.document() if endpoint else None
+
     def _mode(self, _request: Request) -> Any:
         return {"mode": self._world.mode}
 
@@ -270,6 +328,10 @@ class Control:
             "clusters": [cluster_document(self._world, project, each) | place for each in project.clusters.values()],
             "dataFederationEndpoints": [each.document() | place for each in project.federation_endpoints.values()],
             "federatedDatabases": sorted(project.federated_databases),
+            "encryptionAtRest": self._simulator.regional.encryption(project),
+            "encryptionAtRestEndpoints": _regional_endpoints(project, ENCRYPTION),
+            "backupEndpoints": _regional_endpoints(project, BACKUP),
+            "exportBuckets": [each | place for each in project.export_buckets.values()],
             "regionalMode": project.regional_mode,
         }
 
@@ -297,6 +359,11 @@ def _instance(project_id: str, instance: Instance) -> dict[str, Any]:
         "regionName": instance.region_name,
         "endpoints": [each.document() | place for each in instance.endpoints.values()],
     }
+
+
+def _regional_endpoints(project: Project, purpose: Purpose) -> list[dict[str, Any]]:
+    endpoints = [each for each in project.regional_endpoints.values() if each.purpose == purpose]
+    return [each.document() | {"projectId": project.id} for each in endpoints]
 
 
 def _public(principal: ServiceAccount | ApiKey) -> dict[str, Any]:

@@ -18,8 +18,13 @@ STANDARD_HEADERS = {
 }
 """Atlas sends them with every answer, errors included."""
 
+_BLOCKED = "Failed to delete {} Private endpoint with id {{}} during IN_PROGRESS state. Please try again later."
+_EXISTS = "A private endpoint already exists for {} region {}."
 _ERRORS = {
     "ATLAS_GENERAL_ERROR": (400, "Reason: {}."),
+    "BACKUP_PRIVATE_ENDPOINT_ALREADY_EXISTS_FOR_REGION": (409, _EXISTS),
+    "BACKUP_PRIVATE_ENDPOINT_DELETE_BLOCKED_DURING_PROVISIONING": (400, _BLOCKED.format("Backup")),
+    "BACKUP_PRIVATE_ENDPOINT_NOT_FOUND": (404, "A private endpoint with id {} does not exist."),
     "CANNOT_DELETE_PRIVATE_ENDPOINT_SERVICE_WITH_ENDPOINTS": (
         409,
         "A private endpoint service with endpoints cannot be deleted. Please delete all endpoints and retry.",
@@ -33,6 +38,13 @@ _ERRORS = {
     ),
     "DATA_FEDERATION_PRIVATE_ENDPOINT_NOT_FOUND": (404, "No private endpoint with ID {} exists in group {}."),
     "DATA_FEDERATION_TENANT_NOT_FOUND_FOR_NAME": (404, "No federated database named {} exists in group {}."),
+    "ENCRYPTION_AT_REST_PRIVATE_ENDPOINT_ALREADY_EXISTS_FOR_REGION": (409, _EXISTS),
+    "ENCRYPTION_AT_REST_PRIVATE_ENDPOINT_DELETE_BLOCKED_DURING_PROVISIONING": (
+        400,
+        _BLOCKED.format("Encryption at Rest"),
+    ),
+    "ENCRYPTION_AT_REST_PRIVATE_ENDPOINT_NOT_FOUND": (404, "A private endpoint with id {} does not exist."),
+    "ENCRYPTION_AT_REST_PRIVATE_NETWORKING_NOT_ENABLED": (400, "Private networking is not enabled for {}."),
     "GROUP_NOT_FOUND": (404, "No group with ID {} exists."),
     "INVALID_ATTRIBUTE": (400, "Invalid attribute {} specified."),  # Atlas also puts whole sentences into it
     "INVALID_ENUM_VALUE": (400, "An invalid enumeration value {} was specified."),

@@ -61,6 +61,7 @@ class Operation:
         writes: It changes something, which takes the role Project Owner.
         announced: Returns the dates of its end that header fields announce.
         version: The one version of its resource.
+        needs_owner: It takes the role Project Owner, also if it changes nothing.
     """
 
     java_method: str
@@ -69,6 +70,7 @@ class Operation:
     writes: bool = False
     announced: Callable[[Switches], Announced] | None = None
     version: str = RESOURCE_VERSION
+    needs_owner: bool = False
 
 
 Family = Mapping[str, Mapping[str, Operation]]

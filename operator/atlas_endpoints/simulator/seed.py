@@ -9,6 +9,12 @@ from atlas_endpoints.simulator.auth import EVERY_PROJECT, GROUP_OWNER, ApiKey, S
 from atlas_endpoints.simulator.cluster import ClusterDocument, ClusterName
 from atlas_endpoints.simulator.endpoint import EndpointDocument, Names, ObjectId, Provider
 from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
+from atlas_endpoints.simulator.regional_endpoint import (
+    BackupEndpointDocument,
+    EncryptionDocument,
+    EncryptionEndpointDocument,
+    ExportBucketDocument,
+)
 from atlas_endpoints.simulator.service import ServiceDocument
 from atlas_endpoints.simulator.switches import Document, InvalidDocumentError, RateLimit, Switches, parse, parse_json
 
@@ -39,6 +45,10 @@ class ProjectSeed(Document):
     clusters: tuple[ClusterDocument, ...] = ()
     data_federation_endpoints: tuple[FederationEndpointDocument, ...] = ()
     federated_databases: frozenset[ClusterName] = frozenset()
+    encryption_at_rest: EncryptionDocument = EncryptionDocument()
+    encryption_at_rest_endpoints: tuple[EncryptionEndpointDocument, ...] = ()
+    backup_endpoints: tuple[BackupEndpointDocument, ...] = ()
+    export_buckets: tuple[ExportBucketDocument, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ProjectSeed":
@@ -46,6 +56,9 @@ class ProjectSeed(Document):
         _check_unique("clusters.name", [each.name for each in self.clusters])
         ids = [each.endpoint_id.casefold() for each in self.data_federation_endpoints]
         _check_unique("dataFederationEndpoints.endpointId", ids)
+        regional = (*self.encryption_at_rest_endpoints, *self.backup_endpoints)
+        _check_unique("endpoints' id", [each.id for each in regional if each.id is not None])
+        _check_unique("exportBuckets.bucketName", [each.bucket_name for each in self.export_buckets])
         _check_unique("endpointServices", [" ".join(map(str, each.place)) for each in self.endpoint_services])
         return self
 
@@ -121,6 +134,17 @@ def make_up(names: Names) -> Seed:
                     ],
                     "clusters": [{"name": "cluster"}],
                     "federatedDatabases": ["federated-database"],
+                    "encryptionAtRest": {
+                        "awsKms": {"enabled": True, "requirePrivateNetworking": True},
+                        "azureKeyVault": {
+                            "enabled": True,
+                            "requirePrivateNetworking": True,
+                            "subscriptionID": names.guid(),
+                            "resourceGroupName": "resource-group",
+                            "keyVaultName": "key-vault",
+                        },
+                    },
+                    "exportBuckets": [{"bucketName": "bucket", "region": "us-east-1"}],
                 }
             ],
             "serviceAccounts": [secrets | roles],

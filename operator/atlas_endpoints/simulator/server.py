@@ -171,6 +171,11 @@ def describe(url: str, simulator: Simulator, *, secrets: bool) -> list[str]:
         federated = project.federation_endpoints.values()
         lines += [f"  endpoint of Data Federation: {each.id} ({each.provider}) {each.status}" for each in federated]
         lines += [f"  federated database: {name}" for name in sorted(project.federated_databases)]
+        lines += [
+            f"  {each.purpose.name} endpoint: {each.id} ({each.cloud_provider}, {each.region}) {each.status}"
+            for each in project.regional_endpoints.values()
+        ]
+        lines += [f"  export bucket: {name}" for name in project.export_buckets]
     for account in simulator.credentials.service_accounts.values():
         secret = f" clientSecret={account.client_secret}" if secrets else ""
         lines.append(f"service account: clientId={account.client_id}{secret}")

@@ -21,6 +21,7 @@ from atlas_endpoints.simulator.exchange import Answer, ApiError, Request, api_er
 from atlas_endpoints.simulator.faults import Faults
 from atlas_endpoints.simulator.federation import Federation
 from atlas_endpoints.simulator.journal import Journal
+from atlas_endpoints.simulator.regional import Regional
 from atlas_endpoints.simulator.routes import API, OAUTH, Call, Family, check_version, find_operation, media_type
 from atlas_endpoints.simulator.seed import Seed
 from atlas_endpoints.simulator.serverless import Serverless
@@ -48,6 +49,7 @@ class Simulator:
         world: Projects and what they hold, switches.
         services: Puts endpoint services.
         federation: Puts endpoints of Data Federation.
+        regional: Puts endpoints that Atlas makes for a region, and what needs them.
         credentials: Service accounts and API keys.
         oauth: The access tokens.
         faults: What is to go wrong.
@@ -70,10 +72,12 @@ class Simulator:
         self._digest = Digest(self.world, self.credentials)
         self.services = Services(self.world)
         self.federation = Federation(self.world)
+        self.regional = Regional(self.world)
         self._families = [
             Serverless(self.world).operations(),
             Dedicated(self.world, self.services).operations(),
             self.federation.operations(),
+            self.regional.operations(),
             *(family(self.world) for family in families),
         ]
         self.faults = Faults()
@@ -96,6 +100,11 @@ class Simulator:
             for endpoint in project_seed.data_federation_endpoints:
                 self.federation.put(project, endpoint)
             project.federated_databases |= project_seed.federated_databases
+            self.regional.put_encryption(project, project_seed.encryption_at_rest)
+            for regional in (*project_seed.encryption_at_rest_endpoints, *project_seed.backup_endpoints):
+                self.regional.put(project, regional)
+            for bucket in project_seed.export_buckets:
+                self.regional.put_bucket(project, bucket)
         self.credentials.put(self.seed.service_accounts, self.seed.api_keys)
 
     def answer(self, request: Request) -> Answer:
@@ -185,6 +194,6 @@ class Simulator:
             raise api_error("GROUP_NOT_FOUND", project_id)
         if project_id not in self.world.projects or principal.role(project_id) is None:
             raise api_error("NOT_IN_GROUP")
-        if call.operation.writes and principal.role(project_id) != GROUP_OWNER:
+        if (call.operation.writes or call.operation.needs_owner) and principal.role(project_id) != GROUP_OWNER:
             challenge = {"WWW-Authenticate": self._digest.challenge()} if self.world.switches.challenge_on_role else {}
             raise api_error("USER_UNAUTHORIZED", headers=challenge)

@@ -103,6 +103,15 @@ class FederationSwitches(Document):
     hostname_lag: Seconds = 0
 
 
+class RegionalSwitches(Document):
+    """How the private endpoints behave that Atlas makes for a region."""
+
+    stuck: frozenset[Literal["INITIATING", "PENDING_RECREATION", "DELETING"]] = frozenset()
+    deletion_lag: Seconds = 0
+    recreation_changes_id: bool = False
+    second_endpoint: bool = False
+
+
 class Switches(Document):
     """All switches; docs/simulator.md explains each. The seed file and the control API can set them."""
 
@@ -128,6 +137,7 @@ class Switches(Document):
     oauth: OAuthSwitches = OAuthSwitches()
     dedicated: DedicatedSwitches = DedicatedSwitches()
     federation: FederationSwitches = FederationSwitches()
+    regional: RegionalSwitches = RegionalSwitches()
 
     def show_arm_id(self, resource_id: str) -> str:
         """Return an Azure resource id in the letter case in which answers show it."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from math import ceil
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from atlas_endpoints.simulator.cluster import Cluster
 from atlas_endpoints.simulator.endpoint import Change, Endpoint, EndpointDocument, Names, Status
 from atlas_endpoints.simulator.exchange import api_error
 from atlas_endpoints.simulator.federation_endpoint import FederationEndpoint
+from atlas_endpoints.simulator.regional_endpoint import RegionalEndpoint
 from atlas_endpoints.simulator.routes import Call
 from atlas_endpoints.simulator.service import Service
 from atlas_endpoints.simulator.switches import RateLimit, Switches
@@ -144,13 +145,16 @@ class Project:
     Attributes:
         instances: Serverless instances by name.
         services: Endpoint services of all clouds by id.
-        listings: What LIST shows of the services, by cloud.
+        listings: What LIST shows of the services, by cloud, and of regional endpoints, by purpose and cloud.
         registrations: Numbers for the endpoints that are registered with them.
         clusters: Dedicated and Flex clusters by name.
         regional_mode: Whether each region has connection strings of its own.
         federation_endpoints: Endpoints of Data Federation by their ids in small letters.
         federation_listing: What LIST shows of them.
         federated_databases: The names of federated databases.
+        regional_endpoints: Endpoints that Atlas makes for a region by id.
+        encryption: What is known of the encryption at rest, by the API's names of its parts; ``None``: not shown.
+        export_buckets: Export buckets by name, as the API shows them.
         buckets: Token buckets by what they limit.
     """
 
@@ -165,6 +169,9 @@ class Project:
     federation_endpoints: dict[str, FederationEndpoint] = field(default_factory=dict)
     federation_listing: Listing = field(default_factory=Listing)
     federated_databases: set[str] = field(default_factory=set)
+    regional_endpoints: dict[str, RegionalEndpoint] = field(default_factory=dict)
+    encryption: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    export_buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
 
 

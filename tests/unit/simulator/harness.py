@@ -20,8 +20,11 @@ ARM_ID = (
     "/providers/Microsoft.Network/privateEndpoints/my.endpoint_(1)"
 )
 AWS_SERVICE, AZURE_SERVICE, GCP_SERVICE, MAPPED_SERVICE = "d1" * 12, "d2" * 12, "d3" * 12, "d4" * 12
+KEYS_ENDPOINT, BACKUP_ENDPOINT = "e1" * 12, "e2" * 12
 ACCEPT = "application/vnd.atlas.2023-01-01+json"
 CLUSTERS_ACCEPT = "application/vnd.atlas.2024-08-05+json"
+BUCKETS_ACCEPT = "application/vnd.atlas.2024-05-30+json"
+BACKUP_ACCEPT = "application/vnd.atlas.2024-11-13+json"
 SEED: dict[str, Any] = {
     "projects": [
         {
@@ -46,7 +49,15 @@ SEED: dict[str, Any] = {
             "clusters": [
                 {"name": "orders", "regions": [{"regionName": "EU_WEST_1"}]},
                 {"name": "flexible", "clusterType": "FLEX"},
+                {"name": "vault", "encryptionAtRestProvider": "AWS"},
             ],
+            "encryptionAtRest": {
+                "awsKms": {"enabled": True, "requirePrivateNetworking": True},
+                "azureKeyVault": {"enabled": True, "keyVaultName": "vault"},
+            },
+            "encryptionAtRestEndpoints": [{"id": KEYS_ENDPOINT}],
+            "backupEndpoints": [{"id": BACKUP_ENDPOINT, "regionName": "EU_WEST_1"}],
+            "exportBuckets": [{"bucketName": "near", "region": "us-east-1"}, {"bucketName": "old"}],
         },
         {"id": OTHER_PROJECT, "instances": [{"name": "aws", "providerName": "AWS"}]},
     ],

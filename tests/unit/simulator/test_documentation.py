@@ -38,7 +38,7 @@ def test_every_flag_is_explained_and_no_other_is() -> None:
 
 def test_every_switch_is_explained_with_its_name() -> None:
     panel = Switches().model_dump(by_alias=True)
-    groups = {"digest", "oauth", "dedicated", "federation"}
+    groups = {"digest", "oauth", "dedicated", "federation", "regional"}
     names = {name for name in panel if name not in groups}
     names |= {f"{group}.{name}" for group in groups for name in panel[group]}
     explained = first_column(section("Switches"))

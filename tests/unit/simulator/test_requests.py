@@ -1,5 +1,5 @@
-"""Single requests and how Atlas answers them: testdata/requests.yaml, whose head explains the format, dedicated.yaml, and
-federation.yaml.
+"""Single requests and how Atlas answers them: testdata/requests.yaml, whose head explains the format, dedicated.yaml,
+federation.yaml, and regional.yaml.
 """
 
 from pathlib import Path
@@ -17,8 +17,12 @@ from unit.simulator.harness import (
     ARM_ID,
     AWS_SERVICE,
     AZURE_SERVICE,
+    BACKUP_ACCEPT,
+    BACKUP_ENDPOINT,
+    BUCKETS_ACCEPT,
     CLUSTERS_ACCEPT,
     GCP_SERVICE,
+    KEYS_ENDPOINT,
     MAPPED_SERVICE,
     OTHER_PROJECT,
     OTHER_VPCE,
@@ -63,12 +67,17 @@ IDS = {
     "other": OTHER_VPCE,
     "arm": quote(ARM_ID, safe=""),
     "bare_arm": ARM_ID,
+    "keys": KEYS_ENDPOINT,
+    "backup": BACKUP_ENDPOINT,
 }
 """What stands in a path for what begins with $."""
+VERSIONS = {"/clusters": CLUSTERS_ACCEPT, "/exportBuckets": BUCKETS_ACCEPT, "/backup/": BACKUP_ACCEPT}
+"""The Accept header of requests whose path contains a text; the first one counts."""
 TESTDATA = Path(__file__).parent / "testdata"
 CASES = yaml.safe_load((TESTDATA / "requests.yaml").read_text(encoding="utf-8"))
 CASES |= yaml.safe_load((TESTDATA / "dedicated.yaml").read_text(encoding="utf-8"))
 CASES |= yaml.safe_load((TESTDATA / "federation.yaml").read_text(encoding="utf-8"))
+CASES |= yaml.safe_load((TESTDATA / "regional.yaml").read_text(encoding="utf-8"))
 
 
 def text_of(value: Any) -> Any:
@@ -109,7 +118,7 @@ async def test_a_request_is_answered_like_by_atlas(atlas: Atlas, name: str) -> N
         method,
         path_of(target),
         who=case.get("as", "owner"),
-        accept=case.get("accept", CLUSTERS_ACCEPT if "/clusters" in target else ACCEPT),
+        accept=case.get("accept", next((each for text, each in VERSIONS.items() if text in target), ACCEPT)),
         headers=headers,
         **content,
     )
