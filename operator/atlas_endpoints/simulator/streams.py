@@ -142,14 +142,18 @@ class Streams:
         if document.remove:
             connections.pop(document.name, None)
             return None
-        known = connections.get(document.name)
-        connection = known or {"id": self._world.names.object_id(), "name": document.name, "region": "VIRGINIA_USA"}
-        link = {"connectionId": document.connection_id, "type": "PRIVATE_LINK"}
-        access = {"type": "PUBLIC"} if document.connection_id is None else link
-        fields = {"connection_id": ("networking", {"access": access})}
-        fields |= {"state": ("state", document.state), "type": ("type", document.type)}
-        connection |= dict(value for name, value in fields.items() if not known or name in document.model_fields_set)
-        connections[document.name] = dict(sorted(connection.items()))
+        known = connections.get(document.name) or {
+            "id": self._world.names.object_id(),
+            "networking": {"access": {"type": "PUBLIC"}},
+            "region": "VIRGINIA_USA",
+            "state": "READY",
+            "type": "Kafka",
+        }
+        given = document.model_dump(exclude_unset=True, include={"name", "state", "type"})
+        if "connection_id" in document.model_fields_set:
+            link = {"connectionId": document.connection_id, "type": "PRIVATE_LINK"}
+            given["networking"] = {"access": {"type": "PUBLIC"} if document.connection_id is None else link}
+        connections[document.name] = dict(sorted((known | given).items()))
         return connections[document.name]
 
     def _admit(self, call: Call) -> None:
