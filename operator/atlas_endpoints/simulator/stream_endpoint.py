@@ -64,8 +64,9 @@ class StreamEndpoint:
 
     @property
     def waits_for_domain(self) -> bool:
-        """Whether Confluent still has to name the domain, for which it needs the ID of the interface endpoint."""
-        return (self.provider, self.vendor) == (AWS, CONFLUENT) and not self.fields.get(_DOMAIN)
+        """Whether Confluent has yet to name the domain, for which it needs the ID of the interface endpoint."""
+        is_confluent = (self.state, self.provider, self.vendor) == (WORKING, AWS, CONFLUENT)
+        return is_confluent and not self.fields.get(_DOMAIN)
 
     @property
     def takes_domain(self) -> bool:
@@ -85,8 +86,7 @@ class StreamEndpoint:
         """Return after how many seconds in its state the endpoint changes by itself; ``None``: it does not."""
         if self.is_deleted:
             return switches.streams.deletion_lag
-        waits = self.state == WORKING and self.waits_for_domain
-        moves = self.state in _NEXT and self.state not in switches.streams.stuck and not waits
+        moves = self.state in _NEXT and self.state not in switches.streams.stuck and not self.waits_for_domain
         return switches.transition if moves else None
 
     def advance(self, project_id: str, names: Names, switches: Switches) -> bool:

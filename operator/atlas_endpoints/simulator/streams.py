@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 from zlib import crc32
@@ -36,6 +35,7 @@ from atlas_endpoints.simulator.world import Project, World
 
 _STREAMS = "/api/atlas/v2/groups/{groupId}/streams"
 _ENDPOINTS = _STREAMS + "/privateLinkConnections"
+_JAVA = "ApiStreamsResource::"
 _VERSION, _PATCH_VERSION, _DETAILS_VERSION = "2023-02-01", "2025-03-12", "2024-11-13"
 _RATE_LIMIT = RateLimit(capacity=1200, refill_rate=1200)
 
@@ -70,38 +70,24 @@ class Streams:
 
     def operations(self) -> Family:
         """Return the operations."""
-
-        def operation(
-            name: str,
-            perform: Callable[[Call], tuple[int, bytes]],
-            *,
-            writes: bool = False,
-            version: str = _VERSION,
-            needs_owner: bool = False,
-        ) -> Operation:
-            roles = frozenset({STREAM_OWNER})
-            method = f"ApiStreamsResource::{name}"
-            return Operation(
-                method, perform, self._admit, writes, version=version, needs_owner=needs_owner, suffices=roles
-            )
-
+        operation = partial(Operation, admit=self._admit, version=_VERSION, suffices=frozenset({STREAM_OWNER}))
+        list_all, create = f"{_JAVA}getPrivateLinkConnections", f"{_JAVA}createPrivateLinkConnection"
+        get, update = f"{_JAVA}getPrivateLinkConnection", f"{_JAVA}updatePrivateLinkConnection"
+        delete, details = f"{_JAVA}deletePrivateLinkConnection", f"{_JAVA}getAccountDetails"
+        connections = operation(f"{_JAVA}getConnections", self._list_connections, needs_owner=True)
         return {
             _ENDPOINTS: {
-                "GET": operation("getPrivateLinkConnections", self._list),
-                "POST": operation("createPrivateLinkConnection", self._create, writes=True),
+                "GET": operation(list_all, self._list),
+                "POST": operation(create, self._create, writes=True),
             },
             _ENDPOINTS + "/{connectionId}": {
-                "GET": operation("getPrivateLinkConnection", self._get),
-                "PATCH": operation("updatePrivateLinkConnection", self._update, writes=True, version=_PATCH_VERSION),
-                "DELETE": operation("deletePrivateLinkConnection", self._delete, writes=True),
+                "GET": operation(get, self._get),
+                "PATCH": operation(update, self._update, writes=True, version=_PATCH_VERSION),
+                "DELETE": operation(delete, self._delete, writes=True),
             },
-            _STREAMS + "/accountDetails": {
-                "GET": operation("getAccountDetails", self._get_details, version=_DETAILS_VERSION)
-            },
-            _STREAMS: {"GET": operation("getGroupTenants", self._list_workspaces)},
-            _STREAMS + "/{tenantName}/connections": {
-                "GET": operation("getConnections", self._list_connections, needs_owner=True)
-            },
+            _STREAMS + "/accountDetails": {"GET": operation(details, self._get_details, version=_DETAILS_VERSION)},
+            _STREAMS: {"GET": operation(f"{_JAVA}getGroupTenants", self._list_workspaces)},
+            _STREAMS + "/{tenantName}/connections": {"GET": connections},
         }
 
     def put(self, project: Project, document: StreamEndpointDocument) -> StreamEndpoint | None:
@@ -138,10 +124,10 @@ class Streams:
 
     def put_connection(self, project: Project, document: StreamConnectionDocument) -> dict[str, Any] | None:
         """Put, change or remove a connection of a stream; return it as the API shows it, or ``None`` if it is gone."""
-        connections = project.stream_workspaces.setdefault(document.workspace_name, {})
         if document.remove:
-            connections.pop(document.name, None)
+            project.stream_workspaces.get(document.workspace_name, {}).pop(document.name, None)
             return None
+        connections = project.stream_workspaces.setdefault(document.workspace_name, {})
         known = connections.get(document.name) or {
             "id": self._world.names.object_id(),
             "networking": {"access": {"type": "PUBLIC"}},

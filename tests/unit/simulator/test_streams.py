@@ -157,7 +157,7 @@ async def test_a_person_changes_and_removes_what_uses_an_endpoint(atlas: Atlas) 
         return results
 
     async def put(**fields: Any) -> None:
-        await atlas.control("streamConnections", {"projectId": PROJECT, "workspaceName": "sales", **fields})
+        await atlas.control("streamConnections", {"projectId": PROJECT, "workspaceName": "sales"} | fields)
 
     (workspace,) = await listed("")
     lake, public = await listed("/sales/connections")
@@ -168,6 +168,7 @@ async def test_a_person_changes_and_removes_what_uses_an_endpoint(atlas: Atlas) 
     loosened = await listed("/sales/connections")
     await put(name="lake", remove=True)
     await put(name="none", remove=True)
+    await put(name="none", remove=True, workspaceName="none")
 
     assert (workspace["name"], workspace["groupId"], "connections" in workspace) == ("sales", PROJECT, False)
     assert list(lake) == ["id", "name", "networking", "region", "state", "type"]
@@ -178,6 +179,7 @@ async def test_a_person_changes_and_removes_what_uses_an_endpoint(atlas: Atlas) 
     assert changed == [lake | {"networking": {"access": access}}, public | {"state": "PENDING"}]
     assert loosened[0]["networking"] == public["networking"]
     assert await listed("/sales/connections") == [changed[1]]
+    assert await listed("") == [workspace]
 
 
 async def test_the_state_shows_endpoints_of_streams_and_what_uses_them(atlas: Atlas) -> None:
