@@ -2,9 +2,11 @@
 
 ::
 
-    POST -> IDLE -> WORKING -> DONE           DELETE, unless it is used -> DELETE_REQUESTED -> DELETING -> absent,
-                       ^                                                                        or DELETED and listed
+    POST -> IDLE -> WORKING -> DONE
+                       ^
                        AWS CONFLUENT without a DNS domain stays here, until a PATCH sets one
+
+    DELETE, unless a stream uses it -> DELETE_REQUESTED -> DELETING -> absent, or DELETED and still listed
 """
 
 from dataclasses import dataclass, field
@@ -64,9 +66,9 @@ class StreamEndpoint:
 
     @property
     def waits_for_domain(self) -> bool:
-        """Whether Confluent has yet to name the domain, for which it needs the ID of the interface endpoint."""
+        """Whether Confluent has yet to name the domain, and has the ID of the interface endpoint, which it needs."""
         is_confluent = (self.state, self.provider, self.vendor) == (WORKING, AWS, CONFLUENT)
-        return is_confluent and not self.fields.get(_DOMAIN)
+        return is_confluent and bool(self.fields.get("interfaceEndpointId")) and not self.fields.get(_DOMAIN)
 
     @property
     def takes_domain(self) -> bool:
@@ -93,7 +95,10 @@ class StreamEndpoint:
         """Move the endpoint to its next state; return whether it still exists."""
         if self.state == DELETING and not switches.streams.keeps_deleted:
             return False
-        self.put(DELETE_REQUESTED if self.is_deleted else _NEXT[self.state], project_id, names)
+        if self.state == WORKING:
+            self._make_interface(project_id, names)
+        if self.is_deleted or not self.waits_for_domain:
+            self.put(DELETE_REQUESTED if self.is_deleted else _NEXT[self.state], project_id, names)
         return True
 
     def put(self, state: str, project_id: str, names: Names) -> None:
@@ -101,21 +106,25 @@ class StreamEndpoint:
         self.state = state
         self.is_deleted = False
         self.fields["errorMessage"] = "Failed to create the private endpoint." if state == FAILED else None
-        if state in {WORKING, DONE}:
-            self.fields = self._computed(project_id, names) | {
-                name: value for name, value in self.fields.items() if value is not None
-            }
+        if state == DONE:
+            self._make_interface(project_id, names)
 
-    def _computed(self, project_id: str, names: Names) -> dict[str, Any]:
-        name = f"atlas-streams-{self.id}"
-        account = next(iter(account_details(project_id, self.provider).values()))
-        computed: dict[str, Any] = {"providerAccountId": account}
+    def _make_interface(self, project_id: str, names: Names) -> None:
+        """Fill in what is still missing of the interface endpoint."""
+        name, account = f"atlas-streams-{self.id}", next(iter(account_details(project_id, self.provider).values()))
+        made: dict[str, str | None] = {
+            "providerAccountId": account,
+            "interfaceEndpointId": name,
+            "interfaceEndpointName": name,
+        }
         if self.provider == AWS:
-            return computed | {"interfaceEndpointId": f"vpce-{names.hex(17)}"}
-        group = f"/subscriptions/{account}/resourceGroups/rg_{self.id}"
-        own_id = f"{group}/providers/Microsoft.Network/privateEndpoints/{name}" if self.provider == AZURE else name
-        domain = {_DOMAIN: f"pubsub-{self.id}.p.googleapis.com"} if self.vendor == PUBSUB else {}
-        return computed | domain | {"interfaceEndpointId": own_id, "interfaceEndpointName": name}
+            made |= {"interfaceEndpointId": f"vpce-{names.hex(17)}", "interfaceEndpointName": None}
+        elif self.provider == AZURE:
+            group = f"/subscriptions/{account}/resourceGroups/rg_{self.id}"
+            made["interfaceEndpointId"] = f"{group}/providers/Microsoft.Network/privateEndpoints/{name}"
+        elif self.vendor == PUBSUB:
+            made[_DOMAIN] = f"pubsub-{self.id}.p.googleapis.com"
+        self.fields |= {key: value for key, value in made.items() if not self.fields.get(key)}
 
 
 def render(document: dict[str, Any], switches: Switches) -> bytes:
@@ -190,4 +199,7 @@ class StreamConnectionDocument(Document):
     type: str = "Kafka"
     connection_id: ObjectId | None = None
     state: str = "READY"
+    extra: dict[str, Any] = Field(
+        default_factory=dict, description="Shown beside the API's fields, or instead of them."
+    )
     remove: bool = False

@@ -139,7 +139,7 @@ class Streams:
         if "connection_id" in document.model_fields_set:
             link = {"connectionId": document.connection_id, "type": "PRIVATE_LINK"}
             given["networking"] = {"access": {"type": "PUBLIC"} if document.connection_id is None else link}
-        connections[document.name] = dict(sorted((known | given).items()))
+        connections[document.name] = dict(sorted((known | given | document.extra).items()))
         return connections[document.name]
 
     def _admit(self, call: Call) -> None:

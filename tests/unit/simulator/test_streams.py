@@ -124,21 +124,6 @@ async def test_endpoints_of_streams_come_in_pages_of_at_most_500(atlas: Atlas) -
     assert [[each["rel"] for each in page["links"]] for page in pages] == [["self", "next"], ["previous", "self"]]
 
 
-async def test_an_answer_has_the_bytes_and_headers_of_a_recording(atlas: Atlas) -> None:
-    created = await atlas.call("POST", ENDPOINTS, accept=STREAMS_ACCEPT, json=HUB)
-    one = created.json()["_id"]
-    shown = await atlas.call("GET", f"{ENDPOINTS}/{one}", accept=STREAMS_ACCEPT)
-
-    hub = '"region":"US_EAST_2","serviceEndpointId":"/hub"'
-    assert created.text == f'{{"_id":"{one}","dnsDomain":"hub.example","provider":"Azure",{hub}}}'
-    assert shown.text == (
-        f'{{"_id":"{one}","dnsDomain":"hub.example","provider":"AZURE",{hub},"state":"IDLE","vendor":"GENERIC"}}'
-    )
-    assert created.headers["RateLimit-Limit"] == "1200"
-    assert created.headers["Content-Type"] == f"{STREAMS_ACCEPT};charset=utf-8"
-    assert created.headers["X-Java-Method"] == "ApiStreamsResource::createPrivateLinkConnection"
-
-
 async def test_one_refusal_may_come_between_good_answers(atlas: Atlas) -> None:
     path = f"{ENDPOINTS}/{STREAM_ENDPOINT}"
     fault = {"match": {"method": "GET", "path": "/privateLinkConnections/"}, "status": 401, "times": 1}
