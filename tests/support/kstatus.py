@@ -231,6 +231,7 @@ READY = {
     "DataFederationPrivateEndpoint": {"OK", None},
     "EncryptionAtRestPrivateEndpoint": {"ACTIVE"},
     "BackupPrivateEndpoint": {"ACTIVE"},
+    "StreamPrivateEndpoint": {"DONE"},
 }
 """What Atlas says of an endpoint that works, by kind, or nothing, as far as the kind has no step between; of others, AVAILABLE."""
 
@@ -245,7 +246,8 @@ def _of_readiness(body: Body, status: Body, conditions: Conditions) -> Iterator[
         if name not in conditions or conditions[name]["status"] != "True":
             yield f"{name} is not True although Ready is"
     works = READY.get(body.get("kind", ""), {"AVAILABLE"})
-    if status.get("endpoint", {}).get("status") not in works:
+    shown = status.get("endpoint", {}).get("status") or status.get("connection", {}).get("state")
+    if shown not in works:
         yield f"Ready is True although Atlas says none of {works}"
     yield from (f"Ready is True although there is {name}" for name in ("drift", "lastError") if name in status)
 

@@ -324,7 +324,11 @@ class MadeByAtlas(KindWithCommands[R]):
         before, now = (part(each, self.noun).get("id") for each in (previous, status))
         was_confirmed = "applied" in previous
         if now is None:
-            if before is not None and was_confirmed and part(previous, self.noun).get(self.state_field) != DELETING:
+            if (
+                before is not None
+                and was_confirmed
+                and part(previous, self.noun).get(self.state_field) not in self.going
+            ):
                 yield EventReason.ENDPOINT_LOST, f"{self.called(before)} no longer exists in Atlas."
             return
         if "applied" not in status or (was_confirmed and now == before):
@@ -355,6 +359,6 @@ def _looks_again(left: float) -> RequeueAfter:
 
 def _is_refused(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
     """Return whether the newest call in a history was refused, since Atlas had the thing already."""
-    newest: Mapping[str, Any] | None = next(iter(status.get("history") or ()), None)
-    is_new = newest is not None and newest not in (previous.get("history") or ())
+    newest: Mapping[str, Any] = next(iter(status.get("history") or ()), {})
+    is_new = bool(newest) and newest not in (previous.get("history") or ())
     return is_new and str(newest["result"]).startswith("Rejected")

@@ -4,8 +4,9 @@ They name it by its place: the region for which Atlas makes it, or the service t
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 from typing_extensions import override
@@ -35,8 +36,11 @@ class MadeStatus(Status):
     """The status of such a kind.
 
     Attributes:
+        going: the statuses of a thing that Atlas deletes.
         intent: to create the thing, whose result is not known yet.
     """
+
+    going: ClassVar[Collection[str]] = (DELETING,)
 
     intent: Creation | None = Field(default=None, alias="creation")
 
@@ -48,7 +52,7 @@ class MadeStatus(Status):
     @property
     @override
     def is_being_deleted(self) -> bool:
-        return self.made is not None and self.made.status == DELETING
+        return self.made is not None and self.made.status in self.going
 
     @property
     @override
