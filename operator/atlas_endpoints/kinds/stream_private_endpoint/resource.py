@@ -83,7 +83,7 @@ class Spec(CommonSpec):
     @property
     @override
     def desired(self) -> Mapping[str, str]:
-        return {field: ",".join(value) if field in _LISTS else value for field, value in self._set.items()}
+        return {field: ",".join(sorted(value)) if field in _LISTS else value for field, value in self._set.items()}
 
     @override
     def violations(self) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The services to which a connection of Stream Processing may lead: which fields describe them, with the rules of the CRD. Pure."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Set as AbstractSet
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, NamedTuple
@@ -39,8 +39,8 @@ class ManagedField(StrEnum):
 class Service(NamedTuple):
     """What describes a service of a vendor: the fields that have to be set, those that may be, and what is said otherwise."""
 
-    needs: Set[str]
-    takes: Set[str]
+    needs: AbstractSet[str]
+    takes: AbstractSet[str]
     message: str
 
 

@@ -1,0 +1,122 @@
+"""Steps and views of private connections of Stream Processing; see ``behaviour.cases`` for the form of a case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
+from atlas_endpoints.simulator.stream_endpoint import StreamConnectionDocument, StreamEndpointDocument
+from behaviour.atlas import PROJECT
+from behaviour.regional import RegionalViews
+from behaviour.steps import Steps
+from support.cases import STREAM, manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atlas_endpoints.atlas.requests import Request
+    from atlas_endpoints.controller.cache import Body
+
+ONE, TWO, THREE = (f"{number:024x}" for number in (1, 2, 3))
+
+
+def _spec(base: str, **fields: Any) -> dict[str, Any]:
+    return {**manifest(base, fields, kind=STREAM)["spec"], "projectId": PROJECT, "deletionPolicy": "Delete"}
+
+
+_SERVICE = "com.amazonaws.eu-west-1.s3"
+CONSTANTS: Mapping[str, Any] = {
+    "PROJECT": PROJECT,
+    "ONE": ONE,
+    "TWO": TWO,
+    "THREE": THREE,
+    "S3": _spec("AWS"),
+    "REPORTED": {**_spec("AWS"), "driftPolicy": "Report"},
+    "MSK": _spec("MSK"),
+    "CONFLUENT": _spec("AWS_CONFLUENT"),
+    "EVENTHUB": _spec("EVENTHUB"),
+    "AZURE_CONFLUENT": _spec("AZURE_CONFLUENT"),
+    "GCP_CONFLUENT": _spec("GCP_CONFLUENT"),
+    "PUBSUB": _spec("PUBSUB"),
+    "HERE": {"vendor": "S3", "region": "EU_WEST_1", "serviceEndpointId": _SERVICE},
+    "ELSEWHERE": {"vendor": "S3", "region": "EU_WEST_2", "serviceEndpointId": "com.amazonaws.eu-west-2.s3"},
+    "OF_CONFLUENT": {
+        "vendor": "CONFLUENT",
+        "region": "EU_WEST_1",
+        "serviceEndpointId": _spec("AWS_CONFLUENT")["serviceEndpointId"],
+    },
+    "TARGET": f"AWS S3 EU_WEST_1 {_SERVICE}",
+    "DOMAIN": "abc.eu-west-1.aws.confluent.cloud",
+    "IN_USE": {"error": 400, "errorCode": "STREAM_PRIVATE_LINK_IN_USE", "detail": "It is in use."},
+}
+
+
+def name_of(request: Request) -> str:
+    """Return the name of a call in cases."""
+    path, _, query = request.path.partition("?")
+    last, number = path.rpartition("/")[2], query.partition("pageNum=")[2]
+    more = f" page {number}" if number not in {"", "1"} else ""
+    if last == "accountDetails":
+        return "GET account"
+    if last in {"streams", "connections"}:
+        return f"LIST {'workspaces' if last == 'streams' else last}{more}"
+    return f"LIST{more}" if number else f"{request.method} connection"
+
+
+class StreamSteps(Steps):
+    """What can happen to such connections."""
+
+    kind = KIND
+    name_of = staticmethod(name_of)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.news: list[tuple[str, str]] = []
+        """The Events that follow from the statuses of all resources: reason and message."""
+
+    @override
+    def views(self, name: str) -> StreamViews:
+        return StreamViews(self, name)
+
+    @override
+    def _checked(self, before: Body, status: Mapping[str, Any]) -> None:
+        super()._checked(before, status)
+        self.news += self.kind.news(before["status"], status)
+
+    @override
+    def clear(self, _: object, __: str) -> None:
+        super().clear(None, "")
+        self.news.clear()
+
+    def connection(self, document: Mapping[str, Any], _: str) -> None:
+        """Put a connection as a person does; ``count``: so many to other services before it."""
+        fields, project = dict(document), self.atlas.world.projects[PROJECT]
+        for number in range(fields.pop("count", 0)):
+            other = {"vendor": "S3", "region": "EU_WEST_1", "serviceEndpointId": f"com.amazonaws.s{number}"}
+            put = StreamEndpointDocument.model_validate({**other, "_id": f"{number + 100:024x}"})
+            self.atlas.simulator.streams.put(project, put)
+        self.atlas.simulator.streams.put(project, StreamEndpointDocument.model_validate(fields))
+
+    def connections(self, documents: Sequence[Mapping[str, Any]], _: str) -> None:
+        for each in documents:
+            self.connection(each, "")
+
+    def stream(self, document: Mapping[str, Any], _: str) -> None:
+        """Put a connection of a stream; ``uses: true``: it uses the only connection that there is."""
+        fields, project = dict(document), self.atlas.world.projects[PROJECT]
+        if fields.pop("uses", False):
+            fields["connectionId"] = next(iter(project.stream_endpoints))
+        put = StreamConnectionDocument.model_validate({"workspaceName": "orders", **fields})
+        self.atlas.simulator.streams.put_connection(project, put)
+
+    def once_intended(self, document: Mapping[str, Any], _: str) -> None:
+        """Put a connection once a status says that one is about to be created."""
+
+        def written() -> None:
+            if any(each["status"].get("creation") for each in self.cluster.objects.values()):
+                self.cluster.written = lambda: None
+                self.connection(document, "")
+
+        self.cluster.written = written
