@@ -9,7 +9,6 @@ from typing_extensions import override
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
 from atlas_endpoints.simulator.stream_endpoint import StreamConnectionDocument, StreamEndpointDocument
 from behaviour.atlas import PROJECT
-from behaviour.regional import RegionalViews
 from behaviour.steps import Steps
 from support.cases import STREAM, manifest
 

@@ -96,11 +96,11 @@ class MadeByAtlas(KindWithCommands[R]):
     def status_of(self, facts: Facts, made: Any, since: datetime) -> ShownEntry:
         """Return what the status shows of a thing."""
 
-    def before_creation(self, facts: Facts) -> tuple[tuple[Get, ...], State | None]:  # noqa: ARG002  # a default
+    def before_post(self, facts: Facts) -> tuple[tuple[Get, ...], State | None]:  # noqa: ARG002  # a default
         """Return what is read before a POST, and the state if none is sent now; None: it is sent."""
         return (), None
 
-    def before_deletion(self, facts: Facts, made: Any) -> tuple[tuple[Get, ...], State | None]:  # noqa: ARG002  # a default
+    def before_delete(self, facts: Facts, made: Any) -> tuple[tuple[Get, ...], State | None]:  # noqa: ARG002  # a default
         """Return what is read before a DELETE, and the state if none is sent now; None: it is sent."""
         return (), None
 
@@ -196,7 +196,7 @@ class MadeByAtlas(KindWithCommands[R]):
         if is_lost and not facts.forced and is_contested(self.noun, facts):
             message = f"The {called} keeps vanishing from Atlas, so the operator creates it only once an hour. Find out who removes it."
             return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
-        gets, hindrance = self.before_creation(facts)
+        gets, hindrance = self.before_post(facts)
         if hindrance is not None:
             return Decision(hindrance, gets=gets, own=own)
         cause = cause_of_loss(facts, is_lost=is_lost, otherwise=Cause.FIRST_CONTACT)
@@ -267,7 +267,7 @@ class MadeByAtlas(KindWithCommands[R]):
         state = deleting(facts, f"{self.noun} {made.id}{now}", deleted_at(facts))
         if (left := asked_for(facts, made.id)) > 0 and not facts.forced:
             return Decision(replace(state, requeue=_looks_again(left)))
-        gets, hindrance = self.before_deletion(facts, made)
+        gets, hindrance = self.before_delete(facts, made)
         if hindrance is not None:
             return Decision(hindrance, seen=made, gets=gets)
         asked = self.status_of(facts, replace(made, status=DELETING), facts.now)

@@ -28,7 +28,7 @@ class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
         **{each.operation: each.template for each in atlas.BESIDE.values()},
     }
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
-    needed_in = "exportBuckets"
+    before_deletion = "exportBuckets"
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region", "vpcRegion")
 
     @override

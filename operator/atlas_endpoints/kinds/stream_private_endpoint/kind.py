@@ -216,7 +216,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
                 return waiting(facts, Reason.PENDING, message, since, differences)
 
     @override
-    def before_deletion(self, facts: Facts, made: Connection) -> tuple[tuple[Get, ...], State | None]:
+    def before_delete(self, facts: Facts, made: Connection) -> tuple[tuple[Get, ...], State | None]:
         """Return what shows the streams that use a connection: Atlas deletes none of those, and does not name them."""
         workspaces = facts.view.value("workspaces") or ()
         entries = ("workspaces", *(f"streams/{name}" for name in workspaces[:MOST_WORKSPACES]))

@@ -1,6 +1,7 @@
 """The services to which a connection of Stream Processing may lead: which fields describe them, with the rules of the CRD. Pure."""
 
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, NamedTuple
