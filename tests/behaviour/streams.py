@@ -9,7 +9,7 @@ from typing_extensions import override
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
 from atlas_endpoints.simulator.stream_endpoint import StreamConnectionDocument, StreamEndpointDocument
 from behaviour.atlas import PROJECT
-from behaviour.steps import Steps
+from behaviour.steps import Steps, Views
 from support.cases import STREAM, manifest
 
 if TYPE_CHECKING:
@@ -119,3 +119,52 @@ class StreamSteps(Steps):
                 self.connection(document, "")
 
         self.cluster.written = written
+
+    def changes(self, fields: Mapping[str, Any], _: str) -> None:
+        """Change the only connection that there is, as a person or Atlas does."""
+        (known,) = self.atlas.world.projects[PROJECT].stream_endpoints
+        self.connection({"_id": known, "provider": self._provider(known), **fields}, "")
+
+    def _provider(self, id_: str) -> str:
+        return self.atlas.world.projects[PROJECT].stream_endpoints[id_].provider
+
+    def accept(self, call: str, _: str) -> None:
+        """Answer such calls with success, and do nothing; the first one arrives with ``late``."""
+        self._late.clear()
+
+        def accepts(request: Request) -> Any | None:
+            if name_of(request) != call:
+                return None
+            self._late.append(request)
+            return {}
+
+        self.atlas.accepted = accepts
+
+    def late(self, _: object, __: str) -> None:
+        """Let the late call arrive."""
+        self.atlas.accepted = lambda _: None
+        for request in self._late[:1]:
+            self.atlas.perform(request)
+        self._late.clear()
+
+
+class StreamViews(Views):
+    """What ``expect`` can ask for about such connections."""
+
+    _steps: StreamSteps
+
+    def news(self, expected: Sequence[str]) -> None:
+        """The Events that follow from the statuses of all resources."""
+        assert [str(reason) for reason, _ in self._steps.news] == expected, self._steps.news
+
+    def news_say(self, words: Sequence[str]) -> None:
+        found = [message for _, message in self._steps.news]
+        assert [each for each in words if not any(each in message for message in found)] == [], found
+
+    def in_atlas(self, expected: Sequence[str] | Mapping[str, Any] | None) -> None:
+        """The states of the connections in Atlas in the order in which they were made; or some fields of the only one."""
+        found = [each.document() for each in self._steps.atlas.world.projects[PROJECT].stream_endpoints.values()]
+        if isinstance(expected, dict):
+            assert [{name: each.get(name) for name in expected} for each in found] == [expected], found
+        else:
+            assert [each["state"] for each in found] == (expected or []), (found, self._steps.atlas.calls)

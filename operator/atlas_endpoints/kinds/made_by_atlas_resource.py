@@ -5,7 +5,7 @@ They name it by its place: the region for which Atlas makes it, or the service t
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -18,13 +18,14 @@ DELETING = "DELETING"
 """The status of what Atlas deletes, or was asked to delete."""
 
 
-@dataclass(frozen=True, slots=True)
 class Made(ABC):
     """Something that Atlas has made; a field that Atlas did not send, or not as text, is None. ``status`` may be any word."""
 
+    __slots__ = ()
+
     id: str
-    status: str | None = None
-    error_message: str | None = None
+    status: str | None
+    error_message: str | None
 
     @property
     @abstractmethod

@@ -67,9 +67,12 @@ class Endpoint(Made):
         region, vpc_region: as Atlas spells them; None also if such endpoints have no VPC region.
     """
 
+    id: str
     provider: str | None = None
     region: str | None = None
     vpc_region: str | None = None
+    status: str | None = None
+    error_message: str | None = None
     private_endpoint_connection_name: str | None = None
 
     @property

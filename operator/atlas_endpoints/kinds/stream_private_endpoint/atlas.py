@@ -94,6 +94,9 @@ class ConnectionState(StrEnum):
 class Connection(Made):
     """A private connection; ``status`` is its state, which may be a word that is no ``ConnectionState``."""
 
+    id: str
+    status: str | None = None
+    error_message: str | None = None
     target: str = ""
     dns_domain: str | None = None
     dns_sub_domain: tuple[str, ...] = ()
