@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
-from atlas_endpoints.simulator.stream_endpoint import StreamConnectionDocument, StreamEndpointDocument
+from atlas_endpoints.simulator.cluster import ClusterDocument
+from atlas_endpoints.simulator.services import put_cluster
+from atlas_endpoints.simulator.stream_endpoint import StreamConnectionDocument, StreamEndpointDocument, account_details
 from behaviour.atlas import PROJECT
 from behaviour.steps import Steps, Views
 from support.cases import STREAM, manifest
@@ -26,29 +28,32 @@ def _spec(base: str, **fields: Any) -> dict[str, Any]:
 
 
 _SERVICE = "com.amazonaws.eu-west-1.s3"
+_DOMAIN = "abc.eu-west-1.aws.confluent.cloud"
+_DEDICATED = _spec("AWS_CONFLUENT", dnsDomain=_DOMAIN, dnsSubDomain=[f"one.{_DOMAIN}", f"two.{_DOMAIN}"])
 CONSTANTS: Mapping[str, Any] = {
     "PROJECT": PROJECT,
+    "ACCOUNT": account_details(PROJECT, "AWS")["awsAccountId"],
     "ONE": ONE,
     "TWO": TWO,
     "THREE": THREE,
     "S3": _spec("AWS"),
+    "S3_AGAIN": {**_spec("AWS"), "region": "EU_WEST_1"},
     "REPORTED": {**_spec("AWS"), "driftPolicy": "Report"},
+    "OUTPUT": {**_spec("AWS"), "outputConfigMapRef": {"name": "out"}},
     "MSK": _spec("MSK"),
+    "OBSERVED": {**_spec("MSK"), "managementPolicy": "Observe"},
     "CONFLUENT": _spec("AWS_CONFLUENT"),
+    "DEDICATED": _DEDICATED,
+    "OBSERVED_DEDICATED": {**_DEDICATED, "managementPolicy": "Observe"},
+    "SERVICE": _DEDICATED["serviceEndpointId"],
     "EVENTHUB": _spec("EVENTHUB"),
     "AZURE_CONFLUENT": _spec("AZURE_CONFLUENT"),
     "GCP_CONFLUENT": _spec("GCP_CONFLUENT"),
     "PUBSUB": _spec("PUBSUB"),
     "HERE": {"vendor": "S3", "region": "EU_WEST_1", "serviceEndpointId": _SERVICE},
     "ELSEWHERE": {"vendor": "S3", "region": "EU_WEST_2", "serviceEndpointId": "com.amazonaws.eu-west-2.s3"},
-    "OF_CONFLUENT": {
-        "vendor": "CONFLUENT",
-        "region": "EU_WEST_1",
-        "serviceEndpointId": _spec("AWS_CONFLUENT")["serviceEndpointId"],
-    },
     "TARGET": f"AWS S3 EU_WEST_1 {_SERVICE}",
-    "DOMAIN": "abc.eu-west-1.aws.confluent.cloud",
-    "IN_USE": {"error": 400, "errorCode": "STREAM_PRIVATE_LINK_IN_USE", "detail": "It is in use."},
+    "DOMAIN": _DOMAIN,
 }
 
 
@@ -102,6 +107,11 @@ class StreamSteps(Steps):
         for each in documents:
             self.connection(each, "")
 
+    def atlas_cluster(self, region: Mapping[str, str], _: str) -> None:
+        """Put a cluster of the project into a region."""
+        document = ClusterDocument.model_validate({"name": "db", "regions": [region]})
+        put_cluster(self.atlas.world, self.atlas.world.projects[PROJECT], document)
+
     def stream(self, document: Mapping[str, Any], _: str) -> None:
         """Put a connection of a stream; ``uses: true``: it uses the only connection that there is."""
         fields, project = dict(document), self.atlas.world.projects[PROJECT]
@@ -109,6 +119,10 @@ class StreamSteps(Steps):
             fields["connectionId"] = next(iter(project.stream_endpoints))
         put = StreamConnectionDocument.model_validate({"workspaceName": "orders", **fields})
         self.atlas.simulator.streams.put_connection(project, put)
+
+    def stream_of(self, document: Mapping[str, Any], name: str) -> None:
+        """Put another connection of a stream, by its name."""
+        self.stream({"name": name, **document}, "")
 
     def once_intended(self, document: Mapping[str, Any], _: str) -> None:
         """Put a connection once a status says that one is about to be created."""

@@ -62,7 +62,10 @@ _READS = Refusals(
 )
 # No code of these calls is documented. Those that mean something else are known for all calls.
 _ABSENT = ("_NOT_FOUND",)
-_GONE = "The project has no private connection with this ID."
+_GONE = (
+    "Atlas no longer has the connection in status.connection. To have it created again, set spec.driftPolicy to Correct, or set the"
+    " annotation atlas-endpoints.dev/force-sync."
+)
 
 _ID = r"[0-9a-f]{24}"
 """The ID of a connection, which is used in paths and ConfigMaps."""
