@@ -115,17 +115,16 @@ class Connection(Made):
         return self.target
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The account and the network of Atlas in a cloud, from which its connections come."""
-
-    aws_account_id: str | None = None
-    vpc_id: str | None = None
-    azure_subscription_id: str | None = None
-    virtual_network_name: str | None = None
-    gcp_project_id: str | None = None
-    vpc_network_name: str | None = None
-    cidr_block: str | None = None
+_TEXTS = {
+    "status": "state",
+    "error_message": "errorMessage",
+    "dns_domain": "dnsDomain",
+    "authentication_scheme": "authenticationScheme",
+    "interface_endpoint_id": "interfaceEndpointId",
+    "interface_endpoint_name": "interfaceEndpointName",
+    "provider_account_id": "providerAccountId",
+}
+"""The texts of a connection, and Atlas's names of them."""
 
 
 def target_of(fields: Mapping[str, Any]) -> str:
@@ -199,18 +198,8 @@ def connection_in(answer: Any, connection_id: str | None = None) -> Connection |
     found = answer.get("_id") if isinstance(answer, dict) else None
     if not isinstance(found, str) or not matches(_ID, found) or connection_id not in {None, found}:
         return None
-    return Connection(
-        found,
-        status=text_of(answer.get("state")) or None,
-        error_message=text_of(answer.get("errorMessage")) or None,
-        target=target_of(answer),
-        dns_domain=text_of(answer.get("dnsDomain")) or None,
-        dns_sub_domain=_texts(answer.get("dnsSubDomain")),
-        authentication_scheme=text_of(answer.get("authenticationScheme")) or None,
-        interface_endpoint_id=text_of(answer.get("interfaceEndpointId")) or None,
-        interface_endpoint_name=text_of(answer.get("interfaceEndpointName")) or None,
-        provider_account_id=text_of(answer.get("providerAccountId")) or None,
-    )
+    texts: dict[str, Any] = {name: text_of(answer.get(alias)) or None for name, alias in _TEXTS.items()}
+    return Connection(found, target=target_of(answer), dns_sub_domain=_texts(answer.get("dnsSubDomain")), **texts)
 
 
 def created(request: Request, answer: Any) -> Connection | None:
@@ -219,19 +208,11 @@ def created(request: Request, answer: Any) -> Connection | None:
     return connection_in({**(request.body or {}), **shown})
 
 
-def account_in(answer: Any) -> Account | None:
-    """Return Atlas's account in an answer, or None if it is none."""
+def account_in(answer: Any) -> Mapping[str, str] | None:
+    """Return Atlas's account in an answer, by Atlas's names of its fields, or None if it is none."""
     if not isinstance(answer, dict):
         return None
-    return Account(
-        aws_account_id=text_of(answer.get("awsAccountId")) or None,
-        vpc_id=text_of(answer.get("vpcId")) or None,
-        azure_subscription_id=text_of(answer.get("azureSubscriptionId")) or None,
-        virtual_network_name=text_of(answer.get("virtualNetworkName")) or None,
-        gcp_project_id=text_of(answer.get("gcpProjectId")) or None,
-        vpc_network_name=text_of(answer.get("vpcNetworkName")) or None,
-        cidr_block=text_of(answer.get("cidrBlock")) or None,
-    )
+    return {name: text for name, value in answer.items() if (text := text_of(value))}
 
 
 def workspaces_in(items: Any) -> Sequence[str]:

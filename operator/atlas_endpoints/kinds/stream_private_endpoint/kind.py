@@ -1,7 +1,7 @@
 """The kind ``StreamPrivateEndpoint`` for the reconcile layer and the commands, and its ConfigMap. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -294,7 +294,7 @@ def _account(facts: Facts) -> tuple[tuple[Get, ...], Mapping[str, AccountStatus]
     spec, known = facts.resource.spec, facts.resource.status.account
     entry = f"account/{spec.provider_name}/{spec.region_in_atlas}"
     value = facts.view.value(entry)
-    own = {} if value is None else {"account": AccountStatus.model_validate(asdict(value))}
+    own = {} if value is None else {"account": AccountStatus.model_validate(value)}
     is_read = known is not None or entry in facts.view.entries
     return () if is_read and not facts.forced else (Get(entry, beside=True),), own
 
