@@ -118,9 +118,9 @@ def test_each_right_is_used_and_none_is_missed(
         tenant.wait_reason("lost", "EndpointNotFound")
         tenant.wait_reason("poor", "CredentialsInvalid")
         connect(of_others, places)
-        for kind, resources in {SERVERLESS: tenant, **of_others}.items():
-            right = SUBJECTS[kind].KIND.names.plural, "get"
-            field = "comment" if kind == SERVERLESS else "syncInterval"
+        for of_kind, resources in {SERVERLESS: tenant, **of_others}.items():
+            right = SUBJECTS[of_kind].KIND.names.plural, "get"
+            field = "comment" if of_kind == SERVERLESS else "syncInterval"
             fight_over(resources, field, lambda right=right, where=tenant.namespace: right in used(where))  # type: ignore[misc]  # the loop's own
     second = start("second")
     assert first.stop() == 0

@@ -227,7 +227,7 @@ def _of_pair(_: Body, status: Body, conditions: Conditions) -> Iterator[str]:
         yield f"{pair[0]} is there for the reason {reason}"
 
 
-READY = {
+READY: Mapping[str, set[str | None]] = {
     "DataFederationPrivateEndpoint": {"OK", None},
     "EncryptionAtRestPrivateEndpoint": {"ACTIVE"},
     "BackupPrivateEndpoint": {"ACTIVE"},
