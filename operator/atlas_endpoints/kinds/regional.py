@@ -514,7 +514,7 @@ def _of_identity(
             f"This resource follows endpoint {now} now, which Atlas shows for the same region in the place of {before}."
         )
         yield EventReason.ENDPOINT_TAKEN_OVER, message
-    elif "creation" in previous:
+    elif "creation" in previous and not _is_refused(previous, status):
         yield EventReason.ENDPOINT_CREATED, f"The operator created endpoint {now} for this resource."
     else:
         message = (
@@ -522,6 +522,13 @@ def _of_identity(
             " Delete, it is deleted with this resource."
         )
         yield EventReason.ENDPOINT_ADOPTED, message
+
+
+def _is_refused(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Return whether the newest call in a history was refused, since Atlas had an endpoint already."""
+    newest = next(iter(status.get("history") or ()), None)
+    is_new = newest is not None and newest not in (previous.get("history") or ())
+    return is_new and str(newest["result"]).startswith("Rejected")
 
 
 def doubt_about(spec: RegionalSpec) -> str:
