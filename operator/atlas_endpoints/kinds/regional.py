@@ -121,6 +121,7 @@ class RegionalKind(KindWithCommands[R]):
         before_creation: the name of what a POST rests on, if it rests on anything.
         before_deletion: the name of what shows who needs an endpoint.
         keys: those of the ConfigMap.
+        purpose: what the endpoints are for, for people.
     """
 
     calls: ClassVar[Calls]
@@ -128,6 +129,7 @@ class RegionalKind(KindWithCommands[R]):
     before_creation: ClassVar[str | None] = None
     before_deletion: ClassVar[str]
     keys: ClassVar[Sequence[str]]
+    purpose: ClassVar[str]
 
     scope_noun = "provider"
     keeps_confirmed = True  # what is gone is created again, or reported, by the drift policy
@@ -477,15 +479,21 @@ class RegionalKind(KindWithCommands[R]):
         self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
     ) -> Mapping[str, Sequence[str]]:
         known = {each.endpoint for each in named}
-        return {"Endpoints": [id_ for id_, each in entries.items() if each.place not in known]}
+        found = {id_: each.place for id_, each in entries.items() if each.place not in known}
+        return {"Endpoints": [f"{id_} in {place}" if place else id_ for id_, place in found.items()]}
+
+    @override
+    def shown_scope(self, name: str) -> str:
+        return f"{self.purpose} on {name}"
 
     @override
     def counted(self, values: Collection[Any]) -> str:
-        return f"Endpoints: {len(values)}."
+        return f"Endpoints for {self.purpose}: {len(values)}."
 
     @override
     def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:
-        found = ((each.key, doubt_about(each.spec)) for each in resources)
+        shown = {each.place for each in values}  # regions that exist
+        found = ((each.key, doubt_about(each.spec)) for each in resources if each.spec.place not in shown)
         return [f"{key.namespace}/{key.name}:{doubt}" for key, doubt in found if doubt]
 
     @override
