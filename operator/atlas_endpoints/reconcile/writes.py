@@ -288,7 +288,7 @@ class Writes:
             if not decision.status_first and (decision.write is None or decision.write.request != write.request):
                 state = replace(decision.state, requeue=Backoff())  # Atlas is never asked without a pause
                 decision = replace(decision, state=state, write=None, own={**own, **decision.own})
-                return summarize.of_decision(self._kind, fresh, decision)
+                return summarize.of_decision(self._kind, replace(fresh, done=facts.done), decision)
         return summarize.of_error(self._kind, facts, trouble, own=own)
 
     def resolve_unknown(self, facts: Facts[Any]) -> None:
