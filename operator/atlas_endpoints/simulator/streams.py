@@ -71,23 +71,25 @@ class Streams:
     def operations(self) -> Family:
         """Return the operations."""
         operation = partial(Operation, admit=self._admit, version=_VERSION, suffices=frozenset({STREAM_OWNER}))
-        list_all, create = f"{_JAVA}getPrivateLinkConnections", f"{_JAVA}createPrivateLinkConnection"
-        get, update = f"{_JAVA}getPrivateLinkConnection", f"{_JAVA}updatePrivateLinkConnection"
-        delete, details = f"{_JAVA}deletePrivateLinkConnection", f"{_JAVA}getAccountDetails"
-        connections = operation(f"{_JAVA}getConnections", self._list_connections, needs_owner=True)
         return {
             _ENDPOINTS: {
-                "GET": operation(list_all, self._list),
-                "POST": operation(create, self._create, writes=True),
+                "GET": operation(_JAVA + "getPrivateLinkConnections", self._list),
+                "POST": operation(_JAVA + "createPrivateLinkConnection", self._create, writes=True),
             },
             _ENDPOINTS + "/{connectionId}": {
-                "GET": operation(get, self._get),
-                "PATCH": operation(update, self._update, writes=True, version=_PATCH_VERSION),
-                "DELETE": operation(delete, self._delete, writes=True),
+                "GET": operation(_JAVA + "getPrivateLinkConnection", self._get),
+                "PATCH": operation(
+                    _JAVA + "updatePrivateLinkConnection", self._update, writes=True, version=_PATCH_VERSION
+                ),
+                "DELETE": operation(_JAVA + "deletePrivateLinkConnection", self._delete, writes=True),
             },
-            _STREAMS + "/accountDetails": {"GET": operation(details, self._get_details, version=_DETAILS_VERSION)},
-            _STREAMS: {"GET": operation(f"{_JAVA}getGroupTenants", self._list_workspaces)},
-            _STREAMS + "/{tenantName}/connections": {"GET": connections},
+            _STREAMS + "/accountDetails": {
+                "GET": operation(_JAVA + "getAccountDetails", self._get_details, version=_DETAILS_VERSION)
+            },
+            _STREAMS: {"GET": operation(_JAVA + "getGroupTenants", self._list_workspaces)},
+            _STREAMS + "/{tenantName}/connections": {
+                "GET": operation(_JAVA + "getConnections", self._list_connections, needs_owner=True)
+            },
         }
 
     def put(self, project: Project, document: StreamEndpointDocument) -> StreamEndpoint | None:
