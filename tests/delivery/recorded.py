@@ -22,7 +22,8 @@ GROUP = CUSTOMIZATIONS / "atlas-endpoints.dev"
 SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
 DATA_FEDERATION = "DataFederationPrivateEndpoint"
 ENCRYPTION_AT_REST, BACKUP = "EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"
-KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP)
+STREAM = "StreamPrivateEndpoint"
+KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP, STREAM)
 
 NAMESPACE = "shop"
 SERVICE = "7f7cac1a0000000000000000"

@@ -246,9 +246,9 @@ def _of_readiness(body: Body, status: Body, conditions: Conditions) -> Iterator[
         if name not in conditions or conditions[name]["status"] != "True":
             yield f"{name} is not True although Ready is"
     works = READY.get(body.get("kind", ""), frozenset({"AVAILABLE"}))
-    shown = status.get("endpoint", {}).get("status") or status.get("connection", {}).get("state")
-    if shown not in works:
-        yield f"Ready is True although Atlas says none of {works}"
+    in_atlas = status.get("connection", {}).get("state", status.get("endpoint", {}).get("status"))
+    if in_atlas not in works:
+        yield f"Ready is True although Atlas says none of {set(works)}"
     yield from (f"Ready is True although there is {name}" for name in ("drift", "lastError") if name in status)
 
 

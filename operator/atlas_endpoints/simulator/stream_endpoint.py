@@ -59,7 +59,8 @@ class StreamEndpoint:
     @property
     def target(self) -> tuple[object, ...]:
         """What it leads to; the spelling of regions, the letter case and the order make no difference."""
-        fields = self.fields | {"region": atlas_name(self.provider, self.fields.get("region") or "")}
+        region = None if self.fields.get("arn") else self.fields.get("region")  # an ARN has a region in it
+        fields = self.fields | {"region": atlas_name(self.provider, region or "")}
         named = [[each] if isinstance(each, str) else each or [] for each in map(fields.get, PLACE)]
         vendor = "EVENTHUB" if self.vendor == GENERIC else self.vendor
         return self.provider, vendor, *(frozenset(map(str.casefold, each)) for each in named)
@@ -95,10 +96,13 @@ class StreamEndpoint:
         """Move the endpoint to its next state; return whether it still exists."""
         if self.state == DELETING and not switches.streams.keeps_deleted:
             return False
+        if self.is_deleted:
+            self.put(DELETE_REQUESTED, project_id, names)
+            return True
         if self.state == WORKING:
             self._make_interface(project_id, names)
-        if self.is_deleted or not self.waits_for_domain:
-            self.put(DELETE_REQUESTED if self.is_deleted else _NEXT[self.state], project_id, names)
+        if not self.waits_for_domain:
+            self.put(_NEXT[self.state], project_id, names)
         return True
 
     def put(self, state: str, project_id: str, names: Names) -> None:
