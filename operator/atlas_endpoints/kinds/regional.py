@@ -33,10 +33,12 @@ class RegionalKind(RegionalDecisions[R]):
     Attributes:
         beside: what is read beside the endpoints, by the name under which the view has it.
         keys: those of the ConfigMap.
+        purpose: what the endpoints are for, for people.
     """
 
     beside: ClassVar[Mapping[str, Beside]]
     keys: ClassVar[Sequence[str]]
+    purpose: ClassVar[str]
 
     scope_noun = "provider"
     names_endpoints = False
@@ -170,15 +172,21 @@ class RegionalKind(RegionalDecisions[R]):
         self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
     ) -> Mapping[str, Sequence[str]]:
         known = {each.endpoint for each in named}
-        return {"Endpoints": [id_ for id_, each in entries.items() if each.place not in known]}
+        found = {id_: each.place for id_, each in entries.items() if each.place not in known}
+        return {"Endpoints": [f"{id_} in {place}" if place else id_ for id_, place in found.items()]}
+
+    @override
+    def shown_scope(self, name: str) -> str:
+        return f"{self.purpose} on {name}"
 
     @override
     def counted(self, values: Collection[Any]) -> str:
-        return f"Endpoints: {len(values)}."
+        return f"Endpoints for {self.purpose}: {len(values)}."
 
     @override
     def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:
-        found = ((each.key, doubt_about(each.spec)) for each in resources)
+        shown = {each.place for each in values}  # regions that exist
+        found = ((each.key, doubt_about(each.spec)) for each in resources if each.spec.place not in shown)
         return [f"{key.namespace}/{key.name}:{doubt}" for key, doubt in found if doubt]
 
     @override

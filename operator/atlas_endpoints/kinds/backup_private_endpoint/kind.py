@@ -30,6 +30,7 @@ class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
     before_deletion = "exportBuckets"
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region", "vpcRegion")
+    purpose = "backup"
 
     @override
     def body_of(self, spec: Spec) -> Mapping[str, str]:

@@ -53,6 +53,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
     before_creation = "encryptionAtRest"
     before_deletion = "clusters"
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
+    purpose = "encryption at rest"
 
     @override
     def body_of(self, spec: Spec) -> Mapping[str, str]:
