@@ -270,8 +270,9 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
         self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
     ) -> Mapping[str, Sequence[str]]:
         known = {each.endpoint for each in named}
-        live = (id_ for id_, each in entries.items() if each.status not in self.gone and each.place not in known)
-        return {"Connections": [*live]}
+        live = {id_: each.place for id_, each in entries.items() if each.status not in self.gone}
+        found = {id_: place for id_, place in live.items() if place not in known}
+        return {"Connections": [f"{id_} to {place}" if place else id_ for id_, place in found.items()]}
 
     @override
     def counted(self, values: Collection[Any]) -> str:

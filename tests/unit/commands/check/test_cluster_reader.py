@@ -185,15 +185,19 @@ async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiSer
     ("flags", "expected"),
     [
         pytest.param({}, [("", "")], id="the credentials alone"),
-        pytest.param({"project": PROJECT}, [(PROJECT, "Data Federation")], id="what a project has as a whole"),
+        pytest.param(
+            {"project": PROJECT},
+            [(PROJECT, "Data Federation"), (PROJECT, "Stream Processing")],
+            id="what a project has as a whole",
+        ),
         pytest.param(
             {"project": PROJECT, "provider": "AWS"},
-            [(PROJECT, "AWS"), (PROJECT, "Data Federation"), (PROJECT, "AWS"), (PROJECT, "AWS")],
+            [(PROJECT, name) for name in ("AWS", "Data Federation", "AWS", "AWS", "Stream Processing")],
             id="a part of it as well",
         ),
         pytest.param(
             {"project": PROJECT, "provider": "GCP"},
-            [(PROJECT, "GCP"), (PROJECT, "Data Federation")],
+            [(PROJECT, "GCP"), (PROJECT, "Data Federation"), (PROJECT, "Stream Processing")],
             id="a part that not every kind has",
         ),
         pytest.param(

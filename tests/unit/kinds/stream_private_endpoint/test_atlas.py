@@ -168,9 +168,10 @@ def test_what_is_deleted_is_not_found_by_its_target() -> None:
 
 
 def test_what_no_object_names_is_found_by_its_target() -> None:
-    entries = {ID: READ, OTHER: Connection(OTHER, target="x"), "gone": Connection("gone", "DELETED", target="y")}
-    assert KIND.unnamed(SCOPE, entries, [Named(TARGET)]) == {"Connections": [OTHER]}
-    assert KIND.counted(entries.values()) == "Private connections of Stream Processing: 2."
+    odd, gone = Connection("odd"), Connection("gone", "DELETED", target="y")
+    entries = {ID: READ, OTHER: Connection(OTHER, target="AWS x"), "odd": odd, "gone": gone}
+    assert KIND.unnamed(SCOPE, entries, [Named(TARGET)]) == {"Connections": [f"{OTHER} to AWS x", "odd"]}
+    assert KIND.counted(entries.values()) == "Private connections of Stream Processing: 3."
 
 
 CREATED: dict[str, tuple[object, Connection | None]] = {
