@@ -136,6 +136,7 @@ class RegionalKind(KindWithCommands[R]):
     names_endpoints = False
     reasons: ClassVar[Sequence[ReadyReason]] = (*Reason, *RegionalReason)
     busy = KindWithCommands.busy | {RegionalReason.RECREATING}
+    preceding = frozenset({Reason.DELETING})  # then another one is created
 
     @abstractmethod
     def body_of(self, spec: Any) -> Mapping[str, str]:
