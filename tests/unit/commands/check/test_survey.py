@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from atlas_endpoints.commands.check.report import Report, failed, ok, skipped, warning
-from atlas_endpoints.commands.check.resources import MOST_SECRETS, Survey
+from atlas_endpoints.commands.check.resources import MOST_SECRETS, MOST_UNWRITTEN, Survey
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
@@ -107,6 +107,28 @@ def test_an_unhandled_edit_is_reported_unless_the_resource_is_new() -> None:
     assert findings(found)[-1] == (
         "warning  No operator has handled the last edit of shop/edited, shop/going, shop/seen-by-nobody and 1 more. An operator"
         " handles an edit within seconds: verify that one runs and serves the namespace."
+    )
+
+
+def test_outputs_that_are_not_written_are_reported_with_the_reason_in_the_status() -> None:
+    def body(name: str, status: str, **metadata: Any) -> Any:
+        condition = {
+            "type": "OutputsWritten",
+            "status": status,
+            "reason": "NotFound",
+            "message": "Correct clusterName.",
+        }
+        return resource(name, metadata=metadata, status={"observedGeneration": 1, "conditions": [condition]})
+
+    bodies = [body(f"orders-{each:02}", "False") for each in range(MOST_UNWRITTEN + 2)]
+    gone = body("gone", "False", deletionTimestamp="2026-11-25T12:00:00Z")
+    found = findings(survey(*bodies, gone, body("waiting", "Unknown"), body("written", "True")))
+
+    told = [line for line in found if "outputs" in line]
+    assert len(told) == MOST_UNWRITTEN + 1
+    assert told[0] == "warning  shop/orders-00: not all of its outputs are written. Correct clusterName."
+    assert told[-1] == (
+        "warning  Not all outputs of shop/orders-20 and shop/orders-21 are written: see the condition OutputsWritten."
     )
 
 
