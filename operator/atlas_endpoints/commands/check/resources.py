@@ -318,18 +318,21 @@ class ClusterReader:
 
     def _named_places(self, fingerprint: str, source: str) -> list[Place]:
         """Return what the settings name; else a place without a project, for the credentials alone."""
-        project, named_scopes = self._settings.project, self._settings.named_scopes
-        # A scope that needs no field of a spec is the project.
-        names = {kind: named_scopes.get(kind.scope_noun) or kind.scope_name_in({}) for kind in self._kinds}
-        found = [
-            (kind, project, name)
-            for kind, name in names.items()
-            if project is not None and name is not None and (not kind.scopes or name in kind.scopes)
-        ]
+        project = self._settings.project
+        found = [(kind, project, name) for kind in self._kinds for name in self._named_scopes(kind) if project]
         return [
             Place(kind, Scope(fingerprint, project, kind.names.kind, name), (source,))
             for kind, project, name in found or [(self._kinds[0], "", "")]
         ]
+
+    def _named_scopes(self, kind: KindWithCommands[Any]) -> Sequence[str]:
+        """Return the scopes of a project that the settings name; a project alone stands for all that are known."""
+        named_scopes = self._settings.named_scopes
+        if not named_scopes:
+            return [*kind.scopes]
+        # A scope that needs no field of a spec is the project.
+        name = named_scopes.get(kind.scope_noun) or kind.scope_name_in({})
+        return [name] if name is not None and (not kind.scopes or name in kind.scopes) else []
 
     def _nothing_to_try(self) -> Finding:
         why = "the operator has no Secret of its own (ATLAS_ENDPOINTS_CREDENTIALS_SECRET)"

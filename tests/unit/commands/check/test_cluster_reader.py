@@ -185,11 +185,19 @@ async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiSer
     ("flags", "expected"),
     [
         pytest.param({}, [("", "")], id="the credentials alone"),
-        pytest.param({"project": PROJECT}, [(PROJECT, "Data Federation")], id="what a project has as a whole"),
+        pytest.param(
+            {"project": PROJECT},
+            [
+                *((PROJECT, provider) for provider in ("AWS", "AZURE", "GCP")),
+                (PROJECT, "Data Federation"),
+                *((PROJECT, provider) for provider in ("AWS", "AZURE", "AWS")),
+            ],
+            id="what a project has",
+        ),
         pytest.param(
             {"project": PROJECT, "provider": "AWS"},
             [(PROJECT, "AWS"), (PROJECT, "Data Federation"), (PROJECT, "AWS"), (PROJECT, "AWS")],
-            id="a part of it as well",
+            id="what it has in a cloud, or as a whole",
         ),
         pytest.param(
             {"project": PROJECT, "provider": "GCP"},
@@ -197,11 +205,11 @@ async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiSer
             id="a part that not every kind has",
         ),
         pytest.param(
-            {"project": PROJECT, "kinds": "ServerlessPrivateEndpoint"}, [("", "")], id="no kind has a whole project"
+            {"project": PROJECT, "kinds": "ServerlessPrivateEndpoint"}, [("", "")], id="nothing without an instance"
         ),
     ],
 )
-async def test_a_flag_names_what_is_no_whole_project(
+async def test_what_is_checked_in_a_project_that_is_named(
     server: ApiServer, flags: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     server.secrets["shop", "own"] = ACCOUNT
