@@ -105,14 +105,15 @@ def _state(
 
 
 def _says(env: Subject, reason: str, pair: str | None = None) -> Body:
-    """Wait until the resource gives a reason, and give it as it was when it first did."""
+    """Wait until the resource gives a reason, and give it as it was when it first did; with a pair, between two attempts."""
     found: list[Body] = []
 
     def look(_: Body) -> bool:
         found[:] = [
             body
             for body in env.resources.states(NAME)
-            if observed(body) and ready(body)["reason"] == reason and (pair is None or condition(body, pair))
+            if observed(body) and ready(body)["reason"] == reason
+            if pair is None or (condition(body, pair) and "creation" not in body["status"])
         ]
         return bool(found)
 
