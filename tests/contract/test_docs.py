@@ -119,6 +119,7 @@ RULED = (
     "encryption-at-rest.md",
     "multi-tenancy.md",
     "serverless.md",
+    "streams.md",
 )
 """The pages on which each rule names its tests; the threat model names whole files."""
 

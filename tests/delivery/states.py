@@ -31,7 +31,7 @@ from delivery.subjects import (
     ServerlessSubject,
     StreamSubject,
     Subject,
-    service_of,
+    service_in,
 )
 from support import clouds
 from support.admission import no_finalizers
@@ -105,14 +105,15 @@ def _state(
 
 
 def _says(env: Subject, reason: str, pair: str | None = None) -> Body:
-    """Wait until the resource gives a reason, and give it as it was when it first did."""
+    """Wait until the resource gives a reason, and give it as it was when it first did; with a pair, between two attempts."""
     found: list[Body] = []
 
     def look(_: Body) -> bool:
         found[:] = [
             body
             for body in env.resources.states(NAME)
-            if observed(body) and ready(body)["reason"] == reason and (pair is None or condition(body, pair))
+            if observed(body) and ready(body)["reason"] == reason
+            if pair is None or (condition(body, pair) and "creation" not in body["status"])
         ]
         return bool(found)
 
@@ -295,8 +296,9 @@ def correction_of_regions_held(env: DedicatedSubject) -> Body:
 @_state("Progressing", of={DATA_FEDERATION}, name="correction-held")
 def correction_of_comment_held(env: DataFederationSubject) -> Body:
     endpoints = {OTHER: OTHER_CLOUD_ENDPOINT, NAME: CLOUD_ENDPOINT}
-    for name, endpoint in endpoints.items():
+    for endpoint in endpoints.values():
         env.change(endpointId=endpoint, comment="orders")
+    for name, endpoint in endpoints.items():
         env.resources.create(name, env.place.spec(cloudProviderEndpointId=endpoint, comment="orders"))
         env.resources.wait_ready(name)
 
@@ -310,8 +312,9 @@ def correction_of_comment_held(env: DataFederationSubject) -> Body:
 @_state("Progressing", of=REGIONAL, name="correction-held")
 def correction_of_endpoint_held(env: RegionalSubject) -> Body:
     endpoints = {OTHER: ("9f7cac1a0000000000000000", "EU_WEST_2"), NAME: (REGIONAL_ENDPOINT, REGION)}
-    for name, (endpoint, region) in endpoints.items():
+    for endpoint, region in endpoints.values():
         env.change(id=endpoint, regionName=region, status="ACTIVE", privateEndpointConnectionName=CLOUD_ENDPOINT)
+    for name, (_, region) in endpoints.items():
         env.resources.create(name, env.place.spec(region=region))
         env.resources.wait_ready(name)
 
@@ -325,10 +328,10 @@ def correction_of_endpoint_held(env: RegionalSubject) -> Body:
 @_state("Progressing", of={STREAM}, name="correction-held")
 def correction_of_connection_held(env: StreamSubject) -> Body:
     connections = {OTHER: ("9f7cac1a0000000000000000", "EU_WEST_2"), NAME: (STREAM_CONNECTION, REGION)}
-    for name, (connection, region) in connections.items():
-        target = {"region": region, "serviceEndpointId": service_of(region)}
-        env.change(_id=connection, status="DONE", interfaceEndpointId=CLOUD_ENDPOINT, **target)
-        env.resources.create(name, env.place.spec(**target))
+    for connection, region in connections.values():
+        env.change(_id=connection, status="DONE", interfaceEndpointId=CLOUD_ENDPOINT, **service_in(region))
+    for name, (_, region) in connections.items():
+        env.resources.create(name, env.place.spec(**service_in(region)))
         env.resources.wait_ready(name)
 
     def drift() -> None:
@@ -422,9 +425,9 @@ def _forbidden_reference(env: Subject) -> None:
 
 
 def _forbidden_project(env: Subject) -> None:
-    spec = env.place.spec(
-        projectRef={"apiVersion": "example.com/v1", "kind": "Project", "name": "orders", "fieldPath": ".status.id"}
-    )
+    """In a region of its own, since its project may be that of any other state."""
+    reference = {"apiVersion": "example.com/v1", "kind": "Project", "name": "orders", "fieldPath": ".status.id"}
+    spec = env.place.spec(region="EU_NORTH_1", projectRef=reference)
     del spec["projectId"]
     env.resources.create(NAME, spec)
 

@@ -250,13 +250,12 @@ class StreamPlace(DedicatedPlace):
 
     @override
     def spec(self, **fields: Any) -> dict[str, Any]:
-        region = fields.get("region", REGION)
-        return DedicatedPlace.spec(self, **{"vendor": "S3", "serviceEndpointId": service_of(region), **fields})
+        return DedicatedPlace.spec(self, **{"vendor": "S3", **service_in(fields.get("region", REGION)), **fields})
 
 
-def service_of(region: str) -> str:
-    """Return the endpoint service of S3 in a region that has Atlas's name."""
-    return f"com.amazonaws.{region.lower().replace('_', '-')}.s3"
+def service_in(region: str) -> dict[str, str]:
+    """Return how S3 in a region is described, which has Atlas's name."""
+    return {"region": region, "serviceEndpointId": f"com.amazonaws.{region.lower().replace('_', '-')}.s3"}
 
 
 class StreamSubject(Subject):
@@ -278,7 +277,7 @@ class StreamSubject(Subject):
 
     def _target(self) -> dict[str, str]:
         place = {"projectId": self.place.project, "provider": "AWS", "vendor": "S3"}
-        return {**place, "region": REGION, "serviceEndpointId": service_of(REGION)}
+        return {**place, **service_in(REGION)}
 
     @override
     def connect(self, **_: Any) -> None:
