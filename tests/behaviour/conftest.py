@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("behaviour.steps", "behaviour.serverless", "behaviour.dedicated")
+pytest.register_assert_rewrite("behaviour.steps", "behaviour.serverless", "behaviour.dedicated", "behaviour.regional")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from behaviour import data_federation, dedicated, serverless
+from behaviour import data_federation, dedicated, regional, serverless
 from behaviour.cases import Case, cases
 from support.virtual_time import on_virtual_time
 
@@ -38,6 +38,25 @@ async def test_dedicated(case: Case) -> None:
 @on_virtual_time
 async def test_data_federation(case: Case) -> None:
     await data_federation.DataFederationSteps().do(case.steps)
+
+
+@pytest.mark.parametrize("steps", [regional.EncryptionSteps, regional.BackupSteps])
+@of("regional", regional.CONSTANTS)
+@on_virtual_time
+async def test_regional(case: Case, steps: type[regional.RegionalSteps]) -> None:
+    await steps().do(case.steps)
+
+
+@of("encryption_at_rest", regional.CONSTANTS)
+@on_virtual_time
+async def test_encryption_at_rest(case: Case) -> None:
+    await regional.EncryptionSteps().do(case.steps)
+
+
+@of("backup", regional.CONSTANTS)
+@on_virtual_time
+async def test_backup(case: Case) -> None:
+    await regional.BackupSteps().do(case.steps)
 
 
 @of("serverless", serverless.CONSTANTS)

@@ -8,13 +8,18 @@ from atlas_endpoints.kinds.registry import KINDS as REGISTRY
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.resource import POLICY_ANNOTATIONS, REQUEST_ANNOTATIONS
 from delivery.argocd import SCRIPTS, generated
-from delivery.recorded import DEDICATED, GROUP, KINDS, SERVERLESS, recorded
+from delivery.recorded import DATA_FEDERATION, DEDICATED, GROUP, KINDS, SERVERLESS, recorded
 from delivery.states import STATES
 from support.crd import crds
 from support.resources import ready
 
-ONLY_OF = {SERVERLESS: {Reason.INSTANCE_NOT_FOUND, Reason.NOT_SERVERLESS}, DEDICATED: {Reason.NO_CAPACITY}}
-"""The shared reasons that only one kind has."""
+ONLY_OF = {
+    Reason.INSTANCE_NOT_FOUND: {SERVERLESS},
+    Reason.NOT_SERVERLESS: {SERVERLESS},
+    Reason.NO_CAPACITY: {DEDICATED},
+    Reason.WAITING_FOR_CLOUD_ENDPOINT: {SERVERLESS, DEDICATED, DATA_FEDERATION},
+}
+"""The shared reasons that only some kinds have."""
 
 REASONS = {kind.names.kind: {str(each): each for each in kind.reasons} for kind in REGISTRY}
 
@@ -31,7 +36,7 @@ def test_no_other_file_is_in_the_layout() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_reason_is_recorded(kind: str) -> None:
-    of_others = {reason for other, reasons in ONLY_OF.items() if other != kind for reason in reasons}
+    of_others = {reason for reason, kinds in ONLY_OF.items() if kind not in kinds}
     assert {ready(body)["reason"] for body in recorded(kind).values()} - {""} == REASONS[kind].keys() - of_others
 
 

@@ -9,12 +9,24 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic import BaseModel
 
+from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint import atlas as data_federation
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import IN_ATLAS
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_KIND
+from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
-from support.cases import DATA_FEDERATION, DEDICATED, SERVERLESS, cases, update_cases
+from support.cases import (
+    BACKUP,
+    DATA_FEDERATION,
+    DEDICATED,
+    ENCRYPTION_AT_REST,
+    SERVERLESS,
+    cases,
+    manifest,
+    update_cases,
+)
 from support.crd import crds, path_of, resource_of, schema_of
 
 KINDS = tuple(crds())
@@ -27,6 +39,13 @@ BODIES = (
     dedicated.registration_of("p", "AZURE", "s", "e", address="a"),
     dedicated.registration_of("p", "GCP", "s", "e", gcp_project="p"),
 )
+
+
+def body_of(kind: RegionalKind[Any], **fields: str) -> Mapping[str, str]:
+    """Return the body of the POST of an endpoint that Atlas makes for a region."""
+    return kind.body_of(kind.resource.spec_type.parse(manifest("AWS", fields, kind=kind.names.kind)["spec"]))
+
+
 BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     SERVERLESS: {
         "status.applied": dict.fromkeys(resource_of(SERVERLESS).fields, TEXT),
@@ -47,6 +66,16 @@ BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
             data_federation.registration_of("p", "AWS", "e", dict.fromkeys(IN_ATLAS.values(), "x")).body or {}, TEXT
         ),
         "status.resolved": dict.fromkeys(set(resource_of(DATA_FEDERATION).fields) - {"comment"}, TEXT),
+    },
+    ENCRYPTION_AT_REST: {
+        "status.applied": dict.fromkeys(resource_of(ENCRYPTION_AT_REST).fields, TEXT),
+        "status.plan.body": dict.fromkeys(body_of(ENCRYPTION_AT_REST_KIND), TEXT),
+        "status.resolved": dict.fromkeys(resource_of(ENCRYPTION_AT_REST).fields, TEXT),
+    },
+    BACKUP: {
+        "status.applied": dict.fromkeys(resource_of(BACKUP).fields, TEXT),
+        "status.plan.body": dict.fromkeys(body_of(BACKUP_KIND, vpcRegion="EU_WEST_2"), TEXT),
+        "status.resolved": dict.fromkeys(resource_of(BACKUP).fields, TEXT),
     },
 }
 """Objects whose models take any field, by kind and path, and the fields that the kind puts into them."""
@@ -122,8 +151,8 @@ def model_nodes(kind: str) -> dict[str, Mapping[str, Any]]:
 def constraints(schema: Mapping[str, Any]) -> dict[str, Any]:
     same = ("type", "maxLength", "minLength", "maxItems", "minimum")
     found = {name: schema[name] for name in same if name in schema}
-    if "enum" in schema:
-        found["enum"] = set(schema["enum"])
+    if "enum" in schema or "const" in schema:
+        found["enum"] = set(schema.get("enum", [schema.get("const")]))
     if schema.get("format") == "date-time":
         found["format"] = "date-time"
     return found

@@ -204,6 +204,19 @@ def test_the_seed_has_the_clusters_whose_connection_strings_the_samples_want_in_
     assert wanted == seeded
 
 
+def test_the_seed_has_keys_over_private_networking_for_the_endpoints_of_the_samples() -> None:
+    blocks = {"AWS": "awsKms", "AZURE": "azureKeyVault"}
+    on = {
+        (project["id"], cloud)
+        for project in _seeded_projects()
+        for cloud, block in blocks.items()
+        if project["encryptionAtRest"][block]["enabled"]
+        and project["encryptionAtRest"][block]["requirePrivateNetworking"]
+    }
+    specs = _specs_of("EncryptionAtRestPrivateEndpoint")
+    assert on == {(spec["projectId"], spec["providerName"]) for spec in specs if "projectId" in spec}
+
+
 def _seeded_projects() -> list[Any]:
     return list(json.loads((DEPLOY / "simulator" / "seed.json").read_text())["projects"])
 

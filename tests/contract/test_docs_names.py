@@ -77,6 +77,7 @@ def test_each_annotation_finalizer_label_and_controller_of_ours_that_is_named_is
         *resource.DELETION_ANNOTATIONS,
         resource.ENDPOINT_ANNOTATION,
         resource.FORCE_FINALIZE,
+        resource.FORCE_DELETE,
         resource.FINALIZER,
         credentials.ANNOTATION,
         events.REPORTING_CONTROLLER,

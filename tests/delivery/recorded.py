@@ -21,7 +21,8 @@ CUSTOMIZATIONS = ROOT / "deploy" / "argocd" / "resource_customizations"
 GROUP = CUSTOMIZATIONS / "atlas-endpoints.dev"
 SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
 DATA_FEDERATION = "DataFederationPrivateEndpoint"
-KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION)
+ENCRYPTION_AT_REST, BACKUP = "EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"
+KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP)
 
 NAMESPACE = "shop"
 SERVICE = "7f7cac1a0000000000000000"

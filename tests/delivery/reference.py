@@ -15,7 +15,7 @@ from support.crd import crds
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pydantic.fields import FieldInfo
@@ -31,8 +31,10 @@ SHORT = {
 
 
 KINDS = {
+    "BackupPrivateEndpoint": "backup.md",
     "DataFederationPrivateEndpoint": "data-federation.md",
     "DedicatedPrivateEndpoint": "dedicated.md",
+    "EncryptionAtRestPrivateEndpoint": "encryption-at-rest.md",
     "ServerlessPrivateEndpoint": "serverless.md",
 }
 """The page of each kind."""
@@ -50,7 +52,7 @@ def resource(kind: str, selected: str) -> str:
             f"`apiVersion: {crd['spec']['group']}/{version['name']}`, `kind: {names['kind']}`; for kubectl `{names['plural']}`,"
             f" short `{names['shortNames'][0]}`. `kubectl explain` shows the same texts."
             " kubectl refuses a field that this page does not contain."
-            f" The other kinds are {' and '.join(f'[{other}]({page})' for other, page in KINDS.items() if other != kind)}."
+            f" The other kinds are {_listed(f'[{other}]({page})' for other, page in KINDS.items() if other != kind)}."
         ),
         schema["description"],
         "Selectors of fields: "
@@ -63,6 +65,11 @@ def resource(kind: str, selected: str) -> str:
         parts += [f"## {name}", part["description"]]
         parts += _fields(part, name, rules)
     return _page(parts, "crds/")
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}"
 
 
 class _Field(NamedTuple):
@@ -204,9 +211,12 @@ def _page(parts: list[str], source: str) -> str:
 
 
 PAGES: dict[Path, Callable[[], str]] = {
-    FOLDER / KINDS["DataFederationPrivateEndpoint"]: partial(resource, "DataFederationPrivateEndpoint", "spec.region"),
-    FOLDER / KINDS["DedicatedPrivateEndpoint"]: partial(resource, "DedicatedPrivateEndpoint", "spec.region"),
-    FOLDER / KINDS["ServerlessPrivateEndpoint"]: partial(resource, "ServerlessPrivateEndpoint", "spec.instanceName"),
+    **{
+        FOLDER / page: partial(
+            resource, kind, "spec.instanceName" if kind == "ServerlessPrivateEndpoint" else "spec.region"
+        )
+        for kind, page in KINDS.items()
+    },
     FOLDER / "settings.md": settings,
     FOLDER / "metrics.md": metrics,
 }

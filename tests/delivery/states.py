@@ -13,12 +13,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.compare import FLAPS
 from atlas_endpoints.reconcile.outcome import of_trouble
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
-from delivery.recorded import DATA_FEDERATION, DEDICATED, KINDS, SERVERLESS
-from delivery.subjects import DataFederationSubject, DedicatedSubject, ServerlessSubject, Subject
+from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, KINDS, SERVERLESS
+from delivery.subjects import (
+    AZURE_REGION,
+    REGION,
+    REGIONAL_ENDPOINT,
+    DataFederationSubject,
+    DedicatedSubject,
+    EncryptionAtRestSubject,
+    RegionalSubject,
+    ServerlessSubject,
+    Subject,
+)
 from support import clouds
 from support.admission import no_finalizers
 from support.atlas import CLIENT_SECRET, CLOUD_ENDPOINT, OTHER_CLOUD_ENDPOINT, READ_ONLY_CLIENT_ID
@@ -35,8 +46,13 @@ Body: TypeAlias = dict[str, Any]
 
 WORKING, LIMITED, NOBODY = "working", "limited", "nobody"
 """Who serves a resource: an operator as usual, one that corrects one resource an hour, and none."""
-OTHERS = set(KINDS) - {SERVERLESS}
+REGIONAL = {ENCRYPTION_AT_REST, BACKUP}
+"""The kinds whose endpoints Atlas makes for a region."""
+CONNECTED = set(KINDS) - REGIONAL
+"""The kinds that connect an endpoint of the user's."""
+REGISTERED = CONNECTED - {SERVERLESS}
 """The kinds whose endpoints are registered by their ID in the cloud."""
+OTHERS = set(KINDS) - {SERVERLESS}
 GRACE = timedelta(minutes=2)
 OTHER = "other"
 """A resource beside the one that a state is about."""
@@ -115,7 +131,7 @@ def without_status(env: Subject) -> Body:
 
 @_state("Progressing", operator=NOBODY, message="The operator has not seen the resource yet")
 def never_seen(env: Subject) -> Body:
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(**env.NAMED)
     return env.resources.get(NAME)
 
 
@@ -176,7 +192,7 @@ def available(env: Subject) -> Body:
 def _in_atlas_it_is(env: Subject, *, status: str, reason: str) -> Body:
     env.connect()
     env.change(status=status)
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(**env.NAMED)
     return _says(env, reason)
 
 
@@ -186,15 +202,26 @@ for _kinds, _status, _reason, _name in (
     ({SERVERLESS}, "INITIATING", "Initiating", "initiating"),
     ({DEDICATED}, "PENDING_ACCEPTANCE", "Initiating", "initiating"),
     ({DATA_FEDERATION}, "PENDING", "Initiating", "initiating"),
+    (REGIONAL, "INITIATING", "Initiating", "initiating"),
+    (REGIONAL, "PENDING_RECREATION", "Recreating", "recreating"),
     (KINDS, "DELETING", "Deleting", "endpoint-deleting"),
 ):
     _state("Progressing", of=_kinds, name=_name)(partial(_in_atlas_it_is, status=_status, reason=_reason))
 
 
-@_state("Progressing")
+@_state("Progressing", of=CONNECTED)
 def waiting_for_cloud_endpoint(env: Subject) -> Body:
     env.create()
     return _says(env, "WaitingForCloudEndpoint")
+
+
+@_state("Progressing", of={ENCRYPTION_AT_REST})
+def waiting_for_approval(env: EncryptionAtRestSubject) -> Body:
+    name = f"pe-{REGIONAL_ENDPOINT}.6f1f0d7e"
+    azure = {"cloudProvider": "AZURE", "regionName": AZURE_REGION, "privateEndpointConnectionName": name}
+    env.change(status="PENDING_ACCEPTANCE", **azure)
+    env.create(providerName="AZURE", region=AZURE_REGION)
+    return _says(env, "WaitingForApproval")
 
 
 def _service_is(env: DedicatedSubject, *, status: str | None, reason: str, fault: dict[str, Any] | None) -> Body:
@@ -250,14 +277,31 @@ def correction_of_regions_held(env: DedicatedSubject) -> Body:
 @_state("Progressing", of={DATA_FEDERATION}, name="correction-held")
 def correction_of_comment_held(env: DataFederationSubject) -> Body:
     endpoints = {OTHER: OTHER_CLOUD_ENDPOINT, NAME: CLOUD_ENDPOINT}
-    for name, endpoint in endpoints.items():
+    for endpoint in endpoints.values():
         env.change(endpointId=endpoint, comment="orders")
+    for name, endpoint in endpoints.items():
         env.resources.create(name, env.place.spec(cloudProviderEndpointId=endpoint, comment="orders"))
         env.resources.wait_ready(name)
 
     def drift() -> None:
         for endpoint in endpoints.values():
             env.change(endpointId=endpoint, comment="theirs")
+
+    return _held_behind_another(env, drift)
+
+
+@_state("Progressing", of=REGIONAL, name="correction-held")
+def correction_of_endpoint_held(env: RegionalSubject) -> Body:
+    endpoints = {OTHER: ("9f7cac1a0000000000000000", "EU_WEST_2"), NAME: (REGIONAL_ENDPOINT, REGION)}
+    for endpoint, region in endpoints.values():
+        env.change(id=endpoint, regionName=region, status="ACTIVE", privateEndpointConnectionName=CLOUD_ENDPOINT)
+    for name, (_, region) in endpoints.items():
+        env.resources.create(name, env.place.spec(region=region))
+        env.resources.wait_ready(name)
+
+    def drift() -> None:
+        for endpoint, region in endpoints.values():
+            env.change(id=endpoint, regionName=region, remove=True)
 
     return _held_behind_another(env, drift)
 
@@ -317,7 +361,7 @@ def _missing_credentials(env: Subject) -> None:
 
 def _missing_role(env: Subject) -> None:
     env.resources.secret(data={"clientId": READ_ONLY_CLIENT_ID, "clientSecret": CLIENT_SECRET})
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(**env.NAMED)
 
 
 def _closed_access_list(env: Subject) -> None:
@@ -331,7 +375,7 @@ def _missing_endpoint(env: ServerlessSubject) -> None:
 
 
 def _nothing_to_observe(env: Subject) -> None:
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT, managementPolicy="Observe")
+    env.create(**env.NAMED, managementPolicy="Observe")
 
 
 def _missing_reference(env: ServerlessSubject) -> None:
@@ -345,15 +389,33 @@ def _forbidden_reference(env: Subject) -> None:
     env.create(cloudProviderEndpointRef=reference)
 
 
+def _forbidden_project(env: RegionalSubject) -> None:
+    """In a region of its own, since its project may be that of any other state."""
+    reference = {"apiVersion": "example.com/v1", "kind": "Project", "name": "orders", "fieldPath": ".status.id"}
+    spec = env.place.spec(region="EU_NORTH_1", projectRef=reference)
+    del spec["projectId"]
+    env.resources.create(NAME, spec)
+
+
+def _missing_key(env: EncryptionAtRestSubject) -> None:
+    env.change_settings(enabled=False)
+    env.create()
+
+
+def _public_key(env: EncryptionAtRestSubject) -> None:
+    env.change_settings(requirePrivateNetworking=False)
+    env.create()
+
+
 def _rival(env: Subject) -> None:
     env.connect()
-    env.resources.create("first", env.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
+    env.resources.create("first", env.place.spec(**env.NAMED))
     env.resources.wait_ready("first")
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(**env.NAMED)
 
 
 def _elsewhere(env: Subject, **fields: str) -> None:
-    env.resources.create(NAME, env.place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, **fields))
+    env.resources.create(NAME, env.place.spec(**env.NAMED, **fields))
 
 
 def _for_a_while_and_for_long(env: Subject, *, arrange: Callable[[Any], None], reason: str, pair: str) -> Body:
@@ -366,9 +428,12 @@ for _kinds, _reason, _name, _arrange in (
     (KINDS, "MissingRole", "missing-role", _missing_role),
     (KINDS, "IPNotAllowed", "ip-not-allowed", _closed_access_list),
     ({SERVERLESS}, "ReferenceNotReady", "reference-not-ready", _missing_reference),
-    (OTHERS, "ReferenceNotReady", "reference-not-ready", _forbidden_reference),
+    (REGISTERED, "ReferenceNotReady", "reference-not-ready", _forbidden_reference),
+    (REGIONAL, "ReferenceNotReady", "reference-not-ready", _forbidden_project),
     ({SERVERLESS}, "EndpointNotFound", "endpoint-not-found", _missing_endpoint),
     (OTHERS, "EndpointNotFound", "endpoint-not-found", _nothing_to_observe),
+    ({ENCRYPTION_AT_REST}, "EncryptionNotConfigured", "encryption-not-configured", _missing_key),
+    ({ENCRYPTION_AT_REST}, "PrivateNetworkingRequired", "private-networking-required", _public_key),
     (KINDS, "Conflict", "conflict", _rival),
     (KINDS, "ProjectNotFound", "project-not-found", partial(_elsewhere, projectId="f" * 24)),
     ({SERVERLESS}, "InstanceNotFound", "instance-not-found", partial(_elsewhere, instanceName="store")),
@@ -397,7 +462,7 @@ def update_rejected(env: Subject) -> Body:
         env.edit(cloudProviderEndpointId=OTHER_CLOUD_ENDPOINT)
     else:
         env.atlas.fail(env.place, method="POST", status=400, errorCode="INVALID_ATTRIBUTE")
-        env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+        env.create(**env.NAMED)
     return _says(env, "UpdateRejected")
 
 
@@ -417,13 +482,13 @@ def provisioning_timeout(env: Subject) -> Body:
     """With a status that was written long ago."""
     since = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
     late = {name: {**shown, "statusSince": since} for name, shown in env.stick().items()}
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(**env.NAMED)
     env.resources.write_status(NAME, {"observedGeneration": 1, **late})
     _serve(env, NAME, WORKING)
     return _says(env, "ProvisioningTimeout")
 
 
-@_state("Degraded")
+@_state("Degraded", of=CONNECTED)
 def drifted(env: Subject) -> Body:
     env.create(connected=True, driftPolicy="Report", **env.FIELDS)
     _says(env, "Available")
@@ -432,6 +497,23 @@ def drifted(env: Subject) -> Body:
     else:
         env.change(comment="theirs")
     return _says(env, "Drifted")
+
+
+@_state("Degraded", of=REGIONAL, name="drifted")
+def keeps_vanishing(env: RegionalSubject) -> Body:
+    """Somebody removes each endpoint that the operator creates, which it sees soon while Atlas makes one."""
+    env.change(status="INITIATING")
+    env.create(syncInterval="1m")
+    _says(env, "Initiating")
+    for corrections in range(1, FLAPS + 1):
+        env.remove()
+        env.resources.wait(NAME, partial(_has_corrected, corrections), says=f"corrected {corrections} times")
+    env.remove()
+    return _says(env, "Drifted")
+
+
+def _has_corrected(times: int, body: Body) -> bool:
+    return len(body["status"].get("history", ())) == times and "endpoint" in body["status"]
 
 
 # A person has said so
@@ -457,6 +539,6 @@ def _first_attempt(env: Subject) -> Attempt:
 
 def _written(env: Subject, trouble: Trouble) -> Body:
     """Have the API server take the status that a trouble leads to, of a resource that no operator serves."""
-    env.create(cloudProviderEndpointId=CLOUD_ENDPOINT)
+    env.create(**env.NAMED)
     status = render(_first_attempt(env), of_trouble(trouble, applied=None))
     return env.resources.write_status(NAME, status.to_json())

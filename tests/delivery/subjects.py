@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_KIND
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_KIND
-from delivery.recorded import DATA_FEDERATION, DEDICATED, SERVERLESS
+from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, SERVERLESS
 from support.atlas import CLOUD_ENDPOINT, Place, place, project_id
 from support.concurrent_cases import NAME, Env
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
     from atlas_endpoints.reconcile.kind import Kind
 
-REGION = "EU_WEST_1"
+REGION, AZURE_REGION = "EU_WEST_1", "EUROPE_WEST"
+REGIONAL_ENDPOINT = "8f7cac1a0000000000000000"
 
 
 class Subject(Env):
@@ -27,11 +30,13 @@ class Subject(Env):
 
     Attributes:
         KIND: of the resource.
+        NAMED: what of its spec names the endpoint, where that may come later.
         FIELDS: of its spec beside its identity, and of its endpoint.
         EDIT: what an edit changes.
     """
 
     KIND: ClassVar[Kind[Any]]
+    NAMED: ClassVar[Mapping[str, Any]] = {"cloudProviderEndpointId": CLOUD_ENDPOINT}
     FIELDS: ClassVar[Mapping[str, Any]]
     EDIT: ClassVar[Mapping[str, Any]]
 
@@ -49,7 +54,7 @@ class Subject(Env):
         """
         if connected:
             self.connect(**fields)
-            fields = {"cloudProviderEndpointId": CLOUD_ENDPOINT, **fields}
+            fields = {**self.NAMED, **fields}
         self.resources.create(NAME, self.place.spec(**fields))
 
     def connect(self, **fields: Any) -> None:
@@ -164,18 +169,93 @@ class DataFederationSubject(Subject):
         return {"endpoint": {"id": CLOUD_ENDPOINT, "status": "PENDING"}}
 
 
+@dataclass(frozen=True, slots=True)
+class EncryptionAtRestPlace(DedicatedPlace):
+    """A region of a project that uses keys of its own over private networking."""
+
+    @property
+    @override
+    def path(self) -> str:
+        return f"/groups/{self.project}/encryptionAtRest"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlace(DedicatedPlace):
+    """A region of a project to whose buckets snapshots are exported."""
+
+    @property
+    @override
+    def path(self) -> str:
+        return f"/groups/{self.project}/backup/"
+
+
+class RegionalSubject(Subject):
+    """A private endpoint that Atlas makes for a region, which names it.
+
+    Attributes:
+        CHANGES: where the simulator takes changes of it.
+    """
+
+    NAMED: ClassVar = {}
+    FIELDS: ClassVar = {}
+    EDIT: ClassVar = {"syncInterval": "1h"}
+    CHANGES: ClassVar[str]
+
+    @override
+    def change(self, **fields: Any) -> None:
+        identity = {"projectId": self.place.project, "id": REGIONAL_ENDPOINT, "regionName": REGION}
+        self.atlas.post(self.CHANGES, {**identity, **fields})
+
+    def remove(self) -> None:
+        """Remove what Atlas has in the region, whatever its ID."""
+        self.atlas.post(self.CHANGES, {"projectId": self.place.project, "regionName": REGION, "remove": True})
+
+    @override
+    def connect(self, **_: Any) -> None:
+        self.change(status="ACTIVE", privateEndpointConnectionName=CLOUD_ENDPOINT)
+
+    @override
+    def stick(self) -> dict[str, dict[str, str]]:
+        self.change(status="INITIATING")
+        return {"endpoint": {"id": REGIONAL_ENDPOINT, "status": "INITIATING"}}
+
+
+class EncryptionAtRestSubject(RegionalSubject):
+    """A private endpoint to a key of the user's."""
+
+    KIND = ENCRYPTION_AT_REST_KIND
+    CHANGES = "encryptionAtRestEndpoints"
+
+    def change_settings(self, **settings: Any) -> None:
+        """Change how the project uses keys in AWS."""
+        self.atlas.post("encryptionAtRest", {"projectId": self.place.project, "awsKms": settings})
+
+
+class BackupSubject(RegionalSubject):
+    """A private endpoint for exports of snapshots."""
+
+    KIND = BACKUP_KIND
+    CHANGES = "backupEndpoints"
+
+
 SUBJECTS: Mapping[str, type[Subject]] = {
     SERVERLESS: ServerlessSubject,
     DEDICATED: DedicatedSubject,
     DATA_FEDERATION: DataFederationSubject,
+    ENCRYPTION_AT_REST: EncryptionAtRestSubject,
+    BACKUP: BackupSubject,
+}
+_PLACES: Mapping[str, type[DedicatedPlace]] = {
+    DEDICATED: DedicatedPlace,
+    DATA_FEDERATION: DataFederationPlace,
+    ENCRYPTION_AT_REST: EncryptionAtRestPlace,
+    BACKUP: BackupPlace,
 }
 
 
 def place_of(kind: str, number: int) -> Place:
     """Give a place of its own to each state."""
-    if kind == SERVERLESS:
-        return place(number)
-    return (DedicatedPlace if kind == DEDICATED else DataFederationPlace)(project_id(number), "", "")
+    return place(number) if kind == SERVERLESS else _PLACES[kind](project_id(number), "", "")
 
 
 def with_services(seed: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from atlas_endpoints.reconcile.status import (
     Applied,
     Cause,
     Condition,
+    Creation,
     DriftItem,
     HistoryEntry,
     LastError,
@@ -24,8 +25,10 @@ from atlas_endpoints.reconcile.status import (
 )
 from control_plane import ControlPlane
 from support.cases import (
+    BACKUP,
     DATA_FEDERATION,
     DEDICATED,
+    ENCRYPTION_AT_REST,
     KINDS,
     SERVERLESS,
     Case,
@@ -42,7 +45,15 @@ pytestmark = pytest.mark.gate
 STRICT = {"fieldValidation": "Strict"}
 
 
-VPCE = "vpce-0123456789abcdef0"
+_CLOUD_ENDPOINT = {"cloudProviderEndpointId": "vpce-0123456789abcdef0"}
+NAMED: Mapping[str, Mapping[str, str]] = {
+    SERVERLESS: _CLOUD_ENDPOINT,
+    DEDICATED: _CLOUD_ENDPOINT,
+    DATA_FEDERATION: _CLOUD_ENDPOINT,
+    ENCRYPTION_AT_REST: {},
+    BACKUP: {"vpcRegion": "eu-west-2"},
+}
+"""What a resource of each kind has beside what it must have, so that each field is there that names the endpoint."""
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +83,8 @@ def api(apis: Mapping[str, httpx.Client], kind: str) -> httpx.Client:
 
 @pytest.fixture
 def created(api: httpx.Client, kind: str) -> Iterator[dict[str, Any]]:
-    """A minimal resource that exists, as the API server answered."""
-    wanted = manifest("AWS", {"cloudProviderEndpointId": VPCE}, kind=kind, name="created")
+    """A small resource that exists, as the API server answered."""
+    wanted = manifest("AWS", NAMED[kind], kind=kind, name="created")
     answer = api.post("", json=wanted, params=STRICT)
     assert answer.status_code == httpx.codes.CREATED, answer.text
     yield answer.json()
@@ -223,6 +234,7 @@ def full_status(kind: str) -> Status:
     )
 
 
+_REGIONAL = dict.fromkeys(("id", "region", "status", "privateEndpointConnectionName", "errorMessage"), LONG)
 OWN_STATUS: Mapping[str, Mapping[str, Any]] = {
     SERVERLESS: {
         "endpoint": EndpointStatus.model_validate(
@@ -255,6 +267,15 @@ OWN_STATUS: Mapping[str, Mapping[str, Any]] = {
         "endpoint": data_federation.EndpointStatus.model_validate(
             dict.fromkeys(data_federation.EndpointStatus.model_fields, LONG) | {"status_since": NOW}
         ),
+    },
+    ENCRYPTION_AT_REST: {
+        "approve_command": LONG,
+        "creation": Creation(requested_at=NOW, attempt=2),
+        "endpoint": {**_REGIONAL, "statusSince": NOW},
+    },
+    BACKUP: {
+        "creation": Creation(requested_at=NOW, attempt=2),
+        "endpoint": {**_REGIONAL, "vpcRegion": LONG, "statusSince": NOW},
     },
 }
 """The fields that only the status of a kind has."""
@@ -314,6 +335,12 @@ def test_kubectl_explain_describes_every_field(control_plane: ControlPlane, crd:
     assert explained > 60
 
 
+_REGIONAL_ROW = {
+    "id": "a" * 24,
+    "status": "FAILED",
+    "privateEndpointConnectionName": "vpce-1",
+    "errorMessage": "no-such-key",
+}
 LISTED: Mapping[str, tuple[Status, Mapping[str, str], Mapping[str, str]]] = {
     SERVERLESS: (
         ServerlessStatus(
@@ -339,6 +366,16 @@ LISTED: Mapping[str, tuple[Status, Mapping[str, str], Mapping[str, str]]] = {
         ),
         {"PROVIDER": "AWS", "REGION": "eu-west-1"},
         {"SERVICE": "com.example.service", "CLOUD-ENDPOINT": "vpce-1", "ERROR": "no-such-endpoint"},
+    ),
+    ENCRYPTION_AT_REST: (
+        resource_of(ENCRYPTION_AT_REST).status_type.model_validate({"endpoint": _REGIONAL_ROW}),
+        {"PROVIDER": "AWS", "REGION": "eu-west-1"},
+        {"ENDPOINT-ID": "a" * 24, "CONNECTION": "vpce-1", "ERROR": "no-such-key"},
+    ),
+    BACKUP: (
+        resource_of(BACKUP).status_type.model_validate({"endpoint": _REGIONAL_ROW}),
+        {"PROVIDER": "AWS", "REGION": "eu-west-1", "VPC-REGION": "eu-west-2"},
+        {"ENDPOINT-ID": "a" * 24, "CONNECTION": "vpce-1", "ERROR": "no-such-key"},
     ),
 }
 """A status of each kind, and its columns without and with ``--output=wide``."""

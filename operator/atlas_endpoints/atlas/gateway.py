@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
 from atlas_endpoints.atlas.answers import Listing, Requester, send_list, unreadable
@@ -83,6 +84,12 @@ class EntryReader(Protocol):
     def parent_of(self, entry: str) -> str | None:
         """Return the entry that another one is a part of, which no LIST shows, or None."""
         ...
+
+
+def _identified(item: object) -> tuple[str, object] | None:
+    """Return an item of a page with its id, which Atlas names ``id`` or ``_id``, or None without one."""
+    found = (item.get("id") or item.get("_id")) if isinstance(item, dict) else None
+    return (found, item) if isinstance(found, str) else None
 
 
 class _Doubts:
@@ -202,7 +209,10 @@ class Gateway(ObservationCache):
         reader = self._readers[scope.kind]
         request, began = reader.get_request(scope, entry), self.moment()
         try:
-            seen = Seen(await self._call(scope, request, lambda answer: reader.got(entry, answer)), began)
+            if request.paged:
+                seen = Seen(await self._read_pages(scope, request, lambda items: reader.got(entry, items)), began)
+            else:
+                seen = Seen(await self._call(scope, request, lambda answer: reader.got(entry, answer)), began)
         except EndpointAbsentError as error:
             error.__cause__ = error.__context__ = None  # they keep the frames of the call in memory
             seen = Seen(None, began, error.with_traceback(None))
@@ -248,14 +258,7 @@ class Gateway(ObservationCache):
 
     async def _fetch_listing(self, scope: Scope) -> Listing[Any]:
         reader = self._readers[scope.kind]
-        request = reader.list_request(scope)
-        with self._admission(scope, request) as credentials:
-            try:
-                async with asyncio.timeout(LIST_WITHIN):
-                    listing = await send_list(self._client, credentials, request, reader.listed)
-            except TimeoutError as error:
-                why = f"Atlas does not answer with all pages of a LIST within {LIST_WITHIN:.0f} s. The LIST is retried."
-                raise AtlasUnavailableError(why, operation=request.operation) from error
+        listing = await self._list_all(scope, reader.list_request(scope), reader.listed)
         if listing.skipped:
             logger.warning(
                 "A LIST contains %d items without a usable id; they are ignored",
@@ -263,6 +266,26 @@ class Gateway(ObservationCache):
                 extra=LogFields(project=scope.project_id, instance=scope.name),
             )
         return listing
+
+    async def _list_all(
+        self, scope: Scope, request: Request, parse: Callable[[object], tuple[str, T] | None]
+    ) -> Listing[T]:
+        """Make a LIST with all its pages."""
+        with self._admission(scope, request) as credentials:
+            try:
+                async with asyncio.timeout(LIST_WITHIN):
+                    return await send_list(self._client, credentials, request, parse)
+            except TimeoutError as error:
+                why = f"Atlas does not answer with all pages of a LIST within {LIST_WITHIN:.0f} s. The LIST is retried."
+                raise AtlasUnavailableError(why, operation=request.operation) from error
+
+    async def _read_pages(self, scope: Scope, request: Request, parse: Callable[[object], T | None]) -> T:
+        """Make a GET whose answer comes in pages, and return what ``parse`` returns of its items; None means not readable."""
+        listing = await self._list_all(scope, request, _identified)
+        found = None if listing.skipped else parse([*listing.entries.values()])
+        if found is None:
+            raise unreadable(HTTPStatus.OK, operation=request.operation, writes=False)
+        return found
 
     async def _call(self, scope: Scope, request: Request, parse: Callable[[object], T | None]) -> T:
         """Make a call, and return what ``parse`` returns; None means that the answer is not readable."""

@@ -26,7 +26,8 @@ def finds_work(gatherer: Gatherer, body: Body, scope: Scope, failure: AtlasError
     seen = None if failure is not None or entry is None else view.value(entry)
     is_listed = entry is None or kind.parent_of(entry) is None
     created = view.labelled.get(kind.resource.created_as_of(uid_of(body)), ())
-    compared = (seen, created, *_end_of_api(view, now))
+    alike = () if seen is None else view.labelled.get(kind.label(seen) or "", ())
+    compared = (seen, created, alike, *_end_of_api(view, now))
     if seen is not None:
         if is_listed:
             memory.failing_since = None
@@ -66,8 +67,8 @@ def _outcome(gatherer: Gatherer, facts: Facts[Any], failure: AtlasError | None) 
     decision = gatherer.decide(facts)
     writes = decision.write is not None and facts.policy == "Manage"
     if decision.absent is not None:
-        is_reported = facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
-        return status_unchanged(Backoff()) if is_reported and not writes else None
+        is_told = decision.seen is None and facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
+        return status_unchanged(Backoff()) if is_told and not writes else None
     if any(get.entry not in facts.view.entries for get in decision.gets):
         return None
     if decision.seen is not None and (claim := gatherer.claim(facts, decision)) is not None:

@@ -35,6 +35,7 @@ WARNINGS = frozenset(
         EventReason.OUTPUTS_FAILED,
         EventReason.ENDPOINT_LOST,
         EventReason.SERVICE_LOST,
+        EventReason.ENDPOINT_WARNING,
         EventReason.ENDPOINT_ORPHANED,
         EventReason.FORCE_FINALIZED,
     }
@@ -211,8 +212,7 @@ class ChangeEvents:
         differences = tuple(
             each
             for each in compare(resource, write.fields, seen)
-            if resource.same(each.field, shown.get(each.field), each.desired)
-            and each.actual != resource.created_as_of(resource.metadata.uid)
+            if resource.same(each.field, shown.get(each.field), each.desired) and each.actual != resource.created_as
         )
         if self._memories[resource.key].told.issuperset(differences):
             return

@@ -90,6 +90,10 @@ class SharesThings:
         """Return whether the refusal of a write only shows that the observation is outdated: observe again."""
         return False
 
+    def is_early(self, error: AtlasError) -> bool:  # noqa: ARG002  # a default
+        """Return whether the refusal of a DELETE only says that Atlas cannot do it yet: it is made again later."""
+        return False
+
     def took_over(self, status: Any, other: Body) -> bool:  # noqa: ARG002  # a default
         """Return whether another object records what a status knows of what they share; until then, its resource stays."""
         return True
@@ -114,6 +118,7 @@ class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
         templates: the path of each operation in Atlas's API reference.
         keeps_confirmed: whether what Atlas has confirmed still counts when the entry is gone.
         reasons: those of ``Ready``; each kind adds its own.
+        reads_beside: the operations that read something else than entries; what ends with them, entries outlast.
     """
 
     names: ClassVar[Names]
@@ -121,6 +126,7 @@ class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
     templates: ClassVar[Mapping[str, str]]
     keeps_confirmed: ClassVar[bool] = False
     reasons: ClassVar[Sequence[ReadyReason]] = tuple(Reason)
+    reads_beside: ClassVar[Collection[str]] = ()
 
     @cached_property
     def failures(self) -> frozenset[str]:
@@ -157,11 +163,11 @@ class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
 
     @abstractmethod
     def get_request(self, scope: Scope, entry: str) -> Request:
-        """Return the GET of one entry."""
+        """Return the GET of one entry, or of something beside the entries that a decision names (``decision.Get``)."""
 
     @abstractmethod
     def got(self, entry: str, answer: Any) -> Any | None:
-        """Return the entry in the answer to a GET; None: it is not readable."""
+        """Return the entry in the answer to a GET, which is a list of all items if it comes in pages; None: it is not readable."""
 
     def written(self, write: Write, answer: Any) -> tuple[str, Any] | None:
         """Return the id and the value of the entry in the answer to a write; None: it is not readable."""

@@ -173,9 +173,10 @@ class LastCourse:
             if decision.write is not None:
                 raise failures.contradicting(error) from error
         except UpdateRejectedError as error:
-            if not kind.is_outdated(error):
+            if kind.is_outdated(error):
+                self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
+            elif not kind.is_early(error):
                 raise
-            self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
             decision = kind.decide_deletion(replace(facts, done=Done(write, WriteResult.REFUSED, error=error)))
         return self._waiting(facts, decision)
 
@@ -243,7 +244,11 @@ class LastCourse:
         """Return why the deletion failed, or release the resource if its entry can no longer be deleted."""
         resource = facts.resource
         entries = self._kind.in_atlas(resource.status, resource.entry)
-        if (ending := deletion.orphaned([self._kind.called(each) for each in entries], error)) is not None:
+        is_of_entry = error.operation not in self._kind.reads_beside
+        if (
+            is_of_entry
+            and (ending := deletion.orphaned([self._kind.called(each) for each in entries], error)) is not None
+        ):
             return _released(ending)
         if (outcome := unrelated(error, held_for=(facts.now - deleted_at(facts)).total_seconds())) is not None:
             return outcome

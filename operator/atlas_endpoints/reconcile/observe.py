@@ -110,7 +110,7 @@ def _check_skipped(facts: Facts[Any], decision: Decision) -> None:
     """Raise ``AtlasUnavailableError`` if a decision rests on that nothing was created, and a LIST does not show that."""
     creates = decision.write is not None and decision.write.creates is not None
     rests_on_none = creates or (decision.nothing_left and decision.absent is None)
-    if rests_on_none and facts.view.skipped and facts.resource.created_as_of(facts.resource.metadata.uid):
+    if rests_on_none and facts.view.skipped and facts.resource.created_as:
         raise AtlasUnavailableError(
             "Atlas shows endpoints without an ID. One of them may be the endpoint of this resource, so the operator looks again.",
             operation=decision.write.request.operation if decision.write is not None else "list",
@@ -167,9 +167,8 @@ def _memory_suffices(
     """
     write = decision.write
     # A GET shows an endpoint of a service; the LIST beside it is that of the last resync, unless the spec was edited.
-    rests_on_a_get = (
-        bool(decision.gets) and write is None and not decision.nothing_left and facts.attempt.is_of_this_generation
-    )
+    shows_parts = any(not each.beside for each in decision.gets)
+    rests_on_a_get = shows_parts and write is None and not decision.nothing_left and facts.attempt.is_of_this_generation
     if rests_on_a_get and not (facts.uncertain or facts.forced or facts.view.failing):
         return facts.view.began >= began - 2 * facts.interval.total_seconds()
     entry = facts.resource.entry

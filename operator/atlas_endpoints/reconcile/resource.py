@@ -30,6 +30,9 @@ DELETION_ANNOTATIONS = ("atlas-endpoints.dev/deletion-policy", "mongodb.com/atla
 FORCE_FINALIZE = "atlas-endpoints.dev/force-finalize"
 """``true`` removes the finalizer of a deleted resource, whatever happens to its endpoint."""
 
+FORCE_DELETE = "atlas-endpoints.dev/force-delete"
+"""``true`` deletes an endpoint with its resource even if Atlas shows that something there needs it."""
+
 FORCE = "set the annotation atlas-endpoints.dev/force-sync"
 """The remedy that requests a reconcile at once."""
 
@@ -137,13 +140,25 @@ class ObjectMeta(BaseModel):
         """Whether to remove the finalizer, whatever happens to the endpoint."""
         return self.annotations.get(FORCE_FINALIZE, "").strip().lower() == "true"
 
+    @property
+    def is_delete_forced(self) -> bool:
+        """Whether to delete the endpoint of a deleted resource even if something in Atlas needs it."""
+        return self.annotations.get(FORCE_DELETE, "").strip().lower() == "true"
+
 
 def skips(annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ``POLICY_ANNOTATIONS`` whose value is ``skip``, ignoring case and blanks, since a miss would write."""
     return tuple(name for name in POLICY_ANNOTATIONS if annotations.get(name, "").strip().lower() == "skip")
 
 
-WATCHED = (*POLICY_ANNOTATIONS, *REQUEST_ANNOTATIONS, *DELETION_ANNOTATIONS, FORCE_FINALIZE, ENDPOINT_ANNOTATION)
+WATCHED = (
+    *POLICY_ANNOTATIONS,
+    *REQUEST_ANNOTATIONS,
+    *DELETION_ANNOTATIONS,
+    FORCE_FINALIZE,
+    FORCE_DELETE,
+    ENDPOINT_ANNOTATION,
+)
 """The annotations whose change makes a reconcile due."""
 
 
@@ -271,7 +286,7 @@ class Resource(BaseModel, frozen=True):
     @property
     def written_as(self) -> str:
         """The key of a write of unknown outcome: the entry, or the mark of one that was just created."""
-        return self.entry or self.created_as_of(self.metadata.uid)
+        return self.entry or self.created_as
 
     @property
     @abstractmethod
@@ -292,6 +307,11 @@ class Resource(BaseModel, frozen=True):
     def created_as_of(cls, uid: str) -> str:  # noqa: ARG003  # for kinds that create
         """Return the mark of an entry that was created for a resource and is not in its status yet; "": none is."""
         return ""
+
+    @property
+    def created_as(self) -> str:
+        """The name by which a LIST shows an entry that was created for it; "": none is, or Atlas refuses a second one."""
+        return self.created_as_of(self.metadata.uid)
 
     @property
     def is_bound(self) -> bool:

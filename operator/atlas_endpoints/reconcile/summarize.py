@@ -81,7 +81,7 @@ def of_suspension(resource: Resource) -> Outcome:
 def of_decision(kind: Kind[Any], facts: Facts[Any], decision: Decision) -> Outcome:
     """Return the outcome if Atlas was observed and no (further) write follows, since there is none or it may not be made."""
     state = _observing(facts, decision) if facts.policy == "Observe" else decision.state
-    failure = _failure(kind, facts, state)
+    failure = _failure(kind, facts, decision, state)
     applied = with_connection(facts, applied_after(kind, facts, decision))
     return _of_observation(kind, facts, decision, state=state, failure=failure, applied=applied)
 
@@ -97,7 +97,7 @@ def _of_observation(
     contended: Mapping[str, Finding] | None = None,
 ) -> Outcome:
     requeue = state.requeue
-    if failure is not None and state.reason in {Reason.ENDPOINT_NOT_FOUND, Reason.REFERENCE_NOT_READY}:
+    if failure is not None and state.reason.progress is Progress.GRACE:
         requeue = facts.attempt.within_grace(requeue, failure.since)
     return Outcome(
         requeue=requeue,
@@ -346,14 +346,9 @@ def _sent(done: Done | None) -> Sent | None:
             return None
 
 
-def _failure(kind: Kind[Any], facts: Facts[Any], state: State) -> LastError | None:
+def _failure(kind: Kind[Any], facts: Facts[Any], decision: Decision, state: State) -> LastError | None:
     """Return what holds up a resource that was observed, or None."""
     match state.reason:
-        case Reason.ENDPOINT_NOT_FOUND:
-            # The LIST shows the absence, without an error of Atlas; the grace ends all the same.
-            since = facts.attempt.failing_since(Reason.ENDPOINT_NOT_FOUND)
-            operation = kind.list_request(facts.scope).operation
-            return LastError(since=since, operation=operation, retryable=False, detail=state.message)
         case Reason.UPDATE_REJECTED:
             # Keep Atlas's message about fields that it refused before and has not accepted since.
             taken = facts.done.write.fields if facts.done is not None else {}
@@ -364,6 +359,12 @@ def _failure(kind: Kind[Any], facts: Facts[Any], state: State) -> LastError | No
                 Reason.REFERENCE_NOT_READY, found=facts.problem.finding, type_="ReferencesResolved"
             )
             return of_problem(facts.problem, since)
+        case reason if reason.progress is Progress.GRACE and reason is not Reason.REFERENCE_NOT_READY:
+            # What was read shows it, without an error of Atlas; the grace ends all the same.
+            since = facts.attempt.failing_since(reason)
+            reads = (kind.get_request(facts.scope, each.entry) for each in decision.gets if each.beside)
+            operation = next(reads, kind.list_request(facts.scope)).operation
+            return LastError(since=since, operation=operation, retryable=False, detail=state.message)
         case _:
             return None
 

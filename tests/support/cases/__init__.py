@@ -13,11 +13,14 @@ from typing_extensions import override
 PROJECT = "32b6e34b3d91647abb20e7b8"
 SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
 DATA_FEDERATION = "DataFederationPrivateEndpoint"
-KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION)
+ENCRYPTION_AT_REST, BACKUP = "EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"
+KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP)
 _FILES = {
-    SERVERLESS: "serverless_private_endpoint",
-    DEDICATED: "dedicated_private_endpoint",
-    DATA_FEDERATION: "data_federation_private_endpoint",
+    SERVERLESS: ("common", "cloud_endpoint", "serverless_private_endpoint"),
+    DEDICATED: ("common", "cloud_endpoint", "dedicated_private_endpoint"),
+    DATA_FEDERATION: ("common", "cloud_endpoint", "data_federation_private_endpoint"),
+    ENCRYPTION_AT_REST: ("common", "regional", "encryption_at_rest_private_endpoint"),
+    BACKUP: ("common", "regional", "backup_private_endpoint"),
 }
 _CONNECTED = {
     "cloudProviderEndpointId": "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
@@ -26,11 +29,9 @@ _CONNECTED = {
 }
 _INSTANCE = {"projectId": PROJECT, "instanceName": "ServerlessInstance0", "endpointId": "5f7cac1adf5d6c6306f4b283"}
 _GCP = {"projectId": PROJECT, "providerName": "GCP", "region": "us-central1"}
-_IN_REGION = {
-    "AWS": {"projectId": PROJECT, "providerName": "AWS", "region": "eu-west-1"},
-    "AZURE": {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH"},
-    "AZURE_CONNECTED": {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH", **_CONNECTED},
-}
+_IN_AWS = {"projectId": PROJECT, "providerName": "AWS", "region": "eu-west-1"}
+_IN_AZURE = {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH"}
+_IN_REGION = {"AWS": _IN_AWS, "AZURE": _IN_AZURE, "AZURE_CONNECTED": {**_IN_AZURE, **_CONNECTED}}
 _BASES: dict[str, dict[str, dict[str, Any]]] = {
     SERVERLESS: {
         "AWS": {**_INSTANCE, "providerName": "AWS"},
@@ -43,6 +44,8 @@ _BASES: dict[str, dict[str, dict[str, Any]]] = {
         "GCP": {**_GCP, "gcp": {"projectId": "my-project-1"}},
         "GCP_LEGACY": {**_GCP, "gcp": {"projectId": "my-project-1", "portMappingEnabled": False}},
     },
+    ENCRYPTION_AT_REST: {"AWS": _IN_AWS, "AZURE": _IN_AZURE},
+    BACKUP: {"AWS": _IN_AWS},
 }
 
 
@@ -86,7 +89,7 @@ class UpdateCase(Case):
 
 @cache
 def cases(kind: str = SERVERLESS) -> list[Case]:
-    rows = [*_rows("common.yaml"), *_rows(f"{_FILES[kind]}.yaml")]
+    rows = [row for file in _FILES[kind] for row in _rows(f"{file}.yaml")]
     return [
         Case(name=row["name"], manifest=_manifest(number, kind=kind, **row), refused=row.get("refused", {}))
         for number, row in enumerate(rows)
@@ -97,7 +100,7 @@ def cases(kind: str = SERVERLESS) -> list[Case]:
 def update_cases(kind: str = SERVERLESS) -> list[UpdateCase]:
     """Return the rows for changes of resources that exist."""
     found = []
-    for number, row in enumerate([*_rows("common_updates.yaml"), *_rows(f"{_FILES[kind]}_updates.yaml")]):
+    for number, row in enumerate(row for file in _FILES[kind] for row in _rows(f"{file}_updates.yaml")):
         without = row.get("without", [])
         before = _manifest(number, kind=kind, base=row["base"], spec=row.get("before"), without=without)
         after = deepcopy(before)

@@ -85,7 +85,9 @@ def of_several_kinds(forecasts: Iterable[Forecast]) -> list[str]:
     """Return warnings about what resources of different kinds name in one project: an endpoint connects to one service only."""
     users: dict[tuple[str, str], dict[str, Key | None]] = defaultdict(dict)
     for each in forecasts:
-        if each.manifest is not None and each.endpoint_id is not None and each.project_id is not None:
+        if each.manifest is None or not each.manifest.kind.names_endpoints:
+            continue
+        if each.endpoint_id is not None and each.project_id is not None:
             users[each.project_id, each.endpoint_id.casefold()][each.manifest.kind.names.kind] = each.key
     return [
         f"{' and '.join(f'{kind} {key}' for kind, key in found.items())} name the same endpoint {endpoint_id}. A private endpoint"

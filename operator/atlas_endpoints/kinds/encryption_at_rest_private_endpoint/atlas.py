@@ -1,0 +1,120 @@
+"""Private endpoints for encryption at rest in the Atlas Admin API, and what they rest on: models and calls as data. Pure.
+
+Source: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-encryption-at-rest-using-customer-key-management. They
+have never been recorded; what is known of them comes from the tests of MongoDB's Terraform provider.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from atlas_endpoints.atlas.answers import text_of
+from atlas_endpoints.kinds.regional_atlas import Beside, Calls
+from atlas_endpoints.kinds.regions import same_region
+
+CALLS = Calls(
+    list="listRestPrivateEndpoints",
+    get="getRestPrivateEndpoint",
+    create="createRestPrivateEndpoint",
+    delete="requestPrivateEndpointDeletion",
+    below="encryptionAtRest",
+    api_version="2023-01-01",
+)
+
+BLOCKS: Mapping[str, str] = {"AWS": "awsKms", "AZURE": "azureKeyVault"}
+"""The part of a project's encryption at rest that a cloud has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a project's encryption at rest has for a cloud; the vault is Azure's."""
+
+    enabled: bool = False
+    requires_private_networking: bool = False
+    subscription: str | None = None
+    resource_group: str | None = None
+    vault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionAtRest:
+    """A project's encryption at rest, by cloud."""
+
+    blocks: Mapping[str, Block]
+
+    def approval_of(self, connection: str | None) -> str | None:
+        """Return the command that approves a connection to the Key Vault, or None if Atlas does not show all that it needs."""
+        block = self.blocks["AZURE"]
+        values = {
+            "--subscription": block.subscription,
+            "--resource-group": block.resource_group,
+            "--resource-name": block.vault,
+            "--name": connection,
+        }
+        if not all(values.values()):
+            return None
+        # People paste it into a shell, and somebody else has named these things.
+        options = " ".join(f"{option} {shlex.quote(value)}" for option, value in values.items() if value)
+        return f"az network private-endpoint-connection approve --type Microsoft.KeyVault/vaults {options}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster, as far as it needs a key.
+
+    Attributes:
+        provider: the cloud whose key encrypts it; None: it uses none.
+        regions: where it has nodes: the cloud, and the region in Atlas's spelling.
+    """
+
+    name: str
+    provider: str | None
+    regions: frozenset[tuple[str, str]]
+
+    def needs_key(self, provider: str, region: str) -> bool:
+        """Return whether nodes in a region of a cloud need a key of this cloud."""
+        is_there = any(cloud == provider and same_region(provider, region, each) for cloud, each in self.regions)
+        return self.provider == provider and is_there
+
+
+def encryption_in(answer: Any) -> EncryptionAtRest | None:
+    """Return the encryption at rest in an answer, or None if it is none."""
+    if not isinstance(answer, dict):
+        return None
+    return EncryptionAtRest({cloud: _block_in(answer.get(name)) for cloud, name in BLOCKS.items()})
+
+
+def _block_in(value: Any) -> Block:
+    if not isinstance(value, dict):
+        return Block()
+    texts = (text_of(value.get(name)) for name in ("subscriptionID", "resourceGroupName", "keyVaultName"))
+    return Block(value.get("enabled") is True, value.get("requirePrivateNetworking") is True, *texts)
+
+
+def clusters_in(items: Any) -> Sequence[Cluster] | None:
+    """Return the clusters in the items of a LIST, or None if one of them is none."""
+    found = [_cluster_in(each) for each in items] if isinstance(items, list) else [None]
+    clusters = tuple(each for each in found if each is not None)
+    return clusters if len(clusters) == len(found) else None
+
+
+def _cluster_in(item: Any) -> Cluster | None:
+    name = text_of(item.get("name")) if isinstance(item, dict) else None
+    if not name:
+        return None
+    provider = text_of(item.get("encryptionAtRestProvider"))
+    configs = [
+        config for spec in _objects(item.get("replicationSpecs")) for config in _objects(spec.get("regionConfigs"))
+    ]
+    regions = {(text_of(each.get("providerName")) or "", text_of(each.get("regionName")) or "") for each in configs}
+    return Cluster(name, provider, frozenset(regions))
+
+
+def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+ENCRYPTION = Beside("getEncryptionAtRest", "encryptionAtRest", "2023-01-01", encryption_in)
+CLUSTERS = Beside("listClusters", "clusters", "2024-08-05", clusters_in, paged=True)
+BESIDE: Mapping[str, Beside] = {"encryptionAtRest": ENCRYPTION, "clusters": CLUSTERS}

@@ -1,0 +1,145 @@
+"""The kind ``EncryptionAtRestPrivateEndpoint``: what an endpoint for encryption at rest rests on, and who needs it. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from atlas_endpoints.cluster.api import Names
+from atlas_endpoints.controller.requeue import RequeueAfter
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Cluster, EncryptionAtRest
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint, Spec
+from atlas_endpoints.kinds.regional import RegionalKind
+from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
+from atlas_endpoints.kinds.regional_decisions import Facts, RegionalReason, since_of
+from atlas_endpoints.reconcile.decision import Decision, Get, State
+from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
+from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.reconcile.status import condition_in
+from atlas_endpoints.reconcile.waits import pace
+
+UNNEEDED = frozenset[str](
+    {EndpointState.INITIATING, EndpointState.PENDING_ACCEPTANCE, EndpointState.FAILED, EndpointState.DELETING}
+)
+"""The statuses of an endpoint through which no node reaches its key."""
+
+
+class EncryptionReason(ReadyReason):
+    """The reasons of ``Ready`` that only this kind has."""
+
+    WAITING_FOR_APPROVAL = "WaitingForApproval", "False", Progress.RECONCILING
+    ENCRYPTION_NOT_CONFIGURED = "EncryptionNotConfigured", "False", Progress.GRACE
+    PRIVATE_NETWORKING_REQUIRED = "PrivateNetworkingRequired", "False", Progress.GRACE
+
+
+class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpoint]):
+    """Endpoints through which clusters reach their keys in a KMS or a Key Vault."""
+
+    names = Names(
+        "atlas-endpoints.dev", "v1alpha1", "EncryptionAtRestPrivateEndpoint", "encryptionatrestprivateendpoints"
+    )
+    resource = EncryptionAtRestPrivateEndpoint
+    reasons = (*Reason, *RegionalReason, *EncryptionReason)
+    scopes = ("AWS", "AZURE")
+    calls = atlas.CALLS
+    beside = atlas.BESIDE
+    templates: ClassVar[Mapping[str, str]] = {
+        **atlas.CALLS.templates,
+        **{each.operation: each.template for each in atlas.BESIDE.values()},
+    }
+    reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
+    before_creation = "encryptionAtRest"
+    before_deletion = "clusters"
+    keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
+    purpose = "encryption at rest"
+
+    @override
+    def body_of(self, spec: Spec) -> Mapping[str, str]:
+        return {"regionName": spec.regions_in_atlas["region"]}
+
+    @override
+    def hindrance(self, facts: Facts, value: EncryptionAtRest) -> State | None:
+        provider = facts.resource.spec.provider_name
+        block, name = value.blocks[provider], atlas.BLOCKS[provider]
+        where = (
+            "Set it in Atlas (Project Settings, Security, Advanced), or with Terraform; the operator never changes it."
+        )
+        if not block.enabled:
+            message = f"The project does not use keys of {provider} for encryption at rest ({name}.enabled), so Atlas makes no endpoint. {where}"
+            return State(EncryptionReason.ENCRYPTION_NOT_CONFIGURED, message)
+        if not block.requires_private_networking:
+            message = (
+                f"Encryption at rest of the project does not require private networking ({name}.requirePrivateNetworking), so Atlas"
+                f" makes no endpoint. {where} Beware: this is for projects whose clusters are each in one cloud, and it disables their"
+                " multi-cloud clusters."
+            )
+            return State(EncryptionReason.PRIVATE_NETWORKING_REQUIRED, message)
+        return None
+
+    @override
+    def guards(self, facts: Facts, endpoint: Endpoint) -> bool:
+        """Return whether nodes may reach their keys through the endpoint, and through no other one of the region."""
+        others = facts.view.labelled.get(facts.resource.created_as, ())
+        has_other = any(each.id != endpoint.id and each.status == EndpointState.ACTIVE for each in others)
+        return endpoint.status not in UNNEEDED and not has_other
+
+    @override
+    def needed_by(self, facts: Facts, endpoint: Endpoint, value: Iterable[Cluster]) -> str:
+        spec = facts.resource.spec
+        names = [each.name for each in value if each.needs_key(spec.provider_name, spec.region)]
+        if not names:
+            return ""
+        return (
+            f"Endpoint {endpoint.id} is the only active one of {spec.where}, and these clusters have nodes there that reach their key"
+            f" through it: {', '.join(sorted(names))}. Delete the clusters, move them to other regions, or take the key from them."
+        )
+
+    @override
+    def accepting(self, facts: Facts, endpoint: Endpoint) -> Decision:
+        if facts.resource.spec.provider_name != "AZURE":
+            return super().accepting(facts, endpoint)
+        name, known = endpoint.private_endpoint_connection_name, facts.resource.status
+        is_known = known.endpoint is not None and known.endpoint.private_endpoint_connection_name == name
+        command = known.approve_command if is_known else None
+        gets = (Get("encryptionAtRest", beside=True),) if command is None else ()
+        if command is None:
+            value = facts.view.value("encryptionAtRest")
+            command = None if value is None else value.approval_of(name)
+        what = f"the connection {name}" if name else "its connection, which Atlas has not named yet"
+        how = (
+            "Run the command in status.approveCommand"
+            if command
+            else "Do it in Azure (Key Vault, Networking, Private endpoint connections)"
+        )
+        message = f"Endpoint {endpoint.id} waits until somebody approves {what}, in the Key Vault. {how}. Atlas shows that within some minutes."
+        requeue = RequeueAfter(pace(facts.now - since_of(facts, endpoint)))
+        state = State(EncryptionReason.WAITING_FOR_APPROVAL, message, requeue, ())
+        return Decision(state, gets=gets, own={"approve_command": command})
+
+    @override
+    def decide(self, facts: Facts) -> Decision:
+        return _without_command(super().decide(facts))
+
+    @override
+    def decide_deletion(self, facts: Facts) -> Decision:
+        return _without_command(super().decide_deletion(facts))
+
+    @override
+    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
+        yield from super().news(previous, status)
+        before, ready = part(previous, "endpoint"), condition_in(status, "Ready")
+        name = part(status, "endpoint").get("privateEndpointConnectionName")
+        is_told = condition_in(previous, "Ready").get("reason") == ready.get("reason")
+        is_new = not is_told or before.get("privateEndpointConnectionName") != name
+        if ready.get("reason") == EncryptionReason.WAITING_FOR_APPROVAL and name and is_new:
+            yield EventReason.ENDPOINT_WARNING, ready["message"]
+
+
+def _without_command(decision: Decision) -> Decision:
+    """Return a decision with which the command is in the status only while somebody has to run it."""
+    return replace(decision, own={"approve_command": None, **decision.own})
+
+
+KIND = EncryptionAtRestPrivateEndpoints()

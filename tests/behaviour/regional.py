@@ -1,0 +1,194 @@
+"""Steps and views of private endpoints that Atlas makes for a region; see ``behaviour.cases`` for the form of a case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
+from atlas_endpoints.simulator.cluster import ClusterDocument
+from atlas_endpoints.simulator.regional_endpoint import (
+    BackupEndpointDocument,
+    EncryptionDocument,
+    EncryptionEndpointDocument,
+    ExportBucketDocument,
+    RegionalEndpointDocument,
+)
+from atlas_endpoints.simulator.services import put_cluster
+from behaviour.atlas import PROJECT
+from behaviour.steps import Steps, Views
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atlas_endpoints.atlas.requests import Request
+    from atlas_endpoints.controller.cache import Body
+
+ONE, TWO, THREE = (f"{number:024x}" for number in (1, 2, 3))
+CONSTANTS: Mapping[str, Any] = {
+    "PROJECT": PROJECT,
+    "ONE": ONE,
+    "TWO": TWO,
+    "THREE": THREE,
+    "AWS": {"providerName": "AWS", "region": "eu-west-1", "deletionPolicy": "Delete"},
+    "AZURE": {"providerName": "AZURE", "region": "westeurope", "deletionPolicy": "Delete"},
+    "REPORTED": {"providerName": "AWS", "region": "eu-west-1", "driftPolicy": "Report"},
+    "HERE": {"regionName": "EU_WEST_1"},
+    "IN_AZURE": {"cloudProvider": "AZURE", "regionName": "EUROPE_WEST"},
+}
+_BESIDE = {"encryptionAtRest": "encryption", "clusters": "clusters", "exportBuckets": "buckets"}
+
+
+def name_of(request: Request) -> str:
+    """Return the name of a call in cases."""
+    path, _, query = request.path.partition("?")
+    last, number = path.rpartition("/")[2], query.partition("pageNum=")[2]
+    more = f" page {number}" if number not in {"", "1"} else ""
+    if last in _BESIDE:
+        return f"GET {_BESIDE[last]}{more}"
+    return f"LIST{more}" if number else f"{request.method} endpoint"
+
+
+class RegionalSteps(Steps):
+    """What can happen to such endpoints; the project uses keys of both clouds, with private networking."""
+
+    name_of = staticmethod(name_of)
+    document: type[RegionalEndpointDocument]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.news: list[tuple[str, str]] = []
+        """The Events that follow from the statuses of all resources: reason and message."""
+        on = {"enabled": True, "requirePrivateNetworking": True}
+        vault = {"subscriptionID": "4e133d35", "resourceGroupName": "keys", "keyVaultName": "vault"}
+        self.encryption({"awsKms": on, "azureKeyVault": {**on, **vault}}, "")
+
+    @override
+    def views(self, name: str) -> RegionalViews:
+        return RegionalViews(self, name)
+
+    @override
+    def _checked(self, before: Body, status: Mapping[str, Any]) -> None:
+        super()._checked(before, status)
+        self.news += self.kind.news(before["status"], status)
+
+    @override
+    def clear(self, _: object, __: str) -> None:
+        super().clear(None, "")
+        self.news.clear()
+
+    def endpoint(self, document: Mapping[str, Any], _: str) -> None:
+        """Put an endpoint as a person does; ``count``: so many of other regions before it."""
+        fields, project = dict(document), self.atlas.world.projects[PROJECT]
+        for number in range(fields.pop("count", 0)):
+            put = self.document.model_validate({"regionName": f"REGION_{number}", "id": f"{number + 100:024x}"})
+            self.atlas.simulator.regional.put(project, put)
+        self.atlas.simulator.regional.put(project, self.document.model_validate(fields))
+
+    def endpoints(self, documents: Sequence[Mapping[str, Any]], _: str) -> None:
+        for each in documents:
+            self.endpoint(each, "")
+
+    def encryption(self, document: Mapping[str, Any], _: str) -> None:
+        """Change the encryption at rest of the project."""
+        project = self.atlas.world.projects[PROJECT]
+        self.atlas.simulator.regional.put_encryption(project, EncryptionDocument.model_validate(document))
+
+    def atlas_cluster(self, document: Mapping[str, Any], _: str) -> None:
+        """Put a cluster; ``count``: so many others before it."""
+        fields, world = dict(document), self.atlas.world
+        for number in range(fields.pop("count", 0)):
+            put_cluster(world, world.projects[PROJECT], ClusterDocument(name=f"other{number}"))
+        put_cluster(world, world.projects[PROJECT], ClusterDocument.model_validate(fields))
+
+    def atlas_cluster_of(self, document: Mapping[str, Any], name: str) -> None:
+        """Change a cluster."""
+        self.atlas_cluster({"name": name, **document}, "")
+
+    def bucket_of(self, document: Mapping[str, Any], name: str) -> None:
+        """Change an export bucket."""
+        self.bucket({"bucketName": name, **document}, "")
+
+    def approval(self, command: str, _: str) -> None:
+        """Expect the beginning of the command that approves the connection, and the whole name of that."""
+        status = self.bodies["db"]["status"]
+        assert status["approveCommand"].startswith(command), status
+        assert status["approveCommand"].endswith(f" {status['endpoint']['privateEndpointConnectionName']}"), status
+
+    def bucket(self, document: Mapping[str, Any], _: str) -> None:
+        """Put an export bucket; ``count``: so many others before it."""
+        fields, project = dict(document), self.atlas.world.projects[PROJECT]
+        put = self.atlas.simulator.regional.put_bucket
+        for number in range(fields.pop("count", 0)):
+            put(project, ExportBucketDocument(bucket_name=f"other{number}"))
+        put(project, ExportBucketDocument.model_validate(fields))
+
+    def once_intended(self, document: Mapping[str, Any], _: str) -> None:
+        """Put an endpoint once a status says that one is about to be created."""
+
+        def written() -> None:
+            if any(each["status"].get("creation") for each in self.cluster.objects.values()):
+                self.cluster.written = lambda: None
+                self.endpoint(document, "")
+
+        self.cluster.written = written
+
+    def accept(self, call: str, _: str) -> None:
+        """Answer such calls with success, and do nothing; the first one arrives with ``late``."""
+        self._late.clear()
+
+        def accepts(request: Request) -> Any | None:
+            if name_of(request) != call:
+                return None
+            self._late.append(request)
+            return {}
+
+        self.atlas.accepted = accepts
+
+    def late(self, _: object, __: str) -> None:
+        """Let the late call arrive."""
+        self.atlas.accepted = lambda _: None
+        for request in self._late[:1]:
+            self.atlas.perform(request)
+        self._late.clear()
+
+
+class EncryptionSteps(RegionalSteps):
+    """What can happen to private endpoints for encryption at rest."""
+
+    kind = ENCRYPTION
+    document = EncryptionEndpointDocument
+
+
+class BackupSteps(RegionalSteps):
+    """What can happen to private endpoints for backups."""
+
+    kind = BACKUP
+    document = BackupEndpointDocument
+
+
+class RegionalViews(Views):
+    """What ``expect`` can ask for about such endpoints."""
+
+    _steps: RegionalSteps
+
+    def news(self, expected: Sequence[str]) -> None:
+        """The Events that follow from the statuses of all resources."""
+        assert [str(reason) for reason, _ in self._steps.news] == expected, self._steps.news
+
+    def news_say(self, words: Sequence[str]) -> None:
+        found = [message for _, message in self._steps.news]
+        assert [each for each in words if not any(each in message for message in found)] == [], found
+
+    def in_atlas(self, expected: Sequence[str] | Mapping[str, str] | None) -> None:
+        """The statuses of the endpoints in Atlas in the order in which they were made, or by their IDs."""
+        found = {each.id: each.status for each in self._steps.atlas.world.projects[PROJECT].regional_endpoints.values()}
+        shown = found if isinstance(expected, dict) else [*found.values()]
+        assert shown == (expected or []), (found, self._steps.atlas.calls)
+
+    def regions_in_atlas(self, expected: Sequence[Sequence[str]]) -> None:
+        """The region of each endpoint, and that of its VPC."""
+        found = self._steps.atlas.world.projects[PROJECT].regional_endpoints.values()
+        assert [[each.region, each.vpc_region] for each in found] == expected
