@@ -69,7 +69,6 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     templates = atlas.TEMPLATES
     reads_beside = frozenset({atlas.GET_ACCOUNT, atlas.LIST_WORKSPACES, atlas.LIST_STREAM_CONNECTIONS})
     scope_noun = ""
-    busy = MadeByAtlas.busy | {Reason.WAITING_FOR_CLOUD_ENDPOINT}
     noun = "connection"
     of_place = "connection to this service"
     state_field = "state"
