@@ -95,8 +95,10 @@ def _rank(endpoint: Endpoint) -> int:
 
 
 def since_of(facts: Facts, endpoint: Endpoint) -> datetime:
-    """Return since when the endpoint has been observed in its status, or is on its way."""
-    return since_shown(facts.resource.status.endpoint, endpoint.id, endpoint.status, facts.now, NO_STEPS)
+    """Return since when the endpoint has been observed in its status, or is on its way, of which no wait for a person is a part."""
+    waits_for_a_person = facts.resource.spec.provider_name == "AZURE"
+    no_steps = NO_STEPS | {EndpointState.PENDING_ACCEPTANCE} if waits_for_a_person else NO_STEPS
+    return since_shown(facts.resource.status.endpoint, endpoint.id, endpoint.status, facts.now, no_steps)
 
 
 def asked_for(facts: Facts, endpoint_id: str) -> float:
