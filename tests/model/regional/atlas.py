@@ -147,9 +147,12 @@ class Regional(Environment):
             raise _refused(self.kind.calls.create, "PRIVATE_ENDPOINT_ALREADY_EXISTS_FOR_REGION")
         endpoint = self.make(content["regionName"], content.get("vpcRegionName"))
         self.served |= {each for body in self.naming(place) if (each := Dedicated.request_of(body)) is not None}
+        self._lags(endpoint)
+        return endpoint.document()
+
+    def _lags(self, endpoint: RegionalEndpoint) -> None:
         if self.left["list lags"]:
             self.made[endpoint.id] = self.now
-        return endpoint.document()
 
     def make(self, region: str, vpc_region: str | None = None, status: str = INITIATING) -> RegionalEndpoint:
         """Have there be an endpoint."""
@@ -224,6 +227,7 @@ class Regional(Environment):
                 made = self.make(REGIONS[self.cloud], status=ACTIVE)
                 self.by_hand.add(made.id)
                 self.lately[made.id] = self.now
+                self._lags(made)
                 return f"somebody makes {made.id} in Atlas"
         endpoint = self._parts()[move.number]
         self.lately[endpoint.id] = self.now

@@ -46,7 +46,8 @@ def on_call(run: Run, effect: Effect) -> None:
 def _check_creation(run: Run, place: str, naming: list[Body]) -> None:
     """There is no endpoint of the region, none that may still come, and Atlas makes one."""
     environment = run.environment
-    there = [each.id for each in environment.of(place) if each.id not in environment.lately]
+    unseen = environment.lately.keys() | (environment.by_hand & environment.made.keys())
+    there = [each.id for each in environment.of(place) if each.id not in unseen and each.unseen != "deleted"]
     if there or any(each.kind == "POST" and each.target == place for each in environment.ghosts):
         broken(run, Invariant.ONCE, f"a POST for {place}, of which there is {there or 'one that may arrive'}")
     if not environment.is_on and "switch" not in environment.lately:
@@ -106,10 +107,10 @@ def on_status(run: Run, body: Body) -> None:
     stalled, there = condition_in(status, "Stalled").get("reason"), environment.of(place or "")
     has_a_cause = {
         None: True,
-        "EndpointFailed": held is not None and held.status == "FAILED",
+        "EndpointFailed": shown in environment.lately or (held is not None and held.status == "FAILED"),
         "EndpointNotFound": not there or "Report" in body["spec"].values(),
         "PrivateNetworkingRequired": "switch" in environment.left,  # it is looked for once in an interval
-        "UpdateRejected": not environment.is_on or "switch" in environment.lately,
+        "UpdateRejected": "switch" in environment.left,
         "DeletionBlocked": environment.is_needed or "need" in environment.lately,
         "Conflict": len({each["metadata"]["uid"] for each in environment.naming(place or "")} | set(environment.owed)) > 1,
     }

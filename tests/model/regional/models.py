@@ -91,6 +91,11 @@ MODELS: dict[str, Environment] = {
     ),
     "an endpoint is made in steps, and it may fail": model_of(Backup, ONE, left="Atlas fails, patience", in_steps=True),
     "an endpoint is made while somebody else makes one": model_of(Encryption, ONE, left="registration", twice=True),
+    "an endpoint is made that somebody else has just made, and a LIST does not show it": model_of(
+        Backup, ONE, left="registration, list lags, list lags"
+    ),
+    "an endpoint is made, and private networking is switched off": model_of(Encryption, ONE, left="switch"),
+    "an endpoint is made, and a leader falls silent": model_of(Backup, ONE, replicas=2, left="silence"),
     "an endpoint is made and goes, and a write arrives late": model_of(Backup, GOES, left="late write", twice=True),
     "an endpoint is made and goes, and a crash": model_of(Encryption, GOES, left="crash"),
     "an endpoint goes before Atlas has made it": model_of(
@@ -108,6 +113,12 @@ MODELS: dict[str, Environment] = {
     "an endpoint that a cluster needs goes, beside another one that somebody makes": model_of(
         Encryption, GOES, settled=1, left="registration", is_needed=True, twice=True
     ),
+    "an endpoint goes that a cluster needs no more, and an answer is lost": model_of(
+        Encryption, GOES, settled=1, left="need, lost answer", is_needed=True
+    ),
+    "an endpoint goes, and another resource comes": model_of(
+        Backup, [*GOES, ("b", CLOUDS)], settled=1, left="patience, patience", in_steps=True, leisure=30.0
+    ),
     "an endpoint goes, and a crash": model_of(Encryption, GOES, settled=1, left="crash"),
     "an endpoint goes while Atlas makes it again with another id": model_of(
         Encryption, GOES, settled=1, left="recreation", in_steps=True, renews=True
@@ -124,8 +135,11 @@ MODELS: dict[str, Environment] = {
     "a resource moves to another namespace": model_of(Encryption, MOVED, settled=1, leisure=30.0),
     "two resources are made that name one region": model_of(Backup, TWO, twice=True),
     "two resources name one region, and one goes": model_of(Backup, RENAMED, settled=1),
-    "a dead endpoint is made again on request": model_of(
-        Encryption, AGAIN, settled=1, holds="FAILED", in_steps=True, leisure=inf
+    "a dead endpoint is made again on request, and Atlas shows it as before for a while": model_of(
+        Encryption, AGAIN, settled=1, left="patience, patience, patience", holds="FAILED", in_steps=True
+    ),
+    "a dead endpoint is made again on request, and a write arrives late": model_of(
+        Backup, AGAIN, settled=1, left="late write", holds="FAILED"
     ),
     "a dead endpoint is made again on request, and a crash": model_of(
         Backup, AGAIN, settled=1, left="crash", holds="FAILED"
