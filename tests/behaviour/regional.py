@@ -14,6 +14,7 @@ from atlas_endpoints.simulator.regional_endpoint import (
     EncryptionDocument,
     EncryptionEndpointDocument,
     ExportBucketDocument,
+    RegionalEndpointDocument,
 )
 from atlas_endpoints.simulator.services import put_cluster
 from behaviour.atlas import PROJECT
@@ -54,7 +55,7 @@ class RegionalSteps(Steps):
     """What can happen to such endpoints; the project uses keys of both clouds, with private networking."""
 
     name_of = staticmethod(name_of)
-    document: type[EncryptionEndpointDocument]
+    document: type[RegionalEndpointDocument]
 
     def __init__(self) -> None:
         super().__init__()

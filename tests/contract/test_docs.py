@@ -109,7 +109,15 @@ def rule_of(cells: list[str]) -> Rule:
     return Rule(" | ".join(cells[:-1]), tuple(tests))
 
 
-RULED = ("data-federation.md", "dedicated.md", "deletion.md", "multi-tenancy.md", "serverless.md")
+RULED = (
+    "backup.md",
+    "data-federation.md",
+    "dedicated.md",
+    "deletion.md",
+    "encryption-at-rest.md",
+    "multi-tenancy.md",
+    "serverless.md",
+)
 """The pages on which each rule names its tests; the threat model names whole files."""
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 REGION, AZURE_REGION = "EU_WEST_1", "EUROPE_WEST"
 REGIONAL_ENDPOINT = "8f7cac1a0000000000000000"
-SUBSCRIPTION = "4e133d35-e734-4385-a565-c0945567ae34"
 
 
 class Subject(Env):
@@ -259,11 +258,8 @@ def place_of(kind: str, number: int) -> Place:
     return place(number) if kind == SERVERLESS else _PLACES[kind](project_id(number), "", "")
 
 
-def prepared(seed: dict[str, Any]) -> dict[str, Any]:
-    """Give each project of a seed an endpoint service, and keys that it uses over private networking."""
-    on = {"enabled": True, "requirePrivateNetworking": True}
-    vault = {"subscriptionID": SUBSCRIPTION, "resourceGroupName": "keys", "keyVaultName": "orders"}
+def with_services(seed: dict[str, Any]) -> dict[str, Any]:
+    """Give each project of a seed an endpoint service."""
     for project in seed["projects"]:
         project["endpointServices"] = [{"cloudProvider": "AWS", "regionName": REGION}]
-        project["encryptionAtRest"] = {"awsKms": on, "azureKeyVault": {**on, **vault}}
     return seed

@@ -15,7 +15,7 @@ import pytest
 
 from atlas_endpoints.reconcile.observe import SHARED_FOR
 from control_plane.process import wait_until
-from delivery.recorded import DATA_FEDERATION, DEDICATED, SERVERLESS
+from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, SERVERLESS
 from delivery.subjects import SUBJECTS, DedicatedPlace
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
 from support.audit import mark, writes
@@ -168,14 +168,19 @@ def test_nothing_differs_where_the_operator_has_left_an_annotation_and_a_finaliz
 
 @pytest.mark.parametrize(
     ("kind", "fields"),
-    [(DEDICATED, {"supportedRemoteRegions": ["eu-west-2"]}), (DATA_FEDERATION, {"comment": "orders"})],
+    [
+        (DEDICATED, {"supportedRemoteRegions": ["eu-west-2"]}),
+        (DATA_FEDERATION, {"comment": "orders"}),
+        (ENCRYPTION_AT_REST, {}),
+        (BACKUP, {"vpcRegion": "eu-west-2"}),
+    ],
 )
-def test_nothing_differs_of_an_endpoint_that_the_operator_has_registered(
+def test_nothing_differs_of_an_endpoint_that_the_operator_has_registered_or_created(
     kind: str, fields: dict[str, Any], tool: Tool, control_plane: ControlPlane, place: Place
 ) -> None:
     resources = Resources(control_plane, tool.resources.namespace, LABELS, names=SUBJECTS[kind].KIND.names)
     tool = replace(tool, resources=resources, kind=kind)
-    named = {"cloudProviderEndpointId": CLOUD_ENDPOINT, **fields, "deletionPolicy": "Delete"}
+    named = {**SUBJECTS[kind].NAMED, **fields, "deletionPolicy": "Delete"}
     manifest = tool.manifest(DedicatedPlace(place.project, "", "").spec(**named))
     tool.apply(manifest)
     resources.wait_ready("orders")

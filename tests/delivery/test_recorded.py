@@ -9,7 +9,7 @@ import pytest
 
 from delivery.recorded import KINDS, SERVERLESS, file_of, folder_of, normalised, recorded, text_of
 from delivery.states import LIMITED, NOBODY, STATES, WORKING
-from delivery.subjects import SUBJECTS, place_of, prepared
+from delivery.subjects import SUBJECTS, place_of, with_services
 from support import kstatus
 from support.atlas import seed
 from support.concurrent_cases import Setup, new_namespace
@@ -40,7 +40,7 @@ def bodies(
     """An object in each state, brought about all at the same time, since each of them mostly waits."""
     others = {kind: Recorder(control_plane, SUBJECTS[kind].KIND.names.plural) for kind in KINDS if kind != SERVERLESS}
     recorders = {SERVERLESS: recorder, **others}
-    still_atlas = start_atlas(prepared(seed(len(ALL))), transition=NEVER)  # with a project for each state
+    still_atlas = start_atlas(with_services(seed(len(ALL))), transition=NEVER)  # with a project for each state
     operators = {
         label: start_operator(
             label=label, atlas=still_atlas, **{"sync_interval": "2s", "stall_grace": "15s", **settings}

@@ -11,8 +11,9 @@ import yaml
 
 from control_plane.process import wait_until
 from delivery.helm import documents
+from delivery.recorded import DEDICATED, KINDS, SERVERLESS
 from delivery.rights import BINDINGS, ROLES, granted
-from delivery.subjects import DataFederationPlace, DataFederationSubject, DedicatedPlace, DedicatedSubject
+from delivery.subjects import SUBJECTS, DedicatedPlace
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
@@ -22,7 +23,7 @@ from support.operator_process import OperatorProcess
 from support.resources import MERGE, Resources, condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from control_plane import ControlPlane
@@ -91,13 +92,17 @@ def test_each_right_is_used_and_none_is_missed(
     first = start("first")
     labels = {"served-by": home}
     tenants = [Resources(control_plane, each, labels) for each in served]
-    dedicated, federation = (
-        [Resources(control_plane, each, labels, names=subject.KIND.names) for each in served]
-        for subject in (DedicatedSubject, DataFederationSubject)
-    )
+    others = [
+        {
+            kind: Resources(control_plane, each, labels, names=SUBJECTS[kind].KIND.names)
+            for kind in KINDS
+            if kind != SERVERLESS
+        }
+        for each in served
+    ]
     for kind in (ACK, ASO, ADDRESS, FORWARDING_RULE, PROJECT):
         clouds.install(control_plane, kind)
-    for tenant, of_dedicated, of_federation in zip(tenants, dedicated, federation, strict=True):
+    for tenant, of_others in zip(tenants, others, strict=True):
         tenant.secret()
         here, nowhere, poor = next(places), next(places), next(places).spec()
         tenant.create("orders", here.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, comment="one"))
@@ -112,16 +117,11 @@ def test_each_right_is_used_and_none_is_missed(
         tenant.wait_ready("orders")
         tenant.wait_reason("lost", "EndpointNotFound")
         tenant.wait_reason("poor", "CredentialsInvalid")
-        connect(of_dedicated, next(places), next(places))
-        lake = DataFederationPlace(next(places).project, "", "")
-        of_federation.create("orders", lake.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete"))
-        of_federation.wait_ready("orders")
-        for resources, field, plural in (
-            (tenant, "comment", "serverlessprivateendpoints"),
-            (of_dedicated, "syncInterval", "dedicatedprivateendpoints"),
-            (of_federation, "syncInterval", "datafederationprivateendpoints"),
-        ):
-            fight_over(resources, field, lambda right=(plural, "get"), where=tenant.namespace: right in used(where))  # type: ignore[misc]  # the loop's own
+        connect(of_others, places)
+        for of_kind, resources in {SERVERLESS: tenant, **of_others}.items():
+            right = SUBJECTS[of_kind].KIND.names.plural, "get"
+            field = "comment" if of_kind == SERVERLESS else "syncInterval"
+            fight_over(resources, field, lambda right=right, where=tenant.namespace: right in used(where))  # type: ignore[misc]  # the loop's own
     second = start("second")
     assert first.stop() == 0
     for tenant in tenants:
@@ -142,8 +142,8 @@ def test_each_right_is_used_and_none_is_missed(
         if (right.resource, right.verb) not in (used(right.namespace) if right.namespace else used_anywhere)
     }
     assert unused == set()
-    for tenant in (*tenants, *dedicated, *federation):
-        tenant.close()
+    for resources in (*tenants, *(each for of_others in others for each in of_others.values())):
+        resources.close()
 
 
 def may_read_secrets(control_plane: ControlPlane, user: str, namespace: str) -> bool:
@@ -224,7 +224,16 @@ def refer(tenant: Resources, places: Iterator[Place]) -> None:
     )
 
 
-def connect(tenant: Resources, here: Place, there: Place) -> None:
+def connect(of_kinds: Mapping[str, Resources], places: Iterator[Place]) -> None:
+    """Have an endpoint of each kind that goes with its resource, and those of dedicated clusters that other objects name."""
+    connect_clusters(of_kinds[DEDICATED], next(places), next(places))
+    for kind in of_kinds.keys() - {DEDICATED}:
+        named = {**SUBJECTS[kind].NAMED, "deletionPolicy": "Delete"}
+        of_kinds[kind].create("orders", DedicatedPlace(next(places).project, "", "").spec(**named))
+        of_kinds[kind].wait_ready("orders")
+
+
+def connect_clusters(tenant: Resources, here: Place, there: Place) -> None:
     """Have an endpoint of dedicated clusters that goes with its resource, and one that other objects name."""
     ours = DedicatedPlace(here.project, "", "")
     tenant.create("orders", ours.spec(cloudProviderEndpointId=CLOUD_ENDPOINT, deletionPolicy="Delete"))

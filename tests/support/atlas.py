@@ -267,7 +267,16 @@ class Atlas:
 
 
 def seed(projects: int, *, endpoints: int = 1, **extra: Any) -> dict[str, Any]:
-    """A world with a number of projects, each with a federated database, and one AWS instance ``shop`` and reserved endpoints in it."""
+    """A world with a number of projects, each with a federated database, and one AWS instance ``shop`` and reserved endpoints in it.
+
+    Each project uses keys of its own over private networking.
+    """
+    on = {"enabled": True, "requirePrivateNetworking": True}
+    vault = {
+        "subscriptionID": "4e133d35-e734-4385-a565-c0945567ae34",
+        "resourceGroupName": "keys",
+        "keyVaultName": "orders",
+    }
     return {
         "projects": [
             {
@@ -283,6 +292,7 @@ def seed(projects: int, *, endpoints: int = 1, **extra: Any) -> dict[str, Any]:
                     }
                 ],
                 "federatedDatabases": ["lake"],
+                "encryptionAtRest": {"awsKms": on, "azureKeyVault": {**on, **vault}},
             }
             for number in range(projects)
         ],

@@ -227,10 +227,10 @@ def _of_pair(_: Body, status: Body, conditions: Conditions) -> Iterator[str]:
         yield f"{pair[0]} is there for the reason {reason}"
 
 
-READY = {
-    "DataFederationPrivateEndpoint": {"OK", None},
-    "EncryptionAtRestPrivateEndpoint": {"ACTIVE"},
-    "BackupPrivateEndpoint": {"ACTIVE"},
+READY: Mapping[str, frozenset[str | None]] = {
+    "DataFederationPrivateEndpoint": frozenset({"OK", None}),
+    "EncryptionAtRestPrivateEndpoint": frozenset({"ACTIVE"}),
+    "BackupPrivateEndpoint": frozenset({"ACTIVE"}),
 }
 """What Atlas says of an endpoint that works, by kind, or nothing, as far as the kind has no step between; of others, AVAILABLE."""
 
@@ -244,7 +244,7 @@ def _of_readiness(body: Body, status: Body, conditions: Conditions) -> Iterator[
     for name in ("Synced", "CredentialsValid"):
         if name not in conditions or conditions[name]["status"] != "True":
             yield f"{name} is not True although Ready is"
-    works = READY.get(body.get("kind", ""), {"AVAILABLE"})
+    works = READY.get(body.get("kind", ""), frozenset({"AVAILABLE"}))
     if status.get("endpoint", {}).get("status") not in works:
         yield f"Ready is True although Atlas says none of {works}"
     yield from (f"Ready is True although there is {name}" for name in ("drift", "lastError") if name in status)

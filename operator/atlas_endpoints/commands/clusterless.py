@@ -86,7 +86,10 @@ class ImportSettings(AtlasSettings):
 
     target: str | None = Field(
         default=None,
-        description="The only kind to write: dedicated-private-endpoint, data-federation-private-endpoint or serverless-private-endpoint; default: all",
+        description=(
+            "The only kind to write: dedicated-private-endpoint, data-federation-private-endpoint,"
+            " encryption-at-rest-private-endpoint, backup-private-endpoint or serverless-private-endpoint; default: all"
+        ),
     )
     filename: Names = Field(default=(), description="Objects to read instead of Atlas, as for plan")
     recursive: bool = Field(default=False, description="Include subfolders")

@@ -8,7 +8,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.answers import Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials, CredentialsError
-from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, Wording, one_line
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, MissingRoleError, Wording, one_line
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.commands.check.interview import is_hopeless
 from atlas_endpoints.commands.clusterless import (
@@ -170,7 +170,16 @@ async def _read(
     try:
         async with asyncio.timeout_at(until):
             for importer, entries in found:
-                reading = Reading(patient, credentials, importer, project, settings.instance, wording, messages)
+                reading = Reading(
+                    patient,
+                    credentials,
+                    importer,
+                    project,
+                    settings.instance,
+                    wording,
+                    messages,
+                    may_be_unread=importer.owners_only and settings.target is None,
+                )
                 async for each in reading.entries():
                     entries.append(each)
     except TimeoutError:
@@ -196,6 +205,7 @@ class Reading:
     Attributes:
         only: the only scope to read; None: all of the project.
         wording: of errors.
+        may_be_unread: it is no problem if the credentials lack the role to read the entries.
     """
 
     client: Requester
@@ -205,6 +215,7 @@ class Reading:
     only: str | None
     wording: Wording
     messages: Messages
+    may_be_unread: bool = False
 
     async def entries(self) -> AsyncIterator[Found]:
         """Yield the entries of one scope after the other, since others share Atlas's rate limit."""
@@ -239,6 +250,9 @@ class Reading:
             raise error
         if self.only is None and (without := self.importer.without.get(type(error))) is not None:
             self.messages.remarks.append(f"{name} {without}.")
+        elif self.may_be_unread and isinstance(error, MissingRoleError):
+            kind, unless = self.importer.kind.names.kind, "except to credentials with the role Project Owner"
+            self.messages.remarks.append(f"No {kind} is written for {name}: Atlas shows no such endpoints, {unless}.")
         else:
             self.messages.refusals.setdefault(error.explanation.worded(self.wording), []).append(name)
 

@@ -110,6 +110,7 @@ class Importer:
             ``AtlasPrivateEndpoint.atlas.mongodb.com``, among any others in files.
         of_terraform: returns the entries that Terraform's resources of the types in ``terraform`` are.
         without: the errors by which Atlas says that a scope, or the project, has no entries; what follows its name.
+        owners_only: Atlas shows the entries only to a Project Owner, so they may remain unread unless the user wants this kind.
     """
 
     kind: Kind[Any]
@@ -123,3 +124,4 @@ class Importer:
     of_terraform: Callable[[Sequence[InTerraform]], Iterable[Found | LeftOut]] = _none
     terraform: Sequence[str] = ()
     without: Mapping[type[AtlasError], str] = field(default_factory=dict)
+    owners_only: bool = False

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from atlas_endpoints.kinds.backup_private_endpoint import importer as backup
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.data_federation_private_endpoint import importer as data_federation
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.dedicated_private_endpoint import importer as dedicated
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_PRIVATE_ENDPOINT
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import importer as encryption_at_rest
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.importer import Importer
 from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless
@@ -25,6 +27,8 @@ KINDS: Sequence[KindWithCommands[Any]] = (
 IMPORTERS: Mapping[str, Importer] = {
     "dedicated-private-endpoint": dedicated.IMPORTER,
     "data-federation-private-endpoint": data_federation.IMPORTER,
+    "encryption-at-rest-private-endpoint": encryption_at_rest.IMPORTER,
+    "backup-private-endpoint": backup.IMPORTER,
     "serverless-private-endpoint": serverless.IMPORTER,
 }
 """By the value of the flag ``--as`` of ``atlas-endpoints import``."""

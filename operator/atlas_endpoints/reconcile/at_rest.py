@@ -67,8 +67,8 @@ def _outcome(gatherer: Gatherer, facts: Facts[Any], failure: AtlasError | None) 
     decision = gatherer.decide(facts)
     writes = decision.write is not None and facts.policy == "Manage"
     if decision.absent is not None:
-        is_reported = facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
-        return status_unchanged(Backoff()) if is_reported and not writes else None
+        is_told = decision.seen is None and facts.attempt.is_reported(Reason.ENDPOINT_NOT_FOUND)
+        return status_unchanged(Backoff()) if is_told and not writes else None
     if any(get.entry not in facts.view.entries for get in decision.gets):
         return None
     if decision.seen is not None and (claim := gatherer.claim(facts, decision)) is not None:

@@ -127,9 +127,9 @@ class Creations:
         if pending is not None and (turn := self._turns.get(pending.thing)) is not None and turn.holder == key:
             del self._turns[pending.thing]
 
-    def created(self, scope: Scope, name: str) -> None:
-        """Record that the thing was created."""
-        self._turns.pop((scope.place, name), None)
+    def created(self, scope: Scope, name: str, key: Key, *, shown_in: float) -> None:
+        """Record that the thing is there; others look first, by a LIST that began no longer ago than ``shown_in`` seconds."""
+        self._turns[scope.place, name] = _Turn(key, self._monotonic() + shown_in)
         self._failed.pop((scope, name), None)
 
     def failed(self, scope: Scope, name: str, since: datetime, now: datetime, interval: timedelta) -> float:

@@ -11,7 +11,7 @@ from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.confirmed import after
 from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.observe import absence, read_entry
+from atlas_endpoints.reconcile.observe import SHARED_FOR, absence, read_entry
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.protection import Later
@@ -89,7 +89,7 @@ class Writes:
 
     def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
-        self._creations.created(facts.scope, creates.name)
+        self._creations.created(facts.scope, creates.name, self._pass.key, shown_in=SHARED_FOR)
         self._pass.memory.failing_writes = None
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
@@ -115,7 +115,7 @@ class Writes:
         else:
             outcome = summarize.of_failed_call(self._kind, facts, error, own=own)
         if outcome.failure is None:  # it is there
-            self._creations.created(facts.scope, creates.name)
+            self._creations.created(facts.scope, creates.name, self._pass.key, shown_in=SHARED_FOR)
             return outcome
         now = self._ports.clock.now()
         wait = self._creations.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)

@@ -3,9 +3,9 @@
 It shares no code with the operator's Atlas client, so that the two check each other. From the outside in: ``server``
 (HTTP and ``faults``), ``control`` (the control API), ``simulator`` (everything as one object, and the order of checks),
 ``auth`` (credentials, tokens, signatures), ``routes``, ``body`` and ``pages`` (what operations share), ``serverless``,
-``dedicated``, ``federation`` and ``regional`` (the families of operations), ``world`` and ``services`` (what there is, and
-how it changes), ``endpoint``, ``service``, ``cluster``, ``federation_endpoint`` and ``regional_endpoint`` (single
-resources), ``seed`` and ``switches`` (how it starts, and how it can be changed).
+``dedicated``, ``federation``, ``regional`` and ``streams`` (the families of operations), ``world`` and ``services`` (what
+there is, and how it changes), ``endpoint``, ``service``, ``cluster``, ``federation_endpoint``, ``regional_endpoint`` and
+``stream_endpoint`` (single resources), ``seed`` and ``switches`` (how it starts, and how it can be changed).
 """
 
 from atlas_endpoints.simulator.seed import Seed, read, read_file

@@ -17,9 +17,9 @@ from atlas_endpoints.simulator.exchange import Answer, ApiError, Request, api_er
 from atlas_endpoints.simulator.switches import DigestSwitches, Document
 from atlas_endpoints.simulator.world import World
 
-GROUP_OWNER = "GROUP_OWNER"
+GROUP_OWNER, STREAM_OWNER = "GROUP_OWNER", "GROUP_STREAM_PROCESSING_OWNER"
 EVERY_PROJECT = "*"
-Role = Literal["GROUP_OWNER", "GROUP_READ_ONLY"]
+Role = Literal["GROUP_OWNER", "GROUP_READ_ONLY", "GROUP_STREAM_PROCESSING_OWNER"]
 Secret = Annotated[str, Field(min_length=1)]
 
 TOKEN_PATH = "/api/oauth/token"  # noqa: S105  a path, no secret

@@ -19,11 +19,13 @@ from atlas_endpoints.simulator.regional_endpoint import (
     EncryptionEndpointDocument,
     ExportBucketDocument,
     Purpose,
+    RegionalEndpointDocument,
 )
 from atlas_endpoints.simulator.seed import InstanceName
 from atlas_endpoints.simulator.service import Service, ServiceDocument
 from atlas_endpoints.simulator.services import cluster_document, put_cluster
 from atlas_endpoints.simulator.simulator import Simulator
+from atlas_endpoints.simulator.stream_endpoint import StreamConnectionDocument, StreamEndpointDocument
 from atlas_endpoints.simulator.switches import Document, InvalidDocumentError, RateLimit, parse, parse_json
 from atlas_endpoints.simulator.world import Instance, Mode, Project
 
@@ -108,6 +110,18 @@ class ExportBucketChange(ExportBucketDocument):
     project_id: ObjectId
 
 
+class StreamEndpointChange(StreamEndpointDocument):
+    """Body of ``POST streamEndpoints``: puts, changes or removes an endpoint of Stream Processing."""
+
+    project_id: ObjectId
+
+
+class StreamConnectionChange(StreamConnectionDocument):
+    """Body of ``POST streamConnections``: puts, changes or removes a connection of a stream workspace."""
+
+    project_id: ObjectId
+
+
 class CredentialsChange(Document):
     """Body of ``POST credentials``.
 
@@ -133,6 +147,8 @@ Change = TypeVar(
     EncryptionEndpointChange,
     BackupEndpointChange,
     ExportBucketChange,
+    StreamEndpointChange,
+    StreamConnectionChange,
 )
 
 _MODE = TypeAdapter(ModeChange)
@@ -145,6 +161,8 @@ _ENCRYPTION = TypeAdapter(list[EncryptionChange])
 _ENCRYPTION_ENDPOINTS = TypeAdapter(list[EncryptionEndpointChange])
 _BACKUP_ENDPOINTS = TypeAdapter(list[BackupEndpointChange])
 _BUCKETS = TypeAdapter(list[ExportBucketChange])
+_STREAM_ENDPOINTS = TypeAdapter(list[StreamEndpointChange])
+_STREAM_CONNECTIONS = TypeAdapter(list[StreamConnectionChange])
 _CREDENTIALS = TypeAdapter(CredentialsChange)
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _INDEX = TypeAdapter(int)
@@ -175,6 +193,8 @@ class Control:
             },
             "backupEndpoints": {"POST": partial(self._put, _BACKUP_ENDPOINTS, self._put_regional_endpoint)},
             "exportBuckets": {"POST": partial(self._put, _BUCKETS, regional.put_bucket)},
+            "streamEndpoints": {"POST": partial(self._put, _STREAM_ENDPOINTS, self._put_stream_endpoint)},
+            "streamConnections": {"POST": partial(self._put, _STREAM_CONNECTIONS, simulator.streams.put_connection)},
             "mode": {"GET": self._mode, "POST": self._set_mode},
             "switches": {"GET": self._switches, "POST": self._turn_switches},
             "credentials": {"POST": self._put_credentials},
@@ -287,8 +307,12 @@ class Control:
         endpoint = self._simulator.federation.put(project, change)
         return endpoint.document() if endpoint else None
 
-    def _put_regional_endpoint(self, project: Project, change: EncryptionEndpointDocument) -> dict[str, Any] | None:
+    def _put_regional_endpoint(self, project: Project, change: RegionalEndpointDocument) -> dict[str, Any] | None:
         endpoint = self._simulator.regional.put(project, change)
+        return endpoint.document() if endpoint else None
+
+    def _put_stream_endpoint(self, project: Project, change: StreamEndpointChange) -> dict[str, Any] | None:
+        endpoint = self._simulator.streams.put(project, change)
         return endpoint.document() if endpoint else None
 
     def _mode(self, _request: Request) -> Any:
@@ -331,6 +355,12 @@ class Control:
             "encryptionAtRestEndpoints": _regional_endpoints(project, ENCRYPTION),
             "backupEndpoints": _regional_endpoints(project, BACKUP),
             "exportBuckets": [each | place for each in project.export_buckets.values()],
+            "streamEndpoints": [each.document() | place for each in project.stream_endpoints.values()],
+            "streamConnections": [
+                connection | place | {"workspaceName": name}
+                for name, connections in project.stream_workspaces.items()
+                for connection in connections.values()
+            ],
             "regionalMode": project.regional_mode,
         }
 

@@ -86,6 +86,18 @@ _ERRORS = {
     ),
     "RESOURCE_NOT_FOUND": (404, "Cannot find resource {}."),
     "SERVERLESS_INSTANCE_NOT_FOUND": (404, "No serverless instance named {} exists in group {}."),
+    "STREAM_PRIVATE_LINK_ALREADY_EXISTS": (
+        400,
+        "A Private Link connection of {} {} to the same target already exists.",
+    ),
+    "STREAM_PRIVATE_LINK_DNS_DOMAIN_ALREADY_SET": (
+        400,
+        "The DNS domain of Private Link with connection ID ({}) cannot be changed in state {}.",
+    ),
+    "STREAM_PRIVATE_LINK_IN_USE": (400, "Private Link with connection ID ({}) is in use."),
+    "STREAM_PRIVATE_LINK_NOT_FOUND": (404, "No Private Link with connection ID ({}) exists."),
+    "STREAM_PRIVATE_LINK_REQUIRES_CLUSTER_IN_REGION": (400, "The project has no cluster in region {} of Google Cloud."),
+    "STREAM_TENANT_NOT_FOUND_FOR_NAME": (404, "No stream workspace named {} exists in group {}."),
     "TENANT_PRIVATE_ENDPOINT_NOT_FOUND": (
         404,
         "No private endpoint with ID {} exists for this serverless instance.",

@@ -14,8 +14,14 @@ _HOST = "http://localhost:8080"
 _PLACE = ("pageNum", "itemsPerPage")
 
 
-def page(request: Request, items: Sequence[Item], document: Callable[[Item], dict[str, Any]]) -> dict[str, Any]:
-    """Return the page that a request asks for; its links repeat what else the request asks for."""
+def page(
+    request: Request, items: Sequence[Item], document: Callable[[Item], dict[str, Any]], *, always_counts: bool = False
+) -> dict[str, Any]:
+    """Return the page that a request asks for; its links repeat what else the request asks for.
+
+    Args:
+        always_counts: Show the number of all items also if the request does not want it.
+    """
     number = _number(request, "pageNum", 1, most=999_999_999)
     size = _number(request, "itemsPerPage", 100, most=500)
     begin, end = (number - 1) * size, number * size
@@ -30,7 +36,7 @@ def page(request: Request, items: Sequence[Item], document: Callable[[Item], dic
         ],
         "results": [document(each) for each in items[begin:end]],
     }
-    if request.query.get("includeCount", "true").lower() == "true":
+    if always_counts or request.query.get("includeCount", "true").lower() == "true":
         shown["totalCount"] = len(items)
     return shown
 

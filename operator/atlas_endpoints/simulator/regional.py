@@ -26,10 +26,10 @@ from atlas_endpoints.simulator.regional_endpoint import (
     PURPOSES,
     REPLACED,
     EncryptionDocument,
-    EncryptionEndpointDocument,
     ExportBucketDocument,
     Purpose,
     RegionalEndpoint,
+    RegionalEndpointDocument,
 )
 from atlas_endpoints.simulator.regions import is_region
 from atlas_endpoints.simulator.routes import Call, Family, Operation, check_content_type
@@ -72,7 +72,7 @@ class Regional:
             },
         }
 
-    def put(self, project: Project, document: EncryptionEndpointDocument) -> RegionalEndpoint | None:
+    def put(self, project: Project, document: RegionalEndpointDocument) -> RegionalEndpoint | None:
         """Put, change or remove an endpoint directly, or do what a person does to its connection in the cloud.
 
         Returns:

@@ -8,8 +8,9 @@
          PENDING_RECREATION <- ACTIVE, when a person removes the connection
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -146,15 +147,13 @@ class RegionalEndpoint:
             self.connection_name = f"pe-{self.id}.{names.guid()}" if is_azure else f"vpce-{names.hex(17)}"
 
 
-class EncryptionEndpointDocument(Document):
-    """An endpoint for encryption at rest as a seed file or a person puts it; what is not given keeps its value.
+class RegionalEndpointDocument(Document):
+    """An endpoint as a seed file or a person puts it; what is not given keeps its value.
 
     Without an id, it is the one of its place.
     """
 
-    purpose: ClassVar[Purpose] = ENCRYPTION
     id: ObjectId | None = None
-    cloud_provider: Provider = "AWS"
     region_name: str = "US_EAST_1"
     status: str | None = None
     connection_name: str | None = Field(default=None, alias="privateEndpointConnectionName")
@@ -168,16 +167,26 @@ class EncryptionEndpointDocument(Document):
     remove: bool = Field(default=False, description="Let it vanish at once.")
 
     @property
+    @abstractmethod
     def place(self) -> tuple[Purpose, str, str, str]:
         """What the endpoint is for, and where."""
+
+
+class EncryptionEndpointDocument(RegionalEndpointDocument):
+    """An endpoint for encryption at rest."""
+
+    cloud_provider: Provider = "AWS"
+
+    @property
+    @override
+    def place(self) -> tuple[Purpose, str, str, str]:
         region = atlas_name(self.cloud_provider, self.region_name)
-        return self.purpose, self.cloud_provider, region, region
+        return ENCRYPTION, self.cloud_provider, region, region
 
 
-class BackupEndpointDocument(EncryptionEndpointDocument):
-    """An endpoint for backups as a seed file or a person puts it."""
+class BackupEndpointDocument(RegionalEndpointDocument):
+    """An endpoint for backups."""
 
-    purpose: ClassVar[Purpose] = BACKUP
     cloud_provider: Literal["AWS"] = "AWS"
     vpc_region_name: str | None = None
 

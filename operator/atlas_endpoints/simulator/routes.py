@@ -62,6 +62,7 @@ class Operation:
         announced: Returns the dates of its end that header fields announce.
         version: The one version of its resource.
         needs_owner: It takes the role Project Owner, also if it changes nothing.
+        suffices: Roles that suffice where the role Project Owner does.
     """
 
     java_method: str
@@ -71,10 +72,11 @@ class Operation:
     announced: Callable[[Switches], Announced] | None = None
     version: str = RESOURCE_VERSION
     needs_owner: bool = False
+    suffices: frozenset[str] = frozenset()
 
 
 Family = Mapping[str, Mapping[str, Operation]]
-"""Operations by path, with ``{name}`` for a variable segment, and by method. No two paths fit the same request."""
+"""Operations by path, with ``{name}`` for a variable segment, and by method; the first path that fits a request counts."""
 
 
 def find_operation(families: Sequence[Family], request: Request) -> Call:

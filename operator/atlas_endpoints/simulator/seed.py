@@ -16,6 +16,7 @@ from atlas_endpoints.simulator.regional_endpoint import (
     ExportBucketDocument,
 )
 from atlas_endpoints.simulator.service import ServiceDocument
+from atlas_endpoints.simulator.stream_endpoint import StreamConnectionDocument, StreamEndpointDocument
 from atlas_endpoints.simulator.switches import Document, InvalidDocumentError, RateLimit, Switches, parse, parse_json
 
 InstanceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9-]*$", max_length=64)]
@@ -49,6 +50,8 @@ class ProjectSeed(Document):
     encryption_at_rest_endpoints: tuple[EncryptionEndpointDocument, ...] = ()
     backup_endpoints: tuple[BackupEndpointDocument, ...] = ()
     export_buckets: tuple[ExportBucketDocument, ...] = ()
+    stream_endpoints: tuple[StreamEndpointDocument, ...] = ()
+    stream_connections: tuple[StreamConnectionDocument, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ProjectSeed":
@@ -59,6 +62,9 @@ class ProjectSeed(Document):
         regional = (*self.encryption_at_rest_endpoints, *self.backup_endpoints)
         _check_unique("endpoints' id", [each.id for each in regional if each.id is not None])
         _check_unique("exportBuckets.bucketName", [each.bucket_name for each in self.export_buckets])
+        _check_unique("streamEndpoints._id", [each.id for each in self.stream_endpoints if each.id is not None])
+        names = [f"{each.workspace_name} {each.name}" for each in self.stream_connections]
+        _check_unique("streamConnections", names)
         _check_unique("endpointServices", [" ".join(map(str, each.place)) for each in self.endpoint_services])
         return self
 

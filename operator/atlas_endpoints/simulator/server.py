@@ -176,6 +176,10 @@ def describe(url: str, simulator: Simulator, *, secrets: bool) -> list[str]:
             for each in project.regional_endpoints.values()
         ]
         lines += [f"  export bucket: {name}" for name in project.export_buckets]
+        lines += [
+            f"  endpoint of Stream Processing: {each.id} ({each.provider}, {each.vendor}) {each.state}"
+            for each in project.stream_endpoints.values()
+        ]
     for account in simulator.credentials.service_accounts.values():
         secret = f" clientSecret={account.client_secret}" if secrets else ""
         lines.append(f"service account: clientId={account.client_id}{secret}")

@@ -26,6 +26,7 @@ from atlas_endpoints.simulator.routes import API, OAUTH, Call, Family, check_ver
 from atlas_endpoints.simulator.seed import Seed
 from atlas_endpoints.simulator.serverless import Serverless
 from atlas_endpoints.simulator.services import Services, put_cluster
+from atlas_endpoints.simulator.streams import Streams
 from atlas_endpoints.simulator.switches import Switches
 from atlas_endpoints.simulator.world import Clock, World
 
@@ -50,6 +51,7 @@ class Simulator:
         services: Puts endpoint services.
         federation: Puts endpoints of Data Federation.
         regional: Puts endpoints that Atlas makes for a region, and what needs them.
+        streams: Puts endpoints of Stream Processing, and connections that use them.
         credentials: Service accounts and API keys.
         oauth: The access tokens.
         faults: What is to go wrong.
@@ -73,11 +75,13 @@ class Simulator:
         self.services = Services(self.world)
         self.federation = Federation(self.world)
         self.regional = Regional(self.world)
+        self.streams = Streams(self.world)
         self._families = [
             Serverless(self.world).operations(),
             Dedicated(self.world, self.services).operations(),
             self.federation.operations(),
             self.regional.operations(),
+            self.streams.operations(),
             *(family(self.world) for family in families),
         ]
         self.faults = Faults()
@@ -105,6 +109,10 @@ class Simulator:
                 self.regional.put(project, regional)
             for bucket in project_seed.export_buckets:
                 self.regional.put_bucket(project, bucket)
+            for streams in project_seed.stream_endpoints:
+                self.streams.put(project, streams)
+            for connection in project_seed.stream_connections:
+                self.streams.put_connection(project, connection)
         self.credentials.put(self.seed.service_accounts, self.seed.api_keys)
 
     def answer(self, request: Request) -> Answer:
@@ -194,6 +202,7 @@ class Simulator:
             raise api_error("GROUP_NOT_FOUND", project_id)
         if project_id not in self.world.projects or principal.role(project_id) is None:
             raise api_error("NOT_IN_GROUP")
-        if (call.operation.writes or call.operation.needs_owner) and principal.role(project_id) != GROUP_OWNER:
+        owners = {GROUP_OWNER} | call.operation.suffices
+        if (call.operation.writes or call.operation.needs_owner) and principal.role(project_id) not in owners:
             challenge = {"WWW-Authenticate": self._digest.challenge()} if self.world.switches.challenge_on_role else {}
             raise api_error("USER_UNAUTHORIZED", headers=challenge)

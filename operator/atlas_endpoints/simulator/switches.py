@@ -112,6 +112,16 @@ class RegionalSwitches(Document):
     second_endpoint: bool = False
 
 
+class StreamSwitches(Document):
+    """How the private endpoints of Stream Processing behave."""
+
+    stuck: frozenset[Literal["IDLE", "WORKING", "DELETE_REQUESTED", "DELETING"]] = frozenset()
+    deletion_lag: Seconds = 0
+    keeps_deleted: bool = False
+    second_endpoint: bool = False
+    final_dot: bool = False
+
+
 class Switches(Document):
     """All switches; docs/simulator.md explains each. The seed file and the control API can set them."""
 
@@ -138,6 +148,7 @@ class Switches(Document):
     dedicated: DedicatedSwitches = DedicatedSwitches()
     federation: FederationSwitches = FederationSwitches()
     regional: RegionalSwitches = RegionalSwitches()
+    streams: StreamSwitches = StreamSwitches()
 
     def show_arm_id(self, resource_id: str) -> str:
         """Return an Azure resource id in the letter case in which answers show it."""

@@ -16,6 +16,7 @@ from atlas_endpoints.simulator.federation_endpoint import FederationEndpoint
 from atlas_endpoints.simulator.regional_endpoint import RegionalEndpoint
 from atlas_endpoints.simulator.routes import Call
 from atlas_endpoints.simulator.service import Service
+from atlas_endpoints.simulator.stream_endpoint import StreamEndpoint
 from atlas_endpoints.simulator.switches import RateLimit, Switches
 
 Clock = Callable[[], float]
@@ -155,6 +156,9 @@ class Project:
         regional_endpoints: Endpoints that Atlas makes for a region by id.
         encryption: What is known of the encryption at rest, by the API's names of its parts; ``None``: not shown.
         export_buckets: Export buckets by name, as the API shows them.
+        stream_endpoints: Endpoints of Stream Processing by id.
+        stream_listing: What LIST shows of them.
+        stream_workspaces: The connections of stream workspaces by name, as the API shows them, by the workspace's name.
         buckets: Token buckets by what they limit.
     """
 
@@ -172,6 +176,9 @@ class Project:
     regional_endpoints: dict[str, RegionalEndpoint] = field(default_factory=dict)
     encryption: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     export_buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stream_endpoints: dict[str, StreamEndpoint] = field(default_factory=dict)
+    stream_listing: Listing = field(default_factory=Listing)
+    stream_workspaces: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
 
 

@@ -99,7 +99,7 @@ MODELS: dict[str, Environment] = {
     "an endpoint is made and goes, and a write arrives late": model_of(Backup, GOES, left="late write", twice=True),
     "an endpoint is made and goes, and a crash": model_of(Encryption, GOES, left="crash"),
     "an endpoint goes before Atlas has made it": model_of(
-        Encryption, GOES, left="patience, patience, patience, patience", in_steps=True
+        Encryption, GOES, left="patience, patience", in_steps=True
     ),
     "an endpoint goes in steps, at the second request, and an answer is lost": model_of(
         Backup, GOES, settled=1, left="lost answer", in_steps=True, ignores=1, leisure=inf
@@ -116,9 +116,7 @@ MODELS: dict[str, Environment] = {
     "an endpoint goes that a cluster needs no more, and an answer is lost": model_of(
         Encryption, GOES, settled=1, left="need, lost answer", is_needed=True
     ),
-    "an endpoint goes, and another resource comes": model_of(
-        Backup, [*GOES, ("b", CLOUDS)], settled=1, left="patience, patience", in_steps=True, leisure=30.0
-    ),
+    "an endpoint goes at the second request": model_of(Backup, GOES, settled=1, ignores=1),
     "an endpoint goes, and a crash": model_of(Encryption, GOES, settled=1, left="crash"),
     "an endpoint goes while Atlas makes it again with another id": model_of(
         Encryption, GOES, settled=1, left="recreation", in_steps=True, renews=True

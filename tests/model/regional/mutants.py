@@ -6,10 +6,11 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds import regional
+from atlas_endpoints.kinds import regional_decisions
 from atlas_endpoints.kinds.backup_private_endpoint.kind import BackupPrivateEndpoints
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import EncryptionAtRestPrivateEndpoints
-from atlas_endpoints.kinds.regional import NO_STEPS, RegionalKind
+from atlas_endpoints.kinds.regional import RegionalKind
+from atlas_endpoints.kinds.regional_decisions import NO_STEPS
 from atlas_endpoints.reconcile import creation, ownership
 from atlas_endpoints.reconcile.waiting import since_shown
 from model.dedicated.mutants import is_dead_on_request, is_forced_for_ever, remembers_nothing
@@ -31,8 +32,7 @@ WAITS = model_of(Encryption, TIMED, holds="PENDING_ACCEPTANCE", **AZURE)
 REMOVED = MODELS["a connection that somebody has just approved is removed"]
 OFF, NEEDED = GATE["private networking is switched on"], GATE["an endpoint goes with its resource, when nobody needs it any more"]
 EARLY = MODELS["an endpoint goes before Atlas has made it"]
-SHOWN = MODELS["an endpoint goes in steps, and Atlas shows it as before for a while"]
-IGNORED = MODELS["an endpoint goes in steps, at the second request, and an answer is lost"]
+IGNORED = MODELS["an endpoint goes at the second request"]
 BESIDE = model_of(Backup, GOES, settled=1, left="registration", twice=True, leisure=inf)
 RENAMED = MODELS["a resource is renamed while the operator is away"]
 REPORTED = MODELS["somebody removes an endpoint, and drift is only reported"]
@@ -69,10 +69,10 @@ plants("a bucket without a region counts not", Invariant.GUARDED, NEEDED, Backup
 plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPrivateEndpoints, "accepting")(
     lambda _, self, *asked: RegionalKind.accepting(self, *asked)
 )
-plants("an approval is a step of Atlas", Invariant.STALLED, REMOVED, regional, "since_of")(_is_on_its_way)
-plants("an early DELETE is any refusal", Invariant.PACED, EARLY, RegionalKind, "is_early")(lambda *_: False)
-plants("nobody knows of a DELETE", Invariant.PACED, SHOWN, regional, "asked_for")(lambda *_: 0.0)
-plants("of several the last one goes", Invariant.RECORDED, BESIDE, regional, "chosen")(_follows_the_last)
+plants("an approval is a step of Atlas", Invariant.STALLED, REMOVED, regional_decisions, "since_of")(_is_on_its_way)
+plants("an early DELETE is any refusal", Invariant.STALLED, EARLY, RegionalKind, "is_early")(lambda *_: False)
+plants("nobody knows of a DELETE", Invariant.PACED, IGNORED, regional_decisions, "asked_for")(lambda *_: 0.0)
+plants("of several the last one goes", Invariant.RECORDED, BESIDE, regional_decisions, "chosen")(_follows_the_last)
 plants("a 204 proves a deletion", Invariant.KEPT, IGNORED, RegionalKind, "decide_deletion")(ends_at_the_request)
 plants("the other resource is not asked", Invariant.NAMED, RENAMED, ownership, "protectors")(nobody_protects)
 plants("what is gone is made again", Invariant.REPORTED, REPORTED, RegionalKind, "decide")(remembers_nothing)

@@ -26,6 +26,7 @@ from atlas_endpoints.atlas.gateway import READ_LAST, Gateway
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR, View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.decision import Write
@@ -35,6 +36,7 @@ PROJECT = "5f7cac1adf5d6c6306f4b283"
 ENDPOINT = "6f7cac1adf5d6c6306f4b283"
 ALICE, BOB = ServiceAccount("mdb_sa_id_alice", "secret-1"), ApiKey("abcdefgh", "secret-2")
 AWAY = AtlasUnavailableError("Away.", operation="op", http_status=503)
+NEXT = {"rel": "next", "href": "https://elsewhere.example.com"}
 
 
 def shown(call: Call) -> Any:
@@ -48,7 +50,9 @@ class Harness:
     def __init__(self) -> None:
         self.now = 100.0
         self.atlas = FakeAtlas(shown)
-        self.gateway = Gateway(self.atlas, Throttle(), lambda: self.now, readers={KIND.names.kind: KIND})
+        self.gateway = Gateway(
+            self.atlas, Throttle(), lambda: self.now, readers={each.names.kind: each for each in (KIND, ENCRYPTION)}
+        )
         self.scope = self.of(ALICE)
 
     def of(self, credentials: Credentials) -> Scope:
@@ -188,6 +192,37 @@ class TestEntries:
             await harness.get()
         assert not raised.value.unknown_outcome
         assert harness.known == "one"
+
+    @pytest.mark.parametrize(
+        ("pages", "read"),
+        [
+            pytest.param([[{"id": "1", "name": "a"}]], ["a"], id="one page"),
+            pytest.param([[{"id": "1", "name": "a"}], [{"id": "2", "name": "b"}]], ["a", "b"], id="all pages"),
+            pytest.param([[{"_id": "1", "name": "a"}]], ["a"], id="the other name of an id"),
+            pytest.param([[]], [], id="none"),
+            pytest.param([[{"id": "1", "name": "a"}, {"name": "b"}]], None, id="an item without an id"),
+            pytest.param([[{"id": "1", "name": "a"}], AWAY], None, id="a page that fails"),
+            pytest.param([[{"id": "1", "name": "a"}], [{"id": "1", "name": "a"}]], None, id="pages that move"),
+            pytest.param([[{"id": "1", "name": None}]], None, id="an item that nobody can read"),
+        ],
+    )
+    async def test_what_comes_in_pages_is_read_as_a_whole(
+        self, harness: Harness, pages: list[Any], read: list[str] | None
+    ) -> None:
+        scope = harness.scope._replace(kind=ENCRYPTION.names.kind, name="AWS")
+
+        def answer(call: Call) -> Any:
+            found = pages[int(call.path.rpartition("=")[2]) - 1]
+            is_last = call.path.endswith(f"={len(pages)}")
+            return found if isinstance(found, Exception) else {"results": found, "links": [] if is_last else [NEXT]}
+
+        harness.atlas.answer = answer
+        if read is None:
+            with pytest.raises(AtlasUnavailableError):
+                await harness.gateway.get(scope, "clusters")
+        view = harness.gateway.view(scope) if read is None else await harness.gateway.get(scope, "clusters")
+        value = view.value("clusters")
+        assert (None if value is None else [each.name for each in value]) == read
 
     @pytest.mark.parametrize(
         ("end", "is_unknown"),

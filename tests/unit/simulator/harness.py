@@ -21,10 +21,13 @@ ARM_ID = (
 )
 AWS_SERVICE, AZURE_SERVICE, GCP_SERVICE, MAPPED_SERVICE = "d1" * 12, "d2" * 12, "d3" * 12, "d4" * 12
 KEYS_ENDPOINT, BACKUP_ENDPOINT = "e1" * 12, "e2" * 12
+STREAM_ENDPOINT, CONFLUENT_ENDPOINT = "f1" * 12, "f2" * 12
 ACCEPT = "application/vnd.atlas.2023-01-01+json"
 CLUSTERS_ACCEPT = "application/vnd.atlas.2024-08-05+json"
 BUCKETS_ACCEPT = "application/vnd.atlas.2024-05-30+json"
 BACKUP_ACCEPT = "application/vnd.atlas.2024-11-13+json"
+STREAMS_ACCEPT = "application/vnd.atlas.2023-02-01+json"
+DOMAIN_ACCEPT = "application/vnd.atlas.2025-03-12+json"
 SEED: dict[str, Any] = {
     "projects": [
         {
@@ -58,12 +61,37 @@ SEED: dict[str, Any] = {
             "encryptionAtRestEndpoints": [{"id": KEYS_ENDPOINT}],
             "backupEndpoints": [{"id": BACKUP_ENDPOINT, "regionName": "EU_WEST_1"}],
             "exportBuckets": [{"bucketName": "near", "region": "us-east-1"}, {"bucketName": "old"}],
+            "streamEndpoints": [
+                {
+                    "_id": STREAM_ENDPOINT,
+                    "vendor": "S3",
+                    "region": "us-east-1",
+                    "serviceEndpointId": "com.amazonaws.us-east-1.s3",
+                },
+                {
+                    "_id": CONFLUENT_ENDPOINT,
+                    "vendor": "CONFLUENT",
+                    "region": "us-east-1",
+                    "serviceEndpointId": "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0",
+                    "dnsSubDomain": [],
+                    "state": "WORKING",
+                },
+            ],
+            "streamConnections": [
+                {"workspaceName": "sales", "name": "lake", "type": "S3", "connectionId": STREAM_ENDPOINT},
+                {"workspaceName": "sales", "name": "public"},
+            ],
         },
         {"id": OTHER_PROJECT, "instances": [{"name": "aws", "providerName": "AWS"}]},
     ],
     "serviceAccounts": [
         {"clientId": "owner", "clientSecret": "owner-secret", "roles": {PROJECT: "GROUP_OWNER"}},
         {"clientId": "reader", "clientSecret": "reader-secret", "roles": {PROJECT: "GROUP_READ_ONLY"}},
+        {
+            "clientId": "streams",
+            "clientSecret": "streams-secret",
+            "roles": {PROJECT: "GROUP_STREAM_PROCESSING_OWNER"},
+        },
         {"clientId": "everywhere", "clientSecret": "everywhere-secret", "roles": "*"},
         {
             "clientId": "elsewhere",

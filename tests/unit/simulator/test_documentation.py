@@ -38,7 +38,7 @@ def test_every_flag_is_explained_and_no_other_is() -> None:
 
 def test_every_switch_is_explained_with_its_name() -> None:
     panel = Switches().model_dump(by_alias=True)
-    groups = {"digest", "oauth", "dedicated", "federation", "regional"}
+    groups = {"digest", "oauth", "dedicated", "federation", "regional", "streams"}
     names = {name for name in panel if name not in groups}
     names |= {f"{group}.{name}" for group in groups for name in panel[group]}
     explained = first_column(section("Switches"))
@@ -61,7 +61,7 @@ def test_every_example_of_a_fault_is_one() -> None:
     for document in documents:
         faults.add(json.loads(document))
 
-    assert len(faults.documents()) == len(documents) == 14
+    assert len(faults.documents()) == len(documents) == 15
 
 
 def test_the_example_of_a_seed_file_is_one() -> None:

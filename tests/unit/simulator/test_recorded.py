@@ -15,10 +15,13 @@ import pytest
 from unit.simulator.harness import (
     ABSENT_PROJECT,
     ACCEPT,
+    ARM_ID,
     CLUSTERS_ACCEPT,
     OTHER_PROJECT,
     PROJECT,
     SEED,
+    STREAM_ENDPOINT,
+    STREAMS_ACCEPT,
     VPCE,
     Atlas,
     services,
@@ -38,6 +41,7 @@ VALUES = {
     "clusterName": CLUSTER,
     "endpointId": VPCE,
     "tenantName": "lake",
+    "connectionId": STREAM_ENDPOINT,
     "id": PROJECT,
 }
 """What the placeholders of a request's path stand for."""
@@ -52,6 +56,9 @@ PATTERNS = {
     "id": "[0-9a-f]{24}",
     "clusterName": CLUSTER,
     "vpceId": VPCE,
+    "connectionId": "[0-9a-f]{24}",
+    "tenantName": "lake",
+    "host": "[0-9a-z.-]+",
 }
 NOT_SIMULATED = {
     "error-404-code-says-nothing": "another operation's; a fault can answer with it",
@@ -65,6 +72,19 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
 """Requests of ours that end in an error which was recorded with an operation that is not simulated."""
 NO_CAPACITY: dict[str, Any] = {"switches": {"dedicated": {"noCapacity": True}}}
 FEDERATED = {"federation": {"comment": "comment"}}
+EVENT_HUB = f"/subscriptions/{ARM_ID.split('/')[2]}/resourceGroups/test-rg/providers/Microsoft.EventHub/namespaces/test-namespace"
+HUB = {
+    "provider": "AZURE",
+    "region": "US_EAST_2",
+    "serviceEndpointId": EVENT_HUB,
+    "dnsDomain": "test-namespace.servicebus.windows.net",
+}
+KAFKA = {
+    "authentication": {"mechanism": "SCRAM-256", "username": "admin"},
+    "bootstrapServers": "example.com:8080,fraud.example.com:8000",
+    "config": {"auto.offset.reset": "earliest"},
+    "security": {"protocol": "PLAINTEXT"},
+}
 FIRST: dict[str, dict[str, Any]] = {
     "gcp-legacy-get-initiating-some-attachments": {"after": 1},
     "aws-create-2025-without-supported-remote-regions": {"switches": {"missingFields": ["supportedRemoteRegions"]}},
@@ -94,9 +114,19 @@ FIRST: dict[str, dict[str, Any]] = {
     "data-federation-describe": FEDERATED,
     "data-federation-create": {"body": {"endpointId": VPCE}},
     "data-federation-delete": FEDERATED,
+    "stream-create": {"body": {"serviceEndpointId": EVENT_HUB}},
+    "stream-get-idle": {"stream": HUB | {"state": "IDLE"}},
+    "stream-get-unknown-field": {"stream": HUB | {"state": "IDLE", "extra": {"mskAuthType": ""}}},
+    "stream-list-idle": {"stream": HUB | {"state": "IDLE"}},
+    "stream-list-working": {"stream": HUB | {"state": "IDLE"}, "after": 2},
+    "stream-delete": {"stream": HUB | {"state": "IDLE"}},
+    "stream-delete-in-use": {"stream": HUB, "connection": {"name": "orders", "connectionId": STREAM_ENDPOINT}},
+    "stream-workspaces-list": {"connection": {"name": "orders"}},
+    "stream-connections-list": {"connection": {"name": "connection-290", "extra": KAFKA}},
     "docs-cluster-private-endpoint-strings": {"service": {"endpoints": [{"id": "vpce-0c86b555d9a233152"}]}},
 }
 """What has to be so before the request: a switch, a fault, what a person put, or how much time has passed."""
+VERSIONS = {"/clusters/": CLUSTERS_ACCEPT, "/streams": STREAMS_ACCEPT}
 LOOSE = {
     "error-404-resource-not-found": "the parameter names the resource, in other words for each",
     "gcp-legacy-get-initiating-some-attachments": "Atlas had two of six attachments, the simulator has three",
@@ -121,7 +151,7 @@ def test_each_recording_is_compared_or_left_out_for_a_reason() -> None:
     counts = Counter([*ANSWERS, *SEQUENCES, *NOT_SIMULATED, *OTHERWISE, "aws-region-names", "gcp-region-names"])
 
     assert counts == dict.fromkeys(RECORDED, 1)
-    assert len(RECORDED) == 60
+    assert len(RECORDED) == 69
     assert {*FIRST, *LOOSE, *ELSEWHERE} <= set(ANSWERS)
 
 
@@ -142,7 +172,7 @@ async def test_the_simulator_answers_like_the_recording(name: str) -> None:
             method,
             path,
             who="everywhere",
-            accept=CLUSTERS_ACCEPT if "/clusters/" in path else ACCEPT,
+            accept=next((each for text, each in VERSIONS.items() if text in path), ACCEPT),
             headers={"Authorization": ""} if "anonymous" in first else {},
             **({"json": body} if method in {"POST", "PATCH"} else {}),
         )
@@ -158,7 +188,7 @@ async def test_the_simulator_answers_like_the_recording(name: str) -> None:
         for field in ("clusterType", "stateName"):
             assert answer.json()[field] == expected["body"][field]
         assert answer.json()["connectionStrings"].keys() == expected["body"]["connectionStrings"].keys()
-    if op.startswith(("service", "regional", "data_federation", "federated_database")):
+    if op.startswith(("service", "regional", "data_federation", "federated_database", "stream")):
         assert ("Sunset" in answer.headers) == ("Sunset" in expected["headers"])
         for header in expected["headers"]:
             assert answer.headers[header] == expected["headers"][header]
@@ -179,6 +209,11 @@ async def arrange(atlas: Atlas, recorded: dict[str, Any], first: dict[str, Any])
         await atlas.control("dataFederationEndpoints", endpoint)
     if "service" in first:
         await put(atlas, first["service"])
+    if "stream" in first:
+        await atlas.control("streamEndpoints", {"projectId": PROJECT, "_id": STREAM_ENDPOINT, **first["stream"]})
+    if "connection" in first:
+        connection = {"projectId": PROJECT, "workspaceName": "lake", **first["connection"]}
+        await atlas.control("streamConnections", connection)
     if op == "cluster_get":
         known = {name: body[name] for name in ("clusterType", "stateName") if name in body}
         cluster = {"projectId": PROJECT, "name": CLUSTER, **known, **first.get("cluster", {})}

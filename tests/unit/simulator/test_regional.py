@@ -147,6 +147,7 @@ async def test_a_person_changes_and_removes_export_buckets(atlas: Atlas) -> None
     async def listed() -> list[dict[str, Any]]:
         answer = await atlas.call("GET", f"{GROUP}/backup/exportBuckets", accept=BUCKETS_ACCEPT)
         assert answer.headers["Content-Type"].startswith(BUCKETS_ACCEPT)
+        assert answer.headers["RateLimit-Limit"] == "1200"
         buckets: list[dict[str, Any]] = answer.json()["results"]
         return buckets
 

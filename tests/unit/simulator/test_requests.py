@@ -1,5 +1,5 @@
 """Single requests and how Atlas answers them: testdata/requests.yaml, whose head explains the format, dedicated.yaml,
-federation.yaml, and regional.yaml.
+federation.yaml, regional.yaml, and stream.yaml.
 """
 
 from pathlib import Path
@@ -21,12 +21,16 @@ from unit.simulator.harness import (
     BACKUP_ENDPOINT,
     BUCKETS_ACCEPT,
     CLUSTERS_ACCEPT,
+    CONFLUENT_ENDPOINT,
+    DOMAIN_ACCEPT,
     GCP_SERVICE,
     KEYS_ENDPOINT,
     MAPPED_SERVICE,
     OTHER_PROJECT,
     OTHER_VPCE,
     PROJECT,
+    STREAM_ENDPOINT,
+    STREAMS_ACCEPT,
     VPCE,
     Atlas,
     collection,
@@ -69,15 +73,25 @@ IDS = {
     "bare_arm": ARM_ID,
     "keys": KEYS_ENDPOINT,
     "backup": BACKUP_ENDPOINT,
+    "s3": STREAM_ENDPOINT,
+    "confluent": CONFLUENT_ENDPOINT,
 }
 """What stands in a path for what begins with $."""
-VERSIONS = {"/clusters": CLUSTERS_ACCEPT, "/exportBuckets": BUCKETS_ACCEPT, "/backup/": BACKUP_ACCEPT}
-"""The Accept header of requests whose path contains a text; the first one counts."""
+VERSIONS = {
+    "/clusters": CLUSTERS_ACCEPT,
+    "/exportBuckets": BUCKETS_ACCEPT,
+    "/backup/": BACKUP_ACCEPT,
+    "/accountDetails": BACKUP_ACCEPT,
+    "PATCH ~/streams/": DOMAIN_ACCEPT,
+    "/streams": STREAMS_ACCEPT,
+}
+"""The Accept header of requests whose method and path contain a text; the first one counts."""
 TESTDATA = Path(__file__).parent / "testdata"
 CASES = yaml.safe_load((TESTDATA / "requests.yaml").read_text(encoding="utf-8"))
 CASES |= yaml.safe_load((TESTDATA / "dedicated.yaml").read_text(encoding="utf-8"))
 CASES |= yaml.safe_load((TESTDATA / "federation.yaml").read_text(encoding="utf-8"))
 CASES |= yaml.safe_load((TESTDATA / "regional.yaml").read_text(encoding="utf-8"))
+CASES |= yaml.safe_load((TESTDATA / "stream.yaml").read_text(encoding="utf-8"))
 
 
 def text_of(value: Any) -> Any:
@@ -118,7 +132,7 @@ async def test_a_request_is_answered_like_by_atlas(atlas: Atlas, name: str) -> N
         method,
         path_of(target),
         who=case.get("as", "owner"),
-        accept=case.get("accept", next((each for text, each in VERSIONS.items() if text in target), ACCEPT)),
+        accept=case.get("accept", next((each for text, each in VERSIONS.items() if text in request), ACCEPT)),
         headers=headers,
         **content,
     )

@@ -45,6 +45,7 @@ from atlas_endpoints.reconcile.resource import (
     project_id_in,
 )
 from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import condition_in
 from atlas_endpoints.settings import CheckSettings
 
 UNHANDLED = timedelta(seconds=10)
@@ -52,6 +53,9 @@ UNHANDLED = timedelta(seconds=10)
 
 MOST_SECRETS = 200
 """Secrets that are read of one namespace, whose resources may name any number."""
+
+MOST_UNWRITTEN = 20
+"""Resources whose outputs are not written that each get a finding of their own."""
 
 FORBIDDEN = frozenset({"SecretForbidden", "NamespaceForbidden"})
 """Reasons that depend on the user who reads."""
@@ -68,6 +72,7 @@ class Survey:
         uses: each resource that the operator would ask Atlas about, with its kind and the place of its credentials.
         left_out: the names of the others, by why.
         unhandled: the names of all these whose last edit no operator has handled.
+        unwritten: by the names of live resources, why their outputs are not written, as their statuses say.
         names: what all live ones name, by kind, project and scope; of an unknown project, it may be any.
         users: the kinds of those that name an endpoint by its ID, by project and ID.
     """
@@ -75,6 +80,7 @@ class Survey:
     uses: list[tuple[KindWithCommands[Any], Resource, CredentialsPlace]] = field(default_factory=list)
     left_out: dict[tuple[Level, str], list[str]] = field(default_factory=dict)
     unhandled: list[str] = field(default_factory=list)
+    unwritten: dict[str, str] = field(default_factory=dict)
     names: dict[tuple[str, str | None, str | None], set[Named]] = field(default_factory=dict)
     users: dict[tuple[str | None, str], set[str]] = field(default_factory=dict)
 
@@ -85,6 +91,9 @@ class Survey:
             if _is_unhandled(body, now):
                 self.unhandled.append(name)
             if not is_deleting(body):
+                outputs = condition_in(status_of(body), "OutputsWritten")
+                if outputs.get("status") == "False":
+                    self.unwritten[name] = outputs["message"]
                 place = kind.names.kind, project_id_in(body), kind.scope_name_in(spec_of(body))
                 found = {*_named(kind, body)}
                 self.names.setdefault(place, set()).update(found)
@@ -113,6 +122,10 @@ class Survey:
             for (_, endpoint_id), kinds in self.users.items()
             if len(kinds) > 1
         ]
+        told, rest = [*self.unwritten.items()][:MOST_UNWRITTEN], [*self.unwritten][MOST_UNWRITTEN:]
+        found += [warning(f"{name}: not all of its outputs are written. {why}") for name, why in told]
+        if rest:
+            found.append(warning(f"Not all outputs of {named(rest)} are written: see the condition OutputsWritten."))
         if self.unhandled:
             found.append(
                 warning(

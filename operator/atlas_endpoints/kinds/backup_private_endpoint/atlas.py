@@ -23,7 +23,7 @@ CALLS = Calls(
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """An export bucket; ``region`` in AWS's spelling, None if Atlas does not show it."""
+    """An export bucket; ``region`` in AWS's spelling, None if Atlas does not show it. A switch that is no flag counts as on."""
 
     name: str
     region: str | None
@@ -41,7 +41,8 @@ def _bucket_in(item: Any) -> Bucket | None:
     name = text_of(item.get("bucketName")) if isinstance(item, dict) else None
     if not name:
         return None
-    return Bucket(name, text_of(item.get("region")) or None, item.get("requirePrivateNetworking") is True)
+    switch = item.get("requirePrivateNetworking")
+    return Bucket(name, text_of(item.get("region")) or None, switch is not None and switch is not False)
 
 
 BESIDE: Mapping[str, Beside] = {

@@ -9,8 +9,9 @@ from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.kinds.backup_private_endpoint import atlas
 from atlas_endpoints.kinds.backup_private_endpoint.atlas import Bucket
 from atlas_endpoints.kinds.backup_private_endpoint.resource import BackupPrivateEndpoint, Spec
-from atlas_endpoints.kinds.regional import Facts, RegionalKind
+from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint
+from atlas_endpoints.kinds.regional_decisions import Facts
 from atlas_endpoints.kinds.regions import same_region
 
 
@@ -29,6 +30,7 @@ class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
     before_deletion = "exportBuckets"
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region", "vpcRegion")
+    purpose = "backup"
 
     @override
     def body_of(self, spec: Spec) -> Mapping[str, str]:

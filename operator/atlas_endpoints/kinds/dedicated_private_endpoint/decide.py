@@ -99,7 +99,11 @@ def _on_service(facts: Facts, service: Service, regions: remote_regions.Regions)
 
 
 def _is_recorded(facts: Facts, service: Service) -> bool:
-    """Return whether the status names the service, and the values of references."""
-    resource = facts.resource
+    """Return whether the status shows the service as it is, and the values of references.
+
+    If the endpoint is refused then, the status still shows what to connect to.
+    """
+    resource, known = facts.resource, facts.resource.status.service
+    is_shown = known is not None and known.status == service.status
     is_bound = all(resource.same(field, resource.bound(field), value) for field, value in facts.desired.items())
-    return is_known(facts, service) and (is_bound or not resource.references)
+    return is_shown and is_known(facts, service) and (is_bound or not resource.references)

@@ -11,8 +11,9 @@ from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Cluster, EncryptionAtRest
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint, Spec
-from atlas_endpoints.kinds.regional import Facts, RegionalKind, RegionalReason, since_of
+from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
+from atlas_endpoints.kinds.regional_decisions import Facts, RegionalReason, since_of
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import part
@@ -52,6 +53,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
     before_creation = "encryptionAtRest"
     before_deletion = "clusters"
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
+    purpose = "encryption at rest"
 
     @override
     def body_of(self, spec: Spec) -> Mapping[str, str]:
@@ -64,17 +66,16 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         where = (
             "Set it in Atlas (Project Settings, Security, Advanced), or with Terraform; the operator never changes it."
         )
-        wait = RequeueAfter(facts.interval.total_seconds())
         if not block.enabled:
             message = f"The project does not use keys of {provider} for encryption at rest ({name}.enabled), so Atlas makes no endpoint. {where}"
-            return State(EncryptionReason.ENCRYPTION_NOT_CONFIGURED, message, wait)
+            return State(EncryptionReason.ENCRYPTION_NOT_CONFIGURED, message)
         if not block.requires_private_networking:
             message = (
                 f"Encryption at rest of the project does not require private networking ({name}.requirePrivateNetworking), so Atlas"
                 f" makes no endpoint. {where} Beware: this is for projects whose clusters are each in one cloud, and it disables their"
                 " multi-cloud clusters."
             )
-            return State(EncryptionReason.PRIVATE_NETWORKING_REQUIRED, message, wait)
+            return State(EncryptionReason.PRIVATE_NETWORKING_REQUIRED, message)
         return None
 
     @override

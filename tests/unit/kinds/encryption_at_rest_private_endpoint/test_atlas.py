@@ -1,0 +1,109 @@
+"""What endpoints for encryption at rest rest on, and who needs them."""
+
+import shlex
+from typing import Any
+
+import pytest
+
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Block, Cluster, EncryptionAtRest
+
+VAULT = {"subscriptionID": "4e133d35", "resourceGroupName": "keys", "keyVaultName": "vault"}
+BLOCKS: dict[str, tuple[Any, Block]] = {
+    "all is on": (
+        {"azureKeyVault": {"enabled": True, "requirePrivateNetworking": True, "valid": True, **VAULT}},
+        Block(True, True, "4e133d35", "keys", "vault"),
+    ),
+    "public": ({"azureKeyVault": {"enabled": True, "requirePrivateNetworking": False}}, Block(True)),
+    "off": ({"azureKeyVault": {"enabled": False, "requirePrivateNetworking": True}}, Block(False, True)),
+    "words instead of flags": ({"azureKeyVault": {"enabled": "true", "requirePrivateNetworking": 1}}, Block()),
+    "another cloud only": ({"awsKms": {"enabled": True, "requirePrivateNetworking": True}}, Block()),
+    "null": ({"azureKeyVault": None}, Block()),
+    "a list": ({"azureKeyVault": [1]}, Block()),
+    "nothing": ({}, Block()),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_encryption_at_rest_is_read_leniently(name: str) -> None:
+    answer, expected = BLOCKS[name]
+    found = atlas.encryption_in(answer)
+    assert found is not None
+    assert found.blocks["AZURE"] == expected
+
+
+@pytest.mark.parametrize("answer", [None, [], "x", 5])
+def test_what_is_no_object_is_not_readable(answer: object) -> None:
+    assert atlas.encryption_in(answer) is None
+
+
+def encryption(**vault: str | None) -> EncryptionAtRest:
+    found = atlas.encryption_in({"azureKeyVault": {**VAULT, **vault}})
+    assert found is not None
+    return found
+
+
+def test_the_command_approves_exactly_this_connection() -> None:
+    assert encryption().approval_of("pe-1.guid") == (
+        "az network private-endpoint-connection approve --type Microsoft.KeyVault/vaults --subscription 4e133d35"
+        " --resource-group keys --resource-name vault --name pe-1.guid"
+    )
+
+
+@pytest.mark.parametrize("name", ["a; reboot", "$(reboot)", "it's", "--id /x", "a\nb", "Größe"])
+def test_each_name_stays_one_argument(name: str) -> None:
+    command = encryption(keyVaultName=name).approval_of(name)
+    assert command is not None
+    words = shlex.split(command)
+    assert [words[words.index(option) + 1] for option in ("--resource-name", "--name")] == [name, name]
+
+
+@pytest.mark.parametrize("missing", [*VAULT])
+def test_without_one_of_the_names_there_is_no_command(missing: str) -> None:
+    assert encryption(**{missing: None}).approval_of("pe-1") is None
+    assert encryption(**{missing: ""}).approval_of("pe-1") is None
+
+
+def test_without_a_connection_there_is_no_command() -> None:
+    assert encryption().approval_of(None) is None
+
+
+def cluster(*configs: Any, **fields: Any) -> dict[str, Any]:
+    specs = [{"regionConfigs": [each]} for each in configs]
+    return {"id": "1", "name": "orders", "encryptionAtRestProvider": "AWS", "replicationSpecs": specs, **fields}
+
+
+HERE, THERE = {"providerName": "AWS", "regionName": "EU_WEST_1"}, {"providerName": "AWS", "regionName": "EU_WEST_2"}
+NEEDS: dict[str, tuple[dict[str, Any], bool]] = {
+    "a node here": (cluster(HERE), True),
+    "a node here, in a second shard": (cluster(THERE, HERE), True),
+    "a node here, in the spelling of AWS": (cluster({**HERE, "regionName": "eu-west-1"}), True),
+    "nodes elsewhere": (cluster(THERE), False),
+    "a node in another cloud": (cluster({**HERE, "providerName": "GCP"}), False),
+    "a tenant": (cluster({**HERE, "providerName": "TENANT"}), False),
+    "no key": (cluster(HERE, encryptionAtRestProvider="NONE"), False),
+    "the key of another cloud": (cluster(HERE, encryptionAtRestProvider="AZURE"), False),
+    "no word about a key": (cluster(HERE, encryptionAtRestProvider=None), False),
+    "no nodes": (cluster(replicationSpecs=None), False),
+    "odd nodes": (cluster(None, {"regionName": None}, {"providerName": "AWS"}), False),
+}
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_which_clusters_need_a_key_in_a_region(name: str) -> None:
+    item, expected = NEEDS[name]
+    found = atlas.clusters_in([item])
+    assert found is not None
+    assert [each.needs_key("AWS", "eu-west-1") for each in found] == [expected]
+
+
+@pytest.mark.parametrize(
+    "items", [None, {}, [None], [{"id": "1"}], [cluster(HERE), {"name": ""}], [cluster(name=None)]]
+)
+def test_clusters_of_which_one_has_no_name_are_not_readable(items: Any) -> None:
+    assert atlas.clusters_in(items) is None
+
+
+def test_no_clusters_are_none() -> None:
+    assert atlas.clusters_in([]) == ()
+    assert atlas.clusters_in([cluster()]) == (Cluster("orders", "AWS", frozenset()),)
