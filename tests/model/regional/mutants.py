@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.kinds import regional_decisions
@@ -33,7 +32,7 @@ REMOVED = MODELS["a connection that somebody has just approved is removed"]
 OFF, NEEDED = GATE["private networking is switched on"], GATE["an endpoint goes with its resource, when nobody needs it any more"]
 EARLY = MODELS["an endpoint goes before Atlas has made it"]
 IGNORED = MODELS["an endpoint goes at the second request"]
-BESIDE = model_of(Backup, GOES, settled=1, left="registration", twice=True, leisure=inf)
+BESIDE = model_of(Backup, GOES, settled=1, left="registration", twice=True, leisure=30.0)
 RENAMED = MODELS["a resource is renamed while the operator is away"]
 REPORTED = MODELS["somebody removes an endpoint, and drift is only reported"]
 EXISTS = MODELS["an endpoint is made that somebody else has just made, and a LIST does not show it"]
