@@ -81,11 +81,8 @@ MODELS: dict[str, Environment] = {
     "private networking is switched on, and a crash": model_of(
         Encryption, ONE, left="switch, crash", is_on=False
     ),
-    "an endpoint is made, and an answer is lost": model_of(Encryption, ONE, left="lost answer", in_steps=True),
+    "an endpoint is made, and an answer is lost": model_of(Encryption, ONE, left="lost answer", in_steps=True, twice=True),
     "an endpoint is made, and a call breaks": model_of(Backup, ONE, left="fault"),
-    "an endpoint is made, an answer is lost, and a LIST does not show it": model_of(
-        Backup, ONE, left="lost answer, list lags, list lags", twice=True
-    ),
     "an endpoint is made, a crash, and a LIST does not show it": model_of(
         Backup, ONE, left="crash, list lags, list lags", twice=True
     ),
