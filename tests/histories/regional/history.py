@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from atlas_endpoints.controller.cache import Body
     from atlas_endpoints.simulator.regional_endpoint import Purpose, RegionalEndpoint
 
+
 AWS = {"providerName": "AWS", "region": "eu-west-1"}
 AZURE = {"providerName": "AZURE", "region": "westeurope"}
 SAID = {ACTIVE: "Available", FAILED: "EndpointFailed", PENDING_ACCEPTANCE: "WaitingForApproval"}
@@ -87,7 +88,10 @@ class RegionalCourse(Course):
         self._history.switch_networking(is_on=self._random.choice([True, True, False]))
 
     def _behave(self) -> None:
-        switches = {"recreationChangesId": self._random.choice([True, False]), "deletionLag": self._random.choice([0, 100])}
+        switches = {
+            "recreationChangesId": self._random.choice([True, False]),
+            "deletionLag": self._random.choice([0, 100]),
+        }
         self._history.atlas.switch(regional=switches)
 
 
@@ -161,7 +165,9 @@ class RegionalHistory(History[UnreliableAtlas]):
         if request.method == "POST" and request.body is not None:
             cloud = request.path.rpartition("/privateEndpoints")[0].rpartition("/")[2]
             place = place_of(cloud, request.body["regionName"], request.body.get("vpcRegionName"))
-            if now - self._posts.get(place, -math.inf) < TWICE and any(each.id not in self._by_hand for each in self._of(place)):
+            if now - self._posts.get(place, -math.inf) < TWICE and any(
+                each.id not in self._by_hand for each in self._of(place)
+            ):
                 self.atlas.violations.append(f"{place} is asked for twice")
             self._posts[place] = now
         endpoint = self._project.regional_endpoints.get(request.path.rpartition("/")[2])
@@ -192,11 +198,18 @@ class RegionalHistory(History[UnreliableAtlas]):
                 ready, there = condition_in(body["status"], "Ready"), self._of(self.kind.named_by(body).endpoint or "")
                 return f"{body['metadata']['name']} is not right: {ready}, {there}"
         for endpoint in self._project.regional_endpoints.values():
-            named = (each for each in reversed(self.cluster.deleted) if self.kind.named_by(each).endpoint == _place(endpoint))
+            named = (
+                each for each in reversed(self.cluster.deleted) if self.kind.named_by(each).endpoint == _place(endpoint)
+            )
             last = next(named, None)
             goes = last is not None and uid_of(last) in self.cluster.held and deletes(last)
             told = str([each.message for events in self.events.of.values() for each in events])
-            if goes and endpoint.id not in self._by_hand and endpoint.id not in told and not self._naming(_place(endpoint)):
+            if (
+                goes
+                and endpoint.id not in self._by_hand
+                and endpoint.id not in told
+                and not self._naming(_place(endpoint))
+            ):
                 return f"{endpoint.id} was left behind"
         return None
 
@@ -208,10 +221,11 @@ class RegionalHistory(History[UnreliableAtlas]):
             return False
         reason, there = condition_in(status, "Ready")["reason"], {each.id: each.status for each in self._of(place)}
         if reason == "Conflict":
-            return any(condition_in(each["status"], "Ready").get("reason") != "Conflict" for each in self._naming(place))
+            return any(
+                condition_in(each["status"], "Ready").get("reason") != "Conflict" for each in self._naming(place)
+            )
         if not there:
-            is_off = not self._project.encryption["awsKms"]["requirePrivateNetworking"]
-            return reason == ("PrivateNetworkingRequired" if is_off else "EndpointNotFound") or reason == "EndpointNotFound"
+            return reason in {"PrivateNetworkingRequired", "EndpointNotFound"}
         shown = (status.get("endpoint") or {}).get("id", "")
         return bool(reason == SAID.get(there.get(shown, "")))
 
@@ -226,7 +240,8 @@ class EncryptionHistory(RegionalHistory):
 class BackupHistory(RegionalHistory):
     """One history of endpoints for backups."""
 
-    kind, purpose, documents = BACKUPS, BACKUP, BackupEndpointDocument
+    kind, purpose = BACKUPS, BACKUP
+    documents: ClassVar[type[EncryptionEndpointDocument]] = BackupEndpointDocument
     places = (AWS, {**AWS, "region": "EU_WEST_1"}, {**AWS, "vpcRegion": "us-east-1"})
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from atlas_endpoints.controller.cache import Body
-    from atlas_endpoints.reconcile.kind import Kind
+    from atlas_endpoints.kinds.regional import RegionalKind
     from model.environment import Spec
     from model.invariants import Laws
     from model.run import Run
@@ -78,7 +78,7 @@ class Regional(Environment):
         count: of the endpoints that there have been.
     """
 
-    kind: ClassVar[Kind[Any]]
+    kind: ClassVar[RegionalKind[Any]]
     purpose: ClassVar[simulated.Purpose]
     laws: ClassVar[Laws] = invariants
     random = Regular
@@ -229,9 +229,12 @@ class Regional(Environment):
                 self.lately[made.id] = self.now
                 self._lags(made)
                 return f"somebody makes {made.id} in Atlas"
-        endpoint = self._parts()[move.number]
+            case _:
+                return self._happen_to(self._parts()[move.number], move.kind)
+
+    def _happen_to(self, endpoint: RegionalEndpoint, what: str) -> str:
         self.lately[endpoint.id] = self.now
-        match move.kind:
+        match what:
             case "Atlas goes on":
                 self._go_on(endpoint)
             case "Atlas fails":
@@ -244,7 +247,7 @@ class Regional(Environment):
                 endpoint.put(PENDING_RECREATION, NAMES)
             case _:
                 self._forget(endpoint)
-        return f"{move.kind}: {endpoint.id[-2:]}"
+        return f"{what}: {endpoint.id[-2:]}"
 
     def _go_on(self, endpoint: RegionalEndpoint) -> None:
         if endpoint.status == PENDING_RECREATION and endpoint.unseen is None and self.renews:
@@ -282,7 +285,9 @@ class Regional(Environment):
 
     @override
     def is_shared(self, target: str) -> bool:
-        return not any(map(lives, self.naming(self.place(target))))  # resources that are deleted together may delete the same
+        return not any(
+            map(lives, self.naming(self.place(target)))
+        )  # resources that are deleted together may delete the same
 
     @override
     def forget(self) -> None:

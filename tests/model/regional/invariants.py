@@ -112,7 +112,8 @@ def on_status(run: Run, body: Body) -> None:
         "PrivateNetworkingRequired": "switch" in environment.left,  # it is looked for once in an interval
         "UpdateRejected": "switch" in environment.left,
         "DeletionBlocked": environment.is_needed or "need" in environment.lately,
-        "Conflict": len({each["metadata"]["uid"] for each in environment.naming(place or "")} | set(environment.owed)) > 1,
+        "Conflict": len({each["metadata"]["uid"] for each in environment.naming(place or "")} | set(environment.owed))
+        > 1,
     }
     if not has_a_cause.get(stalled, False):
         broken(run, Invariant.STALLED, f"Stalled for {stalled}, and nobody has to act ({said(status)})")
@@ -139,7 +140,9 @@ def _left_behind(run: Run) -> Iterator[str]:
 
 def is_as_desired(run: Run) -> bool:
     """Tell whether Atlas is as the resources want it, and their statuses say so."""
-    return not any(_left_behind(run)) and all(_is_right(run.environment, each) for each in run.environment.objects.values())
+    return not any(_left_behind(run)) and all(
+        _is_right(run.environment, each) for each in run.environment.objects.values()
+    )
 
 
 def _is_right(environment: Regional, body: Body) -> bool:
@@ -153,7 +156,9 @@ def _is_right(environment: Regional, body: Body) -> bool:
     if not lives(body):
         return bool(environment.is_needed and reason == "DeletionBlocked")
     if reason == "Conflict":
-        return any(condition_in(each["status"], "Ready").get("reason") != "Conflict" for each in environment.naming(place))
+        return any(
+            condition_in(each["status"], "Ready").get("reason") != "Conflict" for each in environment.naming(place)
+        )
     if not there:
         is_off = not environment.is_on and reason == "PrivateNetworkingRequired"
         return is_off or bool(reason == "EndpointNotFound" and spec.get("driftPolicy") == "Report")

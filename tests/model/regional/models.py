@@ -20,7 +20,9 @@ SLOWLY = 1320.0
 """Seconds: what comes as no event is found by the next LIST, and what was sent late by the one after it."""
 
 
-def model_of(of: type[Regional], script: Sequence[Action], *, left: str = "", holds: str = "", **bounds: Any) -> Regional:
+def model_of(
+    of: type[Regional], script: Sequence[Action], *, left: str = "", holds: str = "", **bounds: Any
+) -> Regional:
     """Make a model, in which Atlas has also an endpoint that no resource names.
 
     Args:
@@ -78,10 +80,10 @@ MODELS: dict[str, Environment] = {
     "an endpoint is to be approved again, after Atlas has made it again": model_of(
         Encryption, ONE, settled=1, holds="ACTIVE", left="recreation, approval", **AZURE
     ),
-    "private networking is switched on, and a crash": model_of(
-        Encryption, ONE, left="switch, crash", is_on=False
+    "private networking is switched on, and a crash": model_of(Encryption, ONE, left="switch, crash", is_on=False),
+    "an endpoint is made, and an answer is lost": model_of(
+        Encryption, ONE, left="lost answer", in_steps=True, twice=True
     ),
-    "an endpoint is made, and an answer is lost": model_of(Encryption, ONE, left="lost answer", in_steps=True, twice=True),
     "an endpoint is made, and a call breaks": model_of(Backup, ONE, left="fault"),
     "an endpoint is made, a crash, and a LIST does not show it": model_of(
         Backup, ONE, left="crash, list lags, list lags", twice=True
@@ -95,9 +97,7 @@ MODELS: dict[str, Environment] = {
     "an endpoint is made, and a leader falls silent": model_of(Backup, ONE, replicas=2, left="silence"),
     "an endpoint is made and goes, and a write arrives late": model_of(Backup, GOES, left="late write", twice=True),
     "an endpoint is made and goes, and a crash": model_of(Encryption, GOES, left="crash"),
-    "an endpoint goes before Atlas has made it": model_of(
-        Encryption, GOES, left="patience, patience", in_steps=True
-    ),
+    "an endpoint goes before Atlas has made it": model_of(Encryption, GOES, left="patience, patience", in_steps=True),
     "an endpoint goes in steps, at the second request, and an answer is lost": model_of(
         Backup, GOES, settled=1, left="lost answer", in_steps=True, ignores=1, leisure=inf
     ),
@@ -122,9 +122,7 @@ MODELS: dict[str, Environment] = {
     "somebody removes an endpoint, and drift is only reported": model_of(
         Backup, REPORTED, settled=1, left="expires", leisure=inf
     ),
-    "somebody removes one of two endpoints": model_of(
-        Backup, ONE, settled=1, left="registration, expires", twice=True
-    ),
+    "somebody removes one of two endpoints": model_of(Backup, ONE, settled=1, left="registration, expires", twice=True),
     "a resource is restored without a status, and goes": model_of(Encryption, GOES, settled=1, left="restore"),
     "a resource is renamed while the operator is away": model_of(Backup, RENAMED, settled=1, left="away"),
     "a resource moves to another namespace": model_of(Encryption, MOVED, settled=1, leisure=30.0),

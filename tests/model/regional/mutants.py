@@ -29,7 +29,10 @@ plants = planter(MUTANTS)
 CRASH = MODELS["an endpoint is made, a crash, and a LIST does not show it"]
 WAITS = model_of(Encryption, TIMED, holds="PENDING_ACCEPTANCE", **AZURE)
 REMOVED = MODELS["a connection that somebody has just approved is removed"]
-OFF, NEEDED = GATE["private networking is switched on"], GATE["an endpoint goes with its resource, when nobody needs it any more"]
+OFF, NEEDED = (
+    GATE["private networking is switched on"],
+    GATE["an endpoint goes with its resource, when nobody needs it any more"],
+)
 EARLY = MODELS["an endpoint goes before Atlas has made it"]
 IGNORED = MODELS["an endpoint goes at the second request"]
 BESIDE = model_of(Backup, GOES, settled=1, left="registration", twice=True, leisure=30.0)
@@ -62,9 +65,13 @@ plants("a lost POST is repeated at once", Invariant.ONCE, CRASH, creation, "may_
 plants("no status tells of a POST", Invariant.ONCE, CRASH, Ports, "write")(_posts_without_an_intent)
 plants("what is asked for is there", Invariant.PRESENT, EARLY, RegionalKind, "written")(_shows_it_as_active)
 plants("that it exists is a refusal", Invariant.STALLED, EXISTS, RegionalKind, "is_outdated")(lambda *_: False)
-plants("nobody asks for the switch", Invariant.NEEDED, OFF, EncryptionAtRestPrivateEndpoints, "hindrance")(lambda *_: None)
+plants("nobody asks for the switch", Invariant.NEEDED, OFF, EncryptionAtRestPrivateEndpoints, "hindrance")(
+    lambda *_: None
+)
 plants("nobody asks who needs it", Invariant.GUARDED, NEEDED, RegionalKind, "guards")(lambda *_: False)
-plants("a bucket without a region counts not", Invariant.GUARDED, NEEDED, BackupPrivateEndpoints, "needed_by")(lambda *_: "")
+plants("a bucket without a region counts not", Invariant.GUARDED, NEEDED, BackupPrivateEndpoints, "needed_by")(
+    lambda *_: ""
+)
 plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPrivateEndpoints, "accepting")(
     lambda _, self, *asked: RegionalKind.accepting(self, *asked)
 )
