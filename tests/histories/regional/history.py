@@ -16,6 +16,7 @@ from atlas_endpoints.simulator.cluster import ClusterDocument
 from atlas_endpoints.simulator.regional_endpoint import (
     ACTIVE,
     BACKUP,
+    DELETING,
     ENCRYPTION,
     FAILED,
     PENDING_ACCEPTANCE,
@@ -116,7 +117,7 @@ class RegionalHistory(History[UnreliableAtlas]):
         self._project = self.atlas.world.projects[PROJECT]
         self._needed_since = math.inf
         self._posts: dict[str, float] = {}
-        self._by_hand: set[str] = set()
+        self._by_hand: set[str] = set()  # the places in which people have made endpoints
         self.switch_networking(is_on=True)
 
     # What happens in Atlas.
@@ -134,7 +135,7 @@ class RegionalHistory(History[UnreliableAtlas]):
         if there or anew:
             put = self.atlas.simulator.regional.put
             made = put(self._project, self.documents.model_validate({**document, **fields}))
-            self._by_hand |= {made.id} if anew and made is not None else set()
+            self._by_hand |= {_place(made)} if anew and made is not None else set()
 
     def need(self, *, is_needed: bool) -> None:
         """Have clusters with keys of the customer, and buckets over private networks, or none."""
@@ -155,6 +156,9 @@ class RegionalHistory(History[UnreliableAtlas]):
     def _of(self, place: str) -> list[RegionalEndpoint]:
         return [each for each in self._project.regional_endpoints.values() if _place(each) == place]
 
+    def _lives(self, place: str) -> bool:
+        return any(each.status != DELETING and each.unseen is None for each in self._of(place))
+
     def _naming(self, place: str) -> list[Body]:
         return [body for body in self.cluster.objects.values() if self.kind.named_by(body).endpoint == place]
 
@@ -165,9 +169,7 @@ class RegionalHistory(History[UnreliableAtlas]):
         if request.method == "POST" and request.body is not None:
             cloud = request.path.rpartition("/privateEndpoints")[0].rpartition("/")[2]
             place = place_of(cloud, request.body["regionName"], request.body.get("vpcRegionName"))
-            if now - self._posts.get(place, -math.inf) < TWICE and any(
-                each.id not in self._by_hand for each in self._of(place)
-            ):
+            if now - self._posts.get(place, -math.inf) < TWICE and (place not in self._by_hand and self._lives(place)):
                 self.atlas.violations.append(f"{place} is asked for twice")
             self._posts[place] = now
         endpoint = self._project.regional_endpoints.get(request.path.rpartition("/")[2])
@@ -206,7 +208,7 @@ class RegionalHistory(History[UnreliableAtlas]):
             told = str([each.message for events in self.events.of.values() for each in events])
             if (
                 goes
-                and endpoint.id not in self._by_hand
+                and _place(endpoint) not in self._by_hand
                 and endpoint.id not in told
                 and not self._naming(_place(endpoint))
             ):
