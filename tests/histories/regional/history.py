@@ -169,7 +169,13 @@ class RegionalHistory(History[UnreliableAtlas]):
         if request.method == "POST" and request.body is not None:
             cloud = request.path.rpartition("/privateEndpoints")[0].rpartition("/")[2]
             place = place_of(cloud, request.body["regionName"], request.body.get("vpcRegionName"))
-            if now - self._posts.get(place, -math.inf) < TWICE and (place not in self._by_hand and self._lives(place)):
+            gone = [
+                each for each in self.cluster.deleted if "creation" in each["status"]
+            ]  # what they have sent, nobody knows
+            is_known = place not in self._by_hand and not any(
+                self.kind.named_by(each).endpoint == place for each in gone
+            )
+            if is_known and self._lives(place) and now - self._posts.get(place, -math.inf) < TWICE:
                 self.atlas.violations.append(f"{place} is asked for twice")
             self._posts[place] = now
         endpoint = self._project.regional_endpoints.get(request.path.rpartition("/")[2])
