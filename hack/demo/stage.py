@@ -211,7 +211,18 @@ class Stage:
             _instance(aws, "US_EAST_1", {"_id": aws["endpointId"], "status": "RESERVED"}),
             _instance(azure, "US_EAST_2", endpoint),
         ]
-        project = {"id": aws["projectId"], "instances": instances, "federatedDatabases": ["lake"]}
+        vault = {
+            "subscriptionID": "4e133d35-e734-4385-a565-c0945567ae34",
+            "resourceGroupName": "keys",
+            "keyVaultName": "orders",
+        }
+        keys = {"azureKeyVault": {"enabled": True, "requirePrivateNetworking": True, **vault}}
+        project = {
+            "id": aws["projectId"],
+            "instances": instances,
+            "federatedDatabases": ["lake"],
+            "encryptionAtRest": keys,
+        }
         account = {"clientId": self.client_id, "clientSecret": self.client_secret, "roles": "*"}
         return {"projects": [project], "serviceAccounts": [account]}
 

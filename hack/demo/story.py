@@ -6,16 +6,18 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from demo.stage import ENDPOINTS, SAMPLES, UnexpectedError, managed, spec_of
+from support.atlas import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from demo.stage import Stage
 
-ORDERS, BILLING, LAKE = "orders", "billing", "lake"
-"""The resources of the samples, for AWS, for Azure and for Data Federation."""
-AWS, AZURE, DEDICATED, FEDERATED = map(
-    spec_of, ("aws-full", "azure-full", "dedicated-aws-full", "data-federation-aws-full")
+ORDERS, BILLING, LAKE, VAULT = "orders", "billing", "lake", "vault"
+"""The resources of the samples, for AWS, for Azure, for Data Federation and for encryption at rest."""
+AWS, AZURE, DEDICATED, FEDERATED, KEYS = map(
+    spec_of,
+    ("aws-full", "azure-full", "dedicated-aws-full", "data-federation-aws-full", "encryption-at-rest-azure"),
 )
 
 SECRET = "atlas-credentials"
@@ -56,16 +58,24 @@ def install(stage: Stage, world: Mapping[str, Any] | None = None, *settings: str
     say.aside("the operator runs beside the cluster, as its own ServiceAccount with the rights that it has there")
 
 
-def dedicated(stage: Stage) -> None:
-    """Have the endpoint service of a region created, and an endpoint registered with it."""
-    say = stage.terminal
-    say.heading("For dedicated clusters, the operator creates the endpoint service of the region")
+def ask(stage: Stage) -> None:
+    """Give the operator credentials, and have Atlas make an endpoint, which takes a while."""
+    stage.terminal.heading("For encryption at rest, the operator has Atlas make an endpoint to your Key Vault")
     stage.kubectl(
         *("create", "secret", "generic", SECRET),
         f"--from-literal=clientId={stage.client_id}",
         f"--from-literal=clientSecret={stage.client_secret}",
         hide=stage.client_secret,
     )
+    stage.kubectl("apply", "-f", f"{SAMPLES}/encryption-at-rest-azure.yaml")
+    wait_for_reason(stage, VAULT, "Initiating", kind="earpe")
+    stage.terminal.say("Atlas takes a while for it.")
+
+
+def dedicated(stage: Stage) -> None:
+    """Have the endpoint service of a region created, and an endpoint registered with it."""
+    say = stage.terminal
+    say.heading("For dedicated clusters, the operator creates the endpoint service of the region")
     stage.kubectl("apply", "-f", f"{SAMPLES}/dedicated-aws.yaml")
     wait_for_reason(stage, ORDERS, "WaitingForCloudEndpoint", kind="dpe")
     stage.kubectl("get", "dpe", ORDERS)
@@ -99,6 +109,22 @@ def federate(stage: Stage) -> None:
     stage.kubectl("get", "dfpe", LAKE)
     host = stage.kubectl("get", "configmap", "lake-connection", "-o", "jsonpath={.data.hostname}")
     expect(stage, "the ConfigMap has the hostname for this endpoint", holds=host.startswith(f"{LAKE}-"))
+
+
+def approve(stage: Stage) -> None:
+    """Approve the connection of an endpoint in the Key Vault, and see the endpoint become ready."""
+    say = stage.terminal
+    say.heading("Somebody approves the endpoint to the Key Vault: the status has the command for that")
+    wait_for_reason(stage, VAULT, "WaitingForApproval", kind="earpe")
+    stage.kubectl("get", "earpe", VAULT)
+    stage.kubectl("get", "earpe", VAULT, "-o", "jsonpath={.status.approveCommand}")
+    say.say("Somebody runs it. The annotation force-sync spares the wait for the next look.")
+    where = {"cloudProvider": "AZURE", "regionName": KEYS["region"], "connection": "approve"}
+    stage.atlas.post("encryptionAtRestEndpoints", {"projectId": KEYS["projectId"], **where})
+    stage.wait(lambda: approved(stage), "Atlas to see the approval", timeout=10)
+    force_sync(stage, VAULT, kind="earpe")
+    wait_until_ready(stage, VAULT, kind="earpe")
+    stage.kubectl("get", "earpe", VAULT)
 
 
 def watch_over(stage: Stage) -> None:
@@ -206,7 +232,7 @@ def delete(stage: Stage) -> None:
     """Delete the resources, and see that Atlas keeps the endpoints."""
     stage.terminal.heading("Deleting a resource leaves its endpoint in Atlas as it is")
     before = len(stage.atlas.requests())
-    stage.kubectl("delete", f"spe/{ORDERS}", f"spe/{BILLING}", f"dpe/{ORDERS}", f"dfpe/{LAKE}")
+    stage.kubectl("delete", f"spe/{ORDERS}", f"spe/{BILLING}", f"dpe/{ORDERS}", f"dfpe/{LAKE}", f"earpe/{VAULT}")
     expect_writes(stage, before, [])
     expect_comment(stage, "orders, version 3")
     stage.stop_operator()
@@ -217,10 +243,10 @@ def patch(stage: Stage, name: str, *, kind: str = "spe", **fields: Any) -> None:
     stage.kubectl("patch", kind, name, "--type=merge", "--patch", json.dumps({"spec": fields}))
 
 
-def force_sync(stage: Stage, name: str) -> None:
+def force_sync(stage: Stage, name: str, *, kind: str = "spe") -> None:
     """Ask the operator to look at an endpoint now; any new value does."""
     value = f"look-{len(stage.atlas.requests())}"
-    stage.kubectl("annotate", "--overwrite", "spe", name, f"atlas-endpoints.dev/force-sync={value}")
+    stage.kubectl("annotate", "--overwrite", kind, name, f"atlas-endpoints.dev/force-sync={value}")
 
 
 def wait_until_ready(stage: Stage, name: str, *, kind: str = "spe") -> None:
@@ -231,6 +257,12 @@ def wait_until_ready(stage: Stage, name: str, *, kind: str = "spe") -> None:
 def wait_for_reason(stage: Stage, name: str, reason: str, *, kind: str = "spe") -> None:
     """Wait until a resource is ready, or not, for this reason."""
     stage.kubectl("wait", f"--for=jsonpath={READY}.reason}}={reason}", f"{kind}/{name}", f"--timeout={PATIENCE}")
+
+
+def approved(stage: Stage) -> bool:
+    """Return whether Atlas knows that the connection to the Key Vault is approved."""
+    (endpoint,) = stage.atlas.project(Place(KEYS["projectId"], "", ""))["encryptionAtRestEndpoints"]
+    return bool(endpoint["status"] == "ACTIVE")
 
 
 def tell_message(stage: Stage, name: str) -> None:
@@ -262,5 +294,5 @@ def expect_writes(stage: Stage, since: int, bodies: Sequence[Mapping[str, Any]],
     stage.terminal.good(f"ok: Atlas was sent {f'{len(bodies)} {method}' if bodies else 'no change'}")
 
 
-STORY = (install, dedicated, federate, watch_over, connect, edit, drift, outage, end_of_the_api)
+STORY = (install, ask, dedicated, federate, approve, watch_over, connect, edit, drift, outage, end_of_the_api)
 """What happens; then `delete`, unless it is to be kept."""

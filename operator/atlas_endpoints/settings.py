@@ -235,11 +235,11 @@ class CheckSettings(OperatorSettings):
     project: ObjectId | None = Field(
         default=None, description="A project to check instead of those that resources use: 24 hexadecimal characters"
     )
-    instance: InstanceName | None = Field(default=None, description="The serverless instance to check in that project")
+    instance: InstanceName | None = Field(
+        default=None, description="The only serverless instance to check in that project"
+    )
     provider: Literal["AWS", "AZURE", "GCP"] | None = Field(
-        default=None,
-        validate_default=True,
-        description="The cloud whose endpoint services of dedicated clusters to check in that project",
+        default=None, validate_default=True, description="The only cloud to check in that project"
     )
     secret: Secret = Field(
         default=None,

@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("behaviour.steps", "behaviour.serverless", "behaviour.dedicated", "behaviour.regional")
+pytest.register_assert_rewrite(
+    "behaviour.steps", "behaviour.serverless", "behaviour.dedicated", "behaviour.regional", "behaviour.streams"
+)

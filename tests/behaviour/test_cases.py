@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from behaviour import data_federation, dedicated, regional, serverless
+from behaviour import data_federation, dedicated, regional, serverless, streams
 from behaviour.cases import Case, cases
 from support.virtual_time import on_virtual_time
 
@@ -57,6 +57,12 @@ async def test_encryption_at_rest(case: Case) -> None:
 @on_virtual_time
 async def test_backup(case: Case) -> None:
     await regional.BackupSteps().do(case.steps)
+
+
+@of("streams", streams.CONSTANTS)
+@on_virtual_time
+async def test_streams(case: Case) -> None:
+    await streams.StreamSteps().do(case.steps)
 
 
 @of("serverless", serverless.CONSTANTS)

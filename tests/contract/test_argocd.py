@@ -8,7 +8,7 @@ from atlas_endpoints.kinds.registry import KINDS as REGISTRY
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.resource import POLICY_ANNOTATIONS, REQUEST_ANNOTATIONS
 from delivery.argocd import SCRIPTS, generated
-from delivery.recorded import DATA_FEDERATION, DEDICATED, GROUP, KINDS, SERVERLESS, recorded
+from delivery.recorded import DATA_FEDERATION, DEDICATED, GROUP, KINDS, SERVERLESS, STREAM, recorded
 from delivery.states import STATES
 from support.crd import crds
 from support.resources import ready
@@ -17,7 +17,7 @@ ONLY_OF = {
     Reason.INSTANCE_NOT_FOUND: {SERVERLESS},
     Reason.NOT_SERVERLESS: {SERVERLESS},
     Reason.NO_CAPACITY: {DEDICATED},
-    Reason.WAITING_FOR_CLOUD_ENDPOINT: {SERVERLESS, DEDICATED, DATA_FEDERATION},
+    Reason.WAITING_FOR_CLOUD_ENDPOINT: {SERVERLESS, DEDICATED, DATA_FEDERATION, STREAM},
 }
 """The shared reasons that only some kinds have."""
 

@@ -23,6 +23,7 @@ from support.cases import (
     DEDICATED,
     ENCRYPTION_AT_REST,
     SERVERLESS,
+    STREAM,
     cases,
     manifest,
     update_cases,
@@ -76,6 +77,10 @@ BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "status.applied": dict.fromkeys(resource_of(BACKUP).fields, TEXT),
         "status.plan.body": dict.fromkeys(body_of(BACKUP_KIND, vpcRegion="EU_WEST_2"), TEXT),
         "status.resolved": dict.fromkeys(resource_of(BACKUP).fields, TEXT),
+    },
+    STREAM: {
+        "status.applied": dict.fromkeys(resource_of(STREAM).fields, TEXT),
+        "status.plan.body": dict.fromkeys(("provider", *resource_of(STREAM).fields), TEXT),
     },
 }
 """Objects whose models take any field, by kind and path, and the fields that the kind puts into them."""

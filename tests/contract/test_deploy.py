@@ -217,6 +217,19 @@ def test_the_seed_has_keys_over_private_networking_for_the_endpoints_of_the_samp
     assert on == {(spec["projectId"], spec["providerName"]) for spec in specs if "projectId" in spec}
 
 
+def test_the_seed_has_a_cluster_in_each_region_in_which_a_sample_reaches_pub_sub() -> None:
+    regions = {
+        (project["id"], region["regionName"])
+        for project in _seeded_projects()
+        for cluster in project["clusters"]
+        for region in cluster["regions"]
+        if region["providerName"] == "GCP"
+    }
+    specs = [spec for spec in _specs_of("StreamPrivateEndpoint") if spec.get("vendor") == "PUBSUB"]
+    assert specs
+    assert {(spec["projectId"], atlas_name("GCP", spec["region"])) for spec in specs} <= regions
+
+
 def _seeded_projects() -> list[Any]:
     return list(json.loads((DEPLOY / "simulator" / "seed.json").read_text())["projects"])
 

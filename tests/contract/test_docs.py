@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ from atlas_endpoints.telemetry import logs
 from atlas_endpoints.telemetry.metrics import PREFIX
 from delivery.recorded import recorded
 from support import kstatus
+from support.crd import crds
 from support.documentation import (
     DOCS,
     PAGES,
@@ -117,6 +119,7 @@ RULED = (
     "encryption-at-rest.md",
     "multi-tenancy.md",
     "serverless.md",
+    "streams.md",
 )
 """The pages on which each rule names its tests; the threat model names whole files."""
 
@@ -245,6 +248,16 @@ def test_the_readme_names_each_condition() -> None:
         word for row in rows(section(ROOT / "README.md", "Conditions and status fields")) for word in words(row[0])
     }
     assert {"Ready", "Reconciling", "Stalled", *CONDITIONS} <= documented
+
+
+def test_the_page_and_the_picture_that_tell_the_kinds_apart_show_each_of_them() -> None:
+    kinds = sorted(crds())
+    page = (DOCS / "which-endpoint.md").read_text(encoding="utf-8")
+    chosen = [word for row in rows(page) for word in words(row[1]) if word.endswith("PrivateEndpoint")]
+    assert sorted(chosen) == kinds
+    picture = ET.parse(DOCS / "pictures" / "endpoints.svg")  # noqa: S314  # ours
+    shown = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text") if "kind" in each.get("class", "")]
+    assert set(shown) == set(kinds)
 
 
 def settings_rows() -> list[list[str]]:

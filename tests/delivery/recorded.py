@@ -22,7 +22,8 @@ GROUP = CUSTOMIZATIONS / "atlas-endpoints.dev"
 SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
 DATA_FEDERATION = "DataFederationPrivateEndpoint"
 ENCRYPTION_AT_REST, BACKUP = "EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"
-KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP)
+STREAM = "StreamPrivateEndpoint"
+KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP, STREAM)
 
 NAMESPACE = "shop"
 SERVICE = "7f7cac1a0000000000000000"
@@ -34,6 +35,8 @@ _EVER_NEW = (
     (re.compile(r"vpce-svc-[0-9a-f]{17}"), "vpce-svc-9c342d834393930b3"),
     (re.compile(r"\b5f7cac1adf5d6c63[0-9a-f]{8}\b"), "5f7cac1adf5d6c6300000000"),  # the project of support.atlas
     (re.compile(r"\b6f7cac1a[0-9a-f]{16}\b"), "6f7cac1a0000000000000000"),  # and its endpoint
+    (re.compile(r'"\d{12}"'), '"123456789012"'),  # and the account in AWS for its streams
+    (re.compile(r"\bvpc-[0-9a-f]{17}\b"), "vpc-0123456789abcdef0"),
 )
 _METADATA = ("name", "namespace", "generation", "creationTimestamp", "deletionTimestamp", "finalizers", "annotations")
 

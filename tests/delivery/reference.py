@@ -36,6 +36,7 @@ KINDS = {
     "DedicatedPrivateEndpoint": "dedicated.md",
     "EncryptionAtRestPrivateEndpoint": "encryption-at-rest.md",
     "ServerlessPrivateEndpoint": "serverless.md",
+    "StreamPrivateEndpoint": "streams.md",
 }
 """The page of each kind."""
 

@@ -18,17 +18,20 @@ from atlas_endpoints.reconcile.outcome import of_trouble
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
-from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, KINDS, SERVERLESS
+from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, KINDS, SERVERLESS, STREAM
 from delivery.subjects import (
     AZURE_REGION,
     REGION,
     REGIONAL_ENDPOINT,
+    STREAM_CONNECTION,
     DataFederationSubject,
     DedicatedSubject,
     EncryptionAtRestSubject,
     RegionalSubject,
     ServerlessSubject,
+    StreamSubject,
     Subject,
+    service_in,
 )
 from support import clouds
 from support.admission import no_finalizers
@@ -48,7 +51,9 @@ WORKING, LIMITED, NOBODY = "working", "limited", "nobody"
 """Who serves a resource: an operator as usual, one that corrects one resource an hour, and none."""
 REGIONAL = {ENCRYPTION_AT_REST, BACKUP}
 """The kinds whose endpoints Atlas makes for a region."""
-CONNECTED = set(KINDS) - REGIONAL
+MADE_BY_ATLAS = {*REGIONAL, STREAM}
+"""These, and the one whose connections Atlas makes to a service of the user's."""
+CONNECTED = set(KINDS) - MADE_BY_ATLAS
 """The kinds that connect an endpoint of the user's."""
 REGISTERED = CONNECTED - {SERVERLESS}
 """The kinds whose endpoints are registered by their ID in the cloud."""
@@ -100,14 +105,15 @@ def _state(
 
 
 def _says(env: Subject, reason: str, pair: str | None = None) -> Body:
-    """Wait until the resource gives a reason, and give it as it was when it first did."""
+    """Wait until the resource gives a reason, and give it as it was when it first did; with a pair, between two attempts."""
     found: list[Body] = []
 
     def look(_: Body) -> bool:
         found[:] = [
             body
             for body in env.resources.states(NAME)
-            if observed(body) and ready(body)["reason"] == reason and (pair is None or condition(body, pair))
+            if observed(body) and ready(body)["reason"] == reason
+            if pair is None or (condition(body, pair) and "creation" not in body["status"])
         ]
         return bool(found)
 
@@ -204,6 +210,7 @@ for _kinds, _status, _reason, _name in (
     ({DATA_FEDERATION}, "PENDING", "Initiating", "initiating"),
     (REGIONAL, "INITIATING", "Initiating", "initiating"),
     (REGIONAL, "PENDING_RECREATION", "Recreating", "recreating"),
+    ({STREAM}, "IDLE", "Initiating", "initiating"),
     (KINDS, "DELETING", "Deleting", "endpoint-deleting"),
 ):
     _state("Progressing", of=_kinds, name=_name)(partial(_in_atlas_it_is, status=_status, reason=_reason))
@@ -212,6 +219,18 @@ for _kinds, _status, _reason, _name in (
 @_state("Progressing", of=CONNECTED)
 def waiting_for_cloud_endpoint(env: Subject) -> Body:
     env.create()
+    return _says(env, "WaitingForCloudEndpoint")
+
+
+@_state("Progressing", of={STREAM}, name="waiting-for-cloud-endpoint")
+def waiting_for_the_domain(env: StreamSubject) -> Body:
+    """Confluent names it when it has the ID of the endpoint that Atlas has made."""
+    confluent: dict[str, Any] = {
+        "vendor": "CONFLUENT",
+        "serviceEndpointId": "com.amazonaws.vpce.eu-west-1.vpce-svc-0123456789abcdef0",
+    }
+    env.change(status="WORKING", interfaceEndpointId=CLOUD_ENDPOINT, **confluent)
+    env.create(**confluent)
     return _says(env, "WaitingForCloudEndpoint")
 
 
@@ -277,8 +296,9 @@ def correction_of_regions_held(env: DedicatedSubject) -> Body:
 @_state("Progressing", of={DATA_FEDERATION}, name="correction-held")
 def correction_of_comment_held(env: DataFederationSubject) -> Body:
     endpoints = {OTHER: OTHER_CLOUD_ENDPOINT, NAME: CLOUD_ENDPOINT}
-    for name, endpoint in endpoints.items():
+    for endpoint in endpoints.values():
         env.change(endpointId=endpoint, comment="orders")
+    for name, endpoint in endpoints.items():
         env.resources.create(name, env.place.spec(cloudProviderEndpointId=endpoint, comment="orders"))
         env.resources.wait_ready(name)
 
@@ -292,14 +312,31 @@ def correction_of_comment_held(env: DataFederationSubject) -> Body:
 @_state("Progressing", of=REGIONAL, name="correction-held")
 def correction_of_endpoint_held(env: RegionalSubject) -> Body:
     endpoints = {OTHER: ("9f7cac1a0000000000000000", "EU_WEST_2"), NAME: (REGIONAL_ENDPOINT, REGION)}
-    for name, (endpoint, region) in endpoints.items():
+    for endpoint, region in endpoints.values():
         env.change(id=endpoint, regionName=region, status="ACTIVE", privateEndpointConnectionName=CLOUD_ENDPOINT)
+    for name, (_, region) in endpoints.items():
         env.resources.create(name, env.place.spec(region=region))
         env.resources.wait_ready(name)
 
     def drift() -> None:
         for endpoint, region in endpoints.values():
             env.change(id=endpoint, regionName=region, remove=True)
+
+    return _held_behind_another(env, drift)
+
+
+@_state("Progressing", of={STREAM}, name="correction-held")
+def correction_of_connection_held(env: StreamSubject) -> Body:
+    connections = {OTHER: ("9f7cac1a0000000000000000", "EU_WEST_2"), NAME: (STREAM_CONNECTION, REGION)}
+    for connection, region in connections.values():
+        env.change(_id=connection, status="DONE", interfaceEndpointId=CLOUD_ENDPOINT, **service_in(region))
+    for name, (_, region) in connections.items():
+        env.resources.create(name, env.place.spec(**service_in(region)))
+        env.resources.wait_ready(name)
+
+    def drift() -> None:
+        for connection, _ in connections.values():
+            env.change(_id=connection, remove=True)
 
     return _held_behind_another(env, drift)
 
@@ -387,10 +424,10 @@ def _forbidden_reference(env: Subject) -> None:
     env.create(cloudProviderEndpointRef=reference)
 
 
-def _forbidden_project(env: RegionalSubject) -> None:
-    spec = env.place.spec(
-        projectRef={"apiVersion": "example.com/v1", "kind": "Project", "name": "orders", "fieldPath": ".status.id"}
-    )
+def _forbidden_project(env: Subject) -> None:
+    """In a region of its own, since its project may be that of any other state."""
+    reference = {"apiVersion": "example.com/v1", "kind": "Project", "name": "orders", "fieldPath": ".status.id"}
+    spec = env.place.spec(region="EU_NORTH_1", projectRef=reference)
     del spec["projectId"]
     env.resources.create(NAME, spec)
 
@@ -427,7 +464,7 @@ for _kinds, _reason, _name, _arrange in (
     (KINDS, "IPNotAllowed", "ip-not-allowed", _closed_access_list),
     ({SERVERLESS}, "ReferenceNotReady", "reference-not-ready", _missing_reference),
     (REGISTERED, "ReferenceNotReady", "reference-not-ready", _forbidden_reference),
-    (REGIONAL, "ReferenceNotReady", "reference-not-ready", _forbidden_project),
+    (MADE_BY_ATLAS, "ReferenceNotReady", "reference-not-ready", _forbidden_project),
     ({SERVERLESS}, "EndpointNotFound", "endpoint-not-found", _missing_endpoint),
     (OTHERS, "EndpointNotFound", "endpoint-not-found", _nothing_to_observe),
     ({ENCRYPTION_AT_REST}, "EncryptionNotConfigured", "encryption-not-configured", _missing_key),
@@ -478,8 +515,11 @@ def invalid_spec(env: Subject) -> Body:
 @_state("Degraded", operator=NOBODY)
 def provisioning_timeout(env: Subject) -> Body:
     """With a status that was written long ago."""
-    since = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
-    late = {name: {**shown, "statusSince": since} for name, shown in env.stick().items()}
+    since = f"{datetime.now(UTC) - timedelta(hours=4):%Y-%m-%dT%H:%M:%SZ}"
+    late = {
+        name: {**shown, "stateSince" if "state" in shown else "statusSince": since}
+        for name, shown in env.stick().items()
+    }
     env.create(**env.NAMED)
     env.resources.write_status(NAME, {"observedGeneration": 1, **late})
     _serve(env, NAME, WORKING)
@@ -497,10 +537,10 @@ def drifted(env: Subject) -> Body:
     return _says(env, "Drifted")
 
 
-@_state("Degraded", of=REGIONAL, name="drifted")
-def keeps_vanishing(env: RegionalSubject) -> Body:
+@_state("Degraded", of=MADE_BY_ATLAS, name="drifted")
+def keeps_vanishing(env: RegionalSubject | StreamSubject) -> Body:
     """Somebody removes each endpoint that the operator creates, which it sees soon while Atlas makes one."""
-    env.change(status="INITIATING")
+    env.stick()
     env.create(syncInterval="1m")
     _says(env, "Initiating")
     for corrections in range(1, FLAPS + 1):
@@ -511,7 +551,8 @@ def keeps_vanishing(env: RegionalSubject) -> Body:
 
 
 def _has_corrected(times: int, body: Body) -> bool:
-    return len(body["status"].get("history", ())) == times and "endpoint" in body["status"]
+    is_shown = body["status"].keys() & {"endpoint", "connection"}
+    return len(body["status"].get("history", ())) == times and bool(is_shown)
 
 
 # A person has said so

@@ -12,7 +12,8 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as 
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_KIND
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_KIND
-from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, SERVERLESS
+from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND as STREAM_KIND
+from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, SERVERLESS, STREAM
 from support.atlas import CLOUD_ENDPOINT, Place, place, project_id
 from support.concurrent_cases import NAME, Env
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from atlas_endpoints.reconcile.kind import Kind
 
 REGION, AZURE_REGION = "EU_WEST_1", "EUROPE_WEST"
-REGIONAL_ENDPOINT = "8f7cac1a0000000000000000"
+REGIONAL_ENDPOINT = STREAM_CONNECTION = "8f7cac1a0000000000000000"
 
 
 class Subject(Env):
@@ -238,18 +239,70 @@ class BackupSubject(RegionalSubject):
     CHANGES = "backupEndpoints"
 
 
+@dataclass(frozen=True, slots=True)
+class StreamPlace(DedicatedPlace):
+    """A service of AWS in a region, for the streams of a project."""
+
+    @property
+    @override
+    def path(self) -> str:
+        return f"/groups/{self.project}/streams/"
+
+    @override
+    def spec(self, **fields: Any) -> dict[str, Any]:
+        return DedicatedPlace.spec(self, **{"vendor": "S3", **service_in(fields.get("region", REGION)), **fields})
+
+
+def service_in(region: str) -> dict[str, str]:
+    """Return how S3 in a region is described, which has Atlas's name."""
+    return {"region": region, "serviceEndpointId": f"com.amazonaws.{region.lower().replace('_', '-')}.s3"}
+
+
+class StreamSubject(Subject):
+    """A connection that Atlas makes to a service of the user's."""
+
+    KIND = STREAM_KIND
+    NAMED: ClassVar = {}
+    FIELDS: ClassVar = {}
+    EDIT: ClassVar = {"syncInterval": "1h"}
+
+    @override
+    def change(self, **fields: Any) -> None:
+        state = {"state": fields.pop("status")} if "status" in fields else {}
+        self.atlas.post("streamEndpoints", {"_id": STREAM_CONNECTION, **self._target(), **state, **fields})
+
+    def remove(self) -> None:
+        """Remove the connection to the target, whatever its ID."""
+        self.atlas.post("streamEndpoints", {**self._target(), "remove": True})
+
+    def _target(self) -> dict[str, str]:
+        place = {"projectId": self.place.project, "provider": "AWS", "vendor": "S3"}
+        return {**place, **service_in(REGION)}
+
+    @override
+    def connect(self, **_: Any) -> None:
+        self.change(status="DONE", interfaceEndpointId=CLOUD_ENDPOINT)
+
+    @override
+    def stick(self) -> dict[str, dict[str, str]]:
+        self.change(status="IDLE")
+        return {"connection": {"id": STREAM_CONNECTION, "state": "IDLE"}}
+
+
 SUBJECTS: Mapping[str, type[Subject]] = {
     SERVERLESS: ServerlessSubject,
     DEDICATED: DedicatedSubject,
     DATA_FEDERATION: DataFederationSubject,
     ENCRYPTION_AT_REST: EncryptionAtRestSubject,
     BACKUP: BackupSubject,
+    STREAM: StreamSubject,
 }
 _PLACES: Mapping[str, type[DedicatedPlace]] = {
     DEDICATED: DedicatedPlace,
     DATA_FEDERATION: DataFederationPlace,
     ENCRYPTION_AT_REST: EncryptionAtRestPlace,
     BACKUP: BackupPlace,
+    STREAM: StreamPlace,
 }
 
 

@@ -31,6 +31,7 @@ from support.cases import (
     ENCRYPTION_AT_REST,
     KINDS,
     SERVERLESS,
+    STREAM,
     Case,
     UpdateCase,
     each_case,
@@ -52,6 +53,7 @@ NAMED: Mapping[str, Mapping[str, str]] = {
     DATA_FEDERATION: _CLOUD_ENDPOINT,
     ENCRYPTION_AT_REST: {},
     BACKUP: {"vpcRegion": "eu-west-2"},
+    STREAM: {},
 }
 """What a resource of each kind has beside what it must have, so that each field is there that names the endpoint."""
 
@@ -171,7 +173,7 @@ def test_who_writes_a_resource_does_not_write_its_status(
     created: Mapping[str, Any], api: httpx.Client, kind: str
 ) -> None:
     """What a status shows of an endpoint is a proof for those in other namespaces, so nobody may come with one."""
-    forged = {"observedGeneration": 1, "endpoint": {"id": "f" * 24}}
+    forged = {"observedGeneration": 1, "connection" if kind == STREAM else "endpoint": {"id": "f" * 24}}
     new = manifest("AWS", {}, kind=kind, name="forged")
     tries = [
         api.post("", json={**new, "status": forged}),
@@ -234,6 +236,12 @@ def full_status(kind: str) -> Status:
     )
 
 
+def _status_fields(kind: str, name: str) -> Iterable[str]:
+    """Return the names of the fields of an object in the status."""
+    fields: Iterable[str] = schema_of(kind)["properties"]["status"]["properties"][name]["properties"]
+    return fields
+
+
 _REGIONAL = dict.fromkeys(("id", "region", "status", "privateEndpointConnectionName", "errorMessage"), LONG)
 OWN_STATUS: Mapping[str, Mapping[str, Any]] = {
     SERVERLESS: {
@@ -276,6 +284,11 @@ OWN_STATUS: Mapping[str, Mapping[str, Any]] = {
     BACKUP: {
         "creation": Creation(requested_at=NOW, attempt=2),
         "endpoint": {**_REGIONAL, "vpcRegion": LONG, "statusSince": NOW},
+    },
+    STREAM: {
+        "creation": Creation(requested_at=NOW, attempt=2),
+        "account": dict.fromkeys(_status_fields(STREAM, "account"), LONG),
+        "connection": dict.fromkeys(_status_fields(STREAM, "connection"), LONG) | {"stateSince": NOW},
     },
 }
 """The fields that only the status of a kind has."""
@@ -377,6 +390,20 @@ LISTED: Mapping[str, tuple[Status, Mapping[str, str], Mapping[str, str]]] = {
         {"PROVIDER": "AWS", "REGION": "eu-west-1", "VPC-REGION": "eu-west-2"},
         {"ENDPOINT-ID": "a" * 24, "CONNECTION": "vpce-1", "ERROR": "no-such-key"},
     ),
+    STREAM: (
+        resource_of(STREAM).status_type.model_validate(
+            {
+                "connection": {
+                    "id": "a" * 24,
+                    "state": "FAILED",
+                    "interfaceEndpointId": "vpce-1",
+                    "errorMessage": "no-such-topic",
+                }
+            }
+        ),
+        {"PROVIDER": "AWS", "VENDOR": "S3", "REGION": "eu-west-1"},
+        {"CONNECTION-ID": "a" * 24, "INTERFACE-ENDPOINT": "vpce-1", "ERROR": "no-such-topic"},
+    ),
 }
 """A status of each kind, and its columns without and with ``--output=wide``."""
 
@@ -429,7 +456,7 @@ def test_resources_can_be_selected_by_what_names_the_endpoint(
 
     (version,) = crds()[kind]["spec"]["versions"]
     for path in (each["jsonPath"].removeprefix(".") for each in version["selectableFields"]):
-        assert names(path, created["spec"][path.removeprefix("spec.")]) == ["created"]
+        assert names(path, created["spec"].get(path.removeprefix("spec."), "")) == ["created"]
         assert names(path, "other") == []
 
 

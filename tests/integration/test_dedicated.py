@@ -1,4 +1,4 @@
-"""Private endpoints of dedicated clusters and for Data Federation, and what users get with them: cases that run at the same time, and what needs more."""
+"""Private endpoints of all kinds but serverless ones, and what users get with them: cases that run at the same time, and what needs more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.registry import KINDS
-from integration.dedicated import endpoints, federation, services, sharing
+from integration.dedicated import endpoints, federation, regional, services, sharing
 from integration.dedicated.project import VPCE, Project
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
@@ -37,7 +37,9 @@ RULES = ({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "g
 """What the operator may do beside what the overlay grants: write outputs."""
 
 CASES = {
-    sentence: case for file in (services, sharing, endpoints, federation) for sentence, case in file.cases.table.items()
+    sentence: case
+    for file in (services, sharing, endpoints, federation, regional)
+    for sentence, case in file.cases.table.items()
 }
 GATE = frozenset(
     {
@@ -106,6 +108,8 @@ def test_an_operator_serves_the_kinds_that_it_is_told_to(
     kinds["ServerlessPrivateEndpoint"].create("one", place.spec(cloudProviderEndpointId=CLOUD_ENDPOINT))
     federated = {"providerName": "AWS", "cloudProviderEndpointId": VPCE}
     kinds["DataFederationPrivateEndpoint"].create("one", Project(own).spec(**federated))
+    for kind in ("EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"):
+        kinds[kind].create("one", Project(own).spec())
 
     mine = kinds.pop(served)
     mine.wait_ready("one")

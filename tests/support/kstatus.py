@@ -231,6 +231,7 @@ READY: Mapping[str, frozenset[str | None]] = {
     "DataFederationPrivateEndpoint": frozenset({"OK", None}),
     "EncryptionAtRestPrivateEndpoint": frozenset({"ACTIVE"}),
     "BackupPrivateEndpoint": frozenset({"ACTIVE"}),
+    "StreamPrivateEndpoint": frozenset({"DONE"}),
 }
 """What Atlas says of an endpoint that works, by kind, or nothing, as far as the kind has no step between; of others, AVAILABLE."""
 
@@ -245,8 +246,9 @@ def _of_readiness(body: Body, status: Body, conditions: Conditions) -> Iterator[
         if name not in conditions or conditions[name]["status"] != "True":
             yield f"{name} is not True although Ready is"
     works = READY.get(body.get("kind", ""), frozenset({"AVAILABLE"}))
-    if status.get("endpoint", {}).get("status") not in works:
-        yield f"Ready is True although Atlas says none of {works}"
+    in_atlas = status.get("connection", {}).get("state", status.get("endpoint", {}).get("status"))
+    if in_atlas not in works:
+        yield f"Ready is True although Atlas says none of {set(works)}"
     yield from (f"Ready is True although there is {name}" for name in ("drift", "lastError") if name in status)
 
 

@@ -7,7 +7,7 @@ raises ``AtlasHeldError``, and is to be tried again after ``retry_after`` second
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -93,15 +93,20 @@ def _identified(item: object) -> tuple[str, object] | None:
 
 
 class _Doubts:
-    """The calls that Atlas refuses without a code, each with the first and the last time in a row."""
+    """The calls that Atlas refuses without a code, or with one that is doubted, each with the first and the last time in a row."""
 
     def __init__(self) -> None:
         self._refused: dict[tuple[str, ...], tuple[float, float]] = {}
         self._sweep = Sweep()
 
-    def doubted(self, call: tuple[str, ...], error: AtlasError, now: float) -> AtlasError | None:
-        """Return as what a failure counts for now, or None: as what it is. Any other failure ends the row."""
-        if not isinstance(error, MissingRoleError) or error.error_code is not None:
+    def doubted(
+        self, call: tuple[str, ...], error: AtlasError, now: float, codes: Collection[str]
+    ) -> AtlasError | None:
+        """Return as what a failure counts for now, or None: as what it is. Any other failure ends the row.
+
+        ``codes``: those of refusals that are doubted, too.
+        """
+        if not isinstance(error, MissingRoleError) or (error.error_code or "") not in {"", *codes}:
             self.end(call)
             return None
         if self._sweep.is_due(now):
@@ -216,6 +221,12 @@ class Gateway(ObservationCache):
         except EndpointAbsentError as error:
             error.__cause__ = error.__context__ = None  # they keep the frames of the call in memory
             seen = Seen(None, began, error.with_traceback(None))
+        except AtlasHeldError:
+            raise
+        except AtlasError:
+            if not request.optional:
+                raise
+            seen = Seen(None, began)
         self.remember_read(scope, entry, seen)
         view = self.view(scope)
         known = view.entries.get(entry)
@@ -313,7 +324,7 @@ class Gateway(ObservationCache):
             yield credentials
         except AtlasError as error:
             self._throttle.report(admitted, error, self._monotonic())
-            if (doubted := self._doubts.doubted(call, error, self._monotonic())) is not None:
+            if (doubted := self._doubts.doubted(call, error, self._monotonic(), request.refusals.doubted)) is not None:
                 raise doubted from error
             raise
         except BaseException:

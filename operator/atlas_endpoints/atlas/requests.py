@@ -46,10 +46,12 @@ class Refusals:
     Attributes:
         absent: the ends of the error codes that prove the absence of the entry in the path.
         explanations: replace the templates of ``answers``.
+        doubted: the error codes that mean a missing role only if they come again.
     """
 
     absent: tuple[str, ...] = ()
     explanations: Mapping[type[AtlasError], str] = field(default_factory=dict)
+    doubted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Request:
         path: with its query.
         api_version: of the operation; the first one, if its kind names none.
         paged: whether the answer to this LIST comes in pages.
+        optional: whether a GET of something beside the entries that fails shows nothing, so that work goes on without it.
     """
 
     operation: str
@@ -70,6 +73,7 @@ class Request:
     refusals: Refusals = field(default=Refusals(), compare=False, repr=False)
     api_version: str = "2023-01-01"
     paged: bool = False
+    optional: bool = False
 
     def page(self, number: int) -> "Request":
         """Return the call for one page of this LIST, of at most ``PAGE`` items; the first one is 1."""

@@ -219,10 +219,11 @@ class Reading:
 
     async def entries(self) -> AsyncIterator[Found]:
         """Yield the entries of one scope after the other, since others share Atlas's rate limit."""
-        scopes: Mapping[str, Any] = {} if self.only is None else {self.only: None}
-        if self.only is None:
+        list_scopes, names = self.importer.list_scopes, self.importer.kind.scopes
+        scopes: Mapping[str, Any] = dict.fromkeys(names if self.only is None else (self.only,))
+        if self.only is None and list_scopes is not None:
             try:
-                scopes = await self.importer.list_scopes(self.client, self.credentials, self.project)
+                scopes = await list_scopes(self.client, self.credentials, self.project)
             except AtlasError as error:
                 self._refused(f"project {self.project}", error)
         for name, described in scopes.items():

@@ -16,7 +16,7 @@ class KindWithCommands(Kind[R]):
 
     Attributes:
         scope_noun: what a scope is, for people; also the flag of ``check`` that names one. Empty: a scope is a project.
-        scopes: the names that one may have; none: any.
+        scopes: the names that one may have, if these are known; none: any.
         successor: what replaces the API when Atlas ends it.
         busy: the reasons for which a PATCH has to wait.
         preceding: the reasons for which an endpoint that the spec names has to wait.

@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.answers import Requester, text_of
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.reconcile.kind import Kind
+from atlas_endpoints.kinds.commands import KindWithCommands
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,9 @@ class Importer:
 
     Attributes:
         kind: whose entries are read.
-        list_scopes: reads the scopes of a project, by name.
         of_entries: returns the manifests of entries.
         flags: the flags of the command that count only for some importers, and for this one.
+        list_scopes: reads the scopes of a project, by name, if the kind does not know them.
         sources: those flags that name what to read, and thereby the kinds.
         parts: returns the parts of an entry that only a GET shows.
         of_objects: returns the manifests of objects of the kinds in ``objects``, such as
@@ -113,10 +113,10 @@ class Importer:
         owners_only: Atlas shows the entries only to a Project Owner, so they may remain unread unless the user wants this kind.
     """
 
-    kind: Kind[Any]
-    list_scopes: Callable[[Requester, Credentials, str], Awaitable[Mapping[str, Any]]]
+    kind: KindWithCommands[Any]
     of_entries: Callable[[Iterable[Found], Options], Drafts]
     flags: Sequence[str]
+    list_scopes: Callable[[Requester, Credentials, str], Awaitable[Mapping[str, Any]]] | None = None
     sources: Sequence[str] = ()
     parts: Callable[[Any], Iterable[str]] = _none
     of_objects: Callable[[Sequence[Body], Options], Drafts] = _none

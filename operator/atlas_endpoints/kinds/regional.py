@@ -1,6 +1,6 @@
 """The kind of endpoints that Atlas makes for a region, for the reconcile layer and the commands, and its ConfigMap. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from pydantic.alias_generators import to_camel
@@ -11,14 +11,13 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.regional_atlas import Beside, Endpoint, EndpointState, place_of
-from atlas_endpoints.kinds.regional_decisions import ALSO, RegionalDecisions, RegionalReason, doubt_about
-from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec, key_of
+from atlas_endpoints.kinds.regional_decisions import RegionalDecisions, RegionalReason, doubt_about
+from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec
 from atlas_endpoints.reconcile.decision import Write
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
-from atlas_endpoints.reconcile.reasons import EventReason
+from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import part
-from atlas_endpoints.reconcile.status import condition_in
 from atlas_endpoints.reconcile.waiting import words
 
 R = TypeVar("R", bound=RegionalResource)
@@ -41,15 +40,10 @@ class RegionalKind(RegionalDecisions[R]):
     purpose: ClassVar[str]
 
     scope_noun = "provider"
-    names_endpoints = False
     busy = KindWithCommands.busy | {RegionalReason.RECREATING}
+    preceding = frozenset({Reason.DELETING})  # then another one is created
 
     # Plain JSON.
-
-    @override
-    def entry_of(self, body: Body) -> str | None:
-        found = part(part(body, "status"), "endpoint").get("id")
-        return found if isinstance(found, str) else None
 
     @override
     def named_by(self, body: Body) -> Named:
@@ -66,12 +60,6 @@ class RegionalKind(RegionalDecisions[R]):
         if not isinstance(region, str):
             return ()
         return (region if vpc_region in {None, region} else f"{region} from {vpc_region}",)
-
-    @override
-    def recorded_in(self, status: Mapping[str, Any]) -> str | None:
-        """Return the endpoint, or what stands for one that is being created."""
-        found: str | None = part(status, "endpoint").get("id") or part(status, "creation").get("requestedAt")
-        return found
 
     @override
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
@@ -107,10 +95,6 @@ class RegionalKind(RegionalDecisions[R]):
         return None if endpoint is None else (endpoint.id, endpoint)
 
     @override
-    def label(self, value: Any) -> str | None:
-        return key_of(value.place) if isinstance(value, Endpoint) and value.place else None
-
-    @override
     def is_outdated(self, error: AtlasError) -> bool:
         return self.calls.is_there(error)
 
@@ -140,8 +124,8 @@ class RegionalKind(RegionalDecisions[R]):
 
     @override
     def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
+        yield from super().news(previous, status)
         before, endpoint = part(previous, "endpoint"), part(status, "endpoint")
-        yield from _of_identity(previous, status, before.get("id"), endpoint.get("id"))
         word = endpoint.get("status")
         if before.get("status") == EndpointState.ACTIVE and word in _AGAIN:
             message = f"Endpoint {before['id']} was active, and is not any more: Atlas shows endpoint {endpoint['id']} as {word}."
@@ -152,15 +136,8 @@ class RegionalKind(RegionalDecisions[R]):
                 EventReason.ENDPOINT_WARNING,
                 f"Endpoint {endpoint['id']} is active. Message from Atlas: {words(said)}",
             )
-        also, told = (condition_in(each, "Ready").get("message", "").partition(ALSO)[1:] for each in (status, previous))
-        if also[1] and also != told:
-            yield EventReason.ENDPOINT_WARNING, "".join(also)
 
     # Commands.
-
-    @override
-    def state_of(self, value: Any) -> str | None:
-        return value.status if isinstance(value, Endpoint) else None
 
     @override
     def identity(self, resource: R) -> Mapping[str, object]:
@@ -197,37 +174,3 @@ class RegionalKind(RegionalDecisions[R]):
 
 _AGAIN = frozenset[str]({EndpointState.PENDING_RECREATION, EndpointState.INITIATING, EndpointState.PENDING_ACCEPTANCE})
 """The statuses after which an endpoint that was active has to be accepted again."""
-
-
-def _of_identity(
-    previous: Mapping[str, Any], status: Mapping[str, Any], before: str | None, now: str | None
-) -> Iterator[tuple[EventReason, str]]:
-    """Yield the Events about which endpoint it is."""
-    was_confirmed = "applied" in previous
-    if now is None:
-        if before is not None and was_confirmed and part(previous, "endpoint").get("status") != EndpointState.DELETING:
-            yield EventReason.ENDPOINT_LOST, f"Endpoint {before} no longer exists in Atlas."
-        return
-    if "applied" not in status or (was_confirmed and now == before):
-        return
-    if before is not None and before != now:
-        message = (
-            f"This resource follows endpoint {now} now, which Atlas shows for the same region in the place of {before}."
-        )
-        yield EventReason.ENDPOINT_TAKEN_OVER, message
-    elif "creation" in previous and not _is_refused(previous, status):
-        yield EventReason.ENDPOINT_CREATED, f"The operator created endpoint {now} for this resource."
-    else:
-        message = (
-            f"Endpoint {now} was there before, and this resource names its region. With managementPolicy Manage and deletionPolicy"
-            " Delete, it is deleted with this resource."
-        )
-        yield EventReason.ENDPOINT_ADOPTED, message
-
-
-def _is_refused(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
-    """Return whether the newest call in a history was refused, since Atlas had an endpoint already."""
-    newest = next(iter(status.get("history") or ()), None)
-    if newest is None or newest in (previous.get("history") or ()):
-        return False
-    return str(newest["result"]).startswith("Rejected")

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from http import HTTPStatus
 from typing import Any
+
+from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.atlas.errors import (
@@ -20,6 +21,8 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Refusals, Request, path
+from atlas_endpoints.kinds.made_by_atlas_resource import Made
+from atlas_endpoints.kinds.refusals import says_that_it_exists, words_of
 from atlas_endpoints.kinds.regions import atlas_name
 
 GROUP = "/api/atlas/v2/groups/{groupId}"
@@ -57,8 +60,8 @@ class EndpointState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An endpoint; a field that Atlas did not send, or not as text, is None. ``status`` may be a word that is no ``EndpointState``.
+class Endpoint(Made):
+    """An endpoint; ``status`` may be a word that is no ``EndpointState``.
 
     Attributes:
         region, vpc_region: as Atlas spells them; None also if such endpoints have no VPC region.
@@ -73,6 +76,7 @@ class Endpoint:
     private_endpoint_connection_name: str | None = None
 
     @property
+    @override
     def place(self) -> str:
         """The region, or the pair of them, for which Atlas has made it; "": it is not known."""
         return "" if self.region is None else place_of(self.provider or "AWS", self.region, self.vpc_region)
@@ -151,16 +155,13 @@ class Calls:
 
     def is_there(self, error: AtlasError) -> bool:
         """Return whether Atlas refuses a POST because it has an endpoint of this region; the code of that is not known."""
-        if error.operation != self.create or not isinstance(error, UpdateRejectedError):
-            return False
-        words = _words_of(error)
-        return error.http_status == HTTPStatus.CONFLICT or ("exist" in words and "not exist" not in words)
+        return says_that_it_exists(error, self.create)
 
     def is_early(self, error: AtlasError) -> bool:
         """Return whether Atlas refuses a DELETE only because it still makes the endpoint."""
         if error.operation != self.delete or not isinstance(error, UpdateRejectedError):
             return False
-        return any(each in _words_of(error) for each in ("blocked during", "in progress", "try again later"))
+        return any(each in words_of(error) for each in ("blocked during", "in progress", "try again later"))
 
     def _request(self, operation: str, method: str, body: Mapping[str, str] | None = None, **segments: str) -> Request:
         where = path(self.templates[operation], operation, **segments)
@@ -193,7 +194,3 @@ class Beside:
         """Return its GET."""
         where = path(self.template, self.operation, groupId=project_id)
         return Request(self.operation, "GET", where, api_version=self.api_version, paged=self.paged)
-
-
-def _words_of(error: AtlasError) -> str:
-    return f"{error.error_code or ''} {error.detail or ''}".replace("_", " ").casefold()

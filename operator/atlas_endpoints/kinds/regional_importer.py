@@ -1,12 +1,10 @@
 """Manifests that name the endpoint of a region: of what a project has in Atlas, or a state of Terraform. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from atlas_endpoints.atlas.answers import Requester
-from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, retained
 from atlas_endpoints.kinds.regional import RegionalKind
@@ -14,10 +12,6 @@ from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState, place_
 from atlas_endpoints.kinds.regions import same_region
 
 AnyRegionalKind: TypeAlias = RegionalKind[Any]
-
-
-async def _providers(kind: AnyRegionalKind, _: Requester, __: Credentials, ___: str) -> Mapping[str, None]:
-    return dict.fromkeys(kind.scopes)
 
 
 def _manifests(kind: AnyRegionalKind, found: Iterable[Found], options: Options) -> Drafts:
@@ -76,7 +70,6 @@ def importer_of(kind: AnyRegionalKind, *terraform: str) -> Importer:
     sources = ("terraform",) if terraform else ()
     return Importer(
         kind,
-        partial(_providers, kind),
         partial(_manifests, kind),
         flags=sources,
         sources=sources,

@@ -15,12 +15,14 @@ from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND 
 from atlas_endpoints.kinds.importer import Importer
 from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
+from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND as STREAM_PRIVATE_ENDPOINT
 
 KINDS: Sequence[KindWithCommands[Any]] = (
     DEDICATED_PRIVATE_ENDPOINT,
     DATA_FEDERATION_PRIVATE_ENDPOINT,
     ENCRYPTION_AT_REST_PRIVATE_ENDPOINT,
     BACKUP_PRIVATE_ENDPOINT,
+    STREAM_PRIVATE_ENDPOINT,
     SERVERLESS_PRIVATE_ENDPOINT,
 )
 

@@ -281,7 +281,9 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
     return outcome if published.requeue_in is None else outcome.by(published.requeue_in)
 
 
-WORDS = frozenset({"conditions", "drift", "plan", "lastError", "errorMessage", "status", "statusSince"})
+WORDS = frozenset(
+    {"conditions", "drift", "plan", "lastError", "errorMessage", "status", "statusSince", "state", "stateSince"}
+)
 """The fields of a status that are told, and may be written a quarter of an hour late."""
 
 

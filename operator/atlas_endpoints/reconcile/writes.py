@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.controller.cache import key_of, status_of
+from atlas_endpoints.controller.cache import key_of, status_of, uid_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.confirmed import after
@@ -60,12 +60,16 @@ class Writes:
     def _waits(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome | None:
         """Return the outcome if the entry may be there already, or another one has its turn; None: create it now."""
         operation = write.request.operation
-        intents = self._sent_by_others(facts, creates)
-        if not facts.unsent and facts.previous.creation is not None:
-            intents.append(facts.previous.creation)
-        newest = max(intents, key=lambda each: each.requested_at, default=None)
-        if newest is not None and (left := creation.may_arrive_for(newest, facts.now)) > 0:
-            wait = min(left, as_long_again(newest.requested_at, facts.now, facts.interval))
+        # Another resource may have asked for the same thing, with a process that died then.
+        others = (
+            self._kind.resource.status_in(body, now=facts.now).creation
+            for body in self._gatherer.naming(facts.resource, creates.name, facts.scope.project_id)
+            if uid_of(body) != facts.resource.metadata.uid
+        )
+        intents = [each for each in (None if facts.unsent else facts.previous.creation, *others) if each is not None]
+        known = max(intents, key=lambda each: each.requested_at, default=None)
+        if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
+            wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return summarize.of_step(self._kind, facts, operation, Decision(state))
         self.resolve_unknown(facts)
@@ -77,15 +81,6 @@ class Writes:
         message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
         state = State(creates.reason, message, RequeueAfter(wait))
         return summarize.of_step(self._kind, facts, operation, Decision(state))
-
-    def _sent_by_others(self, facts: Facts[Any], creates: Creates) -> list[Creation]:
-        """Return the intents of other resources for the same thing, also those of a process that has ended."""
-        found: list[Creation] = []
-        for body in self._gatherer.naming(facts.resource, creates.name, facts.scope.project_id):
-            intent, key = facts.resource.status_in(body).creation, key_of(body)
-            if intent is not None and key != self._pass.key and self._creations.pending_name(key, intent) is None:
-                found.append(intent)
-        return found
 
     async def _announced(self, facts: Facts[Any], write: Write, creates: Creates) -> Facts[Any] | None:
         """Record the intent in the status, and return the facts with it; None: the resource has changed, or it took too long."""

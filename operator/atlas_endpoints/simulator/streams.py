@@ -46,7 +46,7 @@ _NEEDED = {
     (AWS, CONFLUENT): ("region", _SERVICE, _SUB_DOMAIN),
     (AWS, "S3"): ("region", _SERVICE),
     (AWS, "LAMBDA"): ("region", _SERVICE),
-    (AWS, "KINESIS"): ("region", _SERVICE),
+    (AWS, "KINESIS"): ("region",),
     (AZURE, GENERIC): ("region", _SERVICE, _DOMAIN),
     (AZURE, "EVENTHUB"): ("region", _SERVICE, _DOMAIN),
     (AZURE, CONFLUENT): ("region", "azureResourceIds", _DOMAIN),
@@ -55,6 +55,8 @@ _NEEDED = {
     (GCP, PUBSUB): ("region",),
 }
 """What must be sent, by cloud and vendor."""
+_TAKEN = {(AWS, "KINESIS"): (_SERVICE,)}
+"""What may be sent beside that to say what an endpoint leads to."""
 _LISTS = {"azureResourceIds", _URIS, _SUB_DOMAIN}
 _KNOWN = {"provider", "vendor", _DOMAIN, "authenticationScheme", *PLACE, *_LISTS}
 _SCHEMES = {"TLS", "SASL_SCRAM", "IAM"}
@@ -284,15 +286,15 @@ def _read(body: bytes, endpoint_id: str) -> tuple[StreamEndpoint, dict[str, Any]
     arn = _ARN.match(given.get("arn", ""))
     if arn and vendor == MSK:
         fields.setdefault("region", arn[1])
-    _check_place(provider, needed, given, fields.get("region", ""))
+    _check_place(provider, (*needed, *_TAKEN.get((provider, vendor), ())), given, fields.get("region", ""))
     return StreamEndpoint(endpoint_id, provider, fields=fields), given
 
 
-def _check_place(provider: str, needed: tuple[str, ...], given: dict[str, Any], region: str) -> None:
+def _check_place(provider: str, taken: tuple[str, ...], given: dict[str, Any], region: str) -> None:
     """Raise ApiError 400 for what the vendor has not, and for what no service has."""
     uris = given.get(_URIS, [])
-    wrong = {name: name in given and name not in needed for name in PLACE}
-    wrong["arn"] |= "arn" in needed and not _ARN.match(given["arn"])
+    wrong = {name: name in given and name not in taken for name in PLACE}
+    wrong["arn"] |= "arn" in taken and not _ARN.match(given["arn"])
     wrong["region"] |= not is_region(provider, atlas_name(provider, region))
     wrong[_URIS] |= len(uris) > _MOST_URIS or len({*uris}) < len(uris)
     for name in filter(wrong.get, wrong):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from atlas_endpoints.atlas.requests import Request
     from atlas_endpoints.controller.cache import Body
-    from atlas_endpoints.simulator.regional_endpoint import Purpose, RegionalEndpoint
+    from atlas_endpoints.simulator.regional_endpoint import Purpose, RegionalEndpoint, RegionalEndpointDocument
 
 
 AWS = {"providerName": "AWS", "region": "eu-west-1"}
@@ -106,7 +106,7 @@ class RegionalHistory(History[UnreliableAtlas]):
     """
 
     purpose: ClassVar[Purpose]
-    documents: ClassVar[type[EncryptionEndpointDocument]]
+    documents: ClassVar[type[RegionalEndpointDocument]]
     places: ClassVar[Sequence[dict[str, Any]]]
 
     def __init__(self, seed: int) -> None:
@@ -248,8 +248,7 @@ class EncryptionHistory(RegionalHistory):
 class BackupHistory(RegionalHistory):
     """One history of endpoints for backups."""
 
-    kind, purpose = BACKUPS, BACKUP
-    documents: ClassVar[type[EncryptionEndpointDocument]] = BackupEndpointDocument
+    kind, purpose, documents = BACKUPS, BACKUP, BackupEndpointDocument
     places = (AWS, {**AWS, "region": "EU_WEST_1"}, {**AWS, "vpcRegion": "us-east-1"})
 
 

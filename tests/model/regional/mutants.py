@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds import regional_decisions
+from atlas_endpoints.kinds import made_by_atlas
 from atlas_endpoints.kinds.backup_private_endpoint.kind import BackupPrivateEndpoints
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import EncryptionAtRestPrivateEndpoints
 from atlas_endpoints.kinds.regional import RegionalKind
@@ -47,13 +47,13 @@ async def _posts_without_an_intent(right: Any, self: Any, body: Any, status: Any
     return {**body, "status": status} if intends else await right(self, body, status)
 
 
-def _follows_the_last(right: Any, facts: Any) -> Any:
-    first, others = right(facts)
+def _follows_the_last(right: Any, self: Any, facts: Any) -> Any:
+    first, others = right(self, facts)
     return (others[-1], [first, *others[:-1]]) if others else (first, others)
 
 
-def _is_on_its_way(right: Any, facts: Any, endpoint: Any) -> Any:
-    return since_shown(facts.resource.status.endpoint, endpoint.id, endpoint.status, facts.now, NO_STEPS)
+def _is_on_its_way(right: Any, self: Any, facts: Any, endpoint: Any) -> Any:
+    return since_shown(facts.resource.status.made, endpoint.id, endpoint.status, facts.now, NO_STEPS)
 
 
 def _shows_it_as_active(right: Any, self: Any, write: Any, answer: Any) -> Any:
@@ -75,10 +75,10 @@ plants("a bucket without a region counts not", Invariant.GUARDED, NEEDED, Backup
 plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPrivateEndpoints, "accepting")(
     lambda _, self, *asked: RegionalKind.accepting(self, *asked)
 )
-plants("an approval is a step of Atlas", Invariant.STALLED, REMOVED, regional_decisions, "since_of")(_is_on_its_way)
+plants("an approval is a step of Atlas", Invariant.STALLED, REMOVED, RegionalKind, "since_of")(_is_on_its_way)
 plants("an early DELETE is any refusal", Invariant.STALLED, EARLY, RegionalKind, "is_early")(lambda *_: False)
-plants("nobody knows of a DELETE", Invariant.PACED, IGNORED, regional_decisions, "asked_for")(lambda *_: 0.0)
-plants("of several the last one goes", Invariant.RECORDED, BESIDE, regional_decisions, "chosen")(_follows_the_last)
+plants("nobody knows of a DELETE", Invariant.PACED, IGNORED, made_by_atlas, "asked_for")(lambda *_: 0.0)
+plants("of several the last one goes", Invariant.RECORDED, BESIDE, RegionalKind, "chosen")(_follows_the_last)
 plants("a 204 proves a deletion", Invariant.KEPT, IGNORED, RegionalKind, "decide_deletion")(ends_at_the_request)
 plants("the other resource is not asked", Invariant.NAMED, RENAMED, ownership, "protectors")(nobody_protects)
 plants("what is gone is made again", Invariant.REPORTED, REPORTED, RegionalKind, "decide")(remembers_nothing)

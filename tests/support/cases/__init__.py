@@ -14,13 +14,15 @@ PROJECT = "32b6e34b3d91647abb20e7b8"
 SERVERLESS, DEDICATED = "ServerlessPrivateEndpoint", "DedicatedPrivateEndpoint"
 DATA_FEDERATION = "DataFederationPrivateEndpoint"
 ENCRYPTION_AT_REST, BACKUP = "EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"
-KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP)
+STREAM = "StreamPrivateEndpoint"
+KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION_AT_REST, BACKUP, STREAM)
 _FILES = {
     SERVERLESS: ("common", "cloud_endpoint", "serverless_private_endpoint"),
     DEDICATED: ("common", "cloud_endpoint", "dedicated_private_endpoint"),
     DATA_FEDERATION: ("common", "cloud_endpoint", "data_federation_private_endpoint"),
     ENCRYPTION_AT_REST: ("common", "regional", "encryption_at_rest_private_endpoint"),
     BACKUP: ("common", "regional", "backup_private_endpoint"),
+    STREAM: ("common", "stream_private_endpoint"),
 }
 _CONNECTED = {
     "cloudProviderEndpointId": "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg"
@@ -28,10 +30,11 @@ _CONNECTED = {
     "privateEndpointIpAddress": "10.0.0.4",
 }
 _INSTANCE = {"projectId": PROJECT, "instanceName": "ServerlessInstance0", "endpointId": "5f7cac1adf5d6c6306f4b283"}
-_GCP = {"projectId": PROJECT, "providerName": "GCP", "region": "us-central1"}
 _IN_AWS = {"projectId": PROJECT, "providerName": "AWS", "region": "eu-west-1"}
 _IN_AZURE = {"projectId": PROJECT, "providerName": "AZURE", "region": "EUROPE_NORTH"}
+_IN_GCP = {"projectId": PROJECT, "providerName": "GCP", "region": "us-central1"}
 _IN_REGION = {"AWS": _IN_AWS, "AZURE": _IN_AZURE, "AZURE_CONNECTED": {**_IN_AZURE, **_CONNECTED}}
+_AZURE_GROUP = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers"
 _BASES: dict[str, dict[str, dict[str, Any]]] = {
     SERVERLESS: {
         "AWS": {**_INSTANCE, "providerName": "AWS"},
@@ -41,11 +44,53 @@ _BASES: dict[str, dict[str, dict[str, Any]]] = {
     DATA_FEDERATION: _IN_REGION,
     DEDICATED: {
         **_IN_REGION,
-        "GCP": {**_GCP, "gcp": {"projectId": "my-project-1"}},
-        "GCP_LEGACY": {**_GCP, "gcp": {"projectId": "my-project-1", "portMappingEnabled": False}},
+        "GCP": {**_IN_GCP, "gcp": {"projectId": "my-project-1"}},
+        "GCP_LEGACY": {**_IN_GCP, "gcp": {"projectId": "my-project-1", "portMappingEnabled": False}},
     },
     ENCRYPTION_AT_REST: {"AWS": _IN_AWS, "AZURE": _IN_AZURE},
     BACKUP: {"AWS": _IN_AWS},
+    STREAM: {
+        "AWS": {**_IN_AWS, "vendor": "S3", "serviceEndpointId": "com.amazonaws.eu-west-1.s3"},
+        "MSK": {
+            "projectId": PROJECT,
+            "providerName": "AWS",
+            "vendor": "MSK",
+            "arn": "arn:aws:kafka:eu-west-1:123456789012:cluster/orders/de8982fa-8222-4e87-8b20-9bf3cdfa1521-2",
+        },
+        "AWS_CONFLUENT": {
+            **_IN_AWS,
+            "vendor": "CONFLUENT",
+            "serviceEndpointId": "com.amazonaws.vpce.eu-west-1.vpce-svc-0123456789abcdef0",
+        },
+        "EVENTHUB": {
+            **_IN_AZURE,
+            "serviceEndpointId": f"{_AZURE_GROUP}/Microsoft.EventHub/namespaces/orders",
+            "dnsDomain": "orders.servicebus.windows.net",
+        },
+        "BLOB": {
+            **_IN_AZURE,
+            "vendor": "AZURE_BLOB_STORAGE",
+            "serviceEndpointId": f"{_AZURE_GROUP}/Microsoft.Storage/storageAccounts/orders",
+            "dnsDomain": "orders.blob.core.windows.net",
+        },
+        "AZURE_CONFLUENT": {
+            **_IN_AZURE,
+            "vendor": "CONFLUENT",
+            "azureResourceIds": [
+                f"{_AZURE_GROUP}/Microsoft.Network/privateLinkServices/orders-{zone}" for zone in "123"
+            ],
+            "dnsDomain": "orders.northeurope.azure.confluent.cloud",
+        },
+        "GCP_CONFLUENT": {
+            **_IN_GCP,
+            "vendor": "CONFLUENT",
+            "gcpServiceAttachmentUris": [
+                f"projects/orders-1/regions/us-central1/serviceAttachments/orders-{zone}" for zone in "abc"
+            ],
+            "dnsDomain": "orders.us-central1.gcp.confluent.cloud",
+        },
+        "PUBSUB": {**_IN_GCP, "vendor": "PUBSUB"},
+    },
 }
 
 

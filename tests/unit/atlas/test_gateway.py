@@ -5,7 +5,7 @@ import logging
 import math
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -29,6 +29,7 @@ from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND as STREAM
 from atlas_endpoints.reconcile.decision import Write
 from support.fake_atlas import Call, FakeAtlas
 
@@ -51,7 +52,10 @@ class Harness:
         self.now = 100.0
         self.atlas = FakeAtlas(shown)
         self.gateway = Gateway(
-            self.atlas, Throttle(), lambda: self.now, readers={each.names.kind: each for each in (KIND, ENCRYPTION)}
+            self.atlas,
+            Throttle(),
+            lambda: self.now,
+            readers={each.names.kind: each for each in (KIND, ENCRYPTION, STREAM)},
         )
         self.scope = self.of(ALICE)
 
@@ -258,6 +262,30 @@ class TestEntries:
         assert harness.known is None
         assert harness.unknown_for == pytest.approx(UNKNOWN_FOR)
 
+    FAILURES: ClassVar = {
+        "an outage": AWAY,
+        "no role": MissingRoleError("No.", operation="op", http_status=403, error_code="USER_UNAUTHORIZED"),
+        "an unreadable answer": {"results": 7},
+        "an item without an id": {"results": [{"name": "a"}]},
+    }
+
+    @pytest.mark.parametrize("name", FAILURES)
+    async def test_what_need_not_be_read_shows_nothing_if_that_fails(self, harness: Harness, name: str) -> None:
+        scope = harness.scope._replace(kind=STREAM.names.kind)
+        harness.ends(self.FAILURES[name])
+        view = await harness.gateway.get(scope, "workspaces")
+        assert view.value("workspaces") is None
+        assert "workspaces" in view.entries
+        harness.ends({"results": [{"_id": "1", "name": "a"}]})
+        assert (await harness.gateway.get(scope, "workspaces")).value("workspaces") == ("a",)
+
+    async def test_what_need_not_be_read_waits_for_its_turn(self, harness: Harness) -> None:
+        harness.ends(RateLimitedError("Slow.", operation="op", http_status=429, retry_after=60))
+        scope = harness.scope._replace(kind=STREAM.names.kind)
+        await harness.gateway.get(scope, "workspaces")
+        with pytest.raises(AtlasHeldError):
+            await harness.gateway.get(scope, "workspaces")
+
 
 class TestAdmission:
     """The throttle decides; here it is asked before each call, and told of the end of each."""
@@ -339,6 +367,17 @@ class TestRefusalsWithoutACode:
             assert error is self.REFUSAL or raised is error, "only a refusal without a code is doubted"
             harness.now += seconds
         assert isinstance(await self.failed(harness), AtlasUnavailableError)
+
+    async def test_a_code_is_doubted_where_atlas_was_seen_to_use_it_once(self, harness: Harness) -> None:
+        harness.scope = harness.scope._replace(kind=STREAM.names.kind)
+        harness.ends(self.WITH_CODE)
+        found = []
+        for _ in range(4):
+            with pytest.raises(AtlasError) as raised:
+                await harness.list()
+            found.append(raised.value.reason)
+            harness.now += 25
+        assert found == ["AtlasUnavailable"] * 3 + ["MissingRole"]
 
     async def test_the_answer_to_another_call_does_not(self, harness: Harness) -> None:
         await self.failed(harness)

@@ -154,7 +154,7 @@ def test_a_status_of_any_shape_shows_nothing(status: dict[str, Any]) -> None:
 
 def test_what_no_object_names_is_found_by_its_place() -> None:
     entries = {ID: READ, OTHER: Endpoint(OTHER, "AWS", "EU_WEST_2", None)}
-    assert ENCRYPTION.unnamed(SCOPE, entries, [Named("EU_WEST_1")]) == {"Endpoints": [OTHER]}
+    assert ENCRYPTION.unnamed(SCOPE, entries, [Named("EU_WEST_1")]) == {"Endpoints": [f"{OTHER} in EU_WEST_2"]}
 
 
 CREATED: dict[str, tuple[object, Endpoint | None]] = {

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -74,6 +74,7 @@ class Survey:
         unhandled: the names of all these whose last edit no operator has handled.
         unwritten: by the names of live resources, why their outputs are not written, as their statuses say.
         names: what all live ones name, by kind, project and scope; of an unknown project, it may be any.
+        kinds: the kinds that were read.
         users: the kinds of those that name an endpoint by its ID, by project and ID.
     """
 
@@ -82,10 +83,12 @@ class Survey:
     unhandled: list[str] = field(default_factory=list)
     unwritten: dict[str, str] = field(default_factory=dict)
     names: dict[tuple[str, str | None, str | None], set[Named]] = field(default_factory=dict)
+    kinds: set[str] = field(default_factory=set)
     users: dict[tuple[str | None, str], set[str]] = field(default_factory=dict)
 
     def add(self, kind: KindWithCommands[Any], bodies: Iterable[Body], now: datetime) -> None:
         """Add the resources of a kind."""
+        self.kinds.add(kind.names.kind)
         for body in sorted(bodies, key=key_of):
             name = str(key_of(body))
             if _is_unhandled(body, now):
@@ -160,12 +163,15 @@ class Survey:
                 continue
             fingerprint, source = access[secret]
             scope = Scope(fingerprint, resource.known_project_id or "", kind.names.kind, resource.scope_name)
-            before = found.get(scope) or Place(kind, scope, (), names=self._named_in(scope), read_in=where)
+            before = found.get(scope) or Place(kind, scope, (), names=self.named_in(scope), read_in=where)
             sources = tuple(dict.fromkeys((*before.sources, source)))
             found[scope] = replace(before, sources=sources, resources=(*before.resources, resource))
         return [*found.values()]
 
-    def _named_in(self, scope: Scope) -> frozenset[Named]:
+    def named_in(self, scope: Scope) -> frozenset[Named] | None:
+        """Return what live resources name in a scope, or None if they were not read."""
+        if not scope.project_id or scope.kind not in self.kinds:
+            return None
         projects = (scope.project_id, None)
         return frozenset().union(*(self.names.get((scope.kind, project, scope.name), ()) for project in projects))
 
@@ -228,8 +234,13 @@ class ClusterReader:
     async def places(self) -> list[Place]:
         """Read resources and Secrets, report them, and return the places to ask about."""
         survey = Survey()
-        if not self._settings.names_a_place and not await self._read_resources(survey):
-            return []
+        if self._settings.project is not None:
+            await self._read_resources(survey, skipped)
+            survey.uses.clear()  # only what they name counts
+        elif self._settings.secret is None:
+            if not await self._read_resources(survey, failed):
+                return []
+            self._report.add(*survey.findings(self._where or "in all namespaces"))
         named_secret = self._named_secret()
         used, unread = survey.secrets()
         wanted = dict.fromkeys((*used, *filter(None, (named_secret,))))
@@ -258,11 +269,11 @@ class ClusterReader:
         if named_secret is not None and named_secret in access:
             fingerprint, source = access[named_secret]
             if all(place.scope.credentials != fingerprint for place in places):
-                places += self._named_places(fingerprint, source)
+                places += self._named_places(survey, fingerprint, source)
         return places
 
-    async def _read_resources(self, survey: Survey) -> bool:
-        """List and report the resources that the operator would serve; return False if none can be listed."""
+    async def _read_resources(self, survey: Survey, problem: Callable[[str], Finding]) -> bool:
+        """List the resources that the operator would serve, and report what cannot be read; return False if that is all."""
         selector = self._settings.label_selector
         listed: dict[str | None, None] = {}
         for kind in self._kinds:
@@ -275,23 +286,22 @@ class ClusterReader:
                     refused[namespace] = error
                     continue
                 except ClusterUnavailableError as error:
-                    self._report.add(failed(_explained(error)))
+                    self._report.add(problem(_explained(error)))
                     return False
                 if listing is None:
                     install = "install the CRD (kubectl apply -f crds/, or crds.install of the chart)"
-                    self._report.add(failed(f"The API server does not serve {kind.names.kind}: {install}."))
+                    self._report.add(problem(f"The API server does not serve {kind.names.kind}: {install}."))
                     return False
                 survey.add(kind, listing.bodies, datetime.now(UTC))
                 listed[namespace] = None
             if refused:
-                self._report.add(failed(self._unlisted(kind, refused)))
+                self._report.add(problem(self._unlisted(kind, refused)))
         if not listed:
             return False
         namespaces = [*filter(None, listed)]
         where = f"in {named(namespaces, most=10)}" if namespaces else "in all namespaces"
         where = f"{where} with the labels {selector}" if selector else where
         self._where = where if namespaces or selector else ""
-        self._report.add(*survey.findings(where))
         return True
 
     def _unlisted(self, kind: KindWithCommands[Any], refused: Mapping[str | None, ForbiddenError]) -> str:
@@ -316,20 +326,26 @@ class ClusterReader:
             return CredentialsPlace(*named_secret)
         return None if own is None else OWN
 
-    def _named_places(self, fingerprint: str, source: str) -> list[Place]:
+    def _named_places(self, survey: Survey, fingerprint: str, source: str) -> list[Place]:
         """Return what the settings name; else a place without a project, for the credentials alone."""
-        project, named_scopes = self._settings.project, self._settings.named_scopes
-        # A scope that needs no field of a spec is the project.
-        names = {kind: named_scopes.get(kind.scope_noun) or kind.scope_name_in({}) for kind in self._kinds}
-        found = [
-            (kind, project, name)
-            for kind, name in names.items()
-            if project is not None and name is not None and (not kind.scopes or name in kind.scopes)
-        ]
-        return [
-            Place(kind, Scope(fingerprint, project, kind.names.kind, name), (source,))
+        project = self._settings.project
+        found = [(kind, project, name) for kind in self._kinds for name in self._named_scopes(kind) if project]
+        scopes = [
+            (kind, Scope(fingerprint, project, kind.names.kind, name))
             for kind, project, name in found or [(self._kinds[0], "", "")]
         ]
+        return [
+            Place(kind, scope, (source,), names=survey.named_in(scope), read_in=self._where) for kind, scope in scopes
+        ]
+
+    def _named_scopes(self, kind: KindWithCommands[Any]) -> Sequence[str]:
+        """Return the scopes of a project that the settings name; a project alone stands for all that are known."""
+        named_scopes = self._settings.named_scopes
+        if not named_scopes:
+            return [*kind.scopes]
+        # A scope that needs no field of a spec is the project.
+        name = named_scopes.get(kind.scope_noun) or kind.scope_name_in({})
+        return [name] if name is not None and (not kind.scopes or name in kind.scopes) else []
 
     def _nothing_to_try(self) -> Finding:
         why = "the operator has no Secret of its own (ATLAS_ENDPOINTS_CREDENTIALS_SECRET)"

@@ -195,8 +195,8 @@ def _action(manifest: Manifest, outcome: Outcome, state: State, named: Named) ->
         return Action.INVALID
     if outcome.failure is not None and outcome.plan is None:
         return Action.UNKNOWN
-    if manifest.resource.spec.management_policy != "Manage" and (state.differences or outcome.plan is not None):
-        return Action.REPORT
+    if manifest.resource.spec.management_policy != "Manage":
+        return Action.REPORT if state.differences or outcome.plan is not None else Action.NONE
     if outcome.plan is not None:
         if outcome.plan.cause is Cause.RESERVATION:
             return Action.RESERVE

@@ -9,9 +9,9 @@ from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.kinds.backup_private_endpoint import atlas
 from atlas_endpoints.kinds.backup_private_endpoint.atlas import Bucket
 from atlas_endpoints.kinds.backup_private_endpoint.resource import BackupPrivateEndpoint, Spec
+from atlas_endpoints.kinds.made_by_atlas import Facts
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint
-from atlas_endpoints.kinds.regional_decisions import Facts
 from atlas_endpoints.kinds.regions import same_region
 
 

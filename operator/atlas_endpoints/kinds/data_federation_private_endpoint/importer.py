@@ -1,18 +1,12 @@
 """Manifests of this kind, of the endpoints that a project has in Atlas, or a state of Terraform. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from atlas_endpoints.atlas.answers import Requester
-from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint, EndpointState, entry_of
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import SCOPE, Spec
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, last_part, managed_fields, retained
-
-
-async def _project(_: Requester, __: Credentials, ___: str) -> Mapping[str, None]:
-    return {SCOPE: None}
 
 
 def manifests(found: Iterable[Found], options: Options) -> Drafts:
@@ -61,7 +55,6 @@ def _of_terraform(resources: Sequence[InTerraform]) -> Iterator[Found | LeftOut]
 
 IMPORTER = Importer(
     KIND,
-    _project,
     manifests,
     flags=("terraform",),
     sources=("terraform",),

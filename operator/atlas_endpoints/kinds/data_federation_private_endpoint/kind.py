@@ -39,6 +39,7 @@ class DataFederationPrivateEndpoints(KindWithCommands[DataFederationPrivateEndpo
     resource = DataFederationPrivateEndpoint
     templates = atlas.TEMPLATES
     scope_noun = ""
+    scopes = (SCOPE,)
     keeps_confirmed = True  # what is gone is registered again, or reported, by the drift policy
 
     @override

@@ -1,10 +1,8 @@
 """Manifests of this kind: of what a project has in Atlas, and of the objects of other kinds that it replaces. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from atlas_endpoints.atlas.answers import Requester
-from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.atlas_private_endpoint import (
     AKO,
@@ -27,13 +25,8 @@ from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform,
 from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, last_part, marked, retained
 from atlas_endpoints.kinds.successors import SERVERLESS, dedicated_successor
 
-PROVIDERS = ("AWS", "AZURE", "GCP")
 TERRAFORM = SERVICE, ENDPOINT = "mongodbatlas_privatelink_endpoint", "mongodbatlas_privatelink_endpoint_service"
 """The types in Terraform; the one of an endpoint is called a service."""
-
-
-async def _providers(_: Requester, __: Credentials, ___: str) -> Mapping[str, None]:
-    return dict.fromkeys(PROVIDERS)
 
 
 def parts(service: Service) -> Iterable[str]:
@@ -152,7 +145,6 @@ def _endpoint_in(name: str, resource: InTerraform) -> Endpoint:
 
 IMPORTER = Importer(
     KIND,
-    _providers,
     manifests,
     flags=("filename", "terraform", "region", "gcp_project"),
     sources=("filename", "terraform"),

@@ -91,6 +91,7 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
     reasons = (*Reason, *DedicatedReason)
     preceding = frozenset({DedicatedReason.SERVICE_INITIATING})
     scope_noun = "provider"
+    scopes = ("AWS", "AZURE", "GCP")
     keeps_confirmed = True  # what is gone is registered again, or reported, by the drift policy
 
     @override

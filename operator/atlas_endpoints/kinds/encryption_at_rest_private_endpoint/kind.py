@@ -11,9 +11,10 @@ from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Cluster, EncryptionAtRest
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint, Spec
+from atlas_endpoints.kinds.made_by_atlas import Facts
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
-from atlas_endpoints.kinds.regional_decisions import Facts, RegionalReason, since_of
+from atlas_endpoints.kinds.regional_decisions import NO_STEPS, RegionalReason
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import part
@@ -52,6 +53,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
     before_creation = "encryptionAtRest"
     before_deletion = "clusters"
+    no_steps = NO_STEPS | {EndpointState.PENDING_ACCEPTANCE}  # a person may take any time to approve it
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
     purpose = "encryption at rest"
 
@@ -114,7 +116,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
             else "Do it in Azure (Key Vault, Networking, Private endpoint connections)"
         )
         message = f"Endpoint {endpoint.id} waits until somebody approves {what}, in the Key Vault. {how}. Atlas shows that within some minutes."
-        requeue = RequeueAfter(pace(facts.now - since_of(facts, endpoint)))
+        requeue = RequeueAfter(pace(facts.now - self.since_of(facts, endpoint)))
         state = State(EncryptionReason.WAITING_FOR_APPROVAL, message, requeue, ())
         return Decision(state, gets=gets, own={"approve_command": command})
 

@@ -39,9 +39,9 @@ def _provider(found: Found) -> str:
 
 IMPORTER = Importer(
     KIND,
-    list_instances,
     manifests,
     flags=("instance",),
+    list_scopes=list_instances,
     sources=("instance",),
     without={
         NotServerlessError: "is no longer a serverless instance and has no such endpoints",

@@ -18,6 +18,7 @@ from atlas_endpoints.commands.check.resources import ClusterReader
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.registry import named
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.settings import CheckSettings
 from unit.cluster.api_server import Answer, ApiServer, serving
 
@@ -178,18 +179,50 @@ async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiSer
     (place,), _ = await find(server, secret="shop/own", project=PROJECT, instance="store")
 
     assert (place.scope[1:], place.resources) == ((PROJECT, "ServerlessPrivateEndpoint", "store"), ())
-    assert server.calls == ["GET /api/v1/namespaces/shop/secrets/own"]
+    assert [each for each in server.calls if "/secrets/" in each] == ["GET /api/v1/namespaces/shop/secrets/own"]
+
+
+async def test_what_resources_name_counts_in_a_project_that_is_named(server: ApiServer) -> None:
+    server.secrets["shop", "own"] = ACCOUNT
+    server.put("web", "orders", **SPEC)
+
+    (place,), lines = await find(server, secret="shop/own", project=PROJECT, instance="shop")
+
+    assert (place.resources, place.names) == ((), frozenset({Named("a1" * 12)}))
+    assert not any("Resources" in each for each in lines)
+
+
+@pytest.mark.parametrize("lacks", ["the right", "the CRD"])
+async def test_a_project_that_is_named_needs_no_resources(server: ApiServer, lacks: str) -> None:
+    server.secrets["shop", "own"] = ACCOUNT
+    if lacks == "the right":
+        server.lists.append(FORBIDDEN)
+    else:
+        server.serves_the_kind = False
+
+    (place,), lines = await find(server, secret="shop/own", project=PROJECT, instance="shop")
+
+    assert place.names is None
+    assert [each.partition(" ")[0] for each in lines] == ["skipped", "ok"]
 
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
         pytest.param({}, [("", "")], id="the credentials alone"),
-        pytest.param({"project": PROJECT}, [(PROJECT, "Data Federation")], id="what a project has as a whole"),
+        pytest.param(
+            {"project": PROJECT},
+            [
+                *((PROJECT, provider) for provider in ("AWS", "AZURE", "GCP")),
+                (PROJECT, "Data Federation"),
+                *((PROJECT, provider) for provider in ("AWS", "AZURE", "AWS")),
+            ],
+            id="what a project has",
+        ),
         pytest.param(
             {"project": PROJECT, "provider": "AWS"},
             [(PROJECT, "AWS"), (PROJECT, "Data Federation"), (PROJECT, "AWS"), (PROJECT, "AWS")],
-            id="a part of it as well",
+            id="what it has in a cloud, or as a whole",
         ),
         pytest.param(
             {"project": PROJECT, "provider": "GCP"},
@@ -197,11 +230,11 @@ async def test_a_named_place_is_asked_about_with_the_named_secret(server: ApiSer
             id="a part that not every kind has",
         ),
         pytest.param(
-            {"project": PROJECT, "kinds": "ServerlessPrivateEndpoint"}, [("", "")], id="no kind has a whole project"
+            {"project": PROJECT, "kinds": "ServerlessPrivateEndpoint"}, [("", "")], id="nothing without an instance"
         ),
     ],
 )
-async def test_a_flag_names_what_is_no_whole_project(
+async def test_what_is_checked_in_a_project_that_is_named(
     server: ApiServer, flags: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     server.secrets["shop", "own"] = ACCOUNT

@@ -1,0 +1,119 @@
+"""What resources have whose thing in Atlas is made and named by Atlas: what they name instead, and their status. Pure.
+
+They name it by its place: the region for which Atlas makes it, or the service to which it leads.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from atlas_endpoints.reconcile.resource import Resource, Thing
+from atlas_endpoints.reconcile.status import Creation, ShownEntry, Status
+
+DELETING = "DELETING"
+"""The status of what Atlas deletes, or was asked to delete."""
+
+
+class Made(ABC):
+    """Something that Atlas has made; a field that Atlas did not send, or not as text, is None. ``status`` may be any word."""
+
+    __slots__ = ()
+
+    id: str
+    status: str | None
+    error_message: str | None
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """What it is for, as people can read it; "": it is not known."""
+
+
+class MadeStatus(Status):
+    """The status of such a kind.
+
+    Attributes:
+        going: the statuses of a thing that Atlas deletes.
+        intent: to create the thing, whose result is not known yet.
+    """
+
+    going: ClassVar[Collection[str]] = (DELETING,)
+
+    intent: Creation | None = Field(default=None, alias="creation")
+
+    @property
+    @abstractmethod
+    def made(self) -> ShownEntry | None:
+        """The thing that the resource follows."""
+
+    @property
+    @override
+    def is_being_deleted(self) -> bool:
+        return self.made is not None and self.made.status in self.going
+
+    @property
+    @override
+    def creation(self) -> Creation | None:
+        return self.intent
+
+
+class MadeResource(Resource, frozen=True):
+    """A resource of such a kind. Its entry is the thing, by the ID that Atlas gave it."""
+
+    status: MadeStatus
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """What it names; see ``Made.place``."""
+
+    @property
+    @abstractmethod
+    def called(self) -> str:
+        """What people call what it names, within a sentence."""
+
+    @property
+    @override
+    def entry(self) -> str | None:
+        return None if self.status.made is None else self.status.made.id
+
+    @property
+    @override
+    def thing(self) -> Thing:
+        """The thing that it names, also while Atlas has none."""
+        return Thing(key_of(self.place), self.place, f"The {self.called}")
+
+    @property
+    @override
+    def created_as(self) -> str:
+        return self.thing.key
+
+    @property
+    @override
+    def written_as(self) -> str:
+        return self.created_as  # whatever ID it has
+
+    @property
+    @override
+    def may_be_in_atlas(self) -> bool:
+        return True
+
+    @property
+    @override
+    def is_bound(self) -> bool:
+        status = self.status
+        return status.made is not None or status.intent is not None or status.applied is not None
+
+    @override
+    def basis(self, value: Any) -> object:
+        """Return the thing without the text of its failure, which may change with each observation."""
+        return replace(value, error_message=None)
+
+
+def key_of(place: str) -> str:
+    """Return the key of what is named by a place; see ``kind.Named``."""
+    return f"/{place}"

@@ -1,0 +1,357 @@
+"""The kind ``StreamPrivateEndpoint`` for the reconcile layer and the commands, and its ConfigMap. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from typing_extensions import override
+
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.cluster.api import Names
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.kinds.made_by_atlas import Facts, MadeByAtlas
+from atlas_endpoints.kinds.refusals import says_that_it_exists
+from atlas_endpoints.kinds.regions import doubt
+from atlas_endpoints.kinds.stream_private_endpoint import atlas
+from atlas_endpoints.kinds.stream_private_endpoint.atlas import Connection, ConnectionState
+from atlas_endpoints.kinds.stream_private_endpoint.resource import (
+    GOING,
+    SCOPE,
+    AccountStatus,
+    ConnectionStatus,
+    Spec,
+    StreamPrivateEndpoint,
+    target_in,
+)
+from atlas_endpoints.kinds.stream_private_endpoint.services import ManagedField
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit
+from atlas_endpoints.reconcile.compared import available, sends_next
+from atlas_endpoints.reconcile.decision import POLL, Creates, Decision, Difference, Get, State, Write
+from atlas_endpoints.reconcile.kind import Named
+from atlas_endpoints.reconcile.outputs import Output
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.reconcile.status import Creation
+from atlas_endpoints.reconcile.waiting import deleted_at, unknown, waiting
+from atlas_endpoints.reconcile.waits import as_long_again
+
+NO_STEPS = GOING | {ConnectionState.DONE, ConnectionState.FAILED}
+"""The states that are no step on the way of a connection."""
+
+KEYS = (
+    "connectionId",
+    "interfaceEndpointId",
+    "interfaceEndpointName",
+    "providerAccountId",
+    "dnsDomain",
+    "awsAccountId",
+    "azureSubscriptionId",
+    "gcpProjectId",
+)
+"""The keys of the ConfigMap."""
+
+NO_CONNECTION = "0" * 24
+"""The ID of a connection that cannot exist."""
+
+MOST_WORKSPACES = 8
+"""As many workspaces are asked whether they use a connection."""
+
+
+class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
+    """Connections of Stream Processing to services of the user's. An entry is a connection; a scope is a project."""
+
+    names = Names("atlas-endpoints.dev", "v1alpha1", "StreamPrivateEndpoint", "streamprivateendpoints")
+    resource = StreamPrivateEndpoint
+    templates = atlas.TEMPLATES
+    reads_beside = frozenset({atlas.GET_ACCOUNT, atlas.LIST_WORKSPACES, atlas.LIST_STREAM_CONNECTIONS})
+    scope_noun = ""
+    noun = "connection"
+    of_place = "connection to this service"
+    state_field = "state"
+    gone = (ConnectionState.DELETED,)
+    going = GOING
+    no_steps = NO_STEPS
+    remedy = "What names the service cannot change: if it is wrong, delete this resource (nothing was made in Atlas) and create it again."
+
+    # Plain JSON.
+
+    @override
+    def named_by(self, body: Body) -> Named:
+        return Named(target_in(part(body, "spec")) or None)
+
+    @override
+    def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
+        target = part(status, self.noun).get("target")
+        return (target,) if isinstance(target, str) else ()
+
+    @override
+    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
+        return SCOPE
+
+    # Atlas.
+
+    @override
+    def list_request(self, scope: Scope) -> Request:
+        return atlas.list_of(scope.project_id)
+
+    @override
+    def get_request(self, scope: Scope, entry: str) -> Request:
+        what, _, of = entry.partition("/")
+        match what:
+            case "account":
+                provider, _, region = of.partition("/")
+                return atlas.account_of(scope.project_id, provider, region)
+            case "workspaces":
+                return atlas.workspaces_of(scope.project_id)
+            case "streams":
+                return atlas.stream_connections_of(scope.project_id, of)
+            case _:
+                return atlas.get_of(scope.project_id, entry)
+
+    @override
+    def listed(self, item: object) -> tuple[str, Connection] | None:
+        connection = atlas.connection_in(item)
+        return None if connection is None else (connection.id, connection)
+
+    @override
+    def got(self, entry: str, answer: object) -> Any | None:
+        match entry.partition("/")[0]:
+            case "account":
+                return atlas.account_in(answer)
+            case "workspaces":
+                return atlas.workspaces_in(answer)
+            case "streams":
+                return atlas.users_in(answer)
+            case _:
+                return atlas.connection_in(answer, entry)
+
+    @override
+    def written(self, write: Write, answer: object) -> tuple[str, Connection] | None:
+        if write.creates is None:
+            return super().written(write, answer)
+        connection = atlas.created(write.request, answer)
+        return None if connection is None else (connection.id, connection)
+
+    @override
+    def is_outdated(self, error: AtlasError) -> bool:
+        return says_that_it_exists(error, atlas.CREATE)
+
+    @override
+    def creation(self, facts: Facts) -> Request:
+        return atlas.creation_of(facts.scope.project_id, facts.resource.spec.body)
+
+    @override
+    def deletion(self, facts: Facts, id_: str) -> Request:
+        return atlas.deletion_of(facts.scope.project_id, id_)
+
+    @override
+    def doubt(self, facts: Facts) -> str:
+        return _doubt_about(facts.resource.spec)
+
+    # Decisions.
+
+    @override
+    def decide(self, facts: Facts) -> Decision:
+        gets, account = _account(facts)
+        decision = self._ambiguous(facts) or super().decide(facts)
+        return replace(decision, gets=(*gets, *decision.gets), own={**account, **decision.own})
+
+    @override
+    def decide_deletion(self, facts: Facts) -> Decision:
+        made, others = self.chosen(facts)
+        if self._is_ambiguous(facts):
+            return self.nothing_left(facts, [made, *others])
+        return super().decide_deletion(facts)
+
+    def _is_ambiguous(self, facts: Facts) -> bool:
+        """Return whether several connections live that lead to the service, and the status names none of them."""
+        (made, others), recorded = self.chosen(facts), self.recorded(facts)
+        return bool(others) and (recorded is None or recorded.id != made.id)
+
+    def _ambiguous(self, facts: Facts) -> Decision | None:
+        if not self._is_ambiguous(facts):
+            return None
+        made, others = self.chosen(facts)
+        names = ", ".join(sorted((made.id, *(each.id for each in others))))
+        message = (
+            f"Atlas has more than one {self.of_place}: {names}. The operator follows none of them, and changes nothing. Remove all but"
+            " one in Atlas."
+        )
+        return Decision(State(Reason.CONFLICT, message))
+
+    @override
+    def in_its_status(self, facts: Facts, made: Connection) -> Decision:
+        if made.status == ConnectionState.FAILED:
+            return self.failed(facts, made)
+        takes = partial(_takes, made)
+        found = Comparison.of(facts, made, takes)
+        decision = Decision(self._state(facts, made, found))
+        if made.status in GOING or not found.chosen:
+            return decision
+        fields = {each.field: each.desired for each in found.chosen}
+        request = atlas.update_of(facts.scope.project_id, made.id, fields[ManagedField.DNS_DOMAIN])
+        cause = cause_of(found.chosen, facts, made, takes)
+        return replace(decision, write=Write(request, cause, fields, touches=(made.id,)))
+
+    def _state(self, facts: Facts, made: Connection, found: Comparison) -> State:
+        """Return the state of a connection that has not failed, if no write follows in this reconcile."""
+        what, differences, since = f"connection {made.id}", found.differences, self.since_of(facts, made)
+        if made.status in GOING:
+            return waiting(facts, Reason.DELETING, f"Atlas is deleting {what}.", since, differences)
+        if found.by_treatment[Treatment.WAIT]:
+            return _unchangeable(facts, made, found)
+        since = max(since, facts.baseline.confirmed_at or since)  # a domain that comes late is a new step
+        match made.status:
+            case ConnectionState.DONE:
+                return sends_next(found) or available(found, facts)
+            case None | ConnectionState.IDLE | ConnectionState.WORKING:
+                return _on_its_way(facts, made, since, differences)
+            case other:
+                message = f"Atlas reports {unknown(other)}. The operator waits for another state. If it does not change, upgrade the operator."
+                return waiting(facts, Reason.PENDING, message, since, differences)
+
+    @override
+    def before_delete(self, facts: Facts, made: Connection) -> tuple[tuple[Get, ...], State | None]:
+        """Return what shows the streams that use a connection: Atlas deletes none of those, and does not name them."""
+        workspaces = facts.view.value("workspaces") or ()
+        entries = ("workspaces", *(f"streams/{name}" for name in workspaces[:MOST_WORKSPACES]))
+        gets = tuple(Get(each, beside=True) for each in entries)
+        if any(each not in facts.view.entries for each in entries):
+            message = f"The operator looks whether streams use connection {made.id}."
+            return gets, State(Reason.DELETING, message, POLL)
+        users = [
+            f"{name}/{user}"
+            for name in workspaces[:MOST_WORKSPACES]
+            for user in (facts.view.value(f"streams/{name}") or {}).get(made.id, ())
+        ]
+        if not users:
+            return gets, None
+        message = (
+            f"Atlas deletes no connection that streams use, and connections of these workspaces use connection {made.id}:"
+            f" {', '.join(sorted(users))}. Remove them in Atlas, or give them another access."
+        )
+        requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
+        return gets, State(Reason.DELETION_BLOCKED, message, requeue)
+
+    # What a resource tells.
+
+    @override
+    def status_of(self, facts: Facts, made: Connection, since: datetime) -> ConnectionStatus:
+        return ConnectionStatus.of(made, facts.resource.place, since)
+
+    @override
+    def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
+        return {**super().intended(facts, creates, creation), **_account(facts)[1]}
+
+    @override
+    def outputs(self, resource: StreamPrivateEndpoint, own: Mapping[str, Any]) -> Sequence[Output]:
+        if resource.spec.output_config_map_ref is None:
+            return ()
+        connection = own.get("connection", resource.status.connection)
+        values = _values(connection, own.get("account", resource.status.account))
+        return (Output(resource.spec.output_config_map_ref.name, KEYS, values or None),)
+
+    # Commands.
+
+    @override
+    def identity(self, resource: StreamPrivateEndpoint) -> Mapping[str, object]:
+        spec = resource.spec
+        fixed = {field: value for field, value in spec.desired.items() if field != ManagedField.DNS_DOMAIN}
+        unset: Mapping[str, object] = dict.fromkeys(ManagedField)
+        return {**unset, "projectId": spec.project_id, "providerName": spec.provider_name, **fixed}
+
+    @override
+    def unnamed(
+        self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
+    ) -> Mapping[str, Sequence[str]]:
+        known = {each.endpoint for each in named}
+        live = {id_: each.place for id_, each in entries.items() if each.status not in self.gone}
+        found = {id_: place for id_, place in live.items() if place not in known}
+        return {"Connections": [f"{id_} to {place}" if place else id_ for id_, place in found.items()]}
+
+    @override
+    def counted(self, values: Collection[Any]) -> str:
+        live = [each for each in values if each.status not in self.gone]
+        return f"Private connections of Stream Processing: {len(live)}."
+
+    @override
+    def doubts(self, resources: Collection[StreamPrivateEndpoint], values: Collection[Any]) -> Iterable[str]:
+        found = ((each.key, _doubt_about(each.spec)) for each in resources)
+        return [f"{key.namespace}/{key.name}:{doubt}" for key, doubt in found if doubt]
+
+    @override
+    def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
+        """Return a DELETE of nothing; Atlas checks the role before it looks for the connection."""
+        return (atlas.deletion_of(scope.project_id, NO_CONNECTION),)
+
+
+def _account(facts: Facts) -> tuple[tuple[Get, ...], Mapping[str, AccountStatus]]:
+    """Return what is read to know Atlas's account, and the account, for the status, if it was read."""
+    spec, known = facts.resource.spec, facts.resource.status.account
+    entry = f"account/{spec.provider_name}/{spec.region_in_atlas}"
+    value = facts.view.value(entry)
+    own = {} if value is None else {"account": AccountStatus.model_validate(value)}
+    is_read = known is not None or entry in facts.view.entries
+    return () if is_read and not facts.forced else (Get(entry, beside=True),), own
+
+
+def _takes(connection: Connection, field: str) -> bool:
+    """Return whether Atlas accepts a change of a field of a connection."""
+    return field == ManagedField.DNS_DOMAIN and (not connection.dns_domain or connection.status == ConnectionState.IDLE)
+
+
+def _unchangeable(facts: Facts, made: Connection, found: Comparison) -> State:
+    """Return the state of a connection that differs in what Atlas does not change."""
+    fixed = found.by_treatment[Treatment.WAIT]
+    message = (
+        f"Atlas cannot change this: {described(fixed)}. It takes a dnsDomain only while connection {made.id} has none, or is in IDLE (now"
+        f" {made.status or 'without a state'}). Set dnsDomain to the value in Atlas; or delete this resource with deletionPolicy Delete,"
+        " wait until it is gone, and create it again."
+    )
+    reason = Reason.UPDATE_REJECTED if any(is_edit(each, facts) for each in fixed) else Reason.DRIFTED
+    return State(reason, message, NoRequeue(), found.differences)
+
+
+def _on_its_way(facts: Facts, made: Connection, since: datetime, differences: tuple[Difference, ...]) -> State:
+    """Return the state of a connection that Atlas makes."""
+    spec, endpoint = facts.resource.spec, made.interface_endpoint_id
+    waits_for_domain = spec.service == ("AWS", "CONFLUENT") and not (spec.dns_domain or made.dns_domain)
+    if waits_for_domain and endpoint:
+        message = (
+            f"Give the ID of Atlas's endpoint, {endpoint}, to Confluent, for an access point of the gateway. When Confluent shows the"
+            " domain, set spec.dnsDomain. Until then, the connection is not complete."
+        )
+        return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message, NoRequeue(), differences)
+    message = f"Atlas is creating connection {made.id}. This takes half an hour, and sometimes more than an hour."
+    if waits_for_domain:
+        message += (
+            " When the status shows interfaceEndpointId, give that to Confluent, and set spec.dnsDomain to the domain"
+            " that Confluent names then."
+        )
+    if spec.provider_name == "AZURE" and spec.vendor != "CONFLUENT":
+        message += " It waits until somebody approves it in Azure: see Networking, Private endpoint connections, of the namespace or account."
+    return waiting(facts, Reason.INITIATING, message, since, differences)
+
+
+def _values(connection: ConnectionStatus | None, account: AccountStatus | None) -> Mapping[str, str] | None:
+    """Return the data of the ConfigMap, as far as it is known; None: a connection that was shown does not work."""
+    if connection is not None and connection.status in {ConnectionState.FAILED, *GOING}:
+        return None
+    found = {
+        "connectionId": None if connection is None else connection.id,
+        **({} if connection is None else connection.to_json()),
+        **({} if account is None else account.to_json()),
+    }
+    return {key: found[key] for key in KEYS if found.get(key)}
+
+
+def _doubt_about(spec: Spec) -> str:
+    """Return a sentence, after a blank, about a region that is not known; "": it is."""
+    return "" if spec.region is None else doubt(spec.provider_name, spec.region)
+
+
+KIND = StreamPrivateEndpoints()

@@ -1,0 +1,76 @@
+"""What the tests of commands share: the simulator as a command has it, with what a case has in Atlas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+import yaml
+
+from atlas_endpoints.simulator.auth import ServiceAccount
+from atlas_endpoints.simulator.endpoint import EndpointDocument
+from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
+from atlas_endpoints.simulator.regional_endpoint import (
+    BackupEndpointDocument,
+    EncryptionDocument,
+    EncryptionEndpointDocument,
+)
+from atlas_endpoints.simulator.service import ServiceDocument
+from behaviour.atlas import ACCOUNT, PROJECT, SimulatedAtlas
+from behaviour.cases import filled
+from behaviour.dedicated import CONSTANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KNOWN = {
+    **CONSTANTS,
+    "FOLDER": "written",
+    "OTHER_SERVICE": "b" * 24,
+    "AZURE_ID_IN_CAPITALS": CONSTANTS["AZURE_ID"].upper(),
+    "AZURE_ID_IN_OTHER_GROUP": CONSTANTS["AZURE_ID"].replace("/rg/", "/other/"),
+}
+
+READS = {"GET service", "GET endpoint", "LIST"}
+
+
+class ReadAtlas(SimulatedAtlas):
+    """The simulator with the endpoints of all families that a case has; ``role`` is that of the credentials, if not the owner's."""
+
+    def __init__(self, case: Mapping[str, Any]) -> None:
+        super().__init__(lambda: 1_800_000_000.0)
+        world = self.simulator.world
+        project, world.mode = world.projects[PROJECT], case.get("mode", "normal")
+        for each in case.get("services", ()):
+            self.simulator.services.put(project, ServiceDocument.model_validate(each))
+        for each in case.get("federation", ()):
+            self.simulator.federation.put(project, FederationEndpointDocument.model_validate(each))
+        regional = self.simulator.regional
+        for each in case.get("encryption", ()):
+            regional.put(project, EncryptionEndpointDocument.model_validate(each))
+        for each in case.get("backups", ()):
+            regional.put(project, BackupEndpointDocument.model_validate(each))
+        regional.put_encryption(project, EncryptionDocument.model_validate(case.get("encryptionAtRest", {})))
+        if "role" in case:
+            account = ServiceAccount.model_validate({**ACCOUNT, "roles": {PROJECT: case["role"]}})
+            self.simulator.credentials.put((account,), ())
+        for name, endpoints in case.get("instances", {}).items():
+            instance = world.add_instance(project, name, provider_name="AWS", region_name="US_EAST_1")
+            for each in endpoints:
+                world.put(instance, EndpointDocument.model_validate(each))
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Run(Protocol):
+    """Runs a command against the project of a case, and returns its exit code and what it printed."""
+
+    def __call__(self, case: Mapping[str, Any], *arguments: str) -> tuple[int, str, str]: ...
+
+
+def cases(file: Path) -> list[Any]:
+    """Return the cases in a file, with what their constants stand for."""
+    found = yaml.safe_load(file.read_text("utf-8"))
+    return [pytest.param(filled(case, KNOWN), id=title) for title, case in found.items()]
