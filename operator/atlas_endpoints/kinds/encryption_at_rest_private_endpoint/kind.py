@@ -14,7 +14,7 @@ from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import E
 from atlas_endpoints.kinds.made_by_atlas import Facts
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
-from atlas_endpoints.kinds.regional_decisions import RegionalReason
+from atlas_endpoints.kinds.regional_decisions import NO_STEPS, RegionalReason
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import part
@@ -53,6 +53,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
     before_creation = "encryptionAtRest"
     before_deletion = "clusters"
+    no_steps = NO_STEPS | {EndpointState.PENDING_ACCEPTANCE}  # a person may take any time to approve it
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
     purpose = "encryption at rest"
 
