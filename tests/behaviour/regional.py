@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -18,6 +19,7 @@ from atlas_endpoints.simulator.regional_endpoint import (
 )
 from atlas_endpoints.simulator.services import put_cluster
 from behaviour.atlas import PROJECT
+from behaviour.cases import seconds
 from behaviour.steps import Steps, Views
 
 if TYPE_CHECKING:
@@ -124,6 +126,32 @@ class RegionalSteps(Steps):
         for number in range(fields.pop("count", 0)):
             put(project, ExportBucketDocument(bucket_name=f"other{number}"))
         put(project, ExportBucketDocument.model_validate(fields))
+
+    def shows_late(self, time: str, _: str) -> None:
+        """Let Atlas show a new endpoint, in a LIST and by a GET, only so long after its POST."""
+        shown_at: dict[str, float] = {}
+
+        def is_hidden(id_: str) -> bool:
+            return self.true_clock.now().timestamp() < shown_at.get(id_, 0.0)
+
+        def before(request: Request) -> None:
+            if name_of(request) == "GET endpoint" and is_hidden(request.path.rpartition("/")[2]):
+                raise self.atlas.refusal(request, 404, b'{"error": 404, "errorCode": "PRIVATE_ENDPOINT_NOT_FOUND"}')
+
+        def accepted(request: Request) -> Any | None:
+            if (name := name_of(request)) not in {"LIST", "POST endpoint"}:
+                return None
+            answer = self.atlas.read(request, self.atlas.perform(request)).json
+            if name == "LIST":
+                return {**answer, "results": [each for each in answer["results"] if not is_hidden(each["id"])]}
+            shown_at[answer["id"]] = self.true_clock.now().timestamp() + seconds(time)
+            return answer
+
+        self.atlas.before, self.atlas.accepted = before, accepted
+
+    def clock_ahead(self, time: str, _: str) -> None:
+        """Set how far the wall clock of the operator is ahead."""
+        self.clock.ahead = timedelta(seconds=seconds(time))
 
     def once_intended(self, document: Mapping[str, Any], _: str) -> None:
         """Put an endpoint once a status says that one is about to be created."""
