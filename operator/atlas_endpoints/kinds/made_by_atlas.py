@@ -38,6 +38,9 @@ R = TypeVar("R", bound=MadeResource)
 LAGS = timedelta(minutes=2)
 """For so long after an accepted DELETE, Atlas may still show a thing as before."""
 
+SHOWN_WITHIN = timedelta(seconds=150)
+"""For so long after an accepted POST, Atlas may not show a thing yet."""
+
 EARLY_FIRST, EARLY_LAST = 30.0, 300.0
 """Seconds until a DELETE is repeated that came too early, at least and at most."""
 
@@ -88,6 +91,10 @@ class MadeByAtlas(KindWithCommands[R]):
     def doubt(self, facts: Facts) -> str:
         """Return a sentence, after a blank, about what may be wrong in the spec; "": nothing."""
 
+    def is_elsewhere(self, facts: Facts, made: Any) -> bool:  # noqa: ARG002  # a default
+        """Return whether a thing, as Atlas shows it, is certainly at another place than the one that the resource names."""
+        return False
+
     @abstractmethod
     def in_its_status(self, facts: Facts, made: Any) -> Decision:
         """Return the decision about the thing, by its status."""
@@ -134,7 +141,8 @@ class MadeByAtlas(KindWithCommands[R]):
         found = None if known is None else facts.view.value(known.id)
         if done is not None and done.write.creates is not None and done.answer is not None:
             found = done.answer
-        return found if isinstance(found, Made) and found.status not in self.gone else None
+        is_there = isinstance(found, Made) and found.status not in self.gone
+        return found if is_there and not self.is_elsewhere(facts, found) else None
 
     def chosen(self, facts: Facts) -> tuple[Any, Sequence[Any]]:
         """Return the thing at the place, and the others that live there.
@@ -152,6 +160,13 @@ class MadeByAtlas(KindWithCommands[R]):
         if made.status in self.going:
             return 2
         return 1 if made.status in self.replaced else 0
+
+    def hidden_for(self, facts: Facts) -> float:
+        """Return for how many more seconds Atlas may not show yet what it has just created."""
+        known, created = facts.resource.status.made, facts.baseline.patched.get(self.noun)
+        if known is None or created is None or known.status in self.going:
+            return 0.0
+        return (created + SHOWN_WITHIN - facts.now).total_seconds()
 
     def since_of(self, facts: Facts, made: Made) -> datetime:
         """Return since when the thing has been observed in its status, or is on its way."""
@@ -184,6 +199,8 @@ class MadeByAtlas(KindWithCommands[R]):
 
     def _absent(self, facts: Facts) -> Decision:
         """Decide about a place without a thing."""
+        if (left := self.hidden_for(facts)) > 0:
+            return Decision(State(Reason.INITIATING, self._not_shown(facts), _looks_again(left, SHOWN_WITHIN)))
         resource, is_lost = facts.resource, bool(facts.baseline.confirmed)
         called, none = resource.called, f"Atlas has no {resource.called}."
         if is_lost and resource.spec.drift_policy != "Correct" and not facts.forced:
@@ -202,6 +219,12 @@ class MadeByAtlas(KindWithCommands[R]):
         cause = cause_of_loss(facts, is_lost=is_lost, otherwise=Cause.FIRST_CONTACT)
         state = State(Reason.INITIATING, f"The operator creates the {called}.", POLL, observed=none)
         return Decision(state, self._creation(facts, cause), gets=gets, own=own)
+
+    def _not_shown(self, facts: Facts) -> str:
+        """Return the message about what Atlas has created and does not show."""
+        return (
+            f"Atlas has accepted the creation of {self.noun} {facts.resource.status.made.id}, and does not show it yet."
+        )
 
     def _creation(self, facts: Facts, cause: Cause) -> Write:
         key, called = facts.resource.created_as, facts.resource.called
@@ -282,11 +305,19 @@ class MadeByAtlas(KindWithCommands[R]):
 
     def nothing_left(self, facts: Facts, others: Sequence[Made]) -> Decision:
         """Return the decision about a deleted resource whose thing Atlas does not show; ``others`` live at its place."""
-        known = facts.resource.status.made
-        absent = None if known is None or facts.view.value(known.id) is not None else known.id
-        if (left := may_arrive_for(facts.resource.status.intent, facts.now)) > 0:
+        known, intent = facts.resource.status.made, facts.resource.status.intent
+        shown = None if known is None else facts.view.value(known.id)
+        absent = None if known is None or shown is not None else known.id
+        if (left := self.hidden_for(facts)) > 0:
+            message = f"{self._not_shown(facts)} The operator looks for it before the resource is removed."
+            return Decision(State(Reason.DELETING, message, _looks_again(left, SHOWN_WITHIN)), absent=absent)
+        # The clock by which another process has dated its intent may have been behind.
+        if intent is not None and (left := max(may_arrive_for(intent, facts.now), facts.arrives_for)) > 0:
             return replace(registered.may_appear(facts, left), absent=absent)
-        gone = None if known is None else f"{self.called(known.id)} is deleted from Atlas."
+        gone = None
+        if known is not None and not (isinstance(shown, Made) and self.is_elsewhere(facts, shown)):
+            end = "is deleted from Atlas" if known.status in self.going else "no longer exists in Atlas"
+            gone = f"{self.called(known.id)} {end}."
         stays = None
         if others:
             names = ", ".join(each.id for each in others)
@@ -352,9 +383,9 @@ class MadeByAtlas(KindWithCommands[R]):
         return value.status if isinstance(value, Made) else None
 
 
-def _looks_again(left: float) -> RequeueAfter:
-    """Return the requeue while Atlas may show a thing as before for ``left`` more seconds."""
-    return RequeueAfter(min(left, pace(LAGS - timedelta(seconds=left))))
+def _looks_again(left: float, of: timedelta = LAGS) -> RequeueAfter:
+    """Return the requeue while Atlas may show a thing as before for ``left`` more seconds of a time."""
+    return RequeueAfter(min(left, pace(of - timedelta(seconds=left))))
 
 
 def _is_refused(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:

@@ -23,7 +23,7 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.atlas.requests import Refusals, Request, path
 from atlas_endpoints.kinds.made_by_atlas_resource import Made
 from atlas_endpoints.kinds.refusals import says_that_it_exists, words_of
-from atlas_endpoints.kinds.regions import atlas_name
+from atlas_endpoints.kinds.regions import atlas_name, is_other_region
 
 GROUP = "/api/atlas/v2/groups/{groupId}"
 
@@ -147,11 +147,16 @@ class Calls:
         )
 
     def created(self, request: Request, answer: Any) -> Endpoint | None:
-        """Return the endpoint in the answer to a POST; the regions that it does not show are those that were sent."""
+        """Return the endpoint in the answer to a POST, or None if it is of another region; what it does not show is as it was sent."""
         body = request.body or {}
         sent = {name: body[name] for name in ("regionName", "vpcRegionName", "cloudProvider") if name in body}
         shown = {name: value for name, value in answer.items() if value} if isinstance(answer, dict) else {}
-        return self.endpoint_in({**sent, **shown})
+        endpoint, asked = self.endpoint_in({**sent, **shown}), self.endpoint_in({**sent, "id": shown.get("id")})
+        if endpoint is None or asked is None:
+            return None
+        provider = endpoint.provider or "AWS"
+        pairs = ((endpoint.region, asked.region), (endpoint.vpc_region, asked.vpc_region))
+        return None if any(is_other_region(provider, one, other or "") for one, other in pairs) else endpoint
 
     def is_there(self, error: AtlasError) -> bool:
         """Return whether Atlas refuses a POST because it has an endpoint of this region; the code of that is not known."""

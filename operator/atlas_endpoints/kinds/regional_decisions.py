@@ -17,9 +17,10 @@ from typing_extensions import override
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.made_by_atlas import Facts, MadeByAtlas
+from atlas_endpoints.kinds.made_by_atlas_resource import Made
 from atlas_endpoints.kinds.regional_atlas import Calls, Endpoint, EndpointState
 from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec
-from atlas_endpoints.kinds.regions import doubt
+from atlas_endpoints.kinds.regions import doubt, is_other_region
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import FORCE_DELETE
@@ -97,7 +98,35 @@ class RegionalDecisions(MadeByAtlas[R]):
         return doubt_about(facts.resource.spec)
 
     @override
+    def is_elsewhere(self, facts: Facts, made: Endpoint) -> bool:
+        spec = facts.resource.spec
+        shown = {"region": made.region, "vpc_region": made.vpc_region}
+        return any(
+            is_other_region(spec.provider_name, shown[field], region) for field, region in spec.regions_in_atlas.items()
+        )
+
+    def _anywhere(self, facts: Facts) -> str:
+        """Return a sentence about endpoints that may be the one of the region, since Atlas shows no region of them; "": none."""
+        known = facts.resource.status.endpoint
+        own = None if known is None else known.id
+        values = (each.value for each in facts.view.entries.values())
+        ids = [each.id for each in values if isinstance(each, Endpoint) and not each.place]
+        names = ", ".join(sorted(id_ for id_ in ids if id_ != own and not facts.is_claimed_by_other(id_)))
+        called = facts.resource.called
+        return f"Atlas shows endpoints without a region, one of which may be the {called}: {names}." if names else ""
+
+    @override
+    def nothing_left(self, facts: Facts, others: Sequence[Made]) -> Decision:
+        known = facts.resource.status.endpoint
+        if not (anywhere := self._anywhere(facts)) or (known is not None and known.status in self.going):
+            return super().nothing_left(facts, others)
+        requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
+        return Decision(State(Reason.DELETION_BLOCKED, f"{anywhere} The operator deletes none of them.", requeue))
+
+    @override
     def before_post(self, facts: Facts) -> tuple[tuple[Get, ...], State | None]:
+        if anywhere := self._anywhere(facts):
+            return (), State(Reason.PENDING, f"{anywhere} The operator creates none until Atlas shows their regions.")
         if self.before_creation is None:
             return (), None
         gets = (Get(self.before_creation, beside=True),)

@@ -61,7 +61,8 @@ class Writes:
         """Return the outcome if the entry may be there already, or another one has its turn; None: create it now."""
         operation = write.request.operation
         known = None if facts.unsent else facts.previous.creation
-        if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
+        # The clock by which another process has dated its intent may have been behind.
+        if known is not None and (left := max(creation.may_arrive_for(known, facts.now), facts.arrives_for)) > 0:
             wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return summarize.of_step(self._kind, facts, operation, Decision(state))
