@@ -37,6 +37,8 @@ CONSTANTS: Mapping[str, Any] = {
     "AWS": {"providerName": "AWS", "region": "eu-west-1", "deletionPolicy": "Delete"},
     "AZURE": {"providerName": "AZURE", "region": "westeurope", "deletionPolicy": "Delete"},
     "REPORTED": {"providerName": "AWS", "region": "eu-west-1", "driftPolicy": "Report"},
+    "FULL": "n" * 260,
+    "LONG": "n" * 261,
     "HERE": {"regionName": "EU_WEST_1"},
     "IN_AZURE": {"cloudProvider": "AZURE", "regionName": "EUROPE_WEST"},
 }

@@ -24,6 +24,7 @@ from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, Made, MadeRes
 from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, Creates, Decision, Get, State, Write, WriteResult
+from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
@@ -362,7 +363,7 @@ class MadeByAtlas(KindWithCommands[R]):
             ):
                 yield EventReason.ENDPOINT_LOST, f"{self.called(before)} no longer exists in Atlas."
             return
-        if "applied" not in status or (was_confirmed and now == before):
+        if "applied" not in status or (now == before and (was_confirmed or _is_created(status, self.noun))):
             return
         if before is not None and before != now:
             message = f"This resource follows {self.noun} {now} now, the {self.of_place} that Atlas shows in the place of {before}."
@@ -386,6 +387,12 @@ class MadeByAtlas(KindWithCommands[R]):
 def _looks_again(left: float, of: timedelta = LAGS) -> RequeueAfter:
     """Return the requeue while Atlas may show a thing as before for ``left`` more seconds of a time."""
     return RequeueAfter(min(left, pace(of - timedelta(seconds=left))))
+
+
+def _is_created(status: Mapping[str, Any], noun: str) -> bool:
+    """Return whether a history has a call that created a thing."""
+    sent = (each for each in status.get("history") or () if noun in each.get("fields", ()))
+    return any(each["result"] == APPLIED for each in sent)
 
 
 def _is_refused(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from atlas_endpoints.atlas.errors import (
     MissingRoleError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.requests import Refusals, Request, path
+from atlas_endpoints.atlas.requests import PAGE, Refusals, Request, path
 from atlas_endpoints.kinds.made_by_atlas_resource import Made
 from atlas_endpoints.kinds.refusals import says_that_it_exists, words_of
 from atlas_endpoints.kinds.regions import atlas_name, is_other_region
@@ -181,6 +181,7 @@ class Beside:
     Attributes:
         operation: by its name in Atlas's API reference.
         below: the rest of its path, below the project.
+        page_size: see ``Request``.
         parse: returns its value from the answer, or from the list of all items if that comes in pages; None: it is not readable.
     """
 
@@ -189,6 +190,7 @@ class Beside:
     api_version: str
     parse: Callable[[Any], Any | None]
     paged: bool = False
+    page_size: int = PAGE
 
     @property
     def template(self) -> str:
@@ -198,4 +200,5 @@ class Beside:
     def request_of(self, project_id: str) -> Request:
         """Return its GET."""
         where = path(self.template, self.operation, groupId=project_id)
-        return Request(self.operation, "GET", where, api_version=self.api_version, paged=self.paged)
+        request = Request(self.operation, "GET", where, api_version=self.api_version)
+        return replace(request, paged=self.paged, page_size=self.page_size)

@@ -9,6 +9,7 @@ What a kind adds are reads beside the endpoints: what has to be on before a POST
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -118,8 +119,11 @@ class RegionalDecisions(MadeByAtlas[R]):
     @override
     def nothing_left(self, facts: Facts, others: Sequence[Made]) -> Decision:
         known = facts.resource.status.endpoint
-        if not (anywhere := self._anywhere(facts)) or (known is not None and known.status in self.going):
-            return super().nothing_left(facts, others)
+        is_asked = known is not None and known.status in self.going
+        if is_asked or not (anywhere := self._anywhere(facts)):
+            decision, forced = super().nothing_left(facts, others), facts.resource.metadata.is_delete_forced
+            said = f"{decision.gone} The annotation {FORCE_DELETE} was set, so the operator did not ask who needs it."
+            return replace(decision, gone=said) if is_asked and forced and decision.gone else decision
         requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
         return Decision(State(Reason.DELETION_BLOCKED, f"{anywhere} The operator deletes none of them.", requeue))
 

@@ -81,7 +81,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
 
     @override
     def named_by(self, body: Body) -> Named:
-        return Named(target_in(part(body, "spec")) or None)
+        return Named(target_in(part(body, "spec")) or None, recorded=self.entry_of(body))
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
