@@ -79,7 +79,8 @@ class Endpoint(Made):
     @override
     def place(self) -> str:
         """The region, or the pair of them, for which Atlas has made it; "": it is not known."""
-        return "" if self.region is None else place_of(self.provider or "AWS", self.region, self.vpc_region)
+        # Without a cloud, Azure's names: those of AWS's regions mean the same by them.
+        return "" if self.region is None else place_of(self.provider or "AZURE", self.region, self.vpc_region)
 
 
 def place_of(provider: str, region: str, vpc_region: str | None = None) -> str:

@@ -50,7 +50,9 @@ class Writes:
         try:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
-            if not error.unknown_outcome:  # nothing has to be searched, even if no status says so
+            if not error.unknown_outcome and not self._kind.is_outdated(
+                error
+            ):  # nothing has to be searched, even if no status says so
                 self._creations.set_pending(facts.scope, creates.name, key, intent)
             if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
                 return outcome
@@ -108,9 +110,9 @@ class Writes:
             facts = after(facts, Done(write, WriteResult.UNKNOWN, error=error))
             own = self._kind.intended(facts, creates, intent)
         else:
-            own = self._kind.not_created(facts, creates.name)
             if not isinstance(error, AtlasHeldError):
                 facts = after(facts, Done(write, WriteResult.REFUSED, error=error))
+            own = self._kind.not_created(facts, creates.name)
         if not error.unknown_outcome and self._kind.is_outdated(error):
             outcome = await self._contradicted(facts, write, error, own)
         else:
@@ -168,7 +170,7 @@ class Writes:
         decision = self._kind.decide(facts)
         if decision.write is None:
             return summarize.of_decision(self._kind, facts, decision)
-        if decision.write.request.operation != write.request.operation:
+        if (decision.write.request.operation, decision.write.reads) != (write.request.operation, reads):
             return status_unchanged(Backoff(at_least=LAGS))
         if not deletes:
             prevented = await self.prevented(facts, decision, decision.write)

@@ -6,13 +6,12 @@ have never been recorded; what is known of them comes from the tests of MongoDB'
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.kinds.regional_atlas import Beside, Calls
-from atlas_endpoints.kinds.regions import same_region
 from atlas_endpoints.reconcile.status import as_shown
 
 CALLS = Calls(
@@ -70,18 +69,19 @@ class Cluster:
     """A cluster, as far as it needs a key.
 
     Attributes:
-        provider: the cloud whose key encrypts it; None: it uses none.
-        regions: where it has nodes: the cloud, and the region in Atlas's spelling.
+        provider: the cloud whose key encrypts it, or another word if it uses none; "": Atlas does not show it.
+        nodes: where it has them: the cloud, and the region in Atlas's spelling; "": Atlas does not show it.
     """
 
     name: str
-    provider: str | None
-    regions: frozenset[tuple[str, str]]
+    provider: str
+    nodes: frozenset[tuple[str, str]]
 
-    def needs_key(self, provider: str, region: str) -> bool:
-        """Return whether nodes in a region of a cloud need a key of this cloud."""
-        is_there = any(cloud == provider and same_region(provider, region, each) for cloud, each in self.regions)
-        return self.provider == provider and is_there
+    def regions_by_key(self, provider: str) -> Collection[str]:
+        """Return the regions of a cloud where its nodes may need a key of this cloud; "" for one that Atlas does not show."""
+        if self.provider not in {provider, ""}:
+            return ()
+        return [region for cloud, region in self.nodes if cloud in {provider, ""}]
 
 
 def encryption_in(answer: Any) -> EncryptionAtRest | None:
@@ -113,16 +113,17 @@ def _cluster_in(item: Any) -> Cluster | None:
     name = text_of(item.get("name")) if isinstance(item, dict) else None
     if not name:
         return None
-    provider = text_of(item.get("encryptionAtRestProvider"))
     configs = [
         config for spec in _objects(item.get("replicationSpecs")) for config in _objects(spec.get("regionConfigs"))
     ]
-    regions = {(text_of(each.get("providerName")) or "", text_of(each.get("regionName")) or "") for each in configs}
-    return Cluster(name, provider, frozenset(regions))
+    nodes = {(text_of(each.get("providerName")) or "", text_of(each.get("regionName")) or "") for each in configs}
+    return Cluster(name, text_of(item.get("encryptionAtRestProvider")) or "", frozenset(nodes))
 
 
 def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    """Return the objects of a list; an empty one for each that is not readable, and for a list that is not."""
+    found = value if isinstance(value, list) else []
+    return [each if isinstance(each, dict) else {} for each in found] or [{}]
 
 
 ENCRYPTION = Beside("getEncryptionAtRest", "encryptionAtRest", "2023-01-01", encryption_in)
