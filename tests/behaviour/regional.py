@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from atlas_endpoints.atlas.answers import json_from
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
 from atlas_endpoints.simulator.cluster import ClusterDocument
@@ -106,6 +108,47 @@ class RegionalSteps(Steps):
         for number in range(fields.pop("count", 0)):
             put_cluster(world, world.projects[PROJECT], ClusterDocument(name=f"other{number}"))
         put_cluster(world, world.projects[PROJECT], ClusterDocument.model_validate(fields))
+
+    def sharded_clusters(self, count: int, _: str) -> None:
+        """Answer with so many clusters of 35 shards in three regions, with the fields that Atlas shows, and no key."""
+        sizes = {
+            "instanceSize": "M30",
+            "nodeCount": 3,
+            "diskIOPS": 3000,
+            "ebsVolumeType": "STANDARD",
+            "diskSizeGB": 40.0,
+        }
+        compute = {"enabled": True, "scaleDownEnabled": True, "minInstanceSize": "M30", "maxInstanceSize": "M60"}
+        scaling = {"compute": compute, "diskGB": {"enabled": True}}
+        specs = dict.fromkeys(("electableSpecs", "readOnlySpecs", "analyticsSpecs"), sizes)
+        config = {
+            "providerName": "AWS",
+            "regionName": "EU_WEST_1",
+            "priority": 7,
+            **specs,
+            "autoScaling": scaling,
+            "analyticsAutoScaling": scaling,
+        }
+        shards = [{"id": f"{number:024x}", "zoneName": "Zone 1", "regionConfigs": [config] * 3} for number in range(35)]
+        clusters = [
+            {
+                "id": f"{number:024x}",
+                "name": f"big{number}",
+                "encryptionAtRestProvider": "NONE",
+                "replicationSpecs": shards,
+            }
+            for number in range(count)
+        ]
+
+        def accepted(request: Request) -> Any | None:
+            if not name_of(request).startswith("GET clusters"):
+                return None
+            query = dict(each.split("=") for each in request.path.partition("?")[2].split("&"))
+            size, number = int(query["itemsPerPage"]), int(query["pageNum"])
+            page = json.dumps({"results": clusters[(number - 1) * size : number * size]}).encode()
+            return json_from(page) or "what nobody can read"
+
+        self.atlas.accepted = accepted
 
     def atlas_cluster_of(self, document: Mapping[str, Any], name: str) -> None:
         """Change a cluster."""

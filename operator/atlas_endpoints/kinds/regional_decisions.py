@@ -75,10 +75,6 @@ class RegionalDecisions(MadeByAtlas[R]):
     def needed_by(self, facts: Facts, endpoint: Endpoint, value: Any) -> str:
         """Return who needs an endpoint, as a sentence with the ways out, by the value of ``before_deletion``; "": nobody."""
 
-    def guards(self, facts: Facts, endpoint: Endpoint) -> bool:  # noqa: ARG002  # a default
-        """Return whether somebody may need an endpoint that does not go yet."""
-        return True
-
     def hindrance(self, facts: Facts, value: Any) -> State | None:  # noqa: ARG002  # a default
         """Return the state if Atlas would make no endpoint, by the value of ``before_creation``; None: it makes one."""
         return None
@@ -171,7 +167,7 @@ class RegionalDecisions(MadeByAtlas[R]):
 
     @override
     def before_delete(self, facts: Facts, made: Endpoint) -> tuple[tuple[Get, ...], State | None]:
-        if facts.resource.metadata.is_delete_forced or not self.guards(facts, made):
+        if facts.resource.metadata.is_delete_forced:
             return (), None
         gets = (Get(self.before_deletion, beside=True),)
         if (value := facts.view.value(self.before_deletion)) is None:

@@ -13,7 +13,7 @@ from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Clus
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint, Spec
 from atlas_endpoints.kinds.made_by_atlas import Facts
 from atlas_endpoints.kinds.regional import RegionalKind
-from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
+from atlas_endpoints.kinds.regional_atlas import Endpoint
 from atlas_endpoints.kinds.regional_decisions import RegionalReason, is_in_region, some_of
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
@@ -76,13 +76,6 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         return None
 
     @override
-    def guards(self, facts: Facts, endpoint: Endpoint) -> bool:
-        """Return whether nodes may reach their keys through the endpoint, and through no other one of the region."""
-        others = facts.view.labelled.get(facts.resource.created_as, ())
-        has_other = any(each.id != endpoint.id and each.status == EndpointState.ACTIVE for each in others)
-        return not has_other
-
-    @override
     def needed_by(self, facts: Facts, endpoint: Endpoint, value: Iterable[Cluster]) -> str:
         spec = facts.resource.spec
         names = [
@@ -92,10 +85,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         ]
         if not names:
             return ""
-        return (
-            f"Endpoint {endpoint.id} is the only active one of {spec.where}, and these clusters have nodes there that reach their key"
-            f" through it: {some_of(names)}. Delete the clusters, move them to other regions, or switch off their encryption with your key."
-        )
+        return f"These clusters have nodes in {spec.where} that may reach their key through endpoint {endpoint.id}: {some_of(names)}. Delete the clusters, move them to other regions, or switch off their encryption with your key."
 
     @override
     def accepting(self, facts: Facts, endpoint: Endpoint) -> Decision:
