@@ -60,8 +60,8 @@ class RegionalKind(RegionalDecisions[R]):
         region, vpc_region = endpoint.get("region"), endpoint.get("vpcRegion")
         if not isinstance(region, str):
             return ()
-        place = region if vpc_region in {None, region} else f"{region} from {vpc_region}"
-        return (place, str(endpoint.get("id")))
+        place, id_ = region if vpc_region in {None, region} else f"{region} from {vpc_region}", endpoint.get("id")
+        return (place, id_) if isinstance(id_, str) else (place,)
 
     @override
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:

@@ -16,10 +16,9 @@ BLOCKS: dict[str, tuple[Any, Block]] = {
     ),
     "public": ({"azureKeyVault": {"enabled": True, "requirePrivateNetworking": False}}, Block(True)),
     "off": ({"azureKeyVault": {"enabled": False, "requirePrivateNetworking": True}}, Block(False, True)),
-    "words instead of flags": ({"azureKeyVault": {"enabled": "true", "requirePrivateNetworking": 1}}, Block()),
+    "nulls instead of flags": ({"azureKeyVault": {"enabled": None, "requirePrivateNetworking": None}}, Block()),
     "another cloud only": ({"awsKms": {"enabled": True, "requirePrivateNetworking": True}}, Block()),
     "null": ({"azureKeyVault": None}, Block()),
-    "a list": ({"azureKeyVault": [1]}, Block()),
     "nothing": ({}, Block()),
 }
 
@@ -32,8 +31,15 @@ def test_encryption_at_rest_is_read_leniently(name: str) -> None:
     assert found.blocks["AZURE"] == expected
 
 
-@pytest.mark.parametrize("answer", [None, [], "x", 5])
-def test_what_is_no_object_is_not_readable(answer: object) -> None:
+ODD: list[object] = [
+    *(None, [], "x", 5),
+    *({"azureKeyVault": [1]}, {"awsKms": "on"}),
+    *({"azureKeyVault": {"enabled": "true"}}, {"awsKms": {"requirePrivateNetworking": 1}}),
+]
+
+
+@pytest.mark.parametrize("answer", ODD)
+def test_what_has_no_objects_and_flags_is_not_readable(answer: object) -> None:
     assert atlas.encryption_in(answer) is None
 
 
@@ -50,12 +56,20 @@ def test_the_command_approves_exactly_this_connection() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["a; reboot", "$(reboot)", "it's", "--id /x", "a\nb", "Größe"])
+@pytest.mark.parametrize("name", ["keys", "_a", "(2)", "a.b-c_d(e)"])
 def test_each_name_stays_one_argument(name: str) -> None:
     command = encryption(keyVaultName=name).approval_of(name)
     assert command is not None
     words = shlex.split(command)
     assert [words[words.index(option) + 1] for option in ("--resource-name", "--name")] == [name, name]
+
+
+@pytest.mark.parametrize(
+    "name", ["a; reboot", "$(reboot)", "it's", "--id /x", "a\nb", "a\n", "@file", "Größe", "n" * 261]
+)
+def test_a_name_that_azure_would_not_give_is_in_no_command(name: str) -> None:
+    assert encryption(keyVaultName=name).approval_of("pe-1") is None
+    assert encryption().approval_of(name) is None
 
 
 @pytest.mark.parametrize("missing", [*VAULT])
