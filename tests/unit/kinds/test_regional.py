@@ -205,7 +205,8 @@ def test_whether_a_delete_came_too_early(name: str) -> None:
 THERE: dict[str, tuple[Request, int, str, str, bool]] = {
     "a 409": (POST, 409, "ODD", "", True),
     "a code": (POST, 400, "PRIVATE_ENDPOINT_ALREADY_EXISTS", "", True),
-    "words": (POST, 400, "ODD", "An endpoint exists in this region.", True),
+    "words": (POST, 400, "ODD", "An endpoint already exists in this region.", True),
+    "something has to exist": (POST, 400, "ODD", "A key must exist.", False),
     "something does not exist": (POST, 400, "ODD", "The region does not exist.", False),
     "a wrong region": (POST, 400, "INVALID_ENUM_VALUE", "regionName is wrong", False),
     "a failure": (POST, 500, "EXISTS", "", False),
