@@ -50,7 +50,8 @@ class Writes:
         try:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
-            if not error.unknown_outcome:  # nothing has to be searched, even if no status says so
+            # Nothing has to be searched then, even if no status says so.
+            if not error.unknown_outcome and not self._kind.is_outdated(error):
                 self._creations.set_pending(facts.scope, creates.name, key, intent)
             if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
                 return outcome
@@ -61,7 +62,7 @@ class Writes:
         """Return the outcome if the entry may be there already, or another one has its turn; None: create it now."""
         operation = write.request.operation
         known = None if facts.unsent else facts.previous.creation
-        if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
+        if known is not None and (left := _may_arrive_for(known, facts)) > 0:
             wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return summarize.of_step(self._kind, facts, operation, Decision(state))
@@ -84,7 +85,7 @@ class Writes:
             if uid_of(body) != facts.resource.metadata.uid
         )
         newest = max(filter(None, others), key=lambda each: each.requested_at, default=None)
-        if newest is None or (left := creation.may_arrive_for(newest, facts.now)) <= 0:
+        if newest is None or (left := _may_arrive_for(newest, facts)) <= 0:
             return 0.0
         return min(left, as_long_again(newest.requested_at, facts.now, facts.interval))
 
@@ -120,9 +121,9 @@ class Writes:
             facts = after(facts, Done(write, WriteResult.UNKNOWN, error=error))
             own = self._kind.intended(facts, creates, intent)
         else:
-            own = self._kind.not_created(facts, creates.name)
             if not isinstance(error, AtlasHeldError):
                 facts = after(facts, Done(write, WriteResult.REFUSED, error=error))
+            own = self._kind.not_created(facts, creates.name)
         if not error.unknown_outcome and self._kind.is_outdated(error):
             outcome = await self._contradicted(facts, write, error, own)
         else:
@@ -180,7 +181,7 @@ class Writes:
         decision = self._kind.decide(facts)
         if decision.write is None:
             return summarize.of_decision(self._kind, facts, decision)
-        if decision.write.request.operation != write.request.operation:
+        if (decision.write.request.operation, decision.write.reads) != (write.request.operation, reads):
             return status_unchanged(Backoff(at_least=LAGS))
         if not deletes:
             prevented = await self.prevented(facts, decision, decision.write)
@@ -307,3 +308,8 @@ class Writes:
     def resolve_unknown(self, facts: Facts[Any]) -> None:
         """End the search for what a write of unknown outcome has done, if the view began when none could arrive any more."""
         self._ports.atlas.resolve_unknown(facts.scope, facts.resource.written_as, began=facts.view.began)
+
+
+def _may_arrive_for(intent: Creation, facts: Facts[Any]) -> float:
+    """Return for how many more seconds what was asked for may appear; another process may have dated it by a clock behind this one."""
+    return max(creation.may_arrive_for(intent, facts.now), facts.arrives_for)

@@ -188,8 +188,7 @@ class RegionalHistory(History[UnreliableAtlas]):
             if is_shown and not is_deleting(body) and since > KNOWN:
                 self.atlas.violations.append(f"{endpoint.id} is deleted, which {body['metadata']['name']} names")
         is_forced = "force-delete': 'true" in str([body["metadata"]["annotations"] for body in naming])
-        others = [each for each in self._of(_place(endpoint)) if each is not endpoint and self.purpose == ENCRYPTION]
-        is_guarded = endpoint.cloud_provider == "AWS" and endpoint.status == ACTIVE and not others
+        is_guarded = endpoint.cloud_provider == "AWS" and endpoint.status != DELETING
         if is_guarded and not is_forced and now - self._needed_since > KNOWN:
             self.atlas.violations.append(f"{endpoint.id} is deleted, which is needed")
 
