@@ -16,6 +16,7 @@ from atlas_endpoints.simulator.regional_endpoint import (
     EncryptionEndpointDocument,
 )
 from atlas_endpoints.simulator.service import ServiceDocument
+from atlas_endpoints.simulator.stream_endpoint import StreamEndpointDocument
 from behaviour.atlas import ACCOUNT, PROJECT, SimulatedAtlas
 from behaviour.cases import filled
 from behaviour.dedicated import CONSTANTS
@@ -24,12 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+_IN_AZURE = "/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/rg/providers/{}"
 KNOWN = {
     **CONSTANTS,
     "FOLDER": "written",
     "OTHER_SERVICE": "b" * 24,
     "AZURE_ID_IN_CAPITALS": CONSTANTS["AZURE_ID"].upper(),
     "AZURE_ID_IN_OTHER_GROUP": CONSTANTS["AZURE_ID"].replace("/rg/", "/other/"),
+    "ARN": "arn:aws:kafka:eu-west-1:123456789012:cluster/orders/de8982fa-8222-4e87-8b20-9bf3cdfa1521-2",
+    "AWS_SERVICE": "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0",
+    "NAMESPACE": _IN_AZURE.format("Microsoft.EventHub/namespaces/orders"),
+    "AZURE_SERVICE": _IN_AZURE.format("Microsoft.Network/privateLinkServices/one"),
+    "ATTACHMENT": "projects/orders/regions/us-central1/serviceAttachments/one",
 }
 
 READS = {"GET service", "GET endpoint", "LIST"}
@@ -52,6 +59,8 @@ class ReadAtlas(SimulatedAtlas):
         for each in case.get("backups", ()):
             regional.put(project, BackupEndpointDocument.model_validate(each))
         regional.put_encryption(project, EncryptionDocument.model_validate(case.get("encryptionAtRest", {})))
+        for each in case.get("streams", ()):
+            self.simulator.streams.put(project, StreamEndpointDocument.model_validate(each))
         if "role" in case:
             account = ServiceAccount.model_validate({**ACCOUNT, "roles": {PROJECT: case["role"]}})
             self.simulator.credentials.put((account,), ())
