@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import yaml
 
+from atlas_endpoints.atlas.credentials import ApiKey
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.commands.check.interview import Place, interview
 from atlas_endpoints.simulator.auth import ServiceAccount
 from atlas_endpoints.simulator.endpoint import EndpointDocument
 from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
@@ -24,6 +29,8 @@ from behaviour.dedicated import CONSTANTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from atlas_endpoints.kinds.commands import KindWithCommands
 
 _IN_AZURE = "/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/rg/providers/{}"
 KNOWN = {
@@ -83,3 +90,36 @@ def cases(file: Path) -> list[Any]:
     """Return the cases in a file, with what their constants stand for."""
     found = yaml.safe_load(file.read_text("utf-8"))
     return [pytest.param(filled(case, KNOWN), id=title) for title, case in found.items()]
+
+
+def resource(kind: KindWithCommands[Any], name: str, **spec: Any) -> dict[str, Any]:
+    """Return the manifest of a resource in the project."""
+    return {
+        "apiVersion": kind.names.api_version,
+        "kind": kind.names.kind,
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"projectId": PROJECT, **spec},
+    }
+
+
+def planned(run: Run, folder: Path, case: Mapping[str, Any], *bodies: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Return what ``plan`` says of manifests: the exit code and the document."""
+    (folder / "all.yaml").write_text(yaml.safe_dump_all(bodies))
+    code, output, _ = run(case, "plan", "-o", "json", "-f", str(folder / "all.yaml"))
+    document: dict[str, Any] = json.loads(output)
+    return code, document
+
+
+def place_of(kind: KindWithCommands[Any], **spec: Any) -> Place:
+    """Return the place of a resource, which is the only one."""
+    body = resource(kind, "one", **spec)
+    found = {**body, "metadata": {**body["metadata"], "uid": "u", "generation": 1, "resourceVersion": "1"}}
+    parsed = kind.resource.parse(found)
+    scope = Scope("f", PROJECT, kind.names.kind, parsed.scope_name)
+    return Place(kind, scope, (), (parsed,), frozenset({kind.named_by(body)}))
+
+
+def asked(case: Mapping[str, Any], place: Place) -> list[str]:
+    """Return the findings about a place."""
+    result = asyncio.run(interview(place, ReadAtlas(case), ApiKey("p", "k"), writes=True))
+    return [str(each) for each in result.findings]
