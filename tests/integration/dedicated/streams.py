@@ -55,6 +55,7 @@ def a_connection_to_confluent_that_a_stream_uses_beyond_its_resource(env: Env) -
     blocked = ready(resources.wait_reason(NAME, "DeletionBlocked"))
     assert f"use connection {connection['id']}: shop/orders." in blocked["message"]
     stream(remove=True)
+    resources.annotate(NAME, {"atlas-endpoints.dev/force-sync": "free"})
     wait_until(lambda: not resources.exists(NAME), "the connection to go")
     note = f"Connection {connection['id']} is deleted from Atlas."
     wait_until(lambda: any(each["note"] == note for each in resources.events(NAME)), "an Event about the end")
