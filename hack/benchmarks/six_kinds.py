@@ -36,8 +36,8 @@ KINDS = (SERVERLESS, DEDICATED, DATA_FEDERATION, ENCRYPTION, BACKUP, STREAM)
 
 
 def kind_of(number: int) -> Kind:
-    """Return the kind of a resource: each project has all of them in turn."""
-    return KINDS[number // FLEET.places % len(KINDS)]
+    """Return the kind of a resource: each project has all of them in turn, and so have few resources."""
+    return KINDS[(number + number // FLEET.places) % len(KINDS)]
 
 
 def manifest(number: int) -> dict[str, Any]:
