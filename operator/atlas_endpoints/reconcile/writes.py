@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.controller.cache import key_of, status_of
+from atlas_endpoints.controller.cache import key_of, status_of, uid_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.confirmed import after
@@ -60,7 +60,14 @@ class Writes:
     def _waits(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome | None:
         """Return the outcome if the entry may be there already, or another one has its turn; None: create it now."""
         operation = write.request.operation
-        known = None if facts.unsent else facts.previous.creation
+        # Another resource may have asked for the same thing, with a process that died then.
+        others = (
+            self._kind.resource.status_in(body, now=facts.now).creation
+            for body in self._gatherer.naming(facts.resource, creates.name, facts.scope.project_id)
+            if uid_of(body) != facts.resource.metadata.uid
+        )
+        intents = [each for each in (None if facts.unsent else facts.previous.creation, *others) if each is not None]
+        known = max(intents, key=lambda each: each.requested_at, default=None)
         if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
             wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))

@@ -30,7 +30,7 @@ from atlas_endpoints.kinds.stream_private_endpoint.resource import (
 from atlas_endpoints.kinds.stream_private_endpoint.services import ManagedField
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit
 from atlas_endpoints.reconcile.compared import available, sends_next
-from atlas_endpoints.reconcile.decision import POLL, Creates, Decision, Difference, Get, State, Write
+from atlas_endpoints.reconcile.decision import Creates, Decision, Difference, Get, State, Write
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import Reason
@@ -218,22 +218,15 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     @override
     def before_delete(self, facts: Facts, made: Connection) -> tuple[tuple[Get, ...], State | None]:
         """Return what shows the streams that use a connection: Atlas deletes none of those, and does not name them."""
-        workspaces = facts.view.value("workspaces") or ()
-        entries = ("workspaces", *(f"streams/{name}" for name in workspaces[:MOST_WORKSPACES]))
-        gets = tuple(Get(each, beside=True) for each in entries)
-        if any(each not in facts.view.entries for each in entries):
-            message = f"The operator looks whether streams use connection {made.id}."
-            return gets, State(Reason.DELETING, message, POLL)
-        users = [
-            f"{name}/{user}"
-            for name in workspaces[:MOST_WORKSPACES]
-            for user in (facts.view.value(f"streams/{name}") or {}).get(made.id, ())
-        ]
+        workspaces = (facts.view.value("workspaces") or ())[:MOST_WORKSPACES]
+        gets = (Get("workspaces", beside=True), *(Get(f"streams/{name}", beside=True) for name in workspaces))
+        found = [(name, facts.view.value(f"streams/{name}") or {}) for name in workspaces]
+        users = sorted(f"{name}/{user}" for name, used in found for user in used.get(made.id, ()))
         if not users:
             return gets, None
         message = (
             f"Atlas deletes no connection that streams use, and connections of these workspaces use connection {made.id}:"
-            f" {', '.join(sorted(users))}. Remove them in Atlas, or give them another access."
+            f" {', '.join(users)}. Remove them in Atlas, or give them another access."
         )
         requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
         return gets, State(Reason.DELETION_BLOCKED, message, requeue)

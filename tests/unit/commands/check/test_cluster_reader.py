@@ -227,7 +227,7 @@ async def test_a_project_that_is_named_needs_no_resources(server: ApiServer, lac
         ),
         pytest.param(
             {"project": PROJECT, "provider": "GCP"},
-            [(PROJECT, name) for name in ("GCP", "Data Federation", "Stream Processing")],
+            [(PROJECT, "GCP"), (PROJECT, "Data Federation"), (PROJECT, "Stream Processing")],
             id="a part that not every kind has",
         ),
         pytest.param(
