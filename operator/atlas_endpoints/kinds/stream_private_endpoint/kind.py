@@ -13,7 +13,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.kinds.made_by_atlas import Facts, MadeByAtlas
+from atlas_endpoints.kinds.made_by_atlas import Facts, MadeByAtlas, others_of
 from atlas_endpoints.kinds.refusals import says_that_it_exists
 from atlas_endpoints.kinds.regions import doubt
 from atlas_endpoints.kinds.stream_private_endpoint import atlas
@@ -82,7 +82,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
 
     @override
     def named_by(self, body: Body) -> Named:
-        return Named(target_in(part(body, "spec")) or None)
+        return Named(target_in(part(body, "spec")) or None, recorded=self.entry_of(body))
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
@@ -171,7 +171,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     def _is_ambiguous(self, facts: Facts) -> bool:
         """Return whether several connections live that lead to the service, and the status names none of them."""
         (made, others), recorded = self.chosen(facts), self.recorded(facts)
-        return bool(others) and (recorded is None or recorded.id != made.id)
+        return made is not None and bool(others) and (recorded is None or recorded.id != made.id)
 
     def _ambiguous(self, facts: Facts) -> Decision | None:
         if not self._is_ambiguous(facts):
@@ -182,7 +182,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
             f"Atlas has more than one {self.of_place}: {names}. The operator follows none of them, and changes nothing. Remove all but"
             " one in Atlas."
         )
-        return Decision(State(Reason.CONFLICT, message))
+        return Decision(State(Reason.CONFLICT, message), own={"others": others_of([made, *others])})
 
     @override
     def in_its_status(self, facts: Facts, made: Connection) -> Decision:
