@@ -112,6 +112,10 @@ def _of_dedicated(figure: str, change: str) -> Iterator[Line]:
     yield _dedicated(f"Kubernetes writes for each {change}", "edit", f"{figure}_kubernetes_writes")
 
 
+def _six_kinds(title: str, figure: str, goal: Goal | None = None) -> Line:
+    return Line(f"1,000 of six kinds: {title}", "six-kinds-rest", figure, goal=goal, no_peer="no such kinds")
+
+
 def _among(size: str, row: str, goal: Goal | None) -> Iterator[Line]:
     operations = {
         "list": "LIST, among {} instances",
@@ -174,6 +178,11 @@ LINES = (
     _dedicated("GETs an hour at rest, 1,000 endpoints in 40 projects", "rest", "gets_an_hour"),
     _dedicated("calls in the busiest tenth of an interval at rest", "rest", "busiest_tenth_percent", "%"),
     _dedicated("Kubernetes writes at rest", "rest", "kubernetes_writes", goal=at_most(0)),
+    _six_kinds("LISTs of a page in an interval", "looks_at_a_page", at_most(1.25)),
+    _six_kinds("reads of one thing in an interval", "looks_at_a_read", at_most(1.25)),
+    _six_kinds("Atlas calls an hour at rest", "atlas_calls_an_hour"),
+    _six_kinds("writes to Atlas at rest", "atlas_writes", at_most(0)),
+    _six_kinds("Kubernetes writes at rest", "kubernetes_writes", at_most(0)),
     *_among("1,000", "among-1000", None),
     *_among("20,000", "among-20000", at_most_times(2, "among-1000", "that among 1,000")),
 )  # fmt: skip

@@ -16,10 +16,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 from benchmarks import scale as scales
-from benchmarks.api_server import each
+from benchmarks import six_kinds
+from benchmarks.api_server import each, is_at_rest
 from benchmarks.atlas_stub import LATENCY
 from benchmarks.contenders import Contender
-from benchmarks.populations import DEDICATED, SERVERLESS, TWO_PROJECTS, WIDE, Fleet
+from benchmarks.populations import DEDICATED, NAMESPACES, SERVERLESS, TWO_PROJECTS, WIDE, Fleet
 from benchmarks.results import percentile
 from benchmarks.stage import REST_TIMEOUT, SYNC_INTERVAL, Stage, measured_of, warm_of
 
@@ -227,6 +228,47 @@ async def measure_rest(stage: Stage, contender: Contender, fleet: Fleet, scale: 
         }
 
 
+async def measure_six_kinds_at_rest(
+    stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int = 1000
+) -> Figures:
+    """An hour at rest of resources of all kinds, whose things the simulator has; otherwise as `measure_rest`."""
+    del fleet
+    count = _scaled(size, scale)
+
+    async def create(number: int) -> None:
+        await stage.objects(six_kinds.kind_of(number).plural).create(six_kinds.manifest(number))
+
+    await each(range(count), create)
+    with stage.simulated(six_kinds.seed(count)) as atlas:
+        at_work = stage.running(
+            contender, (), sync_interval=REST_INTERVAL, atlas_url=atlas.url, labels=six_kinds.SELECTOR
+        )
+        async with at_work as running:
+            await running.ready()
+            await running.passes(count, timeout=LOOK_TIMEOUT)
+            await asyncio.sleep(2 * REST_INTERVAL)  # until each has its moment of the interval
+            moment, cpu, begun = stage.moment(), running.cpu_seconds(), time.time()
+            await asyncio.sleep(REST_INTERVALS * REST_INTERVAL)
+            calls = [each for each in atlas.requests() if each["time"] >= begun and "/groups/" in each["path"]]
+            writes, cpu = stage.kubernetes_writes(running, moment), running.cpu_seconds() - cpu
+    bodies = [
+        body
+        for kind in six_kinds.KINDS
+        for body in (await stage.objects(kind.plural).list(six_kinds.SELECTOR))["items"]
+    ]
+    for kind in six_kinds.KINDS:
+        await stage.objects(kind.plural).delete_all(NAMESPACES, six_kinds.SELECTOR)
+    an_hour = HOUR / SYNC_INTERVAL / REST_INTERVALS
+    return {
+        "atlas_calls_an_hour": len(calls) * an_hour,
+        **six_kinds.looks(calls, REST_INTERVALS),
+        "atlas_writes": sum(each["method"] != "GET" for each in calls),
+        "restless": sum(not is_at_rest(body) for body in bodies),
+        "kubernetes_writes": writes,
+        "cpu_s_an_hour": cpu * an_hour,
+    }
+
+
 async def measure_among(stage: Stage, contender: Contender, fleet: Fleet, scale: float, *, size: int) -> Figures:
     """One operation of ours, in this process, among many instances and Secrets that are known."""
     del stage, contender, fleet
@@ -269,6 +311,7 @@ ROWS: Mapping[str, Row] = {
     "dedicated-edit": Row(measure_new_and_edits, DEDICATED, alone=True),
     "dedicated-start-5000": Row(partial(measure_start, sizes=(5000,)), DEDICATED, alone=True),
     "dedicated-rest": Row(measure_rest, DEDICATED, alone=True),
+    "six-kinds-rest": Row(measure_six_kinds_at_rest, six_kinds.FLEET, alone=True),
     "among-1000": Row(partial(measure_among, size=1000), alone=True),
     "among-20000": Row(partial(measure_among, size=20_000), alone=True),
 }

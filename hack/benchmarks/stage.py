@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from benchmarks import atlas_stub, usage
+from benchmarks import atlas_stub, six_kinds, usage
 from benchmarks.api_server import API, ApiServer, each, session, watching
 from benchmarks.contenders import Conditions, Ours, Running
 from benchmarks.populations import (
@@ -31,10 +31,11 @@ from benchmarks.populations import (
 from control_plane import ControlPlane
 from control_plane.process import ServerGroup, wait_until
 from support import audit
+from support.atlas import Atlas
 from support.rbac import service_account
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 
     import httpx
 
@@ -80,6 +81,7 @@ class Stage:
         self._control_plane = control_plane
         self._group = group
         self._http = http
+        self._api_session = api_session
         self._kubeconfigs: dict[str, Path] = {}
         self._settled: dict[str, Population] = {}
         self._settled_statuses: dict[Fleet, tuple[Resource, str]] = {}
@@ -90,6 +92,20 @@ class Stage:
     def api(self, kind: type[Resource]) -> ApiServer:
         """Return the resources of a kind."""
         return self._apis[kind]
+
+    def objects(self, plural: str) -> ApiServer:
+        """Return the resources of a kind that no fleet has."""
+        return ApiServer(self._api_session, plural)
+
+    @contextmanager
+    def simulated(self, seed: dict[str, Any]) -> Iterator[Atlas]:
+        """Run the simulator, which knows all families, beside the stub."""
+        with tempfile.TemporaryDirectory(dir=self._control_plane.directory) as folder:
+            atlas = Atlas.start(self._group, Path(folder), seed)
+            try:
+                yield atlas
+            finally:
+                atlas.close()
 
     def kubernetes_writes(self, running: Running, since: audit.Mark) -> int:
         """Count the writes of a contender to Kubernetes since a `moment`, Events apart: the peer tells of nothing by them."""
@@ -112,14 +128,25 @@ class Stage:
         *,
         workers: int = WORKERS,
         sync_interval: float = SYNC_INTERVAL,
+        atlas_url: str | None = None,
+        labels: str | None = None,
     ) -> AsyncIterator[Running]:
-        """Run a contender over these populations, and nothing else beside it."""
+        """Run a contender over these populations, and nothing else beside it.
+
+        Args:
+            contender: Which.
+            populations: What it serves.
+            workers: How many resources it works on at once.
+            sync_interval: Seconds.
+            atlas_url: Of another Atlas than the stub.
+            labels: Of resources that are no population.
+        """
         account = contender.name if contender.name in ACCOUNTS else "peer"
         launch = contender.launch(
             Conditions(
                 kubeconfig=self._kubeconfig(account),
-                atlas_url=self.atlas.url,
-                selector=selector(populations),
+                atlas_url=atlas_url or self.atlas.url,
+                selector=labels or selector(populations),
                 workers=workers,
                 sync_interval=sync_interval,
             )
@@ -300,7 +327,7 @@ def _install(control_plane: ControlPlane, fleets: Iterable[Fleet]) -> None:
     control_plane.kubectl("create", "--filename=-", stdin=json.dumps(manifests))
     control_plane.wait_for_crds()
     with control_plane.client() as client:
-        for url in (f"{API}/{kind.plural}" for kind in KINDS):
+        for url in (f"{API}/{kind.plural}" for kind in six_kinds.KINDS):
             wait_until(partial(_is_listed, client, url), "the API server to list the kinds", timeout=30)
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from atlas_endpoints.cluster.api import Names
+from atlas_endpoints.cluster.watch import kopf_settings
 from atlas_endpoints.kinds.registry import KINDS, named
+from behaviour.api_server import Cluster
 from delivery.helm import CHART
+from support.cores import core_of_all
 from support.deploy import kustomization
 from support.running import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from atlas_endpoints.kinds.commands import KindWithCommands
 
 CRDS = ROOT / "crds"
 APPLIED, IN_A_NAMESPACE = (
@@ -73,3 +79,23 @@ def test_kinds_are_served_by_their_names() -> None:
     assert list(named([KINDS[0].names.kind])) == [KINDS[0]]
     with pytest.raises(ValueError, match=rf"Other: no such kind; the kinds are {KINDS[0].names.kind}"):
         named([KINDS[0].names.kind, "Other"])
+
+
+@pytest.mark.parametrize("off", KINDS, ids=lambda kind: kind.names.kind)
+async def test_of_a_kind_that_is_off_nothing_is_listed_watched_or_kept(off: KindWithCommands[Any]) -> None:
+    """So it needs no CRD; tests/delivery/test_chart_access.py proves that it needs no rights."""
+    served = named([kind.names.kind for kind in KINDS if kind is not off])
+    held = dict[Names, Cluster]()
+
+    def objects(names: Names) -> Cluster:
+        return held.setdefault(names, Cluster(Random(1), lambda: ""))  # noqa: S311  # latencies
+
+    core = core_of_all(objects, served)
+
+    expected = {kind.names for kind in KINDS} - {off.names}
+    assert held.keys() == {each.kind.names for each in core.kinds.values()} == expected
+    watching = kopf_settings([*expected], "team=shop", namespaced=False).watching
+    watched = [*watching.label_selectors, *watching.field_selectors.values()]
+    assert len(watched) == len(expected) + 1
+    assert all(each.plural in repr(watched) for each in expected)
+    assert off.names.plural not in repr(watched)

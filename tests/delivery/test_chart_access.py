@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -13,6 +13,7 @@ from delivery.rights import Right, granted
 from support.deploy import the
 
 if TYPE_CHECKING:
+    from atlas_endpoints.kinds.commands import KindWithCommands
     from delivery.helm import Helm
 
 GROUP = "atlas-endpoints.dev"
@@ -68,6 +69,19 @@ def test_of_secrets_and_leases_it_may_touch_those_that_are_named(helm: Helm, cas
     kind, values, flags, rights = NAMED[case]
     given = granted(rendered(helm, *values, flags=flags))
     assert {right for right in given if (right.group, right.resource) == kind} == rights
+
+
+@pytest.mark.parametrize("off", KINDS, ids=lambda kind: kind.names.kind)
+def test_of_a_kind_that_is_off_it_gets_no_right_and_keeps_all_others(helm: Helm, off: KindWithCommands[Any]) -> None:
+    others = ", ".join(kind.names.kind for kind in KINDS if kind is not off).replace(",", r"\,")
+    given, plural = granted(rendered(helm, flags=[f"--set=settings.kinds={others}"])), off.names.plural
+    without = {
+        right._replace(names=tuple(name for name in right.names if name != f"{plural}.{GROUP}"))
+        for right in granted(rendered(helm))
+        if right.resource.partition("/")[0] != plural
+    }
+    assert given == without
+    assert plural not in repr(given)
 
 
 def test_a_second_release_has_a_lease_of_its_own(helm: Helm) -> None:

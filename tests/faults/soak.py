@@ -15,6 +15,7 @@ from random import Random
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from faults.beside import CALLS
 from faults.environment import KIND
 from faults.rules import (
     Closed,
@@ -35,6 +36,7 @@ from support.resources import observed, ready
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from faults.beside import Beside
     from faults.proxy import Proxy
     from support.atlas import Atlas, Place
     from support.operator_process import OperatorProcess
@@ -115,6 +117,7 @@ class Summary:
         converged: seconds after the last fault until everything was as it should; ``None``: not in time.
         astray: what was not, in words.
         rss: resident memory in MiB, once a second.
+        made: the IDs of what Atlas has made for the resources of other kinds, before and after.
         tasks: of the operator's event loop, at rest before and after.
         deaths: how often the operator was found dead or unwell.
     """
@@ -126,6 +129,7 @@ class Summary:
     converged: float | None = None
     astray: list[str] = field(default_factory=list)
     rss: list[float] = field(default_factory=list)
+    made: tuple[dict[str, list[str]], dict[str, list[str]]] = field(default_factory=lambda: ({}, {}))
     tasks: list[float] = field(default_factory=list)
     deaths: int = 0
 
@@ -157,16 +161,25 @@ class Soak:
         api: the way to the API server.
         atlas: with as many places as the course needs.
         operator: serves them.
+        beside: those of other kinds.
     """
 
     def __init__(
-        self, course: Course, *, resources: Resources, api: Proxy, atlas: Atlas, operator: OperatorProcess
+        self,
+        course: Course,
+        *,
+        resources: Resources,
+        api: Proxy,
+        atlas: Atlas,
+        operator: OperatorProcess,
+        beside: Beside,
     ) -> None:
         self._course = course
         self._resources = resources
         self._api = api
         self._atlas = atlas
         self._operator = operator
+        self._beside = beside
         self._over = threading.Event()
         each = course.resources // course.instances
         self._places: dict[str, Place] = {
@@ -178,7 +191,7 @@ class Soak:
         """Do it all."""
         self._prepare()
         self._rest()
-        began = len(self._atlas.requests(method="PATCH"))
+        began, made = len(self._atlas.requests(method="PATCH")), self._beside.made(self._atlas)
         with ThreadPoolExecutor(4, thread_name_prefix="soak") as pool:
             doing = [pool.submit(each) for each in (self._edit, self._break_api, self._break_atlas, self._look)]
             time.sleep(self._course.seconds)
@@ -187,6 +200,7 @@ class Soak:
                 each.result()
         self._converge()
         self._rest()
+        self.summary.made = made, self._beside.made(self._atlas)
         patches = self._atlas.requests(method="PATCH")[began:]
         self.summary.patches = len(patches)
         self.summary.repeated = repeated(patches)
@@ -201,6 +215,7 @@ class Soak:
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(create, self._places))
+        self._beside.create()
         deadline = time.monotonic() + 60
         while astray := self._astray():
             assert time.monotonic() < deadline, astray[:5]
@@ -216,6 +231,9 @@ class Soak:
         names = list(self._places)
         before: dict[str, str] = {}
         while not self._over.wait(random.expovariate(self._course.rate)):
+            if random.random() < 0.1:
+                self._beside.edit(random)
+                continue
             name = random.choice(names)
             self.summary.edits += 1
             is_reverted = name in before and random.random() < 0.2
@@ -244,7 +262,8 @@ class Soak:
         random = Random(self._course.seed + 2)  # noqa: S311
         while not self._over.wait(random.expovariate(1 / self._course.pause)):
             name = random.choice(list(ATLAS_FAULTS))
-            match = {"path": "/endpoint", **({"method": "PATCH"} if random.random() < 0.7 else {})}
+            patches = {"path": "/endpoint", "method": "PATCH"}
+            match = patches if random.random() < 0.7 else {"path": random.choice(["/endpoint", CALLS])}
             fault = {"match": match, "times": random.randint(1, 10), **ATLAS_FAULTS[name]}
             self._atlas.post("faults", [fault])
             self._over.wait(random.uniform(0.1, 2.0))
@@ -272,7 +291,7 @@ class Soak:
     def _astray(self) -> list[str]:
         """Tell which resources are not as they should be, and how they are."""
         held = {each["_id"]: each.get("comment") for each in self._atlas.endpoints()}
-        return [
+        return self._beside.astray() + [
             f"{body['metadata']['name']}: wants {body['spec']['comment']}, Atlas has"
             f" {held[body['spec']['endpointId']]}, generation {body['metadata']['generation']},"
             f" observed {body['status']['observedGeneration']}, Ready {ready(body)['status']} {ready(body)['reason']}"

@@ -8,7 +8,7 @@ import pytest
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.registry import KINDS
-from integration.dedicated import endpoints, federation, regional, services, sharing
+from integration.dedicated import endpoints, federation, regional, services, sharing, streams
 from integration.dedicated.project import VPCE, Project
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT, Atlas, Place
@@ -38,7 +38,7 @@ RULES = ({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "g
 
 CASES = {
     sentence: case
-    for file in (services, sharing, endpoints, federation, regional)
+    for file in (services, sharing, endpoints, federation, regional, streams)
     for sentence, case in file.cases.table.items()
 }
 GATE = frozenset(
@@ -110,6 +110,7 @@ def test_an_operator_serves_the_kinds_that_it_is_told_to(
     kinds["DataFederationPrivateEndpoint"].create("one", Project(own).spec(**federated))
     for kind in ("EncryptionAtRestPrivateEndpoint", "BackupPrivateEndpoint"):
         kinds[kind].create("one", Project(own).spec())
+    kinds["StreamPrivateEndpoint"].create("one", Project(own).spec(vendor="KINESIS"))
 
     mine = kinds.pop(served)
     mine.wait_ready("one")

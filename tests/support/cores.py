@@ -13,6 +13,9 @@ from support.ports import NoAnnotations, NoObserver, OneSecret
 from support.targets import NoConfigMaps, NoTargets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from atlas_endpoints.cluster.api import Names
     from atlas_endpoints.reconcile.kind import Kind
 
 SETTINGS = OperatorSettings.model_construct(credentials_secret="operator/atlas", concurrency=4)
@@ -23,6 +26,17 @@ def core_of(
     objects: Objects, *, settings: OperatorSettings | None = None, kind: Kind[Any] = KIND, **ports: Any
 ) -> Core:
     """Return a core of one kind, whose resources ``objects`` holds."""
+    return core_of_all(lambda _: objects, [kind], settings=settings, **ports)
+
+
+def core_of_all(
+    objects: Callable[[Names], Objects],
+    kinds: Sequence[Kind[Any]],
+    *,
+    settings: OperatorSettings | None = None,
+    **ports: Any,
+) -> Core:
+    """Return a core of some kinds; ``objects`` gives what holds the resources of one."""
     defaults: dict[str, Any] = {
         "client": None,
         "secrets": OneSecret(),
@@ -33,4 +47,4 @@ def core_of(
         "clock": SystemClock(),
         "random": Random(1),  # noqa: S311  # jitter
     }
-    return Core(settings or OperatorSettings(), [kind], objects=lambda _: objects, **defaults | ports)
+    return Core(settings or OperatorSettings(), kinds, objects=objects, **defaults | ports)

@@ -1,14 +1,19 @@
-{{/* The resources of all CRDs, each with a suffix, as a list. Takes a dict: root (the context), suffix. */}}
+{{/* The resources of CRDs, each with a suffix, as a list. Takes a dict: root (the context), suffix, kinds (those alone; empty: all). */}}
 {{- define "atlas-endpoints.resources" -}}
 {{- $names := list }}
+{{- $served := .kinds | default "" | replace " " "" | splitList "," }}
 {{- range $path, $_ := .root.Files.Glob "files/crds/*.yaml" }}
-{{- $names = append $names (printf "%s%s" ($.root.Files.Get $path | fromYaml).spec.names.plural $.suffix) }}
+{{- $of := ($.root.Files.Get $path | fromYaml).spec.names }}
+{{- if or (not $.kinds) (has $of.kind $served) }}
+{{- $names = append $names (printf "%s%s" $of.plural $.suffix) }}
+{{- end }}
 {{- end }}
 {{- printf "[%s]" (join ", " $names) }}
 {{- end }}
 
 {{/* What the operator may do with its resources, in the cluster or in a namespace: rules, as YAML. */}}
 {{- define "atlas-endpoints.resourceRules" -}}
+{{- $kinds := .Values.settings.kinds }}
 {{- if .Values.outputs.enabled }}
 # The ConfigMaps that resources want written, each by its name.
 - apiGroups: [""]
@@ -16,11 +21,11 @@
   verbs: [create, get, patch]
 {{- end }}
 - apiGroups: [atlas-endpoints.dev]
-  resources: {{ include "atlas-endpoints.resources" (dict "root" . "suffix" "") }}
+  resources: {{ include "atlas-endpoints.resources" (dict "root" . "suffix" "" "kinds" $kinds) }}
   # patch: the finalizer of what is deleted with its endpoint, and the annotation that tells which endpoint was reserved.
   verbs: [get, list, patch, watch]
 - apiGroups: [atlas-endpoints.dev]
-  resources: {{ include "atlas-endpoints.resources" (dict "root" . "suffix" "/status") }}
+  resources: {{ include "atlas-endpoints.resources" (dict "root" . "suffix" "/status" "kinds" $kinds) }}
   verbs: [patch]
 # Events about the resources, beside them.
 - apiGroups: [events.k8s.io]
@@ -59,7 +64,7 @@
 # The operator's CRDs, so that they may be installed after the operator, or replaced.
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  resourceNames: {{ include "atlas-endpoints.resources" (dict "root" . "suffix" ".atlas-endpoints.dev") }}
+  resourceNames: {{ include "atlas-endpoints.resources" (dict "root" . "suffix" ".atlas-endpoints.dev" "kinds" .Values.settings.kinds) }}
   verbs: [list, watch]
 {{- end }}
 

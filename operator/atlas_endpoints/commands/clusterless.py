@@ -88,7 +88,8 @@ class ImportSettings(AtlasSettings):
         default=None,
         description=(
             "The only kind to write: dedicated-private-endpoint, data-federation-private-endpoint,"
-            " encryption-at-rest-private-endpoint, backup-private-endpoint or serverless-private-endpoint; default: all"
+            " encryption-at-rest-private-endpoint, backup-private-endpoint, stream-private-endpoint or"
+            " serverless-private-endpoint; default: all"
         ),
     )
     filename: Names = Field(default=(), description="Objects to read instead of Atlas, as for plan")

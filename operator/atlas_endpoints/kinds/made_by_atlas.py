@@ -81,6 +81,7 @@ class MadeByAtlas(KindWithCommands[R]):
     no_steps: ClassVar[Collection[str]]
     remedy: ClassVar[str]
 
+    preceding = frozenset({Reason.DELETING})  # then another one is created
     keeps_confirmed = True  # what is gone is created again, or reported, by the drift policy
     names_endpoints = False
 

@@ -16,7 +16,7 @@ from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalReso
 from atlas_endpoints.reconcile.decision import Write
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
-from atlas_endpoints.reconcile.reasons import EventReason, Reason
+from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.waiting import words
 
@@ -41,7 +41,6 @@ class RegionalKind(RegionalDecisions[R]):
 
     scope_noun = "provider"
     busy = KindWithCommands.busy | {RegionalReason.RECREATING}
-    preceding = frozenset({Reason.DELETING})  # then another one is created
 
     # Plain JSON.
 

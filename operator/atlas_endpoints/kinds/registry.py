@@ -15,6 +15,7 @@ from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND 
 from atlas_endpoints.kinds.importer import Importer
 from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
+from atlas_endpoints.kinds.stream_private_endpoint import importer as stream
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND as STREAM_PRIVATE_ENDPOINT
 
 KINDS: Sequence[KindWithCommands[Any]] = (
@@ -31,6 +32,7 @@ IMPORTERS: Mapping[str, Importer] = {
     "data-federation-private-endpoint": data_federation.IMPORTER,
     "encryption-at-rest-private-endpoint": encryption_at_rest.IMPORTER,
     "backup-private-endpoint": backup.IMPORTER,
+    "stream-private-endpoint": stream.IMPORTER,
     "serverless-private-endpoint": serverless.IMPORTER,
 }
 """By the value of the flag ``--as`` of ``atlas-endpoints import``."""

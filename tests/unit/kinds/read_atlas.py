@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import yaml
 
+from atlas_endpoints.atlas.credentials import ApiKey
+from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.commands.check.interview import Place, interview
 from atlas_endpoints.simulator.auth import ServiceAccount
 from atlas_endpoints.simulator.endpoint import EndpointDocument
 from atlas_endpoints.simulator.federation_endpoint import FederationEndpointDocument
@@ -16,6 +21,7 @@ from atlas_endpoints.simulator.regional_endpoint import (
     EncryptionEndpointDocument,
 )
 from atlas_endpoints.simulator.service import ServiceDocument
+from atlas_endpoints.simulator.stream_endpoint import StreamEndpointDocument
 from behaviour.atlas import ACCOUNT, PROJECT, SimulatedAtlas
 from behaviour.cases import filled
 from behaviour.dedicated import CONSTANTS
@@ -24,12 +30,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from atlas_endpoints.kinds.commands import KindWithCommands
+
+_IN_AZURE = "/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/rg/providers/{}"
 KNOWN = {
     **CONSTANTS,
     "FOLDER": "written",
     "OTHER_SERVICE": "b" * 24,
     "AZURE_ID_IN_CAPITALS": CONSTANTS["AZURE_ID"].upper(),
     "AZURE_ID_IN_OTHER_GROUP": CONSTANTS["AZURE_ID"].replace("/rg/", "/other/"),
+    "ARN": "arn:aws:kafka:eu-west-1:123456789012:cluster/orders/de8982fa-8222-4e87-8b20-9bf3cdfa1521-2",
+    "AWS_SERVICE": "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0",
+    "NAMESPACE": _IN_AZURE.format("Microsoft.EventHub/namespaces/orders"),
+    "AZURE_SERVICE": _IN_AZURE.format("Microsoft.Network/privateLinkServices/one"),
+    "ATTACHMENT": "projects/orders/regions/us-central1/serviceAttachments/one",
 }
 
 READS = {"GET service", "GET endpoint", "LIST"}
@@ -52,6 +66,8 @@ class ReadAtlas(SimulatedAtlas):
         for each in case.get("backups", ()):
             regional.put(project, BackupEndpointDocument.model_validate(each))
         regional.put_encryption(project, EncryptionDocument.model_validate(case.get("encryptionAtRest", {})))
+        for each in case.get("streams", ()):
+            self.simulator.streams.put(project, StreamEndpointDocument.model_validate(each))
         if "role" in case:
             account = ServiceAccount.model_validate({**ACCOUNT, "roles": {PROJECT: case["role"]}})
             self.simulator.credentials.put((account,), ())
@@ -74,3 +90,36 @@ def cases(file: Path) -> list[Any]:
     """Return the cases in a file, with what their constants stand for."""
     found = yaml.safe_load(file.read_text("utf-8"))
     return [pytest.param(filled(case, KNOWN), id=title) for title, case in found.items()]
+
+
+def resource(kind: KindWithCommands[Any], name: str, **spec: Any) -> dict[str, Any]:
+    """Return the manifest of a resource in the project."""
+    return {
+        "apiVersion": kind.names.api_version,
+        "kind": kind.names.kind,
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"projectId": PROJECT, **spec},
+    }
+
+
+def planned(run: Run, folder: Path, case: Mapping[str, Any], *bodies: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Return what ``plan`` says of manifests: the exit code and the document."""
+    (folder / "all.yaml").write_text(yaml.safe_dump_all(bodies))
+    code, output, _ = run(case, "plan", "-o", "json", "-f", str(folder / "all.yaml"))
+    document: dict[str, Any] = json.loads(output)
+    return code, document
+
+
+def place_of(kind: KindWithCommands[Any], **spec: Any) -> Place:
+    """Return the place of a resource, which is the only one."""
+    body = resource(kind, "one", **spec)
+    found = {**body, "metadata": {**body["metadata"], "uid": "u", "generation": 1, "resourceVersion": "1"}}
+    parsed = kind.resource.parse(found)
+    scope = Scope("f", PROJECT, kind.names.kind, parsed.scope_name)
+    return Place(kind, scope, (), (parsed,), frozenset({kind.named_by(body)}))
+
+
+def asked(case: Mapping[str, Any], place: Place) -> list[str]:
+    """Return the findings about a place."""
+    result = asyncio.run(interview(place, ReadAtlas(case), ApiKey("p", "k"), writes=True))
+    return [str(each) for each in result.findings]

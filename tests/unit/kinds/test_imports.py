@@ -12,6 +12,7 @@ import yaml
 from behaviour.atlas import PROJECT
 from behaviour.dedicated import DedicatedSteps
 from behaviour.regional import BackupSteps, EncryptionSteps
+from behaviour.streams import StreamSteps
 from support.virtual_time import run as on_virtual_time
 from unit.kinds.read_atlas import KNOWN, cases
 
@@ -26,6 +27,7 @@ APPLIED: Sequence[tuple[type[Steps], str, str]] = (
     (DedicatedSteps, "service", "services"),
     (EncryptionSteps, "endpoint", "encryption"),
     (BackupSteps, "endpoint", "backups"),
+    (StreamSteps, "connection", "streams"),
 )
 """The kinds that are applied, too: the step that puts what a case has in Atlas, and its name there."""
 

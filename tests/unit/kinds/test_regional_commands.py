@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
-from atlas_endpoints.atlas.credentials import ApiKey
-from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.commands.check.interview import Place, interview
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
 from behaviour.atlas import PROJECT
-from unit.kinds.read_atlas import ReadAtlas
+from unit.kinds.read_atlas import asked, place_of, planned, resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,22 +32,6 @@ def in_atlas(status: str, provider: str = "AWS") -> Mapping[str, Any]:
     """Return a project whose endpoint of a region has a status."""
     region = {"AWS": "EU_WEST_1", "AZURE": "EUROPE_WEST"}[provider]
     return {**KEYS, "encryption": [{"id": ONE, "cloudProvider": provider, "regionName": region, "status": status}]}
-
-
-def resource(kind: KindWithCommands[Any], name: str, **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": kind.names.api_version,
-        "kind": kind.names.kind,
-        "metadata": {"name": name, "namespace": "shop"},
-        "spec": {"projectId": PROJECT, **spec},
-    }
-
-
-def planned(run: Run, folder: Path, case: Mapping[str, Any], *bodies: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-    (folder / "all.yaml").write_text(yaml.safe_dump_all(bodies))
-    code, output, _ = run(case, "plan", "-o", "json", "-f", str(folder / "all.yaml"))
-    document: dict[str, Any] = json.loads(output)
-    return code, document
 
 
 @pytest.mark.parametrize(
@@ -203,17 +181,3 @@ def test_who_may_only_read_is_told_which_role_a_check_needs() -> None:
         assert accepted.startswith("ok       Atlas accepts the credentials (LIST")
         assert refused.startswith(f"failed   The credentials may not do this: {OWNER} these endpoints.")
     assert "ok       Endpoint services: 0. Endpoints in them: 0." in found[DEDICATED]
-
-
-def place_of(kind: KindWithCommands[Any], **spec: Any) -> Place:
-    """Return the place of a resource, which is the only one."""
-    body = resource(kind, "one", **spec)
-    found = {**body, "metadata": {**body["metadata"], "uid": "u", "generation": 1, "resourceVersion": "1"}}
-    scope = Scope("f", PROJECT, kind.names.kind, spec["providerName"])
-    return Place(kind, scope, (), (kind.resource.parse(found),), frozenset({kind.named_by(body)}))
-
-
-def asked(case: Mapping[str, Any], place: Place) -> list[str]:
-    """Return the findings about a place."""
-    result = asyncio.run(interview(place, ReadAtlas(case), ApiKey("p", "k"), writes=True))
-    return [str(each) for each in result.findings]

@@ -5,7 +5,7 @@ out what is empty. Atlas calls them private link connections.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -74,6 +74,10 @@ _DEFAULT_VENDORS = {"AZURE": "EVENTHUB"}
 _NO_VENDOR = "GENERIC"
 """What Atlas shows if no vendor was sent."""
 
+_NAMES = ("arn", "serviceEndpointId")
+_LISTS_OF_NAMES = ("azureResourceIds", "gcpServiceAttachmentUris")
+"""The fields that name the service."""
+
 WITHOUT_REGION = frozenset({"MSK"})
 """The vendors whose region is a part of what names the service."""
 
@@ -95,7 +99,12 @@ class ConnectionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Connection(Made):
-    """A private connection; ``status`` is its state, which may be a word that is no ``ConnectionState``."""
+    """A private connection; ``status`` is its state, which may be a word that is no ``ConnectionState``.
+
+    Attributes:
+        service: the cloud and the vendor.
+        described: what describes the service besides, by Atlas's names of the fields, which are those of the spec.
+    """
 
     id: str
     status: str | None = None
@@ -107,6 +116,8 @@ class Connection(Made):
     interface_endpoint_id: str | None = None
     interface_endpoint_name: str | None = None
     provider_account_id: str | None = None
+    service: tuple[str, str] = field(default=("", _NO_VENDOR), compare=False)
+    described: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     @override
@@ -132,16 +143,21 @@ def target_of(fields: Mapping[str, Any]) -> str:
 
     People can read it: cloud, service, region, and what names the service there.
     """
-    provider = (text_of(fields.get("provider")) or "").upper()
-    vendor = (text_of(fields.get("vendor")) or _NO_VENDOR).upper()
-    vendor = _DEFAULT_VENDORS.get(provider, vendor) if vendor == _NO_VENDOR else vendor
+    provider, vendor = _service_of(fields)
     region = text_of(fields.get("region"))
-    named = [text_of(fields.get(name)) for name in ("arn", "serviceEndpointId")]
-    named += [each for name in ("azureResourceIds", "gcpServiceAttachmentUris") for each in _texts(fields.get(name))]
+    named = [text_of(fields.get(name)) for name in _NAMES]
+    named += [each for name in _LISTS_OF_NAMES for each in _texts(fields.get(name))]
     ids = "" if vendor in REGION_ALONE else ",".join(sorted({_same_id(each) for each in named if each}))
     place = "" if vendor in WITHOUT_REGION else atlas_name(provider, region or "")
     is_known = provider and (ids or vendor in REGION_ALONE) and (place or vendor in WITHOUT_REGION)
     return " ".join(filter(None, (provider, vendor, place, ids))) if is_known else ""
+
+
+def _service_of(fields: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the cloud and the vendor, in capitals."""
+    provider = (text_of(fields.get("provider")) or "").upper()
+    vendor = (text_of(fields.get("vendor")) or _NO_VENDOR).upper()
+    return provider, _DEFAULT_VENDORS.get(provider, vendor) if vendor == _NO_VENDOR else vendor
 
 
 def _same_id(text: str) -> str:
@@ -199,7 +215,21 @@ def connection_in(answer: Any, connection_id: str | None = None) -> Connection |
     if not isinstance(found, str) or not matches(_ID, found) or connection_id not in {None, found}:
         return None
     texts: dict[str, Any] = {name: text_of(answer.get(alias)) or None for name, alias in _TEXTS.items()}
-    return Connection(found, target=target_of(answer), dns_sub_domain=_texts(answer.get("dnsSubDomain")), **texts)
+    return Connection(
+        found,
+        target=target_of(answer),
+        dns_sub_domain=_texts(answer.get("dnsSubDomain")),
+        service=_service_of(answer),
+        described=_described(answer),
+        **texts,
+    )
+
+
+def _described(answer: Mapping[str, Any]) -> Mapping[str, str | Sequence[str]]:
+    """Return what describes the service in an answer, without what is empty."""
+    texts = {name: text_of(answer.get(name)) for name in (*_NAMES, "region", "dnsDomain", "authenticationScheme")}
+    lists = {name: list(_texts(answer.get(name))) for name in (*_LISTS_OF_NAMES, "dnsSubDomain")}
+    return {name: value for name, value in (*texts.items(), *lists.items()) if value}
 
 
 def created(request: Request, answer: Any) -> Connection | None:

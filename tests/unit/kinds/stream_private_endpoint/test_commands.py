@@ -1,0 +1,116 @@
+"""What ``plan`` and ``check`` say of private connections of Stream Processing, against the simulator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
+from behaviour.atlas import PROJECT
+from behaviour.streams import CONSTANTS, ONE, TWO
+from unit.kinds.read_atlas import asked, place_of, planned, resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from unit.kinds.read_atlas import Run
+
+S3: Mapping[str, Any] = CONSTANTS["S3"]
+DEDICATED: Mapping[str, Any] = CONSTANTS["DEDICATED"]
+HERE: Mapping[str, Any] = CONSTANTS["HERE"]
+OTHER = {**CONSTANTS["ELSEWHERE"], "_id": TWO}
+CONFLUENT = {"vendor": "CONFLUENT", "region": "EU_WEST_1", "serviceEndpointId": DEDICATED["serviceEndpointId"]}
+
+
+def in_atlas(**fields: Any) -> Mapping[str, Any]:
+    """Return a project with a connection."""
+    return {"streams": [{"_id": ONE, **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("case", "spec", "expected"),
+    [
+        pytest.param({}, S3, (3, "Create", "EndpointNotFound", "POST"), id="none"),
+        pytest.param({}, {**S3, "managementPolicy": "Observe"}, (0, "Report", "EndpointNotFound", None), id="observed"),
+        pytest.param({"role": "GROUP_READ_ONLY"}, S3, (3, "Create", "EndpointNotFound", "POST"), id="read only"),
+        pytest.param(in_atlas(**HERE), S3, (0, "None", "Available", None), id="done"),
+        pytest.param(in_atlas(**HERE, state="WORKING"), S3, (0, "None", "Initiating", None), id="on its way"),
+        pytest.param(in_atlas(**HERE, state="FAILED"), S3, (0, "None", "EndpointFailed", None), id="failed"),
+        pytest.param(in_atlas(**HERE, state="DELETING"), S3, (3, "Wait", "Deleting", None), id="going"),
+        pytest.param(in_atlas(**HERE, state="DELETED"), S3, (3, "Create", "EndpointNotFound", "POST"), id="gone"),
+        pytest.param(
+            {"streams": [{"_id": ONE, **HERE}, {"_id": TWO, **HERE}]}, S3, (1, "Unknown", "Conflict", None), id="several"
+        ),
+        pytest.param(in_atlas(**CONFLUENT), DEDICATED, (3, "Update", "Drifted", "PATCH"), id="the domain is missing"),
+        pytest.param(
+            in_atlas(**CONFLUENT, dnsDomain="x.example"), DEDICATED, (0, "None", "Drifted", None), id="another domain"
+        ),
+    ],
+)  # fmt: skip
+def test_what_would_be_done_about_a_connection(
+    run: Run,
+    tmp_path: Path,
+    case: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    expected: tuple[int, str, str, str | None],
+) -> None:
+    code, document = planned(run, tmp_path, case, resource(KIND, "one", **spec))
+
+    (found,) = document["resources"]
+    method = found["request"] and found["request"]["method"]
+    assert (code, found["action"], found["reason"], method) == expected, found
+
+
+def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path) -> None:
+    found = (resource(KIND, name, **CONSTANTS[spec]) for name, spec in (("one", "S3"), ("two", "S3_AGAIN")))
+
+    code, document = planned(run, tmp_path, {}, *found)
+
+    assert (code, [each["reason"] for each in document["resources"]]) == (1, ["Conflict", "Conflict"])
+    assert f"name the same endpoint {CONSTANTS['TARGET']}." in document["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("case", "spec", "expected"),
+    [
+        pytest.param(
+            {"streams": [{"_id": ONE, **HERE}, OTHER]},
+            S3,
+            [
+                "ok       Private connections of Stream Processing: 2.",
+                f"ok       Connections that no resource names: 1 ({TWO} to AWS S3 EU_WEST_2 com.amazonaws.eu-west-2.s3).",
+                "ok       The credentials may write to the project (DELETE without a change",
+            ],
+            id="what nobody names",
+        ),
+        pytest.param(
+            {"role": "GROUP_READ_ONLY"},
+            S3,
+            [
+                "ok       Private connections of Stream Processing: 0.",
+                "failed   The credentials may not do this: they need a role such as Project Owner",
+            ],
+            id="who may only read",
+        ),
+        pytest.param(
+            {},
+            {**S3, "region": "eu-wset-1"},
+            [
+                "ok       Private connections of Stream Processing: 0.",
+                "warning  shop/one: eu-wset-1 is not a region of AWS that this version knows. Did you mean EU_WEST_1?",
+                "ok       The credentials may write to the project (DELETE without a change",
+            ],
+            id="a region that nobody knows",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_check_says_of_a_project(case: Mapping[str, Any], spec: Mapping[str, Any], expected: list[str]) -> None:
+    place = place_of(KIND, **spec)
+
+    found = asked(case, place)
+
+    assert place.title == f"Project {PROJECT}, Stream Processing, for shop/one"
+    assert len(found) == len(expected) + 1, found
+    assert [each for each, begin in zip(found[1:], expected, strict=True) if not each.startswith(begin)] == []
