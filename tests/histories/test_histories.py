@@ -8,6 +8,7 @@ import pytest
 
 from histories.data_federation.history import DataFederationHistory
 from histories.dedicated.history import DedicatedHistory
+from histories.regional.history import BackupHistory, EncryptionHistory
 from histories.serverless.history import ServerlessHistory
 from support.virtual_time import run
 
@@ -19,6 +20,8 @@ SEEDS: dict[type[History[Any]], tuple[int, int]] = {
     ServerlessHistory: (100, 1000),
     DedicatedHistory: (100, 1000),
     DataFederationHistory: (50, 200),
+    EncryptionHistory: (50, 200),
+    BackupHistory: (50, 200),
 }
 """How many histories of each kind are played in the gate, and in all."""
 

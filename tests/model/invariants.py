@@ -53,6 +53,9 @@ class Invariant(Enum):
     REPORTED = "with the drift policy Report, what was confirmed is made again on request only"
     REGIONS = "a change of the remote regions of a service keeps those that it has"
     BOUND = "a request to make a dead endpoint again deletes it once"
+    GUARDED = "no endpoint is deleted through which a cluster reaches its key, or Atlas a bucket"
+    PACED = "a DELETE that Atlas has accepted, or refused as too early, is not repeated at once"
+    RECORDED = "what is recorded or deleted is the endpoint of the region, and of several the recorded one"
     REST = "without further faults, the operator brings the environment to rest in time"
 
 

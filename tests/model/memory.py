@@ -244,8 +244,8 @@ class Same:
         self._serial(name, value) if name in _SCALES else self.add(value)
 
     def _serial(self, name: str, value: Any) -> None:
-        if value is None:
-            self._tokens.append(None)
+        if value is None or not str(value).isdigit():  # that of an API is a date
+            self._tokens.append(value)
         else:
             self._rank(_Rank(_SCALES[name], float(value)))
 

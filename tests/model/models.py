@@ -6,22 +6,29 @@ from typing import TYPE_CHECKING
 
 from model.data_federation import models as data_federation
 from model.dedicated import models as dedicated
+from model.regional import models as regional
 from model.serverless import models as serverless
 
 if TYPE_CHECKING:
     from model.environment import Environment
 
 
-def _of_data_federation(models: dict[str, Environment]) -> dict[str, Environment]:
-    return {f"Data Federation: {name}": model for name, model in models.items()}
+def _of(kinds: str, models: dict[str, Environment]) -> dict[str, Environment]:
+    return {f"{kinds}: {name}": model for name, model in models.items()}
 
 
-GATE: dict[str, Environment] = {**serverless.GATE, **dedicated.GATE, **_of_data_federation(data_federation.GATE)}
+GATE: dict[str, Environment] = {
+    **serverless.GATE,
+    **dedicated.GATE,
+    **_of("Data Federation", data_federation.GATE),
+    **_of("regional", regional.GATE),
+}
 """What ``make test`` walks: each kind of fault is in one of them."""
 MODELS: dict[str, Environment] = {
     **serverless.MODELS,
     **dedicated.MODELS,
-    **_of_data_federation(data_federation.MODELS),
+    **_of("Data Federation", data_federation.MODELS),
+    **_of("regional", regional.MODELS),
 }
 """What ``make test-all`` walks."""
 DEEPER: dict[str, Environment] = {**serverless.DEEPER, **dedicated.DEEPER}

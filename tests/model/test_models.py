@@ -36,13 +36,17 @@ STRIKES = {
         for each in (
             "another's service",
             "Atlas rejects",
+            "approval",
             "away",
+            "need",
+            "recreation",
             "region",
             "registration",
             "removal",
             "restore",
             "service fails",
             "stranger",
+            "switch",
         )
     },
 }

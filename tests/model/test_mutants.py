@@ -11,12 +11,13 @@ from model.dedicated import mutants as dedicated
 from model.explorer import Explorer
 from model.invariants import Invariant
 from model.models import MODELS
+from model.regional import mutants as regional
 from model.serverless import mutants as serverless
 
 if TYPE_CHECKING:
     from model.mutants import Mutant
 
-MUTANTS = [*serverless.MUTANTS, *dedicated.MUTANTS, *data_federation.MUTANTS]
+MUTANTS = [*serverless.MUTANTS, *dedicated.MUTANTS, *data_federation.MUTANTS, *regional.MUTANTS]
 FURTHER = [
     mutant
     for number, mutant in enumerate(MUTANTS)
@@ -45,6 +46,8 @@ GATE = [
         Invariant.BOUND,
         Invariant.REGIONS,
         Invariant.SHARED,
+        Invariant.GUARDED,
+        Invariant.PACED,
     )
 ]
 """The gate plants one bug for each invariant that finds one in a second."""

@@ -50,9 +50,8 @@ class Writes:
         try:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
-            if not error.unknown_outcome and not self._kind.is_outdated(
-                error
-            ):  # nothing has to be searched, even if no status says so
+            # Nothing has to be searched, even if no status says so.
+            if not error.unknown_outcome and not self._kind.is_outdated(error):
                 self._creations.set_pending(facts.scope, creates.name, key, intent)
             if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
                 return outcome
@@ -62,14 +61,7 @@ class Writes:
     def _waits(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome | None:
         """Return the outcome if the entry may be there already, or another one has its turn; None: create it now."""
         operation = write.request.operation
-        # Another resource may have asked for the same thing, with a process that died then.
-        others = (
-            self._kind.resource.status_in(body, now=facts.now).creation
-            for body in self._gatherer.naming(facts.resource, creates.name, facts.scope.project_id)
-            if uid_of(body) != facts.resource.metadata.uid
-        )
-        intents = [each for each in (None if facts.unsent else facts.previous.creation, *others) if each is not None]
-        known = max(intents, key=lambda each: each.requested_at, default=None)
+        known = None if facts.unsent else facts.previous.creation
         # The clock by which another process has dated its intent may have been behind.
         if known is not None and (left := max(creation.may_arrive_for(known, facts.now), facts.arrives_for)) > 0:
             wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
@@ -77,6 +69,7 @@ class Writes:
             return summarize.of_step(self._kind, facts, operation, Decision(state))
         self.resolve_unknown(facts)
         wait = self._creations.wait(facts.scope, creates.name, self._pass.key, forced=facts.forced)
+        wait = max(wait, self._looks_for_others_in(facts, creates))
         if wait <= 0:
             return None
         if facts.attempt.shown_failure(operation) is not None:
@@ -84,6 +77,18 @@ class Writes:
         message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
         state = State(creates.reason, message, RequeueAfter(wait))
         return summarize.of_step(self._kind, facts, operation, Decision(state))
+
+    def _looks_for_others_in(self, facts: Facts[Any], creates: Creates) -> float:
+        """Return the seconds until the next look for what another resource has asked for, perhaps with a process that died; 0: none."""
+        others = (
+            self._kind.resource.status_in(body, now=facts.now).creation
+            for body in self._gatherer.naming(facts.resource, creates.name, facts.scope.project_id)
+            if uid_of(body) != facts.resource.metadata.uid
+        )
+        newest = max(filter(None, others), key=lambda each: each.requested_at, default=None)
+        if newest is None or (left := max(creation.may_arrive_for(newest, facts.now), facts.arrives_for)) <= 0:
+            return 0.0
+        return min(left, as_long_again(newest.requested_at, facts.now, facts.interval))
 
     async def _announced(self, facts: Facts[Any], write: Write, creates: Creates) -> Facts[Any] | None:
         """Record the intent in the status, and return the facts with it; None: the resource has changed, or it took too long."""

@@ -1,0 +1,86 @@
+"""Bugs of operators of endpoints that Atlas makes for a region: what they would make twice, delete or give up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from atlas_endpoints.kinds import made_by_atlas
+from atlas_endpoints.kinds.backup_private_endpoint.kind import BackupPrivateEndpoints
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import EncryptionAtRestPrivateEndpoints
+from atlas_endpoints.kinds.regional import RegionalKind
+from atlas_endpoints.kinds.regional_decisions import NO_STEPS
+from atlas_endpoints.reconcile import creation, ownership
+from atlas_endpoints.reconcile.waiting import since_shown
+from model.dedicated.mutants import is_dead_on_request, is_forced_for_ever, remembers_nothing
+from model.invariants import Invariant
+from model.mutants import planter
+from model.ports import Ports
+from model.regional.atlas import Backup, Encryption
+from model.regional.models import AGAIN, AZURE, GATE, GOES, MODELS, TIMED, model_of
+from model.serverless.mutants import ends_at_the_request, nobody_protects, nothing_may_arrive
+
+if TYPE_CHECKING:
+    from model.mutants import Mutant
+
+MUTANTS: list[Mutant] = []
+plants = planter(MUTANTS)
+
+CRASH = MODELS["an endpoint is made, a crash, and a LIST does not show it"]
+WAITS = model_of(Encryption, TIMED, holds="PENDING_ACCEPTANCE", **AZURE)
+REMOVED = MODELS["a connection that somebody has just approved is removed"]
+OFF, NEEDED = (
+    GATE["private networking is switched on"],
+    GATE["an endpoint goes with its resource, when nobody needs it any more"],
+)
+EARLY = MODELS["an endpoint goes before Atlas has made it"]
+IGNORED = MODELS["an endpoint goes at the second request"]
+BESIDE = model_of(Backup, GOES, settled=1, left="registration", twice=True, leisure=30.0)
+RENAMED = MODELS["a resource is renamed while the operator is away"]
+REPORTED = MODELS["somebody removes an endpoint, and drift is only reported"]
+EXISTS = MODELS["an endpoint is made that somebody else has just made, and a LIST does not show it"]
+FAILS = MODELS["a dead endpoint is made again in steps, it may fail again, and an answer is lost"]
+
+
+async def _posts_without_an_intent(right: Any, self: Any, body: Any, status: Any) -> Any:
+    intends = "creation" in status
+    return {**body, "status": status} if intends else await right(self, body, status)
+
+
+def _follows_the_last(right: Any, self: Any, facts: Any) -> Any:
+    first, others = right(self, facts)
+    return (others[-1], [first, *others[:-1]]) if others else (first, others)
+
+
+def _is_on_its_way(right: Any, self: Any, facts: Any, endpoint: Any) -> Any:
+    return since_shown(facts.resource.status.made, endpoint.id, endpoint.status, facts.now, NO_STEPS)
+
+
+def _shows_it_as_active(right: Any, self: Any, write: Any, answer: Any) -> Any:
+    entry, endpoint = right(self, write, answer)
+    return entry, replace(endpoint, status="ACTIVE")
+
+
+plants("a lost POST is repeated at once", Invariant.ONCE, CRASH, creation, "may_arrive_for")(nothing_may_arrive)
+plants("no status tells of a POST", Invariant.ONCE, CRASH, Ports, "write")(_posts_without_an_intent)
+plants("what is asked for is there", Invariant.PRESENT, EARLY, RegionalKind, "written")(_shows_it_as_active)
+plants("that it exists is a refusal", Invariant.STALLED, EXISTS, RegionalKind, "is_outdated")(lambda *_: False)
+plants("nobody asks for the switch", Invariant.NEEDED, OFF, EncryptionAtRestPrivateEndpoints, "hindrance")(
+    lambda *_: None
+)
+plants("nobody asks who needs it", Invariant.GUARDED, NEEDED, RegionalKind, "guards")(lambda *_: False)
+plants("no bucket needs it", Invariant.GUARDED, NEEDED, BackupPrivateEndpoints, "needed_by")(lambda *_: "")
+plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPrivateEndpoints, "accepting")(
+    lambda _, self, *asked: RegionalKind.accepting(self, *asked)
+)
+plants("an approval is a step of Atlas", Invariant.STALLED, REMOVED, RegionalKind, "since_of")(_is_on_its_way)
+plants("an early DELETE is any refusal", Invariant.STALLED, EARLY, RegionalKind, "is_early")(lambda *_: False)
+plants("nobody knows of a DELETE", Invariant.PACED, IGNORED, made_by_atlas, "asked_for")(lambda *_: 0.0)
+plants("of several the last one goes", Invariant.RECORDED, BESIDE, RegionalKind, "chosen")(_follows_the_last)
+plants("a 204 proves a deletion", Invariant.KEPT, IGNORED, RegionalKind, "decide_deletion")(ends_at_the_request)
+plants("the other resource is not asked", Invariant.NAMED, RENAMED, ownership, "protectors")(nobody_protects)
+plants("what is gone is made again", Invariant.REPORTED, REPORTED, RegionalKind, "decide")(remembers_nothing)
+plants("a request deletes what works", Invariant.LIVE, model_of(Backup, AGAIN, settled=1), RegionalKind, "decide")(
+    is_dead_on_request
+)
+plants("a request is never handled", Invariant.BOUND, FAILS, RegionalKind, "decide")(is_forced_for_ever)
