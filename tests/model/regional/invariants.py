@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import UNNEEDED
 from atlas_endpoints.reconcile.status import condition_in
 from model.dedicated.atlas import STAYS, Dedicated
 from model.dedicated.named import deletes, lives
@@ -80,17 +79,8 @@ def _check_deletion(run: Run, target: str, naming: list[Body]) -> None:
     staying = {id_ for id_, each in environment.held.items() if each.unseen is None and each.status not in PASSING}
     if endpoint is not None and target not in recorded and recorded & staying:
         broken(run, Invariant.RECORDED, f"{target} is to be deleted, and {recorded} is recorded")
-    guarded = environment.purpose.name == "backup" or (endpoint is not None and endpoint.status not in UNNEEDED)
-    is_needed = environment.is_needed and "need" not in environment.lately
-    if going and is_needed and guarded and not _others_serve(environment, target):
+    if going and environment.is_needed and "need" not in environment.lately:
         broken(run, Invariant.GUARDED, f"{target} is to be deleted, which is needed")
-
-
-def _others_serve(environment: Regional, target: str) -> bool:
-    """Tell whether a cluster can use another endpoint of the region, or was so a moment ago."""
-    others = [each for each in environment.of(environment.place(target)) if each.id != target]
-    is_enough = environment.purpose.name != "backup"
-    return is_enough and any(each.status == "ACTIVE" or each.id in environment.lately for each in others)
 
 
 def on_status(run: Run, body: Body) -> None:
