@@ -50,6 +50,12 @@ CONSTANTS: Mapping[str, Any] = {
     "AZURE_CONFLUENT": _spec("AZURE_CONFLUENT"),
     "GCP_CONFLUENT": _spec("GCP_CONFLUENT"),
     "PUBSUB": _spec("PUBSUB"),
+    "ARN": _spec("MSK")["arn"],
+    "MSK_IAM": {**_spec("MSK"), "authenticationScheme": "IAM"},
+    "CONFLUENT_SHORT": {
+        **_spec("AWS_CONFLUENT"),
+        "serviceEndpointId": _DEDICATED["serviceEndpointId"].rpartition(".")[2],
+    },
     "HERE": {"vendor": "S3", "region": "EU_WEST_1", "serviceEndpointId": _SERVICE},
     "ELSEWHERE": {"vendor": "S3", "region": "EU_WEST_2", "serviceEndpointId": "com.amazonaws.eu-west-2.s3"},
     "TARGET": f"AWS S3 EU_WEST_1 {_SERVICE}",
@@ -119,6 +125,16 @@ class StreamSteps(Steps):
             fields["connectionId"] = next(iter(project.stream_endpoints))
         put = StreamConnectionDocument.model_validate({"workspaceName": "orders", **fields})
         self.atlas.simulator.streams.put_connection(project, put)
+
+    def streams(self, count: int, _: str) -> None:
+        """Put so many connections of streams that use the only connection that there is."""
+        for number in range(count):
+            self.stream({"name": f"a-connection-of-a-team-{number:03}", "uses": True}, "")
+
+    def alike(self, count: int, _: str) -> None:
+        """Put so many connections to the service of ``$S3``."""
+        for number in range(count):
+            self.connection({**CONSTANTS["HERE"], "_id": f"{number + 1:024x}"}, "")
 
     def stream_of(self, document: Mapping[str, Any], name: str) -> None:
         """Put another connection of a stream, by its name."""

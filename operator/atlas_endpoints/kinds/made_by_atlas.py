@@ -45,6 +45,8 @@ SHOWN_WITHIN = timedelta(seconds=150)
 EARLY_FIRST, EARLY_LAST = 30.0, 300.0
 """Seconds until a DELETE is repeated that came too early, at least and at most."""
 
+MOST_NAMES = 5
+"""As many of those that stand in the way are named, so that a message has room for the ways out."""
 
 LIVES, REPLACED, FAILED, GOES = range(4)
 """The ranks of things at one place, by which one of them is followed: one that Atlas makes anew may get another ID."""
@@ -99,6 +101,10 @@ class MadeByAtlas(KindWithCommands[R]):
 
     def is_elsewhere(self, facts: Facts, made: Any) -> bool:  # noqa: ARG002  # a default
         """Return whether a thing, as Atlas shows it, is certainly at another place than the one that the resource names."""
+        return False
+
+    def contradicts(self, facts: Facts, made: Any) -> bool:  # noqa: ARG002  # a default
+        """Return whether a thing that is at the place differs from the spec otherwise, so that another one is rather that of the resource."""
         return False
 
     @abstractmethod
@@ -160,9 +166,16 @@ class MadeByAtlas(KindWithCommands[R]):
         if (recorded := self.recorded(facts)) is not None:  # also if Atlas spells its place as nobody knows
             found = {recorded.id: recorded, **found}
         stays = _left_beside(facts) or ()
-        ranked = sorted(found.values(), key=lambda each: (each.id in stays, self._rank(each)))
+        order = {each.id: self.rank(facts, each) for each in found.values()}
+        if recorded is not None:  # it may contradict the spec since an edit
+            order[recorded.id] = self._rank(recorded), False
+        ranked = sorted(found.values(), key=lambda each: (each.id in stays, order[each.id]))
         made = next((each for each in ranked if each.id not in stays), None)
         return made, [each for each in ranked if each is not made and self._rank(each) in {LIVES, FAILED}]
+
+    def rank(self, facts: Facts, made: Any) -> tuple[int, bool]:
+        """Return the rank by which one of several things is followed that the status does not name: the lowest one."""
+        return self._rank(made), self.contradicts(facts, made)
 
     def _rank(self, made: Made) -> int:
         return GOES if made.status in self.going else self.ranks.get(made.status or "", LIVES)
@@ -392,6 +405,12 @@ class MadeByAtlas(KindWithCommands[R]):
     @override
     def state_of(self, value: Any) -> str | None:
         return value.status if isinstance(value, Made) else None
+
+
+def some_of(names: Collection[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(sorted(names)[:MOST_NAMES]) + more
 
 
 def others_of(others: Iterable[Made]) -> Sequence[str]:

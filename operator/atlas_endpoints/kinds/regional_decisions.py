@@ -8,7 +8,7 @@ What a kind adds are reads beside the endpoints: what has to be on before a POST
 """
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
@@ -29,9 +29,6 @@ from atlas_endpoints.reconcile.waiting import deleted_at, unknown, waiting, word
 from atlas_endpoints.reconcile.waits import as_long_again
 
 R = TypeVar("R", bound=RegionalResource)
-
-MOST_NAMES = 5
-"""As many of those that need an endpoint are named, so that a message has room for the ways out."""
 
 NO_STEPS = frozenset[str](
     {EndpointState.ACTIVE, EndpointState.FAILED, EndpointState.PENDING_RECREATION, EndpointState.DELETING}
@@ -189,12 +186,6 @@ def is_in_region(facts: Facts, endpoint: Endpoint, region: str | None) -> bool:
     """Return whether a region is that of an endpoint, as the spec or Atlas names it; what Atlas does not show may be there."""
     provider, names = facts.resource.spec.provider_name, (facts.resource.spec.region, endpoint.region)
     return not region or any(same_region(provider, name, region) for name in names)
-
-
-def some_of(names: Collection[str]) -> str:
-    """Return the first of some names, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(sorted(names)[:MOST_NAMES]) + more
 
 
 def doubt_about(spec: RegionalSpec) -> str:

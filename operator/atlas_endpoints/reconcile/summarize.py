@@ -237,10 +237,14 @@ def of_failed_call(
         source=facts.resolved.credentials_source,
         refused=facts.done.refused if facts.done is not None else (),
         differences=None if seen is None else compare(facts.resource, facts.desired, seen),
-        wording=replace(IN_STATUS, refused=write.remedy) if write is not None and write.remedy else IN_STATUS,
+        # Atlas's words go before a remedy that fits only some refusals.
+        wording=replace(IN_STATUS, refused="") if write is not None and write.remedy else IN_STATUS,
     )
     outcome = of_error(kind, facts, trouble, seen=seen, own=own)
-    return outcome.saying(f"The refused call {write.planned}.{write.doubt}" if write and write.planned else "")
+    if write is None:
+        return outcome
+    planned = f"The refused call {write.planned}.{write.doubt}" if write.planned else ""
+    return outcome.saying(write.remedy).saying(planned)
 
 
 def of_error(

@@ -50,7 +50,7 @@ class Writes:
         try:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
-            # Nothing has to be searched then, even if no status says so.
+            # Nothing has to be searched, even if no status says so.
             if not error.unknown_outcome and not self._kind.is_outdated(error):
                 self._creations.set_pending(facts.scope, creates.name, key, intent)
             if (outcome := unrelated(error, held_for=facts.held_for)) is not None:

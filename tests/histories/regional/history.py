@@ -188,7 +188,7 @@ class RegionalHistory(History[UnreliableAtlas]):
             if is_shown and not is_deleting(body) and since > KNOWN:
                 self.atlas.violations.append(f"{endpoint.id} is deleted, which {body['metadata']['name']} names")
         is_forced = "force-delete': 'true" in str([body["metadata"]["annotations"] for body in naming])
-        is_guarded = endpoint.cloud_provider == "AWS" and endpoint.status != DELETING
+        is_guarded = endpoint.cloud_provider == "AWS" and endpoint.status not in {DELETING, FAILED}
         if is_guarded and not is_forced and now - self._needed_since > KNOWN:
             self.atlas.violations.append(f"{endpoint.id} is deleted, which is needed")
 

@@ -9,10 +9,10 @@ from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.kinds.backup_private_endpoint import atlas
 from atlas_endpoints.kinds.backup_private_endpoint.atlas import Bucket
 from atlas_endpoints.kinds.backup_private_endpoint.resource import BackupPrivateEndpoint, Spec
-from atlas_endpoints.kinds.made_by_atlas import Facts
+from atlas_endpoints.kinds.made_by_atlas import Facts, some_of
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint
-from atlas_endpoints.kinds.regional_decisions import is_in_region, some_of
+from atlas_endpoints.kinds.regional_decisions import is_in_region
 
 
 class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):

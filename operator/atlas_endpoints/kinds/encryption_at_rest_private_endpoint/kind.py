@@ -11,10 +11,10 @@ from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Cluster, EncryptionAtRest
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint, Spec
-from atlas_endpoints.kinds.made_by_atlas import Facts
+from atlas_endpoints.kinds.made_by_atlas import Facts, some_of
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
-from atlas_endpoints.kinds.regional_decisions import NO_STEPS, RegionalReason, is_in_region, some_of
+from atlas_endpoints.kinds.regional_decisions import NO_STEPS, RegionalReason, is_in_region
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import part
@@ -48,8 +48,8 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
     before_creation = "encryptionAtRest"
     before_deletion = "clusters"
-    no_steps = NO_STEPS | {EndpointState.PENDING_ACCEPTANCE}  # a person may take any time to approve it
     forced_deletion = "that deletes the endpoint all the same; the nodes lose their key."
+    no_steps = NO_STEPS | {EndpointState.PENDING_ACCEPTANCE}  # a person may take any time to approve it
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
     purpose = "encryption at rest"
 

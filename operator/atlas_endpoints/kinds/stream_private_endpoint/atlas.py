@@ -12,9 +12,10 @@ from typing import Any
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import text_of
-from atlas_endpoints.atlas.errors import EndpointAbsentError, InvalidRequestError, MissingRoleError
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, InvalidRequestError, MissingRoleError
 from atlas_endpoints.atlas.requests import Refusals, Request, path
 from atlas_endpoints.kinds.made_by_atlas_resource import Made
+from atlas_endpoints.kinds.refusals import words_of
 from atlas_endpoints.kinds.regions import atlas_name
 from atlas_endpoints.reconcile.spec import matches
 
@@ -71,7 +72,7 @@ _ID = r"[0-9a-f]{24}"
 """The ID of a connection, which is used in paths and ConfigMaps."""
 
 _DEFAULT_VENDORS = {"AZURE": "EVENTHUB"}
-_NO_VENDOR = "GENERIC"
+NO_VENDOR = "GENERIC"
 """What Atlas shows if no vendor was sent."""
 
 _NAMES = ("arn", "serviceEndpointId")
@@ -79,7 +80,7 @@ _LISTS_OF_NAMES = ("azureResourceIds", "gcpServiceAttachmentUris")
 """The fields that name the service."""
 
 WITHOUT_REGION = frozenset({"MSK"})
-"""The vendors whose region is a part of what names the service."""
+"""The vendors whose ARN names the service alone, with its region."""
 
 REGION_ALONE = frozenset({"KINESIS", "PUBSUB"})
 """The vendors that have one service in each region."""
@@ -102,7 +103,7 @@ class Connection(Made):
     """A private connection; ``status`` is its state, which may be a word that is no ``ConnectionState``.
 
     Attributes:
-        service: the cloud and the vendor.
+        service: its cloud ("": Atlas does not show that) and its vendor.
         described: what describes the service besides, by Atlas's names of the fields, which are those of the spec.
     """
 
@@ -116,7 +117,7 @@ class Connection(Made):
     interface_endpoint_id: str | None = None
     interface_endpoint_name: str | None = None
     provider_account_id: str | None = None
-    service: tuple[str, str] = field(default=("", _NO_VENDOR), compare=False)
+    service: tuple[str, str] = field(default=("", NO_VENDOR), compare=False)
     described: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -143,9 +144,9 @@ def target_of(fields: Mapping[str, Any]) -> str:
 
     People can read it: cloud, service, region, and what names the service there.
     """
-    provider, vendor = _service_of(fields)
+    provider, vendor = _service_in(fields)
     region = text_of(fields.get("region"))
-    named = [text_of(fields.get(name)) for name in _NAMES]
+    named = [text_of(fields.get("arn" if vendor in WITHOUT_REGION else "serviceEndpointId"))]
     named += [each for name in _LISTS_OF_NAMES for each in _texts(fields.get(name))]
     ids = "" if vendor in REGION_ALONE else ",".join(sorted({_same_id(each) for each in named if each}))
     place = "" if vendor in WITHOUT_REGION else atlas_name(provider, region or "")
@@ -153,17 +154,27 @@ def target_of(fields: Mapping[str, Any]) -> str:
     return " ".join(filter(None, (provider, vendor, place, ids))) if is_known else ""
 
 
-def _service_of(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the cloud and the vendor, in capitals."""
-    provider = (text_of(fields.get("provider")) or "").upper()
-    vendor = (text_of(fields.get("vendor")) or _NO_VENDOR).upper()
-    return provider, _DEFAULT_VENDORS.get(provider, vendor) if vendor == _NO_VENDOR else vendor
+def leads_elsewhere(target: str, other: str) -> bool:
+    """Return whether two targets that are known certainly differ: not only in a region, which Atlas may spell as nobody knows."""
+    return bool(target and other) and _without_region(target) != _without_region(other)
+
+
+def _without_region(target: str) -> Sequence[str]:
+    provider, vendor, *rest = target.split(" ")
+    return provider, vendor, *(() if vendor in REGION_ALONE else rest[-1:])
+
+
+def _service_in(fields: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the cloud ("": it is not known) and the vendor, by Atlas's names of the fields."""
+    provider, vendor = ((text_of(fields.get(name)) or "").upper() for name in ("provider", "vendor"))
+    return provider, _DEFAULT_VENDORS.get(provider, NO_VENDOR) if vendor in {"", NO_VENDOR} else vendor
 
 
 def _same_id(text: str) -> str:
-    """Return an ID without what makes no difference: the letter case, and the host of a URI of Google Cloud."""
+    """Return an ID without what makes no difference: the letter case, the host of a URI of Google Cloud, and the domain of a service of AWS."""
     _, separator, rest = text.partition("/projects/")
-    return (f"projects/{rest}" if separator else text).casefold()
+    text = (f"projects/{rest}" if separator else text).casefold()
+    return text.rpartition(".")[2] if text.startswith("com.amazonaws.vpce.") else text
 
 
 def list_of(project_id: str) -> Request:
@@ -219,7 +230,7 @@ def connection_in(answer: Any, connection_id: str | None = None) -> Connection |
         found,
         target=target_of(answer),
         dns_sub_domain=_texts(answer.get("dnsSubDomain")),
-        service=_service_of(answer),
+        service=_service_in(answer),
         described=_described(answer),
         **texts,
     )
@@ -238,11 +249,15 @@ def created(request: Request, answer: Any) -> Connection | None:
     return connection_in({**(request.body or {}), **shown})
 
 
+def says_that_it_is_used(error: AtlasError) -> bool:
+    """Return whether Atlas refuses a DELETE since streams use the connection."""
+    return error.operation == DELETE and "in use" in words_of(error)
+
+
 def account_in(answer: Any) -> Mapping[str, str] | None:
     """Return Atlas's account in an answer, by Atlas's names of its fields, or None if it is none."""
-    if not isinstance(answer, dict):
-        return None
-    return {name: text for name, value in answer.items() if (text := text_of(value))}
+    found = answer.items() if isinstance(answer, dict) else ()
+    return {name: text for name, value in found if (text := text_of(value))} or None
 
 
 def workspaces_in(items: Any) -> Sequence[str]:

@@ -13,7 +13,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.kinds.made_by_atlas import Facts, MadeByAtlas, others_of
+from atlas_endpoints.kinds.made_by_atlas import FAILED, Facts, MadeByAtlas, others_of, some_of
 from atlas_endpoints.kinds.refusals import says_that_it_exists
 from atlas_endpoints.kinds.regions import doubt
 from atlas_endpoints.kinds.stream_private_endpoint import atlas
@@ -28,15 +28,16 @@ from atlas_endpoints.kinds.stream_private_endpoint.resource import (
     target_in,
 )
 from atlas_endpoints.kinds.stream_private_endpoint.services import ManagedField
-from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, compare, described, is_edit
 from atlas_endpoints.reconcile.compared import available, sends_next
-from atlas_endpoints.reconcile.decision import Creates, Decision, Difference, Get, State, Write
+from atlas_endpoints.reconcile.creation import may_arrive_for
+from atlas_endpoints.reconcile.decision import Creates, Decision, Difference, Done, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Creation
-from atlas_endpoints.reconcile.waiting import deleted_at, unknown, waiting
+from atlas_endpoints.reconcile.waiting import deleted_at, unknown, waiting, words
 from atlas_endpoints.reconcile.waits import as_long_again
 
 NO_STEPS = GOING | {ConnectionState.DONE, ConnectionState.FAILED}
@@ -76,6 +77,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     gone = (ConnectionState.DELETED,)
     going = GOING
     no_steps = NO_STEPS
+    ranks = {ConnectionState.FAILED: FAILED}  # noqa: RUF012
     remedy = "What names the service cannot change: if it is wrong, delete this resource (nothing was made in Atlas) and create it again."
 
     # Plain JSON.
@@ -166,23 +168,56 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
         made, others = self.chosen(facts)
         if self._is_ambiguous(facts):
             return self.nothing_left(facts, [made, *others])
-        return super().decide_deletion(facts)
+        decision, done = super().decide_deletion(facts), facts.done
+        if decision.write is None and done is not None and done.result is WriteResult.REFUSED:
+            return replace(decision, state=self._used(facts, done))
+        return decision
 
     def _is_ambiguous(self, facts: Facts) -> bool:
-        """Return whether several connections live that lead to the service, and the status names none of them."""
+        """Return whether several connections live that lead to the service, and neither the status nor the spec tells them apart."""
         (made, others), recorded = self.chosen(facts), self.recorded(facts)
-        return made is not None and bool(others) and (recorded is None or recorded.id != made.id)
+        if made is None or (recorded is not None and recorded.id == made.id):
+            return False
+        return any(self.rank(facts, each) == self.rank(facts, made) for each in others)
 
     def _ambiguous(self, facts: Facts) -> Decision | None:
         if not self._is_ambiguous(facts):
             return None
         made, others = self.chosen(facts)
-        names = ", ".join(sorted((made.id, *(each.id for each in others))))
+        known, found = facts.resource.status.connection, (made, *others)
         message = (
-            f"Atlas has more than one {self.of_place}: {names}. The operator follows none of them, and changes nothing. Remove all but"
-            " one in Atlas."
+            f"Atlas has more than one {self.of_place}. The operator follows none of them, and changes nothing. Remove all but one in"
+            f" Atlas: {some_of([each.id for each in found])}."
         )
-        return Decision(State(Reason.CONFLICT, message), own={"others": others_of([made, *others])})
+        own: dict[str, Any] = {"others": others_of(found)}
+        if may_arrive_for(facts.resource.status.intent, facts.now) <= 0:
+            own["intent"] = None
+        if known is None or facts.view.value(known.id) is not None:
+            return Decision(State(Reason.CONFLICT, message), own=own)
+        return Decision(State(Reason.CONFLICT, message), own={**own, self.noun: None}, absent=known.id)
+
+    @override
+    def contradicts(self, facts: Facts, made: Connection) -> bool:
+        """Return whether Atlas shows another authentication, domain or zone of a connection than the spec has."""
+        return any(each.actual for each in compare(facts.resource, facts.desired, made))
+
+    @override
+    def is_elsewhere(self, facts: Facts, made: Connection) -> bool:
+        return atlas.leads_elsewhere(made.target, facts.resource.place)
+
+    @override
+    def before_post(self, facts: Facts) -> tuple[tuple[Get, ...], State | None]:
+        """Return that a POST waits while Atlas does not show where connections lead that may be the one."""
+        found = [each.value for each in facts.view.entries.values() if isinstance(each.value, Connection)]
+        live = [each for each in found if each.status not in self.gone and not facts.is_claimed_by_other(each.id)]
+        names = [each.id for each in live if _may_be(facts, each)]
+        if not names:
+            return (), None
+        message = (
+            "Atlas does not show where connections lead, one of which may be that of this resource, so the operator creates none. If"
+            f" none is, remove them in Atlas, or ask MongoDB's support: {some_of(names)}."
+        )
+        return (), State(Reason.PENDING, message)
 
     @override
     def in_its_status(self, facts: Facts, made: Connection) -> Decision:
@@ -216,20 +251,29 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
                 return waiting(facts, Reason.PENDING, message, since, differences)
 
     @override
+    def is_early(self, error: AtlasError) -> bool:
+        return atlas.says_that_it_is_used(error)
+
+    @override
     def before_delete(self, facts: Facts, made: Connection) -> tuple[tuple[Get, ...], State | None]:
-        """Return what shows the streams that use a connection: Atlas deletes none of those, and does not name them."""
-        workspaces = (facts.view.value("workspaces") or ())[:MOST_WORKSPACES]
-        gets = (Get("workspaces", beside=True), *(Get(f"streams/{name}", beside=True) for name in workspaces))
-        found = [(name, facts.view.value(f"streams/{name}") or {}) for name in workspaces]
-        users = sorted(f"{name}/{user}" for name, used in found for user in used.get(made.id, ()))
-        if not users:
-            return gets, None
+        """Return what shows the streams that use a connection, once Atlas has refused its deletion: it does not name them."""
+        if not facts.attempt.is_reported(Reason.DELETION_BLOCKED):
+            return (), None
+        entries = ("workspaces", *(f"streams/{name}" for name in _workspaces(facts)))
+        return tuple(Get(each, beside=True, optional=True) for each in entries), None
+
+    def _used(self, facts: Facts, done: Done) -> State:
+        """Return the state after a DELETE that Atlas has refused since streams use the connection."""
+        id_, error = done.write.touches[0], done.error
+        found = ((name, facts.view.value(f"streams/{name}") or {}) for name in _workspaces(facts))
+        users = [f"{name}/{user}" for name, used in found for user in used.get(id_, ())]
         message = (
-            f"Atlas deletes no connection that streams use, and connections of these workspaces use connection {made.id}:"
-            f" {', '.join(users)}. Remove them in Atlas, or give them another access."
+            f"Atlas deletes no connection that streams use. In Atlas, remove the connections of workspaces that use connection {id_}, or"
+            f" give them another access{f': {some_of(users)}' if users else ''}."
         )
-        requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
-        return gets, State(Reason.DELETION_BLOCKED, message, requeue)
+        said = "" if error is None else f" Message from Atlas: {words(error.detail or error.error_code)}"
+        wait = as_long_again(deleted_at(facts), facts.now, facts.interval)
+        return State(Reason.DELETION_BLOCKED, message + said, RequeueAfter(wait))
 
     # What a resource tells.
 
@@ -283,6 +327,11 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
         return (atlas.deletion_of(scope.project_id, NO_CONNECTION),)
 
 
+def _workspaces(facts: Facts) -> Sequence[str]:
+    """Return the workspaces that are asked whether they use a connection."""
+    return (facts.view.value("workspaces") or ())[:MOST_WORKSPACES]
+
+
 def _account(facts: Facts) -> tuple[tuple[Get, ...], Mapping[str, AccountStatus]]:
     """Return what is read to know Atlas's account, and the account, for the status, if it was read."""
     spec, known = facts.resource.spec, facts.resource.status.account
@@ -293,9 +342,19 @@ def _account(facts: Facts) -> tuple[tuple[Get, ...], Mapping[str, AccountStatus]
     return () if is_read and not facts.forced else (Get(entry, beside=True),), own
 
 
+def _may_be(facts: Facts, connection: Connection) -> bool:
+    """Return whether Atlas does not show where a live connection leads, and what it shows is that of the spec."""
+    shown, mine = connection.service, facts.resource.spec.service
+    return not connection.target and all(
+        one in {"", atlas.NO_VENDOR, other} for one, other in zip(shown, mine, strict=True)
+    )
+
+
 def _takes(connection: Connection, field: str) -> bool:
     """Return whether Atlas accepts a change of a field of a connection."""
-    return field == ManagedField.DNS_DOMAIN and (not connection.dns_domain or connection.status == ConnectionState.IDLE)
+    return field == ManagedField.DNS_DOMAIN and (
+        not connection.dns_domain or connection.status in {None, ConnectionState.IDLE}
+    )
 
 
 def _unchangeable(facts: Facts, made: Connection, found: Comparison) -> State:
