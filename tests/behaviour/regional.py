@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from atlas_endpoints.atlas.answers import json_from
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
 from atlas_endpoints.simulator.cluster import ClusterDocument
@@ -18,6 +21,7 @@ from atlas_endpoints.simulator.regional_endpoint import (
 )
 from atlas_endpoints.simulator.services import put_cluster
 from behaviour.atlas import PROJECT
+from behaviour.cases import seconds
 from behaviour.steps import Steps, Views
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ CONSTANTS: Mapping[str, Any] = {
     "AWS": {"providerName": "AWS", "region": "eu-west-1", "deletionPolicy": "Delete"},
     "AZURE": {"providerName": "AZURE", "region": "westeurope", "deletionPolicy": "Delete"},
     "REPORTED": {"providerName": "AWS", "region": "eu-west-1", "driftPolicy": "Report"},
+    "FULL": "n" * 260,
+    "LONG": "n" * 261,
     "HERE": {"regionName": "EU_WEST_1"},
     "IN_AZURE": {"cloudProvider": "AZURE", "regionName": "EUROPE_WEST"},
 }
@@ -103,6 +109,47 @@ class RegionalSteps(Steps):
             put_cluster(world, world.projects[PROJECT], ClusterDocument(name=f"other{number}"))
         put_cluster(world, world.projects[PROJECT], ClusterDocument.model_validate(fields))
 
+    def sharded_clusters(self, count: int, _: str) -> None:
+        """Answer with so many clusters of 35 shards in three regions, with the fields that Atlas shows, and no key."""
+        sizes = {
+            "instanceSize": "M30",
+            "nodeCount": 3,
+            "diskIOPS": 3000,
+            "ebsVolumeType": "STANDARD",
+            "diskSizeGB": 40.0,
+        }
+        compute = {"enabled": True, "scaleDownEnabled": True, "minInstanceSize": "M30", "maxInstanceSize": "M60"}
+        scaling = {"compute": compute, "diskGB": {"enabled": True}}
+        specs = dict.fromkeys(("electableSpecs", "readOnlySpecs", "analyticsSpecs"), sizes)
+        config = {
+            "providerName": "AWS",
+            "regionName": "EU_WEST_1",
+            "priority": 7,
+            **specs,
+            "autoScaling": scaling,
+            "analyticsAutoScaling": scaling,
+        }
+        shards = [{"id": f"{number:024x}", "zoneName": "Zone 1", "regionConfigs": [config] * 3} for number in range(35)]
+        clusters = [
+            {
+                "id": f"{number:024x}",
+                "name": f"big{number}",
+                "encryptionAtRestProvider": "NONE",
+                "replicationSpecs": shards,
+            }
+            for number in range(count)
+        ]
+
+        def accepted(request: Request) -> Any | None:
+            if not name_of(request).startswith("GET clusters"):
+                return None
+            query = dict(each.split("=") for each in request.path.partition("?")[2].split("&"))
+            size, number = int(query["itemsPerPage"]), int(query["pageNum"])
+            page = json.dumps({"results": clusters[(number - 1) * size : number * size]}).encode()
+            return json_from(page) or "what nobody can read"
+
+        self.atlas.accepted = accepted
+
     def atlas_cluster_of(self, document: Mapping[str, Any], name: str) -> None:
         """Change a cluster."""
         self.atlas_cluster({"name": name, **document}, "")
@@ -124,6 +171,32 @@ class RegionalSteps(Steps):
         for number in range(fields.pop("count", 0)):
             put(project, ExportBucketDocument(bucket_name=f"other{number}"))
         put(project, ExportBucketDocument.model_validate(fields))
+
+    def shows_late(self, time: str, _: str) -> None:
+        """Let Atlas show a new endpoint, in a LIST and by a GET, only so long after its POST."""
+        shown_at: dict[str, float] = {}
+
+        def is_hidden(id_: str) -> bool:
+            return self.true_clock.now().timestamp() < shown_at.get(id_, 0.0)
+
+        def before(request: Request) -> None:
+            if name_of(request) == "GET endpoint" and is_hidden(request.path.rpartition("/")[2]):
+                raise self.atlas.refusal(request, 404, b'{"error": 404, "errorCode": "PRIVATE_ENDPOINT_NOT_FOUND"}')
+
+        def accepted(request: Request) -> Any | None:
+            if (name := name_of(request)) not in {"LIST", "POST endpoint"}:
+                return None
+            answer = self.atlas.read(request, self.atlas.perform(request)).json
+            if name == "LIST":
+                return {**answer, "results": [each for each in answer["results"] if not is_hidden(each["id"])]}
+            shown_at[answer["id"]] = self.true_clock.now().timestamp() + seconds(time)
+            return answer
+
+        self.atlas.before, self.atlas.accepted = before, accepted
+
+    def clock_ahead(self, time: str, _: str) -> None:
+        """Set how far the wall clock of the operator is ahead."""
+        self.clock.ahead = timedelta(seconds=seconds(time))
 
     def once_intended(self, document: Mapping[str, Any], _: str) -> None:
         """Put an endpoint once a status says that one is about to be created."""

@@ -41,7 +41,7 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.redaction import redacted
-from atlas_endpoints.atlas.requests import PAGE, Request
+from atlas_endpoints.atlas.requests import Request
 
 V = TypeVar("V")
 
@@ -49,7 +49,7 @@ MOST_VALUES = 100_000
 """Values of an answer, by the ``{``, ``[`` and ``,`` in it: 4 MiB of ``{}`` take 100 MiB to parse. An endpoint has 8 to 10."""
 
 MOST_PAGES = 40
-"""Pages of a LIST: 20,000 items, also when pages have more or fewer than they may."""
+"""Pages of a LIST: 20,000 items in pages of 500, also when pages have more or fewer than they may."""
 
 _LONGEST_PAGES = 4 << 20
 """Bytes of all pages but the last one: together, they cost no more than one long answer."""
@@ -165,11 +165,11 @@ async def send_list(
     while True:
         number += 1
         answer = await _answer_to(client, credentials, request.page(number) if request.paged else request)
-        items, goes_on = _page_in(answer.json) if request.paged else (answer.json, False)
+        items, goes_on = _page_in(answer.json, request.page_size) if request.paged else (answer.json, False)
         if isinstance(items, list):
-            read += max(len(items), PAGE)
+            read += max(len(items), request.page_size)
             size += answer.size
-        is_too_much = goes_on and (read >= MOST_PAGES * PAGE or size > _LONGEST_PAGES)
+        is_too_much = goes_on and (read >= MOST_PAGES * request.page_size or size > _LONGEST_PAGES)
         if not isinstance(items, list) or is_too_much:
             raise unreadable(answer.status, operation=request.operation, writes=False)
         before = set(entries)
@@ -195,12 +195,12 @@ async def _answer_to(client: Requester, credentials: Credentials, request: Reque
         raise error.refuted(why) from error
 
 
-def _page_in(answer: Any) -> tuple[object, bool]:
+def _page_in(answer: Any, page_size: int) -> tuple[object, bool]:
     """Return the items of a page, and whether another one follows; ``totalCount`` is an estimate, and does not say so."""
     page: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
     items, links = page.get("results"), page.get("links")
     has_next = isinstance(links, list) and any(isinstance(each, dict) and each.get("rel") == "next" for each in links)
-    return items, has_next or (isinstance(items, list) and len(items) >= PAGE)
+    return items, has_next or (isinstance(items, list) and len(items) >= page_size)
 
 
 def refuses_credentials(status: int, body: bytes) -> bool:

@@ -63,6 +63,7 @@ class Request:
         path: with its query.
         api_version: of the operation; the first one, if its kind names none.
         paged: whether the answer to this LIST comes in pages.
+        page_size: items of a page, at most; fewer than ``PAGE`` if an item is large.
         optional: whether a GET of something beside the entries that fails shows nothing, so that work goes on without it.
     """
 
@@ -73,12 +74,13 @@ class Request:
     refusals: Refusals = field(default=Refusals(), compare=False, repr=False)
     api_version: str = "2023-01-01"
     paged: bool = False
+    page_size: int = PAGE
     optional: bool = False
 
     def page(self, number: int) -> "Request":
-        """Return the call for one page of this LIST, of at most ``PAGE`` items; the first one is 1."""
+        """Return the call for one page of this LIST; the first one is 1."""
         separator = "&" if "?" in self.path else "?"
-        return replace(self, path=f"{self.path}{separator}itemsPerPage={PAGE}&pageNum={number}")
+        return replace(self, path=f"{self.path}{separator}itemsPerPage={self.page_size}&pageNum={number}")
 
     @property
     def media_type(self) -> str:

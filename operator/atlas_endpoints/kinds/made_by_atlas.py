@@ -20,14 +20,15 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, Made, MadeResource, key_of
+from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, Made, MadeResource, key_of
 from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, Creates, Decision, Get, State, Write, WriteResult
+from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
-from atlas_endpoints.reconcile.status import Cause, Creation, ShownEntry, condition_in
+from atlas_endpoints.reconcile.status import Cause, Creation, ShownEntry
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting, since_shown, words
 from atlas_endpoints.reconcile.waits import as_long_again, pace
 
@@ -38,8 +39,15 @@ R = TypeVar("R", bound=MadeResource)
 LAGS = timedelta(minutes=2)
 """For so long after an accepted DELETE, Atlas may still show a thing as before."""
 
+SHOWN_WITHIN = timedelta(seconds=150)
+"""For so long after an accepted POST, Atlas may not show a thing yet."""
+
 EARLY_FIRST, EARLY_LAST = 30.0, 300.0
 """Seconds until a DELETE is repeated that came too early, at least and at most."""
+
+
+LIVES, REPLACED, FAILED, GOES = range(4)
+"""The ranks of things at one place, by which one of them is followed: one that Atlas makes anew may get another ID."""
 
 
 def asked_for(facts: Facts, id_: str) -> float:
@@ -59,7 +67,7 @@ class MadeByAtlas(KindWithCommands[R]):
         state_field: the field in which the status shows its status.
         gone: the statuses of what is still listed, and does not exist any more.
         going: those of what goes.
-        replaced: those of what goes, and Atlas makes another one in its place.
+        ranks: those of what lives less than others, from `REPLACED` on.
         no_steps: those that are no step on its way.
         remedy: of a refused POST, as a sentence.
     """
@@ -69,7 +77,7 @@ class MadeByAtlas(KindWithCommands[R]):
     state_field: ClassVar[str] = "status"
     gone: ClassVar[Collection[str]] = ()
     going: ClassVar[Collection[str]] = (DELETING,)
-    replaced: ClassVar[Collection[str]] = ()
+    ranks: ClassVar[Mapping[str, int]] = {}
     no_steps: ClassVar[Collection[str]]
     remedy: ClassVar[str]
 
@@ -87,6 +95,10 @@ class MadeByAtlas(KindWithCommands[R]):
     @abstractmethod
     def doubt(self, facts: Facts) -> str:
         """Return a sentence, after a blank, about what may be wrong in the spec; "": nothing."""
+
+    def is_elsewhere(self, facts: Facts, made: Any) -> bool:  # noqa: ARG002  # a default
+        """Return whether a thing, as Atlas shows it, is certainly at another place than the one that the resource names."""
+        return False
 
     @abstractmethod
     def in_its_status(self, facts: Facts, made: Any) -> Decision:
@@ -134,24 +146,32 @@ class MadeByAtlas(KindWithCommands[R]):
         found = None if known is None else facts.view.value(known.id)
         if done is not None and done.write.creates is not None and done.answer is not None:
             found = done.answer
-        return found if isinstance(found, Made) and found.status not in self.gone else None
+        is_there = isinstance(found, Made) and found.status not in self.gone
+        return found if is_there and not self.is_elsewhere(facts, found) else None
 
     def chosen(self, facts: Facts) -> tuple[Any, Sequence[Any]]:
-        """Return the thing at the place, and the others that live there.
+        """Return the thing at the place, and the others that stay there.
 
-        It is the recorded one as long as that lives; else the one with the smallest ID of those that do.
+        It is the recorded one as long as that lives; else the one with the smallest ID of those that do. Once the resource has asked
+        for a deletion, what was beside it stays, and what appears afterwards is the thing as well.
         """
         found = {each.id: each for each in facts.view.labelled.get(facts.resource.created_as, ())}
         if (recorded := self.recorded(facts)) is not None:  # also if Atlas spells its place as nobody knows
             found = {recorded.id: recorded, **found}
-        ranked = sorted(found.values(), key=self._rank)
-        return next(iter(ranked), None), [each for each in ranked[1:] if self._rank(each) == 0]
+        stays = _left_beside(facts) or ()
+        ranked = sorted(found.values(), key=lambda each: (each.id in stays, self._rank(each)))
+        made = next((each for each in ranked if each.id not in stays), None)
+        return made, [each for each in ranked if each is not made and self._rank(each) in {LIVES, FAILED}]
 
     def _rank(self, made: Made) -> int:
-        """Return 0 for a thing that lives, 1 for one that Atlas replaces, 2 for one that goes."""
-        if made.status in self.going:
-            return 2
-        return 1 if made.status in self.replaced else 0
+        return GOES if made.status in self.going else self.ranks.get(made.status or "", LIVES)
+
+    def hidden_for(self, facts: Facts) -> float:
+        """Return for how many more seconds Atlas may not show yet what it has just created."""
+        known, created = facts.resource.status.made, facts.baseline.patched.get(self.noun)
+        if known is None or created is None or known.status in self.going:
+            return 0.0
+        return (created + SHOWN_WITHIN - facts.now).total_seconds()
 
     def since_of(self, facts: Facts, made: Made) -> datetime:
         """Return since when the thing has been observed in its status, or is on its way."""
@@ -174,16 +194,16 @@ class MadeByAtlas(KindWithCommands[R]):
         if made is None or not others:
             return decision
         names = ", ".join((made.id, *(each.id for each in others)))
-        message = f"{decision.state.message} {self._also} {names}. The operator follows {made.id}, and leaves the others alone."
+        message = (
+            f"{decision.state.message} Atlas has more than one {self.of_place}: {names}. The operator follows {made.id}, and leaves the"
+            " others alone."
+        )
         return replace(decision, state=replace(decision.state, message=message))
-
-    @property
-    def _also(self) -> str:
-        """Begins the part of a message that names all that live at one place."""
-        return f"Atlas has more than one {self.of_place}:"
 
     def _absent(self, facts: Facts) -> Decision:
         """Decide about a place without a thing."""
+        if (left := self.hidden_for(facts)) > 0:
+            return Decision(State(Reason.INITIATING, self._not_shown(facts), _looks_again(left, SHOWN_WITHIN)))
         resource, is_lost = facts.resource, bool(facts.baseline.confirmed)
         called, none = resource.called, f"Atlas has no {resource.called}."
         if is_lost and resource.spec.drift_policy != "Correct" and not facts.forced:
@@ -192,7 +212,7 @@ class MadeByAtlas(KindWithCommands[R]):
                 f" spec.driftPolicy to Correct, or {FORCE}."
             )
             return Decision(State(Reason.ENDPOINT_NOT_FOUND, message, observed=none))
-        own = {self.noun: None}
+        own: Mapping[str, Any] = {self.noun: None, "others": ()}
         if is_lost and not facts.forced and is_contested(self.noun, facts):
             message = f"The {called} keeps vanishing from Atlas, so the operator creates it only once an hour. Find out who removes it."
             return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
@@ -202,6 +222,12 @@ class MadeByAtlas(KindWithCommands[R]):
         cause = cause_of_loss(facts, is_lost=is_lost, otherwise=Cause.FIRST_CONTACT)
         state = State(Reason.INITIATING, f"The operator creates the {called}.", POLL, observed=none)
         return Decision(state, self._creation(facts, cause), gets=gets, own=own)
+
+    def _not_shown(self, facts: Facts) -> str:
+        """Return the message about what Atlas has created and does not show."""
+        return (
+            f"Atlas has accepted the creation of {self.noun} {facts.resource.status.made.id}, and does not show it yet."
+        )
 
     def _creation(self, facts: Facts, cause: Cause) -> Write:
         key, called = facts.resource.created_as, facts.resource.called
@@ -256,9 +282,6 @@ class MadeByAtlas(KindWithCommands[R]):
     def decide_deletion(self, facts: Facts) -> Decision:
         known: ShownEntry | None = facts.resource.status.made
         made, others = self.chosen(facts)
-        is_asked = known is not None and facts.resource.status.is_being_deleted
-        if known is not None and is_asked and made is not None and made.id != known.id:
-            made, others = self.recorded(facts), [made, *others]  # only the one that was asked for goes
         if made is None:
             return self.nothing_left(facts, others)
         if made.status in self.going:
@@ -273,7 +296,8 @@ class MadeByAtlas(KindWithCommands[R]):
         asked = self.status_of(facts, replace(made, status=DELETING), facts.now)
         before = known if known is not None and known.id == made.id else None
         write = self._deletion(facts, made, None)
-        decision = registered.deletion(facts, state, before, write, {self.noun: asked, "intent": None})
+        own = {self.noun: asked, "others": self._beside(facts), "intent": None}
+        decision = registered.deletion(facts, state, before, write, own)
         if decision.write is not None or facts.done is None:
             return replace(decision, gets=gets)
         wait = as_long_again(deleted_at(facts), facts.now, facts.interval)
@@ -282,11 +306,19 @@ class MadeByAtlas(KindWithCommands[R]):
 
     def nothing_left(self, facts: Facts, others: Sequence[Made]) -> Decision:
         """Return the decision about a deleted resource whose thing Atlas does not show; ``others`` live at its place."""
-        known = facts.resource.status.made
-        absent = None if known is None or facts.view.value(known.id) is not None else known.id
-        if (left := may_arrive_for(facts.resource.status.intent, facts.now)) > 0:
+        known, intent = facts.resource.status.made, facts.resource.status.intent
+        shown = None if known is None else facts.view.value(known.id)
+        absent = None if known is None or shown is not None else known.id
+        if (left := self.hidden_for(facts)) > 0:
+            message = f"{self._not_shown(facts)} The operator looks for it before the resource is removed."
+            return Decision(State(Reason.DELETING, message, _looks_again(left, SHOWN_WITHIN)), absent=absent)
+        # The clock by which another process has dated its intent may have been behind.
+        if intent is not None and (left := max(may_arrive_for(intent, facts.now), facts.arrives_for)) > 0:
             return replace(registered.may_appear(facts, left), absent=absent)
-        gone = None if known is None else f"{self.called(known.id)} is deleted from Atlas."
+        gone = None
+        if known is not None and not (isinstance(shown, Made) and self.is_elsewhere(facts, shown)):
+            end = "is deleted from Atlas" if known.status in self.going else "no longer exists in Atlas"
+            gone = f"{self.called(known.id)} {end}."
         stays = None
         if others:
             names = ", ".join(each.id for each in others)
@@ -298,7 +330,13 @@ class MadeByAtlas(KindWithCommands[R]):
 
     @override
     def render(self, facts: Facts, seen: Made) -> Mapping[str, Any]:
-        return {self.noun: self.status_of(facts, seen, self.since_of(facts, seen))}
+        shown = self.status_of(facts, seen, self.since_of(facts, seen))
+        return {self.noun: shown, "others": self._beside(facts)}
+
+    def _beside(self, facts: Facts) -> Sequence[str]:
+        """Return what the status shows of what is beside the thing."""
+        left = _left_beside(facts)
+        return others_of(self.chosen(facts)[1]) if left is None else left
 
     @override
     def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
@@ -306,16 +344,19 @@ class MadeByAtlas(KindWithCommands[R]):
 
     @override
     def not_created(self, facts: Facts, name: str) -> Mapping[str, Any]:
-        return {"intent": None}
+        """Clear the intent, unless Atlas has refused it since it has the thing: a LIST may show that late."""
+        done = facts.done
+        is_there = done is not None and done.error is not None and self.is_outdated(done.error)
+        return {} if is_there else {"intent": None}
 
     @override
     def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
         yield from self._news_of_identity(previous, status)
-        also, told = (
-            condition_in(each, "Ready").get("message", "").partition(self._also)[1:] for each in (status, previous)
-        )
-        if also[1] and also != told:
-            yield EventReason.ENDPOINT_WARNING, "".join(also)
+        before, now = (part(each, self.noun).get("id") for each in (previous, status))
+        others, known = status.get("others", ()), previous.get("others", ())
+        if others and not {now, *others} <= {before, None, *known}:
+            message = f"Atlas has more than one {self.of_place}. This resource does not follow {', '.join(others)}."
+            yield EventReason.ENDPOINT_WARNING, message
 
     def _news_of_identity(
         self, previous: Mapping[str, Any], status: Mapping[str, Any]
@@ -331,12 +372,12 @@ class MadeByAtlas(KindWithCommands[R]):
             ):
                 yield EventReason.ENDPOINT_LOST, f"{self.called(before)} no longer exists in Atlas."
             return
-        if "applied" not in status or (was_confirmed and now == before):
+        if "applied" not in status or (now == before and (was_confirmed or _is_created(status, self.noun))):
             return
         if before is not None and before != now:
             message = f"This resource follows {self.noun} {now} now, the {self.of_place} that Atlas shows in the place of {before}."
             yield EventReason.ENDPOINT_TAKEN_OVER, message
-        elif "creation" in previous and not _is_refused(previous, status):
+        elif "creation" in previous and not _is_refused(previous["creation"], status):
             yield EventReason.ENDPOINT_CREATED, f"The operator created {self.noun} {now} for this resource."
         else:
             message = (
@@ -352,13 +393,34 @@ class MadeByAtlas(KindWithCommands[R]):
         return value.status if isinstance(value, Made) else None
 
 
-def _looks_again(left: float) -> RequeueAfter:
-    """Return the requeue while Atlas may show a thing as before for ``left`` more seconds."""
-    return RequeueAfter(min(left, pace(LAGS - timedelta(seconds=left))))
+def others_of(others: Iterable[Made]) -> Sequence[str]:
+    """Return what the status shows of things that the resource does not follow."""
+    return tuple(sorted(each.id for each in others)[:MOST_OTHERS])
 
 
-def _is_refused(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
-    """Return whether the newest call in a history was refused, since Atlas had the thing already."""
+def _left_beside(facts: Facts) -> Sequence[str] | None:
+    """Return what was beside the thing when this deletion of the resource asked for its end; None: it has not asked yet."""
+    resource, known = facts.resource, facts.resource.status.made
+    if known is None or resource.metadata.deletion_timestamp is None or not resource.status.is_being_deleted:
+        return None
+    is_asked = known.status_since is not None and known.status_since >= deleted_at(facts).replace(microsecond=0)
+    found: Sequence[str] = resource.status.others
+    return found if is_asked else None
+
+
+def _looks_again(left: float, of: timedelta = LAGS) -> RequeueAfter:
+    """Return the requeue while Atlas may show a thing as before for ``left`` more seconds of a time."""
+    return RequeueAfter(min(left, pace(of - timedelta(seconds=left))))
+
+
+def _is_created(status: Mapping[str, Any], noun: str) -> bool:
+    """Return whether a history has a call that created a thing."""
+    sent = (each for each in status.get("history") or () if noun in each.get("fields", ()))
+    return any(each["result"] == APPLIED for each in sent)
+
+
+def _is_refused(creation: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Return whether the newest call since an intent was refused, since Atlas had the thing already."""
     newest: Mapping[str, Any] = next(iter(status.get("history") or ()), {})
-    is_new = bool(newest) and newest not in (previous.get("history") or ())
+    is_new = bool(newest) and newest["time"] >= creation["requestedAt"]
     return is_new and str(newest["result"]).startswith("Rejected")

@@ -6,16 +6,19 @@ They name it by its place: the region for which Atlas makes it, or the service t
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.reconcile.resource import Resource, Thing
-from atlas_endpoints.reconcile.status import Creation, ShownEntry, Status
+from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status
 
 DELETING = "DELETING"
 """The status of what Atlas deletes, or was asked to delete."""
+
+MOST_OTHERS = 16
+"""As many other things at its place are shown in a status; more of them are unheard of."""
 
 
 class Made(ABC):
@@ -39,11 +42,13 @@ class MadeStatus(Status):
     Attributes:
         going: the statuses of a thing that Atlas deletes.
         intent: to create the thing, whose result is not known yet.
+        others: the IDs of what is at the same place, and the resource does not follow.
     """
 
     going: ClassVar[Collection[str]] = (DELETING,)
 
     intent: Creation | None = Field(default=None, alias="creation")
+    others: Annotated[tuple[Shown, ...], Field(max_length=MOST_OTHERS)] = ()
 
     @property
     @abstractmethod

@@ -9,8 +9,7 @@ def says_that_it_exists(error: AtlasError, operation: str) -> bool:
     """Return whether Atlas refuses a POST because it has the thing."""
     if error.operation != operation or not isinstance(error, UpdateRejectedError):
         return False
-    found = words_of(error)
-    return error.http_status == HTTPStatus.CONFLICT or ("exist" in found and "not exist" not in found)
+    return error.http_status == HTTPStatus.CONFLICT or "already exist" in words_of(error)
 
 
 def words_of(error: AtlasError) -> str:

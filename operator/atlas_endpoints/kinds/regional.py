@@ -51,7 +51,8 @@ class RegionalKind(RegionalDecisions[R]):
         provider, region, vpc_region = (spec.get(name) for name in ("providerName", "region", "vpcRegion"))
         if not isinstance(provider, str) or not isinstance(region, str):
             return Named(None)
-        return Named(place_of(provider, region, vpc_region if isinstance(vpc_region, str) else None))
+        place = place_of(provider, region, vpc_region if isinstance(vpc_region, str) else None)
+        return Named(place, recorded=self.entry_of(body))
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
@@ -59,7 +60,8 @@ class RegionalKind(RegionalDecisions[R]):
         region, vpc_region = endpoint.get("region"), endpoint.get("vpcRegion")
         if not isinstance(region, str):
             return ()
-        return (region if vpc_region in {None, region} else f"{region} from {vpc_region}",)
+        place, id_ = region if vpc_region in {None, region} else f"{region} from {vpc_region}", endpoint.get("id")
+        return (place, id_) if isinstance(id_, str) else (place,)
 
     @override
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:

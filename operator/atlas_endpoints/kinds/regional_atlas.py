@@ -20,10 +20,10 @@ from atlas_endpoints.atlas.errors import (
     MissingRoleError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.requests import Refusals, Request, path
+from atlas_endpoints.atlas.requests import PAGE, Refusals, Request, path
 from atlas_endpoints.kinds.made_by_atlas_resource import Made
 from atlas_endpoints.kinds.refusals import says_that_it_exists, words_of
-from atlas_endpoints.kinds.regions import atlas_name
+from atlas_endpoints.kinds.regions import atlas_name, is_other_region
 
 GROUP = "/api/atlas/v2/groups/{groupId}"
 
@@ -79,7 +79,8 @@ class Endpoint(Made):
     @override
     def place(self) -> str:
         """The region, or the pair of them, for which Atlas has made it; "": it is not known."""
-        return "" if self.region is None else place_of(self.provider or "AWS", self.region, self.vpc_region)
+        # Without a cloud, Azure's names: those of AWS's regions mean the same by them.
+        return "" if self.region is None else place_of(self.provider or "AZURE", self.region, self.vpc_region)
 
 
 def place_of(provider: str, region: str, vpc_region: str | None = None) -> str:
@@ -147,11 +148,16 @@ class Calls:
         )
 
     def created(self, request: Request, answer: Any) -> Endpoint | None:
-        """Return the endpoint in the answer to a POST; the regions that it does not show are those that were sent."""
+        """Return the endpoint in the answer to a POST, or None if it is of another region; what it does not show is as it was sent."""
         body = request.body or {}
         sent = {name: body[name] for name in ("regionName", "vpcRegionName", "cloudProvider") if name in body}
         shown = {name: value for name, value in answer.items() if value} if isinstance(answer, dict) else {}
-        return self.endpoint_in({**sent, **shown})
+        endpoint, asked = self.endpoint_in({**sent, **shown}), self.endpoint_in({**sent, "id": shown.get("id")})
+        if endpoint is None or asked is None:
+            return None
+        provider = endpoint.provider or "AWS"
+        pairs = ((endpoint.region, asked.region), (endpoint.vpc_region, asked.vpc_region))
+        return None if any(is_other_region(provider, one, other or "") for one, other in pairs) else endpoint
 
     def is_there(self, error: AtlasError) -> bool:
         """Return whether Atlas refuses a POST because it has an endpoint of this region; the code of that is not known."""
@@ -176,6 +182,7 @@ class Beside:
     Attributes:
         operation: by its name in Atlas's API reference.
         below: the rest of its path, below the project.
+        page_size: see ``Request``.
         parse: returns its value from the answer, or from the list of all items if that comes in pages; None: it is not readable.
     """
 
@@ -184,6 +191,7 @@ class Beside:
     api_version: str
     parse: Callable[[Any], Any | None]
     paged: bool = False
+    page_size: int = PAGE
 
     @property
     def template(self) -> str:
@@ -193,4 +201,5 @@ class Beside:
     def request_of(self, project_id: str) -> Request:
         """Return its GET."""
         where = path(self.template, self.operation, groupId=project_id)
-        return Request(self.operation, "GET", where, api_version=self.api_version, paged=self.paged)
+        request = Request(self.operation, "GET", where, api_version=self.api_version)
+        return replace(request, paged=self.paged, page_size=self.page_size)

@@ -8,7 +8,8 @@ What a kind adds are reads beside the endpoints: what has to be on before a POST
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -16,10 +17,11 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.kinds.made_by_atlas import Facts, MadeByAtlas
+from atlas_endpoints.kinds.made_by_atlas import FAILED, REPLACED, Facts, MadeByAtlas
+from atlas_endpoints.kinds.made_by_atlas_resource import Made
 from atlas_endpoints.kinds.regional_atlas import Calls, Endpoint, EndpointState
 from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec
-from atlas_endpoints.kinds.regions import doubt
+from atlas_endpoints.kinds.regions import doubt, is_other_region, same_region
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import FORCE_DELETE
@@ -27,6 +29,9 @@ from atlas_endpoints.reconcile.waiting import deleted_at, unknown, waiting, word
 from atlas_endpoints.reconcile.waits import as_long_again
 
 R = TypeVar("R", bound=RegionalResource)
+
+MOST_NAMES = 5
+"""As many of those that need an endpoint are named, so that a message has room for the ways out."""
 
 NO_STEPS = frozenset[str](
     {EndpointState.ACTIVE, EndpointState.FAILED, EndpointState.PENDING_RECREATION, EndpointState.DELETING}
@@ -47,15 +52,17 @@ class RegionalDecisions(MadeByAtlas[R]):
         calls: for the endpoints.
         before_creation: the name under which the view has what a POST rests on, if it rests on anything.
         before_deletion: the name under which it has what shows who needs an endpoint.
+        forced_deletion: what a forced deletion does, as the end of a sentence.
     """
 
     calls: ClassVar[Calls]
     before_creation: ClassVar[str | None] = None
     before_deletion: ClassVar[str]
+    forced_deletion: ClassVar[str]
 
     noun = "endpoint"
     of_place = "endpoint of this region"
-    replaced = (EndpointState.PENDING_RECREATION,)
+    ranks: ClassVar[Mapping[str, int]] = {EndpointState.PENDING_RECREATION: REPLACED, EndpointState.FAILED: FAILED}
     no_steps = NO_STEPS
     remedy = "Regions cannot change: if one is wrong, delete this resource (nothing was made in Atlas) and create it again with the right one."
     reasons: ClassVar[Sequence[ReadyReason]] = (*Reason, *RegionalReason)
@@ -67,10 +74,6 @@ class RegionalDecisions(MadeByAtlas[R]):
     @abstractmethod
     def needed_by(self, facts: Facts, endpoint: Endpoint, value: Any) -> str:
         """Return who needs an endpoint, as a sentence with the ways out, by the value of ``before_deletion``; "": nobody."""
-
-    def guards(self, facts: Facts, endpoint: Endpoint) -> bool:  # noqa: ARG002  # a default
-        """Return whether somebody may need an endpoint in its status."""
-        return True
 
     def hindrance(self, facts: Facts, value: Any) -> State | None:  # noqa: ARG002  # a default
         """Return the state if Atlas would make no endpoint, by the value of ``before_creation``; None: it makes one."""
@@ -97,7 +100,38 @@ class RegionalDecisions(MadeByAtlas[R]):
         return doubt_about(facts.resource.spec)
 
     @override
+    def is_elsewhere(self, facts: Facts, made: Endpoint) -> bool:
+        spec = facts.resource.spec
+        shown = {"region": made.region, "vpc_region": made.vpc_region}
+        return any(
+            is_other_region(spec.provider_name, shown[field], region) for field, region in spec.regions_in_atlas.items()
+        )
+
+    def _anywhere(self, facts: Facts) -> str:
+        """Return a sentence about endpoints that may be the one of the region, since Atlas shows no region of them; "": none."""
+        known = facts.resource.status.endpoint
+        own = None if known is None else known.id
+        values = (each.value for each in facts.view.entries.values())
+        ids = [each.id for each in values if isinstance(each, Endpoint) and not each.place]
+        names = ", ".join(sorted(id_ for id_ in ids if id_ != own and not facts.is_claimed_by_other(id_)))
+        called = facts.resource.called
+        return f"Atlas shows endpoints without a region, one of which may be the {called}: {names}." if names else ""
+
+    @override
+    def nothing_left(self, facts: Facts, others: Sequence[Made]) -> Decision:
+        known = facts.resource.status.endpoint
+        is_asked = known is not None and known.status in self.going
+        if is_asked or not (anywhere := self._anywhere(facts)):
+            decision, forced = super().nothing_left(facts, others), facts.resource.metadata.is_delete_forced
+            said = f"{decision.gone} The annotation {FORCE_DELETE} was set, so the operator did not ask who needs it."
+            return replace(decision, gone=said) if is_asked and forced and decision.gone else decision
+        requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
+        return Decision(State(Reason.DELETION_BLOCKED, f"{anywhere} The operator deletes none of them.", requeue))
+
+    @override
     def before_post(self, facts: Facts) -> tuple[tuple[Get, ...], State | None]:
+        if anywhere := self._anywhere(facts):
+            return (), State(Reason.PENDING, f"{anywhere} The operator creates none until Atlas shows their regions.")
         if self.before_creation is None:
             return (), None
         gets = (Get(self.before_creation, beside=True),)
@@ -133,7 +167,7 @@ class RegionalDecisions(MadeByAtlas[R]):
 
     @override
     def before_delete(self, facts: Facts, made: Endpoint) -> tuple[tuple[Get, ...], State | None]:
-        if facts.resource.metadata.is_delete_forced or not self.guards(facts, made):
+        if facts.resource.metadata.is_delete_forced:
             return (), None
         gets = (Get(self.before_deletion, beside=True),)
         if (value := facts.view.value(self.before_deletion)) is None:
@@ -141,7 +175,7 @@ class RegionalDecisions(MadeByAtlas[R]):
             return gets, State(Reason.DELETING, message, POLL)
         if not (needed := self.needed_by(facts, made, value)):
             return gets, None
-        message = f'{needed} Or set the annotation {FORCE_DELETE} to "true": then the operator does not ask for them.'
+        message = f'{needed} Or set the annotation {FORCE_DELETE} to "true": {self.forced_deletion}'
         requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
         return gets, State(Reason.DELETION_BLOCKED, message, requeue)
 
@@ -149,6 +183,18 @@ class RegionalDecisions(MadeByAtlas[R]):
     def status_of(self, facts: Facts, made: Endpoint, since: datetime) -> EndpointStatus:
         shown: EndpointStatus = facts.resource.endpoint_type.of(made, facts.resource.spec, since)
         return shown
+
+
+def is_in_region(facts: Facts, endpoint: Endpoint, region: str | None) -> bool:
+    """Return whether a region is that of an endpoint, as the spec or Atlas names it; what Atlas does not show may be there."""
+    provider, names = facts.resource.spec.provider_name, (facts.resource.spec.region, endpoint.region)
+    return not region or any(same_region(provider, name, region) for name in names)
+
+
+def some_of(names: Collection[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(sorted(names)[:MOST_NAMES]) + more
 
 
 def doubt_about(spec: RegionalSpec) -> str:

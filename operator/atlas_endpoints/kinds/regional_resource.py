@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
+from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import Region
 from atlas_endpoints.kinds.made_by_atlas_resource import MadeResource, MadeStatus
 from atlas_endpoints.kinds.regional_atlas import Endpoint, place_of
-from atlas_endpoints.kinds.regions import atlas_name
-from atlas_endpoints.reconcile.spec import CommonSpec, ConfigMapRef
+from atlas_endpoints.kinds.regions import atlas_name, same_region
+from atlas_endpoints.reconcile.spec import CommonSpec, ConfigMapRef, InvalidSpecError
 from atlas_endpoints.reconcile.status import Shown, ShownEntry
 
 
@@ -75,6 +76,20 @@ class RegionalResource(MadeResource, frozen=True):
 
     spec: RegionalSpec
     status: RegionalStatus
+
+    @classmethod
+    @override
+    def parse(cls, body: Mapping[str, Any], *, now: datetime | None = None) -> Self:
+        found = super().parse(body, now=now)
+        spec, known = found.spec, found.status.endpoint
+        shown = {} if known is None else known.model_dump(exclude_none=True)
+        for field, value in spec.regions_in_atlas.items():
+            if not same_region(spec.provider_name, value, shown.get(field, value)):
+                problem = (
+                    f"spec.{to_camel(field)}: Forbidden: endpoint {shown['id']} is in {shown[field]}, and never moves"
+                )
+                raise InvalidSpecError([problem])
+        return found
 
     @property
     @override

@@ -153,6 +153,12 @@ def doubt(provider: str, region: str) -> str:
     return f"{unknown} Did you mean {found[0]}?" if found else unknown
 
 
+def is_other_region(provider: str, shown: str | None, wanted: str) -> bool:
+    """Return whether a name stands for a known region that is not the wanted one; no name, or an unknown one, may stand for it."""
+    name = "" if shown is None else atlas_name(provider, shown)
+    return name in KNOWN.get(provider, ()) and name != atlas_name(provider, wanted)
+
+
 def same_region(provider: str, one: str | None, other: str | None) -> bool:
     """Return whether two names stand for the same region; an absent one stands for none."""
     return one is not None and other is not None and atlas_name(provider, one) == atlas_name(provider, other)

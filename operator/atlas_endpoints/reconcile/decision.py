@@ -118,12 +118,14 @@ class Get:
         settled: whether an observation from within the resync interval will do.
         beyond_list: whether it is an entry that a LIST shows as well, and perhaps late: the GET has to follow the LIST.
         beside: whether it shows something else than an entry or a part of one, so that the LIST has to be as recent as without it.
+        optional: whether the decision can do without it if Atlas does not answer: then the view has no value of it.
     """
 
     entry: str
     settled: bool = False
     beyond_list: bool = False
     beside: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from atlas_endpoints.reconcile.outcome import Ending, Trouble
 from atlas_endpoints.reconcile.ownership import Owner, has_seen
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
-from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource, project_id_in
+from atlas_endpoints.reconcile.resource import FINALIZER, FORCE_DELETE, ObjectMeta, Resource, project_id_in
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import LastError
 
@@ -36,6 +36,9 @@ _BY_ANNOTATION = (
 REMEDIES = f"To remove the resource and keep the endpoint in Atlas, {_BY_ANNOTATION}"
 
 REMEDY_WHILE_DELETING = f"To remove the resource without waiting for Atlas, {_BY_ANNOTATION}"
+
+UNASKED = f'Or set the annotation {FORCE_DELETE} to "true": then the operator does not ask who needs the endpoint.'
+"""The way out of a deletion that is held up because something beside the endpoint cannot be read."""
 
 PARENT_GONE = frozenset({Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND})
 """Reasons for which the entry can no longer be deleted, because its parent is gone."""
@@ -130,7 +133,8 @@ def handed_over(kind: Kind[Any], owner: Owner, resource: Resource) -> Ending:
 
 def things(kind: Kind[Any], body: Body) -> Sequence[str]:
     """Return what Atlas has for an object, as people call it, and the endpoint that it names, unless that is known to be gone."""
-    status, named = kind.resource.status_in(body), kind.named_by(body).endpoint
+    status, names = kind.resource.status_in(body), kind.named_by(body)
+    named = names.endpoint if names.recorded is None else None
     things = [kind.called(each) for each in kind.in_atlas(status, kind.entry_of(body))]
     if status.creation is not None:
         things.append("What Atlas may be creating for it")
@@ -139,9 +143,12 @@ def things(kind: Kind[Any], body: Body) -> Sequence[str]:
     return [f"Endpoint {named}, if Atlas has it,", *things]
 
 
-def removal(kind: Kind[Any], body: Body) -> str:
-    """Return a sentence, after a blank, that says how people delete in Atlas what an object leaves there; "": nothing is known."""
-    entries = kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))
+def removal(kind: Kind[Any], body: Body, *, deleting: bool = False) -> str:
+    """Return a sentence, after a blank, that says how people delete in Atlas what an object leaves there; "": nothing is known.
+
+    ``deleting``: Atlas deletes the first entry already.
+    """
+    entries = kind.in_atlas(kind.resource.status_in(body), kind.entry_of(body))[1 if deleting else 0 :]
     project, scope = project_id_in(body), kind.scope_name_in(spec_of(body))
     if not entries or project is None or scope is None:
         return ""

@@ -32,11 +32,13 @@ class Named:
         endpoint: its ID, as people know it; two objects that name the same one conflict. None: none.
         shared: what several objects may share, for people; None: nothing.
         is_unbound: whether a reference gives the endpoint, and the status does not show its value yet.
+        recorded: the ID that Atlas has given it, according to the status; None: none, or the one that the object names.
     """
 
     endpoint: str | None
     shared: str | None = None
     is_unbound: bool = False
+    recorded: str | None = None
 
     @property
     def exclusive(self) -> str | None:

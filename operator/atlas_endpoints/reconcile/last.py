@@ -259,13 +259,15 @@ class LastCourse:
             self._memory.refused_credentials = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
+        if not is_of_entry:
+            outcome = outcome.saying(deletion.UNASKED)
         if is_read or isinstance(error, AtlasHeldError):
             return outcome
         return outcome.paced(self._pass.failing_since(facts), facts.now, facts.interval)
 
     def _leave(self, body: Body, ending: Ending) -> Outcome:
         """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""
-        how = deletion.removal(self._kind, body)
+        how = deletion.removal(self._kind, body, deleting=self._attempt.previous.is_being_deleted)
         return _released({reason: message + how for reason, message in ending.items()})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, OutOfTimeError
 from atlas_endpoints.atlas.gateway import Gateway
-from atlas_endpoints.atlas.observations import View
+from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.reconcile.decision import Decision, Get
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.status import Cause
@@ -63,7 +63,13 @@ async def observe(  # what freshness depends on
         if atlas.moment() > now + WITHIN:
             raise OutOfTimeError(operation="list")
         if isinstance(call, str):
-            facts = replace(facts, view=await read_entry(atlas, facts, call))
+            try:
+                view = await read_entry(atlas, facts, call)
+            except AtlasError:
+                if Get(call, beside=True, optional=True) not in decision.gets:
+                    raise
+                view = facts.view.showing(call, Seen(None, atlas.moment()))
+            facts = replace(facts, view=view)
         else:
             listed = call
             facts = replace(facts, view=await _list(atlas, facts, decision, since=call))

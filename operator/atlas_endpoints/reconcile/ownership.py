@@ -74,7 +74,8 @@ def index_of(kind: Kind[Any], body: Body) -> Collection[str]:
     named, project = kind.named_by(body), project_id_in(body)
     shared = named.shared and f"{project or _unknown_project_in(body['metadata']['namespace'])} {named.shared}"
     unbound = f"{named.shared} {UNBOUND}" if named.is_unbound else None
-    return tuple(value for value in (named.exclusive, shared, unbound) if value is not None)
+    recorded = None if named.recorded is None else Thing.endpoint(named.recorded).key
+    return tuple(value for value in (named.exclusive, shared, unbound, recorded) if value is not None)
 
 
 def found_by(key: str, *, project_id: str | None, namespace: str) -> Sequence[str]:

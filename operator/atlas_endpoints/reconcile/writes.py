@@ -50,7 +50,9 @@ class Writes:
         try:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
-            if not error.unknown_outcome:  # nothing has to be searched, even if no status says so
+            if not error.unknown_outcome and not self._kind.is_outdated(
+                error
+            ):  # nothing has to be searched, even if no status says so
                 self._creations.set_pending(facts.scope, creates.name, key, intent)
             if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
                 return outcome
@@ -68,7 +70,8 @@ class Writes:
         )
         intents = [each for each in (None if facts.unsent else facts.previous.creation, *others) if each is not None]
         known = max(intents, key=lambda each: each.requested_at, default=None)
-        if known is not None and (left := creation.may_arrive_for(known, facts.now)) > 0:
+        # The clock by which another process has dated its intent may have been behind.
+        if known is not None and (left := max(creation.may_arrive_for(known, facts.now), facts.arrives_for)) > 0:
             wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return summarize.of_step(self._kind, facts, operation, Decision(state))
@@ -114,9 +117,9 @@ class Writes:
             facts = after(facts, Done(write, WriteResult.UNKNOWN, error=error))
             own = self._kind.intended(facts, creates, intent)
         else:
-            own = self._kind.not_created(facts, creates.name)
             if not isinstance(error, AtlasHeldError):
                 facts = after(facts, Done(write, WriteResult.REFUSED, error=error))
+            own = self._kind.not_created(facts, creates.name)
         if not error.unknown_outcome and self._kind.is_outdated(error):
             outcome = await self._contradicted(facts, write, error, own)
         else:
@@ -174,7 +177,7 @@ class Writes:
         decision = self._kind.decide(facts)
         if decision.write is None:
             return summarize.of_decision(self._kind, facts, decision)
-        if decision.write.request.operation != write.request.operation:
+        if (decision.write.request.operation, decision.write.reads) != (write.request.operation, reads):
             return status_unchanged(Backoff(at_least=LAGS))
         if not deletes:
             prevented = await self.prevented(facts, decision, decision.write)

@@ -110,3 +110,12 @@ async def test_pages_are_asked_for_by_number_and_bounded() -> None:
 
     assert atlas.asked[:2] == [f"{LIST.path}?itemsPerPage=500&pageNum={number}" for number in (1, 2)]
     assert len(atlas.asked) == MOST_PAGES
+
+
+async def test_pages_of_large_items_are_shorter() -> None:
+    listing = Request("listLargeThings", "GET", LIST.path, paged=True, page_size=2)
+    atlas = Pages(page(things(1, 2)), page(things(3, 4)), page(things(5, 5)))
+    found = await send_list(atlas, PAIR, listing, lambda item: (item["id"], item))  # type: ignore[index]
+
+    assert sorted(found.entries) == ["1", "2", "3", "4", "5"]
+    assert atlas.asked[0] == f"{LIST.path}?itemsPerPage=2&pageNum=1"

@@ -138,7 +138,9 @@ def test_an_object_names_the_place_in_its_spec_and_shows_that_of_its_status(name
     label = BACKUP.label(Endpoint(ID, provider, region, vpc_region))
     assert label == Named(place).exclusive
     shown, _, vpc_shown = place.partition(" from ")
-    assert BACKUP.shown_in({"endpoint": {"region": shown, "vpcRegion": vpc_shown or shown}}) == (place,)
+    status = {"endpoint": {"id": ID, "region": shown, "vpcRegion": vpc_shown or shown}}
+    assert BACKUP.shown_in(status) == (place, ID)
+    assert BACKUP.named_by({"spec": {"providerName": provider, **regions}, "status": status}).recorded == ID
 
 
 @pytest.mark.parametrize("body", [{}, {"spec": 7, "status": []}, {"spec": {"region": 7}}, {"spec": {"region": "EU_WEST_1"}}])  # fmt: skip
@@ -158,7 +160,11 @@ def test_what_no_object_names_is_found_by_its_place() -> None:
 
 
 CREATED: dict[str, tuple[object, Endpoint | None]] = {
-    "what Atlas shows": ({**SHOWN, "regionName": "US_EAST_2"}, Endpoint(ID, "AWS", "US_EAST_2", "EU_WEST_2", "ACTIVE")),
+    "what Atlas shows": ({**SHOWN, "regionName": "eu-west-1"}, Endpoint(ID, "AWS", "eu-west-1", "EU_WEST_2", "ACTIVE")),
+    "a region that nobody knows": ({**SHOWN, "regionName": "IRELAND"}, Endpoint(ID, "AWS", "IRELAND", "EU_WEST_2", "ACTIVE")),
+    "another region": ({**SHOWN, "regionName": "US_EAST_2"}, None),
+    "another region of the VPC": ({**SHOWN, "vpcRegionName": "US_EAST_2"}, None),
+    "a cloud that nobody knows": ({**SHOWN, "cloudProvider": "OCI"}, Endpoint(ID, "OCI", "EU_WEST_1", "EU_WEST_2", "ACTIVE")),
     "what was sent besides": ({"id": ID, "status": "INITIATING", "regionName": None}, Endpoint(ID, "AWS", "EU_WEST_1", "EU_WEST_2", "INITIATING")),
     "no id": ({"status": "INITIATING"}, None),
     "a list": ([{"id": ID}], None),
@@ -199,7 +205,8 @@ def test_whether_a_delete_came_too_early(name: str) -> None:
 THERE: dict[str, tuple[Request, int, str, str, bool]] = {
     "a 409": (POST, 409, "ODD", "", True),
     "a code": (POST, 400, "PRIVATE_ENDPOINT_ALREADY_EXISTS", "", True),
-    "words": (POST, 400, "ODD", "An endpoint exists in this region.", True),
+    "words": (POST, 400, "ODD", "An endpoint already exists in this region.", True),
+    "something has to exist": (POST, 400, "ODD", "A key must exist.", False),
     "something does not exist": (POST, 400, "ODD", "The region does not exist.", False),
     "a wrong region": (POST, 400, "INVALID_ENUM_VALUE", "regionName is wrong", False),
     "a failure": (POST, 500, "EXISTS", "", False),

@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.backup_private_endpoint.resource import BackupPrivate
 from atlas_endpoints.kinds.made_by_atlas import Facts
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint
-from atlas_endpoints.kinds.regions import same_region
+from atlas_endpoints.kinds.regional_decisions import is_in_region, some_of
 
 
 class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
@@ -29,6 +29,7 @@ class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
     }
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
     before_deletion = "exportBuckets"
+    forced_deletion = "that deletes the endpoint all the same; exports to the buckets fail then."
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region", "vpcRegion")
     purpose = "backup"
 
@@ -41,14 +42,13 @@ class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
 
     @override
     def needed_by(self, facts: Facts, endpoint: Endpoint, value: Iterable[Bucket]) -> str:
-        provider, region = facts.resource.spec.provider_name, facts.resource.spec.region
         found = [each for each in value if each.requires_private_networking]
-        names = [each.name for each in found if each.region is None or same_region(provider, region, each.region)]
+        names = [each.name for each in found if is_in_region(facts, endpoint, each.region)]
         if not names:
             return ""
         return (
             f"Exports to these buckets go through endpoint {endpoint.id}, or may do so, since they require private networking:"
-            f" {', '.join(sorted(names))}. Put off requirePrivateNetworking of these export buckets in Atlas, or remove them there."
+            f" {some_of(names)}. Switch off requirePrivateNetworking of these export buckets in Atlas, or remove them there."
         )
 
 

@@ -4,14 +4,15 @@ Source: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-e
 have never been recorded; what is known of them comes from the tests of MongoDB's Terraform provider.
 """
 
+import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.kinds.regional_atlas import Beside, Calls
-from atlas_endpoints.kinds.regions import same_region
+from atlas_endpoints.reconcile.status import as_shown
 
 CALLS = Calls(
     list="listRestPrivateEndpoints",
@@ -24,6 +25,9 @@ CALLS = Calls(
 
 BLOCKS: Mapping[str, str] = {"AWS": "awsKms", "AZURE": "azureKeyVault"}
 """The part of a project's encryption at rest that a cloud has."""
+
+_NAME = re.compile(r"[A-Za-z0-9_(][A-Za-z0-9_.()-]{0,259}")
+"""What Azure takes for the name of a resource, of a group of them, or of a subscription: no option, and nothing that hides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class EncryptionAtRest:
     blocks: Mapping[str, Block]
 
     def approval_of(self, connection: str | None) -> str | None:
-        """Return the command that approves a connection to the Key Vault, or None if Atlas does not show all that it needs."""
+        """Return the command that approves a connection to the Key Vault, or None if Atlas does not show all that it needs, as Azure names it."""
         block = self.blocks["AZURE"]
         values = {
             "--subscription": block.subscription,
@@ -52,11 +56,12 @@ class EncryptionAtRest:
             "--resource-name": block.vault,
             "--name": connection,
         }
-        if not all(values.values()):
-            return None
         # People paste it into a shell, and somebody else has named these things.
-        options = " ".join(f"{option} {shlex.quote(value)}" for option, value in values.items() if value)
-        return f"az network private-endpoint-connection approve --type Microsoft.KeyVault/vaults {options}"
+        if not all(_NAME.fullmatch(value or "") for value in values.values()):
+            return None
+        options = " ".join(f"{option} {shlex.quote(value or '')}" for option, value in values.items())
+        command = f"az network private-endpoint-connection approve --type Microsoft.KeyVault/vaults {options}"
+        return command if as_shown(command) == command else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +69,35 @@ class Cluster:
     """A cluster, as far as it needs a key.
 
     Attributes:
-        provider: the cloud whose key encrypts it; None: it uses none.
-        regions: where it has nodes: the cloud, and the region in Atlas's spelling.
+        provider: the cloud whose key encrypts it, or another word if it uses none; "": Atlas does not show it.
+        nodes: where it has them: the cloud, and the region in Atlas's spelling; "": Atlas does not show it.
     """
 
     name: str
-    provider: str | None
-    regions: frozenset[tuple[str, str]]
+    provider: str
+    nodes: frozenset[tuple[str, str]]
 
-    def needs_key(self, provider: str, region: str) -> bool:
-        """Return whether nodes in a region of a cloud need a key of this cloud."""
-        is_there = any(cloud == provider and same_region(provider, region, each) for cloud, each in self.regions)
-        return self.provider == provider and is_there
+    def regions_by_key(self, provider: str) -> Collection[str]:
+        """Return the regions of a cloud where its nodes may need a key of this cloud; "" for one that Atlas does not show."""
+        if self.provider not in {provider, ""}:
+            return ()
+        return [region for cloud, region in self.nodes if cloud in {provider, ""}]
 
 
 def encryption_in(answer: Any) -> EncryptionAtRest | None:
-    """Return the encryption at rest in an answer, or None if it is none."""
-    if not isinstance(answer, dict):
-        return None
-    return EncryptionAtRest({cloud: _block_in(answer.get(name)) for cloud, name in BLOCKS.items()})
+    """Return the encryption at rest in an answer, or None if it is none, or has something else in the place of a block or a switch."""
+    found = {cloud: answer.get(name) or {} for cloud, name in BLOCKS.items()} if isinstance(answer, dict) else {}
+    are_readable = found and all(_is_readable(each) for each in found.values())
+    return EncryptionAtRest({cloud: _block_in(each) for cloud, each in found.items()}) if are_readable else None
 
 
-def _block_in(value: Any) -> Block:
-    if not isinstance(value, dict):
-        return Block()
+def _is_readable(block: Any) -> bool:
+    return isinstance(block, dict) and all(
+        isinstance(block.get(name) or False, bool) for name in ("enabled", "requirePrivateNetworking")
+    )
+
+
+def _block_in(value: Mapping[str, Any]) -> Block:
     texts = (text_of(value.get(name)) for name in ("subscriptionID", "resourceGroupName", "keyVaultName"))
     return Block(value.get("enabled") is True, value.get("requirePrivateNetworking") is True, *texts)
 
@@ -103,18 +113,20 @@ def _cluster_in(item: Any) -> Cluster | None:
     name = text_of(item.get("name")) if isinstance(item, dict) else None
     if not name:
         return None
-    provider = text_of(item.get("encryptionAtRestProvider"))
     configs = [
         config for spec in _objects(item.get("replicationSpecs")) for config in _objects(spec.get("regionConfigs"))
     ]
-    regions = {(text_of(each.get("providerName")) or "", text_of(each.get("regionName")) or "") for each in configs}
-    return Cluster(name, provider, frozenset(regions))
+    nodes = {(text_of(each.get("providerName")) or "", text_of(each.get("regionName")) or "") for each in configs}
+    return Cluster(name, text_of(item.get("encryptionAtRestProvider")) or "", frozenset(nodes))
 
 
 def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    """Return the objects of a list; an empty one for each that is not readable, and for a list that is not."""
+    found = value if isinstance(value, list) else []
+    return [each if isinstance(each, dict) else {} for each in found] or [{}]
 
 
 ENCRYPTION = Beside("getEncryptionAtRest", "encryptionAtRest", "2023-01-01", encryption_in)
-CLUSTERS = Beside("listClusters", "clusters", "2024-08-05", clusters_in, paged=True)
+CLUSTERS = Beside("listClusters", "clusters", "2024-08-05", clusters_in, paged=True, page_size=20)
+"""A cluster may have 50 shards, which take 100 KiB."""
 BESIDE: Mapping[str, Beside] = {"encryptionAtRest": ENCRYPTION, "clusters": CLUSTERS}

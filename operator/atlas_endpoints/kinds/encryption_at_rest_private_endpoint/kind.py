@@ -14,17 +14,12 @@ from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import E
 from atlas_endpoints.kinds.made_by_atlas import Facts
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
-from atlas_endpoints.kinds.regional_decisions import NO_STEPS, RegionalReason
+from atlas_endpoints.kinds.regional_decisions import NO_STEPS, RegionalReason, is_in_region, some_of
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import condition_in
 from atlas_endpoints.reconcile.waits import pace
-
-UNNEEDED = frozenset[str](
-    {EndpointState.INITIATING, EndpointState.PENDING_ACCEPTANCE, EndpointState.FAILED, EndpointState.DELETING}
-)
-"""The statuses of an endpoint through which no node reaches its key."""
 
 
 class EncryptionReason(ReadyReason):
@@ -54,6 +49,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
     before_creation = "encryptionAtRest"
     before_deletion = "clusters"
     no_steps = NO_STEPS | {EndpointState.PENDING_ACCEPTANCE}  # a person may take any time to approve it
+    forced_deletion = "that deletes the endpoint all the same; the nodes lose their key."
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
     purpose = "encryption at rest"
 
@@ -81,22 +77,16 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         return None
 
     @override
-    def guards(self, facts: Facts, endpoint: Endpoint) -> bool:
-        """Return whether nodes may reach their keys through the endpoint, and through no other one of the region."""
-        others = facts.view.labelled.get(facts.resource.created_as, ())
-        has_other = any(each.id != endpoint.id and each.status == EndpointState.ACTIVE for each in others)
-        return endpoint.status not in UNNEEDED and not has_other
-
-    @override
     def needed_by(self, facts: Facts, endpoint: Endpoint, value: Iterable[Cluster]) -> str:
         spec = facts.resource.spec
-        names = [each.name for each in value if each.needs_key(spec.provider_name, spec.region)]
+        names = [
+            each.name
+            for each in value
+            if any(is_in_region(facts, endpoint, region) for region in each.regions_by_key(spec.provider_name))
+        ]
         if not names:
             return ""
-        return (
-            f"Endpoint {endpoint.id} is the only active one of {spec.where}, and these clusters have nodes there that reach their key"
-            f" through it: {', '.join(sorted(names))}. Delete the clusters, move them to other regions, or take the key from them."
-        )
+        return f"These clusters have nodes in {spec.where} that may reach their key through endpoint {endpoint.id}: {some_of(names)}. Delete the clusters, move them to other regions, or switch off their encryption with your key."
 
     @override
     def accepting(self, facts: Facts, endpoint: Endpoint) -> Decision:
@@ -105,7 +95,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         name, known = endpoint.private_endpoint_connection_name, facts.resource.status
         is_known = known.endpoint is not None and known.endpoint.private_endpoint_connection_name == name
         command = known.approve_command if is_known else None
-        gets = (Get("encryptionAtRest", beside=True),) if command is None else ()
+        gets = (Get("encryptionAtRest", beside=True, optional=True),) if command is None else ()
         if command is None:
             value = facts.view.value("encryptionAtRest")
             command = None if value is None else value.approval_of(name)
@@ -115,7 +105,9 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
             if command
             else "Do it in Azure (Key Vault, Networking, Private endpoint connections)"
         )
-        message = f"Endpoint {endpoint.id} waits until somebody approves {what}, in the Key Vault. {how}. Atlas shows that within some minutes."
+        message = (
+            f"Endpoint {endpoint.id} waits until somebody approves {what}. {how}. Atlas shows that within some minutes."
+        )
         requeue = RequeueAfter(pace(facts.now - self.since_of(facts, endpoint)))
         state = State(EncryptionReason.WAITING_FOR_APPROVAL, message, requeue, ())
         return Decision(state, gets=gets, own={"approve_command": command})
@@ -131,11 +123,12 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
     @override
     def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
         yield from super().news(previous, status)
-        before, ready = part(previous, "endpoint"), condition_in(status, "Ready")
-        name = part(status, "endpoint").get("privateEndpointConnectionName")
-        is_told = condition_in(previous, "Ready").get("reason") == ready.get("reason")
-        is_new = not is_told or before.get("privateEndpointConnectionName") != name
-        if ready.get("reason") == EncryptionReason.WAITING_FOR_APPROVAL and name and is_new:
+        ready = condition_in(status, "Ready")
+        before, now = (
+            [part(each, "endpoint").get(field) for field in ("id", "status", "privateEndpointConnectionName")]
+            for each in (previous, status)
+        )
+        if ready.get("reason") == EncryptionReason.WAITING_FOR_APPROVAL and now[-1] and before != now:
             yield EventReason.ENDPOINT_WARNING, ready["message"]
 
 

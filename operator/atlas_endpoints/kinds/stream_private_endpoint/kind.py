@@ -13,7 +13,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.kinds.made_by_atlas import Facts, MadeByAtlas
+from atlas_endpoints.kinds.made_by_atlas import Facts, MadeByAtlas, others_of
 from atlas_endpoints.kinds.refusals import says_that_it_exists
 from atlas_endpoints.kinds.regions import doubt
 from atlas_endpoints.kinds.stream_private_endpoint import atlas
@@ -30,7 +30,7 @@ from atlas_endpoints.kinds.stream_private_endpoint.resource import (
 from atlas_endpoints.kinds.stream_private_endpoint.services import ManagedField
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described, is_edit
 from atlas_endpoints.reconcile.compared import available, sends_next
-from atlas_endpoints.reconcile.decision import POLL, Creates, Decision, Difference, Get, State, Write
+from atlas_endpoints.reconcile.decision import Creates, Decision, Difference, Get, State, Write
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import Reason
@@ -81,7 +81,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
 
     @override
     def named_by(self, body: Body) -> Named:
-        return Named(target_in(part(body, "spec")) or None)
+        return Named(target_in(part(body, "spec")) or None, recorded=self.entry_of(body))
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
@@ -170,7 +170,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     def _is_ambiguous(self, facts: Facts) -> bool:
         """Return whether several connections live that lead to the service, and the status names none of them."""
         (made, others), recorded = self.chosen(facts), self.recorded(facts)
-        return bool(others) and (recorded is None or recorded.id != made.id)
+        return made is not None and bool(others) and (recorded is None or recorded.id != made.id)
 
     def _ambiguous(self, facts: Facts) -> Decision | None:
         if not self._is_ambiguous(facts):
@@ -181,7 +181,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
             f"Atlas has more than one {self.of_place}: {names}. The operator follows none of them, and changes nothing. Remove all but"
             " one in Atlas."
         )
-        return Decision(State(Reason.CONFLICT, message))
+        return Decision(State(Reason.CONFLICT, message), own={"others": others_of([made, *others])})
 
     @override
     def in_its_status(self, facts: Facts, made: Connection) -> Decision:
@@ -217,22 +217,15 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     @override
     def before_delete(self, facts: Facts, made: Connection) -> tuple[tuple[Get, ...], State | None]:
         """Return what shows the streams that use a connection: Atlas deletes none of those, and does not name them."""
-        workspaces = facts.view.value("workspaces") or ()
-        entries = ("workspaces", *(f"streams/{name}" for name in workspaces[:MOST_WORKSPACES]))
-        gets = tuple(Get(each, beside=True) for each in entries)
-        if any(each not in facts.view.entries for each in entries):
-            message = f"The operator looks whether streams use connection {made.id}."
-            return gets, State(Reason.DELETING, message, POLL)
-        users = [
-            f"{name}/{user}"
-            for name in workspaces[:MOST_WORKSPACES]
-            for user in (facts.view.value(f"streams/{name}") or {}).get(made.id, ())
-        ]
+        workspaces = (facts.view.value("workspaces") or ())[:MOST_WORKSPACES]
+        gets = (Get("workspaces", beside=True), *(Get(f"streams/{name}", beside=True) for name in workspaces))
+        found = [(name, facts.view.value(f"streams/{name}") or {}) for name in workspaces]
+        users = sorted(f"{name}/{user}" for name, used in found for user in used.get(made.id, ()))
         if not users:
             return gets, None
         message = (
             f"Atlas deletes no connection that streams use, and connections of these workspaces use connection {made.id}:"
-            f" {', '.join(sorted(users))}. Remove them in Atlas, or give them another access."
+            f" {', '.join(users)}. Remove them in Atlas, or give them another access."
         )
         requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
         return gets, State(Reason.DELETION_BLOCKED, message, requeue)

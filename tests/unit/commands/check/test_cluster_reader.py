@@ -216,17 +216,18 @@ async def test_a_project_that_is_named_needs_no_resources(server: ApiServer, lac
                 *((PROJECT, provider) for provider in ("AWS", "AZURE", "GCP")),
                 (PROJECT, "Data Federation"),
                 *((PROJECT, provider) for provider in ("AWS", "AZURE", "AWS")),
+                (PROJECT, "Stream Processing"),
             ],
             id="what a project has",
         ),
         pytest.param(
             {"project": PROJECT, "provider": "AWS"},
-            [(PROJECT, "AWS"), (PROJECT, "Data Federation"), (PROJECT, "AWS"), (PROJECT, "AWS")],
+            [(PROJECT, name) for name in ("AWS", "Data Federation", "AWS", "AWS", "Stream Processing")],
             id="what it has in a cloud, or as a whole",
         ),
         pytest.param(
             {"project": PROJECT, "provider": "GCP"},
-            [(PROJECT, "GCP"), (PROJECT, "Data Federation")],
+            [(PROJECT, "GCP"), (PROJECT, "Data Federation"), (PROJECT, "Stream Processing")],
             id="a part that not every kind has",
         ),
         pytest.param(
