@@ -67,7 +67,7 @@ GATE: dict[str, Environment] = {
     ),
     "private networking is switched on": model_of(Encryption, ONE, left="switch", is_on=False),
     "an endpoint goes with its resource, when nobody needs it any more": model_of(
-        Backup, GOES, settled=1, left="need", is_needed=True, leisure=inf
+        Backup, GOES, settled=1, left="need", is_needed=True
     ),
 }
 """What ``make test`` walks."""

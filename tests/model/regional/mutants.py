@@ -69,9 +69,7 @@ plants("nobody asks for the switch", Invariant.NEEDED, OFF, EncryptionAtRestPriv
     lambda *_: None
 )
 plants("nobody asks who needs it", Invariant.GUARDED, NEEDED, RegionalKind, "guards")(lambda *_: False)
-plants("a bucket without a region counts not", Invariant.GUARDED, NEEDED, BackupPrivateEndpoints, "needed_by")(
-    lambda *_: ""
-)
+plants("no bucket needs it", Invariant.GUARDED, NEEDED, BackupPrivateEndpoints, "needed_by")(lambda *_: "")
 plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPrivateEndpoints, "accepting")(
     lambda _, self, *asked: RegionalKind.accepting(self, *asked)
 )
