@@ -67,7 +67,6 @@ class Regional(Environment):
         begins: the first status of an endpoint.
         active: that of one that works.
         operations: of the POST and the DELETE.
-        refuses: whether Atlas itself refuses to delete what is needed.
         exists: the code of a refused POST if there is one.
         cloud: of all of them.
         held: the endpoints that Atlas holds, by id.
@@ -90,7 +89,6 @@ class Regional(Environment):
     begins: ClassVar[str] = INITIATING
     active: ClassVar[str] = ACTIVE
     operations: ClassVar[tuple[str, str]]
-    refuses: ClassVar[bool] = False
     exists: ClassVar[str] = "PRIVATE_ENDPOINT_ALREADY_EXISTS_FOR_REGION"
     laws: ClassVar[Laws] = invariants
     random = Regular
@@ -241,11 +239,7 @@ class Regional(Environment):
 
     @override
     def passing(self) -> list[Move]:
-        return [
-            Move("Atlas goes on", number)
-            for number, each in enumerate(self._parts())
-            if self._moves(each)
-        ]
+        return [Move("Atlas goes on", number) for number, each in enumerate(self._parts()) if self._moves(each)]
 
     @override
     def meddling(self) -> Iterator[Move]:

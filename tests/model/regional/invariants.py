@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Run: TypeAlias = AnyRun[Regional]
 
+
 def shown_in(environment: Regional, status: Mapping[str, Any]) -> str | None:
     """Return the ID of the endpoint that a status shows."""
     found: str | None = (status.get(environment.kind.noun) or {}).get("id")
@@ -82,7 +83,7 @@ def _check_deletion(run: Run, target: str, naming: list[Body]) -> None:
     staying = {id_ for id_, each in environment.held.items() if each.unseen is None and each.status not in passing}
     if endpoint is not None and target not in recorded and recorded & staying:
         broken(run, Invariant.RECORDED, f"{target} is to be deleted, and {recorded} is recorded")
-    if going and not environment.refuses and environment.is_needed and "need" not in environment.lately:
+    if going and environment.is_needed and "need" not in environment.lately:
         broken(run, Invariant.GUARDED, f"{target} is to be deleted, which is needed")
 
 

@@ -72,7 +72,6 @@ class Streams(Regional):
     begins: ClassVar = IDLE
     active: ClassVar = DONE
     operations: ClassVar = (atlas.CREATE, atlas.DELETE)
-    refuses: ClassVar = True
     exists: ClassVar = "STREAM_PRIVATE_LINK_ALREADY_EXISTS"
 
     vendor: str = "S3"
@@ -100,10 +99,14 @@ class Streams(Regional):
             case "accountDetails":
                 return account_details(PROJECT, self.cloud)
             case "streams":
-                return {"results": [{"name": "w"}]}
+                return {"results": [{"_id": "1", "name": "w"}]}
             case "connections":
-                used = self.held if self.is_needed else ()
-                return {"results": [{"name": "c", "networking": {"access": {"connectionId": each}}} for each in used]}
+                used = sorted(self.held) if self.is_needed else ()
+                return {
+                    "results": [
+                        {"id": each, "name": "c", "networking": {"access": {"connectionId": each}}} for each in used
+                    ]
+                }
             case _:
                 return None
 
@@ -174,7 +177,13 @@ class Streams(Regional):
     def is_refused(self, endpoint: Any, spec: Spec) -> bool:
         is_known = endpoint is not None and endpoint.id not in self.lately
         is_in_use = self.is_needed or "need" in self.lately
-        return not is_known or endpoint.status == FAILED and is_in_use or self.differs(endpoint, spec) and not endpoint.takes_domain
+        return (
+            not is_known
+            or endpoint.status == FAILED
+            and is_in_use
+            or self.differs(endpoint, spec)
+            and not endpoint.takes_domain
+        )
 
     @override
     def said_of(self, endpoint: Any, spec: Spec) -> Collection[str | None]:

@@ -46,7 +46,11 @@ def on_status(run: Run, body: Body) -> None:
     before, shown = environment.recorded.get(uid), shown_in(environment, status)
     if before not in {None, shown} and before in environment.held and before not in environment.lately:
         broken(run, Invariant.RECORDED, f"{before} is recorded no more, which is there ({said(status)})")
-    environment.recorded = {each["metadata"]["uid"]: id_ for each in environment.objects.values() if (id_ := shown_in(environment, each["status"]))}
+    environment.recorded = {
+        each["metadata"]["uid"]: id_
+        for each in environment.objects.values()
+        if (id_ := shown_in(environment, each["status"]))
+    }
     held, is_newest = environment.held.get(shown or ""), status["observedGeneration"] == body["metadata"]["generation"]
     is_ready = condition_in(status, "Ready")["status"] == "True" and is_newest
     if held is not None and is_ready and shown not in environment.lately and environment.differs(held, body["spec"]):

@@ -58,7 +58,7 @@ MODELS: dict[str, Environment] = {
         RENAMES, left="patience", in_steps=True, **WAITS
     ),
     "a connection gets its domain and goes, and a call breaks": model_of(LATER, settled=1, left="fault", **WAITS),
-    "a connection is made, and a LIST does not show it": model_of(
+    "a connection is made, a crash, and a LIST does not show it": model_of(
         ONE, left="crash, list lags, list lags", twice=True
     ),
     "a connection is made while somebody else makes one": model_of(ONE, left="registration", twice=True),
