@@ -320,15 +320,15 @@ class Regional(Environment):
     def _place_of(self, endpoint: Any) -> str:
         return place_of(self.cloud, endpoint.region, endpoint.vpc_region)
 
-    def is_ambiguous(self, place: str) -> bool:  # noqa: ARG002  # of several of a region, one is followed
+    def is_ambiguous(self, place: str) -> bool:  # of several of a region, one is followed
         """Tell whether nobody can know which of several endpoints is meant."""
         return False
 
-    def is_refused(self, endpoint: Any, spec: Spec) -> bool:  # noqa: ARG002  # the spec has nothing to edit
+    def is_refused(self, endpoint: Any, spec: Spec) -> bool:  # the spec has nothing to edit
         """Tell whether Atlas may have refused to change an endpoint."""
         return False
 
-    def said_of(self, endpoint: Any, spec: Spec) -> Collection[str | None]:  # noqa: ARG002  # the spec has nothing to edit
+    def said_of(self, endpoint: Any, spec: Spec) -> Collection[str | None]:  # the spec has nothing to edit
         """Give the reasons that are right for an endpoint."""
         return (
             {ACTIVE: "Available", FAILED: "EndpointFailed", PENDING_ACCEPTANCE: "WaitingForApproval"}.get(

@@ -179,10 +179,8 @@ class Streams(Regional):
         is_in_use = self.is_needed or "need" in self.lately
         return (
             not is_known
-            or endpoint.status == FAILED
-            and is_in_use
-            or self.differs(endpoint, spec)
-            and not endpoint.takes_domain
+            or (endpoint.status == FAILED and is_in_use)
+            or (self.differs(endpoint, spec) and not endpoint.takes_domain)
         )
 
     @override

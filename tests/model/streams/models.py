@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.simulator.stream_endpoint import CONFLUENT, DONE, FAILED
 from model.regional.atlas import REGIONS
-from model.regional.models import AGAIN, GOES, ONE, REPORTED, RENAMED, SLOWLY, TWO, A
+from model.regional.models import AGAIN, GOES, ONE, RENAMED, REPORTED, SLOWLY, TWO, A
 from model.streams.atlas import Streams
 
 if TYPE_CHECKING:
