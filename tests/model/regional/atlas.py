@@ -320,7 +320,7 @@ class Regional(Environment):
     def _place_of(self, endpoint: Any) -> str:
         return place_of(self.cloud, endpoint.region, endpoint.vpc_region)
 
-    def is_ambiguous(self, place: str) -> bool:  # of several of a region, one is followed
+    def is_ambiguous(self, place: str, shown: str | None) -> bool:  # of several of a region, one is followed
         """Tell whether nobody can know which of several endpoints is meant."""
         return False
 

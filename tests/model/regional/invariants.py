@@ -109,7 +109,7 @@ def on_status(run: Run, body: Body) -> None:
         "DeletionBlocked": environment.is_needed or "need" in environment.lately,
         "Conflict": len({each["metadata"]["uid"] for each in environment.naming(place or "")} | set(environment.owed))
         > 1
-        or environment.is_ambiguous(place or ""),
+        or environment.is_ambiguous(place or "", shown),
     }
     if not has_a_cause.get(stalled, False):
         broken(run, Invariant.STALLED, f"Stalled for {stalled}, and nobody has to act ({said(status)})")
@@ -153,7 +153,7 @@ def _is_right(environment: Regional, body: Body) -> bool:
         return bool(environment.is_needed and reason == "DeletionBlocked")
     if reason == "Conflict":
         named_by = [condition_in(each["status"], "Ready").get("reason") for each in environment.naming(place)]
-        return {*named_by} != {"Conflict"} or environment.is_ambiguous(place)
+        return {*named_by} != {"Conflict"} or environment.is_ambiguous(place, shown_in(environment, status))
     if not there:
         is_off = not environment.is_on and reason == "PrivateNetworkingRequired"
         return is_off or bool(reason == "EndpointNotFound" and spec.get("driftPolicy") == "Report")

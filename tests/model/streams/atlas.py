@@ -166,8 +166,8 @@ class Streams(Regional):
         return atlas.target_of(endpoint.document())
 
     @override
-    def is_ambiguous(self, place: str) -> bool:
-        return len(self.of(place)) > 1
+    def is_ambiguous(self, place: str, shown: str | None) -> bool:
+        return len(self.of(place)) > 1 and shown not in self.held
 
     def differs(self, endpoint: Any, spec: Spec) -> bool:
         """Tell whether a connection has another domain than its resource wants."""

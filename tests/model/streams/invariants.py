@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.reconcile.status import condition_in
 from model.dedicated.named import lives
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from atlas_endpoints.controller.cache import Body
     from model.ports import Effect
     from model.run import Run as AnyRun
-    from model.streams.atlas import Streams
 
-    Run: TypeAlias = AnyRun[Streams]
+    Run: TypeAlias = AnyRun[Any]
 
 __all__ = ["is_as_desired", "on_call", "on_change", "on_status"]
 
