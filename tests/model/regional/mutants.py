@@ -67,7 +67,7 @@ plants("that it exists is a refusal", Invariant.STALLED, EXISTS, RegionalKind, "
 plants("nobody asks for the switch", Invariant.NEEDED, OFF, EncryptionAtRestPrivateEndpoints, "hindrance")(
     lambda *_: None
 )
-plants("nobody asks who needs it", Invariant.GUARDED, NEEDED, RegionalKind, "guards")(lambda *_: False)
+plants("nobody asks who needs it", Invariant.GUARDED, NEEDED, RegionalKind, "before_delete")(lambda *_: ((), None))
 plants("no bucket needs it", Invariant.GUARDED, NEEDED, BackupPrivateEndpoints, "needed_by")(lambda *_: "")
 plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPrivateEndpoints, "accepting")(
     lambda _, self, *asked: RegionalKind.accepting(self, *asked)
