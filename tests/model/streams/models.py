@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.simulator.stream_endpoint import CONFLUENT, DONE, FAILED
 from model.regional.atlas import REGIONS
-from model.regional.models import AGAIN, GOES, ONE, RENAMED, REPORTED, SLOWLY, TWO, A
+from model.regional.models import AGAIN, GOES, ONE, SLOWLY, A
 from model.streams.atlas import Streams
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ GATE: dict[str, Environment] = {
     "a connection gets its domain, and an answer is lost": model_of(NAMED, settled=1, left="lost answer", **WAITS),
     "a connection is made, and a crash": model_of(ONE, left="crash", twice=True),
     "a connection goes with its resource, when no stream uses it any more": model_of(
-        GOES, settled=1, left="need", is_needed=True, leisure=inf
+        GOES, settled=1, left="need", is_needed=True
     ),
 }
 """What ``make test`` walks."""
@@ -68,13 +68,8 @@ MODELS: dict[str, Environment] = {
     ),
     "a connection is made and goes, and a write arrives late": model_of(GOES, left="late write", twice=True),
     "a connection goes, unless a stream uses it": model_of(GOES, settled=1, left="need, need", leisure=inf),
-    "somebody removes a connection, and drift is only reported": model_of(
-        REPORTED, settled=1, left="expires", leisure=inf
-    ),
     "somebody removes one of two connections": model_of(ONE, settled=1, left="registration, expires", twice=True),
     "a resource of a connection is restored without a status": model_of(GOES, settled=1, left="restore"),
-    "a resource of a connection is renamed while the operator is away": model_of(RENAMED, settled=1, left="away"),
-    "two resources are made that name one service": model_of(TWO, twice=True),
     "a dead connection is made again on request, in steps, and an answer is lost": model_of(
         AGAIN, settled=1, left="lost answer", holds=FAILED, in_steps=True
     ),
