@@ -370,7 +370,7 @@ class MadeByAtlas(KindWithCommands[R]):
                 and was_confirmed
                 and part(previous, self.noun).get(self.state_field) not in self.going
             ):
-                yield EventReason.ENDPOINT_LOST, f"{self.called(before)} no longer exists in Atlas."
+                yield EventReason.ENDPOINT_LOST, f"Atlas no longer shows {self.noun} {before} as the {self.of_place}."
             return
         if "applied" not in status or (now == before and (was_confirmed or _is_created(status, self.noun))):
             return

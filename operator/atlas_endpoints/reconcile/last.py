@@ -259,7 +259,7 @@ class LastCourse:
             self._memory.refused_credentials = access, self._ports.clock.monotonic() + wait.total_seconds()
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
-        if not is_of_entry:
+        if not is_of_entry and deletion.UNASKED not in trouble.state.message:  # a message may be that of the try before
             outcome = outcome.saying(deletion.UNASKED)
         if is_read or isinstance(error, AtlasHeldError):
             return outcome

@@ -69,6 +69,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     templates = atlas.TEMPLATES
     reads_beside = frozenset({atlas.GET_ACCOUNT, atlas.LIST_WORKSPACES, atlas.LIST_STREAM_CONNECTIONS})
     scope_noun = ""
+    scopes = (SCOPE,)
     noun = "connection"
     of_place = "connection to this service"
     state_field = "state"

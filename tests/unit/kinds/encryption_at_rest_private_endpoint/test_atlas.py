@@ -98,7 +98,7 @@ NEEDS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "the key of another cloud": (cluster(HERE, encryptionAtRestProvider="AZURE"), []),
     "no word about a key": (cluster(HERE, encryptionAtRestProvider=None), ["EU_WEST_1"]),
     "no nodes": (cluster(replicationSpecs=None), [""]),
-    "odd nodes": (cluster(None, {"regionName": None}, {"providerName": "AWS"}), [""]),
+    "odd nodes": (cluster(None, {"regionName": None}, {"providerName": "AWS"}), ["", ""]),
 }
 
 
