@@ -10,6 +10,7 @@ from histories.data_federation.history import DataFederationHistory
 from histories.dedicated.history import DedicatedHistory
 from histories.regional.history import BackupHistory, EncryptionHistory
 from histories.serverless.history import ServerlessHistory
+from histories.streams.history import StreamHistory
 from support.virtual_time import run
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ SEEDS: dict[type[History[Any]], tuple[int, int]] = {
     DataFederationHistory: (50, 200),
     EncryptionHistory: (50, 200),
     BackupHistory: (50, 200),
+    StreamHistory: (50, 200),
 }
 """How many histories of each kind are played in the gate, and in all."""
 

@@ -8,6 +8,7 @@ from model.data_federation import models as data_federation
 from model.dedicated import models as dedicated
 from model.regional import models as regional
 from model.serverless import models as serverless
+from model.streams import models as streams
 
 if TYPE_CHECKING:
     from model.environment import Environment
@@ -22,6 +23,7 @@ GATE: dict[str, Environment] = {
     **dedicated.GATE,
     **_of("Data Federation", data_federation.GATE),
     **_of("regional", regional.GATE),
+    **_of("streams", streams.GATE),
 }
 """What ``make test`` walks: each kind of fault is in one of them."""
 MODELS: dict[str, Environment] = {
@@ -29,6 +31,7 @@ MODELS: dict[str, Environment] = {
     **dedicated.MODELS,
     **_of("Data Federation", data_federation.MODELS),
     **_of("regional", regional.MODELS),
+    **_of("streams", streams.MODELS),
 }
 """What ``make test-all`` walks."""
 DEEPER: dict[str, Environment] = {**serverless.DEEPER, **dedicated.DEEPER}

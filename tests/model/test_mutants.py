@@ -13,11 +13,12 @@ from model.invariants import Invariant
 from model.models import MODELS
 from model.regional import mutants as regional
 from model.serverless import mutants as serverless
+from model.streams import mutants as streams
 
 if TYPE_CHECKING:
     from model.mutants import Mutant
 
-MUTANTS = [*serverless.MUTANTS, *dedicated.MUTANTS, *data_federation.MUTANTS, *regional.MUTANTS]
+MUTANTS = [*serverless.MUTANTS, *dedicated.MUTANTS, *data_federation.MUTANTS, *regional.MUTANTS, *streams.MUTANTS]
 FURTHER = [
     mutant
     for number, mutant in enumerate(MUTANTS)

@@ -34,10 +34,10 @@ from model.environment import PROJECT, Environment, Move
 from model.regional import invariants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from atlas_endpoints.controller.cache import Body
-    from atlas_endpoints.kinds.regional import RegionalKind
+    from atlas_endpoints.kinds.made_by_atlas import MadeByAtlas
     from model.environment import Spec
     from model.invariants import Laws
     from model.run import Run
@@ -63,6 +63,11 @@ class Regional(Environment):
     """An environment whose resources are about endpoints of one purpose in one cloud.
 
     Attributes:
+        passing_in: the statuses from which Atlas goes on by itself.
+        begins: the first status of an endpoint.
+        active: that of one that works.
+        operations: of the POST and the DELETE.
+        exists: the code of a refused POST if there is one.
         cloud: of all of them.
         held: the endpoints that Atlas holds, by id.
         by_hand: those that people have made while the operator runs.
@@ -78,13 +83,18 @@ class Regional(Environment):
         count: of the endpoints that there have been.
     """
 
-    kind: ClassVar[RegionalKind[Any]]
+    kind: ClassVar[MadeByAtlas[Any]]
     purpose: ClassVar[simulated.Purpose]
+    passing_in: ClassVar = frozenset({INITIATING, PENDING_RECREATION, DELETING})
+    begins: ClassVar[str] = INITIATING
+    active: ClassVar[str] = ACTIVE
+    operations: ClassVar[tuple[str, str]]
+    exists: ClassVar[str] = "PRIVATE_ENDPOINT_ALREADY_EXISTS_FOR_REGION"
     laws: ClassVar[Laws] = invariants
     random = Regular
 
     cloud: str = AWS
-    held: dict[str, RegionalEndpoint] = field(default_factory=dict)
+    held: dict[str, Any] = field(default_factory=dict)
     by_hand: set[str] = field(default_factory=set)
     is_on: bool = True
     is_needed: bool = False
@@ -111,30 +121,46 @@ class Regional(Environment):
 
     @override
     def serve(self, kind: str, target: str, content: Any) -> Any:
-        vault = dict.fromkeys(("subscriptionID", "resourceGroupName", "keyVaultName"), "keys")
-        region = REGIONS[self.cloud]
-        config = {"providerName": self.cloud, "regionName": region}
-        cluster = {"id": "1", "name": "c", "encryptionAtRestProvider": self.cloud if self.is_needed else "NONE"}
-        bucket = {"_id": "1", "bucketName": "b", "requirePrivateNetworking": self.is_needed}
+        if kind == "GET" and (shown := self._beside(target)) is not None:
+            return shown
         match kind, target:
             case "LIST", _:
                 return _page(self.held.values())
-            case "GET", "encryptionAtRest":
-                block = {"enabled": True, "requirePrivateNetworking": self.is_on, **vault}
-                return dict.fromkeys(("awsKms", "azureKeyVault"), block)
-            case "GET", "clusters":
-                return {"results": [{**cluster, "replicationSpecs": [{"regionConfigs": [config]}]}]}
-            case "GET", "exportBuckets":
-                return {"results": [bucket]}
             case "POST", _:
                 return self._create(target, content)
             case _ if target not in self.held:
-                code = f"{self.purpose.code}_PRIVATE_ENDPOINT_NOT_FOUND"
-                raise EndpointAbsentError("There is none.", operation=kind, http_status=404, error_code=code)
+                raise EndpointAbsentError("There is none.", operation=kind, http_status=404, error_code=self._absent)
             case "DELETE", _:
                 return self._delete(self.held[target])
+            case "PATCH", _:
+                return self._edit(self.held[target], content)
             case _:
                 return self.held[target].document()
+
+    @property
+    def _absent(self) -> str:
+        return f"{self.purpose.code}_PRIVATE_ENDPOINT_NOT_FOUND"
+
+    def _beside(self, what: str) -> Any:
+        """Give what is read beside endpoints, or None if it is one of those."""
+        vault = dict.fromkeys(("subscriptionID", "resourceGroupName", "keyVaultName"), "keys")
+        config = {"providerName": self.cloud, "regionName": REGIONS[self.cloud]}
+        cluster = {"id": "1", "name": "c", "encryptionAtRestProvider": self.cloud if self.is_needed else "NONE"}
+        bucket = {"_id": "1", "bucketName": "b", "requirePrivateNetworking": self.is_needed}
+        match what:
+            case "encryptionAtRest":
+                block = {"enabled": True, "requirePrivateNetworking": self.is_on, **vault}
+                return dict.fromkeys(("awsKms", "azureKeyVault"), block)
+            case "clusters":
+                return {"results": [{**cluster, "replicationSpecs": [{"regionConfigs": [config]}]}]}
+            case "exportBuckets":
+                return {"results": [bucket]}
+            case _:
+                return None
+
+    def _edit(self, endpoint: Any, content: Any) -> Any:
+        """Change an endpoint: of a region, Atlas can change nothing."""
+        raise NotImplementedError(f"{endpoint.id}: {content}")
 
     @override
     def lagging(self) -> Any:
@@ -142,69 +168,85 @@ class Regional(Environment):
 
     def _create(self, place: str, content: Any) -> Any:
         if not self.is_on:
-            raise _refused(self.kind.calls.create, "PRIVATE_NETWORKING_NOT_ENABLED")
+            raise refused(self.operations[0], "PRIVATE_NETWORKING_NOT_ENABLED")
         if self.of(place) and not self.twice:
-            raise _refused(self.kind.calls.create, "PRIVATE_ENDPOINT_ALREADY_EXISTS_FOR_REGION")
-        endpoint = self.make(content["regionName"], content.get("vpcRegionName"))
+            raise refused(self.operations[0], self.exists)
+        endpoint = self._made_of(content)
         self.served |= {each for body in self.naming(place) if (each := Dedicated.request_of(body)) is not None}
         self._lags(endpoint)
         return endpoint.document()
+
+    def _made_of(self, content: Any) -> Any:
+        return self.make(content["regionName"], content.get("vpcRegionName"))
 
     def _lags(self, endpoint: RegionalEndpoint) -> None:
         if self.left["list lags"]:
             self.made[endpoint.id] = self.now
 
-    def make(self, region: str, vpc_region: str | None = None, status: str = INITIATING) -> RegionalEndpoint:
+    def make(self, region: str, vpc_region: str | None = None, status: str = "") -> Any:
         """Have there be an endpoint."""
+        status = status or self.begins
         self.count += 1
         id_ = f"{self.count:024x}"
-        self.held[id_] = made = RegionalEndpoint(id_, self.purpose, self.cloud, region, vpc_region or region)
-        made.put(status, NAMES)
-        if status == INITIATING and not self.in_steps:
-            made.advance(NAMES)
+        self.held[id_] = made = self._new(id_, region, vpc_region)
+        self._put(made, status)
+        while self._moves(made) and not self.in_steps and status == self.begins:
+            self._advance(made)
         return made
 
-    def _delete(self, endpoint: RegionalEndpoint) -> Any:
-        may_repeat = bool({"crash", "lost answer", "late write"} & self.left.keys())
-        if endpoint.status == INITIATING:
-            self._note_pause(endpoint.id, 0.0 if may_repeat else EARLY)
-            raise _refused(self.kind.calls.delete, "PRIVATE_ENDPOINT_DELETE_BLOCKED_DURING_PROVISIONING")
-        self._note_pause(endpoint.id, 0.0 if may_repeat else LAGS)
+    def _new(self, id_: str, region: str, vpc_region: str | None) -> Any:
+        return RegionalEndpoint(id_, self.purpose, self.cloud, region, vpc_region or region)
+
+    def _put(self, endpoint: Any, status: str) -> None:
+        endpoint.put(status, NAMES)
+
+    def _advance(self, endpoint: Any) -> bool:
+        return bool(endpoint.advance(NAMES))
+
+    def _moves(self, endpoint: Any) -> bool:
+        """Tell whether Atlas goes on with an endpoint by itself."""
+        return endpoint.unseen is not None or endpoint.status in self.passing_in
+
+    def _delete(self, endpoint: Any) -> Any:
+        if refusal := self._refusal(endpoint):
+            self._note_pause(endpoint.id, EARLY)
+            raise refused(self.operations[1], refusal)
+        self._note_pause(endpoint.id, LAGS)
         if self.ignores:
             self.ignores -= 1
-        elif self.in_steps and endpoint.status != DELETING:
+        elif self.in_steps and endpoint.status not in self.kind.going:
             endpoint.unseen = DELETED
         elif not self.in_steps:
             self._forget(endpoint)
         return {}
 
+    def _refusal(self, endpoint: Any) -> str:
+        """Give the code with which Atlas refuses to delete an endpoint; "": it does not."""
+        return "PRIVATE_ENDPOINT_DELETE_BLOCKED_DURING_PROVISIONING" if endpoint.status == INITIATING else ""
+
     def _note_pause(self, id_: str, seconds: float) -> None:
-        if seconds:
+        if not {"crash", "lost answer", "late write"} & self.left.keys():
             self.until[id_] = self.now + seconds
 
-    def _forget(self, endpoint: RegionalEndpoint) -> None:
+    def _forget(self, endpoint: Any) -> None:
         del self.held[endpoint.id]
         self.lately[endpoint.id] = self.now
 
     # What happens by itself, and what people do.
 
-    def _parts(self) -> list[RegionalEndpoint]:
+    def _parts(self) -> list[Any]:
         return [each for _, each in sorted(self.held.items())]
 
     @override
     def passing(self) -> list[Move]:
-        return [
-            Move("Atlas goes on", number)
-            for number, each in enumerate(self._parts())
-            if each.unseen is not None or each.status in invariants.PASSING
-        ]
+        return [Move("Atlas goes on", number) for number, each in enumerate(self._parts()) if self._moves(each)]
 
     @override
     def meddling(self) -> Iterator[Move]:
         yield from (Move(kind) for kind in ("need", "switch", "registration") if self.left[kind])
         for number, each in enumerate(self._parts()):
             possible = {
-                "Atlas fails": each.status == INITIATING,
+                "Atlas fails": each.status == self.begins,
                 "approval": each.status == PENDING_ACCEPTANCE and each.unseen is None,
                 "expires": bool(self.naming(self.place(each.id))),
                 # Who has approved one may remove it before anybody has seen that.
@@ -224,7 +266,7 @@ class Regional(Environment):
                 self.is_on, self.lately["switch"] = not self.is_on, self.now
                 return f"private networking: {self.is_on}"
             case "registration":
-                made = self.make(REGIONS[self.cloud], status=ACTIVE)
+                made = self.make(REGIONS[self.cloud], status=self.active)
                 self.by_hand.add(made.id)
                 self.lately[made.id] = self.now
                 self._lags(made)
@@ -232,13 +274,13 @@ class Regional(Environment):
             case _:
                 return self._happen_to(self._parts()[move.number], move.kind)
 
-    def _happen_to(self, endpoint: RegionalEndpoint, what: str) -> str:
+    def _happen_to(self, endpoint: Any, what: str) -> str:
         self.lately[endpoint.id] = self.now
         match what:
             case "Atlas goes on":
                 self._go_on(endpoint)
             case "Atlas fails":
-                endpoint.put(FAILED, NAMES)
+                self._put(endpoint, FAILED)
             case "approval" if self.in_steps:
                 endpoint.unseen = APPROVED
             case "approval":
@@ -249,11 +291,11 @@ class Regional(Environment):
                 self._forget(endpoint)
         return f"{what}: {endpoint.id[-2:]}"
 
-    def _go_on(self, endpoint: RegionalEndpoint) -> None:
+    def _go_on(self, endpoint: Any) -> None:
         if endpoint.status == PENDING_RECREATION and endpoint.unseen is None and self.renews:
             endpoint.unseen = REPLACED
             self.make(endpoint.region, endpoint.vpc_region)
-        elif not endpoint.advance(NAMES):
+        elif not self._advance(endpoint):
             self._forget(endpoint)
 
     @override
@@ -273,9 +315,28 @@ class Regional(Environment):
     def place(self, target: str) -> str:
         """Give the region of an endpoint, or the region itself."""
         known = self.held.get(target)
-        return target if known is None else place_of(self.cloud, known.region, known.vpc_region)
+        return target if known is None else self._place_of(known)
 
-    def of(self, place: str) -> list[RegionalEndpoint]:
+    def _place_of(self, endpoint: Any) -> str:
+        return place_of(self.cloud, endpoint.region, endpoint.vpc_region)
+
+    def is_ambiguous(self, place: str, shown: str | None) -> bool:  # of several of a region, one is followed
+        """Tell whether nobody can know which of several endpoints is meant."""
+        return False
+
+    def is_refused(self, endpoint: Any, spec: Spec) -> bool:  # the spec has nothing to edit
+        """Tell whether Atlas may have refused to change an endpoint."""
+        return False
+
+    def said_of(self, endpoint: Any, spec: Spec) -> Collection[str | None]:  # the spec has nothing to edit
+        """Give the reasons that are right for an endpoint."""
+        return (
+            {ACTIVE: "Available", FAILED: "EndpointFailed", PENDING_ACCEPTANCE: "WaitingForApproval"}.get(
+                endpoint.status, ""
+            ),
+        )
+
+    def of(self, place: str) -> list[Any]:
         """Give the endpoints of a region."""
         return [each for each in self._parts() if self.place(each.id) == place]
 
@@ -309,17 +370,19 @@ class Encryption(Regional):
     """Endpoints for encryption at rest."""
 
     kind, purpose = ENCRYPTIONS, simulated.ENCRYPTION
+    operations = ENCRYPTIONS.calls.create, ENCRYPTIONS.calls.delete
 
 
 class Backup(Regional):
     """Endpoints for backups."""
 
     kind, purpose = BACKUPS, simulated.BACKUP
+    operations = BACKUPS.calls.create, BACKUPS.calls.delete
 
 
 def _page(endpoints: Any) -> Any:
     return {"results": [each.document() for each in endpoints]}
 
 
-def _refused(operation: str, code: str) -> UpdateRejectedError:
+def refused(operation: str, code: str) -> UpdateRejectedError:
     return UpdateRejectedError("Atlas refused it.", operation=operation, http_status=400, error_code=code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.reconcile.status import condition_in
 from model.dedicated.atlas import STAYS, Dedicated
@@ -11,7 +11,7 @@ from model.invariants import Invariant, broken, check_words, known
 from model.ports import CHANGES, said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from atlas_endpoints.controller.cache import Body
     from model.ports import Effect
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     Run: TypeAlias = AnyRun[Regional]
 
-PASSING = frozenset({"INITIATING", "PENDING_RECREATION", "DELETING"})
-"""The statuses from which Atlas goes on by itself."""
+
+def shown_in(environment: Regional, status: Mapping[str, Any]) -> str | None:
+    """Return the ID of the endpoint that a status shows."""
+    found: str | None = (status.get(environment.kind.noun) or {}).get("id")
+    return found
 
 
 def on_call(run: Run, effect: Effect) -> None:
@@ -63,7 +66,7 @@ def _check_deletion(run: Run, target: str, naming: list[Body]) -> None:
     endpoint = environment.held.get(target)
     there = {each["metadata"]["uid"] for each in environment.objects.values() if lives(each)}
     living = [each for each in naming if lives(each) and each["metadata"]["uid"] in there]
-    is_dead = endpoint is None or endpoint.status in {"FAILED", "DELETING"}
+    is_dead = endpoint is None or endpoint.status in {"FAILED", *environment.kind.going}
     requests = {request for each in naming if lives(each) and (request := Dedicated.request_of(each)) is not None}
     is_requested = is_dead and bool(requests - environment.served)
     going = [each for each in naming if deletes(each) and not lives(each)]
@@ -75,12 +78,12 @@ def _check_deletion(run: Run, target: str, naming: list[Body]) -> None:
         broken(run, Invariant.NAMED, f"{target} is to be deleted, which {living[-1]['metadata']['name']} names")
     if target in environment.until and not is_requested:
         broken(run, Invariant.PACED, f"a DELETE of {target}, again too soon")
-    recorded = {(each["status"].get("endpoint") or {}).get("id") for each in naming}
-    staying = {id_ for id_, each in environment.held.items() if each.unseen is None and each.status not in PASSING}
+    recorded = {shown_in(environment, each["status"]) for each in naming}
+    passing = environment.passing_in
+    staying = {id_ for id_, each in environment.held.items() if each.unseen is None and each.status not in passing}
     if endpoint is not None and target not in recorded and recorded & staying:
         broken(run, Invariant.RECORDED, f"{target} is to be deleted, and {recorded} is recorded")
-    guarded = environment.purpose.name == "backup" or (endpoint is not None and endpoint.status != "DELETING")
-    if going and guarded and environment.is_needed and "need" not in environment.lately:
+    if going and environment.is_needed and "need" not in environment.lately:
         broken(run, Invariant.GUARDED, f"{target} is to be deleted, which is needed")
 
 
@@ -88,9 +91,10 @@ def on_status(run: Run, body: Body) -> None:
     """A status was written."""
     environment, status = run.environment, body["status"]
     check_words(run, body)
-    shown, ready = (status.get("endpoint") or {}).get("id"), condition_in(status, "Ready")
+    shown, ready = shown_in(environment, status), condition_in(status, "Ready")
     held = environment.held.get(shown or "")
-    if ready["status"] == "True" and shown not in environment.lately and (held is None or held.status != "ACTIVE"):
+    is_active = held is not None and held.status == environment.active
+    if ready["status"] == "True" and shown not in environment.lately and not is_active:
         broken(run, Invariant.PRESENT, f"Ready, and {shown} is not active ({said(status)})")
     place = environment.kind.named_by(body).endpoint
     if held is not None and environment.place(held.id) != place:
@@ -101,10 +105,11 @@ def on_status(run: Run, body: Body) -> None:
         "EndpointFailed": shown in environment.lately or (held is not None and held.status == "FAILED"),
         "EndpointNotFound": not there or "Report" in body["spec"].values(),
         "PrivateNetworkingRequired": "switch" in environment.left,  # it is looked for once in an interval
-        "UpdateRejected": "switch" in environment.left,
+        "UpdateRejected": "switch" in environment.left or environment.is_refused(held, body["spec"]),
         "DeletionBlocked": environment.is_needed or "need" in environment.lately,
         "Conflict": len({each["metadata"]["uid"] for each in environment.naming(place or "")} | set(environment.owed))
-        > 1,
+        > 1
+        or environment.is_ambiguous(place or "", shown),
     }
     if not has_a_cause.get(stalled, False):
         broken(run, Invariant.STALLED, f"Stalled for {stalled}, and nobody has to act ({said(status)})")
@@ -143,17 +148,15 @@ def _is_right(environment: Regional, body: Body) -> bool:
         return False
     place = environment.kind.named_by(body).endpoint or ""
     reason, there = condition_in(status, "Ready")["reason"], environment.of(place)
-    shown = environment.held.get((status.get("endpoint") or {}).get("id", ""))
+    shown = environment.held.get(shown_in(environment, status) or "")
     if not lives(body):
         return bool(environment.is_needed and reason == "DeletionBlocked")
     if reason == "Conflict":
-        return any(
-            condition_in(each["status"], "Ready").get("reason") != "Conflict" for each in environment.naming(place)
-        )
+        named_by = [condition_in(each["status"], "Ready").get("reason") for each in environment.naming(place)]
+        return {*named_by} != {"Conflict"} or environment.is_ambiguous(place, shown_in(environment, status))
     if not there:
         is_off = not environment.is_on and reason == "PrivateNetworkingRequired"
         return is_off or bool(reason == "EndpointNotFound" and spec.get("driftPolicy") == "Report")
     if shown not in there:
         return False
-    said_of = {"ACTIVE": "Available", "FAILED": "EndpointFailed", "PENDING_ACCEPTANCE": "WaitingForApproval"}
-    return bool(reason == said_of.get(shown.status))
+    return reason in environment.said_of(shown, spec)

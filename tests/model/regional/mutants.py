@@ -10,7 +10,7 @@ from atlas_endpoints.kinds.backup_private_endpoint.kind import BackupPrivateEndp
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import EncryptionAtRestPrivateEndpoints
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_decisions import NO_STEPS
-from atlas_endpoints.reconcile import creation, ownership
+from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.waiting import since_shown
 from model.dedicated.mutants import is_dead_on_request, is_forced_for_ever, remembers_nothing
 from model.invariants import Invariant
@@ -18,7 +18,7 @@ from model.mutants import planter
 from model.ports import Ports
 from model.regional.atlas import Backup, Encryption
 from model.regional.models import AGAIN, AZURE, GATE, GOES, MODELS, TIMED, model_of
-from model.serverless.mutants import ends_at_the_request, nobody_protects, nothing_may_arrive
+from model.serverless.mutants import ends_at_the_request, nobody_protects
 
 if TYPE_CHECKING:
     from model.mutants import Mutant
@@ -42,7 +42,7 @@ EXISTS = MODELS["an endpoint is made that somebody else has just made, and a LIS
 FAILS = MODELS["a dead endpoint is made again in steps, it may fail again, and an answer is lost"]
 
 
-async def _posts_without_an_intent(right: Any, self: Any, body: Any, status: Any) -> Any:
+async def posts_without_an_intent(right: Any, self: Any, body: Any, status: Any) -> Any:
     intends = "creation" in status
     return {**body, "status": status} if intends else await right(self, body, status)
 
@@ -61,14 +61,13 @@ def _shows_it_as_active(right: Any, self: Any, write: Any, answer: Any) -> Any:
     return entry, replace(endpoint, status="ACTIVE")
 
 
-plants("a lost POST is repeated at once", Invariant.ONCE, CRASH, creation, "may_arrive_for")(nothing_may_arrive)
-plants("no status tells of a POST", Invariant.ONCE, CRASH, Ports, "write")(_posts_without_an_intent)
+plants("no status tells of a POST", Invariant.ONCE, CRASH, Ports, "write")(posts_without_an_intent)
 plants("what is asked for is there", Invariant.PRESENT, EARLY, RegionalKind, "written")(_shows_it_as_active)
 plants("that it exists is a refusal", Invariant.STALLED, EXISTS, RegionalKind, "is_outdated")(lambda *_: False)
 plants("nobody asks for the switch", Invariant.NEEDED, OFF, EncryptionAtRestPrivateEndpoints, "hindrance")(
     lambda *_: None
 )
-plants("nobody asks who needs it", Invariant.GUARDED, NEEDED, RegionalKind, "guards")(lambda *_: False)
+plants("nobody asks who needs it", Invariant.GUARDED, NEEDED, RegionalKind, "before_delete")(lambda *_: ((), None))
 plants("no bucket needs it", Invariant.GUARDED, NEEDED, BackupPrivateEndpoints, "needed_by")(lambda *_: "")
 plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPrivateEndpoints, "accepting")(
     lambda _, self, *asked: RegionalKind.accepting(self, *asked)
