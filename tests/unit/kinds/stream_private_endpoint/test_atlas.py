@@ -65,7 +65,8 @@ def test_each_operation_has_a_template_and_a_call() -> None:
 
 
 SHOWN = {"_id": ID, "state": "DONE", **S3}
-READ = Connection(ID, "DONE", target=TARGET)
+S3_IN_AWS = ("AWS", "S3")
+READ = Connection(ID, "DONE", target=TARGET, service=S3_IN_AWS)
 ENTRIES: dict[str, tuple[object, Connection | None]] = {
     "as the specification has it": (SHOWN, READ),
     "with all its fields": (
@@ -79,7 +80,7 @@ ENTRIES: dict[str, tuple[object, Connection | None]] = {
             "interfaceEndpointName": "x",
             "providerAccountId": "7",
         },
-        Connection(ID, "DONE", "no", TARGET, "a.example.", ("b", "c"), "IAM", "vpce-1", "x", "7"),
+        Connection(ID, "DONE", "no", TARGET, "a.example.", ("b", "c"), "IAM", "vpce-1", "x", "7", S3_IN_AWS),
     ),
     "an id alone": ({"_id": ID}, Connection(ID)),
     "nulls": (dict.fromkeys(SHOWN) | {"_id": ID}, Connection(ID)),
@@ -126,6 +127,12 @@ TARGETS: dict[str, tuple[Mapping[str, Any], str]] = {
     "Event Hubs, in Atlas's words": ({**EVENTHUB, "vendor": "GENERIC", "region": "northeurope"}, f"AZURE EVENTHUB EUROPE_NORTH {AZURE_ID.lower()}"),
     "MSK, whose ARN has the region": (MSK, "AWS MSK arn:aws:kafka:eu-west-1:1:cluster/orders/1"),
     "MSK, with the region that Atlas found": ({**MSK, "region": "EU_WEST_1"}, "AWS MSK arn:aws:kafka:eu-west-1:1:cluster/orders/1"),
+    "MSK, with the service that Atlas found": ({**MSK, "serviceEndpointId": "x"}, "AWS MSK arn:aws:kafka:eu-west-1:1:cluster/orders/1"),
+    "Confluent in AWS": ({**S3, "vendor": "CONFLUENT", "serviceEndpointId": "vpce-svc-0A"}, "AWS CONFLUENT EU_WEST_1 vpce-svc-0a"),
+    "Confluent in AWS, by its whole name": (
+        {**S3, "vendor": "CONFLUENT", "serviceEndpointId": "com.amazonaws.vpce.eu-west-1.vpce-svc-0A"},
+        "AWS CONFLUENT EU_WEST_1 vpce-svc-0a",
+    ),
     "Confluent": (CONFLUENT, "GCP CONFLUENT CENTRAL_US projects/a/b,projects/c/d"),
     "Confluent, in another order and with the host": (
         {**CONFLUENT, "gcpServiceAttachmentUris": ["https://www.googleapis.com/compute/v1/projects/c/d", "projects/a/b"]},
@@ -156,6 +163,24 @@ def test_an_object_names_the_target_in_its_spec_and_shows_that_of_its_status(nam
     assert KIND.shown_in({"connection": {"id": ID, "target": expected}}) == (expected,)
 
 
+ELSEWHERE = {
+    "AWS S3 EU_WEST_1 x": False,
+    "AWS S3 Dublin, Ireland x": False,
+    "AWS S3 EU_WEST_1 y": True,
+    "AWS LAMBDA EU_WEST_1 x": True,
+    "GCP S3 EU_WEST_1 x": True,
+    "AWS KINESIS EU_WEST_1": True,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+def test_a_region_alone_is_no_proof_that_a_connection_leads_elsewhere(target: str) -> None:
+    assert atlas.leads_elsewhere(target, "AWS S3 EU_WEST_1 x") is ELSEWHERE[target]
+    assert not atlas.leads_elsewhere("AWS KINESIS EU_WEST_1", "AWS KINESIS DUBLIN")
+    assert atlas.leads_elsewhere("AWS MSK arn:1", "AWS MSK arn:2")
+
+
 @pytest.mark.parametrize("body", [{}, {"spec": 7, "status": []}, {"spec": {"providerName": 7}, "status": {"connection": {"id": 5, "target": []}}}])  # fmt: skip
 def test_an_object_of_any_shape_names_and_shows_nothing(body: dict[str, Any]) -> None:
     assert KIND.named_by(body) == Named(None)
@@ -175,9 +200,9 @@ def test_what_no_object_names_is_found_by_its_target() -> None:
 
 
 CREATED: dict[str, tuple[object, Connection | None]] = {
-    "what Atlas shows": ({**SHOWN, "region": "US_EAST_1"}, Connection(ID, "DONE", target=TARGET.replace("EU_WEST_1", "US_EAST_1"))),
-    "what was sent besides": ({"_id": ID}, Connection(ID, target=TARGET)),
-    "nulls": ({"_id": ID, "vendor": None, "region": ""}, Connection(ID, target=TARGET)),
+    "what Atlas shows": ({**SHOWN, "region": "US_EAST_1"}, Connection(ID, "DONE", target=TARGET.replace("EU_WEST_1", "US_EAST_1"), service=S3_IN_AWS)),
+    "what was sent besides": ({"_id": ID}, Connection(ID, target=TARGET, service=S3_IN_AWS)),
+    "nulls": ({"_id": ID, "vendor": None, "region": ""}, Connection(ID, target=TARGET, service=S3_IN_AWS)),
     "no id": ({"state": "IDLE"}, None),
     "nothing": ({}, None),
     "a list": ([{"_id": ID}], None),
@@ -217,7 +242,7 @@ def test_the_workspaces_are_read_by_their_names() -> None:
 
 ACCOUNTS: dict[str, tuple[object, Mapping[str, str] | None]] = {
     "AWS": ({"awsAccountId": "1", "cidrBlock": "10.0.0.0/8"}, {"awsAccountId": "1", "cidrBlock": "10.0.0.0/8"}),
-    "empty values": ({"awsAccountId": "", "vpcId": None, "links": []}, {}),
+    "empty values": ({"awsAccountId": "", "vpcId": None, "links": []}, None),
     "a list": ([{"awsAccountId": "1"}], None),
     "no JSON": (None, None),
 }
