@@ -327,7 +327,7 @@ class MadeByAtlas(KindWithCommands[R]):
             message = f"{self._not_shown(facts)} The operator looks for it before the resource is removed."
             return Decision(State(Reason.DELETING, message, _looks_again(left, SHOWN_WITHIN)), absent=absent)
         # The clock by which another process has dated its intent may have been behind.
-        if intent is not None and (left := max(may_arrive_for(intent, facts.now), facts.arrives_for)) > 0:
+        if intent is not None and (left := may_arrive_for(intent, facts.now, facts.arrives_for)) > 0:
             return replace(registered.may_appear(facts, left), absent=absent)
         gone = None
         if known is not None and not (isinstance(shown, Made) and self.is_elsewhere(facts, shown)):

@@ -29,9 +29,15 @@ TURN = RECENT.total_seconds() + CALL
 """Seconds after an intent for which its call may still be made."""
 
 
-def may_arrive_for(creation: Creation | None, now: datetime) -> float:
-    """Return for how many more seconds an entry may appear that was requested."""
-    return 0.0 if creation is None else max(0.0, (creation.requested_at - now).total_seconds() + ARRIVES)
+def may_arrive_for(creation: Creation | None, now: datetime, arrives_for: float) -> float:
+    """Return for how many more seconds an entry may appear that was requested.
+
+    Args:
+        arrives_for: ``Facts.arrives_for``, since another process may have dated its intent by a clock behind this one.
+    """
+    if creation is None:
+        return 0.0
+    return max(0.0, arrives_for, (creation.requested_at - now).total_seconds() + ARRIVES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Writes:
         """Return the outcome if the entry may be there already, or another one has its turn; None: create it now."""
         operation = write.request.operation
         known = None if facts.unsent else facts.previous.creation
-        if known is not None and (left := _may_arrive_for(known, facts)) > 0:
+        if known is not None and (left := creation.may_arrive_for(known, facts.now, facts.arrives_for)) > 0:
             wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return summarize.of_step(self._kind, facts, operation, Decision(state))
@@ -85,7 +85,7 @@ class Writes:
             if uid_of(body) != facts.resource.metadata.uid
         )
         newest = max(filter(None, others), key=lambda each: each.requested_at, default=None)
-        if newest is None or (left := _may_arrive_for(newest, facts)) <= 0:
+        if newest is None or (left := creation.may_arrive_for(newest, facts.now, facts.arrives_for)) <= 0:
             return 0.0
         return min(left, as_long_again(newest.requested_at, facts.now, facts.interval))
 
@@ -308,8 +308,3 @@ class Writes:
     def resolve_unknown(self, facts: Facts[Any]) -> None:
         """End the search for what a write of unknown outcome has done, if the view began when none could arrive any more."""
         self._ports.atlas.resolve_unknown(facts.scope, facts.resource.written_as, began=facts.view.began)
-
-
-def _may_arrive_for(intent: Creation, facts: Facts[Any]) -> float:
-    """Return for how many more seconds what was asked for may appear; another process may have dated it by a clock behind this one."""
-    return max(creation.may_arrive_for(intent, facts.now), facts.arrives_for)

@@ -117,6 +117,7 @@ class RegionalHistory(History[UnreliableAtlas]):
         self._project = self.atlas.world.projects[PROJECT]
         self._needed_since = math.inf
         self._posts: dict[str, float] = {}
+        self._going: set[str] = set()  # what was to be deleted, even if somebody changes it then
         self._by_hand: set[str] = set()  # the places in which people have made endpoints
         self.switch_networking(is_on=True)
 
@@ -157,7 +158,8 @@ class RegionalHistory(History[UnreliableAtlas]):
         return [each for each in self._project.regional_endpoints.values() if _place(each) == place]
 
     def _lives(self, place: str) -> bool:
-        return any(each.status != DELETING and each.unseen is None for each in self._of(place))
+        there = (each for each in self._of(place) if each.id not in self._going)
+        return any(each.status != DELETING and each.unseen is None for each in there)
 
     def _naming(self, place: str) -> list[Body]:
         return [body for body in self.cluster.objects.values() if self.kind.named_by(body).endpoint == place]
@@ -169,9 +171,8 @@ class RegionalHistory(History[UnreliableAtlas]):
         if request.method == "POST" and request.body is not None:
             cloud = request.path.rpartition("/privateEndpoints")[0].rpartition("/")[2]
             place = place_of(cloud, request.body["regionName"], request.body.get("vpcRegionName"))
-            gone = [
-                each for each in self.cluster.deleted if "creation" in each["status"]
-            ]  # what they have sent, nobody knows
+            # What a resource has sent that goes without a finalizer, before its status shows an endpoint, nobody knows.
+            gone = [each for each in self.cluster.deleted if not each["status"].get("endpoint")]
             is_known = place not in self._by_hand and not any(
                 self.kind.named_by(each).endpoint == place for each in gone
             )
@@ -181,6 +182,7 @@ class RegionalHistory(History[UnreliableAtlas]):
         endpoint = self._project.regional_endpoints.get(request.path.rpartition("/")[2])
         if request.method != "DELETE" or endpoint is None:
             return
+        self._going.add(endpoint.id)
         naming = self._naming(_place(endpoint))
         for body in naming:
             since = now - self.cluster.written_at.get(uid_of(body), math.inf)

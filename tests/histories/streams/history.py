@@ -124,10 +124,8 @@ class StreamHistory(History[UnreliableAtlas]):
             return
         self.atlas.world.settle()
         now, place = self.clock.monotonic(), target_of(request.body)
-        gone = [
-            each for each in self.cluster.deleted if "creation" in each["status"]
-        ]  # what they have sent, nobody knows
-        is_known = not any(self.kind.named_by(each).endpoint == place for each in gone)
+        # What a resource had that went, nobody knows while the LIST lags: it stays, and Atlas refuses a second one.
+        is_known = not any(self.kind.named_by(each).endpoint == place for each in self.cluster.deleted)
         is_there = any(each.state not in GOING and not each.is_deleted for each in self._of(place))
         if is_known and is_there and now - self._posts.get(place, -math.inf) < TWICE:
             self.atlas.violations.append(f"{place} is asked for twice")

@@ -53,7 +53,7 @@ def decide_deletion(facts: Facts) -> Decision:
 def _may_appear_for(facts: Facts) -> float:
     """Return for how many more seconds Atlas may show something that was requested for the resource, and never shown."""
     status = facts.resource.status
-    left = may_arrive_for(status.service_creation, facts.now)
+    left = may_arrive_for(status.service_creation, facts.now, facts.arrives_for)
     is_deleted = status.endpoint is not None and status.endpoint.status in GOING
     if facts.resource.endpoint_id is not None and (not is_deleted or facts.uncertain):
         left = max(left, facts.arrives_for, facts.unknown_for)

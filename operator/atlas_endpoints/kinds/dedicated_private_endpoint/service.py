@@ -96,7 +96,7 @@ def origin_of(facts: Facts, service: Service) -> Origin:
     if any(each.get("origin") == "Created" for each in of_others):
         return "Created"
     intent = None if known is not None or facts.unsent else status.service_creation
-    if intent is None or may_arrive_for(intent, facts.now) <= 0:
+    if intent is None or may_arrive_for(intent, facts.now, 0.0) <= 0:
         return "Adopted"
     was_there = any(each.get("statusSince", "") < rfc3339(intent.requested_at) for each in of_others)
     return "Adopted" if was_there else "Created"

@@ -294,7 +294,7 @@ def _delete_marked(facts: Facts) -> Decision:
     """Decide about endpoints that may have been reserved, and that no other resource has taken since."""
     if mine := _marked(facts):
         return _delete(facts, mine[0])
-    left = may_arrive_for(facts.previous.creation, facts.now)
+    left = may_arrive_for(facts.previous.creation, facts.now, facts.arrives_for)
     if left > 0:
         message = "An endpoint may be reserved for this resource. The operator looks for it in Atlas before the resource is removed."
         return Decision(State(Reason.DELETING, message, RequeueAfter(min(left, POLL_FIRST))))

@@ -190,7 +190,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
             f" Atlas: {some_of([each.id for each in found])}."
         )
         own: dict[str, Any] = {"others": others_of(found)}
-        if may_arrive_for(facts.resource.status.intent, facts.now) <= 0:
+        if may_arrive_for(facts.resource.status.intent, facts.now, facts.arrives_for) <= 0:
             own["intent"] = None
         if known is None or facts.view.value(known.id) is not None:
             return Decision(State(Reason.CONFLICT, message), own=own)
