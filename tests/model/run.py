@@ -307,7 +307,8 @@ class Run(Generic[E]):
         else:
             effect.clears = effect.kind in {"PATCH", "POST"}
         if effect.kind in CHANGES | RECORDS:
-            self.writes.append(effect.told())
+            if effect.kind != "DELETE" or not isinstance(effect.held, AtlasError):  # at rest, Atlas is asked again
+                self.writes.append(effect.told())
             invariants.on_write(self, effect)
         if effect.held is None:
             effect.held = False  # an object that is not there

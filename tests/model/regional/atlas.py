@@ -66,6 +66,7 @@ class Regional(Environment):
         passing_in: the statuses from which Atlas goes on by itself.
         begins: the first status of an endpoint.
         active: that of one that works.
+        asks_first: whether the operator has to know before a DELETE that nothing needs the endpoint; else Atlas refuses it.
         operations: of the POST and the DELETE.
         exists: the code of a refused POST if there is one.
         cloud: of all of them.
@@ -85,6 +86,7 @@ class Regional(Environment):
 
     kind: ClassVar[MadeByAtlas[Any]]
     purpose: ClassVar[simulated.Purpose]
+    asks_first: ClassVar = True
     passing_in: ClassVar = frozenset({INITIATING, PENDING_RECREATION, DELETING})
     begins: ClassVar[str] = INITIATING
     active: ClassVar[str] = ACTIVE

@@ -83,7 +83,7 @@ def _check_deletion(run: Run, target: str, naming: list[Body]) -> None:
     staying = {id_ for id_, each in environment.held.items() if each.unseen is None and each.status not in passing}
     if endpoint is not None and target not in recorded and recorded & staying:
         broken(run, Invariant.RECORDED, f"{target} is to be deleted, and {recorded} is recorded")
-    if going and environment.is_needed and "need" not in environment.lately:
+    if going and environment.asks_first and environment.is_needed and "need" not in environment.lately:
         broken(run, Invariant.GUARDED, f"{target} is to be deleted, which is needed")
 
 

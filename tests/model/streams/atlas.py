@@ -71,6 +71,7 @@ class Streams(Regional):
     passing_in: ClassVar = frozenset({IDLE, WORKING, DELETE_REQUESTED, DELETING})
     begins: ClassVar = IDLE
     active: ClassVar = DONE
+    asks_first: ClassVar = False
     operations: ClassVar = (atlas.CREATE, atlas.DELETE)
     exists: ClassVar = "STREAM_PRIVATE_LINK_ALREADY_EXISTS"
 

@@ -25,7 +25,6 @@ plants = planter(MUTANTS)
 
 CRASH = MODELS["a connection is made, a crash, and a LIST does not show it"]
 DOMAIN = GATE["a connection gets its domain, and an answer is lost"]
-USED = GATE["a connection goes with its resource, when no stream uses it any more"]
 EDIT = MODELS["a domain changes while Atlas makes a connection, and a write arrives late"]
 LAGS = MODELS["a connection goes in steps, and Atlas shows it as before for a while"]
 BESIDE = model_of(ONE, settled=1, left="registration", twice=True)
@@ -50,9 +49,6 @@ plants("a domain that is named later is lost", Invariant.REST, DOMAIN, StreamPri
 )
 plants("a domain is sent that Atlas does not take", Invariant.NEEDED, EDIT, StreamPrivateEndpoints, "in_its_status")(
     _takes_any_domain
-)
-plants("nobody asks which streams use it", Invariant.GUARDED, USED, StreamPrivateEndpoints, "before_delete")(
-    lambda *_: ((), None)
 )
 plants("of several connections none is the recorded one", Invariant.STALLED, BESIDE, MadeByAtlas, "recorded")(
     _knows_none

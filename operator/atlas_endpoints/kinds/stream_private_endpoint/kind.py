@@ -13,7 +13,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.kinds.made_by_atlas import FAILED, Facts, MadeByAtlas, others_of, some_of
+from atlas_endpoints.kinds.made_by_atlas import EARLY_FIRST, FAILED, Facts, MadeByAtlas, others_of, some_of
 from atlas_endpoints.kinds.refusals import says_that_it_exists
 from atlas_endpoints.kinds.regions import doubt
 from atlas_endpoints.kinds.stream_private_endpoint import atlas
@@ -272,7 +272,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
             f" give them another access{f': {some_of(users)}' if users else ''}."
         )
         said = "" if error is None else f" Message from Atlas: {words(error.detail or error.error_code)}"
-        wait = as_long_again(deleted_at(facts), facts.now, facts.interval)
+        wait = max(as_long_again(deleted_at(facts), facts.now, facts.interval), EARLY_FIRST)
         return State(Reason.DELETION_BLOCKED, message + said, RequeueAfter(wait))
 
     # What a resource tells.
