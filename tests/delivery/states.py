@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.compare import FLAPS
 from atlas_endpoints.reconcile.outcome import of_trouble
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
@@ -535,24 +534,6 @@ def drifted(env: Subject) -> Body:
     else:
         env.change(comment="theirs")
     return _says(env, "Drifted")
-
-
-@_state("Degraded", of=MADE_BY_ATLAS, name="drifted")
-def keeps_vanishing(env: RegionalSubject | StreamSubject) -> Body:
-    """Somebody removes each endpoint that the operator creates, which it sees soon while Atlas makes one."""
-    env.stick()
-    env.create(syncInterval="1m")
-    _says(env, "Initiating")
-    for corrections in range(1, FLAPS + 1):
-        env.remove()
-        env.resources.wait(NAME, partial(_has_corrected, corrections), says=f"corrected {corrections} times")
-    env.remove()
-    return _says(env, "Drifted")
-
-
-def _has_corrected(times: int, body: Body) -> bool:
-    is_shown = body["status"].keys() & {"endpoint", "connection"}
-    return len(body["status"].get("history", ())) == times and bool(is_shown)
 
 
 # A person has said so

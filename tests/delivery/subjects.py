@@ -207,10 +207,6 @@ class RegionalSubject(Subject):
         identity = {"projectId": self.place.project, "id": REGIONAL_ENDPOINT, "regionName": REGION}
         self.atlas.post(self.CHANGES, {**identity, **fields})
 
-    def remove(self) -> None:
-        """Remove what Atlas has in the region, whatever its ID."""
-        self.atlas.post(self.CHANGES, {"projectId": self.place.project, "regionName": REGION, "remove": True})
-
     @override
     def connect(self, **_: Any) -> None:
         self.change(status="ACTIVE", privateEndpointConnectionName=CLOUD_ENDPOINT)
@@ -270,10 +266,6 @@ class StreamSubject(Subject):
     def change(self, **fields: Any) -> None:
         state = {"state": fields.pop("status")} if "status" in fields else {}
         self.atlas.post("streamEndpoints", {"_id": STREAM_CONNECTION, **self._target(), **state, **fields})
-
-    def remove(self) -> None:
-        """Remove the connection to the target, whatever its ID."""
-        self.atlas.post("streamEndpoints", {**self._target(), "remove": True})
 
     def _target(self) -> dict[str, str]:
         place = {"projectId": self.place.project, "provider": "AWS", "vendor": "S3"}

@@ -84,7 +84,7 @@ class Regional(Environment):
         count: of the endpoints that there have been.
     """
 
-    kind: ClassVar[MadeByAtlas[Any]]
+    kind: ClassVar[MadeByAtlas[Any]]  # pyright: ignore[reportIncompatibleVariableOverride]
     purpose: ClassVar[simulated.Purpose]
     asks_first: ClassVar = True
     passing_in: ClassVar = frozenset({INITIATING, PENDING_RECREATION, DELETING})

@@ -176,10 +176,10 @@ class Streams(Regional):
 
     @override
     def is_refused(self, endpoint: Any, spec: Spec) -> bool:
-        is_known = endpoint is not None and endpoint.id not in self.lately
         is_in_use = self.is_needed or "need" in self.lately
         return (
-            not is_known
+            endpoint is None
+            or endpoint.id in self.lately
             or (endpoint.status == FAILED and is_in_use)
             or (self.differs(endpoint, spec) and not endpoint.takes_domain)
         )

@@ -45,7 +45,7 @@ class BackupEndpointStatus(EndpointStatus):
 class BackupStatus(RegionalStatus):
     """The status of the kind."""
 
-    endpoint: BackupEndpointStatus | None = None
+    endpoint: BackupEndpointStatus | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
 
 
 class BackupPrivateEndpoint(RegionalResource, frozen=True):
