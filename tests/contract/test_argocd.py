@@ -17,9 +17,10 @@ ONLY_OF = {
     Reason.INSTANCE_NOT_FOUND: {SERVERLESS},
     Reason.NOT_SERVERLESS: {SERVERLESS},
     Reason.NO_CAPACITY: {DEDICATED},
+    Reason.DRIFTED: {SERVERLESS, DEDICATED, DATA_FEDERATION},
     Reason.WAITING_FOR_CLOUD_ENDPOINT: {SERVERLESS, DEDICATED, DATA_FEDERATION, STREAM},
 }
-"""The shared reasons that only some kinds have."""
+"""The shared reasons that only some kinds have, or come to within a minute: what Atlas makes is late for longer before it is lost."""
 
 REASONS = {kind.names.kind: {str(each): each for each in kind.reasons} for kind in REGISTRY}
 

@@ -87,7 +87,7 @@ class Registration:
 
     def is_registered(self) -> None:
         """Check that it has come to its end: one service and one endpoint, each asked for once."""
-        body = self.resources.wait_ready(self.name)
+        body = self.resources.wait_ready(self.name, timeout=180)  # calls of the process that died may arrive for 85 s
         (service,) = self.env.atlas.project(self.place)["endpointServices"]
         assert [each["id"] for each in service["endpoints"]] == [VPCE], self.name
         assert body["status"]["service"]["id"] == service["id"]

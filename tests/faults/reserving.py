@@ -65,7 +65,8 @@ class Reservation:
 
     def ends_well(self) -> None:
         """Check that it has come to its end: one endpoint, which both sides tell of, with the user's comment."""
-        body = self.resources.wait(self.name, _is_settled, says="settled")
+        # Calls of the process that died may arrive for 85 s.
+        body = self.resources.wait(self.name, _is_settled, says="settled", timeout=180)
         (endpoint,) = self.env.atlas.reserved(self.place)
         metadata = body["metadata"]
         assert body["status"]["reservation"]["endpointId"] == endpoint["_id"], told(body)

@@ -76,7 +76,8 @@ def _check_deletion(run: Run, target: str, naming: list[Body]) -> None:
         broken(run, Invariant.BOUND if requests else Invariant.NAMED, f"{target} is to be deleted without a request")
     if len(living) > is_requested:
         broken(run, Invariant.NAMED, f"{target} is to be deleted, which {living[-1]['metadata']['name']} names")
-    if target in environment.until and not is_requested:
+    # Statuses keep whole seconds.
+    if environment.until.get(target, 0.0) >= environment.now + 1 and not is_requested:
         broken(run, Invariant.PACED, f"a DELETE of {target}, again too soon")
     recorded = {shown_in(environment, each["status"]) for each in naming}
     passing = environment.passing_in

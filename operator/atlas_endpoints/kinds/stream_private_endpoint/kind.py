@@ -403,8 +403,8 @@ def _values(connection: ConnectionStatus | None, account: AccountStatus | None) 
 
 
 def _doubt_about(spec: Spec) -> str:
-    """Return a sentence, after a blank, about a region that is not known; "": it is."""
-    return "" if spec.region is None else doubt(spec.provider_name, spec.region)
+    """Return a sentence, after a blank, about a region that is not known, also of an ARN; "": it is known."""
+    return doubt(spec.provider_name, spec.region or spec.region_in_atlas)
 
 
 KIND = StreamPrivateEndpoints()

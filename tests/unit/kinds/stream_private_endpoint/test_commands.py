@@ -104,6 +104,16 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
             ],
             id="a region that nobody knows",
         ),
+        pytest.param(
+            {},
+            {"providerName": "AWS", "vendor": "MSK", "arn": "arn:aws:kafka:eu-wset-1:123456789012:cluster/orders/de8982fa"},
+            [
+                "ok       Private connections of Stream Processing: 0.",
+                "warning  shop/one: EU_WSET_1 is not a region of AWS that this version knows. Did you mean EU_WEST_1?",
+                "ok       The credentials may write to the project (DELETE without a change",
+            ],
+            id="a region in an ARN that nobody knows",
+        ),
     ],
 )  # fmt: skip
 def test_what_a_check_says_of_a_project(case: Mapping[str, Any], spec: Mapping[str, Any], expected: list[str]) -> None:
