@@ -11,9 +11,9 @@ import yaml
 
 from control_plane.process import wait_until
 from delivery.helm import documents
-from delivery.recorded import DEDICATED, KINDS, SERVERLESS
+from delivery.recorded import DEDICATED, KINDS, SERVERLESS, STREAM
 from delivery.rights import BINDINGS, ROLES, granted
-from delivery.subjects import SUBJECTS, DedicatedPlace
+from delivery.subjects import SUBJECTS, DedicatedPlace, StreamPlace
 from support import clouds
 from support.atlas import CLOUD_ENDPOINT
 from support.audit import deeds
@@ -229,7 +229,8 @@ def connect(of_kinds: Mapping[str, Resources], places: Iterator[Place]) -> None:
     connect_clusters(of_kinds[DEDICATED], next(places), next(places))
     for kind in of_kinds.keys() - {DEDICATED}:
         named = {**SUBJECTS[kind].NAMED, "deletionPolicy": "Delete"}
-        of_kinds[kind].create("orders", DedicatedPlace(next(places).project, "", "").spec(**named))
+        place = StreamPlace if kind == STREAM else DedicatedPlace
+        of_kinds[kind].create("orders", place(next(places).project, "", "").spec(**named))
         of_kinds[kind].wait_ready("orders")
 
 
