@@ -148,7 +148,7 @@ class Calls:
         )
 
     def created(self, request: Request, answer: Any) -> Endpoint | None:
-        """Return the endpoint in the answer to a POST, or None if it is of another region; what it does not show is as it was sent."""
+        """Return the endpoint in the answer to a POST, or None if it is of another region; fields that are missing are those that were sent."""
         body = request.body or {}
         sent = {name: body[name] for name in ("regionName", "vpcRegionName", "cloudProvider") if name in body}
         shown = {name: value for name, value in answer.items() if value} if isinstance(answer, dict) else {}

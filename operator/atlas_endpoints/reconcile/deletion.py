@@ -38,7 +38,7 @@ REMEDIES = f"To remove the resource and keep the endpoint in Atlas, {_BY_ANNOTAT
 REMEDY_WHILE_DELETING = f"To remove the resource without waiting for Atlas, {_BY_ANNOTATION}"
 
 UNASKED = f'Or set the annotation {FORCE_DELETE} to "true": then the operator does not ask who needs the endpoint.'
-"""The way out of a deletion that is held up because something beside the endpoint cannot be read."""
+"""The remedy if a deletion waits because the operator cannot read who needs the endpoint."""
 
 PARENT_GONE = frozenset({Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE_NOT_FOUND, Reason.PROJECT_NOT_FOUND})
 """Reasons for which the entry can no longer be deleted, because its parent is gone."""

@@ -244,7 +244,7 @@ def _described(answer: Mapping[str, Any]) -> Mapping[str, str | Sequence[str]]:
 
 
 def created(request: Request, answer: Any) -> Connection | None:
-    """Return the connection in the answer to a POST; what it does not show is as it was sent."""
+    """Return the connection in the answer to a POST; fields that are missing are those that were sent."""
     shown = {name: value for name, value in answer.items() if value} if isinstance(answer, dict) else {}
     return connection_in({**(request.body or {}), **shown})
 
