@@ -165,7 +165,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
 
     @override
     def decide_deletion(self, facts: Facts) -> Decision:
-        made, others = self.chosen(facts)
+        made, others = self.followed(facts)
         if self._is_ambiguous(facts):
             return self.nothing_left(facts, [made, *others])
         decision, done = super().decide_deletion(facts), facts.done
@@ -175,7 +175,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
 
     def _is_ambiguous(self, facts: Facts) -> bool:
         """Return whether several connections live that lead to the service, and neither the status nor the spec tells them apart."""
-        (made, others), recorded = self.chosen(facts), self.recorded(facts)
+        (made, others), recorded = self.followed(facts), self.recorded(facts)
         if made is None or (recorded is not None and recorded.id == made.id):
             return False
         return any(self.rank(facts, each) == self.rank(facts, made) for each in others)
@@ -183,7 +183,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     def _ambiguous(self, facts: Facts) -> Decision | None:
         if not self._is_ambiguous(facts):
             return None
-        made, others = self.chosen(facts)
+        made, others = self.followed(facts)
         known, found = facts.resource.status.connection, (made, *others)
         message = (
             f"Atlas has more than one {self.of_place}. The operator follows none of them, and changes nothing. Remove all but one in"
