@@ -27,7 +27,7 @@ from atlas_endpoints.kinds.stream_private_endpoint.resource import (
     StreamPrivateEndpoint,
     target_in,
 )
-from atlas_endpoints.kinds.stream_private_endpoint.services import ManagedField
+from atlas_endpoints.kinds.stream_private_endpoint.services import ManagedField, contradiction
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, compare, described, is_edit
 from atlas_endpoints.reconcile.compared import available, sends_next
 from atlas_endpoints.reconcile.creation import may_arrive_for
@@ -403,8 +403,9 @@ def _values(connection: ConnectionStatus | None, account: AccountStatus | None) 
 
 
 def _doubt_about(spec: Spec) -> str:
-    """Return a sentence, after a blank, about a region that is not known, also of an ARN; "": it is known."""
-    return doubt(spec.provider_name, spec.region or spec.region_in_atlas)
+    """Return sentences, each after a blank, about a region that is not known, also of an ARN, and fields that contradict each other."""
+    contradicted = contradiction(spec.service, spec.region, spec.service_endpoint_id, spec.dns_domain)
+    return doubt(spec.provider_name, spec.region or spec.region_in_atlas) + contradicted
 
 
 KIND = StreamPrivateEndpoints()
