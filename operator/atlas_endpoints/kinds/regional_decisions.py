@@ -178,7 +178,8 @@ class RegionalDecisions(MadeByAtlas[R]):
 
     @override
     def status_of(self, facts: Facts, made: Endpoint, since: datetime) -> EndpointStatus:
-        return EndpointStatus.of(made, facts.resource.spec, since)
+        shown: EndpointStatus = facts.resource.endpoint_type.of(made, facts.resource.spec, since)
+        return shown
 
 
 def is_in_region(facts: Facts, endpoint: Endpoint, region: str | None) -> bool:
