@@ -1,0 +1,139 @@
+"""``atlas-endpoints conform``: try in a real project what is not known of Atlas."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import httpx
+
+from atlas_endpoints.atlas.credentials import CredentialsError
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.requests import Request, path
+from atlas_endpoints.atlas.transport import Transports
+from atlas_endpoints.commands.clusterless import ConformSettings, EnvironmentCredentials, client_of
+from atlas_endpoints.commands.conform import record, report
+from atlas_endpoints.commands.conform.life import LaterError, Life
+from atlas_endpoints.commands.conform.lives import FAMILIES
+from atlas_endpoints.commands.conform.rows import rows
+from atlas_endpoints.commands.conform.traffic import Atlas, StopError, Wire
+
+GET_PROJECT = "getGroup"
+
+
+async def run(
+    settings: ConformSettings,
+    put: Callable[[str], object],
+    say: Callable[[str], object],
+    ask: Callable[[str], str] | None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> bool:
+    """Live the lives of the chosen families, print the report, and return whether all is done and nothing is left.
+
+    Args:
+        put: prints the report.
+        say: prints a line for users.
+        ask: returns what the user types; None: nobody can type.
+        transport: replaces connections in tests.
+        sleep: replaces waiting in tests.
+
+    Raises:
+        ValueError: a setting is not usable, or the name of the project is another one.
+        OSError: the record cannot be read or written.
+    """
+    if settings.dry_run:
+        for line in _announcement(settings):
+            put(line)
+        return True
+    kept, variables = record.read(settings.record, settings.project), EnvironmentCredentials()
+    try:
+        credentials, warnings = variables.parse()
+    except CredentialsError as error:
+        raise ValueError(error.message) from None
+    for each in warnings:
+        say(each)
+    wire = Wire(transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True))
+    client = client_of(settings, writes=True, transport=wire)
+    atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), say, sleep)
+    names = [*kept.lives] if settings.cleanup else [each for each in FAMILIES if each in settings.families]
+    try:
+        if not (settings.cleanup or kept.lives.keys() >= {*names}):
+            await _confirm(settings, atlas, ask)
+        lives, is_done = await _live(settings, names, kept, atlas)
+    except (AtlasError, StopError) as error:
+        why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
+        say(f"{why} Run the command again with the same record, or with --cleanup.")
+        return False
+    finally:
+        await client.aclose()
+    left = [f"{name}: {each}" for name, life in lives.items() for each in life.left]
+    if not settings.cleanup:
+        _print(settings, lives, left, put)
+    for each in left:
+        say(f"Left in Atlas: {each}")
+    return is_done and not left
+
+
+def _announcement(settings: ConformSettings) -> list[str]:
+    """Return what is said before anything is made."""
+    tried = [row for row in rows() if not row.reason]
+    lines = [f"At most {settings.max_endpoints} endpoints and services are made, and removed again."]
+    for each in FAMILIES.values():
+        if each.name in settings.families:
+            count = sum(each.name in row.families for row in tried)
+            lines += [f"{each.name}: answers {count} questions.", f"  needs {each.needs}", f"  makes {each.makes}"]
+            lines.append(f"  takes {each.takes}")
+    return lines + ["serverless: nothing is tried, since its API has ended."] * ("serverless" in settings.families)
+
+
+async def _confirm(settings: ConformSettings, atlas: Atlas, ask: Callable[[str], str] | None) -> None:
+    """Let the user name the project; raises ``ValueError`` if that is not its name."""
+    where = path("/api/atlas/v2/groups/{groupId}", GET_PROJECT, groupId=settings.project)
+    answer = await atlas.request(atlas.credentials, Request(GET_PROJECT, "GET", where))
+    name = answer.json.get("name") if isinstance(answer.json, dict) else None
+    typed = settings.project_name
+    if typed is None and ask is not None:
+        for line in _announcement(settings):
+            atlas.say(line)
+        typed = ask(f"Type the name of project {settings.project} to begin: ")
+    if typed is None:
+        raise ValueError("Nobody can type the name of the project here: give it with --project-name.")
+    if not name or typed.strip() != name:
+        raise ValueError(f"That is not the name of project {settings.project}. Nothing was made.")
+
+
+async def _live(
+    settings: ConformSettings, names: list[str], kept: record.Record, atlas: Atlas
+) -> tuple[Mapping[str, Life], bool]:
+    """Return the lives, and whether all have ended."""
+    lives, is_done = dict[str, Life](), True
+    try:
+        for name in names:
+            lives[name] = Life(
+                FAMILIES[name],
+                kept,
+                atlas,
+                region=settings.region,
+                most=settings.max_endpoints,
+                within=settings.wait.total_seconds(),
+            )
+            try:
+                await (lives[name].stop("it was cleaned up") if settings.cleanup else lives[name].run())
+            except LaterError:
+                atlas.say(f"{name}: Atlas is still at work. Run the command again with the same record.")
+                is_done = False
+    except asyncio.CancelledError:
+        atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
+        for life in lives.values():
+            await life.stop("the command was interrupted")
+        raise
+    return lives, is_done
+
+
+def _print(settings: ConformSettings, lives: Mapping[str, Life], left: list[str], put: Callable[[str], object]) -> None:
+    found = report.results(rows(), settings.families, lives)
+    if settings.output == "json":
+        text = report.as_json(report.document(settings.project, found, left, lives))
+    else:
+        text = "\n".join(report.markdown(settings.project, found, left))
+    put(report.redact(text, settings.project) if settings.redact else text)

@@ -1,0 +1,286 @@
+"""The families and their lives. All are on AWS, where nothing is needed beside the project."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from atlas_endpoints.atlas.answers import text_of
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.commands.conform.life import Family, Life
+from atlas_endpoints.commands.conform.traffic import StopError
+from atlas_endpoints.kinds.backup_private_endpoint.atlas import CALLS as BACKUP
+from atlas_endpoints.kinds.data_federation_private_endpoint import atlas as federation
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import CALLS as ENCRYPTION
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import CLUSTERS, clusters_in, encryption_in
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import ENCRYPTION as SETTINGS
+from atlas_endpoints.kinds.regional_atlas import Calls
+from atlas_endpoints.kinds.regions import atlas_name
+from atlas_endpoints.kinds.stream_private_endpoint import atlas as streams
+
+CLOUD, NOWHERE, MALFORMED = "AWS", "MARS_WEST_1", "vpce-x"
+
+SOON = 600.0
+"""Seconds within which what is deleted at once is gone."""
+
+
+def own_name(region: str) -> str:
+    """Return a region of AWS in its own spelling."""
+    return region.lower().replace("_", "-")
+
+
+async def live_dedicated(life: Life) -> None:
+    """Live with a service and an endpoint that no VPC has."""
+    project, region, endpoint = life.project, life.region, life.vpc_endpoint(0)
+    await life.step("unknown cloud", dedicated.list_of(project, "MARS"))
+    await life.step("settings", dedicated.settings_of(project))
+    await life.step("settings of 2023", replace(dedicated.settings_of(project), api_version="2023-01-01"))
+    await life.step("unknown region", dedicated.creation_of(project, CLOUD, NOWHERE))
+    await life.step("create", dedicated.creation_of(project, CLOUD, region))
+    service = life.made_by("create")
+
+    def registration(id_: str) -> Request:
+        return dedicated.registration_of(project, CLOUD, service, id_)
+
+    get = dedicated.get_of(project, CLOUD, service)
+    await life.step("early register", registration(life.vpc_endpoint(1)))
+    ready = await life.until("ready", get, lambda each: each.body.get("status") != "INITIATING")
+    if ready.body.get("status") not in dedicated.READY:
+        raise StopError(f"the service is {ready.body.get('status') or ready.summary}")
+    await life.step("malformed register", registration(MALFORMED))
+    await life.step("register", registration(endpoint))
+    entry = life.made_by("register")
+    get_endpoint = dedicated.get_of(project, CLOUD, entry)
+    await life.step("endpoint", get_endpoint)
+    await life.step("second register", registration(endpoint))
+    await life.step("no change", dedicated.no_change_of(project, service))
+    foreign = "eu-west-3" if region != "EU_WEST_3" else "eu-west-1"
+    await life.step("remote region", dedicated.remote_regions_of(project, service, [foreign]))
+    deletion = dedicated.deletion_of(project, CLOUD, service)
+    if (await life.step("delete with endpoint", deletion)).is_success:
+        raise StopError("Atlas deletes a service with an endpoint")
+    await life.step("deregister", dedicated.deletion_of(project, CLOUD, entry))
+    await life.step("second deregister", dedicated.deletion_of(project, CLOUD, entry))
+    await life.gone("endpoint gone", entry)
+    if not (await life.step("empty service", get)).is_success:
+        raise StopError("the service is gone with its last endpoint")
+    await life.step("delete", deletion)
+    await life.step("second delete", deletion)
+    await life.step("create while deleting", dedicated.creation_of(project, CLOUD, region))
+    await life.gone("gone", service)
+
+
+async def live_federation(life: Life) -> None:
+    """Live with an endpoint that no VPC has."""
+    project, region, endpoint, other = life.project, life.region, life.vpc_endpoint(0), life.vpc_endpoint(1)
+    name = {"customerEndpointDNSName": f"{endpoint}.example.com"}
+
+    def post(id_: str, **values: str) -> Request:
+        return federation.registration_of(project, CLOUD, id_, values)
+
+    get = federation.get_of(project, endpoint)
+    await life.step("malformed path", federation.get_of(project, MALFORMED))
+    await life.step("malformed id", post(MALFORMED))
+    await life.step("region alone", post(other, region=region))
+    await life.step("cloud's region", post(other, region=own_name(region), **name))
+    await life.step("name alone", post(other, **name))
+    await life.step("address", post(other, customerEndpointIPAddress="10.0.0.4"))
+    await life.step("create", post(endpoint, comment="conform"))
+    life.made_by("create")
+    await life.step("endpoint", get)
+    await life.step("computed fields", post(endpoint, comment="conform", status="FAILED", errorMessage="none"))
+    await life.step("after computed fields", get)
+    await life.step("other comment", post(endpoint, comment="conform again"))
+    await life.step("after other comment", get)
+    await life.step("other region", post(endpoint, comment="conform again", region=region, **name))
+    await life.step("after other region", get)
+    await life.step("no comment", post(endpoint))
+    await life.step("after no comment", get)
+    await life.step("empty comment", post(endpoint, comment=""))
+    await life.step("after empty comment", get)
+    await life.step("delete", federation.deletion_of(project, endpoint))
+    await life.step("after delete", get)
+    await life.gone("gone", endpoint, most=SOON)
+    await life.step("delete of nothing", federation.deletion_of(project, endpoint))
+
+
+async def live_encryption(life: Life) -> None:
+    """Live in a project with customer keys that no cluster uses."""
+    settings = encryption_in((await life.step("settings", SETTINGS.request_of(life.project))).body)
+    if settings is None or not settings.blocks[CLOUD].requires_private_networking:
+        raise StopError("the project does not require private networking for a key in AWS KMS")
+    clusters = await life.step("clusters", CLUSTERS.request_of(life.project).page(1))
+    found = clusters_in(clusters.body.get("results"))
+    if found is None or len(found) >= CLUSTERS.page_size or any(each.provider != "NONE" for each in found):
+        raise StopError("clusters of the project use customer keys, or it is not known whether they do")
+    await live_regional(life, ENCRYPTION)
+
+
+async def live_backup(life: Life) -> None:
+    """Live with an endpoint for export buckets."""
+    await live_regional(life, BACKUP)
+
+
+async def live_regional(life: Life, calls: Calls) -> None:
+    """Live with an endpoint that Atlas makes for a region."""
+    project, region = life.project, life.region
+
+    def post(**body: str) -> Request:
+        return calls.creation_of(project, CLOUD, {"cloudProvider": CLOUD, **body})
+
+    await life.step("no region", post())
+    await life.step("unknown region", post(regionName=NOWHERE))
+    await life.step("cloud's region", post(regionName=own_name(region)))
+    await life.step("other cloud", post(regionName=region, cloudProvider="AZURE"))
+    await life.step("create", post(regionName=region))
+    entry = life.made_by("create")
+    get, deletion = calls.get_of(project, CLOUD, entry), calls.deletion_of(project, CLOUD, entry)
+    await life.step("early get", get)
+    await life.listed("listed", entry, most=150.0)
+    await life.step("second create", post(regionName=region))
+    early = await life.step("early delete", deletion)
+    if not early.is_success:
+        await life.until("made", get, lambda each: each.body.get("status") != "INITIATING")
+        await life.step("delete", deletion)
+        await life.step("after delete", get)
+        await life.step("second delete", deletion)
+        await life.step("create while deleting", post(regionName=region))
+    await life.gone("gone", entry)
+
+
+async def live_streams(life: Life) -> None:
+    """Live with a connection to S3."""
+    project, region = life.project, life.region
+    service = {"serviceEndpointId": f"com.amazonaws.{own_name(region)}.s3"}
+
+    def post(**fields: Any) -> Request:
+        return streams.creation_of(project, {"provider": CLOUD, "vendor": "S3", "region": region, **fields})
+
+    account = streams.account_of(project, CLOUD, region)
+    await life.step("account", account)
+    await life.step("account in capitals", replace(account, path=account.path.replace("=aws", "=AWS")))
+    await life.step("unknown vendor", post(**service, vendor="MARS"))
+    await life.step("no service", post())
+    await life.step("foreign field", post(**service, azureResourceIds=["none"]))
+    await life.step("create", post(**service))
+    entry = life.made_by("create")
+    get, deletion = streams.get_of(project, entry), streams.deletion_of(project, entry)
+    await life.step("early get", get)
+    await life.listed("listed", entry, most=150.0)
+    await life.step("second create", post(**service))
+    await life.until("made", get, lambda each: each.body.get("state") not in {"IDLE", "WORKING"})
+    await life.step("first domain", streams.update_of(project, entry, "conform.example.com"))
+    await life.step("second domain", streams.update_of(project, entry, "again.example.com"))
+    await life.step("delete", deletion)
+    await life.step("after delete", get)
+    await life.step("second delete", deletion)
+    await life.step("create while deleting", post(**service))
+    await life.gone("gone", entry)
+
+
+def _id(answer: Mapping[str, Any]) -> str | None:
+    return text_of(answer.get("id"))
+
+
+def _dedicated_entries(item: Any) -> Mapping[str, str]:
+    found = dedicated.listed(item)
+    if found is None:
+        return {}
+    service_id, service = found
+    endpoints = {dedicated.entry_name(service_id, each): "" for each in service.endpoint_ids}
+    return {service_id: atlas_name(CLOUD, service.region_name or ""), **endpoints}
+
+
+def _dedicated_named(request: Request) -> str | None:
+    service_id = request.path.split("/")[-2]
+    return (
+        dedicated.entry_name(service_id, _sent(request, "id"))
+        if request.operation == dedicated.CREATE_ENDPOINT
+        else None
+    )
+
+
+def _sent(request: Request, name: str) -> str:
+    return str((request.body or {}).get(name, ""))
+
+
+def _regional(name: str, calls: Calls, live: Callable[[Life], Awaitable[None]], needs: str, takes: str) -> Family:
+    def entries_in(item: Any) -> Mapping[str, str]:
+        found = calls.endpoint_in(item)
+        return {} if found is None else {found.id: found.region or ""}
+
+    return Family(
+        name,
+        needs=f"no such endpoint on AWS in the project, and the role Project Owner{needs}",
+        makes="an endpoint of Atlas's in one region",
+        takes=takes,
+        list_of=lambda project: calls.list_of(project, CLOUD),
+        get_of=lambda project, entry: calls.get_of(project, CLOUD, entry),
+        deletion_of=lambda project, entry: calls.deletion_of(project, CLOUD, entry),
+        entries_in=entries_in,
+        place_of=lambda request: _sent(request, "regionName"),
+        named=lambda _: None,
+        made=_id,
+        live=live,
+    )
+
+
+HOURS = "perhaps hours; run the command again with the same record until it is done"
+
+FAMILIES: Mapping[str, Family] = {
+    each.name: each
+    for each in (
+        Family(
+            "dedicated",
+            needs="no endpoint service on AWS in the project, and the role Project Owner",
+            makes="an endpoint service in one region, and in it an endpoint whose ID no VPC has",
+            takes="less than an hour",
+            list_of=lambda project: dedicated.list_of(project, CLOUD),
+            get_of=lambda project, entry: dedicated.get_of(project, CLOUD, entry),
+            deletion_of=lambda project, entry: dedicated.deletion_of(project, CLOUD, entry),
+            entries_in=_dedicated_entries,
+            place_of=lambda request: atlas_name(CLOUD, _sent(request, "region")),
+            named=_dedicated_named,
+            made=_id,
+            live=live_dedicated,
+        ),
+        Family(
+            "data-federation",
+            needs="no endpoint of Data Federation in the project, and the role Project Owner",
+            makes="an endpoint whose ID no VPC has",
+            takes="minutes",
+            list_of=federation.list_of,
+            get_of=federation.get_of,
+            deletion_of=federation.deletion_of,
+            entries_in=lambda item: {found[0]: ""} if (found := federation.listed(item)) else {},
+            place_of=lambda _: "",
+            named=lambda request: federation.entry_of(_sent(request, "endpointId")),
+            made=lambda _: None,
+            live=live_federation,
+        ),
+        _regional(
+            "encryption",
+            ENCRYPTION,
+            live_encryption,
+            ", encryption at rest with AWS KMS and requirePrivateNetworking, and no cluster that uses a customer key",
+            HOURS,
+        ),
+        _regional("backup", BACKUP, live_backup, "", HOURS),
+        Family(
+            "streams",
+            needs="no private connection of Stream Processing in the project, and the role Project Owner",
+            makes="a connection to S3 in one region",
+            takes=HOURS,
+            list_of=streams.list_of,
+            get_of=streams.get_of,
+            deletion_of=streams.deletion_of,
+            entries_in=lambda item: {found.id: found.target} if (found := streams.connection_in(item)) else {},
+            place_of=lambda request: streams.target_of(request.body or {}),
+            named=lambda _: None,
+            made=lambda answer: text_of(answer.get("_id")),
+            live=live_streams,
+            is_deleted=lambda answer: answer.get("state") == streams.ConnectionState.DELETED,
+        ),
+    )
+}
+"""By name, in the order in which they live."""
