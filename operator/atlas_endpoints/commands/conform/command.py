@@ -1,7 +1,8 @@
 """``atlas-endpoints conform``: try in a real project what is not known of Atlas."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import httpx
 
@@ -103,7 +104,7 @@ async def _confirm(settings: ConformSettings, atlas: Atlas, ask: Callable[[str],
 
 
 async def _live(
-    settings: ConformSettings, names: list[str], kept: record.Record, atlas: Atlas
+    settings: ConformSettings, names: Sequence[str], kept: record.Record, atlas: Atlas
 ) -> tuple[Mapping[str, Life], bool]:
     """Return the lives, and whether all have ended."""
     lives, is_done = dict[str, Life](), True
@@ -133,7 +134,7 @@ async def _live(
 def _print(settings: ConformSettings, lives: Mapping[str, Life], left: list[str], put: Callable[[str], object]) -> None:
     found = report.results(rows(), settings.families, lives)
     if settings.output == "json":
-        text = report.as_json(report.document(settings.project, found, left, lives))
+        text = json.dumps(report.document(settings.project, found, left, lives), indent=1, ensure_ascii=False)
     else:
         text = "\n".join(report.markdown(settings.project, found, left))
     put(report.redact(text, settings.project) if settings.redact else text)

@@ -7,16 +7,15 @@ last one ended.
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from atlas_endpoints.atlas.answers import send_list
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.conform.record import Record
-from atlas_endpoints.commands.conform.traffic import Atlas, Exchange, StopError
+from atlas_endpoints.commands.conform.traffic import Atlas, Exchange, StopError, unanswered
 
 PAUSE = 15.0
 """Seconds between two looks at something that changes."""
@@ -40,28 +39,22 @@ class Family:
 
     Attributes:
         needs, makes, takes: for people, before anything is made.
-        list_of, get_of, deletion_of: the calls, by project and entry.
-        entries_in: the entries of an item of a LIST, each with what it is for, such as a region.
-        place_of: the same for the request of a POST.
+        calls: has ``list_of``, ``get_of`` and ``deletion_of``, by project, cloud if there are several, and entry.
+        ids: the entries in an item of a LIST, or in the answer to a POST, or in its body if that names it.
+        place: what an item, or the body of a POST, is for, such as its region.
         named: the entry that a POST names itself; None: Atlas names it.
-        made: the entry that the answer to a POST shows; None: it cannot be read.
-        live: the life.
-        is_deleted: whether an answer shows something that no longer exists.
     """
 
     name: str
     needs: str
     makes: str
     takes: str
-    list_of: Callable[[str], Request]
-    get_of: Callable[[str, str], Request]
-    deletion_of: Callable[[str, str], Request]
-    entries_in: Callable[[Any], Mapping[str, str]]
-    place_of: Callable[[Request], str]
-    named: Callable[[Request], str | None]
-    made: Callable[[Any], str | None]
     live: Callable[["Life"], Awaitable[None]]
-    is_deleted: Callable[[Mapping[str, Any]], bool] = lambda _: False
+    calls: Any
+    cloud: Sequence[str]
+    ids: Callable[[Any], Sequence[str]]
+    place: Callable[[Mapping[str, Any]], str] = lambda _: ""
+    named: Callable[[Request], str | None] = lambda _: None
 
 
 class Life:
@@ -73,22 +66,19 @@ class Life:
     """
 
     def __init__(self, family: Family, record: Record, atlas: Atlas, *, region: str, most: int, within: float) -> None:
-        self.family = family
-        self.project = record.project
-        self._record = record
-        self._atlas = atlas
-        self._most = most
-        self._left = within
-        new = {"region": region, "id": secrets.token_hex(9)[:17], "made": {}, "gone": [], "unclear": []}
+        self.family, self.project = family, record.project
+        self._record, self._atlas, self._most, self._left = record, atlas, most, within
+        new = {"region": region, "vpc": secrets.token_hex(9)[:17], "end": None, "pending": None}
         self._kept = record.lives.setdefault(
-            family.name, new | {"exchanges": [], "late": [], "pending": None, "end": None}
+            family.name, new | {"exchanges": [], "made": {}, "gone": [], "unclear": []}
         )
         self.region: str = self._kept["region"]
 
     @property
     def end(self) -> str | None:
         """Why it has ended; None: it goes on, or has not begun."""
-        return self._kept["end"]
+        end: str | None = self._kept["end"]
+        return end
 
     @property
     def exchanges(self) -> list[Exchange]:
@@ -99,189 +89,174 @@ class Life:
     def left(self) -> list[str]:
         """What Atlas may still have: what it has made, and what it may have made."""
         made = [each for each in self._kept["made"] if each not in self._kept["gone"]]
-        unclear = [f"{each} (somebody may have made it; not touched)" for each in self._kept["unclear"]]
+        unclear = [f"{each} (somebody else may have made it: not touched)" for each in self._kept["unclear"]]
         pending = self._kept["pending"]
-        return [*made, *unclear, *([f"what “{pending['step']}” may have made"] if pending else [])]
+        return [*made, *unclear, *([f"what the step “{pending['call']['step']}” may have made"] if pending else [])]
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What stands for names in braces in what is expected."""
+        return {"region": self.region, "entry": next(iter(self.made("create")), "none")}
 
     def vpc_endpoint(self, number: int) -> str:
         """Return an ID that no VPC endpoint has, as one of AWS."""
-        return f"vpce-{self._kept['id'][number:]}{self._kept['id'][:number]}"
+        return f"vpce-{self._kept['vpc'][number:]}{self._kept['vpc'][:number]}"
 
-    def made_by(self, step: str) -> str:
-        """Return the entry that a step has made; raises ``StopError`` if it has made none."""
-        for entry, name in self._kept["made"].items():
-            if name == step:
-                return str(entry)
-        raise StopError(f"the step “{step}” made nothing: {self._find(step).summary or 'no answer'}")
+    def made(self, step: str) -> list[str]:
+        """Return the entries that a step has made."""
+        return [entry for entry, name in self._kept["made"].items() if name == step]
 
     async def run(self) -> None:
         """Live, and remove what was made.
 
         Raises:
-            AtlasError: Atlas does not answer these credentials; another run goes on.
+            AtlasError: Atlas does not answer these credentials; another run goes on, as after the others.
             LaterError: as it says.
+            StopError: what was made cannot be removed.
         """
-        await self._settle()
+        if self._kept["pending"]:
+            await self._settle()
         if self.end is None:
             try:
                 if not self._kept["exchanges"]:
-                    await self._begin()
+                    await self._refuse_others()
                 await self.family.live(self)
                 self._ended("")
             except StopError as reason:
                 self._ended(str(reason))
-        await self.remove()
+        await self._remove()
 
     async def stop(self, reason: str) -> None:
-        """End it early, and remove what was made."""
+        """End it early, and remove what was made; raises as ``run`` does."""
         if self.end is None:
             self._ended(reason)
-        await self._settle()
-        await self.remove()
+        if self._kept["pending"]:
+            await self._settle()
+        await self._remove()
+
+    async def create(self, name: str, request: Request) -> str:
+        """Return the entry that a POST of the life has made; raises ``StopError`` if it has made none."""
+        found = await self.step(name, request)
+        if not (made := self.made(name)):
+            raise StopError(f"the step “{name}” made nothing: {found.summary}")
+        return made[0]
 
     async def step(self, name: str, request: Request) -> Exchange:
         """Return a call of the life with its answer."""
-        if (known := self._found(name)) is not None:
-            return known
-        self._atlas.say(f"{self.family.name}: {name}")
-        return await (self._write if request.writes else self._read)(name, request)
+        if request.writes and self._found(name) is None:
+            return await self._write(name, request)
+        return await self.until(name, request, lambda _: True)
 
     async def until(
         self, name: str, request: Request, done: Callable[[Exchange], bool], *, most: float = math.inf
     ) -> Exchange:
-        """Return the first answer to a GET with which something is done, or the last one after ``most`` seconds."""
-        waited, said = 0.0, False
+        """Return the first answer to a GET with which something is done, or the one after ``most`` seconds."""
+        if (known := self._found(name)) is not None:
+            return known
+        self._atlas.say(f"{self.family.name}: {name}")
+        waited = 0.0
         while True:
-            last = self._found(name)
-            if last is not None and (done(last) or name in self._kept["late"]):
-                return last
-            if not said:
-                self._atlas.say(f"{self.family.name}: {name}")
-                said = True
             found = await self._atlas.send(name, request)
-            if last is None or (found.status, found.response and found.response["body"]) != (
-                last.status,
-                last.response and last.response["body"],
-            ):
-                self._keep(found)
-            if done(found):
-                return found
-            if waited >= most:
-                self._kept["late"].append(name)
-                self._record.save()
-                continue
+            if done(found) or waited >= most:
+                return self._keep(found)
             await self._wait()
             waited += PAUSE
 
+    async def listed(self, name: str, entry: str, *, most: float) -> Exchange:
+        """Return the first LIST that shows an entry."""
+        request = self.family.calls.list_of(self.project, *self.family.cloud)
+        return await self.until(name, request.page(1), lambda each: entry in str(each.body), most=most)
+
     async def gone(self, name: str, entry: str, *, most: float = math.inf) -> Exchange:
         """Return the first GET of an entry that shows that it no longer exists."""
-        request = self.family.get_of(self.project, entry)
-        return await self.until(name, request, lambda each: self._shows_end(each), most=most)
+        return await self.until(name, self._of("get_of", entry), _shows_end, most=most)
 
-    async def remove(self) -> None:
-        """Delete what was made, the last first, until Atlas proves that it is gone."""
-        for entry in reversed(self._kept["made"]):
+    async def _remove(self) -> None:
+        """Delete what was made, the last first, until a GET and a LIST prove that it is gone."""
+        for entry in [each for each in reversed(self._kept["made"]) if each not in self._kept["gone"]]:
             since = math.inf
-            while entry not in self._kept["gone"]:
-                if await self._is_gone(entry):
-                    self._kept["gone"].append(entry)
-                    self._record.save()
+            while True:
+                found = await self._atlas.send("cleanup", self._of("get_of", entry))
+                if _shows_end(found) and (found.is_success or entry not in await self._entries()):
                     break
                 if since >= DELETE_AGAIN:
                     self._atlas.say(f"{self.family.name}: deleting {entry}")
                     try:
-                        answer = await self._atlas.send("cleanup", self.family.deletion_of(self.project, entry))
+                        answer = await self._atlas.send("cleanup", self._of("deletion_of", entry))
+                        since = 0.0 if answer.is_success else since
                     except AtlasError as error:
                         if not error.unknown_outcome:
                             raise
-                    else:
-                        since = 0.0 if answer.is_success else since
                 await self._wait()
                 since += PAUSE
-
-    async def _begin(self) -> None:
-        """Refuse a project that already has something of the family."""
-        if there := await self._entries():
-            raise StopError(f"the project already has {', '.join(sorted(there))}")
-        await self.step("list", self._page())
-
-    async def _read(self, name: str, request: Request) -> Exchange:
-        return self._keep(await self._atlas.send(name, request))
+            self._kept["gone"].append(entry)
+            self._record.save()
 
     async def _write(self, name: str, request: Request) -> Exchange:
         """Send a write that stands in the record before, with what Atlas has before."""
-        before = [*await self._entries()] if request.method == "POST" else []
-        if strangers := sorted({*before} - {*self._kept["made"]}):
-            raise StopError(f"somebody else has made {', '.join(strangers)} meanwhile")
-        named = self.family.named(request)
-        made = sum(len(each["made"]) for each in self._record.lives.values())
-        if request.method == "POST" and named not in self._kept["made"] and made >= self._most:
+        creates, named, made = request.method == "POST", self.family.named(request), self._kept["made"]
+        before = await self._refuse_others() if creates else []
+        if (
+            creates
+            and named not in made
+            and sum(len(each["made"]) for each in self._record.lives.values()) >= self._most
+        ):
             raise StopError(f"--max-endpoints ({self._most}) is reached before the step “{name}”")
-        self._kept["pending"] = {
-            "step": name,
-            "op": request.operation,
-            "method": request.method,
-            "path": request.path,
-            "named": named,
-            "place": self.family.place_of(request),
-            "before": before,
-            "at": time.time(),
-        }
-        self._record.save()
+        call, place = asdict(unanswered(name, request)), self.family.place(request.body or {})
+        self._pending({"call": call, "named": named, "place": place, "before": before, "at": time.time()})
+        self._atlas.say(f"{self.family.name}: {name}")
         try:
             found = await self._atlas.send(name, request)
-        except AtlasError as error:
-            if error.unknown_outcome:
-                return await self._settle() or self._find(name)
-            self._kept["pending"] = None  # it was not sent, or refused
-            self._record.save()
+        except (AtlasError, StopError) as error:
+            if isinstance(error, AtlasError) and error.unknown_outcome:
+                return await self._settle(self._atlas.last_answer())
+            self._pending(None)  # it was not sent, or refused
             raise
-        except StopError:
-            self._kept["pending"] = None
-            raise
-        if request.method == "POST" and found.is_success:
-            entry = named or self.family.made(found.body)
-            if entry is None:
-                return await self._settle() or self._find(name)
-            self._kept["made"].setdefault(entry, name)
+        if creates and found.is_success:
+            ids = [named] if named else self.family.ids(found.body)
+            if not ids:
+                return await self._settle(found.response)
+            made.setdefault(ids[0], name)
         self._kept["pending"] = None
         return self._keep(found)
 
-    async def _settle(self) -> Exchange | None:
-        """Find out what a write has made whose answer was lost; return it without an answer, or None if there is none."""
+    async def _refuse_others(self) -> Sequence[str]:
+        """Return the entries of the project; raises ``StopError`` if it has others than those that were made."""
+        found = [*await self._entries()]
+        if others := sorted({*found} - self._kept["made"].keys()):
+            raise StopError(f"the project has {', '.join(others)}")
+        return found
+
+    async def _settle(self, response: Mapping[str, Any] | None = None) -> Exchange:
+        """Find out what the pending write has made, whose answer was lost or says nothing, and keep it."""
         pending = self._kept["pending"]
-        if pending is None:
-            return None
         waited = time.time() - pending["at"]
-        while pending["method"] == "POST":
+        while pending["call"]["request"]["method"] == "POST":
             known = {*pending["before"], *self._kept["made"]}
             found = {each: place for each, place in (await self._entries()).items() if each not in known}
-            if pending["named"] is not None:
-                ours = [each for each in found if each == pending["named"]]
-            else:
-                ours = [each for each, place in found.items() if place == pending["place"]]
+            named, place = pending["named"], pending["place"]
+            ours = [each for each in found if (each == named if named else found[each] == place)]
             if len(ours) == 1:
-                self._kept["made"].setdefault(ours[0], pending["step"])
+                self._kept["made"][ours[0]] = pending["call"]["step"]
                 break
             if waited >= UNKNOWN_FOR:
-                self._kept["unclear"] += found
+                self._kept["unclear"] += ours
                 break
             await self._atlas.sleep(PAUSE)
             waited += PAUSE
         self._kept["pending"] = None
-        date, request = (
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            {"method": pending["method"], "path": pending["path"]},
-        )
-        return self._keep(Exchange(pending["step"], pending["op"], date, request, self._atlas.last_answer()))
+        return self._keep(Exchange(**pending["call"] | {"response": response}))
 
     async def _entries(self) -> Mapping[str, str]:
         """Return all entries of the family in the project, each with what it is for."""
-        list_request = self.family.list_of(self.project)
+
+        def parse(item: Any) -> tuple[str, Mapping[str, str]] | None:
+            ids = self.family.ids(item)
+            return (ids[0], {each: self.family.place(item) if each == ids[0] else "" for each in ids}) if ids else None
+
+        request = self.family.calls.list_of(self.project, *self.family.cloud)
         try:
-            listing = await send_list(
-                self._atlas, self._atlas.credentials, list_request, lambda item: _first(self.family.entries_in(item))
-            )
+            listing = await send_list(self._atlas, self._atlas.credentials, request, parse)
         except AtlasError as error:
             if error.http_status is None:
                 raise
@@ -290,25 +265,9 @@ class Life:
             raise StopError(f"the IDs of {listing.skipped} endpoints of the project cannot be read")
         return {entry: place for each in listing.entries.values() for entry, place in each.items()}
 
-    async def _is_gone(self, entry: str) -> bool:
-        """Return whether a GET and a LIST prove that an entry is gone."""
-        found = await self._atlas.send("cleanup", self.family.get_of(self.project, entry))
-        return self._shows_end(found) and (self.family.is_deleted(found.body) or entry not in await self._entries())
-
-    def _shows_end(self, found: Exchange) -> bool:
-        code = str(found.body.get("errorCode") or "RESOURCE_NOT_FOUND")
-        is_absent = found.status == NOT_FOUND and code != "RESOURCE_NOT_FOUND"  # that is an unknown path
-        return is_absent or (found.is_success and self.family.is_deleted(found.body))
-
-    def _page(self) -> Request:
-        request = self.family.list_of(self.project)
-        return request.page(1) if request.paged else request
-
-    async def listed(self, name: str, entry: str, *, most: float) -> Exchange:
-        """Return the first LIST that shows an entry."""
-        return await self.until(
-            name, self._page(), lambda each: f'"{entry}"' in str(each.response).replace("'", '"'), most=most
-        )
+    def _of(self, call: str, entry: str) -> Request:
+        request: Request = getattr(self.family.calls, call)(self.project, *self.family.cloud, entry)
+        return request
 
     async def _wait(self) -> None:
         if self._left < PAUSE:
@@ -317,12 +276,11 @@ class Life:
         await self._atlas.sleep(PAUSE)
 
     def _found(self, name: str) -> Exchange | None:
-        return next((each for each in reversed(self.exchanges) if each.step == name), None)
+        return next((each for each in self.exchanges if each.step == name), None)
 
-    def _find(self, name: str) -> Exchange:
-        found = self._found(name)
-        assert found is not None, name  # noqa: S101  # a life names its own steps
-        return found
+    def _pending(self, write: Mapping[str, Any] | None) -> None:
+        self._kept["pending"] = write
+        self._record.save()
 
     def _keep(self, exchange: Exchange) -> Exchange:
         self._kept["exchanges"].append(asdict(exchange))
@@ -334,6 +292,7 @@ class Life:
         self._record.save()
 
 
-def _first(entries: Mapping[str, str]) -> tuple[str, Mapping[str, str]] | None:
-    """Return the entries of an item by the first of them, which is the item itself; None: it has no ID."""
-    return next(((each, entries) for each in entries), None)
+def _shows_end(found: Exchange) -> bool:
+    """Return whether the answer to a GET shows that something no longer exists; an unknown path does not."""
+    is_absent = found.status == NOT_FOUND and found.body.get("errorCode") not in {None, "RESOURCE_NOT_FOUND"}
+    return is_absent or (found.is_success and found.body.get("state") == "DELETED")

@@ -1,7 +1,8 @@
 """The families and their lives. All are on AWS, where nothing is needed beside the project."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
@@ -36,8 +37,7 @@ async def live_dedicated(life: Life) -> None:
     await life.step("settings", dedicated.settings_of(project))
     await life.step("settings of 2023", replace(dedicated.settings_of(project), api_version="2023-01-01"))
     await life.step("unknown region", dedicated.creation_of(project, CLOUD, NOWHERE))
-    await life.step("create", dedicated.creation_of(project, CLOUD, region))
-    service = life.made_by("create")
+    service = await life.create("create", dedicated.creation_of(project, CLOUD, region))
 
     def registration(id_: str) -> Request:
         return dedicated.registration_of(project, CLOUD, service, id_)
@@ -48,8 +48,7 @@ async def live_dedicated(life: Life) -> None:
     if ready.body.get("status") not in dedicated.READY:
         raise StopError(f"the service is {ready.body.get('status') or ready.summary}")
     await life.step("malformed register", registration(MALFORMED))
-    await life.step("register", registration(endpoint))
-    entry = life.made_by("register")
+    entry = await life.create("register", registration(endpoint))
     get_endpoint = dedicated.get_of(project, CLOUD, entry)
     await life.step("endpoint", get_endpoint)
     await life.step("second register", registration(endpoint))
@@ -85,8 +84,7 @@ async def live_federation(life: Life) -> None:
     await life.step("cloud's region", post(other, region=own_name(region), **name))
     await life.step("name alone", post(other, **name))
     await life.step("address", post(other, customerEndpointIPAddress="10.0.0.4"))
-    await life.step("create", post(endpoint, comment="conform"))
-    life.made_by("create")
+    await life.create("create", post(endpoint, comment="conform"))
     await life.step("endpoint", get)
     await life.step("computed fields", post(endpoint, comment="conform", status="FAILED", errorMessage="none"))
     await life.step("after computed fields", get)
@@ -104,25 +102,10 @@ async def live_federation(life: Life) -> None:
     await life.step("delete of nothing", federation.deletion_of(project, endpoint))
 
 
-async def live_encryption(life: Life) -> None:
-    """Live in a project with customer keys that no cluster uses."""
-    settings = encryption_in((await life.step("settings", SETTINGS.request_of(life.project))).body)
-    if settings is None or not settings.blocks[CLOUD].requires_private_networking:
-        raise StopError("the project does not require private networking for a key in AWS KMS")
-    clusters = await life.step("clusters", CLUSTERS.request_of(life.project).page(1))
-    found = clusters_in(clusters.body.get("results"))
-    if found is None or len(found) >= CLUSTERS.page_size or any(each.provider != "NONE" for each in found):
-        raise StopError("clusters of the project use customer keys, or it is not known whether they do")
-    await live_regional(life, ENCRYPTION)
-
-
-async def live_backup(life: Life) -> None:
-    """Live with an endpoint for export buckets."""
-    await live_regional(life, BACKUP)
-
-
 async def live_regional(life: Life, calls: Calls) -> None:
     """Live with an endpoint that Atlas makes for a region."""
+    if calls is ENCRYPTION:
+        await _find_unused_keys(life)
     project, region = life.project, life.region
 
     def post(**body: str) -> Request:
@@ -132,8 +115,7 @@ async def live_regional(life: Life, calls: Calls) -> None:
     await life.step("unknown region", post(regionName=NOWHERE))
     await life.step("cloud's region", post(regionName=own_name(region)))
     await life.step("other cloud", post(regionName=region, cloudProvider="AZURE"))
-    await life.step("create", post(regionName=region))
-    entry = life.made_by("create")
+    entry = await life.create("create", post(regionName=region))
     get, deletion = calls.get_of(project, CLOUD, entry), calls.deletion_of(project, CLOUD, entry)
     await life.step("early get", get)
     await life.listed("listed", entry, most=150.0)
@@ -146,6 +128,16 @@ async def live_regional(life: Life, calls: Calls) -> None:
         await life.step("second delete", deletion)
         await life.step("create while deleting", post(regionName=region))
     await life.gone("gone", entry)
+
+
+async def _find_unused_keys(life: Life) -> None:
+    """Refuse a project without private customer keys, or with clusters that use some."""
+    settings = encryption_in((await life.step("settings", SETTINGS.request_of(life.project))).body)
+    if settings is None or not settings.blocks[CLOUD].requires_private_networking:
+        raise StopError("the project does not require private networking for a key in AWS KMS")
+    clusters = clusters_in((await life.step("clusters", CLUSTERS.request_of(life.project).page(1))).body.get("results"))
+    if clusters is None or len(clusters) >= CLUSTERS.page_size or any(each.provider != "NONE" for each in clusters):
+        raise StopError("clusters of the project use customer keys, or it is not known whether they do")
 
 
 async def live_streams(life: Life) -> None:
@@ -162,8 +154,7 @@ async def live_streams(life: Life) -> None:
     await life.step("unknown vendor", post(**service, vendor="MARS"))
     await life.step("no service", post())
     await life.step("foreign field", post(**service, azureResourceIds=["none"]))
-    await life.step("create", post(**service))
-    entry = life.made_by("create")
+    entry = await life.create("create", post(**service))
     get, deletion = streams.get_of(project, entry), streams.deletion_of(project, entry)
     await life.step("early get", get)
     await life.listed("listed", entry, most=150.0)
@@ -178,108 +169,95 @@ async def live_streams(life: Life) -> None:
     await life.gone("gone", entry)
 
 
-def _id(answer: Mapping[str, Any]) -> str | None:
-    return text_of(answer.get("id"))
+def _text(fields: Any, name: str) -> str:
+    return text_of(fields.get(name)) or "" if isinstance(fields, dict) else ""
 
 
-def _dedicated_entries(item: Any) -> Mapping[str, str]:
-    found = dedicated.listed(item)
-    if found is None:
-        return {}
-    service_id, service = found
-    endpoints = {dedicated.entry_name(service_id, each): "" for each in service.endpoint_ids}
-    return {service_id: atlas_name(CLOUD, service.region_name or ""), **endpoints}
+def _ids(name: str) -> Callable[[Any], Sequence[str]]:
+    return lambda item: [*filter(None, [_text(item, name)])]
+
+
+def _dedicated_ids(item: Any) -> Sequence[str]:
+    if (found := dedicated.listed(item)) is None:
+        return []
+    return [found[0], *(dedicated.entry_name(found[0], each) for each in found[1].endpoint_ids)]
 
 
 def _dedicated_named(request: Request) -> str | None:
-    service_id = request.path.split("/")[-2]
+    id_ = str((request.body or {}).get("id"))
     return (
-        dedicated.entry_name(service_id, _sent(request, "id"))
+        dedicated.entry_name(request.path.split("/")[-2], id_)
         if request.operation == dedicated.CREATE_ENDPOINT
         else None
     )
 
 
-def _sent(request: Request, name: str) -> str:
-    return str((request.body or {}).get(name, ""))
+def _federation_named(fields: Any) -> str:
+    return federation.entry_of(_text(fields, "endpointId"))
 
 
-def _regional(name: str, calls: Calls, live: Callable[[Life], Awaitable[None]], needs: str, takes: str) -> Family:
-    def entries_in(item: Any) -> Mapping[str, str]:
-        found = calls.endpoint_in(item)
-        return {} if found is None else {found.id: found.region or ""}
-
-    return Family(
-        name,
-        needs=f"no such endpoint on AWS in the project, and the role Project Owner{needs}",
-        makes="an endpoint of Atlas's in one region",
-        takes=takes,
-        list_of=lambda project: calls.list_of(project, CLOUD),
-        get_of=lambda project, entry: calls.get_of(project, CLOUD, entry),
-        deletion_of=lambda project, entry: calls.deletion_of(project, CLOUD, entry),
-        entries_in=entries_in,
-        place_of=lambda request: _sent(request, "regionName"),
-        named=lambda _: None,
-        made=_id,
-        live=live,
-    )
-
-
-HOURS = "perhaps hours; run the command again with the same record until it is done"
+OWNER = "the role Project Owner, and a project without"
+HOURS = "perhaps hours: run the command again with the same record until it is done"
 
 FAMILIES: Mapping[str, Family] = {
     each.name: each
     for each in (
         Family(
             "dedicated",
-            needs="no endpoint service on AWS in the project, and the role Project Owner",
+            needs=f"{OWNER} an endpoint service on AWS",
             makes="an endpoint service in one region, and in it an endpoint whose ID no VPC has",
             takes="less than an hour",
-            list_of=lambda project: dedicated.list_of(project, CLOUD),
-            get_of=lambda project, entry: dedicated.get_of(project, CLOUD, entry),
-            deletion_of=lambda project, entry: dedicated.deletion_of(project, CLOUD, entry),
-            entries_in=_dedicated_entries,
-            place_of=lambda request: atlas_name(CLOUD, _sent(request, "region")),
-            named=_dedicated_named,
-            made=_id,
             live=live_dedicated,
+            calls=dedicated,
+            cloud=(CLOUD,),
+            ids=_dedicated_ids,
+            place=lambda fields: atlas_name(CLOUD, _text(fields, "regionName") or _text(fields, "region")),
+            named=_dedicated_named,
         ),
         Family(
             "data-federation",
-            needs="no endpoint of Data Federation in the project, and the role Project Owner",
+            needs=f"{OWNER} an endpoint of Data Federation",
             makes="an endpoint whose ID no VPC has",
             takes="minutes",
-            list_of=federation.list_of,
-            get_of=federation.get_of,
-            deletion_of=federation.deletion_of,
-            entries_in=lambda item: {found[0]: ""} if (found := federation.listed(item)) else {},
-            place_of=lambda _: "",
-            named=lambda request: federation.entry_of(_sent(request, "endpointId")),
-            made=lambda _: None,
             live=live_federation,
+            calls=federation,
+            cloud=(),
+            ids=lambda item: [*filter(None, [_federation_named(item)])],
+            named=lambda request: _federation_named(request.body),
         ),
-        _regional(
+        Family(
             "encryption",
-            ENCRYPTION,
-            live_encryption,
-            ", encryption at rest with AWS KMS and requirePrivateNetworking, and no cluster that uses a customer key",
-            HOURS,
+            needs=f"{OWNER} such an endpoint on AWS and without a cluster that uses a customer key, but with encryption at rest by"
+            " AWS KMS that requires private networking",
+            makes="an endpoint of Atlas's to the key in one region",
+            takes=HOURS,
+            live=partial(live_regional, calls=ENCRYPTION),
+            calls=ENCRYPTION,
+            cloud=(CLOUD,),
+            ids=_ids("id"),
+            place=lambda fields: _text(fields, "regionName"),
         ),
-        _regional("backup", BACKUP, live_backup, "", HOURS),
+        Family(
+            "backup",
+            needs=f"{OWNER} such an endpoint",
+            makes="an endpoint of Atlas's for export buckets in one region",
+            takes=HOURS,
+            live=partial(live_regional, calls=BACKUP),
+            calls=BACKUP,
+            cloud=(CLOUD,),
+            ids=_ids("id"),
+            place=lambda fields: _text(fields, "regionName"),
+        ),
         Family(
             "streams",
-            needs="no private connection of Stream Processing in the project, and the role Project Owner",
+            needs=f"{OWNER} a private connection of Stream Processing",
             makes="a connection to S3 in one region",
             takes=HOURS,
-            list_of=streams.list_of,
-            get_of=streams.get_of,
-            deletion_of=streams.deletion_of,
-            entries_in=lambda item: {found.id: found.target} if (found := streams.connection_in(item)) else {},
-            place_of=lambda request: streams.target_of(request.body or {}),
-            named=lambda _: None,
-            made=lambda answer: text_of(answer.get("_id")),
             live=live_streams,
-            is_deleted=lambda answer: answer.get("state") == streams.ConnectionState.DELETED,
+            calls=streams,
+            cloud=(),
+            ids=_ids("_id"),
+            place=streams.target_of,
         ),
     )
 }

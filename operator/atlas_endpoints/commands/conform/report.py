@@ -1,22 +1,20 @@
 """What came of the rows, as Markdown for people and as JSON, with the traffic as recorded answers. Pure."""
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from atlas_endpoints.commands.conform.life import Life
-from atlas_endpoints.commands.conform.probes import PROBES, NotAnsweredError, Traffic
-from atlas_endpoints.commands.conform.rows import Row
+from atlas_endpoints.commands.conform.rows import Row, judge
 
 AS_ASSUMED, DIFFERS, NOT_TRIED = "as assumed", "differs", "not tried"
 FORMAT_VERSION = 1
 
 _IDS = {
     r"\b[0-9a-f]{24}\b": "{24hex}",
-    r"\bvpce-(svc-)?[0-9a-f]{17}\b": r"vpce-\1{17hex}",
+    r"\b(vpce-(?:svc-)?)[0-9a-f]{17}\b": r"\1{17hex}",
     r"\b[0-9]{12}\b": "{12digits}",
 }
 """What names something of a user, with what stands for it in recorded answers."""
@@ -31,74 +29,52 @@ class Result:
     result: str
     detail: str = ""
 
-    @property
-    def text(self) -> str:
-        """The result and its detail."""
-        link = {AS_ASSUMED: "", DIFFERS: ": ", NOT_TRIED: " because "}[self.result]
-        return f"{self.result}{link}{self.detail}"
 
-
-def results(rows: Sequence[Row], families: Sequence[str], lives: Mapping[str, Life]) -> list[Result]:
+def results(rows: Iterable[Row], families: Iterable[str], lives: Mapping[str, Life]) -> list[Result]:
     """Return what came of each row of the chosen families."""
-    return [result_of(row, family, lives.get(family)) for row in rows for family in row.families if family in families]
+    return [_result(row, each, lives.get(each)) for row in rows for each in row.families if each in families]
 
 
-def result_of(row: Row, family: str, life: Life | None) -> Result:
-    """Return what came of a row; without a life, it was not tried."""
+def _result(row: Row, family: str, life: Life | None) -> Result:
     if row.reason or life is None:
         return Result(row, family, NOT_TRIED, row.reason or "the family was not reached")
-    try:
-        found = PROBES[row.id](Traffic(life.exchanges))
-    except NotAnsweredError as error:
+    differs, missing = judge(row, life.exchanges, life.values)
+    if differs:
+        return Result(row, family, DIFFERS, "; ".join(differs))
+    if missing:
         going_on = "Atlas is still at work: run the command again with the same record"
-        return Result(row, family, NOT_TRIED, going_on if life.end is None else life.end or str(error))
-    return Result(row, family, DIFFERS if found else AS_ASSUMED, found)
+        why = life.end or f"the step “{missing[0]}” was not answered"
+        return Result(row, family, NOT_TRIED, going_on if life.end is None else why)
+    return Result(row, family, AS_ASSUMED)
 
 
 def markdown(project: str, found: Sequence[Result], left: Sequence[str]) -> Iterator[str]:
     """Yield the lines of the report for people."""
     counts = Counter(each.result for each in found)
-    yield f"# Atlas in project {project}"
-    yield ""
-    yield f"{', '.join(f'{counts[each]} {each}' for each in (AS_ASSUMED, DIFFERS, NOT_TRIED))}."
-    yield ""
-    yield from ("| row | family | question | result |", "| --- | --- | --- | --- |")
+    words = {AS_ASSUMED: AS_ASSUMED, DIFFERS: f"{DIFFERS}: ", NOT_TRIED: f"{NOT_TRIED} because "}
+    yield f"# Atlas in project {project}\n"
+    yield f"{', '.join(f'{each}: {counts[each]}' for each in words)}.\n"
+    yield "| row | family | question | result |\n| --- | --- | --- | --- |"
     for each in found:
-        yield f"| `{each.row.id}` | {each.family} | {each.row.question} | {each.text.replace('|', '/')} |"
+        result = f"{words[each.result]}{each.detail}".replace("|", "/")
+        yield f"| `{each.row.id}` | {each.family} | {each.row.question} | {result} |"
     if left:
-        yield from ("", "## Left in Atlas", "", *(f"- {each}" for each in left))
+        yield "\n".join(["\n## Left in Atlas\n", *(f"- {each}" for each in left)])
 
 
 def document(
     project: str, found: Sequence[Result], left: Sequence[str], lives: Mapping[str, Life]
 ) -> Mapping[str, Any]:
     """Return the report for programs, with the traffic in the format of the recorded answers of the tests."""
-    return {
-        "formatVersion": FORMAT_VERSION,
-        "project": project,
-        "results": [
-            {
-                "row": each.row.id,
-                "family": each.family,
-                "question": each.row.question,
-                "expected": each.row.simulator or each.row.assumes,
-                "result": each.result,
-                "detail": each.detail,
-            }
-            for each in found
-        ],
-        "left": list(left),
-        "traffic": [
-            each.document(f"{name}-{each.step.replace(' ', '-')}")
-            for name, life in lives.items()
-            for each in life.exchanges
-        ],
-    }
-
-
-def as_json(value: Mapping[str, Any]) -> str:
-    """Return a document as text."""
-    return json.dumps(value, indent=1, ensure_ascii=False)
+    traffic = [
+        asdict(each) | {"name": f"{name}-{each.step}"} for name, life in lives.items() for each in life.exchanges
+    ]
+    told = [
+        {"row": each.row.id, "expected": each.row.simulator or each.row.assumes, "question": each.row.question}
+        | {"family": each.family, "result": each.result, "detail": each.detail}
+        for each in found
+    ]
+    return {"formatVersion": FORMAT_VERSION, "project": project, "results": told, "left": left, "traffic": traffic}
 
 
 def redact(text: str, project: str) -> str:

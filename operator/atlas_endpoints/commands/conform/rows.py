@@ -1,26 +1,25 @@
-"""What is not known of Atlas: the rows of ``simulator/unconfirmed.yaml``, which the documentation shows as tables."""
+"""What is not known of Atlas, and what the traffic of a life says about it. Pure but for the reading of the rows."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
+from atlas_endpoints.commands.conform.traffic import Exchange
+
 FILE = Path(__file__).parents[2] / "simulator" / "unconfirmed.yaml"
+
+Expected: TypeAlias = str | Mapping[str, str | None]
+"""Of an answer: a pattern that the status, the error code and its detail begin with; or patterns of fields (None: absent or null)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One behaviour.
-
-    Attributes:
-        simulator: what the simulator does; "": the row is about the operator.
-        assumes: what the operator assumes, and what it does if that is wrong; "": the row is about the simulator.
-        source: what supports the assumption.
-        reason: why it is not tried; "": a probe tries it.
-        switch: the switches of the simulator that turn it to another possibility.
-    """
+    """One behaviour, as a row of ``simulator/unconfirmed.yaml``, which explains the fields; one of ``reason`` and ``expect`` is there."""
 
     id: str
     families: Sequence[str]
@@ -29,6 +28,7 @@ class Row:
     assumes: str = ""
     source: str = ""
     reason: str = ""
+    expect: Mapping[str, Expected] | None = None
     switch: Mapping[str, Any] | None = None
 
 
@@ -41,3 +41,35 @@ def rows() -> Sequence[Row]:
         for table in document["tables"]
         for each in table["rows"]
     ]
+
+
+def judge(row: Row, exchanges: Sequence[Exchange], values: Mapping[str, str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return what differs from what a row expects, and the steps that were not answered.
+
+    Args:
+        values: what stands for names in braces in the patterns.
+    """
+    answered = {each.step: each for each in exchanges if each.response}
+    expected = (row.expect or {}).items()
+    differs = [_difference(answered[step], each, values) for step, each in expected if step in answered]
+    return [each for each in differs if each], [step for step, _ in expected if step not in answered]
+
+
+def _difference(found: Exchange, expected: Expected, values: Mapping[str, str]) -> str:
+    """Return how an answer differs; "": it does not."""
+    if isinstance(expected, str):
+        is_same = re.match(expected, f"{found.summary} {found.body.get('detail', '')}")
+        return "" if is_same else f"{found.step}: {found.summary}"
+    if not found.is_success:
+        return f"{found.step}: {found.summary}"
+    shown = {**found.body, "body": json.dumps(found.response and found.response["body"])}
+    wrong = [
+        f"{name} {shown.get(name)}"
+        for name, pattern in expected.items()
+        if not _fits(shown.get(name), pattern and pattern.format_map(values))
+    ]
+    return f"{found.step}: {', '.join(wrong)}" if wrong else ""
+
+
+def _fits(value: Any, pattern: str | None) -> bool:
+    return value is None if pattern is None else value is not None and bool(re.search(pattern, str(value)))

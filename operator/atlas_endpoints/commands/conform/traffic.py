@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +12,7 @@ from typing_extensions import override
 from atlas_endpoints.atlas.answers import Answer, Requester, json_from
 from atlas_endpoints.atlas.auth import TOKEN_OPERATION
 from atlas_endpoints.atlas.credentials import Credentials
-from atlas_endpoints.atlas.errors import (
-    AccountSuspendedError,
-    AtlasError,
-    MissingRoleError,
-    RateLimitedError,
-    Wording,
-)
+from atlas_endpoints.atlas.errors import AccountSuspendedError, AtlasError, MissingRoleError, RateLimitedError, Wording
 from atlas_endpoints.atlas.redaction import carried, redacted, without
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import BoundedTransport
@@ -49,7 +43,7 @@ class Exchange:
     date: str
     request: Mapping[str, Any]
     response: Mapping[str, Any] | None
-    fidelity: str = field(default="bytes", kw_only=True)
+    fidelity: str = "bytes"
 
     @property
     def status(self) -> int:
@@ -70,11 +64,14 @@ class Exchange:
     @property
     def summary(self) -> str:
         """The status, and the error code if there is one."""
-        return f"{self.status} {self.body.get('errorCode') or ''}".strip()
+        return f"{self.status} {self.body.get('errorCode') or ''}".strip() if self.response else "no answer"
 
-    def document(self, name: str) -> Mapping[str, Any]:
-        """Return it in the format of recorded answers."""
-        return {"name": name, **{key: value for key, value in asdict(self).items() if key != "step"}}
+
+def unanswered(step: str, request: Request) -> Exchange:
+    """Return a call without an answer."""
+    body = {} if request.body is None else {"body": dict(request.body)}
+    sent = {"method": request.method, "path": request.path, **body}
+    return Exchange(step, request.operation, datetime.now(UTC).isoformat(timespec="seconds"), sent, None)
 
 
 class Wire(httpx.AsyncBaseTransport):
@@ -97,7 +94,7 @@ class Wire(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
     def last(self, secret: str) -> Mapping[str, Any] | None:
-        """Return status, headers and body of the last answer; None: there is none."""
+        """Return status, headers and body of the last answer; None: none came."""
         if self._last is None:
             return None
         request, response = self._last
@@ -110,7 +107,7 @@ class Wire(httpx.AsyncBaseTransport):
 
 @dataclass(frozen=True, slots=True)
 class Atlas:
-    """Makes calls with one pair of credentials, one after the other; a GET is repeated, a write only if Atlas has refused it for its rate."""
+    """Makes calls one after the other. It repeats a GET, and a write only if Atlas has refused it for its rate."""
 
     client: Requester
     credentials: Credentials
@@ -142,10 +139,9 @@ class Atlas:
         """Make a call and return it with its answer, which may be a refusal.
 
         Raises:
-            AtlasError: no other call would be answered either, or the outcome of a write is unknown.
-            StopError: the refusal says nothing about this call.
+            AtlasError: other calls would not be answered either, or the outcome of a write is unknown.
+            StopError: the credentials or the organization may not make such calls.
         """
-        date = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             await self.request(self.credentials, request)
         except AtlasError as error:
@@ -153,9 +149,8 @@ class Atlas:
                 raise StopError(error.explanation.worded(self.wording)) from error
             if is_hopeless(error) or error.unknown_outcome or isinstance(error, RateLimitedError):
                 raise
-        sent = {"method": request.method, "path": request.path} | ({"body": dict(request.body)} if request.body else {})
-        return Exchange(step, request.operation, date, sent, self.last_answer())
+        return replace(unanswered(step, request), response=self.last_answer())
 
     def last_answer(self) -> Mapping[str, Any] | None:
-        """Return status, headers and body of the answer to the last call; None: none came."""
+        """Return the answer to the last call; None: none came."""
         return self.wire.last(self.credentials.secret)
