@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -287,12 +287,14 @@ class PatientClient:
         say: prints a line about a wait.
         on: the errors after which it repeats a call.
         until: when the time of the command ends, by the clock of the event loop: no call is repeated after that.
+        sleep: waits; tests have a time of their own.
     """
 
     client: Requester
     say: Callable[[str], object]
     on: type[AtlasError] = AtlasError
     until: float = math.inf
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     @property
     def base_url(self) -> str:
@@ -312,5 +314,5 @@ class PatientClient:
                     self.say(no_time(error.reason, seconds))
                     raise
                 self.say(waiting(error.reason, seconds))
-                await asyncio.sleep(seconds)
+                await self.sleep(seconds)
         return await self.client.request(credentials, request)

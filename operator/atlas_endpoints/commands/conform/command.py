@@ -14,7 +14,7 @@ from atlas_endpoints.commands.clusterless import ConformSettings, EnvironmentCre
 from atlas_endpoints.commands.conform import record, report
 from atlas_endpoints.commands.conform.life import LaterError, Life
 from atlas_endpoints.commands.conform.lives import FAMILIES
-from atlas_endpoints.commands.conform.rows import rows
+from atlas_endpoints.commands.conform.rows import families, rows
 from atlas_endpoints.commands.conform.traffic import Atlas, StopError, Wire
 
 GET_PROJECT = "getGroup"
@@ -53,7 +53,8 @@ async def run(
         raise ValueError(error.message) from None
     for each in warnings:
         say(each)
-    wire = Wire(transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True))
+    connections = transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True)
+    wire = Wire(connections, credentials.secret)
     client = client_of(settings, writes=True, transport=wire)
     atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), say, sleep)
     names = [*kept.lives] if settings.cleanup else [each for each in FAMILIES if each in settings.families]
@@ -79,19 +80,17 @@ def _announcement(settings: ConformSettings) -> list[str]:
     """Return what is said before anything is made."""
     tried = [row for row in rows() if not row.reason]
     lines = [f"At most {settings.max_endpoints} endpoints and services are made, and removed again."]
-    for each in FAMILIES.values():
-        if each.name in settings.families:
-            count = sum(each.name in row.families for row in tried)
-            lines += [f"{each.name}: answers {count} questions.", f"  needs {each.needs}", f"  makes {each.makes}"]
-            lines.append(f"  takes {each.takes}")
-    return lines + ["serverless: nothing is tried, since its API has ended."] * ("serverless" in settings.families)
+    for name, words in families().items():
+        if name in settings.families:
+            lines.append(f"{name}: answers {sum(name in row.families for row in tried)} questions")
+            lines += [f"  {verb} {what}" for verb, what in words.items()]
+    return lines
 
 
 async def _confirm(settings: ConformSettings, atlas: Atlas, ask: Callable[[str], str] | None) -> None:
     """Let the user name the project; raises ``ValueError`` if that is not its name."""
     where = path("/api/atlas/v2/groups/{groupId}", GET_PROJECT, groupId=settings.project)
-    answer = await atlas.request(atlas.credentials, Request(GET_PROJECT, "GET", where))
-    name = answer.json.get("name") if isinstance(answer.json, dict) else None
+    name = (await atlas.send(GET_PROJECT, Request(GET_PROJECT, "GET", where))).body.get("name")
     typed = settings.project_name
     if typed is None and ask is not None:
         for line in _announcement(settings):

@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from atlas_endpoints.atlas.answers import send_list
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.conform.record import Record
-from atlas_endpoints.commands.conform.traffic import Atlas, Exchange, StopError, unanswered
+from atlas_endpoints.commands.conform.traffic import ERROR, Atlas, Exchange, StopError, unanswered
 
 PAUSE = 15.0
 """Seconds between two looks at something that changes."""
@@ -38,22 +37,18 @@ class Family:
     """What a life needs to know of the endpoints of one purpose.
 
     Attributes:
-        needs, makes, takes: for people, before anything is made.
         calls: has ``list_of``, ``get_of`` and ``deletion_of``, by project, cloud if there are several, and entry.
-        ids: the entries in an item of a LIST, or in the answer to a POST, or in its body if that names it.
+        ids: the entries in an item of a LIST, or in the answer to a POST.
         place: what an item, or the body of a POST, is for, such as its region.
         named: the entry that a POST names itself; None: Atlas names it.
     """
 
     name: str
-    needs: str
-    makes: str
-    takes: str
     live: Callable[["Life"], Awaitable[None]]
     calls: Any
     cloud: Sequence[str]
     ids: Callable[[Any], Sequence[str]]
-    place: Callable[[Mapping[str, Any]], str] = lambda _: ""
+    place: Callable[[Mapping[str, Any]], str]
     named: Callable[[Request], str | None] = lambda _: None
 
 
@@ -73,6 +68,7 @@ class Life:
             family.name, new | {"exchanges": [], "made": {}, "gone": [], "unclear": []}
         )
         self.region: str = self._kept["region"]
+        self._new: set[str] = set()
 
     @property
     def end(self) -> str | None:
@@ -143,9 +139,16 @@ class Life:
 
     async def step(self, name: str, request: Request) -> Exchange:
         """Return a call of the life with its answer."""
-        if request.writes and self._found(name) is None:
-            return await self._write(name, request)
-        return await self.until(name, request, lambda _: True)
+        if not request.writes:
+            return await self.until(name, request, lambda _: True)
+        found = self._found(name) or await self._write(name, request)
+        if request.method != "POST" and not 0 < found.status < ERROR:  # what a POST has made is known by now
+            raise StopError(f"the answer to the step “{name}” was lost")
+        return found
+
+    def is_new(self, step: str) -> bool:
+        """Return whether this process has got the answer to a step; what passes quickly is only looked for then."""
+        return step in self._new
 
     async def until(
         self, name: str, request: Request, done: Callable[[Exchange], bool], *, most: float = math.inf
@@ -209,7 +212,7 @@ class Life:
             found = await self._atlas.send(name, request)
         except (AtlasError, StopError) as error:
             if isinstance(error, AtlasError) and error.unknown_outcome:
-                return await self._settle(self._atlas.last_answer())
+                return await self._settle(self._atlas.wire.last)
             self._pending(None)  # it was not sent, or refused
             raise
         if creates and found.is_success:
@@ -254,16 +257,8 @@ class Life:
             ids = self.family.ids(item)
             return (ids[0], {each: self.family.place(item) if each == ids[0] else "" for each in ids}) if ids else None
 
-        request = self.family.calls.list_of(self.project, *self.family.cloud)
-        try:
-            listing = await send_list(self._atlas, self._atlas.credentials, request, parse)
-        except AtlasError as error:
-            if error.http_status is None:
-                raise
-            raise StopError(error.explanation.worded(self._atlas.wording)) from error
-        if listing.skipped:
-            raise StopError(f"the IDs of {listing.skipped} endpoints of the project cannot be read")
-        return {entry: place for each in listing.entries.values() for entry, place in each.items()}
+        found = await self._atlas.list(self.family.calls.list_of(self.project, *self.family.cloud), parse)
+        return {entry: place for each in found for entry, place in each.items()}
 
     def _of(self, call: str, entry: str) -> Request:
         request: Request = getattr(self.family.calls, call)(self.project, *self.family.cloud, entry)
@@ -283,6 +278,7 @@ class Life:
         self._record.save()
 
     def _keep(self, exchange: Exchange) -> Exchange:
+        self._new |= {exchange.step} if exchange.response else set()
         self._kept["exchanges"].append(asdict(exchange))
         self._record.save()
         return exchange

@@ -43,14 +43,15 @@ async def live_dedicated(life: Life) -> None:
         return dedicated.registration_of(project, CLOUD, service, id_)
 
     get = dedicated.get_of(project, CLOUD, service)
-    await life.step("early register", registration(life.vpc_endpoint(1)))
+    if life.is_new("create"):
+        await life.step("early register", registration(life.vpc_endpoint(1)))
     ready = await life.until("ready", get, lambda each: each.body.get("status") != "INITIATING")
     if ready.body.get("status") not in dedicated.READY:
         raise StopError(f"the service is {ready.body.get('status') or ready.summary}")
     await life.step("malformed register", registration(MALFORMED))
     entry = await life.create("register", registration(endpoint))
-    get_endpoint = dedicated.get_of(project, CLOUD, entry)
-    await life.step("endpoint", get_endpoint)
+    if life.is_new("register"):
+        await life.step("endpoint", dedicated.get_of(project, CLOUD, entry))
     await life.step("second register", registration(endpoint))
     await life.step("no change", dedicated.no_change_of(project, service))
     foreign = "eu-west-3" if region != "EU_WEST_3" else "eu-west-1"
@@ -59,13 +60,15 @@ async def live_dedicated(life: Life) -> None:
     if (await life.step("delete with endpoint", deletion)).is_success:
         raise StopError("Atlas deletes a service with an endpoint")
     await life.step("deregister", dedicated.deletion_of(project, CLOUD, entry))
-    await life.step("second deregister", dedicated.deletion_of(project, CLOUD, entry))
+    if life.is_new("deregister"):
+        await life.step("second deregister", dedicated.deletion_of(project, CLOUD, entry))
     await life.gone("endpoint gone", entry)
     if not (await life.step("empty service", get)).is_success:
         raise StopError("the service is gone with its last endpoint")
     await life.step("delete", deletion)
-    await life.step("second delete", deletion)
-    await life.step("create while deleting", dedicated.creation_of(project, CLOUD, region))
+    if life.is_new("delete"):
+        await life.step("second delete", deletion)
+        await life.step("create while deleting", dedicated.creation_of(project, CLOUD, region))
     await life.gone("gone", service)
 
 
@@ -97,7 +100,8 @@ async def live_federation(life: Life) -> None:
     await life.step("empty comment", post(endpoint, comment=""))
     await life.step("after empty comment", get)
     await life.step("delete", federation.deletion_of(project, endpoint))
-    await life.step("after delete", get)
+    if life.is_new("delete"):
+        await life.step("after delete", get)
     await life.gone("gone", endpoint, most=SOON)
     await life.step("delete of nothing", federation.deletion_of(project, endpoint))
 
@@ -117,13 +121,15 @@ async def live_regional(life: Life, calls: Calls) -> None:
     await life.step("other cloud", post(regionName=region, cloudProvider="AZURE"))
     entry = await life.create("create", post(regionName=region))
     get, deletion = calls.get_of(project, CLOUD, entry), calls.deletion_of(project, CLOUD, entry)
-    await life.step("early get", get)
-    await life.listed("listed", entry, most=150.0)
+    if life.is_new("create"):
+        await life.step("early get", get)
+        await life.listed("listed", entry, most=150.0)
     await life.step("second create", post(regionName=region))
-    early = await life.step("early delete", deletion)
-    if not early.is_success:
-        await life.until("made", get, lambda each: each.body.get("status") != "INITIATING")
-        await life.step("delete", deletion)
+    if life.is_new("early get") and (await life.step("still early", get)).body.get("status") == "INITIATING":
+        await life.step("early delete", deletion)
+    await life.until("made", get, lambda each: each.body.get("status") != "INITIATING")
+    await life.step("delete", deletion)
+    if life.is_new("delete"):
         await life.step("after delete", get)
         await life.step("second delete", deletion)
         await life.step("create while deleting", post(regionName=region))
@@ -156,16 +162,18 @@ async def live_streams(life: Life) -> None:
     await life.step("foreign field", post(**service, azureResourceIds=["none"]))
     entry = await life.create("create", post(**service))
     get, deletion = streams.get_of(project, entry), streams.deletion_of(project, entry)
-    await life.step("early get", get)
-    await life.listed("listed", entry, most=150.0)
+    if life.is_new("create"):
+        await life.step("early get", get)
+        await life.listed("listed", entry, most=150.0)
     await life.step("second create", post(**service))
     await life.until("made", get, lambda each: each.body.get("state") not in {"IDLE", "WORKING"})
     await life.step("first domain", streams.update_of(project, entry, "conform.example.com"))
     await life.step("second domain", streams.update_of(project, entry, "again.example.com"))
     await life.step("delete", deletion)
-    await life.step("after delete", get)
-    await life.step("second delete", deletion)
-    await life.step("create while deleting", post(**service))
+    if life.is_new("delete"):
+        await life.step("after delete", get)
+        await life.step("second delete", deletion)
+        await life.step("create while deleting", post(**service))
     await life.gone("gone", entry)
 
 
@@ -196,69 +204,30 @@ def _federation_named(fields: Any) -> str:
     return federation.entry_of(_text(fields, "endpointId"))
 
 
-OWNER = "the role Project Owner, and a project without"
-HOURS = "perhaps hours: run the command again with the same record until it is done"
+def _region(fields: Any) -> str:
+    return atlas_name(CLOUD, _text(fields, "regionName") or _text(fields, "region"))
+
+
+def _regional(name: str, calls: Calls) -> Family:
+    return Family(name, partial(live_regional, calls=calls), calls, (CLOUD,), _ids("id"), _region)
+
 
 FAMILIES: Mapping[str, Family] = {
     each.name: each
     for each in (
-        Family(
-            "dedicated",
-            needs=f"{OWNER} an endpoint service on AWS",
-            makes="an endpoint service in one region, and in it an endpoint whose ID no VPC has",
-            takes="less than an hour",
-            live=live_dedicated,
-            calls=dedicated,
-            cloud=(CLOUD,),
-            ids=_dedicated_ids,
-            place=lambda fields: atlas_name(CLOUD, _text(fields, "regionName") or _text(fields, "region")),
-            named=_dedicated_named,
-        ),
+        Family("dedicated", live_dedicated, dedicated, (CLOUD,), _dedicated_ids, _region, _dedicated_named),
         Family(
             "data-federation",
-            needs=f"{OWNER} an endpoint of Data Federation",
-            makes="an endpoint whose ID no VPC has",
-            takes="minutes",
-            live=live_federation,
-            calls=federation,
-            cloud=(),
+            live_federation,
+            federation,
+            (),
             ids=lambda item: [*filter(None, [_federation_named(item)])],
+            place=lambda _: "",
             named=lambda request: _federation_named(request.body),
         ),
-        Family(
-            "encryption",
-            needs=f"{OWNER} such an endpoint on AWS and without a cluster that uses a customer key, but with encryption at rest by"
-            " AWS KMS that requires private networking",
-            makes="an endpoint of Atlas's to the key in one region",
-            takes=HOURS,
-            live=partial(live_regional, calls=ENCRYPTION),
-            calls=ENCRYPTION,
-            cloud=(CLOUD,),
-            ids=_ids("id"),
-            place=lambda fields: _text(fields, "regionName"),
-        ),
-        Family(
-            "backup",
-            needs=f"{OWNER} such an endpoint",
-            makes="an endpoint of Atlas's for export buckets in one region",
-            takes=HOURS,
-            live=partial(live_regional, calls=BACKUP),
-            calls=BACKUP,
-            cloud=(CLOUD,),
-            ids=_ids("id"),
-            place=lambda fields: _text(fields, "regionName"),
-        ),
-        Family(
-            "streams",
-            needs=f"{OWNER} a private connection of Stream Processing",
-            makes="a connection to S3 in one region",
-            takes=HOURS,
-            live=live_streams,
-            calls=streams,
-            cloud=(),
-            ids=_ids("_id"),
-            place=streams.target_of,
-        ),
+        _regional("encryption", ENCRYPTION),
+        _regional("backup", BACKUP),
+        Family("streams", live_streams, streams, (), _ids("_id"), streams.target_of),
     )
 }
 """By name, in the order in which they live."""

@@ -66,9 +66,8 @@ def document(
     project: str, found: Sequence[Result], left: Sequence[str], lives: Mapping[str, Life]
 ) -> Mapping[str, Any]:
     """Return the report for programs, with the traffic in the format of the recorded answers of the tests."""
-    traffic = [
-        asdict(each) | {"name": f"{name}-{each.step}"} for name, life in lives.items() for each in life.exchanges
-    ]
+    exchanges = [asdict(each) | {"family": name} for name, life in lives.items() for each in life.exchanges]
+    traffic = [{"name": f"{each.pop('family')}-{each.pop('step')}", **each} for each in exchanges]
     told = [
         {"row": each.row.id, "expected": each.row.simulator or each.row.assumes, "question": each.row.question}
         | {"family": each.family, "result": each.result, "detail": each.detail}

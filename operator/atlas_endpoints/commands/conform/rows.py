@@ -32,6 +32,12 @@ class Row:
     switch: Mapping[str, Any] | None = None
 
 
+def families() -> Mapping[str, Mapping[str, str]]:
+    """Return what each family needs, makes and takes, for people."""
+    found: Mapping[str, Mapping[str, str]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["families"]
+    return found
+
+
 def rows() -> Sequence[Row]:
     """Return all rows in the order of the documentation."""
     document = yaml.safe_load(FILE.read_text(encoding="utf-8"))

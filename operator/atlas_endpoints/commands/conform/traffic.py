@@ -1,15 +1,14 @@
 """Exchanges with Atlas as they were, in the format of the recorded answers of the tests."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from typing_extensions import override
 
-from atlas_endpoints.atlas.answers import Answer, Requester, json_from
+from atlas_endpoints.atlas.answers import Requester, json_from, send_list
 from atlas_endpoints.atlas.auth import TOKEN_OPERATION
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AccountSuspendedError, AtlasError, MissingRoleError, RateLimitedError, Wording
@@ -17,8 +16,9 @@ from atlas_endpoints.atlas.redaction import carried, redacted, without
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import BoundedTransport
 from atlas_endpoints.commands.check.interview import is_hopeless
-from atlas_endpoints.commands.clusterless import CALL_ATTEMPTS, LONGEST_WAIT
-from atlas_endpoints.commands.pauses import pause, waiting
+from atlas_endpoints.commands.clusterless import PatientClient
+
+V = TypeVar("V")
 
 HEADERS = ("Content-Type", "Deprecation", "RateLimit-Limit", "Retry-After", "Sunset", "X-Error-Code", "X-Java-Method")
 """What is kept of the headers of an answer."""
@@ -75,10 +75,10 @@ def unanswered(step: str, request: Request) -> Exchange:
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """Keeps the last answer to a call, without credentials."""
+    """Keeps the last answer to a call, without credentials; ``secret`` is that of all calls."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = BoundedTransport(transport)
+    def __init__(self, transport: httpx.AsyncBaseTransport, secret: str) -> None:
+        self._transport, self._secret = BoundedTransport(transport), secret
         self._last: tuple[httpx.Request, httpx.Response] | None = None
 
     @override
@@ -93,12 +93,13 @@ class Wire(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._transport.aclose()
 
-    def last(self, secret: str) -> Mapping[str, Any] | None:
-        """Return status, headers and body of the last answer; None: none came."""
+    @property
+    def last(self) -> Mapping[str, Any] | None:
+        """Status, headers and body of the last answer; None: none came."""
         if self._last is None:
             return None
         request, response = self._last
-        hide = carried(secret, request.headers.get("Authorization", ""))
+        hide = carried(self._secret, request.headers.get("Authorization", ""))
         parsed = json_from(response.content)
         body = redacted(response.text, hide) or None if parsed is None else without(parsed, hide)
         headers = {name: response.headers[name] for name in HEADERS if name in response.headers}
@@ -114,26 +115,7 @@ class Atlas:
     wire: Wire
     wording: Wording
     say: Callable[[str], object]
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-
-    @property
-    def base_url(self) -> str:
-        """The address of Atlas."""
-        return self.client.base_url
-
-    async def request(self, credentials: Credentials, request: Request) -> Answer:
-        """Make a call; see ``Requester``."""
-        for attempt in range(1, CALL_ATTEMPTS):
-            try:
-                return await self.client.request(credentials, request)
-            except AtlasError as error:
-                is_away = not request.writes and (error.http_status or ERROR) >= ERROR
-                if not (is_away or isinstance(error, RateLimitedError)):
-                    raise
-                seconds = min(pause(error.reason, attempt, error.retry_after), LONGEST_WAIT)
-                self.say(waiting(error.reason, seconds))
-                await self.sleep(seconds)
-        return await self.client.request(credentials, request)
+    sleep: Callable[[float], Awaitable[object]]
 
     async def send(self, step: str, request: Request) -> Exchange:
         """Make a call and return it with its answer, which may be a refusal.
@@ -142,15 +124,31 @@ class Atlas:
             AtlasError: other calls would not be answered either, or the outcome of a write is unknown.
             StopError: the credentials or the organization may not make such calls.
         """
+        on = RateLimitedError if request.writes else AtlasError
         try:
-            await self.request(self.credentials, request)
+            await PatientClient(self.client, self.say, on, sleep=self.sleep).request(self.credentials, request)
         except AtlasError as error:
             if isinstance(error, MissingRoleError | AccountSuspendedError):
                 raise StopError(error.explanation.worded(self.wording)) from error
             if is_hopeless(error) or error.unknown_outcome or isinstance(error, RateLimitedError):
                 raise
-        return replace(unanswered(step, request), response=self.last_answer())
+        return replace(unanswered(step, request), response=self.wire.last)
 
-    def last_answer(self) -> Mapping[str, Any] | None:
-        """Return the answer to the last call; None: none came."""
-        return self.wire.last(self.credentials.secret)
+    async def list(self, request: Request, parse: Callable[[object], tuple[str, V] | None]) -> Sequence[V]:
+        """Return the items of a LIST.
+
+        Raises:
+            AtlasError: Atlas does not answer.
+            StopError: the answer is a refusal, or cannot be read.
+        """
+        try:
+            listing = await send_list(
+                PatientClient(self.client, self.say, sleep=self.sleep), self.credentials, request, parse
+            )
+        except AtlasError as error:
+            if error.http_status is None:
+                raise
+            raise StopError(error.explanation.worded(self.wording)) from error
+        if listing.skipped:
+            raise StopError(f"the IDs of {listing.skipped} endpoints of the project cannot be read")
+        return [*listing.entries.values()]
