@@ -26,7 +26,7 @@ from atlas_endpoints.commands.conform import command as conform
 from atlas_endpoints.commands.help import VALUES, command_line, declared
 from atlas_endpoints.commands.plan import command as plan
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.kinds.registry import IMPORTERS, KINDS, named
+from atlas_endpoints.kinds.registry import FAMILIES, IMPORTERS, KINDS, named
 from atlas_endpoints.process import app
 from atlas_endpoints.settings import (
     CheckSettings,
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[KindWithCommand
         case ImportSettings():
             return _import(command)
         case ConformSettings():
-            work = conform.run(command, _print, _say, _ask if sys.stdin.isatty() else None)
+            work = conform.run(command, FAMILIES, _print, _say, _ask if sys.stdin.isatty() else None)
             return 0 if _result(work, failed=False) else FAILED
         case SimulatorSettings():
             return _result(_simulate(command), failed=FAILED)

@@ -17,8 +17,8 @@ from typing_extensions import override
 
 from atlas_endpoints.commands.clusterless import ConformFamily, ConformSettings
 from atlas_endpoints.commands.conform import command
-from atlas_endpoints.commands.conform.lives import FAMILIES
 from atlas_endpoints.commands.conform.rows import Row, families, rows
+from atlas_endpoints.kinds.registry import FAMILIES
 from atlas_endpoints.simulator import Switches
 from unit.simulator.harness import Atlas, start
 
@@ -88,7 +88,9 @@ class Conform:
         }
         chosen = ConformSettings.model_validate(given | settings)
         self.lines.clear()
-        return await command.run(chosen, self.lines.append, self.say, None, transport=wire or Wire(), sleep=self.sleep)
+        return await command.run(
+            chosen, FAMILIES, self.lines.append, self.say, None, transport=wire or Wire(), sleep=self.sleep
+        )
 
     def say(self, line: str) -> None:
         """Note a line; a fault for the step that it announces happens to its call."""

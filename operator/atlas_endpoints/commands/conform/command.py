@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 
@@ -12,16 +12,17 @@ from atlas_endpoints.atlas.requests import Request, path
 from atlas_endpoints.atlas.transport import Transports
 from atlas_endpoints.commands.clusterless import ConformSettings, EnvironmentCredentials, client_of
 from atlas_endpoints.commands.conform import record, report
-from atlas_endpoints.commands.conform.life import LaterError, Life
-from atlas_endpoints.commands.conform.lives import FAMILIES
+from atlas_endpoints.commands.conform.life import FamilyLife, LaterError
 from atlas_endpoints.commands.conform.rows import families, rows
-from atlas_endpoints.commands.conform.traffic import Atlas, StopError, Wire
+from atlas_endpoints.commands.conform.traffic import Atlas, Wire
+from atlas_endpoints.kinds.conforming import Family, StopError
 
 GET_PROJECT = "getGroup"
 
 
 async def run(
     settings: ConformSettings,
+    known: Mapping[str, Family],
     put: Callable[[str], object],
     say: Callable[[str], object],
     ask: Callable[[str], str] | None,
@@ -32,6 +33,7 @@ async def run(
     """Live the lives of the chosen families, print the report, and return whether all is done and nothing is left.
 
     Args:
+        known: the families, by name.
         put: prints the report.
         say: prints a line for users.
         ask: returns what the user types; None: nobody can type.
@@ -57,11 +59,11 @@ async def run(
     wire = Wire(connections, credentials.secret)
     client = client_of(settings, writes=True, transport=wire)
     atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), say, sleep)
-    names = [*kept.lives] if settings.cleanup else [each for each in FAMILIES if each in settings.families]
+    names = [*kept.lives] if settings.cleanup else [each for each in known if each in settings.families]
     try:
         if not (settings.cleanup or kept.lives.keys() >= {*names}):
             await _confirm(settings, atlas, ask)
-        lives, is_done = await _live(settings, names, kept, atlas)
+        lives, is_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
     except (AtlasError, StopError) as error:
         why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
         say(f"{why} Run the command again with the same record, or with --cleanup.")
@@ -103,14 +105,15 @@ async def _confirm(settings: ConformSettings, atlas: Atlas, ask: Callable[[str],
 
 
 async def _live(
-    settings: ConformSettings, names: Sequence[str], kept: record.Record, atlas: Atlas
-) -> tuple[Mapping[str, Life], bool]:
+    settings: ConformSettings, known: Mapping[str, Family], kept: record.Record, atlas: Atlas
+) -> tuple[Mapping[str, FamilyLife], bool]:
     """Return the lives, and whether all have ended."""
-    lives, is_done = dict[str, Life](), True
+    lives, is_done = dict[str, FamilyLife](), True
     try:
-        for name in names:
-            lives[name] = Life(
-                FAMILIES[name],
+        for name in known:
+            lives[name] = FamilyLife(
+                name,
+                known[name],
                 kept,
                 atlas,
                 region=settings.region,
@@ -130,7 +133,9 @@ async def _live(
     return lives, is_done
 
 
-def _print(settings: ConformSettings, lives: Mapping[str, Life], left: list[str], put: Callable[[str], object]) -> None:
+def _print(
+    settings: ConformSettings, lives: Mapping[str, FamilyLife], left: list[str], put: Callable[[str], object]
+) -> None:
     found = report.results(rows(), settings.families, lives)
     if settings.output == "json":
         text = json.dumps(report.document(settings.project, found, left, lives), indent=1, ensure_ascii=False)

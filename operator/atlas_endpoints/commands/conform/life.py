@@ -1,20 +1,22 @@
 """One life of a family in a project: what is asked and made, kept in the record, and removed.
 
-A life is a coroutine that asks step by step. A step that the record has is not asked again, so another process goes on where the
-last one ended.
+A step that the record has is not asked again, so another process goes on where the last one ended.
 """
 
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
+
+from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.conform.record import Record
-from atlas_endpoints.commands.conform.traffic import ERROR, Atlas, Exchange, StopError, unanswered
+from atlas_endpoints.commands.conform.traffic import Atlas, unanswered
+from atlas_endpoints.kinds.conforming import Exchange, Family, Life, StopError
 
 PAUSE = 15.0
 """Seconds between two looks at something that changes."""
@@ -25,48 +27,31 @@ UNKNOWN_FOR = 90.0
 DELETE_AGAIN = 120.0
 """Seconds after which an accepted DELETE is repeated."""
 
-NOT_FOUND = 404
+SHOWN_WITHIN = 150.0
+"""Seconds within which a LIST shows what was made."""
+
+NOT_FOUND, ERROR = 404, 500
 
 
 class LaterError(Exception):
     """The time is used up while Atlas is at work; another run goes on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """What a life needs to know of the endpoints of one purpose.
-
-    Attributes:
-        calls: has ``list_of``, ``get_of`` and ``deletion_of``, by project, cloud if there are several, and entry.
-        ids: the entries in an item of a LIST, or in the answer to a POST.
-        place: what an item, or the body of a POST, is for, such as its region.
-        named: the entry that a POST names itself; None: Atlas names it.
-    """
-
-    name: str
-    live: Callable[["Life"], Awaitable[None]]
-    calls: Any
-    cloud: Sequence[str]
-    ids: Callable[[Any], Sequence[str]]
-    place: Callable[[Mapping[str, Any]], str]
-    named: Callable[[Request], str | None] = lambda _: None
-
-
-class Life:
-    """The life of one family.
+class FamilyLife(Life):
+    """The life of one family, whose name is that in the record.
 
     Args:
         most: how much may be made in all lives.
         within: seconds to wait in this process.
     """
 
-    def __init__(self, family: Family, record: Record, atlas: Atlas, *, region: str, most: int, within: float) -> None:
-        self.family, self.project = family, record.project
+    def __init__(
+        self, name: str, family: Family, record: Record, atlas: Atlas, *, region: str, most: int, within: float
+    ) -> None:
+        self.name, self.family, self.project = name, family, record.project
         self._record, self._atlas, self._most, self._left = record, atlas, most, within
         new = {"region": region, "vpc": secrets.token_hex(9)[:17], "end": None, "pending": None}
-        self._kept = record.lives.setdefault(
-            family.name, new | {"exchanges": [], "made": {}, "gone": [], "unclear": []}
-        )
+        self._kept = record.lives.setdefault(name, new | {"exchanges": [], "made": {}, "gone": [], "unclear": []})
         self.region: str = self._kept["region"]
         self._new: set[str] = set()
 
@@ -94,9 +79,19 @@ class Life:
         """What stands for names in braces in what is expected."""
         return {"region": self.region, "entry": next(iter(self.made("create")), "none")}
 
+    @override
     def vpc_endpoint(self, number: int) -> str:
-        """Return an ID that no VPC endpoint has, as one of AWS."""
         return f"vpce-{self._kept['vpc'][number:]}{self._kept['vpc'][:number]}"
+
+    @override
+    def get_of(self, entry: str) -> Request:
+        request: Request = self.family.calls.get_of(self.project, *self.family.cloud, entry)
+        return request
+
+    @override
+    def deletion_of(self, entry: str) -> Request:
+        request: Request = self.family.calls.deletion_of(self.project, *self.family.cloud, entry)
+        return request
 
     def made(self, step: str) -> list[str]:
         """Return the entries that a step has made."""
@@ -130,15 +125,15 @@ class Life:
             await self._settle()
         await self._remove()
 
+    @override
     async def create(self, name: str, request: Request) -> str:
-        """Return the entry that a POST of the life has made; raises ``StopError`` if it has made none."""
         found = await self.step(name, request)
         if not (made := self.made(name)):
             raise StopError(f"the step “{name}” made nothing: {found.summary}")
         return made[0]
 
+    @override
     async def step(self, name: str, request: Request) -> Exchange:
-        """Return a call of the life with its answer."""
         if not request.writes:
             return await self.until(name, request, lambda _: True)
         found = self._found(name) or await self._write(name, request)
@@ -146,17 +141,17 @@ class Life:
             raise StopError(f"the answer to the step “{name}” was lost")
         return found
 
+    @override
     def is_new(self, step: str) -> bool:
-        """Return whether this process has got the answer to a step; what passes quickly is only looked for then."""
         return step in self._new
 
+    @override
     async def until(
         self, name: str, request: Request, done: Callable[[Exchange], bool], *, most: float = math.inf
     ) -> Exchange:
-        """Return the first answer to a GET with which something is done, or the one after ``most`` seconds."""
         if (known := self._found(name)) is not None:
             return known
-        self._atlas.say(f"{self.family.name}: {name}")
+        self._atlas.say(f"{self.name}: {name}")
         waited = 0.0
         while True:
             found = await self._atlas.send(name, request)
@@ -165,27 +160,42 @@ class Life:
             await self._wait()
             waited += PAUSE
 
-    async def listed(self, name: str, entry: str, *, most: float) -> Exchange:
-        """Return the first LIST that shows an entry."""
-        request = self.family.calls.list_of(self.project, *self.family.cloud)
-        return await self.until(name, request.page(1), lambda each: entry in str(each.body), most=most)
+    @override
+    async def begin(self, request: Request) -> str:
+        entry = await self.create("create", request)
+        if self.is_new("create"):
+            await self.step("early get", self.get_of(entry))
+            listing = self.family.calls.list_of(self.project, *self.family.cloud)
+            page = listing.page(1) if listing.paged else listing
+            await self.until("listed", page, lambda each: entry in str(each.response), most=SHOWN_WITHIN)
+        await self.step("second create", request)
+        return entry
 
+    @override
+    async def finish(self, entry: str, creation: Request) -> None:
+        await self.step("delete", self.deletion_of(entry))
+        if self.is_new("delete"):
+            await self.step("after delete", self.get_of(entry))
+            await self.step("second delete", self.deletion_of(entry))
+            await self.step("create while deleting", creation)
+        await self.gone("gone", entry)
+
+    @override
     async def gone(self, name: str, entry: str, *, most: float = math.inf) -> Exchange:
-        """Return the first GET of an entry that shows that it no longer exists."""
-        return await self.until(name, self._of("get_of", entry), _shows_end, most=most)
+        return await self.until(name, self.get_of(entry), _shows_end, most=most)
 
     async def _remove(self) -> None:
         """Delete what was made, the last first, until a GET and a LIST prove that it is gone."""
         for entry in [each for each in reversed(self._kept["made"]) if each not in self._kept["gone"]]:
             since = math.inf
             while True:
-                found = await self._atlas.send("cleanup", self._of("get_of", entry))
+                found = await self._atlas.send("cleanup", self.get_of(entry))
                 if _shows_end(found) and (found.is_success or entry not in await self._entries()):
                     break
                 if since >= DELETE_AGAIN:
-                    self._atlas.say(f"{self.family.name}: deleting {entry}")
+                    self._atlas.say(f"{self.name}: deleting {entry}")
                     try:
-                        answer = await self._atlas.send("cleanup", self._of("deletion_of", entry))
+                        answer = await self._atlas.send("cleanup", self.deletion_of(entry))
                         since = 0.0 if answer.is_success else since
                     except AtlasError as error:
                         if not error.unknown_outcome:
@@ -207,7 +217,7 @@ class Life:
             raise StopError(f"--max-endpoints ({self._most}) is reached before the step “{name}”")
         call, place = asdict(unanswered(name, request)), self.family.place(request.body or {})
         self._pending({"call": call, "named": named, "place": place, "before": before, "at": time.time()})
-        self._atlas.say(f"{self.family.name}: {name}")
+        self._atlas.say(f"{self.name}: {name}")
         try:
             found = await self._atlas.send(name, request)
         except (AtlasError, StopError) as error:
@@ -259,10 +269,6 @@ class Life:
 
         found = await self._atlas.list(self.family.calls.list_of(self.project, *self.family.cloud), parse)
         return {entry: place for each in found for entry, place in each.items()}
-
-    def _of(self, call: str, entry: str) -> Request:
-        request: Request = getattr(self.family.calls, call)(self.project, *self.family.cloud, entry)
-        return request
 
     async def _wait(self) -> None:
         if self._left < PAUSE:

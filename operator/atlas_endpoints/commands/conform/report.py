@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from atlas_endpoints.commands.conform.life import Life
+from atlas_endpoints.commands.conform.life import FamilyLife
 from atlas_endpoints.commands.conform.rows import Row, judge
 
 AS_ASSUMED, DIFFERS, NOT_TRIED = "as assumed", "differs", "not tried"
@@ -30,12 +30,12 @@ class Result:
     detail: str = ""
 
 
-def results(rows: Iterable[Row], families: Iterable[str], lives: Mapping[str, Life]) -> list[Result]:
+def results(rows: Iterable[Row], families: Iterable[str], lives: Mapping[str, FamilyLife]) -> list[Result]:
     """Return what came of each row of the chosen families."""
     return [_result(row, each, lives.get(each)) for row in rows for each in row.families if each in families]
 
 
-def _result(row: Row, family: str, life: Life | None) -> Result:
+def _result(row: Row, family: str, life: FamilyLife | None) -> Result:
     if row.reason or life is None:
         return Result(row, family, NOT_TRIED, row.reason or "the family was not reached")
     differs, missing = judge(row, life.exchanges, life.values)
@@ -63,7 +63,7 @@ def markdown(project: str, found: Sequence[Result], left: Sequence[str]) -> Iter
 
 
 def document(
-    project: str, found: Sequence[Result], left: Sequence[str], lives: Mapping[str, Life]
+    project: str, found: Sequence[Result], left: Sequence[str], lives: Mapping[str, FamilyLife]
 ) -> Mapping[str, Any]:
     """Return the report for programs, with the traffic in the format of the recorded answers of the tests."""
     exchanges = [asdict(each) | {"family": name} for name, life in lives.items() for each in life.exchanges]

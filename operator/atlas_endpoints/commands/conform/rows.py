@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from atlas_endpoints.commands.conform.traffic import Exchange
+from atlas_endpoints.kinds.conforming import Exchange
 
 FILE = Path(__file__).parents[2] / "simulator" / "unconfirmed.yaml"
 

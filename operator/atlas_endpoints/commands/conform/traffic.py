@@ -17,54 +17,12 @@ from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import BoundedTransport
 from atlas_endpoints.commands.check.interview import is_hopeless
 from atlas_endpoints.commands.clusterless import PatientClient
+from atlas_endpoints.kinds.conforming import Exchange, StopError
 
 V = TypeVar("V")
 
 HEADERS = ("Content-Type", "Deprecation", "RateLimit-Limit", "Retry-After", "Sunset", "X-Error-Code", "X-Java-Method")
 """What is kept of the headers of an answer."""
-
-ERROR = 500
-
-
-class StopError(Exception):
-    """A life cannot go on, for the reason in the text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A call and its answer; ``step`` names it within the life of a family.
-
-    Attributes:
-        response: status, headers and body; None: no answer came, or it was lost with a process.
-    """
-
-    step: str
-    op: str
-    date: str
-    request: Mapping[str, Any]
-    response: Mapping[str, Any] | None
-    fidelity: str = "bytes"
-
-    @property
-    def status(self) -> int:
-        """The HTTP status; 0 without an answer."""
-        return self.response["status"] if self.response else 0
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the answer is 2xx."""
-        return httpx.codes.is_success(self.status)
-
-    @property
-    def body(self) -> Mapping[str, Any]:
-        """The body, if it is an object; else an empty one."""
-        body = self.response["body"] if self.response else None
-        return body if isinstance(body, dict) else {}
-
-    @property
-    def summary(self) -> str:
-        """The status, and the error code if there is one."""
-        return f"{self.status} {self.body.get('errorCode') or ''}".strip() if self.response else "no answer"
 
 
 def unanswered(step: str, request: Request) -> Exchange:
