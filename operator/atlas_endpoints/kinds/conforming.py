@@ -80,6 +80,10 @@ class Life(Protocol):
         """Return a call of the life with its answer."""
         ...
 
+    async def look(self, request: Request) -> Exchange:
+        """Return a GET with its answer, which is not kept: it shows more than the report may."""
+        ...
+
     async def until(
         self, name: str, request: Request, done: Callable[[Exchange], bool], *, most: float = math.inf
     ) -> Exchange:

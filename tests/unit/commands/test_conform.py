@@ -255,11 +255,12 @@ async def test_what_somebody_else_may_have_made_is_named_and_stays(count: int, l
 
 
 @pytest.mark.usefixtures("credentials")
-async def test_an_interruption_removes_what_was_made(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["create", "second register", "endpoint gone"])
+async def test_an_interruption_removes_what_was_made(step: str, tmp_path: Path) -> None:
     async with conforming(tmp_path) as conform:
-        conform.interrupted_at = "dedicated: second register"
+        conform.interrupted_at = f"dedicated: {step}"
         with pytest.raises(asyncio.CancelledError):
-            await conform.run("dedicated")
+            await conform.run("dedicated", wait="3m")
 
         assert not await conform.there()
         assert await conform.run("dedicated")
@@ -280,7 +281,7 @@ async def test_each_write_stands_in_the_record_before_and_no_secret_does(tmp_pat
 @pytest.mark.usefixtures("credentials")
 async def test_the_traffic_has_the_format_of_recorded_answers(tmp_path: Path) -> None:
     async with conforming(tmp_path) as conform:
-        assert await conform.run("backup", redact=True)
+        assert await conform.run("backup", redact=True, region="us-east-1")
         (text,) = conform.lines
         assert await conform.run("backup", output="markdown")
 
@@ -372,3 +373,14 @@ async def test_the_record_of_another_project_is_refused(tmp_path: Path) -> None:
     async with conforming(tmp_path) as conform:
         with pytest.raises(ValueError, match="another project"):
             await conform.run("dedicated")
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_of_clusters_and_keys_nothing_is_kept(tmp_path: Path) -> None:
+    seed = SEED | {"projects": [SEED["projects"][0] | {"clusters": [{"name": "orders"}]}]}
+    async with conforming(tmp_path, seed) as conform:
+        assert await conform.run("encryption")
+
+    for text in (*conform.lines, (tmp_path / "record.json").read_text()):
+        assert "orders" not in text
+        assert "awsKms" not in text

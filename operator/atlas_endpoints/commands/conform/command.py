@@ -15,7 +15,8 @@ from atlas_endpoints.commands.conform import record, report
 from atlas_endpoints.commands.conform.life import FamilyLife, LaterError
 from atlas_endpoints.commands.conform.rows import families, rows
 from atlas_endpoints.commands.conform.traffic import Atlas, Wire
-from atlas_endpoints.kinds.conforming import Family, StopError
+from atlas_endpoints.kinds.conforming import CLOUD, Family, StopError
+from atlas_endpoints.kinds.regions import atlas_name
 
 GET_PROJECT = "getGroup"
 
@@ -63,7 +64,7 @@ async def run(
     try:
         if not (settings.cleanup or kept.lives.keys() >= {*names}):
             await _confirm(settings, atlas, ask)
-        lives, is_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
+        lives, are_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
     except (AtlasError, StopError) as error:
         why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
         say(f"{why} Run the command again with the same record, or with --cleanup.")
@@ -75,7 +76,7 @@ async def run(
         _print(settings, lives, left, put)
     for each in left:
         say(f"Left in Atlas: {each}")
-    return is_done and not left
+    return are_done and not left
 
 
 def _announcement(settings: ConformSettings) -> list[str]:
@@ -108,29 +109,34 @@ async def _live(
     settings: ConformSettings, known: Mapping[str, Family], kept: record.Record, atlas: Atlas
 ) -> tuple[Mapping[str, FamilyLife], bool]:
     """Return the lives, and whether all have ended."""
-    lives, is_done = dict[str, FamilyLife](), True
+    lives, are_done = dict[str, FamilyLife](), True
+    region, within = atlas_name(CLOUD, settings.region), settings.wait.total_seconds()
     try:
-        for name in known:
-            lives[name] = FamilyLife(
-                name,
-                known[name],
-                kept,
-                atlas,
-                region=settings.region,
-                most=settings.max_endpoints,
-                within=settings.wait.total_seconds(),
-            )
-            try:
-                await (lives[name].stop("it was cleaned up") if settings.cleanup else lives[name].run())
-            except LaterError:
-                atlas.say(f"{name}: Atlas is still at work. Run the command again with the same record.")
-                is_done = False
+        for name, family in known.items():
+            life = FamilyLife(name, family, kept, atlas, region=region, most=settings.max_endpoints, within=within)
+            lives[name] = life
+            are_done &= await _ends(life.stop("it was cleaned up") if settings.cleanup else life.run(), name, atlas)
     except asyncio.CancelledError:
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
-        for life in lives.values():
-            await life.stop("the command was interrupted")
+        for name, life in lives.items():
+            await _ends(life.stop("the command was interrupted"), name, atlas)
+            for each in life.left:
+                atlas.say(f"Left in Atlas: {name}: {each}")
         raise
-    return lives, is_done
+    return lives, are_done
+
+
+async def _ends(life: Awaitable[None], name: str, atlas: Atlas) -> bool:
+    """Return whether a life ends, and say why it does not."""
+    try:
+        await life
+    except LaterError:
+        atlas.say(f"{name}: Atlas is still at work. Run the command again with the same record.")
+        return False
+    except StopError as error:
+        atlas.say(f"{name}: what was made cannot be removed: {error}")
+        return False
+    return True
 
 
 def _print(

@@ -49,7 +49,8 @@ class FamilyLife(Life):
         self, name: str, family: Family, record: Record, atlas: Atlas, *, region: str, most: int, within: float
     ) -> None:
         self.name, self.family, self.project = name, family, record.project
-        self._record, self._atlas, self._most, self._left = record, atlas, most, within
+        self._record, self._atlas, self._most = record, atlas, most
+        self._within = self._left = within
         new = {"region": region, "vpc": secrets.token_hex(9)[:17], "end": None, "pending": None}
         self._kept = record.lives.setdefault(name, new | {"exchanges": [], "made": {}, "gone": [], "unclear": []})
         self.region: str = self._kept["region"]
@@ -118,7 +119,8 @@ class FamilyLife(Life):
         await self._remove()
 
     async def stop(self, reason: str) -> None:
-        """End it early, and remove what was made; raises as ``run`` does."""
+        """End it early, and remove what was made, within as long as a run may take; raises as ``run`` does."""
+        self._left = self._within
         if self.end is None:
             self._ended(reason)
         if self._kept["pending"]:
@@ -144,6 +146,10 @@ class FamilyLife(Life):
     @override
     def is_new(self, step: str) -> bool:
         return step in self._new
+
+    @override
+    async def look(self, request: Request) -> Exchange:
+        return await self._atlas.send("look", request)
 
     @override
     async def until(
