@@ -215,11 +215,8 @@ class FamilyLife(Life):
         """Send a write that stands in the record before, with what Atlas has before."""
         creates, named, made = request.method == "POST", self.family.named(request), self._kept["made"]
         before = await self._refuse_others() if creates else []
-        if (
-            creates
-            and named not in made
-            and sum(len(each["made"]) for each in self._record.lives.values()) >= self._most
-        ):
+        so_far = sum(len(each["made"]) for each in self._record.lives.values())
+        if creates and named not in made and so_far >= self._most:
             raise StopError(f"--max-endpoints ({self._most}) is reached before the step “{name}”")
         call, place = asdict(unanswered(name, request)), self.family.place(request.body or {})
         self._pending({"call": call, "named": named, "place": place, "before": before, "at": time.time()})
@@ -290,7 +287,8 @@ class FamilyLife(Life):
         self._record.save()
 
     def _keep(self, exchange: Exchange) -> Exchange:
-        self._new |= {exchange.step} if exchange.response else set()
+        if 0 < exchange.status < ERROR:  # else time has passed
+            self._new.add(exchange.step)
         self._kept["exchanges"].append(asdict(exchange))
         self._record.save()
         return exchange
