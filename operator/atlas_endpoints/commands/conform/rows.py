@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -32,19 +33,24 @@ class Row:
     switch: Mapping[str, Any] | None = None
 
 
+@cache
+def _document() -> Mapping[str, Any]:
+    document: Mapping[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return document
+
+
 def families() -> Mapping[str, Mapping[str, str]]:
     """Return what each family needs, makes and takes, for people."""
-    found: Mapping[str, Mapping[str, str]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["families"]
+    found: Mapping[str, Mapping[str, str]] = _document()["families"]
     return found
 
 
 def rows() -> Sequence[Row]:
     """Return all rows in the order of the documentation."""
-    document = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    reasons = document["reasons"] | {"": ""}
+    reasons = _document()["reasons"] | {"": ""}
     return [
         Row(**each | {"families": table["families"], "reason": reasons[each.get("reason", "")]})
-        for table in document["tables"]
+        for table in _document()["tables"]
         for each in table["rows"]
     ]
 
