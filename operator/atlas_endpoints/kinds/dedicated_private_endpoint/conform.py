@@ -5,9 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.kinds.conforming import CLOUD, MALFORMED, NOWHERE, Family, Life, StopError, text_in
+from atlas_endpoints.kinds.conforming import CLOUD, MALFORMED, NOWHERE, Exchange, Family, Life, StopError, text_in
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.regions import atlas_name
+
+DECIDED_WITHIN = 1200.0
+"""Seconds for which it is waited until AWS and Atlas decide about an endpoint."""
 
 
 async def live(life: Life) -> None:
@@ -37,6 +40,9 @@ async def live(life: Life) -> None:
     await life.step("no change", atlas.no_change_of(project, service))
     foreign = "eu-west-3" if life.region != "EU_WEST_3" else "eu-west-1"
     await life.step("remote region", atlas.remote_regions_of(project, service, [foreign]))
+    settled = await life.until("settled", life.get_of(entry), _is_settled, most=DECIDED_WITHIN)
+    if settled.body.get("connectionStatus") == atlas.EndpointState.REJECTED:
+        await life.step("register again", registration(endpoint))
     if (await life.step("delete with endpoint", deletion)).is_success:
         raise StopError("Atlas deletes a service with an endpoint")
     await life.step("deregister", life.deletion_of(entry))
@@ -46,6 +52,11 @@ async def live(life: Life) -> None:
     if not (await life.step("empty service", get)).is_success:
         raise StopError("the service is gone with its last endpoint")
     await life.finish(service, creation)
+
+
+def _is_settled(found: Exchange) -> bool:
+    final = {atlas.EndpointState.AVAILABLE, atlas.EndpointState.FAILED, atlas.EndpointState.REJECTED}
+    return found.body.get("connectionStatus") in final
 
 
 def _ids(item: Any) -> Sequence[str]:

@@ -24,6 +24,7 @@ async def live(life: Life) -> None:
     await life.step("no service", post())
     await life.step("foreign field", post(**service, azureResourceIds=["none"]))
     entry = await life.begin(post(**service))
+    await life.step("same target", post(**service, region=own_name(life.region)))
     await life.until("made", life.get_of(entry), lambda each: each.body.get("state") not in AT_WORK)
     await life.step("first domain", atlas.update_of(life.project, entry, "conform.example.com"))
     await life.step("second domain", atlas.update_of(life.project, entry, "again.example.com"))
