@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from control_plane.process import wait_until
 from support.atlas import PRIVATE_KEY, PUBLIC_KEY, Atlas, place, project_id, seed
 from support.kstatus import kstatus
 from support.operator_process import OperatorProcess
@@ -20,11 +21,13 @@ from toy.notice import NOTICES
 from toy.simulated import NOTICE_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from control_plane import ControlPlane
     from control_plane.process import ServerGroup
     from support.fixtures import MakeNamespace, StartAtlas
+
+    Start = Callable[..., OperatorProcess]
 
 pytestmark = pytest.mark.gate
 
@@ -39,32 +42,45 @@ def noticing_atlas(start_atlas: StartAtlas) -> Atlas:
     return start_atlas(seed(6), program=PROGRAM)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def operator(
+@pytest.fixture(scope="module")
+def start(
     control_plane: ControlPlane,
     crd: str,
     group: ServerGroup,
     noticing_atlas: Atlas,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[OperatorProcess]:
+) -> Start:
+    """What starts an operator that knows notices."""
+
+    def start(**settings: Any) -> OperatorProcess:
+        return OperatorProcess.start(
+            group,
+            tmp_path_factory.mktemp("operator"),
+            kubeconfig=control_plane.kubeconfig,
+            atlas_url=noticing_atlas.url,
+            program=PROGRAM,
+            sync_interval="2s",
+            label_selector="served-by=toy",
+            **settings,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def operator(control_plane: ControlPlane, start: Start) -> Iterator[OperatorProcess]:
     """An operator that serves notices, too."""
     control_plane.kubectl("apply", f"--filename={TESTS / 'toy' / 'crd.yaml'}")
     control_plane.wait_for_crds("notices.toy.atlas-endpoints.dev")
-    operator = OperatorProcess.start(
-        group,
-        tmp_path_factory.mktemp("operator"),
-        kubeconfig=control_plane.kubeconfig,
-        atlas_url=noticing_atlas.url,
-        program=PROGRAM,
-        sync_interval="2s",
-        label_selector="served-by=toy",
-    )
+    operator = start()
     yield operator
     operator.server.stop(kill=True)
 
 
 @pytest.fixture
-def resources(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator[Resources]:
+def resources(
+    control_plane: ControlPlane, make_namespace: MakeNamespace, operator: OperatorProcess
+) -> Iterator[Resources]:
     """A namespace with working credentials."""
     resources = Resources(control_plane, make_namespace(), LABELS, names=NOTICES.names)
     resources.secret()
@@ -97,6 +113,18 @@ class Project:
         auth, headers = httpx.DigestAuth(PUBLIC_KEY, PRIVATE_KEY), {"Accept": "application/vnd.atlas.2023-01-01+json"}
         with httpx.Client(auth=auth, headers=headers, trust_env=False) as client:
             return client.request(method, self._url + path, **more).raise_for_status()
+
+
+def test_a_kind_that_is_not_served_needs_no_crd(start: Start, control_plane: ControlPlane) -> None:
+    assert (
+        "notices.toy" not in control_plane.kubectl("get", "crds", "--output=name").stdout
+    )  # what serves them comes later
+
+    start(kinds="DedicatedPrivateEndpoint").server.stop(kill=True)  # it became ready
+    everything = start(wait=False)
+    wait_until(lambda: "does not serve the kind" in everything.server.log.read_text(), "the operator to miss the CRD")
+    assert not everything.ready()
+    everything.server.stop(kill=True)
 
 
 def test_an_edit_becomes_one_call_and_the_status_shows_what_atlas_has(

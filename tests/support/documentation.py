@@ -24,7 +24,10 @@ PAGES = sorted(
     [
         *ROOT.glob("*.md"),
         *DOCS.rglob("*.md"),
-        *(ROOT / folder / "README.md" for folder in ("changelog.d", "charts/atlas-endpoints", "operator")),
+        *(
+            ROOT / folder / "README.md"
+            for folder in ("changelog.d", "charts/atlas-endpoints", "operator", "tests/data")
+        ),
     ]
 )
 

@@ -271,8 +271,8 @@ def seconds_from(value: object) -> float | None:
 
 
 def _code(value: object) -> str | None:
-    # A code ends up in messages and metrics: only what looks like one counts.
-    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,79}", value) else None
+    # A code ends up in messages and metrics: only what looks like one counts. Atlas has one of 90 characters.
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,127}", value) else None
 
 
 def _text(value: object) -> str | None:

@@ -156,7 +156,7 @@ class MadeByAtlas(KindWithCommands[R]):
         is_there = isinstance(found, Made) and found.status not in self.gone
         return found if is_there and not self.is_elsewhere(facts, found) else None
 
-    def chosen(self, facts: Facts) -> tuple[Any, Sequence[Any]]:
+    def followed(self, facts: Facts) -> tuple[Any, Sequence[Any]]:
         """Return the thing at the place, and the others that stay there.
 
         It is the recorded one as long as that lives; else the one with the smallest ID of those that do. Once the resource has asked
@@ -168,16 +168,17 @@ class MadeByAtlas(KindWithCommands[R]):
         stays = _left_beside(facts) or ()
         order = {each.id: self.rank(facts, each) for each in found.values()}
         if recorded is not None:  # it may contradict the spec since an edit
-            order[recorded.id] = self._rank(recorded), False
+            order[recorded.id] = self.rank_of(recorded), False
         ranked = sorted(found.values(), key=lambda each: (each.id in stays, order[each.id]))
         made = next((each for each in ranked if each.id not in stays), None)
-        return made, [each for each in ranked if each is not made and self._rank(each) in {LIVES, FAILED}]
+        return made, [each for each in ranked if each is not made and self.rank_of(each) in {LIVES, FAILED}]
 
     def rank(self, facts: Facts, made: Any) -> tuple[int, bool]:
         """Return the rank by which one of several things is followed that the status does not name: the lowest one."""
-        return self._rank(made), self.contradicts(facts, made)
+        return self.rank_of(made), self.contradicts(facts, made)
 
-    def _rank(self, made: Made) -> int:
+    def rank_of(self, made: Made) -> int:
+        """Return the rank of a thing by its status."""
         return GOES if made.status in self.going else self.ranks.get(made.status or "", LIVES)
 
     def hidden_for(self, facts: Facts) -> float:
@@ -201,7 +202,7 @@ class MadeByAtlas(KindWithCommands[R]):
             asked = {"status": DELETING, "status_since": facts.now}
             own = {} if known is None else {self.noun: known.model_copy(update=asked)}
             return Decision(State(Reason.DELETING, message, POLL), own=own)
-        made, others = self.chosen(facts)
+        made, others = self.followed(facts)
         decision = self._absent(facts) if made is None else self._present(facts, made)
         if known is not None and (made is None or made.id != known.id) and facts.view.value(known.id) is None:
             decision = replace(decision, absent=known.id)  # a LIST may lag
@@ -295,7 +296,7 @@ class MadeByAtlas(KindWithCommands[R]):
     @override
     def decide_deletion(self, facts: Facts) -> Decision:
         known: ShownEntry | None = facts.resource.status.made
-        made, others = self.chosen(facts)
+        made, others = self.followed(facts)
         if made is None:
             return self.nothing_left(facts, others)
         if made.status in self.going:
@@ -350,7 +351,7 @@ class MadeByAtlas(KindWithCommands[R]):
     def _beside(self, facts: Facts) -> Sequence[str]:
         """Return what the status shows of what is beside the thing."""
         left = _left_beside(facts)
-        return others_of(self.chosen(facts)[1]) if left is None else left
+        return others_of(self.followed(facts)[1]) if left is None else left
 
     @override
     def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.kinds.regional_atlas import Beside, Endpoint, EndpointState, place_of
+from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState, ProjectRead, place_of
 from atlas_endpoints.kinds.regional_decisions import RegionalDecisions, RegionalReason, doubt_about
 from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec
 from atlas_endpoints.reconcile.decision import Write
@@ -35,7 +35,7 @@ class RegionalKind(RegionalDecisions[R]):
         purpose: what the endpoints are for, for people.
     """
 
-    beside: ClassVar[Mapping[str, Beside]]
+    beside: ClassVar[Mapping[str, ProjectRead]]
     keys: ClassVar[Sequence[str]]
     purpose: ClassVar[str]
 

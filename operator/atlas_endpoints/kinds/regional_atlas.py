@@ -5,10 +5,10 @@ Atlas sends is read leniently. Source: https://www.mongodb.com/docs/api/doc/atla
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from typing_extensions import override
 
@@ -24,6 +24,8 @@ from atlas_endpoints.atlas.requests import PAGE, Refusals, Request, path
 from atlas_endpoints.kinds.made_by_atlas_resource import Made
 from atlas_endpoints.kinds.refusals import says_that_it_exists, words_of
 from atlas_endpoints.kinds.regions import atlas_name, is_other_region
+
+T = TypeVar("T")
 
 GROUP = "/api/atlas/v2/groups/{groupId}"
 
@@ -176,7 +178,7 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ProjectRead:
     """Something of a project beside the endpoints, which is only read.
 
     Attributes:
@@ -203,3 +205,10 @@ class Beside:
         where = path(self.template, self.operation, groupId=project_id)
         request = Request(self.operation, "GET", where, api_version=self.api_version)
         return replace(request, paged=self.paged, page_size=self.page_size)
+
+
+def all_of(items: Any, parse: Callable[[Any], T | None]) -> Sequence[T] | None:
+    """Return the values of all items of a list, or None if one of them has none: what is not readable may need an endpoint."""
+    found = [parse(each) for each in items] if isinstance(items, list) else [None]
+    values = tuple(each for each in found if each is not None)
+    return values if len(values) == len(found) else None

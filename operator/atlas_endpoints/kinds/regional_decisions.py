@@ -47,14 +47,14 @@ class RegionalDecisions(MadeByAtlas[R]):
 
     Attributes:
         calls: for the endpoints.
-        before_creation: the name under which the view has what a POST rests on, if it rests on anything.
-        before_deletion: the name under which it has what shows who needs an endpoint.
+        read_before_post: the name under which the view has what a POST rests on, if it rests on anything.
+        read_before_delete: the name under which it has what shows who needs an endpoint.
         forced_deletion: what a forced deletion does, as the end of a sentence.
     """
 
     calls: ClassVar[Calls]
-    before_creation: ClassVar[str | None] = None
-    before_deletion: ClassVar[str]
+    read_before_post: ClassVar[str | None] = None
+    read_before_delete: ClassVar[str]
     forced_deletion: ClassVar[str]
 
     noun = "endpoint"
@@ -70,10 +70,10 @@ class RegionalDecisions(MadeByAtlas[R]):
 
     @abstractmethod
     def needed_by(self, facts: Facts, endpoint: Endpoint, value: Any) -> str:
-        """Return who needs an endpoint, as a sentence with the ways out, by the value of ``before_deletion``; "": nobody."""
+        """Return who needs an endpoint, as a sentence with the ways out, by the value of ``read_before_delete``; "": nobody."""
 
     def hindrance(self, facts: Facts, value: Any) -> State | None:  # noqa: ARG002  # a default
-        """Return the state if Atlas would make no endpoint, by the value of ``before_creation``; None: it makes one."""
+        """Return the state if Atlas would make no endpoint, by the value of ``read_before_post``; None: it makes one."""
         return None
 
     def accepting(self, facts: Facts, endpoint: Endpoint) -> Decision:
@@ -129,10 +129,10 @@ class RegionalDecisions(MadeByAtlas[R]):
     def before_post(self, facts: Facts) -> tuple[tuple[Get, ...], State | None]:
         if anywhere := self._anywhere(facts):
             return (), State(Reason.PENDING, f"{anywhere} The operator creates none until Atlas shows their regions.")
-        if self.before_creation is None:
+        if self.read_before_post is None:
             return (), None
-        gets = (Get(self.before_creation, beside=True),)
-        if (value := facts.view.value(self.before_creation)) is None:
+        gets = (Get(self.read_before_post, beside=True),)
+        if (value := facts.view.value(self.read_before_post)) is None:
             message = f"Atlas has no {facts.resource.called}. The operator looks whether Atlas would make one."
             return gets, State(Reason.PENDING, message, POLL)
         return gets, self.hindrance(facts, value)
@@ -166,8 +166,8 @@ class RegionalDecisions(MadeByAtlas[R]):
     def before_delete(self, facts: Facts, made: Endpoint) -> tuple[tuple[Get, ...], State | None]:
         if facts.resource.metadata.is_delete_forced:
             return (), None
-        gets = (Get(self.before_deletion, beside=True),)
-        if (value := facts.view.value(self.before_deletion)) is None:
+        gets = (Get(self.read_before_delete, beside=True),)
+        if (value := facts.view.value(self.read_before_delete)) is None:
             message = f"The operator looks whether something in Atlas needs endpoint {made.id}."
             return gets, State(Reason.DELETING, message, POLL)
         if not (needed := self.needed_by(facts, made, value)):
@@ -178,8 +178,7 @@ class RegionalDecisions(MadeByAtlas[R]):
 
     @override
     def status_of(self, facts: Facts, made: Endpoint, since: datetime) -> EndpointStatus:
-        shown: EndpointStatus = facts.resource.endpoint_type.of(made, facts.resource.spec, since)
-        return shown
+        return EndpointStatus.of(made, facts.resource.spec, since)
 
 
 def is_in_region(facts: Facts, endpoint: Endpoint, region: str | None) -> bool:

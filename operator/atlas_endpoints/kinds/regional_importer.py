@@ -32,7 +32,7 @@ def _made(kind: AnyRegionalKind, found: Iterable[Found], options: Options) -> It
             places[each.project_id, each.scope_name, place].append(each)
     for (*_, place), there in places.items():
         # The one that the operator would follow.
-        first, *others = sorted(there, key=lambda each: (_is_replaced(each), each.value.id))
+        first, *others = sorted(there, key=lambda each: (kind.rank_of(each.value), each.value.id))
         yield _manifest(kind, first, place, options)
         for each in others:
             why = f"the manifest of {first.value.id} names its region {place}, and a resource follows one endpoint"

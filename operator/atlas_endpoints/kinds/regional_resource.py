@@ -49,6 +49,7 @@ class EndpointStatus(ShownEntry):
 
     id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     region: Shown | None = None
+    vpc_region: Shown | None = None
     private_endpoint_connection_name: Shown | None = None
 
     @classmethod
@@ -72,7 +73,6 @@ class RegionalResource(MadeResource, frozen=True):
     """A resource that names the endpoint of a region. Its entry is that endpoint, by the ID that Atlas gave it."""
 
     fields: ClassVar[Sequence[str]] = ("region",)
-    endpoint_type: ClassVar[type[EndpointStatus]] = EndpointStatus
 
     spec: RegionalSpec
     status: RegionalStatus

@@ -124,10 +124,11 @@ def handed_over(kind: Kind[Any], owner: Owner, resource: Resource) -> Ending:
     thing, status = resource.thing, resource.status.to_json()
     called = "" if thing is None else thing.called
     other = owner.named_for(resource.metadata.namespace)
+    may = f"{other} may name it, too, as long as the project of that one is not known"
     if thing is not None and not has_seen(kind, status, thing.id):
-        note = f"{called}, if Atlas has it, is left alone: {other} also names it."
+        note = f"{called}, if Atlas has it, is left alone: {f'{other} also names it' if owner.is_certain else may}."
         return {EventReason.ENDPOINT_HANDED_OVER: note}
-    why = f"{other} also uses it"
+    why = f"{other} also uses it" if owner.is_certain else may
     return {EventReason.ENDPOINT_HANDED_OVER: retained((called,), why, deleting=resource.status.is_being_deleted)}
 
 

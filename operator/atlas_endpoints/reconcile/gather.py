@@ -178,7 +178,7 @@ class Gatherer:
             return None
         others = self.naming(resource, thing.key, resource.known_project_id)
         found = ownership.protectors(self.kind, resource, thing, others)
-        return Owner(key_of(found[0])) if found else None
+        return Owner.of(found[0]) if found else None
 
     def claim(self, facts: Facts[Any], decision: Decision | None = None) -> Claim:
         """Return who owns the entry instead of a resource that has observed it, or is about to; None: nobody.

@@ -57,9 +57,19 @@ class Undecided(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The other resource that owns the endpoint."""
+    """The other resource that owns an endpoint, or protects it.
+
+    Attributes:
+        is_certain: whether it names the endpoint; otherwise it may, since nobody knows its project yet.
+    """
 
     key: Key
+    is_certain: bool = True
+
+    @classmethod
+    def of(cls, body: Body) -> "Owner":
+        """Return the resource in an object."""
+        return cls(key_of(body), project_id_in(body) is not None)
 
     def named_for(self, namespace: str) -> str:
         """Return a description that reveals no names to other namespaces."""
@@ -139,7 +149,7 @@ def _owner_among(kind: Kind[Any], resource: Resource, others: Collection[Body], 
     if owns := _owns(kind, own, id_):
         incumbents = [body for body in incumbents if _age(body) < mine]
     if incumbents:
-        return Owner(key_of(min(incumbents, key=_age)))
+        return Owner.of(min(incumbents, key=_age))
     if owns:
         return None
     older = [body for body in rivals(kind, resource, others) if _age(body) < mine and _may_own(body)]
@@ -148,7 +158,7 @@ def _owner_among(kind: Kind[Any], resource: Resource, others: Collection[Body], 
     able = [body for body in counting if _has_precedence(kind, status_of(body), id_, now)]
     first = min(able, key=_age, default=None)
     if first is not None:
-        return Owner(key_of(first)) if has_seen(kind, status_of(first), id_) else Undecided.UNDECIDED
+        return Owner.of(first) if has_seen(kind, status_of(first), id_) else Undecided.UNDECIDED
     # A resource of another namespace may be reading it right now. It can delay only the first write, and only once: what
     # is still to be created, nobody can see.
     has_waited = has_seen(kind, own, id_) or resource.status.creation is not None or bool(condition_in(own, CONTENDED))

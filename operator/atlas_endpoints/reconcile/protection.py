@@ -147,7 +147,7 @@ class Protection:
             if not found:
                 return None
             if await self._names(found[0], thing):
-                return Owner(key_of(found[0]))
+                return Owner.of(found[0])
             asked.add(version_of(found[0]))
 
     async def _names(self, known: Body, thing: Thing) -> bool:

@@ -29,6 +29,7 @@ _SETTINGS = "/api/atlas/v2/groups/{groupId}/settings"
 
 _CLUSTERS_VERSION = "2024-08-05"
 _RATE_LIMIT = RateLimit(capacity=4000, refill_rate=4000)
+_CLUSTERS_LIMIT = RateLimit(capacity=10_000, refill_rate=10_000)
 _MAX_REMOTE_REGIONS = 35
 
 
@@ -48,7 +49,7 @@ class Dedicated:
 
         def clusters(name: str, perform: Callable[[Call], tuple[int, bytes]]) -> Operation:
             name = f"ApiAtlasClusterDescriptionResource20240805::{name}"
-            return Operation(name, perform, version=_CLUSTERS_VERSION)
+            return Operation(name, perform, self._admit_clusters, version=_CLUSTERS_VERSION)
 
         regional = "RegionalizedPrivateLinkEnabled"
         return {
@@ -77,6 +78,9 @@ class Dedicated:
     def _admit(self, call: Call) -> None:
         self._world.admit(call, "privateEndpoint", _RATE_LIMIT)
         _check_provider(call.names.get("cloudProvider", AWS))
+
+    def _admit_clusters(self, call: Call) -> None:
+        self._world.admit(call, "clusters", _CLUSTERS_LIMIT)
 
     def _create(self, call: Call) -> tuple[int, bytes]:
         check_content_type(call.request)

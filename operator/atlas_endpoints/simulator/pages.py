@@ -30,7 +30,7 @@ def page(
     asked = {name: value for name, value in request.query.items() if name not in _PLACE}
     shown: dict[str, Any] = {
         "links": [
-            {"href": f"{_HOST}{request.path}?{urlencode(asked | {'pageNum': each, 'itemsPerPage': size})}", "rel": rel}
+            {"href": f"{_HOST}{request.path}?{urlencode(asked | _place(rel, each, size))}", "rel": rel}
             for rel, each in pages.items()
             if each is not None
         ],
@@ -39,6 +39,12 @@ def page(
     if always_counts or request.query.get("includeCount", "true").lower() == "true":
         shown["totalCount"] = len(items)
     return shown
+
+
+def _place(rel: str, number: int, size: int) -> dict[str, int]:
+    if rel == "self":
+        return {"pageNum": number, "itemsPerPage": size}
+    return {"itemsPerPage": size, "pageNum": number}  # recorded in this order
 
 
 def _number(request: Request, name: str, default: int, *, most: int) -> int:

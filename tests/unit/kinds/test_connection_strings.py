@@ -5,23 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.kinds.connection_strings import KEYS, Connected, PrivateStrings, connection_values, private_strings
-from unit.kinds.recorded import answers
+from support.recordings import recordings
 
-ANSWERS = answers()
+RECORDED = recordings(clusterName="orders")
 VPCE = "vpce-0123456789abcdef0"
 AZURE_ID = "/subscriptions/4e133d35/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
 
-CLUSTERS = [name for name in ANSWERS if name.startswith("cluster-")]
+CLUSTERS = [name for name in RECORDED if name.startswith("cluster-")]
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_a_recorded_cluster_without_endpoints_has_no_private_strings(name: str) -> None:
-    assert private_strings("orders", ANSWERS[name]) == ()
+    assert private_strings("orders", RECORDED[name]["response"]["body"]) == ()
 
 
 def test_the_documented_private_strings_are_read_by_the_endpoint() -> None:
     identifier = "vpce-0c86b555d9a233152"
-    strings = private_strings("orders", {"name": "orders", **ANSWERS["docs-cluster-private-endpoint-strings"]})
+    sample = RECORDED["docs-cluster-private-endpoint-strings"]["response"]["body"]
+    strings = private_strings("orders", {"name": "orders", **sample})
     assert strings is not None
     (found,) = strings
     connected = Connected(identifier, "AWS", "US_EAST_1")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
-from atlas_endpoints.kinds.regional_atlas import Beside, Calls
+from atlas_endpoints.kinds.regional_atlas import Calls, ProjectRead, all_of
 
 CALLS = Calls(
     list="listBackupPrivateEndpoints",
@@ -32,9 +32,7 @@ class Bucket:
 
 def buckets_in(items: Any) -> Sequence[Bucket] | None:
     """Return the export buckets in the items of a LIST, or None if one of them is none."""
-    found = [_bucket_in(each) for each in items] if isinstance(items, list) else [None]
-    buckets = tuple(each for each in found if each is not None)
-    return buckets if len(buckets) == len(found) else None
+    return all_of(items, _bucket_in)
 
 
 def _bucket_in(item: Any) -> Bucket | None:
@@ -45,6 +43,6 @@ def _bucket_in(item: Any) -> Bucket | None:
     return Bucket(name, text_of(item.get("region")) or None, switch is not None and switch is not False)
 
 
-BESIDE: Mapping[str, Beside] = {
-    "exportBuckets": Beside("listExportBuckets", "backup/exportBuckets", "2024-05-30", buckets_in, paged=True)
+BESIDE: Mapping[str, ProjectRead] = {
+    "exportBuckets": ProjectRead("listExportBuckets", "backup/exportBuckets", "2024-05-30", buckets_in, paged=True)
 }

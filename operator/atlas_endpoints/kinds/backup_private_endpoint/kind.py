@@ -28,7 +28,7 @@ class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
         **{each.operation: each.template for each in atlas.BESIDE.values()},
     }
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
-    before_deletion = "exportBuckets"
+    read_before_delete = "exportBuckets"
     forced_deletion = "that deletes the endpoint all the same; exports to the buckets fail then."
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region", "vpcRegion")
     purpose = "backup"

@@ -7,9 +7,8 @@ from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import Region
 from atlas_endpoints.kinds.regional_atlas import place_of
-from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec, RegionalStatus
+from atlas_endpoints.kinds.regional_resource import RegionalResource, RegionalSpec, RegionalStatus
 from atlas_endpoints.kinds.regions import atlas_name
-from atlas_endpoints.reconcile.status import Shown
 
 
 class Spec(RegionalSpec):
@@ -36,25 +35,11 @@ class Spec(RegionalSpec):
         return place_of(self.provider_name, self.region, self.vpc_region)
 
 
-class BackupEndpointStatus(EndpointStatus):
-    """The endpoint as the status shows it."""
-
-    vpc_region: Shown | None = None
-
-
-class BackupStatus(RegionalStatus):
-    """The status of the kind."""
-
-    endpoint: BackupEndpointStatus | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
-
-
 class BackupPrivateEndpoint(RegionalResource, frozen=True):
     """A resource of the kind."""
 
     spec_type: ClassVar = Spec
-    status_type: ClassVar = BackupStatus
-    endpoint_type: ClassVar = BackupEndpointStatus
+    status_type: ClassVar = RegionalStatus
     fields: ClassVar = ("region", "vpcRegion")
 
     spec: Spec
-    status: BackupStatus

@@ -8,10 +8,10 @@ import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from atlas_endpoints.atlas.answers import text_of
-from atlas_endpoints.kinds.regional_atlas import Beside, Calls
+from atlas_endpoints.kinds.regional_atlas import Calls, ProjectRead, all_of
 from atlas_endpoints.reconcile.status import as_shown
 
 CALLS = Calls(
@@ -40,20 +40,12 @@ class Block:
     resource_group: str | None = None
     vault: str | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class EncryptionAtRest:
-    """A project's encryption at rest, by cloud."""
-
-    blocks: Mapping[str, Block]
-
     def approval_of(self, connection: str | None) -> str | None:
         """Return the command that approves a connection to the Key Vault, or None if Atlas does not show all that it needs, as Azure names it."""
-        block = self.blocks["AZURE"]
         values = {
-            "--subscription": block.subscription,
-            "--resource-group": block.resource_group,
-            "--resource-name": block.vault,
+            "--subscription": self.subscription,
+            "--resource-group": self.resource_group,
+            "--resource-name": self.vault,
             "--name": connection,
         }
         # People paste it into a shell, and somebody else has named these things.
@@ -62,6 +54,10 @@ class EncryptionAtRest:
         options = " ".join(f"{option} {shlex.quote(value or '')}" for option, value in values.items())
         command = f"az network private-endpoint-connection approve --type Microsoft.KeyVault/vaults {options}"
         return command if as_shown(command) == command else None
+
+
+Encryption: TypeAlias = Mapping[str, Block]
+"""A project's encryption at rest, by cloud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +80,11 @@ class Cluster:
         return [region for cloud, region in self.nodes if cloud in {provider, ""}]
 
 
-def encryption_in(answer: Any) -> EncryptionAtRest | None:
+def encryption_in(answer: Any) -> Encryption | None:
     """Return the encryption at rest in an answer, or None if it is none, or has something else in the place of a block or a switch."""
     found = {cloud: answer.get(name) or {} for cloud, name in BLOCKS.items()} if isinstance(answer, dict) else {}
     are_readable = found and all(_is_readable(each) for each in found.values())
-    return EncryptionAtRest({cloud: _block_in(each) for cloud, each in found.items()}) if are_readable else None
+    return {cloud: _block_in(each) for cloud, each in found.items()} if are_readable else None
 
 
 def _is_readable(block: Any) -> bool:
@@ -104,9 +100,7 @@ def _block_in(value: Mapping[str, Any]) -> Block:
 
 def clusters_in(items: Any) -> Sequence[Cluster] | None:
     """Return the clusters in the items of a LIST, or None if one of them is none."""
-    found = [_cluster_in(each) for each in items] if isinstance(items, list) else [None]
-    clusters = tuple(each for each in found if each is not None)
-    return clusters if len(clusters) == len(found) else None
+    return all_of(items, _cluster_in)
 
 
 def _cluster_in(item: Any) -> Cluster | None:
@@ -126,7 +120,7 @@ def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
     return [each if isinstance(each, dict) else {} for each in found] or [{}]
 
 
-ENCRYPTION = Beside("getEncryptionAtRest", "encryptionAtRest", "2023-01-01", encryption_in)
-CLUSTERS = Beside("listClusters", "clusters", "2024-08-05", clusters_in, paged=True, page_size=20)
+ENCRYPTION = ProjectRead("getEncryptionAtRest", "encryptionAtRest", "2023-01-01", encryption_in)
+CLUSTERS = ProjectRead("listClusters", "clusters", "2024-08-05", clusters_in, paged=True, page_size=20)
 """A cluster may have 50 shards, which take 100 KiB."""
-BESIDE: Mapping[str, Beside] = {"encryptionAtRest": ENCRYPTION, "clusters": CLUSTERS}
+BESIDE: Mapping[str, ProjectRead] = {"encryptionAtRest": ENCRYPTION, "clusters": CLUSTERS}

@@ -9,7 +9,7 @@ from typing_extensions import override
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Cluster, EncryptionAtRest
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Cluster, Encryption
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint, Spec
 from atlas_endpoints.kinds.made_by_atlas import Facts, some_of
 from atlas_endpoints.kinds.regional import RegionalKind
@@ -46,8 +46,8 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         **{each.operation: each.template for each in atlas.BESIDE.values()},
     }
     reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
-    before_creation = "encryptionAtRest"
-    before_deletion = "clusters"
+    read_before_post = "encryptionAtRest"
+    read_before_delete = "clusters"
     forced_deletion = "that deletes the endpoint all the same; the nodes lose their key."
     no_steps = NO_STEPS | {EndpointState.PENDING_ACCEPTANCE}  # a person may take any time to approve it
     keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
@@ -58,9 +58,9 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         return {"regionName": spec.regions_in_atlas["region"]}
 
     @override
-    def hindrance(self, facts: Facts, value: EncryptionAtRest) -> State | None:
+    def hindrance(self, facts: Facts, value: Encryption) -> State | None:
         provider = facts.resource.spec.provider_name
-        block, name = value.blocks[provider], atlas.BLOCKS[provider]
+        block, name = value[provider], atlas.BLOCKS[provider]
         where = (
             "Set it in Atlas (Project Settings, Security, Advanced), or with Terraform; the operator never changes it."
         )
@@ -98,7 +98,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         gets = (Get("encryptionAtRest", beside=True, optional=True),) if command is None else ()
         if command is None:
             value = facts.view.value("encryptionAtRest")
-            command = None if value is None else value.approval_of(name)
+            command = None if value is None else value["AZURE"].approval_of(name)
         what = f"the connection {name}" if name else "its connection, which Atlas has not named yet"
         how = (
             "Run the command in status.approveCommand"

@@ -27,7 +27,7 @@ from atlas_endpoints.kinds.stream_private_endpoint.resource import (
     StreamPrivateEndpoint,
     target_in,
 )
-from atlas_endpoints.kinds.stream_private_endpoint.services import ManagedField
+from atlas_endpoints.kinds.stream_private_endpoint.services import ManagedField, contradiction
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, compare, described, is_edit
 from atlas_endpoints.reconcile.compared import available, sends_next
 from atlas_endpoints.reconcile.creation import may_arrive_for
@@ -165,7 +165,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
 
     @override
     def decide_deletion(self, facts: Facts) -> Decision:
-        made, others = self.chosen(facts)
+        made, others = self.followed(facts)
         if self._is_ambiguous(facts):
             return self.nothing_left(facts, [made, *others])
         decision, done = super().decide_deletion(facts), facts.done
@@ -175,7 +175,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
 
     def _is_ambiguous(self, facts: Facts) -> bool:
         """Return whether several connections live that lead to the service, and neither the status nor the spec tells them apart."""
-        (made, others), recorded = self.chosen(facts), self.recorded(facts)
+        (made, others), recorded = self.followed(facts), self.recorded(facts)
         if made is None or (recorded is not None and recorded.id == made.id):
             return False
         return any(self.rank(facts, each) == self.rank(facts, made) for each in others)
@@ -183,7 +183,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     def _ambiguous(self, facts: Facts) -> Decision | None:
         if not self._is_ambiguous(facts):
             return None
-        made, others = self.chosen(facts)
+        made, others = self.followed(facts)
         known, found = facts.resource.status.connection, (made, *others)
         message = (
             f"Atlas has more than one {self.of_place}. The operator follows none of them, and changes nothing. Remove all but one in"
@@ -403,8 +403,9 @@ def _values(connection: ConnectionStatus | None, account: AccountStatus | None) 
 
 
 def _doubt_about(spec: Spec) -> str:
-    """Return a sentence, after a blank, about a region that is not known, also of an ARN; "": it is known."""
-    return doubt(spec.provider_name, spec.region or spec.region_in_atlas)
+    """Return sentences, each after a blank, about a region that is not known, also of an ARN, and fields that contradict each other."""
+    contradicted = contradiction(spec.service, spec.region, spec.service_endpoint_id, spec.dns_domain)
+    return doubt(spec.provider_name, spec.region or spec.region_in_atlas) + contradicted
 
 
 KIND = StreamPrivateEndpoints()

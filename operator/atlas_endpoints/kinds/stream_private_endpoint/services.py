@@ -1,5 +1,6 @@
 """The services to which a connection of Stream Processing may lead: which fields describe them, with the rules of the CRD. Pure."""
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
@@ -8,6 +9,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
+from atlas_endpoints.kinds.regions import is_other_region
 from atlas_endpoints.reconcile.spec import matches, rule
 
 _AZURE_NAME = r"[^/\x00-\x20\x7f]"
@@ -135,6 +137,28 @@ SERVICE_IDS: Mapping[tuple[str, str], tuple[str, str]] = {
     ),
 }
 """What names the service, by cloud and vendor: the pattern, and the message about anything else."""
+_AWS_NAMES: Mapping[str, str] = {"S3": "s3", "LAMBDA": "lambda", "KINESIS": "kinesis"}
+"""How AWS's names of the services begin, by vendor."""
+
+
+def contradiction(service: tuple[str, str], region: str | None, id_: str | None, domain: str | None) -> str:
+    """Return a sentence, after a blank, about fields that seem to describe different services; "": they do not.
+
+    Atlas is not known to compare them, and none of them can be corrected afterwards.
+    """
+    provider, vendor = service
+    if provider == "AWS" and (found := re.fullmatch(r"com[.]amazonaws[.](vpce[.])?([^.]+)[.](.+)", id_ or "")):
+        _, its_region, name = found.groups()
+        if is_other_region(provider, its_region, region or ""):
+            return f" serviceEndpointId names a service in {its_region}, and region is {region}: is one of them wrong?"
+        if not name.startswith(_AWS_NAMES.get(vendor, "")):
+            return f" serviceEndpointId {id_} does not look like a service of {vendor}: is one of them wrong?"
+    namespace = (id_ or "").rpartition("/")[2]
+    if provider == "AZURE" and id_ and domain and domain.partition(".")[0].casefold() != namespace.casefold():
+        return (
+            f" dnsDomain {domain} does not begin with {namespace}, which serviceEndpointId names: is one of them wrong?"
+        )
+    return ""
 
 
 Arn = Annotated[

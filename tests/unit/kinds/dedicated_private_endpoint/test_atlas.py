@@ -12,10 +12,10 @@ from atlas_endpoints.atlas.errors import UpdateRejectedError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service
-from unit.kinds.recorded import SERVICE, answers
+from support.recordings import recordings
 
-ANSWERS = answers()
-PROJECT = "32b6e34b3d91647abb20e7b8"
+PROJECT, SERVICE = "32b6e34b3d91647abb20e7b8", "5f7cac1adf5d6c6306f4b283"
+RECORDED = recordings(serviceId=SERVICE)
 VPCE = "vpce-0123456789abcdef0"
 AZURE_ID = "/subscriptions/4e133d35/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
 GROUP = f"/api/atlas/v2/groups/{PROJECT}"
@@ -69,9 +69,10 @@ def test_each_operation_has_a_template_and_a_call() -> None:
 
 SERVICES = {
     f"{name} {number}": item
-    for name, answer in ANSWERS.items()
-    for number, item in enumerate(answer if isinstance(answer, list) else [answer])
-    if isinstance(item, dict) and "regionName" in item
+    for name, each in RECORDED.items()
+    if each["op"] in {"service_create", "service_get", "service_list"} and each["response"]["status"] < 300
+    for body in [each["response"]["body"]]
+    for number, item in enumerate(body if isinstance(body, list) else [body])
 }
 
 
@@ -95,7 +96,7 @@ def test_a_recorded_service_is_read_without_a_loss(name: str) -> None:
 
 
 def test_the_documented_endpoint_is_read() -> None:
-    sent = ANSWERS["docs-endpoint-create-aws"]
+    sent = RECORDED["docs-endpoint-create-aws"]["response"]["body"]
     identifier = "vpce-08fb7e9319909ec7b"
     assert atlas.got(atlas.entry_name(SERVICE, identifier), sent) == Endpoint(
         status="PENDING", interface_endpoint_id=identifier, delete_requested=False

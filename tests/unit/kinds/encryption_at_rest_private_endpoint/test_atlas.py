@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Block, Cluster, EncryptionAtRest
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Block, Cluster
 
 VAULT = {"subscriptionID": "4e133d35", "resourceGroupName": "keys", "keyVaultName": "vault"}
 BLOCKS: dict[str, tuple[Any, Block]] = {
@@ -28,7 +28,7 @@ def test_encryption_at_rest_is_read_leniently(name: str) -> None:
     answer, expected = BLOCKS[name]
     found = atlas.encryption_in(answer)
     assert found is not None
-    assert found.blocks["AZURE"] == expected
+    assert found["AZURE"] == expected
 
 
 ODD: list[object] = [
@@ -43,10 +43,10 @@ def test_what_has_no_objects_and_flags_is_not_readable(answer: object) -> None:
     assert atlas.encryption_in(answer) is None
 
 
-def encryption(**vault: str | None) -> EncryptionAtRest:
+def encryption(**vault: str | None) -> Block:
     found = atlas.encryption_in({"azureKeyVault": {**VAULT, **vault}})
     assert found is not None
-    return found
+    return found["AZURE"]
 
 
 def test_the_command_approves_exactly_this_connection() -> None:

@@ -22,7 +22,7 @@ from atlas_endpoints.kinds.stream_private_endpoint import atlas
 from atlas_endpoints.kinds.stream_private_endpoint.atlas import Connection
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.kind import Named
-from unit.kinds.recorded import answers
+from support.recordings import recordings
 
 PROJECT = "32b6e34b3d91647abb20e7b8"
 ID, OTHER = "64b6e34b3d91647abb20e7b8", "74b6e34b3d91647abb20e7b8"
@@ -107,9 +107,9 @@ def test_a_connection_is_read_leniently(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["stream-get-idle", "stream-get-unknown-field", "stream-list-idle", "stream-create"])
 def test_a_recorded_answer_names_what_it_leads_to(name: str) -> None:
-    body = answers()[name]
+    body = recordings(connectionId=ID)[name]["response"]["body"]
     (shown,) = body.get("results", [body])
-    found = KIND.listed({**shown, "_id": ID})
+    found = KIND.listed(shown)
     assert found is not None
     assert found[1].target.startswith("AZURE EVENTHUB US_EAST_2 /subscriptions/")
     assert found[1].status == (None if name == "stream-create" else "IDLE")

@@ -9,6 +9,7 @@ import pytest
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
 from behaviour.atlas import PROJECT
 from behaviour.streams import CONSTANTS, ONE, TWO
+from support.cases import STREAM, manifest
 from unit.kinds.read_atlas import asked, place_of, planned, resource
 
 if TYPE_CHECKING:
@@ -22,6 +23,25 @@ DEDICATED: Mapping[str, Any] = CONSTANTS["DEDICATED"]
 HERE: Mapping[str, Any] = CONSTANTS["HERE"]
 OTHER = {**CONSTANTS["ELSEWHERE"], "_id": TWO}
 CONFLUENT = {"vendor": "CONFLUENT", "region": "EU_WEST_1", "serviceEndpointId": DEDICATED["serviceEndpointId"]}
+NAMESPACE: Mapping[str, Any] = manifest("EVENTHUB", {}, kind=STREAM)["spec"]
+CONTRADICTIONS: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "a service of another region": (
+        {**S3, "region": "US_EAST_1"},
+        "serviceEndpointId names a service in eu-west-1, and region is US_EAST_1",
+    ),
+    "Confluent's service of another region": (
+        {**DEDICATED, "serviceEndpointId": "com.amazonaws.vpce.us-west-2.vpce-svc-0123456789abcdef0"},
+        f"serviceEndpointId names a service in us-west-2, and region is {DEDICATED['region']}",
+    ),
+    "a service of another vendor": (
+        {**S3, "vendor": "LAMBDA"},
+        "serviceEndpointId com.amazonaws.eu-west-1.s3 does not look like a service of LAMBDA",
+    ),
+    "the domain of another namespace": (
+        {**NAMESPACE, "dnsDomain": "x.servicebus.windows.net"},
+        "dnsDomain x.servicebus.windows.net does not begin with orders, which serviceEndpointId names",
+    ),
+}
 
 
 def in_atlas(**fields: Any) -> Mapping[str, Any]:
@@ -113,6 +133,19 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
             id="a region in an ARN that nobody knows",
+        ),
+        *(
+            pytest.param(
+                {},
+                spec,
+                [
+                    "ok       Private connections of Stream Processing: 0.",
+                    f"warning  shop/one: {said}: is one of them wrong?",
+                    "ok       The credentials may write to the project (DELETE without a change",
+                ],
+                id=name,
+            )
+            for name, (spec, said) in CONTRADICTIONS.items()
         ),
     ],
 )  # fmt: skip
