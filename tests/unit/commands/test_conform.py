@@ -20,6 +20,7 @@ from atlas_endpoints.commands.conform import command
 from atlas_endpoints.commands.conform.rows import Row, families, rows
 from atlas_endpoints.kinds.registry import FAMILIES
 from atlas_endpoints.simulator import Switches
+from support.recordings import recordings
 from unit.simulator.harness import Atlas, start
 
 if TYPE_CHECKING:
@@ -291,7 +292,8 @@ async def test_the_traffic_has_the_format_of_recorded_answers(tmp_path: Path) ->
 
     first = json.loads(text)["traffic"][0]
     assert first["request"]["path"] == "/api/atlas/v2/groups/{groupId}/backup/AWS/privateEndpoints"
-    assert first.keys() == {"name", "op", "date", "fidelity", "request", "response"}
+    keys = {"name", "source", "provider", "family", "op", "date", "fidelity", "request", "response"}
+    assert keys == first.keys() & recordings()["df-create-aws"].keys() == first.keys()
     assert first["response"].keys() == {"status", "headers", "body"}
     assert not re.search(r"[0-9a-f]{24}|vpce-[0-9a-f]", text)
     assert "as assumed: " in conform.lines[0]

@@ -8,6 +8,7 @@ from typing import Any
 
 from atlas_endpoints.commands.conform.life import FamilyLife
 from atlas_endpoints.commands.conform.rows import Row, judge
+from atlas_endpoints.kinds.conforming import CLOUD
 
 AS_ASSUMED, DIFFERS, NOT_TRIED = "as assumed", "differs", "not tried"
 FORMAT_VERSION = 1
@@ -66,8 +67,12 @@ def document(
     project: str, found: Sequence[Result], left: Sequence[str], lives: Mapping[str, FamilyLife]
 ) -> Mapping[str, Any]:
     """Return the report for programs, with the traffic in the format of the recorded answers of the tests."""
-    exchanges = [asdict(each) | {"family": name} for name, life in lives.items() for each in life.exchanges]
-    traffic = [{"name": f"{each.pop('family')}-{each.pop('step')}", **each} for each in exchanges]
+    traffic = [
+        {"name": f"{name}-{each.step}", "source": "atlas-endpoints conform", "provider": CLOUD, "family": name}
+        | {key: value for key, value in asdict(each).items() if key != "step"}
+        for name, life in lives.items()
+        for each in life.exchanges
+    ]
     told = [
         {"row": each.row.id, "expected": each.row.simulator or each.row.assumes, "question": each.row.question}
         | {"family": each.family, "result": each.result, "detail": each.detail}

@@ -13,7 +13,7 @@ from atlas_endpoints.kinds.regional_conform import family_of
 
 async def _check(life: Life) -> None:
     settings = encryption_in((await life.look(ENCRYPTION.request_of(life.project))).body)
-    if settings is None or not settings.blocks[CLOUD].requires_private_networking:
+    if settings is None or not settings[CLOUD].requires_private_networking:
         raise StopError("the project does not require private networking for a key in AWS KMS")
     clusters = clusters_in((await life.look(CLUSTERS.request_of(life.project).page(1))).body.get("results"))
     if clusters is None or len(clusters) >= CLUSTERS.page_size or any(each.provider != "NONE" for each in clusters):
