@@ -70,6 +70,15 @@ def test_each_variable_that_is_named_is_one_that_is_read() -> None:
     assert named(r"\bATLAS_ENDPOINTS_[A-Z_]+\b") <= known
 
 
+def test_what_lists_most_kinds_lists_all() -> None:
+    of_crds = [each["spec"]["names"] for each in crds().values()]
+    lists = [{each["plural"] for each in of_crds}, {each["shortNames"][0] for each in of_crds}]
+    texts = (text for page in PAGES for text in page.read_text(encoding="utf-8").split("\n\n"))
+    found = [(text, all_ & {*re.findall(r"\w+", text)}, all_) for text in texts for all_ in lists]
+    assert any(named == all_ for _, named, all_ in found)
+    assert [(text, all_ - named) for text, named, all_ in found if len(all_) / 2 < len(named) < len(all_)] == []
+
+
 def test_each_annotation_finalizer_label_and_controller_of_ours_that_is_named_is_one_that_counts() -> None:
     ours = (
         *resource.POLICY_ANNOTATIONS,
