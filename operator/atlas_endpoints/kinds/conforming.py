@@ -1,16 +1,20 @@
 """How ``atlas-endpoints conform`` tries what is not known of a kind's calls: what a kind provides, and what the command does. Pure."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.atlas.requests import Request
 
 CLOUD, NOWHERE, MALFORMED = "AWS", "MARS_WEST_1", "vpce-x"
 """Lives are on AWS, where they need nothing but the project."""
+
+SHOWN_WITHIN = 150.0
+"""Seconds within which a LIST shows what was made."""
 
 
 class StopError(Exception):
@@ -53,58 +57,14 @@ class Exchange:
         """The status, and the error code if there is one."""
         return f"{self.status} {self.body.get('errorCode') or ''}".strip() if self.response else "no answer"
 
-
-class Life(Protocol):
-    """The life of a family in a project. What passes quickly is only looked for by the process that has brought it about."""
-
-    project: str
-    region: str
-
-    def vpc_endpoint(self, number: int) -> str:
-        """Return an ID that no VPC endpoint has, as one of AWS."""
-        ...
-
-    def get_of(self, entry: str) -> Request:
-        """Return the GET of an entry."""
-        ...
-
-    def deletion_of(self, entry: str) -> Request:
-        """Return the DELETE of an entry."""
-        ...
-
-    def is_new(self, step: str) -> bool:
-        """Return whether this process has got the answer to a step."""
-        ...
-
-    async def step(self, name: str, request: Request) -> Exchange:
-        """Return a call of the life with its answer."""
-        ...
-
-    async def look(self, request: Request) -> Exchange:
-        """Return a GET with its answer, which is not kept: it shows more than the report may."""
-        ...
-
-    async def until(
-        self, name: str, request: Request, done: Callable[[Exchange], bool], *, most: float = math.inf
-    ) -> Exchange:
-        """Return the first answer to a GET with which something is done, or the one after ``most`` seconds."""
-        ...
-
-    async def create(self, name: str, request: Request) -> str:
-        """Return the entry that a POST has made; raises ``StopError`` if it has made none."""
-        ...
-
-    async def begin(self, request: Request) -> str:
-        """Return the entry that a POST has made, after a look at it and a second POST."""
-        ...
-
-    async def gone(self, name: str, entry: str, *, most: float = math.inf) -> Exchange:
-        """Return the first GET of an entry that shows that it no longer exists."""
-        ...
-
-    async def finish(self, entry: str, creation: Request) -> None:
-        """Delete an entry twice, try to create it meanwhile, and wait until it is gone."""
-        ...
+    @property
+    def shows_end(self) -> bool:
+        """Whether a GET shows that something no longer exists; an unknown path does not."""
+        is_absent = self.status == HTTPStatus.NOT_FOUND and self.body.get("errorCode") not in {
+            None,
+            "RESOURCE_NOT_FOUND",
+        }
+        return is_absent or (self.is_success and self.body.get("state") == "DELETED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +79,90 @@ class Family:
         named: the entry that a POST names itself; None: Atlas names it.
     """
 
-    live: Callable[[Life], Awaitable[None]]
+    live: Callable[["Life"], Awaitable[None]]
     calls: Any
     cloud: Sequence[str]
     ids: Callable[[Any], Sequence[str]]
     place: Callable[[Mapping[str, Any]], str]
     named: Callable[[Request], str | None] = lambda _: None
+
+
+class Life(ABC):
+    """The life of a family in a project. What passes quickly is only looked for by the process that has brought it about."""
+
+    def __init__(self, family: Family, project: str, region: str) -> None:
+        self.family, self.project, self.region = family, project, region
+
+    @abstractmethod
+    def vpc_endpoint(self, number: int) -> str:
+        """Return an ID that no VPC endpoint has, as one of AWS."""
+
+    @abstractmethod
+    def made(self, step: str) -> Sequence[str]:
+        """Return the entries that a step has made."""
+
+    @abstractmethod
+    def is_new(self, step: str) -> bool:
+        """Return whether this process has got the answer to a step."""
+
+    @abstractmethod
+    async def step(self, name: str, request: Request) -> Exchange:
+        """Return a call of the life with its answer."""
+
+    @abstractmethod
+    async def look(self, request: Request) -> Exchange:
+        """Return a GET with its answer, which is not kept: it shows more than the report may."""
+
+    @abstractmethod
+    async def until(
+        self, name: str, request: Request, done: Callable[[Exchange], bool], *, most: float = math.inf
+    ) -> Exchange:
+        """Return the first answer to a GET with which something is done, or the one after ``most`` seconds."""
+
+    def get_of(self, entry: str) -> Request:
+        """Return the GET of an entry."""
+        request: Request = self.family.calls.get_of(self.project, *self.family.cloud, entry)
+        return request
+
+    def deletion_of(self, entry: str) -> Request:
+        """Return the DELETE of an entry."""
+        request: Request = self.family.calls.deletion_of(self.project, *self.family.cloud, entry)
+        return request
+
+    def list_of(self) -> Request:
+        """Return the LIST."""
+        request: Request = self.family.calls.list_of(self.project, *self.family.cloud)
+        return request
+
+    async def create(self, name: str, request: Request) -> str:
+        """Return the entry that a POST has made; raises ``StopError`` if it has made none."""
+        found = await self.step(name, request)
+        if not (made := self.made(name)):
+            raise StopError(f"the step “{name}” made nothing: {found.summary}")
+        return made[0]
+
+    async def begin(self, request: Request) -> str:
+        """Return the entry that a POST has made, after a look at it and a second POST."""
+        entry = await self.create("create", request)
+        if self.is_new("create"):
+            await self.step("early get", self.get_of(entry))
+            page = self.list_of().page(1) if self.list_of().paged else self.list_of()
+            await self.until("listed", page, lambda each: entry in str(each.response), most=SHOWN_WITHIN)
+        await self.step("second create", request)
+        return entry
+
+    async def finish(self, entry: str, creation: Request) -> None:
+        """Delete an entry twice, try to create it meanwhile, and wait until it is gone."""
+        await self.step("delete", self.deletion_of(entry))
+        if self.is_new("delete"):
+            await self.step("after delete", self.get_of(entry))
+            await self.step("second delete", self.deletion_of(entry))
+            await self.step("create while deleting", creation)
+        await self.gone("gone", entry)
+
+    async def gone(self, name: str, entry: str, *, most: float = math.inf) -> Exchange:
+        """Return the first GET of an entry that shows that it no longer exists."""
+        return await self.until(name, self.get_of(entry), lambda each: each.shows_end, most=most)
 
 
 def text_in(fields: Any, name: str) -> str:

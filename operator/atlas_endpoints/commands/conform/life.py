@@ -27,10 +27,7 @@ UNKNOWN_FOR = 90.0
 DELETE_AGAIN = 120.0
 """Seconds after which an accepted DELETE is repeated."""
 
-SHOWN_WITHIN = 150.0
-"""Seconds within which a LIST shows what was made."""
-
-NOT_FOUND, ERROR = 404, 500
+ERROR = 500
 
 
 class LaterError(Exception):
@@ -48,12 +45,12 @@ class FamilyLife(Life):
     def __init__(
         self, name: str, family: Family, record: Record, atlas: Atlas, *, region: str, most: int, within: float
     ) -> None:
-        self.name, self.family, self.project = name, family, record.project
+        self.name = name
         self._record, self._atlas, self._most = record, atlas, most
         self._within = self._left = within
         new = {"region": region, "vpc": secrets.token_hex(9)[:17], "end": None, "pending": None}
         self._kept = record.lives.setdefault(name, new | {"exchanges": [], "made": {}, "gone": [], "unclear": []})
-        self.region: str = self._kept["region"]
+        super().__init__(family, record.project, self._kept["region"])
         self._new: set[str] = set()
 
     @property
@@ -85,17 +82,7 @@ class FamilyLife(Life):
         return f"vpce-{self._kept['vpc'][number:]}{self._kept['vpc'][:number]}"
 
     @override
-    def get_of(self, entry: str) -> Request:
-        request: Request = self.family.calls.get_of(self.project, *self.family.cloud, entry)
-        return request
-
-    @override
-    def deletion_of(self, entry: str) -> Request:
-        request: Request = self.family.calls.deletion_of(self.project, *self.family.cloud, entry)
-        return request
-
-    def made(self, step: str) -> list[str]:
-        """Return the entries that a step has made."""
+    def made(self, step: str) -> Sequence[str]:
         return [entry for entry, name in self._kept["made"].items() if name == step]
 
     async def run(self) -> None:
@@ -126,13 +113,6 @@ class FamilyLife(Life):
         if self._kept["pending"]:
             await self._settle()
         await self._remove()
-
-    @override
-    async def create(self, name: str, request: Request) -> str:
-        found = await self.step(name, request)
-        if not (made := self.made(name)):
-            raise StopError(f"the step “{name}” made nothing: {found.summary}")
-        return made[0]
 
     @override
     async def step(self, name: str, request: Request) -> Exchange:
@@ -166,37 +146,13 @@ class FamilyLife(Life):
             await self._wait()
             waited += PAUSE
 
-    @override
-    async def begin(self, request: Request) -> str:
-        entry = await self.create("create", request)
-        if self.is_new("create"):
-            await self.step("early get", self.get_of(entry))
-            listing = self.family.calls.list_of(self.project, *self.family.cloud)
-            page = listing.page(1) if listing.paged else listing
-            await self.until("listed", page, lambda each: entry in str(each.response), most=SHOWN_WITHIN)
-        await self.step("second create", request)
-        return entry
-
-    @override
-    async def finish(self, entry: str, creation: Request) -> None:
-        await self.step("delete", self.deletion_of(entry))
-        if self.is_new("delete"):
-            await self.step("after delete", self.get_of(entry))
-            await self.step("second delete", self.deletion_of(entry))
-            await self.step("create while deleting", creation)
-        await self.gone("gone", entry)
-
-    @override
-    async def gone(self, name: str, entry: str, *, most: float = math.inf) -> Exchange:
-        return await self.until(name, self.get_of(entry), _shows_end, most=most)
-
     async def _remove(self) -> None:
         """Delete what was made, the last first, until a GET and a LIST prove that it is gone."""
         for entry in [each for each in reversed(self._kept["made"]) if each not in self._kept["gone"]]:
             since = math.inf
             while True:
                 found = await self._atlas.send("cleanup", self.get_of(entry))
-                if _shows_end(found) and (found.is_success or entry not in await self._entries()):
+                if found.shows_end and (found.is_success or entry not in await self._entries()):
                     break
                 if since >= DELETE_AGAIN:
                     self._atlas.say(f"{self.name}: deleting {entry}")
@@ -270,7 +226,7 @@ class FamilyLife(Life):
             ids = self.family.ids(item)
             return (ids[0], {each: self.family.place(item) if each == ids[0] else "" for each in ids}) if ids else None
 
-        found = await self._atlas.list(self.family.calls.list_of(self.project, *self.family.cloud), parse)
+        found = await self._atlas.list(self.list_of(), parse)
         return {entry: place for each in found for entry, place in each.items()}
 
     async def _wait(self) -> None:
@@ -296,9 +252,3 @@ class FamilyLife(Life):
     def _ended(self, reason: str) -> None:
         self._kept["end"] = reason
         self._record.save()
-
-
-def _shows_end(found: Exchange) -> bool:
-    """Return whether the answer to a GET shows that something no longer exists; an unknown path does not."""
-    is_absent = found.status == NOT_FOUND and found.body.get("errorCode") not in {None, "RESOURCE_NOT_FOUND"}
-    return is_absent or (found.is_success and found.body.get("state") == "DELETED")
