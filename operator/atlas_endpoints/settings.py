@@ -32,13 +32,14 @@ def _duration(value: Any) -> Any:
     return durationpy.from_str(value)
 
 
-def _names(value: Any) -> Any:
+def names(value: Any) -> Any:
+    """Return the names in a text, which commas separate."""
     if not isinstance(value, str):
         return value
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    if value.strip() and not names:
+    found = [name.strip() for name in value.split(",") if name.strip()]
+    if value.strip() and not found:
         raise ValueError("contains commas and no name; an empty value means all")
-    return names
+    return found
 
 
 def _none_if_empty(value: Any) -> Any:
@@ -79,9 +80,9 @@ FOREIGN_VARIABLE = re.compile(r"SIMULATE_|(.*_)?(SERVICE|PORT)(_.*)?$")
 ADDRESS = re.compile(r"[^/]*:[0-9]{1,5}")
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(names)]
 Namespace = Annotated[str, _valid(is_namespace, "{} is not a valid namespace name; patterns are not supported")]
-Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_names)]
+Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(names)]
 OptionalNamespace = Annotated[Namespace | None, BeforeValidator(_none_if_empty)]
 ObjectName = Annotated[str, _valid(is_name, "{} is not a valid object name")]
 Crd = Annotated[str, _valid(_is_crd, "{} is not the name of a CRD, such as vpcendpoints.ec2.services.k8s.aws")]
@@ -134,7 +135,7 @@ class OperatorSettings(AtlasSettings):
         default=(),
         description="Namespaces whose resources may use the operator's own Secret, separated by commas; all when empty",
     )
-    reference_kinds: Annotated[tuple[Crd, ...], NoDecode, BeforeValidator(_names)] = Field(
+    reference_kinds: Annotated[tuple[Crd, ...], NoDecode, BeforeValidator(names)] = Field(
         default=(
             "vpcendpoints.ec2.services.k8s.aws",
             "privateendpoints.network.azure.com",

@@ -15,7 +15,13 @@ import yaml
 from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.cluster.errors import ReferenceProblem, SecretProblem
 from atlas_endpoints.commands.check.report import Level
-from atlas_endpoints.commands.clusterless import VARIABLES, EnvironmentCredentials, ImportSettings, PlanSettings
+from atlas_endpoints.commands.clusterless import (
+    VARIABLES,
+    ConformSettings,
+    EnvironmentCredentials,
+    ImportSettings,
+    PlanSettings,
+)
 from atlas_endpoints.commands.manifests import Place
 from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, Forecast
 from atlas_endpoints.commands.plan.report import FORMAT_VERSION, as_document
@@ -276,6 +282,7 @@ SETTINGS: dict[str, tuple[list[list[str]], Iterable[str]]] = {
     ),
     "plan": (of_commands("plan flags"), PlanSettings.model_fields),
     "import": (of_commands("import flags"), ImportSettings.model_fields),
+    "conform": (of_commands("conform flags"), ConformSettings.model_fields),
 }
 
 

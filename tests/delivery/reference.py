@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,19 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import durationpy
 
 from atlas_endpoints.cli import Commands
-from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.commands.clusterless import ConformSettings, ImportSettings, PlanSettings
+from atlas_endpoints.commands.conform.rows import rows
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
 from support.crd import crds
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings
 
+    from atlas_endpoints.commands.conform.rows import Row
+
 FOLDER = DOCS / "reference"
+UNCONFIRMED = DOCS / "unconfirmed.md"
 SHORT = {
     name: f"-{short}" if len(short) == 1 else f"--{short}"
     for name, short in (Commands.model_config.get("cli_shortcuts") or {}).items()
@@ -135,6 +140,7 @@ COMMANDS: dict[str, type[BaseSettings]] = {
     "report": ReportSettings,
     "plan": PlanSettings,
     "import": ImportSettings,
+    "conform": ConformSettings,
     "simulate": SimulatorSettings,
 }
 """The commands and what they read."""
@@ -206,6 +212,40 @@ def metrics() -> str:
     return _page(parts, "operator/atlas_endpoints/telemetry and process/runtime_metrics.py")
 
 
+def unconfirmed() -> str:
+    """Make the tables of the page about what is not confirmed; its other texts are written by hand."""
+    text, known = UNCONFIRMED.read_text(encoding="utf-8"), rows()
+
+    def table(found: re.Match[str]) -> str:
+        family, about = found[2], found[3]
+        return found[1] + _table_of([row for row in known if row.families[0] == family], about)
+
+    return re.sub(r"(<!-- rows: (\S+) (\S+) -->\n\n)(?:\|.*\n)*", table, text)
+
+
+def _table_of(found: Sequence[Row], about: str) -> str:
+    """Make the table of what the simulator does or of what the operator assumes, with the rows that `conform` tries."""
+    if about == "simulator":
+        head, cells = (
+            ["question", "the simulator"],
+            [([row.question, row.simulator], row) for row in found if row.simulator],
+        )
+    else:
+        assumed = [row for row in found if row.assumes]
+        with_source = any(row.source for row in assumed)
+        head = [
+            "not confirmed",
+            *["source"] * with_source,
+            "what the operator assumes, and what it does if that is wrong",
+        ]
+        cells = [([row.question, *[row.source] * with_source, row.assumes], row) for row in assumed]
+    is_tried = any(row.expect for _, row in cells)
+    lines = [head + ["[conform](#confirm-it-yourself)"] * is_tried]
+    lines += [each + [f"`{row.id}`" if row.expect else f"no: {row.reason}"] * is_tried for each, row in cells]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join(f"| {' | '.join(each)} |\n".replace("|  |", "| |") for each in lines)
+
+
 def _page(parts: list[str], source: str) -> str:
     note = f"<!-- Made from {source} by `make generate`: do not edit. -->"
     return "\n\n".join([parts[0], note, *parts[1:]]) + "\n"
@@ -220,5 +260,6 @@ PAGES: dict[Path, Callable[[], str]] = {
     },
     FOLDER / "settings.md": settings,
     FOLDER / "metrics.md": metrics,
+    UNCONFIRMED: unconfirmed,
 }
 """Each page, and what makes it."""

@@ -2,15 +2,17 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias, get_args
 
-from pydantic import AliasChoices, Field, ValidationInfo, field_validator
+import httpx
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.answers import Answer, Requester
@@ -20,7 +22,10 @@ from atlas_endpoints.atlas.errors import AtlasError, Retry, Wording
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.pauses import no_time, pause, waiting
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
-from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
+from atlas_endpoints.settings import AtlasSettings, Duration, Names, Namespace, OptionalNamespace, names
+
+ConformFamily: TypeAlias = Literal["dedicated", "data-federation", "encryption", "backup", "streams", "serverless"]
+"""What ``conform`` may try; of serverless instances, it only says why not."""
 
 WITHIN = 300.0
 """Seconds for a whole plan or import."""
@@ -131,6 +136,50 @@ class ImportSettings(AtlasSettings):
         return value
 
 
+class ConformSettings(AtlasSettings):
+    """Try in a real project what is not known of Atlas: make endpoints, look what Atlas answers, and remove them.
+
+    Only this command and run change anything in Atlas. Credentials come from the environment, as for plan; they need the
+    role Project Owner. Use a project for tests. What was made and asked is in the record: run the command again with it
+    to go on after an interruption, or with --cleanup to remove what was made.
+
+    Examples:
+      atlas-endpoints conform --families dedicated,data-federation --project 5f7cac1adf5d6c6300000000 --dry-run
+      atlas-endpoints conform --families dedicated,data-federation --project 5f7cac1adf5d6c6300000000 > report.md
+      atlas-endpoints conform --cleanup --project 5f7cac1adf5d6c6300000000
+    """
+
+    cleanup: bool = Field(default=False, description="Only remove what the record says was made")
+    families: Annotated[tuple[ConformFamily, ...], NoDecode, BeforeValidator(names)] = Field(
+        default=(),
+        validate_default=True,
+        description=f"What to try, separated by commas: {', '.join(get_args(ConformFamily))}",
+    )
+    project: ObjectId = Field(default="", validate_default=True, description="The project: 24 hexadecimal characters")
+    project_name: str | None = Field(
+        default=None, description="Name of the project, which somebody has to type otherwise before anything is made"
+    )
+    region: str = Field(default="US_EAST_1", description="Region of AWS, as Atlas spells it")
+    max_endpoints: int = Field(default=10, ge=1, description="Endpoints and services that are made, at most")
+    wait: Duration = Field(
+        default=timedelta(hours=1),
+        description="Longest wait for Atlas in one run, for each family; another run goes on",
+    )
+    record: Path = Field(default=Path("conform.json"), description="File with what was made and asked")
+    dry_run: bool = Field(default=False, description="Only say what each family needs, makes and takes")
+    redact: bool = Field(default=False, description="Replace IDs in the report")
+    output: Literal["markdown", "json"] = Field(
+        default="markdown", description="markdown for people; json for programs, with the traffic"
+    )
+
+    @field_validator("families")
+    @classmethod
+    def _tries_something(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not value and not info.data.get("cleanup"):
+            raise ValueError(f"name what to try: {', '.join(get_args(ConformFamily))}")
+        return value
+
+
 class EnvironmentCredentials(BaseSettings):
     """The credentials in the environment, under the names that Atlas CLI and MongoDB's Terraform provider use."""
 
@@ -203,12 +252,19 @@ def _about_variables(message: str) -> str:
     return message
 
 
-def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool = False) -> AtlasClient:
+def client_of(
+    settings: AtlasSettings,
+    url: str | None = None,
+    *,
+    writes: bool = False,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AtlasClient:
     """Return a client; close it with ``aclose``.
 
     Args:
         url: of another Atlas than that of the settings.
         writes: whether it may send writes.
+        transport: of its calls, instead of one of its own.
 
     Raises:
         ValueError: the CA file or the proxy is not usable.
@@ -218,6 +274,7 @@ def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool =
         user_agent=f"atlas-endpoints/{__version__}",
         writes=writes,
         ca_file=settings.ca_file,
+        transport=transport,
         random=Random(),  # noqa: S311  # jitter
     )
 
@@ -230,12 +287,14 @@ class PatientClient:
         say: prints a line about a wait.
         on: the errors after which it repeats a call.
         until: when the time of the command ends, by the clock of the event loop: no call is repeated after that.
+        sleep: waits; tests have a time of their own.
     """
 
     client: Requester
     say: Callable[[str], object]
     on: type[AtlasError] = AtlasError
     until: float = math.inf
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     @property
     def base_url(self) -> str:
@@ -255,5 +314,5 @@ class PatientClient:
                     self.say(no_time(error.reason, seconds))
                     raise
                 self.say(waiting(error.reason, seconds))
-                await asyncio.sleep(seconds)
+                await self.sleep(seconds)
         return await self.client.request(credentials, request)

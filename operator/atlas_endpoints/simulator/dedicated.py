@@ -24,6 +24,7 @@ _ENDPOINTS = _SERVICE + "/endpoint"
 _ENDPOINT = _ENDPOINTS + "/{endpoint}"
 _CLUSTERS = "/api/atlas/v2/groups/{groupId}/clusters"
 _CLUSTER = _CLUSTERS + "/{clusterName}"
+_PROJECT = "/api/atlas/v2/groups/{groupId}"
 _SETTINGS = "/api/atlas/v2/groups/{groupId}/settings"
 
 _CLUSTERS_VERSION = "2024-08-05"
@@ -70,6 +71,7 @@ class Dedicated:
             },
             _CLUSTERS: {"GET": clusters("getAllClusters", self._list_clusters)},
             _CLUSTER: {"GET": clusters("getCluster", self._get_cluster)},
+            _PROJECT: {"GET": Operation("ApiAtlasGroupsResource::getGroup", self._get_project)},
             _SETTINGS: {"GET": Operation("ApiAtlasGroupSettings::get", self._get_settings, version=PREVIEW)},
         }
 
@@ -169,6 +171,10 @@ class Dedicated:
         if cluster is None:
             raise api_error("CLUSTER_NOT_FOUND", name, project.id)
         return 200, to_json(cluster_document(self._world, project, cluster))
+
+    def _get_project(self, call: Call) -> tuple[int, bytes]:
+        project = self._world.project(call)
+        return 200, to_json({"id": project.id, "name": f"project-{project.id[-5:]}"})
 
     def _get_settings(self, call: Call) -> tuple[int, bytes]:
         self._world.project(call)

@@ -1,0 +1,150 @@
+"""``atlas-endpoints conform``: try in a real project what is not known of Atlas."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+
+import httpx
+
+from atlas_endpoints.atlas.credentials import CredentialsError
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.requests import Request, path
+from atlas_endpoints.atlas.transport import Transports
+from atlas_endpoints.commands.clusterless import ConformSettings, EnvironmentCredentials, client_of
+from atlas_endpoints.commands.conform import record, report
+from atlas_endpoints.commands.conform.life import FamilyLife, LaterError
+from atlas_endpoints.commands.conform.rows import families, rows
+from atlas_endpoints.commands.conform.traffic import Atlas, Wire
+from atlas_endpoints.kinds.conforming import CLOUD, Family, StopError
+from atlas_endpoints.kinds.regions import atlas_name
+
+GET_PROJECT = "getGroup"
+
+
+async def run(
+    settings: ConformSettings,
+    known: Mapping[str, Family],
+    put: Callable[[str], object],
+    say: Callable[[str], object],
+    ask: Callable[[str], str] | None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> bool:
+    """Live the lives of the chosen families, print the report, and return whether all is done and nothing is left.
+
+    Args:
+        known: the families, by name.
+        put: prints the report.
+        say: prints a line for users.
+        ask: returns what the user types; None: nobody can type.
+        transport: replaces connections in tests.
+        sleep: replaces waiting in tests.
+
+    Raises:
+        ValueError: a setting is not usable, or the name of the project is another one.
+        OSError: the record cannot be read or written.
+    """
+    if settings.dry_run:
+        for line in _announcement(settings):
+            put(line)
+        return True
+    kept, variables = record.read(settings.record, settings.project), EnvironmentCredentials()
+    try:
+        credentials, warnings = variables.parse()
+    except CredentialsError as error:
+        raise ValueError(error.message) from None
+    for each in warnings:
+        say(each)
+    connections = transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True)
+    wire = Wire(connections, credentials.secret)
+    client = client_of(settings, writes=True, transport=wire)
+    atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), say, sleep)
+    names = [*kept.lives] if settings.cleanup else [each for each in known if each in settings.families]
+    try:
+        if not (settings.cleanup or kept.lives.keys() >= {*names}):
+            await _confirm(settings, atlas, ask)
+        lives, are_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
+    except (AtlasError, StopError) as error:
+        why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
+        say(f"{why} Run the command again with the same record, or with --cleanup.")
+        return False
+    finally:
+        await client.aclose()
+    left = [f"{name}: {each}" for name, life in lives.items() for each in life.left]
+    if not settings.cleanup:
+        _print(settings, lives, left, put)
+    for each in left:
+        say(f"Left in Atlas: {each}")
+    return are_done and not left
+
+
+def _announcement(settings: ConformSettings) -> list[str]:
+    """Return what is said before anything is made."""
+    tried = [row for row in rows() if not row.reason]
+    lines = [f"At most {settings.max_endpoints} endpoints and services are made, and removed again."]
+    for name, words in families().items():
+        if name in settings.families:
+            lines.append(f"{name}: answers {sum(name in row.families for row in tried)} questions")
+            lines += [f"  {verb} {what}" for verb, what in words.items()]
+    return lines
+
+
+async def _confirm(settings: ConformSettings, atlas: Atlas, ask: Callable[[str], str] | None) -> None:
+    """Let the user name the project; raises ``ValueError`` if that is not its name."""
+    where = path("/api/atlas/v2/groups/{groupId}", GET_PROJECT, groupId=settings.project)
+    name = (await atlas.send(GET_PROJECT, Request(GET_PROJECT, "GET", where))).body.get("name")
+    typed = settings.project_name
+    if typed is None and ask is not None:
+        for line in _announcement(settings):
+            atlas.say(line)
+        typed = ask(f"Type the name of project {settings.project} to begin: ")
+    if typed is None:
+        raise ValueError("Nobody can type the name of the project here: give it with --project-name.")
+    if not name or typed.strip() != name:
+        raise ValueError(f"That is not the name of project {settings.project}. Nothing was made.")
+
+
+async def _live(
+    settings: ConformSettings, known: Mapping[str, Family], kept: record.Record, atlas: Atlas
+) -> tuple[Mapping[str, FamilyLife], bool]:
+    """Return the lives, and whether all have ended."""
+    lives, are_done = dict[str, FamilyLife](), True
+    region, within = atlas_name(CLOUD, settings.region), settings.wait.total_seconds()
+    try:
+        for name, family in known.items():
+            life = FamilyLife(name, family, kept, atlas, region=region, most=settings.max_endpoints, within=within)
+            lives[name] = life
+            are_done &= await _ends(life.stop("it was cleaned up") if settings.cleanup else life.run(), name, atlas)
+    except asyncio.CancelledError:
+        atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
+        for name, life in lives.items():
+            await _ends(life.stop("the command was interrupted"), name, atlas)
+            for each in life.left:
+                atlas.say(f"Left in Atlas: {name}: {each}")
+        raise
+    return lives, are_done
+
+
+async def _ends(life: Awaitable[None], name: str, atlas: Atlas) -> bool:
+    """Return whether a life ends, and say why it does not."""
+    try:
+        await life
+    except LaterError:
+        atlas.say(f"{name}: Atlas is still at work. Run the command again with the same record.")
+        return False
+    except StopError as error:
+        atlas.say(f"{name}: what was made cannot be removed: {error}")
+        return False
+    return True
+
+
+def _print(
+    settings: ConformSettings, lives: Mapping[str, FamilyLife], left: list[str], put: Callable[[str], object]
+) -> None:
+    found = report.results(rows(), settings.families, lives)
+    if settings.output == "json":
+        text = json.dumps(report.document(settings.project, found, left, lives), indent=1, ensure_ascii=False)
+    else:
+        text = "\n".join(report.markdown(settings.project, found, left))
+    put(report.redact(text, settings.project) if settings.redact else text)

@@ -1,0 +1,254 @@
+"""One life of a family in a project: what is asked and made, kept in the record, and removed.
+
+A step that the record has is not asked again, so another process goes on where the last one ended.
+"""
+
+import math
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from typing_extensions import override
+
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.commands.conform.record import Record
+from atlas_endpoints.commands.conform.traffic import Atlas, unanswered
+from atlas_endpoints.kinds.conforming import Exchange, Family, Life, StopError
+
+PAUSE = 15.0
+"""Seconds between two looks at something that changes."""
+
+UNKNOWN_FOR = 90.0
+"""Seconds after which a write whose answer was lost has shown its effect, or has none."""
+
+DELETE_AGAIN = 120.0
+"""Seconds after which an accepted DELETE is repeated."""
+
+ERROR = 500
+
+
+class LaterError(Exception):
+    """The time is used up while Atlas is at work; another run goes on."""
+
+
+class FamilyLife(Life):
+    """The life of one family, whose name is that in the record.
+
+    Args:
+        most: how much may be made in all lives.
+        within: seconds to wait in this process.
+    """
+
+    def __init__(
+        self, name: str, family: Family, record: Record, atlas: Atlas, *, region: str, most: int, within: float
+    ) -> None:
+        self.name = name
+        self._record, self._atlas, self._most = record, atlas, most
+        self._within = self._left = within
+        new = {"region": region, "vpc": secrets.token_hex(9)[:17], "end": None, "pending": None}
+        self._kept = record.lives.setdefault(name, new | {"exchanges": [], "made": {}, "gone": [], "unclear": []})
+        super().__init__(family, record.project, self._kept["region"])
+        self._new: set[str] = set()
+
+    @property
+    def end(self) -> str | None:
+        """Why it has ended; None: it goes on, or has not begun."""
+        end: str | None = self._kept["end"]
+        return end
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """What was asked and answered, in order."""
+        return [Exchange(**each) for each in self._kept["exchanges"]]
+
+    @property
+    def left(self) -> list[str]:
+        """What Atlas may still have: what it has made, and what it may have made."""
+        made = [each for each in self._kept["made"] if each not in self._kept["gone"]]
+        unclear = [f"{each} (somebody else may have made it: not touched)" for each in self._kept["unclear"]]
+        pending = self._kept["pending"]
+        return [*made, *unclear, *([f"what the step “{pending['call']['step']}” may have made"] if pending else [])]
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What stands for names in braces in what is expected."""
+        return {"region": self.region, "entry": next(iter(self.made("create")), "none")}
+
+    @override
+    def vpc_endpoint(self, number: int) -> str:
+        return f"vpce-{self._kept['vpc'][number:]}{self._kept['vpc'][:number]}"
+
+    @override
+    def made(self, step: str) -> Sequence[str]:
+        return [entry for entry, name in self._kept["made"].items() if name == step]
+
+    async def run(self) -> None:
+        """Live, and remove what was made.
+
+        Raises:
+            AtlasError: Atlas does not answer these credentials; another run goes on, as after the others.
+            LaterError: as it says.
+            StopError: what was made cannot be removed.
+        """
+        if self._kept["pending"]:
+            await self._settle()
+        if self.end is None:
+            try:
+                if not self._kept["exchanges"]:
+                    await self._refuse_others()
+                await self.family.live(self)
+                self._ended("")
+            except StopError as reason:
+                self._ended(str(reason))
+        await self._remove()
+
+    async def stop(self, reason: str) -> None:
+        """End it early, and remove what was made, within as long as a run may take; raises as ``run`` does."""
+        self._left = self._within
+        if self.end is None:
+            self._ended(reason)
+        if self._kept["pending"]:
+            await self._settle()
+        await self._remove()
+
+    @override
+    async def step(self, name: str, request: Request) -> Exchange:
+        if not request.writes:
+            return await self.until(name, request, lambda _: True)
+        found = self._found(name) or await self._write(name, request)
+        if request.method != "POST" and not 0 < found.status < ERROR:  # what a POST has made is known by now
+            raise StopError(f"the answer to the step “{name}” was lost")
+        return found
+
+    @override
+    def is_new(self, step: str) -> bool:
+        return step in self._new
+
+    @override
+    async def look(self, request: Request) -> Exchange:
+        return await self._atlas.send("look", request)
+
+    @override
+    async def until(
+        self, name: str, request: Request, done: Callable[[Exchange], bool], *, most: float = math.inf
+    ) -> Exchange:
+        if (known := self._found(name)) is not None:
+            return known
+        self._atlas.say(f"{self.name}: {name}")
+        waited = 0.0
+        while True:
+            found = await self._atlas.send(name, request)
+            if done(found) or waited >= most:
+                return self._keep(found)
+            await self._wait()
+            waited += PAUSE
+
+    async def _remove(self) -> None:
+        """Delete what was made, the last first, until a GET and a LIST prove that it is gone."""
+        for entry in [each for each in reversed(self._kept["made"]) if each not in self._kept["gone"]]:
+            since = math.inf
+            while True:
+                found = await self._atlas.send("cleanup", self.get_of(entry))
+                if found.shows_end and (found.is_success or entry not in await self._entries()):
+                    break
+                if since >= DELETE_AGAIN:
+                    self._atlas.say(f"{self.name}: deleting {entry}")
+                    try:
+                        answer = await self._atlas.send("cleanup", self.deletion_of(entry))
+                        since = 0.0 if answer.is_success else since
+                    except AtlasError as error:
+                        if not error.unknown_outcome:
+                            raise
+                await self._wait()
+                since += PAUSE
+            self._kept["gone"].append(entry)
+            self._record.save()
+
+    async def _write(self, name: str, request: Request) -> Exchange:
+        """Send a write that stands in the record before, with what Atlas has before."""
+        creates, named, made = request.method == "POST", self.family.named(request), self._kept["made"]
+        before = await self._refuse_others() if creates else []
+        so_far = sum(len(each["made"]) for each in self._record.lives.values())
+        if creates and named not in made and so_far >= self._most:
+            raise StopError(f"--max-endpoints ({self._most}) is reached before the step “{name}”")
+        call, place = asdict(unanswered(name, request)), self.family.place(request.body or {})
+        self._pending({"call": call, "named": named, "place": place, "before": before, "at": time.time()})
+        self._atlas.say(f"{self.name}: {name}")
+        try:
+            found = await self._atlas.send(name, request)
+        except (AtlasError, StopError) as error:
+            if isinstance(error, AtlasError) and error.unknown_outcome:
+                return await self._settle(self._atlas.wire.last)
+            self._pending(None)  # it was not sent, or refused
+            raise
+        if creates and found.is_success:
+            ids = [named] if named else self.family.ids(found.body)
+            if not ids:
+                return await self._settle(found.response)
+            made.setdefault(ids[0], name)
+        self._kept["pending"] = None
+        return self._keep(found)
+
+    async def _refuse_others(self) -> Sequence[str]:
+        """Return the entries of the project; raises ``StopError`` if it has others than those that were made."""
+        found = [*await self._entries()]
+        if others := sorted({*found} - self._kept["made"].keys()):
+            raise StopError(f"the project has {', '.join(others)}")
+        return found
+
+    async def _settle(self, response: Mapping[str, Any] | None = None) -> Exchange:
+        """Find out what the pending write has made, whose answer was lost or says nothing, and keep it."""
+        pending = self._kept["pending"]
+        waited = time.time() - pending["at"]
+        while pending["call"]["request"]["method"] == "POST":
+            known = {*pending["before"], *self._kept["made"]}
+            found = {each: place for each, place in (await self._entries()).items() if each not in known}
+            named, place = pending["named"], pending["place"]
+            ours = [each for each in found if (each == named if named else found[each] == place)]
+            if len(ours) == 1:
+                self._kept["made"][ours[0]] = pending["call"]["step"]
+                break
+            if waited >= UNKNOWN_FOR:
+                self._kept["unclear"] += ours
+                break
+            await self._atlas.sleep(PAUSE)
+            waited += PAUSE
+        self._kept["pending"] = None
+        return self._keep(Exchange(**pending["call"] | {"response": response}))
+
+    async def _entries(self) -> Mapping[str, str]:
+        """Return all entries of the family in the project, each with what it is for."""
+
+        def parse(item: Any) -> tuple[str, Mapping[str, str]] | None:
+            ids = self.family.ids(item)
+            return (ids[0], {each: self.family.place(item) if each == ids[0] else "" for each in ids}) if ids else None
+
+        found = await self._atlas.list(self.list_of(), parse)
+        return {entry: place for each in found for entry, place in each.items()}
+
+    async def _wait(self) -> None:
+        if self._left < PAUSE:
+            raise LaterError
+        self._left -= PAUSE
+        await self._atlas.sleep(PAUSE)
+
+    def _found(self, name: str) -> Exchange | None:
+        return next((each for each in self.exchanges if each.step == name), None)
+
+    def _pending(self, write: Mapping[str, Any] | None) -> None:
+        self._kept["pending"] = write
+        self._record.save()
+
+    def _keep(self, exchange: Exchange) -> Exchange:
+        if 0 < exchange.status < ERROR:  # else time has passed
+            self._new.add(exchange.step)
+        self._kept["exchanges"].append(asdict(exchange))
+        self._record.save()
+        return exchange
+
+    def _ended(self, reason: str) -> None:
+        self._kept["end"] = reason
+        self._record.save()

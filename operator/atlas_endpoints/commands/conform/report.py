@@ -1,0 +1,89 @@
+"""What came of the rows, as Markdown for people and as JSON, with the traffic as recorded answers. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from atlas_endpoints.commands.conform.life import FamilyLife
+from atlas_endpoints.commands.conform.rows import Row, judge
+from atlas_endpoints.kinds.conforming import CLOUD
+
+AS_ASSUMED, DIFFERS, NOT_TRIED = "as assumed", "differs", "not tried"
+FORMAT_VERSION = 1
+
+_IDS = {
+    r"\b[0-9a-f]{24}\b": "{24hex}",
+    r"\b(vpce-(?:svc-)?)[0-9a-f]{17}\b": r"\1{17hex}",
+    r"\b[0-9]{12}\b": "{12digits}",
+}
+"""What names something of a user, with what stands for it in recorded answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a row in the life of a family."""
+
+    row: Row
+    family: str
+    result: str
+    detail: str = ""
+
+
+def results(rows: Iterable[Row], families: Iterable[str], lives: Mapping[str, FamilyLife]) -> list[Result]:
+    """Return what came of each row of the chosen families."""
+    return [_result(row, each, lives.get(each)) for row in rows for each in row.families if each in families]
+
+
+def _result(row: Row, family: str, life: FamilyLife | None) -> Result:
+    if row.reason or life is None:
+        return Result(row, family, NOT_TRIED, row.reason or "the family was not reached")
+    differs, missing = judge(row, life.exchanges, life.values)
+    if differs:
+        return Result(row, family, DIFFERS, "; ".join(differs))
+    if missing:
+        going_on = "Atlas is still at work: run the command again with the same record"
+        why = life.end or f"the step “{missing[0]}” was not answered"
+        return Result(row, family, NOT_TRIED, going_on if life.end is None else why)
+    return Result(row, family, AS_ASSUMED)
+
+
+def markdown(project: str, found: Sequence[Result], left: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of the report for people."""
+    counts = Counter(each.result for each in found)
+    words = {AS_ASSUMED: AS_ASSUMED, DIFFERS: f"{DIFFERS}: ", NOT_TRIED: f"{NOT_TRIED} because "}
+    yield f"# Atlas in project {project}\n"
+    yield f"{', '.join(f'{each}: {counts[each]}' for each in words)}.\n"
+    yield "| row | family | question | result |\n| --- | --- | --- | --- |"
+    for each in found:
+        result = f"{words[each.result]}{each.detail}".replace("|", "/")
+        yield f"| `{each.row.id}` | {each.family} | {each.row.question} | {result} |"
+    if left:
+        yield "\n".join(["\n## Left in Atlas\n", *(f"- {each}" for each in left)])
+
+
+def document(
+    project: str, found: Sequence[Result], left: Sequence[str], lives: Mapping[str, FamilyLife]
+) -> Mapping[str, Any]:
+    """Return the report for programs, with the traffic in the format of the recorded answers of the tests."""
+    traffic = [
+        {"name": f"{name}-{each.step}", "source": "atlas-endpoints conform", "provider": CLOUD, "family": name}
+        | {key: value for key, value in asdict(each).items() if key != "step"}
+        for name, life in lives.items()
+        for each in life.exchanges
+    ]
+    told = [
+        {"row": each.row.id, "expected": each.row.simulator or each.row.assumes, "question": each.row.question}
+        | {"family": each.family, "result": each.result, "detail": each.detail}
+        for each in found
+    ]
+    return {"formatVersion": FORMAT_VERSION, "project": project, "results": told, "left": left, "traffic": traffic}
+
+
+def redact(text: str, project: str) -> str:
+    """Return a report without the IDs of a user."""
+    text = text.replace(project, "{groupId}")
+    for pattern, placeholder in _IDS.items():
+        text = re.sub(pattern, placeholder, text)
+    return text

@@ -1,0 +1,58 @@
+"""How ``atlas-endpoints conform`` tries Data Federation: with an endpoint that no VPC has. Pure."""
+
+from typing import Any
+
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.kinds.conforming import CLOUD, MALFORMED, Family, Life, own_name, text_in
+from atlas_endpoints.kinds.data_federation_private_endpoint import atlas
+
+SOON = 600.0
+"""Seconds within which what is deleted at once is gone."""
+
+
+async def live(life: Life) -> None:
+    """Live; see ``Family``."""
+    endpoint, other = life.vpc_endpoint(0), life.vpc_endpoint(1)
+    name = {"customerEndpointDNSName": f"{endpoint}.example.com"}
+    first, second = {"comment": "conform"}, {"comment": "conform again"}
+
+    def post(id_: str, **values: str) -> Request:
+        return atlas.registration_of(life.project, CLOUD, id_, values)
+
+    get = life.get_of(endpoint)
+    await life.step("malformed path", life.get_of(MALFORMED))
+    await life.step("malformed id", post(MALFORMED))
+    await life.step("region alone", post(other, region=life.region))
+    await life.step("cloud's region", post(other, region=own_name(life.region), **name))
+    await life.step("name alone", post(other, **name))
+    await life.step("address", post(other, customerEndpointIPAddress="10.0.0.4"))
+    await life.create("create", post(endpoint, **first))
+    await life.step("endpoint", get)
+    for change, request in {
+        "computed fields": post(endpoint, **first, status="FAILED", errorMessage="none"),
+        "other comment": post(endpoint, **second),
+        "other region": post(endpoint, **second, **name, region=life.region),
+        "no comment": post(endpoint),
+        "empty comment": post(endpoint, comment=""),
+    }.items():
+        await life.step(change, request)
+        await life.step(f"after {change}", get)
+    await life.step("delete", life.deletion_of(endpoint))
+    if life.is_new("delete"):
+        await life.step("after delete", get)
+    await life.gone("gone", endpoint, most=SOON)
+    await life.step("delete of nothing", life.deletion_of(endpoint))
+
+
+def _entry(fields: Any) -> str:
+    return atlas.entry_of(text_in(fields, "endpointId"))
+
+
+FAMILY = Family(
+    live,
+    atlas,
+    (),
+    ids=lambda item: [*filter(None, [_entry(item)])],
+    place=lambda _: "",
+    named=lambda request: _entry(request.body),
+)

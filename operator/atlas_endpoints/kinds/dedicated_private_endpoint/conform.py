@@ -1,0 +1,78 @@
+"""How ``atlas-endpoints conform`` tries endpoint services: with one, and with an endpoint that no VPC has. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.kinds.conforming import CLOUD, MALFORMED, NOWHERE, Exchange, Family, Life, StopError, text_in
+from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
+from atlas_endpoints.kinds.regions import atlas_name
+
+DECIDED_WITHIN = 1200.0
+"""Seconds for which it is waited until AWS and Atlas decide about an endpoint."""
+
+
+async def live(life: Life) -> None:
+    """Live; see ``Family``."""
+    project, endpoint = life.project, life.vpc_endpoint(0)
+    creation = atlas.creation_of(project, CLOUD, life.region)
+    await life.step("unknown cloud", atlas.list_of(project, "MARS"))
+    await life.step("settings", atlas.settings_of(project))
+    await life.step("settings of 2023", replace(atlas.settings_of(project), api_version="2023-01-01"))
+    await life.step("unknown region", atlas.creation_of(project, CLOUD, NOWHERE))
+    service = await life.begin(creation)
+
+    def registration(id_: str) -> Request:
+        return atlas.registration_of(project, CLOUD, service, id_)
+
+    get, deletion = life.get_of(service), life.deletion_of(service)
+    if life.is_new("early get"):
+        await life.step("early register", registration(life.vpc_endpoint(1)))
+    ready = await life.until("ready", get, lambda each: each.body.get("status") != atlas.ServiceState.INITIATING)
+    if ready.body.get("status") not in atlas.READY:
+        raise StopError(f"the service is {ready.body.get('status') or ready.summary}")
+    await life.step("malformed register", registration(MALFORMED))
+    entry = await life.create("register", registration(endpoint))
+    if life.is_new("register"):
+        await life.step("endpoint", life.get_of(entry))
+    await life.step("second register", registration(endpoint))
+    await life.step("no change", atlas.no_change_of(project, service))
+    foreign = "eu-west-3" if life.region != "EU_WEST_3" else "eu-west-1"
+    await life.step("remote region", atlas.remote_regions_of(project, service, [foreign]))
+    settled = await life.until("settled", life.get_of(entry), _is_settled, most=DECIDED_WITHIN)
+    if settled.body.get("connectionStatus") == atlas.EndpointState.REJECTED:
+        await life.step("register again", registration(endpoint))
+    if (await life.step("delete with endpoint", deletion)).is_success:
+        raise StopError("Atlas deletes a service with an endpoint")
+    await life.step("deregister", life.deletion_of(entry))
+    if life.is_new("deregister"):
+        await life.step("second deregister", life.deletion_of(entry))
+    await life.gone("endpoint gone", entry)
+    if not (await life.step("empty service", get)).is_success:
+        raise StopError("the service is gone with its last endpoint")
+    await life.finish(service, creation)
+
+
+def _is_settled(found: Exchange) -> bool:
+    final = {atlas.EndpointState.AVAILABLE, atlas.EndpointState.FAILED, atlas.EndpointState.REJECTED}
+    return found.body.get("connectionStatus") in final
+
+
+def _ids(item: Any) -> Sequence[str]:
+    if (found := atlas.listed(item)) is None:
+        return []
+    return [found[0], *(atlas.entry_name(found[0], each) for each in found[1].endpoint_ids)]
+
+
+def _region(fields: Mapping[str, Any]) -> str:
+    return atlas_name(CLOUD, text_in(fields, "regionName") or text_in(fields, "region"))
+
+
+def _named(request: Request) -> str | None:
+    if request.operation != atlas.CREATE_ENDPOINT:
+        return None
+    return atlas.entry_name(request.path.split("/")[-2], text_in(request.body, "id"))
+
+
+FAMILY = Family(live, atlas, (CLOUD,), _ids, _region, _named)

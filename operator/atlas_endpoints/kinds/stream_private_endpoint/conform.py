@@ -1,0 +1,34 @@
+"""How ``atlas-endpoints conform`` tries private connections of Stream Processing: with one to S3. Pure."""
+
+from dataclasses import replace
+from typing import Any
+
+from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.kinds.conforming import CLOUD, Family, Life, id_in, own_name
+from atlas_endpoints.kinds.stream_private_endpoint import atlas
+
+AT_WORK = {atlas.ConnectionState.IDLE, atlas.ConnectionState.WORKING}
+
+
+async def live(life: Life) -> None:
+    """Live; see ``Family``."""
+    service = {"serviceEndpointId": f"com.amazonaws.{own_name(life.region)}.s3"}
+
+    def post(**fields: Any) -> Request:
+        return atlas.creation_of(life.project, {"provider": CLOUD, "vendor": "S3", "region": life.region, **fields})
+
+    account = atlas.account_of(life.project, CLOUD, life.region)
+    await life.step("account", account)
+    await life.step("account in capitals", replace(account, path=account.path.replace("=aws", "=AWS")))
+    await life.step("unknown vendor", post(**service, vendor="MARS"))
+    await life.step("no service", post())
+    await life.step("foreign field", post(**service, azureResourceIds=["none"]))
+    entry = await life.begin(post(**service))
+    await life.step("same target", post(**service, region=own_name(life.region)))
+    await life.until("made", life.get_of(entry), lambda each: each.body.get("state") not in AT_WORK)
+    await life.step("first domain", atlas.update_of(life.project, entry, "conform.example.com"))
+    await life.step("second domain", atlas.update_of(life.project, entry, "again.example.com"))
+    await life.finish(entry, post(**service))
+
+
+FAMILY = Family(live, atlas, (), id_in("_id"), atlas.target_of)

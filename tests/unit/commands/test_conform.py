@@ -1,0 +1,392 @@
+"""The lives of all families against the simulator, as it is and with everything turned the other way; and crashes at each write."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import stat
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_args
+
+import httpx
+import pytest
+from typing_extensions import override
+
+from atlas_endpoints.commands.clusterless import ConformFamily, ConformSettings
+from atlas_endpoints.commands.conform import command
+from atlas_endpoints.commands.conform.rows import Row, families, rows
+from atlas_endpoints.kinds.registry import FAMILIES
+from atlas_endpoints.simulator import Switches
+from support.recordings import recordings
+from unit.simulator.harness import Atlas, start
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+PROJECT, NAME = "5f" * 12, f"project-{('5f' * 12)[-5:]}"
+SEED: dict[str, Any] = {
+    "projects": [{"id": PROJECT, "encryptionAtRest": {"awsKms": {"enabled": True, "requirePrivateNetworking": True}}}],
+    "serviceAccounts": [{"clientId": "owner", "clientSecret": "owner-secret", "roles": {PROJECT: "GROUP_OWNER"}}],
+}
+UNKNOWN_IDS: dict[str, Any] = {"connectFails": "vpce-"}
+"""The simulator by default takes each ID for one that exists."""
+
+PROBED = [(row, family) for row in rows() if not row.reason for family in row.families]
+
+
+class CrashError(BaseException):
+    """The process dies."""
+
+
+@dataclass
+class Wire(httpx.AsyncBaseTransport):
+    """Connections that die at a write: the n-th one, before it is sent or after it was answered."""
+
+    dies_at: int = 0
+    after: bool = False
+    writes: int = 0
+    record: Path | None = None
+    inner: httpx.AsyncHTTPTransport = field(default_factory=lambda: httpx.AsyncHTTPTransport(verify=False))
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        is_write = request.extensions.get("write") is not None
+        self.writes += is_write
+        if is_write and self.record is not None:
+            kept = json.loads(self.record.read_text())
+            assert [each["pending"] for each in kept["lives"].values() if each["pending"]], request.url
+        dies = is_write and self.writes == self.dies_at
+        if dies and not self.after:
+            raise CrashError
+        response = await self.inner.handle_async_request(request)
+        if dies:
+            raise CrashError
+        return response
+
+    @override
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+@dataclass
+class Conform:
+    """The command, on the time of the simulator."""
+
+    atlas: Atlas
+    folder: Path
+    lines: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    faults: dict[str, dict[str, Any]] = field(default_factory=dict)
+    interrupted_at: str = ""
+
+    async def run(self, families: str, wire: httpx.AsyncBaseTransport | None = None, **settings: Any) -> bool:
+        given: dict[str, Any] = {"project": PROJECT, "project_name": NAME, "output": "json", "wait": "10m"}
+        given |= {
+            "record": self.folder / "record.json",
+            "atlas_url": str(self.atlas.http.base_url),
+            "families": families,
+        }
+        chosen = ConformSettings.model_validate(given | settings)
+        self.lines.clear()
+        return await command.run(
+            chosen, FAMILIES, self.lines.append, self.say, None, transport=wire or Wire(), sleep=self.sleep
+        )
+
+    def say(self, line: str) -> None:
+        """Note a line; a fault for the step that it announces happens to its call."""
+        self.said.append(line)
+        if line == self.interrupted_at and (task := asyncio.current_task()) is not None:
+            task.cancel()
+        if (fault := self.faults.get(line)) is not None:
+            self.atlas.simulator.faults.add({"times": 1, "match": {"path": "/groups/"}, **fault})
+
+    async def sleep(self, seconds: float) -> None:
+        self.atlas.clock.advance(seconds)
+
+    @property
+    def results(self) -> dict[str, str]:
+        report = json.loads("\n".join(self.lines))
+        return {
+            f"{each['family']} {each['row']}": f"{each['result']} {each['detail']}".strip()
+            for each in report["results"]
+        }
+
+    async def there(self) -> list[Any]:
+        """Return all that the project has."""
+        (project,) = (await self.atlas.control("state"))["projects"]
+        names = (
+            "endpointServices",
+            "dataFederationEndpoints",
+            "encryptionAtRestEndpoints",
+            "backupEndpoints",
+            "streamEndpoints",
+        )
+        return [each for name in names for each in project[name] if each.get("state") != "DELETED"]
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGODB_ATLAS_CLIENT_ID", "owner")
+    monkeypatch.setenv("MONGODB_ATLAS_CLIENT_SECRET", "owner-secret")
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # a third of the time of a life
+
+
+@asynccontextmanager
+async def conforming(folder: Path, seed: dict[str, Any] = SEED, **switches: Any) -> AsyncIterator[Conform]:
+    async with start(seed, **switches) as atlas:
+        yield Conform(atlas, folder)
+
+
+def test_each_row_is_tried_or_has_a_reason_and_each_switch_exists() -> None:
+    found = rows()
+
+    assert len({row.id for row in found}) == len(found)
+    for row in found:
+        assert bool(row.reason) != bool(row.expect), row.id
+        assert bool(row.simulator) or bool(row.assumes), row.id
+        assert row.switch is None or Switches().changed(row.switch) != Switches(), row.id
+    assert {each for row in found for each in row.families} == {*families()} == {*get_args(ConformFamily)}
+    assert {*families()} == {*FAMILIES, "serverless"}
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_the_simulator_is_as_assumed_and_nothing_is_left(family: str, tmp_path: Path) -> None:
+    async with conforming(tmp_path, **(UNKNOWN_IDS if family == "dedicated" else {})) as conform:
+        assert await conform.run(family)
+        tried = {name: result for name, result in conform.results.items() if not result.startswith("not tried")}
+
+        assert tried == {f"{family} {row.id}": "as assumed" for row, each in PROBED if each == family}
+        assert not await conform.there()
+
+
+def fault_for(row: Row) -> tuple[str, dict[str, Any]]:
+    """Return a step of a row, and an answer to it that is another one."""
+    step, expected = next(iter((row.expect or {}).items()))
+    if isinstance(expected, str):
+        # A 404 with an unknown code is asked for again, and a LIST until it shows something.
+        status, times = (404, 3) if step.endswith("gone") else (422, 11 if step == "listed" else 1)
+        return step, {"status": status, "errorCode": "OTHER", "times": times}
+    return step, {"status": 200, "body": {"other": None, **dict.fromkeys(expected, "other")}, "apply": step == "create"}
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in rows() if not row.reason])
+async def test_each_other_possibility_is_found(row: Row, tmp_path: Path) -> None:
+    family = row.families[0]
+    async with conforming(tmp_path, **(UNKNOWN_IDS if family == "dedicated" else {}), **(row.switch or {})) as conform:
+        if row.switch is None:
+            step, fault = fault_for(row)
+            conform.faults[f"{family}: {step}"] = fault
+        await conform.run(family)
+
+        assert conform.results[f"{family} {row.id}"].startswith("differs"), conform.results[f"{family} {row.id}"]
+        await conform.run("", cleanup=True)
+        await conform.sleep(3600)
+        assert not await conform.there()
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("family", ["dedicated", "data-federation", "streams"])
+async def test_after_a_crash_at_any_write_a_cleanup_leaves_nothing(family: str, after: bool, tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        for number in range(1, 100):
+            record, wire = tmp_path / f"{number}.json", Wire(number, after)
+            try:
+                await conform.run(family, wire, record=record)
+            except CrashError:
+                assert await conform.run("", cleanup=True, record=record)
+                assert not await conform.there()
+            else:
+                assert number > 9
+                return
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_processes_that_die_after_each_write_come_to_an_end_together(family: str, tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        for _ in range(100):
+            try:
+                assert await conform.run(family, Wire(1, after=True)), conform.said[-1]
+                break
+            except CrashError:
+                await conform.sleep(20)
+
+        assert not await conform.there()
+        assert not [each for each in conform.results.values() if each.startswith("differs")]
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("fault", [{"drop": "after"}, {"drop": "after", "applyAfter": 60}, {"status": 500}])
+@pytest.mark.parametrize(
+    ("family", "step"), [("backup", "create"), ("dedicated", "register"), ("dedicated", "deregister")]
+)
+async def test_after_a_lost_answer_nothing_is_left(
+    family: str, step: str, fault: dict[str, Any], tmp_path: Path
+) -> None:
+    async with conforming(tmp_path) as conform:
+        conform.faults[f"{family}: {step}"] = fault
+
+        assert await conform.run(family)
+        await conform.sleep(3600)  # what Atlas applies late
+        assert not await conform.there()
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(("count", "left"), [(2, 2), (0, 0)])
+async def test_what_somebody_else_may_have_made_is_named_and_stays(count: int, left: int, tmp_path: Path) -> None:
+    target = {
+        "projectId": PROJECT,
+        "vendor": "S3",
+        "region": "US_EAST_1",
+        "serviceEndpointId": "com.amazonaws.us-east-1.s3",
+    }
+    async with conforming(tmp_path) as conform:
+        with pytest.raises(CrashError):
+            await conform.run("streams", Wire(4))  # the POST of the connection is not sent
+        for number in range(count):
+            await conform.atlas.control("streamEndpoints", target | {"_id": f"{number}" * 24})
+        await conform.atlas.control("streamEndpoints", target | {"_id": "f" * 24, "region": "EU_WEST_1"})
+
+        assert await conform.run("streams") == (not left)
+        assert len(await conform.there()) == count + 1
+        assert sum("not touched" in each for each in conform.said) == left
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("step", ["create", "second register", "endpoint gone"])
+async def test_an_interruption_removes_what_was_made(step: str, tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        conform.interrupted_at = f"dedicated: {step}"
+        with pytest.raises(asyncio.CancelledError):
+            await conform.run("dedicated", wait="3m")
+
+        assert not await conform.there()
+        assert await conform.run("dedicated")
+        assert "not tried the command was interrupted" in conform.results.values()
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_each_write_stands_in_the_record_before_and_no_secret_does(tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    async with conforming(tmp_path) as conform:
+        assert await conform.run("dedicated,data-federation", Wire(record=record))
+
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    texts = [record.read_text(), *conform.lines, *conform.said]
+    assert not [each for each in texts if "owner-secret" in each or "Bearer" in each]
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_the_traffic_has_the_format_of_recorded_answers(tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        assert await conform.run("backup", redact=True, region="us-east-1")
+        (text,) = conform.lines
+        assert await conform.run("backup", output="markdown")
+
+    first = json.loads(text)["traffic"][0]
+    assert first["request"]["path"] == "/api/atlas/v2/groups/{groupId}/backup/AWS/privateEndpoints"
+    keys = {"name", "source", "provider", "family", "op", "date", "fidelity", "request", "response"}
+    assert keys == first.keys() & recordings()["df-create-aws"].keys() == first.keys()
+    assert first["response"].keys() == {"status", "headers", "body"}
+    assert not re.search(r"[0-9a-f]{24}|vpce-[0-9a-f]", text)
+    assert "as assumed: " in conform.lines[0]
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [({"project_name": "shop"}, "not the name"), ({"project_name": None}, "--project-name")],
+)
+async def test_nothing_is_made_before_the_project_is_named(given: dict[str, Any], why: str, tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        with pytest.raises(ValueError, match=why):
+            await conform.run("dedicated", **given)
+
+        asked = [each for each in await conform.atlas.control("requests") if "/groups/" in each["path"]]
+        assert {each["method"] for each in asked} == {"GET"}
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_a_dry_run_says_what_each_family_needs_and_calls_nobody(tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        assert await conform.run("dedicated,streams,serverless", dry_run=True)
+        assert not await conform.atlas.control("requests")
+
+    for word in ("needs", "makes", "takes"):
+        assert sum(f"  {word} " in each for each in conform.lines) == 3
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    ("family", "has", "why"),
+    [
+        ("dedicated", {"endpointServices": [{"regionName": "eu-west-1"}]}, "the project has "),
+        ("backup", {"backupEndpoints": [{"regionName": "EU_WEST_1"}]}, "the project has "),
+        ("encryption", {}, "does not require private networking"),
+        (
+            "encryption",
+            SEED["projects"][0] | {"clusters": [{"name": "vault", "encryptionAtRestProvider": "AWS"}]},
+            "use customer keys",
+        ),
+    ],
+)
+async def test_a_project_that_uses_the_family_is_refused(
+    family: str, has: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    seed = SEED | {"projects": [has | {"id": PROJECT}]}
+    async with conforming(tmp_path, seed) as conform:
+        before = await conform.there()
+        assert await conform.run(family)
+
+        assert all(each.startswith("not tried") for each in conform.results.values())
+        assert any(why in each for each in conform.results.values())
+        assert await conform.there() == before
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_no_more_is_made_than_allowed(tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        assert await conform.run("dedicated,backup", max_endpoints=1)
+
+        assert any("--max-endpoints (1) is reached" in each for each in conform.results.values())
+        assert not await conform.there()
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_while_atlas_is_at_work_another_run_goes_on(tmp_path: Path) -> None:
+    async with conforming(tmp_path, transition=120) as conform:
+        assert not await conform.run("backup", wait="1m")
+        assert conform.results["backup regional-initiating-active-aws-without"].startswith("not tried Atlas is still")
+        assert conform.results["backup regional-success-post-202-backup"] == "as assumed"
+        for _ in range(5):
+            if await conform.run("backup", wait="1m"):
+                break
+
+        assert conform.results["backup regional-initiating-active-aws-without"] == "as assumed"
+        assert not await conform.there()
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_the_record_of_another_project_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text('{"version": 1, "project": "60", "lives": {}}')
+    async with conforming(tmp_path) as conform:
+        with pytest.raises(ValueError, match="another project"):
+            await conform.run("dedicated")
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_of_clusters_and_keys_nothing_is_kept(tmp_path: Path) -> None:
+    seed = SEED | {"projects": [SEED["projects"][0] | {"clusters": [{"name": "orders"}]}]}
+    async with conforming(tmp_path, seed) as conform:
+        assert await conform.run("encryption")
+
+    for text in (*conform.lines, (tmp_path / "record.json").read_text()):
+        assert "orders" not in text
+        assert "awsKms" not in text
