@@ -156,7 +156,9 @@ def removal(kind: Kind[Any], body: Body, *, deleting: bool = False) -> str:
     place = Scope("", project, kind.names.kind, scope)
     try:
         # What comes last, others may share.
-        calls = ", then, if no other resource or endpoint uses that, ".join(f"DELETE {kind.get_request(place, each).path}" for each in entries)
+        calls = ", then, if no other resource or endpoint uses that, ".join(
+            f"DELETE {kind.get_request(place, each).path}" for each in entries
+        )
     except AtlasError:  # an ID that is part of no path
         return ""
     return f" To delete it there, if nothing uses it: {calls}."
