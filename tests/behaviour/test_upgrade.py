@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_endpoints.simulator.service import ServiceDocument
+from behaviour import dedicated, serverless
 from behaviour.api_server import NAMESPACE
-from behaviour.dedicated import DedicatedSteps
-from behaviour.serverless import INSTANCE, PROJECT, ServerlessSteps
+from behaviour.atlas import PROJECT
 from support.earlier_build import objects
 from support.virtual_time import on_virtual_time
 
@@ -68,7 +68,7 @@ def of_dedicated() -> tuple[Steps, Objects]:
     bodies = left_behind("DedicatedPrivateEndpoint", {"5f7cac1adf5d6c6300000000": "5f7cac1a{:016x}"})
     nowhere = {state for state in bodies if "not-found" in state} | {"drifted"}
     projects = [body["spec"]["projectId"] for state, body in bodies.items() if "project-not-found" not in state]
-    steps = DedicatedSteps(projects)
+    steps = dedicated.DedicatedSteps(projects)
     for body in (body for state, body in bodies.items() if state not in nowhere):
         spec, service = body["spec"], body["status"].get("service", {})
         endpoint = {"status": "AVAILABLE", **body["status"].get("endpoint", {})}
@@ -88,11 +88,11 @@ def of_dedicated() -> tuple[Steps, Objects]:
 def of_serverless() -> tuple[Steps, Objects]:
     shared = {
         "5f7cac1adf5d6c6300000000": PROJECT,
-        '"shop"': f'"{INSTANCE}"',
+        '"shop"': f'"{serverless.INSTANCE}"',
         "6f7cac1a0000000000000000": "6f7cac1a{:016x}",
     }
     bodies = left_behind("ServerlessPrivateEndpoint", shared)
-    steps = ServerlessSteps()
+    steps = serverless.ServerlessSteps()
     for body in (body for state, body in bodies.items() if "endpoint-not-found" not in state):
         shown = body["status"].get("endpoint", body["spec"])
         fields = ("status", "comment", "cloudProviderEndpointId", "endpointServiceName")

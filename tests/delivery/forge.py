@@ -10,25 +10,54 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import yaml
 
 from control_plane import provide_programs
 from control_plane.go_build import CACHE
+from control_plane.ports import free_port
+from control_plane.process import ServerGroup, wait_until
 from delivery.helm import ROOT
 from delivery.programs import provide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 SERVER, REPOSITORY = "https://forge.example.org", "Example/Atlas-Endpoints"
 BUILT = ("Bring ", "Build the wheel and the site")
 """How steps begin whose outcome is put where they would leave it, since they build for minutes."""
+
+
+@contextmanager
+def registry(folder: Path) -> Iterator[str]:
+    """Run a registry on loopback that holds nothing yet; its host and port, and its log in the folder."""
+    port = free_port()
+    servers = ServerGroup(detached=False)
+    server = servers.start("registry", [str(provide("registry")), f"-port={port}"], folder=folder)
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"http://localhost:{port}/v2/", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(answers, "the registry to answer", servers=[server])
+        yield f"localhost:{port}"
+    finally:
+        servers.close()
+
+
+def oras(*arguments: str) -> str:
+    """Ask a registry, and return the answer."""
+    return subprocess.run([provide("oras"), *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
 class StepError(Exception):
@@ -43,12 +72,14 @@ class Forge:
         folder: For all that comes about.
         registry: The host and port of the registry.
         tag: The tag that is released.
+        base: The image that buildah builds the operator's on; without one, an image with a file takes its place.
         outputs: Of the jobs that have run.
     """
 
     folder: Path
     registry: str
     tag: str
+    base: str = ""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @cached_property
@@ -62,7 +93,7 @@ class Forge:
     @cached_property
     def checkout(self) -> Path:
         """A copy of the checkout, whose changelog says that the version is released, and which has what steps of `BUILT` leave."""
-        ignored = shutil.ignore_patterns(".*", "__pycache__")
+        ignored = shutil.ignore_patterns(".git", ".venv", ".cache", ".*_cache", "__pycache__")
         copy = shutil.copytree(ROOT, self.folder / "checkout", ignore=ignored)
         changelog = copy / "CHANGELOG.md"
         released = changelog.read_text(encoding="utf-8").replace("(not released yet)", "(2026-12-01)")
@@ -72,7 +103,14 @@ class Forge:
         (copy / ".cache" / "site" / "index.html").touch()
         for built in ("control-plane", "delivery", "build"):
             (copy / ".cache" / built).symlink_to(CACHE / built)
-        build = [CACHE / "build" / "bin" / "hatchling", "build", "--target", "wheel", "--directory", ".cache/wheel"]
+        build: list[str | Path] = [
+            CACHE / "build" / "bin" / "hatchling",
+            "build",
+            "--target",
+            "wheel",
+            "--directory",
+            ".cache/wheel",
+        ]
         subprocess.run(build, cwd=copy, check=True, capture_output=True)
         return copy
 
@@ -130,6 +168,7 @@ class Forge:
         given = {
             "PATH": ":".join(map(str, programs)),
             "HOME": str(self.folder),
+            "BASE": self.base,
             "CALLS": str(self.folder / "calls"),
             "HELM": str(provide("helm4")),
             "GITHUB_OUTPUT": str(output),
@@ -138,6 +177,7 @@ class Forge:
             "GITHUB_SHA": "0" * 40,
             "GITHUB_WORKSPACE": str(self.checkout),
             "RUNNER_TEMP": str(temporary),
+            **({"SSL_CERT_FILE": os.environ["SSL_CERT_FILE"]} if "SSL_CERT_FILE" in os.environ else {}),
             **environment,
         }
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]

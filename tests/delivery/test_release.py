@@ -10,15 +10,11 @@ import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 import yaml
 
 import atlas_endpoints
-from control_plane.ports import free_port
-from control_plane.process import Servers, wait_until
-from delivery.forge import REPOSITORY, SERVER, Forge, StepError
-from delivery.programs import provide
+from delivery.forge import REPOSITORY, SERVER, Forge, StepError, oras, registry
 from release.changes import annotation
 
 if TYPE_CHECKING:
@@ -31,23 +27,10 @@ VERSION = atlas_endpoints.__version__
 JOBS = ("image", "chart", "files", "release")
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A registry on loopback that holds nothing yet: its host and port."""
-    port = free_port()
-    servers = Servers(detached=False)
-    folder = tmp_path_factory.mktemp("registry")
-    servers.start("registry", [str(provide("registry")), f"-port={port}"], folder=folder)
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"http://localhost:{port}/v2/", trust_env=False).is_success
-        except httpx.TransportError:
-            return False
-
-    wait_until(answers, "the registry to answer")
-    yield f"localhost:{port}"
-    servers.close()
+@pytest.fixture(scope="module", name="registry")
+def on_loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with registry(tmp_path_factory.mktemp("registry")) as host:
+        yield host
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +62,6 @@ def chart(released: Forge, image: str, helm4: Helm, tmp_path: Path) -> dict[str,
     texts = ((folder / name).read_text(encoding="utf-8") for name in ("Chart.yaml", "values.yaml"))
     metadata, values = map(yaml.safe_load, texts)
     return {**metadata, "values": values}
-
-
-def oras(*arguments: str) -> str:
-    return subprocess.run([provide("oras"), *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def page(released: Forge) -> Path:
@@ -171,8 +150,8 @@ def test_image_and_chart_are_signed_by_their_digests(released: Forge, image: str
 @pytest.mark.parametrize(
     ("job", "step"), [("image", "Refuse to push over an image"), ("chart", "Refuse to push over a chart")]
 )
-def test_nothing_is_pushed_over_what_is_there(released: Forge, registry: str, job: str, step: str) -> None:
-    again = Forge(released.folder, registry, released.tag, dict(released.outputs))
+def test_nothing_is_pushed_over_what_is_there(released: Forge, job: str, step: str) -> None:
+    again = Forge(released.folder, released.registry, released.tag, outputs=dict(released.outputs))
     steps = [step] if job == "chart" else ["Check the tag and gather facts", step]
     with pytest.raises(StepError, match="exists, and people may have pulled it"):
         again.run(job, *steps)
