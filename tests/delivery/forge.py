@@ -52,6 +52,7 @@ def registry(folder: Path) -> Iterator[str]:
         wait_until(answers, "the registry to answer", servers=[server])
         yield f"localhost:{port}"
     finally:
+        server.stop(kill=True)
         servers.close()
 
 

@@ -17,7 +17,7 @@ PACKAGES = {
 }
 """What is built, by the name that it gets; go.mod names the same as its tools."""
 APART = {
-    "actionlint": (MODULE / "release", "github.com/rhysd/actionlint/cmd/actionlint"),
+    "actionlint": (MODULE / "actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
     "oras": (MODULE / "release", "oras.land/oras/cmd/oras"),
     "registry": (MODULE / "release", "github.com/google/go-containerregistry/cmd/registry"),
     "operator-verify": (MODULE / "olm", "github.com/operator-framework/api/cmd/operator-verify"),
