@@ -16,6 +16,7 @@ BIN := .venv/bin
 READY := .venv/.synced
 SCANNERS := .cache/scanners/.synced .cache/checkov/.synced
 DOCS := .cache/docs/.synced
+WHEEL_BUILDER := .cache/build/.synced
 CONTROL_PLANE := PYTHONPATH=tests:hack $(BIN)/python -m control_plane
 DELIVERY := PYTHONPATH=tests:hack $(BIN)/python -m delivery
 
@@ -63,9 +64,12 @@ lock: $(UV) ## lock again what requirements/*.in and pyproject.toml ask for
 control-plane: $(READY) ## build etcd, kube-apiserver and kubectl for tests into .cache (minutes when cold)
 	@$(CONTROL_PLANE) build
 
+# For `make delivery-programs`: those to build, all when empty.
+PROGRAMS ?=
+
 .PHONY: delivery-programs
-delivery-programs: $(READY) ## build Helm 3 and 4, helm-docs, promtool and Argo CD's Lua for the delivery tests (minutes when cold)
-	@$(DELIVERY) build
+delivery-programs: $(READY) ## build Helm, oras, actionlint, promtool and others for the delivery tests (minutes when cold); PROGRAMS= names some
+	@$(DELIVERY) build $(PROGRAMS)
 
 .PHONY: helm
 helm: $(READY) ## build Helm 4 alone, which the gate renders and installs the chart with
@@ -123,6 +127,15 @@ scanners: $(READY) $(SCANNERS) control-plane delivery-programs ## other people's
 docs: $(DOCS) ## build the documentation as a site into .cache/site; each link is checked, nothing is fetched
 	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build
 	@echo "the site is in .cache/site; .cache/docs/bin/mkdocs serve shows it while you write"
+
+$(WHEEL_BUILDER): $(UV) pyproject.toml uv.lock
+	@UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --quiet --locked --only-group build --python $(PYTHON)
+	@touch $@
+
+.PHONY: wheel
+wheel: $(WHEEL_BUILDER) ## build the wheel into .cache/wheel; twice from one commit is the same wheel twice
+	@rm -rf .cache/wheel
+	@.cache/build/bin/hatchling build --target wheel --directory .cache/wheel
 
 # For `make image` and `make test-image`: the image's name, another base than the Dockerfile's, and `simulator` instead of the operator.
 IMAGE ?=
@@ -191,7 +204,7 @@ times: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m support.times | tee .cache/test-times/table.txt
 
 .PHONY: test-all
-test-all: control-plane delivery-programs $(SCANNERS) $(DOCS) ## the gate and all other tests, in less than 35 minutes; before a release, and nightly; the result stays in .cache/test-all.txt
+test-all: control-plane delivery-programs $(SCANNERS) $(DOCS) $(WHEEL_BUILDER) ## the gate and all other tests, in less than 35 minutes; before a release, and nightly; the result stays in .cache/test-all.txt
 	@$(CONTROL_PLANE) build-controller-manager
 	@rm -rf .cache/test-times
 	@PYTHONPATH=tests $(BIN)/python -m support.suites lint types unit pyright models integration faults delivery times

@@ -1,26 +1,26 @@
-"""The command line: `python -m delivery build [PROGRAM...] | generate`, which make calls."""
+"""The command line: `python -m delivery build [PROGRAM...] | generate | bundle FOLDER`, which make calls."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from control_plane.go_build import BuildError
 from control_plane.toolchain import ToolchainError
-from delivery import generated
+from delivery import bundle, generated
 from delivery.argo_lua import provide_argo_lua
-from delivery.programs import PACKAGES, provide
+from delivery.programs import APART, PACKAGES, provide
 from delivery.promtool import provide_promtool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 
 PROVIDERS: Mapping[str, Callable[[], Path]] = {
-    **{name: partial(provide, name) for name in PACKAGES},
+    **{name: partial(provide, name) for name in (*PACKAGES, *APART)},
     "argolua": provide_argo_lua,
     "promtool": provide_promtool,
 }
@@ -39,6 +39,8 @@ def main() -> None:
         "names", nargs="*", metavar="PROGRAM", help=f"of {', '.join(PROVIDERS)}; all when none is named"
     )
     commands.add_parser("generate", help="bring the generated files up to date")
+    bundler = commands.add_parser("bundle", help="make the bundle by which OLM installs the operator")
+    bundler.add_argument("folder", type=Path)
     options = parser.parse_args()
     try:
         if options.command == "build":
@@ -46,6 +48,8 @@ def main() -> None:
                 parser.error(f"no program {', '.join(unknown)}; there are {', '.join(PROVIDERS)}")
             for name in options.names or PROVIDERS:
                 sys.stdout.write(f"{name}: {PROVIDERS[name]()}\n")
+        elif options.command == "bundle":
+            bundle.write(options.folder)
         else:
             for name in generated.generate() or ["nothing"]:
                 sys.stdout.write(f"generated {name}\n")

@@ -61,14 +61,14 @@ _HELM_S_OWN = re.compile(
 @cache
 def texts() -> Mapping[Path, str]:
     """Give the text of each of `PATHS`."""
-    default = _rendered("")
+    default = rendered("")
     files: dict[str, list[str]] = {}
     for name, text in default.items():
         files.setdefault(WHOLE[name], []).append(text)
     for values, patches in VALUES.items():
-        rendered = _rendered(values)
-        _see_that_none_is_gone({WHOLE[name] for name in default.keys() - rendered.keys()} - {IN_ALL_NAMESPACES}, values)
-        for name, text in rendered.items():
+        changed = rendered(values)
+        _see_that_none_is_gone({WHOLE[name] for name in default.keys() - changed.keys()} - {IN_ALL_NAMESPACES}, values)
+        for name, text in changed.items():
             if name not in default:
                 files.setdefault(WHOLE[name], []).append(text)
             elif text != default[name]:
@@ -77,12 +77,12 @@ def texts() -> Mapping[Path, str]:
     return {DEPLOY / path: HEADER + "---\n".join(parts) for path, parts in files.items()}
 
 
-def _rendered(values: str) -> dict[str, str]:
+def rendered(values: str) -> dict[str, str]:
     """Render the chart, and give the texts of its objects by kind and name, comments kept and Helm's own labels left out."""
     with tempfile.TemporaryDirectory() as home:
         helm = Helm(provide("helm4"), 4, Path(home))
-        rendered = helm.template("--no-hooks", "--set=crds.install=false", f"--set={values}")
-    parts = [_HELM_S_OWN.sub("", part) for part in rendered.split("---\n")]
+        text = helm.template("--no-hooks", "--set=crds.install=false", f"--set={values}")
+    parts = [_HELM_S_OWN.sub("", part) for part in text.split("---\n")]
     return {f"{body['kind']} {body['metadata']['name']}": part for part in parts if (body := yaml.safe_load(part))}
 
 

@@ -1,4 +1,4 @@
-"""The programs that delivery is proven with, built from the Go module beside this file."""
+"""The programs that delivery is proven with, built from the Go modules beside this file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ PACKAGES = {
     "helm-docs": "github.com/norwoodj/helm-docs/cmd/helm-docs",
 }
 """What is built, by the name that it gets; go.mod names the same as its tools."""
+APART = {
+    "actionlint": (MODULE / "actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
+    "oras": (MODULE / "release", "oras.land/oras/cmd/oras"),
+    "registry": (MODULE / "release", "github.com/google/go-containerregistry/cmd/registry"),
+    "operator-verify": (MODULE / "olm", "github.com/operator-framework/api/cmd/operator-verify"),
+}
+"""What is built from modules of its own, so that it has no say in what Helm is made of."""
 
 
 def required_version(go_mod: str, module: str) -> str:
@@ -47,13 +54,15 @@ def build_flags(go_mod: str) -> list[str]:
 
 @cache
 def provide(name: str, target: Path = TARGET) -> Path:
-    """Build one of `PACKAGES`, unless it is there and up to date, and return the executable."""
+    """Build one of `PACKAGES` or `APART`, unless it is there and up to date, and return the executable."""
+    folder, package = APART[name] if name in APART else (MODULE, PACKAGES[name])
+    flags = ["-ldflags", "-s -w"] if name in APART else build_flags((MODULE / "go.mod").read_text())
     module = GoModule(
         title=name,
-        folder=MODULE,
-        programs={name: PACKAGES[name]},
+        folder=folder,
+        programs={name: package},
         links={},
-        flags=[*QUICK_FLAGS, *build_flags((MODULE / "go.mod").read_text())],
+        flags=[*QUICK_FLAGS, *flags],
         patience="a minute or two on 2 cores",
     )
     return ensure_built(module, target / name) / name

@@ -62,9 +62,14 @@ def _short(resource: str) -> str:
     return "Dockerfile" if resource.startswith("/Dockerfile") else f"{kind}.{namespace}.{name}"
 
 
-def _run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def scanner(name: str) -> Path:
+    """Return the executable."""
     environment = CACHE / ("checkov" if name == "checkov" else "scanners")
     program = environment / "bin" / name
     if not os.access(program, os.X_OK):
         raise ScannerError(f"{name} is not in {environment}: `make scanners` brings it")
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    return program
+
+
+def _run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([scanner(name), *arguments], capture_output=True, text=True, check=False)
