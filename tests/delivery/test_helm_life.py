@@ -125,8 +125,12 @@ def site(control_plane: ControlPlane, make_namespace: MakeNamespace) -> Iterator
     """A cluster in which nothing of ours is installed."""
     yield Site(control_plane, make_namespace())
     control_plane.kubectl("delete", "clusterroles,clusterrolebindings", f"--selector={SELECTOR}")
-    names = (each["metadata"]["name"] for each in crds().values())
-    control_plane.kubectl("delete", "crd", *names, "--ignore-not-found")
+    made = control_plane.kubectl("get", "crds", "--output=name").stdout
+    names = [name for each in crds().values() if (name := each["metadata"]["name"]) in made]
+    if names:
+        # The API server tries minutes later to delete one anew whose storage it was still preparing.
+        wait_until(lambda: not control_plane.kubectl("get", ",".join(names), "-A", check=False).returncode, "storage")
+        control_plane.kubectl("delete", "crd", *names)
 
 
 def test_crd_and_resources_outlive_upgrade_rollback_uninstall_and_another_release(

@@ -35,7 +35,7 @@ _BY_ANNOTATION = (
 
 REMEDIES = f"To remove the resource and keep the endpoint in Atlas, {_BY_ANNOTATION}"
 
-REMEDY_WHILE_DELETING = f"To remove the resource without waiting for Atlas, {_BY_ANNOTATION}"
+REMEDY_WHILE_WAITING = f"To remove the resource without waiting, {_BY_ANNOTATION}"
 
 UNASKED = f'Or set the annotation {FORCE_DELETE} to "true": then the operator does not ask who needs the endpoint.'
 """The remedy if a deletion waits because the operator cannot read who needs the endpoint."""
@@ -277,5 +277,5 @@ def _kept(why: str, remedy: str, *, deleting: bool) -> str:
     """Return why a resource is kept, the remedy, and the ways out."""
     if deleting:
         message = f"Atlas is deleting the endpoint, which cannot be stopped. {why}, so the operator does not check whether the deletion is complete."
-        return f"{message} {remedy} {REMEDY_WHILE_DELETING}"
+        return f"{message} {remedy} {REMEDY_WHILE_WAITING}"
     return f"{why}, so the operator does not delete the endpoint. {remedy} {REMEDIES}"

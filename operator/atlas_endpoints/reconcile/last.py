@@ -231,12 +231,14 @@ class LastCourse:
             return None
         others = self._gatherer.naming(resource, thing.key, resource.known_project_id)
         users = ownership.protectors(self._kind, resource, thing, others)
-        if all(self._kind.took_over(resource.status, body) for body in users):
+        without = [Owner.of(body) for body in users if not self._kind.took_over(resource.status, body)]
+        if not without:
             return None
         if (left := self._protection.patience(resource.key)) <= 0:
             return None
         message = (
-            f"{thing.called} is shared. The operator waits until the statuses of the others record who created it."
+            f"{thing.called} is shared. The operator waits, for at most {self._ports.grace.total_seconds():.0f} s, until the status of"
+            f" {without[0].named_for(resource.metadata.namespace)} records who created it. {deletion.REMEDY_WHILE_WAITING}"
         )
         return _deleting(message, RequeueAfter(min(left, POLL_FIRST)))
 

@@ -95,6 +95,7 @@ class Output:
         parse: returns the content of its answer, or None if it is unreadable.
         fill: returns the values in that content, or None if they are not known yet.
         why: None: nothing tells why they are not known.
+        hint: where to look as long as Atlas does not show them, as sentences.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Output:
     parse: Callable[[object], Any | None] = lambda _: None
     fill: Callable[[Any], Mapping[str, str] | None] = lambda _: None
     why: Why | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +311,7 @@ class Outputs:
                     unshown.published = _is_published(found, output, owner)
                 if call is not None and output.why is not None:
                     await self._ask(output.why, call[0], unshown, now)
-                return Finding("Unknown", OutputsReason.PENDING, _of_unshown(name, unshown))
+                return Finding("Unknown", OutputsReason.PENDING, _of_unshown(output, unshown))
             current.unshown.pop(name, None)
             finding = await self._write(self._config_maps, owner, output, values)
         except AtlasError as error:
@@ -379,8 +381,8 @@ def _is_published(found: ConfigMap | None, output: Output, owner: OutputOwner) -
     return found is not None and owner.uid in found.owners and any(key in found.data for key in output.keys)
 
 
-def _of_unshown(name: str, unshown: _Unshown) -> str:
-    why = f" {unshown.why}" if unshown.why else ""
+def _of_unshown(output: Output, unshown: _Unshown) -> str:
+    name, why = output.name, f" {unshown.why or output.hint}".rstrip()
     if not unshown.published:
         return f"Atlas does not show the values for ConfigMap {name} yet.{why}"
     since = f"{unshown.since:%Y-%m-%dT%H:%M:%SZ}"

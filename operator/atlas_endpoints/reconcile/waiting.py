@@ -8,7 +8,7 @@ from typing import Any
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile.decision import Difference, State
-from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_DELETING
+from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_WAITING
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.status import ShownEntry, as_shown
@@ -89,7 +89,7 @@ def deleting(facts: Facts[Any], what: str, since: datetime) -> State:
     if elapsed >= facts.provisioning_timeout:
         message = (
             f"Atlas has not deleted {what} within spec.provisioningTimeout. The operator continues to check. Ask MongoDB"
-            f" support. {REMEDY_WHILE_DELETING}"
+            f" support. {REMEDY_WHILE_WAITING}"
         )
         return State(Reason.DELETION_BLOCKED, message, RequeueAfter(pace(elapsed)))
     message = f"Atlas is deleting {what}. The resource is removed when it no longer exists."

@@ -40,8 +40,9 @@ def _unchangeable(before: Manifest, after: Manifest) -> tuple[str, ...]:
     """Return a line for each field that the manifest changes, and that the API server lets nobody change."""
     old, new = before.kind.identity(before.resource), after.kind.identity(after.resource)
     return tuple(
-        f"spec.{path}: may not be changed: create a second resource with the new value, move your applications to it, and delete"
-        " this one (kubectl apply --dry-run=server shows the rule of the field)"
+        f"spec.{path}: may not be changed: for another private endpoint, create a second resource, move your applications to it, and"
+        " delete this one; for another value of the same one, delete this resource with deletionPolicy Delete, wait until it is gone,"
+        " and create it again (kubectl apply --dry-run=server shows the rule of the field)"
         for path, value in old.items()
         if value is not None and new.get(path) is not None and new[path] != value
     )

@@ -80,6 +80,10 @@ def _names_strings(answer: object) -> str | None:
 
 WHY = Why(lambda scope: atlas.settings_of(scope.project_id), _names_strings)
 """How to find out why a cluster has no string for an endpoint."""
+HINT = (
+    "Atlas makes private strings some minutes after the endpoint is available, for a cluster that has nodes in this cloud and region,"
+    " and only when each of its regions has an endpoint. If they do not come, compare clusterName, providerName and region with the cluster."
+)
 
 
 class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
@@ -225,7 +229,7 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
             request = partial(_cluster, name=each.cluster_name)
             name = each.config_map_ref.name
             strings = output(name, each.cluster_name, request, endpoint_id=endpoint_id, wanted=connected)
-            found.append(replace(strings, why=WHY))
+            found.append(replace(strings, why=WHY, hint=HINT))
         return found
 
     @override

@@ -110,7 +110,9 @@ def test_another_value_than_the_export_has_is_invalid_where_the_crd_refuses_it(c
         assert isinstance(found, Invalid) == bool(changed)
         lines = found.problems if isinstance(found, Invalid) else ()
         assert {each.partition(":")[0] for each in lines} == changed
-        assert all("may not be changed: create a second resource" in each for each in lines)
+        assert all(
+            "may not be changed: for another private endpoint, create a second resource" in each for each in lines
+        )
 
 
 def in_files(*texts: str) -> list[Document]:
