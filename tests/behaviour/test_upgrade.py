@@ -24,14 +24,21 @@ Objects = dict[str, dict[str, Any]]
 
 TO_DO = {
     "DedicatedPrivateEndpoint": {"edited-since", "correction-held"},
-    "ServerlessPrivateEndpoint": {
-        *("edited-since", "correction-held", "planned", "missing-role", "missing-role-for-long"),
-        *("update-rejected", "metadata-refused"),
-    },
+    "ServerlessPrivateEndpoint": set(
+        [
+            "edited-since",
+            "correction-held",
+            "planned",
+            "missing-role",
+            "missing-role-for-long",
+            "update-rejected",
+            "metadata-refused",
+        ]
+    ),
 }
 """States in which something is to be sent, whichever operator runs: an edit, a correction, what could not be sent before."""
-STAYS = {
-    *(
+STAYS = set(
+    [
         "available",
         "deleted",
         "deletion-blocked",
@@ -39,9 +46,13 @@ STAYS = {
         "endpoint-failed",
         "endpoint-not-found",
         "project-not-found",
-    ),
-    *("provisioning-timeout", "service-failed", "skipped", "suspended", "waiting-for-cloud-endpoint"),
-}
+        "provisioning-timeout",
+        "service-failed",
+        "skipped",
+        "suspended",
+        "waiting-for-cloud-endpoint",
+    ]
+)
 """States that last as long as nobody does anything."""
 RECORDED = ("applied", "history", "service")
 """What of a status is no observation, and must not be lost."""
@@ -100,6 +111,12 @@ def of_serverless() -> tuple[Steps, Objects]:
             {"advance": False, **{name: shown[name] for name in fields if name in shown}}, body["spec"]["endpointId"]
         )
     return steps, bodies
+
+
+def test_each_state_that_is_named_exists() -> None:
+    states = {kind: objects(kind).keys() for kind in TO_DO}
+    assert set().union(*states.values()) >= STAYS
+    assert all(states[kind] >= TO_DO[kind] for kind in TO_DO)
 
 
 def reason(body: Mapping[str, Any]) -> str:

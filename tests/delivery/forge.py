@@ -91,11 +91,13 @@ class Forge:
         loaded["env"]["ARCHITECTURES"] = "amd64"
         return loaded
 
-    @cached_property
-    def checkout(self) -> Path:
-        """A copy of the checkout, whose changelog says that the version is released, and which has what steps of `BUILT` leave."""
+    def checkout(self, job: str) -> Path:
+        """Give a job its copy of the checkout, whose changelog says that the version is released, and which has what steps of `BUILT` leave."""
+        copy = self.folder / "checkouts" / job
+        if copy.exists():
+            return copy
         ignored = shutil.ignore_patterns(".git", ".venv", ".cache", ".*_cache", "__pycache__")
-        copy = shutil.copytree(ROOT, self.folder / "checkout", ignore=ignored)
+        shutil.copytree(ROOT, copy, ignore=ignored)
         changelog = copy / "CHANGELOG.md"
         released = changelog.read_text(encoding="utf-8").replace("(not released yet)", "(2026-12-01)")
         changelog.write_text(released, encoding="utf-8")
@@ -122,20 +124,20 @@ class Forge:
 
     def run(self, job: str, *names: str) -> None:
         """Run the steps of a job, or only those with some names, and keep its outputs; a StepError says what has failed."""
-        told = self.workflow["jobs"][job]
+        told, checkout = self.workflow["jobs"][job], self.checkout(job)
         known: dict[str, dict[str, str]] = {}
         for step in told["steps"]:
             name = step.get("name", step.get("uses", ""))
             if names and name not in names:
                 continue
             if name.startswith("actions/upload-artifact"):
-                shutil.copytree(self.checkout / step["with"]["path"], self.folder / "artifacts", dirs_exist_ok=True)
+                shutil.copytree(checkout / step["with"]["path"], self.folder / "artifacts", dirs_exist_ok=True)
             elif name.startswith("actions/download-artifact"):
-                shutil.copytree(self.folder / "artifacts", self.checkout / step["with"]["path"], dirs_exist_ok=True)
+                shutil.copytree(self.folder / "artifacts", checkout / step["with"]["path"], dirs_exist_ok=True)
             elif "run" in step and not name.startswith(BUILT):
                 wanted = {**self.workflow["env"], **told.get("env", {}), **step.get("env", {})}
                 environment = {each: self._filled(text, known) for each, text in wanted.items()}
-                known[step.get("id", name)] = self._script(step, environment)
+                known[step.get("id", name)] = self._script(step, environment, checkout)
         self.outputs[job] = {name: self._filled(text, known) for name, text in told.get("outputs", {}).items()}
 
     def _filled(self, text: str, steps: Mapping[str, Mapping[str, str]]) -> str:
@@ -159,7 +161,7 @@ class Forge:
 
         return re.sub(r"\$\{\{ ([\w.]+) \}\}", value, text)
 
-    def _script(self, step: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    def _script(self, step: Mapping[str, Any], environment: Mapping[str, str], checkout: Path) -> dict[str, str]:
         """Run a step as the forge does, and return its outputs."""
         temporary = self.folder / "temporary"
         temporary.mkdir(exist_ok=True)
@@ -176,13 +178,13 @@ class Forge:
             "GITHUB_REPOSITORY": REPOSITORY,
             "GITHUB_SERVER_URL": SERVER,
             "GITHUB_SHA": "0" * 40,
-            "GITHUB_WORKSPACE": str(self.checkout),
+            "GITHUB_WORKSPACE": str(checkout),
             "RUNNER_TEMP": str(temporary),
             **({"SSL_CERT_FILE": os.environ["SSL_CERT_FILE"]} if "SSL_CERT_FILE" in os.environ else {}),
             **environment,
         }
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-        folder = self.checkout / step.get("working-directory", ".")
+        folder = checkout / step.get("working-directory", ".")
         done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)
         if done.returncode:
             raise StepError(f"{step.get('name')}: {done.stdout}{done.stderr}")

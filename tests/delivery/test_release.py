@@ -65,7 +65,7 @@ def chart(released: Forge, image: str, helm4: Helm, tmp_path: Path) -> dict[str,
 
 
 def page(released: Forge) -> Path:
-    return released.checkout / "assets"
+    return released.checkout("release") / "assets"
 
 
 def test_the_image_says_what_it_was_built_from(released: Forge, image: str) -> None:
@@ -91,7 +91,7 @@ def test_chart_manifests_and_bundle_install_the_very_image(released: Forge, imag
 def test_artifact_hub_reads_the_changes_and_the_repository(
     released: Forge, image: str, chart: dict[str, Any], tmp_path: Path
 ) -> None:
-    told = annotation((released.checkout / "CHANGELOG.md").read_text(encoding="utf-8"), VERSION)
+    told = annotation((released.checkout("release") / "CHANGELOG.md").read_text(encoding="utf-8"), VERSION)
     assert chart["annotations"].items() >= yaml.safe_load(told).items()
     changes = yaml.safe_load(chart["annotations"]["artifacthub.io/changes"])
     assert all(each.keys() <= {"kind", "description"} and "](" not in each["description"] for each in changes)

@@ -72,7 +72,8 @@ def read(request: Mapping[str, Any], answer: Any) -> Sequence[Any]:
         if operation.startswith(VERBS[request["method"]])
         and (found := re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", template), path))
     )
-    for kind, operation, names in calls:
+    if (call := next(calls, None)) is not None:
+        kind, operation, names = call
         items = answer.get("results", answer) if isinstance(answer, dict) else answer
         entry = ENTRIES.get(operation, "/".join([*names.values()][1 + ("cloudProvider" in names) :]))
         if request["method"] == "POST":
