@@ -24,35 +24,31 @@ Objects = dict[str, dict[str, Any]]
 
 TO_DO = {
     "DedicatedPrivateEndpoint": {"edited-since", "correction-held"},
-    "ServerlessPrivateEndpoint": set(
-        [
-            "edited-since",
-            "correction-held",
-            "planned",
-            "missing-role",
-            "missing-role-for-long",
-            "update-rejected",
-            "metadata-refused",
-        ]
-    ),
+    "ServerlessPrivateEndpoint": {
+        "edited-since",
+        "correction-held",
+        "planned",
+        "missing-role",
+        "missing-role-for-long",
+        "update-rejected",
+        "metadata-refused",
+    },
 }
 """States in which something is to be sent, whichever operator runs: an edit, a correction, what could not be sent before."""
-STAYS = set(
-    [
-        "available",
-        "deleted",
-        "deletion-blocked",
-        "drifted",
-        "endpoint-failed",
-        "endpoint-not-found",
-        "project-not-found",
-        "provisioning-timeout",
-        "service-failed",
-        "skipped",
-        "suspended",
-        "waiting-for-cloud-endpoint",
-    ]
-)
+STAYS = {
+    "available",
+    "deleted",
+    "deletion-blocked",
+    "drifted",
+    "endpoint-failed",
+    "endpoint-not-found",
+    "project-not-found",
+    "provisioning-timeout",
+    "service-failed",
+    "skipped",
+    "suspended",
+    "waiting-for-cloud-endpoint",
+}
 """States that last as long as nobody does anything."""
 RECORDED = ("applied", "history", "service")
 """What of a status is no observation, and must not be lost."""
