@@ -117,10 +117,17 @@ def test_changes_have_the_kinds_of_their_headings() -> None:
 
 def test_the_wheel_runs(released: Forge) -> None:
     (wheel,) = page(released).glob("*.whl")
-    command = [sys.executable, "-m", "atlas_endpoints", "--version"]
+    program = [sys.executable, "-m", "atlas_endpoints"]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(wheel), "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert VERSION in done.stdout
+
+    def said(*arguments: str) -> str:
+        command = [*program, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert VERSION in said("--version")
+    assert "backup: answers" in said(
+        "conform", "--dry-run", "--project", "0" * 24, "--families", "backup"
+    )  # it has the data
 
 
 def test_the_page_has_each_file_its_signature_and_its_sum(released: Forge) -> None:

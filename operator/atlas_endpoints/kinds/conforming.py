@@ -42,6 +42,11 @@ class Exchange:
         return self.response["status"] if self.response else 0
 
     @property
+    def is_answered(self) -> bool:
+        """Whether Atlas has decided about the call, rather than failed."""
+        return 0 < self.status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+    @property
     def is_success(self) -> bool:
         """Whether the answer is 2xx."""
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES

@@ -5,14 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any, TypeAlias
 
 import yaml
 
 from atlas_endpoints.kinds.conforming import Exchange
 
-FILE = Path(__file__).parents[2] / "simulator" / "unconfirmed.yaml"
+FILE = files("atlas_endpoints.simulator") / "unconfirmed.yaml"
 
 Expected: TypeAlias = str | Mapping[str, str | None]
 """Of an answer: a pattern that the status, the error code and its detail begin with; or patterns of fields (None: absent or null)."""
@@ -61,7 +61,7 @@ def judge(row: Row, exchanges: Sequence[Exchange], values: Mapping[str, str]) ->
     Args:
         values: what stands for names in braces in the patterns.
     """
-    answered = {each.step: each for each in exchanges if each.response}
+    answered = {each.step: each for each in exchanges if each.is_answered}
     expected = (row.expect or {}).items()
     differs = [_difference(answered[step], each, values) for step, each in expected if step in answered]
     return [each for each in differs if each], [step for step, _ in expected if step not in answered]
