@@ -82,7 +82,8 @@ WHY = Why(lambda scope: atlas.settings_of(scope.project_id), _names_strings)
 """How to find out why a cluster has no string for an endpoint."""
 HINT = (
     "Atlas makes private strings some minutes after the endpoint is available, for a cluster that has nodes in this cloud and region,"
-    " and only when each of its regions has an endpoint. If they do not come, compare clusterName, providerName and region with the cluster."
+    " and only when each of its regions has an endpoint; for a replica set perhaps for one endpoint of a region only. If they do not"
+    " come, compare clusterName, providerName and region with the cluster."
 )
 
 
