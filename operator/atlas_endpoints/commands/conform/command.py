@@ -42,41 +42,48 @@ async def run(
         sleep: replaces waiting in tests.
 
     Raises:
-        ValueError: a setting is not usable, or the name of the project is another one.
+        ValueError: a setting or the record is not usable, or the name of the project is another one.
         OSError: the record cannot be read or written.
     """
     if settings.dry_run:
         for line in _announcement(settings):
             put(line)
         return True
-    kept, variables = record.read(settings.record, settings.project), EnvironmentCredentials()
+    if settings.cleanup and not settings.record.exists():
+        raise ValueError(f"There is no record {settings.record}: name that of the run with --record.")
+
+    def tell(line: str) -> object:  # texts from Atlas may control a terminal
+        return say("".join(each if each.isprintable() else " " for each in line))
+
+    variables = EnvironmentCredentials()
     try:
         credentials, warnings = variables.parse()
     except CredentialsError as error:
         raise ValueError(error.message) from None
     for each in warnings:
         say(each)
-    connections = transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True)
-    wire = Wire(connections, credentials.secret)
-    client = client_of(settings, writes=True, transport=wire)
-    atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), say, sleep)
-    names = [*kept.lives] if settings.cleanup else [each for each in known if each in settings.families]
-    try:
-        if not (settings.cleanup or kept.lives.keys() >= {*names}):
-            await _confirm(settings, atlas, ask)
-        lives, are_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
-    except (AtlasError, StopError) as error:
-        why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
-        say(f"{why} Run the command again with the same record, or with --cleanup.")
-        return False
-    finally:
-        await client.aclose()
-    left = [f"{name}: {each}" for name, life in lives.items() for each in life.left]
-    if not settings.cleanup:
-        _print(settings, lives, left, put)
-    for each in left:
-        say(f"Left in Atlas: {each}")
-    return are_done and not left
+    with record.opened(settings.record, settings.project, settings.atlas_url) as kept:
+        connections = transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True)
+        wire = Wire(connections, credentials.secret)
+        client = client_of(settings, writes=True, transport=wire)
+        atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), tell, sleep)
+        names = [*kept.lives] if settings.cleanup else [each for each in known if each in settings.families]
+        try:
+            if not (settings.cleanup or kept.lives.keys() >= {*names}):
+                await _confirm(settings, atlas, ask)
+            lives, are_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
+        except (AtlasError, StopError) as error:
+            why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
+            tell(f"{why} Run the command again with the same record, or with --cleanup.")
+            return False
+        finally:
+            await client.aclose()
+        left = [f"{name}: {each}" for name, life in lives.items() for each in life.left]
+        if not settings.cleanup:
+            _print(settings, lives, left, put)
+        for each in left:
+            tell(f"Left in Atlas: {each}")
+        return are_done and not left
 
 
 def _announcement(settings: ConformSettings) -> list[str]:
@@ -144,7 +151,10 @@ def _print(
 ) -> None:
     found = report.results(rows(), settings.families, lives)
     if settings.output == "json":
-        text = json.dumps(report.document(settings.project, found, left, lives), indent=1, ensure_ascii=False)
+        document = report.document(settings.project, found, left, lives)
+        document = report.redact(document, settings.project) if settings.redact else document
+        text = json.dumps(document, indent=1, ensure_ascii=False)
     else:
         text = "\n".join(report.markdown(settings.project, found, left))
-    put(report.redact(text, settings.project) if settings.redact else text)
+        text = report.redact(text, settings.project) if settings.redact else text
+    put(text)
