@@ -492,3 +492,18 @@ async def test_hostile_texts_are_shown_as_one_line_and_ids_in_them_are_redacted(
 
     assert json.loads(reports[1])["traffic"]
     assert not [each for each in ids for text in reports if each in text]
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_what_is_left_is_named_whatever_ends_a_run_and_whichever_family_the_next_one_tries(
+    tmp_path: Path,
+) -> None:
+    async with conforming(tmp_path) as conform:
+        conform.faults["backup: early get"] = {"status": 401, "times": 2}
+        for family in ("backup", "data-federation"):
+            conform.said.clear()
+            assert not await conform.run(family)
+            assert [each for each in conform.said if each.startswith("Left in Atlas: backup: ")], family
+
+        assert await conform.run("", cleanup=True)
+        assert not await conform.there()

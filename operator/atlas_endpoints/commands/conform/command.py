@@ -12,7 +12,7 @@ from atlas_endpoints.atlas.requests import Request, path
 from atlas_endpoints.atlas.transport import Transports
 from atlas_endpoints.commands.clusterless import ConformSettings, EnvironmentCredentials, client_of
 from atlas_endpoints.commands.conform import record, report
-from atlas_endpoints.commands.conform.life import FamilyLife, LaterError
+from atlas_endpoints.commands.conform.life import FamilyLife, LaterError, left_of
 from atlas_endpoints.commands.conform.rows import families, rows
 from atlas_endpoints.commands.conform.traffic import Atlas, Wire
 from atlas_endpoints.kinds.conforming import CLOUD, Family, StopError
@@ -76,14 +76,20 @@ async def run(
             why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
             tell(f"{why} Run the command again with the same record, or with --cleanup.")
             return False
+        else:
+            left = _left(kept)
+            if not settings.cleanup:
+                _print(settings, lives, left, put)
+            return are_done and not left
         finally:
+            for each in _left(kept):
+                tell(f"Left in Atlas: {each}")
             await client.aclose()
-        left = [f"{name}: {each}" for name, life in lives.items() for each in life.left]
-        if not settings.cleanup:
-            _print(settings, lives, left, put)
-        for each in left:
-            tell(f"Left in Atlas: {each}")
-        return are_done and not left
+
+
+def _left(kept: record.Record) -> list[str]:
+    """Return what Atlas may still have of all families in the record."""
+    return [f"{name}: {each}" for name, life in kept.lives.items() for each in left_of(life)]
 
 
 def _announcement(settings: ConformSettings) -> list[str]:
@@ -127,8 +133,6 @@ async def _live(
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
         for name, life in lives.items():
             await _ends(life.stop("the command was interrupted"), name, atlas)
-            for each in life.left:
-                atlas.say(f"Left in Atlas: {name}: {each}")
         raise
     return lives, are_done
 

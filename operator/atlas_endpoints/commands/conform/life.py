@@ -35,6 +35,14 @@ class LaterError(Exception):
     """The time is used up while Atlas is at work; another run goes on."""
 
 
+def left_of(kept: Mapping[str, Any]) -> list[str]:
+    """Return what Atlas may still have of a life in the record: what it has made, and what it may have made."""
+    made = [each for each in kept["made"] if each not in kept["gone"]]
+    unclear = [f"{each} (somebody else may have made it: not touched)" for each in kept["unclear"]]
+    pending = kept["pending"]
+    return [*made, *unclear, *([f"what the step “{pending['call']['step']}” may have made"] if pending else [])]
+
+
 class FamilyLife(Life):
     """The life of one family, whose name is that in the record.
 
@@ -64,14 +72,6 @@ class FamilyLife(Life):
     def exchanges(self) -> list[Exchange]:
         """What was asked and answered, in order."""
         return [Exchange(**each) for each in self._kept["exchanges"]]
-
-    @property
-    def left(self) -> list[str]:
-        """What Atlas may still have: what it has made, and what it may have made."""
-        made = [each for each in self._kept["made"] if each not in self._kept["gone"]]
-        unclear = [f"{each} (somebody else may have made it: not touched)" for each in self._kept["unclear"]]
-        pending = self._kept["pending"]
-        return [*made, *unclear, *([f"what the step “{pending['call']['step']}” may have made"] if pending else [])]
 
     @property
     def values(self) -> Mapping[str, str]:
