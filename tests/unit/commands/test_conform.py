@@ -236,7 +236,15 @@ async def test_processes_that_die_after_each_write_come_to_an_end_together(famil
 
 
 @pytest.mark.usefixtures("credentials")
-@pytest.mark.parametrize("fault", [{"drop": "after"}, {"drop": "after", "applyAfter": 60}, {"status": 500}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"drop": "after"},
+        {"drop": "after", "applyAfter": 60},
+        {"status": 500},
+        {"status": 200, "body": "<html>", "apply": True},
+    ],
+)
 @pytest.mark.parametrize(
     ("family", "step"), [("backup", "create"), ("dedicated", "register"), ("dedicated", "deregister")]
 )

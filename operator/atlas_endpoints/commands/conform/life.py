@@ -187,8 +187,8 @@ class FamilyLife(Life):
                 return await self._settle(self._atlas.wire.last)
             self._pending(None)  # it was not sent, or refused
             raise
-        if creates and found.is_success:
-            ids = [named] if named else self.family.ids(found.body)
+        if creates and (found.is_success or found.response is None):
+            ids = [named] if named and found.is_success else self.family.ids(found.body)
             if not ids:
                 return await self._settle(found.response)
             made.setdefault(ids[0], name)
