@@ -24,7 +24,7 @@ from support.recordings import recordings
 from unit.simulator.harness import Atlas, start
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
 PROJECT, NAME = "5f" * 12, f"project-{('5f' * 12)[-5:]}"
@@ -35,6 +35,14 @@ SEED: dict[str, Any] = {
 UNKNOWN_IDS: dict[str, Any] = {"connectFails": "vpce-"}
 """The simulator by default takes each ID for one that exists."""
 
+TARGET = {
+    "projectId": PROJECT,
+    "vendor": "S3",
+    "region": "US_EAST_1",
+    "serviceEndpointId": "com.amazonaws.us-east-1.s3",
+}
+"""What the life of streams makes."""
+
 PROBED = [(row, family) for row in rows() if not row.reason for family in row.families]
 
 
@@ -44,10 +52,11 @@ class CrashError(BaseException):
 
 @dataclass
 class Wire(httpx.AsyncBaseTransport):
-    """Connections that die at a write: the n-th one, before it is sent or after it was answered."""
+    """Connections that die at a write: the n-th one, before it is sent or after it was answered; or what happens instead, after it."""
 
     dies_at: int = 0
     after: bool = False
+    meanwhile: Callable[[], Awaitable[object]] | None = None
     writes: int = 0
     record: Path | None = None
     inner: httpx.AsyncHTTPTransport = field(default_factory=lambda: httpx.AsyncHTTPTransport(verify=False))
@@ -60,10 +69,14 @@ class Wire(httpx.AsyncBaseTransport):
             kept = json.loads(self.record.read_text())
             assert [each["pending"] for each in kept["lives"].values() if each["pending"]], request.url
         dies = is_write and self.writes == self.dies_at
-        if dies and not self.after:
+        if dies and not self.after and self.meanwhile is None:
             raise CrashError
-        response = await self.inner.handle_async_request(request)
-        if dies:
+        try:
+            response = await self.inner.handle_async_request(request)
+        finally:
+            if dies and self.meanwhile is not None:
+                await self.meanwhile()
+        if dies and self.meanwhile is None:
             raise CrashError
         return response
 
@@ -223,7 +236,15 @@ async def test_processes_that_die_after_each_write_come_to_an_end_together(famil
 
 
 @pytest.mark.usefixtures("credentials")
-@pytest.mark.parametrize("fault", [{"drop": "after"}, {"drop": "after", "applyAfter": 60}, {"status": 500}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"drop": "after"},
+        {"drop": "after", "applyAfter": 60},
+        {"status": 500},
+        {"status": 200, "body": "<html>", "apply": True},
+    ],
+)
 @pytest.mark.parametrize(
     ("family", "step"), [("backup", "create"), ("dedicated", "register"), ("dedicated", "deregister")]
 )
@@ -241,18 +262,12 @@ async def test_after_a_lost_answer_nothing_is_left(
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize(("count", "left"), [(2, 2), (0, 0)])
 async def test_what_somebody_else_may_have_made_is_named_and_stays(count: int, left: int, tmp_path: Path) -> None:
-    target = {
-        "projectId": PROJECT,
-        "vendor": "S3",
-        "region": "US_EAST_1",
-        "serviceEndpointId": "com.amazonaws.us-east-1.s3",
-    }
     async with conforming(tmp_path) as conform:
         with pytest.raises(CrashError):
             await conform.run("streams", Wire(4))  # the POST of the connection is not sent
         for number in range(count):
-            await conform.atlas.control("streamEndpoints", target | {"_id": f"{number}" * 24})
-        await conform.atlas.control("streamEndpoints", target | {"_id": "f" * 24, "region": "EU_WEST_1"})
+            await conform.atlas.control("streamEndpoints", TARGET | {"_id": f"{number}" * 24})
+        await conform.atlas.control("streamEndpoints", TARGET | {"_id": "f" * 24, "region": "EU_WEST_1"})
 
         assert await conform.run("streams") == (not left)
         assert len(await conform.there()) == count + 1
@@ -375,7 +390,7 @@ async def test_while_atlas_is_at_work_another_run_goes_on(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("credentials")
 async def test_the_record_of_another_project_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "record.json").write_text('{"version": 1, "project": "60", "lives": {}}')
+    (tmp_path / "record.json").write_text('{"version": 1, "atlas": "", "project": "60", "lives": {}}')
     async with conforming(tmp_path) as conform:
         with pytest.raises(ValueError, match="another project"):
             await conform.run("dedicated")
@@ -390,3 +405,113 @@ async def test_of_clusters_and_keys_nothing_is_kept(tmp_path: Path) -> None:
     for text in (*conform.lines, (tmp_path / "record.json").read_text()):
         assert "orders" not in text
         assert "awsKms" not in text
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_what_somebody_else_makes_while_an_answer_is_lost_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ["b" * 24, "a" * 24]
+    async with conforming(tmp_path) as conform:
+
+        async def make(*_: object) -> None:
+            if ids:
+                await conform.atlas.control("streamEndpoints", TARGET | {"_id": ids.pop()})
+
+        monkeypatch.setattr(conform, "sleep", make)  # the LIST shows one of them first
+        conform.faults["streams: create"] = {"drop": "before"}
+        assert not await conform.run("streams", Wire(4, meanwhile=make))
+        assert sum("not touched" in each for each in conform.said) == len(await conform.there()) == 2
+
+        assert not await conform.run("streams,backup", max_endpoints=1)
+        assert any("--max-endpoints (1) is reached" in each for each in conform.results.values())
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_what_a_late_list_shows_after_a_lost_answer_is_removed(tmp_path: Path) -> None:
+    async with conforming(tmp_path, listLag=120) as conform:
+        conform.faults["backup: create"] = {"drop": "after"}
+
+        assert await conform.run("backup")
+        await conform.sleep(3600)
+        assert not await conform.there()
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_what_neither_a_get_nor_a_list_shows_yet_is_removed(tmp_path: Path) -> None:
+    async with conforming(tmp_path, listLag=60) as conform:
+        conform.interrupted_at = "backup: early get"
+        conform.faults["backup: early get"] = {"status": 404, "errorCode": "BACKUP_PRIVATE_ENDPOINT_NOT_FOUND"}
+        with pytest.raises(asyncio.CancelledError):
+            await conform.run("backup")
+
+        assert not await conform.there()
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_no_two_processes_have_one_record(tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to("record.json")
+    async with conforming(tmp_path) as conform:
+
+        async def clean_up() -> None:
+            with pytest.raises(ValueError, match="another process"):
+                await conform.run("", cleanup=True, record=tmp_path / "link.json")
+
+        assert await conform.run("backup", Wire(1, meanwhile=clean_up))
+        assert await conform.run("", cleanup=True, record=tmp_path / "link.json")
+
+    assert (tmp_path / "link.json").is_symlink()
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_the_record_of_another_atlas_is_refused_and_without_one_nothing_is_cleaned_up(tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        with pytest.raises(ValueError, match="no record"):
+            await conform.run("", cleanup=True)
+        assert await conform.run("backup")
+    async with conforming(tmp_path) as conform:
+        with pytest.raises(ValueError, match="another Atlas"):
+            await conform.run("backup", project_name=None)
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_what_a_proxy_answers_is_not_as_assumed(tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        conform.faults["data-federation: other comment"] = {"status": 200, "body": "<html>", "apply": True}
+        await conform.run("data-federation")
+
+        assert "not answered" in conform.results["data-federation data-federation-post-known-id-changes"]
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_hostile_texts_are_shown_as_one_line_and_ids_in_them_are_redacted(tmp_path: Path) -> None:
+    ids = [f"{PROJECT[:-1]}a", "5F" * 12, "vpc-0123456789abcdef0"]
+    code = "\n".join(["A", "# B\u001b[31m", *ids])
+    async with conforming(tmp_path) as conform:
+        conform.faults["streams: no service"] = {"status": 422, "body": {"errorCode": code}}
+        conform.faults["streams: create"] = {"status": 200, "body": {"_id": "../b\n\u001b[31m"}}
+        assert not await conform.run("streams", wait="1m", output="markdown", redact=True)
+        told = [*conform.said, *"\n".join(conform.lines).splitlines()]
+        assert not [each for each in told if "\u001b" in each or "\n" in each or each.startswith("# B")]
+        assert any("../b" in each for each in told)
+        reports = ["\n".join(conform.lines)]
+        await conform.run("streams", wait="1m", redact=True)
+        reports += conform.lines
+
+    assert json.loads(reports[1])["traffic"]
+    assert not [each for each in ids for text in reports if each in text]
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_what_is_left_is_named_whatever_ends_a_run_and_whichever_family_the_next_one_tries(
+    tmp_path: Path,
+) -> None:
+    async with conforming(tmp_path) as conform:
+        conform.faults["backup: early get"] = {"status": 401, "times": 2}
+        for family in ("backup", "data-federation"):
+            conform.said.clear()
+            assert not await conform.run(family)
+            assert [each for each in conform.said if each.startswith("Left in Atlas: backup: ")], family
+
+        assert await conform.run("", cleanup=True)
+        assert not await conform.there()

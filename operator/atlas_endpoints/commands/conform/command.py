@@ -12,7 +12,7 @@ from atlas_endpoints.atlas.requests import Request, path
 from atlas_endpoints.atlas.transport import Transports
 from atlas_endpoints.commands.clusterless import ConformSettings, EnvironmentCredentials, client_of
 from atlas_endpoints.commands.conform import record, report
-from atlas_endpoints.commands.conform.life import FamilyLife, LaterError
+from atlas_endpoints.commands.conform.life import FamilyLife, LaterError, left_of
 from atlas_endpoints.commands.conform.rows import families, rows
 from atlas_endpoints.commands.conform.traffic import Atlas, Wire
 from atlas_endpoints.kinds.conforming import CLOUD, Family, StopError
@@ -42,41 +42,54 @@ async def run(
         sleep: replaces waiting in tests.
 
     Raises:
-        ValueError: a setting is not usable, or the name of the project is another one.
+        ValueError: a setting or the record is not usable, or the name of the project is another one.
         OSError: the record cannot be read or written.
     """
     if settings.dry_run:
         for line in _announcement(settings):
             put(line)
         return True
-    kept, variables = record.read(settings.record, settings.project), EnvironmentCredentials()
+    if settings.cleanup and not settings.record.exists():
+        raise ValueError(f"There is no record {settings.record}: name that of the run with --record.")
+
+    def tell(line: str) -> object:  # texts from Atlas may control a terminal
+        return say("".join(each if each.isprintable() else " " for each in line))
+
+    variables = EnvironmentCredentials()
     try:
         credentials, warnings = variables.parse()
     except CredentialsError as error:
         raise ValueError(error.message) from None
     for each in warnings:
         say(each)
-    connections = transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True)
-    wire = Wire(connections, credentials.secret)
-    client = client_of(settings, writes=True, transport=wire)
-    atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), say, sleep)
-    names = [*kept.lives] if settings.cleanup else [each for each in known if each in settings.families]
-    try:
-        if not (settings.cleanup or kept.lives.keys() >= {*names}):
-            await _confirm(settings, atlas, ask)
-        lives, are_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
-    except (AtlasError, StopError) as error:
-        why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
-        say(f"{why} Run the command again with the same record, or with --cleanup.")
-        return False
-    finally:
-        await client.aclose()
-    left = [f"{name}: {each}" for name, life in lives.items() for each in life.left]
-    if not settings.cleanup:
-        _print(settings, lives, left, put)
-    for each in left:
-        say(f"Left in Atlas: {each}")
-    return are_done and not left
+    with record.opened(settings.record, settings.project, settings.atlas_url) as kept:
+        connections = transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True)
+        wire = Wire(connections, credentials.secret)
+        client = client_of(settings, writes=True, transport=wire)
+        atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), tell, sleep)
+        names = [*kept.lives] if settings.cleanup else [each for each in known if each in settings.families]
+        try:
+            if not (settings.cleanup or kept.lives.keys() >= {*names}):
+                await _confirm(settings, atlas, ask)
+            lives, are_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
+        except (AtlasError, StopError) as error:
+            why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
+            tell(f"{why} Run the command again with the same record, or with --cleanup.")
+            return False
+        else:
+            left = _left(kept)
+            if not settings.cleanup:
+                _print(settings, lives, left, put)
+            return are_done and not left
+        finally:
+            for each in _left(kept):
+                tell(f"Left in Atlas: {each}")
+            await client.aclose()
+
+
+def _left(kept: record.Record) -> list[str]:
+    """Return what Atlas may still have of all families in the record."""
+    return [f"{name}: {each}" for name, life in kept.lives.items() for each in left_of(life)]
 
 
 def _announcement(settings: ConformSettings) -> list[str]:
@@ -120,8 +133,6 @@ async def _live(
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
         for name, life in lives.items():
             await _ends(life.stop("the command was interrupted"), name, atlas)
-            for each in life.left:
-                atlas.say(f"Left in Atlas: {name}: {each}")
         raise
     return lives, are_done
 
@@ -144,7 +155,10 @@ def _print(
 ) -> None:
     found = report.results(rows(), settings.families, lives)
     if settings.output == "json":
-        text = json.dumps(report.document(settings.project, found, left, lives), indent=1, ensure_ascii=False)
+        document = report.document(settings.project, found, left, lives)
+        document = report.redact(document, settings.project) if settings.redact else document
+        text = json.dumps(document, indent=1, ensure_ascii=False)
     else:
         text = "\n".join(report.markdown(settings.project, found, left))
-    put(report.redact(text, settings.project) if settings.redact else text)
+        text = report.redact(text, settings.project) if settings.redact else text
+    put(text)

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from typing_extensions import override
@@ -16,12 +17,12 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.conform.record import Record
 from atlas_endpoints.commands.conform.traffic import Atlas, unanswered
-from atlas_endpoints.kinds.conforming import Exchange, Family, Life, StopError
+from atlas_endpoints.kinds.conforming import SHOWN_WITHIN, Exchange, Family, Life, StopError
 
 PAUSE = 15.0
 """Seconds between two looks at something that changes."""
 
-UNKNOWN_FOR = 90.0
+UNKNOWN_FOR = SHOWN_WITHIN
 """Seconds after which a write whose answer was lost has shown its effect, or has none."""
 
 DELETE_AGAIN = 120.0
@@ -32,6 +33,14 @@ ERROR = 500
 
 class LaterError(Exception):
     """The time is used up while Atlas is at work; another run goes on."""
+
+
+def left_of(kept: Mapping[str, Any]) -> list[str]:
+    """Return what Atlas may still have of a life in the record: what it has made, and what it may have made."""
+    made = [each for each in kept["made"] if each not in kept["gone"]]
+    unclear = [f"{each} (somebody else may have made it: not touched)" for each in kept["unclear"]]
+    pending = kept["pending"]
+    return [*made, *unclear, *([f"what the step “{pending['call']['step']}” may have made"] if pending else [])]
 
 
 class FamilyLife(Life):
@@ -63,14 +72,6 @@ class FamilyLife(Life):
     def exchanges(self) -> list[Exchange]:
         """What was asked and answered, in order."""
         return [Exchange(**each) for each in self._kept["exchanges"]]
-
-    @property
-    def left(self) -> list[str]:
-        """What Atlas may still have: what it has made, and what it may have made."""
-        made = [each for each in self._kept["made"] if each not in self._kept["gone"]]
-        unclear = [f"{each} (somebody else may have made it: not touched)" for each in self._kept["unclear"]]
-        pending = self._kept["pending"]
-        return [*made, *unclear, *([f"what the step “{pending['call']['step']}” may have made"] if pending else [])]
 
     @property
     def values(self) -> Mapping[str, str]:
@@ -149,12 +150,14 @@ class FamilyLife(Life):
     async def _remove(self) -> None:
         """Delete what was made, the last first, until a GET and a LIST prove that it is gone."""
         for entry in [each for each in reversed(self._kept["made"]) if each not in self._kept["gone"]]:
-            since = math.inf
+            call = next(each for each in self.exchanges if each.step == self._kept["made"][entry])
+            since, age = math.inf, time.time() - datetime.fromisoformat(call.date).timestamp()
             while True:
                 found = await self._atlas.send("cleanup", self.get_of(entry))
-                if found.shows_end and (found.is_success or entry not in await self._entries()):
+                is_absent = found.shows_end and (found.is_success or entry not in await self._entries())
+                if is_absent and age >= SHOWN_WITHIN:  # what is newer may not be shown yet
                     break
-                if since >= DELETE_AGAIN:
+                if not is_absent and since >= DELETE_AGAIN:
                     self._atlas.say(f"{self.name}: deleting {entry}")
                     try:
                         answer = await self._atlas.send("cleanup", self.deletion_of(entry))
@@ -163,7 +166,7 @@ class FamilyLife(Life):
                         if not error.unknown_outcome:
                             raise
                 await self._wait()
-                since += PAUSE
+                since, age = since + PAUSE, age + PAUSE
             self._kept["gone"].append(entry)
             self._record.save()
 
@@ -171,7 +174,7 @@ class FamilyLife(Life):
         """Send a write that stands in the record before, with what Atlas has before."""
         creates, named, made = request.method == "POST", self.family.named(request), self._kept["made"]
         before = await self._refuse_others() if creates else []
-        so_far = sum(len(each["made"]) for each in self._record.lives.values())
+        so_far = sum(len(each["made"]) + bool(each["unclear"]) for each in self._record.lives.values())
         if creates and named not in made and so_far >= self._most:
             raise StopError(f"--max-endpoints ({self._most}) is reached before the step “{name}”")
         call, place = asdict(unanswered(name, request)), self.family.place(request.body or {})
@@ -184,8 +187,8 @@ class FamilyLife(Life):
                 return await self._settle(self._atlas.wire.last)
             self._pending(None)  # it was not sent, or refused
             raise
-        if creates and found.is_success:
-            ids = [named] if named else self.family.ids(found.body)
+        if creates and (found.is_success or found.response is None):
+            ids = [named] if named and found.is_success else self.family.ids(found.body)
             if not ids:
                 return await self._settle(found.response)
             made.setdefault(ids[0], name)
@@ -208,11 +211,11 @@ class FamilyLife(Life):
             found = {each: place for each, place in (await self._entries()).items() if each not in known}
             named, place = pending["named"], pending["place"]
             ours = [each for each in found if (each == named if named else found[each] == place)]
-            if len(ours) == 1:
-                self._kept["made"][ours[0]] = pending["call"]["step"]
-                break
-            if waited >= UNKNOWN_FOR:
-                self._kept["unclear"] += ours
+            if waited >= UNKNOWN_FOR or (named and ours):  # somebody else's may show first
+                if len(ours) == 1:
+                    self._kept["made"][ours[0]] = pending["call"]["step"]
+                else:
+                    self._kept["unclear"] += ours
                 break
             await self._atlas.sleep(PAUSE)
             waited += PAUSE

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.commands.conform.life import FamilyLife
 from atlas_endpoints.commands.conform.rows import Row, judge
 from atlas_endpoints.kinds.conforming import CLOUD
@@ -13,10 +14,13 @@ from atlas_endpoints.kinds.conforming import CLOUD
 AS_ASSUMED, DIFFERS, NOT_TRIED = "as assumed", "differs", "not tried"
 FORMAT_VERSION = 1
 
+LONGEST = 1000
+"""Characters of a line with texts from Atlas."""
+
 _IDS = {
-    r"\b[0-9a-f]{24}\b": "{24hex}",
-    r"\b(vpce-(?:svc-)?)[0-9a-f]{17}\b": r"\1{17hex}",
-    r"\b[0-9]{12}\b": "{12digits}",
+    r"(?i)[0-9a-f]{24,}": "{24hex}",
+    r"(?i)(vpce?-(?:svc-)?)[0-9a-f]{8,}": r"\1{17hex}",
+    r"(?<!\d)\d{12}(?!\d)": "{12digits}",
 }
 """What names something of a user, with what stands for it in recorded answers."""
 
@@ -57,10 +61,10 @@ def markdown(project: str, found: Sequence[Result], left: Sequence[str]) -> Iter
     yield f"{', '.join(f'{each}: {counts[each]}' for each in words)}.\n"
     yield "| row | family | question | result |\n| --- | --- | --- | --- |"
     for each in found:
-        result = f"{words[each.result]}{each.detail}".replace("|", "/")
+        result = one_line(f"{words[each.result]}{each.detail}", limit=LONGEST).replace("|", "/")
         yield f"| `{each.row.id}` | {each.family} | {each.row.question} | {result} |"
     if left:
-        yield "\n".join(["\n## Left in Atlas\n", *(f"- {each}" for each in left)])
+        yield "\n".join(["\n## Left in Atlas\n", *(f"- {one_line(each, limit=LONGEST)}" for each in left)])
 
 
 def document(
@@ -81,9 +85,15 @@ def document(
     return {"formatVersion": FORMAT_VERSION, "project": project, "results": told, "left": left, "traffic": traffic}
 
 
-def redact(text: str, project: str) -> str:
-    """Return a report without the IDs of a user."""
-    text = text.replace(project, "{groupId}")
+def redact(told: Any, project: str) -> Any:
+    """Return a report without the IDs of a user: a text, or what becomes JSON, whose escapes would hide where an ID begins."""
+    if isinstance(told, Mapping):
+        return {redact(name, project): redact(each, project) for name, each in told.items()}
+    if isinstance(told, list | tuple):
+        return [redact(each, project) for each in told]
+    if not isinstance(told, str):
+        return told
+    told = told.replace(project, "{groupId}")
     for pattern, placeholder in _IDS.items():
-        text = re.sub(pattern, placeholder, text)
-    return text
+        told = re.sub(pattern, placeholder, told)
+    return told

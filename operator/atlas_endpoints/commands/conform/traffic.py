@@ -12,7 +12,7 @@ from atlas_endpoints.atlas.answers import Requester, json_from, send_list
 from atlas_endpoints.atlas.auth import TOKEN_OPERATION
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AccountSuspendedError, AtlasError, MissingRoleError, RateLimitedError, Wording
-from atlas_endpoints.atlas.redaction import carried, redacted, without
+from atlas_endpoints.atlas.redaction import carried, without
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import BoundedTransport
 from atlas_endpoints.commands.check.interview import is_hopeless
@@ -53,13 +53,14 @@ class Wire(httpx.AsyncBaseTransport):
 
     @property
     def last(self) -> Mapping[str, Any] | None:
-        """Status, headers and body of the last answer; None: none came."""
+        """Status, headers and body of the last answer; None: none came, or that of a proxy, which is no JSON."""
         if self._last is None:
             return None
         request, response = self._last
         hide = carried(self._secret, request.headers.get("Authorization", ""))
-        parsed = json_from(response.content)
-        body = redacted(response.text, hide) or None if parsed is None else without(parsed, hide)
+        body = without(json_from(response.content), hide)
+        if body is None and response.content.strip():
+            return None
         headers = {name: response.headers[name] for name in HEADERS if name in response.headers}
         return {"status": response.status_code, "headers": headers, "body": body}
 
