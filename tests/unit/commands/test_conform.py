@@ -96,7 +96,14 @@ class Conform:
     faults: dict[str, dict[str, Any]] = field(default_factory=dict)
     interrupted_at: str = ""
 
-    async def run(self, families: str, wire: httpx.AsyncBaseTransport | None = None, **settings: Any) -> bool:
+    async def run(
+        self,
+        families: str,
+        wire: httpx.AsyncBaseTransport | None = None,
+        *,
+        ask: Callable[[str], str] | None = None,
+        **settings: Any,
+    ) -> bool:
         given: dict[str, Any] = {"project": PROJECT, "project_name": NAME, "output": "json", "wait": "10m"}
         given |= {
             "record": self.folder / "record.json",
@@ -106,7 +113,7 @@ class Conform:
         chosen = ConformSettings.model_validate(given | settings)
         self.lines.clear()
         return await command.run(
-            chosen, FAMILIES, self.lines.append, self.say, None, transport=wire or Wire(), sleep=self.sleep
+            chosen, FAMILIES, self.lines.append, self.say, ask, transport=wire or Wire(), sleep=self.sleep
         )
 
     def say(self, line: str) -> None:
@@ -260,18 +267,40 @@ async def test_after_a_lost_answer_nothing_is_left(
 
 
 @pytest.mark.usefixtures("credentials")
-@pytest.mark.parametrize(("count", "left"), [(2, 2), (0, 0)])
-async def test_what_somebody_else_may_have_made_is_named_and_stays(count: int, left: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "days", "left"), [(2, 0, 2), (1, 3, 1), (0, 0, 0)])
+async def test_what_somebody_else_may_have_made_is_named_and_stays(
+    count: int, days: int, left: int, tmp_path: Path
+) -> None:
     async with conforming(tmp_path) as conform:
         with pytest.raises(CrashError):
             await conform.run("streams", Wire(4))  # the POST of the connection is not sent
         for number in range(count):
             await conform.atlas.control("streamEndpoints", TARGET | {"_id": f"{number}" * 24})
         await conform.atlas.control("streamEndpoints", TARGET | {"_id": "f" * 24, "region": "EU_WEST_1"})
+        record = tmp_path / "record.json"
+        kept = json.loads(record.read_text())
+        kept["lives"]["streams"]["pending"]["at"] -= 86400 * days
+        record.write_text(json.dumps(kept))
 
         assert await conform.run("streams") == (not left)
         assert len(await conform.there()) == count + 1
         assert sum("not touched" in each for each in conform.said) == left
+        for number in range(count):
+            await conform.atlas.control(
+                "streamEndpoints", {"_id": f"{number}" * 24, "projectId": PROJECT, "remove": True}
+            )
+        assert await conform.run("streams")
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_nothing_is_made_before_somebody_types_the_name_of_the_project(tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        wire = Wire()
+        with pytest.raises(ValueError, match="not the name of project"):
+            await conform.run("backup", wire, project_name=None, ask=lambda _: "another")
+        assert not wire.writes
+        assert any("an endpoint of Atlas's for export buckets" in each for each in conform.said)
+        assert await conform.run("backup", project_name=None, ask=lambda _: f"{NAME} ")
 
 
 @pytest.mark.usefixtures("credentials")

@@ -25,6 +25,9 @@ PAUSE = 15.0
 UNKNOWN_FOR = SHOWN_WITHIN
 """Seconds after which a write whose answer was lost has shown its effect, or has none."""
 
+CLAIMED_WITHIN = 900.0
+"""Seconds after a write whose answer was lost within which the one new entry that it describes is its result. Later, somebody else's."""
+
 DELETE_AGAIN = 120.0
 """Seconds after which an accepted DELETE is repeated."""
 
@@ -149,6 +152,10 @@ class FamilyLife(Life):
 
     async def _remove(self) -> None:
         """Delete what was made, the last first, until a GET and a LIST prove that it is gone."""
+        if self._kept["unclear"]:  # people remove it
+            shown = await self._entries()
+            self._kept["unclear"] = [each for each in self._kept["unclear"] if each in shown]
+            self._record.save()
         for entry in [each for each in reversed(self._kept["made"]) if each not in self._kept["gone"]]:
             call = next(each for each in self.exchanges if each.step == self._kept["made"][entry])
             since, age = math.inf, time.time() - datetime.fromisoformat(call.date).timestamp()
@@ -206,13 +213,14 @@ class FamilyLife(Life):
         """Find out what the pending write has made, whose answer was lost or says nothing, and keep it."""
         pending = self._kept["pending"]
         waited = time.time() - pending["at"]
+        is_claimed = bool(pending["named"]) or waited < CLAIMED_WITHIN
         while pending["call"]["request"]["method"] == "POST":
             known = {*pending["before"], *self._kept["made"]}
             found = {each: place for each, place in (await self._entries()).items() if each not in known}
             named, place = pending["named"], pending["place"]
             ours = [each for each in found if (each == named if named else found[each] == place)]
             if waited >= UNKNOWN_FOR or (named and ours):  # somebody else's may show first
-                if len(ours) == 1:
+                if len(ours) == 1 and is_claimed:
                     self._kept["made"][ours[0]] = pending["call"]["step"]
                 else:
                     self._kept["unclear"] += ours
