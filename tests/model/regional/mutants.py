@@ -75,7 +75,7 @@ plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPr
 plants("an approval is a step of Atlas", Invariant.STALLED, REMOVED, RegionalKind, "since_of")(_is_on_its_way)
 plants("an early DELETE is any refusal", Invariant.STALLED, EARLY, RegionalKind, "is_early")(lambda *_: False)
 plants("nobody knows of a DELETE", Invariant.PACED, IGNORED, made_by_atlas, "asked_for")(lambda *_: 0.0)
-plants("of several the last one goes", Invariant.RECORDED, BESIDE, RegionalKind, "chosen")(_follows_the_last)
+plants("of several the last one goes", Invariant.RECORDED, BESIDE, RegionalKind, "followed")(_follows_the_last)
 plants("a 204 proves a deletion", Invariant.KEPT, IGNORED, RegionalKind, "decide_deletion")(ends_at_the_request)
 plants("the other resource is not asked", Invariant.NAMED, RENAMED, ownership, "protectors")(nobody_protects)
 plants("what is gone is made again", Invariant.REPORTED, REPORTED, RegionalKind, "decide")(remembers_nothing)

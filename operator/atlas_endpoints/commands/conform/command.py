@@ -95,7 +95,10 @@ def _left(kept: record.Record) -> list[str]:
 def _announcement(settings: ConformSettings) -> list[str]:
     """Return what is said before anything is made."""
     tried = [row for row in rows() if not row.reason]
-    lines = [f"At most {settings.max_endpoints} endpoints and services are made, and removed again."]
+    lines = [
+        f"At most {settings.max_endpoints} endpoints and services are made, and removed again. Atlas may charge for them meanwhile.",
+        "Calls that Atlas should refuse are sent, too.",
+    ]
     for name, words in families().items():
         if name in settings.families:
             lines.append(f"{name}: answers {sum(name in row.families for row in tried)} questions")
@@ -104,10 +107,15 @@ def _announcement(settings: ConformSettings) -> list[str]:
 
 
 async def _confirm(settings: ConformSettings, atlas: Atlas, ask: Callable[[str], str] | None) -> None:
-    """Let the user name the project; raises ``ValueError`` if that is not its name."""
+    """Let the user name the project; raises ``ValueError`` if that is not its name, and ``StopError`` if Atlas does not show it."""
     where = path("/api/atlas/v2/groups/{groupId}", GET_PROJECT, groupId=settings.project)
-    name = (await atlas.send(GET_PROJECT, Request(GET_PROJECT, "GET", where))).body.get("name")
-    typed = settings.project_name
+    found = await atlas.send(GET_PROJECT, Request(GET_PROJECT, "GET", where))
+    if not found.is_success:
+        raise StopError(
+            f"Atlas does not show project {settings.project} to these credentials ({found.summary}). Correct --project, or grant them"
+            " a role in it. Nothing was made."
+        )
+    name, typed = found.body.get("name"), settings.project_name
     if typed is None and ask is not None:
         for line in _announcement(settings):
             atlas.say(line)
