@@ -12,6 +12,9 @@ from urllib.parse import quote
 
 HIDDEN = "***"
 
+SHORTEST = 8
+"""Characters from which on a secret is hidden. Atlas's have 36 and more, and what is shorter may be a part of any word."""
+
 _WORD = r"(?-i:[A-Z]?[a-z]{0,14}|[A-Z]{0,15})[.]?(?![\w.~+/=-])"
 """A word of a sentence, such as "authentication", and no token: tokens have digits, signs or capitals inside, or are long."""
 
@@ -24,7 +27,7 @@ _ANSWER_OF_DIGEST = re.compile(r'\b(?:response|cnonce)="([^"]+)"')
 
 
 def carried(secret: str, authorization: str) -> tuple[str, ...]:
-    """Return the secrets that a request carries: that of the credentials, and those in its header (or the empty string)."""
+    """Return the secrets that a request carries: that of the credentials, and those in its header ("" if it has none)."""
     return (secret, authorization.partition(" ")[2], *_ANSWER_OF_DIGEST.findall(authorization))
 
 
@@ -58,5 +61,7 @@ def _hidden(text: str, forms: Iterable[str]) -> str:
 
 
 def _forms(hide: Iterable[str]) -> Iterator[str]:
-    for secret in filter(None, hide):
+    for secret in hide:
+        if len(secret) < SHORTEST:
+            continue
         yield from {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()}

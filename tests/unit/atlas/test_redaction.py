@@ -36,6 +36,10 @@ def test_a_form_of_a_secret_is_hidden_from_errors_and_from_answers_of_success(fo
     assert without({"a": [{"b": f"<{shown}>"}, 1]}, [SECRET]) == {"a": [{"b": "<***>"}, 1]}
 
 
+def test_a_made_up_secret_hides_no_part_of_a_word() -> None:
+    assert without({"providerName": "AWS"}, ["ro", "AWS", ""]) == {"providerName": "AWS"}
+
+
 @given(st.text(), st.lists(st.text(min_size=8), max_size=3))
 def test_no_error_holds_a_hidden_secret(text: str, secrets: list[str]) -> None:
     line = redacted("|".join([text, *secrets]), secrets)
