@@ -17,6 +17,10 @@ SHOWN_WITHIN = 150.0
 """Seconds within which a LIST shows what was made."""
 
 
+GONE_WITHIN = 7200.0
+"""Seconds after which what Atlas has still not deleted is a difference, and is deleted again."""
+
+
 class StopError(Exception):
     """A life cannot go on, for the reason in the text."""
 
@@ -165,8 +169,8 @@ class Life(ABC):
             await self.step("create while deleting", creation)
         await self.gone("gone", entry)
 
-    async def gone(self, name: str, entry: str, *, most: float = math.inf) -> Exchange:
-        """Return the first GET of an entry that shows that it no longer exists."""
+    async def gone(self, name: str, entry: str, *, most: float = GONE_WITHIN) -> Exchange:
+        """Return the first GET of an entry that shows that it no longer exists, or the one after ``most`` seconds."""
         return await self.until(name, self.get_of(entry), lambda each: each.shows_end, most=most)
 
 

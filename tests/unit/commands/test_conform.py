@@ -15,6 +15,7 @@ import httpx
 import pytest
 from typing_extensions import override
 
+from atlas_endpoints import __version__
 from atlas_endpoints.commands.clusterless import ConformFamily, ConformSettings
 from atlas_endpoints.commands.conform import command
 from atlas_endpoints.commands.conform.rows import Row, families, rows
@@ -261,7 +262,7 @@ async def test_after_a_lost_answer_nothing_is_left(
     async with conforming(tmp_path) as conform:
         conform.faults[f"{family}: {step}"] = fault
 
-        assert await conform.run(family)
+        assert await conform.run(family) == (step != "create" or "status" not in fault or bool(fault.get("apply")))
         await conform.sleep(3600)  # what Atlas applies late
         assert not await conform.there()
 
@@ -282,14 +283,14 @@ async def test_what_somebody_else_may_have_made_is_named_and_stays(
         kept["lives"]["streams"]["pending"]["at"] -= 86400 * days
         record.write_text(json.dumps(kept))
 
-        assert await conform.run("streams") == (not left)
+        assert not await conform.run("streams")
         assert len(await conform.there()) == count + 1
         assert sum("not touched" in each for each in conform.said) == left
         for number in range(count):
             await conform.atlas.control(
                 "streamEndpoints", {"_id": f"{number}" * 24, "projectId": PROJECT, "remove": True}
             )
-        assert await conform.run("streams")
+        assert await conform.run("", cleanup=True)
 
 
 @pytest.mark.usefixtures("credentials")
@@ -312,8 +313,10 @@ async def test_an_interruption_removes_what_was_made(step: str, tmp_path: Path) 
             await conform.run("dedicated", wait="3m")
 
         assert not await conform.there()
+        conform.interrupted_at = ""
         assert await conform.run("dedicated")
-        assert "not tried the command was interrupted" in conform.results.values()
+        is_cut = "not tried the command was interrupted" in conform.results.values()
+        assert is_cut == (step != "create")  # what has made nothing begins anew
 
 
 @pytest.mark.usefixtures("credentials")
@@ -387,17 +390,72 @@ async def test_a_project_that_uses_the_family_is_refused(
     seed = SEED | {"projects": [has | {"id": PROJECT}]}
     async with conforming(tmp_path, seed) as conform:
         before = await conform.there()
-        assert await conform.run(family)
+        assert not await conform.run(family)
 
+        assert any(why in each for each in conform.said)
         assert all(each.startswith("not tried") for each in conform.results.values())
         assert any(why in each for each in conform.results.values())
         assert await conform.there() == before
 
 
 @pytest.mark.usefixtures("credentials")
+async def test_what_was_refused_begins_anew_when_nothing_is_in_the_way(tmp_path: Path) -> None:
+    other = {"id": "a" * 24, "regionName": "EU_WEST_1"}
+    async with conforming(tmp_path, SEED | {"projects": [{"id": PROJECT, "backupEndpoints": [other]}]}) as conform:
+        assert not await conform.run("backup")
+        await conform.atlas.control("backupEndpoints", other | {"projectId": PROJECT, "remove": True})
+
+        assert await conform.run("backup")
+        assert conform.results["backup regional-success-post-202-backup"] == "as assumed"
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    ("family", "row", "switches"),
+    [
+        ("dedicated", "dedicated-names-error-codes", UNKNOWN_IDS | {"dedicated": {"vanishesWhenEmpty": ["AWS"]}}),
+        ("data-federation", "data-federation-status-errormessage-azurelinkid-body", UNKNOWN_IDS),
+    ],
+)
+async def test_what_another_row_asks_is_no_difference(
+    family: str, row: str, switches: dict[str, Any], tmp_path: Path
+) -> None:
+    async with conforming(tmp_path, **switches) as conform:
+        await conform.run(family)
+
+        assert not conform.results[f"{family} {row}"].startswith("differs")
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_a_delete_that_atlas_does_not_perform_is_a_difference_and_is_repeated(tmp_path: Path) -> None:
+    async with conforming(tmp_path) as conform:
+        conform.faults["streams: delete"] = {"status": 202, "body": {}}
+        conform.faults["streams: second delete"] = {"status": 202, "body": {}}
+        assert await conform.run("streams", wait="3h")
+
+        assert conform.results["streams streams-get-shows-after-deleting"] == "differs gone: 200"
+        assert not await conform.there()
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_the_report_says_where_it_was_made_and_what_differs_comes_first(tmp_path: Path) -> None:
+    async with conforming(tmp_path, emptyCommentAsNull=True) as conform:
+        assert await conform.run("data-federation", output="markdown")
+        lines = "\n".join(conform.lines).splitlines()
+
+    assert lines[0] == f"# Atlas in project {PROJECT}"
+    assert lines[2].startswith(f"version: {__version__}; address: http")
+    assert any("-o json --redact" in line for line in lines)
+    first = next(line for line in lines if line.startswith("| `"))
+    assert first.startswith("| `data-federation-known-id-without-comment`")
+    assert "differs: " in first
+    assert any("(tried: on AWS)" in line for line in lines)
+
+
+@pytest.mark.usefixtures("credentials")
 async def test_no_more_is_made_than_allowed(tmp_path: Path) -> None:
     async with conforming(tmp_path) as conform:
-        assert await conform.run("dedicated,backup", max_endpoints=1)
+        assert not await conform.run("dedicated,backup", max_endpoints=1)
 
         assert any("--max-endpoints (1) is reached" in each for each in conform.results.values())
         assert not await conform.there()
@@ -540,7 +598,7 @@ async def test_what_is_left_is_named_whatever_ends_a_run_and_whichever_family_th
         for family in ("backup", "data-federation"):
             conform.said.clear()
             assert not await conform.run(family)
-            assert [each for each in conform.said if each.startswith("Left in Atlas: backup: ")], family
+            assert [each for each in conform.said if each.startswith("Not yet seen to be gone: backup: ")], family
 
         assert await conform.run("", cleanup=True)
         assert not await conform.there()

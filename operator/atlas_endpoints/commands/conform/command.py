@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 
 import httpx
 
+from atlas_endpoints import __version__
 from atlas_endpoints.atlas.credentials import CredentialsError
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, path
@@ -78,12 +80,11 @@ async def run(
             return False
         else:
             left = _left(kept)
-            if not settings.cleanup:
-                _print(settings, lives, left, put)
+            _print(settings, lives, left, put)
             return are_done and not left
         finally:
             for each in _left(kept):
-                tell(f"Left in Atlas: {each}")
+                tell(f"Not yet seen to be gone: {each}")
             await client.aclose()
 
 
@@ -137,6 +138,9 @@ async def _live(
             life = FamilyLife(name, family, kept, atlas, region=region, most=settings.max_endpoints, within=within)
             lives[name] = life
             are_done &= await _ends(life.stop("it was cleaned up") if settings.cleanup else life.run(), name, atlas)
+            if life.end and not settings.cleanup:
+                atlas.say(f"{name}: it ended early, because {life.end}.")
+                are_done &= life.has_made
     except asyncio.CancelledError:
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
         for name, life in lives.items():
@@ -150,7 +154,7 @@ async def _ends(life: Awaitable[None], name: str, atlas: Atlas) -> bool:
     try:
         await life
     except LaterError:
-        atlas.say(f"{name}: Atlas is still at work. Run the command again with the same record.")
+        atlas.say(f"{name}: --wait is used up before the end. Run the command again with the same record.")
         return False
     except StopError as error:
         atlas.say(f"{name}: what was made cannot be removed: {error}")
@@ -161,12 +165,18 @@ async def _ends(life: Awaitable[None], name: str, atlas: Atlas) -> bool:
 def _print(
     settings: ConformSettings, lives: Mapping[str, FamilyLife], left: list[str], put: Callable[[str], object]
 ) -> None:
+    if settings.cleanup:
+        if not left:
+            put("Nothing of this record is left in Atlas.")
+        return
+    about = {"project": settings.project, "version": __version__, "address": settings.atlas_url}
+    about |= {"region": settings.region, "date": datetime.now(UTC).date().isoformat()}
     found = report.results(rows(), settings.families, lives)
     if settings.output == "json":
-        document = report.document(settings.project, found, left, lives)
+        document = report.document(about, found, left, lives)
         document = report.redact(document, settings.project) if settings.redact else document
         text = json.dumps(document, indent=1, ensure_ascii=False)
     else:
-        text = "\n".join(report.markdown(settings.project, found, left))
+        text = "\n".join(report.markdown(about, found, left))
         text = report.redact(text, settings.project) if settings.redact else text
     put(text)

@@ -35,7 +35,7 @@ ERROR = 500
 
 
 class LaterError(Exception):
-    """The time is used up while Atlas is at work; another run goes on."""
+    """The time is used up before the end; another run goes on."""
 
 
 def left_of(kept: Mapping[str, Any]) -> list[str]:
@@ -59,9 +59,12 @@ class FamilyLife(Life):
     ) -> None:
         self.name = name
         self._record, self._atlas, self._most = record, atlas, most
-        self._within = self._left = within
+        self._within = self._remaining = within
         new = {"region": region, "vpc": secrets.token_hex(9)[:17], "end": None, "pending": None}
-        self._kept = record.lives.setdefault(name, new | {"exchanges": [], "made": {}, "gone": [], "unclear": []})
+        new |= {"exchanges": [], "made": {}, "gone": [], "unclear": []}
+        self._kept = record.lives.setdefault(name, new)
+        if self.end and not (self.has_made or left_of(self._kept)):  # what was in the way may be mended now
+            self._kept = record.lives[name] = new
         super().__init__(family, record.project, self._kept["region"])
         self._new: set[str] = set()
 
@@ -70,6 +73,11 @@ class FamilyLife(Life):
         """Why it has ended; None: it goes on, or has not begun."""
         end: str | None = self._kept["end"]
         return end
+
+    @property
+    def has_made(self) -> bool:
+        """Whether it has made anything."""
+        return bool(self._kept["made"])
 
     @property
     def exchanges(self) -> list[Exchange]:
@@ -111,7 +119,7 @@ class FamilyLife(Life):
 
     async def stop(self, reason: str) -> None:
         """End it early, and remove what was made, within as long as a run may take; raises as ``run`` does."""
-        self._left = self._within
+        self._remaining = self._within
         if self.end is None:
             self._ended(reason)
         if self._kept["pending"]:
@@ -142,7 +150,7 @@ class FamilyLife(Life):
         if (known := self._found(name)) is not None:
             return known
         self._atlas.say(f"{self.name}: {name}")
-        waited = 0.0
+        waited = _age(self.exchanges[-1]) if self.exchanges else 0.0  # an earlier process may have waited
         while True:
             found = await self._atlas.send(name, request)
             if done(found) or waited >= most:
@@ -158,7 +166,8 @@ class FamilyLife(Life):
             self._record.save()
         for entry in [each for each in reversed(self._kept["made"]) if each not in self._kept["gone"]]:
             call = next(each for each in self.exchanges if each.step == self._kept["made"][entry])
-            since, age = math.inf, time.time() - datetime.fromisoformat(call.date).timestamp()
+            since, age = math.inf, _age(call)
+            self._atlas.say(f"{self.name}: making sure that {entry} is gone")
             while True:
                 found = await self._atlas.send("cleanup", self.get_of(entry))
                 is_absent = found.shows_end and (found.is_success or entry not in await self._entries())
@@ -178,14 +187,15 @@ class FamilyLife(Life):
             self._record.save()
 
     async def _write(self, name: str, request: Request) -> Exchange:
-        """Send a write that stands in the record before, with what Atlas has before."""
+        """Send a write that stands in the record before."""
         creates, named, made = request.method == "POST", self.family.named(request), self._kept["made"]
-        before = await self._refuse_others() if creates else []
+        if creates:
+            await self._refuse_others()
         so_far = sum(len(each["made"]) + bool(each["unclear"]) for each in self._record.lives.values())
         if creates and named not in made and so_far >= self._most:
             raise StopError(f"--max-endpoints ({self._most}) is reached before the step “{name}”")
         call, place = asdict(unanswered(name, request)), self.family.place(request.body or {})
-        self._pending({"call": call, "named": named, "place": place, "before": before, "at": time.time()})
+        self._pending({"call": call, "named": named, "place": place, "at": time.time()})
         self._atlas.say(f"{self.name}: {name}")
         try:
             found = await self._atlas.send(name, request)
@@ -202,12 +212,10 @@ class FamilyLife(Life):
         self._kept["pending"] = None
         return self._keep(found)
 
-    async def _refuse_others(self) -> Sequence[str]:
-        """Return the entries of the project; raises ``StopError`` if it has others than those that were made."""
-        found = [*await self._entries()]
-        if others := sorted({*found} - self._kept["made"].keys()):
+    async def _refuse_others(self) -> None:
+        """Raise ``StopError`` if the project has other entries than those that were made."""
+        if others := sorted({*await self._entries()} - self._kept["made"].keys()):
             raise StopError(f"the project has {', '.join(others)}")
-        return found
 
     async def _settle(self, response: Mapping[str, Any] | None = None) -> Exchange:
         """Find out what the pending write has made, whose answer was lost or says nothing, and keep it."""
@@ -215,8 +223,7 @@ class FamilyLife(Life):
         waited = time.time() - pending["at"]
         is_claimed = bool(pending["named"]) or waited < CLAIMED_WITHIN
         while pending["call"]["request"]["method"] == "POST":
-            known = {*pending["before"], *self._kept["made"]}
-            found = {each: place for each, place in (await self._entries()).items() if each not in known}
+            found = {each: place for each, place in (await self._entries()).items() if each not in self._kept["made"]}
             named, place = pending["named"], pending["place"]
             ours = [each for each in found if (each == named if named else found[each] == place)]
             if waited >= UNKNOWN_FOR or (named and ours):  # somebody else's may show first
@@ -241,9 +248,9 @@ class FamilyLife(Life):
         return {entry: place for each in found for entry, place in each.items()}
 
     async def _wait(self) -> None:
-        if self._left < PAUSE:
+        if self._remaining < PAUSE:
             raise LaterError
-        self._left -= PAUSE
+        self._remaining -= PAUSE
         await self._atlas.sleep(PAUSE)
 
     def _found(self, name: str) -> Exchange | None:
@@ -263,3 +270,8 @@ class FamilyLife(Life):
     def _ended(self, reason: str) -> None:
         self._kept["end"] = reason
         self._record.save()
+
+
+def _age(call: Exchange) -> float:
+    """Return the seconds since a call."""
+    return time.time() - datetime.fromisoformat(call.date).timestamp()

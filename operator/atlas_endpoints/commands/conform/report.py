@@ -1,4 +1,4 @@
-"""What came of the rows, as Markdown for people and as JSON, with the traffic as recorded answers. Pure."""
+"""What came of the rows, those that differ first, as Markdown for people and as JSON, with the traffic as recorded answers. Pure."""
 
 import re
 from collections import Counter
@@ -11,8 +11,14 @@ from atlas_endpoints.commands.conform.life import FamilyLife
 from atlas_endpoints.commands.conform.rows import Row, judge
 from atlas_endpoints.kinds.conforming import CLOUD
 
-AS_ASSUMED, DIFFERS, NOT_TRIED = "as assumed", "differs", "not tried"
+DIFFERS, AS_ASSUMED, NOT_TRIED = "differs", "as assumed", "not tried"
+_WORDS = {DIFFERS: f"{DIFFERS}: ", AS_ASSUMED: AS_ASSUMED, NOT_TRIED: f"{NOT_TRIED} because "}
 FORMAT_VERSION = 1
+
+ADVICE = (
+    "The operator may do something else with a project whose answers differ. Open an issue with the output of the same command with"
+    " `-o json --redact`: it becomes a test."
+)
 
 LONGEST = 1000
 """Characters of a line with texts from Atlas."""
@@ -36,8 +42,9 @@ class Result:
 
 
 def results(rows: Iterable[Row], families: Iterable[str], lives: Mapping[str, FamilyLife]) -> list[Result]:
-    """Return what came of each row of the chosen families."""
-    return [_result(row, each, lives.get(each)) for row in rows for each in row.families if each in families]
+    """Return what came of each row of the chosen families, in the order in which users read it."""
+    found = [_result(row, each, lives.get(each)) for row in rows for each in row.families if each in families]
+    return sorted(found, key=lambda each: [*_WORDS].index(each.result))
 
 
 def _result(row: Row, family: str, life: FamilyLife | None) -> Result:
@@ -53,22 +60,25 @@ def _result(row: Row, family: str, life: FamilyLife | None) -> Result:
     return Result(row, family, AS_ASSUMED)
 
 
-def markdown(project: str, found: Sequence[Result], left: Sequence[str]) -> Iterator[str]:
-    """Yield the lines of the report for people."""
+def markdown(about: Mapping[str, str], found: Sequence[Result], left: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of the report for people; ``about`` says where and when it was made."""
     counts = Counter(each.result for each in found)
-    words = {AS_ASSUMED: AS_ASSUMED, DIFFERS: f"{DIFFERS}: ", NOT_TRIED: f"{NOT_TRIED} because "}
-    yield f"# Atlas in project {project}\n"
-    yield f"{', '.join(f'{each}: {counts[each]}' for each in words)}.\n"
+    yield f"# Atlas in project {about['project']}\n"
+    yield f"{'; '.join(f'{name}: {value}' for name, value in about.items() if name != 'project')}.\n"
+    yield f"{', '.join(f'{each}: {counts[each]}' for each in _WORDS)}.\n"
+    if counts[DIFFERS]:
+        yield f"{ADVICE}\n"
     yield "| row | family | question | result |\n| --- | --- | --- | --- |"
     for each in found:
-        result = one_line(f"{words[each.result]}{each.detail}", limit=LONGEST).replace("|", "/")
-        yield f"| `{each.row.id}` | {each.family} | {each.row.question} | {result} |"
+        result = one_line(f"{_WORDS[each.result]}{each.detail}", limit=LONGEST).replace("|", "/")
+        tried = f" (tried: {each.row.tried})" if each.row.tried else ""
+        yield f"| `{each.row.id}` | {each.family} | {each.row.question}{tried} | {result} |"
     if left:
-        yield "\n".join(["\n## Left in Atlas\n", *(f"- {one_line(each, limit=LONGEST)}" for each in left)])
+        yield "\n".join(["\n## Not yet seen to be gone\n", *(f"- {one_line(each, limit=LONGEST)}" for each in left)])
 
 
 def document(
-    project: str, found: Sequence[Result], left: Sequence[str], lives: Mapping[str, FamilyLife]
+    about: Mapping[str, str], found: Sequence[Result], left: Sequence[str], lives: Mapping[str, FamilyLife]
 ) -> Mapping[str, Any]:
     """Return the report for programs, with the traffic in the format of the recorded answers of the tests."""
     traffic = [
@@ -79,10 +89,10 @@ def document(
     ]
     told = [
         {"row": each.row.id, "expected": each.row.simulator or each.row.assumes, "question": each.row.question}
-        | {"family": each.family, "result": each.result, "detail": each.detail}
+        | {"tried": each.row.tried, "family": each.family, "result": each.result, "detail": each.detail}
         for each in found
     ]
-    return {"formatVersion": FORMAT_VERSION, "project": project, "results": told, "left": left, "traffic": traffic}
+    return {"formatVersion": FORMAT_VERSION, **about, "results": told, "left": left, "traffic": traffic}
 
 
 def redact(told: Any, project: str) -> Any:

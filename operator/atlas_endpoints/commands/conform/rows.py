@@ -30,6 +30,7 @@ class Row:
     source: str = ""
     reason: str = ""
     expect: Mapping[str, Expected] | None = None
+    tried: str = ""
     switch: Mapping[str, Any] | None = None
 
 

@@ -29,7 +29,7 @@ async def live(life: Life) -> None:
     await life.create("create", post(endpoint, **first))
     await life.step("endpoint", get)
     for change, request in {
-        "computed fields": post(endpoint, **first, status="FAILED", errorMessage="none"),
+        "computed fields": post(endpoint, **first, status="DELETING", errorMessage="made up"),
         "other comment": post(endpoint, **second),
         "other region": post(endpoint, **second, **name, region=life.region),
         "no comment": post(endpoint),

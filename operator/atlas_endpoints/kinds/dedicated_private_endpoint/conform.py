@@ -51,6 +51,7 @@ async def live(life: Life) -> None:
     await life.gone("endpoint gone", entry)
     if not (await life.step("empty service", get)).is_success:
         raise StopError("the service is gone with its last endpoint")
+    await life.step("absent endpoint", life.get_of(entry))
     await life.finish(service, creation)
 
 
