@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.requests import Request, path
 from atlas_endpoints.atlas.transport import Transports
 from atlas_endpoints.commands.clusterless import ConformSettings, EnvironmentCredentials, client_of
 from atlas_endpoints.commands.conform import record, report
-from atlas_endpoints.commands.conform.life import FamilyLife, LaterError, left_of
+from atlas_endpoints.commands.conform.life import FamilyLife, LaterError
 from atlas_endpoints.commands.conform.rows import families, rows
 from atlas_endpoints.commands.conform.traffic import Atlas, Wire
 from atlas_endpoints.kinds.conforming import CLOUD, Family, StopError
@@ -79,18 +79,13 @@ async def run(
             tell(f"{why} Run the command again with the same record, or with --cleanup.")
             return False
         else:
-            left = _left(kept)
+            left = kept.left
             _print(settings, lives, left, put)
             return are_done and not left
         finally:
-            for each in _left(kept):
+            for each in kept.left:
                 tell(f"Not yet seen to be gone: {each}")
             await client.aclose()
-
-
-def _left(kept: record.Record) -> list[str]:
-    """Return what Atlas may still have of all families in the record."""
-    return [f"{name}: {each}" for name, life in kept.lives.items() for each in left_of(life)]
 
 
 def _announcement(settings: ConformSettings) -> list[str]:
@@ -138,9 +133,9 @@ async def _live(
             life = FamilyLife(name, family, kept, atlas, region=region, most=settings.max_endpoints, within=within)
             lives[name] = life
             are_done &= await _ends(life.stop("it was cleaned up") if settings.cleanup else life.run(), name, atlas)
-            if life.end and not settings.cleanup:
-                atlas.say(f"{name}: it ended early, because {life.end}.")
-                are_done &= life.has_made
+            if life.kept.end and not settings.cleanup:
+                atlas.say(f"{name}: it ended early, because {life.kept.end}.")
+                are_done &= bool(life.kept.made)
     except asyncio.CancelledError:
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
         for name, life in lives.items():

@@ -7,7 +7,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.commands.conform.record import Record
+from atlas_endpoints.commands.conform.record import Kept, Pending, Record
 from atlas_endpoints.commands.conform.traffic import Atlas, unanswered
 from atlas_endpoints.kinds.conforming import SHOWN_WITHIN, Exchange, Family, Life, StopError
 
@@ -38,14 +38,6 @@ class LaterError(Exception):
     """The time is used up before the end; another run goes on."""
 
 
-def left_of(kept: Mapping[str, Any]) -> list[str]:
-    """Return what Atlas may still have of a life in the record: what it has made, and what it may have made."""
-    made = [each for each in kept["made"] if each not in kept["gone"]]
-    unclear = [f"{each} (somebody else may have made it: not touched)" for each in kept["unclear"]]
-    pending = kept["pending"]
-    return [*made, *unclear, *([f"what the step “{pending['call']['step']}” may have made"] if pending else [])]
-
-
 class FamilyLife(Life):
     """The life of one family, whose name is that in the record.
 
@@ -60,29 +52,12 @@ class FamilyLife(Life):
         self.name = name
         self._record, self._atlas, self._most = record, atlas, most
         self._within = self._remaining = within
-        new = {"region": region, "vpc": secrets.token_hex(9)[:17], "end": None, "pending": None}
-        new |= {"exchanges": [], "made": {}, "gone": [], "unclear": []}
-        self._kept = record.lives.setdefault(name, new)
-        if self.end and not (self.has_made or left_of(self._kept)):  # what was in the way may be mended now
-            self._kept = record.lives[name] = new
-        super().__init__(family, record.project, self._kept["region"])
+        new = Kept(region=region, vpc=secrets.token_hex(9)[:17])
+        self.kept = record.lives.setdefault(name, new)
+        if self.kept.end and not (self.kept.made or self.kept.left):  # what was in the way may be mended now
+            self.kept = record.lives[name] = new
+        super().__init__(family, record.project, self.kept.region)
         self._new: set[str] = set()
-
-    @property
-    def end(self) -> str | None:
-        """Why it has ended; None: it goes on, or has not begun."""
-        end: str | None = self._kept["end"]
-        return end
-
-    @property
-    def has_made(self) -> bool:
-        """Whether it has made anything."""
-        return bool(self._kept["made"])
-
-    @property
-    def exchanges(self) -> list[Exchange]:
-        """What was asked and answered, in order."""
-        return [Exchange(**each) for each in self._kept["exchanges"]]
 
     @property
     def values(self) -> Mapping[str, str]:
@@ -91,11 +66,11 @@ class FamilyLife(Life):
 
     @override
     def vpc_endpoint(self, number: int) -> str:
-        return f"vpce-{self._kept['vpc'][number:]}{self._kept['vpc'][:number]}"
+        return f"vpce-{self.kept.vpc[number:]}{self.kept.vpc[:number]}"
 
     @override
     def made(self, step: str) -> Sequence[str]:
-        return [entry for entry, name in self._kept["made"].items() if name == step]
+        return [entry for entry, name in self.kept.made.items() if name == step]
 
     async def run(self) -> None:
         """Live, and remove what was made.
@@ -105,11 +80,11 @@ class FamilyLife(Life):
             LaterError: as it says.
             StopError: what was made cannot be removed.
         """
-        if self._kept["pending"]:
-            await self._settle()
-        if self.end is None:
+        if self.kept.pending:
+            await self._settle(self.kept.pending)
+        if self.kept.end is None:
             try:
-                if not self._kept["exchanges"]:
+                if not self.kept.exchanges:
                     await self._refuse_others()
                 await self.family.live(self)
                 self._ended("")
@@ -120,10 +95,10 @@ class FamilyLife(Life):
     async def stop(self, reason: str) -> None:
         """End it early, and remove what was made, within as long as a run may take; raises as ``run`` does."""
         self._remaining = self._within
-        if self.end is None:
+        if self.kept.end is None:
             self._ended(reason)
-        if self._kept["pending"]:
-            await self._settle()
+        if self.kept.pending:
+            await self._settle(self.kept.pending)
         await self._remove()
 
     @override
@@ -150,7 +125,7 @@ class FamilyLife(Life):
         if (known := self._found(name)) is not None:
             return known
         self._atlas.say(f"{self.name}: {name}")
-        waited = _age(self.exchanges[-1]) if self.exchanges else 0.0  # an earlier process may have waited
+        waited = _age(self.kept.exchanges[-1]) if self.kept.exchanges else 0.0  # an earlier process may have waited
         while True:
             found = await self._atlas.send(name, request)
             if done(found) or waited >= most:
@@ -160,12 +135,12 @@ class FamilyLife(Life):
 
     async def _remove(self) -> None:
         """Delete what was made, the last first, until a GET and a LIST prove that it is gone."""
-        if self._kept["unclear"]:  # people remove it
+        if self.kept.unclear:  # people remove it
             shown = await self._entries()
-            self._kept["unclear"] = [each for each in self._kept["unclear"] if each in shown]
+            self.kept.unclear = [each for each in self.kept.unclear if each in shown]
             self._record.save()
-        for entry in [each for each in reversed(self._kept["made"]) if each not in self._kept["gone"]]:
-            call = next(each for each in self.exchanges if each.step == self._kept["made"][entry])
+        for entry in [each for each in reversed(self.kept.made) if each not in self.kept.gone]:
+            call = next(each for each in self.kept.exchanges if each.step == self.kept.made[entry])
             since, age = math.inf, _age(call)
             self._atlas.say(f"{self.name}: making sure that {entry} is gone")
             while True:
@@ -183,59 +158,58 @@ class FamilyLife(Life):
                             raise
                 await self._wait()
                 since, age = since + PAUSE, age + PAUSE
-            self._kept["gone"].append(entry)
+            self.kept.gone.append(entry)
             self._record.save()
 
     async def _write(self, name: str, request: Request) -> Exchange:
         """Send a write that stands in the record before."""
-        creates, named, made = request.method == "POST", self.family.named(request), self._kept["made"]
+        creates, named, made = request.method == "POST", self.family.named(request), self.kept.made
         if creates:
             await self._refuse_others()
-        so_far = sum(len(each["made"]) + bool(each["unclear"]) for each in self._record.lives.values())
+        so_far = sum(len(each.made) + bool(each.unclear) for each in self._record.lives.values())
         if creates and named not in made and so_far >= self._most:
             raise StopError(f"--max-endpoints ({self._most}) is reached before the step “{name}”")
-        call, place = asdict(unanswered(name, request)), self.family.place(request.body or {})
-        self._pending({"call": call, "named": named, "place": place, "at": time.time()})
+        call, place = unanswered(name, request), self.family.place(request.body or {})
+        self._pending(pending := Pending(call=call, named=named, place=place, at=time.time()))
         self._atlas.say(f"{self.name}: {name}")
         try:
             found = await self._atlas.send(name, request)
         except (AtlasError, StopError) as error:
             if isinstance(error, AtlasError) and error.unknown_outcome:
-                return await self._settle(self._atlas.wire.last)
+                return await self._settle(pending, self._atlas.wire.last)
             self._pending(None)  # it was not sent, or refused
             raise
         if creates and (found.is_success or found.response is None):
             ids = [named] if named and found.is_success else self.family.ids(found.body)
             if not ids:
-                return await self._settle(found.response)
+                return await self._settle(pending, found.response)
             made.setdefault(ids[0], name)
-        self._kept["pending"] = None
+        self.kept.pending = None
         return self._keep(found)
 
     async def _refuse_others(self) -> None:
         """Raise ``StopError`` if the project has other entries than those that were made."""
-        if others := sorted({*await self._entries()} - self._kept["made"].keys()):
+        if others := sorted({*await self._entries()} - self.kept.made.keys()):
             raise StopError(f"the project has {', '.join(others)}")
 
-    async def _settle(self, response: Mapping[str, Any] | None = None) -> Exchange:
-        """Find out what the pending write has made, whose answer was lost or says nothing, and keep it."""
-        pending = self._kept["pending"]
-        waited = time.time() - pending["at"]
-        is_claimed = bool(pending["named"]) or waited < CLAIMED_WITHIN
-        while pending["call"]["request"]["method"] == "POST":
-            found = {each: place for each, place in (await self._entries()).items() if each not in self._kept["made"]}
-            named, place = pending["named"], pending["place"]
+    async def _settle(self, pending: Pending, response: Mapping[str, Any] | None = None) -> Exchange:
+        """Find out what a pending write has made, whose answer was lost or says nothing, and keep it."""
+        waited = time.time() - pending.at
+        is_claimed = bool(pending.named) or waited < CLAIMED_WITHIN
+        while pending.call.request["method"] == "POST":
+            found = {each: place for each, place in (await self._entries()).items() if each not in self.kept.made}
+            named, place = pending.named, pending.place
             ours = [each for each in found if (each == named if named else found[each] == place)]
             if waited >= UNKNOWN_FOR or (named and ours):  # somebody else's may show first
                 if len(ours) == 1 and is_claimed:
-                    self._kept["made"][ours[0]] = pending["call"]["step"]
+                    self.kept.made[ours[0]] = pending.call.step
                 else:
-                    self._kept["unclear"] += ours
+                    self.kept.unclear += ours
                 break
             await self._atlas.sleep(PAUSE)
             waited += PAUSE
-        self._kept["pending"] = None
-        return self._keep(Exchange(**pending["call"] | {"response": response}))
+        self.kept.pending = None
+        return self._keep(replace(pending.call, response=response))
 
     async def _entries(self) -> Mapping[str, str]:
         """Return all entries of the family in the project, each with what it is for."""
@@ -254,21 +228,21 @@ class FamilyLife(Life):
         await self._atlas.sleep(PAUSE)
 
     def _found(self, name: str) -> Exchange | None:
-        return next((each for each in self.exchanges if each.step == name), None)
+        return next((each for each in self.kept.exchanges if each.step == name), None)
 
-    def _pending(self, write: Mapping[str, Any] | None) -> None:
-        self._kept["pending"] = write
+    def _pending(self, write: Pending | None) -> None:
+        self.kept.pending = write
         self._record.save()
 
     def _keep(self, exchange: Exchange) -> Exchange:
         if 0 < exchange.status < ERROR:  # else time has passed
             self._new.add(exchange.step)
-        self._kept["exchanges"].append(asdict(exchange))
+        self.kept.exchanges.append(exchange)
         self._record.save()
         return exchange
 
     def _ended(self, reason: str) -> None:
-        self._kept["end"] = reason
+        self.kept.end = reason
         self._record.save()
 
 

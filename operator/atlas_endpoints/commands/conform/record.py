@@ -1,40 +1,87 @@
 """The record on disk: what was asked and made, so that another process can go on or remove it."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import BaseModel, PrivateAttr, ValidationError
+
+from atlas_endpoints.kinds.conforming import Exchange
 
 if sys.platform != "win32":
     import fcntl
 
-VERSION = 1
+
+class Pending(BaseModel):
+    """A write that may have been sent, and has no answer yet.
+
+    Attributes:
+        named: the entry that it names itself, if it creates one.
+        place: what it is for.
+        at: when it is sent, in seconds since 1970.
+    """
+
+    call: Exchange
+    named: str | None
+    place: str
+    at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Kept(BaseModel):
+    """What a family has come to.
+
+    Attributes:
+        vpc: digits of which the IDs of VPC endpoints are made.
+        end: why its life has ended ("": it was lived); None: it goes on, or has not begun.
+        made: the entries that were made, each with its step.
+        gone: those of them that are proved to be gone.
+        unclear: entries that a lost call may have made, or somebody else.
+    """
+
+    region: str
+    vpc: str
+    end: str | None = None
+    pending: Pending | None = None
+    exchanges: list[Exchange] = []
+    made: dict[str, str] = {}
+    gone: list[str] = []
+    unclear: list[str] = []
+
+    @property
+    def left(self) -> list[str]:
+        """What Atlas may still have: what was made, and what may have been made."""
+        made = [each for each in self.made if each not in self.gone]
+        unclear = [f"{each} (somebody else may have made it: not touched)" for each in self.unclear]
+        return [*made, *unclear, *([f"what the step “{self.pending.call.step}” may have made"] if self.pending else [])]
+
+
+class Record(BaseModel):
     """The content of a file; ``lives`` has what each family has come to, by its name."""
 
-    path: Path
-    project: str
+    version: Literal[1] = 1
     atlas: str
-    lives: dict[str, dict[str, Any]] = field(default_factory=dict)
+    project: str
+    lives: dict[str, Kept] = {}
+    _path: Path = PrivateAttr()
+
+    @property
+    def left(self) -> list[str]:
+        """What Atlas may still have of all families."""
+        return [f"{name}: {each}" for name, life in self.lives.items() for each in life.left]
 
     def save(self) -> None:
         """Write the file: after a crash at any time, it has the former content or this one."""
-        document = {"version": VERSION, "atlas": self.atlas, "project": self.project, "lives": self.lives}
-        new = self.path.with_name(f".{self.path.name}.new")
+        new = self._path.with_name(f".{self._path.name}.new")
         new.unlink(missing_ok=True)
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123  # the mode from the beginning
-            json.dump(document, file, indent=1)
+            file.write(self.model_dump_json(indent=1))
             file.flush()
             os.fsync(file.fileno())
-        new.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
+        new.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
@@ -56,17 +103,15 @@ def opened(path: Path, project: str, atlas: str) -> Iterator[Record]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ValueError(f"{path} is in use by another process.") from None
-        yield _read(path, project, atlas)
+        record = _read(path) if path.exists() else Record(atlas=atlas, project=project)
+        if (record.atlas, record.project) != (atlas, project):
+            raise ValueError(f"{path} is of another project or another Atlas. Use another --record.")
+        record._path = path  # noqa: SLF001  # pydantic sets no private attribute in a constructor
+        yield record
 
 
-def _read(path: Path, project: str, atlas: str) -> Record:
-    if not path.exists():
-        return Record(path, project, atlas)
+def _read(path: Path) -> Record:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        known = {name: document[name] for name in ("version", "atlas", "project", "lives")}
-    except (ValueError, LookupError, TypeError):
-        raise ValueError(f"{path} is no record of this command. Use another --record.") from None
-    if (known["version"], known["atlas"], known["project"]) != (VERSION, atlas, project):
-        raise ValueError(f"{path} is of another project, another Atlas or another version. Use another --record.")
-    return Record(path, project, atlas, known["lives"])
+        return Record.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise ValueError(f"{path} is no record of this version of the command. Use another --record.") from None

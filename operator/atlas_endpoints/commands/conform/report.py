@@ -50,13 +50,13 @@ def results(rows: Iterable[Row], families: Iterable[str], lives: Mapping[str, Fa
 def _result(row: Row, family: str, life: FamilyLife | None) -> Result:
     if row.reason or life is None:
         return Result(row, family, NOT_TRIED, row.reason or "the family was not reached")
-    differs, missing = judge(row, life.exchanges, life.values)
+    differs, missing = judge(row, life.kept.exchanges, life.values)
     if differs:
         return Result(row, family, DIFFERS, "; ".join(differs))
     if missing:
         going_on = "Atlas is still at work: run the command again with the same record"
-        why = life.end or f"the step “{missing[0]}” was not answered"
-        return Result(row, family, NOT_TRIED, going_on if life.end is None else why)
+        why = life.kept.end or f"the step “{missing[0]}” was not answered"
+        return Result(row, family, NOT_TRIED, going_on if life.kept.end is None else why)
     return Result(row, family, AS_ASSUMED)
 
 
@@ -85,7 +85,7 @@ def document(
         {"name": f"{name}-{each.step}", "source": "atlas-endpoints conform", "provider": CLOUD, "family": name}
         | {key: value for key, value in asdict(each).items() if key != "step"}
         for name, life in lives.items()
-        for each in life.exchanges
+        for each in life.kept.exchanges
     ]
     told = [
         {"row": each.row.id, "expected": each.row.simulator or each.row.assumes, "question": each.row.question}
