@@ -397,7 +397,7 @@ class MadeByAtlas(KindWithCommands[R]):
         else:
             message = (
                 f"{self.called(now)} was there before, and this resource names it by its spec. With managementPolicy Manage and"
-                " deletionPolicy Delete, it is deleted with this resource."
+                " deletionPolicy Delete, it is deleted with this resource, unless another one uses it."
             )
             yield EventReason.ENDPOINT_ADOPTED, message
 

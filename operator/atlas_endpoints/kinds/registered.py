@@ -203,7 +203,7 @@ def news(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[tup
     elif not _is_confirmed_in(previous, endpoint):
         message = (
             f"Endpoint {endpoint} was registered before, or by a call whose answer was lost, and this resource names it now."
-            " With managementPolicy Manage and deletionPolicy Delete, it is deleted with this resource."
+            " With managementPolicy Manage and deletionPolicy Delete, it is deleted with this resource, unless another one uses it."
         )
         yield EventReason.ENDPOINT_ADOPTED, message
 

@@ -85,7 +85,8 @@ def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]
     gone = [f"Endpoint {endpoint_id} is deleted from Atlas."] if endpoint_id is not None and was_there else []
     if service is None:
         if known is not None:
-            end = "is deleted, too" if known.status == ServiceState.DELETING else "no longer exists in Atlas"
+            is_deleted = known.status == ServiceState.DELETING
+            end = f"is deleted{', too' if gone else ''}" if is_deleted else "no longer exists in Atlas"
             gone.append(f"Endpoint service {known.id} {end}.")
         return _nothing_left(gone, gets, absent=None if known is None else known.id)
     shown, is_listed = shown_in_status(facts, service), endpoint_id is not None and service.shows(endpoint_id)
