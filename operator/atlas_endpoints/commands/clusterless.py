@@ -159,7 +159,7 @@ class ConformSettings(AtlasSettings):
     project_name: str | None = Field(
         default=None, description="Name of the project, which somebody has to type otherwise before anything is made"
     )
-    region: str = Field(default="US_EAST_1", description="Region of AWS, as Atlas spells it")
+    region: str = Field(default="US_EAST_1", description="Region of AWS, as Atlas spells it, of a new record")
     max_endpoints: int = Field(default=10, ge=1, description="Endpoints and services that are made, at most")
     wait: Duration = Field(
         default=timedelta(hours=1),

@@ -11,14 +11,13 @@ from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.atlas.requests import Request
 
 CLOUD, NOWHERE, MALFORMED = "AWS", "MARS_WEST_1", "vpce-x"
-"""Lives are on AWS, where they need nothing but the project."""
+"""Lives are on AWS, where nothing has to be made in the cloud first."""
 
 SHOWN_WITHIN = 150.0
 """Seconds within which a LIST shows what was made."""
 
-
 GONE_WITHIN = 7200.0
-"""Seconds after which what Atlas has still not deleted is a difference, and is deleted again."""
+"""Seconds after which what Atlas has still not deleted is a difference."""
 
 
 class StopError(Exception):
@@ -97,10 +96,14 @@ class Family:
 
 
 class Life(ABC):
-    """The life of a family in a project. What passes quickly is only looked for by the process that has brought it about."""
+    """The life of a family in a project. What passes quickly is only looked for by the process that has brought it about.
+
+    What Atlas should refuse is sent for the region ``elsewhere``: what it makes all the same stands in nobody's way.
+    """
 
     def __init__(self, family: Family, project: str, region: str) -> None:
         self.family, self.project, self.region = family, project, region
+        self.elsewhere = "EU_WEST_1" if region != "EU_WEST_1" else "EU_WEST_3"
 
     @abstractmethod
     def vpc_endpoint(self, number: int) -> str:
@@ -147,7 +150,7 @@ class Life(ABC):
         """Return the entry that a POST has made; raises ``StopError`` if it has made none."""
         found = await self.step(name, request)
         if not (made := self.made(name)):
-            raise StopError(f"the step “{name}” made nothing: {found.summary}")
+            raise StopError(f"Atlas shows nothing that the step “{name}” made: {found.summary}")
         return made[0]
 
     async def begin(self, request: Request) -> str:
@@ -162,16 +165,24 @@ class Life(ABC):
 
     async def finish(self, entry: str, creation: Request) -> None:
         """Delete an entry twice, try to create it meanwhile, and wait until it is gone."""
-        await self.step("delete", self.deletion_of(entry))
+        await self.delete("delete", entry)
         if self.is_new("delete"):
             await self.step("after delete", self.get_of(entry))
             await self.step("second delete", self.deletion_of(entry))
             await self.step("create while deleting", creation)
         await self.gone("gone", entry)
 
-    async def gone(self, name: str, entry: str, *, most: float = GONE_WITHIN) -> Exchange:
-        """Return the first GET of an entry that shows that it no longer exists, or the one after ``most`` seconds."""
-        return await self.until(name, self.get_of(entry), lambda each: each.shows_end, most=most)
+    async def delete(self, name: str, entry: str) -> None:
+        """Delete an entry; raises ``StopError`` if Atlas refuses that."""
+        if not (found := await self.step(name, self.deletion_of(entry))).is_success:
+            raise StopError(f"Atlas refuses the step “{name}”: {found.summary}")
+
+    async def gone(self, name: str, entry: str, *, most: float = GONE_WITHIN) -> None:
+        """Wait until an entry no longer exists, and look once more; raises ``StopError`` if it still does after ``most`` seconds."""
+        found = await self.until(f"until {name}", self.get_of(entry), lambda each: each.shows_end, most=most)
+        if not found.shows_end:
+            raise StopError(f"{entry} is still there {most / 60:g} minutes after its DELETE")
+        await self.step(name, self.get_of(entry))
 
 
 def text_in(fields: Any, name: str) -> str:

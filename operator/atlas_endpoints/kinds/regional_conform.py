@@ -1,13 +1,15 @@
 """How ``atlas-endpoints conform`` tries endpoints that Atlas makes for a region: with one. Pure."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.kinds.conforming import CLOUD, NOWHERE, Exchange, Family, Life, id_in, own_name, text_in
+from atlas_endpoints.kinds.conforming import CLOUD, NOWHERE, Exchange, Family, Life, StopError, id_in, own_name, text_in
 from atlas_endpoints.kinds.regional_atlas import Calls, EndpointState
+from atlas_endpoints.kinds.regions import atlas_name
 
 NO_REGION_OF_AZURE = "SA_EAST_1"
-"""Atlas makes nothing there, whichever cloud it believes: only the one of the path is looked at afterwards."""
+"""A region of AWS and not of Azure: if Atlas believes the path, the LIST shows what it makes, else it makes nothing."""
 
 
 async def _nothing(_: Life) -> None:
@@ -27,12 +29,16 @@ def family_of(calls: Calls, check: Callable[[Life], Awaitable[None]] = _nothing)
         await check(life)
         await life.step("no region", post())
         await life.step("unknown region", post(regionName=NOWHERE))
-        await life.step("cloud's region", post(regionName=own_name(life.region)))
+        await life.step("cloud's region", post(regionName=own_name(life.elsewhere)))
         await life.step("other cloud", post(regionName=NO_REGION_OF_AZURE, cloudProvider="AZURE"))
         entry = await life.begin(post(regionName=life.region))
-        if life.is_new("early get") and is_initiating(await life.step("still early", life.get_of(entry))):
-            await life.step("early delete", life.deletion_of(entry))
+        is_early = life.is_new("early get") and is_initiating(await life.step("still early", life.get_of(entry)))
+        if is_early and (await life.step("early delete", life.deletion_of(entry))).is_success:
+            raise StopError("Atlas deletes an endpoint that is INITIATING")
         await life.until("made", life.get_of(entry), lambda each: not is_initiating(each))
         await life.finish(entry, post(regionName=life.region))
 
-    return Family(live, calls, (CLOUD,), id_in("id"), lambda fields: text_in(fields, "regionName"))
+    def place(fields: Mapping[str, Any]) -> str:
+        return atlas_name(CLOUD, text_in(fields, "regionName"))
+
+    return Family(live, calls, (CLOUD,), id_in("id"), place)

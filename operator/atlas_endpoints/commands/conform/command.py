@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 
 import httpx
 
@@ -64,24 +63,25 @@ async def run(
         raise ValueError(error.message) from None
     for each in warnings:
         say(each)
-    with record.opened(settings.record, settings.project, settings.atlas_url) as kept:
+    region = atlas_name(CLOUD, settings.region)
+    with record.opened(settings.record, settings.project, settings.atlas_url, region) as kept:
         connections = transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True)
         wire = Wire(connections, credentials.secret)
         client = client_of(settings, writes=True, transport=wire)
         atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), tell, sleep)
-        names = [*kept.lives] if settings.cleanup else [each for each in known if each in settings.families]
+        names = [each for each in known if each in (kept.lives if settings.cleanup else settings.families)]
         try:
             if not (settings.cleanup or kept.lives.keys() >= {*names}):
                 await _confirm(settings, atlas, ask)
             lives, are_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
-        except (AtlasError, StopError) as error:
-            why = error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else str(error)
-            tell(f"{why} Run the command again with the same record, or with --cleanup.")
+        except AtlasError as error:
+            tell(
+                f"{error.explanation.worded(atlas.wording)} Run the command again with the same record, or with --cleanup."
+            )
             return False
         else:
-            left = kept.left
-            _print(settings, lives, left, put)
-            return are_done and not left
+            _print(settings, kept, lives, put)
+            return are_done and not kept.left
         finally:
             for each in kept.left:
                 tell(f"Not yet seen to be gone: {each}")
@@ -103,13 +103,13 @@ def _announcement(settings: ConformSettings) -> list[str]:
 
 
 async def _confirm(settings: ConformSettings, atlas: Atlas, ask: Callable[[str], str] | None) -> None:
-    """Let the user name the project; raises ``ValueError`` if that is not its name, and ``StopError`` if Atlas does not show it."""
+    """Let the user name the project; raises ``ValueError`` if that is not its name, or Atlas does not show it."""
     where = path("/api/atlas/v2/groups/{groupId}", GET_PROJECT, groupId=settings.project)
     found = await atlas.send(GET_PROJECT, Request(GET_PROJECT, "GET", where))
     if not found.is_success:
-        raise StopError(
+        raise ValueError(
             f"Atlas does not show project {settings.project} to these credentials ({found.summary}). Correct --project, or grant them"
-            " a role in it. Nothing was made."
+            " a role in it. This run has made nothing."
         )
     name, typed = found.body.get("name"), settings.project_name
     if typed is None and ask is not None:
@@ -119,7 +119,7 @@ async def _confirm(settings: ConformSettings, atlas: Atlas, ask: Callable[[str],
     if typed is None:
         raise ValueError("Nobody can type the name of the project here: give it with --project-name.")
     if not name or typed.strip() != name:
-        raise ValueError(f"That is not the name of project {settings.project}. Nothing was made.")
+        raise ValueError(f"That is not the name of project {settings.project}. This run has made nothing.")
 
 
 async def _live(
@@ -127,15 +127,16 @@ async def _live(
 ) -> tuple[Mapping[str, FamilyLife], bool]:
     """Return the lives, and whether all have ended."""
     lives, are_done = dict[str, FamilyLife](), True
-    region, within = atlas_name(CLOUD, settings.region), settings.wait.total_seconds()
     try:
         for name, family in known.items():
-            life = FamilyLife(name, family, kept, atlas, region=region, most=settings.max_endpoints, within=within)
+            most, within = settings.max_endpoints, settings.wait.total_seconds()
+            life = FamilyLife(name, family, kept, atlas, most=most, within=within)
             lives[name] = life
             are_done &= await _ends(life.stop("it was cleaned up") if settings.cleanup else life.run(), name, atlas)
             if life.kept.end and not settings.cleanup:
-                atlas.say(f"{name}: it ended early, because {life.kept.end}.")
-                are_done &= bool(life.kept.made)
+                again = "" if life.kept.made else " Nothing was made: the next run tries it again."
+                atlas.say(f"{name}: it ended early: {life.kept.end}.{again}")
+                are_done = False
     except asyncio.CancelledError:
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
         for name, life in lives.items():
@@ -152,26 +153,27 @@ async def _ends(life: Awaitable[None], name: str, atlas: Atlas) -> bool:
         atlas.say(f"{name}: --wait is used up before the end. Run the command again with the same record.")
         return False
     except StopError as error:
-        atlas.say(f"{name}: what was made cannot be removed: {error}")
+        atlas.say(f"{name}: it cannot go on: {error}")
         return False
     return True
 
 
 def _print(
-    settings: ConformSettings, lives: Mapping[str, FamilyLife], left: list[str], put: Callable[[str], object]
+    settings: ConformSettings, kept: record.Record, lives: Mapping[str, FamilyLife], put: Callable[[str], object]
 ) -> None:
     if settings.cleanup:
-        if not left:
+        if not kept.left:
             put("Nothing of this record is left in Atlas.")
         return
-    about = {"project": settings.project, "version": __version__, "address": settings.atlas_url}
-    about |= {"region": settings.region, "date": datetime.now(UTC).date().isoformat()}
+    dates = sorted({each.date[:10] for life in lives.values() for each in life.kept.exchanges})
+    about = {"project": kept.project, "version": __version__, "address": kept.atlas, "region": kept.region}
+    about |= {"date": " to ".join(dict.fromkeys([*dates[:1], *dates[-1:]]))}
     found = report.results(rows(), settings.families, lives)
     if settings.output == "json":
-        document = report.document(about, found, left, lives)
+        document = report.document(about, found, kept.left, lives)
         document = report.redact(document, settings.project) if settings.redact else document
         text = json.dumps(document, indent=1, ensure_ascii=False)
     else:
-        text = "\n".join(report.markdown(about, found, left))
+        text = "\n".join(report.markdown(about, found, kept.left))
         text = report.redact(text, settings.project) if settings.redact else text
     put(text)

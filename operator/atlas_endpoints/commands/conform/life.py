@@ -22,16 +22,11 @@ from atlas_endpoints.kinds.conforming import SHOWN_WITHIN, Exchange, Family, Lif
 PAUSE = 15.0
 """Seconds between two looks at something that changes."""
 
-UNKNOWN_FOR = SHOWN_WITHIN
-"""Seconds after which a write whose answer was lost has shown its effect, or has none."""
-
 CLAIMED_WITHIN = 900.0
-"""Seconds after a write whose answer was lost within which the one new entry that it describes is its result. Later, somebody else's."""
+"""Seconds after a write whose answer was lost within which the one new entry that it describes is its result. Later, it is unclear."""
 
 DELETE_AGAIN = 120.0
 """Seconds after which an accepted DELETE is repeated."""
-
-ERROR = 500
 
 
 class LaterError(Exception):
@@ -46,17 +41,13 @@ class FamilyLife(Life):
         within: seconds to wait in this process.
     """
 
-    def __init__(
-        self, name: str, family: Family, record: Record, atlas: Atlas, *, region: str, most: int, within: float
-    ) -> None:
+    def __init__(self, name: str, family: Family, record: Record, atlas: Atlas, *, most: int, within: float) -> None:
+        super().__init__(family, record.project, record.region)
         self.name = name
         self._record, self._atlas, self._most = record, atlas, most
         self._within = self._remaining = within
-        new = Kept(region=region, vpc=secrets.token_hex(9)[:17])
-        self.kept = record.lives.setdefault(name, new)
-        if self.kept.end and not (self.kept.made or self.kept.left):  # what was in the way may be mended now
-            self.kept = record.lives[name] = new
-        super().__init__(family, record.project, self.kept.region)
+        self.kept = record.lives.get(name) or self._begun()
+        self._earlier = len(self.kept.exchanges)
         self._new: set[str] = set()
 
     @property
@@ -82,6 +73,9 @@ class FamilyLife(Life):
         """
         if self.kept.pending:
             await self._settle(self.kept.pending)
+        await self._forget_unclear()
+        if self.kept.end and not (self.kept.made or self.kept.left):  # what was in the way may be mended now
+            self.kept, self._earlier = self._begun(), 0
         if self.kept.end is None:
             try:
                 if not self.kept.exchanges:
@@ -99,14 +93,16 @@ class FamilyLife(Life):
             self._ended(reason)
         if self.kept.pending:
             await self._settle(self.kept.pending)
+        await self._forget_unclear()
         await self._remove()
 
     @override
     async def step(self, name: str, request: Request) -> Exchange:
         if not request.writes:
-            return await self.until(name, request, lambda _: True)
+            return await self.until(name, request, lambda _: True, most=0)
         found = self._found(name) or await self._write(name, request)
-        if request.method != "POST" and not 0 < found.status < ERROR:  # what a POST has made is known by now
+        changes = request.method != "POST" or self.kept.made.get(self.family.named(request) or "", name) != name
+        if changes and not found.is_answered:  # what a POST has made is known by now
             raise StopError(f"the answer to the step “{name}” was lost")
         return found
 
@@ -125,23 +121,19 @@ class FamilyLife(Life):
         if (known := self._found(name)) is not None:
             return known
         self._atlas.say(f"{self.name}: {name}")
-        waited = _age(self.kept.exchanges[-1]) if self.kept.exchanges else 0.0  # an earlier process may have waited
+        calls = self.kept.exchanges
+        waited = _age(calls[-1]) if calls and len(calls) == self._earlier else 0.0  # an earlier process may have waited
         while True:
             found = await self._atlas.send(name, request)
-            if done(found) or waited >= most:
+            if (found.is_answered and done(found)) or waited >= most:
                 return self._keep(found)
             await self._wait()
             waited += PAUSE
 
     async def _remove(self) -> None:
         """Delete what was made, the last first, until a GET and a LIST prove that it is gone."""
-        if self.kept.unclear:  # people remove it
-            shown = await self._entries()
-            self.kept.unclear = [each for each in self.kept.unclear if each in shown]
-            self._record.save()
         for entry in [each for each in reversed(self.kept.made) if each not in self.kept.gone]:
-            call = next(each for each in self.kept.exchanges if each.step == self.kept.made[entry])
-            since, age = math.inf, _age(call)
+            since, age = math.inf, min((_age(each) for each in self._calls(self.kept.made[entry])), default=0.0)
             self._atlas.say(f"{self.name}: making sure that {entry} is gone")
             while True:
                 found = await self._atlas.send("cleanup", self.get_of(entry))
@@ -161,12 +153,19 @@ class FamilyLife(Life):
             self.kept.gone.append(entry)
             self._record.save()
 
+    async def _forget_unclear(self) -> None:
+        """Forget what somebody else may have made, and people have removed."""
+        if self.kept.unclear:
+            shown = await self._entries()
+            self.kept.unclear = [each for each in self.kept.unclear if each in shown]
+            self._record.save()
+
     async def _write(self, name: str, request: Request) -> Exchange:
         """Send a write that stands in the record before."""
         creates, named, made = request.method == "POST", self.family.named(request), self.kept.made
         if creates:
             await self._refuse_others()
-        so_far = sum(len(each.made) + bool(each.unclear) for each in self._record.lives.values())
+        so_far = sum(len(each.made) + bool(each.unclear or each.pending) for each in self._record.lives.values())
         if creates and named not in made and so_far >= self._most:
             raise StopError(f"--max-endpoints ({self._most}) is reached before the step “{name}”")
         call, place = unanswered(name, request), self.family.place(request.body or {})
@@ -190,17 +189,19 @@ class FamilyLife(Life):
     async def _refuse_others(self) -> None:
         """Raise ``StopError`` if the project has other entries than those that were made."""
         if others := sorted({*await self._entries()} - self.kept.made.keys()):
+            if any(each.request["method"] == "POST" for each in self.kept.exchanges):  # its effect may show late
+                self.kept.unclear = others
             raise StopError(f"the project has {', '.join(others)}")
 
     async def _settle(self, pending: Pending, response: Mapping[str, Any] | None = None) -> Exchange:
         """Find out what a pending write has made, whose answer was lost or says nothing, and keep it."""
-        waited = time.time() - pending.at
-        is_claimed = bool(pending.named) or waited < CLAIMED_WITHIN
+        age = time.time() - pending.at
+        waited, is_claimed = max(age, 0.0), bool(pending.named) or 0 <= age < CLAIMED_WITHIN
         while pending.call.request["method"] == "POST":
             found = {each: place for each, place in (await self._entries()).items() if each not in self.kept.made}
             named, place = pending.named, pending.place
             ours = [each for each in found if (each == named if named else found[each] == place)]
-            if waited >= UNKNOWN_FOR or (named and ours):  # somebody else's may show first
+            if waited >= SHOWN_WITHIN or (named and ours):  # somebody else's may show first
                 if len(ours) == 1 and is_claimed:
                     self.kept.made[ours[0]] = pending.call.step
                 else:
@@ -209,13 +210,17 @@ class FamilyLife(Life):
             await self._atlas.sleep(PAUSE)
             waited += PAUSE
         self.kept.pending = None
-        return self._keep(replace(pending.call, response=response))
+        found = self._keep(replace(pending.call, response=response))
+        self._new.discard(found.step)  # time has passed
+        return found
 
     async def _entries(self) -> Mapping[str, str]:
         """Return all entries of the family in the project, each with what it is for."""
 
         def parse(item: Any) -> tuple[str, Mapping[str, str]] | None:
             ids = self.family.ids(item)
+            if ids and item.get("state") == "DELETED":
+                return ids[0], {}
             return (ids[0], {each: self.family.place(item) if each == ids[0] else "" for each in ids}) if ids else None
 
         found = await self._atlas.list(self.list_of(), parse)
@@ -227,15 +232,22 @@ class FamilyLife(Life):
         self._remaining -= PAUSE
         await self._atlas.sleep(PAUSE)
 
+    def _begun(self) -> Kept:
+        self._record.lives[self.name] = Kept(vpc=secrets.token_hex(9)[:17])
+        return self._record.lives[self.name]
+
+    def _calls(self, step: str) -> list[Exchange]:
+        return [each for each in self.kept.exchanges if each.step == step]
+
     def _found(self, name: str) -> Exchange | None:
-        return next((each for each in self.kept.exchanges if each.step == name), None)
+        return next(iter(self._calls(name)), None)
 
     def _pending(self, write: Pending | None) -> None:
         self.kept.pending = write
         self._record.save()
 
     def _keep(self, exchange: Exchange) -> Exchange:
-        if 0 < exchange.status < ERROR:  # else time has passed
+        if exchange.is_answered:  # else time has passed
             self._new.add(exchange.step)
         self.kept.exchanges.append(exchange)
         self._record.save()
@@ -247,5 +259,5 @@ class FamilyLife(Life):
 
 
 def _age(call: Exchange) -> float:
-    """Return the seconds since a call."""
-    return time.time() - datetime.fromisoformat(call.date).timestamp()
+    """Return the seconds since a call; 0 if it is in the future."""
+    return max(time.time() - datetime.fromisoformat(call.date).timestamp(), 0.0)

@@ -41,7 +41,6 @@ class Kept(BaseModel):
         unclear: entries that a lost call may have made, or somebody else.
     """
 
-    region: str
     vpc: str
     end: str | None = None
     pending: Pending | None = None
@@ -64,6 +63,7 @@ class Record(BaseModel):
     version: Literal[1] = 1
     atlas: str
     project: str
+    region: str
     lives: dict[str, Kept] = {}
     _path: Path = PrivateAttr()
 
@@ -89,8 +89,8 @@ class Record(BaseModel):
 
 
 @contextmanager
-def opened(path: Path, project: str, atlas: str) -> Iterator[Record]:
-    """Yield the record in a file, or an empty one if there is no file; meanwhile no other process has it.
+def opened(path: Path, project: str, atlas: str, region: str) -> Iterator[Record]:
+    """Yield the record in a file, or a new one, of this region, if there is no file; meanwhile no other process has it.
 
     Raises:
         ValueError: it is no record, of another project or Atlas, or another process has it.
@@ -103,7 +103,7 @@ def opened(path: Path, project: str, atlas: str) -> Iterator[Record]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ValueError(f"{path} is in use by another process.") from None
-        record = _read(path) if path.exists() else Record(atlas=atlas, project=project)
+        record = _read(path) if path.exists() else Record(atlas=atlas, project=project, region=region)
         if (record.atlas, record.project) != (atlas, project):
             raise ValueError(f"{path} is of another project or another Atlas. Use another --record.")
         record._path = path  # noqa: SLF001  # pydantic sets no private attribute in a constructor
@@ -114,4 +114,7 @@ def _read(path: Path) -> Record:
     try:
         return Record.model_validate_json(path.read_bytes())
     except ValidationError:
-        raise ValueError(f"{path} is no record of this version of the command. Use another --record.") from None
+        raise ValueError(
+            f"{path} is damaged, or no record of this version of the command. What it named may still be in Atlas: look there"
+            " before you use another --record."
+        ) from None

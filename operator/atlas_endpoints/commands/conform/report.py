@@ -12,12 +12,12 @@ from atlas_endpoints.commands.conform.rows import Row, judge
 from atlas_endpoints.kinds.conforming import CLOUD
 
 DIFFERS, AS_ASSUMED, NOT_TRIED = "differs", "as assumed", "not tried"
-_WORDS = {DIFFERS: f"{DIFFERS}: ", AS_ASSUMED: AS_ASSUMED, NOT_TRIED: f"{NOT_TRIED} because "}
+_ORDER = (DIFFERS, AS_ASSUMED, NOT_TRIED)
 FORMAT_VERSION = 1
 
 ADVICE = (
-    "The operator may do something else with a project whose answers differ. Open an issue with the output of the same command with"
-    " `-o json --redact`: it becomes a test."
+    "Where Atlas differs, the operator may do something else than documented. Please open an issue with the output of the same command"
+    " with `-o json --redact`, of which a test can be made."
 )
 
 LONGEST = 1000
@@ -44,7 +44,7 @@ class Result:
 def results(rows: Iterable[Row], families: Iterable[str], lives: Mapping[str, FamilyLife]) -> list[Result]:
     """Return what came of each row of the chosen families, in the order in which users read it."""
     found = [_result(row, each, lives.get(each)) for row in rows for each in row.families if each in families]
-    return sorted(found, key=lambda each: [*_WORDS].index(each.result))
+    return sorted(found, key=lambda each: _ORDER.index(each.result))
 
 
 def _result(row: Row, family: str, life: FamilyLife | None) -> Result:
@@ -54,9 +54,13 @@ def _result(row: Row, family: str, life: FamilyLife | None) -> Result:
     if differs:
         return Result(row, family, DIFFERS, "; ".join(differs))
     if missing:
-        going_on = "Atlas is still at work: run the command again with the same record"
-        why = life.kept.end or f"the step “{missing[0]}” was not answered"
-        return Result(row, family, NOT_TRIED, going_on if life.kept.end is None else why)
+        if any(each.step == missing[0] for each in life.kept.exchanges):
+            why = f"Atlas gave no usable answer to the step “{missing[0]}”"
+        elif life.kept.end is None:
+            why = "Atlas is still at work: run the command again with the same record"
+        else:
+            why = life.kept.end or f"it was too late for the step “{missing[0]}”, or nothing led to it"
+        return Result(row, family, NOT_TRIED, why)
     return Result(row, family, AS_ASSUMED)
 
 
@@ -65,12 +69,12 @@ def markdown(about: Mapping[str, str], found: Sequence[Result], left: Sequence[s
     counts = Counter(each.result for each in found)
     yield f"# Atlas in project {about['project']}\n"
     yield f"{'; '.join(f'{name}: {value}' for name, value in about.items() if name != 'project')}.\n"
-    yield f"{', '.join(f'{each}: {counts[each]}' for each in _WORDS)}.\n"
+    yield f"{', '.join(f'{each}: {counts[each]}' for each in _ORDER)}.\n"
     if counts[DIFFERS]:
         yield f"{ADVICE}\n"
     yield "| row | family | question | result |\n| --- | --- | --- | --- |"
     for each in found:
-        result = one_line(f"{_WORDS[each.result]}{each.detail}", limit=LONGEST).replace("|", "/")
+        result = one_line(": ".join(filter(None, (each.result, each.detail))), limit=LONGEST).replace("|", "/")
         tried = f" (tried: {each.row.tried})" if each.row.tried else ""
         yield f"| `{each.row.id}` | {each.family} | {each.row.question}{tried} | {result} |"
     if left:

@@ -105,7 +105,7 @@ class Atlas:
                 PatientClient(self.client, self.say, sleep=self.sleep), self.credentials, request, parse
             )
         except AtlasError as error:
-            if error.http_status is None:
+            if error.http_status is None or is_hopeless(error) or isinstance(error, RateLimitedError):
                 raise
             raise StopError(error.explanation.worded(self.wording)) from error
         if listing.skipped:

@@ -37,7 +37,7 @@ async def live(life: Life) -> None:
     }.items():
         await life.step(change, request)
         await life.step(f"after {change}", get)
-    await life.step("delete", life.deletion_of(endpoint))
+    await life.delete("delete", endpoint)
     if life.is_new("delete"):
         await life.step("after delete", get)
     await life.gone("gone", endpoint, most=SOON)

@@ -5,7 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.kinds.conforming import CLOUD, MALFORMED, NOWHERE, Exchange, Family, Life, StopError, text_in
+from atlas_endpoints.kinds.conforming import (
+    CLOUD,
+    MALFORMED,
+    NOWHERE,
+    Exchange,
+    Family,
+    Life,
+    StopError,
+    own_name,
+    text_in,
+)
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.regions import atlas_name
 
@@ -38,17 +48,18 @@ async def live(life: Life) -> None:
         await life.step("endpoint", life.get_of(entry))
     await life.step("second register", registration(endpoint))
     await life.step("no change", atlas.no_change_of(project, service))
-    foreign = "eu-west-3" if life.region != "EU_WEST_3" else "eu-west-1"
-    await life.step("remote region", atlas.remote_regions_of(project, service, [foreign]))
+    await life.step("remote region", atlas.remote_regions_of(project, service, [own_name(life.elsewhere)]))
     settled = await life.until("settled", life.get_of(entry), _is_settled, most=DECIDED_WITHIN)
     if settled.body.get("connectionStatus") == atlas.EndpointState.REJECTED:
         await life.step("register again", registration(endpoint))
     if (await life.step("delete with endpoint", deletion)).is_success:
         raise StopError("Atlas deletes a service with an endpoint")
-    await life.step("deregister", life.deletion_of(entry))
+    await life.delete("deregister", entry)
     if life.is_new("deregister"):
         await life.step("second deregister", life.deletion_of(entry))
     await life.gone("endpoint gone", entry)
+    if life.made("early register") or life.made("malformed register"):
+        raise StopError("Atlas has registered an endpoint that it should refuse")
     if not (await life.step("empty service", get)).is_success:
         raise StopError("the service is gone with its last endpoint")
     await life.step("absent endpoint", life.get_of(entry))

@@ -20,9 +20,10 @@ async def live(life: Life) -> None:
     account = atlas.account_of(life.project, CLOUD, life.region)
     await life.step("account", account)
     await life.step("account in capitals", replace(account, path=account.path.replace("=aws", "=AWS")))
-    await life.step("unknown vendor", post(**service, vendor="MARS"))
-    await life.step("no service", post())
-    await life.step("foreign field", post(**service, azureResourceIds=["none"]))
+    other = {"region": life.elsewhere, "serviceEndpointId": f"com.amazonaws.{own_name(life.elsewhere)}.s3"}
+    await life.step("unknown vendor", post(**other, vendor="MARS"))
+    await life.step("no service", post(region=life.elsewhere))
+    await life.step("foreign field", post(**other, azureResourceIds=["none"]))
     entry = await life.begin(post(**service))
     await life.step("same target", post(**service, region=own_name(life.region)))
     await life.until("made", life.get_of(entry), lambda each: each.body.get("state") not in AT_WORK)
