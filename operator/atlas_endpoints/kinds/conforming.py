@@ -47,7 +47,7 @@ class Exchange:
     @property
     def is_answered(self) -> bool:
         """Whether Atlas has decided about the call, rather than failed."""
-        return 0 < self.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        return 0 < self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self.status != HTTPStatus.REQUEST_TIMEOUT
 
     @property
     def is_success(self) -> bool:

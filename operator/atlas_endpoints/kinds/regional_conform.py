@@ -8,15 +8,11 @@ from atlas_endpoints.kinds.conforming import CLOUD, NOWHERE, Exchange, Family, L
 from atlas_endpoints.kinds.regional_atlas import Calls, EndpointState
 from atlas_endpoints.kinds.regions import atlas_name
 
-NO_REGION_OF_AZURE = "SA_EAST_1"
-"""A region of AWS and not of Azure: if Atlas believes the path, the LIST shows what it makes, else it makes nothing."""
+NOT_OF_AZURE = ("SA_EAST_1", "AF_SOUTH_1")
+"""Regions of AWS and not of Azure: if Atlas believes the path, the LIST shows what it makes, else it makes nothing."""
 
 
-async def _nothing(_: Life) -> None:
-    pass
-
-
-def family_of(calls: Calls, check: Callable[[Life], Awaitable[None]] = _nothing) -> Family:
+def family_of(calls: Calls, check: Callable[[Life], Awaitable[None]] | None = None) -> Family:
     """Return the family; ``check`` raises ``StopError`` in a project that does not suit."""
 
     async def live(life: Life) -> None:
@@ -26,11 +22,14 @@ def family_of(calls: Calls, check: Callable[[Life], Awaitable[None]] = _nothing)
         def is_initiating(found: Exchange) -> bool:
             return found.body.get("status") == EndpointState.INITIATING
 
-        await check(life)
+        if check is not None:
+            await check(life)
         await life.step("no region", post())
         await life.step("unknown region", post(regionName=NOWHERE))
         await life.step("cloud's region", post(regionName=own_name(life.elsewhere)))
-        await life.step("other cloud", post(regionName=NO_REGION_OF_AZURE, cloudProvider="AZURE"))
+        await life.step(
+            "other cloud", post(regionName=NOT_OF_AZURE[life.region in NOT_OF_AZURE[:1]], cloudProvider="AZURE")
+        )
         entry = await life.begin(post(regionName=life.region))
         is_early = life.is_new("early get") and is_initiating(await life.step("still early", life.get_of(entry)))
         if is_early and (await life.step("early delete", life.deletion_of(entry))).is_success:

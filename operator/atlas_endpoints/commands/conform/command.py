@@ -74,11 +74,8 @@ async def run(
             if not (settings.cleanup or kept.lives.keys() >= {*names}):
                 await _confirm(settings, atlas, ask)
             lives, are_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
-        except AtlasError as error:
-            tell(
-                f"{error.explanation.worded(atlas.wording)} Run the command again with the same record, or with --cleanup."
-            )
-            return False
+        except (AtlasError, StopError) as error:  # of the question for the project
+            raise ValueError(_why(error, atlas)) from error
         else:
             _print(settings, kept, lives, put)
             return are_done and not kept.left
@@ -134,8 +131,8 @@ async def _live(
             lives[name] = life
             are_done &= await _ends(life.stop("it was cleaned up") if settings.cleanup else life.run(), name, atlas)
             if life.kept.end and not settings.cleanup:
-                again = "" if life.kept.made else " Nothing was made: the next run tries it again."
-                atlas.say(f"{name}: it ended early: {life.kept.end}.{again}")
+                again = " Nothing was made: the next run tries it again." if life.kept.begins_anew else ""
+                atlas.say(f"{name}: it ended early: {life.kept.end.removesuffix(".")}.{again}")
                 are_done = False
     except asyncio.CancelledError:
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
@@ -152,10 +149,16 @@ async def _ends(life: Awaitable[None], name: str, atlas: Atlas) -> bool:
     except LaterError:
         atlas.say(f"{name}: --wait is used up before the end. Run the command again with the same record.")
         return False
-    except StopError as error:
-        atlas.say(f"{name}: it cannot go on: {error}")
+    except (AtlasError, StopError) as error:
+        atlas.say(
+            f"{name}: it cannot go on: {_why(error, atlas)} Run the command again with the same record, or with --cleanup."
+        )
         return False
     return True
+
+
+def _why(error: AtlasError | StopError, atlas: Atlas) -> str:
+    return error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else f"{error}.".replace("..", ".")
 
 
 def _print(
@@ -163,11 +166,11 @@ def _print(
 ) -> None:
     if settings.cleanup:
         if not kept.left:
-            put("Nothing of this record is left in Atlas.")
+            put("Atlas shows nothing of this record any more.")
         return
     dates = sorted({each.date[:10] for life in lives.values() for each in life.kept.exchanges})
     about = {"project": kept.project, "version": __version__, "address": kept.atlas, "region": kept.region}
-    about |= {"date": " to ".join(dict.fromkeys([*dates[:1], *dates[-1:]]))}
+    about |= {"date": " to ".join(dict.fromkeys([*dates[:1], *dates[-1:]])) or "nothing was asked"}
     found = report.results(rows(), settings.families, lives)
     if settings.output == "json":
         document = report.document(about, found, kept.left, lives)

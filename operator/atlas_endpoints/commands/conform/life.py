@@ -74,7 +74,7 @@ class FamilyLife(Life):
         if self.kept.pending:
             await self._settle(self.kept.pending)
         await self._forget_unclear()
-        if self.kept.end and not (self.kept.made or self.kept.left):  # what was in the way may be mended now
+        if self.kept.begins_anew:
             self.kept, self._earlier = self._begun(), 0
         if self.kept.end is None:
             try:
@@ -125,7 +125,7 @@ class FamilyLife(Life):
         waited = _age(calls[-1]) if calls and len(calls) == self._earlier else 0.0  # an earlier process may have waited
         while True:
             found = await self._atlas.send(name, request)
-            if (found.is_answered and done(found)) or waited >= most:
+            if not most or (found.is_answered and (done(found) or waited >= most)):
                 return self._keep(found)
             await self._wait()
             waited += PAUSE
@@ -165,7 +165,7 @@ class FamilyLife(Life):
         creates, named, made = request.method == "POST", self.family.named(request), self.kept.made
         if creates:
             await self._refuse_others()
-        so_far = sum(len(each.made) + bool(each.unclear or each.pending) for each in self._record.lives.values())
+        so_far = sum(len(each.made) + bool(each.unclear or each.may_have_made) for each in self._record.lives.values())
         if creates and named not in made and so_far >= self._most:
             raise StopError(f"--max-endpoints ({self._most}) is reached before the step “{name}”")
         call, place = unanswered(name, request), self.family.place(request.body or {})

@@ -50,11 +50,25 @@ class Kept(BaseModel):
     unclear: list[str] = []
 
     @property
+    def may_have_made(self) -> bool:
+        """Whether a write without an answer may have made something."""
+        return self.pending is not None and self.pending.call.request["method"] == "POST"
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether it has ended before it made anything: what was in its way may be mended."""
+        posts = [each for each in self.exchanges if each.request["method"] == "POST"]
+        return bool(self.end) and not (self.made or self.left) and all(each.is_answered for each in posts)
+
+    @property
     def left(self) -> list[str]:
         """What Atlas may still have: what was made, and what may have been made."""
         made = [each for each in self.made if each not in self.gone]
         unclear = [f"{each} (somebody else may have made it: not touched)" for each in self.unclear]
-        return [*made, *unclear, *([f"what the step “{self.pending.call.step}” may have made"] if self.pending else [])]
+        lost = (
+            [f"what the step “{self.pending.call.step}” may have made"] if self.pending and self.may_have_made else []
+        )
+        return [*made, *unclear, *lost]
 
 
 class Record(BaseModel):

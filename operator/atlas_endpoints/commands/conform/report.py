@@ -55,9 +55,9 @@ def _result(row: Row, family: str, life: FamilyLife | None) -> Result:
         return Result(row, family, DIFFERS, "; ".join(differs))
     if missing:
         if any(each.step == missing[0] for each in life.kept.exchanges):
-            why = f"Atlas gave no usable answer to the step “{missing[0]}”"
+            why = f"no usable answer to the step “{missing[0]}” has come"
         elif life.kept.end is None:
-            why = "Atlas is still at work: run the command again with the same record"
+            why = "it has not come to its end: run the command again with the same record"
         else:
             why = life.kept.end or f"it was too late for the step “{missing[0]}”, or nothing led to it"
         return Result(row, family, NOT_TRIED, why)

@@ -12,7 +12,7 @@ SOON = 600.0
 
 async def live(life: Life) -> None:
     """Live; see ``Family``."""
-    endpoint, other = life.vpc_endpoint(0), life.vpc_endpoint(1)
+    endpoint, *others = (life.vpc_endpoint(number) for number in range(5))
     name = {"customerEndpointDNSName": f"{endpoint}.example.com"}
     first, second = {"comment": "conform"}, {"comment": "conform again"}
 
@@ -22,10 +22,10 @@ async def live(life: Life) -> None:
     get = life.get_of(endpoint)
     await life.step("malformed path", life.get_of(MALFORMED))
     await life.step("malformed id", post(MALFORMED))
-    await life.step("region alone", post(other, region=life.region))
-    await life.step("cloud's region", post(other, region=own_name(life.region), **name))
-    await life.step("name alone", post(other, **name))
-    await life.step("address", post(other, customerEndpointIPAddress="10.0.0.4"))
+    await life.step("region alone", post(others[0], region=life.region))
+    await life.step("cloud's region", post(others[1], region=own_name(life.region), **name))
+    await life.step("name alone", post(others[2], **name))
+    await life.step("address", post(others[3], customerEndpointIPAddress="10.0.0.4"))
     await life.create("create", post(endpoint, **first))
     await life.step("endpoint", get)
     for change, request in {

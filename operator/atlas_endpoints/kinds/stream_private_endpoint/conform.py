@@ -21,7 +21,9 @@ async def live(life: Life) -> None:
     await life.step("account", account)
     await life.step("account in capitals", replace(account, path=account.path.replace("=aws", "=AWS")))
     other = {"region": life.elsewhere, "serviceEndpointId": f"com.amazonaws.{own_name(life.elsewhere)}.s3"}
-    await life.step("unknown vendor", post(**other, vendor="MARS"))
+    await life.step(
+        "unknown vendor", post(vendor="MARS", region=life.elsewhere, serviceEndpointId="com.amazonaws.mars")
+    )
     await life.step("no service", post(region=life.elsewhere))
     await life.step("foreign field", post(**other, azureResourceIds=["none"]))
     entry = await life.begin(post(**service))
