@@ -132,7 +132,7 @@ async def _live(
             are_done &= await _ends(life.stop("it was cleaned up") if settings.cleanup else life.run(), name, atlas)
             if life.kept.end and not settings.cleanup:
                 again = " Nothing was made: the next run tries it again." if life.kept.begins_anew else ""
-                atlas.say(f"{name}: it ended early: {life.kept.end.removesuffix(".")}.{again}")
+                atlas.say(f"{name}: it ended early: {life.kept.end.removesuffix('.')}.{again}")
                 are_done = False
     except asyncio.CancelledError:
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
@@ -158,7 +158,9 @@ async def _ends(life: Awaitable[None], name: str, atlas: Atlas) -> bool:
 
 
 def _why(error: AtlasError | StopError, atlas: Atlas) -> str:
-    return error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else f"{error}.".replace("..", ".")
+    return (
+        error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else f"{str(error).removesuffix('.')}."
+    )
 
 
 def _print(
