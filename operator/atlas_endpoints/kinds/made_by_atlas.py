@@ -48,6 +48,9 @@ EARLY_FIRST, EARLY_LAST = 30.0, 300.0
 MOST_NAMES = 5
 """As many of those that stand in the way are named, so that a message has room for the ways out."""
 
+REFUSED_ON_REQUEST = "In Atlas, remove what uses it. Then set the annotation again, to another value."
+"""The remedy if Atlas refuses a deletion that somebody has requested."""
+
 LIVES, REPLACED, FAILED, GOES = range(4)
 """The ranks of things at one place, by which one of them is followed: one that Atlas makes anew may get another ID."""
 
@@ -282,14 +285,18 @@ class MadeByAtlas(KindWithCommands[R]):
                 f" resource, and {FORCE}. {atlas_says}"
             )
             return Decision(State(Reason.ENDPOINT_FAILED, message, differences=()))
-        message = f"{said} To delete it in Atlas and create another one, {FORCE}. {atlas_says}"
+        message = (
+            f"{said} To delete it in Atlas and create another one, {FORCE}. If the spec is wrong, delete this resource with deletionPolicy"
+            f" Delete, wait until it is gone, and create it with the right one. {atlas_says}"
+        )
         state = State(Reason.ENDPOINT_FAILED, message, differences=())
         return Decision(state, self._deletion(facts, made, Cause.FORCED) if facts.forced else None)
 
     def _deletion(self, facts: Facts, made: Made, cause: Cause | None) -> Write:
         touches, thing = (made.id, facts.resource.written_as), facts.resource.thing
         request = self.deletion(facts, made.id)
-        return Write(request, cause, names=(self.noun,), touches=touches, reads=made.id, deletes=thing)
+        remedy = REFUSED_ON_REQUEST if cause is Cause.FORCED else ""
+        return Write(request, cause, names=(self.noun,), remedy=remedy, touches=touches, reads=made.id, deletes=thing)
 
     # Decisions about a deleted resource.
 

@@ -214,8 +214,8 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
         if not names:
             return (), None
         message = (
-            "Atlas does not show where connections lead, one of which may be that of this resource, so the operator creates none. If"
-            f" none is, remove them in Atlas, or ask MongoDB's support: {some_of(names)}."
+            f"Atlas does not show where these connections lead: {some_of(names)}. One of them may be that of this resource, so the"
+            " operator creates none. Remove those that nobody needs in Atlas, or ask MongoDB's support where they lead."
         )
         return (), State(Reason.PENDING, message)
 
@@ -268,8 +268,8 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
         found = ((name, facts.view.value(f"streams/{name}") or {}) for name in _workspaces(facts))
         users = [f"{name}/{user}" for name, used in found for user in used.get(id_, ())]
         message = (
-            f"Atlas deletes no connection that streams use. In Atlas, remove the connections of workspaces that use connection {id_}, or"
-            f" give them another access{f': {some_of(users)}' if users else ''}."
+            f"Atlas deletes no connection that streams use. In Atlas, remove the connections of workspaces that use connection"
+            f" {id_}{f' ({some_of(users)})' if users else ''}, or give them another access."
         )
         said = "" if error is None else f" Message from Atlas: {words(error.detail or error.error_code)}"
         wait = max(as_long_again(deleted_at(facts), facts.now, facts.interval), EARLY_FIRST)
@@ -360,11 +360,15 @@ def _takes(connection: Connection, field: str) -> bool:
 def _unchangeable(facts: Facts, made: Connection, found: Comparison) -> State:
     """Return the state of a connection that differs in what Atlas does not change."""
     fixed = found.by_treatment[Treatment.WAIT]
-    message = (
-        f"Atlas cannot change this: {described(fixed)}. It takes a dnsDomain only while connection {made.id} has none, or is in IDLE (now"
-        f" {made.status or 'without a state'}). Set dnsDomain to the value in Atlas; or delete this resource with deletionPolicy Delete,"
-        " wait until it is gone, and create it again."
-    )
+    message = f"Atlas cannot change this: {described(fixed)}."
+    if any(each.field == ManagedField.DNS_DOMAIN for each in fixed):
+        message += (
+            f" It takes a dnsDomain only while connection {made.id} has none, or is in IDLE (now {made.status or 'without a state'}). To"
+            " keep the one in Atlas, set dnsDomain to it."
+        )
+    else:
+        message += " To keep what Atlas has, delete this resource with deletionPolicy Retain, and create it with the values in Atlas."
+    message += " To make the connection anew, delete this resource with deletionPolicy Delete, wait until it is gone, and create it again."
     reason = Reason.UPDATE_REJECTED if any(is_edit(each, facts) for each in fixed) else Reason.DRIFTED
     return State(reason, message, NoRequeue(), found.differences)
 
@@ -386,7 +390,7 @@ def _on_its_way(facts: Facts, made: Connection, since: datetime, differences: tu
             " that Confluent names then."
         )
     if spec.provider_name == "AZURE" and spec.vendor != "CONFLUENT":
-        message += " It waits until somebody approves it in Azure: see Networking, Private endpoint connections, of the namespace or account."
+        message += " It may wait until somebody approves it in Azure: see Networking, Private endpoint connections, of the namespace or account."
     return waiting(facts, Reason.INITIATING, message, since, differences)
 
 
