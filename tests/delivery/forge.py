@@ -92,15 +92,16 @@ class Forge:
         return loaded
 
     def checkout(self, job: str) -> Path:
-        """Give a job its copy of the checkout, whose changelog says that the version is released, and which has what steps of `BUILT` leave."""
+        """Give a job its copy of the checkout, which says that the version is released, and has what steps of `BUILT` leave."""
         copy = self.folder / "checkouts" / job
         if copy.exists():
             return copy
         ignored = shutil.ignore_patterns(".git", ".venv", ".cache", ".*_cache", "__pycache__")
         shutil.copytree(ROOT, copy, ignore=ignored)
-        changelog = copy / "CHANGELOG.md"
-        released = changelog.read_text(encoding="utf-8").replace("(not released yet)", "(2026-12-01)")
-        changelog.write_text(released, encoding="utf-8")
+        for page in (*copy.glob("*.md"), *copy.glob("docs/*.md"), copy / "deploy" / "base" / "kustomization.yaml"):
+            text = page.read_text(encoding="utf-8")
+            text = text.replace("(not released yet)", "(2026-12-01)").replace("is published yet", "is published")
+            page.write_text(text, encoding="utf-8")
         (copy / ".venv").symlink_to(ROOT / ".venv")
         (copy / ".cache" / "site").mkdir(parents=True)
         (copy / ".cache" / "site" / "index.html").touch()

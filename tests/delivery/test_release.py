@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -144,6 +145,16 @@ def test_the_page_has_each_file_its_signature_and_its_sum(released: Forge) -> No
     (published,) = [call for call in released.calls if call.startswith("gh release create")]
     assert f"gh release create v{VERSION} --verify-tag" in published
     assert all(f"assets/{name}" in published for name in {*names, *signed})
+
+
+def test_the_notes_name_the_chart_and_their_links_lead_to_the_tag(released: Forge, image: str) -> None:
+    notes = (released.folder / "temporary" / "notes.md").read_text(encoding="utf-8")
+
+    assert f"oci://{image}/charts/atlas-endpoints, version {VERSION}" in notes
+    assert f"/.github/workflows/release.yaml@refs/tags/v{VERSION}" in notes
+    links = set(re.findall(r"]\(([^)#]+)", notes))
+    assert len(links) > 10
+    assert all(each.startswith((f"{SERVER}/{REPOSITORY}/blob/v{VERSION}/", "https://")) for each in links)
 
 
 def test_image_and_chart_are_signed_by_their_digests(released: Forge, image: str) -> None:
