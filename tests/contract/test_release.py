@@ -93,7 +93,7 @@ def test_the_registry_is_asked_after_signing_in_and_before_pushing(job: str, ref
     ],
 )
 def test_only_a_registry_that_knows_no_such_version_is_pushed_to(
-    tmp_path: Path, job: str, name: str, asked: str, code: int, answer: str, said: str | None
+    tmp_path: Path, *, job: str, name: str, asked: str, code: int, answer: str, said: str | None
 ) -> None:
     program(tmp_path, asked, code, answer)
 
