@@ -465,8 +465,8 @@ def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailable
     """Return the error for a 2xx answer without the expected content; a write may have been applied nevertheless."""
     return AtlasUnavailableError(
         Explanation(
-            f"Atlas's answer ({status}) cannot be used: it is empty, cut off, not JSON, not from Atlas, or beyond 4 MiB or 100,000 "
-            f"values. If it persists, {_CHECK_URL}."
+            f"Atlas's answer ({status}) cannot be used: it is empty, cut off, not JSON, not from Atlas, or beyond 4 MiB, 100,000 "
+            f"values or the pages that are read. If it persists, {_CHECK_URL}."
         ),
         operation=operation,
         http_status=status,

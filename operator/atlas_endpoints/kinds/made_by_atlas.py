@@ -279,17 +279,18 @@ class MadeByAtlas(KindWithCommands[R]):
         """Return the decision about a thing in the status FAILED."""
         said = f"Atlas reports FAILED for {self.noun} {made.id}."
         atlas_says = f"Message from Atlas: {words(made.error_message)}"
+        observed = f"{said} {atlas_says}"
         if facts.is_protected(facts.resource.thing):
             message = (
                 f"{said} Another resource names it as well, so the operator does not delete it. To create another one, delete the other"
                 f" resource, and {FORCE}. {atlas_says}"
             )
-            return Decision(State(Reason.ENDPOINT_FAILED, message, differences=()))
+            return Decision(State(Reason.ENDPOINT_FAILED, message, differences=(), observed=observed))
         message = (
             f"{said} To delete it in Atlas and create another one, {FORCE}. If the spec is wrong, delete this resource with deletionPolicy"
             f" Delete, wait until it is gone, and create it with the right one. {atlas_says}"
         )
-        state = State(Reason.ENDPOINT_FAILED, message, differences=())
+        state = State(Reason.ENDPOINT_FAILED, message, differences=(), observed=observed)
         return Decision(state, self._deletion(facts, made, Cause.FORCED) if facts.forced else None)
 
     def _deletion(self, facts: Facts, made: Made, cause: Cause | None) -> Write:

@@ -86,7 +86,8 @@ class RegionalResource(MadeResource, frozen=True):
         for field, value in spec.regions_in_atlas.items():
             if not same_region(spec.provider_name, value, shown.get(field, value)):
                 problem = (
-                    f"spec.{to_camel(field)}: Forbidden: endpoint {shown['id']} is in {shown[field]}, and never moves"
+                    f"spec.{to_camel(field)}: Forbidden: endpoint {shown['id']} is in {shown[field]}, and never moves; if the API server"
+                    " refuses that region, delete this resource with deletionPolicy Retain, and create it again"
                 )
                 raise InvalidSpecError([problem])
         return found

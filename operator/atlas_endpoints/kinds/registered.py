@@ -29,8 +29,8 @@ from atlas_endpoints.reconcile.waits import as_long_again
 Facts: TypeAlias = AnyFacts[Any]
 
 REFUSED = (
-    "The ID and the address of an endpoint cannot change: if one of them is wrong, delete this resource (nothing was registered in"
-    " Atlas) and create it again with the right one."
+    "What names an endpoint cannot change, except for what a reference gives: if it is wrong, correct the reference, or delete this"
+    " resource (nothing was registered in Atlas) and create it again with the right values."
 )
 """The remedy if Atlas refuses a registration."""
 
@@ -123,43 +123,53 @@ def absent(facts: Facts, endpoint_id: str, waits: Callable[[], State], registrat
         cause=cause,
         fields=facts.desired,
         planned=f"registers endpoint {endpoint_id}",
-        # What a reference gives, the operator takes anew while Atlas has no endpoint.
-        remedy=REFUSED if facts.resource.spec.cloud_provider_endpoint_ref is None else "",
+        remedy=REFUSED,
     )
     state = State(Reason.INITIATING, f"The operator registers endpoint {endpoint_id}.", POLL, observed=none)
     return Decision(state, write, own=own)
 
 
 def dead(
-    facts: Facts, said: str, check: str, error_message: str | None, deletion: Callable[[Cause], Write]
+    facts: Facts,
+    said: str,
+    check: str,
+    error_message: str | None,
+    deletion: Callable[[Cause], Write],
+    *,
+    keep: str = "",
 ) -> Decision:
     """Decide about an endpoint that Atlas rejected, or that failed.
 
     Args:
         said: what Atlas reports, as a sentence.
         check: what to check in the cloud, as a sentence.
+        keep: how to keep what else goes with a resource, as a sentence after a blank.
     """
     atlas_says = f"Message from Atlas: {words(error_message)}"
+    observed = f"{said} {check} {atlas_says}"
     thing = facts.resource.thing
     if thing is None or facts.is_protected(thing):
         message = (
             f"{said} Another resource names it as well, so the operator does not delete it. To register it again, delete the other"
             f" resource, and {FORCE}. {atlas_says}"
         )
-        return Decision(State(Reason.ENDPOINT_FAILED, message))
+        return Decision(State(Reason.ENDPOINT_FAILED, message, observed=observed))
     message = (
         f"{said} {check} To delete it in Atlas and register it again, {FORCE}. If the ID is mistyped, set deletionPolicy to Delete (only"
-        f" if the Event was EndpointRegistered), delete this resource, wait until it is gone, and create it with the right ID. {atlas_says}"
+        f" if the Event was EndpointRegistered), delete this resource, wait until it is gone, and create it with the right ID.{keep}"
+        f" {atlas_says}"
     )
-    return Decision(State(Reason.ENDPOINT_FAILED, message), deletion(Cause.FORCED) if facts.forced else None)
+    return Decision(
+        State(Reason.ENDPOINT_FAILED, message, observed=observed), deletion(Cause.FORCED) if facts.forced else None
+    )
 
 
-def unchangeable(differences: tuple[Difference, ...]) -> str:
-    """Return the message about differences that Atlas cannot change."""
+def unchangeable(differences: tuple[Difference, ...], *, keep: str = "") -> str:
+    """Return the message about differences that Atlas cannot change; ``keep`` as in :func:`dead`."""
     return (
         f"The endpoint differs from the spec, and Atlas cannot change it: {described(differences)}. If the spec is wrong, create"
         " another resource with the right values, and set deletionPolicy of this one to Retain before you delete it. If the"
-        " endpoint is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it again."
+        f" endpoint is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it again.{keep}"
     )
 
 
@@ -187,7 +197,10 @@ def deletion(facts: Facts, state: State, shown: ShownEntry | None, write: Write,
 
 def may_appear(facts: Facts, left: float) -> Decision:
     """Return the decision about a deleted resource for which Atlas may still show something that was requested."""
-    message = "A call that Atlas has not answered yet may still create something for this resource. The operator looks for it before the resource is removed."
+    message = (
+        "A call of this or a former process may still create something for this resource. The operator looks for it before the resource"
+        " is removed."
+    )
     wait = min(left, as_long_again(deleted_at(facts), facts.now, facts.interval))
     return Decision(State(Reason.DELETING, message, RequeueAfter(wait)))
 

@@ -20,6 +20,7 @@ from atlas_endpoints.atlas.errors import (
     EndpointAbsentError,
     InstanceNotFoundError,
     NotServerlessError,
+    Wording,
 )
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.requests import Request, Scope
@@ -34,6 +35,9 @@ from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Finding, find
 
 logger = logging.getLogger(__name__)
+
+OF_VALUES = Wording(wrong_field="correct the name in the spec")
+"""The words for failures of calls for outputs: what names a cluster or a database may be edited."""
 
 WRITE_ATTEMPTS = 3
 """How often a reconcile tries to write a ConfigMap that somebody else keeps changing."""
@@ -318,7 +322,7 @@ class Outputs:
             if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
                 raise
             current.unshown.setdefault(name, _Unshown(since))
-            message = f"The values for ConfigMap {name} could not be read. {error.message}"
+            message = f"The values for ConfigMap {name} could not be read. {error.explanation.worded(OF_VALUES)}"
             if isinstance(error, InstanceNotFoundError | EndpointAbsentError | NotServerlessError):
                 return Finding("False", OutputsReason.NOT_FOUND, message)
             return Finding("Unknown", OutputsReason.PENDING, message)

@@ -232,7 +232,8 @@ def _as_bound(text: str, reference: Reference, resource: Resource) -> str:
     raise UnreadableError(
         ReferencesReason.CHANGED,
         f"The reference for {field} gives {text} now, and this resource is bound to {bound}, which Atlas cannot change. Correct the"
-        f" reference, or the object. For {text}, create another resource, and delete this one when nothing uses {bound} any more.",
+        f" reference, or the object. If {text} is that of another endpoint, create another resource, and delete this one when nothing"
+        f" uses {bound} any more; else delete this resource with deletionPolicy Delete, wait until it is gone, and create it again.",
         retry_in=RETRY_UNUSABLE,
     )
 

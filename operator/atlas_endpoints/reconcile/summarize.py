@@ -127,9 +127,10 @@ def _observing(facts: Facts[Any], decision: Decision) -> State:
         requeue = RequeueAfter(facts.interval.total_seconds())
         return replace(state, reason=Reason.ENDPOINT_NOT_FOUND, message=message, requeue=requeue)
     is_unsent, is_planned = state.reason in {Reason.DRIFTED, Reason.UPDATE_REJECTED}, write is not None and write.cause
-    if state.reason.dead or (not is_planned and not (is_unsent and state.differences)):
+    if state.reason.dead or (not is_planned and (state.observed or not (is_unsent and state.differences))):
         message = state.observed or state.message
-        return replace(state, message=f"{why}. {message}" if is_unsent or state.reason.dead else message)
+        reason = Reason.DRIFTED if is_unsent and state.differences else state.reason
+        return replace(state, reason=reason, message=f"{why}. {message}" if is_unsent or state.reason.dead else message)
     what = f": {described(state.differences)}" if state.differences else ""
     if not what and write is not None and write.names:
         what = f" in {', '.join(write.names)}"
@@ -504,7 +505,11 @@ def _synced(attempt: Attempt, outcome: Outcome, state: State, history: Sequence[
 def _deprecated(outcome: Outcome, state: State, now: datetime) -> Finding | None:
     """Return what Atlas announces about the end of its API."""
     if state.reason is Reason.API_GONE:
-        return Finding("True", DeprecatedReason.GONE, "Atlas no longer serves this API. See the migration guide.")
+        return Finding(
+            "True",
+            DeprecatedReason.GONE,
+            "Atlas no longer serves this API. Upgrade the operator, or see the migration guide.",
+        )
     if outcome.deprecation is None:
         return None
     sunset = outcome.deprecation.sunset

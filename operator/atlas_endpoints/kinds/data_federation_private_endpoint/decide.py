@@ -93,7 +93,10 @@ def _waiting_for_cloud(facts: Facts) -> State:
     else:
         where = "In AWS, create an interface VPC endpoint to the service of Data Federation in your region, which Atlas's documentation names"
     state = registered.waiting_for_cloud(facts, where)
-    return replace(state, message=f"{state.message}{doubt_about(facts.resource.spec)}")
+    with_name = ""
+    if spec.provider_name == "AWS" and spec.region is not None and not spec.has_dns_name:
+        with_name = " If Atlas shall have hostnames of the region, set spec.customerEndpointDnsName in the same edit: it cannot come later."
+    return replace(state, message=f"{state.message}{with_name}{doubt_about(spec)}")
 
 
 def _absent(facts: Facts, entry: str, endpoint_id: str) -> Decision:
@@ -184,7 +187,8 @@ def _ok(facts: Facts, found: Comparison) -> State:
     if state is not None:
         return state
     if fixed:
-        return State(Reason.DRIFTED, registered.unchangeable(fixed), differences=found.differences)
+        message = registered.unchangeable(fixed)
+        return State(Reason.DRIFTED, message, differences=found.differences, observed=message)
     state, problem = available(found, facts), facts.problem
     if state.reason is not Reason.AVAILABLE:
         return state

@@ -36,6 +36,10 @@ DEAD = frozenset[str]({EndpointState.REJECTED, EndpointState.FAILED})
 
 GOING = frozenset[str]({EndpointState.DELETING, EndpointState.DELETED})
 
+DELETE = "Delete this resource with deletionPolicy Delete, wait until it is gone,"
+KEEP = " Meanwhile, another resource of the region, without an endpoint, keeps the endpoint service."
+"""Ways out of what Atlas cannot change, as parts of messages."""
+
 LISTED_ONLY = 600.0
 """Seconds until an endpoint that a LIST shows and no GET is looked for again, at most."""
 
@@ -97,19 +101,24 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
 
     def registration() -> Write:
         touches = (entry, facts.resource.written_as)
-        return Write(_registration(facts, service, endpoint_id), doubt=_wrong_number(facts, service), touches=touches)
+        doubt = _wrong_number(facts, service, "Delete this resource,")
+        return Write(_registration(facts, service, endpoint_id), doubt=doubt, touches=touches)
 
     return registered.absent(facts, endpoint_id, lambda: waiting_for_cloud(facts, service), registration)
 
 
-def _wrong_number(facts: Facts, service: Service) -> str:
-    """Return a sentence, after a blank, about forwarding rules that are fewer or more than Google's attachments; "": they fit."""
+def _wrong_number(facts: Facts, service: Service, delete: str = DELETE) -> str:
+    """Return a sentence, after a blank, about forwarding rules that are fewer or more than Google's attachments; "": they fit.
+
+    Args:
+        delete: how to delete this resource, as the beginning of a sentence.
+    """
     spec, count = facts.resource.spec, len(service.service_attachment_names)
     if not spec.is_legacy or len(spec.rules) == count:
         return ""
     return (
         f" Each service attachment needs one forwarding rule. Service attachments in status.service: {count}; rules in"
-        f" spec.gcp.endpoints: {len(spec.rules)}. Delete this resource, and create it again with a rule for each of them."
+        f" spec.gcp.endpoints: {len(spec.rules)}. {delete} and create it again with a rule for each of them."
     )
 
 
@@ -152,7 +161,8 @@ def _deleting(endpoint_id: str) -> str:
 def _available(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> State:
     next_look = RequeueAfter(until_next_look(facts))
     if differences := compare(facts.resource, facts.desired, endpoint):
-        return State(Reason.DRIFTED, registered.unchangeable(differences), next_look, differences)
+        message = registered.unchangeable(differences, keep=KEEP)
+        return State(Reason.DRIFTED, message, next_look, differences, observed=message)
     if (problem := facts.problem) is not None:
         message = f"{problem.message} Until then, Atlas keeps endpoint {endpoint_id}."
         return State(Reason.REFERENCE_NOT_READY, message, next_look, ())
@@ -167,7 +177,7 @@ def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) 
         " supportedRemoteRegions."
     )
     deletion = partial(deletion_of, facts, service, endpoint_id)
-    return registered.dead(facts, said, check, endpoint.error_message, deletion)
+    return registered.dead(facts, said, check, endpoint.error_message, deletion, keep=KEEP)
 
 
 def deletion_of(facts: Facts, service: Service, endpoint_id: str, cause: Cause | None) -> Write:

@@ -121,11 +121,14 @@ def with_problem(facts: Facts, service: Service, regions: Regions, decision: Dec
             " only once an hour. Find out who removes it."
         )
     else:
-        message = f"The endpoint service lacks {_list(regions.missing)} in supportedRemoteRegions, and spec.driftPolicy is Report."
+        message = (
+            f"The endpoint service lacks {_list(regions.missing)} in supportedRemoteRegions, and spec.driftPolicy is Report. To add it,"
+            f" set spec.driftPolicy to Correct, or {FORCE}."
+        )
     match state.reason:
         case Reason.AVAILABLE:
             return replace(decision, state=replace(state, reason=reason, message=message))
-        case Reason.WAITING_FOR_CLOUD_ENDPOINT:
+        case Reason.WAITING_FOR_CLOUD_ENDPOINT | Reason.ENDPOINT_FAILED:
             return replace(decision, state=replace(state, message=f"{state.message} {message}"))
         case _:
             return decision

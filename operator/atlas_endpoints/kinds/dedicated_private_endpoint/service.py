@@ -209,17 +209,21 @@ def not_ready(facts: Facts, service: Service) -> Decision:
 def _failed(facts: Facts, service: Service) -> Decision:
     """Decide about a service that failed: an empty one that a resource created is made anew."""
     said = f"Message from Atlas: {words(service.error_message)}"
+    observed = f"The endpoint service failed. {said}"
     if origin_of(facts, service) != "Created" or service.endpoint_ids:
-        message = f"The endpoint service failed. Delete it in Atlas when nothing uses it; then the operator creates another one. {said}"
-        return Decision(State(DedicatedReason.SERVICE_FAILED, message))
+        then = "then the operator creates another one"
+        if facts.resource.spec.drift_policy != "Correct":
+            then = f"then, to create another one, {FORCE}"
+        message = f"The endpoint service failed. Delete it in Atlas when nothing uses it; {then}. {said}"
+        return Decision(State(DedicatedReason.SERVICE_FAILED, message, observed=observed))
     if facts.forced or facts.resource.spec.drift_policy == "Correct":
         wait = 0.0 if facts.forced else _until_anew(facts, service.status, service_since(facts, service))
         message = f"The endpoint service failed. The operator deletes it and creates another one, after a wait that doubles each time. {said}"
-        state = State(DedicatedReason.SERVICE_FAILED, message, RequeueAfter(max(wait, POLL_FIRST)))
+        state = State(DedicatedReason.SERVICE_FAILED, message, RequeueAfter(max(wait, POLL_FIRST)), observed=observed)
         cause = Cause.FORCED if facts.forced else Cause.DRIFT
         return Decision(state, deletion_of(facts, service, cause) if wait <= 0 else None)
     message = f"The endpoint service failed, and spec.driftPolicy is Report. To delete it and create another one, {FORCE}. {said}"
-    return Decision(State(DedicatedReason.SERVICE_FAILED, message))
+    return Decision(State(DedicatedReason.SERVICE_FAILED, message, observed=observed))
 
 
 def _until_anew(facts: Facts, status: str | None, since: datetime) -> float:

@@ -61,9 +61,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
     def hindrance(self, facts: Facts, value: Encryption) -> State | None:
         provider = facts.resource.spec.provider_name
         block, name = value[provider], atlas.BLOCKS[provider]
-        where = (
-            "Set it in Atlas (Project Settings, Security, Advanced), or with Terraform; the operator never changes it."
-        )
+        where = "Set it in Atlas (Security, Advanced), or with Terraform; the operator never changes it."
         if not block.enabled:
             message = f"The project does not use keys of {provider} for encryption at rest ({name}.enabled), so Atlas makes no endpoint. {where}"
             return State(EncryptionReason.ENCRYPTION_NOT_CONFIGURED, message)

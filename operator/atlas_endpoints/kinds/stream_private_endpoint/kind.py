@@ -370,7 +370,7 @@ def _unchangeable(facts: Facts, made: Connection, found: Comparison) -> State:
         message += " To keep what Atlas has, delete this resource with deletionPolicy Retain, and create it with the values in Atlas."
     message += " To make the connection anew, delete this resource with deletionPolicy Delete, wait until it is gone, and create it again."
     reason = Reason.UPDATE_REJECTED if any(is_edit(each, facts) for each in fixed) else Reason.DRIFTED
-    return State(reason, message, NoRequeue(), found.differences)
+    return State(reason, message, NoRequeue(), found.differences, observed=message)
 
 
 def _on_its_way(facts: Facts, made: Connection, since: datetime, differences: tuple[Difference, ...]) -> State:
