@@ -138,7 +138,8 @@ class Operator:
     def ready(self) -> str | None:
         """Return why this replica can neither work nor take over, or None."""
         if not self._core.is_complete:
-            return "the resources have not been listed yet"
+            missing = [kind for kind, served in self._core.kinds.items() if not served.relister.complete.is_set()]
+            return f"the resources have not been listed yet: {', '.join(missing)}"
         if not any(served.relister.may_list for served in self._core.kinds.values()):
             return "no resources may be listed"
         return self._leadership.refusal
