@@ -79,7 +79,8 @@ class PlanSettings(AtlasSettings):
 class ImportSettings(AtlasSettings):
     """Write manifests for the endpoints that a project has in Atlas, so that the operator can take them over unchanged.
 
-    Credentials come from the environment, as for plan. Neither the command nor applying the manifests changes Atlas.
+    Credentials come from the environment, as for plan. The command changes nothing in Atlas. Applying the
+    manifests changes nothing either, except that a successor makes the endpoint service of its region ready.
     It also reads files (-f): objects of MongoDB's own operator, which it writes as resources of this one, and exported
     serverless private endpoints, of which it writes the successors; and a state of Terraform (--terraform).
 

@@ -142,6 +142,7 @@ def _bodies(settings: ImportSettings, importers: Iterable[Importer], messages: M
     # What an import reads is an export, and it sends nothing.
     reader = ManifestReader((), namespace=namespace, recursive=settings.recursive, others=others, use_statuses=True)
     documents = reader.find(settings.filename)
+    messages.remarks.extend(reader.warnings)
     for each in documents:
         if isinstance(each, Invalid):
             messages.problems.append(f"{each.place}: {'; '.join(each.problems)}")

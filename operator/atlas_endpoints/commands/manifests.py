@@ -30,7 +30,7 @@ _IN_A_FOLDER = f"{', '.join(ENDINGS[:-1])} and {ENDINGS[-1]} files"
 UNRENDERED = frozenset({"Chart.yaml", "kustomization.yaml", "kustomization.yml"})
 """Files from which Helm or Kustomize render manifests."""
 
-RENDER_FIRST = "Render them with helm template or kubectl kustomize, and pass the output to plan -f -"
+RENDER_FIRST = "Render them with helm template or kubectl kustomize, and pass the output with -f -"
 """The remedy for the sources of Helm or Kustomize."""
 
 LARGEST_FILE = 8 << 20
@@ -357,8 +357,8 @@ def _misnamed(name: object, namespace: object) -> Iterator[str]:
         yield "metadata.name: Required value: add it (generateName is not supported, because it names no resource)"
     elif not is_name(name):
         yield (
-            f"metadata.name: Invalid value: {one_line(name, limit=80)!r}: must consist of at most 253 lower-case letters,"
-            " digits, `-` and `.`, and begin and end with a letter or digit"
+            f"metadata.name: Invalid value: {one_line(name, limit=80)!r}: must consist of lower-case letters, digits, `-`"
+            " and `.`, and begin and end with a letter or digit"
         )
     if not isinstance(namespace, str) or not is_namespace(namespace):
         yield "metadata.namespace: Invalid value: must be the name of a namespace"

@@ -47,7 +47,7 @@ def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Ite
     if isinstance(project, str):
         yield LeftOut(what, project)
         return
-    secret = options.credentials_secret or _secret_of(spec, namespace, projects)
+    secret = _secret_of(spec, namespace, projects) or options.credentials_secret
     common = {**project, "providerName": provider, "region": spec.get("region", "")}
     if spec.get("supportedRegions"):
         common["supportedRemoteRegions"] = spec["supportedRegions"]
@@ -58,7 +58,7 @@ def dedicated_endpoints(body: Body, projects: Projects, options: Options) -> Ite
     )
     if secret is None:
         remarks += (
-            "It names no Secret of its namespace, so the operator's own one counts; use --credentials-secret-name.",
+            "It names no Secret of its namespace, so that of the namespace or of the operator counts; use --credentials-secret-name.",
         )
         yield Hint(f"{AKO} {what}", "names no Secret of its namespace; use --credentials-secret-name", expected=True)
     name_of_list = f"{provider.lower()}Configuration"

@@ -555,7 +555,9 @@ async def test_no_more_is_made_than_allowed(tmp_path: Path) -> None:
 async def test_while_atlas_is_at_work_another_run_goes_on(tmp_path: Path) -> None:
     async with conforming(tmp_path, transition=120) as conform:
         assert not await conform.run("backup", wait="1m")
-        assert conform.results["backup regional-initiating-active-aws-without"].startswith("not tried it has not come to its end")
+        assert conform.results["backup regional-initiating-active-aws-without"].startswith(
+            "not tried it has not come to its end"
+        )
         assert conform.results["backup regional-success-post-202-backup"] == "as assumed"
         for _ in range(5):
             if await conform.run("backup", wait="1m"):

@@ -172,7 +172,7 @@ def test_another_kind_is_named_with_its_group(text: str, kind: str) -> None:
         pytest.param("0.5\n", "is no Kubernetes object", id="a fraction"),
         pytest.param("true\n", "is no Kubernetes object", id="a boolean"),
         pytest.param("!!set {a}\n", "is no Kubernetes object", id="a set"),
-        pytest.param("a: {{ .Values.a }}\n", "Render them with helm template or kubectl kustomize, and pass the output to plan -f -", id="a template"),
+        pytest.param("a: {{ .Values.a }}\n", "Render them with helm template or kubectl kustomize, and pass the output with -f -", id="a template"),
         pytest.param("a: {{ .Values.a }}\n", "is not valid YAML", id="a template is no YAML"),
         pytest.param("a: [\n", "is not valid YAML", id="YAML that does not end"),
         pytest.param("a: !Ref b\n", "could not determine a constructor for the tag '!Ref'", id="a tag of another tool"),

@@ -45,6 +45,7 @@ READABLE = f"{ACCEPTED}, and they may read the project"
 WORDING = Wording(
     rate_limit="run the check again later",
     wrong_field="create the resources again with the right one, or correct the flag",
+    refused="Nothing was changed.",
 )
 
 PROVED: Mapping[type[AtlasError], str] = {
@@ -171,12 +172,14 @@ async def _may_write(place: Place, values: list[object], client: Requester, cred
         answer, took = await timed(client.request(credentials, request))
         match answer:
             case UpdateRejectedError() as error:
-                found = warning(f"The right to write is unknown, because Atlas rejects the test. {error.message}")
+                found = warning(
+                    f"The right to write is unknown, because Atlas rejects the test. {error.explanation.worded(WORDING)}"
+                )
                 continue
             case MissingRoleError() as error:
                 return failed(error.message)
             case AtlasError() as error if not isinstance(error, EndpointAbsentError):
-                return failed(f"The right to write is unknown. {error.message}")
+                return failed(f"The right to write is unknown. {error.explanation.worded(WORDING)}")
             case _:
                 return ok(f"The credentials may write to the project ({request.method} without a change, {took}).")
     return found
