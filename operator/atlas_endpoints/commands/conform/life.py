@@ -210,9 +210,9 @@ class FamilyLife(Life):
             await self._atlas.sleep(PAUSE)
             waited += PAUSE
         self.kept.pending = None
-        found = self._keep(replace(pending.call, response=response))
-        self._new.discard(found.step)  # time has passed
-        return found
+        call = self._keep(replace(pending.call, response=response))
+        self._new.discard(call.step)  # time has passed
+        return call
 
     async def _entries(self) -> Mapping[str, str]:
         """Return all entries of the family in the project, each with what it is for."""
