@@ -50,8 +50,8 @@ def _takes_the_first(right: Any, self: Any, write: Any, answer: Any) -> Any:
     return write.touches[0], self.listed(answer["results"][0])[1]
 
 
-def _deletes_what_is_dead(right: Any, *asked: Any) -> Any:
-    return replace(right(*asked), write=asked[-1](Cause.FORCED))
+def _deletes_what_is_dead(right: Any, *asked: Any, **named: Any) -> Any:
+    return replace(right(*asked, **named), write=asked[-1](Cause.FORCED))
 
 
 plants("a 204 proves a deletion", Invariant.KEPT, IGNORED, Kind, "decide_deletion")(ends_at_the_request)
