@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from control_plane.process import wait_until
 from integration.dedicated.project import IRELAND, OTHER, STRANGER, VPCE, Project, goes
 from support.concurrent_cases import INTERVAL, NAME, Cases
 from support.resources import ready
@@ -81,7 +82,7 @@ def credentials_of_another_project_neither_hold_up_nor_learn_anything(env: Env) 
     foreign.delete("number-19")
     assert "deletion-policy" in ready(foreign.wait_reason("number-19", "DeletionBlocked"))["message"]
     foreign.annotate("number-19", {"atlas-endpoints.dev/deletion-policy": "Retain"})
-    goes(foreign, "number-19")
+    wait_until(lambda: not foreign.exists("number-19"), "number-19 to go")
     assert project.writes() == ["POST service 201", "POST endpoint 201", "DELETE endpoint 202", "DELETE service 202"]
     foreign.close()
 
