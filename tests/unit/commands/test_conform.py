@@ -317,6 +317,7 @@ async def test_an_interruption_removes_what_was_made(step: str, tmp_path: Path) 
         conform.interrupted_at = ""
         assert not await conform.run("dedicated")
         assert "not tried the command was interrupted" in conform.results.values()
+        assert "use another --record" in conform.said[-1]
 
 
 @pytest.mark.usefixtures("credentials")
@@ -403,6 +404,7 @@ async def test_what_was_refused_begins_anew_when_nothing_is_in_the_way(tmp_path:
     other = {"id": "a" * 24, "regionName": "EU_WEST_1"}
     async with conforming(tmp_path, SEED | {"projects": [{"id": PROJECT, "backupEndpoints": [other]}]}) as conform:
         assert not await conform.run("backup")
+        assert "use the same --record" in conform.said[-1]
         await conform.atlas.control("backupEndpoints", other | {"projectId": PROJECT, "remove": True})
 
         assert await conform.run("backup")
@@ -642,7 +644,7 @@ async def test_no_two_processes_have_one_record(tmp_path: Path) -> None:
     async with conforming(tmp_path) as conform:
 
         async def clean_up() -> None:
-            with pytest.raises(ValueError, match="another process"):
+            with pytest.raises(ValueError, match="another conform"):
                 await conform.run("", cleanup=True, record=tmp_path / "link.json")
 
         assert await conform.run("backup", Wire(1, meanwhile=clean_up))
@@ -656,6 +658,8 @@ async def test_the_record_of_another_atlas_is_refused_and_without_one_nothing_is
     async with conforming(tmp_path) as conform:
         with pytest.raises(ValueError, match="no record"):
             await conform.run("", cleanup=True)
+        with pytest.raises(ValueError, match=r"no folder .*missing for --record"):
+            await conform.run("backup", record=tmp_path / "missing" / "record.json")
         assert await conform.run("backup")
     async with conforming(tmp_path) as conform:
         with pytest.raises(ValueError, match="another Atlas"):

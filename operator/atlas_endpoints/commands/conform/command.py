@@ -100,7 +100,7 @@ def _announcement(settings: ConformSettings) -> list[str]:
 
 
 async def _confirm(settings: ConformSettings, atlas: Atlas, ask: Callable[[str], str] | None) -> None:
-    """Let the user name the project; raises ``ValueError`` if that is not its name, or Atlas does not show it."""
+    """Return when the user has typed the project's name; raises ``ValueError`` on another one, or if Atlas shows no project."""
     where = path("/api/atlas/v2/groups/{groupId}", GET_PROJECT, groupId=settings.project)
     found = await atlas.send(GET_PROJECT, Request(GET_PROJECT, "GET", where))
     if not found.is_success:
@@ -131,8 +131,9 @@ async def _live(
             lives[name] = life
             are_done &= await _ends(life.stop("it was cleaned up") if settings.cleanup else life.run(), name, atlas)
             if life.kept.end and not settings.cleanup:
-                again = " Nothing was made: the next run tries it again." if life.kept.begins_anew else ""
-                atlas.say(f"{name}: it ended early: {life.kept.end.removesuffix('.')}.{again}")
+                another = "the same" if life.kept.begins_anew else "another"
+                again = f"To try it again, use {another} --record."
+                atlas.say(f"{name}: it ended early: {life.kept.end.removesuffix('.')}. {again}")
                 are_done = False
     except asyncio.CancelledError:
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")

@@ -111,12 +111,14 @@ def opened(path: Path, project: str, atlas: str, region: str) -> Iterator[Record
         OSError: it cannot be read.
     """
     path = path.resolve()  # one lock, whatever leads to it
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent} for --record: create it first.")
     with path.with_name(f".{path.name}.lock").open("a") as lock:
         if sys.platform != "win32":
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ValueError(f"{path} is in use by another process.") from None
+                raise ValueError(f"{path} is in use: another conform goes on with it. Wait for its end.") from None
         record = _read(path) if path.exists() else Record(atlas=atlas, project=project, region=region)
         if (record.atlas, record.project) != (atlas, project):
             raise ValueError(f"{path} is of another project or another Atlas. Use another --record.")

@@ -94,7 +94,8 @@ def _waiting_for_cloud(facts: Facts) -> State:
         where = "In AWS, create an interface VPC endpoint to the service of Data Federation in your region, which Atlas's documentation names"
     state = registered.waiting_for_cloud(facts, where)
     with_name = ""
-    if spec.provider_name == "AWS" and spec.region is not None and not spec.has_dns_name:
+    waits = state.reason == Reason.WAITING_FOR_CLOUD_ENDPOINT
+    if waits and spec.provider_name == "AWS" and spec.region is not None and not spec.has_dns_name:
         with_name = " If Atlas shall have hostnames of the region, set spec.customerEndpointDnsName in the same edit: it cannot come later."
     return replace(state, message=f"{state.message}{with_name}{doubt_about(spec)}")
 
