@@ -161,7 +161,7 @@ def _import(settings: ImportSettings) -> int:
 def _operate(settings: OperatorSettings, kinds: Sequence[KindWithCommands[Any]]) -> int:
     logs.configure(settings.log_format, settings.log_level)
     for name in unknown_variables():
-        logger.warning("%s is not a setting of this version and has no effect", name)
+        logger.warning("%s is no setting of the operator in this version, and has no effect", name)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(app.run(settings, kinds))

@@ -192,7 +192,9 @@ def test_without_a_cluster_check_names_the_missing_kubeconfig_and_still_checks_a
 
     assert done.returncode == 1
     settings, cluster, atlas, result = done.stdout.strip().split("\n\n")
-    assert settings.endswith("warning  ATLAS_ENDPOINTS_NAMESPACE is not a setting of this version and has no effect.")
+    assert settings.endswith(
+        "warning  ATLAS_ENDPOINTS_NAMESPACE is no setting of check in this version, and has no effect."
+    )
     assert cluster.startswith("Kubernetes\nfailed   The address of the Kubernetes API is unknown: ")
     assert cluster.endswith(f"{NO_FILE}. Credentials come from Secrets only, so none are checked.")
     assert atlas.startswith(

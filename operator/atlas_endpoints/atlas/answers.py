@@ -191,7 +191,7 @@ async def _answer_to(client: Requester, credentials: Credentials, request: Reque
         return await client.request(credentials, request)
     except EndpointAbsentError as error:
         # A LIST names no endpoint, so the code proves no absence.
-        why = "Atlas answered a LIST with an error code for a single endpoint. The LIST is retried."
+        why = Explanation("Atlas answered a LIST with an error code for a single endpoint. {retry}")
         raise error.refuted(why) from error
 
 
@@ -307,7 +307,7 @@ class _Row:
 
 
 _CHECK_URL = "check {atlas_url} and the proxies on the way"
-_UNAVAILABLE = _Row(AtlasUnavailableError, "Atlas cannot serve the call at the moment. The call is retried.")
+_UNAVAILABLE = _Row(AtlasUnavailableError, "Atlas cannot serve the call at the moment. {retry}")
 _NOT_ATLAS = _Row(AtlasUnavailableError, f"The answer is not from the Atlas Admin API; {_CHECK_URL}.")
 _REDIRECT = _Row(
     AtlasUnavailableError,
@@ -318,13 +318,13 @@ _PROXY = _Row(AtlasUnavailableError, "A proxy requires credentials. Put them int
 _UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
 _UNKNOWN_ABSENCE = _Row(
     AtlasUnavailableError,
-    "Atlas does not find something, by an error code that this version of the operator does not know. The call is retried.",
+    "Atlas does not find something, by an error code that this version of the operator does not know. {retry}",
 )
-_RATE_LIMITED = _Row(RateLimitedError, "Atlas limits the rate of calls for this project; {rate_limit}.")
+_RATE_LIMITED = _Row(RateLimitedError, "Atlas limits the rate of calls for this project. {retry}")
 _TOKEN_LIMITED = _Row(
     CredentialsRateLimitedError,
-    "Atlas issues no more access tokens to this service account for now; {rate_limit}. Other programs "
-    "that use the same service account share its quota.",
+    "Atlas issues no more access tokens to this service account for now. Other programs that use the same account share its"
+    " quota. {retry}",
 )
 _MISSING_ROLE = _Row(
     MissingRoleError,

@@ -94,7 +94,7 @@ class DigestAuth(httpx.Auth):
                 if offered.nonce != challenge.nonce:  # else its count goes on
                     challenge = offered
             self._shared = None
-            raise _unavailable(request, "Atlas refuses each digest nonce. The call is retried.")
+            raise _unavailable(request, Explanation("Atlas refuses each digest nonce. {retry}"))
 
 
 def _first_challenge_in(response: httpx.Response) -> _Challenge:

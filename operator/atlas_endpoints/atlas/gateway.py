@@ -52,7 +52,7 @@ DOUBTED_FOR = 60.0
 DOUBTED_RETRY = 20.0
 """Seconds until such a call is tried again."""
 
-_DOUBTED = "Atlas refuses the call without a reason. The call is retried before that counts as a missing role."
+_DOUBTED = "Atlas refuses the call without a reason, which counts as a missing role if it goes on. {retry}"
 
 IN_A_ROW = 3600.0
 """Seconds after which another such refusal is a first one."""
@@ -287,8 +287,8 @@ class Gateway(ObservationCache):
                 async with asyncio.timeout(LIST_WITHIN):
                     return await send_list(self._client, credentials, request, parse)
             except TimeoutError as error:
-                why = f"Atlas does not answer with all pages of a LIST within {LIST_WITHIN:.0f} s. The LIST is retried."
-                raise AtlasUnavailableError(why, operation=request.operation) from error
+                why = f"Atlas does not answer with all pages of a LIST within {LIST_WITHIN:.0f} s."
+                raise AtlasUnavailableError(Explanation(f"{why} {{retry}}"), operation=request.operation) from error
 
     async def _read_pages(self, scope: Scope, request: Request, parse: Callable[[object], T | None]) -> T:
         """Make a GET whose answer comes in pages, and return what ``parse`` returns of its items; None means not readable."""

@@ -337,8 +337,8 @@ _EXPLANATIONS: Mapping[str, tuple[type[Exception], ...]] = {
     ),
     "The host of Atlas cannot be found; check {atlas_url} and {dns}.": (aiohttp.ClientConnectorDNSError,),
     "Atlas cannot be reached; check {atlas_url}, network policies and firewalls.": _NOT_SENT,
-    "Atlas did not answer in time; the call is retried.": (TimeoutError, httpx.TimeoutException),
-    "Atlas's answer broke off or cannot be decoded; the call is retried.": (
+    "Atlas did not answer in time. {retry}": (TimeoutError, httpx.TimeoutException),
+    "Atlas's answer broke off or cannot be decoded. {retry}": (
         aiohttp.ClientPayloadError,
         httpx.DecodingError,
     ),
@@ -346,6 +346,6 @@ _EXPLANATIONS: Mapping[str, tuple[type[Exception], ...]] = {
         aiohttp.ClientResponseError,
         httpx.ProtocolError,
     ),
-    "The connection to Atlas broke off; the call is retried.": (Exception,),
+    "The connection to Atlas broke off. {retry}": (Exception,),
 }
 """The first match counts, so special kinds of a failure stand before general ones."""

@@ -219,7 +219,7 @@ class EnvironmentCredentials(BaseSettings):
         return Wording(
             atlas_url="--atlas-url",
             dns="the DNS of this machine",
-            rate_limit="wait a minute and run the command again",
+            retry="Wait a minute and run the command again.",
             credentials=f"They are from {self.variables} in the environment. Set them to valid ones.",
             wrong_field=wrong_field,
         )

@@ -39,6 +39,7 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
     Retry,
     UpdateRejectedError,
+    Wording,
     one_line,
 )
 from atlas_endpoints.atlas.requests import Request
@@ -46,6 +47,8 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HTML = b"<html><body>Sorry</body></html>"
+ONCE = Wording(retry="")
+"""For a reader who makes a call once."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +238,7 @@ def test_a_refusal(name: str) -> None:
         assert type(error) is row.expected
         assert (error.retry, error.reason) == RETRIES[row.expected]
         assert row.says in error.message
+        assert "retr" not in error.explanation.worded(ONCE)
         assert error.unknown_outcome is (writes and row.in_doubt)
         assert (error.http_status, error.operation) == (row.status, "op")
         if row.body is None:
@@ -312,6 +316,7 @@ def test_at_the_token_endpoint(name: str) -> None:
     status, body, expected = TOKEN_ROWS[name]
     error = classify_token_answer(Refusal(status, {}, body), operation="op", now=NOW)
     assert isinstance(error, expected)
+    assert "retr" not in error.explanation.worded(ONCE)
     assert not error.unknown_outcome
 
 

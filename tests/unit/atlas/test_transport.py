@@ -9,7 +9,7 @@ import aiohttp
 import httpx
 import pytest
 
-from atlas_endpoints.atlas.errors import AtlasUnavailableError
+from atlas_endpoints.atlas.errors import AtlasUnavailableError, Wording
 from atlas_endpoints.atlas.transport import Transports, failure, proxy_from_environment
 
 
@@ -144,12 +144,12 @@ FAILURES: dict[str, tuple[Exception, str, bool]] = {
     "a connect timeout of httpx alone proves nothing": (httpx.ConnectTimeout("x"), "in time", True),
     "a reset after the request was sent, dressed as a connect timeout, is in doubt": (
         caused(httpx.ConnectTimeout("x"), aiohttp.ClientOSError(104, "Connection reset by peer")),
-        "broke off; the call is retried. (Connection reset by peer)",
+        "broke off. The call is retried. (Connection reset by peer)",
         True,
     ),
     "a server that hangs up is in doubt": (
         caused(httpx.ConnectTimeout("x"), aiohttp.ServerDisconnectedError()),
-        "broke off; the call is retried. (ServerDisconnectedError)",
+        "broke off. The call is retried. (ServerDisconnectedError)",
         True,
     ),
     "a timeout around the whole call is in doubt": (TimeoutError(), "did not answer in time", True),
@@ -161,5 +161,6 @@ def test_a_transport_error_is_explained(name: str) -> None:
     raised, words, in_doubt = FAILURES[name]
     error = failure(raised, operation="op", unknown_outcome=True)
     assert words in error.message
+    assert "retr" not in error.explanation.worded(Wording(retry=""))
     assert error.unknown_outcome is in_doubt
     assert not failure(raised, operation="op", unknown_outcome=False).unknown_outcome

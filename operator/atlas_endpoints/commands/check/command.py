@@ -87,7 +87,8 @@ async def _prepare(
     """Report the ways to Kubernetes and to Atlas, and return how to ask about a place, and the places."""
     if unknown := unknown_variables(CheckSettings):
         report.section(
-            "Settings", *(warning(f"{name} is not a setting of this version and has no effect.") for name in unknown)
+            "Settings",
+            *(warning(f"{name} is no setting of check in this version, and has no effect.") for name in unknown),
         )
     places, credentials = await _read_cluster(settings, kinds, report, closing)
     used = {credentials[place.scope.credentials].base_url for place in places}

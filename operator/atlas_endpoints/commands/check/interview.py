@@ -43,7 +43,7 @@ ACCEPTED = "Atlas accepts the credentials"
 READABLE = f"{ACCEPTED}, and they may read the project"
 
 WORDING = Wording(
-    rate_limit="run the check again later",
+    retry="Run the check again in a minute.",
     wrong_field="create the resources again with the right one, or correct the flag",
     refused="Nothing was changed.",
 )
