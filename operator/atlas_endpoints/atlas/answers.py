@@ -318,7 +318,7 @@ _PROXY = _Row(AtlasUnavailableError, "A proxy requires credentials. Put them int
 _UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
 _UNKNOWN_ABSENCE = _Row(
     AtlasUnavailableError,
-    "Atlas does not find something, by an error code that this version of the operator does not know. {retry}",
+    "Atlas does not find something, by an error code that this version does not know. {retry}",
 )
 _RATE_LIMITED = _Row(RateLimitedError, "Atlas limits the rate of calls for this project. {retry}")
 _TOKEN_LIMITED = _Row(
@@ -519,10 +519,9 @@ def _error(
     # The remaining seconds would change the message, and so the status, at each attempt; retry_after has them.
     detail = redacted(re.sub(r"Please retry after \d{1,9} seconds?\.?", "", body.detail or "").strip(), hide)
     code = body.code if body.code and redacted(body.code, hide) == body.code else None
-    values = {
-        "role": "Project Owner" if writes else "Project Read Only",
-        "address": _address_in(body) or "of the operator",
-    }
+    values = {"role": "Project Owner" if writes else "Project Read Only"}
+    if address := _address_in(body):
+        values["address"] = address
     said = f" Message from Atlas: {detail}" if detail else ""
     # Intermediaries also send a 408 for a request that they have forwarded.
     refused = refusal.status in range(300, 500) and refusal.status != HTTPStatus.REQUEST_TIMEOUT

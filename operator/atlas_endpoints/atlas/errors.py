@@ -17,6 +17,8 @@ class Wording:
     """The setting to check when something else than the intended Atlas answers."""
     dns: str = "the cluster's DNS"
     """The resolver to check."""
+    address: str = "of the operator"
+    """Which address Atlas refuses, if it does not name it."""
     retry: str = "The call is retried."
     """What follows a failure that heals by itself."""
     credentials: str = "Put valid ones into the Secret."

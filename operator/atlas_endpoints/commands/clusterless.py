@@ -219,7 +219,8 @@ class EnvironmentCredentials(BaseSettings):
         return Wording(
             atlas_url="--atlas-url",
             dns="the DNS of this machine",
-            retry="Wait a minute and run the command again.",
+            address="of this machine",
+            retry="Run the command again later.",
             credentials=f"They are from {self.variables} in the environment. Set them to valid ones.",
             wrong_field=wrong_field,
         )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, OutOfTimeError
+from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, Explanation, OutOfTimeError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.reconcile.decision import Decision, Get
@@ -118,7 +118,9 @@ def _check_skipped(facts: Facts[Any], decision: Decision) -> None:
     rests_on_none = creates or (decision.nothing_left and decision.absent is None)
     if rests_on_none and facts.view.skipped and facts.resource.created_as:
         raise AtlasUnavailableError(
-            "Atlas shows endpoints without an ID. One of them may be the endpoint of this resource, so the operator looks again.",
+            Explanation(
+                "Atlas shows endpoints without an ID. One of them may be the endpoint of this resource. {retry}"
+            ),
             operation=decision.write.request.operation if decision.write is not None else "list",
         )
 

@@ -43,7 +43,8 @@ ACCEPTED = "Atlas accepts the credentials"
 READABLE = f"{ACCEPTED}, and they may read the project"
 
 WORDING = Wording(
-    retry="Run the check again in a minute.",
+    address="of this machine or Pod",
+    retry="Run the check again later.",
     wrong_field="create the resources again with the right one, or correct the flag",
     refused="Nothing was changed.",
 )
@@ -177,7 +178,7 @@ async def _may_write(place: Place, values: list[object], client: Requester, cred
                 )
                 continue
             case MissingRoleError() as error:
-                return failed(error.message)
+                return failed(error.explanation.worded(WORDING))
             case AtlasError() as error if not isinstance(error, EndpointAbsentError):
                 return failed(f"The right to write is unknown. {error.explanation.worded(WORDING)}")
             case _:
@@ -190,8 +191,8 @@ def reached(error: AtlasError | None, took: str) -> Finding:
     if error is None:
         return ok(f"Atlas answers ({took}).")
     if isinstance(error, AtlasUnavailableError):
-        return failed(error.message)
-    return warning(f"Atlas answers ({took}). {error.message}")
+        return failed(error.explanation.worded(WORDING))
+    return warning(f"Atlas answers ({took}). {error.explanation.worded(WORDING)}")
 
 
 def announced(

@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 import httpx
 
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.credentials import CredentialsError
-from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.errors import AtlasError, Wording
 from atlas_endpoints.atlas.requests import Request, path
 from atlas_endpoints.atlas.transport import Transports
 from atlas_endpoints.commands.clusterless import ConformSettings, EnvironmentCredentials, client_of
@@ -68,14 +69,15 @@ async def run(
         connections = transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True)
         wire = Wire(connections, credentials.secret)
         client = client_of(settings, writes=True, transport=wire)
-        atlas = Atlas(client, credentials, wire, variables.wording("correct --project"), tell, sleep)
+        wording = variables.wording("correct --project")
+        atlas = Atlas(client, credentials, wire, replace(wording, retry=""), tell, sleep)
         names = [each for each in known if each in (kept.lives if settings.cleanup else settings.families)]
         try:
             if not (settings.cleanup or kept.lives.keys() >= {*names}):
                 await _confirm(settings, atlas, ask)
             lives, are_done = await _live(settings, {each: known[each] for each in names}, kept, atlas)
         except (AtlasError, StopError) as error:  # of the question for the project
-            raise ValueError(_why(error, atlas)) from error
+            raise ValueError(_why(error, wording)) from error
         else:
             _print(settings, kept, lives, put)
             return are_done and not kept.left
@@ -131,9 +133,10 @@ async def _live(
             lives[name] = life
             are_done &= await _ends(life.stop("it was cleaned up") if settings.cleanup else life.run(), name, atlas)
             if life.kept.end and not settings.cleanup:
-                another = "the same" if life.kept.begins_anew else "another"
-                again = f"To try it again, use {another} --record."
-                atlas.say(f"{name}: it ended early: {life.kept.end.removesuffix('.')}. {again}")
+                again = "" if life.kept.left else " To try it again, use another --record."
+                if life.kept.begins_anew:
+                    again = " Nothing was made: the next run tries it again."
+                atlas.say(f"{name}: it ended early: {life.kept.end.removesuffix('.')}.{again}")
                 are_done = False
     except asyncio.CancelledError:
         atlas.say("Interrupted: what was made is removed now. Interrupt again to leave that to --cleanup.")
@@ -152,16 +155,14 @@ async def _ends(life: Awaitable[None], name: str, atlas: Atlas) -> bool:
         return False
     except (AtlasError, StopError) as error:
         atlas.say(
-            f"{name}: it cannot go on: {_why(error, atlas)} Run the command again with the same record, or with --cleanup."
+            f"{name}: it cannot go on: {_why(error, atlas.wording)} Run the command again with the same record, or with --cleanup."
         )
         return False
     return True
 
 
-def _why(error: AtlasError | StopError, atlas: Atlas) -> str:
-    return (
-        error.explanation.worded(atlas.wording) if isinstance(error, AtlasError) else f"{str(error).removesuffix('.')}."
-    )
+def _why(error: AtlasError | StopError, wording: Wording) -> str:
+    return error.explanation.worded(wording) if isinstance(error, AtlasError) else f"{str(error).removesuffix('.')}."
 
 
 def _print(

@@ -107,7 +107,7 @@ def opened(path: Path, project: str, atlas: str, region: str) -> Iterator[Record
     """Yield the record in a file, or a new one, of this region, if there is no file; meanwhile no other process has it.
 
     Raises:
-        ValueError: it is no record, of another project or Atlas, or another process has it.
+        ValueError: it is no record, of another project or Atlas, in no folder, or another process has it.
         OSError: it cannot be read.
     """
     path = path.resolve()  # one lock, whatever leads to it

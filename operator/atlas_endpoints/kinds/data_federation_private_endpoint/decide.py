@@ -94,9 +94,9 @@ def _waiting_for_cloud(facts: Facts) -> State:
         where = "In AWS, create an interface VPC endpoint to the service of Data Federation in your region, which Atlas's documentation names"
     state = registered.waiting_for_cloud(facts, where)
     with_name = ""
-    waits = state.reason == Reason.WAITING_FOR_CLOUD_ENDPOINT
-    if waits and spec.provider_name == "AWS" and spec.region is not None and not spec.has_dns_name:
-        with_name = " If Atlas shall have hostnames of the region, set spec.customerEndpointDnsName in the same edit: it cannot come later."
+    if spec.provider_name == "AWS" and spec.region is not None and not spec.has_dns_name:
+        when = "now" if spec.cloud_provider_endpoint_ref else "in the same edit"
+        with_name = f" If Atlas shall have hostnames of the region, set spec.customerEndpointDnsName {when}: it cannot come later."
     return replace(state, message=f"{state.message}{with_name}{doubt_about(spec)}")
 
 
