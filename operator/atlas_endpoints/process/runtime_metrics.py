@@ -64,7 +64,7 @@ def watch(
     number("atlas_rate_limit_remaining", "Requests that Atlas still allows.", lambda: client.remaining_calls)
     number(
         "atlas_rate_limit_wait_seconds",
-        "Longest remaining wait that Atlas has requested.",
+        "Longest remaining wait after a 429.",
         lambda: core.throttle.longest_wait(core.clock.monotonic()),
     )
     metrics.watch_each(

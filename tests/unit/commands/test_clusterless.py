@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from atlas_endpoints.atlas.credentials import ApiKey, CredentialsError, ServiceAccount
+from atlas_endpoints.atlas.errors import Explanation
 from atlas_endpoints.commands.clusterless import EnvironmentCredentials
 
 ID, SECRET = "MONGODB_ATLAS_CLIENT_ID", "MONGODB_ATLAS_CLIENT_SECRET"
@@ -26,6 +27,11 @@ def found(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> Environ
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return EnvironmentCredentials()
+
+
+def test_a_command_says_what_to_do_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Explanation("The address {address} is refused. {retry}").worded(found(monkeypatch, ACCOUNT).wording("-"))
+    assert said == "The address of this machine is refused. Run the command again later."
 
 
 @pytest.mark.parametrize(

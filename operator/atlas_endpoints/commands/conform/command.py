@@ -135,7 +135,7 @@ async def _live(
             if life.kept.end and not settings.cleanup:
                 again = "" if life.kept.left else " To try it again, use another --record."
                 if life.kept.begins_anew:
-                    again = " Nothing was made: the next run tries it again."
+                    again = " Nothing was made: the next run with this record tries it again."
                 atlas.say(f"{name}: it ended early: {life.kept.end.removesuffix('.')}.{again}")
                 are_done = False
     except asyncio.CancelledError:

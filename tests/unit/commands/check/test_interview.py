@@ -235,7 +235,7 @@ def test_credentials_alone_fail_when_atlas_refuses_them() -> None:
         pytest.param(None, "ok       Atlas answers (50 ms).", id="the refusal of a call without credentials"),
         pytest.param(refused(AtlasUnavailableError, None), FAILED, id="no answer"),
         pytest.param(refused(RateLimitedError), "warning  Atlas answers (50 ms). Atlas refuses; do this.", id="another refusal"),
-        pytest.param(AtlasUnavailableError(Explanation("Away. {retry}"), operation="o"), "failed   Away. Run the check again later.", id="a failure that heals"),
+        pytest.param(AtlasUnavailableError(Explanation("The address {address}. {retry}"), operation="o"), "failed   The address of this machine or Pod. Run the check again later.", id="a failure that heals"),
     ],
 )  # fmt: skip
 def test_a_call_without_credentials_shows_whether_atlas_answers(error: AtlasError | None, finding: str) -> None:
