@@ -52,7 +52,7 @@ DOUBTED_FOR = 60.0
 DOUBTED_RETRY = 20.0
 """Seconds until such a call is tried again."""
 
-_DOUBTED = "Atlas refuses the call, and may not mean it. {retry} If that goes on, the credentials probably lack a role in the project."
+_DOUBTED = "Atlas refuses the call, perhaps by mistake. {retry} If that goes on, the credentials probably lack a role in the project."
 
 IN_A_ROW = 3600.0
 """Seconds after which another such refusal is a first one."""

@@ -77,7 +77,7 @@ def waiting(
     if left <= timedelta(0):
         message = (
             f"{message} It has taken longer than spec.provisioningTimeout. The operator continues to check, and the resource"
-            " recovers when Atlas continues. If it does not, ask MongoDB support."
+            " recovers when Atlas is done. If it does not, ask MongoDB support."
         )
         return State(Reason.PROVISIONING_TIMEOUT, message, NoRequeue(), differences)
     return State(reason, message, RequeueAfter(min(pace(elapsed), left.total_seconds())), differences)
