@@ -80,7 +80,8 @@ class ImportSettings(AtlasSettings):
     """Write manifests for the endpoints that a project has in Atlas, so that the operator can take them over unchanged.
 
     Credentials come from the environment, as for plan. The command changes nothing in Atlas. Applying the
-    manifests changes nothing either, except that a successor makes the endpoint service of its region ready.
+    manifests changes nothing either, unless Atlas lacks what a file names; but a successor makes the endpoint service
+    of its region ready. The command plan shows it before.
     It also reads files (-f): objects of MongoDB's own operator, which it writes as resources of this one, and exported
     serverless private endpoints, of which it writes the successors; and a state of Terraform (--terraform).
 

@@ -87,7 +87,8 @@ class RegionalResource(MadeResource, frozen=True):
             if not same_region(spec.provider_name, value, shown.get(field, value)):
                 problem = (
                     f"spec.{to_camel(field)}: Forbidden: endpoint {shown['id']} is in {shown[field]}, and never moves; if the API server"
-                    " refuses that region, delete this resource with deletionPolicy Retain, and create it again"
+                    " refuses that region, set the annotation atlas-endpoints.dev/deletion-policy to Retain, delete this resource, and"
+                    " create it again"
                 )
                 raise InvalidSpecError([problem])
         return found

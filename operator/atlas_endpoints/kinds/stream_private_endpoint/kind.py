@@ -215,7 +215,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
             return (), None
         message = (
             f"Atlas does not show where these connections lead: {some_of(names)}. One of them may be that of this resource, so the"
-            " operator creates none. In Atlas, remove those that nobody needs, or ask MongoDB's support where they lead."
+            " operator creates none. Remove unneeded ones in Atlas, or ask MongoDB's support where the others lead."
         )
         return (), State(Reason.PENDING, message)
 
