@@ -161,7 +161,7 @@ explore: $(READY) ## walk small worlds completely, the larger ones too (an hour)
 # The gate: two lanes beside each other, for the first one mostly waits. It is started first, since the other one has parts that
 # would else take both places. Each command's output is shown when it ends.
 .PHONY: test
-test: lint control-plane helm ## the gate of every change, in less than 8 minutes on 2 cores once the programs are built
+test: lint control-plane helm ## the gate of every change, in about 9 minutes on 2 cores once the programs are built
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line gate-on-a-control-plane gate-alone
 
 .PHONY: gate-alone

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -18,7 +18,7 @@ from atlas_endpoints import __version__
 from atlas_endpoints.atlas.answers import Answer, Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
-from atlas_endpoints.atlas.errors import AtlasError, Retry, Wording
+from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, Retry, Wording
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.pauses import no_time, pause, waiting
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
@@ -282,9 +282,11 @@ def client_of(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PatientClient:
     """A client that repeats a call when Atlas asks to wait or does not answer.
+
+    After a call without a usable answer in all its attempts, it makes each further one once, until one is answered.
 
     Attributes:
         say: prints a line about a wait.
@@ -298,6 +300,7 @@ class PatientClient:
     on: type[AtlasError] = AtlasError
     until: float = math.inf
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _unanswered: bool = field(default=False, init=False)
 
     @property
     def base_url(self) -> str:
@@ -306,16 +309,21 @@ class PatientClient:
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call; see ``Requester``."""
-        for attempt in range(1, CALL_ATTEMPTS):
+        call, attempts, attempt = f"{request.method} {request.path}", 1 if self._unanswered else CALL_ATTEMPTS, 0
+        while True:
+            attempt += 1
             try:
-                return await self.client.request(credentials, request)
+                answer = await self.client.request(credentials, request)
             except self.on as error:
-                if error.retry is not Retry.BACKOFF:
+                if attempt >= attempts or error.retry is not Retry.BACKOFF:
+                    self._unanswered = isinstance(error, AtlasUnavailableError)
                     raise
                 seconds = min(pause(error.reason, attempt, error.retry_after), LONGEST_WAIT)
                 if asyncio.get_running_loop().time() + seconds > self.until:
-                    self.say(no_time(error.reason, seconds))
+                    self.say(f"{call}: {no_time(error.reason, seconds)}")
                     raise
-                self.say(waiting(error.reason, seconds))
+                self.say(f"{call}: {waiting(error.reason, seconds)}")
                 await self.sleep(seconds)
-        return await self.client.request(credentials, request)
+            else:
+                self._unanswered = False
+                return answer

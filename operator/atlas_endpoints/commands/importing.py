@@ -238,14 +238,16 @@ class Reading:
             request = kind.list_request(scope)
             listing = await send_list(self.client, self.credentials, request, kind.listed)
         except AtlasError as error:
-            self._refused(name, error)
+            self._refused(kind.shown_scope(name), error)
             return
         for value in listing.entries.values():
             parts = {each: await self._part(scope, each) for each in self.importer.parts(value)}
             known = {each: part for each, part in parts.items() if part is not None}
             yield Found(self.project, name, described, value, known)
         if listing.skipped:
-            self.messages.problems.append(f"{name}: the IDs of {listing.skipped} endpoints are unreadable.")
+            self.messages.problems.append(
+                f"{kind.shown_scope(name)}: the IDs of {listing.skipped} endpoints are unreadable."
+            )
 
     def _refused(self, name: str, error: AtlasError) -> None:
         if is_hopeless(error):

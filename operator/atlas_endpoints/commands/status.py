@@ -18,7 +18,7 @@ from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleti
 from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.ownership import is_owner
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Status, StatusModel, find
@@ -99,7 +99,7 @@ def report(found: Found, *, now: datetime) -> Iterator[str]:
     kind, body = found.kind, found.body
     status = kind.resource.status_in(body)
     for line in (
-        *_conditions(body, status),
+        *_conditions(kind, body, status),
         *_atlas(status, now),
         *_users(found),
         *_next(kind, body, status),
@@ -107,7 +107,7 @@ def report(found: Found, *, now: datetime) -> Iterator[str]:
         yield one_line(line, limit=LONGEST_LINE)
 
 
-def _conditions(body: Body, status: Status) -> Iterator[str]:
+def _conditions(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
     generation = generation_of(body)
     ready = find(status, "Ready")
     if ready is None:
@@ -119,6 +119,8 @@ def _conditions(body: Body, status: Status) -> Iterator[str]:
         means = ", waiting for you"
     elif find(status, "Stalled") is not None:
         means = ", action is required"
+    elif any(each == ready.reason and each.progress is Progress.GRACE for each in kind.reasons):
+        means = ", action is required if it lasts longer than STALL_GRACE (default: 2 minutes)"
     else:
         means = ", in progress or retried" if find(status, "Reconciling") is not None else ""
     yield f"{body['kind']} {key_of(body)}: Ready is {ready.status}, {ready.reason}{means}"

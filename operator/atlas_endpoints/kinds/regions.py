@@ -148,7 +148,8 @@ def doubt(provider: str, region: str) -> str:
     unknown = f" {region} is not a region of {provider} that this version knows."
     if others := [cloud for cloud, names in KNOWN.items() if atlas_name(cloud, region) in names]:
         return f"{unknown} It is one of {' and '.join(others)}: is providerName right?"
-    of_cloud = {"AZURE": _AZURE, "GCP": _GCP}.get(provider, {})
+    aws = {each.lower().replace("_", "-"): each for each in KNOWN["AWS"]} if "-" in region else {}
+    of_cloud = {"AWS": aws, "AZURE": _AZURE, "GCP": _GCP}[provider]
     found = get_close_matches(region.lower(), of_cloud, n=1) or get_close_matches(name, sorted(KNOWN[provider]), n=1)
     return f"{unknown} Did you mean {found[0]}?" if found else unknown
 

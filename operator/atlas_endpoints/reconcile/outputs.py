@@ -300,32 +300,32 @@ class Outputs:
     ) -> Finding:
         """Read the values of an output and write its ConfigMap; raises ``AtlasHeldError`` if another call has to end first."""
         name, values, metadata = output.name, output.values, resource.metadata
-        since = not_in_future(current.unshown_since or now, now=now)
         if self._config_maps is None:
             return _disabled(name)
         owner = OutputOwner(self._names, metadata.namespace, metadata.name, metadata.uid)
-        try:
-            if call is not None:
-                max_age = min(self._monotonic() - current.since, RETRY_LAST)
+        failure: AtlasError | None = None
+        if call is not None:
+            max_age = min(self._monotonic() - current.since, RETRY_LAST)
+            try:
                 values = output.fill(await self._atlas.read(*call, parse=output.parse, max_age=max_age))
+            except AtlasError as error:
+                if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
+                    raise
+                failure = error
+        try:
             if values is None:
+                since = not_in_future(current.unshown_since or now, now=now)
                 unshown = current.unshown.setdefault(name, _Unshown(since))
                 if unshown.published is None:
                     found = await self._config_maps.read(owner.namespace, name)
                     unshown.published = _is_published(found, output, owner)
+                if failure is not None:
+                    return _of_failure(name, failure, unshown)
                 if call is not None and output.why is not None:
                     await self._ask(output.why, call[0], unshown, now)
                 return Finding("Unknown", OutputsReason.PENDING, _of_unshown(output, unshown))
             current.unshown.pop(name, None)
             finding = await self._write(self._config_maps, owner, output, values)
-        except AtlasError as error:
-            if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
-                raise
-            current.unshown.setdefault(name, _Unshown(since))
-            message = f"The values for ConfigMap {name} could not be read. {error.explanation.worded(OF_VALUES)}"
-            if isinstance(error, InstanceNotFoundError | EndpointAbsentError | NotServerlessError):
-                return Finding("False", OutputsReason.NOT_FOUND, message)
-            return Finding("Unknown", OutputsReason.PENDING, message)
         except RefusedError as error:
             return _refused(name, error)
         return finding or Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
@@ -378,6 +378,14 @@ def _refused(name: str, error: RefusedError) -> Finding:
         f" configmaps, or fix the cause in this message: {error}"
     )
     return Finding("False", OutputsReason.REFUSED, message)
+
+
+def _of_failure(name: str, error: AtlasError, unshown: _Unshown) -> Finding:
+    keeps = " The ConfigMap keeps the earlier ones." if unshown.published else ""
+    message = f"The values for ConfigMap {name} could not be read.{keeps} {error.explanation.worded(OF_VALUES)}"
+    if isinstance(error, InstanceNotFoundError | EndpointAbsentError | NotServerlessError):
+        return Finding("False", OutputsReason.NOT_FOUND, message)
+    return Finding("Unknown", OutputsReason.PENDING, message)
 
 
 def _is_published(found: ConfigMap | None, output: Output, owner: OutputOwner) -> bool:

@@ -98,8 +98,10 @@ async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found],
     ("failures", "problems", "calls"),
     [
         pytest.param([UNAVAILABLE, LIMITED], [], 3, id="temporary failures are retried"),
-        pytest.param([UNAVAILABLE] * 3, ["shop: Atlas is down."], 3, id="three times at most"),
-        pytest.param([FORBIDDEN], ["shop: The role is too weak."], 1, id="a lasting failure is reported at once"),
+        pytest.param([UNAVAILABLE] * 3, ["instance shop: Atlas is down."], 3, id="three times at most"),
+        pytest.param(
+            [FORBIDDEN], ["instance shop: The role is too weak."], 1, id="a lasting failure is reported at once"
+        ),
     ],
 )
 @on_virtual_time
@@ -113,6 +115,26 @@ async def test_a_failed_call_is_repeated_if_it_may_succeed(
 
     assert ([*messages], len(atlas.calls)) == (problems, calls)
     assert [each.value.id for each in found] == ([] if problems else ["a1" * 12])
+
+
+@on_virtual_time
+async def test_after_three_attempts_without_an_answer_each_call_is_made_once_until_one_is_answered() -> None:
+    answers: dict[str, list[Any]] = {
+        "down": [UNAVAILABLE] * 3,
+        "still": [UNAVAILABLE],
+        "up": [[]],
+        "shaky": [UNAVAILABLE, UNAVAILABLE, []],
+    }
+
+    def answer(path: str) -> Any:
+        if path.partition("?")[0].endswith("/serverless"):
+            return {"results": [described(name) for name in answers], "totalCount": len(answers)}
+        return next(each for name, each in answers.items() if f"/{name}/" in path).pop(0)
+
+    _, messages = await reads(reading(answer))
+
+    assert [*messages] == ["instance down, instance still: Atlas is down."]
+    assert not any(answers.values())
 
 
 @on_virtual_time
@@ -131,13 +153,18 @@ async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
 
     assert (web.scope_name, web.scope) == ("web", "AWS")
     assert [*messages] == [
-        "flex is no longer a serverless instance and has no such endpoints.",
-        "old has no serverless private endpoints any more: Atlas has ended their API.",
-        "web: the IDs of 1 endpoints are unreadable.",
-        "shop, also: The role is too weak.",
+        "instance flex is no longer a serverless instance and has no such endpoints.",
+        "instance old has no serverless private endpoints any more: Atlas has ended their API.",
+        "instance web: the IDs of 1 endpoints are unreadable.",
+        "instance shop, instance also: The role is too weak.",
     ]
     _, named = await reads(reading(answer), only="flex")
-    assert named == Messages(refusals={"It is Flex.": ["flex"]})
+    assert named == Messages(refusals={"It is Flex.": ["instance flex"]})
+
+
+WEB_1, WEB_2 = (
+    f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/web-{each}/endpoint" for each in (1, 2)
+)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +178,9 @@ async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
         pytest.param(
             lambda: RateLimitedError("Slow down.", operation="list", retry_after=110.0),
             [
-                *["Atlas limits the rate of calls. Waiting 110 s before the next call."] * 2,
-                "Atlas limits the rate of calls. The next call has to wait 110 s, and there is no time left for that.",
-                "web-1, web-2: Slow down.",
+                *[f"GET {WEB_1}: Atlas limits the rate of calls. Waiting 110 s before the next call."] * 2,
+                f"GET {WEB_2}: Atlas limits the rate of calls. The next call has to wait 110 s, and there is no time left for that.",
+                "instance web-1, instance web-2: Slow down.",
             ],
             id="a rate limit",
         ),

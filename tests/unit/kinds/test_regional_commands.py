@@ -154,7 +154,7 @@ def test_two_resources_of_a_region_are_in_conflict(run: Run, tmp_path: Path) -> 
             {**AWS, "vpcRegion": "eu-wset-1"},
             [
                 "ok       Endpoints for backup: 0.",
-                "warning  shop/one: eu-wset-1 is not a region of AWS that this version knows. Did you mean EU_WEST_1?",
+                "warning  shop/one: eu-wset-1 is not a region of AWS that this version knows. Did you mean eu-west-1?",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
             id="a region that nobody knows",

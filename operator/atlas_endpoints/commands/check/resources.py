@@ -57,6 +57,9 @@ MOST_SECRETS = 200
 MOST_UNWRITTEN = 20
 """Resources whose outputs are not written that each get a finding of their own."""
 
+MOST_STALLED = 10
+"""Stalled resources that are named."""
+
 FORBIDDEN = frozenset({"SecretForbidden", "NamespaceForbidden"})
 """Reasons that depend on the user who reads."""
 
@@ -72,6 +75,7 @@ class Survey:
         uses: each resource that the operator would ask Atlas about, with its kind and the place of its credentials.
         left_out: the names of the others, by why.
         unhandled: the names of all these whose last edit no operator has handled.
+        stalled: the names of those that do not proceed until somebody acts, with the reasons.
         unwritten: by the names of live resources, why their outputs are not written, as their statuses say.
         names: what all live ones name, by kind, project and scope; of an unknown project, it may be any.
         kinds: the kinds that were read.
@@ -81,6 +85,7 @@ class Survey:
     uses: list[tuple[KindWithCommands[Any], Resource, CredentialsPlace]] = field(default_factory=list)
     left_out: dict[tuple[Level, str], list[str]] = field(default_factory=dict)
     unhandled: list[str] = field(default_factory=list)
+    stalled: list[str] = field(default_factory=list)
     unwritten: dict[str, str] = field(default_factory=dict)
     names: dict[tuple[str, str | None, str | None], set[Named]] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
@@ -93,6 +98,8 @@ class Survey:
             name = str(key_of(body))
             if _is_unhandled(body, now):
                 self.unhandled.append(name)
+            elif (stalled := condition_in(status_of(body), "Stalled")).get("status") == "True":
+                self.stalled.append(f"{name} ({stalled['reason']})")
             if not is_deleting(body):
                 outputs = condition_in(status_of(body), "OutputsWritten")
                 if outputs.get("status") == "False":
@@ -129,6 +136,9 @@ class Survey:
         found += [warning(f"{name}: not all of its outputs are written. {why}") for name, why in told]
         if rest:
             found.append(warning(f"Not all outputs of {named(rest)} are written: see the condition OutputsWritten."))
+        if self.stalled:
+            remedy = "atlas-endpoints status NAMESPACE/NAME prints the remedy for each"
+            found.append(warning(f"Stalled until somebody acts: {named(self.stalled, most=MOST_STALLED)}. {remedy}."))
         if self.unhandled:
             found.append(
                 warning(

@@ -37,7 +37,7 @@ DEAD = frozenset[str]({EndpointState.REJECTED, EndpointState.FAILED})
 GOING = frozenset[str]({EndpointState.DELETING, EndpointState.DELETED})
 
 DELETE = "Delete this resource with deletionPolicy Delete, wait until it is gone,"
-KEEP = " Meanwhile, another resource of the region, without an endpoint, keeps the endpoint service."
+KEEP = " To keep the endpoint service meanwhile, first create another resource of the region, without cloudProviderEndpointId."
 """Ways out of what Atlas cannot change, as parts of messages."""
 
 LISTED_ONLY = 600.0

@@ -39,6 +39,7 @@ from support.virtual_time import on_virtual_time
 from toy.notice import NOTICES
 
 PLACE = Place(KIND, Scope("f", "5f" * 12, KIND.names.kind, "shop"), ("Secret s of namespace shop",))
+LIST = KIND.list_request(PLACE.scope)
 ALONE = replace(PLACE, scope=Scope("f", "", KIND.names.kind, ""))
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 PAST, TO_COME = datetime(2026, 1, 22, tzinfo=UTC), datetime(2027, 7, 1, tzinfo=UTC)
@@ -107,7 +108,7 @@ async def test_a_rate_limit_is_waited_for() -> None:
     result = await interview(PLACE, client, ApiKey("public", "private"), writes=False)
 
     assert result.listed
-    assert said == ["Atlas limits the rate of calls. Waiting 10 s before the next call."]
+    assert said == [f"GET {LIST.path}: Atlas limits the rate of calls. Waiting 10 s before the next call."]
 
 
 @pytest.mark.parametrize(

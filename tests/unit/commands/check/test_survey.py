@@ -132,6 +132,22 @@ def test_outputs_that_are_not_written_are_reported_with_the_reason_in_the_status
     )
 
 
+def test_resources_that_wait_for_a_person_are_named_with_the_reason() -> None:
+    def body(name: str, reason: str, status: str = "True", **metadata: Any) -> Any:
+        condition = {"type": "Stalled", "status": status, "reason": reason, "message": "Correct it."}
+        return resource(name, metadata=metadata, status={"observedGeneration": 1, "conditions": [condition]})
+
+    going = body("going", "DeletionBlocked", deletionTimestamp="2026-11-25T12:00:00Z")
+    edited = body("edited", "UpdateRejected", generation=2, creationTimestamp="2026-11-25T11:00:00Z")
+    lines = findings(survey(going, edited, body("orders", "UpdateRejected"), body("recovered", "Conflict", "False")))
+
+    (line,) = (each for each in lines if "Stalled" in each)
+    assert line == (
+        "warning  Stalled until somebody acts: shop/going (DeletionBlocked) and shop/orders (UpdateRejected)."
+        " atlas-endpoints status NAMESPACE/NAME prints the remedy for each."
+    )
+
+
 def test_a_place_is_one_instance_with_one_pair_of_credentials() -> None:
     own, copy, other = ("shop", "own"), ("web", "copy"), ("shop", "other")
     found = survey(

@@ -119,7 +119,7 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
             {**S3, "region": "eu-wset-1"},
             [
                 "ok       Private connections of Stream Processing: 0.",
-                "warning  shop/one: eu-wset-1 is not a region of AWS that this version knows. Did you mean EU_WEST_1?",
+                "warning  shop/one: eu-wset-1 is not a region of AWS that this version knows. Did you mean eu-west-1?",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
             id="a region that nobody knows",
