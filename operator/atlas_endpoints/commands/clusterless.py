@@ -286,7 +286,7 @@ def client_of(
 class PatientClient:
     """A client that repeats a call when Atlas asks to wait or does not answer.
 
-    After a call without a usable answer in all its attempts, it makes each further one once, until one is answered.
+    When it has given up a call for want of a usable answer, it makes each further one once, until one is answered.
 
     Attributes:
         say: prints a line about a wait.
@@ -309,14 +309,16 @@ class PatientClient:
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call; see ``Requester``."""
-        call, attempts, attempt = f"{request.method} {request.path}", 1 if self._unanswered else CALL_ATTEMPTS, 0
+        call, attempt = f"{request.method} {request.path}", 0
         while True:
             attempt += 1
             try:
                 answer = await self.client.request(credentials, request)
             except self.on as error:
-                if attempt >= attempts or error.retry is not Retry.BACKOFF:
-                    self._unanswered = isinstance(error, AtlasUnavailableError)
+                is_unanswered = isinstance(error, AtlasUnavailableError)
+                self._unanswered &= is_unanswered
+                if self._unanswered or attempt >= CALL_ATTEMPTS or error.retry is not Retry.BACKOFF:
+                    self._unanswered = is_unanswered
                     raise
                 seconds = min(pause(error.reason, attempt, error.retry_after), LONGEST_WAIT)
                 if asyncio.get_running_loop().time() + seconds > self.until:

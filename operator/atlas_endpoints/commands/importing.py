@@ -255,8 +255,8 @@ class Reading:
         if self.only is None and (without := self.importer.without.get(type(error))) is not None:
             self.messages.remarks.append(f"{name} {without}.")
         elif self.may_be_unread and isinstance(error, MissingRoleError):
-            kind, unless = self.importer.kind.names.kind, "except to credentials with the role Project Owner"
-            self.messages.remarks.append(f"No {kind} is written for {name}: Atlas shows no such endpoints, {unless}.")
+            kind, why = self.importer.kind.names.kind, "only to credentials with the role Project Owner"
+            self.messages.remarks.append(f"{name}: Atlas shows these endpoints {why}, so no {kind} is written.")
         else:
             self.messages.refusals.setdefault(error.explanation.worded(self.wording), []).append(name)
 

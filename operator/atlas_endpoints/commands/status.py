@@ -18,7 +18,7 @@ from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleti
 from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.ownership import is_owner
-from atlas_endpoints.reconcile.reasons import Progress, Reason
+from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Status, StatusModel, find
@@ -119,8 +119,8 @@ def _conditions(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
         means = ", waiting for you"
     elif find(status, "Stalled") is not None:
         means = ", action is required"
-    elif any(each == ready.reason and each.progress is Progress.GRACE for each in kind.reasons):
-        means = ", action is required if it lasts longer than STALL_GRACE (default: 2 minutes)"
+    elif (reason := _reason(kind, status)) is not None and reason.progress is Progress.GRACE:
+        means = ", action is required if it lasts longer than STALL_GRACE of the operator (default: 2 minutes)"
     else:
         means = ", in progress or retried" if find(status, "Reconciling") is not None else ""
     yield f"{body['kind']} {key_of(body)}: Ready is {ready.status}, {ready.reason}{means}"
@@ -207,12 +207,12 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
     elif resource.suspended_by:
         yield f"Next read of Atlas: none, because of {' and '.join(resource.suspended_by)}"
     else:
-        interval, ready = resource.spec.sync_interval, find(status, "Ready")
+        interval, reason = resource.spec.sync_interval, _reason(kind, status)
         time = (
             f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
         )
-        read, reason = f"within {time}.", ready.reason if ready is not None else ""
-        if any(each == reason and each.retried for each in kind.reasons) or is_forced(resource):
+        read = f"within {time}."
+        if (reason is not None and reason.retried) or is_forced(resource):
             read = (
                 "at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each"
                 f" failure, up to 5 minutes, or as long as Atlas asks. It repeats a failed change within {time}."
@@ -223,6 +223,12 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
         )
         # No request ends the wait for a rate limit, and an open one is being retried.
         yield f"Next read of Atlas: {read}{'' if reason == Reason.RATE_LIMITED or is_forced(resource) else hint}"
+
+
+def _reason(kind: Kind[Any], status: Status) -> ReadyReason | None:
+    """Return the reason of ``Ready``; None: there is none that this version knows."""
+    ready = find(status, "Ready")
+    return None if ready is None else next((each for each in kind.reasons if each == ready.reason), None)
 
 
 def _shown(value: object, now: datetime) -> str:

@@ -5,7 +5,7 @@ Cloud (https://github.com/terraform-mongodbatlas-modules), which agree with all 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
@@ -111,6 +111,13 @@ KNOWN: Mapping[str, frozenset[str]] = {
 }
 """Atlas's names by provider, to find a wrong one; the clouds add regions, so an unknown name may be right."""
 
+_IN_CLOUD: Mapping[str, Sequence[str]] = {
+    "AWS": [each.lower().replace("_", "-") for each in _BY_RULE["AWS"].split()],
+    "AZURE": [*_AZURE],
+    "GCP": [*_GCP, *(re.sub(r"_(?=\d+$)", "", each).lower().replace("_", "-") for each in _BY_RULE["GCP"].split())],
+}
+"""The clouds' names of the same regions."""
+
 
 def is_region(text: str) -> bool:
     """Return whether a text may be the name of a region, in Atlas or in a cloud."""
@@ -148,9 +155,8 @@ def doubt(provider: str, region: str) -> str:
     unknown = f" {region} is not a region of {provider} that this version knows."
     if others := [cloud for cloud, names in KNOWN.items() if atlas_name(cloud, region) in names]:
         return f"{unknown} It is one of {' and '.join(others)}: is providerName right?"
-    aws = {each.lower().replace("_", "-"): each for each in KNOWN["AWS"]} if "-" in region else {}
-    of_cloud = {"AWS": aws, "AZURE": _AZURE, "GCP": _GCP}[provider]
-    found = get_close_matches(region.lower(), of_cloud, n=1) or get_close_matches(name, sorted(KNOWN[provider]), n=1)
+    in_cloud = () if "_" in region else _IN_CLOUD[provider]
+    found = get_close_matches(region.lower(), in_cloud, n=1) or get_close_matches(name, sorted(KNOWN[provider]), n=1)
     return f"{unknown} Did you mean {found[0]}?" if found else unknown
 
 

@@ -9,6 +9,7 @@ A resource may have many, and each may take a slow call. So a reconcile handles 
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -311,16 +312,16 @@ class Outputs:
             except AtlasError as error:
                 if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
                     raise
-                failure = error
+                values, failure = None, error
         try:
             if values is None:
                 since = not_in_future(current.unshown_since or now, now=now)
                 unshown = current.unshown.setdefault(name, _Unshown(since))
-                if unshown.published is None:
-                    found = await self._config_maps.read(owner.namespace, name)
-                    unshown.published = _is_published(found, output, owner)
                 if failure is not None:
+                    with suppress(RefusedError, ClusterUnavailableError):  # what Atlas says is more urgent
+                        await _look(self._config_maps, owner, output, unshown)
                     return _of_failure(name, failure, unshown)
+                await _look(self._config_maps, owner, output, unshown)
                 if call is not None and output.why is not None:
                     await self._ask(output.why, call[0], unshown, now)
                 return Finding("Unknown", OutputsReason.PENDING, _of_unshown(output, unshown))
@@ -388,9 +389,13 @@ def _of_failure(name: str, error: AtlasError, unshown: _Unshown) -> Finding:
     return Finding("Unknown", OutputsReason.PENDING, message)
 
 
-def _is_published(found: ConfigMap | None, output: Output, owner: OutputOwner) -> bool:
-    """Return whether a ConfigMap is this resource's own and contains values."""
-    return found is not None and owner.uid in found.owners and any(key in found.data for key in output.keys)
+async def _look(config_maps: ConfigMapsPort, owner: OutputOwner, output: Output, unshown: _Unshown) -> None:
+    """Find out whether the ConfigMap is this resource's own and contains values."""
+    if unshown.published is None:
+        found = await config_maps.read(owner.namespace, output.name)
+        unshown.published = (
+            found is not None and owner.uid in found.owners and any(key in found.data for key in output.keys)
+        )
 
 
 def _of_unshown(output: Output, unshown: _Unshown) -> str:

@@ -122,7 +122,7 @@ async def test_after_three_attempts_without_an_answer_each_call_is_made_once_unt
     answers: dict[str, list[Any]] = {
         "down": [UNAVAILABLE] * 3,
         "still": [UNAVAILABLE],
-        "up": [[]],
+        "slow": [LIMITED, []],
         "shaky": [UNAVAILABLE, UNAVAILABLE, []],
     }
 

@@ -62,7 +62,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "ready": (body(status={"conditions": [READY]}), "ServerlessPrivateEndpoint shop/orders: Ready is True, Available"),
     "stalled": (body(status={"conditions": STALLED}), "ServerlessPrivateEndpoint shop/orders: Ready is False, UpdateRejected, action is required"),
     "a failure that another object may end": (body(status={"conditions": [condition("Ready", "False", "CredentialsInvalid"), condition("Reconciling", "True", "CredentialsInvalid")]}),
-        "ServerlessPrivateEndpoint shop/orders: Ready is False, CredentialsInvalid, action is required if it lasts longer than STALL_GRACE"),
+        "ServerlessPrivateEndpoint shop/orders: Ready is False, CredentialsInvalid, action is required if it lasts longer than STALL_GRACE of the operator (default: 2 minutes)"),
     "in progress": (body(status={"conditions": [condition("Ready", "False", "Initiating"), condition("Reconciling", "True", "Initiating")]}),
         "ServerlessPrivateEndpoint shop/orders: Ready is False, Initiating, in progress or retried"),
     "waiting": (body(status={"conditions": WAITING}), "ServerlessPrivateEndpoint shop/orders: Ready is False, WaitingForCloudEndpoint, waiting for you"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from atlas_endpoints.kinds.regions import atlas_name, same_region
+from atlas_endpoints.kinds.regions import atlas_name, doubt, same_region
 
 SAME = {
     "AWS": {"eu-west-1": "EU_WEST_1", "sa-east-1": "SA_EAST_1", "us-gov-east-1": "US_GOV_EAST_1"},
@@ -77,3 +77,21 @@ def test_clouds_do_not_share_their_names() -> None:
     assert atlas_name("AWS", "us-west-1") == "US_WEST_1"
     assert atlas_name("GCP", "us-west1") == "WESTERN_US"
     assert atlas_name("AZURE", "westus") == "US_WEST"
+
+
+@pytest.mark.parametrize(
+    ("provider", "wrong", "meant"),
+    [
+        ("AWS", "eu-wset-1", "eu-west-1"),
+        ("AWS", "EU_WSET_1", "EU_WEST_1"),
+        ("AWS", "useast1", "us-east-1"),
+        ("AZURE", "northeuorpe", "northeurope"),
+        ("AZURE", "US_EATS_2", "US_EAST_2"),
+        ("GCP", "europe-wset4", "europe-west4"),
+        ("GCP", "us-centrl1", "us-central1"),
+        ("GCP", "US_EAST_44", "US_EAST_4"),
+    ],
+)
+def test_the_region_that_is_meant_is_named_as_the_wrong_one_is_spelt(provider: str, wrong: str, meant: str) -> None:
+    expected = f" {wrong} is not a region of {provider} that this version knows. Did you mean {meant}?"
+    assert doubt(provider, wrong) == expected

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
@@ -126,12 +127,15 @@ class Strings:
     def __init__(self, *, takes: float = 0.0) -> None:
         self.takes = takes
         self.shown: dict[str, str] = {}
+        self.error: AtlasError | None = None
         self.reads: list[str] = []
 
     async def read(self, scope: Scope, request: Request, *, parse: Any, max_age: float) -> Any:
         del scope, parse, max_age
         self.reads.append(request.path)
         await asyncio.sleep(self.takes)
+        if self.error is not None:
+            raise self.error
         return self.shown.get(request.path, "")
 
 
@@ -251,6 +255,28 @@ async def test_strings_that_vanish_are_kept_and_the_condition_says_since_when() 
     of.atlas.shown["a"] = "another string"
     await of.reconcile()
     assert of.maps.held("of-a") == {"string": "another string"}
+
+
+@pytest.mark.parametrize("how", ["refused", "unreachable"])
+@on_virtual_time
+async def test_what_atlas_says_is_told_even_if_the_config_map_cannot_be_read(how: str) -> None:
+    of = Publishing("a")
+    of.atlas.error = EndpointAbsentError("There is no such cluster.", operation="getCluster")
+    of.maps.fail(how)
+    published = await of.reconcile()
+    assert published.finding is not None
+    assert (published.finding.reason, published.requeue_in) == ("NotFound", 30)
+    assert published.finding.message == "The values for ConfigMap of-a could not be read. There is no such cluster."
+
+
+@on_virtual_time
+async def test_a_read_that_another_call_holds_up_follows_and_is_no_failure() -> None:
+    of = Publishing("a")
+    of.atlas.error = AtlasHeldError("Not now.", reason="Pending", operation="getCluster", retry_after=7)
+    assert await of.reconcile() == Published(None, 7)
+    of.atlas.error = None
+    await of.reconcile()
+    assert of.maps.held("of-a") == {"string": "a string"}
 
 
 @pytest.mark.parametrize("time", ["2026-99-99T99:99:99Z", "yesterday", "2126-01-01T00:00:00Z"])

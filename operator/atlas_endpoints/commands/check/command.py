@@ -98,7 +98,7 @@ async def _prepare(
         if client is not None:
             clients[base_url] = PatientClient(client, say, RateLimitedError, until)
         elif base_url in used:
-            report.add(skipped("Projects are not checked, because Atlas gives no usable answer."))
+            report.add(skipped("Projects are not checked, because the way to Atlas is not usable."))
 
     def ask(place: Place) -> Awaitable[Result]:
         its_own = credentials[place.scope.credentials]

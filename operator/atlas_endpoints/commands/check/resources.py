@@ -75,7 +75,7 @@ class Survey:
         uses: each resource that the operator would ask Atlas about, with its kind and the place of its credentials.
         left_out: the names of the others, by why.
         unhandled: the names of all these whose last edit no operator has handled.
-        stalled: the names of those that do not proceed until somebody acts, with the reasons.
+        stalled: the names of all that are Stalled, with the reasons.
         unwritten: by the names of live resources, why their outputs are not written, as their statuses say.
         names: what all live ones name, by kind, project and scope; of an unknown project, it may be any.
         kinds: the kinds that were read.
@@ -137,8 +137,10 @@ class Survey:
         if rest:
             found.append(warning(f"Not all outputs of {named(rest)} are written: see the condition OutputsWritten."))
         if self.stalled:
-            remedy = "atlas-endpoints status NAMESPACE/NAME prints the remedy for each"
-            found.append(warning(f"Stalled until somebody acts: {named(self.stalled, most=MOST_STALLED)}. {remedy}."))
+            names = named(self.stalled, most=MOST_STALLED)
+            found.append(
+                warning(f"Stalled: {names}. atlas-endpoints status NAMESPACE/NAME prints the remedy for each.")
+            )
         if self.unhandled:
             found.append(
                 warning(

@@ -37,7 +37,10 @@ DEAD = frozenset[str]({EndpointState.REJECTED, EndpointState.FAILED})
 GOING = frozenset[str]({EndpointState.DELETING, EndpointState.DELETED})
 
 DELETE = "Delete this resource with deletionPolicy Delete, wait until it is gone,"
-KEEP = " To keep the endpoint service meanwhile, first create another resource of the region, without cloudProviderEndpointId."
+KEEP = (
+    " To keep the endpoint service meanwhile, first create another resource of the region that names no private endpoint (Google Cloud:"
+    " with the same portMappingEnabled)."
+)
 """Ways out of what Atlas cannot change, as parts of messages."""
 
 LISTED_ONLY = 600.0

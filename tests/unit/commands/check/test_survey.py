@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from atlas_endpoints.commands.check.report import Report, failed, ok, skipped, warning
-from atlas_endpoints.commands.check.resources import MOST_SECRETS, MOST_UNWRITTEN, Survey
+from atlas_endpoints.commands.check.resources import MOST_SECRETS, MOST_STALLED, MOST_UNWRITTEN, Survey
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
@@ -139,12 +139,13 @@ def test_resources_that_wait_for_a_person_are_named_with_the_reason() -> None:
 
     going = body("going", "DeletionBlocked", deletionTimestamp="2026-11-25T12:00:00Z")
     edited = body("edited", "UpdateRejected", generation=2, creationTimestamp="2026-11-25T11:00:00Z")
-    lines = findings(survey(going, edited, body("orders", "UpdateRejected"), body("recovered", "Conflict", "False")))
+    more = [body(f"z-{each:02}", "UpdateRejected") for each in range(MOST_STALLED)]
+    lines = findings(survey(going, edited, body("recovered", "Conflict", "False"), *more))
 
     (line,) = (each for each in lines if "Stalled" in each)
     assert line == (
-        "warning  Stalled until somebody acts: shop/going (DeletionBlocked) and shop/orders (UpdateRejected)."
-        " atlas-endpoints status NAMESPACE/NAME prints the remedy for each."
+        f"warning  Stalled: shop/going (DeletionBlocked), {', '.join(f'shop/z-{each:02} (UpdateRejected)' for each in range(9))}"
+        " and 1 more. atlas-endpoints status NAMESPACE/NAME prints the remedy for each."
     )
 
 
