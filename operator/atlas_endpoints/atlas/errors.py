@@ -23,7 +23,7 @@ class Wording:
     """What follows a failure that heals by itself."""
     credentials: str = "Put valid ones into the Secret."
     """How to replace refused credentials."""
-    wrong_field: str = "delete this resource, which does not change Atlas, and create it again with the right value"
+    wrong_field: str = "delete this resource with deletionPolicy Retain, which does not change Atlas, and create it again with the right value"
     """How to correct an immutable field."""
     refused: str = "Correct the fields that it names."
     """What follows the refusal of a write."""

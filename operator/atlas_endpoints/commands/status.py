@@ -140,10 +140,7 @@ def _conditions(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
 def _atlas(status: Status, now: datetime) -> Iterator[str]:
     for name, value in status:
         if name not in Status.model_fields and isinstance(value, StatusModel):
-            fields = (
-                f"{to_camel(field)} {_shown(part, now)}" for field, part in value if part is not None and part != ()
-            )
-            yield f"{to_pascal(name)}: {', '.join(fields)}"
+            yield f"{to_pascal(name)}: {_fields(value, now)}"
     if (applied := status.applied) is not None:
         values = ", ".join(f"{field} '{value}'" for field, value in applied.values.items()) or "no managed field"
         yield f"Confirmed by Atlas, for generation {applied.generation}: {values}"
@@ -207,22 +204,28 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
     elif resource.suspended_by:
         yield f"Next read of Atlas: none, because of {' and '.join(resource.suspended_by)}"
     else:
-        interval, reason = resource.spec.sync_interval, _reason(kind, status)
+        interval, reason, ready = resource.spec.sync_interval, _reason(kind, status), find(status, "Ready")
         time = (
             f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
         )
         read = f"within {time}."
+        if reason is not None and reason.progress is Progress.RECONCILING:
+            read = f"within {time}, or sooner while Atlas is working."
         if (reason is not None and reason.retried) or is_forced(resource):
             read = (
                 "at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each"
                 f" failure, up to 5 minutes, or as long as Atlas asks. It repeats a failed change within {time}."
             )
+        does = "reconcile now, and send again what Atlas refused"
+        if ready is not None and "force-sync" in ready.message:
+            does = "do what the message says of force-sync"
         hint = (
-            f" To read it now: kubectl -n {resource.key.namespace} annotate --overwrite {kind.names.kind.lower()}"
+            f" To {does}: kubectl -n {resource.key.namespace} annotate --overwrite {kind.names.kind.lower()}"
             f' {resource.key.name} atlas-endpoints.dev/force-sync="$(date +%s)"'
         )
-        # No request ends the wait for a rate limit, and an open one is being retried.
-        yield f"Next read of Atlas: {read}{'' if reason == Reason.RATE_LIMITED or is_forced(resource) else hint}"
+        # No request ends the wait for a rate limit or with refused credentials, and an open one is being retried.
+        is_useless = reason in {Reason.RATE_LIMITED, Reason.CREDENTIALS_INVALID} or is_forced(resource)
+        yield f"Next read of Atlas: {read}{'' if is_useless else hint}"
 
 
 def _reason(kind: Kind[Any], status: Status) -> ReadyReason | None:
@@ -231,8 +234,14 @@ def _reason(kind: Kind[Any], status: Status) -> ReadyReason | None:
     return None if ready is None else next((each for each in kind.reasons if each == ready.reason), None)
 
 
+def _fields(model: StatusModel, now: datetime) -> str:
+    return ", ".join(f"{to_camel(name)} {_shown(value, now)}" for name, value in model if value not in (None, ()))
+
+
 def _shown(value: object, now: datetime) -> str:
     match value:
+        case StatusModel():
+            return f"({_fields(value, now)})"
         case datetime():
             return f"{_ago(now - value)} ago"
         case tuple():

@@ -44,7 +44,14 @@ PARENT_GONE = frozenset({Reason.API_GONE, Reason.NOT_SERVERLESS, Reason.INSTANCE
 """Reasons for which the entry can no longer be deleted, because its parent is gone."""
 
 ORPHANED = Wording(wrong_field="delete the endpoint in Atlas")
-"""For a resource that is being deleted, which needs no other one in its place."""
+"""For a resource that is gone: the endpoint may be where it was meant to be."""
+
+IN_DELETION = replace(
+    failures.IN_STATUS,
+    wrong_field="remove the resource as the last sentence says",
+    refused="Remove the obstacle that it names.",
+)
+"""For a resource that is being deleted, whose messages end with the ways out."""
 
 UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses that do not show whether something exists."""
@@ -227,9 +234,7 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
         attempt,
         source=source,
         shown_as=shown_as,
-        wording=replace(
-            failures.IN_STATUS, wrong_field=ORPHANED.wrong_field, refused="Remove the obstacle that it names."
-        ),
+        wording=IN_DELETION,
     )
     state = trouble.state
     words = state.message

@@ -130,7 +130,7 @@ def test_the_confirmed_values_and_the_differences_are_shown() -> None:
         "Last write: comment (Edit), 60 s ago: Applied",
     ]
     assert found[-1] == (
-        "Next read of Atlas: within 300 s. To read it now: kubectl -n shop annotate --overwrite serverlessprivateendpoint"
+        "Next read of Atlas: within 300 s. To reconcile now, and send again what Atlas refused: kubectl -n shop annotate --overwrite serverlessprivateendpoint"
         ' orders atlas-endpoints.dev/force-sync="$(date +%s)"'
     )
 
@@ -143,6 +143,25 @@ def test_no_request_is_shown_that_would_not_be_heeded(is_open: bool) -> None:
     limited["metadata"]["annotations"] = {"atlas-endpoints.dev/force-sync": "7"} if is_open else {}
     found = list(report(Found(KIND, limited, [], sees_all=True), now=NOW))
     assert found[-1].endswith("up to 5 minutes, or as long as Atlas asks. It repeats a failed change within 1200 s.")
+
+
+@pytest.mark.parametrize(
+    ("message", "does"),
+    [
+        ("So it is.", "within SYNC_INTERVAL of the operator (default: 10 minutes). To reconcile now, and send again what Atlas refused: kubectl"),
+        ("To register it again, set the annotation atlas-endpoints.dev/force-sync.", "(default: 10 minutes). To do what the message says of force-sync: kubectl"),
+    ],
+)  # fmt: skip
+def test_the_command_is_shown_with_what_it_does(message: str, does: str) -> None:
+    shown = condition("Ready", "False", "EndpointFailed", message)
+    *_, last = report(Found(KIND, body(status={"conditions": [shown]}), [], sees_all=True), now=NOW)
+    assert does in last
+
+
+def test_the_next_read_of_refused_credentials_is_not_hastened() -> None:
+    shown = condition("Ready", "False", "CredentialsInvalid")
+    *_, last = report(Found(KIND, body(status={"conditions": [shown]}), [], sees_all=True), now=NOW)
+    assert last == "Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes)."
 
 
 def test_another_kind_is_shown_by_its_own_status() -> None:
@@ -163,7 +182,13 @@ def test_another_kind_is_shown_by_its_own_status() -> None:
 
 
 def test_a_dedicated_endpoint_shows_its_service_and_those_that_share_it() -> None:
-    service = {"id": "a" * 24, "status": "AVAILABLE", "origin": "Created", "supportedRemoteRegions": ["EU_WEST_2"]}
+    service = {
+        "id": "a" * 24,
+        "status": "AVAILABLE",
+        "origin": "Created",
+        "supportedRemoteRegions": ["EU_WEST_2"],
+        "remoteRegions": {"confirmed": ["EU_WEST_2"]},
+    }
 
     def endpoint(name: str, cloud_id: str) -> dict[str, Any]:
         return {
@@ -188,8 +213,10 @@ def test_a_dedicated_endpoint_shows_its_service_and_those_that_share_it() -> Non
 
     found = list(report(Found(DEDICATED, orders, [orders, same, other], sees_all=True), now=NOW))
 
-    assert (
-        f"Service: id '{'a' * 24}', status 'AVAILABLE', origin 'Created', supportedRemoteRegions 'EU_WEST_2'" in found
+    (line,) = (each for each in found if each.startswith("Service: "))
+    assert line == (
+        f"Service: id '{'a' * 24}', status 'AVAILABLE', origin 'Created', supportedRemoteRegions 'EU_WEST_2',"
+        " remoteRegions (confirmed 'EU_WEST_2')"
     )
     assert "Shares the endpoint service of AWS region EU_WEST_1 with: shop/other, shop/same" in found
     assert "Endpoint named by: shop/same, the owner, Available" in found
