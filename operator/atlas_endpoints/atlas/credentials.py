@@ -251,8 +251,8 @@ def _missing_keys_message(data: Mapping[str, str], account: Mapping[str, str], a
 
 
 def _bare(key: str) -> str:
-    """Return the common form of a key and its misspellings, such as clientID, client_id and publicKey."""
-    return re.sub("[-_.]|api", "", key.lower())
+    """Return the common form of a key and its misspellings, such as clientID and client_id."""
+    return re.sub("[-_.]", "", key.lower())
 
 
 def _check_service_account(client_id: str, client_secret: str) -> None:

@@ -18,7 +18,7 @@ from atlas_endpoints.controller.cache import Body, Key, generation_of, is_deleti
 from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.ownership import is_owner
-from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
+from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Status, StatusModel, find
@@ -201,10 +201,16 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
             f"Next read of Atlas: when an operator handles this {what}. If it takes longer than seconds, verify that an operator"
             " runs and serves this namespace."
         )
+    elif (reason := _reason(kind, status)) is Reason.INVALID_SPEC:
+        yield "Next read of Atlas: none, until the spec is valid."
     elif resource.suspended_by:
         yield f"Next read of Atlas: none, because of {' and '.join(resource.suspended_by)}"
     else:
-        interval, reason, ready = resource.spec.sync_interval, _reason(kind, status), find(status, "Ready")
+        interval, ready, credentials = (
+            resource.spec.sync_interval,
+            find(status, "Ready"),
+            find(status, "CredentialsValid"),
+        )
         time = (
             f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
         )
@@ -216,7 +222,9 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
                 "at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each"
                 f" failure, up to 5 minutes, or as long as Atlas asks. It repeats a failed change within {time}."
             )
-        does = "reconcile now, and send again what Atlas refused"
+        does = "reconcile now"
+        if resource.spec.management_policy == "Manage":
+            does = "reconcile now, which also sends again what Atlas refused and makes again what is lost"
         if ready is not None and "force-sync" in ready.message:
             does = "do what the message says of force-sync"
         hint = (
@@ -224,7 +232,8 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
             f' {resource.key.name} atlas-endpoints.dev/force-sync="$(date +%s)"'
         )
         # No request ends the wait for a rate limit or with refused credentials, and an open one is being retried.
-        is_useless = reason in {Reason.RATE_LIMITED, Reason.CREDENTIALS_INVALID} or is_forced(resource)
+        is_refused = credentials is not None and credentials.reason == CredentialsReason.UNAUTHORIZED
+        is_useless = is_refused or reason is Reason.RATE_LIMITED or is_forced(resource)
         yield f"Next read of Atlas: {read}{'' if is_useless else hint}"
 
 

@@ -125,7 +125,7 @@ def _lag(difference: Difference, facts: Facts[Any]) -> float:
 def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str], bool]) -> Treatment:
     """Return what to do about a difference that does not lag.
 
-    A forced sync overrides all but what Atlas cannot accept.
+    A forced sync overrides all but what Atlas cannot accept and what the spec forbids.
     """
     if not takes(difference.field):
         return Treatment.WAIT
@@ -134,7 +134,7 @@ def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str],
         is_recent = confirmed_at is not None and facts.now < confirmed_at + SETTLE
         return Treatment.SETTLE if is_recent else Treatment.STORED_OTHERWISE
     if not is_edit(difference, facts):
-        if facts.resource.spec.drift_policy != "Correct" and not facts.forced:
+        if facts.resource.spec.drift_policy != "Correct":
             return Treatment.REPORT
         if is_contested(difference.field, facts) and not facts.forced:
             return Treatment.CONTESTED

@@ -47,8 +47,8 @@ def not_as_desired(found: Comparison, facts: Facts[Any]) -> State:
         )
     return State(
         Reason.DRIFTED,
-        f"The endpoint was changed in Atlas, and spec.driftPolicy is Report: {described(differences)}. Copy the value to the spec,"
-        f" or set spec.driftPolicy to Correct to restore the value of the spec, or {FORCE} to restore it once.",
+        f"The endpoint was changed in Atlas, and spec.driftPolicy is Report: {described(differences)}. Copy the value to the spec, or"
+        " set spec.driftPolicy to Correct to restore the value of the spec.",
         NoRequeue(),
         differences,
     )

@@ -48,10 +48,10 @@ ORPHANED = Wording(wrong_field="delete the endpoint in Atlas")
 
 IN_DELETION = replace(
     failures.IN_STATUS,
-    wrong_field="remove the resource as the last sentence says",
+    wrong_field="remove the resource and keep the endpoint in Atlas",
     refused="Remove the obstacle that it names.",
 )
-"""For a resource that is being deleted, whose messages end with the ways out."""
+"""For a resource that is being deleted, whose messages say how to remove it and keep the endpoint."""
 
 UNAUTHORIZED = frozenset({401, 403})
 """HTTP statuses that do not show whether something exists."""

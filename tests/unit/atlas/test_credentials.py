@@ -88,10 +88,6 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
         {"clientId": ID, "privateApiKey": PRIVATE},
         "clientSecret or publicApiKey is missing or empty",
     ),
-    "the keys of an API key in Terraform": (
-        {"public_key": PUBLIC, "privateKey": PRIVATE},
-        "privateKey must be spelt privateApiKey. public_key must be spelt publicApiKey.",
-    ),
     "misspelt keys": ({"clientID": ID, "clientsecret": SECRET}, "clientID must be spelt clientId"),
     "keys in snake case": (
         {"client_id": ID, "client_secret": SECRET},

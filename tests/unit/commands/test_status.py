@@ -79,6 +79,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "Next read of Atlas: at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each failure, "),
     "suspended": (body(suspend=True, status={"conditions": [condition("Ready", "False", "Suspended")]}), "Next read of Atlas: none, because of spec.suspend"),
     "an invalid spec": (body(providerName="GCP"), "Invalid: spec.providerName: Unsupported value"),
+    "a spec that only its values make invalid": (body(status={"conditions": [condition("Ready", "False", "InvalidSpec")]}), "Next read of Atlas: none, until the spec is valid."),
     "a message of several lines": (body(status={"conditions": [READY], "endpoint": FAILED_ENDPOINT}),
         f"Endpoint: id '{ENDPOINT}', status 'FAILED', statusSince 2 h ago, errorMessage 'one"),
 }  # fmt: skip
@@ -130,8 +131,8 @@ def test_the_confirmed_values_and_the_differences_are_shown() -> None:
         "Last write: comment (Edit), 60 s ago: Applied",
     ]
     assert found[-1] == (
-        "Next read of Atlas: within 300 s. To reconcile now, and send again what Atlas refused: kubectl -n shop annotate --overwrite serverlessprivateendpoint"
-        ' orders atlas-endpoints.dev/force-sync="$(date +%s)"'
+        "Next read of Atlas: within 300 s. To reconcile now, which also sends again what Atlas refused and makes again what is lost: kubectl -n shop annotate"
+        ' --overwrite serverlessprivateendpoint orders atlas-endpoints.dev/force-sync="$(date +%s)"'
     )
 
 
@@ -146,21 +147,23 @@ def test_no_request_is_shown_that_would_not_be_heeded(is_open: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "does"),
+    ("policy", "message", "does"),
     [
-        ("So it is.", "within SYNC_INTERVAL of the operator (default: 10 minutes). To reconcile now, and send again what Atlas refused: kubectl"),
-        ("To register it again, set the annotation atlas-endpoints.dev/force-sync.", "(default: 10 minutes). To do what the message says of force-sync: kubectl"),
+        ("Manage", "So it is.", "(default: 10 minutes). To reconcile now, which also sends again what Atlas refused and makes again what is lost: kubectl"),
+        ("Observe", "So it is.", "(default: 10 minutes). To reconcile now: kubectl"),
+        ("Manage", "To register it again, set the annotation atlas-endpoints.dev/force-sync.", "(default: 10 minutes). To do what the message says of force-sync: kubectl"),
     ],
 )  # fmt: skip
-def test_the_command_is_shown_with_what_it_does(message: str, does: str) -> None:
+def test_the_command_is_shown_with_what_it_does(policy: str, message: str, does: str) -> None:
     shown = condition("Ready", "False", "EndpointFailed", message)
-    *_, last = report(Found(KIND, body(status={"conditions": [shown]}), [], sees_all=True), now=NOW)
+    orders = body(managementPolicy=policy, status={"conditions": [shown]})
+    *_, last = report(Found(KIND, orders, [], sees_all=True), now=NOW)
     assert does in last
 
 
 def test_the_next_read_of_refused_credentials_is_not_hastened() -> None:
-    shown = condition("Ready", "False", "CredentialsInvalid")
-    *_, last = report(Found(KIND, body(status={"conditions": [shown]}), [], sees_all=True), now=NOW)
+    shown = [condition("Ready", "False", "CredentialsInvalid"), condition("CredentialsValid", "False", "Unauthorized")]
+    *_, last = report(Found(KIND, body(status={"conditions": shown}), [], sees_all=True), now=NOW)
     assert last == "Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes)."
 
 

@@ -45,7 +45,7 @@ READABLE = f"{ACCEPTED}, and they may read the project"
 WORDING = Wording(
     address="of this machine or Pod",
     retry="Run the check again later.",
-    wrong_field="create the resources again with the right one, or correct the flag",
+    wrong_field="delete the resources with deletionPolicy Retain and create them again with the right one, or correct the flag",
     refused="Nothing was changed.",
 )
 

@@ -213,7 +213,7 @@ class Planner:
         forecast = of_outcome(manifest, body, outcome, state, values)
         if outcome.explanation is None:
             return forecast
-        correction = "correct the manifest; delete an existing resource first, because the field is immutable"
+        correction = "correct the manifest; delete an existing resource first, with deletionPolicy Retain, because the field is immutable"
         return replace(forecast, message=outcome.explanation.worded(self._variables.wording(correction)))
 
     async def _pause(self, reason: str | None, seconds: float) -> bool:
