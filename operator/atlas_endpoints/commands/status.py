@@ -217,6 +217,8 @@ def _next(kind: Kind[Any], body: Body, status: Status) -> Iterator[str]:
         read = f"within {time}."
         if reason is not None and reason.progress is Progress.RECONCILING:
             read = f"within {time}, or sooner while Atlas is working."
+        elif reason in {Reason.CREDENTIALS_INVALID, Reason.REFERENCE_NOT_READY, Reason.CONFLICT}:
+            read = f"within {time}, or within a minute after what the message is about has changed."
         if (reason is not None and reason.retried) or is_forced(resource):
             read = (
                 "at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each"

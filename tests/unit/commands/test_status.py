@@ -164,7 +164,10 @@ def test_the_command_is_shown_with_what_it_does(policy: str, message: str, does:
 def test_the_next_read_of_refused_credentials_is_not_hastened() -> None:
     shown = [condition("Ready", "False", "CredentialsInvalid"), condition("CredentialsValid", "False", "Unauthorized")]
     *_, last = report(Found(KIND, body(status={"conditions": shown}), [], sees_all=True), now=NOW)
-    assert last == "Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes)."
+    assert last == (
+        "Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes), or within a minute after what the"
+        " message is about has changed."
+    )
 
 
 def test_another_kind_is_shown_by_its_own_status() -> None:

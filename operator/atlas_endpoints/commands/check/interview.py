@@ -164,7 +164,7 @@ def _unnamed(place: Place, entries: Mapping[str, Any]) -> Iterator[Finding]:
     where = f" {place.read_in}" if place.read_in else ""
     for what, ids in place.kind.unnamed(place.scope, entries, place.names).items():
         if ids:
-            yield ok(f"{what} that no resource{where} names: {len(ids)} ({named(ids, most=MOST_IDS)}).")
+            yield ok(f"{what} that no live resource{where} names: {len(ids)} ({named(ids, most=MOST_IDS)}).")
 
 
 async def _may_write(place: Place, values: list[object], client: Requester, credentials: Credentials) -> Finding:

@@ -192,9 +192,9 @@ def test_resources_of_another_provider_than_the_endpoints_fail() -> None:
     [
         pytest.param(["0" * 24, None, f"{1:024X}"], "", [], id="all are named, in any letter case"),
         pytest.param(
-            [], "in shop", [f"Endpoints that no resource in shop names: 2 ({0:024x} and {1:024x})."], id="none"
+            [], "in shop", [f"Endpoints that no live resource in shop names: 2 ({0:024x} and {1:024x})."], id="none"
         ),
-        pytest.param([f"{0:024x}", "f" * 24], "", [f"Endpoints that no resource names: 1 ({1:024x})."], id="one"),
+        pytest.param([f"{0:024x}", "f" * 24], "", [f"Endpoints that no live resource names: 1 ({1:024x})."], id="one"),
     ],
 )
 def test_endpoints_that_no_resource_names_are_listed(named: list[str | None], where: str, expected: list[str]) -> None:
@@ -202,15 +202,15 @@ def test_endpoints_that_no_resource_names_are_listed(named: list[str | None], wh
 
     _, findings, result = hold(place, listing("AWS", "AWS"), writes=False)
 
-    assert [each.removeprefix("ok       ") for each in findings if "that no resource" in each] == expected
+    assert [each.removeprefix("ok       ") for each in findings if "that no live resource" in each] == expected
     assert {each.level for each in result.findings} <= {Level.OK, Level.SKIPPED}
 
 
 def test_of_many_endpoints_that_no_resource_names_the_first_are_listed_and_all_are_counted() -> None:
     _, findings, _ = hold(replace(PLACE, names=frozenset()), listing(*["AWS"] * 30), writes=False)
 
-    (line,) = (each for each in findings if "that no resource" in each)
-    assert line.startswith(f"ok       Endpoints that no resource names: 30 ({0:024x}, {1:024x}, ")
+    (line,) = (each for each in findings if "that no live resource" in each)
+    assert line.startswith(f"ok       Endpoints that no live resource names: 30 ({0:024x}, {1:024x}, ")
     assert line.endswith(f", {19:024x} and 10 more).")
 
 

@@ -100,7 +100,7 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
             S3,
             [
                 "ok       Private connections of Stream Processing: 2.",
-                f"ok       Connections that no resource names: 1 ({TWO} to AWS S3 EU_WEST_2 com.amazonaws.eu-west-2.s3).",
+                f"ok       Connections that no live resource names: 1 ({TWO} to AWS S3 EU_WEST_2 com.amazonaws.eu-west-2.s3).",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
             id="what nobody names",
