@@ -191,7 +191,7 @@ def _no_secret(key: _Secret, lack: Lack, retry_in: float) -> UnreadableError:
         reason = SecretProblem.NOT_FOUND
         message = (
             f"There is no {what}. Create it with the keys clientId and clientSecret"
-            " (or publicApiKey and privateApiKey). The operator reads it by itself."
+            " (or publicApiKey and privateApiKey), or correct the name that is given for it. The operator reads it by itself."
         )
     else:
         reason = SecretProblem.FORBIDDEN

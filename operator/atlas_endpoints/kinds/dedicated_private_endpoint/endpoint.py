@@ -175,10 +175,10 @@ def _available(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> State:
 def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) -> Decision:
     """Decide about an endpoint that Atlas rejected, or that failed."""
     said = f"Atlas reports {endpoint.status} for endpoint {endpoint_id}.{_wrong_number(facts, service)}"
-    check = (
-        "Check in the cloud that it exists, connects to the service in status.service, and is in its region or one in"
-        " supportedRemoteRegions."
+    regions = (
+        "its region or one in supportedRemoteRegions" if facts.resource.spec.provider_name == "AWS" else "its region"
     )
+    check = f"Check in the cloud that it exists, connects to the service in status.service, and is in {regions}."
     deletion = partial(deletion_of, facts, service, endpoint_id)
     return registered.dead(facts, said, check, endpoint.error_message, deletion, keep=KEEP)
 
