@@ -74,7 +74,7 @@ def test_the_report_that_the_documentation_shows_is_a_real_one(
     for real, shown in {
         control_plane.url: "https://10.96.0.1:443",
         atlas.url: "https://cloud.mongodb.com",
-        f"no resource in {resources.namespace} names": "no resource names",
+        f"no live resource in {resources.namespace} names": "no live resource names",
         place.sibling(1).endpoint: "5f7cac1adf5d6c6306f4b284",
         f"in {resources.namespace}": "in all namespaces",
         resources.namespace: "shop",
