@@ -48,6 +48,14 @@ def require_text(fields: dict[str, Any], name: str) -> str:
     return text
 
 
+def read_flag(fields: dict[str, Any], name: str) -> bool:
+    """Return a truth value, ``False`` if it is null or absent; raise ApiError 400 for another type."""
+    value = fields.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise api_error("INVALID_JSON_ATTRIBUTE", name)
+    return bool(value)
+
+
 def check_address(text: str) -> None:
     """Raise ApiError 400 unless the text is an IP address."""
     try:

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from atlas_endpoints.simulator.body import AWS_ID, AZURE_ID, check_address, read_fields, read_text, require_text
+from atlas_endpoints.simulator.body import (
+    AWS_ID,
+    AZURE_ID,
+    check_address,
+    read_fields,
+    read_flag,
+    read_text,
+    require_text,
+)
 from atlas_endpoints.simulator.endpoint import AWS, AZURE
 from atlas_endpoints.simulator.exchange import api_error, to_json
 from atlas_endpoints.simulator.pages import page
@@ -87,7 +95,7 @@ class Dedicated:
         known = {"providerName", "region", "portMappingEnabled", "supportedRemoteRegions"}
         fields = read_fields(call.request.body, known)
         cloud = _check_provider(require_text(fields, "providerName"))
-        place = (cloud, atlas_name(cloud, require_text(fields, "region")), _flag(fields, "portMappingEnabled"))
+        place = (cloud, atlas_name(cloud, require_text(fields, "region")), read_flag(fields, "portMappingEnabled"))
         if not is_region(*place[:2]):
             raise api_error("INVALID_ATTRIBUTE", "region")
         if place[2] and cloud != GCP:
@@ -151,7 +159,7 @@ class Dedicated:
     def _set_regional_mode(self, call: Call) -> tuple[int, bytes]:
         project = self._world.project(call)
         check_content_type(call.request)
-        enabled = _flag(read_fields(call.request.body, {"enabled"}), "enabled")
+        enabled = read_flag(read_fields(call.request.body, {"enabled"}), "enabled")
         counts = [len(each.endpoints) for each in project.services.values() if each.endpoints]
         if project.regional_mode and not enabled and len(counts) > 1 and max(counts) > 1:
             raise api_error("MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION")
@@ -225,13 +233,6 @@ def _check_provider(name: str) -> str:
     if name not in PROVIDERS:
         raise api_error("INVALID_ENUM_VALUE", name)
     return name
-
-
-def _flag(fields: dict[str, Any], name: str) -> bool:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise api_error("INVALID_JSON_ATTRIBUTE", name)
-    return bool(value)
 
 
 def _remote_regions(fields: dict[str, Any], cloud: str, region: str) -> list[str] | None:

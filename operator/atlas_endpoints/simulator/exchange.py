@@ -29,6 +29,17 @@ _ERRORS = {
         409,
         "A private endpoint service with endpoints cannot be deleted. Please delete all endpoints and retry.",
     ),
+    "CANNOT_DISABLE_ENCRYPTION_AT_REST_DUE_TO_PRIVATE_ENDPOINTS": (
+        400,
+        "Encryption at Rest cannot be disabled when private endpoints are present.",
+    ),
+    "CANNOT_DISABLE_ENCRYPTION_AT_REST_REQUIRE_PRIVATE_NETWORKING_WHILE_PRIVATE_ENDPOINTS_EXIST": (
+        400,
+        (
+            "Cannot disable requirePrivateNetworking field when there are private endpoints."
+            " Remove private endpoints in region(s) {} to disable requirePrivateNetworking."
+        ),
+    ),
     "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API": (400, "Flex cluster {} cannot be used in the Cluster API."),
     "CLUSTER_NOT_FOUND": (404, "No cluster named {} exists in group {}."),
     "CROSS_REGION_PRIVATE_LINK_SELF_REGION": (400, "The service's own region {} cannot be a remote region."),
@@ -45,6 +56,7 @@ _ERRORS = {
     ),
     "ENCRYPTION_AT_REST_PRIVATE_ENDPOINT_NOT_FOUND": (404, "A private endpoint with id {} does not exist."),
     "ENCRYPTION_AT_REST_PRIVATE_NETWORKING_NOT_ENABLED": (400, "Private networking is not enabled for {}."),
+    "EXPORT_BUCKET_NOT_FOUND": (404, "No export Bucket with ID {} does not exist."),  # Atlas says so
     "GROUP_NOT_FOUND": (404, "No group with ID {} exists."),
     "INVALID_ATTRIBUTE": (400, "Invalid attribute {} specified."),  # Atlas also puts whole sentences into it
     "INVALID_ENUM_VALUE": (400, "An invalid enumeration value {} was specified."),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from atlas_endpoints.simulator.body import read_fields, read_text, require_text
+from atlas_endpoints.simulator.body import read_fields, read_flag, read_text, require_text
 from atlas_endpoints.simulator.endpoint import AWS
 from atlas_endpoints.simulator.exchange import api_error, to_json
 from atlas_endpoints.simulator.pages import page
@@ -31,13 +31,15 @@ from atlas_endpoints.simulator.regional_endpoint import (
     RegionalEndpoint,
     RegionalEndpointDocument,
 )
-from atlas_endpoints.simulator.regions import is_region
+from atlas_endpoints.simulator.regions import BACKUP_REGIONS, is_region
 from atlas_endpoints.simulator.routes import Call, Family, Operation, check_content_type
 from atlas_endpoints.simulator.switches import RateLimit
 from atlas_endpoints.simulator.world import Project, World
 
 _GROUP = "/api/atlas/v2/groups/{groupId}"
 _BLOCKS = {"AWS": "awsKms", "AZURE": "azureKeyVault"}
+_SWITCHES = ("enabled", "requirePrivateNetworking")
+_VAULT = ("subscriptionID", "resourceGroupName", "keyVaultName")
 _BUCKETS_VERSION = "2024-05-30"
 _BUCKETS_LIMIT = RateLimit(capacity=1200, refill_rate=1200)
 
@@ -63,12 +65,19 @@ class Regional:
                 "GET": operation("getPrivateEndpoint", self._get),
                 "DELETE": operation("requestPrivateEndpointDeletion", self._delete, writes=True),
             }
-        encryption = Operation("ApiAtlasEncryptionAtRestResource::getEncryptionAtRest", self._get_encryption)
-        buckets = "ApiAtlasDiskBackupExportBucketsResource::getAllExportBucketsByGroup"
+        encryption, buckets = "ApiAtlasEncryptionAtRestResource::", "ApiAtlasDiskBackupExportBucketsResource::"
+        admit = partial(self._world.admit, limited=ENCRYPTION.name)
+        bucket = partial(Operation, admit=self._admit_buckets, version=_BUCKETS_VERSION)
         return family | {
-            f"{_GROUP}/encryptionAtRest": {"GET": encryption},
+            f"{_GROUP}/encryptionAtRest": {
+                "GET": Operation(encryption + "getEncryptionAtRest", self._get_encryption),
+                "PATCH": Operation(encryption + "updateEncryptionAtRest", self._update_encryption, admit, writes=True),
+            },
             f"{_GROUP}/backup/exportBuckets": {
-                "GET": Operation(buckets, self._list_buckets, self._admit_buckets, version=_BUCKETS_VERSION)
+                "GET": bucket(buckets + "getAllExportBucketsByGroup", self._list_buckets)
+            },
+            f"{_GROUP}/backup/exportBuckets/{{exportBucketId}}": {
+                "PATCH": bucket(buckets + "updateExportBucket", self._update_bucket, writes=True)
             },
         }
 
@@ -193,9 +202,37 @@ class Regional:
     def _get_encryption(self, call: Call) -> tuple[int, bytes]:
         return 200, to_json(self.encryption(self._world.project(call)))
 
+    def _update_encryption(self, call: Call) -> tuple[int, bytes]:
+        project = self._world.project(call)
+        check_content_type(call.request)
+        fields = read_fields(call.request.body, {*_BLOCKS.values(), "enabledForSearchNodes", "googleCloudKms"})
+        changed: dict[str, dict[str, Any]] = {}
+        for cloud, name in _BLOCKS.items():
+            if block := _read_block(fields, name):
+                known = project.encryption.get(name) or {}
+                is_alone = fields[name] == {"enabled": False}  # then it also removes what is known of the keys
+                changed[name] = block if is_alone else known | block
+                endpoints = project.regional_endpoints.values()
+                regions = {each.region for each in endpoints if each.listing == ENCRYPTION.listing(cloud)}
+                _check_off(known, changed[name], regions)
+        project.encryption.update(changed)
+        return self._get_encryption(call)
+
     def _list_buckets(self, call: Call) -> tuple[int, bytes]:
         buckets = [*self._world.project(call).export_buckets.values()]
         return 200, to_json(page(call.request, buckets, dict))
+
+    def _update_bucket(self, call: Call) -> tuple[int, bytes]:
+        bucket_id, switch = call.names["exportBucketId"], "requirePrivateNetworking"
+        buckets = {each["_id"]: each for each in self._world.project(call).export_buckets.values()}
+        if bucket_id not in buckets:
+            raise api_error("EXPORT_BUCKET_NOT_FOUND", bucket_id)
+        check_content_type(call.request)
+        fields = read_fields(call.request.body, {switch})
+        if fields.get(switch) is None:
+            raise api_error("MISSING_ATTRIBUTE", switch)
+        buckets[bucket_id][switch] = read_flag(fields, switch)
+        return 200, to_json(buckets[bucket_id])
 
     def _endpoint(self, purpose: Purpose, call: Call) -> RegionalEndpoint:
         endpoint = self._world.project(call).regional_endpoints.get(call.names["endpointId"])
@@ -269,4 +306,26 @@ def _read(body: bytes, purpose: Purpose, cloud: str) -> tuple[str, str]:
     for each in (region, vpc_region):
         if not is_region(cloud, each):
             raise api_error("INVALID_ENUM_VALUE", each)
+    if purpose == BACKUP and region not in BACKUP_REGIONS:
+        raise api_error("INVALID_ENUM_VALUE", region)
     return region, vpc_region
+
+
+def _read_block(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what a PATCH says of the keys in a cloud; what is null, or no answer shows, is left out."""
+    block: Any = {} if fields.get(name) is None else fields[name]
+    if not isinstance(block, dict):
+        raise api_error("INVALID_JSON_ATTRIBUTE", name)
+    known = _SWITCHES + _VAULT if name == _BLOCKS["AZURE"] else _SWITCHES
+    given = [each for each in known if block.get(each) is not None]
+    return {each: read_flag(block, each) if each in _SWITCHES else read_text(block, each) for each in given}
+
+
+def _check_off(before: dict[str, Any], after: dict[str, Any], regions: set[str]) -> None:
+    """Raise ApiError 400 if a switch goes off while there are endpoints, which are in these regions."""
+    off = [switch for switch in _SWITCHES if regions and before.get(switch) and not after.get(switch)]
+    if "enabled" in off:
+        raise api_error("CANNOT_DISABLE_ENCRYPTION_AT_REST_DUE_TO_PRIVATE_ENDPOINTS")
+    if off:
+        code = "CANNOT_DISABLE_ENCRYPTION_AT_REST_REQUIRE_PRIVATE_NETWORKING_WHILE_PRIVATE_ENDPOINTS_EXIST"
+        raise api_error(code, ", ".join(sorted(regions)))

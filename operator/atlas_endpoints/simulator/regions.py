@@ -38,6 +38,14 @@ _RULES = {
 }
 """Atlas's names that follow a rule: a cloud adds regions, and rarely an area."""
 
+_FOR_BACKUPS = """
+    AF_SOUTH_1 AP_EAST_1 AP_NORTHEAST_1 AP_NORTHEAST_2 AP_NORTHEAST_3 AP_SOUTHEAST_1 AP_SOUTHEAST_2 AP_SOUTHEAST_3
+    AP_SOUTH_1 CA_CENTRAL_1 CN_NORTHWEST_1 CN_NORTH_1 EU_CENTRAL_1 EU_NORTH_1 EU_SOUTH_1 EU_WEST_1 EU_WEST_2 EU_WEST_3
+    ME_SOUTH_1 SA_EAST_1 US_EAST_1 US_EAST_2 US_GOV_EAST_1 US_GOV_WEST_1 US_WEST_1 US_WEST_2
+"""
+BACKUP_REGIONS = frozenset(_FOR_BACKUPS.split())
+"""Where the specification has endpoints for backups; it names GLOBAL, too, which is no place."""
+
 
 def is_region(cloud: str, region: str) -> bool:
     """Return whether a cloud may have a region of this name of Atlas's."""

@@ -26,6 +26,7 @@ from unit.simulator.harness import (
 
 GROUP = f"/api/atlas/v2/groups/{PROJECT}"
 PRIVATE = {"enabled": True, "requirePrivateNetworking": True}
+PUBLIC = {"awsKms": {"requirePrivateNetworking": False}}
 PLACES = {
     "AWS": (f"{GROUP}/encryptionAtRest/AWS/privateEndpoints", "encryptionAtRestEndpoints", {"cloudProvider": "AWS"}),
     "AZURE": (
@@ -162,6 +163,43 @@ async def test_a_person_changes_and_removes_export_buckets(atlas: Atlas) -> None
     assert "region" not in old
     assert changed == [{name: value for name, value in near.items() if name != "region"} | needs, old | needs]
     assert await listed() == [old | needs]
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ({"requirePrivateNetworking": True}, {"requirePrivateNetworking": True}),
+        ({}, "400 MISSING_ATTRIBUTE"),
+        ({"requirePrivateNetworking": "yes"}, "400 INVALID_JSON_ATTRIBUTE"),
+        ({"requirePrivateNetworking": True, "region": "us-east-1"}, "400 INVALID_ATTRIBUTE"),
+    ],
+)
+async def test_a_request_changes_whether_an_export_bucket_is_private(
+    body: dict[str, Any], answer: dict[str, Any] | str, atlas: Atlas
+) -> None:
+    path = f"{GROUP}/backup/exportBuckets"
+    near, old = (await atlas.call("GET", path, accept=BUCKETS_ACCEPT)).json()["results"]
+
+    found = await atlas.call("PATCH", f"{path}/{old['_id']}", json=body, accept=BUCKETS_ACCEPT)
+
+    check_answer(found, answer)
+    changed = old | (answer if isinstance(answer, dict) else {})
+    assert (await atlas.call("GET", path, accept=BUCKETS_ACCEPT)).json()["results"] == [near, changed]
+
+
+async def test_private_networking_ends_once_the_endpoints_of_its_cloud_are_gone(atlas: Atlas) -> None:
+    await atlas.call("POST", PLACES["AWS"][0], json={"regionName": "EU_WEST_1"})
+    atlas.clock.advance(2)
+    answers = []
+    for each in (await atlas.show(PLACES["AWS"][0]))["results"]:
+        await atlas.call("DELETE", f"{PLACES['AWS'][0]}/{each['id']}")
+        answers.append(await atlas.call("PATCH", f"{GROUP}/encryptionAtRest", json=PUBLIC))
+        atlas.clock.advance(2)
+    last = await atlas.call("PATCH", f"{GROUP}/encryptionAtRest", json=PUBLIC)
+
+    assert [each.json()["parameters"] for each in answers] == [["EU_WEST_1, US_EAST_1"], ["EU_WEST_1"]]
+    assert last.json()["awsKms"] == {"enabled": True, "requirePrivateNetworking": False, "valid": True}
+    assert last.json() == await atlas.show(f"{GROUP}/encryptionAtRest")
 
 
 async def test_a_cluster_shows_whose_keys_it_uses_and_where_its_nodes_are(atlas: Atlas) -> None:
