@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from atlas_endpoints.atlas.requests import Request
     from atlas_endpoints.controller.cache import Body
 
+OTHER_PROJECT = "5f7cac1adf5d6c6306f4b284"
 ONE, TWO, THREE = (f"{number:024x}" for number in (1, 2, 3))
 CONSTANTS: Mapping[str, Any] = {
     "PROJECT": PROJECT,
+    "OTHER_PROJECT": OTHER_PROJECT,
     "ONE": ONE,
     "TWO": TWO,
     "THREE": THREE,
@@ -64,7 +66,7 @@ class RegionalSteps(Steps):
     document: type[RegionalEndpointDocument]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__((PROJECT, OTHER_PROJECT))
         self.news: list[tuple[str, str]] = []
         """The Events that follow from the statuses of all resources: reason and message."""
         on = {"enabled": True, "requirePrivateNetworking": True}

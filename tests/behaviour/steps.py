@@ -274,12 +274,17 @@ class Steps(ABC):
         self.atlas.accepted = accepted
 
     def refuse(self, answer: Mapping[str, Any] | None, _: str) -> None:
-        """Refuse such calls, or some ``times`` only; ``null``: none any more."""
+        """Refuse such calls, or some ``times`` only, or those whose path has ``below`` in it; ``null``: none any more."""
         body = json.dumps({"error": 400, "detail": "no", **(answer or {})}).encode()
         left = itertools.repeat(1) if answer is None or "times" not in answer else iter(range(answer["times"]))
 
         def refuses(request: Request) -> None:
-            if answer is not None and self.name_of(request) == answer["call"] and next(left, None) is not None:
+            is_such = (
+                answer is not None
+                and self.name_of(request) == answer["call"]
+                and answer.get("below", "") in request.path
+            )
+            if answer is not None and is_such and next(left, None) is not None:
                 after = answer.get("retryAfter")
                 raise self.atlas.refusal(request, answer.get("error", 400), body, retry_after=after)
 

@@ -170,7 +170,7 @@ class Gatherer:
 
     def unbound(self, resource: Resource, thing: Thing, project_id: str | None) -> Sequence[Body]:
         """Return the resources that may name a thing by a reference whose value is not known yet."""
-        return self.naming(resource, f"{thing.shared} {ownership.UNBOUND}", project_id) if thing.shared else ()
+        return self.naming(resource, f"{thing.shared or None} {ownership.UNBOUND}", project_id)
 
     def known_protector(self, resource: Resource) -> Owner | None:
         """Return another resource that protects the endpoint of a resource, as far as that is known without a call."""

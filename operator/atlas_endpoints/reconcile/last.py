@@ -173,11 +173,13 @@ class LastCourse:
             if decision.write is not None:
                 raise failures.contradicting(error) from error
         except UpdateRejectedError as error:
-            if kind.is_outdated(error):
-                self._ports.atlas.outcome_unknown(facts.scope, resource.written_as)
+            is_outdated = kind.is_outdated(error)
+            if is_outdated:
+                facts, decision = await self._gatherer.observe_anew(facts, kind.decide_deletion)
             elif not kind.is_early(error):
                 raise
-            decision = kind.decide_deletion(replace(facts, done=Done(write, WriteResult.REFUSED, error=error)))
+            if not is_outdated or decision.write is not None:
+                decision = kind.decide_deletion(replace(facts, done=Done(write, WriteResult.REFUSED, error=error)))
         return self._waiting(facts, decision)
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:

@@ -157,7 +157,7 @@ class Protection:
             ClusterUnavailableError: that could not be read.
         """
         kind, ports = self._gatherer.kind, self._gatherer.ports
-        if kind.named_by(known).is_unbound and thing.shared:
+        if kind.named_by(known).is_unbound:
             try:
                 other = await ports.references.readable(kind.resource.parse(known), age=Age.FRESH)
             except InvalidSpecError:

@@ -8,6 +8,9 @@ from atlas_endpoints.reconcile.decision import POLL_FIRST, POLL_LAST
 STATUS_WRITES, AT_ONCE = 12, 8
 """Writes of one status in an hour, or in six intervals if these are shorter; so many of them follow each other at once."""
 
+SPACED = 90.0
+"""Seconds for which an accepted creation whose answer was lost may still become visible, and a little more."""
+
 
 def until_next_report(written: Sequence[float], now: float, interval: timedelta) -> float:
     """Return the seconds until a status is written of which only the words differ, so that answers that always change cost little.
@@ -37,9 +40,9 @@ def as_long_again(since: datetime, now: datetime, interval: timedelta) -> float:
 
 
 def spaced(since: datetime, now: datetime, interval: timedelta) -> float:
-    """Return the seconds until a call is repeated that costs two writes of the status: at least a minute, then three times as long.
+    """Return the seconds until a call is repeated that costs two writes of the status: at least `SPACED`, then three times as long.
 
     ``since``: when it was made first. With an interval of ten minutes, six such calls are made in the first hour, and three in a later
     one.
     """
-    return min(max(3 * (now - since).total_seconds(), 60.0), 2 * interval.total_seconds())
+    return max(SPACED, min(3 * (now - since).total_seconds(), 2 * interval.total_seconds()))

@@ -5,17 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.controller.cache import key_of, status_of, uid_of
+from atlas_endpoints.controller.cache import key_of, status_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.confirmed import after
-from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import POLL_FIRST, Creates, Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.observe import SHARED_FOR, absence, read_entry
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
+from atlas_endpoints.reconcile.ownership import rivals
 from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.status import Creation
 from atlas_endpoints.reconcile.waits import as_long_again
 
@@ -79,10 +81,12 @@ class Writes:
 
     def _looks_for_others_in(self, facts: Facts[Any], creates: Creates) -> float:
         """Return the seconds until the next look for what another resource has asked for, perhaps with a process that died; 0: none."""
+        resource, project_id = facts.resource, facts.scope.project_id
+        naming = self._gatherer.naming(resource, creates.name, project_id)
         others = (
             self._kind.resource.status_in(body, now=facts.now).creation
-            for body in self._gatherer.naming(facts.resource, creates.name, facts.scope.project_id)
-            if uid_of(body) != facts.resource.metadata.uid
+            for body in rivals(self._kind, resource, naming, deleting=True)
+            if project_id_in(body) == project_id
         )
         newest = max(filter(None, others), key=lambda each: each.requested_at, default=None)
         if newest is None or (left := creation.may_arrive_for(newest, facts.now, facts.arrives_for)) <= 0:
@@ -134,6 +138,7 @@ class Writes:
         now = self._ports.clock.now()
         wait = self._creations.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)
         if isinstance(outcome.requeue, Backoff):
+            wait = POLL_FIRST if error.unknown_outcome else wait  # a LIST may show it soon
             return replace(outcome, requeue=RequeueAfter(max(wait, outcome.requeue.at_least)))
         return outcome
 
@@ -269,7 +274,7 @@ class Writes:
         refused = failures.refused_fields(error, fields, resource.connection)
         facts = after(facts, replace(done, result=WriteResult.REFUSED, error=error, refused=refused))
         outcome = summarize.of_failed_call(self._kind, facts, error, seen=before)
-        return outcome if set(refused) == set(fields) else replace(outcome, requeue=RequeueAfter(0.0))
+        return outcome if before is None or set(refused) == set(fields) else replace(outcome, requeue=RequeueAfter(0.0))
 
     async def _observe_now(self, facts: Facts[Any]) -> Any:
         """Return the entry as it is now, without the cache.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.reconcile.waits import STATUS_WRITES, until_next_report
+from atlas_endpoints.reconcile.waits import STATUS_WRITES, spaced, until_next_report
 
 INTERVAL, HOUR = timedelta(minutes=10), 3600.0
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 reconciles = st.lists(st.tuples(st.sampled_from((0.0, 1.0, 60.0, 600.0, 3500.0)), st.sampled_from((1, 2))), max_size=60)
 """The seconds before each reconcile, and the status writes in it."""
@@ -47,3 +48,12 @@ def test_the_first_writes_do_not_wait(minutes: list[int], wait: int) -> None:
 def test_a_shorter_interval_has_shorter_waits() -> None:
     assert until_next_report([0.0] * 8, 0.0, timedelta(seconds=10)) == 15
     assert until_next_report([0.0] * 8, 0.0, timedelta(days=1)) == HOUR / 4
+
+
+@pytest.mark.parametrize(
+    ("lasted", "interval", "wait"), [(0, 5, 90), (0, 600, 90), (90, 600, 270), (4000, 600, 1200), (4000, 5, 90)]
+)
+def test_what_costs_two_writes_is_repeated_after_a_minute_and_a_half_at_least(
+    lasted: int, interval: int, wait: int
+) -> None:
+    assert spaced(NOW - timedelta(seconds=lasted), NOW, timedelta(seconds=interval)) == wait

@@ -61,12 +61,11 @@ def _is_half_done(facts: Facts, service: Service) -> bool:
 def _with_service(facts: Facts, service: Service) -> Decision:
     own: dict[str, Any] = {"service_creation": None}
     regions = remote_regions.Regions.of(facts, service)
-    # How long it lasted counts when it is gone, also if it never was ready.
-    if service.status != ServiceState.DELETING or facts.done is not None:
+    if facts.forced and facts.done is None and service.status == ServiceState.DELETING:
+        own["service"] = None  # as after the DELETE of this request, whose answer may be lost
+    elif facts.done is not None or service.status != ServiceState.DELETING or is_known(facts, service):
         shown = shown_in_status(facts, service)
         own["service"] = shown.model_copy(update={"remote_regions": regions.recorded})
-    elif facts.forced:
-        own["service"] = None  # as after the DELETE of this request, whose answer may be lost
     if facts.resource.endpoint_id is None:
         own["endpoint"] = None
     decision = _on_service(facts, service, regions)

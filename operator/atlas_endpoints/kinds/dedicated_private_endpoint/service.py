@@ -151,7 +151,7 @@ def without_service(facts: Facts) -> Decision:
         )
         return Decision(State(Reason.DRIFTED, message, observed=f"{lost}."), own=own)
     endpoint_id = facts.resource.endpoint_id
-    wait = 0.0 if known is None or known.status_since is None else _until_anew(facts, known.status, known.status_since)
+    wait = 0.0 if known is None else _until_another(facts, known)
     if wait > 0 and facts.policy == "Manage" and not facts.forced:
         message = f"The endpoint service of {region} vanished within an hour. The operator waits before it creates another one. To create it now, {FORCE}."
         return Decision(State(DedicatedReason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none), own=own)
@@ -224,6 +224,13 @@ def _failed(facts: Facts, service: Service) -> Decision:
         return Decision(state, deletion_of(facts, service, cause) if wait <= 0 else None)
     message = f"The endpoint service failed, and spec.driftPolicy is Report. To delete it and create another one, {FORCE}. {said}"
     return Decision(State(DedicatedReason.SERVICE_FAILED, message, observed=observed))
+
+
+def _until_another(facts: Facts, lost: ServiceStatus) -> float:
+    """Return the seconds until a service is created in the place of one that Atlas no longer shows."""
+    # How long one lasted that was seen to go, only its creation tells.
+    since = facts.baseline.patched.get(NAME) if lost.status == ServiceState.DELETING else lost.status_since
+    return 0.0 if since is None else _until_anew(facts, lost.status, since)
 
 
 def _until_anew(facts: Facts, status: str | None, since: datetime) -> float:

@@ -88,8 +88,8 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
-        target = part(status, self.noun).get("target")
-        return (target,) if isinstance(target, str) else ()
+        connection = part(status, self.noun)
+        return tuple(each for each in (connection.get("target"), connection.get("id")) if isinstance(each, str))
 
     @override
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
