@@ -156,6 +156,16 @@ class RegionalSteps(Steps):
         """Change a cluster."""
         self.atlas_cluster({"name": name, **document}, "")
 
+    def gone_after(self, call: str, name: str) -> None:
+        """Let a cluster be gone when such a call is answered."""
+
+        def goes(request: Request) -> None:
+            if name_of(request) == call:
+                self.atlas.after = lambda _: None
+                del self.atlas.world.projects[PROJECT].clusters[name]
+
+        self.atlas.after = goes
+
     def bucket_of(self, document: Mapping[str, Any], name: str) -> None:
         """Change an export bucket."""
         self.bucket({"bucketName": name, **document}, "")

@@ -157,8 +157,23 @@ async def send_list(
 ) -> Listing[V]:
     """Make a LIST, whose answer is one bare array, or comes in pages; raises ``AtlasError``.
 
-    It succeeds only as a whole. Pages are asked for by their numbers, since the links in recorded ones lead to no host of Atlas.
-    ``parse`` returns the id and the value of an item, or None without a usable id.
+    It succeeds only as a whole: what moves from one page to another meanwhile may be in none that was read, so several pages are read
+    twice, and have to contain the same. ``parse`` returns the id and the value of an item, or None without a usable id.
+    """
+    listing, pages = await _read(client, credentials, request, parse)
+    if pages > 1:
+        before, (listing, _) = listing, await _read(client, credentials, request, parse)
+        if (before.entries.keys(), before.skipped) != (listing.entries.keys(), listing.skipped):
+            raise unreadable(HTTPStatus.OK, operation=request.operation, writes=False)
+    return listing
+
+
+async def _read(
+    client: Requester, credentials: Credentials, request: Request, parse: Callable[[object], tuple[str, V] | None]
+) -> tuple[Listing[V], int]:
+    """Return what all pages of a LIST contain, and their number.
+
+    They are asked for by their numbers, since the links in recorded ones lead to no host of Atlas.
     """
     entries: dict[str, V] = {}
     number, skipped, read, size = 0, 0, 0, 0
@@ -176,14 +191,14 @@ async def send_list(
         for count, item in enumerate(items, 1):
             if (found := parse(item)) is None:
                 skipped += 1
-            elif found[0] in before:  # pages that move are no whole
+            elif found[0] in before:
                 raise unreadable(answer.status, operation=request.operation, writes=False)
             else:
                 entries[found[0]] = found[1]
             if count % _PARSED_AT_ONCE == 0:
                 await asyncio.sleep(0)
         if not goes_on:
-            return Listing(entries, answer.deprecation, skipped)
+            return Listing(entries, answer.deprecation, skipped), number
 
 
 async def _answer_to(client: Requester, credentials: Credentials, request: Request) -> Answer:

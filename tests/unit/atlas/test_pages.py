@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,9 @@ from atlas_endpoints.atlas.answers import MOST_PAGES, Answer, send_list
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.atlas.requests import PAGE, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIST = Request("listThings", "GET", "/api/atlas/v2/groups/1/things", paged=True)
 PAIR = ApiKey("a", "b")
@@ -32,11 +35,15 @@ class Pages:
     base_url = "https://cloud.mongodb.com"
 
     def __init__(self, *pages: Any) -> None:
-        self.pages = pages
+        self.pages: Sequence[Any] = pages
+        self.then: Sequence[Any] = ()
+        """The pages of the second reading, if they are others."""
         self.asked: list[str] = []
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         self.asked.append(request.path)
+        if len(self.asked) > len(self.pages) and self.then:
+            self.pages, self.then = self.then, ()
         (number,) = re.findall(r"[?&]pageNum=(\d+)", request.path)
         found = self.pages[min(int(number), len(self.pages)) - 1]
         if isinstance(found, Exception):
@@ -101,6 +108,23 @@ async def test_a_list_has_the_items_of_all_pages(case: str) -> None:
 async def test_a_list_that_is_not_read_as_a_whole_fails(case: str) -> None:
     with pytest.raises(AtlasUnavailableError):
         await entries(*BROKEN[case])
+
+
+MOVING: dict[str, tuple[list[list[dict[str, str]]], list[list[dict[str, str]]]]] = {
+    "one moves to a page that was read": ([things(1, 2), things(4, 4)], [things(2, 3), things(4, 4)]),
+    "one more on the last page": ([things(1, 2), things(3, 3)], [things(1, 2), things(3, 4)]),
+    "one fewer, so that one page is left": ([things(1, 2), things(3, 3)], [things(1, 1)]),
+    "one becomes another one": ([things(1, 2), things(3, 3)], [things(1, 2), things(4, 4)]),
+}
+
+
+@pytest.mark.parametrize("case", MOVING)
+async def test_pages_that_differ_when_they_are_read_again_are_no_whole(case: str) -> None:
+    first, second = ([page(each, links=NEXT if each is not of[-1] else []) for each in of] for of in MOVING[case])
+    atlas = Pages(*first)
+    atlas.then = second
+    with pytest.raises(AtlasUnavailableError):
+        await send_list(atlas, PAIR, LIST, lambda item: (item["id"], item))  # type: ignore[index]
 
 
 async def test_pages_are_asked_for_by_number_and_bounded() -> None:
