@@ -39,9 +39,6 @@ R = TypeVar("R", bound=MadeResource)
 LAGS = timedelta(minutes=2)
 """For so long after an accepted DELETE, Atlas may still show a thing as before."""
 
-SHOWN_WITHIN = timedelta(seconds=150)
-"""For so long after an accepted POST, Atlas may not show a thing yet."""
-
 EARLY_FIRST, EARLY_LAST = 30.0, 300.0
 """Seconds until a DELETE is repeated that came too early, at least and at most."""
 
@@ -89,6 +86,7 @@ class MadeByAtlas(KindWithCommands[R]):
     preceding = frozenset({Reason.DELETING})  # then another one is created
     keeps_confirmed = True  # what is gone is created again, or reported, by the drift policy
     names_endpoints = False
+    shown_within = 150.0
 
     @abstractmethod
     def creation(self, facts: Facts) -> Request:
@@ -189,7 +187,7 @@ class MadeByAtlas(KindWithCommands[R]):
         known, created = facts.resource.status.made, facts.baseline.patched.get(self.noun)
         if known is None or created is None or known.status in self.going:
             return 0.0
-        return (created + SHOWN_WITHIN - facts.now).total_seconds()
+        return self.shown_within - (facts.now - created).total_seconds()
 
     def since_of(self, facts: Facts, made: Made) -> datetime:
         """Return since when the thing has been observed in its status, or is on its way."""
@@ -221,7 +219,11 @@ class MadeByAtlas(KindWithCommands[R]):
     def _absent(self, facts: Facts) -> Decision:
         """Decide about a place without a thing."""
         if (left := self.hidden_for(facts)) > 0:
-            return Decision(State(Reason.INITIATING, self._not_shown(facts), _looks_again(left, SHOWN_WITHIN)))
+            return Decision(
+                State(
+                    Reason.INITIATING, self._not_shown(facts), _looks_again(left, timedelta(seconds=self.shown_within))
+                )
+            )
         resource, is_lost = facts.resource, bool(facts.baseline.confirmed)
         called, none = resource.called, f"Atlas has no {resource.called}."
         if is_lost and resource.spec.drift_policy != "Correct" and not facts.forced:
@@ -334,7 +336,9 @@ class MadeByAtlas(KindWithCommands[R]):
         absent = None if known is None or shown is not None else known.id
         if (left := self.hidden_for(facts)) > 0:
             message = f"{self._not_shown(facts)} The operator looks for it before the resource is removed."
-            return Decision(State(Reason.DELETING, message, _looks_again(left, SHOWN_WITHIN)), absent=absent)
+            return Decision(
+                State(Reason.DELETING, message, _looks_again(left, timedelta(seconds=self.shown_within))), absent=absent
+            )
         # The clock by which another process has dated its intent may have been behind.
         if intent is not None and (left := may_arrive_for(intent, facts.now, facts.arrives_for)) > 0:
             return replace(registered.may_appear(facts, left), absent=absent)

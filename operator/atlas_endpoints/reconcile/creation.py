@@ -48,11 +48,18 @@ class _Failed:
     until: float
 
 
+LOOKS = 15.0
+"""Seconds after which one who waits for a turn looks again, at most: a LIST may show what the other one has created."""
+
+
 @dataclass(slots=True)
 class _Turn:
-    """The turn of a resource to create a thing, until then in monotonic seconds, and whether another one waits for it."""
+    """The turn of a resource to create a thing, until then in monotonic seconds, and whether another one waits for it.
 
-    holder: Key
+    ``holder``: None: the thing was created, and a LIST may not show it yet.
+    """
+
+    holder: Key | None
     until: float
     is_awaited: bool = False
 
@@ -79,7 +86,7 @@ class Creations:
         failed = None if forced else self._failed.get((scope, name))
         until = now if failed is None else failed.until
         if turn is not None and turn.holder != key:
-            until, turn.is_awaited = max(until, turn.until), True
+            until, turn.is_awaited = max(until, min(turn.until, now + LOOKS)), True
         elif turn is not None and turn.is_awaited and turn.until < now:
             until = max(until, turn.until + TURN)  # it has had its turn, and made no call: others go first
         return max(0.0, until - now)
@@ -133,10 +140,14 @@ class Creations:
         if pending is not None and (turn := self._turns.get(pending.thing)) is not None and turn.holder == key:
             del self._turns[pending.thing]
 
-    def created(self, scope: Scope, name: str, key: Key, *, shown_in: float) -> None:
-        """Record that the thing is there; others look first, by a LIST that began no longer ago than ``shown_in`` seconds."""
-        self._turns[scope.place, name] = _Turn(key, self._monotonic() + shown_in)
+    def created(self, scope: Scope, name: str, *, shown_in: float) -> None:
+        """Record that the thing is there: whoever names it, also anew, waits for a LIST that shows it, for so many seconds."""
+        self._turns[scope.place, name] = _Turn(None, self._monotonic() + shown_in)
         self._failed.pop((scope, name), None)
+
+    def deleted(self, scope: Scope, name: str) -> None:
+        """Record that Atlas deletes the thing, so that no LIST has to show it."""
+        self._turns.pop((scope.place, name), None)
 
     def failed(self, scope: Scope, name: str, since: datetime, now: datetime, interval: timedelta) -> float:
         """Record that a creation failed, and return the seconds until the next one.

@@ -18,6 +18,7 @@ from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.decision import Creates, Decision, Write
 from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.observe import SHARED_FOR
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import Resource
@@ -120,6 +121,7 @@ class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
         templates: the path of each operation in Atlas's API reference.
         keeps_confirmed: whether what Atlas has confirmed still counts when the entry is gone.
         reasons: those of ``Ready``; each kind adds its own.
+        shown_within: seconds after an accepted POST for which a LIST may not show what it created.
         reads_beside: the operations that read something else than entries; what ends with them, entries outlast.
     """
 
@@ -128,6 +130,7 @@ class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
     templates: ClassVar[Mapping[str, str]]
     keeps_confirmed: ClassVar[bool] = False
     reasons: ClassVar[Sequence[ReadyReason]] = tuple(Reason)
+    shown_within: ClassVar[float] = SHARED_FOR
     reads_beside: ClassVar[Collection[str]] = ()
 
     @cached_property

@@ -167,6 +167,7 @@ class LastCourse:
         try:
             await self._gatherer.write(facts, write)
             self._memory.failing_writes = None
+            self._pass.shared.creations.deleted(facts.scope, resource.created_as)
         except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
             facts, decision = await self._gatherer.observe_anew(facts, kind.decide_deletion)

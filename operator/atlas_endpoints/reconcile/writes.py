@@ -11,7 +11,7 @@ from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.confirmed import after
 from atlas_endpoints.reconcile.decision import POLL_FIRST, Creates, Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.observe import SHARED_FOR, absence, read_entry
+from atlas_endpoints.reconcile.observe import absence, read_entry
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import rivals
@@ -75,7 +75,7 @@ class Writes:
             return None
         if facts.attempt.shown_failure(operation) is not None:
             return status_unchanged(RequeueAfter(wait))  # the failure that is shown goes on
-        message = f"{creates.intended} It waits, because another call for it runs, or has failed a moment ago."
+        message = f"{creates.intended} It waits, because another call for it runs, or ended a moment ago."
         state = State(creates.reason, message, RequeueAfter(wait))
         return summarize.of_step(self._kind, facts, operation, Decision(state))
 
@@ -107,7 +107,7 @@ class Writes:
 
     def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
-        self._creations.created(facts.scope, creates.name, self._pass.key, shown_in=SHARED_FOR)
+        self._creations.created(facts.scope, creates.name, shown_in=self._kind.shown_within)
         self._pass.memory.failing_writes = None
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
@@ -133,7 +133,7 @@ class Writes:
         else:
             outcome = summarize.of_failed_call(self._kind, facts, error, own=own)
         if outcome.failure is None:  # it is there
-            self._creations.created(facts.scope, creates.name, self._pass.key, shown_in=SHARED_FOR)
+            self._creations.created(facts.scope, creates.name, shown_in=self._kind.shown_within)
             return outcome
         now = self._ports.clock.now()
         wait = self._creations.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)
@@ -231,6 +231,8 @@ class Writes:
             entry, answer = write.touches[0], None  # a GET will show what is there
         self.resolve_unknown(facts)
         self._pass.memory.failing_writes = None
+        if write.request.method == "DELETE":
+            self._creations.deleted(facts.scope, resource.created_as)
         if before is not None:
             changes.after(facts, write, before, answer)
         facts = after(facts, replace(done, answer=answer), entry=entry)

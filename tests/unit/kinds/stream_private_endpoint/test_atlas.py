@@ -160,7 +160,7 @@ def test_an_object_names_the_target_in_its_spec_and_shows_that_of_its_status(nam
     spec = {**fields, "providerName": fields.get("provider")}
     assert KIND.named_by({"spec": spec}) == Named(expected or None)
     assert KIND.label(Connection(ID, target=expected)) == Named(expected or None).exclusive
-    assert KIND.shown_in({"connection": {"id": ID, "target": expected}}) == (expected,)
+    assert KIND.shown_in({"connection": {"id": ID, "target": expected}}) == (expected, ID)
 
 
 ELSEWHERE = {
