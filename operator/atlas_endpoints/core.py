@@ -33,7 +33,7 @@ from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.events import Event, new_event
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outputs import ConfigMapsPort, Outputs
-from atlas_endpoints.reconcile.ownership import index_of
+from atlas_endpoints.reconcile.ownership import in_conflict, index_of, standing
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, Reason
 from atlas_endpoints.reconcile.reconciler import Reconciler
@@ -314,7 +314,7 @@ class ServedKind:
             self.cache,
             objects,
             enqueue=self._enqueue,
-            written=core.observer.written,
+            written=self._written,
             concluded=self._concluded,
             left=self._left,
         )
@@ -346,6 +346,7 @@ class ServedKind:
         """Tell what stays in Atlas, unless the reconcile of the deletion has."""
         self._loop.forget(key_of(body))
         self._held.discard(key_of(body))
+        self._wake_those_in_conflict(body)
         for reason, left in self._reconciler.left_behind(body).items():
             if self._started() < math.inf:
                 self._observer.recorded(body, new_event(reason, left, action="Delete"))
@@ -357,6 +358,18 @@ class ServedKind:
         body = self.cache.get(key)
         if body is not None:
             self._queue.add(key, flow=self._flow(key, body), urgent=self._loop.is_urgent(key))
+
+    def _wake_those_in_conflict(self, body: Body) -> None:
+        """Make those due that wait for the owner of an endpoint: a change of who names it may have made it theirs."""
+        for key in in_conflict(self.kind, body, self.cache.found_by):
+            self.wake(key)
+
+    def _written(self, before: Body, status: Status) -> None:
+        self._observer.written(before, status)
+        after = {**before, "status": status}
+        if standing(self.kind, after) != standing(self.kind, before):
+            self._wake_those_in_conflict(before)
+            self._wake_those_in_conflict(after)
 
     def hold(self, key: Key) -> None:
         """Reconcile a resource when its namespace is listed again: its spec may have changed, or it may be gone."""
@@ -379,6 +392,7 @@ class ServedKind:
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)
         self._reconciler.edited(key)
+        self._wake_those_in_conflict(body)
         self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
 
     def _enqueue_member(self, key: Key) -> None:

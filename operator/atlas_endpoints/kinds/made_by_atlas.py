@@ -293,7 +293,13 @@ class MadeByAtlas(KindWithCommands[R]):
             f" Delete, wait until it is gone, and create it with the right one. {atlas_says}"
         )
         state = State(Reason.ENDPOINT_FAILED, message, differences=(), observed=observed)
-        return Decision(state, self._deletion(facts, made, Cause.FORCED) if facts.forced else None)
+        if not facts.forced:
+            return Decision(state)
+        gets, hindrance = self.before_post(facts)
+        if hindrance is None:
+            return Decision(state, self._deletion(facts, made, Cause.FORCED), gets=gets)
+        message = f"{said} The operator does not delete it, since Atlas would create no other one now. {hindrance.message} {atlas_says}"
+        return Decision(replace(state, message=message), gets=gets, leaves_open=True)
 
     def _deletion(self, facts: Facts, made: Made, cause: Cause | None) -> Write:
         touches, thing = (made.id, facts.resource.written_as), facts.resource.thing

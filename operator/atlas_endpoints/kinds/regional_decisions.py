@@ -21,7 +21,7 @@ from atlas_endpoints.kinds.made_by_atlas import FAILED, REPLACED, Facts, MadeByA
 from atlas_endpoints.kinds.made_by_atlas_resource import Made
 from atlas_endpoints.kinds.regional_atlas import Calls, Endpoint, EndpointState
 from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec
-from atlas_endpoints.kinds.regions import doubt, is_other_region, same_region
+from atlas_endpoints.kinds.regions import doubt, is_other_region
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import FORCE_DELETE
@@ -182,10 +182,10 @@ class RegionalDecisions(MadeByAtlas[R]):
         return shown
 
 
-def is_in_region(facts: Facts, endpoint: Endpoint, region: str | None) -> bool:
-    """Return whether a region is that of an endpoint, as the spec or Atlas names it; what Atlas does not show may be there."""
-    provider, names = facts.resource.spec.provider_name, (facts.resource.spec.region, endpoint.region)
-    return not region or any(same_region(provider, name, region) for name in names)
+def may_be_in_region(facts: Facts, endpoint: Endpoint, region: str | None) -> bool:
+    """Return whether a region may be that of an endpoint, as the spec or Atlas names it: only a known other one is not."""
+    provider, wanted = facts.resource.spec.provider_name, facts.resource.spec.region
+    return not all(is_other_region(provider, region, name or wanted) for name in (wanted, endpoint.region))
 
 
 def doubt_about(spec: RegionalSpec) -> str:

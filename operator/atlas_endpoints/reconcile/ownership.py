@@ -166,6 +166,21 @@ def _owner_among(kind: Kind[Any], resource: Resource, others: Collection[Body], 
     return Undecided.UNDECIDED if len(counting) < len(older) and not (has_waited or has_sent) else None
 
 
+def standing(kind: Kind[Any], body: Body) -> object:
+    """Return everything in an object from which others may conclude that they own its endpoint."""
+    status = status_of(body)
+    seen = (frozenset(kind.shown_in(status)), bool(condition_in(status, CONTENDED)), _is_unable(status))
+    return is_deleting(body), _may_own(body), seen
+
+
+def in_conflict(kind: Kind[Any], body: Body, found_by: Callable[[str], Iterable[Body]]) -> Sequence[Key]:
+    """Return the other resources that wait since somebody else owns, or may own, the endpoint that an object names."""
+    key = kind.named_by(body).exclusive
+    others = () if key is None else found_by(key)
+    waiting = [key_of(each) for each in others if condition_in(status_of(each), CONTENDED)]
+    return [each for each in waiting if each != key_of(body)]
+
+
 def protectors(kind: Kind[Any], resource: Resource, thing: Thing, others: Iterable[Body]) -> Sequence[Body]:
     """Return the other live resources that protect a thing from deletion, the oldest first.
 

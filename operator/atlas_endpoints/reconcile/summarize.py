@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
-from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, at_latest
 from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare, described
@@ -64,9 +64,6 @@ COMMON_TYPES = frozenset(
     }
 )
 """The types of conditions that all kinds have."""
-
-CONTENDED_REQUEUE = 15.0
-"""Seconds until a resource checks again whether another one owns its entry; no call to Atlas."""
 
 
 def of_suspension(resource: Resource) -> Outcome:
@@ -188,13 +185,13 @@ def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim:
                 " the endpoint."
             )
     if claim is not Undecided.UNDECIDED:
-        requeue = RequeueAfter(CONTENDED_REQUEUE)
-        state = State(Reason.CONFLICT, message, requeue, differences, decision.state.conditions)
+        # A change of the others wakes it.
+        state = State(Reason.CONFLICT, message, NoRequeue(), differences, decision.state.conditions)
         finding = Finding("True", ContendedReason.CONFLICT, message)
         since = facts.attempt.failing_since(Reason.CONFLICT)
         failure = LastError(since=since, operation="claim", retryable=False, detail=message)
     else:
-        requeue, failure = RequeueAfter(POLL_FIRST), None
+        failure, requeue = None, RequeueAfter(POLL_FIRST)
         state = State(Reason.PENDING, message, requeue, differences, decision.state.conditions)
         finding = Finding("True", ContendedReason.PENDING, message)
     shown = Decision(state, seen=seen, own=decision.own)

@@ -184,9 +184,12 @@ class Writes:
         facts = replace(facts, view=await read_entry(self._ports.atlas, facts, reads))
         self._ports.atlas.resolve_unknown(facts.scope, reads, began=began)
         decision = self._kind.decide(facts)
-        if decision.write is None:
+        if decision.write is None and decision.absent is None:
             return summarize.of_decision(self._kind, facts, decision)
-        if (decision.write.request.operation, decision.write.reads) != (write.request.operation, reads):
+        if decision.write is None or (decision.write.request.operation, decision.write.reads) != (
+            write.request.operation,
+            reads,
+        ):
             return status_unchanged(Backoff(at_least=LAGS))
         if not deletes:
             prevented = await self.prevented(facts, decision, decision.write)

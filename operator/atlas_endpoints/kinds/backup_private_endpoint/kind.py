@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.backup_private_endpoint.resource import BackupPrivate
 from atlas_endpoints.kinds.made_by_atlas import Facts, some_of
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint
-from atlas_endpoints.kinds.regional_decisions import is_in_region
+from atlas_endpoints.kinds.regional_decisions import may_be_in_region
 
 
 class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
@@ -43,7 +43,7 @@ class BackupPrivateEndpoints(RegionalKind[BackupPrivateEndpoint]):
     @override
     def needed_by(self, facts: Facts, endpoint: Endpoint, value: Iterable[Bucket]) -> str:
         found = [each for each in value if each.requires_private_networking]
-        names = [each.name for each in found if is_in_region(facts, endpoint, each.region)]
+        names = [each.name for each in found if may_be_in_region(facts, endpoint, each.region)]
         if not names:
             return ""
         return (

@@ -153,7 +153,8 @@ def _present(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> Decision:
         return decision
     fields = {each.field: each.desired for each in found.chosen}
     cause = cause_of(found.chosen, facts, endpoint, _takes)
-    write = Write(_post(facts, endpoint.id), cause, fields, touches=(atlas.entry_of(endpoint.id),))
+    entry = atlas.entry_of(endpoint.id)  # what is gone, this POST would register again
+    write = Write(_post(facts, endpoint.id), cause, fields, touches=(entry,), reads=entry)
     if (left := _repeated_in(facts, write)) > 0:
         return replace(decision, state=replace(decision.state, requeue=RequeueAfter(left)))
     return replace(decision, write=write)

@@ -26,6 +26,8 @@ CALLS = Calls(
 BLOCKS: Mapping[str, str] = {"AWS": "awsKms", "AZURE": "azureKeyVault"}
 """The part of a project's encryption at rest that a cloud has."""
 
+CLOUDS = frozenset({"AWS", "AZURE", "GCP"})
+
 _NAME = re.compile(r"[A-Za-z0-9_(][A-Za-z0-9_.()-]{0,259}")
 """What Azure takes for the name of a resource, of a group of them, or of a subscription: no option, and nothing that hides."""
 
@@ -65,8 +67,8 @@ class Cluster:
     """A cluster, as far as it needs a key.
 
     Attributes:
-        provider: the cloud whose key encrypts it, or another word if it uses none; "": Atlas does not show it.
-        nodes: where it has them: the cloud, and the region in Atlas's spelling; "": Atlas does not show it.
+        provider: the cloud whose key encrypts it, or NONE; what is another word may be any of them.
+        nodes: where it has them: the cloud, which may be another word, and the region in Atlas's spelling; "": Atlas does not show it.
     """
 
     name: str
@@ -75,9 +77,9 @@ class Cluster:
 
     def regions_by_key(self, provider: str) -> Collection[str]:
         """Return the regions of a cloud where its nodes may need a key of this cloud; "" for one that Atlas does not show."""
-        if self.provider not in {provider, ""}:
+        if self.provider in {"NONE", *CLOUDS} - {provider}:
             return ()
-        return [region for cloud, region in self.nodes if cloud in {provider, ""}]
+        return [region for cloud, region in self.nodes if cloud not in CLOUDS - {provider}]
 
 
 def encryption_in(answer: Any) -> Encryption | None:

@@ -14,7 +14,7 @@ from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import E
 from atlas_endpoints.kinds.made_by_atlas import Facts, some_of
 from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
-from atlas_endpoints.kinds.regional_decisions import NO_STEPS, RegionalReason, is_in_region
+from atlas_endpoints.kinds.regional_decisions import NO_STEPS, RegionalReason, may_be_in_region
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import part
@@ -80,7 +80,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         names = [
             each.name
             for each in value
-            if any(is_in_region(facts, endpoint, region) for region in each.regions_by_key(spec.provider_name))
+            if any(may_be_in_region(facts, endpoint, region) for region in each.regions_by_key(spec.provider_name))
         ]
         if not names:
             return ""
