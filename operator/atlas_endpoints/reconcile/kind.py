@@ -18,7 +18,6 @@ from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.decision import Creates, Decision, Write
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.observe import SHARED_FOR
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import Resource
@@ -130,7 +129,7 @@ class Kind(CreatesEntries[R], SharesThings, Publishes[R], ABC):
     templates: ClassVar[Mapping[str, str]]
     keeps_confirmed: ClassVar[bool] = False
     reasons: ClassVar[Sequence[ReadyReason]] = tuple(Reason)
-    shown_within: ClassVar[float] = SHARED_FOR
+    shown_within: ClassVar[float] = 5.0
     reads_beside: ClassVar[Collection[str]] = ()
 
     @cached_property
