@@ -30,7 +30,7 @@ from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Creation, ShownEntry
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting, since_shown, words
-from atlas_endpoints.reconcile.waits import as_long_again, pace
+from atlas_endpoints.reconcile.waits import pace
 
 Facts: TypeAlias = AnyFacts[Any]
 
@@ -331,8 +331,7 @@ class MadeByAtlas(KindWithCommands[R]):
         decision = registered.deletion(facts, state, before, write, own)
         if decision.write is not None or facts.done is None:
             return replace(decision, gets=gets)
-        wait = as_long_again(deleted_at(facts), facts.now, facts.interval)
-        requeue = RequeueAfter(min(max(wait, EARLY_FIRST), EARLY_LAST))
+        requeue = RequeueAfter(min(max(facts.as_long_again.delay, EARLY_FIRST), EARLY_LAST))
         return replace(decision, state=replace(decision.state, requeue=requeue), seen=made)
 
     def nothing_left(self, facts: Facts, others: Sequence[Made]) -> Decision:

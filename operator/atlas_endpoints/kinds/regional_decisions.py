@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 from typing_extensions import override
 
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.made_by_atlas import FAILED, REPLACED, Facts, MadeByAtlas
 from atlas_endpoints.kinds.made_by_atlas_resource import Made
 from atlas_endpoints.kinds.regional_atlas import Calls, Endpoint, EndpointState
@@ -25,8 +25,7 @@ from atlas_endpoints.kinds.regions import doubt, is_other_region
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import FORCE_DELETE
-from atlas_endpoints.reconcile.waiting import deleted_at, unknown, waiting, words
-from atlas_endpoints.reconcile.waits import as_long_again
+from atlas_endpoints.reconcile.waiting import unknown, waiting, words
 
 R = TypeVar("R", bound=RegionalResource)
 
@@ -122,8 +121,8 @@ class RegionalDecisions(MadeByAtlas[R]):
             decision, forced = super().nothing_left(facts, others), facts.resource.metadata.is_delete_forced
             said = f"{decision.gone} The annotation {FORCE_DELETE} was set, so the operator did not ask who needs it."
             return replace(decision, gone=said) if is_asked and forced and decision.gone else decision
-        requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
-        return Decision(State(Reason.DELETION_BLOCKED, f"{anywhere} The operator deletes none of them.", requeue))
+        message = f"{anywhere} The operator deletes none of them."
+        return Decision(State(Reason.DELETION_BLOCKED, message, facts.as_long_again))
 
     @override
     def before_post(self, facts: Facts) -> tuple[tuple[Get, ...], State | None]:
@@ -173,8 +172,7 @@ class RegionalDecisions(MadeByAtlas[R]):
         if not (needed := self.needed_by(facts, made, value)):
             return gets, None
         message = f'{needed} Or set the annotation {FORCE_DELETE} to "true": {self.forced_deletion}'
-        requeue = RequeueAfter(as_long_again(deleted_at(facts), facts.now, facts.interval))
-        return gets, State(Reason.DELETION_BLOCKED, message, requeue)
+        return gets, State(Reason.DELETION_BLOCKED, message, facts.as_long_again)
 
     @override
     def status_of(self, facts: Facts, made: Endpoint, since: datetime) -> EndpointStatus:

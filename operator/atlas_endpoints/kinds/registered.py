@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.controller.requeue import RequeueAfter
+from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.kinds.cloud_endpoint import EndpointResource
 from atlas_endpoints.reconcile.compare import cause_of_loss, described, is_contested
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Difference, State, Write, WriteResult
@@ -23,8 +23,7 @@ from atlas_endpoints.reconcile.reasons import EventReason, Reason, ReferencesRea
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Resolved, ShownEntry
-from atlas_endpoints.reconcile.waiting import asks_again_in, deleted_at, words
-from atlas_endpoints.reconcile.waits import as_long_again
+from atlas_endpoints.reconcile.waiting import asks_again_in, words
 
 Facts: TypeAlias = AnyFacts[Any]
 
@@ -188,8 +187,7 @@ def deletion(facts: Facts, state: State, shown: ShownEntry | None, write: Write,
         message = f"Atlas refuses the deletion; the operator tries again. {said}"
         if state.reason is Reason.DELETION_BLOCKED:
             message = f"{state.message} {said}"
-        wait = as_long_again(deleted_at(facts), facts.now, facts.interval)
-        return Decision(replace(state, message=message, requeue=RequeueAfter(wait)))
+        return Decision(replace(state, message=message, requeue=facts.as_long_again))
     if (left := asks_again_in(facts, shown)) > 0:
         return Decision(replace(state, requeue=RequeueAfter(left)))
     return Decision(replace(state, requeue=POLL), write, own=own)
@@ -201,8 +199,7 @@ def may_appear(facts: Facts, left: float) -> Decision:
         "A call of this or a former process may still create something for this resource. The operator looks for it before the resource"
         " is removed."
     )
-    wait = min(left, as_long_again(deleted_at(facts), facts.now, facts.interval))
-    return Decision(State(Reason.DELETING, message, RequeueAfter(wait)))
+    return Decision(State(Reason.DELETING, message, at_latest(facts.as_long_again, left)))
 
 
 def news(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[tuple[EventReason, str]]:

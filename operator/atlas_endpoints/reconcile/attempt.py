@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from atlas_endpoints.controller.requeue import Requeue, at_latest
 from atlas_endpoints.reconcile.reasons import ReadyReason
-from atlas_endpoints.reconcile.status import Finding, LastError, Status, find, has_reason
+from atlas_endpoints.reconcile.status import Finding, LastError, Resolved, Status, find, has_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,16 @@ class Attempt:
     def is_of_this_generation(self) -> bool:
         """Whether the status before is of this generation."""
         return self.previous.observed_generation == self.generation
+
+    def unsettled_for(self, resolved: Resolved | None) -> timedelta:
+        """Return for how long this generation has not been settled, whatever came in between; each wait is counted from this one time.
+
+        Args:
+            resolved: what references give now; another value begins anew.
+        """
+        known, since = self.previous.resolved, self.previous.unsettled_since
+        is_new = resolved is not None and known is not None and resolved.values != known.values
+        return timedelta(0) if since is None or is_new or not self.is_of_this_generation else self.now - since
 
     @property
     def is_settled(self) -> bool:

@@ -8,12 +8,14 @@ from typing import Any, Generic, TypeVar
 from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.decision import Done, Fields
+from atlas_endpoints.reconcile.decision import Done, Fields, WriteResult
 from atlas_endpoints.reconcile.references import Problem
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.spec import ManagementPolicy
 from atlas_endpoints.reconcile.status import Finding, Resolved, Status
+from atlas_endpoints.reconcile.waits import as_long_again, pace
 
 R = TypeVar("R", bound=Resource)
 
@@ -121,6 +123,22 @@ class Facts(Generic[R]):
     def attempt(self) -> Attempt:
         """The reconcile, as outcomes and statuses depend on it."""
         return Attempt(self.generation, self.previous, self.now, self.grace)
+
+    @property
+    def unsettled_for(self) -> timedelta:
+        """As in ``Attempt``; what was just changed has begun now."""
+        is_changed = self.done is not None and self.done.result is WriteResult.CONFIRMED
+        return timedelta(0) if is_changed else self.attempt.unsettled_for(self.resolved)
+
+    @property
+    def polls(self) -> RequeueAfter:
+        """The requeue while Atlas works on a change."""
+        return RequeueAfter(pace(self.unsettled_for))
+
+    @property
+    def as_long_again(self) -> RequeueAfter:
+        """The requeue while something is wrong that may pass."""
+        return RequeueAfter(as_long_again(self.unsettled_for, self.interval))
 
     @property
     def desired(self) -> Fields:

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import (
@@ -25,7 +25,6 @@ from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectErr
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Finding, LastError, Status, find
-from atlas_endpoints.reconcile.waits import as_long_again
 
 SECRET_REQUEUE = 30.0
 """Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
@@ -153,7 +152,7 @@ def of_atlas(
     return Trouble(State(reason, message, requeue, differences), failure, findings, error.explanation, deferred)
 
 
-def of_contradiction(error: AtlasError, attempt: Attempt, refused_since: datetime, interval: timedelta) -> Trouble:
+def of_contradiction(error: AtlasError, attempt: Attempt, wait: RequeueAfter) -> Trouble:
     """Return what a refusal means that contradicts what Atlas shows: wait for a while, then it needs a person."""
     last = attempt.shown_failure(error.operation)
     since = last.since if last is not None and last.error_code == error.error_code else attempt.now
@@ -162,8 +161,7 @@ def of_contradiction(error: AtlasError, attempt: Attempt, refused_since: datetim
     message = (
         f"Atlas refuses the change, and what it shows does not explain that. The operator tries again. {error.message}"
     )
-    wait = as_long_again(min(since, refused_since), attempt.now, interval)
-    return Trouble(State(reason, message, RequeueAfter(wait)), failure)
+    return Trouble(State(reason, message, wait), failure)
 
 
 def contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:

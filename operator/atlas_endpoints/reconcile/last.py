@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, UpdateRejectedError
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, finalizers_of
@@ -26,6 +26,7 @@ from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.waiting import deleted_at
+from atlas_endpoints.reconcile.waits import slowly
 
 
 class LastCourse:
@@ -166,7 +167,6 @@ class LastCourse:
                 return status_unchanged(RequeueAfter(0.0))
         try:
             await self._gatherer.write(facts, write)
-            self._memory.failing_writes = None
             self._pass.shared.creations.deleted(facts.scope, resource.created_as)
         except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
@@ -262,13 +262,14 @@ class LastCourse:
             is_blocked = trouble.state.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
             self._memory.refused_credentials = access, self._ports.clock.monotonic() + wait.total_seconds()
-        is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
         if not is_of_entry and deletion.UNASKED not in trouble.state.message:  # a message may be that of the try before
             outcome = outcome.saying(deletion.UNASKED)
-        if is_read or isinstance(error, AtlasHeldError):
-            return outcome
-        return outcome.paced(self._pass.failing_since(facts), facts.now, facts.interval)
+        is_read, lasted = (
+            error.operation in {self._kind.list_request(facts.scope).operation, "getToken"},
+            facts.unsettled_for,
+        )
+        return outcome.paced(lasted, slowly(lasted) if is_read else min(lasted, facts.interval).total_seconds())
 
     def _leave(self, body: Body, ending: Ending) -> Outcome:
         """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""

@@ -25,6 +25,7 @@ from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectErr
 from atlas_endpoints.reconcile.replay import failure_of, replayed
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Resolved
+from atlas_endpoints.reconcile.waits import slowly
 from atlas_endpoints.reconcile.writes import Writes
 
 logger = logging.getLogger(__name__)
@@ -132,7 +133,8 @@ class LiveCourse:
         try:
             outcome = await self._converge(facts)
         except AtlasError as error:
-            outcome = self._gatherer.observation_failed(facts, error)
+            lasted = facts.unsettled_for
+            outcome = self._gatherer.observation_failed(facts, error).paced(lasted, slowly(lasted))
             if not failures.may_pass(error):
                 self._ports.limiter.release(self._key)
         else:

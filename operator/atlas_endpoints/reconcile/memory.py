@@ -80,7 +80,6 @@ class Memory:
         given: the key of what its unbound reference gave before a deletion.
         ending: how its deletion has ended, for which state of the object.
         status_written_at: when its status was written since an edit, the last times.
-        failing_writes: when the first and the last of the calls have failed that change something for it, since one has succeeded.
     """
 
     request: Request | None = None
@@ -99,7 +98,6 @@ class Memory:
     given: str | None = None
     ending: tuple[Trigger, Ending] | None = None
     status_written_at: tuple[float, ...] = ()
-    failing_writes: tuple[float, float] | None = None
 
     def drop_failures(self) -> None:
         """Drop what only a resource has that Atlas is asked for."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
@@ -20,9 +19,6 @@ from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchan
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.waits import STATUS_WRITES
-
-OVER = 300.0
-"""Seconds: failures that are twice as far apart, and have lasted no longer, have nothing to do with each other."""
 
 KEPT_FOR = 30.0
 """Seconds after which a change of the metadata that did not last is made again."""
@@ -103,11 +99,3 @@ class Pass:
             return None
         self.memory.status_written_at = (*self.memory.status_written_at, self.ports.clock.monotonic())[-STATUS_WRITES:]
         return replace(facts, resource=resource.model_copy(update={"status": resource.status_in(self.store.body)}))
-
-    def failing_since(self, facts: Facts[Any]) -> datetime:
-        """Count a call that has failed, and return since when each has that changes something; what failed long before it is over."""
-        memory, now = self.memory, self.ports.clock.monotonic()
-        first, last = memory.failing_writes or (now, now)
-        goes_on = now - last <= 2 * min(max(last - first, OVER), facts.interval.total_seconds())
-        memory.failing_writes = (first if goes_on else now), now
-        return facts.now - timedelta(seconds=now - memory.failing_writes[0])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Self, TypeAlias
 
 from atlas_endpoints.atlas.answers import Deprecation
@@ -134,22 +134,15 @@ class Outcome:
             return self
         return replace(self, state=replace(self.state, message=f"{self.state.message} {more}"))
 
-    def paced(self, since: datetime, now: datetime, interval: timedelta) -> Self:
-        """Return the outcome of a failed write, which is tried again when it has failed twice as long, at the latest after an interval.
+    def paced(self, lasted: timedelta, at_least: float) -> Self:
+        """Return the outcome of a call that failed, of a resource that has not been settled for some time: tried again so late at least.
 
         A rate limit is at first one of all calls, whose turns are enough.
-
-        Args:
-            since: when writes began to fail, as far as this process knows, for whatever reasons.
         """
-        if not isinstance(self.requeue, Backoff) or self.failure is None:
+        is_of_all = self.reason is Reason.RATE_LIMITED and lasted.total_seconds() < BURST
+        if not isinstance(self.requeue, Backoff) or self.failure is None or is_of_all:
             return self
-        lasted = now - min(since, self.failure.since)
-        if self.reason is Reason.RATE_LIMITED and lasted.total_seconds() < BURST:
-            return self
-        return replace(
-            self, requeue=Backoff(at_least=max(self.requeue.at_least, min(lasted, interval).total_seconds()))
-        )
+        return replace(self, requeue=Backoff(at_least=max(self.requeue.at_least, at_least)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,9 +98,8 @@ class Reconciler:
         self._memories.pop(key, None)
 
     def edited(self, key: Key) -> None:
-        """Count the status writes of an edited resource, and the time for which its calls fail, from now on."""
-        memory = self._memories[key]
-        memory.status_written_at, memory.failing_writes = (), None
+        """Count the status writes of an edited resource from now on."""
+        self._memories[key].status_written_at = ()
 
     def waits_for_a_list(self, key: Key) -> bool:
         """Return whether a deletion waits until it is known who else exists."""

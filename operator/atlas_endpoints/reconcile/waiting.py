@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.controller.requeue import NoRequeue, at_latest
 from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_WAITING
 from atlas_endpoints.reconcile.facts import Facts
@@ -53,7 +53,7 @@ def asks_again_in(facts: Facts[Any], shown: ShownEntry | None) -> float:
         return 0.0
     asked, began, now, interval = shown.status_since, deleted_at(facts), facts.now, facts.interval
     left = spaced(began, asked, interval) - (now - asked).total_seconds()
-    return min(left, max(as_long_again(asked, now, interval), pace(now - began) / 4))
+    return min(left, max(as_long_again(now - asked, interval), pace(now - began) / 4))
 
 
 def until_next_look(facts: Facts[Any]) -> float:
@@ -80,7 +80,7 @@ def waiting(
             " recovers when Atlas is done. If it does not, ask MongoDB support."
         )
         return State(Reason.PROVISIONING_TIMEOUT, message, NoRequeue(), differences)
-    return State(reason, message, RequeueAfter(min(pace(elapsed), left.total_seconds())), differences)
+    return State(reason, message, at_latest(facts.polls, left.total_seconds()), differences)
 
 
 def deleting(facts: Facts[Any], what: str, since: datetime) -> State:
@@ -91,9 +91,9 @@ def deleting(facts: Facts[Any], what: str, since: datetime) -> State:
             f"Atlas has not deleted {what} within spec.provisioningTimeout. The operator continues to check. Ask MongoDB"
             f" support. {REMEDY_WHILE_WAITING}"
         )
-        return State(Reason.DELETION_BLOCKED, message, RequeueAfter(pace(elapsed)))
+        return State(Reason.DELETION_BLOCKED, message, facts.polls)
     message = f"Atlas is deleting {what}. The resource is removed when it no longer exists."
-    return State(Reason.DELETING, message, RequeueAfter(pace(elapsed)))
+    return State(Reason.DELETING, message, facts.polls)
 
 
 def words(text: str | None) -> str:

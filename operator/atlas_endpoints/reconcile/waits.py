@@ -25,18 +25,22 @@ def until_next_report(written: Sequence[float], now: float, interval: timedelta)
     return max(0.0, min(max(dues), written[-1] + 2 * quarter) - now) if dues else 0.0
 
 
+def slowly(lasted: timedelta) -> float:
+    """Return a quarter of a time in seconds, so that looks become ever rarer."""
+    return min(lasted.total_seconds() / 4, POLL_LAST)
+
+
 def pace(elapsed: timedelta) -> float:
     """Return the seconds until the next observation of a change that began ``elapsed`` ago."""
-    return min(max(elapsed.total_seconds() / 4, POLL_FIRST), POLL_LAST)
+    return max(slowly(elapsed), POLL_FIRST)
 
 
-def as_long_again(since: datetime, now: datetime, interval: timedelta) -> float:
-    """Return the seconds until the next try of a write that has failed ``since`` then: refused, or of unknown outcome.
+def as_long_again(lasted: timedelta, interval: timedelta) -> float:
+    """Return the seconds until the next try of what has failed, or is wrong, for some time: as long again, at most the interval.
 
-    Tries follow 5, 10, 20, 40 seconds after the first one, and so on: each wait is as long as the failure has lasted, at most the
-    interval. So no count is kept, and a restart changes nothing. A time in the future counts as now.
+    Tries follow 5, 10, 20, 40 seconds after the first one, and so on. So no count is kept, and a restart changes nothing.
     """
-    return min(max((now - since).total_seconds(), POLL_FIRST), interval.total_seconds())
+    return min(max(lasted.total_seconds(), POLL_FIRST), interval.total_seconds())
 
 
 def spaced(since: datetime, now: datetime, interval: timedelta) -> float:

@@ -65,7 +65,7 @@ class Writes:
         operation = write.request.operation
         known = None if facts.unsent else facts.previous.creation
         if known is not None and (left := creation.may_arrive_for(known, facts.now, facts.arrives_for)) > 0:
-            wait = min(left, as_long_again(known.requested_at, facts.now, facts.interval))
+            wait = min(left, as_long_again(facts.now - known.requested_at, facts.interval))
             state = State(creates.reason, creates.searched, RequeueAfter(wait))
             return summarize.of_step(self._kind, facts, operation, Decision(state))
         self.resolve_unknown(facts)
@@ -91,7 +91,7 @@ class Writes:
         newest = max(filter(None, others), key=lambda each: each.requested_at, default=None)
         if newest is None or (left := creation.may_arrive_for(newest, facts.now, facts.arrives_for)) <= 0:
             return 0.0
-        return min(left, as_long_again(newest.requested_at, facts.now, facts.interval))
+        return min(left, as_long_again(facts.now - newest.requested_at, facts.interval))
 
     async def _announced(self, facts: Facts[Any], write: Write, creates: Creates) -> Facts[Any] | None:
         """Record the intent in the status, and return the facts with it; None: the resource has changed, or it took too long."""
@@ -108,7 +108,6 @@ class Writes:
     def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
         self._creations.created(facts.scope, creates.name, shown_in=self._kind.shown_within)
-        self._pass.memory.failing_writes = None
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = after(facts, Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
@@ -227,13 +226,11 @@ class Writes:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
+                lasted = facts.unsettled_for
                 outcome = await self._failed(facts, done, before, error)
-                if isinstance(error, AtlasHeldError):
-                    return outcome
-                return outcome.paced(self._pass.failing_since(facts), facts.now, facts.interval)
+                return outcome.paced(lasted, min(lasted, facts.interval).total_seconds())
             entry, answer = write.touches[0], None  # a GET will show what is there
         self.resolve_unknown(facts)
-        self._pass.memory.failing_writes = None
         if write.request.method == "DELETE":
             self._creations.deleted(facts.scope, resource.created_as)
         if before is not None:
@@ -303,7 +300,7 @@ class Writes:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        trouble = failures.of_contradiction(error, facts.attempt, self._pass.failing_since(facts), facts.interval)
+        trouble = failures.of_contradiction(error, facts.attempt, facts.as_long_again)
         told = facts.attempt.shown_failure(error.operation)
         if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
             status = facts.previous.model_copy(update=dict(own))

@@ -119,7 +119,7 @@ def _repeated_in(facts: Facts, write: Write) -> float:
     times = [each.time for each in history if each.result == APPLIED and {*each.fields} & write.fields.keys()]
     if not times or write.cause in {Cause.DRIFT, Cause.FORCED}:
         return 0.0
-    wait = as_long_again(times[-1], times[0], facts.interval)
+    wait = as_long_again(times[0] - times[-1], facts.interval)
     return min(wait, wait - (facts.now - times[0]).total_seconds())  # a time in the future counts as now
 
 

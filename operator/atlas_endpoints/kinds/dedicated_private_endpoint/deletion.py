@@ -6,7 +6,6 @@ First the endpoint that the spec names goes, whoever registered it; when a GET h
 from collections.abc import Sequence
 from dataclasses import replace
 
-from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
     Endpoint,
@@ -30,7 +29,6 @@ from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting
-from atlas_endpoints.reconcile.waits import as_long_again
 
 
 def decide_deletion(facts: Facts) -> Decision:
@@ -100,9 +98,7 @@ def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]
         if state.reason is not Reason.DELETION_BLOCKED:
             message = f"Atlas still lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
             state = replace(state, message=message)
-        endpoint = facts.resource.status.endpoint
-        since = deleted_at(facts) if endpoint is None or endpoint.status_since is None else endpoint.status_since
-        state = replace(state, requeue=RequeueAfter(as_long_again(since, facts.now, facts.interval)))
+        state = replace(state, requeue=facts.as_long_again)
         return Decision(state, own={"service": shown})  # it rests on the LIST alone
     asked = shown.model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
     decision = registered.deletion(facts, state, known, deletion_of(facts, service, None), {"service": asked})

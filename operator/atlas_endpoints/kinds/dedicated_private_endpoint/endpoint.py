@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, at_latest
 from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, EndpointState, Service, entry_name
@@ -18,9 +18,8 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
-from atlas_endpoints.reconcile.status import Cause, find
+from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import same_id, since_shown, unknown, until_next_look, waiting
-from atlas_endpoints.reconcile.waits import as_long_again
 
 ON_ITS_WAY = frozenset[str](
     {
@@ -86,10 +85,7 @@ def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisio
         return Decision(State(Reason.PENDING, f"Atlas lists endpoint {endpoint_id}.", POLL), gets=(Get(entry),))
     if is_listed:
         message = f"Atlas lists endpoint {endpoint_id}, and answers that it does not exist. The operator looks again."
-        synced = find(facts.previous, "Synced")
-        since = synced.last_transition_time if synced is not None and synced.status == "Unknown" else facts.now
-        wait = min(as_long_again(since, facts.now, facts.interval), until_next_look(facts), LISTED_ONLY)
-        state = State(Reason.PENDING, message, RequeueAfter(wait))
+        state = State(Reason.PENDING, message, at_latest(facts.as_long_again, min(until_next_look(facts), LISTED_ONLY)))
         return Decision(state, absent=entry, gets=(Get(entry),))  # a LIST after the GET
     decision, shown = _absent(facts, service, entry, endpoint_id), facts.resource.status.endpoint
     # A LIST alone proves no absence of what Atlas has shown before.

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Cluster, Encryption
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint, Spec
@@ -19,7 +18,6 @@ from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import condition_in
-from atlas_endpoints.reconcile.waits import pace
 
 
 class EncryptionReason(ReadyReason):
@@ -106,8 +104,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         message = (
             f"Endpoint {endpoint.id} waits until somebody approves {what}. {how}. Atlas shows that within some minutes."
         )
-        requeue = RequeueAfter(pace(facts.now - self.since_of(facts, endpoint)))
-        state = State(EncryptionReason.WAITING_FOR_APPROVAL, message, requeue, ())
+        state = State(EncryptionReason.WAITING_FOR_APPROVAL, message, facts.polls, ())
         return Decision(state, gets=gets, own={"approve_command": command})
 
     @override

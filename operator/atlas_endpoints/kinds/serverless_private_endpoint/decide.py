@@ -41,7 +41,6 @@ from atlas_endpoints.reconcile.waiting import (
     waiting,
     words,
 )
-from atlas_endpoints.reconcile.waits import pace
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
@@ -360,7 +359,7 @@ def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
     service, requeue = endpoint.endpoint_service_name, catch_up(found)
     if not service:
         message = "The endpoint is reserved. Atlas has not named the service to connect to yet."
-        requeue = RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
+        requeue = facts.polls
     elif endpoint.provider_name == "AZURE" or endpoint.private_link_service_resource_id:
         target = endpoint.private_link_service_resource_id or "the private link service of the endpoint"
         message = (
@@ -400,7 +399,7 @@ def _failed(endpoint: Endpoint, found: Comparison) -> State:
 def _unsent(facts: Facts, endpoint: Endpoint) -> Requeue:
     """Return when to observe again though nothing is sent: Atlas may be connecting all the same."""
     if endpoint.status == EndpointState.INITIATING:
-        return RequeueAfter(pace(facts.now - status_since(facts, endpoint)))
+        return facts.polls
     return NoRequeue()
 
 

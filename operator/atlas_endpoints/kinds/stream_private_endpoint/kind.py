@@ -37,8 +37,7 @@ from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Creation
-from atlas_endpoints.reconcile.waiting import deleted_at, unknown, waiting, words
-from atlas_endpoints.reconcile.waits import as_long_again
+from atlas_endpoints.reconcile.waiting import unknown, waiting, words
 
 NO_STEPS = GOING | {ConnectionState.DONE, ConnectionState.FAILED}
 """The states that are no step on the way of a connection."""
@@ -272,7 +271,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
             f" {id_}{f' ({some_of(users)})' if users else ''}, or give them another access."
         )
         said = "" if error is None else f" Message from Atlas: {words(error.detail or error.error_code)}"
-        wait = max(as_long_again(deleted_at(facts), facts.now, facts.interval), EARLY_FIRST)
+        wait = max(facts.as_long_again.delay, EARLY_FIRST)
         return State(Reason.DELETION_BLOCKED, message + said, RequeueAfter(wait))
 
     # What a resource tells.
