@@ -391,7 +391,6 @@ class ServedKind:
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)
-        self._reconciler.edited(key)
         self._wake_those_in_conflict(body)
         self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
 

@@ -1,7 +1,7 @@
 """The controller of one kind: an event leads to a reconcile, and a reconcile to at most one status write at its end.
 
 A reconcile may change the metadata, and write a status, before it goes on (``Store``). The last status is written only when it has
-changed; a write that meets a changed object, or fails, is retried alone. The next reconcile builds on an unwritten status.
+changed; a write that meets a changed object is tried again, and after one that fails, the next reconcile decides anew.
 
 During each call the object may be edited, deleted, or replaced by another one of its name. So the cache is read again after each
 answer, and an answer never restores an object that the watch has removed.
@@ -65,18 +65,16 @@ class Result:
     Attributes:
         requeue: when to reconcile again.
         status: to write, if it differs.
-        may_wait: whether it need not be written yet: the next reconcile builds on it all the same.
         failure_reason: why the reconcile did not reach its goal, or None; for metrics.
     """
 
     requeue: Requeue
     status: Status
-    may_wait: bool = False
     failure_reason: str | None = None
 
 
 class Reconciler(Protocol):
-    """The part of the controller that differs by kind. Each body has the newest known status, also one that is not written yet."""
+    """The part of the controller that differs by kind."""
 
     async def reconcile(self, body: Body, store: "Store") -> Result:
         """Reconcile an object with at most one external write; a failure is an outcome too."""
@@ -150,22 +148,6 @@ class Writer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Unwritten:
-    """The result of a reconcile that the API server does not have yet.
-
-    Attributes:
-        trigger: of the object at the end of the reconcile.
-        base: the status before.
-    """
-
-    trigger: Trigger
-    base: Status
-    status: Status
-    requeue: Requeue
-    may_wait: bool
-
-
 @dataclass(eq=False, repr=False)
 class Controller:
     """Reconciles the objects of one kind.
@@ -185,7 +167,6 @@ class Controller:
     written: Callable[[Body, Status], None]
     concluded: Callable[[Result], None] = lambda _: None
     left: Callable[[Body], None] = lambda _: None
-    _unwritten: dict[Key, _Unwritten] = field(init=False, default_factory=dict)
     _changing: dict[Key, Trigger] = field(init=False, default_factory=dict)
     """What objects become by a change that is under way."""
 
@@ -198,7 +179,7 @@ class Controller:
         if before is not None and not self.cache.holds(key, uid_of(before)):
             # Another object has the name, and no event came for the end of the old one, which had no finalizer any more.
             self.left({**before, "metadata": {**before["metadata"], "finalizers": []}})
-            self._forget(key)
+            self.reconciler.forget(key)
         # Our own change causes no other reconcile.
         if before is None or self._changing.get(key) != self.cache.trigger(body):
             self.enqueue(key, body)
@@ -213,7 +194,7 @@ class Controller:
         if body is None or not self.cache.remove(key, uid):
             return False
         self.left(last or body)
-        self._forget(key)
+        self.reconciler.forget(key)
         return True
 
     async def run(self, key: Key) -> Requeue:
@@ -225,28 +206,17 @@ class Controller:
             return await self._run(key, body)
         finally:
             if not self.cache.holds(key, uid_of(body)):
-                self._forget(key)  # it was deleted during the reconcile, which may have recorded state for it since
+                self.reconciler.forget(
+                    key
+                )  # it was deleted during the reconcile, which may have recorded state for it since
 
     async def _run(self, key: Key, body: Body) -> Requeue:
-        unwritten = self._unwritten.get(key)
-        trigger = self.cache.trigger(body)
-        if unwritten is not None and unwritten.trigger == trigger and not unwritten.may_wait:
-            return await self._write(key, unwritten)
-        if unwritten is not None and unwritten.status == status_of(body):
-            self._report_lost_answer(key, body)
-            unwritten = None
-        store = _Store(self, trigger, body if unwritten is None else _with_status(body, unwritten.status))
-        outcome = await self._reconcile(store)
-        self.concluded(outcome)
-        previous = status_of(store.body)
-        if key not in self._unwritten and outcome.status == previous:
-            return outcome.requeue
-        base = status_of(self.cache.get(key) or store.body)
-        result = _Unwritten(store.trigger, base, outcome.status, outcome.requeue, outcome.may_wait)
-        if not result.may_wait:
-            return await self._write(key, result)
-        self._unwritten[key] = result
-        return result.requeue
+        store = _Store(self, self.cache.trigger(body), body)
+        result = await self._reconcile(store)
+        self.concluded(result)
+        return (
+            result.requeue if result.status == status_of(store.body) else await self._write(key, uid_of(body), result)
+        )
 
     async def _reconcile(self, store: "_Store") -> Result:
         body = store.body
@@ -256,21 +226,18 @@ class Controller:
             logger.exception("A reconcile failed with an unexpected error", extra=LogFields(key=str(key_of(body))))
             return self.reconciler.failed(store.body, error)
 
-    async def _write(self, key: Key, unwritten: _Unwritten) -> Requeue:
-        """Write the result of a reconcile to the current object."""
-        uid = unwritten.trigger.uid
+    async def _write(self, key: Key, uid: str, result: Result) -> Requeue:
+        """Write the status of a result to the current object; if that fails, the next reconcile decides anew."""
         for _ in range(WRITE_ATTEMPTS):
             body = self.cache.get(key)
             if body is None or uid_of(body) != uid:
                 return NoRequeue()
-            if unwritten.status == status_of(body):
-                self._report_lost_answer(key, body)
-                return unwritten.requeue
-            self._unwritten[key] = unwritten  # no failure from here on may lose it
-            after = await self.sent(body, unwritten.status)
+            if result.status == status_of(body):
+                return result.requeue
+            after = await self.sent(body, result.status)
             if after is not None:
                 self.stored(body, after)
-                return unwritten.requeue
+                return result.requeue
         logger.warning("An object keeps changing; its status write will be retried", extra=LogFields(key=str(key)))
         return Backoff()
 
@@ -307,24 +274,13 @@ class Controller:
 
     def stored(self, before: Body, after: Body) -> None:
         """Record that a status was written."""
-        self._unwritten.pop(key_of(before), None)
         self._observe_answer(key_of(before), uid_of(before), after)
         self.written(before, status_of(after))
-
-    def _report_lost_answer(self, key: Key, body: Body) -> None:
-        """Report a status write that has succeeded although its answer was lost."""
-        tried = self._unwritten.pop(key, None)
-        if tried is not None and tried.status == status_of(body):
-            self.written(_with_status(body, tried.base), tried.status)
 
     def _observe_answer(self, key: Key, uid: str, body: Body) -> None:
         """Record an object in an answer, unless the watch has removed it meanwhile."""
         if self.cache.holds(key, uid):
             self.seen(body)
-
-    def _forget(self, key: Key) -> None:
-        self._unwritten.pop(key, None)
-        self.reconciler.forget(key)
 
 
 class _Store:

@@ -79,7 +79,6 @@ class Memory:
         waiting_since: since when a deletion waits for others.
         given: the key of what its unbound reference gave before a deletion.
         ending: how its deletion has ended, for which state of the object.
-        status_written_at: when its status was written since an edit, the last times.
     """
 
     request: Request | None = None
@@ -97,7 +96,6 @@ class Memory:
     waiting_since: float | None = None
     given: str | None = None
     ending: tuple[Trigger, Ending] | None = None
-    status_written_at: tuple[float, ...] = ()
 
     def drop_failures(self) -> None:
         """Drop what only a resource has that Atlas is asked for."""

@@ -18,7 +18,6 @@ from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.waits import STATUS_WRITES
 
 KEPT_FOR = 30.0
 """Seconds after which a change of the metadata that did not last is made again."""
@@ -97,5 +96,4 @@ class Pass:
         status = summarize.render(attempt, replace(outcome, handled=None)).to_json()
         if not await self.store.write_status(status):
             return None
-        self.memory.status_written_at = (*self.memory.status_written_at, self.ports.clock.monotonic())[-STATUS_WRITES:]
         return replace(facts, resource=resource.model_copy(update={"status": resource.status_in(self.store.body)}))

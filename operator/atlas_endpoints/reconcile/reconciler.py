@@ -27,7 +27,6 @@ from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, EventReason
 from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.waits import STATUS_WRITES, until_next_report
 
 logger = logging.getLogger(__name__)
 
@@ -76,30 +75,18 @@ class Reconciler:
 
     def _completed(self, body: Body, outcome: Outcome) -> Concluded:
         """Return the result of a reconcile of an object; an outcome without a state keeps the status."""
-        key, now, status = key_of(body), self._ports.clock.monotonic(), status_of(body)
-        memory, written = self._memories[key], status_of(self._ports.resources.get(key) or body)
+        status = status_of(body)
         if outcome.state is not None:
             # Times in the status are those at the end of the reconcile.
             status = summarize.render(self._gatherer.attempt(body, self._ports.clock.now()), outcome).to_json()
-        wait = until_next_report(memory.status_written_at, now, self._ports.sync_interval)
-        may_wait = wait > 0 and status != written and summarize.differs_only_in_words(written, status)
-        if may_wait:
-            outcome = outcome.by(wait)
-        elif status != written:
-            memory.status_written_at = (*memory.status_written_at, now)[-STATUS_WRITES:]
         self._protection.reconciled(body, outcome, status)
-        reason, requeue = outcome.failure_reason, outcome.requeue
-        return Concluded(requeue=requeue, status=status, may_wait=may_wait, failure_reason=reason, outcome=outcome)
+        return Concluded(requeue=outcome.requeue, status=status, failure_reason=outcome.failure_reason, outcome=outcome)
 
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
         self._gatherer.leave(key)
         self._creations.forget(key)
         self._memories.pop(key, None)
-
-    def edited(self, key: Key) -> None:
-        """Count the status writes of an edited resource from now on."""
-        self._memories[key].status_written_at = ()
 
     def waits_for_a_list(self, key: Key) -> bool:
         """Return whether a deletion waits until it is known who else exists."""

@@ -23,7 +23,7 @@ from atlas_endpoints.reconcile.failures import IN_STATUS, VERIFIED, of_atlas, of
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble, of_trouble, unrelated
 from atlas_endpoints.reconcile.outputs import Published
-from atlas_endpoints.reconcile.ownership import UNABLE, Owner, Undecided
+from atlas_endpoints.reconcile.ownership import Owner, Undecided
 from atlas_endpoints.reconcile.reasons import (
     ContendedReason,
     DeprecatedReason,
@@ -45,7 +45,6 @@ from atlas_endpoints.reconcile.status import (
     LastError,
     Plan,
     Status,
-    condition_in,
     find,
     merge,
 )
@@ -281,29 +280,6 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
         if outcome.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT and finding.status == "False":
             outcome = outcome.saying(finding.message)
     return outcome if published.requeue_in is None else outcome.by(published.requeue_in)
-
-
-WORDS = frozenset(
-    {"conditions", "drift", "plan", "lastError", "errorMessage", "status", "statusSince", "state", "stateSince"}
-)
-"""The fields of a status that are told, and may be written a quarter of an hour late."""
-
-
-def differs_only_in_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Return whether a status as JSON differs from the one before only in its words."""
-    return bool(_without_words(before) == _without_words(after))
-
-
-def _without_words(status: Mapping[str, Any]) -> Any:
-    true = {each["type"] for each in status.get("conditions") or () if each["status"] == "True"}
-    is_unable = condition_in(status, "Stalled").get("reason") in UNABLE
-    return true - {"Reconciling", "Stalled", "Synced"}, is_unable, _fields_without_words(status)
-
-
-def _fields_without_words(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {name: _fields_without_words(each) for name, each in value.items() if name not in WORDS}
 
 
 def render(attempt: Attempt, outcome: Outcome) -> Status:

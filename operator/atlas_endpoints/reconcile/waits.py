@@ -1,28 +1,11 @@
-"""How long to wait: for the next observation of a change, the next try of what has failed, the next status. Pure."""
+"""How long to wait: for the next observation of a change, or the next try of what has failed. Pure."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from atlas_endpoints.reconcile.decision import POLL_FIRST, POLL_LAST
 
-STATUS_WRITES, AT_ONCE = 12, 8
-"""Writes of one status in an hour, or in six intervals if these are shorter; so many of them follow each other at once."""
-
 SPACED = 90.0
 """Seconds for which an accepted creation whose answer was lost may still become visible, and a little more."""
-
-
-def until_next_report(written: Sequence[float], now: float, interval: timedelta) -> float:
-    """Return the seconds until a status is written of which only the words differ, so that answers that always change cost little.
-
-    The eighth last write has to be a quarter of an hour ago, the ninth last half an hour, and so on, or the last one half an hour.
-
-    Args:
-        written: when it was written, in seconds, in order.
-    """
-    quarter = min(1.5 * interval.total_seconds(), 900.0)
-    dues = [at + n * quarter for n, at in enumerate(written[-AT_ONCE:-STATUS_WRITES:-1], 1)]
-    return max(0.0, min(max(dues), written[-1] + 2 * quarter) - now) if dues else 0.0
 
 
 def slowly(lasted: timedelta) -> float:

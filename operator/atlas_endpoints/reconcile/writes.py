@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.controller.cache import key_of, status_of
+from atlas_endpoints.controller.cache import key_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.confirmed import after
@@ -147,13 +147,10 @@ class Writes:
         Raises:
             AtlasError: an observation failed.
         """
-        resource, store = facts.resource, self._pass.store
+        resource = facts.resource
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             # The resource was deleted, or its labels changed, during the observation.
             return status_unchanged(NoRequeue())
-        # A status that waits is written first: a deletion finds by it what is created now.
-        if write.request.method == "POST" and not await store.write_status(status_of(store.body)):
-            return status_unchanged(Backoff())
         if write.reads is None:
             return await self.prevented(facts, decision, write) or await self._send(facts, decision, write)
         if (wait := self._ports.atlas.unknown_for(facts.scope, write.reads) or 0.0) > 0:

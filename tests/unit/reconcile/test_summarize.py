@@ -1,6 +1,6 @@
 """The status: which conditions are set, which stay, and which never occur."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,6 @@ from atlas_endpoints.reconcile.decision import Decision, Difference, State, Writ
 from atlas_endpoints.reconcile.outcome import Outcome, Sent
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Reason
 from atlas_endpoints.reconcile.status import Applied, Cause, Condition, Finding, LastError, find
-from atlas_endpoints.reconcile.summarize import differs_only_in_words
 from support.kstatus import HISTORY_LIMIT, problems
 from support.named import NAMED
 from unit.reconcile.situations import COMMENT, ID, RESOLVED, facts_of, made, rendered
@@ -368,33 +367,3 @@ def texts_in(value: Any) -> Iterator[str]:
                 yield from texts_in(each)
         case _:
             pass
-
-
-STALLED = {"type": "Stalled", "status": "True", "reason": "MissingRole"}
-SHOWN: Mapping[str, Any] = {
-    "observedGeneration": 1,
-    "conditions": [{"type": "Ready", "status": "False", "reason": "Pending", "message": "a"}],
-    "lastError": {"operation": "list"},
-    "service": {"id": "a", "status": "INITIATING", "statusSince": "12:00", "origin": "Created"},
-}
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        pytest.param({"lastError": None, "drift": [{"field": "comment"}]}, True, id="words"),
-        pytest.param({"service": {**SHOWN["service"], "status": "FAILED", "statusSince": "12:01"}}, True, id="of Atlas"),
-        pytest.param({"conditions": [{"type": "Ready", "status": "Unknown", "reason": "Initiating"}]}, True, id="a reason"),
-        pytest.param({"conditions": [{"type": "Ready", "status": "True", "reason": "Available"}]}, False, id="ready"),
-        pytest.param({"conditions": [{"type": "Contended", "status": "True"}]}, False, id="contended"),
-        pytest.param({"conditions": [{"type": "OutputsWritten", "status": "True"}]}, False, id="outputs"),
-        pytest.param({"conditions": [*SHOWN["conditions"], STALLED]}, False, id="unable"),
-        pytest.param({"service": {**SHOWN["service"], "id": "b"}}, False, id="another service"),
-        pytest.param({"service": {**SHOWN["service"], "origin": "Adopted"}}, False, id="another origin"),
-        pytest.param({"observedGeneration": 2}, False, id="another generation"),
-        pytest.param({"lastHandledReconcileAt": "now"}, False, id="a request"),
-        pytest.param({"history": [{"result": "Applied"}]}, False, id="a call"),
-    ],
-)  # fmt: skip
-def test_what_is_only_a_report(changed: Mapping[str, Any], expected: bool) -> None:
-    assert differs_only_in_words(SHOWN, {**SHOWN, **changed}) is expected
