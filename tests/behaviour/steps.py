@@ -334,8 +334,8 @@ class Steps(ABC):
         """Forget the calls, writes and Events so far."""
         for each in (self.atlas.calls, self.atlas.credentials, self.config_maps.calls, self.written):
             each.clear()
-        for each in (self.secrets.reads, self.targets.reads, self.observer.events, self.observer.reconciles):
-            each.clear()
+        for reads in (self.secrets.reads, self.targets.reads, self.observer.events, self.observer.reconciles):
+            reads.clear()
 
     # What is true afterwards.
 
@@ -463,8 +463,8 @@ class Views:
         for name, number in expected.items():
             self._count(self._steps.written[name], number, f"writes {name}")
 
-    def reconciles(self, expected: int | str) -> None:
-        """How many there were, without resyncs."""
+    def reconcile_count(self, expected: int | str) -> None:
+        """The number of reconciles."""
         self._count(len(self._steps.observer.reconciles), expected, "reconciles")
 
     def credentials(self, expected: Sequence[str]) -> None:

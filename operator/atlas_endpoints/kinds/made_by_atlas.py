@@ -55,9 +55,12 @@ LIVES, REPLACED, FAILED, GOES = range(4)
 def asked_for(facts: Facts, id_: str) -> float:
     """Return for how many more seconds Atlas may show a thing as before, since it has accepted a DELETE."""
     known: ShownEntry | None = facts.resource.status.made
-    if known is None or known.id != id_ or known.status != DELETING or known.status_since is None:
+    if known is None or known.id != id_ or known.status != DELETING:
         return 0.0
-    return (known.status_since + LAGS - facts.now).total_seconds()
+    asked = known.status_since
+    if facts.resource.metadata.deletion_timestamp is None:  # what Atlas deletes by itself was not asked for
+        asked = next((each.time for each in facts.previous.history if each.cause is Cause.FORCED), None)
+    return 0.0 if asked is None else (asked + LAGS - facts.now).total_seconds()
 
 
 class MadeByAtlas(KindWithCommands[R]):

@@ -131,11 +131,10 @@ class Writes:
             outcome = await self._contradicted(facts, write, error, own)
         else:
             outcome = summarize.of_failed_call(self._kind, facts, error, own=own)
-        if outcome.failure is None:  # it is there
-            self._creations.created(facts.scope, creates.name, shown_in=self._kind.shown_within)
-            return outcome
         now = self._ports.clock.now()
-        wait = self._creations.failed(facts.scope, creates.name, outcome.failure.since, now, facts.interval)
+        since = now if outcome.failure is None else outcome.failure.since
+        # Also if it is there, as it turns out: Atlas may refuse the next call for the same reason.
+        wait = self._creations.failed(facts.scope, creates.name, since, now, facts.interval)
         if isinstance(outcome.requeue, Backoff):
             wait = POLL_FIRST if error.unknown_outcome else wait  # a LIST may show it soon
             return replace(outcome, requeue=RequeueAfter(max(wait, outcome.requeue.at_least)))
