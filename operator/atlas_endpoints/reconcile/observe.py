@@ -105,8 +105,11 @@ def _next_call(  # what freshness depends on
         oldest = began - SETTLED * facts.interval.total_seconds() if waits else began
         if seen is None or (seen.value is None and seen.at < oldest):
             return decision.absent
-        # The proof of an absence also takes a LIST that began after the GET; a request has had both of them made anew.
-        if seen.value is None and not facts.forced and facts.view.began < seen.at:
+        # The proof of an absence also takes a LIST that began after the GET; a request has had both of them made anew. While a
+        # resource is not settled and only waits, the one before will do: the next look corrects what it has missed.
+        is_recent = facts.view.began >= began - max_age
+        is_enough = facts.forced or (waits and is_recent and not facts.attempt.is_settled)
+        if seen.value is None and not is_enough and facts.view.began < seen.at:
             return atlas.moment()
     age = max_age if not is_claimed(facts) else SETTLED * facts.interval.total_seconds()
     return next((each.entry for each in decision.gets if not is_observed(facts, each, began, age)), None)
