@@ -73,10 +73,11 @@ class Writes:
         wait = max(wait, self._looks_for_others_in(facts, creates))
         if wait <= 0:
             return None
-        if facts.attempt.shown_failure(operation) is not None:
-            return status_unchanged(RequeueAfter(wait))  # the failure that is shown goes on
+        last = facts.attempt.shown_failure(operation)
+        since = facts.now - facts.grace if last is None else last.since
+        requeue = facts.attempt.within_grace(RequeueAfter(wait), since)
         message = f"{creates.intended} It waits, because another call for it runs, or ended a moment ago."
-        state = State(creates.reason, message, RequeueAfter(wait))
+        state = State(creates.reason, message, requeue)
         return summarize.of_step(self._kind, facts, operation, Decision(state))
 
     def _looks_for_others_in(self, facts: Facts[Any], creates: Creates) -> float:
