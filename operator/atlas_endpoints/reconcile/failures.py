@@ -159,7 +159,8 @@ def of_contradiction(error: AtlasError, attempt: Attempt, wait: RequeueAfter) ->
     failure = _of_call(error, since)
     reason = Reason.UPDATE_REJECTED if attempt.now - since >= attempt.grace else Reason.PENDING
     message = (
-        f"Atlas refuses the change, and what it shows does not explain that. The operator tries again. {error.message}"
+        "Atlas refuses the change, and what it shows does not explain that. The operator tries again."
+        f" {error.explanation.worded(replace(IN_STATUS, refused=''))}"
     )
     return Trouble(State(reason, message, wait), failure)
 
