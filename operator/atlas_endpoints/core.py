@@ -40,6 +40,7 @@ from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
 from atlas_endpoints.reconcile.resource import CredentialsPlace, asks_for_something, watched_annotations
 from atlas_endpoints.reconcile.resync import Resync
+from atlas_endpoints.reconcile.status import CONTENDED, condition_in
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import work as telemetry
 
@@ -314,7 +315,8 @@ class ServedKind:
             self.cache,
             objects,
             enqueue=self._enqueue,
-            written=self._written,
+            written=core.observer.written,
+            observed=self._observed,
             concluded=self._concluded,
             left=self._left,
         )
@@ -359,27 +361,32 @@ class ServedKind:
         if body is not None:
             self._queue.add(key, flow=self._flow(key, body), urgent=self._loop.is_urgent(key))
 
+    def _observed(self, before: Body | None, body: Body) -> None:
+        """Make those due that wait for the owner of an endpoint, if what has changed may have made it theirs."""
+        # Before the start, all are due.
+        if self._started() < math.inf and (before is None or standing(self.kind, before) != standing(self.kind, body)):
+            self._wake_those_in_conflict(body if before is None else before)
+            self._wake_those_in_conflict(body)
+
     def _wake_those_in_conflict(self, body: Body) -> None:
-        """Make those due that wait for the owner of an endpoint: a change of who names it may have made it theirs."""
         for key in in_conflict(self.kind, body, self.cache.found_by):
             self.wake(key)
-
-    def _written(self, before: Body, status: Status) -> None:
-        self._observer.written(before, status)
-        after = {**before, "status": status}
-        if standing(self.kind, after) != standing(self.kind, before):
-            self._wake_those_in_conflict(before)
-            self._wake_those_in_conflict(after)
 
     def hold(self, key: Key) -> None:
         """Reconcile a resource when its namespace is listed again: its spec may have changed, or it may be gone."""
         self._held.add(key)
 
     def _regained(self) -> None:
-        """Make due what was held, and the deletions that wait for it; no others, or rights that come and go would repeat their calls."""
+        """Make due what was held, and who waits for it; no others, or rights that come and go would repeat their calls."""
         held, self._held = self._held, set()
-        for key in held | set(filter(self._reconciler.waits_for_a_list, self.cache)):
+        for key in held | {
+            key for key in self.cache if self._reconciler.waits_for_a_list(key) or self._is_contended(key)
+        }:
             self.wake(key)
+
+    def _is_contended(self, key: Key) -> bool:
+        body = self.cache.get(key)
+        return body is not None and bool(condition_in(status_of(body), CONTENDED))
 
     def schedule(self, scope: Scope, delay: float) -> None:
         """Make the resync of a scope due after some seconds."""
@@ -391,7 +398,6 @@ class ServedKind:
 
     def _enqueue(self, key: Key, body: Body) -> None:
         self._loop.reset(key)
-        self._wake_those_in_conflict(body)
         self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
 
     def _enqueue_member(self, key: Key) -> None:

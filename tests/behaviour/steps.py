@@ -113,10 +113,7 @@ class Steps(ABC):
         known = {each["type"]: each for each in before["status"].get("conditions", ())}
         for each in status["conditions"]:
             former = known.get(each["type"])
-            stays = former is not None and former["status"] == each["status"] == "True"
-            if (
-                former is not None and stays and each["type"] not in {"Reconciling", "Stalled", "Synced"}
-            ):  # these may wait
+            if former is not None and former["status"] == each["status"] == "True":
                 assert each["lastTransitionTime"] <= former["lastTransitionTime"], each
         self.before = before["status"]
         self.written[before["metadata"]["name"]] += 1
@@ -315,6 +312,16 @@ class Steps(ABC):
                 raise AtlasUnavailableError("The process died.", operation=request.operation, unknown_outcome=True)
 
         self.atlas.after = dies
+
+    def away_after(self, call: str, _: str) -> None:
+        """Let the API server be down from the moment at which such a call was performed."""
+
+        def goes(request: Request) -> None:
+            if self.name_of(request) == call:
+                self.atlas.after = lambda _: None
+                self.cluster.down = True
+
+        self.atlas.after = goes
 
     # Time.
 

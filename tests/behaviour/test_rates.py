@@ -185,6 +185,7 @@ async def assert_few_calls(steps: Steps) -> None:
         steps.atlas.takes = takes
         await steps.run("1h", "")
         assert len(steps.atlas.calls) <= most, Counter(steps.atlas.calls)
+        assert steps.written.total() <= 2 * len(steps.observer.reconciles)  # one may come before a call
 
 
 KINDS = {each.steps.kind.names.kind: each.steps for each in CREATIONS.values()}

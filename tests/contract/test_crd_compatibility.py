@@ -57,4 +57,4 @@ def test_from_an_earlier_build_and_back_to_it_only_what_install_md_names_is_lost
     named = {f"{record}.{name}: the field is removed" for name in ("added", "sentAt")}
     assert {each for each in incompatibilities(earlier, now) if "the rule is new" not in each} <= named
     back = {each for each in incompatibilities(now, earlier) if "the rule is new" not in each}
-    assert back <= {"v1alpha1 status.unsettledSince: the field is removed"}  # from then on, it is counted anew
+    assert back <= {"v1alpha1 status.notReadySince: the field is removed"}  # from then on, it is counted anew

@@ -154,7 +154,8 @@ class Controller:
 
     Attributes:
         enqueue: called with each new or changed object, whose earlier failures no longer count.
-        written: called with the body before and the status after each status write.
+        written: called with the body before and the status after each status write whose answer has arrived.
+        observed: called with an object before and after each news of it, also of its status.
         concluded: called with the outcome of each reconcile.
         left: called with each object that is gone, or is served no more.
     """
@@ -165,6 +166,7 @@ class Controller:
     _: KW_ONLY
     enqueue: Callable[[Key, Body], None]
     written: Callable[[Body, Status], None]
+    observed: Callable[[Body | None, Body], None] = lambda _, __: None
     concluded: Callable[[Result], None] = lambda _: None
     left: Callable[[Body], None] = lambda _: None
     _changing: dict[Key, Trigger] = field(init=False, default_factory=dict)
@@ -174,7 +176,10 @@ class Controller:
         """Record an object from a watch event or a LIST."""
         key = key_of(body)
         before = self.cache.get(key)
-        if self.cache.put(body) is not News.CHANGED:
+        news = self.cache.put(body)
+        if news is not News.STALE:
+            self.observed(before, body)
+        if news is not News.CHANGED:
             return
         if before is not None and not self.cache.holds(key, uid_of(before)):
             # Another object has the name, and no event came for the end of the old one, which had no finalizer any more.
@@ -206,17 +211,16 @@ class Controller:
             return await self._run(key, body)
         finally:
             if not self.cache.holds(key, uid_of(body)):
-                self.reconciler.forget(
-                    key
-                )  # it was deleted during the reconcile, which may have recorded state for it since
+                # It was deleted during the reconcile, which may have recorded state for it since.
+                self.reconciler.forget(key)
 
     async def _run(self, key: Key, body: Body) -> Requeue:
         store = _Store(self, self.cache.trigger(body), body)
         result = await self._reconcile(store)
         self.concluded(result)
-        return (
-            result.requeue if result.status == status_of(store.body) else await self._write(key, uid_of(body), result)
-        )
+        if result.status == status_of(store.body):
+            return result.requeue
+        return await self._write(key, uid_of(body), result)
 
     async def _reconcile(self, store: "_Store") -> Result:
         body = store.body
@@ -238,7 +242,7 @@ class Controller:
             if after is not None:
                 self.stored(body, after)
                 return result.requeue
-        logger.warning("An object keeps changing; its status write will be retried", extra=LogFields(key=str(key)))
+        logger.warning("An object keeps changing; it will be reconciled again", extra=LogFields(key=str(key)))
         return Backoff()
 
     async def sent(self, body: Body, write: MetadataChange | Status) -> Body | None:
@@ -305,7 +309,7 @@ class _Store:
             is_made = True
             if not change.needed_by(after):
                 self.trigger = controller.cache.trigger(after)
-                self.body = _with_status(after, status_of(self.body))
+                self.body = after
                 return True
         if is_made:
             raise RefusedError("the resource does not keep it")
@@ -332,7 +336,3 @@ class _Store:
             if self._controller.cache.is_unchanged(self._key, self.trigger)
             else None
         )
-
-
-def _with_status(body: Body, status: Status) -> Body:
-    return {**body, "status": status}

@@ -222,11 +222,7 @@ class MadeByAtlas(KindWithCommands[R]):
     def _absent(self, facts: Facts) -> Decision:
         """Decide about a place without a thing."""
         if (left := self.hidden_for(facts)) > 0:
-            return Decision(
-                State(
-                    Reason.INITIATING, self._not_shown(facts), _looks_again(left, timedelta(seconds=self.shown_within))
-                )
-            )
+            return Decision(State(Reason.INITIATING, self._not_shown(facts), _looks_again(left, self.shown_within)))
         resource, is_lost = facts.resource, bool(facts.baseline.confirmed)
         called, none = resource.called, f"Atlas has no {resource.called}."
         if is_lost and resource.spec.drift_policy != "Correct" and not facts.forced:
@@ -301,7 +297,7 @@ class MadeByAtlas(KindWithCommands[R]):
         gets, hindrance = self.before_post(facts)
         if hindrance is None:
             return Decision(state, self._deletion(facts, made, Cause.FORCED), gets=gets)
-        message = f"{said} The operator does not delete it, since Atlas would create no other one now. {hindrance.message} {atlas_says}"
+        message = f"{said} The operator does not delete it, because Atlas would not create another one now. {hindrance.message} {atlas_says}"
         return Decision(replace(state, message=message), gets=gets, leaves_open=True)
 
     def _deletion(self, facts: Facts, made: Made, cause: Cause | None) -> Write:
@@ -344,9 +340,7 @@ class MadeByAtlas(KindWithCommands[R]):
         absent = None if known is None or shown is not None else known.id
         if (left := self.hidden_for(facts)) > 0:
             message = f"{self._not_shown(facts)} The operator looks for it before the resource is removed."
-            return Decision(
-                State(Reason.DELETING, message, _looks_again(left, timedelta(seconds=self.shown_within))), absent=absent
-            )
+            return Decision(State(Reason.DELETING, message, _looks_again(left, self.shown_within)), absent=absent)
         # The clock by which another process has dated its intent may have been behind.
         if intent is not None and (left := may_arrive_for(intent, facts.now, facts.arrives_for)) > 0:
             return replace(registered.may_appear(facts, left), absent=absent)
@@ -449,9 +443,9 @@ def _left_beside(facts: Facts) -> Sequence[str] | None:
     return found if is_asked else None
 
 
-def _looks_again(left: float, of: timedelta = LAGS) -> RequeueAfter:
+def _looks_again(left: float, of: float = LAGS.total_seconds()) -> RequeueAfter:
     """Return the requeue while Atlas may show a thing as before for ``left`` more seconds of a time."""
-    return RequeueAfter(min(left, pace(of - timedelta(seconds=left))))
+    return RequeueAfter(min(left, pace(timedelta(seconds=of - left))))
 
 
 def _is_created(status: Mapping[str, Any], noun: str) -> bool:

@@ -27,13 +27,13 @@ class Attempt:
         """Whether the status before is of this generation."""
         return self.previous.observed_generation == self.generation
 
-    def unsettled_for(self, resolved: Resolved | None) -> timedelta:
+    def not_ready_for(self, resolved: Resolved | None) -> timedelta:
         """Return for how long this generation has not been settled, whatever came in between; each wait is counted from this one time.
 
         Args:
             resolved: what references give now; another value begins anew.
         """
-        known, since = self.previous.resolved, self.previous.unsettled_since
+        known, since = self.previous.resolved, self.previous.not_ready_since
         is_new = resolved is not None and known is not None and resolved.values != known.values
         return timedelta(0) if since is None or is_new or not self.is_of_this_generation else self.now - since
 

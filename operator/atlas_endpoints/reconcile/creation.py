@@ -28,6 +28,9 @@ ARRIVES = RECENT.total_seconds() + CALL + UNKNOWN_FOR
 TURN = RECENT.total_seconds() + CALL
 """Seconds after an intent for which its call may still be made."""
 
+LOOKS = 15.0
+"""Seconds after which one who waits for a turn looks again, at most: a LIST may show what the other one has created."""
+
 
 def may_arrive_for(creation: Creation | None, now: datetime, arrives_for: float) -> float:
     """Return for how many more seconds an entry may appear that was requested.
@@ -46,10 +49,6 @@ class _Failed:
 
     since: datetime
     until: float
-
-
-LOOKS = 15.0
-"""Seconds after which one who waits for a turn looks again, at most: a LIST may show what the other one has created."""
 
 
 @dataclass(slots=True)
@@ -81,7 +80,7 @@ class Creations:
         self._failed: dict[tuple[Scope, str], _Failed] = {}
 
     def wait(self, scope: Scope, name: str, key: Key, *, forced: bool) -> float:
-        """Return for how many more seconds a creation may not begin; 0: it may. One on request waits only for one that runs."""
+        """Return for how many more seconds a creation may not begin; 0: it may. One on request waits only for one that runs, or was just made."""
         now, turn = self._monotonic(), self._turns.get((scope.place, name))
         failed = None if forced else self._failed.get((scope, name))
         until = now if failed is None else failed.until
@@ -147,7 +146,8 @@ class Creations:
 
     def deleted(self, scope: Scope, name: str) -> None:
         """Record that Atlas deletes the thing, so that no LIST has to show it."""
-        self._turns.pop((scope.place, name), None)
+        if (turn := self._turns.get((scope.place, name))) is not None and turn.holder is None:
+            del self._turns[scope.place, name]
 
     def failed(self, scope: Scope, name: str, since: datetime, now: datetime, interval: timedelta) -> float:
         """Record that a creation failed, and return the seconds until the next one.

@@ -83,6 +83,7 @@ class Facts(Generic[R]):
         forced: whether a force-sync request is open.
         arrives_for: seconds for which a call of an earlier process may still arrive at Atlas.
         held_for: seconds for which calls have failed or been held, while the status has not shown it.
+        created: what this process has created for it, in case that no status says so.
         unsent: whether this process has recorded the creation in the status, and has not sent its call yet.
     """
 
@@ -105,6 +106,7 @@ class Facts(Generic[R]):
     forced: bool
     arrives_for: float = 0.0
     held_for: float = 0.0
+    created: str | None = None
     unsent: bool = False
     baseline: Baseline
     done: Done | None = None
@@ -125,20 +127,25 @@ class Facts(Generic[R]):
         return Attempt(self.generation, self.previous, self.now, self.grace)
 
     @property
-    def unsettled_for(self) -> timedelta:
+    def not_ready_for(self) -> timedelta:
         """As in ``Attempt``; what was just changed has begun now."""
         is_changed = self.done is not None and self.done.result is WriteResult.CONFIRMED
-        return timedelta(0) if is_changed else self.attempt.unsettled_for(self.resolved)
+        return timedelta(0) if is_changed else self.attempt.not_ready_for(self.resolved)
+
+    @property
+    def failing_for(self) -> timedelta:
+        """For how long to count a failure: not at all, unless the status shows one already."""
+        return timedelta(0) if self.previous.last_error is None else self.not_ready_for
 
     @property
     def polls(self) -> RequeueAfter:
         """The requeue while Atlas works on a change."""
-        return RequeueAfter(pace(self.unsettled_for))
+        return RequeueAfter(pace(self.not_ready_for))
 
     @property
     def as_long_again(self) -> RequeueAfter:
         """The requeue while something is wrong that may pass."""
-        return RequeueAfter(as_long_again(self.unsettled_for, self.interval))
+        return RequeueAfter(as_long_again(self.not_ready_for, self.interval))
 
     @property
     def desired(self) -> Fields:

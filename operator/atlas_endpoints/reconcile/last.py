@@ -187,6 +187,7 @@ class LastCourse:
         """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
         resource, state = facts.resource, decision.state
         if decision.nothing_left:
+            self._pass.shared.creations.deleted(facts.scope, resource.created_as)
             if (waiting := self._not_taken_over(resource)) is not None:
                 return waiting
             told = {EventReason.ENDPOINT_RETAINED: decision.stays, EventReason.ENDPOINT_DELETED: decision.gone}
@@ -265,10 +266,8 @@ class LastCourse:
         outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
         if not is_of_entry and deletion.UNASKED not in trouble.state.message:  # a message may be that of the try before
             outcome = outcome.saying(deletion.UNASKED)
-        is_read, lasted = (
-            error.operation in {self._kind.list_request(facts.scope).operation, "getToken"},
-            facts.unsettled_for,
-        )
+        is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
+        lasted = facts.failing_for
         return outcome.paced(lasted, slowly(lasted) if is_read else min(lasted, facts.interval).total_seconds())
 
     def _leave(self, body: Body, ending: Ending) -> Outcome:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 RECENT_OUTPUTS = 30.0
 """Seconds for which a ConfigMap that the operator has written is not read again, at most."""
+
+SHARED = timedelta(seconds=5)
+"""For so long, a failure may be one that resources share."""
 
 LAST_REQUEUE = 1.0
 """Minimum seconds until the observation that follows a write of unknown outcome."""
@@ -133,8 +137,9 @@ class LiveCourse:
         try:
             outcome = await self._converge(facts)
         except AtlasError as error:
-            lasted = facts.unsettled_for
-            outcome = self._gatherer.observation_failed(facts, error).paced(lasted, slowly(lasted))
+            outcome = self._gatherer.observation_failed(facts, error)
+            if outcome.failure is not None and facts.now - outcome.failure.since > SHARED:  # not the very same failure
+                outcome = outcome.paced(facts.failing_for, slowly(facts.failing_for))
             if not failures.may_pass(error):
                 self._ports.limiter.release(self._key)
         else:

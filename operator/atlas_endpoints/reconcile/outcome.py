@@ -135,9 +135,9 @@ class Outcome:
         return replace(self, state=replace(self.state, message=f"{self.state.message} {more}"))
 
     def paced(self, lasted: timedelta, at_least: float) -> Self:
-        """Return the outcome of a call that failed, of a resource that has not been settled for some time: tried again so late at least.
+        """Return the outcome with at least this backoff, in seconds, if it is that of a failed call.
 
-        A rate limit is at first one of all calls, whose turns are enough.
+        A rate limit is at first one of all calls, whose turns are enough; ``lasted``: for how long calls have failed.
         """
         is_of_all = self.reason is Reason.RATE_LIMITED and lasted.total_seconds() < BURST
         if not isinstance(self.requeue, Backoff) or self.failure is None or is_of_all:

@@ -269,7 +269,7 @@ class Status(StatusModel):
 
     Attributes:
         observed_generation: the ``metadata.generation`` of this status; -1: none.
-        unsettled_since: since when the generation has not been settled, and the operator has changed nothing in Atlas.
+        not_ready_since: since when the generation has not been settled, and the operator has changed nothing in Atlas.
         last_handled_reconcile_at: the last handled ``ObjectMeta.reconcile_request``.
         history: the newest first.
     """
@@ -284,7 +284,7 @@ class Status(StatusModel):
     plan: Plan | None = None
     last_error: LastError | None = None
     last_applied_time: Time | None = None
-    unsettled_since: Time | None = None
+    not_ready_since: Time | None = None
     last_handled_reconcile_at: Annotated[str, Field(max_length=REQUEST_LIMIT)] | None = None
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LIMIT), BeforeValidator(_newest)] = ()
 

@@ -300,18 +300,18 @@ def render(attempt: Attempt, outcome: Outcome) -> Status:
         "last_applied_time": now
         if outcome.sent is not None and outcome.sent.result == APPLIED
         else previous.last_applied_time,
-        "unsettled_since": _unsettled_since(attempt, outcome, state),
+        "not_ready_since": _not_ready_since(attempt, outcome, state),
         "last_handled_reconcile_at": outcome.handled or previous.last_handled_reconcile_at,
         "history": history,
     }
     return type(previous).model_validate({**dict(previous), **common, **outcome.own})
 
 
-def _unsettled_since(attempt: Attempt, outcome: Outcome, state: State) -> datetime | None:
+def _not_ready_since(attempt: Attempt, outcome: Outcome, state: State) -> datetime | None:
     if state.reason.progress is Progress.NONE:
         return None
     is_changed = outcome.sent is not None and outcome.sent.result == APPLIED
-    return attempt.now if is_changed else attempt.now - attempt.unsettled_for(outcome.resolved)
+    return attempt.now if is_changed else attempt.now - attempt.not_ready_for(outcome.resolved)
 
 
 def _own(kind: Kind[Any], facts: Facts[Any], seen: object | None, own: Mapping[str, Any]) -> Mapping[str, Any]:

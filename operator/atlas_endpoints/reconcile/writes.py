@@ -76,7 +76,7 @@ class Writes:
         last = facts.attempt.shown_failure(operation)
         since = facts.now - facts.grace if last is None else last.since
         requeue = facts.attempt.within_grace(RequeueAfter(wait), since)
-        message = f"{creates.intended} It waits, because another call for it runs, or ended a moment ago."
+        message = f"{creates.intended} It waits: another call for it runs or has failed, or Atlas does not show yet what one has made."
         state = State(creates.reason, message, requeue)
         return summarize.of_step(self._kind, facts, operation, Decision(state))
 
@@ -109,6 +109,7 @@ class Writes:
     def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
         self._creations.created(facts.scope, creates.name, shown_in=self._kind.shown_within)
+        self._pass.memory.created = entry
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = after(facts, Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
@@ -137,7 +138,10 @@ class Writes:
         # Also if it is there, as it turns out: Atlas may refuse the next call for the same reason.
         wait = self._creations.failed(facts.scope, creates.name, since, now, facts.interval)
         if isinstance(outcome.requeue, Backoff):
-            wait = POLL_FIRST if error.unknown_outcome else wait  # a LIST may show it soon
+            if error.unknown_outcome:
+                wait = POLL_FIRST  # a LIST may show it soon
+            elif outcome.failure is None:
+                wait = facts.polls.delay  # it is there
             return replace(outcome, requeue=RequeueAfter(max(wait, outcome.requeue.at_least)))
         return outcome
 
@@ -223,7 +227,7 @@ class Writes:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
-                lasted = facts.unsettled_for
+                lasted = facts.failing_for
                 outcome = await self._failed(facts, done, before, error)
                 return outcome.paced(lasted, min(lasted, facts.interval).total_seconds())
             entry, answer = write.touches[0], None  # a GET will show what is there

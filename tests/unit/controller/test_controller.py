@@ -410,9 +410,10 @@ async def test_an_object(operator: Operator, case: Case) -> None:
             STEPS[verb](operator, word)
     assert case.generations in (None, operator.mirror.generations)
     assert len(operator.performed) == case.writes
-    assert [each for each in operator.performed if each in operator.told] == operator.told, (
-        "told once, with the one before"
-    )
+    if "lose-answers" in case.steps:
+        assert len(operator.told) <= len(operator.performed)
+    else:
+        assert operator.told == operator.performed, "each status that was written is told once, with the one before"
     assert case.refused in {None, operator.refused}
     if case.status is None:
         assert len(operator.cache) == 0

@@ -301,7 +301,7 @@ class Situation:
             if refused
             else None,
             last_applied_time=history[0].time if history else None,
-            unsettled_since=max([NOW - self.since, *(each.time for each in history[:1])]),
+            not_ready_since=max([NOW - self.since, *(each.time for each in history[:1])]),
             history=tuple(history),
         )
 

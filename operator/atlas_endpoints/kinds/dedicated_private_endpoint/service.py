@@ -86,7 +86,9 @@ def origin_of(facts: Facts, service: Service) -> Origin:
     resource has shown it before.
     """
     done, status = facts.done, facts.resource.status
-    if done is not None and done.write.request.operation == atlas.CREATE and done.result is WriteResult.CONFIRMED:
+    if service.id == facts.created or (
+        done is not None and done.write.request.operation == atlas.CREATE and done.result is WriteResult.CONFIRMED
+    ):
         return "Created"
     known = status.service.origin if status.service is not None and is_known(facts, service) else None
     if known == "Created" or (known is not None and facts.attempt.is_settled):
