@@ -40,7 +40,6 @@ from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver, TargetReader
 from atlas_endpoints.reconcile.resource import CredentialsPlace, asks_for_something, watched_annotations
 from atlas_endpoints.reconcile.resync import Resync
-from atlas_endpoints.reconcile.status import CONTENDED, condition_in
 from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import work as telemetry
 
@@ -379,14 +378,8 @@ class ServedKind:
     def _regained(self) -> None:
         """Make due what was held, and who waits for it; no others, or rights that come and go would repeat their calls."""
         held, self._held = self._held, set()
-        for key in held | {
-            key for key in self.cache if self._reconciler.waits_for_a_list(key) or self._is_contended(key)
-        }:
+        for key in held | {key for key in self.cache if self._reconciler.waits_for_others(key)}:
             self.wake(key)
-
-    def _is_contended(self, key: Key) -> bool:
-        body = self.cache.get(key)
-        return body is not None and bool(condition_in(status_of(body), CONTENDED))
 
     def schedule(self, scope: Scope, delay: float) -> None:
         """Make the resync of a scope due after some seconds."""

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
@@ -17,7 +16,7 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.decision import Decision, Done, WriteResult
 from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import Facts, resolved_with
-from atlas_endpoints.reconcile.observe import absence
+from atlas_endpoints.reconcile.observe import SHARED_FOR, absence
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
 from atlas_endpoints.reconcile.ownership import Owner
@@ -33,9 +32,6 @@ logger = logging.getLogger(__name__)
 
 RECENT_OUTPUTS = 30.0
 """Seconds for which a ConfigMap that the operator has written is not read again, at most."""
-
-SHARED = timedelta(seconds=5)
-"""For so long, a failure may be one that resources share."""
 
 LAST_REQUEUE = 1.0
 """Minimum seconds until the observation that follows a write of unknown outcome."""
@@ -138,7 +134,8 @@ class LiveCourse:
             outcome = await self._converge(facts)
         except AtlasError as error:
             outcome = self._gatherer.observation_failed(facts, error)
-            if outcome.failure is not None and facts.now - outcome.failure.since > SHARED:  # not the very same failure
+            since = facts.now if outcome.failure is None else outcome.failure.since
+            if (facts.now - since).total_seconds() > SHARED_FOR:  # it is not the very same failure
                 outcome = outcome.paced(facts.failing_for, slowly(facts.failing_for))
             if not failures.may_pass(error):
                 self._ports.limiter.release(self._key)

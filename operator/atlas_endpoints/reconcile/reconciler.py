@@ -27,6 +27,7 @@ from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, EventReason
 from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import CONTENDED, condition_in
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +89,11 @@ class Reconciler:
         self._creations.forget(key)
         self._memories.pop(key, None)
 
-    def waits_for_a_list(self, key: Key) -> bool:
-        """Return whether a deletion waits until it is known who else exists."""
-        memory = self._memories.get(key)
-        return memory is not None and memory.unlisted_since is not None
+    def waits_for_others(self, key: Key) -> bool:
+        """Return whether a resource waits until it is known who else exists, or who owns its endpoint."""
+        memory, body = self._memories.get(key), self._ports.resources.get(key)
+        is_contended = body is not None and bool(condition_in(status_of(body), CONTENDED))
+        return is_contended or (memory is not None and memory.unlisted_since is not None)
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""

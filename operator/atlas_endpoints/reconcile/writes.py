@@ -9,7 +9,7 @@ from atlas_endpoints.controller.cache import key_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.confirmed import after
-from atlas_endpoints.reconcile.decision import POLL_FIRST, Creates, Decision, Done, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.observe import absence, read_entry
 from atlas_endpoints.reconcile.one_pass import Pass
@@ -138,10 +138,8 @@ class Writes:
         # Also if it is there, as it turns out: Atlas may refuse the next call for the same reason.
         wait = self._creations.failed(facts.scope, creates.name, since, now, facts.interval)
         if isinstance(outcome.requeue, Backoff):
-            if error.unknown_outcome:
-                wait = POLL_FIRST  # a LIST may show it soon
-            elif outcome.failure is None:
-                wait = facts.polls.delay  # it is there
+            if error.unknown_outcome or outcome.failure is None:  # a LIST may show it soon
+                wait = facts.polls.delay
             return replace(outcome, requeue=RequeueAfter(max(wait, outcome.requeue.at_least)))
         return outcome
 
