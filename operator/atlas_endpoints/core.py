@@ -361,8 +361,7 @@ class ServedKind:
             self._queue.add(key, flow=self._flow(key, body), urgent=self._loop.is_urgent(key))
 
     def _observed(self, before: Body | None, body: Body) -> None:
-        """Make those due that wait for the owner of an endpoint, if what has changed may have made it theirs."""
-        # Before the start, all are due.
+        """Make those due that wait for the owner of an endpoint, if a change may have made it theirs; before the start, all are due."""
         if self._started() < math.inf and (before is None or standing(self.kind, before) != standing(self.kind, body)):
             self._wake_those_in_conflict(body if before is None else before)
             self._wake_those_in_conflict(body)

@@ -171,10 +171,7 @@ async def send_list(
 async def _read(
     client: Requester, credentials: Credentials, request: Request, parse: Callable[[object], tuple[str, V] | None]
 ) -> tuple[Listing[V], int]:
-    """Return what all pages of a LIST contain, and their number.
-
-    They are asked for by their numbers, since the links in recorded ones lead to no host of Atlas.
-    """
+    """Return what all pages of a LIST contain, and their number; the links in recorded ones lead to no host of Atlas."""
     entries: dict[str, V] = {}
     number, skipped, read, size = 0, 0, 0, 0
     while True:

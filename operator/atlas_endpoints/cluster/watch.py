@@ -192,7 +192,6 @@ class EndlessDelays:
     """
 
     def __iter__(self) -> Iterator[float]:
-        """Begin again with the shortest delay."""
         delay = 0.25
         while True:
             yield delay * random.uniform(0.5, 1.5)  # noqa: S311  # jitter

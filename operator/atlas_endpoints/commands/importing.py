@@ -42,7 +42,6 @@ class Messages:
     refusals: dict[str, list[str]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[str]:
-        """Yield a line for each message."""
         yield from (*self.remarks, *self.problems)
         for refusal, names in self.refusals.items():
             yield f"{', '.join(names)}: {refusal}"

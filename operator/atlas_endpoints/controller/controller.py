@@ -1,7 +1,7 @@
 """The controller of one kind: an event leads to a reconcile, and a reconcile to at most one status write at its end.
 
 A reconcile may change the metadata, and write a status, before it goes on (``Store``). The last status is written only when it has
-changed; a write that meets a changed object is tried again, and after one that fails, the next reconcile decides anew.
+changed; a write that meets a changed object, or fails, is retried alone. The next reconcile builds on an unwritten status.
 
 During each call the object may be edited, deleted, or replaced by another one of its name. So the cache is read again after each
 answer, and an answer never restores an object that the watch has removed.
@@ -10,7 +10,7 @@ answer, and an answer never restores an object that the watch has removed.
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from atlas_endpoints.controller.cache import (
     Body,
@@ -148,6 +148,15 @@ class Writer(Protocol):
         ...
 
 
+class _Unwritten(NamedTuple):
+    """The status of a reconcile that could not be written, or whose answer was lost, and the status before."""
+
+    trigger: Trigger
+    before: Status
+    status: Status
+    requeue: Requeue
+
+
 @dataclass(eq=False, repr=False)
 class Controller:
     """Reconciles the objects of one kind.
@@ -169,6 +178,7 @@ class Controller:
     observed: Callable[[Body | None, Body], None] = lambda _, __: None
     concluded: Callable[[Result], None] = lambda _: None
     left: Callable[[Body], None] = lambda _: None
+    _unwritten: dict[Key, _Unwritten] = field(init=False, default_factory=dict)
     _changing: dict[Key, Trigger] = field(init=False, default_factory=dict)
     """What objects become by a change that is under way."""
 
@@ -184,7 +194,7 @@ class Controller:
         if before is not None and not self.cache.holds(key, uid_of(before)):
             # Another object has the name, and no event came for the end of the old one, which had no finalizer any more.
             self.left({**before, "metadata": {**before["metadata"], "finalizers": []}})
-            self.reconciler.forget(key)
+            self._forget(key)
         # Our own change causes no other reconcile.
         if before is None or self._changing.get(key) != self.cache.trigger(body):
             self.enqueue(key, body)
@@ -199,7 +209,7 @@ class Controller:
         if body is None or not self.cache.remove(key, uid):
             return False
         self.left(last or body)
-        self.reconciler.forget(key)
+        self._forget(key)
         return True
 
     async def run(self, key: Key) -> Requeue:
@@ -212,15 +222,19 @@ class Controller:
         finally:
             if not self.cache.holds(key, uid_of(body)):
                 # It was deleted during the reconcile, which may have recorded state for it since.
-                self.reconciler.forget(key)
+                self._forget(key)
 
     async def _run(self, key: Key, body: Body) -> Requeue:
-        store = _Store(self, self.cache.trigger(body), body)
+        trigger, unwritten = self.cache.trigger(body), self._unwritten.get(key)
+        if unwritten is not None and unwritten.trigger == trigger:
+            return await self._write(key, unwritten)
+        store = _Store(self, trigger, body if unwritten is None else _with_status(body, unwritten.status))
         result = await self._reconcile(store)
         self.concluded(result)
-        if result.status == status_of(store.body):
+        if key not in self._unwritten and result.status == status_of(store.body):
             return result.requeue
-        return await self._write(key, uid_of(body), result)
+        before = status_of(self.cache.get(key) or store.body)
+        return await self._write(key, _Unwritten(store.trigger, before, result.status, result.requeue))
 
     async def _reconcile(self, store: "_Store") -> Result:
         body = store.body
@@ -230,19 +244,22 @@ class Controller:
             logger.exception("A reconcile failed with an unexpected error", extra=LogFields(key=str(key_of(body))))
             return self.reconciler.failed(store.body, error)
 
-    async def _write(self, key: Key, uid: str, result: Result) -> Requeue:
-        """Write the status of a result to the current object; if that fails, the next reconcile decides anew."""
+    async def _write(self, key: Key, unwritten: _Unwritten) -> Requeue:
+        """Write the status of a reconcile to the current object."""
         for _ in range(WRITE_ATTEMPTS):
             body = self.cache.get(key)
-            if body is None or uid_of(body) != uid:
+            if body is None or uid_of(body) != unwritten.trigger.uid:
                 return NoRequeue()
-            if result.status == status_of(body):
-                return result.requeue
-            after = await self.sent(body, result.status)
+            if unwritten.status == status_of(body):
+                if self._unwritten.pop(key, None) == unwritten:  # only the answer was lost
+                    self.written(_with_status(body, unwritten.before), unwritten.status)
+                return unwritten.requeue
+            self._unwritten[key] = unwritten
+            after = await self.sent(body, unwritten.status)
             if after is not None:
                 self.stored(body, after)
-                return result.requeue
-        logger.warning("An object keeps changing; it will be reconciled again", extra=LogFields(key=str(key)))
+                return unwritten.requeue
+        logger.warning("An object keeps changing; its status write will be retried", extra=LogFields(key=str(key)))
         return Backoff()
 
     async def sent(self, body: Body, write: MetadataChange | Status) -> Body | None:
@@ -278,8 +295,13 @@ class Controller:
 
     def stored(self, before: Body, after: Body) -> None:
         """Record that a status was written."""
+        self._unwritten.pop(key_of(before), None)
         self._observe_answer(key_of(before), uid_of(before), after)
         self.written(before, status_of(after))
+
+    def _forget(self, key: Key) -> None:
+        self._unwritten.pop(key, None)
+        self.reconciler.forget(key)
 
     def _observe_answer(self, key: Key, uid: str, body: Body) -> None:
         """Record an object in an answer, unless the watch has removed it meanwhile."""
@@ -309,7 +331,7 @@ class _Store:
             is_made = True
             if not change.needed_by(after):
                 self.trigger = controller.cache.trigger(after)
-                self.body = after
+                self.body = _with_status(after, status_of(self.body))
                 return True
         if is_made:
             raise RefusedError("the resource does not keep it")
@@ -336,3 +358,7 @@ class _Store:
             if self._controller.cache.is_unchanged(self._key, self.trigger)
             else None
         )
+
+
+def _with_status(body: Body, status: Status) -> Body:
+    return {**body, "status": status}

@@ -297,7 +297,7 @@ class MadeByAtlas(KindWithCommands[R]):
         gets, hindrance = self.before_post(facts)
         if hindrance is None:
             return Decision(state, self._deletion(facts, made, Cause.FORCED), gets=gets)
-        message = f"{said} The operator does not delete it, because Atlas would not create another one now. {hindrance.message} {atlas_says}"
+        message = f"{said} The operator deletes it only when Atlas would create another one; the request waits for that. {hindrance.message} {atlas_says}"
         return Decision(replace(state, message=message), gets=gets, leaves_open=True)
 
     def _deletion(self, facts: Facts, made: Made, cause: Cause | None) -> Write:

@@ -28,12 +28,11 @@ class Attempt:
         return self.previous.observed_generation == self.generation
 
     def not_ready_for(self, resolved: Resolved | None) -> timedelta:
-        """Return for how long this generation has not been settled, whatever came in between; each wait is counted from this one time.
-
-        Args:
-            resolved: what references give now; another value begins anew.
-        """
-        known, since = self.previous.resolved, self.previous.not_ready_since
+        """Return for how long this generation has not been Ready; another value of a reference (``resolved``) begins anew."""
+        known, ready = self.previous.resolved, find(self.previous, "Ready")
+        since = self.previous.not_ready_since
+        if since is None and ready is not None and ready.status != "True":  # an older CRD drops the field
+            since = ready.last_transition_time
         is_new = resolved is not None and known is not None and resolved.values != known.values
         return timedelta(0) if since is None or is_new or not self.is_of_this_generation else self.now - since
 

@@ -53,10 +53,7 @@ class _Failed:
 
 @dataclass(slots=True)
 class _Turn:
-    """The turn of a resource to create a thing, until then in monotonic seconds, and whether another one waits for it.
-
-    ``holder``: None: the thing was created, and a LIST may not show it yet.
-    """
+    """The turn of a resource (None: it was created) to create a thing, until then in monotonic seconds, and whether another waits."""
 
     holder: Key | None
     until: float

@@ -61,7 +61,6 @@ class Limit:
 
     @override
     def __str__(self) -> str:
-        """Return the limit as a setting."""
         return f"{self.number}%" if self.percent else str(self.number)
 
 

@@ -15,9 +15,12 @@ from atlas_endpoints.reconcile.references import Problem
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.spec import ManagementPolicy
 from atlas_endpoints.reconcile.status import Finding, Resolved, Status
-from atlas_endpoints.reconcile.waits import as_long_again, pace
+from atlas_endpoints.reconcile.waits import as_long_again, pace, slowly
 
 R = TypeVar("R", bound=Resource)
+
+SAME, BRIEFLY = timedelta(seconds=5), 30.0
+"""For so long a failure may be the very same one, which resources share; seconds until a read that has failed once is repeated."""
 
 APPLIED = "Applied"
 """The result of a confirmed write in ``status.history``."""
@@ -83,7 +86,6 @@ class Facts(Generic[R]):
         forced: whether a force-sync request is open.
         arrives_for: seconds for which a call of an earlier process may still arrive at Atlas.
         held_for: seconds for which calls have failed or been held, while the status has not shown it.
-        created: what this process has created for it, in case that no status says so.
         unsent: whether this process has recorded the creation in the status, and has not sent its call yet.
     """
 
@@ -106,7 +108,6 @@ class Facts(Generic[R]):
     forced: bool
     arrives_for: float = 0.0
     held_for: float = 0.0
-    created: str | None = None
     unsent: bool = False
     baseline: Baseline
     done: Done | None = None
@@ -134,8 +135,15 @@ class Facts(Generic[R]):
 
     @property
     def failing_for(self) -> timedelta:
-        """For how long to count a failure: not at all, unless the status shows one already."""
-        return timedelta(0) if self.previous.last_error is None else self.not_ready_for
+        """For how long to count a failed write: not at all, unless the status shows a failure already."""
+        return timedelta(0) if self.previous.last_error is None else min(self.not_ready_for, self.interval)
+
+    @property
+    def reads_again_in(self) -> float:
+        """The seconds until a failed read is repeated, at least: few, unless the status has shown a failure for some time."""
+        last, wait = self.previous.last_error, slowly(self.not_ready_for)
+        lasts = last is not None and self.now - last.since > SAME
+        return wait if lasts else min(wait, BRIEFLY)
 
     @property
     def polls(self) -> RequeueAfter:

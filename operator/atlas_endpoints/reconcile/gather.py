@@ -88,7 +88,6 @@ class Gatherer:
             uncertain=ports.atlas.unknown_for(scope, resource.written_as) is not None,
             forced=forced,
             arrives_for=max(0.0, ports.started() + ARRIVES - ports.clock.monotonic()),
-            created=self.memories[resource.key].created,
             baseline=baseline_of(resource),
         )
 

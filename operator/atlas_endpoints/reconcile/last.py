@@ -26,7 +26,6 @@ from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.waiting import deleted_at
-from atlas_endpoints.reconcile.waits import slowly
 
 
 class LastCourse:
@@ -267,8 +266,9 @@ class LastCourse:
         if not is_of_entry and deletion.UNASKED not in trouble.state.message:  # a message may be that of the try before
             outcome = outcome.saying(deletion.UNASKED)
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
-        lasted = facts.failing_for
-        return outcome.paced(lasted, slowly(lasted) if is_read else min(lasted, facts.interval).total_seconds())
+        return outcome.paced(
+            facts.not_ready_for, facts.reads_again_in if is_read else facts.failing_for.total_seconds()
+        )
 
     def _leave(self, body: Body, ending: Ending) -> Outcome:
         """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""

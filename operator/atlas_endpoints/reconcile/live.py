@@ -16,7 +16,7 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.decision import Decision, Done, WriteResult
 from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import Facts, resolved_with
-from atlas_endpoints.reconcile.observe import SHARED_FOR, absence
+from atlas_endpoints.reconcile.observe import absence
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
 from atlas_endpoints.reconcile.ownership import Owner
@@ -25,7 +25,6 @@ from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectErr
 from atlas_endpoints.reconcile.replay import failure_of, replayed
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Resolved
-from atlas_endpoints.reconcile.waits import slowly
 from atlas_endpoints.reconcile.writes import Writes
 
 logger = logging.getLogger(__name__)
@@ -133,10 +132,7 @@ class LiveCourse:
         try:
             outcome = await self._converge(facts)
         except AtlasError as error:
-            outcome = self._gatherer.observation_failed(facts, error)
-            since = facts.now if outcome.failure is None else outcome.failure.since
-            if (facts.now - since).total_seconds() > SHARED_FOR:  # it is not the very same failure
-                outcome = outcome.paced(facts.failing_for, slowly(facts.failing_for))
+            outcome = self._gatherer.observation_failed(facts, error).paced(facts.not_ready_for, facts.reads_again_in)
             if not failures.may_pass(error):
                 self._ports.limiter.release(self._key)
         else:

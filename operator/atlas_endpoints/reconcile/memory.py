@@ -69,7 +69,6 @@ class Memory:
         failing_since: since when calls have failed or been held, and the status does not show it.
         in_sync: the object, and what it was compared with, when a resync found nothing to do.
         unfinished_since: when an observation began that the next reconcile goes on with.
-        created: the entry in the answer to its last creation, which the status may not show yet.
         pending: a creation that the status announces, and whose call was not made.
         told: the differences that Events have told.
         reconciled: the generation and a digest of the status after a reconcile.
@@ -87,7 +86,6 @@ class Memory:
     failing_since: float | None = None
     in_sync: tuple[Body, tuple[object, ...]] | None = None
     unfinished_since: float | None = None
-    created: str | None = None
     pending: Pending | None = None
     told: frozenset[Difference] = frozenset()
     reconciled: tuple[int, bytes] | None = None

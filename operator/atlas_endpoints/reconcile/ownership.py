@@ -177,8 +177,9 @@ def in_conflict(kind: Kind[Any], body: Body, found_by: Callable[[str], Iterable[
     """Return the other resources that wait since somebody else owns, or may own, the endpoint that an object names."""
     key = kind.named_by(body).exclusive
     others = () if key is None else found_by(key)
-    waiting = [key_of(each) for each in others if condition_in(status_of(each), CONTENDED)]
-    return [each for each in waiting if each != key_of(body)]
+    return [
+        key_of(each) for each in others if uid_of(each) != uid_of(body) and condition_in(status_of(each), CONTENDED)
+    ]
 
 
 def protectors(kind: Kind[Any], resource: Resource, thing: Thing, others: Iterable[Body]) -> Sequence[Body]:

@@ -57,7 +57,6 @@ class EndpointRecord(NamedTuple):
 
     @override
     def __str__(self) -> str:
-        """Return the annotation's value."""
         return f"{self.endpoint_id}/{self.uid}"
 
 

@@ -279,7 +279,8 @@ def with_outputs(outcome: Outcome, published: Published) -> Outcome:
         outcome = replace(outcome, findings={**outcome.findings, "OutputsWritten": finding})
         if outcome.reason is Reason.WAITING_FOR_CLOUD_ENDPOINT and finding.status == "False":
             outcome = outcome.saying(finding.message)
-    return outcome if published.requeue_in is None else outcome.by(published.requeue_in)
+    # What has failed sets its own pace.
+    return outcome if published.requeue_in is None or outcome.failure is not None else outcome.by(published.requeue_in)
 
 
 def render(attempt: Attempt, outcome: Outcome) -> Status:

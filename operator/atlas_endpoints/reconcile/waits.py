@@ -29,7 +29,6 @@ def as_long_again(lasted: timedelta, interval: timedelta) -> float:
 def spaced(since: datetime, now: datetime, interval: timedelta) -> float:
     """Return the seconds until a call is repeated that costs two writes of the status: at least `SPACED`, then three times as long.
 
-    ``since``: when it was made first. With an interval of ten minutes, five such calls are made in the first hour, and three in a later
-    one.
+    ``since``: when it was made first. At an interval of ten minutes, five such calls are made in the first hour, then three in each.
     """
     return max(SPACED, min(3 * (now - since).total_seconds(), 2 * interval.total_seconds()))

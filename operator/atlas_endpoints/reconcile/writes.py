@@ -66,8 +66,8 @@ class Writes:
         known = None if facts.unsent else facts.previous.creation
         if known is not None and (left := creation.may_arrive_for(known, facts.now, facts.arrives_for)) > 0:
             wait = min(left, as_long_again(facts.now - known.requested_at, facts.interval))
-            state = State(creates.reason, creates.searched, RequeueAfter(wait))
-            return summarize.of_step(self._kind, facts, operation, Decision(state))
+            searched = Decision(State(creates.reason, creates.searched, RequeueAfter(wait)))
+            return summarize.of_step(self._kind, facts, operation, searched)
         self.resolve_unknown(facts)
         wait = self._creations.wait(facts.scope, creates.name, self._pass.key, forced=facts.forced)
         wait = max(wait, self._looks_for_others_in(facts, creates))
@@ -77,8 +77,7 @@ class Writes:
         since = facts.now - facts.grace if last is None else last.since
         requeue = facts.attempt.within_grace(RequeueAfter(wait), since)
         message = f"{creates.intended} It waits: another call for it runs or has failed, or Atlas does not show yet what one has made."
-        state = State(creates.reason, message, requeue)
-        return summarize.of_step(self._kind, facts, operation, Decision(state))
+        return summarize.of_step(self._kind, facts, operation, Decision(State(creates.reason, message, requeue)))
 
     def _looks_for_others_in(self, facts: Facts[Any], creates: Creates) -> float:
         """Return the seconds until the next look for what another resource has asked for, perhaps with a process that died; 0: none."""
@@ -109,7 +108,6 @@ class Writes:
     def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
         self._creations.created(facts.scope, creates.name, shown_in=self._kind.shown_within)
-        self._pass.memory.created = entry
         for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = after(facts, Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
@@ -225,9 +223,8 @@ class Writes:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
             if not isinstance(error, EndpointAbsentError) or write.request.method != "DELETE":
-                lasted = facts.failing_for
                 outcome = await self._failed(facts, done, before, error)
-                return outcome.paced(lasted, min(lasted, facts.interval).total_seconds())
+                return outcome.paced(facts.not_ready_for, facts.failing_for.total_seconds())
             entry, answer = write.touches[0], None  # a GET will show what is there
         self.resolve_unknown(facts)
         if write.request.method == "DELETE":

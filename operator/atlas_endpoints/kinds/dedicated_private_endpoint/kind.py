@@ -190,13 +190,7 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
             yield EventReason.SERVICE_LOST, f"Endpoint service {before} no longer exists in Atlas."
         if new not in {None, before} and "serviceCreation" in previous and service.get("origin") == "Created":
             yield EventReason.SERVICE_CREATED, f"The operator created endpoint service {new} for this resource."
-        known, endpoint = part(previous, "endpoint").get("id"), part(status, "endpoint").get("id")
         yield from registered.news(previous, status)
-        named = (endpoint or known or "").casefold()
-        for each in previous.get("registrations") or ():  # of an earlier version of the operator
-            if "registrations" not in status and each["endpointId"].casefold() != named:
-                message = f"Endpoint {each['endpointId']} stays in Atlas: an earlier version registered it, and the spec no longer names it."
-                yield EventReason.ENDPOINT_RETAINED, message
 
     @override
     def took_over(self, status: Any, other: Body) -> bool:

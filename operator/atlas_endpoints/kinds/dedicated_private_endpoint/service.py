@@ -86,9 +86,7 @@ def origin_of(facts: Facts, service: Service) -> Origin:
     resource has shown it before.
     """
     done, status = facts.done, facts.resource.status
-    if service.id == facts.created or (
-        done is not None and done.write.request.operation == atlas.CREATE and done.result is WriteResult.CONFIRMED
-    ):
+    if done is not None and done.write.request.operation == atlas.CREATE and done.result is WriteResult.CONFIRMED:
         return "Created"
     known = status.service.origin if status.service is not None and is_known(facts, service) else None
     if known == "Created" or (known is not None and facts.attempt.is_settled):
@@ -153,7 +151,10 @@ def without_service(facts: Facts) -> Decision:
         )
         return Decision(State(Reason.DRIFTED, message, observed=f"{lost}."), own=own)
     endpoint_id = facts.resource.endpoint_id
-    wait = 0.0 if known is None else _until_another(facts, known)
+    since = None if known is None else known.status_since
+    if known is not None and known.status == ServiceState.DELETING:  # how long it lasted, only its creation tells
+        since = facts.baseline.patched.get(NAME)
+    wait = 0.0 if known is None or since is None else _until_anew(facts, known.status, since)
     if wait > 0 and facts.policy == "Manage" and not facts.forced:
         message = f"The endpoint service of {region} vanished within an hour. The operator waits before it creates another one. To create it now, {FORCE}."
         return Decision(State(DedicatedReason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none), own=own)
@@ -226,13 +227,6 @@ def _failed(facts: Facts, service: Service) -> Decision:
         return Decision(state, deletion_of(facts, service, cause) if wait <= 0 else None)
     message = f"The endpoint service failed, and spec.driftPolicy is Report. To delete it and create another one, {FORCE}. {said}"
     return Decision(State(DedicatedReason.SERVICE_FAILED, message, observed=observed))
-
-
-def _until_another(facts: Facts, lost: ServiceStatus) -> float:
-    """Return the seconds until a service is created in the place of one that Atlas no longer shows."""
-    # How long one lasted that was seen to go, only its creation tells.
-    since = facts.baseline.patched.get(NAME) if lost.status == ServiceState.DELETING else lost.status_since
-    return 0.0 if since is None else _until_anew(facts, lost.status, since)
 
 
 def _until_anew(facts: Facts, status: str | None, since: datetime) -> float:
