@@ -250,7 +250,8 @@ def perform(run: Run[Any], move: Move) -> str:  # noqa: C901, PLR0912, PLR0915  
             told = f"{due - run.now:.0f} seconds pass {how}".strip()
             if environment.passing():
                 left["patience"] -= 1
-            run.pass_time(due - run.now + SLACK)
+            # Moments that are closer together than this are the same to the explorer, which would see nothing happen.
+            run.pass_time(max(due - run.now, 0.01) + SLACK)
             environment.ghosts = [each for each in environment.ghosts if each.until > run.now]
         case _:
             told = environment.happen(run, move)

@@ -65,8 +65,7 @@ IN_CASES = [
         creation,
         "may_arrive_for",
         nothing_may_arrive,
-        "services: a refused second creation, a lost answer and a list that lags end in one service"
-        " [the answer is lost, and the list lags]",
+        "services: a service that a former process may still create is not asked for again",
     ),
     Mutant(
         "the public connection string is handed over",

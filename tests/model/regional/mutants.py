@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.regional import RegionalKind
 from atlas_endpoints.kinds.regional_decisions import NO_STEPS
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.waiting import since_shown
-from model.dedicated.mutants import is_dead_on_request, is_forced_for_ever, remembers_nothing
+from model.dedicated.mutants import is_dead_on_request, remembers_nothing
 from model.invariants import Invariant
 from model.mutants import planter
 from model.ports import Ports
@@ -39,7 +39,6 @@ BESIDE = model_of(Backup, GOES, settled=1, left="registration", twice=True, leis
 RENAMED = MODELS["a resource is renamed while the operator is away"]
 REPORTED = MODELS["somebody removes an endpoint, and drift is only reported"]
 EXISTS = MODELS["an endpoint is made that somebody else has just made, and a LIST does not show it"]
-FAILS = MODELS["a dead endpoint is made again in steps, it may fail again, and an answer is lost"]
 
 
 async def posts_without_an_intent(right: Any, self: Any, body: Any, status: Any) -> Any:
@@ -82,4 +81,3 @@ plants("what is gone is made again", Invariant.REPORTED, REPORTED, RegionalKind,
 plants("a request deletes what works", Invariant.LIVE, model_of(Backup, AGAIN, settled=1), RegionalKind, "decide")(
     is_dead_on_request
 )
-plants("a request is never handled", Invariant.BOUND, FAILS, RegionalKind, "decide")(is_forced_for_ever)
