@@ -255,24 +255,26 @@ def in_turn() -> Iterator[Any]:
             yield pytest.param(steps, spec, reads, some, seconds, id=f"{name}: {', '.join(some)} {when}")
 
 
-@pytest.mark.parametrize(("kind", "spec", "reads", "words", "seconds"), [*in_turn()])
-@on_virtual_time
-async def test_what_alternates_is_read_seldom(
-    kind: type[Steps], spec: Fields, reads: str, words: Sequence[str], seconds: int
-) -> None:
-    steps, made = kind(), 0
+class InTurn:
+    """Atlas shows these statuses in turn, at each read or for some seconds each; and a DELETE does nothing."""
 
-    def accepted(request: Request) -> Any:
-        nonlocal made
-        if (name := steps.name_of(request)) not in reads.split("/"):
+    def __init__(self, steps: Steps, reads: str, words: Sequence[str], seconds: int = 0) -> None:
+        self._steps, self._reads, self._words, self._seconds = steps, reads.split("/"), words, seconds
+        self.made = 0
+
+    def accepted(self, request: Request) -> Any:
+        if request.method == "DELETE":
+            return {}
+        if (name := self._steps.name_of(request)) not in self._reads:
             return None
-        made += 1
-        word = words[(int(steps.true_clock.monotonic()) // seconds if seconds else made) % len(words)]
+        self.made += 1
+        turn = int(self._steps.true_clock.monotonic()) // self._seconds if self._seconds else self.made
+        word = self._words[turn % len(self._words)]
         if word == OUTAGE:
-            raise steps.atlas.refusal(request, 503, b"")
+            raise self._steps.atlas.refusal(request, 503, b"")
         if word == NOTHING and name != "LIST":  # Atlas is asked for another one, which it does not have
             request = replace(request, path=f"{request.path[:-2]}ff")
-        found = steps.atlas.read(request, steps.atlas.perform(request)).json
+        found = self._steps.atlas.read(request, self._steps.atlas.perform(request)).json
         several = [found] if name != "LIST" else found["results"] if isinstance(found, dict) else found
         if word == NOTHING:
             several.clear()
@@ -280,11 +282,37 @@ async def test_what_alternates_is_read_seldom(
             each.update(dict.fromkeys(each.keys() & {"status", "state", "connectionStatus"}, word))
         return found
 
+
+@pytest.mark.parametrize(("kind", "spec", "reads", "words", "seconds"), [*in_turn()])
+@on_virtual_time
+async def test_what_alternates_is_read_seldom(
+    kind: type[Steps], spec: Fields, reads: str, words: Sequence[str], seconds: int
+) -> None:
+    steps = kind()
+    shows = InTurn(steps, reads, words, seconds)
     async with steps.running():
         if isinstance(steps, ServerlessSteps):
             steps.endpoint(spec, "")
         steps.create(spec, "db")
         await steps.run("3m", "")
-        steps.atlas.accepted = accepted
+        steps.atlas.accepted = shows.accepted
         await assert_few_calls(steps)
-    assert made > 0
+    assert shows.made > 0
+
+
+@pytest.mark.parametrize("name", SHOWN)
+@on_virtual_time
+async def test_what_does_not_go_is_read_seldom(name: str) -> None:
+    kind, spec, reads, statuses = SHOWN[name]
+    steps = kind()
+    shows = InTurn(steps, reads, ("NEW", statuses.split()[2]))
+    async with steps.running():
+        if isinstance(steps, ServerlessSteps):
+            steps.endpoint(spec, "")
+        steps.create({**spec, "deletionPolicy": "Delete"}, "db")
+        await steps.run("40m", "")
+        steps.atlas.accepted = shows.accepted
+        steps.clear(None, "")
+        steps.delete(None, "db")
+        await assert_few_calls(steps)
+    assert shows.made > 0

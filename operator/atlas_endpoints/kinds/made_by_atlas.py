@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.controller.requeue import RequeueAfter
+from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, Made, MadeResource, key_of
@@ -319,7 +319,7 @@ class MadeByAtlas(KindWithCommands[R]):
         now = "" if made.status is None else f" (now {made.status})"
         state = deleting(facts, f"{self.noun} {made.id}{now}", deleted_at(facts))
         if (left := asked_for(facts, made.id)) > 0 and not facts.forced:
-            return Decision(replace(state, requeue=_looks_again(left)))
+            return Decision(replace(state, requeue=at_latest(facts.polls, left)))
         gets, hindrance = self.before_delete(facts, made)
         if hindrance is not None:
             return Decision(hindrance, seen=made, gets=gets)

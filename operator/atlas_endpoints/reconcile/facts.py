@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.waits import as_long_again, pace, slowly
 
 R = TypeVar("R", bound=Resource)
 
-SAME, BRIEFLY = timedelta(seconds=5), 30.0
+SAME, BRIEFLY = timedelta(seconds=5), 45.0
 """For so long a failure may be the very same one, which resources share; seconds until a read that has failed once is repeated."""
 
 APPLIED = "Applied"
