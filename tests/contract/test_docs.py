@@ -32,7 +32,6 @@ from atlas_endpoints.reconcile import events as resource_events
 from atlas_endpoints.reconcile import resource
 from atlas_endpoints.reconcile.credentials import SelectionProblem
 from atlas_endpoints.reconcile.reasons import (
-    ContendedReason,
     CredentialsReason,
     DeprecatedReason,
     EventReason,
@@ -150,7 +149,7 @@ def words(cell: str) -> list[str]:
 CONDITIONS: dict[str, set[str]] = {
     "Synced": {*SyncedReason},
     "CredentialsValid": {*CredentialsReason, *CredentialsProblem, *SecretProblem, *SelectionProblem},
-    "Contended": {*ContendedReason},
+    "Contended": {"Conflict"},
     "ReferencesResolved": {*ReferencesReason, *ReferenceProblem},
     "OutputsWritten": {*OutputsReason},
     "ServiceReady": {*ServiceReason},

@@ -192,7 +192,7 @@ class Gatherer:
         others = self.naming(resource, thing.key, facts.scope.project_id)
         changes = decision is not None and _changes_what_exists(facts, decision)
         may_miss = self.ports.may_miss_resources
-        return ownership.owner_before(self.kind, resource, others, facts.now, changes=changes, may_miss=may_miss)
+        return ownership.owner_before(self.kind, resource, others, changes=changes, may_miss=may_miss)
 
 
 def _changes_what_exists(facts: Facts[Any], decision: Decision) -> bool:

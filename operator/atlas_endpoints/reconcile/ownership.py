@@ -1,11 +1,11 @@
 """Decide which of several resources that name the same endpoint may write to it, and which protect it from deletion. Pure.
 
-A resource names an endpoint, and perhaps a service that it shares, by the keys of its kind (``Kind.named_by``). Only a
-resource that manages, is not suspended and whose credentials have seen the endpoint can own it: naming an endpoint does not
-give control of it. An owner stays the owner, through lost answers, outages and a missing Secret, until it is lastingly unable
-to work; age decides only while nobody owns the endpoint.
+A resource names an endpoint, and perhaps a service that it shares, by the keys of its kind (``Kind.named_by``). An owner stays
+the owner, whatever fails, until it is deleted, suspended or only observes. While nobody owns the endpoint, the oldest resource
+that counts does.
 
-A resource of another namespace counts only if it is proved (``counts``), for edits, deletions, reservations and restores.
+A resource of another namespace counts only if it is proved (``counts``), for edits, deletions, reservations and restores:
+naming an endpoint does not give control of it.
 
 All this follows from the specs and statuses of the resources, so it survives restarts: a resource whose status shows the
 endpoint and has no condition ``Contended`` owns it. Both are read as plain JSON, since anybody can create many resources that
@@ -14,45 +14,22 @@ name an endpoint, and each reconcile of one of them reads all of them.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, TypeAlias
 
 from atlas_endpoints.controller.cache import Body, Key, annotations_of, is_deleting, key_of, spec_of, status_of, uid_of
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource, Thing, project_id_in, skips
-from atlas_endpoints.reconcile.status import CONTENDED, Status, condition_in
-
-UNABLE = frozenset[str](
-    {
-        Reason.CREDENTIALS_INVALID,
-        Reason.MISSING_ROLE,
-        Reason.IP_NOT_ALLOWED,
-        Reason.PROJECT_NOT_FOUND,
-        Reason.INSTANCE_NOT_FOUND,
-        Reason.INVALID_SPEC,
-        Reason.API_GONE,
-        Reason.NOT_SERVERLESS,
-    }
-)
-"""Reasons for which a Stalled resource cannot do anything for its endpoint."""
-
-PATIENCE = timedelta(minutes=30)
-"""How long resources of the same namespace wait for one that has not seen the endpoint because of a temporary failure."""
-
+from atlas_endpoints.reconcile.status import CONTENDED, condition_in
 
 UNBOUND = "by a reference"
 """Ends the key of what is shared, in any project, for those of which nobody knows yet which endpoint of it they name."""
 
 
-class Undecided(Enum):
-    """Whether others own the endpoint is not known yet."""
-
-    UNDECIDED = auto()
-    """Another resource may still see the endpoint."""
-    UNLISTED = auto()
+class Unlisted(Enum):
     """The owner may be in a namespace that the operator may not list."""
+
+    UNLISTED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +53,7 @@ class Owner:
         return f"resource {self.key.name}" if self.key.namespace == namespace else "a resource of another namespace"
 
 
-Claim: TypeAlias = Owner | Undecided | None
+Claim: TypeAlias = Owner | Unlisted | None
 
 
 def index_of(kind: Kind[Any], body: Body) -> Collection[str]:
@@ -103,13 +80,7 @@ def _unknown_project_in(namespace: str) -> str:
 
 
 def owner_before(
-    kind: Kind[Any],
-    resource: Resource,
-    others: Collection[Body],
-    now: datetime,
-    *,
-    changes: bool,
-    may_miss: Callable[[], bool],
+    kind: Kind[Any], resource: Resource, others: Collection[Body], *, changes: bool, may_miss: Callable[[], bool]
 ) -> Claim:
     """Return which other resource owns the endpoint; None: this one does.
 
@@ -119,58 +90,27 @@ def owner_before(
         changes: whether it would change what Atlas has of the endpoint.
         may_miss: returns whether there may be others in a namespace that the operator may not list. Then nothing is taken over.
     """
-    claim = _owner_among(kind, resource, others, now)
-    return (
-        Undecided.UNLISTED if claim is None and _takes_over(kind, resource, changes=changes) and may_miss() else claim
-    )
-
-
-def _takes_over(kind: Kind[Any], resource: Resource, *, changes: bool) -> bool:
-    """Return whether a resource would take over what may be another's: after a Conflict, by a copied annotation, or by a first change."""
     thing, own = resource.thing, resource.status.to_json()
     if resource.spec.management_policy != "Manage" or thing is None:
-        return False
-    if condition_in(own, CONTENDED):
-        return True
-    is_foreign = changes and not resource.creates_its_own
-    return (is_foreign or not resource.is_owner) and not has_seen(kind, own, thing.id)
-
-
-def _owner_among(kind: Kind[Any], resource: Resource, others: Collection[Body], now: datetime) -> Claim:
-    thing = resource.thing
-    if resource.spec.management_policy != "Manage" or thing is None:
         return None
-    if all(uid_of(body) == resource.metadata.uid for body in others):  # the usual case
-        return None
-    id_, own = thing.id, resource.status.to_json()
-    incumbents = [body for body in others if _owns(kind, status_of(body), id_)]
-    incumbents = [body for body in rivals(kind, resource, incumbents) if _may_own(body)]
+    owns, namespace = _owns(kind, own, thing.id), resource.metadata.namespace
     mine = (resource.metadata.creation_timestamp or "", resource.metadata.uid)
-    if owns := _owns(kind, own, id_):
-        incumbents = [body for body in incumbents if _age(body) < mine]
-    if incumbents:
-        return Owner.of(min(incumbents, key=_age))
-    if owns:
-        return None
-    older = [body for body in rivals(kind, resource, others) if _age(body) < mine and _may_own(body)]
-    namespace = resource.metadata.namespace
-    counting = [body for body in older if counts(kind, body, id_, namespace)]
-    able = [body for body in counting if _has_precedence(kind, status_of(body), id_, now)]
-    first = min(able, key=_age, default=None)
-    if first is not None:
-        return Owner.of(first) if has_seen(kind, status_of(first), id_) else Undecided.UNDECIDED
-    # A resource of another namespace may be reading it right now. It can delay only the first write, and only once: what
-    # is still to be created, nobody can see.
-    has_waited = has_seen(kind, own, id_) or resource.status.creation is not None or bool(condition_in(own, CONTENDED))
-    has_sent = any(set(each.fields) & set(resource.fields) for each in resource.status.history)
-    return Undecided.UNDECIDED if len(counting) < len(older) and not (has_waited or has_sent) else None
+    able = [body for body in rivals(kind, resource, others) if _may_own(body)]
+    owners = [body for body in able if _owns(kind, status_of(body), thing.id) and (not owns or _age(body) < mine)]
+    if not owners and not owns:
+        owners = [body for body in able if _age(body) < mine and counts(kind, body, thing.id, namespace)]
+    if owners:
+        return Owner.of(min(owners, key=_age))
+    # It takes over what may be another's: after a Conflict, by a copied annotation, or by a first change.
+    is_foreign = not resource.is_owner or (changes and not resource.creates_its_own)
+    takes_over = condition_in(own, CONTENDED) or (is_foreign and not has_seen(kind, own, thing.id))
+    return Unlisted.UNLISTED if takes_over and may_miss() else None
 
 
 def standing(kind: Kind[Any], body: Body) -> object:
     """Return everything in an object from which others may conclude that they own its endpoint."""
     status = status_of(body)
-    seen = (frozenset(kind.shown_in(status)), bool(condition_in(status, CONTENDED)), _is_unable(status))
-    return is_deleting(body), _may_own(body), seen
+    return is_deleting(body), _may_own(body), frozenset(kind.shown_in(status)), bool(condition_in(status, CONTENDED))
 
 
 def in_conflict(kind: Kind[Any], body: Body, found_by: Callable[[str], Iterable[Body]]) -> Sequence[Key]:
@@ -251,27 +191,7 @@ def _may_own(body: Body) -> bool:
 
 def _owns(kind: Kind[Any], status: Mapping[str, Any], id_: str) -> bool:
     """Return whether a status is that of an owner, if the spec permits it."""
-    return has_seen(kind, status, id_) and not condition_in(status, CONTENDED) and not _is_unable(status)
-
-
-def _has_precedence(kind: Kind[Any], status: Mapping[str, Any], id_: str, now: datetime) -> bool:
-    """Return whether a resource has precedence while nobody owns the endpoint: it can work on it, or may soon."""
-    return not _is_unable(status) if has_seen(kind, status, id_) else _may_see(kind, status, now)
-
-
-def _is_unable(status: Mapping[str, Any]) -> bool:
-    """Return whether a resource is lastingly unable to do anything for its endpoint."""
-    return condition_in(status, "Stalled").get("reason") in UNABLE
-
-
-def _may_see(kind: Kind[Any], status: Mapping[str, Any], now: datetime) -> bool:
-    """Return whether a resource may still see its endpoint: it is new, or its failure is temporary."""
-    if not status or status.get("observedGeneration", Status.NEVER_OBSERVED) == Status.NEVER_OBSERVED:
-        return True
-    failure = status.get("lastError") or {}
-    if not failure and condition_in(status, "Reconciling") and kind.recorded_in(status):
-        return True  # the endpoint, or its service, has just been recorded
-    return bool(failure.get("retryable")) and now - datetime.fromisoformat(failure["since"]) < PATIENCE
+    return has_seen(kind, status, id_) and not condition_in(status, CONTENDED)
 
 
 def _age(body: Body) -> tuple[str, str]:

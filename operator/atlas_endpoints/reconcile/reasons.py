@@ -121,13 +121,6 @@ class CredentialsReason(StrEnum):
     NOT_ALLOWED = "NotAllowed"
 
 
-class ContendedReason(StrEnum):
-    """Reasons of ``Contended``."""
-
-    PENDING = Reason.PENDING.value
-    CONFLICT = Reason.CONFLICT.value
-
-
 class OutputsReason(StrEnum):
     """Reasons of ``OutputsWritten``."""
 

@@ -17,15 +17,14 @@ from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare, described
 from atlas_endpoints.reconcile.confirmed import applied_after, applied_in, confirmed_so_far, with_connection
-from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, Done, State, WriteResult
+from atlas_endpoints.reconcile.decision import Decision, Done, State, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED, Facts
 from atlas_endpoints.reconcile.failures import IN_STATUS, VERIFIED, of_atlas, of_problem, still_refused
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble, of_trouble, unrelated
 from atlas_endpoints.reconcile.outputs import Published
-from atlas_endpoints.reconcile.ownership import Owner, Undecided
+from atlas_endpoints.reconcile.ownership import Owner, Unlisted
 from atlas_endpoints.reconcile.reasons import (
-    ContendedReason,
     DeprecatedReason,
     Progress,
     ReadyReason,
@@ -162,41 +161,33 @@ def correction_delayed(decision: Decision, wait: float) -> State:
     )
 
 
-def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim: Owner | Undecided) -> Outcome:
+def of_contention(kind: Kind[Any], facts: Facts[Any], decision: Decision, claim: Owner | Unlisted) -> Outcome:
     """Return the outcome if another resource owns the entry, or may own it; the observation confirms nothing for this one."""
     resource, seen = facts.resource, decision.seen
     differences = None if seen is None else compare(resource, facts.desired, seen)
-    match claim:
-        case Owner():
-            message = (
-                f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
-                " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted or can"
-                " no longer manage the endpoint, one of the waiting resources takes over."
-            )
-        case Undecided.UNLISTED:
-            message = (
-                "The endpoint may belong to a resource of a namespace that the operator should serve and may not list, or cannot list now."
-                " It sends nothing for this one until it can. Ask its administrator, who finds the namespace in its log and in /readyz."
-            )
-        case _:  # Undecided.UNDECIDED
-            message = (
-                "Another resource names the same endpoint. The operator sends nothing for this one until it knows which of them owns"
-                " the endpoint."
-            )
-    if claim is not Undecided.UNDECIDED:
-        # A change of the others wakes it.
-        state = State(Reason.CONFLICT, message, NoRequeue(), differences, decision.state.conditions)
-        finding = Finding("True", ContendedReason.CONFLICT, message)
-        since = facts.attempt.failing_since(Reason.CONFLICT)
-        failure = LastError(since=since, operation="claim", retryable=False, detail=message)
+    if isinstance(claim, Owner):
+        message = (
+            f"The endpoint belongs to {claim.named_for(resource.metadata.namespace)}, so the operator sends nothing for this one."
+            " Delete all but one of the resources; for another endpoint, create another resource. When the owner is deleted, suspended"
+            " or only observes, the oldest of the waiting resources takes over."
+        )
     else:
-        failure, requeue = None, RequeueAfter(POLL_FIRST)
-        state = State(Reason.PENDING, message, requeue, differences, decision.state.conditions)
-        finding = Finding("True", ContendedReason.PENDING, message)
-    shown = Decision(state, seen=seen, own=decision.own)
-    applied = confirmed_so_far(resource)
-    contended = {CONTENDED: finding}
-    return _of_observation(kind, facts, shown, state=state, failure=failure, applied=applied, contended=contended)
+        message = (
+            "The endpoint may belong to a resource of a namespace that the operator should serve and may not list, or cannot list now."
+            " It sends nothing for this one until it can. Ask its administrator, who finds the namespace in its log and in /readyz."
+        )
+    # A change of the others wakes it.
+    state = State(Reason.CONFLICT, message, NoRequeue(), differences, decision.state.conditions)
+    since = facts.attempt.failing_since(Reason.CONFLICT)
+    return _of_observation(
+        kind,
+        facts,
+        Decision(state, seen=seen, own=decision.own),
+        state=state,
+        failure=LastError(since=since, operation="claim", retryable=False, detail=message),
+        applied=confirmed_so_far(resource),
+        contended={CONTENDED: Finding("True", Reason.CONFLICT, message)},
+    )
 
 
 def of_step(kind: Kind[Any], facts: Facts[Any], operation: str, decision: Decision) -> Outcome:

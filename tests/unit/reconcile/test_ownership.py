@@ -11,7 +11,7 @@ import pytest
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
-from atlas_endpoints.reconcile.ownership import Owner, Undecided, owner_before, protectors
+from atlas_endpoints.reconcile.ownership import Owner, Unlisted, owner_before, protectors
 from atlas_endpoints.reconcile.resource import Thing
 from behaviour.cases import load
 from support.named import NAMED
@@ -64,22 +64,22 @@ def me(text: str, **spec: Any) -> ServerlessPrivateEndpoint:
     return ServerlessPrivateEndpoint.parse(body({"other": text, "age": "same", "spec": spec}, name="shop/m"))
 
 
-def owner(row: Mapping[str, Any]) -> Owner | Undecided | None:
+def owner(row: Mapping[str, Any]) -> Owner | Unlisted | None:
     if row["owner"] == "the other":
         return Owner(Key("ServerlessPrivateEndpoint", *row.get("name", "shop/other").split("/")))
-    return {"undecided": Undecided.UNDECIDED, "unlisted": Undecided.UNLISTED}.get(row["owner"])
+    return Unlisted.UNLISTED if row["owner"] == "unlisted" else None
 
 
 @pytest.mark.parametrize("row", TABLES["owner"].values(), ids=TABLES["owner"])
 def test_owner(row: Mapping[str, Any]) -> None:
     missing, mine = "unlisted" in row, me(row["mine"])
-    found = owner_before(KIND, mine, [body(row)], NOW, changes="changes" in row, may_miss=lambda: missing)
+    found = owner_before(KIND, mine, [body(row)], changes="changes" in row, may_miss=lambda: missing)
     assert found == owner(row)
 
 
 def test_a_resource_that_observes_has_no_owner_before_it() -> None:
     mine, other = me("new", managementPolicy="Observe"), body({"other": "owns"})
-    assert owner_before(KIND, mine, [other], NOW, changes=True, may_miss=lambda: True) is None
+    assert owner_before(KIND, mine, [other], changes=True, may_miss=lambda: True) is None
 
 
 @pytest.mark.parametrize("row", TABLES["protects"].values(), ids=TABLES["protects"])
@@ -96,7 +96,7 @@ def test_ownership_among_many_resources_is_fast(said: str) -> None:
 
     def seconds() -> float:
         began = process_time()
-        owner_before(KIND, mine, others, NOW, changes=True, may_miss=lambda: False)
+        owner_before(KIND, mine, others, changes=True, may_miss=lambda: False)
         protectors(KIND, mine, THING, others)
         return process_time() - began
 
