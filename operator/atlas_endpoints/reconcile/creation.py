@@ -5,7 +5,7 @@ before the POST. A process that finds an intent of another process (after a cras
 searches for the name as long as the POST may still be applied, before it creates an entry.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,11 +25,11 @@ RECENT = timedelta(seconds=20)
 ARRIVES = RECENT.total_seconds() + CALL + UNKNOWN_FOR
 """Seconds after an intent for which its POST may still be applied."""
 
-TURN = RECENT.total_seconds() + CALL
-"""Seconds after an intent for which its call may still be made."""
+CALLED = RECENT + timedelta(seconds=CALL)
+"""The age of an intent whose call is not made any more."""
 
 LOOKS = 15.0
-"""Seconds after which one who waits for a turn looks again, at most: a LIST may show what the other one has created."""
+"""Seconds after which one who waits looks again, at most: a LIST may show what the other one has created."""
 
 
 def may_arrive_for(creation: Creation | None, now: datetime, arrives_for: float) -> float:
@@ -51,17 +51,8 @@ class _Failed:
     until: float
 
 
-@dataclass(slots=True)
-class _Turn:
-    """The turn of a resource (None: it was created) to create a thing, until then in monotonic seconds, and whether another waits."""
-
-    holder: Key | None
-    until: float
-    is_awaited: bool = False
-
-
 class Creations:
-    """The creations of this process: one turn at a time for each thing, and the waits after failures.
+    """The creations of this process: one at a time for each thing, and the waits after failures.
 
     All resources that wait for a thing with the same credentials share the wait after a failure.
 
@@ -73,32 +64,33 @@ class Creations:
         self._monotonic = monotonic
         self._now = now
         self._memories = memories
-        self._turns: dict[CreatedThing, _Turn] = {}
+        self._made: dict[CreatedThing, float] = {}
+        """Until when a LIST may not show what was created, in monotonic seconds."""
         self._failed: dict[tuple[Scope, str], _Failed] = {}
 
-    def wait(self, scope: Scope, name: str, key: Key, *, forced: bool) -> float:
-        """Return for how many more seconds a creation may not begin; 0: it may. One on request waits only for one that runs, or was just made."""
-        now, turn = self._monotonic(), self._turns.get((scope.place, name))
-        failed = None if forced else self._failed.get((scope, name))
-        until = now if failed is None else failed.until
-        if turn is not None and turn.holder != key:
-            until, turn.is_awaited = max(until, min(turn.until, now + LOOKS)), True
-        elif turn is not None and turn.is_awaited and turn.until < now:
-            until = max(until, turn.until + TURN)  # it has had its turn, and made no call: others go first
+    def wait(self, scope: Scope, name: str, others: Iterable[Key], *, forced: bool) -> float:
+        """Return for how many more seconds a creation may not begin; 0: it may. One on request does not wait after a failure.
+
+        Args:
+            others: the other resources that name the same.
+        """
+        now, thing = self._monotonic(), (scope.place, name)
+        until = min(self._made.get(thing, now), now + LOOKS)
+        if not forced and (failed := self._failed.get((scope, name))) is not None:
+            until = max(until, failed.until)
+        found = [self._memories[key].pending for key in others]
+        begun = [each.intent.requested_at for each in found if each is not None and each.thing == thing]
+        if any(self._now() - each < CALLED for each in begun):
+            until = max(until, now + LOOKS)
         return max(0.0, until - now)
 
     def set_pending(self, scope: Scope, name: str, key: Key, creation: Creation) -> None:
-        """Remember an intent that is about to be written; the turn ends with the call, at the latest when no call is made any more.
+        """Remember an intent that is about to be written: others wait meanwhile.
 
         Args:
             name: that of ``Creates``.
         """
-        now, thing = self._monotonic(), (scope.place, name)
-        self._memories[key].pending = Pending(creation, thing)
-        self._turns = {name: each for name, each in self._turns.items() if each.until + TURN > now}
-        turn = self._turns.get(thing)
-        if turn is None or turn.holder != key or turn.until < now:
-            self._turns[thing] = _Turn(key, now + TURN)
+        self._memories[key].pending = Pending(creation, (scope.place, name))
 
     def pending_name(self, key: Key, written: Creation | None) -> str | None:
         """Return the name of what an intent of this process creates, if Atlas was certainly not called for it, or None."""
@@ -123,28 +115,21 @@ class Creations:
         return None if pending is None else pending.intent
 
     def withdraw(self, key: Key, written: Creation | None) -> str | None:
-        """Forget an unused intent, and end its turn; return the name of what it creates, or None without one."""
-        name = self.pending_name(key, written)
-        if name is not None:
-            self.forget(key)
+        """Forget an unused intent; return the name of what it creates, or None without one."""
+        if (name := self.pending_name(key, written)) is not None:
+            self._memories[key].pending = None
         return name
-
-    def forget(self, key: Key) -> None:
-        """Forget the intent of a resource, and end its turn."""
-        memory = self._memories[key]
-        pending, memory.pending = memory.pending, None
-        if pending is not None and (turn := self._turns.get(pending.thing)) is not None and turn.holder == key:
-            del self._turns[pending.thing]
 
     def created(self, scope: Scope, name: str, *, shown_in: float) -> None:
         """Record that the thing is there: whoever names it, also anew, waits for a LIST that shows it, for so many seconds."""
-        self._turns[scope.place, name] = _Turn(None, self._monotonic() + shown_in)
+        now = self._monotonic()
+        self._made = {thing: until for thing, until in self._made.items() if until > now}
+        self._made[scope.place, name] = now + shown_in
         self._failed.pop((scope, name), None)
 
     def deleted(self, scope: Scope, name: str) -> None:
         """Record that Atlas deletes the thing, so that no LIST has to show it."""
-        if (turn := self._turns.get((scope.place, name))) is not None and turn.holder is None:
-            del self._turns[scope.place, name]
+        self._made.pop((scope.place, name), None)
 
     def failed(self, scope: Scope, name: str, since: datetime, now: datetime, interval: timedelta) -> float:
         """Record that a creation failed, and return the seconds until the next one.
@@ -153,7 +138,6 @@ class Creations:
             since: when creations began to fail, as far as the caller knows.
             now: wall-clock time, UTC.
         """
-        self._turns.pop((scope.place, name), None)
         moment = self._monotonic()
         too_old = moment - interval.total_seconds()
         self._failed = {name: each for name, each in self._failed.items() if each.until > too_old}

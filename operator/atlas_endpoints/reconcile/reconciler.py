@@ -42,9 +42,9 @@ class Reconciler:
         self._memories = memories = self._gatherer.memories
         force_sync = ForceSync(ports.clock.monotonic, memories, let_through=ports.atlas.let_through)
         self._protection = Protection(self._gatherer)
-        self._creations = Creations(ports.clock.monotonic, ports.clock.now, memories)
+        creations = Creations(ports.clock.monotonic, ports.clock.now, memories)
         changes = ChangeEvents(ports.emit, memories)
-        self._shared = Shared(self._gatherer, self._protection, self._creations, force_sync, changes)
+        self._shared = Shared(self._gatherer, self._protection, creations, force_sync, changes)
         self.finds_work = partial(finds_work, self._gatherer)
 
     async def reconcile(self, body: Body, store: Store) -> Concluded:
@@ -86,7 +86,6 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         """Drop what is cached about a resource that is gone."""
         self._gatherer.leave(key)
-        self._creations.forget(key)
         self._memories.pop(key, None)
 
     def waits_for_others(self, key: Key) -> bool:

@@ -69,8 +69,7 @@ class Writes:
             searched = Decision(State(creates.reason, creates.searched, RequeueAfter(wait)))
             return summarize.of_step(self._kind, facts, operation, searched)
         self.resolve_unknown(facts)
-        wait = self._creations.wait(facts.scope, creates.name, self._pass.key, forced=facts.forced)
-        wait = max(wait, self._looks_for_others_in(facts, creates))
+        wait = self._waits_for_others(facts, creates)
         if wait <= 0:
             return None
         last = facts.attempt.shown_failure(operation)
@@ -79,19 +78,17 @@ class Writes:
         message = f"{creates.intended} It waits: another call for it runs or has failed, or Atlas does not show yet what one has made."
         return summarize.of_step(self._kind, facts, operation, Decision(State(creates.reason, message, requeue)))
 
-    def _looks_for_others_in(self, facts: Facts[Any], creates: Creates) -> float:
-        """Return the seconds until the next look for what another resource has asked for, perhaps with a process that died; 0: none."""
+    def _waits_for_others(self, facts: Facts[Any], creates: Creates) -> float:
+        """Return the seconds until the next look for what others have asked for, perhaps with a process that died; 0: none."""
         resource, project_id = facts.resource, facts.scope.project_id
-        naming = self._gatherer.naming(resource, creates.name, project_id)
-        others = (
-            self._kind.resource.status_in(body, now=facts.now).creation
-            for body in rivals(self._kind, resource, naming, deleting=True)
-            if project_id_in(body) == project_id
-        )
-        newest = max(filter(None, others), key=lambda each: each.requested_at, default=None)
+        naming = rivals(self._kind, resource, self._gatherer.naming(resource, creates.name, project_id), deleting=True)
+        others = [body for body in naming if project_id_in(body) == project_id]
+        wait = self._creations.wait(facts.scope, creates.name, map(key_of, others), forced=facts.forced)
+        intents = (self._kind.resource.status_in(body, now=facts.now).creation for body in others)
+        newest = max(filter(None, intents), key=lambda each: each.requested_at, default=None)
         if newest is None or (left := creation.may_arrive_for(newest, facts.now, facts.arrives_for)) <= 0:
-            return 0.0
-        return min(left, as_long_again(facts.now - newest.requested_at, facts.interval))
+            return wait
+        return max(wait, min(left, as_long_again(facts.now - newest.requested_at, facts.interval)))
 
     async def _announced(self, facts: Facts[Any], write: Write, creates: Creates) -> Facts[Any] | None:
         """Record the intent in the status, and return the facts with it; None: the resource has changed, or it took too long."""
