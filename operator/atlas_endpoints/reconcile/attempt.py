@@ -24,7 +24,6 @@ class Attempt:
 
     @property
     def is_of_this_generation(self) -> bool:
-        """Whether the status before is of this generation."""
         return self.previous.observed_generation == self.generation
 
     def not_ready_for(self, resolved: Resolved | None) -> timedelta:
@@ -43,7 +42,6 @@ class Attempt:
         return self.is_of_this_generation and ready is not None and ready.status == "True"
 
     def is_reported(self, reason: ReadyReason) -> bool:
-        """Return whether the status has this reason of ``Ready`` for this generation."""
         return has_reason(self.previous, reason=reason, generation=self.generation)
 
     def shown_failure(self, operation: str) -> LastError | None:

@@ -114,17 +114,14 @@ class Facts(Generic[R]):
 
     @property
     def previous(self) -> Status:
-        """The status before the reconcile."""
         return self.resource.status
 
     @property
     def generation(self) -> int:
-        """The generation of the spec."""
         return self.resource.metadata.generation
 
     @property
     def attempt(self) -> Attempt:
-        """The reconcile, as outcomes and statuses depend on it."""
         return Attempt(self.generation, self.previous, self.now, self.grace)
 
     @property
@@ -157,7 +154,6 @@ class Facts(Generic[R]):
 
     @property
     def desired(self) -> Fields:
-        """The managed fields of the spec."""
         return self.resource.spec.desired
 
 

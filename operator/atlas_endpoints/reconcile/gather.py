@@ -41,7 +41,6 @@ class Gatherer:
     memories: Memories = field(default_factory=Memories)
 
     def scope(self, resource: Resource, project_id: str, credentials: str) -> Scope:
-        """Return the scope of a resource."""
         return Scope(credentials, project_id, self.kind.names.kind, resource.scope_name)
 
     def attempt(self, body: Body, now: datetime) -> Attempt:
@@ -51,7 +50,6 @@ class Gatherer:
     def facts(  # all that is known
         self, resource: Resource, now: datetime, scope: Scope, resolved: Resolved
     ) -> Facts[Any]:
-        """Return what is known of a resource."""
         spec, namespace = resource.spec, resource.metadata.namespace
         kind, ports, forced = self.kind, self.ports, is_forced(resource)
 
@@ -160,7 +158,6 @@ class Gatherer:
         )
 
     def interval(self, resource: Resource) -> timedelta:
-        """Return the interval between resyncs of a resource."""
         return resource.spec.sync_interval or self.ports.sync_interval
 
     def naming(self, resource: Resource, key: str, project_id: str | None) -> Sequence[Body]:

@@ -59,7 +59,6 @@ class LastCourse:
         return _released(memory.ending[1]) if hindered is None else hindered
 
     async def _decided(self, body: Body) -> Outcome:
-        """Decide by the metadata and the spec, and take one step of a deletion."""
         kind, attempt = self._kind, self._attempt
         deleting = attempt.previous.is_being_deleted
         if FINALIZER not in finalizers_of(body):

@@ -68,7 +68,6 @@ class LiveCourse:
         return await self._resolved(resource, one.attempt(resource))
 
     async def _resolved(self, resource: Resource, attempt: Attempt) -> Outcome:
-        """Reconcile with what the resource refers to, and publish its outputs."""
         if resource.suspended_by:
             self._gatherer.leave(self._key)
             return summarize.of_suspension(resource)
@@ -119,7 +118,6 @@ class LiveCourse:
         return await self._ports.credentials.resolve(resource.metadata.namespace, resource.secret_name, age=age)
 
     async def _converged(self, resolution: Resolution[Any], scope: Scope, access: Access) -> Outcome:
-        """Converge, and turn every Atlas error into an outcome."""
         resource, atlas, memory = resolution.resource, self._ports.atlas, self._memory
         self._ports.resync.join(self._key, scope, self._gatherer.interval(resource))
         resolved = Resolved.of(resolution.project.id, access.source, resource.connection)
@@ -228,7 +226,6 @@ class LiveCourse:
         return summarize.of_decision(self._kind, facts, decision)
 
     async def _published(self, resource: Resource, outcome: Outcome) -> Outcome:
-        """Publish the outputs; each resync reads a ConfigMap once."""
         outputs, interval = self._ports.outputs, self._gatherer.interval(resource).total_seconds()
         if outcome.state is None or outputs is None or not resource.has_outputs:
             return outcome
@@ -246,7 +243,6 @@ class LiveCourse:
     def _missing(
         self, error: NoCredentialsError | NoProjectError | OtherProjectError, resource: Resource, attempt: Attempt
     ) -> Outcome:
-        """Return what is missing before Atlas can be asked."""
         resolved = None
         match error:
             case NoCredentialsError():

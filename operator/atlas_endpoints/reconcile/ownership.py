@@ -45,7 +45,6 @@ class Owner:
 
     @classmethod
     def of(cls, body: Body) -> "Owner":
-        """Return the resource in an object."""
         return cls(key_of(body), project_id_in(body) is not None)
 
     def named_for(self, namespace: str) -> str:

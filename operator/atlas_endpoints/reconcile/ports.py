@@ -36,9 +36,7 @@ class ResyncPort(Protocol):
 class CredentialsPort(Protocol):
     """Finds credentials; see ``credentials.CredentialsResolver``."""
 
-    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
-        """Return the credentials of a resource."""
-        ...
+    async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access: ...
 
     def record_acceptance(self, access: Access, *, accepted: bool) -> None:
         """Record whether Atlas accepts credentials."""

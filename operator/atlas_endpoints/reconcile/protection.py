@@ -192,7 +192,6 @@ class Protection:
         return generation == generation_of(body) and digest == _digest(status)
 
     def _naming(self, resource: Resource, thing: Thing, project_id: str | None) -> Sequence[Body]:
-        """Return the resources that name a thing, or may name it."""
         gatherer = self._gatherer
         return [*gatherer.naming(resource, thing.key, project_id), *gatherer.unbound(resource, thing, project_id)]
 

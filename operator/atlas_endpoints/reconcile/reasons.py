@@ -46,7 +46,6 @@ class ReadyReason(StrEnum):
     def __new__(
         cls, name: str, ready: ConditionStatus = "False", progress: Progress = Progress.NONE, trait: Trait | None = None
     ) -> Self:
-        """Create a reason from its name and its meaning."""
         reason = str.__new__(cls, name)
         reason._value_ = name
         reason.ready, reason.progress = ready, progress

@@ -48,7 +48,6 @@ class Reconciler:
         self.finds_work = partial(finds_work, self._gatherer)
 
     async def reconcile(self, body: Body, store: Store) -> Concluded:
-        """Reconcile a resource."""
         one = Pass(self._shared, body, store)
         try:
             outcome = await (LastCourse(one) if is_deleting(body) else LiveCourse(one)).run()
@@ -66,7 +65,6 @@ class Reconciler:
         return self._completed(store.body, outcome)
 
     def failed(self, body: Body, error: Exception) -> Concluded:
-        """Return the result of an unexpected error."""
         attempt = self._gatherer.attempt(body, self._ports.clock.now())
         applied = attempt.previous.applied
         # The error may have come after a write, so what the spec no longer wants is not confirmed.
@@ -84,7 +82,6 @@ class Reconciler:
         return Concluded(requeue=outcome.requeue, status=status, failure_reason=outcome.failure_reason, outcome=outcome)
 
     def forget(self, key: Key) -> None:
-        """Drop what is cached about a resource that is gone."""
         self._gatherer.leave(key)
         self._memories.pop(key, None)
 

@@ -68,7 +68,6 @@ class Problem:
 
     @property
     def finding(self) -> Finding:
-        """The content of the condition."""
         return Finding("False", self.reason, self.message)
 
 

@@ -89,7 +89,6 @@ class ObjectMeta(BaseModel):
 
     @property
     def skips(self) -> tuple[str, ...]:
-        """The annotations that suspend the resource."""
         return skips(self.annotations)
 
     @property
@@ -115,7 +114,6 @@ class ObjectMeta(BaseModel):
 
     @property
     def endpoint_record(self) -> EndpointRecord | None:
-        """The endpoint in the annotation, or None."""
         return EndpointRecord.parse(self.annotations.get(ENDPOINT_ANNOTATION, ""))
 
     @property
@@ -252,7 +250,6 @@ class Resource(BaseModel, frozen=True):
 
     @property
     def key(self) -> Key:
-        """Its key in the cache."""
         return Key(self.kind, self.metadata.namespace, self.metadata.name)
 
     @property
@@ -264,7 +261,6 @@ class Resource(BaseModel, frozen=True):
 
     @property
     def generation(self) -> int:
-        """The generation of its spec."""
         return self.metadata.generation
 
     @property
@@ -359,7 +355,6 @@ class Resource(BaseModel, frozen=True):
 
     @property
     def has_outputs(self) -> bool:
-        """Whether it has ConfigMaps."""
         return False
 
     @property

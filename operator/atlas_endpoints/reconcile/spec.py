@@ -169,7 +169,6 @@ class ObjectRef(AsWritten):
     field_path: FieldPath | None = None
 
     def target(self, namespace: str) -> Target:
-        """Return the field of the object."""
         path = self.field_path or self.known_paths[self._group_kind]
         return _target(namespace, self.api_version, self.kind, self.name, path)
 
@@ -197,11 +196,9 @@ class ProjectRef(AsWritten):
 
     @property
     def object_kind(self) -> str:
-        """The kind of the object."""
         return self.kind or PROJECT_KIND
 
     def target(self, namespace: str) -> Target:
-        """Return the field of the object."""
         api, path = self.api_version or PROJECT_API, self.field_path or "status.id"
         return _target(namespace, api, self.object_kind, self.name, path)
 
@@ -235,7 +232,6 @@ class ConfigMapKeyRef(AsWritten):
     ]
 
     def target(self, namespace: str) -> Target:
-        """Return the key in the ConfigMap's data."""
         return Target(namespace, "", "v1", "ConfigMap", self.name, ("data", self.key))
 
 

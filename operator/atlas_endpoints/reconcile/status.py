@@ -162,7 +162,6 @@ class _ByField(StatusModel):
 
     @property
     def values(self) -> Mapping[str, str]:
-        """The values by field."""
         return self.__pydantic_extra__
 
 
@@ -177,7 +176,6 @@ class Applied(_ByField):
 
     @classmethod
     def of(cls, generation: int, values: Mapping[str, str]) -> Self:
-        """Return the record of confirmed values."""
         return cls.model_validate({"generation": generation, **values})
 
 
@@ -193,7 +191,6 @@ class Resolved(_ByField):
 
     @classmethod
     def of(cls, project_id: str | None, source: str | None, values: Mapping[str, str | None]) -> Self:
-        """Return the record of the values of a connection."""
         used = {name: value for name, value in values.items() if value is not None}
         return cls.model_validate({"project_id": project_id, "credentials_source": source, **used})
 

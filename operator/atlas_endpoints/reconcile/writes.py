@@ -34,7 +34,6 @@ class Writes:
         self._creations = one.shared.creations
 
     async def create(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome:
-        """Create exactly one entry, once the status says so."""
         key = self._pass.key
         if (waiting := self._waits(facts, write, creates)) is not None:
             return waiting

@@ -1,5 +1,5 @@
 """The reconciler's ports without a cluster. Pure."""
-# ruff: noqa: ARG002, D102  # the ports define these methods, and document them
+# ruff: noqa: ARG002  # the ports define these methods, and document them
 
 import math
 from collections.abc import Iterable
