@@ -79,7 +79,7 @@ class Write:
     """One write to Atlas.
 
     Attributes:
-        cause: None: it deletes with its resource, or discards.
+        cause: None: it deletes with its resource.
         names: what the history calls it if it sends no fields.
         planned: completes a sentence about what it brings into being; "": nothing new.
         doubt: a sentence, after a blank, about why Atlas may refuse it; "": none is known.
@@ -88,7 +88,6 @@ class Write:
         creates: set if a repetition would create a second entry.
         reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.
         deletes: what it deletes, which other resources may protect; None: for a deleted resource, its endpoint.
-        duplicate: the id of a second entry, which this write deletes.
     """
 
     request: Request
@@ -102,7 +101,6 @@ class Write:
     creates: Creates | None = None
     reads: str | None = None
     deletes: Thing | None = None
-    duplicate: str | None = None
 
     @property
     def is_beside(self) -> bool:
@@ -138,7 +136,6 @@ class Decision:
         gets: what has to be observed beside the LIST.
         own: changed fields of the kind's own status.
         status_first: whether the status has to show this before the reconcile goes on.
-        left: the ids of duplicate entries that stay in Atlas, for Events.
         leaves_open: whether a force-sync request stays open.
         nothing_left: for a deletion: whether Atlas has nothing of the resource any more; without ``absent``, a LIST of this reconcile
             has to show that.
@@ -152,7 +149,6 @@ class Decision:
     gets: tuple[Get, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
     status_first: bool = False
-    left: tuple[str, ...] = ()
     leaves_open: bool = False
     nothing_left: bool = False
     gone: str | None = None

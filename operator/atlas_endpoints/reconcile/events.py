@@ -78,13 +78,6 @@ def new_event(reason: EventReason, message: str, *, action: str = RECONCILE) -> 
     return Event("Warning" if reason in WARNINGS else "Normal", reason, _note(message), action)
 
 
-def discarded(write: Write) -> Event:
-    """Return the Event of a duplicate entry that was deleted."""
-    why = "a late call reserved it for this resource, which already had another endpoint"
-    note = f"The operator deletes endpoint {write.duplicate}: {why}."
-    return new_event(EventReason.ENDPOINT_DISCARDED, note, action="Delete")
-
-
 def stays(called: str, why: str) -> Event:
     """Return the Event of an entry that was created for a resource and stays in Atlas."""
     return new_event(EventReason.ENDPOINT_RETAINED, retained((called,), why), action="Create")

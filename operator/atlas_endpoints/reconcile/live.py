@@ -7,13 +7,12 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
-from atlas_endpoints.reconcile import events, failures, summarize
+from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.confirmed import after, confirmed_so_far
+from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.decision import Decision, Done, WriteResult
+from atlas_endpoints.reconcile.decision import Decision
 from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import Facts, resolved_with
 from atlas_endpoints.reconcile.observe import absence
@@ -159,8 +158,10 @@ class LiveCourse:
             self._ports.limiter.release(self._key)
             return outcome
         write = decision.write
-        if write is None or write.duplicate is not None or facts.policy == "Observe":
-            return await self._without_write(facts, decision)
+        if write is None or facts.policy == "Observe":
+            self._writes.resolve_unknown(facts)
+            self._ports.limiter.release(self._key)
+            return summarize.of_decision(self._kind, facts, decision)
         if write.cause is Cause.DRIFT and not facts.forced and not facts.unsent:
             wait = self._ports.limiter.take_slot(self._key)
             if wait:
@@ -197,33 +198,6 @@ class LiveCourse:
         if release is None:
             return summarize.of_contention(self._kind, facts, decision, claim)
         return summarize.of_decision(self._kind, facts, release)
-
-    async def _without_write(self, facts: Facts[Any], decision: Decision) -> Outcome:
-        """Return an outcome that writes nothing the resource wants; delete a duplicate entry if writes are allowed."""
-        resource, write = facts.resource, decision.write
-        self._writes.resolve_unknown(facts)
-        self._ports.limiter.release(self._key)
-        for left in decision.left:
-            why = "it was reserved for this resource, which has another endpoint, and somebody has connected it"
-            self._ports.emit(resource.named, events.stays(self._kind.called(left), why))
-        if write is None or facts.policy == "Observe":
-            return summarize.of_decision(self._kind, facts, decision)
-        if await self._writes.prevented(facts, decision, write) is None:
-            try:
-                entry, _ = await self._gatherer.write(facts, write)
-            except AtlasError as error:
-                # The resource itself is well; the next resync finds the entry again.
-                logger.warning(
-                    "The duplicate endpoint %s could not be deleted; the operator tries again: %s",
-                    write.duplicate,
-                    error,
-                    extra=LogFields(key=str(self._key)),
-                )
-            else:
-                self._ports.emit(resource.named, events.discarded(write))
-                facts = after(facts, Done(write, WriteResult.CONFIRMED), entry=entry)
-                decision = self._kind.decide(facts)
-        return summarize.of_decision(self._kind, facts, decision)
 
     async def _published(self, resource: Resource, outcome: Outcome) -> Outcome:
         outputs, interval = self._ports.outputs, self._gatherer.interval(resource).total_seconds()

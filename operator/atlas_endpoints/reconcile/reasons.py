@@ -162,7 +162,6 @@ class EventReason(StrEnum):
     ENDPOINT_WARNING = "EndpointWarning"
     SERVICE_CREATED = "ServiceCreated"
     SERVICE_LOST = "ServiceLost"
-    ENDPOINT_DISCARDED = "EndpointDiscarded"
     ENDPOINT_DELETED = "EndpointDeleted"
     ENDPOINT_RETAINED = "EndpointRetained"
     ENDPOINT_HANDED_OVER = "EndpointHandedOver"

@@ -7,7 +7,7 @@ A POST is not idempotent. So the comment of a new endpoint is a mark, by which a
 contains the intention before the POST (see ``reconcile.creation``).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
@@ -116,8 +116,6 @@ def _present(facts: Facts, endpoint: Endpoint) -> Decision:
     state = _with_references(facts, endpoint, _state(facts, endpoint, found))
     if write is not None and facts.done is None:
         state = replace(state, requeue=_unsent(facts, endpoint))
-    if write is None and (duplicate := _duplicate(facts, endpoint)) is not None:
-        write = replace(_deletion(facts, duplicate), duplicate=duplicate.id)
     return Decision(state, write, seen=endpoint)
 
 
@@ -238,16 +236,15 @@ def _without_endpoint(facts: Facts) -> Decision:
             unseen = recorded if _replaces_lost(facts) and seen is None else None
             state, own = State(Reason.PENDING, message, RequeueAfter(0.0)), {"reservation": adopted, "endpoint": None}
             return Decision(state, absent=unseen, own=own, leaves_open=True)
-    # Endpoints in DELETING, and those of other resources, are neither adopted nor discarded.
+    # Endpoints in DELETING, and those of other resources, are not adopted.
     marked = [each for each in _marked(facts) if each.status != EndpointState.DELETING]
     if not marked:
         reservation = facts.previous.creation
         return replace(_reserve(facts, reservation.attempt if reservation is not None else 1), absent=recorded)
-    first, *others = sorted(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id))
-    return _adopt(facts, first, [each for each in others if each.cloud_provider_endpoint_id is not None])
+    return _adopt(facts, min(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id)))
 
 
-def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Decision:
+def _adopt(facts: Facts, endpoint: Endpoint) -> Decision:
     """Record an endpoint that was reserved for the resource, before anything else is done with it."""
     decision = _present(facts, endpoint)
     before = facts.resource.status.reservation
@@ -260,7 +257,6 @@ def _adopt(facts: Facts, endpoint: Endpoint, others: Sequence[Endpoint]) -> Deci
         replace(decision.state, requeue=RequeueAfter(0.0)),
         seen=endpoint,
         own={"reservation": reservation},
-        left=tuple(each.id for each in others),
     )
 
 
@@ -307,14 +303,6 @@ def _marked(facts: Facts) -> list[Endpoint]:
         facts.resource.entry,
     )
     return [each for each in found if each.id != own and not facts.is_claimed_by_other(each.id)]
-
-
-def _duplicate(facts: Facts, endpoint: Endpoint) -> Endpoint | None:
-    """Return an unused second endpoint, which a late POST has reserved."""
-    if facts.resource.status.reservation is None:
-        return None  # there was no POST
-    others = (each for each in _marked(facts) if each.id != endpoint.id and each.status != EndpointState.DELETING)
-    return next((each for each in others if each.cloud_provider_endpoint_id is None), None)
 
 
 def _copied_endpoint(facts: Facts) -> str | None:
