@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.outcome import of_trouble
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.summarize import render
 from control_plane.process import wait_until
@@ -42,7 +41,7 @@ from support.resources import condition, observed, ready
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from atlas_endpoints.reconcile.outcome import Trouble
+    from atlas_endpoints.reconcile.outcome import Outcome
 
 Body: TypeAlias = dict[str, Any]
 
@@ -557,8 +556,8 @@ def _first_attempt(env: Subject) -> Attempt:
     return Attempt(1, env.KIND.resource.status_type(), datetime.now(UTC), GRACE)
 
 
-def _written(env: Subject, trouble: Trouble) -> Body:
-    """Have the API server take the status that a trouble leads to, of a resource that no operator serves."""
+def _written(env: Subject, outcome: Outcome) -> Body:
+    """Have the API server take the status of an outcome, of a resource that no operator serves."""
     env.create(**env.NAMED)
-    status = render(_first_attempt(env), of_trouble(trouble, applied=None))
+    status = render(_first_attempt(env), outcome)
     return env.resources.write_status(NAME, status.to_json())

@@ -21,7 +21,7 @@ from atlas_endpoints.reconcile.decision import State
 from atlas_endpoints.reconcile.events import listed, retained
 from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, may_pass
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.outcome import Ending, Trouble
+from atlas_endpoints.reconcile.outcome import Ending, Outcome, held_up
 from atlas_endpoints.reconcile.ownership import Owner, has_seen
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError
@@ -193,7 +193,7 @@ def blocked(
     requeue: Requeue,
     code: str | None = None,
     http_status: int | None = None,
-) -> Trouble:
+) -> Outcome:
     """Return why a deletion is blocked, with the ways out."""
     message = with_remedies(message)
     last, reason, since = attempt.previous.last_error, Reason.DELETION_BLOCKED, attempt.now
@@ -202,10 +202,10 @@ def blocked(
     failure = LastError(
         since=since, operation=operation, retryable=False, http_status=http_status, error_code=code, detail=message
     )
-    return Trouble(State(reason, message, requeue), failure)
+    return held_up(State(reason, message, requeue), failure, attempt)
 
 
-def blocked_by(error: InvalidSpecError | NoProjectError | NoCredentialsError, attempt: Attempt) -> Trouble:
+def blocked_by(error: InvalidSpecError | NoProjectError | NoCredentialsError, attempt: Attempt) -> Outcome:
     """Return why Atlas cannot be asked to delete anything for a resource."""
     code: str | None = None
     match error:
@@ -224,30 +224,25 @@ def blocked_by(error: InvalidSpecError | NoProjectError | NoCredentialsError, at
     return blocked(message, attempt, operation=operation, requeue=RequeueAfter(retry_in), code=code)
 
 
-def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timedelta) -> Trouble:
+def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timedelta) -> Outcome:
     """Return what a failed call means: one that may pass, or has its grace, keeps its reason; any other blocks the deletion."""
     last, was_blocked = attempt.previous.last_error, attempt.is_reported(Reason.DELETION_BLOCKED)
     is_answered = last is not None and last.http_status is not None
     shown_as = Reason.DELETION_BLOCKED if is_answered and was_blocked and not may_pass(error) else None
-    trouble = failures.of_atlas(
-        error,
-        attempt,
-        source=source,
-        shown_as=shown_as,
-        wording=IN_DELETION,
+    outcome = failures.of_atlas(error, attempt, source=source, shown_as=shown_as, wording=IN_DELETION)
+    words, since = (
+        "" if outcome.state is None else outcome.state.message,
+        outcome.failure.since if outcome.failure else attempt.now,
     )
-    state = trouble.state
-    words = state.message
     message = f"The operator cannot delete the endpoint. {words}"
-    has_grace = state.reason.progress is Progress.GRACE and attempt.now < trouble.failure.since + attempt.grace
+    has_grace = Reason(error.reason).progress is Progress.GRACE and attempt.now < since + attempt.grace
     if may_pass(error) or (has_grace and not was_blocked):
-        kept = words if has_remedies(words) else with_remedies(message)
-        return replace(trouble, state=replace(state, message=kept))
+        return outcome.worded(words if has_remedies(words) else with_remedies(message))
     seconds = interval.total_seconds()
     requeue = RequeueAfter(min(SECRET_REQUEUE, seconds) if is_cured_by_credentials(error) else seconds)
     if has_remedies(words):  # nothing was sent, and the answer that began the wait is shown
         state = State(Reason.DELETION_BLOCKED, words, requeue)
-        return replace(trouble, state=state, findings={})
+        return replace(outcome, requeue=requeue, state=state, findings={})
     blocking = blocked(
         message,
         attempt,
@@ -256,7 +251,7 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
         code=error.error_code,
         http_status=error.http_status,
     )
-    return replace(blocking, findings=trouble.findings)
+    return replace(blocking, findings=outcome.findings)
 
 
 def is_cured_by_credentials(error: AtlasError) -> bool:

@@ -19,7 +19,7 @@ from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, Requ
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
 from atlas_endpoints.reconcile.decision import Difference, State
-from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Trouble
+from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Outcome, held_up
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem
 from atlas_endpoints.reconcile.resource import Resource
@@ -43,7 +43,7 @@ IN_STATUS = Wording(
 VERIFIED = Finding("True", CredentialsReason.VERIFIED, "Atlas accepts the credentials.")
 
 
-def of_invalid_spec(error: InvalidSpecError, attempt: Attempt) -> Trouble:
+def of_invalid_spec(error: InvalidSpecError, attempt: Attempt) -> Outcome:
     """Return what an invalid spec means that the API server admitted: its CRD has another version."""
     problems = "; ".join(error.problems)
     message = (
@@ -52,10 +52,10 @@ def of_invalid_spec(error: InvalidSpecError, attempt: Attempt) -> Trouble:
     )
     since = attempt.failing_since(Reason.INVALID_SPEC)
     failure = LastError(since=since, operation="validate", retryable=False, detail=problems)
-    return Trouble(State(Reason.INVALID_SPEC, message), failure)
+    return held_up(State(Reason.INVALID_SPEC, message), failure, attempt)
 
 
-def of_no_credentials(error: NoCredentialsError, attempt: Attempt) -> Trouble:
+def of_no_credentials(error: NoCredentialsError, attempt: Attempt) -> Outcome:
     """Return what it means that a resource has no usable credentials; Atlas was not asked."""
     found = Finding("False", error.reason, error.message)
     reason = Reason.CREDENTIALS_INVALID
@@ -64,16 +64,16 @@ def of_no_credentials(error: NoCredentialsError, attempt: Attempt) -> Trouble:
         since=since, operation=error.operation, retryable=False, error_code=error.reason, detail=error.message
     )
     requeue = attempt.within_grace(RequeueAfter(error.retry_in), since)
-    return Trouble(State(reason, error.message, requeue), failure, {"CredentialsValid": found})
+    return held_up(State(reason, error.message, requeue), failure, attempt, {"CredentialsValid": found})
 
 
-def of_no_project(problem: Problem, attempt: Attempt) -> Trouble:
+def of_no_project(problem: Problem, attempt: Attempt) -> Outcome:
     """Return what it means that the project of a resource is unknown."""
     since = attempt.failing_since(Reason.REFERENCE_NOT_READY)
     requeue = attempt.within_grace(RequeueAfter(problem.pace), since)
     message = f"{problem.message} Until the project is known, the operator neither reads nor changes Atlas."
     state = State(Reason.REFERENCE_NOT_READY, message, requeue)
-    return Trouble(state, of_problem(problem, since), {"ReferencesResolved": problem.finding})
+    return held_up(state, of_problem(problem, since), attempt, {"ReferencesResolved": problem.finding})
 
 
 def of_problem(problem: Problem, since: datetime) -> LastError:
@@ -83,15 +83,15 @@ def of_problem(problem: Problem, since: datetime) -> LastError:
     )
 
 
-def of_other_project(error: OtherProjectError, resource: Resource, attempt: Attempt) -> Trouble:
+def of_other_project(error: OtherProjectError, resource: Resource, attempt: Attempt) -> Outcome:
     """Return what it means that the project of a resource changed: neither project is touched until a person decides."""
     requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(RETRY_UNUSABLE)
     since = attempt.failing_since(Reason.INVALID_SPEC)
     failure = LastError(since=since, operation="validate", retryable=False, detail=str(error))
-    return Trouble(State(Reason.INVALID_SPEC, str(error), requeue), failure)
+    return held_up(State(Reason.INVALID_SPEC, str(error), requeue), failure, attempt)
 
 
-def of_refused_metadata(why: str, plural: str, attempt: Attempt) -> Trouble:
+def of_refused_metadata(why: str, plural: str, attempt: Attempt) -> Outcome:
     """Return what it means that the API server refuses the finalizer and annotations of a resource.
 
     Args:
@@ -105,16 +105,16 @@ def of_refused_metadata(why: str, plural: str, attempt: Attempt) -> Trouble:
     )
     failure = LastError(since=attempt.failing_since(reason), operation="patch", retryable=False, detail=why)
     message, failure = _keep_message(reason, message, failure, attempt)
-    return Trouble(State(reason, message, Backoff()), failure)
+    return held_up(State(reason, message, Backoff()), failure, attempt)
 
 
-def of_bug(error: Exception, attempt: Attempt) -> Trouble:
+def of_bug(error: Exception, attempt: Attempt) -> Outcome:
     """Return what an unexpected error means."""
     name, reason = type(error).__name__, Reason.INTERNAL_ERROR
     message = f"The operator has a bug ({name}), and tries again. Report the traceback in the operator's log."
     failure = LastError(since=attempt.now, operation="reconcile", retryable=True, detail=name)
     message, failure = _keep_message(reason, message, failure, attempt)
-    return Trouble(State(reason, message, Backoff()), failure)
+    return held_up(State(reason, message, Backoff()), failure, attempt)
 
 
 def of_atlas(
@@ -126,7 +126,7 @@ def of_atlas(
     differences: tuple[Difference, ...] | None = None,
     shown_as: ReadyReason | None = None,
     wording: Wording = IN_STATUS,
-) -> Trouble:
+) -> Outcome:
     """Return what a failed or held back call to Atlas means.
 
     Args:
@@ -149,10 +149,11 @@ def of_atlas(
         requeue = attempt.within_grace(requeue, since)
     found = _credentials(error, reason, message)
     findings = {} if found is None else {"CredentialsValid": found}
-    return Trouble(State(reason, message, requeue, differences), failure, findings, error.explanation, deferred)
+    outcome = held_up(State(reason, message, requeue, differences), failure, attempt, findings)
+    return replace(outcome, explanation=error.explanation, deferred=deferred)
 
 
-def of_contradiction(error: AtlasError, attempt: Attempt, wait: RequeueAfter) -> Trouble:
+def of_contradiction(error: AtlasError, attempt: Attempt, wait: RequeueAfter) -> Outcome:
     """Return what a refusal means that contradicts what Atlas shows: wait for a while, then it needs a person."""
     last = attempt.shown_failure(error.operation)
     since = last.since if last is not None and last.error_code == error.error_code else attempt.now
@@ -162,7 +163,7 @@ def of_contradiction(error: AtlasError, attempt: Attempt, wait: RequeueAfter) ->
         "Atlas refuses the change, and what it shows does not explain that. The operator tries again."
         f" {error.explanation.worded(replace(IN_STATUS, refused=''))}"
     )
-    return Trouble(State(reason, message, wait), failure)
+    return held_up(State(reason, message, wait), failure, attempt)
 
 
 def contradicting(error: EndpointAbsentError) -> AtlasUnavailableError:

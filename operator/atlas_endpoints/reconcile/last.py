@@ -11,14 +11,13 @@ from atlas_endpoints.controller.cache import Body, finalizers_of
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
-from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.decision import POLL_FIRST, SOON, Decision, Done, State, WriteResult
 from atlas_endpoints.reconcile.events import new_event
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
 from atlas_endpoints.reconcile.one_pass import Pass
-from atlas_endpoints.reconcile.outcome import Ending, Outcome, Trouble, of_trouble, status_unchanged, unrelated
+from atlas_endpoints.reconcile.outcome import Ending, Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
@@ -71,12 +70,11 @@ class LastCourse:
             resource: Resource = kind.resource.parse(body, now=self._pass.now)
             wait = self._force_sync.take_turn(resource)
         except InvalidSpecError as error:
-            return _held_up(deletion.blocked_by(error, attempt), attempt)
+            return deletion.blocked_by(error, attempt)
         is_unbound = kind.named_by(body).is_unbound
         match deletion.decide(resource, things, is_unbound=is_unbound, writes=self._ports.writes):
             case str(message):
-                blocked = deletion.blocked(message, attempt, operation="delete", requeue=NoRequeue())
-                return _held_up(blocked, attempt)
+                return deletion.blocked(message, attempt, operation="delete", requeue=NoRequeue())
             case None:
                 return (await self._delete(resource, wait)).kept_open(wait)
             case ending:
@@ -100,7 +98,7 @@ class LastCourse:
             project_id = await self._project(resource)
         except (NoProjectError, NoCredentialsError) as error:
             handled = resource.metadata.reconcile_request if isinstance(error, NoCredentialsError) else None
-            return _held_up(deletion.blocked_by(error, attempt), attempt, handled=handled)
+            return replace(deletion.blocked_by(error, attempt), handled=handled)
         return await self._with_access(resource, access, project_id, wait)
 
     async def _needed(self, resource: Resource) -> Outcome | None:
@@ -192,8 +190,8 @@ class LastCourse:
             return _released({reason: text for reason, text in told.items() if text})
         failure, seen = None, decision.seen
         if state.reason is Reason.DELETION_BLOCKED:
-            trouble = deletion.blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
-            state, failure = trouble.state, trouble.failure
+            blocked = deletion.blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
+            state, failure = blocked.state or state, blocked.failure
         return Outcome(
             requeue=state.requeue,
             state=state,
@@ -256,13 +254,15 @@ class LastCourse:
             return _released(ending)
         if (outcome := unrelated(error, held_for=(facts.now - deleted_at(facts)).total_seconds())) is not None:
             return outcome
-        trouble = deletion.failed(error, facts.attempt, access.source, interval=facts.interval)
+        failed = deletion.failed(error, facts.attempt, access.source, interval=facts.interval)
         if deletion.is_cured_by_credentials(error):
-            is_blocked = trouble.state.reason is Reason.DELETION_BLOCKED
+            is_blocked = failed.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)
             self._memory.refused_credentials = access, self._ports.clock.monotonic() + wait.total_seconds()
-        outcome = of_trouble(trouble, applied=facts.previous.applied, resolved=facts.resolved)
-        if not is_of_entry and deletion.UNASKED not in trouble.state.message:  # a message may be that of the try before
+        outcome = replace(failed, resolved=facts.resolved)
+        if (
+            not is_of_entry and failed.state is not None and deletion.UNASKED not in failed.state.message
+        ):  # a message may be that of the try before
             outcome = outcome.saying(deletion.UNASKED)
         is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
         return outcome.paced(
@@ -289,8 +289,3 @@ def _later(later: Later) -> Outcome:
 def _deleting(message: str, requeue: Requeue, own: Mapping[str, Any] | None = None) -> Outcome:
     """Return that the deletion goes on."""
     return Outcome(requeue=requeue, state=State(Reason.DELETING, message, requeue), own=own or {})
-
-
-def _held_up(trouble: Trouble, attempt: Attempt, handled: str | None = None) -> Outcome:
-    """Return that the deletion does not go on."""
-    return of_trouble(trouble, applied=attempt.previous.applied, handled=handled)

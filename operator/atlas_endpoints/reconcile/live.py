@@ -17,7 +17,7 @@ from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import Facts, resolved_with
 from atlas_endpoints.reconcile.observe import absence
 from atlas_endpoints.reconcile.one_pass import Pass
-from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
+from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
@@ -221,10 +221,10 @@ class LiveCourse:
         match error:
             case NoCredentialsError():
                 resolved = resolved_with(resource.status, error.source)
-                trouble = failures.of_no_credentials(error, attempt)
+                outcome = failures.of_no_credentials(error, attempt)
             case NoProjectError():
-                trouble = failures.of_no_project(error.problem, attempt)
+                outcome = failures.of_no_project(error.problem, attempt)
             case _:  # OtherProjectError
-                trouble = failures.of_other_project(error, resource, attempt)
+                outcome = failures.of_other_project(error, resource, attempt)
         request = resource.metadata.reconcile_request
-        return of_trouble(trouble, applied=confirmed_so_far(resource), handled=request, resolved=resolved)
+        return replace(outcome, applied=confirmed_so_far(resource), handled=request, resolved=resolved)

@@ -15,7 +15,7 @@ from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
-from atlas_endpoints.reconcile.outcome import Outcome, of_trouble, status_unchanged
+from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.resource import Resource
 
@@ -85,8 +85,7 @@ class Pass:
             memory.unchangeable_since = None
             memory.changed = (change, now) if is_needed else memory.changed
             return None
-        trouble = failures.of_refused_metadata(why, self.kind.names.plural, attempt)
-        return of_trouble(trouble, applied=attempt.previous.applied)
+        return failures.of_refused_metadata(why, self.kind.names.plural, attempt)
 
     async def write_status(self, facts: Facts[Any], outcome: Outcome) -> Facts[Any] | None:
         """Write the status of an outcome, and return the facts with it; None: the resource has changed."""

@@ -9,6 +9,7 @@ from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation, NotLeaderError
 from atlas_endpoints.controller.controller import Result
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
+from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, State, Write
 from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason, Reason, blocks
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Resolved
@@ -36,30 +37,14 @@ class Sent:
     result: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What holds a resource up, as its status shows it.
-
-    Attributes:
-        findings: see ``Outcome``.
-        explanation: of a failed call to Atlas, for readers of another text than the status.
-        deferred: whether it failed without a call, because an earlier answer forbids calls for now.
-    """
-
-    state: State
-    failure: LastError
-    findings: Mapping[str, Finding] = field(default_factory=dict)
-    explanation: Explanation | None = None
-    deferred: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The outcome of a reconcile.
 
     Attributes:
         state: None: the status stays as it is, and only ``requeue``, ``unreported`` and ``ending`` count.
-        explanation, deferred: see ``Trouble``.
+        explanation: of a failed call to Atlas, for readers of another text than the status.
+        deferred: whether it failed without a call, because an earlier answer forbids calls for now.
         seen: the entry as observed; None keeps what the status shows.
         own: changed fields of the kind's own status.
         applied: what Atlas has confirmed so far.
@@ -130,9 +115,11 @@ class Outcome:
 
     def saying(self, more: str) -> Self:
         """Return the outcome with more text at the end of its message, if it has one."""
-        if self.state is None or not more:
-            return self
-        return replace(self, state=replace(self.state, message=f"{self.state.message} {more}"))
+        return self if self.state is None or not more else self.worded(f"{self.state.message} {more}")
+
+    def worded(self, message: str) -> Self:
+        """Return the outcome with another message, if it has one."""
+        return self if self.state is None else replace(self, state=replace(self.state, message=message))
 
     def paced(self, lasted: timedelta, at_least: float) -> Self:
         """Return the outcome with at least this backoff, in seconds, if it is that of a failed call.
@@ -152,20 +139,12 @@ class Concluded(Result):
     outcome: Outcome
 
 
-def of_trouble(
-    trouble: Trouble, *, applied: Applied | None, handled: str | None = None, resolved: Resolved | None = None
+def held_up(
+    state: State, failure: LastError, attempt: Attempt, findings: Mapping[str, Finding] | None = None
 ) -> Outcome:
-    """Return the outcome of a reconcile that has observed nothing."""
+    """Return that something holds a resource up, of which nothing new was observed."""
     return Outcome(
-        requeue=trouble.state.requeue,
-        state=trouble.state,
-        failure=trouble.failure,
-        explanation=trouble.explanation,
-        deferred=trouble.deferred,
-        findings=trouble.findings,
-        applied=applied,
-        handled=handled,
-        resolved=resolved,
+        requeue=state.requeue, state=state, failure=failure, findings=findings or {}, applied=attempt.previous.applied
     )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.last import LastCourse
 from atlas_endpoints.reconcile.live import LiveCourse
 from atlas_endpoints.reconcile.one_pass import Pass, Shared
-from atlas_endpoints.reconcile.outcome import Concluded, Ending, Outcome, of_trouble, status_unchanged
+from atlas_endpoints.reconcile.outcome import Concluded, Ending, Outcome, status_unchanged
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, EventReason
@@ -59,9 +60,7 @@ class Reconciler:
             if is_deleting(body):
                 raise  # what hinders a deletion is said by its course
             self._gatherer.leave(key_of(body))
-            attempt = one.attempt()
-            trouble = failures.of_invalid_spec(error, attempt)
-            outcome = of_trouble(trouble, applied=attempt.previous.applied, handled=_request(body))
+            outcome = replace(failures.of_invalid_spec(error, one.attempt()), handled=_request(body))
         return self._completed(store.body, outcome)
 
     def failed(self, body: Body, error: Exception) -> Concluded:
@@ -70,7 +69,7 @@ class Reconciler:
         # The error may have come after a write, so what the spec no longer wants is not confirmed.
         with suppress(Exception):  # an invalid spec, or the defect itself
             applied = confirmed_so_far(self._kind.resource.parse(body, now=attempt.now))
-        return self._completed(body, of_trouble(failures.of_bug(error, attempt), applied=applied))
+        return self._completed(body, replace(failures.of_bug(error, attempt), applied=applied))
 
     def _completed(self, body: Body, outcome: Outcome) -> Concluded:
         """Return the result of a reconcile of an object; an outcome without a state keeps the status."""

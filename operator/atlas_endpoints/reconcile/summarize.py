@@ -21,7 +21,7 @@ from atlas_endpoints.reconcile.decision import Decision, Done, State, WriteResul
 from atlas_endpoints.reconcile.facts import APPLIED, Facts
 from atlas_endpoints.reconcile.failures import IN_STATUS, VERIFIED, of_atlas, of_problem, still_refused
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.outcome import Outcome, Sent, Trouble, of_trouble, unrelated
+from atlas_endpoints.reconcile.outcome import Outcome, Sent, unrelated
 from atlas_endpoints.reconcile.outputs import Published
 from atlas_endpoints.reconcile.ownership import Owner, Unlisted
 from atlas_endpoints.reconcile.reasons import (
@@ -219,7 +219,7 @@ def of_failed_call(
     if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
         return outcome
     write = facts.done.write if facts.done is not None and isinstance(error, UpdateRejectedError) else None
-    trouble = of_atlas(
+    failed = of_atlas(
         error,
         facts.attempt,
         source=facts.resolved.credentials_source,
@@ -228,7 +228,7 @@ def of_failed_call(
         # Atlas's words go before a remedy that fits only some refusals.
         wording=replace(IN_STATUS, refused="") if write is not None and write.remedy else IN_STATUS,
     )
-    outcome = of_error(kind, facts, trouble, seen=seen, own=own)
+    outcome = of_error(kind, facts, failed, seen=seen, own=own)
     if write is None:
         return outcome
     planned = f"The refused call {write.planned}.{write.doubt}" if write.planned else ""
@@ -238,7 +238,7 @@ def of_failed_call(
 def of_error(
     kind: Kind[Any],
     facts: Facts[Any],
-    trouble: Trouble,
+    failed: Outcome,
     *,
     seen: object | None = None,
     own: Mapping[str, Any] | None = None,
@@ -253,13 +253,17 @@ def of_error(
     # A retryable failure leaves the request open; after any other, a new request is needed.
     applied = None if is_unknown else with_connection(facts, confirmed_so_far(facts.resource))
     return replace(
-        of_trouble(trouble, applied=applied, resolved=facts.resolved),
+        failed,
+        applied=applied,
+        resolved=facts.resolved,
         seen=seen,
         own=_own(kind, facts, seen, own or {}),
-        findings={**trouble.findings, **_references(facts)},
+        findings={**failed.findings, **_references(facts)},
         unconnected=facts.problem is not None,
         sent=_sent(facts.done),
-        handled=None if trouble.failure.retryable else facts.resource.metadata.reconcile_request,
+        handled=None
+        if failed.failure is None or failed.failure.retryable
+        else facts.resource.metadata.reconcile_request,
         deprecation=facts.view.deprecation,
     )
 

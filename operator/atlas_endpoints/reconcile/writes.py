@@ -292,7 +292,7 @@ class Writes:
         Raises:
             AtlasError: the observation failed, or the entry is proved absent.
         """
-        trouble = failures.of_contradiction(error, facts.attempt, facts.as_long_again)
+        contradiction = failures.of_contradiction(error, facts.attempt, facts.as_long_again)
         told = facts.attempt.shown_failure(error.operation)
         if told is None or told.error_code != error.error_code:  # else it is enough that this try has observed
             status = facts.previous.model_copy(update=dict(own))
@@ -302,7 +302,7 @@ class Writes:
                 state = replace(decision.state, requeue=Backoff())  # Atlas is never asked without a pause
                 decision = replace(decision, state=state, write=None, own={**own, **decision.own})
                 return summarize.of_decision(self._kind, replace(fresh, done=facts.done), decision)
-        return summarize.of_error(self._kind, facts, trouble, own=own)
+        return summarize.of_error(self._kind, facts, contradiction, own=own)
 
     def resolve_unknown(self, facts: Facts[Any]) -> None:
         """End the search for what a write of unknown outcome has done, if the view began when none could arrive any more."""

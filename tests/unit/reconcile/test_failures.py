@@ -31,7 +31,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import Serverles
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.outcome import Outcome, Trouble, of_trouble
+from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.spec import InvalidSpecError as BrokenSpecError
 from atlas_endpoints.reconcile.status import Condition, Resolved, find
@@ -107,11 +107,6 @@ def after(
 ) -> Outcome:
     """The outcome of a failed observation."""
     return failed(error, facts_of(made(generation=generation), previous, now=now, grace=grace, resolved=resolved))
-
-
-def without(trouble: Trouble, previous: Status, now: datetime) -> Status:
-    """The status when Atlas was not asked."""
-    return written(previous, of_trouble(trouble, applied=previous.applied), now)
 
 
 def written(previous: Status, outcome: Outcome, now: datetime, generation: int = 1) -> Status:
@@ -339,8 +334,8 @@ class TestFirstMessage:
 
     def test_another_cause_of_the_same_reason_has_a_new_message(self) -> None:
         """The Secret was missing; now it exists, and Atlas has already refused its credentials."""
-        trouble = failures.of_no_credentials(MISSING, Attempt(1, Status(), NOON, GRACE))
-        status = failing(read_held_back(read(401)), without(trouble, Status(), NOON), NOON + WITHIN)
+        outcome = failures.of_no_credentials(MISSING, Attempt(1, Status(), NOON, GRACE))
+        status = failing(read_held_back(read(401)), written(Status(), outcome, NOON), NOON + WITHIN)
         assert said(status).message != MISSING.message
         assert told(status, "since") == (NOON + WITHIN,)
         assert pair(status) == "Reconciling"
@@ -352,10 +347,10 @@ class TestFirstMessage:
         lacking = NoCredentialsError(problem, "It lacks a key.", source="resource/atlas", retry_in=5.0)
         status, later = Status(), NOON + GRACE
         for now in (NOON, later):
-            status = without(failures.of_no_credentials(MISSING, Attempt(1, status, now, GRACE)), status, now)
+            status = written(status, failures.of_no_credentials(MISSING, Attempt(1, status, now, GRACE)), now)
         assert told(status, "since") == (NOON,)
         later += WITHIN
-        status = without(failures.of_no_credentials(lacking, Attempt(1, status, later, GRACE)), status, later)
+        status = written(status, failures.of_no_credentials(lacking, Attempt(1, status, later, GRACE)), later)
         assert told(status, "since", "error_code") == (later, "MissingKeys")
         assert pair(status) == "Stalled"
 
@@ -373,8 +368,8 @@ class TestGrace:
 class TestInvalidSpec:
     def test_many_problems_fit(self) -> None:
         error = BrokenSpecError(["spec.x: " + "y" * 500] * 20)
-        status = without(failures.of_invalid_spec(error, Attempt(1, Status(), NOON, GRACE)), Status(), NOON)
-        assert without(failures.of_invalid_spec(error, Attempt(1, status, LATER, GRACE)), status, LATER) == status
+        status = written(Status(), failures.of_invalid_spec(error, Attempt(1, Status(), NOON, GRACE)), NOON)
+        assert written(status, failures.of_invalid_spec(error, Attempt(1, status, LATER, GRACE)), LATER) == status
 
 
 class TestRefusedFields:
