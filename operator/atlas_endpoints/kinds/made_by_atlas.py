@@ -21,6 +21,7 @@ from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, Made, MadeResource, key_of
+from atlas_endpoints.reconcile.attempt import pace
 from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, Creates, Decision, Get, State, Write, WriteResult
@@ -30,7 +31,6 @@ from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Creation, ShownEntry
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting, since_shown, words
-from atlas_endpoints.reconcile.waits import pace
 
 Facts: TypeAlias = AnyFacts[Any]
 

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from atlas_endpoints.atlas.observations import UNKNOWN_FOR
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Key
+from atlas_endpoints.reconcile.attempt import spaced
 from atlas_endpoints.reconcile.memory import CreatedThing, Memories, Pending
 from atlas_endpoints.reconcile.status import Creation
-from atlas_endpoints.reconcile.waits import spaced
 
 CALL = 15.0
 """Seconds that a call to Atlas may take."""

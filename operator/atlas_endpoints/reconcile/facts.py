@@ -9,13 +9,12 @@ from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter
-from atlas_endpoints.reconcile.attempt import Attempt
+from atlas_endpoints.reconcile.attempt import Attempt, as_long_again, pace, slowly
 from atlas_endpoints.reconcile.decision import Done, Fields, WriteResult
 from atlas_endpoints.reconcile.references import Problem
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.spec import ManagementPolicy
 from atlas_endpoints.reconcile.status import Finding, Resolved, Status
-from atlas_endpoints.reconcile.waits import as_long_again, pace, slowly
 
 R = TypeVar("R", bound=Resource)
 

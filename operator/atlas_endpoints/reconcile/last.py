@@ -281,9 +281,8 @@ def _released(ending: Ending) -> Outcome:
 
 
 def _later(later: Later) -> Outcome:
-    """Return that the deletion waits; with the ways out, if only an administrator can end that."""
-    message = deletion.with_remedies(later.message) if later.for_administrator else later.message
-    return _deleting(message, later.requeue)
+    """Return that the deletion waits, with the ways out."""
+    return _deleting(deletion.with_remedies(later.message), later.requeue)
 
 
 def _deleting(message: str, requeue: Requeue, own: Mapping[str, Any] | None = None) -> Outcome:

@@ -75,7 +75,7 @@ class Memory:
         refused_credentials: those that may not delete the entry, and until when they are not tried again.
         unchangeable_since: since when its metadata could not be changed, since the API server did not answer.
         changed: the newest change of its metadata, and when it was made.
-        unlisted_since: since when nobody knows who else exists in the namespace of a deleted resource.
+        is_unlisted: whether nobody knows who else exists in the namespace of a deleted resource.
         waiting_since: since when a deletion waits for others.
         given: the key of what its unbound reference gave before a deletion.
         ending: how its deletion has ended, for which state of the object.
@@ -92,7 +92,7 @@ class Memory:
     refused_credentials: tuple[Access, float] | None = None
     unchangeable_since: float | None = None
     changed: tuple[MetadataChange, float] | None = None
-    unlisted_since: float | None = None
+    is_unlisted: bool = False
     waiting_since: float | None = None
     given: str | None = None
     ending: tuple[Trigger, Ending] | None = None

@@ -36,16 +36,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A write that may not be made yet: decide again later.
-
-    Attributes:
-        message: for the status, or empty.
-        for_administrator: whether perhaps only an administrator can end that.
-    """
+    """A write that may not be made yet: decide again later; ``message`` is for the status, or empty."""
 
     requeue: Requeue
     message: str = ""
-    for_administrator: bool = False
 
 
 UNPROTECTED = (
@@ -101,14 +95,14 @@ class Protection:
                 # Events of this resource, and of others that name the same, may be late or lost.
                 existing = await ports.refresh(resource.metadata.namespace)
                 if resource.metadata.uid not in existing:
-                    return self.later(resource, UNLISTED_ITSELF)
+                    return self._later(resource, UNLISTED_ITSELF)
             if deletes is not None and (owner := await self.protector(resource, deletes, project_id)) is not None:
                 return owner
         except ClusterUnavailableError as error:
             return self.unlisted(resource, error)
         if is_deletion and ports.may_miss_resources():
             return self._forbidden(resource)
-        self._memories[resource.key].unlisted_since = None
+        self._memories[resource.key].is_unlisted = False
         if deletes is not None and (wait := self._wait(resource, deletes, project_id)) > 0:
             return Later(RequeueAfter(min(wait, POLL_FIRST)), UNPROTECTED)
         is_unchanged = ports.resources.is_unchanged(resource.key, resource.metadata.trigger)
@@ -116,22 +110,16 @@ class Protection:
 
     def unlisted(self, resource: Resource, error: ClusterUnavailableError) -> Later:
         """Return that a DELETE waits until it is known who may need what it deletes, which could not be read."""
-        later = self._forbidden(resource) if isinstance(error, ForbiddenError) else self.later(resource, UNLISTED)
+        later = self._forbidden(resource) if isinstance(error, ForbiddenError) else self._later(resource, UNLISTED)
         logger.warning("%s %s", later.message, error, extra=LogFields(key=str(resource.key)))
         return later
 
     def _forbidden(self, resource: Resource) -> Later:
-        """Return that a DELETE waits until the operator may list and read all resources."""
-        message = FORBIDDEN.format(plural=self._gatherer.kind.names.plural)
-        return self.later(resource, message, for_administrator=True)
+        return self._later(resource, FORBIDDEN.format(plural=self._gatherer.kind.names.plural))
 
-    def later(self, resource: Resource, message: str, *, for_administrator: bool = False) -> Later:
-        """Return that a DELETE is tried again when the hindrance has lasted twice as long, at the latest after an interval."""
-        now, memory = self._gatherer.ports.clock.monotonic(), self._memories[resource.key]
-        memory.unlisted_since = now if memory.unlisted_since is None else memory.unlisted_since
-        lasted = now - memory.unlisted_since
-        requeue = Backoff(at_least=min(lasted, self._gatherer.interval(resource).total_seconds()))
-        return Later(requeue, message, for_administrator or lasted >= self._gatherer.ports.grace.total_seconds())
+    def _later(self, resource: Resource, message: str) -> Later:
+        self._memories[resource.key].is_unlisted = True
+        return Later(Backoff(), message)
 
     async def protector(self, resource: Resource, thing: Thing, project_id: str | None) -> Owner | None:
         """Return another resource that protects a thing; None: none does.

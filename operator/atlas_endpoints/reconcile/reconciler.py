@@ -88,7 +88,7 @@ class Reconciler:
         """Return whether a resource waits until it is known who else exists, or who owns its endpoint."""
         memory, body = self._memories.get(key), self._ports.resources.get(key)
         is_contended = body is not None and bool(condition_in(status_of(body), CONTENDED))
-        return is_contended or (memory is not None and memory.unlisted_since is not None)
+        return is_contended or (memory is not None and memory.is_unlisted)
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""

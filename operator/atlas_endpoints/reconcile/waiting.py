@@ -7,12 +7,12 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.controller.requeue import NoRequeue, at_latest
+from atlas_endpoints.reconcile.attempt import as_long_again, pace, spaced
 from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.deletion import REMEDY_WHILE_WAITING
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.status import ShownEntry, as_shown
-from atlas_endpoints.reconcile.waits import as_long_again, pace, spaced
 
 RESET_AFTER = timedelta(hours=1)
 """What existed for so long and is lost is created again at once, and the attempts begin again at 1."""

@@ -8,6 +8,7 @@ from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbs
 from atlas_endpoints.controller.cache import key_of
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
+from atlas_endpoints.reconcile.attempt import as_long_again
 from atlas_endpoints.reconcile.confirmed import after
 from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts
@@ -19,7 +20,6 @@ from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.status import Creation
-from atlas_endpoints.reconcile.waits import as_long_again
 
 LAGS = 30.0
 """Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""

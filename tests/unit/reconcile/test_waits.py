@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atlas_endpoints.reconcile.waits import as_long_again, pace, spaced
+from atlas_endpoints.reconcile.attempt import as_long_again, pace, spaced
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

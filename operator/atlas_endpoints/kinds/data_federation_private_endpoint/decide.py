@@ -22,6 +22,7 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.resource import (
     Spec,
 )
 from atlas_endpoints.kinds.data_federation_private_endpoint.services import doubt
+from atlas_endpoints.reconcile.attempt import as_long_again
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of
 from atlas_endpoints.reconcile.compared import available, sends_next
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
@@ -30,7 +31,6 @@ from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting, since_shown, unknown, waiting
-from atlas_endpoints.reconcile.waits import as_long_again
 
 Facts: TypeAlias = AnyFacts[DataFederationPrivateEndpoint]
 
