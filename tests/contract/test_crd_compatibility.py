@@ -8,8 +8,6 @@ from typing import Any, TypeAlias
 import pytest
 import yaml
 
-from support import earlier_build
-from support.crd import crds
 from support.crd_compatibility import incompatibilities
 
 Crd: TypeAlias = dict[str, Any]
@@ -48,13 +46,3 @@ def test_the_crd_only_adds_to_the_last_released_one(name: str) -> None:
 
 def test_every_crd_was_released_or_is_new() -> None:
     assert set(NAMES) <= {path.name for path in (ROOT / "crds").glob("*.yaml")}
-
-
-@pytest.mark.parametrize("kind", earlier_build.crds())
-def test_from_an_earlier_build_and_back_to_it_only_what_install_md_names_is_lost(kind: str) -> None:
-    earlier, now = earlier_build.crds()[kind], crds()[kind]
-    record = "v1alpha1 status.service.remoteRegions"
-    named = {f"{record}.{name}: the field is removed" for name in ("added", "sentAt")}
-    assert {each for each in incompatibilities(earlier, now) if "the rule is new" not in each} <= named
-    back = {each for each in incompatibilities(now, earlier) if "the rule is new" not in each}
-    assert back <= {"v1alpha1 status.notReadySince: the field is removed"}  # from then on, it is counted anew

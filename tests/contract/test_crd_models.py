@@ -85,7 +85,7 @@ BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
 }
 """Objects whose models take any field, by kind and path, and the fields that the kind puts into them."""
 
-SIZE_LIMIT = 81_000
+SIZE_LIMIT = 80_000
 """Bytes. `kubectl apply` without --server-side copies the CRD into an annotation, which has room for 262144."""
 
 
@@ -104,15 +104,10 @@ def walk(path: str, schema: Mapping[str, Any]) -> Iterator[Node]:
         yield from walk(f"{path}[]", schema["items"])
 
 
-UNWRITTEN = "status.registrations"
-"""What statuses of an earlier version contain, and the operator does not write any more."""
-
-
 @cache
 def crd_nodes(kind: str) -> dict[str, Mapping[str, Any]]:
     properties = schema_of(kind)["properties"]
-    nodes = {path: schema for root in ("spec", "status") for path, schema in walk(root, properties[root])}
-    return {path: schema for path, schema in nodes.items() if not path.startswith(UNWRITTEN)}
+    return {path: schema for root in ("spec", "status") for path, schema in walk(root, properties[root])}
 
 
 def each_path(kinds: Iterable[str] = KINDS, prefix: str = "", type_: str | None = None) -> list[Any]:

@@ -21,8 +21,6 @@ from delivery.kustomize import moved
 from support.atlas import place
 from support.crd import CRD, crds
 from support.deploy import COMPONENTS
-from support.earlier_build import crds as earlier_crds
-from support.earlier_build import objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,44 +200,6 @@ def test_a_crd_that_kubectl_has_applied_is_taken_up_only_if_helm_is_told_to(
 
     site.await_kind(comment="new")
     assert site.identities() == before
-
-
-def test_what_an_earlier_build_has_left_is_valid_and_nothing_of_it_is_lost(
-    site: Site, one_helm: Helm, current: Path
-) -> None:
-    left = [dict(body) for kind in earlier_crds() for body in objects(kind).values()]
-    for each in left:
-        each["metadata"] = {"name": each["metadata"]["name"]}
-        each.get("status", {}).get("service", {}).pop(
-            "remoteRegions", None
-        )  # what an operator that only adds needs not
-    manifests = _list(left)
-    statuses = _list([each for each in left if "status" in each])
-
-    def stored() -> dict[str, Any]:
-        found = json.loads(site.kubectl("get", "dpe,spe", "--output=json"))["items"]
-        return {f"{each['kind']} {each['metadata']['name']}": (each["spec"], each["status"]) for each in found}
-
-    def written() -> dict[str, Any]:
-        site.kubectl("create", "--validate=strict", "--filename=-", stdin=manifests)
-        site.kubectl("replace", "--subresource=status", "--validate=strict", "--filename=-", stdin=statuses)
-        return stored()
-
-    site.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(earlier_crds().values()))
-    site.control_plane.wait_for_crds(*(crd["metadata"]["name"] for crd in earlier_crds().values()))
-    before = written()
-    site.helm(one_helm, "upgrade", "--install", RELEASE, current, "--take-ownership", "--force-conflicts")
-    newly_accepted = {"apiVersion": "example.com/v1", "kind": "Any", "name": "any", "fieldPath": ".status.ids[0]"}
-    site.await_kind(cloudProviderEndpointId=None, cloudProviderEndpointRef=newly_accepted)
-    site.kubectl("delete", "spe", "orders")
-
-    assert stored() == before
-    site.kubectl("delete", "dpe,spe", "--all")
-    assert written() == before
-
-
-def _list(items: list[Any]) -> str:
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
 def test_an_endpoint_in_the_same_first_install_as_its_crd_is_refused_and_nothing_is_installed(

@@ -273,13 +273,12 @@ class CommonSpec(AsWritten):
     """The fields that every spec has; ``kubectl explain`` describes them.
 
     Exactly one of ``project_id`` and ``project_ref`` is set. If a duration is None, the operator's settings decide.
-    The management policy ``Plan``, which stored resources may still have, means ``Observe``.
     """
 
     project_id: ObjectId | None = None
     project_ref: ProjectRef | None = None
     credentials_secret_ref: SecretRef | None = None
-    management_policy: Literal["Manage", "Observe", "Plan"] = "Manage"
+    management_policy: ManagementPolicy = "Manage"
     drift_policy: DriftPolicy = "Correct"
     sync_interval: Duration | None = None
     provisioning_timeout: Duration | None = None

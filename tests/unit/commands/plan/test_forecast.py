@@ -155,7 +155,6 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "drift that is corrected": (manifest(comment="b") + APPLIED, endpoint(comment="a"), f"Update {A_TO_B}"),
     "an edit with driftPolicy Report": (manifest(comment="c", driftPolicy="Report") + APPLIED, endpoint(comment="a"), "Update comment: a -> c"),
     "a difference with Observe": (manifest(comment="b", managementPolicy="Observe"), endpoint(comment="a"), f"Report {A_TO_B}"),
-    "a difference with Plan, of an older manifest": (manifest(comment="b", managementPolicy="Plan"), endpoint(comment="a"), f"Report {A_TO_B}"),
     "no difference with Observe": (manifest(comment="a", managementPolicy="Observe"), endpoint(comment="a"), "None"),
     "a resource with a reserved endpoint": (manifest(endpointId=None, comment="b") + exported(RESERVED, endpointId=None), endpoint(comment="a"), f"Update {A_TO_B}"),
     "a copy of a resource": (COPY, endpoint(comment="a"), f"Update {A_TO_B}"),
@@ -258,16 +257,15 @@ def test_an_absent_endpoint_is_proved_absent_and_reported() -> None:
         pytest.param([], False, id="there is none"),
     ],
 )
-@pytest.mark.parametrize("policy", ["Manage", "Plan"])
 def test_a_reservation_is_doubted_if_the_instance_is_in_another_cloud(
-    policy: str, providers: list[str | None], doubted: bool
+    providers: list[str | None], doubted: bool
 ) -> None:
     shown = [{**endpoint(providerName=each), "_id": f"{number:024x}"} for number, each in enumerate(providers)]
 
-    (found,) = forecast(Atlas(shown), manifest(endpointId=None, comment="b", managementPolicy=policy))
+    (found,) = forecast(Atlas(shown), manifest(endpointId=None, comment="b"))
 
-    assert found.action is (Action.RESERVE if policy == "Manage" else Action.REPORT)
-    assert body_of(found) == ({"comment": "atlas-endpoints.dev/<uid>"} if found.action is Action.RESERVE else None)
+    assert found.action is Action.RESERVE
+    assert body_of(found) == {"comment": "atlas-endpoints.dev/<uid>"}
     assert (found.endpoint_id, found.status) == (None, None)
     assert ("spec.providerName is AWS, but the endpoints of instance shop are in AZURE." in found.doubt) == doubted
 
@@ -423,8 +421,7 @@ def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch) -> No
         pytest.param([], 0, id="nothing"),
         pytest.param(["kind: Secret\n"], 0, id="other kinds only"),
         pytest.param([manifest(comment="a")], 0, id="no change"),
-        pytest.param([manifest(comment="b", managementPolicy="Plan")], 0, id="a change that is only observed"),
-        pytest.param([manifest(endpointId=None, managementPolicy="Plan")], 0, id="a reservation that is only observed"),
+        pytest.param([manifest(comment="b", managementPolicy="Observe")], 0, id="a change that is only observed"),
         pytest.param([manifest(comment="a"), manifest(comment="b")], 3, id="a change"),
         pytest.param([manifest(endpointId=None)], 3, id="a reservation"),
         pytest.param([manifest(comment="b"), manifest(comments="b")], 1, id="an invalid manifest"),
