@@ -8,7 +8,7 @@ import logging
 import socket
 import time
 import uuid
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -32,14 +32,14 @@ REPORTING_CONTROLLER = f"{GROUP}/operator"
 WAITING = 1000
 """Events that may wait to be written; as many as in client-go's recorder."""
 
-SHARE = WAITING // 4
-"""Endings, and Warnings, of one namespace that may wait as such, so that it cannot crowd out the other Events of all namespaces."""
+BURST, REFILL = 25, 300.0
+"""Events about one object at once, and the seconds until it may have another; as in client-go's spam filter."""
+
+OBJECTS = 4096
+"""Objects whose Events are counted, the latest ones; as in client-go's spam filter."""
 
 PAUSE = 0.04
 """Seconds between two Events: at most 25 a second, so that 500 take less than half a minute."""
-
-BUSY_PAUSES = 12
-"""Pauses between two Events while all workers are busy, since an Event takes the API server a third of the time of a status write."""
 
 WITHIN = 5.0
 """Seconds for a call."""
@@ -60,50 +60,6 @@ _Event: TypeAlias = dict[str, Any]
 """An Event as JSON."""
 
 
-class _Waiting:
-    """The Events that wait: namespaces take turns, and in its turn, a namespace has those of the first rank first.
-
-    The ranks are those of endings, Warnings and all others; what is more than ``SHARE`` has the last rank, too.
-    """
-
-    def __init__(self) -> None:
-        self._queues: OrderedDict[str, tuple[deque[_Event], ...]] = OrderedDict()
-        """By namespace, one for each rank."""
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
-
-    def put(self, event: _Event, *, ending: bool) -> bool:
-        """Add an Event; return whether there are too many now, so that one was dropped: the newest where most of the last rank wait."""
-        queues = self._queues.setdefault(event["metadata"]["namespace"], (deque(), deque(), deque()))
-        queue = queues[0 if ending else 1 if event["type"] == "Warning" else -1]
-        (queue if len(queue) < SHARE else queues[-1]).append(event)
-        self._count += 1
-        if self._count <= WAITING:
-            return False
-        by_rank = zip(*self._queues.values(), strict=True)
-        *_, longest = (each for rank in by_rank if (each := max(rank, key=len)))
-        self._removed(longest.pop())
-        return True
-
-    def take(self) -> _Event | None:
-        """Remove and return the next Event, or None."""
-        if not self._queues:
-            return None
-        namespace, queues = next(iter(self._queues.items()))
-        self._queues.move_to_end(namespace)
-        event = next(queue for queue in queues if queue).popleft()
-        self._removed(event)
-        return event
-
-    def _removed(self, event: _Event) -> None:
-        self._count -= 1
-        namespace = event["metadata"]["namespace"]
-        if not any(self._queues[namespace]):
-            del self._queues[namespace]
-
-
 class EventRecorder:
     """Writes Events one after the other, in the namespaces of their resources.
 
@@ -111,25 +67,18 @@ class EventRecorder:
         api: its fence holds back the Events of a replica that does not lead.
         now: UTC.
         counted: called with the result of each Event.
-        busy: whether all workers are busy.
     """
 
     def __init__(
-        self,
-        api: client.ApiClient,
-        *,
-        now: Callable[[], datetime],
-        counted: Callable[[Result], None],
-        busy: Callable[[], bool] = lambda: False,
+        self, api: client.ApiClient, *, now: Callable[[], datetime], counted: Callable[[Result], None]
     ) -> None:
         self._api = api
         self._now = now
         self._counted = counted
-        self._busy = busy
         self._instance = socket.gethostname()
-        self._waiting = _Waiting()
-        self._arrived, self._idle = asyncio.Event(), asyncio.Event()
-        self._idle.set()
+        self._waiting: asyncio.Queue[_Event] = asyncio.Queue(WAITING)
+        self._tokens: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """By uid: the Events that an object may still have, as of a time in monotonic seconds; the latest object comes last."""
         self._closing = asyncio.Event()
         self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
 
@@ -141,45 +90,52 @@ class EventRecorder:
         reason: str,
         action: str,
         note: str,
-        ending: bool = False,
     ) -> None:
-        """Queue an Event about a resource; if too many wait already, one of them is dropped.
+        """Queue an Event about a resource; drop it if the resource has had too many, or if too many wait.
 
         Args:
             reason: at most 128 characters, like ``action``.
             note: at most 1024 bytes.
-            ending: whether no status shows it, since its resource is removed; in its namespace, it comes first and is dropped last.
         """
         metadata = body["metadata"]
-        event: _Event = {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {"namespace": metadata["namespace"], "name": _name(metadata["name"])},
-            "eventTime": f"{self._now():%Y-%m-%dT%H:%M:%S.%fZ}",
-            "type": type_,
-            "reason": reason,
-            "action": action,
-            "note": note,
-            "regarding": {
-                "apiVersion": body["apiVersion"],
-                "kind": body["kind"],
-                **{each: metadata[each] for each in ("namespace", "name", "uid", "resourceVersion")},
-            },
-            "reportingController": REPORTING_CONTROLLER,
-            "reportingInstance": self._instance,
-        }
-        if self._waiting.put(event, ending=ending):
+        if self._waiting.full() or not self._takes_token(metadata["uid"]):
             self._counted("dropped")
-        self._idle.clear()
-        self._arrived.set()
+            return
+        self._waiting.put_nowait(
+            {
+                "apiVersion": "events.k8s.io/v1",
+                "kind": "Event",
+                "metadata": {"namespace": metadata["namespace"], "name": _name(metadata["name"])},
+                "eventTime": f"{self._now():%Y-%m-%dT%H:%M:%S.%fZ}",
+                "type": type_,
+                "reason": reason,
+                "action": action,
+                "note": note,
+                "regarding": {
+                    "apiVersion": body["apiVersion"],
+                    "kind": body["kind"],
+                    **{each: metadata[each] for each in ("namespace", "name", "uid", "resourceVersion")},
+                },
+                "reportingController": REPORTING_CONTROLLER,
+                "reportingInstance": self._instance,
+            }
+        )
+
+    def _takes_token(self, uid: str) -> bool:
+        """Return whether an object may have another Event now, which then counts."""
+        now = time.monotonic()
+        tokens, since = self._tokens.pop(uid, (BURST, now))
+        tokens = min(BURST, tokens + (now - since) / REFILL)
+        is_allowed = tokens >= 1
+        self._tokens[uid] = (tokens - is_allowed, now)
+        if len(self._tokens) > OBJECTS:
+            self._tokens.popitem(last=False)
+        return is_allowed
 
     async def run(self) -> None:
         """Write Events until cancelled."""
         while True:
-            while (event := self._waiting.take()) is None:
-                self._idle.set()
-                self._arrived.clear()
-                await self._arrived.wait()
+            event = await self._waiting.get()
             result: Result = "dropped"
             try:
                 result = "written" if await self._write(event) else "dropped"
@@ -187,20 +143,19 @@ class EventRecorder:
                 logger.exception("An Event is dropped", extra=LogFields(namespace=event["metadata"]["namespace"]))
             finally:
                 self._counted(result)
-            for _ in range(BUSY_PAUSES):
-                await self._pause(PAUSE)
-                if not self._busy():
-                    break
+                self._waiting.task_done()
+            await self._pause(PAUSE)
 
     async def close(self, *, within: float) -> None:
         """Write the waiting Events without pauses, and drop the rest after so many seconds."""
         self._closing.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self._idle.wait()
-        if self._waiting:
-            logger.info("Stopping: %d Events are dropped for lack of time", len(self._waiting))
-        while self._waiting.take() is not None:
+                await self._waiting.join()
+        if late := self._waiting.qsize():
+            logger.info("Stopping: %d Events are dropped for lack of time", late)
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
             self._counted("dropped")
 
     async def _write(self, event: _Event) -> bool:

@@ -76,12 +76,7 @@ class Operator:
         self._clock = SystemClock()
         self._write_within = _terms(settings).write
         api = connection.fenced(leadership.leads)
-        self._events = EventRecorder(
-            api,
-            now=self._clock.now,
-            counted=lambda result: metrics.events(result).inc(),
-            busy=lambda: self._core.queue.running >= settings.concurrency,
-        )
+        self._events = EventRecorder(api, now=self._clock.now, counted=lambda result: metrics.events(result).inc())
         self._core = Core(
             settings,
             kinds,

@@ -11,7 +11,7 @@ from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.controller import Status
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
-from atlas_endpoints.reconcile.events import ALSO_IN_STATUS, ENDINGS, Event, events_of
+from atlas_endpoints.reconcile.events import ALSO_IN_STATUS, Event, events_of
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.reasons import Reason
@@ -97,14 +97,7 @@ class StatusObserver:
         self._record(body, event)
 
     def _record(self, body: Body, news: Event) -> None:
-        self._events.record(
-            body,
-            type_=news.type,
-            reason=news.reason,
-            action=news.action,
-            note=news.message,
-            ending=news.reason in ENDINGS,
-        )
+        self._events.record(body, type_=news.type, reason=news.reason, action=news.action, note=news.message)
 
 
 class RequestObserver:

@@ -6,7 +6,7 @@ failure follow from two statuses alone: a repeated failure and a restart cause n
 Source: sig-architecture/api-conventions.md, "Events"; the bounds are those of ``events.k8s.io/v1``.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,6 @@ from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import Difference, Write
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.kind import Kind
-from atlas_endpoints.reconcile.memory import Memories
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.status import Cause, condition_in
 
@@ -41,17 +40,6 @@ WARNINGS = frozenset(
     }
 )
 """The reasons of Warnings."""
-
-ENDINGS = frozenset[str](
-    {
-        EventReason.ENDPOINT_DELETED,
-        EventReason.ENDPOINT_RETAINED,
-        EventReason.ENDPOINT_HANDED_OVER,
-        EventReason.ENDPOINT_ORPHANED,
-        EventReason.FORCE_FINALIZED,
-    }
-)
-"""The reasons that say what became of an endpoint when its resource was deleted; no status says that."""
 
 ALSO_IN_STATUS = frozenset[str]({EventReason.ADOPTING, EventReason.UPDATED, EventReason.DRIFT_CORRECTED})
 """The reasons that also appear in a status."""
@@ -109,8 +97,7 @@ def diff(differences: Iterable[Difference]) -> str:
 def events_of(kind: Kind[Any], previous: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence[Event]:
     """Return the Events that follow from a new status, as JSON; anybody may have written the previous one.
 
-    A failure that goes on causes no Event, even if it becomes ``Stalled`` or has a new generation, unless an edit changes the
-    message, the credentials fail for another reason, or something else has drifted.
+    A failure that goes on causes no Event, even if it becomes ``Stalled``, unless an edit changes the message.
     """
     # Plain JSON: parsing a status with the models would take longer than everything else here.
     found = [new_event(reason, message) for reason, message in kind.news(previous, status)]
@@ -125,7 +112,8 @@ def _of_ready(failures: frozenset[str], previous: Mapping[str, Any], status: Map
     before, after = condition_in(previous, "Ready"), condition_in(status, "Ready")
     reason, earlier = after.get("reason"), before.get("reason")
     if reason in failures:
-        goes_on = reason == earlier and not _is_another_failure(previous, status)
+        is_edited = before.get("observedGeneration") != after.get("observedGeneration")
+        goes_on = reason == earlier and not (is_edited and before.get("message") != after.get("message"))
         operation = str((status.get("lastError") or {}).get("operation") or RECONCILE)
         return None if goes_on else Event("Warning", reason, _note(after["message"]), _action(operation))
     if reason is None or earlier is None or reason == earlier:
@@ -133,23 +121,6 @@ def _of_ready(failures: frozenset[str], previous: Mapping[str, Any], status: Map
     # A suspended resource is not observed, so its resumption is an Event, too.
     ends = earlier in failures or Reason.SUSPENDED in {reason, earlier}
     return Event("Normal", reason, _note(after["message"]), RECONCILE) if ends else None
-
-
-def _is_another_failure(previous: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
-    """Return whether a failure that goes on for the same reason of ``Ready`` deserves an Event."""
-    before, after = condition_in(previous, "Ready"), condition_in(status, "Ready")
-    if after["reason"] == Reason.DRIFTED and previous.get("drift") != status.get("drift"):
-        return True
-    is_edited = before.get("observedGeneration") != after.get("observedGeneration")
-    if is_edited and before.get("message") != after.get("message"):
-        return True
-    return _credentials_reason(previous) != _credentials_reason(status)
-
-
-def _credentials_reason(status: Mapping[str, Any]) -> object:
-    """Return the reason for which the credentials fail, or None; unlike the message, it is the same at each retry."""
-    credentials = condition_in(status, "CredentialsValid")
-    return credentials.get("reason") if credentials.get("status") == "False" else None
 
 
 def _action(operation: str) -> str:
@@ -167,51 +138,35 @@ def _note(message: str) -> str:
     return line.encode()[: NOTE_LIMIT - len("…".encode())].decode(errors="ignore") + "…"
 
 
-class ChangeEvents:
-    """Records each change in Atlas once: after it is confirmed; at a first contact, before it is sent.
+def adopting(facts: Facts[Any], write: Write, seen: object) -> Event | None:
+    """Return the Event of a first contact that is about to be made, or None if it is none, or the status shows that it failed before.
 
-    A first contact replaces values of somebody else, and nothing shows them afterwards.
+    A first contact replaces values of somebody else, and nothing shows them afterwards, not even a confirmation if the answer is lost.
     """
+    resource, operation = facts.resource, write.request.operation
+    # An entry that was created for the resource never had values of somebody else.
+    is_own = resource.creates_its_own and resource.is_owner
+    if facts.baseline.contacted or is_own or facts.attempt.shown_failure(operation) is not None:
+        return None
+    if not (differences := compare(resource, write.fields, seen)):
+        return None
+    message = f"The operator changes endpoint {resource.entry} for the first time: {diff(differences)}."
+    return new_event(EventReason.ADOPTING, message, action=_action(operation))
 
-    def __init__(self, record: Callable[[Mapping[str, Any], Event], None], memories: Memories) -> None:
-        self._record = record
-        self._memories = memories
 
-    def before(self, facts: Facts[Any], write: Write, seen: object) -> None:
-        """Record what is about to be sent at a first contact, unless it was recorded before."""
-        resource = facts.resource
-        if not write.fields or seen is None:
-            return
-        memory = self._memories[resource.key]
-        known, memory.told = memory.told, frozenset()
-        # An entry that was created for the resource never had values of somebody else.
-        is_own = resource.creates_its_own and resource.is_owner
-        differences = () if facts.baseline.contacted or is_own else compare(resource, write.fields, seen)
-        if not differences or (not known and facts.attempt.shown_failure(write.request.operation)):
-            return
-        memory.told = known.union(differences)
-        if not known.issuperset(differences):
-            message = f"The operator changes endpoint {resource.entry} for the first time: {diff(differences)}."
-            event = new_event(EventReason.ADOPTING, message, action=_action(write.request.operation))
-            self._record(resource.named, event)
-
-    def after(self, facts: Facts[Any], write: Write, seen: object, answer: object) -> None:
-        """Record what Atlas has confirmed, unless it was recorded before; ``seen`` is the entry before the write."""
-        resource = facts.resource
-        if not write.fields:
-            return
-        shown = resource.shown(answer)
-        # The name of a created entry gives way to the comment of the spec, which is no Event.
-        differences = tuple(
-            each
-            for each in compare(resource, write.fields, seen)
-            if resource.same(each.field, shown.get(each.field), each.desired) and each.actual != resource.created_as
-        )
-        if self._memories[resource.key].told.issuperset(differences):
-            return
-        reason, what = EventReason.UPDATED, "The endpoint was updated"
-        if write.cause is Cause.DRIFT:
-            reason = EventReason.DRIFT_CORRECTED
-            what = "Drift in Atlas was corrected"
-        event = new_event(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))
-        self._record(resource.named, event)
+def changed(facts: Facts[Any], write: Write, seen: object, answer: object) -> Event | None:
+    """Return the Event of what Atlas has confirmed, or None if that is nothing; ``seen`` is the entry before the write."""
+    resource = facts.resource
+    shown = resource.shown(answer) if write.fields else {}
+    # The name of a created entry gives way to the comment of the spec, which is no Event.
+    differences = tuple(
+        each
+        for each in compare(resource, write.fields, seen)
+        if resource.same(each.field, shown.get(each.field), each.desired) and each.actual != resource.created_as
+    )
+    if not differences:
+        return None
+    reason, what = EventReason.UPDATED, "The endpoint was updated"
+    if write.cause is Cause.DRIFT:
+        reason, what = EventReason.DRIFT_CORRECTED, "Drift in Atlas was corrected"
+    return new_event(reason, f"{what}: {diff(differences)}.", action=_action(write.request.operation))

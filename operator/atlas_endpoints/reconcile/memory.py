@@ -11,7 +11,6 @@ from typing import TypeAlias
 from atlas_endpoints.controller.cache import Body, Key, Trigger
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.reconcile.credentials import Access
-from atlas_endpoints.reconcile.decision import Difference
 from atlas_endpoints.reconcile.outcome import Ending, Outcome
 from atlas_endpoints.reconcile.status import Creation
 
@@ -70,7 +69,6 @@ class Memory:
         in_sync: the object, and what it was compared with, when a resync found nothing to do.
         unfinished_since: when an observation began that the next reconcile goes on with.
         pending: a creation that the status announces, and whose call was not made.
-        told: the differences that Events have told.
         reconciled: the generation and a digest of the status after a reconcile.
         refused_credentials: those that may not delete the entry, and until when they are not tried again.
         unchangeable_since: since when its metadata could not be changed, since the API server did not answer.
@@ -87,7 +85,6 @@ class Memory:
     in_sync: tuple[Body, tuple[object, ...]] | None = None
     unfinished_since: float | None = None
     pending: Pending | None = None
-    told: frozenset[Difference] = frozenset()
     reconciled: tuple[int, bytes] | None = None
     refused_credentials: tuple[Access, float] | None = None
     unchangeable_since: float | None = None

@@ -11,7 +11,6 @@ from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import Creations
-from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
@@ -35,7 +34,6 @@ class Shared:
     protection: Protection
     creations: Creations
     force_sync: ForceSync
-    changes: ChangeEvents
     reading: set[tuple[Hashable, str]] = field(default_factory=set)
 
 

@@ -15,7 +15,6 @@ from atlas_endpoints.reconcile import deletion, failures, summarize
 from atlas_endpoints.reconcile.at_rest import finds_work
 from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.creation import Creations
-from atlas_endpoints.reconcile.events import ChangeEvents
 from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
@@ -44,8 +43,7 @@ class Reconciler:
         force_sync = ForceSync(ports.clock.monotonic, memories, let_through=ports.atlas.let_through)
         self._protection = Protection(self._gatherer)
         creations = Creations(ports.clock.monotonic, ports.clock.now, memories)
-        changes = ChangeEvents(ports.emit, memories)
-        self._shared = Shared(self._gatherer, self._protection, creations, force_sync, changes)
+        self._shared = Shared(self._gatherer, self._protection, creations, force_sync)
         self.finds_work = partial(finds_work, self._gatherer)
 
     async def reconcile(self, body: Body, store: Store) -> Concluded:

@@ -211,8 +211,9 @@ class Writes:
         Raises:
             AtlasError: observing the entry again, which the answer made necessary, failed.
         """
-        resource, before, changes = facts.resource, decision.seen, self._pass.shared.changes
-        changes.before(facts, write, before)
+        resource, before = facts.resource, decision.seen
+        if (adopts := None if before is None else events.adopting(facts, write, before)) is not None:
+            self._ports.emit(resource.named, adopts)
         shown = {} if before is None else resource.shown(before)
         done = Done(write, WriteResult.CONFIRMED, before=shown)
         try:
@@ -225,8 +226,8 @@ class Writes:
         self.resolve_unknown(facts)
         if write.request.method == "DELETE":
             self._creations.deleted(facts.scope, resource.created_as)
-        if before is not None:
-            changes.after(facts, write, before, answer)
+        if before is not None and adopts is None and (event := events.changed(facts, write, before, answer)):
+            self._ports.emit(resource.named, event)
         facts = after(facts, replace(done, answer=answer), entry=entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 

@@ -10,7 +10,6 @@ from typing_extensions import override
 from atlas_endpoints.controller.cache import is_deleting, uid_of
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
-from atlas_endpoints.reconcile.events import ENDINGS
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import ObjectMeta
 from atlas_endpoints.simulator.service import DELETING, FAILED, REJECTED
@@ -40,6 +39,14 @@ if TYPE_CHECKING:
     from atlas_endpoints.atlas.requests import Request
     from atlas_endpoints.controller.cache import Body, Trigger
 
+ENDINGS = {
+    EventReason.ENDPOINT_DELETED,
+    EventReason.ENDPOINT_RETAINED,
+    EventReason.ENDPOINT_HANDED_OVER,
+    EventReason.ENDPOINT_ORPHANED,
+    EventReason.FORCE_FINALIZED,
+}
+"""The Events that say what became of an endpoint when its resource was deleted."""
 TOLD = 2.0
 """Seconds after which a call follows from what the operator was told."""
 RELISTED = 660.0

@@ -8,6 +8,7 @@ import re
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,7 @@ from atlas_endpoints.cluster.events import WAITING, EventRecorder
 from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, 42, tzinfo=UTC)
 FORBIDDEN = Answer(
@@ -44,19 +45,18 @@ class Harness:
         self.server = server
         self.counted: Counter[str] = Counter()
         self._more = asyncio.Event()
-        self.busy: Iterator[bool] = iter(())
-        self.recorder = EventRecorder(api, now=lambda: NOW, counted=self.count, busy=lambda: next(self.busy, False))
+        self.recorder = EventRecorder(api, now=lambda: NOW, counted=self.count)
 
     def count(self, result: str) -> None:
         """Take in what became of an Event."""
         self.counted[result] += 1
         self._more.set()
 
-    def record(self, name: str = "db", namespace: str = "shop", **fields: Any) -> dict[str, Any]:
-        """Have an Event written about a resource that is made for it."""
-        body = self.server.put(namespace, name)
+    def record(self, name: str = "db", *, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Have an Event written about a resource, one that is made for it if there is none."""
+        body = body or self.server.put("shop", name)
         told: Any = {"type_": "Warning", "reason": "CredentialsInvalid", "action": "ReadSecret", "note": "No Secret."}
-        self.recorder.record(body, **{**told, **fields})
+        self.recorder.record(body, **told)
         return body
 
     async def done(self, number: int = 1) -> None:
@@ -141,82 +141,43 @@ class TestWriting:
         assert time.monotonic() - began >= 0.02 * 19
         assert events.PAUSE * 500 <= 20
 
-    @pytest.mark.parametrize("busy", [3, 100], ids=["for a moment", "for long"])
-    async def test_they_come_more_slowly_while_all_workers_are_busy(
-        self, harness: Harness, monkeypatch: pytest.MonkeyPatch, busy: int
+
+class TestOneObject:
+    """An object that fails and recovers without end has few Events, as with client-go."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+        clock = SimpleNamespace(now=0.0)
+        monkeypatch.setattr(events, "time", SimpleNamespace(monotonic=lambda: clock.now, time_ns=time.time_ns))
+        return clock
+
+    async def test_it_has_25_at_once_and_then_one_in_five_minutes(self, still: Harness, clock: SimpleNamespace) -> None:
+        body = still.record()
+        for number in range(300):
+            still.record(body=body)
+            assert still.counted.total() == max(0, number - 23)
+        still.record("another")
+        assert still.counted.total() == 276
+        clock.now = 300.0
+        still.record(body=body)
+        still.record(body=body)
+        assert still.counted.total() == 277
+        clock.now = 1e6
+        for _ in range(30):
+            still.record(body=body)
+        assert still.counted.total() == 277 + 5
+
+    async def test_of_many_only_the_latest_are_remembered(
+        self, still: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(events, "PAUSE", 0.0)
-        asked = iter(range(busy))
-        harness.busy = (True for _ in asked)
-        harness.record()
-        harness.record()
-        await harness.done(2)
-        assert next(asked, busy) == min(busy, events.BUSY_PAUSES)
-
-
-FLOOD, OTHERS = 100, 10
-"""Events of a namespace that has too many, and of one that has few."""
-SORTS: dict[str, dict[str, Any]] = {
-    "normal": {"type_": "Normal", "reason": "Suspended"},
-    "warning": {"reason": "CredentialsInvalid"},
-    "ending": {"type_": "Normal", "reason": "EndpointDeleted", "ending": True},
-}
-
-
-def record(harness: Harness, sort: str, namespace: str, number: int = 1) -> None:
-    for _ in range(number):
-        harness.record(namespace=namespace, **SORTS[sort])
-
-
-class TestManyEvents:
-    """Which Events come first, and which are dropped when there are too many."""
-
-    @pytest.fixture(autouse=True)
-    def room_for_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(events, "WAITING", 40)
-        monkeypatch.setattr(events, "SHARE", 10)
-
-    async def written(self, harness: Harness) -> list[tuple[str, str]]:
-        """Write what waits, and give namespace and reason of each Event, in order."""
-        task = asyncio.create_task(harness.recorder.run())
-        await harness.recorder.close(within=60)
-        task.cancel()
-        await asyncio.wait({task})
-        return [(namespace, event["reason"]) for (namespace, _), event in harness.server.events.items()]
-
-    @pytest.mark.parametrize("flood", SORTS)
-    @pytest.mark.parametrize("few", SORTS)
-    async def test_a_namespace_with_many_costs_another_one_none(self, still: Harness, flood: str, few: str) -> None:
-        for number in range(OTHERS):
-            record(still, flood, "noisy", FLOOD // OTHERS)
-            record(still, few, "shop")
-            assert still.counted["dropped"] == max(0, (number + 1) * (FLOOD // OTHERS + 1) - 40)
-        written = await self.written(still)
-        assert [namespace for namespace, _ in written[: 2 * OTHERS]] == ["noisy", "shop"] * OTHERS
-        assert len(written) == still.counted["written"] == 40
-
-    @pytest.mark.parametrize(("flood", "few"), [("normal", "warning"), ("normal", "ending"), ("warning", "ending")])
-    async def test_endings_come_first_then_warnings_and_are_dropped_last(
-        self, still: Harness, flood: str, few: str
-    ) -> None:
-        record(still, flood, "shop", FLOOD)
-        record(still, few, "shop", OTHERS)
-        reasons = [reason for _, reason in await self.written(still)]
-        assert len(reasons) == 40
-        assert {*reasons[:OTHERS]}.isdisjoint(reasons[OTHERS:])
-
-    async def test_an_ending_outlasts_other_events_of_all_namespaces(self, still: Harness) -> None:
-        for number in range(FLOOD):
-            record(still, "normal", f"shop-{number}")
-        record(still, "ending", "shop", OTHERS)
-        assert (await self.written(still)).count(("shop", "EndpointDeleted")) == OTHERS
-
-    async def test_of_endings_alone_those_of_the_namespace_with_the_most_are_dropped(self, still: Harness) -> None:
-        for number in range(5):
-            record(still, "ending", f"shop-{number}", 10)
-        assert Counter(namespace for namespace, _ in await self.written(still)) == {
-            f"shop-{number}": 8 for number in range(5)
-        }
+        monkeypatch.setattr(events, "BURST", 1)
+        monkeypatch.setattr(events, "OBJECTS", 2)
+        bodies = [still.record(name) for name in ("a", "b", "c")]
+        for body in bodies:
+            still.record(body=body)
+        assert still.counted.total() == 0, "each was forgotten for those after it"
+        still.record(body=bodies[-1])
+        assert still.counted.total() == 1
 
 
 class TestWhatGoesWrong:

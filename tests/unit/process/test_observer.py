@@ -72,15 +72,6 @@ def test_a_status_is_logged_and_counted_and_a_failure_has_one_event(
     assert harness.value("status_writes_total", kind="ServerlessPrivateEndpoint", reason="APIGone") == 2
 
 
-ENDINGS = ["EndpointDeleted", "EndpointRetained", "EndpointHandedOver", "EndpointOrphaned", "ForceFinalized"]
-
-
-def test_what_became_of_an_endpoint_is_told_before_what_the_status_shows(harness: Harness) -> None:
-    for reason in ("Updated", *ENDINGS):
-        harness.observer.recorded(BODY, new_event(EventReason(reason), "It is so."))
-    assert {event["reason"] for event in harness.events if event["ending"]} == {*ENDINGS}
-
-
 def test_the_time_to_ready_and_drift_are_counted(harness: Harness) -> None:
     before = {"type": "Ready", "status": "False", "reason": "Initiating", "lastTransitionTime": "2026-11-24T23:59:00Z"}
     after = {"type": "Ready", "status": "True", "reason": "Available", "message": "It is."}
