@@ -246,7 +246,7 @@ class Core:
             source = served.resync.credentials_source(work)
             telemetry.begin(LogFields(project=work.project_id, instance=work.name, credentialsSource=source))
             return await served.resync.run(work)
-        if served.relister.is_forbidden(work.namespace):
+        if served.relister.holds(work.namespace):
             served.hold(work)
             return NoRequeue()
         if (body := served.cache.get(work)) is not None:

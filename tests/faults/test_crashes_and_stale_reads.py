@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints.cluster.relister import SETTLE
+from atlas_endpoints.cluster.relister import APART
 from control_plane.process import PATIENCE, wait_until
 from faults.environment import KIND
 from faults.registering import a_crash_at_each_write_of_a_registration
@@ -169,7 +169,7 @@ def _what_happens_unobserved(env: Env, _: Scale, *, blindness: str) -> None:
     assert operator.metric("atlas_endpoints_resources") == 3
     if blindness == "frozen":
         assert env.api.inject(Frozen(), verb="watch", path=KIND).happened.wait(PATIENCE)
-        time.sleep(2 * SETTLE)  # else the LIST that follows kopf's first one shows everything
+        time.sleep(2 * APART)  # else the LIST that follows kopf's first one shows everything
     else:
         refused = env.api.inject(Refusal(503, "ServiceUnavailable"), verb="watch", path=KIND)
         env.api.inject(Closed(), verb="watch", path=KIND, times=1)

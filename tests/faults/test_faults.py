@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_endpoints.cluster.relister import SETTLE
+from atlas_endpoints.cluster.relister import APART
 from control_plane.process import PATIENCE, wait_until
 from faults.environment import KIND, alive
 from faults.rules import (
@@ -195,7 +195,7 @@ def _edit_while(going: Sequence[Goes], api: Proxy, subject: Subject) -> None:
 
 def _no_list_is_due(api: Proxy) -> None:
     """Wait until a LIST that has nothing to do with the test cannot bring what the watch has missed."""
-    wait_until(lambda: not _lists(api, time.time() - 2 * SETTLE), "the last LIST to be over")
+    wait_until(lambda: not _lists(api, time.time() - 2 * APART), "the last LIST to be over")
 
 
 def _lists(api: Proxy, began: float) -> list[Exchange]:
@@ -227,7 +227,7 @@ def _alone(env: Env, _: Scale, *, label: str, going: Sequence[Goes], settings: M
     operator = env.start(label, **settings)
     subject = _at_rest("orders", resources, env)
     if settings:
-        time.sleep(2 * SETTLE)  # else the LIST that follows kopf's first one brings the edit
+        time.sleep(2 * APART)  # else the LIST that follows kopf's first one brings the edit
     else:
         _no_list_is_due(env.api)
     _edit_while(going, env.api, subject)

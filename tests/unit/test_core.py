@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from atlas_endpoints.cluster.relister import SETTLE
+from atlas_endpoints.cluster.relister import APART
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.controller.requeue import Backoff, Requeue
 from atlas_endpoints.core import Core, ServedKind
@@ -83,7 +83,7 @@ class Harness:
     async def relists(self) -> bool:
         """Let the time pass in which a LIST would follow."""
         before = len(self.cluster.lists)
-        await asyncio.sleep(SETTLE + 1)
+        await asyncio.sleep(APART + 1)
         return len(self.cluster.lists) > before
 
 
