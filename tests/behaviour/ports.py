@@ -187,5 +187,8 @@ def unreadable(how: str) -> Exception:
     """Return the error of reading an object of the cluster: ``unreachable``, or a reason."""
     if how == "unreachable":
         return ClusterUnavailableError("The API server cannot be reached.")
+    if how == "forbidden":
+        message = "The operator may not read the object."
+        return UnreadableError(ReferenceProblem.KIND_NOT_ALLOWED, message, retry_in=TARGET_LOOK, refused=True)
     reason = SecretProblem(how) if how in set(SecretProblem) else ReferenceProblem(how)
     return UnreadableError(reason, f"The fault of the object is {how}.", retry_in=TARGET_LOOK)

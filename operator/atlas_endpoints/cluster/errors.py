@@ -56,14 +56,18 @@ class UnreadableError(Exception):
         message: for users, with the remedy.
         what: the object, for users, where it is a Secret or a Namespace.
         retry_in: seconds until the next read, shared by all who wait for this object.
+        refused: whether the API server refused to return it, so that nobody knows whether it is there.
     """
 
-    def __init__(self, reason: StrEnum, message: str, *, retry_in: float, what: str = "") -> None:
+    def __init__(
+        self, reason: StrEnum, message: str, *, retry_in: float, what: str = "", refused: bool = False
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.what = what
         self.retry_in = retry_in
+        self.refused = refused
 
 
 class NotLeaderError(ClusterUnavailableError):

@@ -33,9 +33,6 @@ RETRY_FIRST, RETRY_LAST = 5.0, 60.0
 IDLE = 3600.0
 """Seconds after which an unused value is dropped."""
 
-MISSED = 2 * 86400.0
-"""Seconds after which a failed read is dropped: longer than the longest interval, so that a second refusal is noticed."""
-
 MOST = 50_000
 """Entries of one kind of object, more than an operator has resources: a tenant may name a new object with each edit."""
 
@@ -49,7 +46,7 @@ class _Entry(Generic[T]):
 
     Attributes:
         at: monotonic seconds.
-        misses: consecutive reads that found the same lack.
+        misses: consecutive reads that found a lack.
     """
 
     found: T | Lack
@@ -97,11 +94,6 @@ class ObjectCache(Generic[K, T]):
             entry = task.result()
         if not isinstance(entry.found, Lack):
             return entry.found
-        if entry.found is Lack.FORBIDDEN and entry.misses == 1:
-            # An API server that has just started refuses for a moment what it permits: only a second refusal counts.
-            raise ClusterUnavailableError(
-                f"The API server refused to return a {self.kind}: 403. The operator retries once before it reports this."
-            )
         raise self.problem(key, entry.found, max(0.0, entry.due - self.monotonic()))
 
     def _is_too_old(self, entry: _Entry[T], age: Age) -> bool:
@@ -125,13 +117,9 @@ class ObjectCache(Generic[K, T]):
         now, misses = self.monotonic(), 0
         if isinstance(found, Lack):
             before = self._entries.get(key)
-            misses = before.misses + 1 if before is not None and before.found == found else 1
+            misses = before.misses + 1 if before is not None else 1
         if self._sweep.is_due(now):
-            self._entries = OrderedDict(
-                (each, entry)
-                for each, entry in self._entries.items()
-                if now < entry.at + (MISSED if isinstance(entry.found, Lack) else IDLE)
-            )
+            self._entries = OrderedDict(each for each in self._entries.items() if now < each[1].at + IDLE)
         entry = self._entries[key] = _Entry(found, now, misses)
         self._entries.move_to_end(key)
         if len(self._entries) > MOST:
@@ -324,7 +312,7 @@ def _no_kind(kind: _Kind, lack: Lack, retry_in: float) -> UnreadableError:
             f"The cluster has no namespaced kind {kind.kind} in {kind.group}/{kind.version}. Install its CRD, or correct"
             " apiVersion and kind of the reference. The operator tries again by itself."
         )
-    return UnreadableError(reason, message, retry_in=retry_in)
+    return UnreadableError(reason, message, retry_in=retry_in, refused=lack is Lack.FORBIDDEN)
 
 
 def _no_value(place: _Place, lack: Lack, retry_in: float) -> UnreadableError:
@@ -351,4 +339,4 @@ def _no_value(place: _Place, lack: Lack, retry_in: float) -> UnreadableError:
             message = (
                 f"{target.field} of {target.object} is not text, or is too long. Correct the reference, or the object."
             )
-    return UnreadableError(reason, message, retry_in=retry_in)
+    return UnreadableError(reason, message, retry_in=retry_in, refused=lack is Lack.FORBIDDEN)

@@ -39,8 +39,8 @@ LASTED = 30.0
 CANCEL_AGAIN = 0.5
 """Seconds after which a task that has not ended is cancelled again."""
 
-CHECK_INTERVAL = 5.0
-"""Seconds between two checks that all of kopf's watchers exist. After two failed checks kopf is started again."""
+CHECK_INTERVAL = 10.0
+"""Seconds between two checks that all of kopf's watchers exist, more than kopf takes to start one. Else it is started again."""
 
 
 class Receiver(Protocol):
@@ -136,11 +136,10 @@ async def _watcher_missing(
     kinds: Sequence[Names], namespaces: tuple[str, ...], served: Callable[[Names], bool]
 ) -> None:
     """Return when a watcher of a served kind is missing: one was cancelled, or kopf has found no CRD."""
-    missing = 0
-    while missing < 2:  # noqa: PLR2004  # checks
+    while True:
         await asyncio.sleep(CHECK_INTERVAL)
-        is_missing = any(served(names) and not watching(names, namespaces) for names in kinds)
-        missing = missing + 1 if is_missing else 0
+        if any(served(names) and not watching(names, namespaces) for names in kinds):
+            return
 
 
 async def _end(tasks: Collection[asyncio.Task[None]]) -> BaseException | None:

@@ -8,7 +8,6 @@ the reference then cannot be resolved, the status reports that, and the reconcil
 project, nothing is done in either. Before that, no call to Atlas is made while the project is unknown.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
@@ -16,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 from pydantic.alias_generators import to_camel
 
 from atlas_endpoints.cluster.api import Age, Target
-from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, ReferenceProblem, UnreadableError
 from atlas_endpoints.reconcile.reasons import ReferencesReason
 from atlas_endpoints.reconcile.resource import Reference, Resource
 from atlas_endpoints.reconcile.spec import is_object_id
@@ -147,12 +146,15 @@ class ReferenceResolver:
         """Return the resource with the values of those of its references that can be read, whatever its project.
 
         Raises:
-            ClusterUnavailableError: the API server cannot be reached.
+            ClusterUnavailableError: the API server cannot be reached, or refuses, so that nobody knows what a reference gives.
         """
         values = {}
         for reference in resource.references:
-            with suppress(UnreadableError):
+            try:
                 values[reference.field] = await self._read(reference, age=age)
+            except UnreadableError as error:
+                if error.refused:
+                    raise ClusterUnavailableError(error.message) from error
         return resource.model_copy(update={"spec": resource.spec.model_copy(update=values)})
 
     async def project(self, resource: Resource, *, age: Age) -> Project:

@@ -22,7 +22,6 @@ from atlas_endpoints.cluster.readers import (
     FRESH,
     IDLE,
     MAX_AGE,
-    MISSED,
     RETRY_FIRST,
     RETRY_LAST,
     NamespaceReader,
@@ -83,10 +82,6 @@ class Harness:
         with pytest.raises(UnreadableError) as caught:
             await self.references.read(target)
         return caught.value
-
-    async def is_asked_once_more(self) -> None:
-        with pytest.raises(ClusterUnavailableError, match="retries once"):
-            await self.client_id()
 
 
 @pytest.fixture
@@ -258,37 +253,6 @@ class TestBackoff:
         harness.now += FRESH
         assert await harness.client_id(age=Age.FRESH) == "two"
 
-    async def test_the_first_refusal_may_come_from_an_api_server_that_has_just_started(self, harness: Harness) -> None:
-        await harness.client_id()
-        harness.now += MAX_AGE
-        harness.server.answers.append(FORBIDDEN)
-        await harness.is_asked_once_more()
-        harness.now += 1.0
-        await harness.is_asked_once_more()
-        assert harness.asked == 2, "not before its time"
-        harness.now += RETRY_FIRST
-        assert await harness.client_id() == "one"
-
-    @pytest.mark.parametrize("hours", [26, 49], ids=["counts a day later", "is a first one two days later"])
-    async def test_the_second_refusal(self, harness: Harness, hours: int) -> None:
-        harness.server.answers.append(FORBIDDEN)
-        await harness.is_asked_once_more()
-        harness.put_secret("other", name="other")
-        for _ in range(hours):
-            harness.now += 3600.0
-            await harness.client_id(name="other")
-        harness.server.answers.append(FORBIDDEN)
-        if hours * 3600 > MISSED:
-            await harness.is_asked_once_more()
-        else:
-            assert (await harness.problem()).reason == "SecretForbidden"
-
-    async def test_a_refusal_after_a_missing_secret_is_a_first_refusal(self, harness: Harness) -> None:
-        harness.server.answers.extend([MISSING, FORBIDDEN])
-        await harness.problem()
-        harness.now += RETRY_FIRST
-        await harness.is_asked_once_more()
-
 
 REFUSALS: dict[Read, tuple[str, str]] = {
     secret: (
@@ -302,15 +266,13 @@ REFUSALS: dict[Read, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("read", REFUSALS, ids=lambda read: read.__name__)
-async def test_the_second_refusal_is_an_error_with_the_remedy(harness: Harness, read: Read) -> None:
+async def test_a_refusal_is_an_error_with_the_remedy(harness: Harness, read: Read) -> None:
     reason, words = REFUSALS[read]
-    harness.server.answers.extend([FORBIDDEN, FORBIDDEN])
-    with pytest.raises(ClusterUnavailableError, match="retries once"):
-        await read(harness)
-    harness.now += RETRY_FIRST
+    harness.server.answers.append(FORBIDDEN)
     with pytest.raises(UnreadableError) as caught:
         await read(harness)
-    assert (caught.value.reason, caught.value.retry_in) == (reason, 2 * RETRY_FIRST)
+    assert (caught.value.reason, caught.value.retry_in) == (reason, RETRY_FIRST)
+    assert caught.value.refused is (read in {kind, referenced}), "nobody knows what a reference gives"
     assert re.search(words, caught.value.message)
 
 
