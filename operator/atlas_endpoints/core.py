@@ -174,14 +174,9 @@ class Core:
         self.kinds[kind].relister.relisted()
 
     def reachable(self) -> None:
-        """Resume after an outage of the API server.
-
-        A watch that continues does not report what it has missed if the cluster was restored meanwhile; and what
-        waits to be written should not wait for the end of a long backoff.
-        """
+        """Relist after an outage of the API server: the watch does not report what it has missed if the cluster was restored meanwhile."""
         for kind in self.kinds:
             self.relisted(kind)
-        self.loop.resume(self._again)
 
     @property
     def is_complete(self) -> bool:
@@ -265,13 +260,6 @@ class Core:
     def _is_unanswered(self, work: Work) -> bool:
         body = None if isinstance(work, Scope) else self.kinds[work.kind].cache.get(work)
         return body is not None and _is_unanswered(body)
-
-    def _again(self, work: Work) -> None:
-        served = self.kinds[work.kind]
-        if isinstance(work, Scope):
-            served.schedule(work, 0)
-        else:
-            served.wake(work)
 
 
 class ServedKind:

@@ -17,7 +17,12 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.api import FIELD_MANAGER
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, ForbiddenError
+from atlas_endpoints.cluster.errors import (
+    ClusterUnavailableError,
+    ClusterUnreachableError,
+    ForbiddenError,
+    NoAnswerError,
+)
 from atlas_endpoints.controller.texts import printable
 from atlas_endpoints.telemetry.causes import words_of
 
@@ -59,7 +64,7 @@ async def call(
             raise
         raise ClusterUnreachableError(f"The API server answered {error.status} {error.reason}.") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise ClusterUnreachableError(f"The API server cannot be reached: {words_of(error)}.") from error
+        raise NoAnswerError(f"The API server cannot be reached: {words_of(error)}.") from error
     except ValueError:
         # The answer is no JSON. Not chained: the parser's error quotes it.
         raise unexpected_answer() from None

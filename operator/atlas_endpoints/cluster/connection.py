@@ -237,17 +237,17 @@ class Connection:
         except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:  # a caller may cancel it
             self.on_request(kind, None, time.monotonic() - began)
             late = isinstance(error, asyncio.CancelledError | TimeoutError)
-            self.reachability.failed(kind, "timeout" if late else words_of(error))
+            self.reachability.failed("timeout" if late else words_of(error))
             raise
         self.on_request(kind, response.status, time.monotonic() - began)
         if response.status in REDIRECTIONS:
             response.close()
-            self.reachability.failed(kind, f"HTTP {response.status}, a redirection, which is not followed")
+            self.reachability.failed(f"HTTP {response.status}, a redirection, which is not followed")
             raise aiohttp.ClientConnectionError("The API server redirects.")
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self.reachability.failed(kind, f"HTTP {response.status}")
+            self.reachability.failed(f"HTTP {response.status}")
         else:
-            self.reachability.answered(kind)
+            self.reachability.answered()
         return response
 
 

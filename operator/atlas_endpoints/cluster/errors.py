@@ -14,9 +14,13 @@ class ClusterUnavailableError(TemporaryError):
 
 
 class ClusterUnreachableError(ClusterUnavailableError):
-    """The API server did not answer, or cannot serve. ``cluster.reachability`` logs it."""
+    """The API server did not answer, or cannot serve."""
 
-    logged_elsewhere = True
+    retry_within = 10.0
+
+
+class NoAnswerError(ClusterUnreachableError):
+    """The API server did not answer. ``cluster.reachability`` logs that if it answers nothing else either."""
 
 
 class ForbiddenError(ClusterUnavailableError):

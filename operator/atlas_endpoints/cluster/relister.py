@@ -16,6 +16,7 @@ from atlas_endpoints.cluster.errors import (
     ClusterUnavailableError,
     ClusterWentBackError,
     ForbiddenError,
+    NoAnswerError,
     SelectorRefusedError,
 )
 from atlas_endpoints.controller.cache import Body, Cache, Key, Listing, RunningList, is_deleting, uid_of
@@ -318,10 +319,10 @@ class Relister:
                         " crds/, or crds.install of the chart). If it is installed, check each kube-apiserver and the load balancer before"
                         " them. The operator retries every few seconds"
                     )
-                case _ if not error.logged_elsewhere:
-                    texts["LIST"] = f"The resources could not be listed; trying again: {error}"
+                case NoAnswerError():
+                    pass  # six kinds would log one outage
                 case _:
-                    pass
+                    texts["LIST"] = f"The resources could not be listed; trying again: {error}"
         for subject in {"LIST", "served"} - texts.keys():
             self._deduplicator.recovered(subject)
         for subject, text in texts.items():

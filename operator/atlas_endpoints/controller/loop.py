@@ -42,7 +42,6 @@ class Loop(Generic[K]):
     waited_for: Callable[[K], bool] = lambda _: False
     _failures: dict[K, int] = field(init=False, default_factory=dict)
     _deduplicator: LogDeduplicator[K] = field(init=False, default_factory=LogDeduplicator)
-    _waiting_for_recovery: set[K] = field(init=False, default_factory=set)
     _started: dict[K, float] = field(init=False, default_factory=dict)
 
     async def work(self) -> None:
@@ -63,13 +62,6 @@ class Loop(Generic[K]):
         """Drop a deleted key, its requests and its failures; a running reconcile of it finishes."""
         self.queue.forget(key)
         self._drop(key)
-
-    def resume(self, again: Callable[[K], None]) -> None:
-        """Retry at once, by ``again``, the keys with a temporary error, since its cause is over; reset their backoff."""
-        waiting, self._waiting_for_recovery = self._waiting_for_recovery, set()
-        for key in waiting:
-            self.reset(key)
-            again(key)
 
     @property
     def failing(self) -> int:
@@ -95,11 +87,9 @@ class Loop(Generic[K]):
 
     def _drop(self, key: K) -> None:
         self._failures.pop(key, None)
-        self._waiting_for_recovery.discard(key)
         self._deduplicator.recovered(key)
 
     async def _reconcile(self, key: K) -> Requeue:
-        self._waiting_for_recovery.discard(key)
         try:
             requeue = await self.run(key)
         except asyncio.CancelledError:
@@ -113,8 +103,8 @@ class Loop(Generic[K]):
                 extra=LogFields(key=str(key)),
             )
         except TemporaryError as error:
-            self._waiting_for_recovery.add(key)
             self._log(key, error)
+            return Backoff(at_most=error.retry_within)
         except Exception:
             logger.exception("A reconcile failed and will be retried", extra=LogFields(key=str(key)))
         else:
@@ -124,7 +114,7 @@ class Loop(Generic[K]):
 
     def _log(self, key: K, error: TemporaryError) -> None:
         """Log one line for each cause, with a count when it concerns many keys."""
-        keys = 0 if error.logged_elsewhere else self._deduplicator.failed(key, str(error))
+        keys = self._deduplicator.failed(key, str(error))
         if keys > 1:
             logger.warning(
                 "%d reconciles fail for this reason and will be retried: %s", keys, error, extra=LogFields(key=str(key))
@@ -135,10 +125,10 @@ class Loop(Generic[K]):
 
     def _delay(self, key: K, requeue: Requeue) -> float | None:
         match requeue:
-            case Backoff(at_least):
+            case Backoff(at_least, at_most):
                 self.retried()
                 failures = self._failures[key] = self._failures.get(key, 0) + 1
-                return backoff_delay(failures, random=self.random.random(), at_least=at_least)
+                return backoff_delay(failures, random=self.random.random(), at_least=at_least, at_most=at_most)
             case RequeueAfter(delay, held):
                 if not held:
                     self._failures.pop(key, None)

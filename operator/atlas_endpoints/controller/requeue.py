@@ -37,10 +37,11 @@ class RequeueAfter:
 class Backoff:
     """The reconcile failed in a way that may heal by itself: requeue with exponential backoff.
 
-    It waits no less than ``at_least``, the seconds that the other side asks to wait (``Retry-After``).
+    It waits no less than ``at_least``, the seconds that the other side asks to wait (``Retry-After``), and no longer than ``at_most``.
     """
 
     at_least: float = 0.0
+    at_most: float = CAP
 
 
 Requeue: TypeAlias = NoRequeue | RequeueAfter | Backoff
@@ -62,20 +63,20 @@ def doubled(first: float, times: int, cap: float) -> float:
     return min(cap, first * 2.0 ** min(times, _MOST_DOUBLINGS))
 
 
-def backoff_delay(failures: int, *, random: float, at_least: float = 0.0) -> float:
-    """Return the seconds until the next try, at most the larger of ``CAP`` and 1.1 times ``at_least``.
+def backoff_delay(failures: int, *, random: float, at_least: float = 0.0, at_most: float = CAP) -> float:
+    """Return the seconds until the next try, at most the larger of ``at_most`` and 1.1 times ``at_least``.
 
     ``failures`` in a row are 1 or more, and ``random`` is in [0, 1). Jitter is added to ``at_least``, the seconds that the other side
     asks to wait, so that callers do not return together.
     """
-    jittered = doubled(FIRST, failures - 1, CAP) * random
+    jittered = doubled(FIRST, failures - 1, at_most) * random
     return max(jittered, at_least * (1 + random / 10))
 
 
 class TemporaryError(Exception):
     """A reconcile failed for a reason that is expected to pass, such as an unreachable API server.
 
-    It is retried like any other error, and logged without traceback, once for each cause: not at all if it is ``logged_elsewhere``.
+    It is retried like any other error, after ``retry_within`` seconds at most, and logged without traceback, once for each cause.
     """
 
-    logged_elsewhere: bool = False
+    retry_within: float = CAP

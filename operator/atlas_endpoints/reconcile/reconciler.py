@@ -53,7 +53,7 @@ class Reconciler:
         except ClusterUnavailableError as error:
             unread = "An object that the resource depends on could not be read; the operator tries again: %s"
             logger.warning(unread, error, extra=LogFields(key=str(one.key)))
-            outcome = status_unchanged(Backoff(), unreported=CLUSTER_UNAVAILABLE)
+            outcome = status_unchanged(Backoff(at_most=error.retry_within), unreported=CLUSTER_UNAVAILABLE)
         except InvalidSpecError as error:
             if is_deleting(body):
                 raise  # what hinders a deletion is said by its course

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from atlas_endpoints.cluster.reachability import LASTING, NOTICED, Reachability, kind_of
+from atlas_endpoints.cluster.reachability import NOTICED, Reachability, kind_of
 
 
 class Harness:
@@ -17,7 +17,7 @@ class Harness:
     def fail_for(self, seconds: float) -> None:
         """Fail once a second."""
         for _ in range(int(seconds) + 1):
-            self.reachability.failed("LIST things", "ClientConnectorError")
+            self.reachability.failed("ClientConnectorError")
             self.now += 1
 
 
@@ -34,8 +34,8 @@ def test_an_outage_is_logged_at_its_beginning_and_its_end(harness: Harness, capl
     with caplog.at_level(logging.INFO):
         for _ in range(2):
             harness.fail_for(300)
-            harness.reachability.answered("GET secrets")
-            harness.reachability.answered("GET secrets")
+            harness.reachability.answered()
+            harness.reachability.answered()
     assert told(caplog) == 2 * [
         (
             "WARNING",
@@ -50,41 +50,9 @@ def test_a_short_outage_is_not_logged(harness: Harness, caplog: pytest.LogCaptur
     with caplog.at_level(logging.INFO):
         for _ in range(100):
             harness.fail_for(NOTICED - 1)
-            harness.reachability.answered("LIST things")
+            harness.reachability.answered()
     assert told(caplog) == []
     assert harness.returns == []
-
-
-@pytest.mark.parametrize("now_and_then", [False, True])
-def test_a_failing_kind_of_call_is_logged_once_unless_it_fails_now_and_then(
-    harness: Harness, caplog: pytest.LogCaptureFixture, *, now_and_then: bool
-) -> None:
-    with caplog.at_level(logging.INFO):
-        for _ in range(300):
-            harness.reachability.failed("PATCH things/status", "HTTP 500")
-            harness.reachability.answered("WATCH things")
-            harness.now += LASTING - 1 if now_and_then else 1
-            if now_and_then:
-                harness.reachability.answered("PATCH things/status")
-        harness.reachability.answered("PATCH things/status")
-    words = "has not answered PATCH things/status for 10 s (HTTP 500); the operator retries it"
-    assert told(caplog) == (
-        []
-        if now_and_then
-        else [
-            ("WARNING", f"The API server answers other calls, but {words}"),
-            ("INFO", "The API server answers PATCH things/status again, after 300 s"),
-        ]
-    )
-    assert harness.returns == ([] if now_and_then else [400.0])
-
-
-def test_an_outage_is_not_logged_for_each_kind(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
-    for _ in range(60):
-        for kind in ("PATCH things/status", "WATCH things", "GET secrets"):
-            harness.reachability.failed(kind, "ClientConnectorError")
-        harness.now += 1
-    assert len(told(caplog)) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 
 from atlas_endpoints.cluster.errors import (
     ClusterUnavailableError,
-    ClusterUnreachableError,
     ClusterWentBackError,
+    NoAnswerError,
     SelectorRefusedError,
 )
 from atlas_endpoints.cluster.relister import APART, AT_ONCE, FOR_EACH, Relister
@@ -23,7 +23,7 @@ from support.virtual_time import on_virtual_time
 INTERVAL = 600.0
 ERRORS = {
     "refused": ClusterUnavailableError("The API server refused: 403 Forbidden"),
-    "unreachable": ClusterUnreachableError("The API server cannot be reached: ClientConnectorError."),
+    "unreachable": NoAnswerError("The API server cannot be reached: ClientConnectorError."),
     "selector": SelectorRefusedError("LABEL_SELECTOR cannot be read."),
 }
 
@@ -323,7 +323,7 @@ SCRIPTS = {
     "a refusal is logged when it begins": (
         "keep; fail refused; wait 1200; recover; wait 1200; fail refused; wait 1200; warns 2 403"
     ),
-    "an outage is logged elsewhere": "keep; fail unreachable; wait 1200; recover; wait 1200; warns 0",
+    "an outage is logged elsewhere": "keep; wait 1; fail unreachable; wait 1200; recover; wait 1200; warns 0",
     "a stale LIST changes nothing, and its time does not count later": (
         "apply deleted v1; apply edited v1; remember; delete deleted; apply edited v2; apply new v1; keep; wait 1;"
         " past; relisted; wait 55; knows edited=v2 new=v1; says_gone; present; wait 61;"
