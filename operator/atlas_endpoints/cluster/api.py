@@ -25,7 +25,6 @@ class Names(NamedTuple):
 
     @property
     def api_version(self) -> str:
-        """Return ``group/version``."""
         return f"{self.group}/{self.version}"
 
 
@@ -58,12 +57,10 @@ class Target(NamedTuple):
 
     @property
     def object(self) -> str:
-        """Return the name of the object, for users."""
         return f"{self.kind} {self.name}"
 
     @property
     def field(self) -> str:
-        """Return the name of the field, for users."""
         return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in self.path)
 
 
@@ -71,13 +68,10 @@ class Lack(StrEnum):
     """Why an object, or the field that is wanted of it, is not available."""
 
     MISSING = "missing"
-    """The object does not exist (404)."""
     CLUSTER_SCOPED = "cluster-scoped"
     """The objects of the kind are in no namespace."""
     FORBIDDEN = "forbidden"
-    """The operator may not read the object (403)."""
     DELETING = "deleting"
-    """The object is being deleted."""
     ABSENT = "absent"
     """The field does not exist, or is empty."""
     NO_TEXT = "no text"

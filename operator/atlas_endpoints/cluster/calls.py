@@ -54,11 +54,18 @@ async def call(
         ApiException: the API server answered with an error that the caller may handle (4xx).
         ClusterUnavailableError: anything else. Its text holds nothing of the objects concerned.
     """
-    if method != "GET":
-        query = {"fieldManager": FIELD_MANAGER}
+    query = query if method == "GET" else {"fieldManager": FIELD_MANAGER}
+    content_type = JSON_PATCH if method == "PATCH" else JSON
+    headers = {"Accept": JSON, "Content-Type": content_type, **api.default_headers}
+    url = f"{api.configuration.host}/{'/'.join(quote(part, safe='') for part in path)}"
+    url = f"{url}?{urlencode(query)}" if query else url
     try:
         async with asyncio.timeout(within):
-            return parse(await _exchange(api, method, path, query, body))
+            answer = await api.rest_client.request(method, url, headers=headers, body=body)  # type: ignore[no-untyped-call]  # untyped
+            text: bytes = await answer.read()
+        if not 200 <= answer.status < 300:  # noqa: PLR2004  # HTTP's classes
+            raise ApiException.from_response(http_resp=answer, body=text.decode(errors="replace"), data=None)
+        return parse(text)
     except ApiException as error:
         if error.status is not None and 400 <= error.status < 500 and error.status != HTTPStatus.TOO_MANY_REQUESTS:  # noqa: PLR2004  # HTTP's classes
             raise
@@ -70,31 +77,13 @@ async def call(
         raise unexpected_answer() from None
 
 
-async def _exchange(
-    api: client.ApiClient, method: str, path: tuple[str, ...], query: Mapping[str, str] | None, body: object
-) -> bytes:
-    content_type = JSON_PATCH if method == "PATCH" else JSON
-    headers = {"Accept": JSON, "Content-Type": content_type, **api.default_headers}
-    url = f"{api.configuration.host}/{'/'.join(quote(part, safe='') for part in path)}"
-    url = f"{url}?{urlencode(query)}" if query else url
-    answer = await api.rest_client.request(method, url, headers=headers, body=body)  # type: ignore[no-untyped-call]  # untyped
-    text: bytes = await answer.read()
-    if not 200 <= answer.status < 300:  # noqa: PLR2004  # HTTP's classes
-        raise ApiException.from_response(http_resp=answer, body=text.decode(errors="replace"), data=None)
-    return text
-
-
 def unexpected_answer() -> ClusterUnavailableError:
     """Return the error for an answer that is not the object that was asked for."""
     return ClusterUnavailableError("The answer of the API server is not the requested object.")
 
 
 def object_in(answer: object) -> dict[str, Any]:
-    """Return an answer that is a JSON object.
-
-    Raises:
-        ClusterUnavailableError: it is something else.
-    """
+    """Return an answer that is a JSON object; raise ``ClusterUnavailableError`` for anything else."""
     if not isinstance(answer, dict):
         raise unexpected_answer()
     return answer

@@ -166,7 +166,6 @@ class Connection:
 
     @property
     def server(self) -> str:
-        """Return the URL of the API server."""
         return str(self._configuration.host)
 
     def fenced(self, fence: Callable[[], bool]) -> client.ApiClient:
@@ -192,7 +191,6 @@ class Connection:
         return kopf.AiohttpSession(server=self.server, aiohttp_session=session)
 
     async def close(self) -> None:
-        """Close all connections."""
         for api in self._apis:
             await api.close()  # type: ignore[no-untyped-call]  # untyped
         for session in self._sessions:

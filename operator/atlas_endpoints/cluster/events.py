@@ -133,7 +133,6 @@ class EventRecorder:
         return is_allowed
 
     async def run(self) -> None:
-        """Write Events until cancelled."""
         while True:
             event = await self._waiting.get()
             result: Result = "dropped"
@@ -164,47 +163,41 @@ class EventRecorder:
         It may be sent twice, since the first attempt may be lost; it has a name, so it is created once.
         """
         namespace = event["metadata"]["namespace"]
+        path = ("apis", "events.k8s.io", "v1", "namespaces", namespace, "events")
         try:
             try:
-                await self._post(event)
+                await call(self._api, "POST", path, body=event, within=WITHIN)
             except ClusterUnreachableError:
                 await self._pause(AGAIN)
-                await self._post(event)
-        except (ClusterUnreachableError, NotLeaderError) as error:  # logged elsewhere
-            logger.debug("An Event is dropped: %s", error, extra=LogFields(namespace=namespace))
+                await call(self._api, "POST", path, body=event, within=WITHIN)
+        except NotLeaderError:
+            return False
         except ApiException as error:
             if error.status == HTTPStatus.CONFLICT:  # the first attempt did arrive
                 return True
-            if not is_in_no_namespace(error):
-                self._log(namespace, message_of(error), REMEDY if error.status == HTTPStatus.FORBIDDEN else "")
+            if is_in_no_namespace(error):
+                return False
+            cause = message_of(error) + (REMEDY if error.status == HTTPStatus.FORBIDDEN else "")
         except ClusterUnavailableError as error:
-            self._log(namespace, str(error))
+            cause = str(error)
         else:
             self._deduplicator.recovered(namespace)
             return True
+        # Each cause is logged once, and again when it affects ten times as many namespaces.
+        if namespaces := self._deduplicator.failed(namespace, cause):
+            logger.warning(
+                "Events are dropped in %d namespace(s). Nothing else is affected, since statuses contain the same. %s",
+                namespaces,
+                cause,
+                extra=LogFields(namespace=namespace),
+            )
         return False
-
-    async def _post(self, event: _Event) -> None:
-        path = ("apis", "events.k8s.io", "v1", "namespaces", event["metadata"]["namespace"], "events")
-        await call(self._api, "POST", path, body=event, within=WITHIN)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than until ``close``."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
-
-    def _log(self, namespace: str, cause: str, remedy: str = "") -> None:
-        """Log each cause once, and again when it affects ten times as many namespaces."""
-        namespaces = self._deduplicator.failed(namespace, cause)
-        if namespaces:
-            logger.warning(
-                "Events are dropped in %d namespace(s). Nothing else is affected, since statuses contain the same.%s %s",
-                namespaces,
-                remedy,
-                cause,
-                extra=LogFields(namespace=namespace),
-            )
 
 
 def _name(about: str) -> str:

@@ -83,7 +83,6 @@ class LeaseApi:
         return f"{self._namespace}/{self._name}"
 
     async def read(self) -> Lease | None:
-        """Return the Lease, or None."""
         try:
             return _parse(await call(self._api, "GET", (*self._path, self._name)))
         except ApiException as error:
@@ -92,7 +91,6 @@ class LeaseApi:
             raise self._refusal(error, "get") from error
 
     async def create(self, record: Record) -> Lease:
-        """Create the Lease."""
         body = _body({"name": self._name, "namespace": self._namespace}, record)
         try:
             return _parse(await call(self._api, "POST", self._path, body=body))

@@ -55,7 +55,6 @@ class _Entry(Generic[T]):
 
     @property
     def due(self) -> float:
-        """Return when the entry stops being recent."""
         if self.misses == 0:
             return self.at + MAX_AGE
         return self.at + doubled(RETRY_FIRST, self.misses - 1, RETRY_LAST)
@@ -88,7 +87,8 @@ class ObjectCache(Generic[K, T]):
         if entry is None or self._is_too_old(entry, age) or (task is not None and age is not Age.RECENT):
             if task is None:
                 task = self._reads[key] = asyncio.create_task(self._read(key), name=f"read {self.kind}")
-                task.add_done_callback(_retrieve_exception)
+                # Else asyncio logs a failure for which nobody waits any more.
+                task.add_done_callback(lambda task: task.cancelled() or task.exception())
             # Not ``await task``: a caller that is cancelled would cancel the read for the others.
             await asyncio.wait({task})
             entry = task.result()
@@ -127,12 +127,6 @@ class ObjectCache(Generic[K, T]):
         return entry
 
 
-def _retrieve_exception(task: "asyncio.Task[_Entry[T]]") -> None:
-    """Keep asyncio from logging a failure for which nobody waits any more."""
-    if not task.cancelled():
-        task.exception()
-
-
 class _Secret(NamedTuple):
     namespace: str
     name: str
@@ -157,7 +151,6 @@ class SecretReader:
         self._cache = ObjectCache("Secret", self._get, _no_secret, monotonic)
 
     async def read(self, namespace: str, name: str, *, age: Age = Age.RECENT) -> Mapping[str, str]:
-        """Return the decoded values of a Secret."""
         key = _Secret(namespace, name)
         if not (is_namespace(namespace) and is_name(name)):  # no object has such a name, and it could be another path
             raise _no_secret(key, Lack.MISSING, RETRY_LAST)
@@ -247,7 +240,6 @@ class ReferenceReader:
         self._values = ObjectCache("referenced object", self._get, _no_value, monotonic)
 
     async def read(self, target: Target, *, age: Age = Age.RECENT) -> str:
-        """Return the text of a target as it is, unvalidated."""
         return await self._values.read(_Place(await self._plural(target, age=age), target), age=age)
 
     async def _plural(self, target: Target, *, age: Age) -> str:
@@ -265,7 +257,6 @@ class ReferenceReader:
         return plural
 
     async def _discover(self, kind: _Kind) -> str | Lack:
-        """Return the plural of a namespaced kind."""
         try:
             answer = object_in(await call(self._api, "GET", ("apis", kind.group, kind.version)))
         except ApiException as error:

@@ -40,12 +40,6 @@ LISTS = 8
 AT_ONCE = 100
 """Objects of a LIST that are taken in at once: a millisecond, so that thousands do not hold up an edit."""
 
-FOR_EACH = 0.1
-"""Seconds between two comparisons for each object, so that they stay a small part of the work at a short interval."""
-
-FOR_ALL = 600.0
-"""Seconds between two comparisons, with any number of objects, unless the interval is longer."""
-
 STALE_FOR = 60.0
 """Seconds of stale LISTs, without any other, after which the cluster counts as restored."""
 
@@ -68,11 +62,9 @@ class Reader(Protocol):
 class Receiver(Protocol):
     """Receives the differences."""
 
-    def seen(self, body: Body) -> None:
-        """Receive the state of an object."""
+    def seen(self, body: Body) -> None: ...
 
-    def gone(self, key: Key, uid: str) -> None:
-        """Note that an object is gone."""
+    def gone(self, key: Key, uid: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -100,7 +92,7 @@ class Relister:
 
     Attributes:
         namespaces: all when empty.
-        interval: seconds between comparisons; with many objects they are longer apart.
+        interval: seconds between comparisons.
         regained: called when a namespace is listed that could not be.
         complete: set once the cache holds everything that the operator can list; it stays set.
         served: whether the API server serves the kind, as of the last comparison.
@@ -156,7 +148,6 @@ class Relister:
         return not self.listed >= self._unlisted.keys() or any(body and not is_deleting(body) for body in bodies)
 
     def _listed_by(self, namespace: str) -> str | None:
-        """Return the namespace of the LIST that shows the objects of a namespace."""
         return namespace if self.namespaces else None
 
     async def refresh(self) -> None:
@@ -246,7 +237,7 @@ class Relister:
         if waiting:  # another replica may have worked in a namespace since it was empty here
             self.listed.clear()
         with self.cache.listing() as running:
-            listed = await self._compare(running)
+            await self._compare(running)
         is_served = _NotServedError not in self._unlisted.values()
         if is_served and not self.complete.is_set():
             logger.info("The resources are listed", extra=LogFields(resources=len(self.cache)))
@@ -257,10 +248,10 @@ class Relister:
                 each.set()
         if self._unlisted:
             raise (ClusterUnavailableError if is_served else _NotServedError)("Some namespaces could not be listed.")
-        return max(self.interval, min(FOR_EACH * listed, FOR_ALL)) * self.random.uniform(0.9, 1.1)
+        return self.interval * self.random.uniform(0.9, 1.1)
 
-    async def _compare(self, running: RunningList) -> int:
-        """LIST, take in what could be listed, and return the number of objects; raise if nothing could be, but for lack of rights."""
+    async def _compare(self, running: RunningList) -> None:
+        """LIST, and take in what could be listed; raise if nothing could be, but for lack of rights."""
         names, places = self.namespaces or (None,), asyncio.Semaphore(LISTS)
         answers = dict(zip(names, await asyncio.gather(*(self._list(each, places) for each in names)), strict=True))
         unlisted = {each: answer for each, answer in answers.items() if isinstance(answer, ClusterUnavailableError)}
@@ -292,7 +283,6 @@ class Relister:
             logger.info("The operator may list the resources again", extra=LogFields(namespace=each or ""))
         if before.keys() - unlisted.keys():
             self.regained()
-        return len(listed)
 
     async def _list(self, namespace: str | None, places: asyncio.Semaphore) -> Listing | ClusterUnavailableError:
         async with places:

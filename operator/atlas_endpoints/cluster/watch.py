@@ -46,11 +46,9 @@ CHECK_INTERVAL = 10.0
 class Receiver(Protocol):
     """Receives what the watch brings."""
 
-    def seen(self, body: Body) -> None:
-        """Receive the state of an object."""
+    def seen(self, body: Body) -> None: ...
 
-    def deleted(self, body: Body) -> None:
-        """Receive the last state of a deleted object."""
+    def deleted(self, body: Body) -> None: ...
 
     def relisted(self, kind: str) -> None:
         """Note that a LIST of a kind has arrived. Deletions before it come as no event."""

@@ -56,19 +56,14 @@ class ResourceWriter:
         self._labels = {"labelSelector": label_selector} if label_selector else {}
 
     async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
-        """Write the status of exactly this version of an object; see ``controller.controller.Writer``."""
         return await self._patch(body, {"status": status}, "status")
 
     async def change(self, body: Body, change: MetadataChange) -> Body:
-        """Write into the metadata of exactly this version of an object; see ``controller.controller.Writer``."""
-        fields: dict[str, object] = {}
-        before = list(finalizers_of(body))
-        after = [name for name in before if change.finalizers.get(name, True)]
-        after += [name for name, wanted in change.finalizers.items() if wanted and name not in before]
-        if after != before:
-            fields["metadata/finalizers"] = after
+        made, fields = change.made_to(body), dict[str, object]()
+        if finalizers_of(made) != list(finalizers_of(body)):
+            fields["metadata/finalizers"] = finalizers_of(made)
         if change.annotations:
-            fields["metadata/annotations"] = {**annotations_of(body), **change.annotations}
+            fields["metadata/annotations"] = annotations_of(made)
         try:
             return await self._patch(body, fields)
         except ClusterUnavailableError as error:
@@ -188,7 +183,6 @@ class ConfigMapWriter:
         self._write_within = write_within
 
     async def read(self, namespace: str, name: str) -> ConfigMap | None:
-        """Return a ConfigMap, or None."""
         try:
             return ConfigMap.parse(await call(self._api, "GET", _config_maps(namespace, name)))
         except ApiException as error:
