@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import logging
-import math
 import os
 import time
 import urllib.request
@@ -37,14 +36,11 @@ ANSWER_WITHIN = 15.0
 REDIRECTIONS = range(300, 400)
 """Statuses that aiohttp would follow, with our token, to a server whose answers would count as the API server's."""
 
-RELOAD_POD, RELOAD_KUBECONFIG = 60.0, 300.0
+RELOAD = 60.0
 """Seconds after which the ServiceAccount's token, or a kubeconfig, is read again; the latter may start a program."""
 
-RELOAD_REFUSED = 1.0
-"""Seconds after which it is read again when the token was refused: it may have been replaced."""
-
 RELOAD_WITHIN = 30.0
-"""Seconds for a reload. Calls whose token was refused wait for it."""
+"""Seconds for a reload."""
 
 OnRequest: TypeAlias = Callable[[str, int | None, float], None]
 """Receives the kind of a call, its status (None without an answer), and its seconds."""
@@ -54,39 +50,22 @@ Load: TypeAlias = Callable[[client.Configuration], Awaitable[None]]
 
 
 class Reload:
-    """The client's hook before each call: reads the configuration again when it is due, one reload at a time.
+    """The client's hook before each call: reads the configuration again when it is due.
 
     Tokens expire, in a Pod's files as well as in a kubeconfig.
     """
 
-    def __init__(self, load: Load, seconds: float, monotonic: Callable[[], float]) -> None:
+    def __init__(self, load: Load, monotonic: Callable[[], float]) -> None:
         self._load = load
-        self._seconds = seconds
         self._monotonic = monotonic
         self._loaded = monotonic()
         self._loading: asyncio.Task[None] | None = None
-        self._refused = False
-
-    def refused(self) -> None:
-        """Make a reload due before the next call, since the token was refused; not if one was made just now."""
-        if self._loading is not None:
-            self._refused = True
-        elif self._monotonic() >= self._loaded + RELOAD_REFUSED:
-            self._loaded, self._refused = -math.inf, True
 
     async def __call__(self, configuration: client.Configuration) -> None:
-        """Reload if it is due. A failed reload is repeated later, and the old token is used meanwhile.
-
-        After a refused token all calls wait for the reload.
-        """
-        if self._loading is None:
-            if self._monotonic() < self._loaded + self._seconds:
-                return
+        """Begin a reload if it is due; the old token is used meanwhile, and after a failure."""
+        if self._monotonic() >= self._loaded + RELOAD:
             self._loaded = self._monotonic()
             self._loading = asyncio.create_task(self._reload(configuration), name="read the configuration again")
-        elif not self._refused:
-            return
-        await asyncio.shield(self._loading)  # a cancelled caller must not cancel it for the others
 
     async def _reload(self, configuration: client.Configuration) -> None:
         try:
@@ -95,8 +74,6 @@ class Reload:
         except Exception as error:  # noqa: BLE001  # files, YAML and programs fail in many ways, and none may end the call
             # Only the class: a parser's message quotes its input, which may hold a token.
             logger.warning("The configuration of the cluster could not be read again: %s", type(error).__name__)
-        finally:
-            self._loading, self._refused = None, False
 
 
 class Connection:
@@ -123,7 +100,6 @@ class Connection:
         in_pod: bool = False,
     ) -> None:
         self._configuration = configuration
-        self._reload = reload
         self.reachability = Reachability(time.monotonic)
         self.kopf_calls = KopfCalls(time.monotonic)
         self.on_request: OnRequest = lambda _kind, _status, _seconds: None
@@ -150,13 +126,13 @@ class Connection:
         configuration = client.Configuration()
         try:
             await _load_from_pod(configuration)
-            reload = Reload(_load_from_pod, RELOAD_POD, time.monotonic)
+            reload = Reload(_load_from_pod, time.monotonic)
             return cls(configuration, reload, namespace=_namespace_of_pod(), in_pod=True)
         except config.ConfigException:
             pass  # this is no Pod
         try:
             await _load_kubeconfig(configuration)
-            reload = Reload(_load_kubeconfig, RELOAD_KUBECONFIG, time.monotonic)
+            reload = Reload(_load_kubeconfig, time.monotonic)
             return cls(configuration, reload, namespace=_namespace_of_kubeconfig())
         except (config.ConfigException, OSError) as error:
             raise NoClusterError(
@@ -199,25 +175,14 @@ class Connection:
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Make a call with the current token, and again after a 401 if the token has changed."""
-        token = await self._send_token(request)
-        response = await handler(request)
-        if response.status != HTTPStatus.UNAUTHORIZED or self._reload is None:
-            return response
-        self._reload.refused()
-        if await self._send_token(request) == token:
-            return response
-        response.release()
-        return await handler(request)
-
-    async def _send_token(self, request: aiohttp.ClientRequest) -> str | None:
+        """Make a call with the current token."""
         token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
         if token:
             request.headers["Authorization"] = token
         if request.session.closed:
             # By kopf, for the 401 of a concurrent call. kopf handles this message of aiohttp by a new login.
             raise RuntimeError("Session is closed")
-        return token
+        return await handler(request)
 
     async def _observe(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

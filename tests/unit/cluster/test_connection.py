@@ -18,20 +18,12 @@ from kubernetes.aio.config import incluster_config, kube_config
 
 from atlas_endpoints.cluster import connection as module
 from atlas_endpoints.cluster.calls import call
-from atlas_endpoints.cluster.connection import (
-    CONNECTIONS,
-    RELOAD_KUBECONFIG,
-    RELOAD_POD,
-    RELOAD_REFUSED,
-    Connection,
-    Reload,
-)
+from atlas_endpoints.cluster.connection import CONNECTIONS, RELOAD, Connection, Reload
 from atlas_endpoints.cluster.errors import ClusterUnreachableError, NoClusterError, NotLeaderError
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import HANG, RESET, STALL, Answer, ApiServer, serving, status_of
 
-REFUSED = Answer(401, status_of(401, "Unauthorized", "Unauthorized"))
 STATUS = {"observedGeneration": 1}
 
 Ask: TypeAlias = Callable[[Connection], Awaitable[None]]
@@ -80,14 +72,12 @@ class Harness:
         self.made.append(connection := await Connection.open())
         return connection
 
-    def to(
-        self, host: str = "", *, load: Any = None, reload_after: float = RELOAD_KUBECONFIG, **options: Any
-    ) -> Connection:
+    def to(self, host: str = "", *, load: Any = None, **options: Any) -> Connection:
         """Return a connection without files, by default to the server; ``load`` reads its token again."""
         reload = None
         if load is not None:
             options["api_key"] = {"BearerToken": "Bearer one"}
-            reload = Reload(load, reload_after, lambda: self.now)
+            reload = Reload(load, lambda: self.now)
         configuration = client.Configuration(host=host or self.server.url, **options)
         self.made.append(connection := Connection(configuration, reload))
         return connection
@@ -98,6 +88,13 @@ class Harness:
         connection = await self.open()
         self.write_kubeconfig(tokens[-1])
         return connection
+
+    async def reload(self, connection: Connection) -> None:
+        """Let a reload be due and end; calls do not wait for it."""
+        self.now += RELOAD
+        before = await current_token(connection)
+        assert await current_token(connection) == before
+        await asyncio.wait({each for each in asyncio.all_tasks() if each.get_name() == "read the configuration again"})
 
     @property
     def tokens(self) -> list[str | None]:
@@ -199,13 +196,12 @@ class TestTokens:
         connection = await harness.with_kubeconfig("one")
         session = connection.kopf_session()
         for token in ("one", "two", "three"):
-            harness.write_kubeconfig(token)
             await ask(connection)
             async with session.aiohttp_session.get(f"{session.server}/version") as response:
                 await response.read()
-            harness.write_kubeconfig("which is not read for each request")
-            await ask(connection)
-            harness.now += RELOAD_KUBECONFIG
+            harness.write_kubeconfig({"one": "two", "two": "three"}.get(token, "four"))
+            await ask(connection)  # it is not read for each request
+            await harness.reload(connection)
         assert harness.tokens == ["Bearer one"] * 3 + ["Bearer two"] * 3 + ["Bearer three"] * 3
 
     @pytest.mark.parametrize("damage", ["gone", "torn"])
@@ -216,13 +212,13 @@ class TestTokens:
         (harness.path / "kubeconfig").unlink()
         if damage == "torn":
             (harness.path / "kubeconfig").write_text("current-context: canary-4711")
-        harness.now += RELOAD_KUBECONFIG
         with caplog.at_level(logging.DEBUG, logger="atlas_endpoints"):
-            await ask(connection)
+            await harness.reload(connection)
+        await ask(connection)
         assert "could not be read again" in caplog.text
         assert "canary" not in caplog.text
         harness.write_kubeconfig("two")
-        harness.now += RELOAD_KUBECONFIG
+        await harness.reload(connection)
         await ask(connection)
         assert harness.tokens == ["Bearer one", "Bearer two"]
 
@@ -231,48 +227,8 @@ class TestTokens:
         connection = await harness.open()
         for written, used in (("two", "two"), ("", "two"), ("three", "three")):
             (harness.path / "token").write_text(written)
-            harness.now += RELOAD_POD
+            await harness.reload(connection)
             assert await current_token(connection) == f"bearer {used}"
-
-    @BOTH
-    async def test_a_token_that_is_refused_is_read_again_at_once(self, harness: Harness, ask: Ask) -> None:
-        connection = await harness.with_kubeconfig("one", "two")
-        harness.now += RELOAD_REFUSED
-        harness.server.answers.append(REFUSED)
-        await ask(connection)
-        assert harness.tokens == ["Bearer one", "Bearer two"]
-
-    @pytest.mark.parametrize(
-        ("written", "seconds"),
-        [
-            pytest.param("one", RELOAD_REFUSED, id="a token that stays refused"),
-            pytest.param("two", RELOAD_REFUSED / 2, id="too soon: a kubeconfig may start a program"),
-        ],
-    )
-    async def test_a_call_is_not_sent_again_with_the_same_token(
-        self, harness: Harness, written: str, seconds: float
-    ) -> None:
-        connection = await harness.with_kubeconfig("one", written)
-        harness.now += seconds
-        harness.server.answers.append(REFUSED)
-        with pytest.raises(client.ApiException, match="401"):
-            await ask(connection)
-        assert harness.tokens == ["Bearer one"]
-
-    async def test_all_calls_whose_token_was_refused_wait_for_the_one_new_token(self, harness: Harness) -> None:
-        loads: list[None] = []
-
-        async def load(configuration: client.Configuration) -> None:
-            loads.append(None)
-            await asyncio.sleep(0.2)  # as a program takes that a kubeconfig names
-            configuration.api_key["BearerToken"] = "Bearer two"
-
-        connection = harness.to(load=load)
-        harness.now += RELOAD_REFUSED
-        harness.server.answers.extend([REFUSED] * 5)
-        await asyncio.gather(*(ask(connection) for _ in range(5)))
-        assert len(loads) == 1
-        assert harness.tokens == ["Bearer one"] * 5 + ["Bearer two"] * 5
 
     async def test_a_program_that_never_returns_a_token_is_started_again(
         self, harness: Harness, caplog: pytest.LogCaptureFixture
@@ -287,13 +243,10 @@ class TestTokens:
             configuration.api_key["BearerToken"] = "Bearer two"
 
         connection = harness.to(load=load)
-        async with asyncio.timeout(60):
-            for _ in range(2):
-                harness.now += RELOAD_REFUSED
-                harness.server.answers.append(REFUSED)
-                with suppress(client.ApiException):
-                    await ask(connection)
-        assert harness.tokens == ["Bearer one", "Bearer one", "Bearer two"]
+        for _ in range(2):
+            await harness.reload(connection)
+            await ask(connection)
+        assert harness.tokens == ["Bearer one", "Bearer two"]
         assert "could not be read again: TimeoutError" in caplog.text
 
 
@@ -399,25 +352,6 @@ class TestFence:
         with pytest.raises(NotLeaderError):
             await call(api, "DELETE", ("apis", "g", "v1", "namespaces", "shop", "things", "db"))
         assert harness.methods == ["GET", "DELETE"]
-
-    async def test_it_is_asked_after_the_time_that_a_new_token_takes(self, harness: Harness) -> None:
-        leads = [True]
-
-        async def load(_: client.Configuration) -> None:
-            leads[0] = False
-
-        with pytest.raises(NotLeaderError):
-            await write(harness.to(load=load, reload_after=0.0), lambda: leads[0])
-        assert harness.methods == []
-
-    async def test_it_is_asked_again_before_a_write_is_sent_with_another_token(self, harness: Harness) -> None:
-        connection = await harness.with_kubeconfig("one", "two")
-        harness.now += RELOAD_REFUSED
-        harness.server.answers.append(REFUSED)
-        leads = iter([True, False])
-        with pytest.raises(NotLeaderError):
-            await write(connection, lambda: next(leads))
-        assert harness.tokens == ["Bearer one"]
 
 
 @ALL
