@@ -1,4 +1,4 @@
-"""The pace and the metrics of kopf's calls to the API server."""
+"""The pace of kopf's calls to the API server, and the age of its watches."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -16,8 +16,6 @@ class KopfCalls:
     Attributes:
         relisted: by the plural of each measured kind, the callback for a LIST of which the first page has arrived, and for the first
             call that is forbidden, or allowed again.
-        on_watch_end: callback for a watch of such a kind that has ended. Its argument ``well`` is true if the next
-            watch continues where this one ended, so that no LIST is needed.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -25,10 +23,8 @@ class KopfCalls:
         self._unwatched_since = monotonic()
         self._paced: dict[str, float] = {}
         self._begun: dict[str, float] = {}
-        self._open: set[str] = set()
         self._forbidden: set[str] = set()
         self.relisted: Mapping[str, Callable[[], None]] = {}
-        self.on_watch_end: Callable[..., None] = lambda **_: None
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -48,7 +44,8 @@ class KopfCalls:
         if (relisted := self.relisted.get(path.rpartition("/")[2])) is not None:
             is_news = self._forbids(path, response.status)
             if response.status == HTTPStatus.OK:
-                self._measure(path, watching=watching)
+                if watching:
+                    self._begun[path] = self._monotonic()
                 # All pages show the moment of the first. A LIST of ours after it serves for the whole LIST.
                 is_news |= not watching and "continue" not in request.url.query
             if is_news:
@@ -79,12 +76,3 @@ class KopfCalls:
             self._forbidden.discard(path)
             self._unwatched_since = self._monotonic()
         return was_forbidden is not (path in self._forbidden)
-
-    def _measure(self, path: str, *, watching: bool) -> None:
-        if path in self._open:
-            self.on_watch_end(well=watching)
-        if watching:
-            self._begun[path] = self._monotonic()
-            self._open.add(path)
-        else:
-            self._open.discard(path)

@@ -72,7 +72,6 @@ def watch(
     )
     number("atlas_api_sunset_timestamp_seconds", "Announced end of the API version in Atlas.", partial(_sunset, core))
     connection.on_request = metrics.asked_kubernetes
-    connection.kopf_calls.on_watch_end = metrics.watch_ended
 
 
 def _circuits(core: Core) -> Mapping[Labels, float]:

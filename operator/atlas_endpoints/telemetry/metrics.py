@@ -99,7 +99,6 @@ class Metrics:
             "verb",
             buckets=CALLS,
         )
-        self.watch_restarts = counted("watch_restarts_total", "Watches that ended and are restarted.", "result")
         self._describe("build_info", "gauge", ("version",))
         build = Gauge(f"{PREFIX}_build_info", "Version of the operator.", ["version"], registry=self.registry)
         build.labels(version).set(1)
@@ -119,8 +118,6 @@ class Metrics:
         ):
             for value in values:
                 series(kind, value)
-        for value in ("ended", "broken"):
-            self.watch_restarts(value)
 
     def watch(self, name: str, documentation: str, value: Callable[[], float | None]) -> None:
         """Export a number that is read at a scrape; None: no series."""
@@ -149,10 +146,6 @@ class Metrics:
         verb, _, resource = kind.partition(" ")
         self._kubernetes(verb, resource, "" if status is None else str(status)).inc()
         self._kubernetes_seconds(verb).observe(seconds)
-
-    def watch_ended(self, *, well: bool) -> None:
-        """Count a watch that restarts; for ``Connection``'s ``on_watch_end``."""
-        self.watch_restarts("ended" if well else "broken").inc()
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus's text format."""

@@ -24,11 +24,9 @@ class Harness:
         self.status = 200
         self.now = 100.0
         self.slept: list[float] = []
-        self.ends: list[bool] = []
         self.lists = 0
         self.calls = KopfCalls(lambda: self.now)
         self.calls.relisted = {PLURAL: self.relisted}
-        self.calls.on_watch_end = lambda *, well: self.ends.append(well)
         self.session = aiohttp.ClientSession(middlewares=[self.calls])
 
     async def sleep(self, seconds: float) -> None:
@@ -114,18 +112,3 @@ async def test_the_age_is_that_of_the_oldest_current_watch(harness: Harness) -> 
     assert harness.calls.watch_age() == 30
     await harness.ask(WATCH)
     assert harness.calls.watch_age() == 0
-
-
-@pytest.mark.parametrize(
-    ("asked", "ends"),
-    [
-        pytest.param([LIST, WATCH], [], id="the first watch"),
-        pytest.param([LIST, WATCH, WATCH, WATCH], [True, True], id="watches that continue"),
-        pytest.param([LIST, WATCH, LIST, WATCH, WATCH], [False, True], id="one that was broken"),
-        pytest.param([LIST, WATCH, LIST, LIST], [False], id="one that was broken, and a LIST in two pages"),
-        pytest.param([CRDS_WATCH] * 3, [], id="watches of other kinds"),
-    ],
-)
-async def test_each_end_of_a_watch_is_counted(harness: Harness, asked: list[str], ends: list[bool]) -> None:
-    await harness.ask(*asked)
-    assert harness.ends == ends

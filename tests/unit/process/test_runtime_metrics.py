@@ -27,9 +27,7 @@ async def test_each_number_has_its_source(monkeypatch: pytest.MonkeyPatch, sunse
         cluster.apply(name, {})
         core.seen(cluster.objects[cluster.key(name)])
     await core.queue.get()
-    connection: Any = SimpleNamespace(
-        kopf_calls=SimpleNamespace(watch_age=lambda: 30.5, on_watch_end=None), on_request=None
-    )
+    connection: Any = SimpleNamespace(kopf_calls=SimpleNamespace(watch_age=lambda: 30.5), on_request=None)
     client: Any = SimpleNamespace(tokens=8, remaining_calls=4)
     leads = [True]
     runtime_metrics.watch(metrics, core, client=client, connection=connection, leads=lambda: leads[0])
