@@ -226,8 +226,15 @@ class Elector:
         self._valid_until = -math.inf
         try:
             async with asyncio.timeout(RELEASE):
-                if await self._release():
-                    logger.info("Lease %s is released", self.leases)
+                # An earlier claim without an answer may have taken it.
+                while (
+                    lease := self._lease or await self.leases.read()
+                ) is not None and lease.record.holder == self.own:
+                    self._lease = None
+                    with suppress(LeaseConflictError):
+                        await self.leases.replace(lease, released(lease.record, now=self.now()))
+                        logger.info("Lease %s is released", self.leases)
+                        return
         except (ClusterUnavailableError, LeaseRefusedError, TimeoutError) as error:
             logger.warning(
                 "Lease %s could not be released; another replica leads in %g s: %s",
@@ -235,15 +242,6 @@ class Elector:
                 self.terms.lease,
                 str(error) or type(error).__name__,
             )
-
-    async def _release(self) -> bool:
-        """Clear the holder of the Lease; return whether this replica held it, perhaps by a claim without an answer."""
-        while (lease := self._lease or await self.leases.read()) is not None and lease.record.holder == self.own:
-            self._lease = None
-            with suppress(LeaseConflictError):
-                await self.leases.replace(lease, released(lease.record, now=self.now()))
-                return True
-        return False
 
     async def _attempt(self) -> float:
         """Try to lead, or to renew; return the seconds from its beginning to the next attempt."""

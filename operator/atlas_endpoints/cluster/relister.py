@@ -6,7 +6,7 @@ Deletions during an outage never come as events, and kopf delivers a LIST object
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from random import Random
@@ -256,7 +256,6 @@ class Relister:
         answers = dict(zip(names, await asyncio.gather(*(self._list(each, places) for each in names)), strict=True))
         unlisted = {each: answer for each, answer in answers.items() if isinstance(answer, ClusterUnavailableError)}
         listings = {each: answer for each, answer in answers.items() if isinstance(answer, Listing)}
-        self._report(unlisted)
         absent = {each for each, error in unlisted.items() if isinstance(error, _NotServedError)}
         if listings or absent:
             self.served = bool(listings)
@@ -279,44 +278,36 @@ class Relister:
             each: ForbiddenError if each in forbidden else type(error) for each, error in unlisted.items()
         }
         for each in forbidden - self.forbidden:
-            self._deduplicator.recovered(f"LIST {each}")
             logger.info("The operator may list the resources again", extra=LogFields(namespace=each or ""))
         if before.keys() - unlisted.keys():
             self.regained()
 
     async def _list(self, namespace: str | None, places: asyncio.Semaphore) -> Listing | ClusterUnavailableError:
-        async with places:
-            try:
+        """LIST one namespace; return the error for people if it fails, which is logged once for each cause."""
+        where, subject = "The cluster" if namespace is None else f"Namespace {namespace}", f"LIST {namespace}"
+        try:
+            async with places:
                 listing = await self.reader.list(namespace, self.cache.known)
-            except ClusterUnavailableError as error:
-                return error
-        return _NotServedError("The API server does not serve the kind.") if listing is None else listing
-
-    def _report(self, unlisted: Mapping[str | None, ClusterUnavailableError]) -> None:
-        """Log why namespaces cannot be listed, once for each cause."""
-        texts = {}
-        for each, error in unlisted.items():
-            where = "The cluster" if each is None else f"Namespace {each}"
-            match error:
-                case ForbiddenError():
-                    texts[f"LIST {each}"] = (
-                        f"{where} is not served, because the operator may not list its resources: {error}. While resources may be there,"
-                        f" nothing of the kind is deleted in Atlas, and no Conflict is settled. {remedy(each)}"
-                    )
-                case _NotServedError():
-                    texts["served"] = (
-                        f"{where} is not served, because the API server does not serve the kind there; install the CRD (kubectl apply -f"
-                        " crds/, or crds.install of the chart). If it is installed, check each kube-apiserver and the load balancer before"
-                        " them. The operator retries every few seconds"
-                    )
-                case NoAnswerError():
-                    pass  # six kinds would log one outage
-                case _:
-                    texts["LIST"] = f"The resources could not be listed; trying again: {error}"
-        for subject in {"LIST", "served"} - texts.keys():
+            if listing is None:
+                raise _NotServedError(
+                    f"{where} is not served, because the API server does not serve the kind there; install the CRD (kubectl apply -f crds/,"
+                    " or crds.install of the chart). If it is installed, check each kube-apiserver and the load balancer before them."
+                )
+        except NoAnswerError as error:
+            return error  # an outage is logged elsewhere, once for all kinds
+        except ForbiddenError as error:
+            failure: ClusterUnavailableError = ForbiddenError(
+                f"{where} is not served, because the operator may not list its resources: {error}. While resources may be there, nothing"
+                f" of the kind is deleted in Atlas, and no Conflict is settled. {remedy(namespace)}"
+            )
+        except ClusterUnavailableError as error:
+            failure = error
+        else:
             self._deduplicator.recovered(subject)
-        for subject, text in texts.items():
-            self._warn(subject, text)
+            return listing
+        if self._deduplicator.failed(subject, str(failure)):
+            logger.warning("A LIST fails and is repeated: %s", failure)
+        return failure
 
     def _stale(self) -> Exception:
         """Return the error for a LIST that is older than what was observed before it began; nothing is taken from it.
@@ -331,13 +322,9 @@ class Relister:
                 "The cluster's data are older than what the operator has observed, as after a restore of etcd from a backup."
             )
         text = "The API server shows an earlier state of the resources; waiting until it is up to date"
-        self._warn("stale", text)
-        return ClusterUnavailableError(text)
-
-    def _warn(self, subject: str, text: str) -> None:
-        """Log a failure once, until it has another cause or its subject has recovered."""
-        if self._deduplicator.failed(subject, text):
+        if self._deduplicator.failed("stale", text):
             logger.warning(text)
+        return ClusterUnavailableError(text)
 
 
 def remedy(namespace: str | None) -> str:
