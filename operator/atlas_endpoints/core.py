@@ -290,7 +290,8 @@ class ServedKind:
         self.relister = Relister(
             self.cache,
             objects,
-            core,
+            core.seen,
+            core.gone,
             namespaces=settings.namespaces,
             interval=settings.sync_interval.total_seconds(),
             random=core.random,

@@ -93,7 +93,7 @@ class Claim(NamedTuple):
     """Write our identity into the Lease: take it, renew it, or create it."""
 
 
-class Wait(NamedTuple):
+class StandBy(NamedTuple):
     """Another replica leads until then, by our own clock, if it does not renew the Lease."""
 
     until: float
@@ -123,7 +123,7 @@ def observe(before: Observation | None, lease: Lease | None, now: float, duratio
 
 def decide(
     lease: Lease | None, observation: Observation | None, *, own: str, valid_until: float | None, now: float
-) -> Claim | Wait | Lost:
+) -> Claim | StandBy | Lost:
     """Decide what to do about the Lease that was just read.
 
     Args:
@@ -141,7 +141,7 @@ def decide(
         return Claim()
     if observation is None or now >= observation.expires:
         return Claim()
-    return Wait(observation.expires)
+    return StandBy(observation.expires)
 
 
 def claim(before: Record | None, *, own: str, duration: float, now: datetime) -> Record:
@@ -280,7 +280,7 @@ class Elector:
         match decide(lease, self._observation, own=self.own, valid_until=valid_until, now=now):
             case Lost(why):
                 raise self._loss(why)
-            case Wait(until):
+            case StandBy(until):
                 self._stand_by(lease)
                 return min(self._jittered_retry(), until - now)
             case Claim():

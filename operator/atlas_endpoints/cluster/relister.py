@@ -19,6 +19,7 @@ from atlas_endpoints.cluster.errors import (
     NoAnswerError,
     SelectorRefusedError,
 )
+from atlas_endpoints.cluster.writer import TURN
 from atlas_endpoints.controller.cache import Body, Cache, Key, Listing, RunningList, is_deleting, uid_of
 from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
 from atlas_endpoints.controller.requeue import backoff_delay
@@ -37,9 +38,6 @@ NOT_SERVED = 5.0
 LISTS = 8
 """Namespaces that are listed at once, so that a slow one holds up no others and an API server has few of our pages to make."""
 
-AT_ONCE = 100
-"""Objects of a LIST that are taken in at once: a millisecond, so that thousands do not hold up an edit."""
-
 STALE_FOR = 60.0
 """Seconds of stale LISTs, without any other, after which the cluster counts as restored."""
 
@@ -57,14 +55,6 @@ class Reader(Protocol):
         ``known`` returns the object to keep in place of one that was just read.
         """
         ...
-
-
-class Receiver(Protocol):
-    """Receives the differences."""
-
-    def seen(self, body: Body) -> None: ...
-
-    def gone(self, key: Key, uid: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -91,6 +81,8 @@ class Relister:
     A namespace that cannot be listed affects no other one: the cache keeps what it holds of it.
 
     Attributes:
+        seen: receives the state of an object that was listed.
+        gone: receives an object that is gone.
         namespaces: all when empty.
         interval: seconds between comparisons.
         regained: called when a namespace is listed that could not be.
@@ -101,7 +93,8 @@ class Relister:
 
     cache: Cache
     reader: Reader
-    receiver: Receiver
+    seen: Callable[[Body], None]
+    gone: Callable[[Key, str], None]
     _: KW_ONLY
     namespaces: tuple[str, ...]
     interval: float
@@ -196,10 +189,10 @@ class Relister:
 
     async def _take_in(self, listed: Sequence[Body], running: RunningList) -> None:
         for number, body in enumerate(listed):
-            if number % AT_ONCE == 0:
+            if number % TURN == 0:
                 await asyncio.sleep(0)
             if running.stands(body):
-                self.receiver.seen(body)
+                self.seen(body)
 
     async def keep(self) -> None:
         """Compare at once and then for ever.
@@ -269,7 +262,7 @@ class Relister:
         listed = [body for listing in listings.values() for body in listing.bodies]
         for key, uid in running.vanished(listed):
             if self._listed_by(key.namespace) in listings:
-                self.receiver.gone(key, uid)
+                self.gone(key, uid)
         await self._take_in(listed, running)
         # That a kind is not served shows no namespace to be empty.
         self.listed = (self.listed - absent) | listings.keys()

@@ -29,8 +29,8 @@ from atlas_endpoints.controller.controller import ConflictError, GoneError, Meta
 PAGE = 100
 """Objects on a page of a LIST. To parse so many blocks the event loop for a few milliseconds."""
 
-AT_ONCE = 50
-"""Objects of a page that are taken in without a pause for the event loop."""
+TURN = 50
+"""Objects of a LIST that are taken in without a pause for the event loop: half a millisecond."""
 
 SHORT = 256
 """Characters of the longest text that cached objects share; longer ones seldom occur in two objects."""
@@ -136,7 +136,7 @@ class ResourceWriter:
                 ):
                     for item in items:
                         bodies.append(known(lean(_resource_in(item))))
-                        if len(bodies) % AT_ONCE == 0:
+                        if len(bodies) % TURN == 0:
                             await asyncio.sleep(0)
                     following = metadata.get("continue") or ""
                 case _:

@@ -14,8 +14,8 @@ from atlas_endpoints.cluster.election import (
     Claim,
     Lost,
     Observation,
+    StandBy,
     Terms,
-    Wait,
     claim,
     decide,
     new_identity,
@@ -33,13 +33,13 @@ FRESH, STALE = Observation("7", since=90.0, expires=135.0), Observation("7", sin
 LEADING, LAPSED = 110.0, 99.0
 """Until when we lead, at second 100."""
 
-DECISIONS: dict[str, tuple[Lease | None, Observation | None, float | None, Claim | Wait | Lost]] = {
+DECISIONS: dict[str, tuple[Lease | None, Observation | None, float | None, Claim | StandBy | Lost]] = {
     "no Lease, and none was ever seen: create it": (None, None, None, Claim()),
-    "no Lease any more, and its holder may still count on it: wait": (None, FRESH, None, Wait(135.0)),
+    "no Lease any more, and its holder may still count on it: wait": (None, FRESH, None, StandBy(135.0)),
     "no Lease any more, for as long as it would have lasted: create it": (None, STALE, None, Claim()),
     "nobody holds it: take it, however new that is": (NOBODYS, FRESH, None, Claim()),
     "we hold it and did not know: renew it, and lead": (OURS, FRESH, None, Claim()),
-    "another holds it: wait": (THEIRS, FRESH, None, Wait(135.0)),
+    "another holds it: wait": (THEIRS, FRESH, None, StandBy(135.0)),
     "another holds it, and has not renewed it: take it": (THEIRS, STALE, None, Claim()),
     "another's time is up to the second: take it": (THEIRS, Observation("7", 55.0, 100.0), None, Claim()),
     "we lead: renew it": (OURS, FRESH, LEADING, Claim()),

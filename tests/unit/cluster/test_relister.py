@@ -15,7 +15,8 @@ from atlas_endpoints.cluster.errors import (
     NoAnswerError,
     SelectorRefusedError,
 )
-from atlas_endpoints.cluster.relister import APART, AT_ONCE, Relister
+from atlas_endpoints.cluster.relister import APART, Relister
+from atlas_endpoints.cluster.writer import TURN
 from atlas_endpoints.controller.cache import Body, Cache, Key, key_of
 from behaviour.api_server import Cluster, Latency
 from support.virtual_time import on_virtual_time
@@ -42,7 +43,8 @@ class Operator:
         self.relister = Relister(
             self.cache,
             self.cluster,
-            self,
+            self.seen,
+            self.gone,
             namespaces=namespaces,
             interval=INTERVAL,
             random=Random(1),  # noqa: S311  # jitter
@@ -388,15 +390,15 @@ async def test_comparisons_are_jittered() -> None:
 async def test_an_object_that_is_deleted_while_a_large_list_is_taken_in_stays_deleted() -> None:
     operator = Operator()
     operator.deaf()
-    for number in range(3 * AT_ONCE):
+    for number in range(3 * TURN):
         operator.apply(f"db-{number:03}")
     operator.keep()
     await operator.saw.wait()
-    assert len(operator.cache) < 3 * AT_ONCE  # others do their work meanwhile
+    assert len(operator.cache) < 3 * TURN  # others do their work meanwhile
     *_, last = operator.cluster.objects
     operator.gone(last, f"uid-{last.name}")
     await operator.relister.complete.wait()
-    assert len(operator.cache) == 3 * AT_ONCE - 1
+    assert len(operator.cache) == 3 * TURN - 1
 
 
 class TestOneNamespace:
