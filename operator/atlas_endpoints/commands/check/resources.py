@@ -20,7 +20,7 @@ from atlas_endpoints.cluster.errors import (
     ForbiddenError,
     UnreadableError,
 )
-from atlas_endpoints.cluster.readers import FRESH, NamespaceReader, SecretReader
+from atlas_endpoints.cluster.readers import NamespaceReader, SecretReader
 from atlas_endpoints.cluster.relister import remedy
 from atlas_endpoints.cluster.writer import ResourceWriter
 from atlas_endpoints.commands.check.interview import Place
@@ -373,23 +373,13 @@ class ClusterReader:
     async def _resolve(self, place: CredentialsPlace) -> Access | str:
         """Return the credentials, or why there are none."""
         try:
-            try:
-                return await self._find(place, Age.RECENT)
-            except ClusterUnreachableError:
-                raise
-            except ClusterUnavailableError:
-                # An API server that has just started refuses what it permits: only a second refusal counts.
-                await asyncio.sleep(FRESH)
-                return await self._find(place, Age.FRESH)
+            if place == OWN:
+                return await self._access.resolve_own(age=Age.RECENT)
+            return await self._access.resolve(*place, age=Age.RECENT)
         except ClusterUnavailableError as error:
             return _explained(error)
         except NoCredentialsError as error:
             return self._problem(place, error)
-
-    async def _find(self, place: CredentialsPlace, age: Age) -> Access:
-        if place == OWN:
-            return await self._access.resolve_own(age=age)
-        return await self._access.resolve(*place, age=age)
 
     def _problem(self, place: CredentialsPlace, error: NoCredentialsError) -> str:
         """Return why there are no credentials, with the rights that were used, and the namespace."""
