@@ -378,6 +378,7 @@ class ServedKind:
             self._observer.blocked(self.kind.names.kind, reason)
 
     def _enqueue(self, key: Key, body: Body) -> None:
+        self._reconciler.changed(key)
         self._loop.reset(key)
         self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
 

@@ -121,15 +121,15 @@ class Gatherer:
         began: float | None = None,
         is_claimed: Callable[[Facts[Any]], bool] = lambda _: False,
     ) -> tuple[Facts[Any], Decision]:
-        """Observe Atlas for a reconcile, as ``observe.observe`` does; no LIST counts that began before a granted request.
+        """Observe Atlas for a reconcile, as ``observe.observe`` does; no LIST counts that began before a force-sync request was seen.
 
         Args:
             began: no more is read for what was read since then, unless that is long ago; None: the last reconcile's observation goes
                 on, if it has taken too long.
         """
         memory, atlas = self.memories[facts.resource.key], self.ports.atlas
-        now, request = atlas.moment(), memory.request
-        asked_at = -math.inf if request is None or not request.granted else request.seen
+        now = atlas.moment()
+        asked_at = memory.changed_at if facts.forced else -math.inf
         since, memory.unfinished_since = memory.unfinished_since if began is None else began, None
         if since is None or since < max(asked_at, now - UNFINISHED):
             since = now

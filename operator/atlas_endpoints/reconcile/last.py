@@ -33,7 +33,7 @@ class LastCourse:
     def __init__(self, one: Pass) -> None:
         self._pass = one
         self._kind, self._ports, self._gatherer = one.kind, one.ports, one.gatherer
-        self._force_sync, self._protection = one.shared.force_sync, one.shared.protection
+        self._protection = one.shared.protection
         self._memory = one.memory
         self._attempt = one.attempt()
 
@@ -68,7 +68,6 @@ class LastCourse:
             if ending is not None:
                 return self._leave(body, ending)
             resource: Resource = kind.resource.parse(body, now=self._pass.now)
-            wait = self._force_sync.take_turn(resource)
         except InvalidSpecError as error:
             return deletion.blocked_by(error, attempt)
         is_unbound = kind.named_by(body).is_unbound
@@ -76,30 +75,27 @@ class LastCourse:
             case str(message):
                 return deletion.blocked(message, attempt, operation="delete", requeue=NoRequeue())
             case None:
-                return (await self._delete(resource, wait)).kept_open(wait)
+                return await self._delete(resource)
             case ending:
                 return self._leave(body, ending)
 
-    async def _delete(self, resource: Resource, wait: float) -> Outcome:
-        """Delete the entry, unless another resource needs it; a force-sync request still waits ``wait`` seconds.
+    async def _delete(self, resource: Resource) -> Outcome:
+        """Delete the entry, unless another resource needs it.
 
         Raises:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
-        attempt = self._attempt
+        attempt, age = self._attempt, Age.ANEW if is_forced(resource) else Age.RECENT
         try:
             if (kept := await self._needed(resource)) is not None:
                 return kept
-            if wait and attempt.is_of_this_generation:
-                return status_unchanged(RequeueAfter(wait))
-            age = self._force_sync.age(self._pass.key)
             namespace = resource.metadata.namespace
             access = await self._ports.credentials.resolve(namespace, resource.secret_name, age=age)
             project_id = await self._project(resource)
         except (NoProjectError, NoCredentialsError) as error:
             handled = resource.metadata.reconcile_request if isinstance(error, NoCredentialsError) else None
             return replace(deletion.blocked_by(error, attempt), handled=handled)
-        return await self._with_access(resource, access, project_id, wait)
+        return await self._with_access(resource, access, project_id)
 
     async def _needed(self, resource: Resource) -> Outcome | None:
         """Return the outcome if another resource needs the entry, or nobody knows; else None."""
@@ -111,25 +107,23 @@ class LastCourse:
             return _later(self._protection.unlisted(resource, error))
         return None if owner is None else self._kept_for(owner, resource)
 
-    async def _with_access(self, resource: Resource, access: Access, project_id: str, wait: float) -> Outcome:
+    async def _with_access(self, resource: Resource, access: Access, project_id: str) -> Outcome:
         """Take one step of a deletion in Atlas, unless these credentials were refused a moment ago."""
         key, memory = self._pass.key, self._memory
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
-        wait = wait or self._force_sync.take_scope_turn(key, scope)
-        if wait and self._attempt.is_of_this_generation:
-            return status_unchanged(RequeueAfter(wait))
+        if is_forced(resource):
+            self._ports.atlas.let_through(scope)
         refused, until = memory.refused_credentials or (None, 0.0)
-        if refused == access and self._ports.clock.monotonic() < until and (wait or not is_forced(resource)):
+        if refused == access and self._ports.clock.monotonic() < until and not is_forced(resource):
             return status_unchanged(RequeueAfter(SECRET_REQUEUE))  # the same would be refused again
         memory.refused_credentials = None
         resolved = resolved_with(resource.status, access.source)
         facts = self._gatherer.facts(resource, self._pass.now, scope, resolved)
-        facts = replace(facts, forced=facts.forced and not wait)
         unsent = self._pass.shared.creations.withdraw(key, self._attempt.previous.creation)
         if unsent is not None:  # what appears under this name is somebody else's
             own = self._kind.not_created(facts, unsent)
             return _deleting("The operator creates nothing more for this resource.", SOON, own=own)
-        return (await self._proceed(facts, access)).kept_open(wait)  # a deletion that has just begun does not wait
+        return await self._proceed(facts, access)
 
     async def _proceed(self, facts: Facts[Any], access: Access) -> Outcome:
         """Take one step of the deletion of an entry, and turn every Atlas error into an outcome; a failure leaves a request open."""

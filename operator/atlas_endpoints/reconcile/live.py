@@ -7,14 +7,14 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
+from atlas_endpoints.controller.requeue import Backoff
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.decision import Decision
 from atlas_endpoints.reconcile.deletion import wanted_metadata
-from atlas_endpoints.reconcile.facts import Facts, resolved_with
+from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.observe import absence
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
@@ -41,11 +41,9 @@ class LiveCourse:
     def __init__(self, one: Pass) -> None:
         self._pass = one
         self._kind, self._ports, self._gatherer = one.kind, one.ports, one.gatherer
-        self._force_sync = one.shared.force_sync
         self._key, self._memory = one.key, one.memory
         self._writes = Writes(one)
-        self._wait = 0.0
-        """Seconds for which an open force-sync request still waits."""
+        self._age = Age.RECENT
 
     async def run(self) -> Outcome:
         """Reconcile; the finalizer and the annotations that a backup needs come before anything else.
@@ -56,7 +54,7 @@ class LiveCourse:
         """
         one = self._pass
         resource: Resource = self._kind.resource.parse(one.store.body, now=one.now)
-        self._wait = self._force_sync.take_turn(resource)
+        self._age = Age.ANEW if is_forced(resource) else Age.RECENT
         if (change := wanted_metadata(resource)).needed_by(one.store.body):
             hindered = await one.change(change, one.attempt(resource))
             if hindered is not None:
@@ -70,33 +68,25 @@ class LiveCourse:
         if resource.suspended_by:
             self._gatherer.leave(self._key)
             return summarize.of_suspension(resource)
-        if self._wait and attempt.is_of_this_generation:
-            return status_unchanged(RequeueAfter(self._wait))
         try:
-            resolution = await self._ports.references.resolve(resource, age=self._force_sync.age(self._key))
+            resolution = await self._ports.references.resolve(resource, age=self._age)
             outcome = await self._with_credentials(resolution, attempt)
             if resolution.problem is not None:
                 outcome = outcome.by(resolution.problem.pace)
             return await self._published(resource, outcome)
         except (NoCredentialsError, NoProjectError, OtherProjectError) as error:
             self._gatherer.leave(self._key)
-            return self._missing(error, resource, attempt).kept_open(self._wait)
+            return self._missing(error, resource, attempt)
 
     async def _with_credentials(self, resolution: Resolution[Any], attempt: Attempt) -> Outcome:
         """Converge with the credentials of a resource; once more, in another reconcile, if they are refused and newer ones are found."""
         resource, memory = resolution.resource, self._memory
         # A reading from just before the Secret changed would delay the recovery until the next requeue.
         awaits = memory.failure is not None and memory.failure.awaits_credentials
-        age = self._force_sync.age(self._key)
-        access = await self._access(resource, Age.FRESH if awaits and age is Age.RECENT else age)
+        access = await self._access(resource, Age.FRESH if awaits and self._age is Age.RECENT else self._age)
         scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
-        wait = self._wait = self._wait or self._force_sync.take_scope_turn(self._key, scope)
-        if wait and attempt.is_of_this_generation:
-            return status_unchanged(RequeueAfter(wait))
-        if wait:  # an edit does not wait, and is reconciled as if there were no request
-            handled = {"last_handled_reconcile_at": resource.metadata.reconcile_request}
-            resource = resource.model_copy(update={"status": resource.status.model_copy(update=handled)})
-            resolution = replace(resolution, resource=resource)
+        if self._age is Age.ANEW:
+            self._ports.atlas.let_through(scope)
         if (outcome := replayed(memory.failure, resolution, access, attempt)) is not None:
             return outcome
         outcome = await self._converged(resolution, scope, access)
@@ -110,8 +100,8 @@ class LiveCourse:
         if "CredentialsValid" in outcome.findings:
             accepted = outcome.reason is not Reason.CREDENTIALS_INVALID
             self._ports.credentials.record_acceptance(access, accepted=accepted)
-        memory.failure = None if wait else failure_of(resolution, access, outcome)
-        return outcome.kept_open(wait)  # with its observation
+        memory.failure = failure_of(resolution, access, outcome)
+        return outcome
 
     async def _access(self, resource: Resource, age: Age) -> Access:
         return await self._ports.credentials.resolve(resource.metadata.namespace, resource.secret_name, age=age)
@@ -203,12 +193,11 @@ class LiveCourse:
         outputs, interval = self._ports.outputs, self._gatherer.interval(resource).total_seconds()
         if outcome.state is None or outputs is None or not resource.has_outputs:
             return outcome
-        is_asked = self._force_sync.age(self._key) is Age.ANEW
         published = await outputs.publish(
             resource,
             self._kind.outputs(resource, outcome.own),
             scope=self._ports.resync.scope_of(self._key),
-            max_age=0.0 if is_asked else min(RECENT_OUTPUTS, interval / 2),
+            max_age=0.0 if self._age is Age.ANEW else min(RECENT_OUTPUTS, interval / 2),
             now=self._pass.now,
             began=self._pass.began,
         )

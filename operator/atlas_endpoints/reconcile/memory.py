@@ -4,6 +4,7 @@ A restart forgets all of it, which costs calls and time, and nothing else. What 
 turns of creations, drift, resyncs, outputs; a status that is not written yet and the count of failures, in the controller.
 """
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -28,24 +29,6 @@ class Failure:
     awaits_credentials: bool
 
 
-@dataclass(slots=True)
-class Request:
-    """An open force-sync request.
-
-    Attributes:
-        token: the value of the annotation.
-        seen: when it was found, in monotonic seconds.
-        has_turn: whether the minimum interval of the resource is over.
-        granted: whether the minimum interval of the scope is over, too, and the observation has begun.
-    """
-
-    uid: str
-    token: str | None
-    seen: float
-    has_turn: bool = False
-    granted: bool = False
-
-
 CreatedThing: TypeAlias = tuple[Hashable, str]
 """The place of a thing in Atlas, and its name."""
 
@@ -63,7 +46,7 @@ class Memory:
     """What is remembered of one resource. Times are monotonic seconds.
 
     Attributes:
-        request: the open force-sync request.
+        changed_at: when its newest change was seen, which may be a force-sync request.
         failure: is replayed until something that it depends on changes.
         failing_since: since when calls have failed or been held, and the status does not show it.
         in_sync: the object, and what it was compared with, when a resync found nothing to do.
@@ -79,7 +62,7 @@ class Memory:
         ending: how its deletion has ended, for which state of the object.
     """
 
-    request: Request | None = None
+    changed_at: float = -math.inf
     failure: Failure | None = None
     failing_since: float | None = None
     in_sync: tuple[Body, tuple[object, ...]] | None = None

@@ -12,7 +12,6 @@ from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.creation import Creations
 from atlas_endpoints.reconcile.facts import Facts
-from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.protection import Protection
@@ -33,7 +32,6 @@ class Shared:
     gatherer: Gatherer
     protection: Protection
     creations: Creations
-    force_sync: ForceSync
     reading: set[tuple[Hashable, str]] = field(default_factory=set)
 
 
@@ -89,7 +87,7 @@ class Pass:
         """Write the status of an outcome, and return the facts with it; None: the resource has changed."""
         resource = facts.resource
         attempt = replace(facts.attempt, previous=resource.status_in(self.store.body))
-        # A request is handled when the reconcile has ended; and until its turn, only the facts call it handled.
+        # A request is handled when the reconcile has ended.
         status = summarize.render(attempt, replace(outcome, handled=None)).to_json()
         if not await self.store.write_status(status):
             return None

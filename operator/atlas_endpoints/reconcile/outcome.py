@@ -109,10 +109,6 @@ class Outcome:
         """Return the outcome with a requeue no later than that; a backoff stays."""
         return replace(self, requeue=at_latest(self.requeue, seconds))
 
-    def kept_open(self, wait: float) -> Self:
-        """Leave a force-sync request open for ``wait`` more seconds; 0: it is handled."""
-        return replace(self.by(wait), handled=None) if wait else self
-
     def saying(self, more: str) -> Self:
         """Return the outcome with more text at the end of its message, if it has one."""
         return self if self.state is None or not more else self.worded(f"{self.state.message} {more}")

@@ -15,7 +15,6 @@ from atlas_endpoints.reconcile import deletion, failures, summarize
 from atlas_endpoints.reconcile.at_rest import finds_work
 from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.creation import Creations
-from atlas_endpoints.reconcile.force_sync import ForceSync
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.last import LastCourse
@@ -40,10 +39,9 @@ class Reconciler:
         self._ports = ports
         self._gatherer = Gatherer(kind, ports)
         self._memories = memories = self._gatherer.memories
-        force_sync = ForceSync(ports.clock.monotonic, memories, let_through=ports.atlas.let_through)
         self._protection = Protection(self._gatherer)
         creations = Creations(ports.clock.monotonic, ports.clock.now, memories)
-        self._shared = Shared(self._gatherer, self._protection, creations, force_sync)
+        self._shared = Shared(self._gatherer, self._protection, creations)
         self.finds_work = partial(finds_work, self._gatherer)
 
     async def reconcile(self, body: Body, store: Store) -> Concluded:
@@ -87,6 +85,10 @@ class Reconciler:
         memory, body = self._memories.get(key), self._ports.resources.get(key)
         is_contended = body is not None and bool(condition_in(status_of(body), CONTENDED))
         return is_contended or (memory is not None and memory.is_unlisted)
+
+    def changed(self, key: Key) -> None:
+        """Record that a change of a resource was seen; what is read for a force-sync request begins later."""
+        self._memories[key].changed_at = self._ports.clock.monotonic()
 
     def release(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""
