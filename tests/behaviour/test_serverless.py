@@ -185,24 +185,6 @@ async def test_a_resource_that_is_gone_leaves_nothing_behind() -> None:
 
 
 @on_virtual_time
-async def test_a_resource_that_is_created_anew_has_the_minimum_interval_of_its_name() -> None:
-    async with ServerlessSteps().running() as steps:
-        await steps.settle({"comment": "one"}, "")
-        steps.endpoint({"comment": "one"}, "other")
-        steps.create({"endpointId": OTHER, "comment": "one"}, "neighbour")
-        await steps.run("40s", "")
-        steps.clear(None, "")
-        for _ in range(10):
-            steps.vanish(None, "")
-            steps.create({"comment": "one"}, "")
-            steps.annotate({"force-sync": "same"}, "")
-            await steps.run("1s", "")
-        await steps.run("5s", "")
-        assert len(steps.atlas.calls) <= 2 * (10 / 5 + 1), "a look of each name, and one that is shared"
-        steps.views("").handled("same")
-
-
-@on_virtual_time
 async def test_a_defect_is_reported_without_its_message_and_confirms_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -26,7 +26,8 @@ def finds_work(gatherer: Gatherer, body: Body, scope: Scope, failure: AtlasError
     seen = None if failure is not None or entry is None else view.value(entry)
     is_listed = entry is None or kind.parent_of(entry) is None
     created = view.labelled.get(kind.resource.created_as_of(uid_of(body)), ())
-    compared = (seen, created, *_end_of_api(view, now))
+    alike = () if seen is None else view.labelled.get(kind.label(seen) or "", ())
+    compared = (seen, created, alike, *_end_of_api(view, now))
     if seen is not None:
         if is_listed:
             memory.failing_since = None
