@@ -113,12 +113,10 @@ class Core:
         self.observer = observer
         self.config_maps = config_maps
         self.references = ReferenceResolver(targets)
-        half = max(1, settings.concurrency // 2)
-        routine, of_each = _for_routine(settings.concurrency), _for_routine(half)
-        self.queue: Queue[Work] = Queue(
-            clock, flow_limit=half, routine_limit=routine, routine_flow_limit=of_each, waited=observer.waited
+        self.queue: Queue[Work] = Queue(clock, workers=settings.concurrency, waited=observer.waited)
+        self.throttle = Throttle(
+            probe_interval=settings.sync_interval.total_seconds(), max_in_flight=max(1, settings.concurrency // 2)
         )
-        self.throttle = Throttle(probe_interval=settings.sync_interval.total_seconds(), max_in_flight=half)
         readers = {kind.names.kind: kind for kind in kinds}
         self.gateway = Gateway(client, self.throttle, clock.monotonic, readers=readers)
         self.limiter = DriftLimiter(
@@ -131,7 +129,6 @@ class Core:
             self.queue,
             around(self._run),
             clock=clock,
-            workers=settings.concurrency,
             random=random,
             retried=observer.retried,
             waited_for=self._is_unanswered,
@@ -406,8 +403,3 @@ def _is_waited_for(body: Body) -> bool:
 def _is_unanswered(body: Body) -> bool:
     """Return whether the status does not tell yet what has become of the spec."""
     return status_of(body).get("observedGeneration") != generation_of(body)
-
-
-def _for_routine(workers: int) -> int:
-    """Return how many of these workers routine work may have."""
-    return workers - workers // 4

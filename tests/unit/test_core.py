@@ -14,7 +14,6 @@ from atlas_endpoints.controller.requeue import Backoff, Requeue
 from atlas_endpoints.core import Core, ServedKind
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.resource import FINALIZER
-from atlas_endpoints.settings import OperatorSettings
 from behaviour.api_server import Cluster
 from support.cores import core_of
 from support.named import NAMED
@@ -211,26 +210,3 @@ async def test_a_status_that_cannot_be_written_is_reported_and_routine_after_a_f
     assert urgent[:2] == [False, True]
     harness.core.queue.close()
     await working
-
-
-@pytest.mark.parametrize("secrets", [0, 1, 2, 16])
-@on_virtual_time
-async def test_neither_slow_calls_of_another_namespace_nor_slow_routine_work_of_its_own_delays_an_edit(
-    secrets: int,
-) -> None:
-    core = Harness().core
-    for number in range(100):
-        other = body(1, uid=f"{number}", name=f"db-{number}")
-        if secrets:
-            other["metadata"]["namespace"] = "slow"
-            other["spec"] = {"credentialsSecretRef": {"name": f"atlas-{number % secrets}"}}
-        else:
-            other["status"] = {"observedGeneration": 1}
-        core.seen(other)
-    workers = [asyncio.create_task(core.queue.get()) for _ in range(OperatorSettings().concurrency)]
-    await asyncio.sleep(0)
-    core.seen(body(2))
-    await asyncio.wait(workers, timeout=0.1)
-    assert KEY in {worker.result() for worker in workers if worker.done()}
-    core.queue.close()
-    await asyncio.gather(*workers)

@@ -1,4 +1,4 @@
-"""The workers: each takes a due key, reconciles it, and requeues it."""
+"""The loop: each due key is reconciled by a task of its own, and requeued."""
 
 import asyncio
 import logging
@@ -22,11 +22,10 @@ URGENT_FAILURES = 3
 
 @dataclass(eq=False, repr=False)
 class Loop(Generic[K]):
-    """Workers over one queue; a failed reconcile is logged and retried, and affects no other key.
+    """Reconciles over one queue; a failed one is logged and retried, and affects no other key.
 
     Attributes:
         run: reconciles a key.
-        workers: the most reconciles at once.
         random: for the jitter of the backoff.
         retried: called for each key that is requeued with backoff.
         waited_for: returns whether somebody still waits for the result for a key; see ``is_urgent``.
@@ -36,7 +35,6 @@ class Loop(Generic[K]):
     run: Callable[[K], Awaitable[Requeue]]
     _: KW_ONLY
     clock: Clock
-    workers: int
     random: Random
     retried: Callable[[], None] = lambda: None
     waited_for: Callable[[K], bool] = lambda _: False
@@ -45,10 +43,10 @@ class Loop(Generic[K]):
     _started: dict[K, float] = field(init=False, default_factory=dict)
 
     async def work(self) -> None:
-        """Run the workers until the queue is closed and each has finished its key."""
-        async with asyncio.TaskGroup() as workers:
-            for number in range(self.workers):
-                workers.create_task(self._worker(), name=f"worker {number}")
+        """Reconcile due keys until the queue is closed and each reconcile has ended."""
+        async with asyncio.TaskGroup() as reconciles:
+            while (key := await self.queue.get()) is not None:
+                reconciles.create_task(self._handle(key))
 
     def reset(self, key: K) -> None:
         """Drop the failures of a key that has changed."""
@@ -72,18 +70,15 @@ class Loop(Generic[K]):
         """Return the seconds since the oldest running reconcile began; 0 without one."""
         return max((self.clock.monotonic() - started for started in self._started.values()), default=0.0)
 
-    async def _worker(self) -> None:
-        while (key := await self.queue.get()) is not None:
-            self._started[key] = self.clock.monotonic()
-            try:
-                requeue = await self._reconcile(key)
-            finally:
-                del self._started[key]
-            self.queue.done(key, delay=self._delay(key, requeue), urgent=self.is_urgent(key))
-            if key not in self.queue:  # it was forgotten while it ran
-                self._drop(key)
-            # A reconcile that is answered from memory does not wait; thousands of them would hold up probes and the Lease.
-            await asyncio.sleep(0)
+    async def _handle(self, key: K) -> None:
+        self._started[key] = self.clock.monotonic()
+        try:
+            requeue = await self._reconcile(key)
+        finally:
+            del self._started[key]
+        self.queue.done(key, delay=self._delay(key, requeue), urgent=self.is_urgent(key))
+        if key not in self.queue:  # it was forgotten while it ran
+            self._drop(key)
 
     def _drop(self, key: K) -> None:
         self._failures.pop(key, None)
@@ -93,11 +88,10 @@ class Loop(Generic[K]):
         try:
             requeue = await self.run(key)
         except asyncio.CancelledError:
-            worker = asyncio.current_task()
-            if worker is None or worker.cancelling():
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
                 raise
-            # Not this worker was cancelled but a task that the reconcile waited for. To raise would end the worker silently and
-            # leave its key running for ever.
+            # Not this task was cancelled but one that the reconcile waited for. To raise would leave the key running for ever.
             logger.exception(
                 "A call that a reconcile waited for was cancelled; the reconcile will be retried",
                 extra=LogFields(key=str(key)),

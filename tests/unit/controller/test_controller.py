@@ -123,7 +123,7 @@ class Operator:
         self.cluster = Cluster(self.latency, lambda: "2026-11-25T12:00:00Z")
         self.mirror = Mirror(clock)
         self.cache = Cache(lambda body: body["metadata"].get("annotations", {}))
-        self.queue: Queue[Key] = Queue(clock, flow_limit=10)
+        self.queue: Queue[Key] = Queue(clock, workers=2)
         self.performed: list[tuple[Status, Status]] = []
         self.told: list[tuple[Status, Status]] = []
         self.refused = self.changes = 0
@@ -138,7 +138,7 @@ class Operator:
             enqueue=self._enqueue,
             written=lambda body, status: self.told.append((body["status"], status)),
         )
-        self.loop: Loop[Key] = Loop(self.queue, self.controller.run, clock=clock, workers=2, random=Random(1))  # noqa: S311  # jitter
+        self.loop: Loop[Key] = Loop(self.queue, self.controller.run, clock=clock, random=Random(1))  # noqa: S311  # jitter
 
     async def write(self, body: Body, status: Status) -> Body:
         try:

@@ -31,13 +31,12 @@ class Work:
     """A running loop over keys with scripted reconciles, and the times at which each began; somebody waits for ``edit``."""
 
     def __init__(self, clock: VirtualClock, workers: int, random: Random) -> None:
-        self.queue: Queue[str] = Queue(clock, flow_limit=100)
+        self.queue: Queue[str] = Queue(clock, workers=workers)
         self.retries = 0
         self.loop: Loop[str] = Loop(
             self.queue,
             self._run,
             clock=clock,
-            workers=workers,
             random=random,
             retried=self._retried,
             waited_for="edit".__eq__,

@@ -2,14 +2,13 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 import pytest
 
-from atlas_endpoints.controller.workqueue import ROUTINE_SHARE, Flow, Queue
+from atlas_endpoints.controller.workqueue import Flow, Queue
 from support.virtual_time import VirtualClock, VirtualTimeLoop
 
 
@@ -53,19 +52,14 @@ class Harness:
 
 
 @pytest.fixture
-def flow_limit() -> int:
-    return 100
-
-
-@pytest.fixture
-def harness(flow_limit: int) -> Iterator[Harness]:
+def harness() -> Iterator[Harness]:
     loop = VirtualTimeLoop()
     waits: list[tuple[float, bool]] = []
 
     def waited(seconds: float, *, urgent: bool) -> None:
         waits.append((seconds, urgent))
 
-    harness = Harness(loop, Queue(VirtualClock(loop), flow_limit=flow_limit, waited=waited), waits)
+    harness = Harness(loop, Queue(VirtualClock(loop), workers=2, waited=waited), waits)
     yield harness
     harness.queue.close()
     loop.run_for(0)
@@ -75,10 +69,6 @@ def harness(flow_limit: int) -> Iterator[Harness]:
 def own(name: str) -> Flow:
     """The only flow of an owner."""
     return Flow(f"owner of {name}", name)
-
-
-def limited_to(workers: int) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("flow_limit", [pytest.param(workers, id=f"flow of {workers}")])
 
 
 def test_it_reports_how_long_a_key_was_due(harness: Harness) -> None:
@@ -116,7 +106,6 @@ SCRIPTS = {
 """Steps; ``due`` lists the keys that are handed out now in order, each finished at once."""
 
 
-@limited_to(1)
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_the_queue_hands_out(harness: Harness, script: str) -> None:
     for step in script.split("; "):
@@ -159,58 +148,6 @@ def test_flows_take_turns_however_many_keys_one_of_them_has(harness: Harness) ->
     for number in range(2):
         harness.queue.add(f"few {number}", flow=own("few"))
     assert harness.due()[:4] == ["many 0", "few 0", "many 1", "few 1"]
-
-
-def test_a_flow_continues_with_its_edits_when_its_overdue_routine_key_is_forgotten(harness: Harness) -> None:
-    harness.queue.add("routine")
-    for number in range(ROUTINE_SHARE + 5):
-        harness.queue.add(f"edit {number}", urgent=True)
-    for _ in range(ROUTINE_SHARE - 1):
-        harness.queue.done(harness.take())
-    harness.queue.forget("routine")
-    assert harness.due() == [f"edit {number}" for number in range(ROUTINE_SHARE - 1, ROUTINE_SHARE + 5)]
-
-
-@limited_to(8)
-@pytest.mark.parametrize("flows", [1, 2, 40], ids=lambda number: f"{number} flows")
-def test_an_edit_gets_a_worker_at_once_while_all_calls_of_one_owner_are_slow(harness: Harness, flows: int) -> None:
-    for number in range(200):
-        harness.queue.add(f"slow {number}", flow=Flow("slow", f"slow {number % flows}"), urgent=True)
-    workers = [harness.worker() for _ in range(16)]
-    assert harness.queue.running == 8
-    harness.queue.add("edit", flow=own("other"), urgent=True)
-    harness.pass_time(0)
-    assert "edit" in {worker.result() for worker in workers if worker.done()}
-
-
-@limited_to(8)
-def test_while_the_calls_of_many_owners_are_slow_an_edit_waits_for_one_turn_of_each(harness: Harness) -> None:
-    """However many flows they have."""
-    owners = 5
-    for number in range(500):
-        flow = Flow(f"slow {number % owners}", f"slow {number % 50}")
-        harness.queue.add(f"slow {number}", flow=flow, urgent=True)
-    held = [harness.take() for _ in range(16)]
-    harness.queue.add("edit", flow=own("other"), urgent=True)
-    for turn in range(owners + 1):
-        harness.queue.done(held[turn])
-        held.append(harness.take())
-    assert "edit" in held
-
-
-@limited_to(1)
-@pytest.mark.parametrize("woken", [False, True], ids=["before it is woken", "after it was woken"])
-def test_a_worker_that_is_cancelled_leaves_the_key_to_another(harness: Harness, *, woken: bool) -> None:
-    for key in ("a", "b"):
-        harness.queue.add(key)
-    harness.take()
-    first, second = harness.worker(), harness.worker()
-    happens: list[Callable[[], object]] = [first.cancel, partial(harness.queue.done, "a")]
-    for each in reversed(happens) if woken else happens:
-        each()
-    harness.pass_time(0)
-    assert first.cancelled()
-    assert second.result() == "b"
 
 
 def test_replaced_times_do_not_accumulate(harness: Harness) -> None:
