@@ -97,7 +97,7 @@ class Queue(Generic[K]):
     _urgent_in_a_row: Bookkeeping[int]
     _sleeper: Bookkeeping[asyncio.Future[None] | None]
 
-    def __init__(self, clock: Clock, *, workers: int, waited: Waited = lambda _, urgent: None) -> None:  # noqa: ARG005  # by name
+    def __init__(self, clock: Clock, *, workers: int, waited: Waited = lambda seconds, urgent: None) -> None:  # noqa: ARG005  # by name
         self._clock = clock
         self._waited = waited
         self._workers = workers
