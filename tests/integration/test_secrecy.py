@@ -45,7 +45,7 @@ UNUSABLE = {
 
 
 def account(name: str, version: str) -> dict[str, str]:
-    """Give a service account with white space around its secret, which is worth a warning, and a key of somebody else."""
+    """Give a service account with white space around its secret, and a key of somebody else."""
     return {
         "clientId": f"mdb_sa_id_{name.replace('-', '_')}",
         "clientSecret": f"mdb_sa_sk_canary-{version}-{name}\n",

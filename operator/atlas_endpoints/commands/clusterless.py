@@ -198,17 +198,19 @@ class EnvironmentCredentials(BaseSettings):
         repr=False,
     )
 
-    def parse(self) -> tuple[Credentials, list[str]]:
-        """Return the credentials, and warnings about the variables.
+    def parse(self) -> Credentials:
+        """Return the credentials.
 
         Raises:
             CredentialsError: they are not usable; the message contains names of variables and no values.
         """
         try:
-            credentials, warnings = parse_credentials(self._by_key())
+            return parse_credentials(self._by_key())
         except CredentialsError as error:
-            raise CredentialsError(error.reason, _about_variables(error.message)) from None
-        return credentials, [_about_variables(each) for each in warnings]
+            message = error.message
+            for of_secret, of_environment in _WORDS.items():
+                message = message.replace(of_secret, of_environment)
+            raise CredentialsError(error.reason, message) from None
 
     @property
     def variables(self) -> str:
@@ -242,17 +244,10 @@ VARIABLES = {
 _WORDS = {
     **VARIABLES,
     ENCODED_TWICE: "looks base64-encoded. Set it to the plain value.",
-    " The operator reads the changed Secret without a restart.": "",
     "The Secret ": "The environment ",
     "the Secret": "the environment",
 }
 """The words of messages about a Secret, and those about the environment."""
-
-
-def _about_variables(message: str) -> str:
-    for of_secret, of_environment in _WORDS.items():
-        message = message.replace(of_secret, of_environment)
-    return message
 
 
 def client_of(

@@ -158,11 +158,10 @@ async def _read(
     """Return the entries of a project in Atlas by the importers of their kinds."""
     variables = EnvironmentCredentials()
     try:
-        credentials, warnings = variables.parse()
+        credentials = variables.parse()
     except CredentialsError as error:
         messages.problems.append(error.message)
         return []
-    messages.remarks.extend(warnings)
     client, wording = client_of(settings), variables.wording("correct --project or --instance")
     found: list[tuple[Importer, list[Found]]] = [(importer, []) for importer in importers]
     until = asyncio.get_running_loop().time() + WITHIN

@@ -1,7 +1,6 @@
 """Find the credentials of a resource: of three scopes, the most specific one that names a Secret."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -107,9 +106,6 @@ ANNOTATION = "atlas-endpoints.dev/credentials-secret"
 RETRY_UNUSABLE = 30.0
 """Seconds after which a Secret that exists and is not usable is read again."""
 
-WARNINGS = 10_000
-"""Secrets whose warnings are remembered, at most; those that were read last."""
-
 _NAME_ONE = f"Name a Secret in spec.credentialsSecretRef.name, or in the annotation {ANNOTATION} of the namespace"
 
 _ASK_OR_NAME_ONE = (
@@ -147,8 +143,8 @@ class CredentialsResolver:
         self._introduce = introduce
         self._check_base_url = check_base_url
         self._warns_of_own = warns_of_own
-        self._warned: OrderedDict[_Place, list[str]] = OrderedDict()  # a dict takes ever longer to find its first key
-        """The Secret that was read last is the last one."""
+        self._unusable: str | None = None
+        """Why the operator's own Secret was, when it was last read."""
         self._refused: str | None = None
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
@@ -192,7 +188,7 @@ class CredentialsResolver:
     async def _read(self, place: _Place, *, age: Age) -> Access:
         try:
             data = await self._secrets.read(place.namespace, place.name, age=age)
-            credentials, warnings = parse_credentials(
+            credentials = parse_credentials(
                 data, check_base_url=self._check_base_url if place.scope is SecretScope.OPERATOR else None
             )
         except UnreadableError as problem:
@@ -208,7 +204,8 @@ class CredentialsResolver:
             self._warn_of_own(place, error.message)
             message = f"{_SUBJECT[place.scope]} {place.name}: {error.message}"
             raise NoCredentialsError(error.reason, message, source=place.source, retry_in=RETRY_UNUSABLE) from error
-        self._warn(place, [f"Secret {place.namespace}/{place.name}: {warning}" for warning in warnings])
+        if place.scope is SecretScope.OPERATOR:
+            self._unusable = None
         return Access(self._introduce(credentials), place.source)
 
     async def _named_by_namespace(self, namespace: str, *, age: Age) -> _Place | None:
@@ -253,19 +250,10 @@ class CredentialsResolver:
         return _Place(SecretScope.OPERATOR, *self._default)
 
     def _warn_of_own(self, place: _Place, message: str) -> None:
-        """Log why the operator's own Secret is not usable, and where it is; statuses do not contain that."""
-        if self._warns_of_own and place.scope is SecretScope.OPERATOR:
-            self._warn(place, [f"The operator's own Secret {place.namespace}/{place.name} is unusable: {message}"])
-
-    def _warn(self, place: _Place, warnings: list[str]) -> None:
-        """Log the warnings about a Secret when they change; never its content."""
-        if self._warned.pop(place, []) != warnings:
-            for warning in warnings:
-                logger.warning("%s", warning)
-        if warnings:
-            self._warned[place] = warnings
-        if len(self._warned) > WARNINGS:
-            self._warned.popitem(last=False)
+        """Log once why the operator's own Secret is not usable, and where it is; statuses do not contain that."""
+        if self._warns_of_own and place.scope is SecretScope.OPERATOR and message != self._unusable:
+            logger.warning("The operator's own Secret %s/%s is unusable: %s", place.namespace, place.name, message)
+            self._unusable = message
 
 
 _SUBJECT = {

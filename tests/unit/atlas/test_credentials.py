@@ -1,5 +1,4 @@
 import base64
-import itertools
 import subprocess
 import sys
 
@@ -26,56 +25,45 @@ def twice(value: str) -> str:
 
 ACCOUNT, API_KEY = {"clientId": ID, "clientSecret": SECRET}, {"publicApiKey": PUBLIC, "privateApiKey": PRIVATE}
 
-GOOD: dict[str, tuple[dict[str, str], ServiceAccount | ApiKey, list[str]]] = {
-    "a service account": (ACCOUNT, ServiceAccount(ID, SECRET), []),
-    "an API key": (API_KEY, ApiKey(PUBLIC, PRIVATE), []),
-    "other keys beside": ({**API_KEY, "orgId": "5f7c"}, ApiKey(PUBLIC, PRIVATE), []),
-    "ids of an unknown form": ({"clientId": "id", "clientSecret": "s"}, ServiceAccount("id", "s"), []),
+GOOD: dict[str, tuple[dict[str, str], ServiceAccount | ApiKey]] = {
+    "a service account": (ACCOUNT, ServiceAccount(ID, SECRET)),
+    "an API key": (API_KEY, ApiKey(PUBLIC, PRIVATE)),
+    "other keys beside": ({**API_KEY, "orgId": "5f7c"}, ApiKey(PUBLIC, PRIVATE)),
+    "ids of an unknown form": ({"clientId": "id", "clientSecret": "s"}, ServiceAccount("id", "s")),
     "values of the greatest length": (
         {"clientId": "i" * 512, "clientSecret": "s" * 512},
         ServiceAccount("i" * 512, "s" * 512),
-        [],
     ),
     "a line feed at the end": (
         {"clientId": f" {ID}", "clientSecret": f"{SECRET}\n"},
         ServiceAccount(ID, SECRET),
-        ["clientId has", "clientSecret has"],
     ),
     "the empty keys of a template": (
         {"clientId": "", "clientSecret": " ", "baseUrl": " \n", **API_KEY},
         ApiKey(PUBLIC, PRIVATE),
-        [],
     ),
-    "a leftover of the other kind": (
-        {**ACCOUNT, "publicApiKey": PUBLIC},
-        ServiceAccount(ID, SECRET),
-        ["publicApiKey is ignored"],
-    ),
+    "a leftover of the other kind": ({**ACCOUNT, "publicApiKey": PUBLIC}, ServiceAccount(ID, SECRET)),
 }
 
-NAMING_AN_ATLAS: dict[str, tuple[dict[str, str], ServiceAccount | ApiKey, list[str]]] = {
+NAMING_AN_ATLAS: dict[str, tuple[dict[str, str], ServiceAccount | ApiKey]] = {
     "a service account of another Atlas": (
         {**ACCOUNT, "baseUrl": "https://canary.example"},
         ServiceAccount(ID, SECRET, "HTTPS://CANARY.EXAMPLE"),
-        [],
     ),
     "an API key of another Atlas, with a line feed": (
         {**API_KEY, "baseUrl": "https://canary.example\n"},
         ApiKey(PUBLIC, PRIVATE, "HTTPS://CANARY.EXAMPLE"),
-        ["baseUrl has whitespace"],
     ),
-    "no base URL": (ACCOUNT, ServiceAccount(ID, SECRET), []),
-    "an empty base URL": ({**ACCOUNT, "baseUrl": ""}, ServiceAccount(ID, SECRET), []),
+    "no base URL": (ACCOUNT, ServiceAccount(ID, SECRET)),
+    "an empty base URL": ({**ACCOUNT, "baseUrl": ""}, ServiceAccount(ID, SECRET)),
 }
 
 
 @pytest.mark.parametrize("name", [*GOOD, *NAMING_AN_ATLAS])
 def test_a_secret_may_hold(name: str) -> None:
-    data, expected, warnings = {**GOOD, **NAMING_AN_ATLAS}[name]
+    data, expected = {**GOOD, **NAMING_AN_ATLAS}[name]
     for kept in (data, keep_credentials(data)):
-        credentials, given = parse_credentials(kept, check_base_url=str.upper if name in NAMING_AN_ATLAS else None)
-        assert credentials == expected
-        assert [text[: len(start)] for text, start in zip(given, warnings, strict=True)] == warnings
+        assert parse_credentials(kept, check_base_url=str.upper if name in NAMING_AN_ATLAS else None) == expected
 
 
 BAD: dict[str, tuple[dict[str, str], str]] = {
@@ -88,38 +76,30 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
         {"clientId": ID, "privateApiKey": PRIVATE},
         "clientSecret or publicApiKey is missing or empty",
     ),
-    "misspelt keys": ({"clientID": ID, "clientsecret": SECRET}, "clientID must be spelt clientId"),
-    "keys in snake case": (
-        {"client_id": ID, "client_secret": SECRET},
-        (
-            "client_id must be spelt clientId. client_secret must be spelt clientSecret. The operator reads the changed Secret"
-            " without a restart."
-        ),
-    ),
+    "a misspelt key": ({"clientID": ID, "clientSecret": SECRET}, "clientId is missing or empty"),
     "both pairs": ({**ACCOUNT, **API_KEY}, "Remove one of the two pairs"),
     "a service account in the place of an API key": (
         {"publicApiKey": ID, "privateApiKey": SECRET},
-        "publicApiKey contains a part of a service account",
+        "publicApiKey contains what belongs into clientId",
     ),
     "a client secret in the place of a private key": (
         {**API_KEY, "privateApiKey": SECRET},
-        "privateApiKey contains a part of a service account",
+        "privateApiKey contains what belongs into clientSecret",
     ),
-    "id and secret swapped": ({"clientId": SECRET, "clientSecret": ID}, "swapped"),
-    "the secret twice": ({"clientId": SECRET, "clientSecret": SECRET}, "swapped"),
-    "an API key swapped": ({"publicApiKey": PRIVATE, "privateApiKey": PUBLIC}, "swapped"),
+    "id and secret swapped": (
+        {"clientId": SECRET, "clientSecret": ID},
+        "clientId contains what belongs into clientSecret",
+    ),
+    "the secret twice": ({"clientId": SECRET, "clientSecret": SECRET}, "clientId contains what belongs"),
+    "an API key swapped": ({"publicApiKey": PRIVATE, "privateApiKey": PUBLIC}, "publicApiKey contains what belongs"),
     "an id encoded twice": ({**ACCOUNT, "clientId": twice(ID)}, "clientId looks base64"),
     "a secret encoded twice": ({**ACCOUNT, "clientSecret": twice(SECRET + "\n")}, "clientSecret looks base64"),
-    "a public key encoded twice": ({**API_KEY, "publicApiKey": twice(PUBLIC)}, "publicApiKey looks base64"),
     "a private key encoded twice": ({**API_KEY, "privateApiKey": twice(PRIVATE)}, "privateApiKey looks base64"),
     "two lines in one value": ({**API_KEY, "privateApiKey": "canary\r\nX: y"}, "privateApiKey contains characters"),
     **{
         f"a {key} that is too long": (
             {**(ACCOUNT if key in ACCOUNT else API_KEY), key: "c" * 513},
-            (
-                f"{key} has more than 512 characters, and no credentials of Atlas are that long. Put only the value that Atlas"
-                f" has shown into {key}."
-            ),
+            f"{key} has more than 512 characters, which no value of Atlas has. Put only the value itself there.",
         )
         for key in (*ACCOUNT, *API_KEY)
     },
@@ -136,15 +116,10 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
             "without this key, or remove the key unless this is the operator's own Secret."
         ),
     ),
-    "a base URL whose key is misspelt": (
-        {**ACCOUNT, "baseURL": "https://canary.example"},
-        "baseURL names another Atlas",
-    ),
 }
 REASONS = {
     "both pairs": "AmbiguousKeys",
     "a base URL": "BaseURLNotAllowed",
-    "a base URL whose key is misspelt": "BaseURLNotAllowed",
 }
 
 
@@ -163,23 +138,10 @@ def _refuse(_url: str) -> str:
     raise ValueError("baseUrl must not be so.")
 
 
-@pytest.mark.parametrize(
-    ("key", "url", "words"),
-    [
-        ("baseUrl", "https://u:canary@a", "baseUrl must not be so."),
-        ("baseURL", "https://u:canary@a", "baseURL must be spelt baseUrl."),
-        ("base_url", "https://u:canary@a", "base_url must be spelt baseUrl."),
-        (
-            "baseUrl",
-            f"https://{'c' * 512}",
-            "baseUrl has more than 512 characters. Put the address of an Atlas there, or remove the key.",
-        ),
-    ],
-)
-def test_the_error_of_an_unusable_base_url_hides_it(key: str, url: str, words: str) -> None:
+def test_the_error_of_an_unusable_base_url_hides_it() -> None:
     with pytest.raises(CredentialsError) as raised:
-        parse_credentials({**ACCOUNT, key: url}, check_base_url=_refuse)
-    assert (raised.value.reason, raised.value.message) == ("InvalidBaseURL", words)
+        parse_credentials({**ACCOUNT, "baseUrl": "https://u:canary@a"}, check_base_url=_refuse)
+    assert (raised.value.reason, raised.value.message) == ("InvalidBaseURL", "baseUrl must not be so.")
     assert raised.value.__cause__ is None
 
 
@@ -188,10 +150,8 @@ def test_only_the_keys_of_credentials_are_kept() -> None:
     assert keep_credentials({**data, "orgId": "5f7c", "tls.key": "canary"}) == data
 
 
-def test_kept_keys_are_bounded() -> None:
-    spellings = ("".join(each) for each in itertools.product(*((char, char.upper()) for char in "clientsecret")))
-    kept = keep_credentials(dict.fromkeys((*spellings, "clientSecret", "baseURL", "BASEURL"), "s" * 100000))
-    assert len(kept) == 3
+def test_kept_values_are_bounded() -> None:
+    kept = keep_credentials(dict.fromkeys(("clientSecret", "baseUrl"), "s" * 100000))
     assert {len(value) for value in kept.values()} == {LONGEST_VALUE + 1}
 
 

@@ -272,24 +272,6 @@ class TestProblems:
             await harness.resolver.resolve("shop", "mine")
 
 
-class TestSecrecy:
-    async def test_a_warning_is_logged_once_while_it_remains(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        odd = {**GOOD, "clientSecret": f"{CANARY}\n"}
-        with caplog.at_level(logging.WARNING):
-            harness.cluster.secrets["shop", "mine"] = odd
-            for _ in range(3):
-                await harness.resolver.resolve("shop", "mine")
-            (warning,) = (each.getMessage() for each in caplog.records)
-            assert warning.startswith("Secret shop/mine: clientSecret has whitespace around its value")
-            harness.cluster.secrets["shop", "mine"] = GOOD
-            await harness.resolver.resolve("shop", "mine")
-            harness.cluster.secrets["shop", "mine"] = odd
-            await harness.resolver.resolve("shop", "mine")
-        assert len(caplog.records) == 2
-
-
 class TestRefusedByAtlas:
     async def test_refused_own_credentials_are_logged_once_while_they_remain(
         self, harness: Harness, caplog: pytest.LogCaptureFixture

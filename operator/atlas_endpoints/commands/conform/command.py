@@ -59,11 +59,9 @@ async def run(
 
     variables = EnvironmentCredentials()
     try:
-        credentials, warnings = variables.parse()
+        credentials = variables.parse()
     except CredentialsError as error:
         raise ValueError(error.message) from None
-    for each in warnings:
-        say(each)
     region = atlas_name(CLOUD, settings.region)
     with record.opened(settings.record, settings.project, settings.atlas_url, region) as kept:
         connections = transport or Transports(ca_file=settings.ca_file, max_connections=2, fence=lambda: True)

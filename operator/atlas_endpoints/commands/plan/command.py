@@ -84,7 +84,7 @@ async def run(
         forecasts, conflicts = with_conflicts(with_sharers(await planner.forecast(documents)))
     finally:
         await client.aclose()
-    warnings = [*planner.warnings, *reader.warnings, *duplicates(documents), *endangered(found), *conflicts]
+    warnings = [*reader.warnings, *duplicates(documents), *endangered(found), *conflicts]
     warnings += [*of_several_kinds(forecasts), *(f"{each.key}:{each.doubt}" for each in forecasts if each.doubt)]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "json":
@@ -101,9 +101,6 @@ class Planner:
     Args:
         say: prints a line about a wait.
         exports: objects of other kinds, to which manifests may refer.
-
-    Attributes:
-        warnings: about the credentials, for users.
     """
 
     def __init__(
@@ -121,10 +118,8 @@ class Planner:
         self._gateway = gateway = Gateway(client, Throttle(), clock.monotonic, readers=by_name)
         self._variables = EnvironmentCredentials()
         self._fingerprint = ""
-        self.warnings: list[str] = []
         try:
-            credentials, self.warnings = self._variables.parse()
-            self._fingerprint = gateway.introduce(credentials)
+            self._fingerprint = gateway.introduce(self._variables.parse())
             access = OnePair(self._fingerprint)
         except CredentialsError as error:
             access = OnePair(error)
