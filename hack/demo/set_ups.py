@@ -207,7 +207,7 @@ SET_UPS = (
         spoil=_created(account={"access_list": [GATEWAY]}),
         heading="IPNotAllowed",
         beside=("CredentialsValid", "NotAllowed"),
-        message="does not allow the address 127.0.0.1",
+        message="does not allow the address of the operator",
         answer="The operator calls from an address that the service account's access list does not hold.",
         heal=_account_changed(
             "In Atlas: 127.0.0.1 is added to the API access list of the service account.",

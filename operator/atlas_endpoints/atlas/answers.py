@@ -3,22 +3,21 @@
 Real answers deviate from the published schema, and proxies answer in Atlas's place. So nothing raises while an answer is parsed,
 and what cannot be read is None.
 
-``_BY_CODE`` and ``_BY_STATUS`` are the one table from a refusal to an error: the error code decides, otherwise the HTTP status.
-Both are facts of Atlas's error reference and of recorded answers. An explanation states the fault and the remedy.
+``_ROWS`` is the one table from a refusal to an error: the error code decides, otherwise the HTTP status. Both are facts of Atlas's
+error reference and of recorded answers. An explanation states the fault and the remedy; a kind may have its own for an error.
 """
 
 import asyncio
 import email.utils
-import ipaddress
 import json
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import (
@@ -65,9 +64,6 @@ _PARSED_AT_ONCE = 500
 
 _LONGEST_TEXT = 2048
 """Characters of a text that are read: more than a spec permits, so that a longer one differs from any."""
-
-_WORDS_WITH_ADDRESS = 100
-"""Words that are searched for an IP address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,155 +307,126 @@ def _http_date(value: str) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+_CHECK_URL = "check {atlas_url} and the proxies on the way"
+
+
+class _Row(NamedTuple):
+    """An error, and the template of its explanation, which may have ``role`` beside the fields of ``Wording``."""
+
     error: type[AtlasError]
     template: str
-    """Of the explanation; beside the fields of ``Wording``, it may have ``role`` and ``address``."""
 
 
-_CHECK_URL = "check {atlas_url} and the proxies on the way"
-_UNAVAILABLE = _Row(AtlasUnavailableError, "Atlas cannot serve the call at the moment. {retry}")
-_NOT_ATLAS = _Row(AtlasUnavailableError, f"The answer is not from the Atlas Admin API; {_CHECK_URL}.")
-_REDIRECT = _Row(
-    AtlasUnavailableError,
-    "The call was redirected, and redirects are never followed: {atlas_url} must be the address of the Atlas Admin "
-    "API itself, such as https://cloud.mongodb.com.",
-)
-_PROXY = _Row(AtlasUnavailableError, "A proxy requires credentials. Put them into the proxy's URL (HTTPS_PROXY).")
-_UNKNOWN_PATH = _Row(AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}.")
-_UNKNOWN_ABSENCE = _Row(
-    AtlasUnavailableError,
-    "Atlas does not find something, by an error code that this version does not know. {retry}",
-)
-_RATE_LIMITED = _Row(RateLimitedError, "Atlas limits the rate of calls for this project. {retry}")
-_TOKEN_LIMITED = _Row(
-    CredentialsRateLimitedError,
-    "Atlas issues no more access tokens to this service account for now. Other programs that use the same account share its"
-    " quota. {retry}",
-)
-_MISSING_ROLE = _Row(
-    MissingRoleError,
-    "The credentials may not do this: they need the role {role} in the project. Grant it to the service account or API "
-    "key in Atlas (Project Settings, Access Manager). {then}",
-)
-_CREDENTIALS_INVALID = _Row(
-    CredentialsInvalidError,
-    "Atlas does not accept the credentials: they are mistyped, revoked or expired, or belong to another Atlas "
-    "(ATLAS_ENDPOINTS_ATLAS_URL). {credentials}",
-)
-_NO_TOKEN = _Row(
-    CredentialsInvalidError,
-    "Atlas issues no access token for this service account. Check in Atlas (Organization Access Manager, Applications) that it "
-    "exists and is enabled, and that {atlas_url} is right. Otherwise other credentials are needed. {credentials}",
-)
-_IP_NOT_ALLOWED = _Row(
-    IPNotAllowedError,
-    "The access list of these credentials does not allow the address {address}. Add it to the API access list of the "
-    "service account or API key in Atlas. {then}",
-)
-_SUSPENDED = _Row(
-    AccountSuspendedError,
-    "The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {then}",
-)
-_NOT_OFFERED = _Row(
-    AccountSuspendedError,
-    "Atlas does not offer this to the organization or the project: the plan or the level of the account does not include it."
-    " Change the plan in Atlas, or ask MongoDB's support. {then}",
-)
-_NO_PROJECT = _Row(ProjectNotFoundError, "Atlas has no project of this id. If projectId is wrong, {wrong_field}.")
-_INVISIBLE_PROJECT = _Row(
-    ProjectNotFoundError,
-    "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
-    "invited to the project. If projectId is wrong, {wrong_field}; else invite it to the project. {then}",
-)
-_NO_INSTANCE = _Row(InstanceNotFoundError, "The project has no instance of this name. If it is wrong, {wrong_field}.")
-_NOT_SERVERLESS = _Row(NotServerlessError, "The instance is not serverless (any more).")
-_GONE = _Row(APIGoneError, "Atlas no longer serves this part of its API.")
-_UNPARSABLE = _Row(
-    InvalidRequestError, "Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {wrong_field}."
-)
-_REJECTED = _Row(UpdateRejectedError, "Atlas refuses the change. {refused}")
-_POLICY = _Row(
-    UpdateRejectedError,
-    "A resource policy of the Atlas organization forbids the change. Ask an Organization Owner to change the policy, or keep"
-    " to it. {then}",
-)
-_NO_CAPACITY = _Row(
-    NoCapacityError,
-    "Atlas has no capacity for it in this region now. The operator tries again less and less often. If that lasts, ask"
-    " MongoDB's support.",
-)
-_ABSENT = _Row(EndpointAbsentError, "Atlas has no entry of this id.")
-
-_BY_CODE: Mapping[str, _Row] = {
-    "USER_UNAUTHORIZED": _MISSING_ROLE,
-    "NOT_IN_GROUP": _INVISIBLE_PROJECT,
-    "GROUP_NOT_FOUND": _NO_PROJECT,
-    "INVALID_GROUP_ID": _NO_PROJECT,
-    "SERVERLESS_INSTANCE_NOT_FOUND": _NO_INSTANCE,
-    "CLUSTER_NOT_FOUND": _NO_INSTANCE,
-    "NOT_SERVERLESS_TENANT_CLUSTER": _NOT_SERVERLESS,
-    "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API": _NOT_SERVERLESS,
-    "CANNOT_USE_SERVERLESS_INSTANCE_IN_CLUSTER_API": _NOT_SERVERLESS,
-    "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API": _NOT_SERVERLESS,
-    "CANNOT_USE_FLEX_CLUSTER_IN_SERVERLESS_INSTANCE_API": _NOT_SERVERLESS,
-    "VERSION_GONE": _GONE,
-    "INVALID_VERSION_DATE": _GONE,
-    "IP_ADDRESS_NOT_ON_ACCESS_LIST": _IP_NOT_ALLOWED,
-    "IP_ADDRESS_NOT_ON_WHITELIST": _IP_NOT_ALLOWED,
-    "RESOURCE_REQUIRES_ACCESS_LIST": _IP_NOT_ALLOWED,
-    "RESOURCE_REQUIRES_WHITELIST": _IP_NOT_ALLOWED,
-    "ORG_REQUIRES_ACCESS_LIST": _IP_NOT_ALLOWED,
-    "ORG_REQUIRES_WHITELIST": _IP_NOT_ALLOWED,
-    "ACCOUNT_SUSPENDED": _SUSPENDED,
-    "NO_PAYMENT_INFORMATION_FOUND": _SUSPENDED,
-    "FEATURE_UNSUPPORTED": _NOT_OFFERED,
-    "PATH_PARAM_PARSE_ERROR": _UNPARSABLE,
-    "RESOURCE_NOT_FOUND": _UNKNOWN_PATH,
-    "NO_CAPACITY": _NO_CAPACITY,
-    "RATE_LIMITED": _RATE_LIMITED,
-    "RATE_LIMITED_TOKEN_BUCKET": _RATE_LIMITED,
-    "SERVICE_UNAVAILABLE": _UNAVAILABLE,
-    "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES": _UNAVAILABLE,
+_ROWS: Mapping[str, _Row] = {
+    # Nobody has to act, or the answer is not from Atlas.
+    "SERVICE_UNAVAILABLE WRITES_NOT_ALLOWED_DURING_APP_UPGRADES :unavailable": _Row(
+        AtlasUnavailableError, "Atlas cannot serve the call at the moment. {retry}"
+    ),
+    ":not-atlas": _Row(AtlasUnavailableError, f"The answer is not from the Atlas Admin API; {_CHECK_URL}."),
+    ":redirect": _Row(
+        AtlasUnavailableError,
+        "The call was redirected, and redirects are never followed: {atlas_url} must be the address of the Atlas Admin "
+        "API itself, such as https://cloud.mongodb.com.",
+    ),
+    "407 token:407": _Row(
+        AtlasUnavailableError, "A proxy requires credentials. Put them into the proxy's URL (HTTPS_PROXY)."
+    ),
+    "RESOURCE_NOT_FOUND :unknown-path": _Row(
+        AtlasUnavailableError, f"Atlas does not know the path of this call; {_CHECK_URL}."
+    ),
+    ":unknown-code": _Row(
+        AtlasUnavailableError,
+        "Atlas does not find something, by an error code that this version does not know. {retry}",
+    ),
+    "429 RATE_LIMITED RATE_LIMITED_TOKEN_BUCKET": _Row(
+        RateLimitedError, "Atlas limits the rate of calls for this project. {retry}"
+    ),
+    "token:429 token:RATE_LIMITED token:RATE_LIMITED_TOKEN_BUCKET token:access_denied": _Row(
+        CredentialsRateLimitedError,
+        "Atlas issues no more access tokens to this service account for now. Other programs that use the same account share its"
+        " quota. {retry}",
+    ),
+    "NO_CAPACITY": _Row(
+        NoCapacityError,
+        "Atlas has no capacity for it in this region now. The operator tries again less and less often. If that lasts, ask"
+        " MongoDB's support.",
+    ),
+    # Somebody has to act in Atlas, or on the Secret.
+    "403 USER_UNAUTHORIZED": _Row(
+        MissingRoleError,
+        "The credentials may not do this: they need the role {role} in the project. Grant it to the service account or API "
+        "key in Atlas (Project Settings, Access Manager). {then}",
+    ),
+    "401 token:401 token:invalid_client": _Row(
+        CredentialsInvalidError,
+        "Atlas does not accept the credentials: they are mistyped, revoked or expired, or belong to another Atlas "
+        "(ATLAS_ENDPOINTS_ATLAS_URL). {credentials}",
+    ),
+    # All other refusals of OAuth (RFC 6749, section 5.2); the request is always the same.
+    "token:invalid_grant token:invalid_request token:invalid_scope token:unauthorized_client token:unsupported_grant_type": _Row(
+        CredentialsInvalidError,
+        "Atlas issues no access token for this service account. Check in Atlas (Organization Access Manager, Applications) that it "
+        "exists and is enabled, and that {atlas_url} is right. Otherwise other credentials are needed. {credentials}",
+    ),
+    "IP_ADDRESS_NOT_ON_ACCESS_LIST IP_ADDRESS_NOT_ON_WHITELIST RESOURCE_REQUIRES_ACCESS_LIST RESOURCE_REQUIRES_WHITELIST"
+    " ORG_REQUIRES_ACCESS_LIST ORG_REQUIRES_WHITELIST": _Row(
+        IPNotAllowedError,
+        "The access list of these credentials does not allow the address {address}. Add it to the API access list of the "
+        "service account or API key in Atlas. {then}",
+    ),
+    "402 ACCOUNT_SUSPENDED NO_PAYMENT_INFORMATION_FOUND": _Row(
+        AccountSuspendedError,
+        "The Atlas organization is suspended or has no means of payment. Settle its billing in Atlas. {then}",
+    ),
+    "FEATURE_UNSUPPORTED": _Row(
+        AccountSuspendedError,
+        "Atlas does not offer this to the organization or the project: the plan or the level of the account does not include it."
+        " Change the plan in Atlas, or ask MongoDB's support. {then}",
+    ),
+    "NOT_IN_GROUP": _Row(
+        ProjectNotFoundError,
+        "The project is not visible to these credentials: projectId is wrong, or the service account or API key was not "
+        "invited to the project. If projectId is wrong, {wrong_field}; else invite it to the project. {then}",
+    ),
+    ":policy": _Row(
+        UpdateRejectedError,
+        "A resource policy of the Atlas organization forbids the change. Ask an Organization Owner to change the policy, or keep"
+        " to it. {then}",
+    ),
+    # The spec is wrong, or what it names is no more.
+    "GROUP_NOT_FOUND INVALID_GROUP_ID": _Row(
+        ProjectNotFoundError, "Atlas has no project of this id. If projectId is wrong, {wrong_field}."
+    ),
+    "SERVERLESS_INSTANCE_NOT_FOUND CLUSTER_NOT_FOUND": _Row(
+        InstanceNotFoundError, "The project has no instance of this name. If it is wrong, {wrong_field}."
+    ),
+    "NOT_SERVERLESS_TENANT_CLUSTER CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API CANNOT_USE_SERVERLESS_INSTANCE_IN_CLUSTER_API"
+    " CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API CANNOT_USE_FLEX_CLUSTER_IN_SERVERLESS_INSTANCE_API": _Row(
+        NotServerlessError, "The instance is not serverless (any more)."
+    ),
+    "406 410 VERSION_GONE INVALID_VERSION_DATE": _Row(APIGoneError, "Atlas no longer serves this part of its API."),
+    "PATH_PARAM_PARSE_ERROR :unparsable": _Row(
+        InvalidRequestError,
+        "Atlas cannot parse the call: a name or an id has a wrong form. To correct it, {wrong_field}.",
+    ),
+    ":rejected": _Row(UpdateRejectedError, "Atlas refuses the change. {refused}"),
+    ":absent": _Row(EndpointAbsentError, "Atlas has no entry of this id."),
 }
+"""By error codes, HTTP statuses, both also of the token endpoint alone, and names (with a colon) of what ``_key`` finds out."""
 
-_BY_STATUS: Mapping[int, _Row] = {
-    401: _CREDENTIALS_INVALID,
-    402: _SUSPENDED,
-    403: _MISSING_ROLE,
-    406: _GONE,
-    407: _PROXY,
-    410: _GONE,
-    429: _RATE_LIMITED,
-}
+_TABLE: Mapping[str, _Row] = {key: row for keys, row in _ROWS.items() for key in keys.split()}
+
+_OF_BOTH = APIGoneError, IPNotAllowedError, AccountSuspendedError, AtlasUnavailableError
+"""The errors whose codes mean the same at the token endpoint."""
 
 _MALFORMED = "PROVIDER_UNSUPPORTED", "_ID_MALFORMED"
 """Ends of codes with which Atlas also refuses by a 404."""
 
-_TOKEN_REFUSED = _Row(AtlasUnavailableError, f"The answer is not from Atlas's token endpoint; {_CHECK_URL}.")
-
-_TOKEN_BY_CODE: Mapping[str, _Row] = {
-    **{code: row for code, row in _BY_CODE.items() if row in {_GONE, _IP_NOT_ALLOWED, _SUSPENDED, _UNAVAILABLE}},
-    "RATE_LIMITED": _TOKEN_LIMITED,
-    "RATE_LIMITED_TOKEN_BUCKET": _TOKEN_LIMITED,
-    "access_denied": _TOKEN_LIMITED,
-    "invalid_client": _CREDENTIALS_INVALID,
-    # All other refusals of OAuth (RFC 6749, section 5.2); the request is always the same.
-    "invalid_grant": _NO_TOKEN,
-    "invalid_request": _NO_TOKEN,
-    "invalid_scope": _NO_TOKEN,
-    "unauthorized_client": _NO_TOKEN,
-    "unsupported_grant_type": _NO_TOKEN,
-}
-
-_TOKEN_BY_STATUS: Mapping[int, _Row] = {401: _CREDENTIALS_INVALID, 407: _PROXY, 429: _TOKEN_LIMITED}
-
 
 def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collection[str] = ()) -> AtlasError:
     """Return the error for a refusal of the API; ``hide`` are secrets that a foreign server might echo."""
-    row = _row(refusal, request)
-    row = replace(row, template=request.refusals.explanations.get(row.error, row.template))
+    row = _TABLE[_key(refusal, request)]
+    row = row._replace(template=request.refusals.explanations.get(row.error, row.template))
     return _error(row, refusal, operation=request.operation, writes=request.writes, now=now, hide=hide)
 
 
@@ -468,8 +435,10 @@ def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hi
 
     It answers with OAuth's errors (``error`` and ``error_description``), and with Atlas's own for its quota.
     """
-    row = _intermediate(refusal) or _TOKEN_BY_CODE.get(refusal.error.code or "")
-    row = row or _TOKEN_BY_STATUS.get(refusal.status, _TOKEN_REFUSED)
+    code = refusal.error.code or ""
+    of_both = code if code in _TABLE and issubclass(_TABLE[code].error, _OF_BOTH) else ""
+    keys = _intermediate(refusal), f"token:{code}", of_both, f"token:{refusal.status}"
+    row = _TABLE[next((key for key in keys if key in _TABLE), ":not-atlas")]
     return _error(row, refusal, operation=operation, writes=False, now=now, hide=hide)
 
 
@@ -488,40 +457,40 @@ def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailable
 
 def bounded_code(code: str | None, request: Request) -> str | None:
     """Return the code if it is a known one, else ``other``, so that a server cannot create any number of metric series; None stays."""
-    known = code is None or code in _BY_CODE or code in _TOKEN_BY_CODE or code in request.refusals.absent
+    known = code is None or code in _TABLE or f"token:{code}" in _TABLE or code in request.refusals.absent
     return code if known else "other"
 
 
-def _row(refusal: Refusal, request: Request) -> _Row:
-    status, code = refusal.status, refusal.error.code or ""
-    if (intermediate := _intermediate(refusal)) is not None:
+def _key(refusal: Refusal, request: Request) -> str:
+    """Return the key of a refusal in the table: the code decides, otherwise the HTTP status."""
+    status, code = str(refusal.status), refusal.error.code or ""
+    if intermediate := _intermediate(refusal):
         return intermediate
-    if code not in _BY_CODE and code.endswith(request.refusals.absent) and status in {400, 404}:
-        return _ABSENT
+    if code not in _TABLE and code.endswith(request.refusals.absent) and status in {"400", "404"}:
+        return ":absent"
     words = f"{code} {refusal.error.detail or ''}".replace("_", " ").casefold()
-    if request.writes and status in {400, 403, 409, 422} and "resource polic" in words:
-        return _POLICY
-    if (row := _BY_CODE.get(code) or _BY_STATUS.get(status)) is not None:
-        return row
-    if request.writes and (status in {400, 409, 422} or (status == HTTPStatus.NOT_FOUND and code)):
-        return _NO_CAPACITY if "no capacity" in words else _REJECTED
-    if code and (status in {400, 422} or code.endswith(_MALFORMED)):
-        return _UNPARSABLE
-    if status == HTTPStatus.NOT_FOUND:
-        return _UNKNOWN_ABSENCE if code else _UNKNOWN_PATH
-    return _UNAVAILABLE
+    if request.writes and status in {"400", "403", "409", "422"} and "resource polic" in words:
+        return ":policy"
+    if code in _TABLE or status in _TABLE:
+        return code if code in _TABLE else status
+    if request.writes and (status in {"400", "409", "422"} or (status == "404" and code)):
+        return "NO_CAPACITY" if "no capacity" in words else ":rejected"
+    if code and (status in {"400", "422"} or code.endswith(_MALFORMED)):
+        return ":unparsable"
+    if status == "404":
+        return ":unknown-code" if code else ":unknown-path"
+    return ":unavailable"
 
 
-def _intermediate(refusal: Refusal) -> _Row | None:
-    """Return the row of an answer that is not from Atlas: a redirect, a 5xx, or a refusal that is no JSON."""
+def _intermediate(refusal: Refusal) -> str:
+    """Return the key of an answer that is not from Atlas: a redirect, a 5xx, or a refusal that is no JSON; else an empty one."""
     if refusal.status in range(300, 400):
-        return _REDIRECT
+        return ":redirect"
     if refusal.status not in range(400, 500):
-        return _UNAVAILABLE
+        return ":unavailable"
     status_suffices = refusal.status in {407, 429} or "www-authenticate" in refusal.headers
-    if status_suffices or not refusal.body.strip() or json_from(refusal.body) is not None:
-        return None
-    return _NOT_ATLAS
+    is_of_atlas = status_suffices or not refusal.body.strip() or json_from(refusal.body) is not None
+    return "" if is_of_atlas else ":not-atlas"
 
 
 def _error(
@@ -531,14 +500,14 @@ def _error(
     # The remaining seconds would change the message, and so the status, at each attempt; retry_after has them.
     detail = redacted(re.sub(r"Please retry after \d{1,9} seconds?\.?", "", body.detail or "").strip(), hide)
     code = body.code if body.code and redacted(body.code, hide) == body.code else None
-    values = {"role": "Project Owner" if writes else "Project Read Only"}
-    if address := _address_in(body):
-        values["address"] = address
     said = f" Message from Atlas: {detail}" if detail else ""
     # Intermediaries also send a 408 for a request that they have forwarded.
     refused = refusal.status in range(300, 500) and refusal.status != HTTPStatus.REQUEST_TIMEOUT
     return row.error(
-        Explanation(row.template, f" (HTTP {refusal.status}{f' {code}' if code else ''}){said}", values),
+        Explanation(
+            row.template.replace("{role}", "Project Owner" if writes else "Project Read Only"),
+            f" (HTTP {refusal.status}{f' {code}' if code else ''}){said}",
+        ),
         operation=operation,
         http_status=refusal.status,
         error_code=code,
@@ -546,14 +515,3 @@ def _error(
         retry_after=retry_after_from(refusal.headers, body, now=now),
         unknown_outcome=writes and not refused,
     )
-
-
-def _address_in(body: ErrorBody) -> str | None:
-    # The zone of an address, after a %, is any text, perhaps a token.
-    words = [each for each in body.parameters[:_WORDS_WITH_ADDRESS] if isinstance(each, str) and "%" not in each]
-    for word in [*words, *re.findall(r"[0-9A-Fa-f:.]{3,45}", body.detail or "")[:_WORDS_WITH_ADDRESS]]:
-        try:
-            return str(ipaddress.ip_address(word.rstrip(".")))
-        except ValueError:
-            continue
-    return None

@@ -5,8 +5,7 @@ package; a test ensures it.
 """
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Wording:
     dns: str = "the cluster's DNS"
     """The resolver to check."""
     address: str = "of the operator"
-    """Which address Atlas refuses, if it does not name it."""
+    """Which address Atlas refuses; its own words usually have it."""
     retry: str = "The call is retried."
     """What follows a failure that heals by itself."""
     credentials: str = "Put valid ones into the Secret."
@@ -33,20 +32,14 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The message of an error, before it is worded for a reader.
-
-    Attributes:
-        template: a format string with the fields of ``Wording`` and the keys of ``values``.
-        words: follow as they are.
-    """
+    """The message of an error, before it is worded for a reader: a format string with the fields of ``Wording``, and what follows."""
 
     template: str
     words: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
 
     def worded(self, wording: Wording) -> str:
         """Return the message as one line of at most 700 characters."""
-        return one_line(self.template.format_map({**vars(wording), **self.values}) + self.words, limit=700)
+        return one_line(self.template.format_map(vars(wording)) + self.words, limit=700)
 
 
 class Retry(enum.Enum):
