@@ -138,7 +138,14 @@ class Recent(Generic[T]):
 
 def keep_credentials(data: Mapping[str, str]) -> dict[str, str]:
     """Return the part of a Secret (decoded, up to a megabyte) that ``parse_credentials`` reads; what is too long remains so."""
-    return {key: data[key][: LONGEST_VALUE + 1] for key in KEYS if key in data}
+    kept = {*KEYS, _atlas_key(data)}
+    return {key: value[: LONGEST_VALUE + 1] for key, value in data.items() if key in kept}
+
+
+def _atlas_key(data: Mapping[str, str]) -> str | None:
+    """Return the key that names an Atlas: ``baseUrl``, also misspelt, so that no credentials go to another Atlas than meant."""
+    spellings = sorted(key for key in data if re.sub("[-_.]", "", key.lower()) == "baseurl" and data[key].strip())
+    return next(iter(spellings), None)
 
 
 def parse_credentials(data: Mapping[str, str], *, check_base_url: Callable[[str], str] | None = None) -> Credentials:
@@ -151,12 +158,15 @@ def parse_credentials(data: Mapping[str, str], *, check_base_url: Callable[[str]
     Secret may not name one, since its owner could send the operator to a host of their own.
     """
     values = {key: data.get(key, "").strip() for key in KEYS}
-    if values["baseUrl"] and check_base_url is None:
+    named = _atlas_key(data)
+    if named and check_base_url is None:
         raise CredentialsError(
             CredentialsProblem.BASE_URL_NOT_ALLOWED,
-            "baseUrl names another Atlas. Only the operator's own Secret may do that; nothing is sent. Refer to a Secret "
+            f"{named} names another Atlas. Only the operator's own Secret may do that; nothing is sent. Refer to a Secret "
             "without this key, or remove the key unless this is the operator's own Secret.",
         )
+    if named not in {None, "baseUrl"}:
+        raise CredentialsError(CredentialsProblem.INVALID_BASE_URL, f"{named} must be spelt baseUrl.")
     for key in KEYS:
         if len(data.get(key, "")) > LONGEST_VALUE:
             raise CredentialsError(

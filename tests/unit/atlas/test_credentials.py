@@ -116,10 +116,15 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
             "without this key, or remove the key unless this is the operator's own Secret."
         ),
     ),
+    "a base URL whose key is misspelt": (
+        {**ACCOUNT, "baseURL": "https://canary.example"},
+        "baseURL names another Atlas",
+    ),
 }
 REASONS = {
     "both pairs": "AmbiguousKeys",
     "a base URL": "BaseURLNotAllowed",
+    "a base URL whose key is misspelt": "BaseURLNotAllowed",
 }
 
 
@@ -138,10 +143,18 @@ def _refuse(_url: str) -> str:
     raise ValueError("baseUrl must not be so.")
 
 
-def test_the_error_of_an_unusable_base_url_hides_it() -> None:
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("baseUrl", "baseUrl must not be so."),
+        ("baseURL", "baseURL must be spelt baseUrl."),
+        ("base_url", "base_url must be spelt baseUrl."),
+    ],
+)
+def test_the_error_of_an_unusable_base_url_hides_it(key: str, words: str) -> None:
     with pytest.raises(CredentialsError) as raised:
-        parse_credentials({**ACCOUNT, "baseUrl": "https://u:canary@a"}, check_base_url=_refuse)
-    assert (raised.value.reason, raised.value.message) == ("InvalidBaseURL", "baseUrl must not be so.")
+        parse_credentials({**ACCOUNT, key: "https://u:canary@a"}, check_base_url=_refuse)
+    assert (raised.value.reason, raised.value.message) == ("InvalidBaseURL", words)
     assert raised.value.__cause__ is None
 
 
@@ -151,7 +164,7 @@ def test_only_the_keys_of_credentials_are_kept() -> None:
 
 
 def test_kept_values_are_bounded() -> None:
-    kept = keep_credentials(dict.fromkeys(("clientSecret", "baseUrl"), "s" * 100000))
+    kept = keep_credentials(dict.fromkeys(("clientSecret", "baseURL", "base_url"), "s" * 100000))
     assert {len(value) for value in kept.values()} == {LONGEST_VALUE + 1}
 
 
