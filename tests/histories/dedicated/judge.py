@@ -128,8 +128,9 @@ class Ending:
         reason = reason_of(body)
         service = place_of(self.atlas.services, body)
         if service is None or service.id != service_of(body):
-            is_reported = reason == "Drifted" and service is None and not corrects(body)
-            return None if is_reported else "it does not show the service of its region"
+            # What waits for its owner changes nothing; the owner is judged itself.
+            is_reported = reason == "Conflict" or (reason == "Drifted" and not corrects(body))
+            return None if is_reported and service is None else "it does not show the service of its region"
         return self._wrong_with_endpoint(body, service, reason)
 
     def _wrong_with_endpoint(self, body: Body, service: Service, reason: str | None) -> str | None:
