@@ -91,21 +91,23 @@ class ResourceWriter:
     async def read(self, key: Key) -> Body | None:
         """Return an object, or None when there is none or the operator does not serve it.
 
-        Without a ``resourceVersion``, the answer is never older than the call.
+        A GET without a ``resourceVersion`` is never answered from a cache.
 
         Raises:
             ForbiddenError: the operator may not read it.
             ClusterUnavailableError: it could not be read.
         """
-        if self._labels:  # which only the API server evaluates
-            listing = await self.list(key.namespace, name=key.name)
-            return listing.bodies[0] if listing is not None and listing.bodies else None
         try:
-            return lean(object_in(await call(self._api, "GET", self._path(key.namespace, key.name))))
+            body = object_in(await call(self._api, "GET", self._path(key.namespace, key.name)))
         except ApiException as error:
             if is_gone(error):
                 return None
             raise refused(error) from error
+        if self._labels:  # which only the API server evaluates
+            listing = await self.list(key.namespace, name=key.name)
+            if listing is None or not listing.bodies:
+                return None
+        return lean(body)
 
     async def list(
         self, namespace: str | None, known: Callable[[Body], Body] = lambda body: body, *, name: str | None = None

@@ -196,10 +196,10 @@ class TestReading:
     async def test_with_a_label_selector_an_unselected_object_is_none(self, harness: Harness, selected: bool) -> None:
         """A status that meets a changed object must not be written to one that has left the selection."""
         page = {"items": [harness.body] if selected else [], "metadata": {"resourceVersion": "11"}}
-        harness.server.answers.append(Answer(200, page))
+        harness.server.answers.extend([Answer(200, harness.body), Answer(200, page)])
         read = await harness.selecting("team=blue").read(DB)
         assert read == (harness.body if selected else None)
-        (asked,) = harness.server.requests
+        _, asked = harness.server.requests
         selectors = {"labelSelector": "team=blue", "fieldSelector": "metadata.name=db"}
         assert (asked.path, asked.query) == (IN_SHOP, {"limit": str(writer.PAGE), **selectors})
 
