@@ -22,7 +22,7 @@ from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, Made, MadeResource, key_of
 from atlas_endpoints.reconcile.attempt import pace
-from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
+from atlas_endpoints.reconcile.compare import KEEPS_VANISHING, cause_of_loss, keeps_vanishing
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, Creates, Decision, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED
@@ -232,8 +232,8 @@ class MadeByAtlas(KindWithCommands[R]):
             )
             return Decision(State(Reason.ENDPOINT_NOT_FOUND, message, observed=none))
         own: Mapping[str, Any] = {self.noun: None, "others": ()}
-        if is_lost and not facts.forced and is_contested(self.noun, facts):
-            message = f"The {called} keeps vanishing from Atlas, so the operator creates it only once an hour. Find out who removes it."
+        if is_lost and keeps_vanishing(self.noun, facts):
+            message = f"The {called} keeps vanishing from Atlas. {KEEPS_VANISHING}"
             return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
         gets, hindrance = self.before_post(facts)
         if hindrance is not None:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.kinds.cloud_endpoint import EndpointResource
-from atlas_endpoints.reconcile.compare import cause_of_loss, described, is_contested
+from atlas_endpoints.reconcile.compare import KEEPS_VANISHING, cause_of_loss, described, keeps_vanishing
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Difference, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
@@ -112,8 +112,8 @@ def absent(facts: Facts, endpoint_id: str, waits: Callable[[], State], registrat
             f" set spec.driftPolicy to Correct, or {FORCE}."
         )
         return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
-    if is_lost and not facts.forced and is_contested(FIELD, facts):
-        message = f"Endpoint {endpoint_id} keeps vanishing from Atlas, so the operator registers it only once an hour. Find out who removes it."
+    if is_lost and keeps_vanishing(FIELD, facts):
+        message = f"Endpoint {endpoint_id} keeps vanishing from Atlas. {KEEPS_VANISHING}"
         return Decision(State(Reason.DRIFTED, message, observed=none), own=own)
     first = Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
     cause = cause_of_loss(facts, is_lost=is_lost, otherwise=first)

@@ -7,18 +7,18 @@ from enum import Enum, auto
 from typing import Any
 
 from atlas_endpoints.reconcile.decision import Difference, Fields
-from atlas_endpoints.reconcile.facts import Facts
+from atlas_endpoints.reconcile.facts import APPLIED, Facts
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.status import HISTORY_LIMIT, Cause
+from atlas_endpoints.reconcile.status import Cause
 
 SETTLE = timedelta(seconds=30)
 """For so long after a confirmed PATCH, Atlas may still show older values; they are no difference yet."""
 
-FLAPS = 3
-"""A field that is corrected this often within as many intervals is contested."""
 
-FLAP_PAUSE = timedelta(hours=1)
-"""The time between two corrections of a contested field."""
+VANISHED, VANISHED_WITHIN = 3, timedelta(hours=3)
+"""So often within this time is created again what vanishes: each creation may leave something in the cloud that costs."""
+
+KEEPS_VANISHING = "The operator creates it at most three times within three hours. Find out who removes it."
 
 
 class Treatment(Enum):
@@ -34,8 +34,6 @@ class Treatment(Enum):
     """Atlas has just accepted the change and may show it in a moment."""
     STORED_OTHERWISE = auto()
     """Atlas accepted the change, for this generation, and stored another value."""
-    CONTESTED = auto()
-    """The field is contested, and the pause between two corrections is not over."""
     REPORT = auto()
     """The drift policy is Report."""
 
@@ -101,6 +99,13 @@ def cause_of_loss(facts: Facts[Any], *, is_lost: bool, otherwise: Cause) -> Caus
     return Cause.DRIFT if is_lost else otherwise
 
 
+def keeps_vanishing(name: str, facts: Facts[Any]) -> bool:
+    """Return whether what the history calls by this name was created again so often that the next one would be lost, too."""
+    again = [each for each in facts.previous.history if each.cause is Cause.DRIFT and each.result == APPLIED]
+    lately = [each for each in again if name in each.fields and each.time > facts.now - VANISHED_WITHIN]
+    return len(lately) >= VANISHED and not facts.forced
+
+
 def is_edit(difference: Difference, facts: Facts[Any]) -> bool:
     """Return whether a difference comes from the resource (always sent) or from Atlas (drift, by policy).
 
@@ -133,11 +138,8 @@ def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str],
         confirmed_at = facts.baseline.confirmed_at
         is_recent = confirmed_at is not None and facts.now < confirmed_at + SETTLE
         return Treatment.SETTLE if is_recent else Treatment.STORED_OTHERWISE
-    if not is_edit(difference, facts):
-        if facts.resource.spec.drift_policy != "Correct":
-            return Treatment.REPORT
-        if is_contested(difference.field, facts) and not facts.forced:
-            return Treatment.CONTESTED
+    if facts.resource.spec.drift_policy != "Correct" and not is_edit(difference, facts):
+        return Treatment.REPORT
     return Treatment.SEND
 
 
@@ -169,23 +171,6 @@ def _is_refused(difference: Difference, facts: Facts[Any]) -> bool:
     refusal = facts.baseline.refusal
     value = refusal.fields.get(difference.field) if refusal else None
     return value is not None and facts.resource.same(difference.field, value, difference.desired)
-
-
-def is_contested(name: str, facts: Facts[Any]) -> bool:
-    """Return whether somebody keeps changing a field back, and the pause is not over.
-
-    Corrections in a row start a contest; it goes on as long as each hourly correction is followed by another one.
-    """
-    times = [each.time for each in facts.baseline.corrections if name in each.fields]
-    # Half an interval more, since resyncs are jittered.
-    burst = facts.interval * (FLAPS + 0.5)
-    # A full history may have lost earlier corrections in a row.
-    contested = len(times) >= HISTORY_LIMIT
-    for number in range(FLAPS - 1, len(times)):
-        in_a_row = times[number] - times[number - FLAPS + 1] <= burst
-        hourly = FLAP_PAUSE <= times[number] - times[number - 1] <= FLAP_PAUSE + burst
-        contested = in_a_row or (contested and hourly)
-    return contested and facts.now < times[-1] + FLAP_PAUSE
 
 
 def described(differences: Iterable[Difference]) -> str:

@@ -37,14 +37,6 @@ def not_as_desired(found: Comparison, facts: Facts[Any]) -> State:
             NoRequeue(),
             differences,
         )
-    if contested := found.by_treatment[Treatment.CONTESTED]:
-        return State(
-            Reason.DRIFTED,
-            "Another client keeps changing the endpoint in Atlas, so the operator corrects it only once an hour:"
-            f" {described(contested)}. Find that client, or {FORCE} to correct the endpoint now.",
-            NoRequeue(),
-            differences,
-        )
     return State(
         Reason.DRIFTED,
         f"The endpoint was changed in Atlas, and spec.driftPolicy is Report: {described(differences)}. Copy the value to the spec, or"

@@ -7,11 +7,11 @@ from atlas_endpoints.atlas.observations import Seen
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import Decision, Done, Fields, WriteResult
-from atlas_endpoints.reconcile.facts import APPLIED, Baseline, Correction, Facts, Refusal
+from atlas_endpoints.reconcile.facts import APPLIED, Baseline, Facts, Refusal
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource
-from atlas_endpoints.reconcile.status import Applied, Cause, Status, find, has_reason
+from atlas_endpoints.reconcile.status import Applied, Status, find, has_reason
 
 
 def baseline_of(resource: Resource) -> Baseline:
@@ -28,11 +28,6 @@ def baseline_of(resource: Resource) -> Baseline:
         nothing_missed=previous.covers_all_before(resource.generation),
         refusal=_refusal(previous),
         contacted=applied is not None or any(entry.result == APPLIED for entry in previous.history),
-        corrections=[
-            Correction(entry.time, frozenset(entry.fields))
-            for entry in reversed(previous.history)
-            if entry.cause is Cause.DRIFT and entry.result == APPLIED
-        ],
     )
 
 

@@ -29,14 +29,6 @@ PROVISIONING_TIMEOUT = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
-    """An earlier correction of drift."""
-
-    time: datetime
-    fields: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """The values that Atlas refused, by field, and its message."""
 
@@ -55,7 +47,6 @@ class Baseline:
         patched: by field, the last confirmed write with it.
         nothing_missed: see ``Status.covers_all_before``.
         contacted: whether any write was ever confirmed.
-        corrections: the oldest first.
     """
 
     confirmed: Fields | None = None
@@ -65,7 +56,6 @@ class Baseline:
     nothing_missed: bool = False
     refusal: Refusal | None = None
     contacted: bool = False
-    corrections: Sequence[Correction] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,11 +24,10 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.confirmed import after
 from atlas_endpoints.reconcile.decision import Decision, Done, State, Write, WriteResult
-from atlas_endpoints.reconcile.facts import Correction, Facts, Refusal
+from atlas_endpoints.reconcile.facts import Facts, Refusal
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import (
-    HISTORY_LIMIT,
     Applied,
     Cause,
     Condition,
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "HISTORY_LIMIT", "Cause", "Correction", "Decision", "NoRequeue", "Refusal", "RequeueAfter", "State", "Write",
+    "Cause", "Decision", "NoRequeue", "Refusal", "RequeueAfter", "State", "Write",
     "correction_delayed", "decide", "of_decision", "update_of",
 ]
 # fmt: on
@@ -205,7 +204,6 @@ class Situation:
         said: the reason of ``Ready`` in that status.
         report: whether drift is only reported.
         patched: confirmed PATCHes: how many seconds ago, and of what (``connection``, ``comment``).
-        corrected: how long ago the comment was corrected.
         uncertain: whether a write may still be applied whose answer was lost.
         policy: of management.
         writes: whether the operator may write.
@@ -229,7 +227,6 @@ class Situation:
     policy: str = "Manage"
     writes: bool = True
     patched: tuple[tuple[float, str], ...] = ()
-    corrected: tuple[timedelta, ...] = ()
     refused: Values = NOTHING
     service: bool = True
     elsewhere: bool = False
@@ -273,8 +270,7 @@ class Situation:
                     seconds(ago), (COMMENT,) if what == "comment" else tuple(_CONNECTIONS[provider]["one"]), Cause.EDIT
                 )
                 for ago, what in self.patched
-            ]
-            + [_entry(ago, (COMMENT,), Cause.DRIFT) for ago in self.corrected],
+            ],
             key=lambda entry: entry.time,
             reverse=True,
         )
@@ -335,7 +331,6 @@ def situation(row: Mapping[str, Any]) -> Situation:
         **dict.fromkeys(("since", "interval"), duration),
         "said": Reason,
         "patched": lambda times: tuple((seconds_of(time), what) for what, time in times.items()),
-        "corrected": lambda times: tuple(duration(time) for time in times),
     }
     names = {each.name for each in fields(Situation)}
     more: dict[str, Any] = {

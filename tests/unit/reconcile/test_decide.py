@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,13 +12,10 @@ from behaviour.cases import load
 from unit.reconcile.situations import (
     ADDRESS,
     ENTRY,
-    HISTORY_LIMIT,
     ID,
-    NOW,
     PROVIDERS,
     REFUSED,
     Cause,
-    Correction,
     Decision,
     NoRequeue,
     Provider,
@@ -36,9 +32,7 @@ from unit.reconcile.situations import (
     edited,
     facts_of,
     fields_of,
-    minutes,
     of_decision,
-    settled,
     situation,
     update_of,
     values,
@@ -169,15 +163,3 @@ class TestAzure:
         refusal = Refusal({ID: facts.desired[ID]}, REFUSED)
         facts = replace(facts, baseline=replace(facts.baseline, refusal=refusal))
         check(decide(facts), {"sends": "two b", "cause": "Edit"}, "AZURE")
-
-
-def test_a_field_that_somebody_changes_back_all_day_is_corrected_thrice_and_then_once_an_hour() -> None:
-    facts = settled(values("one a"), shows=values("one b")).facts("AWS")
-    corrections: list[Correction] = []
-    for number in range(24 * 6):
-        now, known = NOW + minutes(10) * number, corrections[-HISTORY_LIMIT:]
-        write = decide(replace(facts, now=now, baseline=replace(facts.baseline, corrections=known))).write
-        if write is not None:
-            corrections.append(Correction(now, frozenset(write.fields)))
-    gaps = [later.time - earlier.time for earlier, later in pairwise(corrections)]
-    assert gaps == [minutes(10)] * 2 + [minutes(60)] * 23

@@ -20,7 +20,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 )
 from atlas_endpoints.reconcile.compare import SETTLE, compare
 from atlas_endpoints.reconcile.decision import POLL_LAST, Difference, Write
-from atlas_endpoints.reconcile.facts import Baseline, Correction, Facts, Refusal
+from atlas_endpoints.reconcile.facts import Baseline, Facts, Refusal
 from atlas_endpoints.reconcile.failures import refused_fields
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
@@ -73,7 +73,7 @@ def resources(draw: st.DrawFn) -> ServerlessPrivateEndpoint:
 @st.composite
 def baselines(draw: st.DrawFn) -> Baseline:
     """What earlier reconciles may have come to."""
-    corrections, refused = sorted(draw(st.lists(ago(20_000), max_size=5)), reverse=True), draw(values())
+    refused = draw(values())
     fields = st.sampled_from(FIELDS)
     return Baseline(
         confirmed=draw(st.none() | values(odd=True)),
@@ -83,7 +83,6 @@ def baselines(draw: st.DrawFn) -> Baseline:
         nothing_missed=draw(st.booleans()),
         refusal=Refusal(refused, "Atlas refuses.") if refused else None,
         contacted=draw(st.booleans()),
-        corrections=[Correction(NOW - past, frozenset(draw(st.sets(fields)))) for past in corrections],
     )
 
 

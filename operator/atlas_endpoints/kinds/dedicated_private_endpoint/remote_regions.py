@@ -13,7 +13,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, RemoteRegions
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
 from atlas_endpoints.kinds.regions import atlas_name, doubt
-from atlas_endpoints.reconcile.compare import cause_of_loss, is_contested
+from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE
@@ -77,8 +77,7 @@ def update(facts: Facts, service: Service, regions: Regions) -> Write | None:
     if not to_send or regions.is_sent:
         return None
     is_drift = to_send <= regions.confirmed
-    is_held = facts.resource.spec.drift_policy != "Correct" or is_contested(NAME, facts)
-    if is_drift and is_held and not facts.forced:
+    if is_drift and facts.resource.spec.drift_policy != "Correct" and not facts.forced:
         return None
     return Write(
         atlas.remote_regions_of(facts.scope.project_id, service.id, regions.shown | to_send),
@@ -116,10 +115,7 @@ def with_problem(facts: Facts, service: Service, regions: Regions, decision: Dec
             f" the spec, or {FORCE} to send it again. {said}"
         )
     elif facts.resource.spec.drift_policy == "Correct":
-        message = (
-            f"{_list(regions.missing)} keeps vanishing from supportedRemoteRegions of the endpoint service, so the operator adds it"
-            " only once an hour. Find out who removes it."
-        )
+        return decision
     else:
         message = (
             f"The endpoint service lacks {_list(regions.missing)} in supportedRemoteRegions, and spec.driftPolicy is Report. To add it,"
