@@ -176,4 +176,3 @@ class Done:
     before: Mapping[str, str | None] = field(default_factory=dict)
     answer: Any | None = None
     error: AtlasError | None = None
-    refused: tuple[str, ...] = ()

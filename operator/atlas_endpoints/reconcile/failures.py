@@ -5,13 +5,11 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
     EndpointAbsentError,
-    UpdateRejectedError,
     Wording,
 )
 from atlas_endpoints.atlas.errors import Retry as AtlasRetry
@@ -24,7 +22,7 @@ from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, Ready
 from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import Finding, LastError, Status, find
+from atlas_endpoints.reconcile.status import Finding, LastError, find
 
 SECRET_REQUEUE = 30.0
 """Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
@@ -178,27 +176,6 @@ def may_pass(error: AtlasError) -> bool:
     if error.retry is AtlasRetry.WHEN_DUE:  # nothing was sent: the answer that began the wait decides
         return error.reason not in CURED_BY_CREDENTIALS
     return error.retry is AtlasRetry.BACKOFF
-
-
-def refused_fields(error: UpdateRejectedError, sent: tuple[str, ...], connection: Any) -> tuple[str, ...]:
-    """Return which of the sent fields Atlas refuses.
-
-    If the error names none, it is the connection: Atlas restricts when it may change, and accepts every comment that the
-    resource can hold. The fields of a connection are refused together, because they are sent together.
-    """
-    words = f"{error.message} {error.detail or ''}"
-    named = {name for name in sent if str(name) in words}
-    if not named or named & set(connection):
-        named |= set(connection)
-    return tuple(name for name in sent if name in named) or sent
-
-
-def still_refused(previous: Status, remaining: set[str]) -> LastError | None:
-    """Return the failure of an earlier write, for those of its fields that remain refused; None: there are none."""
-    last = previous.last_error
-    if last is None or not remaining & set(last.fields):
-        return None
-    return last.model_copy(update={"fields": tuple(name for name in last.fields if name in remaining)})
 
 
 def _of_call(

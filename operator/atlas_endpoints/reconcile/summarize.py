@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.compare import compare, described
 from atlas_endpoints.reconcile.confirmed import applied_after, applied_in, confirmed_so_far, with_connection
 from atlas_endpoints.reconcile.decision import Decision, Done, State, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED, Facts
-from atlas_endpoints.reconcile.failures import IN_STATUS, VERIFIED, of_atlas, of_problem, still_refused
+from atlas_endpoints.reconcile.failures import IN_STATUS, VERIFIED, of_atlas, of_problem
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Outcome, Sent, unrelated
 from atlas_endpoints.reconcile.outputs import Published
@@ -223,7 +223,7 @@ def of_failed_call(
         error,
         facts.attempt,
         source=facts.resolved.credentials_source,
-        refused=facts.done.refused if facts.done is not None else (),
+        refused=() if write is None else tuple(write.fields),
         differences=None if seen is None else compare(facts.resource, facts.desired, seen),
         # Atlas's words go before a remedy that fits only some refusals.
         wording=replace(IN_STATUS, refused="") if write is not None and write.remedy else IN_STATUS,
@@ -337,7 +337,9 @@ def _failure(kind: Kind[Any], facts: Facts[Any], decision: Decision, state: Stat
             # Keep Atlas's message about fields that it refused before and has not accepted since.
             taken = facts.done.write.fields if facts.done is not None else {}
             remaining = {each.field for each in state.differences or () if each.field not in taken}
-            return still_refused(facts.previous, remaining)
+            last = facts.previous.last_error
+            fields = () if last is None else tuple(name for name in last.fields if name in remaining)
+            return last.model_copy(update={"fields": fields}) if last is not None and fields else None
         case Reason.REFERENCE_NOT_READY if facts.problem is not None:
             since = facts.attempt.failing_since(
                 Reason.REFERENCE_NOT_READY, found=facts.problem.finding, type_="ReferencesResolved"

@@ -261,15 +261,13 @@ class Writes:
         The cached entry may be outdated, or a lost write has arrived late: observe again before the refusal is reported. A refusal
         that the status already reports needs no observation.
         """
-        resource, fields = facts.resource, tuple(done.write.fields)
+        basis = facts.resource.basis
         if before is not None and not facts.attempt.is_reported(Reason.UPDATE_REJECTED):
             seen = await self._observe_now(facts)
-            if seen is None or resource.basis(seen) != resource.basis(before):
+            if seen is None or basis(seen) != basis(before):
                 return status_unchanged(Backoff())
-        refused = failures.refused_fields(error, fields, resource.connection)
-        facts = after(facts, replace(done, result=WriteResult.REFUSED, error=error, refused=refused))
-        outcome = summarize.of_failed_call(self._kind, facts, error, seen=before)
-        return outcome if before is None or set(refused) == set(fields) else replace(outcome, requeue=RequeueAfter(0.0))
+        facts = after(facts, replace(done, result=WriteResult.REFUSED, error=error))
+        return summarize.of_failed_call(self._kind, facts, error, seen=before)
 
     async def _observe_now(self, facts: Facts[Any]) -> Any:
         """Return the entry as it is now, without the cache.

@@ -8,7 +8,6 @@ from typing import TypeAlias
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.errors import UpdateRejectedError
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
@@ -21,7 +20,6 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
 from atlas_endpoints.reconcile.compare import SETTLE, compare
 from atlas_endpoints.reconcile.decision import POLL_LAST, Difference, Write
 from atlas_endpoints.reconcile.facts import Baseline, Facts, Refusal
-from atlas_endpoints.reconcile.failures import refused_fields
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
 from unit.reconcile.situations import ADDRESS, COMMENT, ENTRY, ID, NOW, PROVIDERS, answered, facts_of, made
@@ -233,28 +231,6 @@ def test_what_atlas_takes_and_stores_otherwise_is_sent_once(situation: Situation
         assert write.fields.keys() - sent
         sent |= write.fields.keys()
         facts = later(facts, write, endpoint, pause)
-
-
-@many
-@given(
-    situations(["RESERVED", "INITIATING", "AVAILABLE", "FAILED"]),
-    st.lists(st.sampled_from(["no", *FIELDS]), min_size=4, max_size=4),
-)
-def test_what_atlas_refuses_is_tried_without_the_culprit_and_then_left_to_the_resyncs(
-    situation: Situation, blamed: list[str]
-) -> None:
-    facts, endpoint = replace(situation[0], forced=False), situation[1]
-    for words in blamed:
-        write = decide(facts).write
-        if write is None:
-            return
-        error, names = UpdateRejectedError("Refused.", operation="update", detail=words), tuple(write.fields)
-        refused = refused_fields(error, names, facts.resource.connection)
-        if set(refused) == set(names):
-            return  # nothing is left that could go without
-        remembered = {each.field: each.desired for each in differences(facts, endpoint) if each.field in refused}
-        facts = replace(facts, baseline=replace(facts.baseline, refusal=Refusal(remembered, "Atlas refuses.")))
-    raise AssertionError("it goes on and on at once")
 
 
 def differences(facts: Facts[ServerlessPrivateEndpoint], endpoint: Endpoint) -> tuple[Difference, ...]:

@@ -20,7 +20,6 @@ from atlas_endpoints.atlas.errors import (
     NotLeaderError,
     OutOfTimeError,
     RateLimitedError,
-    UpdateRejectedError,
     WritesOffError,
 )
 from atlas_endpoints.atlas.requests import Request
@@ -38,10 +37,7 @@ from atlas_endpoints.reconcile.status import Condition, Resolved, find
 from support.crd import refusals
 from support.kstatus import problems
 from unit.reconcile.situations import (
-    ADDRESS,
-    COMMENT,
     GRACE,
-    ID,
     RESOLVED,
     facts_of,
     failed,
@@ -370,27 +366,3 @@ class TestInvalidSpec:
         error = BrokenSpecError(["spec.x: " + "y" * 500] * 20)
         status = written(Status(), failures.of_invalid_spec(error, Attempt(1, Status(), NOON, GRACE)), NOON)
         assert written(status, failures.of_invalid_spec(error, Attempt(1, status, LATER, GRACE)), LATER) == status
-
-
-class TestRefusedFields:
-    @pytest.mark.parametrize(
-        ("words", "sent", "refused"),
-        [
-            pytest.param("comment is too long", (ID, COMMENT), (COMMENT,), id="the field that Atlas names"),
-            pytest.param("cloudProviderEndpointId.", (ID, COMMENT), (ID,), id="the connection, if Atlas names it"),
-            pytest.param("No.", (ID, COMMENT), (ID,), id="the connection, if Atlas names nothing"),
-            pytest.param("No.", (ID, ADDRESS, COMMENT), (ID, ADDRESS), id="the whole connection, if Atlas names nothing"),
-            pytest.param(
-                "privateEndpointIpAddress is taken",
-                (ID, ADDRESS, COMMENT),
-                (ID, ADDRESS),
-                id="the whole connection, if Atlas names its address, since both are sent together",
-            ),
-            pytest.param("comment and privateEndpointIpAddress", (ID, ADDRESS, COMMENT), (ID, ADDRESS, COMMENT), id="all that it names"),
-            pytest.param("No.", (COMMENT,), (COMMENT,), id="all that was sent, if it was no connection"),
-            pytest.param("cloudProviderEndpointId is missing", (COMMENT,), (COMMENT,), id="all that was sent, if Atlas names another"),
-        ],
-    )  # fmt: skip
-    def test_which_fields_are_refused(self, words: str, sent: tuple[str, ...], refused: tuple[str, ...]) -> None:
-        error = UpdateRejectedError("Atlas refuses the change.", operation="update", detail=words)
-        assert failures.refused_fields(error, sent, made().connection) == refused
