@@ -7,7 +7,7 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
-from atlas_endpoints.controller.requeue import Backoff
+from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.confirmed import confirmed_so_far
@@ -15,13 +15,13 @@ from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 from atlas_endpoints.reconcile.decision import Decision
 from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
+from atlas_endpoints.reconcile.memory import Failure
 from atlas_endpoints.reconcile.observe import absence
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.ownership import Owner
-from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
-from atlas_endpoints.reconcile.replay import failure_of, replayed
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Resolved
 from atlas_endpoints.reconcile.writes import Writes
@@ -87,7 +87,7 @@ class LiveCourse:
         scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         if self._age is Age.ANEW:
             self._ports.atlas.let_through(scope)
-        if (outcome := replayed(memory.failure, resolution, access, attempt)) is not None:
+        if (outcome := _replayed(memory.failure, resolution, access, attempt)) is not None:
             return outcome
         outcome = await self._converged(resolution, scope, access)
         if outcome.reason is Reason.CREDENTIALS_INVALID:
@@ -100,7 +100,7 @@ class LiveCourse:
         if "CredentialsValid" in outcome.findings:
             accepted = outcome.reason is not Reason.CREDENTIALS_INVALID
             self._ports.credentials.record_acceptance(access, accepted=accepted)
-        memory.failure = failure_of(resolution, access, outcome)
+        memory.failure = _failure_of(resolution, access, outcome)
         return outcome
 
     async def _access(self, resource: Resource, age: Age) -> Access:
@@ -217,3 +217,30 @@ class LiveCourse:
                 outcome = failures.of_other_project(error, resource, attempt)
         request = resource.metadata.reconcile_request
         return replace(outcome, applied=confirmed_so_far(resource), handled=request, resolved=resolved)
+
+
+def _failure_of(resolution: Resolution[Any], access: Access, outcome: Outcome) -> Failure | None:
+    """Return a failure that only another input can fix: until then, Atlas is not called again; None: it is no such one."""
+    if outcome.reason is None or outcome.reason is Reason.CONFLICT:
+        return None
+    waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)
+    fixed = waits or outcome.reason.progress is Progress.GRACE
+    awaits = outcome.reason in failures.CURED_BY_CREDENTIALS
+    return Failure(_inputs(resolution, access), outcome, awaits) if fixed else None
+
+
+def _replayed(known: Failure | None, resolution: Resolution[Any], access: Access, attempt: Attempt) -> Outcome | None:
+    """Return the outcome of a known failure, which sends nothing, if nothing that it depends on has changed; else None."""
+    if known is None or known.inputs != _inputs(resolution, access):
+        return None
+    requeue: Requeue = RequeueAfter(failures.SECRET_REQUEUE) if known.awaits_credentials else NoRequeue()
+    if (failure := known.outcome.failure) is not None:
+        if failure.since > attempt.now:  # its grace would not end
+            return None
+        requeue = attempt.within_grace(requeue, failure.since)
+    return replace(known.outcome, requeue=requeue, sent=None)
+
+
+def _inputs(resolution: Resolution[Any], access: Access) -> tuple[object, ...]:
+    metadata, spec = resolution.resource.metadata, resolution.resource.spec
+    return metadata.uid, metadata.generation, metadata.reconcile_request, spec, access, resolution.problem

@@ -23,8 +23,7 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.resource import (
 )
 from atlas_endpoints.kinds.data_federation_private_endpoint.services import doubt
 from atlas_endpoints.reconcile.attempt import as_long_again
-from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of
-from atlas_endpoints.reconcile.compared import available, sends_next
+from atlas_endpoints.reconcile.compare import Comparison, Treatment, available, cause_of, sends_next
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts

@@ -22,8 +22,17 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     Reservation,
     ServerlessPrivateEndpoint,
 )
-from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, is_edit, quoted
-from atlas_endpoints.reconcile.compared import available, catch_up, not_as_desired, sends_next
+from atlas_endpoints.reconcile.compare import (
+    Comparison,
+    Treatment,
+    available,
+    catch_up,
+    cause_of,
+    is_edit,
+    not_as_desired,
+    quoted,
+    sends_next,
+)
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL_FIRST, Creates, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts

@@ -28,8 +28,16 @@ from atlas_endpoints.kinds.stream_private_endpoint.resource import (
     target_in,
 )
 from atlas_endpoints.kinds.stream_private_endpoint.services import ManagedField, contradiction
-from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, compare, described, is_edit
-from atlas_endpoints.reconcile.compared import available, sends_next
+from atlas_endpoints.reconcile.compare import (
+    Comparison,
+    Treatment,
+    available,
+    cause_of,
+    compare,
+    described,
+    is_edit,
+    sends_next,
+)
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import Creates, Decision, Difference, Done, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.kind import Named
