@@ -24,7 +24,7 @@ from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, 
 from atlas_endpoints.reconcile.attempt import pace
 from atlas_endpoints.reconcile.compare import KEEPS_VANISHING, cause_of_loss, keeps_vanishing
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import POLL, Creates, Decision, Get, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import POLL, Create, Decision, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
@@ -155,7 +155,7 @@ class MadeByAtlas(KindWithCommands[R]):
         """Return the thing that the status names, or that was just created, or None if Atlas does not show it."""
         known, done = facts.resource.status.made, facts.done
         found = None if known is None else facts.view.value(known.id)
-        if done is not None and done.write.creates is not None and done.answer is not None:
+        if done is not None and isinstance(done.write, Create) and done.answer is not None:
             found = done.answer
         is_there = isinstance(found, Made) and found.status not in self.gone
         return found if is_there and not self.is_elsewhere(facts, found) else None
@@ -250,14 +250,7 @@ class MadeByAtlas(KindWithCommands[R]):
 
     def _creation(self, facts: Facts, cause: Cause) -> Write:
         key, called = facts.resource.created_as, facts.resource.called
-        creates = Creates(
-            key,
-            1,
-            Reason.INITIATING,
-            intended=f"The operator creates the {called}.",
-            searched=f"Atlas may be creating the {called}. The operator looks for it before it asks for it again.",
-        )
-        return Write(
+        return Create(
             self.creation(facts),
             cause,
             names=(self.noun,),
@@ -265,7 +258,10 @@ class MadeByAtlas(KindWithCommands[R]):
             doubt=self.doubt(facts),
             remedy=self.remedy,
             touches=(key,),
-            creates=creates,
+            name=key,
+            reason=Reason.INITIATING,
+            intended=f"The operator creates the {called}.",
+            searched=f"Atlas may be creating the {called}. The operator looks for it before it asks for it again.",
         )
 
     def _present(self, facts: Facts, made: Made) -> Decision:
@@ -368,7 +364,7 @@ class MadeByAtlas(KindWithCommands[R]):
         return others_of(self.followed(facts)[1]) if left is None else left
 
     @override
-    def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
+    def intended(self, facts: Facts, creation: Creation) -> Mapping[str, Any]:
         return {"intent": creation, self.noun: None}  # the one in the status is gone
 
     @override

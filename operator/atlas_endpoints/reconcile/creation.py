@@ -88,7 +88,7 @@ class Creations:
         """Remember an intent that is about to be written: others wait meanwhile.
 
         Args:
-            name: that of ``Creates``.
+            name: that of ``Create``.
         """
         self._memories[key].pending = Pending(creation, (scope.place, name))
 

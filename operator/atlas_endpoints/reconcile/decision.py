@@ -57,24 +57,6 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Creates:
-    """What a write creates. A repetition would create it twice, so an intent is written to the status first.
-
-    Attributes:
-        name: by which the observation shows the result.
-        attempt: how many in a row were created and soon lost, this one included.
-        reason: of ``Ready`` meanwhile.
-        searched: the message while the result of a lost call is searched.
-    """
-
-    name: str
-    attempt: int
-    reason: ReadyReason
-    intended: str
-    searched: str
-
-
-@dataclass(frozen=True, slots=True)
 class Write:
     """One write to Atlas.
 
@@ -85,7 +67,6 @@ class Write:
         doubt: a sentence, after a blank, about why Atlas may refuse it; "": none is known.
         remedy: of a refusal, where the spec cannot change; "": a correction of its fields.
         touches: the entries that a write of unknown outcome may have changed; the first one is what it is about.
-        creates: set if a repetition would create a second entry.
         reads: an entry whose GET it rests on: it is read right before, and others write to this entry before or after both.
         deletes: what it deletes, which other resources may protect; None: for a deleted resource, its endpoint.
     """
@@ -98,7 +79,6 @@ class Write:
     doubt: str = ""
     remedy: str = ""
     touches: tuple[str, ...] = ()
-    creates: Creates | None = None
     reads: str | None = None
     deletes: Thing | None = None
 
@@ -106,6 +86,25 @@ class Write:
     def is_beside(self) -> bool:
         """Whether it changes something beside the entry: if Atlas refuses it, the kind decides on without it."""
         return self.request.method == "PATCH" and not self.fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create(Write):
+    """A write whose repetition would create a second entry, so an intent is written to the status first.
+
+    Attributes:
+        name: by which the observation shows the result.
+        attempt: how many in a row were created and soon lost, this one included.
+        reason: of ``Ready`` meanwhile.
+        intended: the message before it is sent.
+        searched: the message while the result of a lost call is searched.
+    """
+
+    name: str
+    attempt: int = 1
+    reason: ReadyReason
+    intended: str
+    searched: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.reconcile.decision import Creates, Decision, Write
+from atlas_endpoints.reconcile.decision import Decision, Write
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason, Reason
@@ -60,7 +60,7 @@ class CreatesEntries(Generic[R]):
         """Return the entry that a resource has created or adopted, according to its status."""
         return None
 
-    def intended(self, facts: Facts[R], creates: Creates, creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # a default
+    def intended(self, facts: Facts[R], creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # a default
         """Return the fields of the kind's own status that record an intent to create."""
         return {}
 

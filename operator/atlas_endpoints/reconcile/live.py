@@ -12,7 +12,7 @@ from atlas_endpoints.reconcile import failures, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.confirmed import confirmed_so_far
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.decision import Decision
+from atlas_endpoints.reconcile.decision import Create, Decision
 from atlas_endpoints.reconcile.deletion import wanted_metadata
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.memory import Failure
@@ -157,8 +157,8 @@ class LiveCourse:
             if wait:
                 state = summarize.correction_delayed(decision, wait)
                 return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
-        if write.creates is not None:
-            return await self._writes.create(facts, write, write.creates)
+        if isinstance(write, Create):
+            return await self._writes.create(facts, write)
         self._ports.limiter.release(self._key)
         return await self._writes.send(facts, decision, write)
 
@@ -171,7 +171,7 @@ class LiveCourse:
             began=began,
             is_claimed=lambda known: self._gatherer.claim(known) is not None,
         )
-        creates = facts.policy == "Manage" and decision.write is not None and decision.write.creates is not None
+        creates = facts.policy == "Manage" and isinstance(decision.write, Create)
         if not creates and (name := creations.withdraw(self._key, intent)):
             decision = replace(decision, own={**self._kind.not_created(facts, name), **decision.own})
         return facts, decision

@@ -8,7 +8,7 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, Explanation, OutOfTimeError
 from atlas_endpoints.atlas.gateway import Gateway
 from atlas_endpoints.atlas.observations import Seen, View
-from atlas_endpoints.reconcile.decision import Decision, Get
+from atlas_endpoints.reconcile.decision import Create, Decision, Get
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.status import Cause
 
@@ -117,7 +117,7 @@ def _next_call(  # what freshness depends on
 
 def _check_skipped(facts: Facts[Any], decision: Decision) -> None:
     """Raise ``AtlasUnavailableError`` if a decision rests on that nothing was created, and a LIST does not show that."""
-    creates = decision.write is not None and decision.write.creates is not None
+    creates = isinstance(decision.write, Create)
     rests_on_none = creates or (decision.nothing_left and decision.absent is None)
     if rests_on_none and facts.view.skipped and facts.resource.created_as:
         raise AtlasUnavailableError(

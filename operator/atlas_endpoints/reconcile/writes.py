@@ -10,7 +10,7 @@ from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.attempt import as_long_again
 from atlas_endpoints.reconcile.confirmed import after
-from atlas_endpoints.reconcile.decision import Creates, Decision, Done, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import Create, Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.observe import absence, read_entry
 from atlas_endpoints.reconcile.one_pass import Pass
@@ -33,14 +33,14 @@ class Writes:
         self._kind, self._ports, self._gatherer = one.kind, one.ports, one.gatherer
         self._creations = one.shared.creations
 
-    async def create(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome:
+    async def create(self, facts: Facts[Any], write: Create) -> Outcome:
         key = self._pass.key
-        if (waiting := self._waits(facts, write, creates)) is not None:
+        if (waiting := self._waits(facts, write)) is not None:
             return waiting
         if not self._ports.resources.is_unchanged(key, facts.resource.metadata.trigger):
             return status_unchanged(RequeueAfter(0.0))
         if not self._creations.is_recent(key, facts.previous.creation):
-            announced = await self._announced(facts, write, creates)
+            announced = await self._announced(facts, write)
             if announced is None:
                 return status_unchanged(Backoff())
             facts = announced
@@ -53,58 +53,58 @@ class Writes:
         except AtlasError as error:
             # Nothing has to be searched, even if no status says so.
             if not error.unknown_outcome and not self._kind.is_outdated(error):
-                self._creations.set_pending(facts.scope, creates.name, key, intent)
+                self._creations.set_pending(facts.scope, write.name, key, intent)
             if (outcome := unrelated(error, held_for=facts.held_for)) is not None:
                 return outcome
-            return await self._not_created(facts, write, creates, error, intent)
-        return self._created(facts, write, creates, entry, answer)
+            return await self._not_created(facts, write, error, intent)
+        return self._created(facts, write, entry, answer)
 
-    def _waits(self, facts: Facts[Any], write: Write, creates: Creates) -> Outcome | None:
+    def _waits(self, facts: Facts[Any], write: Create) -> Outcome | None:
         """Return the outcome if the entry may be there already, or another one has its turn; None: create it now."""
         operation = write.request.operation
         known = None if facts.unsent else facts.previous.creation
         if known is not None and (left := creation.may_arrive_for(known, facts.now, facts.arrives_for)) > 0:
             wait = min(left, as_long_again(facts.now - known.requested_at, facts.interval))
-            searched = Decision(State(creates.reason, creates.searched, RequeueAfter(wait)))
+            searched = Decision(State(write.reason, write.searched, RequeueAfter(wait)))
             return summarize.of_step(self._kind, facts, operation, searched)
         self.resolve_unknown(facts)
-        wait = self._waits_for_others(facts, creates)
+        wait = self._waits_for_others(facts, write)
         if wait <= 0:
             return None
         last = facts.attempt.shown_failure(operation)
         since = facts.now - facts.grace if last is None else last.since
         requeue = facts.attempt.within_grace(RequeueAfter(wait), since)
-        message = f"{creates.intended} It waits: another call for it runs or has failed, or Atlas does not show yet what one has made."
-        return summarize.of_step(self._kind, facts, operation, Decision(State(creates.reason, message, requeue)))
+        message = f"{write.intended} It waits: another call for it runs or has failed, or Atlas does not show yet what one has made."
+        return summarize.of_step(self._kind, facts, operation, Decision(State(write.reason, message, requeue)))
 
-    def _waits_for_others(self, facts: Facts[Any], creates: Creates) -> float:
+    def _waits_for_others(self, facts: Facts[Any], write: Create) -> float:
         """Return the seconds until the next look for what others have asked for, perhaps with a process that died; 0: none."""
         resource, project_id = facts.resource, facts.scope.project_id
-        naming = rivals(self._kind, resource, self._gatherer.naming(resource, creates.name, project_id), deleting=True)
+        naming = rivals(self._kind, resource, self._gatherer.naming(resource, write.name, project_id), deleting=True)
         others = [body for body in naming if project_id_in(body) == project_id]
-        wait = self._creations.wait(facts.scope, creates.name, map(key_of, others), forced=facts.forced)
+        wait = self._creations.wait(facts.scope, write.name, map(key_of, others), forced=facts.forced)
         intents = (self._kind.resource.status_in(body, now=facts.now).creation for body in others)
         newest = max(filter(None, intents), key=lambda each: each.requested_at, default=None)
         if newest is None or (left := creation.may_arrive_for(newest, facts.now, facts.arrives_for)) <= 0:
             return wait
         return max(wait, min(left, as_long_again(facts.now - newest.requested_at, facts.interval)))
 
-    async def _announced(self, facts: Facts[Any], write: Write, creates: Creates) -> Facts[Any] | None:
+    async def _announced(self, facts: Facts[Any], write: Create) -> Facts[Any] | None:
         """Record the intent in the status, and return the facts with it; None: the resource has changed, or it took too long."""
         key = self._pass.key
-        intent = Creation(requested_at=self._ports.clock.now(), attempt=creates.attempt)
-        self._creations.set_pending(facts.scope, creates.name, key, intent)
-        state = State(creates.reason, creates.intended, RequeueAfter(0.0))
-        decision = Decision(state, own=self._kind.intended(facts, creates, intent))
+        intent = Creation(requested_at=self._ports.clock.now(), attempt=write.attempt)
+        self._creations.set_pending(facts.scope, write.name, key, intent)
+        state = State(write.reason, write.intended, RequeueAfter(0.0))
+        decision = Decision(state, own=self._kind.intended(facts, intent))
         shown = await self._pass.write_status(
             facts, summarize.of_step(self._kind, facts, write.request.operation, decision)
         )
         return shown if self._creations.is_recent(key, intent) else None
 
-    def _created(self, facts: Facts[Any], write: Write, creates: Creates, entry: str, answer: Any) -> Outcome:
+    def _created(self, facts: Facts[Any], write: Create, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
-        self._creations.created(facts.scope, creates.name, shown_in=self._kind.shown_within)
-        for body in self._gatherer.naming(resource, creates.name, facts.scope.project_id):
+        self._creations.created(facts.scope, write.name, shown_in=self._kind.shown_within)
+        for body in self._gatherer.naming(resource, write.name, facts.scope.project_id):
             self._ports.wake(key_of(body))  # they wait for the same thing
         facts = after(facts, Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
@@ -112,17 +112,15 @@ class Writes:
             self._ports.emit(resource.named, events.stays(self._kind.called(entry), why))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
-    async def _not_created(
-        self, facts: Facts[Any], write: Write, creates: Creates, error: AtlasError, intent: Creation
-    ) -> Outcome:
+    async def _not_created(self, facts: Facts[Any], write: Create, error: AtlasError, intent: Creation) -> Outcome:
         """Return the outcome of a creation that failed: its intent stays only if the call may still be carried out."""
         if error.unknown_outcome:
             facts = after(facts, Done(write, WriteResult.UNKNOWN, error=error))
-            own = self._kind.intended(facts, creates, intent)
+            own = self._kind.intended(facts, intent)
         else:
             if not isinstance(error, AtlasHeldError):
                 facts = after(facts, Done(write, WriteResult.REFUSED, error=error))
-            own = self._kind.not_created(facts, creates.name)
+            own = self._kind.not_created(facts, write.name)
         if not error.unknown_outcome and self._kind.is_outdated(error):
             outcome = await self._contradicted(facts, write, error, own)
         else:
@@ -130,7 +128,7 @@ class Writes:
         now = self._ports.clock.now()
         since = now if outcome.failure is None else outcome.failure.since
         # Also if it is there, as it turns out: Atlas may refuse the next call for the same reason.
-        wait = self._creations.failed(facts.scope, creates.name, since, now, facts.interval)
+        wait = self._creations.failed(facts.scope, write.name, since, now, facts.interval)
         if isinstance(outcome.requeue, Backoff):
             if error.unknown_outcome or outcome.failure is None:  # a LIST may show it soon
                 wait = facts.polls.delay

@@ -16,7 +16,7 @@ from atlas_endpoints.core import Core
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import ServerlessReason
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import ServerlessPrivateEndpoints
 from atlas_endpoints.reconcile import creation, ownership
-from atlas_endpoints.reconcile.decision import State
+from atlas_endpoints.reconcile.decision import Create, State
 from atlas_endpoints.reconcile.reasons import Reason
 from model.invariants import Invariant
 from model.mutants import planter
@@ -302,10 +302,9 @@ async def _requests_without_a_record(right: Any, self: Any, body: Any, status: A
 )
 def _is_reserved_when_requested(right: Any, self: Any, facts: Any) -> Any:
     decision = right(self, facts)
-    if decision.write is None or decision.write.creates is None:
+    if not isinstance(decision.write, Create):
         return decision
-    creates = replace(decision.write.creates, reason=Reason.AVAILABLE)
-    return replace(decision, write=replace(decision.write, creates=creates))
+    return replace(decision, write=replace(decision.write, reason=Reason.AVAILABLE))
 
 
 @plants(

@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.kinds.connection_strings import private_strings
 from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import hostnames
 from atlas_endpoints.kinds.registry import KINDS
-from atlas_endpoints.reconcile.decision import Creates, Write
+from atlas_endpoints.reconcile.decision import Create
 from atlas_endpoints.reconcile.reasons import Reason
 from support.recordings import comparisons, recordings
 
@@ -30,7 +30,6 @@ NOT_READ = {name for name, each in comparisons().items() if "not read" in each}
 REFUSED = [name for name, each in RECORDED.items() if (each["response"]["status"] or 0) >= 400]
 SHOWN = [name for name, each in RECORDED.items() if name not in REFUSED and each["request"]["method"] != "DELETE"]
 VERBS = {"GET": ("get", "list"), "POST": ("create",), "PATCH": ("update",)}
-CREATES = Creates("", 1, Reason.PENDING, "", "")
 BESIDE: Mapping[str, Callable[[Any], Any]] = {
     "getCluster": partial(private_strings, CLUSTER),
     "getDataFederation": partial(hostnames, DATABASE),
@@ -78,7 +77,11 @@ def read(request: Mapping[str, Any], answer: Any) -> Sequence[Any]:
         entry = ENTRIES.get(operation, "/".join([*names.values()][1 + ("cloudProvider" in names) :]))
         if request["method"] == "POST":
             sent = Request(operation, "POST", path, request["body"])
-            return [kind.written(Write(sent, touches=(entry,), creates=CREATES), answer)]
+            return [
+                kind.written(
+                    Create(sent, touches=(entry,), name="", reason=Reason.PENDING, intended="", searched=""), answer
+                )
+            ]
         if operation == kind.list_request(Scope("", PROJECT, "", "AWS")).operation:
             return [kind.listed(each) for each in items]
         return [BESIDE[operation](answer) if operation in BESIDE else kind.got(entry, items)]

@@ -23,7 +23,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     service_key,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import DedicatedReason, Facts, is_created_in
-from atlas_endpoints.reconcile.decision import Creates, Decision, Write
+from atlas_endpoints.reconcile.decision import Decision, Write
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output, Why
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
@@ -198,7 +198,7 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
         return service is None or service.origin != "Created" or is_created_in(other, service.id)
 
     @override
-    def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
+    def intended(self, facts: Facts, creation: Creation) -> Mapping[str, Any]:
         return {"service_creation": creation}
 
     @override

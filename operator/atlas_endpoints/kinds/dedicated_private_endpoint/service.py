@@ -20,7 +20,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedP
 from atlas_endpoints.kinds.regions import doubt
 from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import POLL, POLL_FIRST, Creates, Decision, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import POLL, POLL_FIRST, Create, Decision, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason, Trait
 from atlas_endpoints.reconcile.resource import FORCE, part
@@ -159,13 +159,6 @@ def without_service(facts: Facts) -> Decision:
         message = f"The endpoint service of {region} vanished within an hour. The operator waits before it creates another one. To create it now, {FORCE}."
         return Decision(State(DedicatedReason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none), own=own)
     follows = "" if endpoint_id is None else f", and then registers endpoint {endpoint_id}"
-    creates = Creates(
-        facts.resource.service_key,
-        1,
-        DedicatedReason.SERVICE_INITIATING,
-        intended=f"The operator creates the endpoint service of {region}{follows}.",
-        searched=f"Atlas may be creating the endpoint service of {region}. The operator looks for it before it asks for it again.",
-    )
     request = atlas.creation_of(
         facts.scope.project_id,
         spec.provider_name,
@@ -174,7 +167,7 @@ def without_service(facts: Facts) -> Decision:
     )
     cause = cause_of_loss(facts, is_lost=known is not None, otherwise=Cause.FIRST_CONTACT)
     planned = f"creates the endpoint service of {region}{follows}"
-    write = Write(
+    write = Create(
         request,
         cause,
         names=(NAME,),
@@ -185,9 +178,12 @@ def without_service(facts: Facts) -> Decision:
             " create it again with the right one."
         ),
         touches=(facts.resource.written_as,),
-        creates=creates,
+        name=facts.resource.service_key,
+        reason=DedicatedReason.SERVICE_INITIATING,
+        intended=f"The operator creates the endpoint service of {region}{follows}.",
+        searched=f"Atlas may be creating the endpoint service of {region}. The operator looks for it before it asks for it again.",
     )
-    return Decision(State(creates.reason, creates.intended, POLL, observed=none), write, own=own)
+    return Decision(State(write.reason, write.intended, POLL, observed=none), write, own=own)
 
 
 def not_ready(facts: Facts, service: Service) -> Decision:

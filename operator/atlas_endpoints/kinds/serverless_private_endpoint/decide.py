@@ -34,7 +34,7 @@ from atlas_endpoints.reconcile.compare import (
     sends_next,
 )
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import POLL_FIRST, Creates, Decision, Difference, State, Write
+from atlas_endpoints.reconcile.decision import POLL_FIRST, Create, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
@@ -271,16 +271,18 @@ def _adopt(facts: Facts, endpoint: Endpoint) -> Decision:
 
 def _reserve(facts: Facts, attempt: int) -> Decision:
     mark = facts.resource.created_as_of(facts.resource.metadata.uid)
-    creates = Creates(
-        mark,
-        attempt,
-        ServerlessReason.RESERVATION_REQUESTED,
+    write = Create(
+        atlas.creation_of(facts.scope.project_id, facts.resource.spec.instance_name, mark),
+        Cause.RESERVATION,
+        planned="reserves an endpoint",
+        touches=(mark,),
+        name=mark,
+        attempt=attempt,
+        reason=ServerlessReason.RESERVATION_REQUESTED,
         intended="The operator is about to reserve an endpoint.",
         searched="An endpoint may already be reserved. The operator looks for it in Atlas before it reserves another one.",
     )
-    request = atlas.creation_of(facts.scope.project_id, facts.resource.spec.instance_name, mark)
-    write = Write(request, Cause.RESERVATION, planned="reserves an endpoint", touches=(mark,), creates=creates)
-    return Decision(State(creates.reason, creates.intended, RequeueAfter(0.0)), write)
+    return Decision(State(write.reason, write.intended, RequeueAfter(0.0)), write)
 
 
 def _delete(facts: Facts, endpoint: Endpoint) -> Decision:

@@ -20,7 +20,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     Reservation,
     ServerlessPrivateEndpoint,
 )
-from atlas_endpoints.reconcile.decision import Creates, Decision, Write
+from atlas_endpoints.reconcile.decision import Create, Decision, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, part
@@ -113,7 +113,7 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
 
     @override
     def written(self, write: Write, answer: object) -> tuple[str, Endpoint] | None:
-        asked = None if write.creates is not None else write.touches[0]
+        asked = None if isinstance(write, Create) else write.touches[0]
         endpoint = atlas.got(asked, answer)
         return None if endpoint is None else (endpoint.id, endpoint)
 
@@ -142,7 +142,7 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
             yield EventReason.ENDPOINT_RESERVED, f"Endpoint {found} is reserved for this resource."
 
     @override
-    def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
+    def intended(self, facts: Facts, creation: Creation) -> Mapping[str, Any]:
         # The endpoint in the status is gone, or was another one.
         return {"reservation": Reservation(**dict(creation)), "endpoint": None}
 

@@ -39,7 +39,7 @@ from atlas_endpoints.reconcile.compare import (
     sends_next,
 )
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import Creates, Decision, Difference, Done, Get, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import Create, Decision, Difference, Done, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import Reason
@@ -141,7 +141,7 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
 
     @override
     def written(self, write: Write, answer: object) -> tuple[str, Connection] | None:
-        if write.creates is None:
+        if not isinstance(write, Create):
             return super().written(write, answer)
         connection = atlas.created(write.request, answer)
         return None if connection is None else (connection.id, connection)
@@ -289,8 +289,8 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
         return ConnectionStatus.of(made, facts.resource.place, since)
 
     @override
-    def intended(self, facts: Facts, creates: Creates, creation: Creation) -> Mapping[str, Any]:
-        return {**super().intended(facts, creates, creation), **_account(facts)[1]}
+    def intended(self, facts: Facts, creation: Creation) -> Mapping[str, Any]:
+        return {**super().intended(facts, creation), **_account(facts)[1]}
 
     @override
     def outputs(self, resource: StreamPrivateEndpoint, own: Mapping[str, Any]) -> Sequence[Output]:
