@@ -20,7 +20,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedP
 from atlas_endpoints.kinds.regions import doubt
 from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import POLL, POLL_FIRST, Create, Decision, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import POLL, Create, Decision, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason, Trait
 from atlas_endpoints.reconcile.resource import FORCE, part
@@ -34,10 +34,7 @@ NAME = "endpointService"
 """What the history calls the creation or deletion of a service."""
 
 LASTING = 3600.0
-"""Seconds between any other service and the next one."""
-
-FAILED_FIRST, FAILED_LAST = 900.0, 3600.0
-"""Seconds between a service that failed and the next one."""
+"""Seconds between a service that vanishes and the next one."""
 
 
 NO_STEPS = READY | {ServiceState.FAILED, ServiceState.DELETING}
@@ -154,7 +151,8 @@ def without_service(facts: Facts) -> Decision:
     since = None if known is None else known.status_since
     if known is not None and known.status == ServiceState.DELETING:  # how long it lasted, only its creation tells
         since = facts.baseline.patched.get(NAME)
-    wait = 0.0 if known is None or since is None else _until_anew(facts, known.status, since)
+    has_worked = known is not None and known.status != ServiceState.FAILED
+    wait = LASTING - (facts.now - since).total_seconds() if has_worked and since is not None else 0.0
     if wait > 0 and facts.policy == "Manage" and not facts.forced:
         message = f"The endpoint service of {region} vanished within an hour. The operator waits before it creates another one. To create it now, {FORCE}."
         return Decision(State(DedicatedReason.SERVICE_INITIATING, message, RequeueAfter(wait), observed=none), own=own)
@@ -206,33 +204,21 @@ def not_ready(facts: Facts, service: Service) -> Decision:
 
 
 def _failed(facts: Facts, service: Service) -> Decision:
-    """Decide about a service that failed: an empty one that a resource created is made anew."""
+    """Decide about a service that failed: on request, an empty one that a resource created is made anew."""
     said = f"Message from Atlas: {words(service.error_message)}"
-    observed = f"The endpoint service failed. {said}"
-    if origin_of(facts, service) != "Created" or service.endpoint_ids:
+    write, may_delete = None, origin_of(facts, service) == "Created" and not service.endpoint_ids
+    if not may_delete:
         then = "then the operator creates another one"
         if facts.resource.spec.drift_policy != "Correct":
             then = f"then, to create another one, {FORCE}"
-        message = f"The endpoint service failed. Delete it in Atlas when nothing uses it; {then}. {said}"
-        return Decision(State(DedicatedReason.SERVICE_FAILED, message, observed=observed))
-    if facts.forced or facts.resource.spec.drift_policy == "Correct":
-        wait = 0.0 if facts.forced else _until_anew(facts, service.status, service_since(facts, service))
-        message = f"The endpoint service failed. The operator deletes it and creates another one, after a wait that doubles each time. {said}"
-        state = State(DedicatedReason.SERVICE_FAILED, message, RequeueAfter(max(wait, POLL_FIRST)), observed=observed)
-        cause = Cause.FORCED if facts.forced else Cause.DRIFT
-        return Decision(state, deletion_of(facts, service, cause) if wait <= 0 else None)
-    message = f"The endpoint service failed, and spec.driftPolicy is Report. To delete it and create another one, {FORCE}. {said}"
-    return Decision(State(DedicatedReason.SERVICE_FAILED, message, observed=observed))
-
-
-def _until_anew(facts: Facts, status: str | None, since: datetime) -> float:
-    """Return the seconds until another service takes the place of one that has had a status for some time.
-
-    For one that failed, these are as many as the region was without a service before that.
-    """
-    without = (since - _without_since(facts, since)).total_seconds()
-    wait = min(max(without, FAILED_FIRST), FAILED_LAST) if status == ServiceState.FAILED else LASTING
-    return wait - (facts.now - since).total_seconds()
+        remedy = f"Delete it in Atlas when nothing uses it; {then}."
+    elif facts.forced:
+        remedy, write = "The operator deletes it and creates another one.", deletion_of(facts, service, Cause.FORCED)
+    else:
+        remedy = f"To delete it and create another one, {FORCE}."
+    observed = f"The endpoint service failed. {said}"
+    message = f"The endpoint service failed. {remedy} {said}"
+    return Decision(State(DedicatedReason.SERVICE_FAILED, message, observed=observed), write)
 
 
 def _without_since(facts: Facts, otherwise: datetime) -> datetime:
