@@ -64,10 +64,6 @@ class CreatesEntries(Generic[R]):
         """Return the fields of the kind's own status that record an intent to create."""
         return {}
 
-    def release(self, facts: Facts[R]) -> Decision | None:  # noqa: ARG002  # a default
-        """Return the decision that releases an entry which belongs to another resource; None: it is not released."""
-        return None
-
     def not_created(self, facts: Facts[R], name: str) -> Mapping[str, Any]:  # noqa: ARG002  # a default
         """Return the fields of the kind's own status if Atlas has certainly created nothing of this name."""
         return {}

@@ -19,7 +19,6 @@ from atlas_endpoints.reconcile.memory import Failure
 from atlas_endpoints.reconcile.observe import absence
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
-from atlas_endpoints.reconcile.ownership import Owner
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectError, Resolution
 from atlas_endpoints.reconcile.resource import Resource
@@ -184,10 +183,7 @@ class LiveCourse:
             return None
         if (claim := self._gatherer.claim(facts, decision)) is None:
             return None
-        release = self._kind.release(facts) if isinstance(claim, Owner) else None
-        if release is None:
-            return summarize.of_contention(self._kind, facts, decision, claim)
-        return summarize.of_decision(self._kind, facts, release)
+        return summarize.of_contention(self._kind, facts, decision, claim)
 
     async def _published(self, resource: Resource, outcome: Outcome) -> Outcome:
         outputs, interval = self._ports.outputs, self._gatherer.interval(resource).total_seconds()

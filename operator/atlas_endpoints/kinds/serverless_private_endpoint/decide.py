@@ -102,15 +102,6 @@ def decide_deletion(facts: Facts) -> Decision:
     return replace(decision, absent=resource.entry)
 
 
-def release(facts: Facts) -> Decision | None:
-    """Return the decision to reserve another endpoint, if the one of a copy belongs to another resource."""
-    if not facts.resource.is_copy:
-        return None
-    message = "The annotation names an endpoint of another resource. A new one is reserved for this resource."
-    state = State(ServerlessReason.RESERVATION_REQUESTED, message, RequeueAfter(0.0))
-    return Decision(state, own={"reservation": None})
-
-
 def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
     """Return since when an endpoint has been observed in its status."""
     return since_shown(facts.resource.status.endpoint, endpoint.id, endpoint.status, facts.now)
@@ -236,8 +227,9 @@ def _absent(facts: Facts, entry: str) -> Decision:
 
 def _without_endpoint(facts: Facts) -> Decision:
     """Decide about a resource that has no endpoint (yet)."""
-    recorded = _copied_endpoint(facts)
-    if recorded is not None:
+    record, recorded = facts.resource.metadata.endpoint_record, None
+    if record is not None and facts.resource.status.reservation is None:
+        recorded = record.endpoint_id
         seen = facts.view.entries.get(recorded)
         if not (_replaces_lost(facts) and seen is not None and seen.value is None):
             message = "The operator takes over the endpoint that the annotation of an earlier resource names."
@@ -314,14 +306,6 @@ def _marked(facts: Facts) -> list[Endpoint]:
         facts.resource.entry,
     )
     return [each for each in found if each.id != own and not facts.is_claimed_by_other(each.id)]
-
-
-def _copied_endpoint(facts: Facts) -> str | None:
-    """Return the endpoint of the resource that this one is a copy of (from a backup), unless another resource has it."""
-    record = facts.resource.metadata.endpoint_record
-    if record is None or facts.resource.status.reservation is not None:
-        return None
-    return None if facts.is_claimed_by_other(record.endpoint_id) else record.endpoint_id
 
 
 def _replaces_lost(facts: Facts) -> bool:

@@ -147,10 +147,6 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
         return {"reservation": Reservation(**dict(creation)), "endpoint": None}
 
     @override
-    def release(self, facts: Facts) -> Decision | None:
-        return decide.release(facts)
-
-    @override
     def not_created(self, facts: Facts, name: str) -> Mapping[str, Any]:
         """Clear the reservation, so that a person may name an endpoint, unless it was to replace a lost one."""
         record = facts.resource.metadata.endpoint_record

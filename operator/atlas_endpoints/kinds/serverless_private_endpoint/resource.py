@@ -20,7 +20,7 @@ from atlas_endpoints.kinds.cloud_endpoint import (
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord
 from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, InstanceName, ObjectId, rule
-from atlas_endpoints.reconcile.status import CONTENDED, Creation, Shown, ShownEntry, Status, Word, find
+from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status, Word
 
 MARK = "atlas-endpoints.dev/"
 """The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
@@ -184,15 +184,6 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
     @override
     def created_as_of(cls, uid: str) -> str:
         return f"{MARK}{uid}"
-
-    @property
-    def is_copy(self) -> bool:
-        """Whether it has its endpoint from the annotation of a copy, and never owned it."""
-        reservation, status = self.status.reservation, self.status
-        if reservation is None or not reservation.adopted or self.spec.endpoint_id is not None:
-            return False
-        was_its_own = status.endpoint is not None and find(status, CONTENDED) is None
-        return not was_its_own and status.applied is None
 
     @property
     @override
