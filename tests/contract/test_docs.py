@@ -117,6 +117,7 @@ def rule_of(cells: list[str]) -> Rule:
 
 
 RULED = (
+    "architecture.md",
     "backup.md",
     "data-federation.md",
     "dedicated.md",

@@ -25,7 +25,6 @@ OF_OTHERS = {
     "status.id": "of ASO's PrivateEndpoint",
     "status.vpcEndpointID": "of ACK's VPCEndpoint",
     "spec.py": "a file of the operator",
-    "status.py": "a file of the operator",
 }
 """Fields that pages name and that are not our resource's."""
 
