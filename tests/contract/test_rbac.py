@@ -22,7 +22,7 @@ RIGHTS = {
     (APIEXTENSIONS, "customresourcedefinitions", "list"),
     (APIEXTENSIONS, "customresourcedefinitions", "watch"),
     (EVENTS, "events", "create"),
-    *((LEASES, "leases", verb) for verb in ("get", "create", "update", "watch")),
+    *((LEASES, "leases", verb) for verb in ("get", "create", "update")),
     ("", "secrets", "get"),
     ("", "namespaces", "get"),
     ("", "configmaps", "get"),
@@ -90,7 +90,7 @@ def test_but_for_creating_it_the_operator_has_rights_on_its_own_lease_alone(over
     name = OperatorSettings.model_fields["lease_name"].default
     ours = [rule for rule in rules(overlay) if LEASES in rule["apiGroups"]]
     named = {verb: rule.get("resourceNames") for rule in ours for verb in rule["verbs"]}
-    assert named == {"get": [name], "update": [name], "watch": [name], "create": None}
+    assert named == {"get": [name], "update": [name], "create": None}
     assert the("Role", shipped(overlay), LEADER_ELECTION)["rules"] == ours
 
 

@@ -56,7 +56,7 @@ NAMED: dict[str, tuple[tuple[str, str], list[str], list[str], set[Right]]] = {
         ["replicas"],
         [],
         {
-            *(Right("leases", *LEASES, verb, ("private-endpoints",)) for verb in ("get", "update", "watch")),
+            *(Right("leases", *LEASES, verb, ("private-endpoints",)) for verb in ("get", "update")),
             Right("leases", *LEASES, "create"),
         },
     ),

@@ -74,7 +74,7 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [{{ include "atlas-endpoints.leaseName" . | quote }}]
-  verbs: [get, update, watch]
+  verbs: [get, update]
 # What does not exist yet has no name that a rule could go by.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]

@@ -35,13 +35,10 @@ WRITE = 15.0
 """Seconds for a write to Atlas or to the API server."""
 
 SOON = 0.2
-"""The least seconds between two attempts, however fast the Lease changes."""
+"""Seconds until the next attempt after a conflict."""
 
 RELEASE = 3.0
 """Seconds for the release."""
-
-UNAVAILABLE = "unavailable"
-"""The one kind of all failures that are no refusals: they share a line in the log."""
 
 GONE = ""
 """The version of a Lease that was deleted."""
@@ -159,7 +156,7 @@ def claim(before: Record | None, *, own: str, duration: float, now: datetime) ->
 def released(before: Record, *, now: datetime) -> Record:
     """Return the record with which we release the Lease, as client-go does.
 
-    Source: ``release`` in k8s.io/client-go/tools/leaderelection, whose standbys take over at once.
+    Source: ``release`` in k8s.io/client-go/tools/leaderelection.
     """
     return Record("", 1, _stamp(now), _stamp(now), before.transitions)
 
@@ -203,7 +200,6 @@ class Elector:
     _observation: Observation | None = field(init=False, default=None)
     _valid_until: float = field(init=False, default=-math.inf)
     _failure: str = field(init=False, default="")
-    _logged: set[str] = field(init=False, default_factory=set)
     _followed: str = field(init=False, default="")
 
     def leads(self) -> bool:
@@ -216,10 +212,10 @@ class Elector:
             started = self.clock()
             pause = await self._attempt()
             self.decided.set()
-            await self._pause(started, pause)
+            await asyncio.sleep(started + pause - self.clock())
 
     async def release(self) -> None:
-        """Release the Lease, if that takes no longer than a moment, so that a standby leads at once.
+        """Release the Lease, if that takes no longer than a moment, so that a standby leads soon.
 
         Call it when ``run`` has ended, and all writes of this replica have.
         """
@@ -257,8 +253,8 @@ class Elector:
             self._lease = None
             return SOON
         except LeaseRefusedError as error:
-            self.refusal = str(error)
-            self._failed(str(error), kind=str(error))
+            is_news, self.refusal = str(error) != self.refusal, str(error)
+            self._failed(str(error), is_news=is_news)
         except ClusterUnavailableError as error:
             self._failed(str(error))
         except TimeoutError:
@@ -298,15 +294,6 @@ class Elector:
             self.elected.set()
             logger.info("This replica leads", extra=LogFields(lease=str(self.leases), identity=self.own))
 
-    async def _pause(self, started: float, pause: float) -> None:
-        """Wait for the next attempt; a standby waits no longer than until the Lease changes."""
-        left = started + pause - self.clock()
-        if self.elected.is_set() or self._lease is None:
-            await asyncio.sleep(left)
-        else:
-            await self.leases.changed(self._lease, within=max(0.0, left))
-            await asyncio.sleep(started + SOON - self.clock())
-
     def _stand_by(self, lease: Lease | None) -> None:
         holder = lease.record.holder if lease is not None else ""
         if holder == self._followed:
@@ -320,19 +307,17 @@ class Elector:
             extra=LogFields(lease=str(self.leases), identity=self.own),
         )
 
-    def _failed(self, failure: str, *, kind: str = UNAVAILABLE) -> None:
-        """Log an outage once, and a refusal once for each text, since each names another remedy."""
+    def _failed(self, failure: str, *, is_news: bool = False) -> None:
+        """Log an outage once, and a refusal with each new text, since each names another remedy."""
         self._lease = None
-        if kind not in self._logged:
+        if is_news or not self._failure:
             logger.warning("Lease %s is not available; trying again: %s", self.leases, failure)
-        self._logged.add(kind)
         self._failure = failure
 
     def _succeeded(self) -> None:
         if self._failure:
             logger.info("Lease %s is available again", self.leases)
         self._failure = ""
-        self._logged.clear()
         self.refusal = None
 
     def _loss(self, why: str) -> LeadershipLostError:

@@ -1,15 +1,10 @@
-"""The Lease on the API server: read, create, replace by compare-and-set, and watch it."""
+"""The Lease on the API server: read, create, and replace by compare-and-set."""
 
-import asyncio
-import json
-import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-import aiohttp
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 from typing_extensions import override
@@ -107,39 +102,14 @@ class LeaseApi:
                 raise LeaseConflictError from error
             raise self._refusal(error, "update") from error
 
-    async def changed(self, lease: Lease, *, within: float) -> None:
-        """Return as soon as the Lease has changed, or after so many seconds, also if the watch breaks or is refused."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                with suppress(ApiException, aiohttp.ClientError, OSError, ValueError):
-                    await self._event_after(lease, within)
-                    return
-                await asyncio.sleep(within)
-
-    async def _event_after(self, lease: Lease, within: float) -> None:
-        stream = await client.CustomObjectsApi(self._api).list_namespaced_custom_object_without_preload_content(
-            GROUP,
-            VERSION,
-            self._namespace,
-            PLURAL,
-            field_selector=f"metadata.name={self._name}",
-            resource_version=lease.version,
-            timeout_seconds=max(1, math.ceil(within)),
-            watch=True,
-        )
-        async with stream:
-            event = json.loads(await stream.content.readline())
-        if not isinstance(event, dict) or event.get("type") not in {"ADDED", "MODIFIED", "DELETED"}:
-            raise ValueError("no event")  # such as an error: this version is too old for a watch
-
     def _refusal(self, error: ApiException, verb: str) -> Exception:
         """Return the error for a refusal, with the remedy."""
         if error.status == HTTPStatus.CONFLICT:
             return LeaseConflictError()
         if error.status == HTTPStatus.FORBIDDEN:
             return LeaseRefusedError(
-                f"The operator may not {verb} Lease {self} ({message_of(error)}). Give its ServiceAccount the verbs get, create,"
-                f" update and watch on leases of {GROUP} in that namespace, as deploy/base/leader-election.yaml does, or run a single"
+                f"The operator may not {verb} Lease {self} ({message_of(error)}). Give its ServiceAccount the verbs get, create"
+                f" and update on leases of {GROUP} in that namespace, as deploy/base/leader-election.yaml does, or run a single"
                 " replica with ATLAS_ENDPOINTS_LEADER_ELECT=false."
             )
         if is_gone(error):

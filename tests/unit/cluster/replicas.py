@@ -53,7 +53,6 @@ class LeaseServer:
         self.holders: list[str] = []
         """Everybody who has held the Lease, in order."""
         self._version = 100
-        self._watchers: list[tuple[str, asyncio.Future[None]]] = []
 
     def read(self) -> Lease | None:
         self._check()
@@ -79,7 +78,6 @@ class LeaseServer:
         self.lease = Lease(str(self._version), record)
         if record.holder and self.holders[-1:] != [record.holder]:
             self.holders.append(record.holder)
-        self._tell()
         return self.lease
 
     def touch(self) -> None:
@@ -88,19 +86,6 @@ class LeaseServer:
 
     def delete(self) -> None:
         self.lease = None
-        self._tell()
-
-    def watch(self, version: str, change: "asyncio.Future[None]") -> None:
-        self._watchers.append((version, change))
-        self._tell()
-
-    def _tell(self) -> None:
-        now = self.lease.version if self.lease is not None else ""
-        told = [(version, change) for version, change in self._watchers if version != now or change.done()]
-        self._watchers = [each for each in self._watchers if each not in told]
-        for _, change in told:
-            if not change.done():
-                change.set_result(None)
 
     def _check(self) -> None:
         if self.refusal is not None:
@@ -184,7 +169,6 @@ class Host:
         self.rate = rate
         self.wall = wall
         self.passage = passage
-        self.watches = True
         self.runs = True
         self.losses: list[str] = []
         """What its replicas have said when they lost the Lease."""
@@ -303,14 +287,6 @@ class Network(LeaseApi):
     @override
     async def replace(self, lease: Lease, record: Record) -> Lease:
         return await self._call(lambda: self._harness.server.replace(lease, record))
-
-    @override
-    async def changed(self, lease: Lease, *, within: float) -> None:
-        change = asyncio.get_running_loop().create_future()
-        if self._host.watches and self._host.passage().loss == "":
-            self._harness.server.watch(lease.version, change)
-        await asyncio.wait([change], timeout=within)
-        change.cancel()
 
     async def _call(self, act: Callable[[], T]) -> T:
         passage = self._host.passage()

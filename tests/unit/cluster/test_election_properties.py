@@ -29,7 +29,6 @@ Happening = Literal[
     "start",
     "touch",
     "delete",
-    "no watch",
 ]
 
 
@@ -64,9 +63,7 @@ class History:
             case "network is bad":
                 host.passage = self.bad_network
             case "network is well":
-                host.passage, host.watches = Passage, True
-            case "no watch":
-                host.watches = False
+                host.passage = Passage
             case "freeze":
                 host.freeze()
             case "wake" | "go on" if not host.runs:
@@ -147,7 +144,7 @@ def heal(history: History) -> None:
     for host in history.harness.hosts.values():
         if not host.runs:
             host.resume(asleep=False)
-        host.passage, host.watches = Passage, True
+        host.passage = Passage
     history.harness.run_for(2.5 * TERMS.lease, watch=history.check)
     for host in history.harness.hosts.values():
         if not host.alive:

@@ -1,7 +1,5 @@
-"""The Lease as it is on the wire: read leniently, written by compare-and-set, waited for by a watch that may fail."""
+"""The Lease as it is on the wire: read leniently, and written by compare-and-set."""
 
-import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +7,7 @@ from kubernetes.aio import client
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, LeaseConflictError, LeaseRefusedError
 from atlas_endpoints.cluster.lease import Lease, LeaseApi, Record
-from unit.cluster.api_server import HANG, RESET, Answer, ApiServer, status_of
+from unit.cluster.api_server import RESET, Answer, ApiServer, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,7 +43,6 @@ def lease(version: str = "7", spec: object = SPEC, *, status: int = 200, **metad
 ABSENT = Answer(404, status_of(404, "NotFound", 'leases.coordination.k8s.io "atlas-endpoints" not found'))
 FORBIDDEN = Answer(403, status_of(403, "Forbidden", "leases.coordination.k8s.io is forbidden"))
 NO_NAMESPACE = Answer(404, status_of(404, "NotFound", 'namespaces "ours" not found'))
-NOT_SERVED = Answer(404, "404 page not found", "text/plain")
 CONFLICT = Answer(409, status_of(409, "Conflict", "the object has been modified"))
 
 
@@ -130,8 +127,6 @@ REFUSALS: dict[str, tuple[str, Answer, str]] = {
     "no right to create it": ("create", FORBIDDEN, "may not create Lease ours/atlas-endpoints"),
     "no right to write it": ("replace", FORBIDDEN, "may not update Lease.*as deploy/base/leader-election.yaml does"),
     "no such namespace": ("create", NO_NAMESPACE, "there is no namespace ours.*LEASE_NAMESPACE"),
-    "no such group": ("read", NOT_SERVED, "serves no leases of coordination.k8s.io/v1.*LEADER_ELECT=false"),
-    "an invalid Lease": ("create", Answer(422, status_of(422, "Invalid", "name: Invalid value")), "Invalid value"),
 }
 
 
@@ -146,41 +141,3 @@ async def test_a_refusal_has_the_remedy(wire: Wire, case: str) -> None:
     }
     with pytest.raises(LeaseRefusedError, match=words):
         await calls[call]()
-
-
-class TestWaiting:
-    @pytest.mark.parametrize("type_", ["MODIFIED", "DELETED"])
-    async def test_it_ends_with_the_next_event(self, wire: Wire, type_: str) -> None:
-        wire.server.answers.append(Answer(200, json.dumps({"type": type_, "object": {}}) + "\n"))
-        began = time.monotonic()
-        await wire.lease.changed(Lease("7", RECORD), within=90)
-        assert time.monotonic() - began < 60
-        (request,) = wire.server.requests
-        assert request.path == PATH
-        assert request.query == {
-            "fieldSelector": "metadata.name=atlas-endpoints",
-            "resourceVersion": "7",
-            "timeoutSeconds": "90",
-            "watch": "true",
-        }
-
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            HANG,
-            RESET,
-            FORBIDDEN,
-            Answer(200, ""),
-            Answer(200, '{"type": "MODI'),
-            Answer(200, "[]\n"),
-            Answer(200, '{"type": "ERROR", "object": {"kind": "Status", "code": 410}}\n'),
-            Answer(410, status_of(410, "Expired", "too old resource version")),
-        ],
-        ids=lambda answer: f"{answer.status} {str(answer.body)[:30]}",
-    )
-    async def test_a_watch_without_events_does_not_end_it_early(self, wire: Wire, answer: Answer) -> None:
-        """Else a watch that is always refused would become a hot loop."""
-        wire.server.answers.extend([answer, answer])
-        began = time.monotonic()
-        await wire.lease.changed(Lease("7", RECORD), within=0.2)
-        assert 0.2 <= time.monotonic() - began < 60
