@@ -9,7 +9,7 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 from typing_extensions import override
 
-from atlas_endpoints.cluster.calls import call, is_gone, is_not_served, message_of, refused, unexpected_answer
+from atlas_endpoints.cluster.calls import call, is_gone, message_of, refused, unexpected_answer
 from atlas_endpoints.cluster.errors import LeaseConflictError, LeaseRefusedError
 
 GROUP, VERSION, PLURAL = "coordination.k8s.io", "v1", "leases"
@@ -117,12 +117,6 @@ class LeaseApi:
                 f"Lease {self} cannot be created, as there is no namespace {self._namespace}. Create it, or name another"
                 " one with ATLAS_ENDPOINTS_LEASE_NAMESPACE."
             )
-        if is_not_served(error):
-            return LeaseRefusedError(
-                f"The API server serves no leases of {GROUP}/{VERSION}. Run a single replica with ATLAS_ENDPOINTS_LEADER_ELECT=false."
-            )
-        if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            return LeaseRefusedError(f"The API server does not accept Lease {self}: {message_of(error)}")
         return refused(error)
 
 
