@@ -63,7 +63,6 @@ async def run(
     label_selector: str,
     served: Callable[[Names], bool],
     started: Callable[[], None],
-    ended: Callable[[], None],
 ) -> None:
     """Watch until cancelled.
 
@@ -72,7 +71,6 @@ async def run(
         label_selector: all objects when empty.
         served: whether the API server is there and serves a kind, so that a missing watcher is a fault.
         started: called each time kopf has set itself up (its signal handlers included).
-        ended: called each time kopf has ended for an error, not for a missing watcher.
     """
     connection.kopf_calls.relisted = {names.plural: partial(receiver.relisted, names.kind) for names in kinds}
     now, delays, logged = asyncio.get_running_loop().time, iter(EndlessDelays()), ""
@@ -89,8 +87,9 @@ async def run(
         # Not in ``on.startup``: kopf installs its signal handlers, which stop it at once, after that.
         started()
         error = await _end({*tasks, asyncio.create_task(_watcher_missing(kinds, namespaces, served), name="watchdog")})
-        if error is not None:
-            ended()
+        if error is None:
+            for names in kinds:
+                receiver.relisted(names.kind)  # perhaps its CRD was deleted, and there is nothing to watch
         if now() - began > LASTED:
             delays, logged = iter(EndlessDelays()), ""
         cause = _cause(error)

@@ -52,9 +52,6 @@ API server makes it take so long, only a defect of ours."""
 FIRST_LIST = 5.0
 """Seconds that kopf waits for our first LIST, at most; if the CRD is missing, kopf notices at once when it appears."""
 
-UNWATCHED = 60.0
-"""Seconds without a watch after which only a restart helps; kopf recovers much sooner if it ever does."""
-
 
 class Operator:
     """The running operator."""
@@ -94,7 +91,6 @@ class Operator:
             around=tracing.around if tracing is not None else lambda run: run,
         )
         connection.reachability.returned = self._core.reachable
-        self._unwatched_since: float | None = None
         runtime_metrics.watch(metrics, self._core, client=client, connection=connection, leads=leadership.leads)
         self._metrics = metrics
         self._resources = runtime_metrics.ResourceMetrics(self._core, leads=leadership.leads)
@@ -107,24 +103,7 @@ class Operator:
         """Return a problem that only a restart can solve, or None."""
         if (stuck := self._core.loop.longest_reconcile()) > STUCK:
             return f"a reconcile has been running for {stuck:.0f} s"
-        unwatched = [
-            name
-            for name, served in self._core.kinds.items()
-            if self._is_served(served.kind.names) and not watch.watching(served.kind.names, self._settings.namespaces)
-        ]
-        if not unwatched:
-            self._unwatched_since = None
-        elif self._unwatched_since is None:
-            self._unwatched_since = self._clock.monotonic()
-            for name in unwatched:
-                self._core.relisted(name)  # perhaps the CRD was deleted
-        elif self._clock.monotonic() - self._unwatched_since > UNWATCHED:
-            return "no watch of the resources is running"
         return None
-
-    def _kopf_has_ended(self) -> None:
-        """Restart the grace period: kopf is started again, and a restart of the process would meet the same error."""
-        self._unwatched_since = None
 
     def _is_served(self, names: Names) -> bool:
         """Return whether the API server is reachable and serves a kind, so that there should be a watch."""
@@ -238,7 +217,6 @@ class Operator:
             label_selector=self._settings.label_selector,
             served=self._is_served,
             started=lambda: _on_signals(stop),
-            ended=self._kopf_has_ended,
         )
 
 
