@@ -20,7 +20,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from atlas_endpoints.cluster.api import GROUP
 from atlas_endpoints.cluster.calls import call, is_in_no_namespace, message_of
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, ClusterUnreachableError, NotLeaderError
+from atlas_endpoints.cluster.errors import ClusterUnavailableError, NotLeaderError
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
 
@@ -38,14 +38,8 @@ BURST, REFILL = 25, 300.0
 OBJECTS = 4096
 """Objects whose Events are counted, the latest ones; as in client-go's spam filter."""
 
-PAUSE = 0.04
-"""Seconds between two Events: at most 25 a second, so that 500 take less than half a minute."""
-
 WITHIN = 5.0
 """Seconds for a call."""
-
-AGAIN = 1.0
-"""Seconds before the second attempt at an Event that may not have arrived."""
 
 NAME_LIMIT = 253
 """Characters of an object's name."""
@@ -79,7 +73,6 @@ class EventRecorder:
         self._waiting: asyncio.Queue[_Event] = asyncio.Queue(WAITING)
         self._tokens: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """By uid: the Events that an object may still have, as of a time in monotonic seconds; the latest object comes last."""
-        self._closing = asyncio.Event()
         self._deduplicator: LogDeduplicator[str] = LogDeduplicator()
 
     def record(
@@ -143,11 +136,9 @@ class EventRecorder:
             finally:
                 self._counted(result)
                 self._waiting.task_done()
-            await self._pause(PAUSE)
 
     async def close(self, *, within: float) -> None:
-        """Write the waiting Events without pauses, and drop the rest after so many seconds."""
-        self._closing.set()
+        """Write the waiting Events, and drop the rest after so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._waiting.join()
@@ -158,23 +149,14 @@ class EventRecorder:
             self._counted("dropped")
 
     async def _write(self, event: _Event) -> bool:
-        """Return whether an Event was written; log why not.
-
-        It may be sent twice, since the first attempt may be lost; it has a name, so it is created once.
-        """
+        """Return whether an Event was written; log why not."""
         namespace = event["metadata"]["namespace"]
         path = ("apis", "events.k8s.io", "v1", "namespaces", namespace, "events")
         try:
-            try:
-                await call(self._api, "POST", path, body=event, within=WITHIN)
-            except ClusterUnreachableError:
-                await self._pause(AGAIN)
-                await call(self._api, "POST", path, body=event, within=WITHIN)
+            await call(self._api, "POST", path, body=event, within=WITHIN)
         except NotLeaderError:
             return False
         except ApiException as error:
-            if error.status == HTTPStatus.CONFLICT:  # the first attempt did arrive
-                return True
             if is_in_no_namespace(error):
                 return False
             cause = message_of(error) + (REMEDY if error.status == HTTPStatus.FORBIDDEN else "")
@@ -192,12 +174,6 @@ class EventRecorder:
                 extra=LogFields(namespace=namespace),
             )
         return False
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, but not longer than until ``close``."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
 
 
 def _name(about: str) -> str:
