@@ -22,7 +22,7 @@ from atlas_endpoints.cluster.calls import (
     refused,
     unexpected_answer,
 )
-from atlas_endpoints.cluster.errors import ClusterUnavailableError, SelectorRefusedError
+from atlas_endpoints.cluster.errors import SelectorRefusedError
 from atlas_endpoints.controller.cache import Body, Key, Listing, annotations_of, finalizers_of
 from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange, RefusedError
 
@@ -56,7 +56,7 @@ class ResourceWriter:
         self._labels = {"labelSelector": label_selector} if label_selector else {}
 
     async def write(self, body: Body, status: Mapping[str, Any]) -> Body:
-        return await self._patch(body, {"status": status}, "status")
+        return await self._patch(body, {"status": status}, "status", refusal=refused)
 
     async def change(self, body: Body, change: MetadataChange) -> Body:
         made, fields = change.made_to(body), dict[str, object]()
@@ -64,18 +64,15 @@ class ResourceWriter:
             fields["metadata/finalizers"] = finalizers_of(made)
         if change.annotations:
             fields["metadata/annotations"] = annotations_of(made)
-        try:
-            return await self._patch(body, fields)
-        except ClusterUnavailableError as error:
-            cause = error.__cause__
-            # RBAC, a webhook or an admission policy: only other rights, or another policy, help.
-            if isinstance(cause, ApiException) and is_refused(
-                cause, HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY
-            ):
-                raise RefusedError(message_of(cause)) from cause
-            raise
+        return await self._patch(body, fields, refusal=_lasting)
 
-    async def _patch(self, body: Body, fields: Mapping[str, object], *subresource: str) -> Body:
+    async def _patch(
+        self,
+        body: Body,
+        fields: Mapping[str, object],
+        *subresource: str,
+        refusal: Callable[[ApiException], Exception],
+    ) -> Body:
         metadata = body["metadata"]
         path = self._path(metadata["namespace"], metadata["name"], *subresource)
         patch = _patch_of(metadata["uid"], metadata["resourceVersion"], fields)
@@ -86,7 +83,7 @@ class ResourceWriter:
                 raise GoneError from error
             if is_changed(error):
                 raise ConflictError from error
-            raise refused(error) from error
+            raise refusal(error) from error
 
     async def read(self, key: Key) -> Body | None:
         """Return an object, or None when there is none or the operator does not serve it.
@@ -231,7 +228,7 @@ def _config_maps(namespace: str, *name: str) -> tuple[str, ...]:
 
 
 def _lasting(error: ApiException) -> Exception:
-    """Return ``RefusedError`` for a refusal of the API server that lasts, else ``ClusterUnavailableError``."""
+    """Return ``RefusedError`` where only other rights, or another policy or webhook, help, else ``ClusterUnavailableError``."""
     status = error.status or 0
     lasts = is_refused(error, status) and status != HTTPStatus.UNAUTHORIZED
     return RefusedError(message_of(error)) if lasts else refused(error)
