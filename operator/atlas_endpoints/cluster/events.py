@@ -165,11 +165,9 @@ class EventRecorder:
         else:
             self._deduplicator.recovered(namespace)
             return True
-        # Each cause is logged once, and again when it affects ten times as many namespaces.
-        if namespaces := self._deduplicator.failed(namespace, cause):
+        if self._deduplicator.failed(namespace, cause):
             logger.warning(
-                "Events are dropped in %d namespace(s). Nothing else is affected, since statuses contain the same. %s",
-                namespaces,
+                "Events are dropped. Nothing else is affected, since statuses contain the same. %s",
                 cause,
                 extra=LogFields(namespace=namespace),
             )

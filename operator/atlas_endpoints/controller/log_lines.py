@@ -1,6 +1,7 @@
 """Log lines: their fields, and the choice of the failures to log."""
 
 import re
+from collections import Counter
 from collections.abc import Hashable
 from typing import Generic, TypedDict, TypeVar
 
@@ -43,31 +44,22 @@ class LogDeduplicator(Generic[K]):
 
     def __init__(self) -> None:
         self._cause_of: dict[K, str] = {}
-        self._failing: dict[str, int] = {}
-        self._next_count: dict[str, int] = {}
+        self._failing: Counter[str] = Counter()
 
-    def failed(self, key: K, text: str) -> int:
-        """Record a failure, and return how many keys fail for this cause if that is worth a line: the first, and each tenfold. Else 0.
-
-        Quoted names in ``text`` do not distinguish causes.
-        """
+    def failed(self, key: K, text: str) -> bool:
+        """Record a failure, and return whether its cause is new; quoted names in ``text`` do not distinguish causes."""
         cause = _QUOTED.sub('""', text)
-        if self._cause_of.get(key) != cause:
-            self.recovered(key)
-            self._cause_of[key] = cause
-            self._failing[cause] = self._failing.get(cause, 0) + 1
-        count = self._failing[cause]
-        if count < self._next_count.get(cause, 1):
-            return 0
-        self._next_count[cause] = 10 * max(count, self._next_count.get(cause, 1))
-        return count
+        if self._cause_of.get(key) == cause:
+            return False
+        self.recovered(key)
+        self._cause_of[key] = cause
+        self._failing[cause] += 1
+        return self._failing[cause] == 1
 
     def recovered(self, key: K) -> None:
         """Record that a key does not fail any more; a cause without keys is new when it returns."""
-        cause = self._cause_of.pop(key, None)
-        if cause is None:
+        if (cause := self._cause_of.pop(key, None)) is None:
             return
         self._failing[cause] -= 1
         if not self._failing[cause]:
             del self._failing[cause]
-            self._next_count.pop(cause, None)

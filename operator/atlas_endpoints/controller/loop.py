@@ -97,7 +97,8 @@ class Loop(Generic[K]):
                 extra=LogFields(key=str(key)),
             )
         except TemporaryError as error:
-            self._log(key, error)
+            level = logging.WARNING if self._deduplicator.failed(key, str(error)) else logging.DEBUG
+            logger.log(level, "A reconcile failed and will be retried: %s", error, extra=LogFields(key=str(key)))
             return Backoff(at_most=error.retry_within)
         except Exception:
             logger.exception("A reconcile failed and will be retried", extra=LogFields(key=str(key)))
@@ -105,17 +106,6 @@ class Loop(Generic[K]):
             self._deduplicator.recovered(key)
             return requeue
         return Backoff()
-
-    def _log(self, key: K, error: TemporaryError) -> None:
-        """Log one line for each cause, with a count when it concerns many keys."""
-        keys = self._deduplicator.failed(key, str(error))
-        if keys > 1:
-            logger.warning(
-                "%d reconciles fail for this reason and will be retried: %s", keys, error, extra=LogFields(key=str(key))
-            )
-        else:
-            level = logging.WARNING if keys else logging.DEBUG
-            logger.log(level, "A reconcile failed and will be retried: %s", error, extra=LogFields(key=str(key)))
 
     def _delay(self, key: K, requeue: Requeue) -> float | None:
         match requeue:
