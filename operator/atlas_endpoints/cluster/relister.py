@@ -32,9 +32,6 @@ APART = 2.0
 MAX_BACKOFF = 60.0
 """Seconds of the longest wait until the next comparison while a namespace cannot be listed."""
 
-NOT_SERVED = 5.0
-"""Seconds of that wait while the API server does not serve the kind, since a CRD is usually on its way."""
-
 LISTS = 8
 """Namespaces that are listed at once, so that a slow one holds up no others and an API server has few of our pages to make."""
 
@@ -211,8 +208,7 @@ class Relister:
                 if isinstance(error, SelectorRefusedError) and not self.complete.is_set():
                     raise
                 failures += 1
-                longest = NOT_SERVED if isinstance(error, _NotServedError) else MAX_BACKOFF
-                wait = min(backoff_delay(failures, random=self.random.random()), longest)
+                wait = backoff_delay(failures, random=self.random.random(), at_most=MAX_BACKOFF)
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wanted.wait()
@@ -231,8 +227,7 @@ class Relister:
             self.listed.clear()
         with self.cache.listing() as running:
             await self._compare(running)
-        is_served = _NotServedError not in self._unlisted.values()
-        if is_served and not self.complete.is_set():
+        if _NotServedError not in self._unlisted.values() and not self.complete.is_set():
             logger.info("The resources are listed", extra=LogFields(resources=len(self.cache)))
             self.complete.set()
         if self.complete.is_set():
@@ -240,7 +235,7 @@ class Relister:
             for each in waiting:
                 each.set()
         if self._unlisted:
-            raise (ClusterUnavailableError if is_served else _NotServedError)("Some namespaces could not be listed.")
+            raise ClusterUnavailableError("Some namespaces could not be listed.")
         return self.interval * self.random.uniform(0.9, 1.1)
 
     async def _compare(self, running: RunningList) -> None:

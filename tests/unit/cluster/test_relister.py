@@ -259,11 +259,11 @@ SCRIPTS = {
         " flap 1; lists 1440 3600; forbid green; refresh; wait 2.5; refreshed yes; permit; relisted; wait 2.5; forbidden"
     ),
     "without the CRD nothing is complete until it comes": (
-        "unserved; keep; wait 59; serves no; complete no; lists 12 20; served; wait 5; complete; serves yes"
+        "unserved; keep; wait 59; serves no; complete no; lists 5 12; served; wait 61; complete; serves yes"
     ),
     "while the CRD is away its objects wait, and what is gone then is gone": (
         "apply a v1; apply b v1; keep; wait 1; deaf; delete a; unserved; refresh; wait 660; knows a=v1 b=v1; says_gone; holds blue green shop; misses yes;"
-        " serves no; complete; refreshed yes; served; wait 5; knows b=v1; says_gone uid-a; holds; misses no; regained 1"
+        " serves no; complete; refreshed yes; served; wait 61; knows b=v1; says_gone uid-a; holds; misses no; regained 1"
     ),
     "in one namespace of two only that one waits": (
         "of blue green; apply blue/a v1; apply green/b v1; keep; wait 1; unserved green; wait 1200; knows a=v1 b=v1; holds green;"
