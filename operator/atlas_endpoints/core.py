@@ -123,7 +123,7 @@ class Core:
             Limit.parse(settings.max_corrections),
             window=settings.sync_interval.total_seconds(),
             monotonic=clock.monotonic,
-            known=self._known,
+            known=lambda: sum(len(each.cache) for each in self.kinds.values()),
         )
         self.loop: Loop[Work] = Loop(
             self.queue,
@@ -150,7 +150,6 @@ class Core:
         self.kinds[body["kind"]].controller.seen(body)
 
     def gone(self, key: Key, uid: str) -> None:
-        """Remove an object from the cache."""
         self.kinds[key.kind].controller.gone(key, uid)
 
     def deleted(self, body: Mapping[str, Any]) -> None:
@@ -227,9 +226,6 @@ class Core:
             seconds: that a write may take.
         """
         return max(0.0, self.gateway.unknown_at + seconds - self.clock.monotonic())
-
-    def _known(self) -> int:
-        return sum(len(each.cache) for each in self.kinds.values())
 
     async def _run(self, work: Work) -> Requeue:
         self.gateway.begin(work, urgent=self.loop.is_urgent(work))
@@ -341,7 +337,6 @@ class ServedKind:
                 logger.info("If no other replica has deleted it: %s", left, extra=telemetry.resource(body))
 
     def wake(self, key: Key) -> None:
-        """Make a resource due."""
         body = self.cache.get(key)
         if body is not None:
             self._queue.add(key, flow=self._flow(key, body), urgent=self._loop.is_urgent(key))
@@ -377,7 +372,9 @@ class ServedKind:
     def _enqueue(self, key: Key, body: Body) -> None:
         self._reconciler.changed(key)
         self._loop.reset(key)
-        self._queue.add(key, flow=self._flow(key, body), urgent=_is_waited_for(body))
+        # What is merely seen for the first time, as after a restart, can wait.
+        urgent = _is_unanswered(body) or asks_for_something(body)
+        self._queue.add(key, flow=self._flow(key, body), urgent=urgent)
 
     def _enqueue_member(self, key: Key) -> None:
         self._reconciler.release(key)
@@ -393,11 +390,6 @@ class ServedKind:
 
     def _finds_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
         return self._reconciler.finds_work(body, scope, failure)
-
-
-def _is_waited_for(body: Body) -> bool:
-    """Return whether somebody waits for a change; what is merely seen for the first time, as after a restart, can wait."""
-    return _is_unanswered(body) or asks_for_something(body)
 
 
 def _is_unanswered(body: Body) -> bool:

@@ -261,7 +261,9 @@ class Elector:
             if seconds == self.terms.retry or not self._failure:  # else the deadline has cut short this attempt
                 self._failed("The API server did not answer in time.")
         else:
-            self._succeeded()
+            if self._failure:
+                logger.info("Lease %s is available again", self.leases)
+            self._failure, self.refusal = "", None
             return pause
         return self.terms.retry
 
@@ -313,12 +315,6 @@ class Elector:
         if is_news or not self._failure:
             logger.warning("Lease %s is not available; trying again: %s", self.leases, failure)
         self._failure = failure
-
-    def _succeeded(self) -> None:
-        if self._failure:
-            logger.info("Lease %s is available again", self.leases)
-        self._failure = ""
-        self.refusal = None
 
     def _loss(self, why: str) -> LeadershipLostError:
         failure = f" ({self._failure})" if self._failure else ""

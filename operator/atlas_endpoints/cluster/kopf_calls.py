@@ -1,6 +1,7 @@
 """The pace of kopf's calls to the API server, and the age of its watches."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
@@ -37,7 +38,8 @@ class KopfCalls:
         """
         path, watching = request.url.path, "watch" in request.url.query
         if watching:
-            await self._pace(path)
+            await asyncio.sleep(self._paced.get(path, -math.inf) + PACE - self._monotonic())
+            self._paced[path] = self._monotonic()
         response = await handler(request)
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise aiohttp.ClientConnectionError("The API server has too many requests.")
@@ -60,11 +62,6 @@ class KopfCalls:
         if self._forbidden and not self._begun:
             return 0.0
         return self._monotonic() - min(self._begun.values(), default=self._unwatched_since)
-
-    async def _pace(self, path: str) -> None:
-        now = self._monotonic()
-        await asyncio.sleep(max(0.0, self._paced.get(path, now - PACE) + PACE - now))
-        self._paced[path] = self._monotonic()
 
     def _forbids(self, path: str, status: int) -> bool:
         """Record whether the calls of a path are forbidden, and return whether that is new."""

@@ -67,7 +67,6 @@ class RunningList:
         self._gone_since: set[str] = set()
 
     def gone(self, uid: str) -> None:
-        """Record a deletion during the LIST."""
         self._gone_since.add(uid)
 
     def vanished(self, listed: Iterable[Body]) -> list[tuple[Key, str]]:
@@ -120,7 +119,6 @@ class Cache:
         return len(self._bodies)
 
     def get(self, key: Key) -> Body | None:
-        """Return the latest known body, or None."""
         return self._bodies.get(key)
 
     def found_by(self, value: str) -> list[Body]:
@@ -185,7 +183,6 @@ class Cache:
             self._running.discard(running)
 
     def trigger(self, body: Body) -> Trigger:
-        """Return the part of an object whose change triggers a reconcile."""
         return Trigger(
             uid=uid_of(body),
             generation=generation_of(body),

@@ -45,13 +45,11 @@ class MetadataChange:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
     def needed_by(self, body: Body) -> bool:
-        """Return whether it would change the object."""
         return any((name in finalizers_of(body)) is not wanted for name, wanted in self.finalizers.items()) or any(
             annotations_of(body).get(name) != value for name, value in self.annotations.items()
         )
 
     def made_to(self, body: Body) -> Body:
-        """Return the object with the change."""
         kept = [name for name in finalizers_of(body) if self.finalizers.get(name, True)]
         added = [name for name, wanted in self.finalizers.items() if wanted and name not in kept]
         annotations = {**annotations_of(body), **self.annotations}
@@ -81,7 +79,7 @@ class Reconciler(Protocol):
         ...
 
     def failed(self, body: Body, error: Exception) -> Result:
-        """Return the outcome for an unexpected error (a bug)."""
+        """Return the outcome for a defect."""
         ...
 
     def forget(self, key: Key) -> None:
@@ -229,20 +227,16 @@ class Controller:
         if unwritten is not None and unwritten.trigger == trigger:
             return await self._write(key, unwritten)
         store = _Store(self, trigger, body if unwritten is None else _with_status(body, unwritten.status))
-        result = await self._reconcile(store)
+        try:
+            result = await self.reconciler.reconcile(store.body, store)
+        except Exception as error:
+            logger.exception("A reconcile failed with an unexpected error", extra=LogFields(key=str(key)))
+            result = self.reconciler.failed(store.body, error)
         self.concluded(result)
         if key not in self._unwritten and result.status == status_of(store.body):
             return result.requeue
         before = status_of(self.cache.get(key) or store.body)
         return await self._write(key, _Unwritten(store.trigger, before, result.status, result.requeue))
-
-    async def _reconcile(self, store: "_Store") -> Result:
-        body = store.body
-        try:
-            return await self.reconciler.reconcile(body, store)
-        except Exception as error:
-            logger.exception("A reconcile failed with an unexpected error", extra=LogFields(key=str(key_of(body))))
-            return self.reconciler.failed(store.body, error)
 
     async def _write(self, key: Key, unwritten: _Unwritten) -> Requeue:
         """Write the status of a reconcile to the current object."""
@@ -294,7 +288,6 @@ class Controller:
             del self._changing[key]
 
     def stored(self, before: Body, after: Body) -> None:
-        """Record that a status was written."""
         self._unwritten.pop(key_of(before), None)
         self._observe_answer(key_of(before), uid_of(before), after)
         self.written(before, status_of(after))
@@ -353,11 +346,8 @@ class _Store:
 
     def _unchanged(self) -> Body | None:
         """Return the newest state of the object, if it is otherwise unchanged."""
-        return (
-            self._controller.cache.get(self._key)
-            if self._controller.cache.is_unchanged(self._key, self.trigger)
-            else None
-        )
+        cache = self._controller.cache
+        return cache.get(self._key) if cache.is_unchanged(self._key, self.trigger) else None
 
 
 def _with_status(body: Body, status: Status) -> Body:

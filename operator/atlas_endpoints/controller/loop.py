@@ -49,7 +49,6 @@ class Loop(Generic[K]):
                 reconciles.create_task(self._handle(key))
 
     def reset(self, key: K) -> None:
-        """Drop the failures of a key that has changed."""
         self._failures.pop(key, None)
 
     def is_urgent(self, key: K) -> bool:

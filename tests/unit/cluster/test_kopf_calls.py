@@ -30,9 +30,9 @@ class Harness:
         self.session = aiohttp.ClientSession(middlewares=[self.calls])
 
     async def sleep(self, seconds: float) -> None:
-        if seconds:
+        if seconds > 0:
             self.slept.append(seconds)
-        self.now += seconds
+            self.now += seconds
 
     def relisted(self) -> None:
         self.lists += 1
