@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
@@ -91,7 +90,7 @@ async def new_credentials(known: int) -> Operation:
 
 
 async def new_credentials_of_the_client(known: int) -> Operation:
-    client = AtlasClient("http://127.0.0.1:1", user_agent="benchmark", transport=_NoWire(), random=Random(1))  # noqa: S311  # jitter
+    client = AtlasClient("http://127.0.0.1:1", user_agent="benchmark", transport=_NoWire())
 
     async def use(number: int) -> object:
         return await client.request(_pair(number), Request("listProjects", "GET", "/api/atlas/v2/groups"))

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 from typing import TypeAlias
 
 import httpx
@@ -124,7 +123,6 @@ class AtlasClient:
         ca_file: Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
-        random: Random,
     ) -> None:
         self.base_url = base_url
         self._user_agent = user_agent
@@ -134,7 +132,6 @@ class AtlasClient:
         self._sweep = Sweep()
         self._timeout = timeout
         self._clock = clock
-        self._random = random
         self._auths: Recent[ServiceAccountAuth | DigestAuth] = Recent(clock)
         if transport is None:
             transport = transports = Transports(ca_file=ca_file, max_connections=max_connections, fence=fence)
@@ -243,7 +240,7 @@ class AtlasClient:
         if (auth := self._auths.get(fingerprint)) is None:
             if isinstance(credentials, ServiceAccount):
                 base_url = credentials.base_url or self.base_url
-                auth = ServiceAccountAuth(credentials, base_url, clock=self._clock, random=self._random)
+                auth = ServiceAccountAuth(credentials, base_url, clock=self._clock)
             else:
                 auth = DigestAuth(credentials)
             self._auths.put(fingerprint, auth)

@@ -299,10 +299,9 @@ async def send(
             began = clock()
             try:
                 response = await transport.handle_async_request(following)
-            except TRANSPORT_ERRORS as error:
+            except TRANSPORT_ERRORS:
                 on_send(following, None, clock() - began)
-                following = await flow.athrow(error)  # raises it, unless the flow does not need this answer
-                continue
+                raise
             on_send(following, response.status_code, clock() - began)
             response.request = following
             try:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from random import Random
 from typing import Annotated, Literal, TypeAlias, get_args
 
 import httpx
@@ -273,7 +272,6 @@ def client_of(
         writes=writes,
         ca_file=settings.ca_file,
         transport=transport,
-        random=Random(),  # noqa: S311  # jitter
     )
 
 

@@ -246,7 +246,6 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
             timeout=_terms(settings).write,
             ca_file=settings.ca_file,
             max_connections=max(64, settings.concurrency),
-            random=Random(),  # noqa: S311  # jitter
         )
         closing.push_async_callback(_close, client)
         tracing = _tracing()

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from random import Random
 from typing import Any
 
 import httpx
@@ -146,7 +145,6 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 @asynccontextmanager
 async def client_of(base_url: str, **options: Any) -> AsyncIterator[AtlasClient]:
     """Yield a client of a server of these tests."""
-    options = {"random": Random(4711), **options}  # noqa: S311  # jitter
     client = AtlasClient(base_url, user_agent=USER_AGENT, **options)
     try:
         yield client
