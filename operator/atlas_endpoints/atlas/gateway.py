@@ -214,17 +214,13 @@ class Gateway(ObservationCache):
         reader = self._readers[scope.kind]
         request, began = reader.get_request(scope, entry), self.moment()
         try:
-            if request.paged:
-                seen = Seen(await self._read_pages(scope, request, lambda items: reader.got(entry, items)), began)
-            else:
-                seen = Seen(await self._call(scope, request, lambda answer: reader.got(entry, answer)), began)
+            read = self._read_pages if request.paged else self._call
+            seen = Seen(await read(scope, request, lambda answer: reader.got(entry, answer)), began)
         except EndpointAbsentError as error:
             error.__cause__ = error.__context__ = None  # they keep the frames of the call in memory
             seen = Seen(None, began, error.with_traceback(None))
-        except AtlasHeldError:
-            raise
-        except AtlasError:
-            if not request.optional:
+        except AtlasError as error:
+            if not request.optional or isinstance(error, AtlasHeldError):
                 raise
             seen = Seen(None, began)
         self.remember_read(scope, entry, seen)
@@ -262,7 +258,7 @@ class Gateway(ObservationCache):
             raise
         if deletes:
             for entry in touches:
-                self.remember_gone(scope, entry)
+                self.written_now(scope, entry)
         else:
             self.remember_write(scope, *found)
         return found
@@ -281,7 +277,6 @@ class Gateway(ObservationCache):
     async def _list_all(
         self, scope: Scope, request: Request, parse: Callable[[object], tuple[str, T] | None]
     ) -> Listing[T]:
-        """Make a LIST with all its pages."""
         with self._admission(scope, request) as credentials:
             try:
                 async with asyncio.timeout(LIST_WITHIN):

@@ -151,7 +151,7 @@ class ObservationCache:
         self._last_moment = -math.inf
         self._known: dict[_Place, dict[str, _Known]] = {}
         """By scope and credentials, since a LIST or a write concerns only its own scope."""
-        self._written: dict[_Place, dict[str, float]] = {}
+        self._written: dict[tuple[_Place, str], float] = {}
         """The moments of the last writes, by scope and entry."""
         self._unknown: dict[tuple[_Place, str], float] = {}
         """The moments of writes whose answers were lost."""
@@ -193,20 +193,24 @@ class ObservationCache:
 
         An earlier write of unknown outcome remains so: Atlas may still apply it, after this one.
         """
-        self._put(scope, entry, Seen(value, self._written_now(scope, entry)))
+        self._put(scope, entry, Seen(value, self.written_now(scope, entry)))
 
-    def remember_gone(self, scope: Scope, entry: str) -> None:
-        """Record that Atlas deletes an entry: drop its observations."""
-        self._written_now(scope, entry)
+    def written_now(self, scope: Scope, entry: str) -> float:
+        """Record a write to an entry, such as its deletion: drop its observations with any credentials, and return the moment."""
+        self._written[scope.place, entry] = at = self.moment()
+        for known in self._known.get(scope.place, {}).values():
+            if entry in known.view.entries:
+                known.view = known.view.showing(entry, None)
+        return at
 
     def remember_read(self, scope: Scope, entry: str, seen: Seen[Any]) -> None:
         """Record the answer to a GET of one entry; its moment is the :meth:`moment` right before the GET."""
-        if self._written.get(scope.place, {}).get(entry, -math.inf) < seen.at:
+        if self._written.get((scope.place, entry), -math.inf) < seen.at:
             self._put(scope, entry, seen)
 
     def outcome_unknown(self, scope: Scope, entry: str) -> None:
         """Record a write that Atlas may have applied or may still apply: only a new LIST observes the entry."""
-        self.unknown_at = self._unknown[scope.place, entry] = self._written_now(scope, entry)
+        self.unknown_at = self._unknown[scope.place, entry] = self.written_now(scope, entry)
 
     def unknown_for(self, scope: Scope, entry: str) -> float | None:
         """Return for how many more seconds Atlas may apply a write whose answer was lost; None without such a write.
@@ -256,29 +260,20 @@ class ObservationCache:
             known.view = replace(known.view, failing=True)
             return held
         except Exception as error:  # noqa: BLE001  # all callers that wait for this LIST raise it
-            error.__cause__ = error.__context__ = (
-                None  # they keep the frames of the call, with its credentials, in memory
-            )
+            # They keep the frames of the call, with its credentials, in memory.
+            error.__cause__ = error.__context__ = None
             known.view = replace(known.view, failing=True)
             known.failure = error
             known.failures += 1
         else:
             known.failure = None
             known.failures = 0
-            written = {name for name, at in self._written.get(scope.place, {}).items() if at > began}
+            written = {name for name in listing.entries if self._written.get((scope.place, name), -math.inf) > began}
             known.view = known.view.after(listing, began, written=written)
         finally:
             known.listing = None
         known.attempted = began
         return None
-
-    def _written_now(self, scope: Scope, entry: str) -> float:
-        """Drop the observations of an entry with any credentials, and return the moment."""
-        self._written.setdefault(scope.place, {})[entry] = at = self.moment()
-        for known in self._known.get(scope.place, {}).values():
-            if entry in known.view.entries:
-                known.view = known.view.showing(entry, None)
-        return at
 
     def _put(self, scope: Scope, entry: str, seen: Seen[Any]) -> None:
         """Record an observation, unless a newer one is there or the scope was forgotten."""
@@ -301,8 +296,5 @@ class ObservationCache:
                     del by_credentials[name]
             if not by_credentials:
                 del self._known[place]
-        for place, written in list(self._written.items()):
-            self._written[place] = recent = {name: at for name, at in written.items() if at > now - OVERLAP}
-            if not recent:
-                del self._written[place]
+        self._written = {key: at for key, at in self._written.items() if at > now - OVERLAP}
         self._unknown = {key: since for key, since in self._unknown.items() if since > now - IDLE}

@@ -356,7 +356,7 @@ async def test_entries_are_found_by_their_labels_in_the_order_of_their_ids(harne
     await harness.seen("e3=mark", "e2=other", "e1=mark", "e4=")
     found = {label: [each.id for each in entries] for label, entries in harness.cache.view(ORDERS).labelled.items()}
     assert found == {"mark": ["e1", "e3"], "other": ["e2"]}
-    harness.cache.remember_gone(ORDERS, "e2")
+    harness.cache.written_now(ORDERS, "e2")
     assert harness.cache.view(ORDERS).labelled.keys() == {"mark"}
 
 
@@ -371,7 +371,7 @@ async def list_of_nothing(harness: Harness, number: int) -> None:
 async def writes_of_others(harness: Harness, number: int) -> None:
     """Write to other entries than before."""
     for each in range(10):
-        harness.cache.remember_gone(ORDERS, f"e{number}-{each}")
+        harness.cache.written_now(ORDERS, f"e{number}-{each}")
     await harness.seen()
 
 
