@@ -7,7 +7,6 @@ one supports these.
 
 import asyncio
 import hashlib
-import re
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
@@ -30,11 +29,14 @@ _HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
     "SHA-256": hashlib.sha256,
 }
 
-_NAMES = re.compile(r"(?i)(md5|sha-1|sha-256|sha-512|sha-512-256)(-sess)?|auth(-int|-conf)?")
-"""Algorithms and qops."""
-
 _MOST_CHALLENGES = 8
 """Headers with challenges that are parsed; the HTTP library limits each to 8 kB."""
+
+_NO_CHALLENGE = "Atlas refuses the call without asking for a digest, which API keys need; check {atlas_url} and the proxies on the way."
+
+_UNSUPPORTED = (
+    "Atlas requests a kind of digest that is not supported: neither MD5 nor SHA-256, or without the qop auth."
+)
 
 
 @dataclass(slots=True)
@@ -44,7 +46,6 @@ class _Challenge:
     realm: str
     nonce: str
     algorithm: str | None
-    qop: str
     opaque: str | None
     stale: bool
     cnonce: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -74,7 +75,9 @@ class DigestAuth(httpx.Auth):
                 response = yield request
                 if response.status_code != httpx.codes.UNAUTHORIZED:
                     return
-                challenge = _first_challenge_in(response)
+                challenge = _challenge_in(response)
+                if challenge is None:
+                    raise _unavailable(request, _NO_CHALLENGE)
             else:
                 await handshake.aclose()  # another call has shared a nonce
             for _ in range(_ATTEMPTS):
@@ -94,20 +97,7 @@ class DigestAuth(httpx.Auth):
                 if offered.nonce != challenge.nonce:  # else its count goes on
                     challenge = offered
             self._shared = None
-            raise _unavailable(request, Explanation("Atlas refuses each digest nonce. {retry}"))
-
-
-def _first_challenge_in(response: httpx.Response) -> _Challenge:
-    challenge = _challenge_in(response)
-    if challenge is None:
-        raise _unavailable(
-            response.request,
-            Explanation(
-                "Atlas refuses the call without asking for a digest, which API keys need; check {atlas_url} and the proxies on "
-                "the way."
-            ),
-        )
-    return challenge
+            raise _unavailable(request, "Atlas refuses each digest nonce. {retry}")
 
 
 def _challenge_in(response: httpx.Response) -> _Challenge | None:
@@ -115,29 +105,18 @@ def _challenge_in(response: httpx.Response) -> _Challenge | None:
     headers = response.headers.get_list("www-authenticate")[:_MOST_CHALLENGES]
     digests = [fields for header in headers if (fields := _digest_fields(header))]
     for fields in digests:
-        algorithm = fields.get("algorithm")
-        offered = fields.get("qop", "").replace(",", " ").lower().split()
-        qop = next((qop for qop in ("auth", "auth-int") if qop in offered), None)
-        if (algorithm or "MD5").upper() in _HASHES and "nonce" in fields and qop is not None:
+        algorithm, offered = fields.get("algorithm"), fields.get("qop", "").replace(",", " ").lower().split()
+        if (algorithm or "MD5").upper() in _HASHES and "nonce" in fields and "auth" in offered:
             return _Challenge(
                 realm=fields.get("realm", ""),
                 nonce=fields["nonce"],
                 algorithm=algorithm,
-                qop=qop,
                 opaque=fields.get("opaque"),
                 stale=fields.get("stale", "").lower() == "true",
             )
     if digests:
-        wanted = ", ".join(
-            f"algorithm {_shown(fields.get('algorithm'))} qop {_shown(fields.get('qop'))}" for fields in digests
-        )
-        raise _unavailable(response.request, f"Atlas requests a kind of digest that is not supported: {wanted}.")
+        raise _unavailable(response.request, _UNSUPPORTED)
     return None
-
-
-def _shown(value: str | None) -> str:
-    """Return a known name for an error that people read; a challenge may also echo a signature, or be long."""
-    return value if value and _NAMES.fullmatch(value) else "of another kind" if value else "missing"
 
 
 def _digest_fields(header: str) -> dict[str, str]:
@@ -157,17 +136,16 @@ def _authorization(credentials: ApiKey, challenge: _Challenge, request: httpx.Re
 
     uri = request.url.raw_path.decode("ascii")
     secret = digest(credentials.identity, challenge.realm, credentials.secret)
-    body = [hashed(request.content).hexdigest()] if challenge.qop == "auth-int" else []
-    signed = digest(request.method, uri, *body)
+    signed = digest(request.method, uri)
     count = f"{challenge.count:08x}"
-    response = digest(secret, challenge.nonce, count, challenge.cnonce, challenge.qop, signed)
+    response = digest(secret, challenge.nonce, count, challenge.cnonce, "auth", signed)
     fields = [
         f"username={_quoted(credentials.identity)}",
         f"realm={_quoted(challenge.realm)}",
         f"nonce={_quoted(challenge.nonce)}",
         f"uri={_quoted(uri)}",
         f'response="{response}"',
-        f"qop={challenge.qop}",
+        "qop=auth",
         f"nc={count}",
         f'cnonce="{challenge.cnonce}"',
     ]
@@ -182,5 +160,5 @@ def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _unavailable(request: httpx.Request, explanation: Explanation | str) -> AtlasUnavailableError:
-    return AtlasUnavailableError(explanation, operation=request.extensions["operation"], http_status=401)
+def _unavailable(request: httpx.Request, template: str) -> AtlasUnavailableError:
+    return AtlasUnavailableError(Explanation(template), operation=request.extensions["operation"], http_status=401)
