@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.atlas.transport import FencedTransport, WriteProgress
+from atlas_endpoints.atlas.transport import GuardedTransport, WriteProgress
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Listing
 from support.ports import NoObserver
@@ -97,21 +97,22 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
         self._record = record
         self._open = open_
         self._leads = leads
-        self._fenced = FencedTransport(self, self.may_write, writes=True)
+        self._fenced = GuardedTransport(self, self.may_write)
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call to Atlas."""
         extensions = {"write": WriteProgress(request.operation) if request.writes else None, "json": request.body}
         sent = httpx.Request(request.method, _url(self.base_url + request.path), extensions=extensions)
-        response = await self._fenced.handle_async_request(sent)
-        return Answer(200, response.extensions["answer"])
+        await self._fenced.handle_async_request(sent)
+        return Answer(200, sent.extensions["answer"])
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Take a call that the fence has let through."""
         content = request.extensions["json"]
         kind, target = self._read(request.method, request.url.path, content)
-        return httpx.Response(200, extensions={"answer": await self._open(self._replica, kind, target, content)})
+        request.extensions["answer"] = await self._open(self._replica, kind, target, content)
+        return httpx.Response(200)
 
     def may_write(self) -> bool:
         """Tell whether the replica leads; the fence asks."""

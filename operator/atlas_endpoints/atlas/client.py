@@ -28,8 +28,7 @@ from atlas_endpoints.atlas.redaction import carried, without
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import (
     TRANSPORT_ERRORS,
-    BoundedTransport,
-    FencedTransport,
+    GuardedTransport,
     OnSend,
     Transports,
     WriteProgress,
@@ -136,7 +135,7 @@ class AtlasClient:
         if transport is None:
             transport = transports = Transports(ca_file=ca_file, max_connections=max_connections, fence=fence)
             transports.transport_for(httpx.URL(base_url))  # its faults shall stop the start
-        self._transport = BoundedTransport(FencedTransport(transport, fence, writes=writes))
+        self._transport = GuardedTransport(transport, fence, writes=writes)
         self._timeouts = httpx.Timeout(timeout, connect=_CONNECT_TIMEOUT, pool=_CONNECT_TIMEOUT).as_dict()
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:

@@ -57,21 +57,25 @@ _sending: ContextVar[WriteProgress | None] = ContextVar("sending", default=None)
 """The write that the present task sends: aiohttp's request has only a method and a URL."""
 
 
-class FencedTransport(httpx.AsyncBaseTransport):
-    """Checks the fence before each write, also when authentication took its time or sends the write again.
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """Checks the fence before each write, also when authentication took its time or sends the write again, and bounds each answer.
 
     It raises ``NotLeaderError`` or ``WritesOffError``. aiohttp checks once more when it has a connection: see :func:`fenced_requests`.
+    A 2xx body beyond the limit becomes empty: half a list is no list. Any other body is cut, since its status and headers still
+    count. A coding that no request accepts, such as gzip twice, stays as it is and is then no JSON.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, fence: Callable[[], bool], *, writes: bool) -> None:
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, fence: Callable[[], bool] = lambda: True, *, writes: bool = True
+    ) -> None:
         self._transport = transport
         self._fence = fence
         self._writes = writes
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        write = request.extensions.get("write")
-        if isinstance(write, WriteProgress):
+        write: WriteProgress | None = request.extensions.get("write")
+        if write is not None:
             if not self._writes:
                 raise WritesOffError(
                     "A write was not sent because WRITES is off. This is a defect of the operator; please report it.",
@@ -80,13 +84,20 @@ class FencedTransport(httpx.AsyncBaseTransport):
             if not self._fence():
                 raise _held_back(write)
             write.in_doubt = True
-        _sending.set(
-            write if isinstance(write, WriteProgress) else None
-        )  # each request sets it, so that no old one remains
+        _sending.set(write)  # each request sets it, so that no old one remains
         response = await self._transport.handle_async_request(request)
-        if isinstance(write, WriteProgress) and response.status_code == httpx.codes.UNAUTHORIZED:
+        if write is not None and response.status_code == httpx.codes.UNAUTHORIZED:
             write.in_doubt = False
-        return response
+        limit = LONGEST_BODY if response.is_success else LONGEST_REFUSAL
+        async with aclosing(response):
+            body = _decoded(await _raw(response, limit), response.headers.get("Content-Encoding", ""), limit)
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
+        return httpx.Response(
+            response.status_code,
+            headers=headers,
+            content=b"" if response.is_success and len(body) > limit else body[:limit],
+            request=request,
+        )
 
     @override
     async def aclose(self) -> None:
@@ -112,35 +123,6 @@ def fenced_requests(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
 
 def _held_back(write: WriteProgress) -> NotLeaderError:
     return NotLeaderError("The write was not sent because this replica is not the leader.", operation=write.operation)
-
-
-class BoundedTransport(httpx.AsyncBaseTransport):
-    """Reads each answer up to a limit.
-
-    A 2xx body beyond the limit becomes empty: half a list is no list. Any other body is cut, since its status and headers still
-    count. A coding that no request accepts, such as gzip twice, stays as it is and is then no JSON.
-    """
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    @override
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self._transport.handle_async_request(request)
-        limit = LONGEST_BODY if response.is_success else LONGEST_REFUSAL
-        async with aclosing(response):
-            body = _decoded(await _raw(response, limit), response.headers.get("Content-Encoding", ""), limit)
-        headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
-        return httpx.Response(
-            response.status_code,
-            headers=headers,
-            content=b"" if response.is_success and len(body) > limit else body[:limit],
-            request=request,
-        )
-
-    @override
-    async def aclose(self) -> None:
-        await self._transport.aclose()
 
 
 async def _raw(response: httpx.Response, limit: int) -> bytes:
@@ -169,12 +151,12 @@ def _decoded(raw: bytes, coding: str, limit: int) -> bytes:
 class Transports(httpx.AsyncBaseTransport):
     """Sends each request directly, or through the proxy that the environment names for its address.
 
-    Addresses with the same proxy share its connections. All connections verify TLS, keep no cookies and read no netrc.
+    All connections verify TLS, keep no cookies and read no netrc.
 
     Args:
         ca_file: certificates to trust, in PEM; None: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, else the usual public ones.
-        max_connections: for each proxy. Further calls wait, so it must not be below the number of concurrent calls.
-        fence: called for each write when its connection is there; see ``FencedTransport``.
+        max_connections: to each address. Further calls wait, so it must not be below the number of concurrent calls.
+        fence: called for each write when its connection is there; see ``GuardedTransport``.
 
     Raises:
         ValueError: the certificates cannot be read.
@@ -184,7 +166,6 @@ class Transports(httpx.AsyncBaseTransport):
         self._context = _tls_context(ca_file)
         self._max_connections = max_connections
         self._fence = fence
-        self._by_proxy: dict[str | None, httpx.AsyncBaseTransport] = {}
         self._by_address: dict[tuple[str, bytes], httpx.AsyncBaseTransport] = {}
 
     def transport_for(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
@@ -192,10 +173,7 @@ class Transports(httpx.AsyncBaseTransport):
         address = (url.scheme, url.netloc)
         transport = self._by_address.get(address)
         if transport is None:
-            proxy = proxy_from_environment(url)
-            if proxy not in self._by_proxy:
-                self._by_proxy[proxy] = self._open(proxy)
-            transport = self._by_address[address] = self._by_proxy[proxy]
+            transport = self._by_address[address] = self._open(proxy_from_environment(url))
         return transport
 
     @override
@@ -212,7 +190,7 @@ class Transports(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections, and raise the error of one that fails to close."""
         async with AsyncExitStack() as transports:
-            for transport in self._by_proxy.values():
+            for transport in self._by_address.values():
                 transports.push_async_callback(transport.aclose)
 
     def _open(self, proxy: str | None) -> httpx.AsyncBaseTransport:

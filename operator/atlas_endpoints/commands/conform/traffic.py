@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AccountSuspendedError, AtlasError, MissingRoleError, RateLimitedError, Wording
 from atlas_endpoints.atlas.redaction import carried, without
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.atlas.transport import BoundedTransport
+from atlas_endpoints.atlas.transport import GuardedTransport
 from atlas_endpoints.commands.check.interview import is_hopeless
 from atlas_endpoints.commands.clusterless import PatientClient
 from atlas_endpoints.kinds.conforming import Exchange, StopError
@@ -36,7 +36,7 @@ class Wire(httpx.AsyncBaseTransport):
     """Keeps the last answer to a call, without credentials; ``secret`` is that of all calls."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, secret: str) -> None:
-        self._transport, self._secret = BoundedTransport(transport), secret
+        self._transport, self._secret = GuardedTransport(transport), secret
         self._last: tuple[httpx.Request, httpx.Response] | None = None
 
     @override
