@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.cluster.connection import Connection
@@ -13,17 +14,14 @@ from atlas_endpoints.reconcile.reasons import CLUSTER_UNAVAILABLE, blocks
 from atlas_endpoints.reconcile.resource import credentials_source_in
 from atlas_endpoints.telemetry.metrics import PREFIX, Labels, Metrics
 
-BREATH = 0.002
-"""Seconds after which other tasks may run."""
+PORTION = 100
+"""Resources after which other tasks may run; they take a millisecond or two."""
 
 NAMES = ("kind", "resource_namespace", "resource_name")
 """Not ``namespace``: a scrape sets that to the operator's own namespace."""
 
 CIRCUITS = (("credentials", "closed"), ("credentials", "half_open"), ("credentials", "open"), ("project", "open"))
 """By scope and state."""
-
-CONDITION = (*NAMES, "type", "status", "reason")
-INFO = (*NAMES, "provider", "credentials")
 
 
 def watch(
@@ -84,48 +82,55 @@ def _sunset(core: Core) -> float | None:
     return None if core.gateway.sunset is None else core.gateway.sunset.timestamp()
 
 
-class ResourceMetrics:
-    """The metrics of single resources, and counts over all; of several replicas, the leader exports them.
+class _Family(NamedTuple):
+    """A gauge, whose series are written as text: as samples of the library, those of 20,000 resources would block for a second."""
 
-    The series of a resource end with it. They are written as text: as samples of the library, those of 20,000 resources would block
-    the event loop for a second.
-    """
+    name: str
+    documentation: str
+    labels: Labels
+
+    def line(self, values: Labels, number: int = 1) -> bytes:
+        """Return a series in Prometheus's text format."""
+        pairs = ",".join([f'{label}="{_quotable(value)}"' for label, value in zip(self.labels, values, strict=True)])
+        return f"{PREFIX}_{self.name}{{{pairs}}} {number}\n".encode()
+
+
+BY_CONDITION = _Family("resources_by_condition", "Resources by condition.", ("kind", "type", "status", "reason"))
+BY_CREDENTIALS = _Family(
+    "resources_by_credentials",
+    "Resources by the source of their credentials and whether they are valid.",
+    ("kind", "scope", "status"),
+)
+CONDITION = _Family("resource_condition", "Conditions of a resource: always 1.", (*NAMES, "type", "status", "reason"))
+INFO = _Family("resource_info", "Information about a resource: always 1.", (*NAMES, "provider", "credentials"))
+
+
+class ResourceMetrics:
+    """The metrics of single resources, which end with them, and counts over all; of several replicas, the leader exports them."""
 
     def __init__(self, core: Core, *, leads: Callable[[], bool]) -> None:
         self._kinds = core.kinds
         self._leads = leads
-        self._with_names = core.settings.resource_metrics == "names"
+        names = (CONDITION, INFO) if core.settings.resource_metrics == "names" else ()
+        self._families = (BY_CONDITION, BY_CREDENTIALS, *names)
 
     @property
     def described(self) -> dict[str, tuple[str, Labels]]:
         """Type and label names of each metric."""
-        return {each.name: ("gauge", each.labels) for each in self._families()}
-
-    def _families(self) -> "list[_Family]":
-        counts = [
-            _Family("resources_by_condition", "Resources by condition.", ("kind", "type", "status", "reason")),
-            _Family(
-                "resources_by_credentials",
-                "Resources by the source of their credentials and whether they are valid.",
-                ("kind", "scope", "status"),
-            ),
-        ]
-        names = [
-            _Family("resource_condition", "Conditions of a resource: always 1.", CONDITION),
-            _Family("resource_info", "Information about a resource: always 1.", INFO),
-        ]
-        return counts + names if self._with_names else counts
+        return {f"{PREFIX}_{each.name}": ("gauge", each.labels) for each in self._families}
 
     async def exposition(self) -> bytes:
         """Return the metrics in Prometheus's text format; other tasks run meanwhile."""
-        families = self._families()
-        by_condition, by_credentials, *of_names = families
+        text = {
+            each: bytearray(
+                f"# HELP {PREFIX}_{each.name} {each.documentation}\n# TYPE {PREFIX}_{each.name} gauge\n".encode()
+            )
+            for each in self._families
+        }
         conditions: Counter[Labels] = Counter()
         credentials: Counter[Labels] = Counter()
-        loop = asyncio.get_running_loop()
-        yielded = loop.time()
         keys = [(served.cache, key) for served in self._kinds.values() for key in served.cache] if self._leads() else ()
-        for cache, key in keys:
+        for number, (cache, key) in enumerate(keys, 1):
             body = cache.get(key)
             if body is None:
                 continue  # it was deleted meanwhile
@@ -134,43 +139,15 @@ class ResourceMetrics:
             valid = next((status for type_, status, _ in found if type_ == "CredentialsValid"), "Unknown")
             source = credentials_source_in(body) or ""
             credentials[key.kind, source.partition("/")[0], valid] += 1
-            if of_names:
-                statuses, infos = of_names
-                for each in found:
-                    statuses.add((*key, *each), 1)
-                infos.add((*key, spec_of(body).get("providerName", ""), source), 1)
-            if loop.time() >= yielded + BREATH:
-                for family in of_names:
-                    family.settle()
+            if INFO in text:
+                text[CONDITION] += b"".join([CONDITION.line((*key, *each)) for each in found])
+                text[INFO] += INFO.line((*key, spec_of(body).get("providerName", ""), source))
+            if number % PORTION == 0:
                 await asyncio.sleep(0)
-                yielded = loop.time()
-        for family, counts in ((by_condition, conditions), (by_credentials, credentials)):
+        for family, counts in ((BY_CONDITION, conditions), (BY_CREDENTIALS, credentials)):
             for values, count in sorted(counts.items()):
-                family.add(values, count)
-        return b"".join([piece for family in families for piece in family.pieces()])
-
-
-class _Family:
-    """The series of a gauge, encoded in portions, since encoding all at once would block the event loop."""
-
-    def __init__(self, name: str, documentation: str, labels: Labels) -> None:
-        self.name = f"{PREFIX}_{name}"
-        self.labels = labels
-        self._lines = [f"# HELP {self.name} {documentation}", f"# TYPE {self.name} gauge"]
-        self._written: list[bytes] = []
-
-    def add(self, values: Labels, number: int) -> None:
-        pairs = ",".join([f'{label}="{_quotable(value)}"' for label, value in zip(self.labels, values, strict=True)])
-        self._lines.append(f"{self.name}{{{pairs}}} {number}")
-
-    def settle(self) -> None:
-        """Encode the lines that were added."""
-        self._written.append("".join([f"{line}\n" for line in self._lines]).encode())
-        self._lines.clear()
-
-    def pieces(self) -> list[bytes]:
-        self.settle()
-        return self._written
+                text[family] += family.line(values, count)
+        return b"".join(text.values())
 
 
 def _quotable(value: str) -> str:

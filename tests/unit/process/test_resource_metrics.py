@@ -127,7 +127,7 @@ async def test_names_are_exported_only_by_the_leader_and_on_request(detail: str,
 async def test_other_tasks_run_meanwhile_and_a_resource_they_delete_is_omitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runtime_metrics, "BREATH", 0.0)
+    monkeypatch.setattr(runtime_metrics, "PORTION", 1)
     harness = Harness()
     for name in "abc":
         harness.put(name, ("Ready", "True", "Available"))
