@@ -122,7 +122,6 @@ class _Doubts:
         )
 
     def end(self, call: tuple[str, ...]) -> None:
-        """Forget the refusals of a call."""
         self._refused.pop(call, None)
 
 
@@ -176,10 +175,6 @@ class Gateway(ObservationCache):
             urgent: whether a person waits for it.
         """
         _CALLER.set((caller, urgent))
-
-    def let_through(self, scope: Scope) -> None:
-        """Admit the next call to the project of a scope before the time that Atlas named, once in each such wait."""
-        self._throttle.let_through(*self._signer(scope)[1], self._monotonic())
 
     async def read(
         self, scope: Scope, request: Request, *, parse: Callable[[object], Any | None], max_age: float
@@ -328,7 +323,7 @@ class Gateway(ObservationCache):
         self._throttle.report(admitted, None, self._monotonic())
         self._doubts.end(call)
 
-    def _signer(self, scope: Scope, operation: str = "") -> tuple[Credentials, tuple[str, str]]:
+    def _signer(self, scope: Scope, operation: str) -> tuple[Credentials, tuple[str, str]]:
         """Return the credentials of a scope, and the names of these and of the project at its Atlas.
 
         Raises:

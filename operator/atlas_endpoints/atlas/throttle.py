@@ -3,9 +3,8 @@
 It never sleeps: a caller that is held comes back at its own turn, so that all together come no faster than Atlas admits calls.
 
 - A 429 holds the calls of its sort in the project until the time that Atlas names: reads, or one operation that writes. So creations
-  that are refused for ever hold up no edit and no deletion. Another failure for which Atlas names a time (a 503 with ``Retry-After``)
-  holds the whole project; of each such wait, a person can have one call admitted. Credentials without a success in the project set
-  and obey times of their own, so that they cannot slow down the others.
+  that are refused for ever hold up no edit and no deletion. Credentials without a success in the project set and obey times of
+  their own, so that they cannot slow down the others.
 - Refused credentials are tried once in each probe interval, and a 429 of the token endpoint holds all calls with its credentials.
 - With new credentials, and with refused ones at their probe, one call is made at a time until one is answered, if only by a refusal, but not by a rate limit.
   New or changed credentials have another fingerprint, and so another breaker.
@@ -46,9 +45,6 @@ _FORGET = 3600.0
 _SHARED = ""
 """Stands for all credentials with a success in a project."""
 
-_ALL = "all"
-"""Stands for calls of each sort."""
-
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -56,14 +52,12 @@ class Admitted:
 
     Attributes:
         sort: see :meth:`Throttle.admit`.
-        excepted: whether it is made in a wait, since a person asked for it.
     """
 
     fingerprint: str
     project: str
     sort: str
     began: float
-    excepted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +78,6 @@ class _NotBefore:
     explanation: Explanation | str = ""
     limits: int = 0
     """The waits in a row for a 429."""
-    excepts: bool | None = None
-    """Whether the next call is admitted in the wait; None: nobody has asked for that."""
     turns: Bookkeeping[dict[tuple[Hashable, bool], float]] = field(default_factory=dict)
     """When callers come back, those of urgent calls apart."""
     last: Bookkeeping[dict[bool, float]] = field(default_factory=lambda: {True: -math.inf, False: -math.inf})
@@ -104,8 +96,6 @@ class _NotBefore:
 
     def close(self, until: float, error: AtlasError, now: float) -> None:
         self.used = now
-        if now >= self.until:
-            self.excepts = None
         if until > self.until:
             self.until, self.reason, self.explanation = until, error.reason, error.explanation
             self.turns = {caller: turn for caller, turn in self.turns.items() if turn >= until}
@@ -195,36 +185,25 @@ class Throttle:
             self._breakers = {name: each for name, each in self._breakers.items() if each.is_in_use(now)}
             self._projects = {name: each for name, each in self._projects.items() if each.is_in_use(now)}
         breaker = self._breakers.setdefault(fingerprint, _Breaker())
-        outage, limit = (self._projects.get(self._key(fingerprint, project, each), _OPEN) for each in (_ALL, sort))
-        if now < breaker.until:
-            return breaker.hold(caller, urgent=urgent)
-        is_excepted = now < outage.until
-        if now < limit.until or (is_excepted and not outage.excepts):
-            return (limit if limit.until > outage.until else outage).hold(caller, urgent=urgent)
+        for wait in (breaker, self._projects.get(self._key(fingerprint, project, sort), _OPEN)):
+            if now < wait.until:
+                return wait.hold(caller, urgent=urgent)
         if breaker.trial is not None:
             pause = max(doubled(_PAUSE, breaker.outages, 30.0), now - breaker.trial.began)
             return Wait(now + pause, PENDING, "Another call tests whether Atlas answers.")
         if breaker.in_flight >= self._max_in_flight:
             return Wait(now + 1.0, PENDING, "The limit of concurrent calls with these credentials is reached.")
-        admitted = Admitted(fingerprint, project, sort, now, is_excepted)
+        admitted = Admitted(fingerprint, project, sort, now)
         breaker.used, breaker.in_flight = now, breaker.in_flight + 1
-        if is_excepted:
-            outage.excepts = False
         if not breaker.is_tested:
             breaker.trial = admitted
         return admitted
-
-    def let_through(self, fingerprint: str, project: str, now: float) -> None:
-        """Admit the next call to a project before the time that Atlas named; once in each such wait, and in none for a 429."""
-        place = self._projects.get(self._key(fingerprint, project, _ALL), _OPEN)
-        if now < place.until and place.excepts is None:
-            place.excepts = True
 
     def report(self, admitted: Admitted, error: AtlasError | None, now: float) -> None:
         """Record the end of an admitted call; ``error`` is None when it succeeded."""
         self.release(admitted)
         breaker = self._breakers.setdefault(admitted.fingerprint, _Breaker())
-        key, of_all = (self._key(admitted.fingerprint, admitted.project, each) for each in (admitted.sort, _ALL))
+        key = self._key(admitted.fingerprint, admitted.project, admitted.sort)
         match error:
             case CredentialsRateLimitedError():
                 breaker.limit(error, now)
@@ -235,8 +214,6 @@ class Throttle:
                 breaker.is_tested = False
             case AtlasUnavailableError():
                 breaker.outages += not breaker.is_tested
-                if error.retry_after:
-                    self._projects.setdefault(of_all, _NotBefore()).close(now + error.retry_after, error, now)
             case AtlasError(http_status=None):
                 pass  # nothing was sent
             case _:
@@ -244,13 +221,11 @@ class Throttle:
                 if now >= breaker.until or breaker.reason == CredentialsInvalidError.reason:
                     breaker.open()
                     breaker.is_tested, breaker.outages = True, 0
-                limit, outage = (self._projects.get(each, _OPEN) for each in (key, of_all))
+                limit = self._projects.get(key, _OPEN)
                 if now >= limit.until:
                     limit.open()
-                if now >= outage.until or admitted.excepted:
-                    outage.open()
-                if error is None and now >= max(limit.until, outage.until):
-                    breaker.reached.add(admitted.project)
+                    if error is None:
+                        breaker.reached.add(admitted.project)
 
     def release(self, admitted: Admitted) -> None:
         """Record the end of an admitted call without a result."""

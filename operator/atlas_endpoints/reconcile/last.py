@@ -111,8 +111,6 @@ class LastCourse:
         """Take one step of a deletion in Atlas, unless these credentials were refused a moment ago."""
         key, memory = self._pass.key, self._memory
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
-        if is_forced(resource):
-            self._ports.atlas.let_through(scope)
         refused, until = memory.refused_credentials or (None, 0.0)
         if refused == access and self._ports.clock.monotonic() < until and not is_forced(resource):
             return status_unchanged(RequeueAfter(SECRET_REQUEUE))  # the same would be refused again

@@ -84,8 +84,6 @@ class LiveCourse:
         awaits = memory.failure is not None and memory.failure.awaits_credentials
         access = await self._access(resource, Age.FRESH if awaits and self._age is Age.RECENT else self._age)
         scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
-        if self._age is Age.ANEW:
-            self._ports.atlas.let_through(scope)
         if (outcome := _replayed(memory.failure, resolution, access, attempt)) is not None:
             return outcome
         outcome = await self._converged(resolution, scope, access)

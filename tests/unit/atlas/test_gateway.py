@@ -302,15 +302,6 @@ class TestAdmission:
         with pytest.raises(AtlasHeldError):
             await harness.get()
 
-    async def test_one_call_is_let_through_on_request(self, harness: Harness) -> None:
-        harness.ends(AtlasUnavailableError("Away.", operation="op", http_status=503, retry_after=120))
-        with pytest.raises(AtlasUnavailableError):
-            await harness.get()
-        harness.gateway.let_through(harness.scope)
-        for raised in (AtlasUnavailableError, AtlasHeldError):
-            with pytest.raises(raised, match="Away"):
-                await harness.get()
-
     @pytest.mark.parametrize("cancelled", [True, False], ids=["that is cancelled", "whose parser raises"])
     async def test_a_call_is_released(self, harness: Harness, *, cancelled: bool) -> None:
         def parse(_answer: object) -> None:

@@ -54,10 +54,6 @@ class Harness:
     def release(self, name: str) -> None:
         self.throttle.release(self.under_way.pop(name))
 
-    def let_through(self, whose: str = "a/p") -> None:
-        credentials, project = whose.split("/")
-        self.throttle.let_through(credentials, project, self.now)
-
     def wait(self, seconds: str) -> None:
         self.now += float(seconds)
 
@@ -97,9 +93,6 @@ class Harness:
 
 ANSWERS = ["ok", "MissingRole", "ProjectNotFound", "InstanceNotFound", "EndpointAbsent", "UpdateRejected"]
 BEGIN_8 = "; ".join(f"begin {number}" for number in range(8))
-OUTAGE = (
-    "call AtlasUnavailable 120; let_through; let_through; call AtlasUnavailable 100; let_through; held 120; wait 301"
-)
 SCRIPTS = {
     "new credentials make one call at a time until one is answered": (
         "begin x; held 0.1 Pending; wait 0.25; held 0.25; wait 0.5; held 0.75; wait 14; held 14.75; end x ok; open"
@@ -134,33 +127,8 @@ SCRIPTS = {
         "call ok; call ProjectNotFound 0 stranger/p; call RateLimited 3600 stranger/p; open; held 3600 - stranger/p;"
         " begin x stranger/own"
     ),
-    "an outage that names a time holds the project only": (
-        "call ok; call ok 0 b/p; call AtlasUnavailable 120; wait 119; held 1 AtlasUnavailable; begin x a/q; held 1 - b/p;"
-        " begin x stranger/p; wait 1; open"
-    ),
-    "an outage that names a time to strangers holds only themselves": (
-        "call ok; call ProjectNotFound 0 stranger/p; call AtlasUnavailable 120 stranger/p; open; held 120 - stranger/p"
-    ),
-    "one call is let through in each wait": f"call ok; {OUTAGE}; {OUTAGE}; {OUTAGE}",
-    "a success of the call that was let through ends the wait": (
-        "call ok; begin slow; call AtlasUnavailable 120; let_through; begin excepted; held -; end slow ok; held -;"
-        " end excepted ok; open"
-    ),
-    "no call is let through without a wait or in a rate limit": (
-        "call ok; let_through; call RateLimited 55; let_through; held 55"
-    ),
-    **{
-        f"no call is let through before the time of a 429 beside it: {limit} s, {first} first": (
-            f"call ok; begin slow; call {first}; let_through; end slow {later}; let_through; held {max(limit, 120)}"
-        )
-        for limit in (60, 200)
-        for first, later in (
-            (f"RateLimited {limit}", "AtlasUnavailable 120"),
-            ("AtlasUnavailable 120", f"RateLimited {limit}"),
-        )
-    },
-    "a request after the wait does not count for the next wait": (
-        "call ok; call AtlasUnavailable 5; wait 5; begin trial; let_through; end trial AtlasUnavailable 120; held 120"
+    "an outage that names a time holds no other call": (
+        "call ok; call AtlasUnavailable 120; open; circuits credentials/closed"
     ),
     "answers to earlier calls do not shorten a wait": (
         "call ok; begin x; begin y; begin z; call RateLimited 55; end x ok; held 55; end y RateLimited 5; held 55;"
@@ -305,11 +273,6 @@ OUTCOMES = st.sampled_from(
 )
 
 
-def answered(how: str) -> AtlasError | None:
-    """Have an outage name a time."""
-    return error(how, 30 if how == "AtlasUnavailable" else None)
-
-
 @settings(deadline=None)  # a loaded machine is no failure
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), OUTCOMES, st.integers(0, 20)), max_size=60),
@@ -326,10 +289,10 @@ def test_every_caller_is_admitted_in_the_end(steps: list[tuple[str, str, str, in
             assert now < admission.until <= now + PROBE
         if under_way and order.random() < 0.5:
             admitted, how = under_way.pop(order.randrange(len(under_way)))
-            throttle.report(admitted, answered(how), now)
+            throttle.report(admitted, error(how), now)
         now += pause
     for admitted, how in under_way:
-        throttle.report(admitted, answered(how), now)
+        throttle.report(admitted, error(how), now)
     for fingerprint in "ab":
         for project in "xy":
             admission = throttle.admit(fingerprint, project, now)
