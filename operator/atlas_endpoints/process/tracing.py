@@ -4,14 +4,13 @@ Without the standard variables this module is not loaded (see ``telemetry.spans`
 semantic conventions where there is one.
 """
 
-from collections.abc import Callable
 from threading import Thread
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
 from atlas_endpoints.atlas.answers import Answer, Requester, bounded_code
 from atlas_endpoints.atlas.credentials import Credentials
@@ -23,9 +22,6 @@ from atlas_endpoints.core import Run, Work
 
 LAST_SPANS = 2.0
 """Seconds to send the remaining spans at the end."""
-
-RECONCILE, RESYNC = "Reconcile", "Resync"
-"""The names of spans."""
 
 
 class Tracing:
@@ -43,15 +39,22 @@ class Tracing:
         """Return a worker function that creates a span for each piece of work; calls to Atlas are its children."""
 
         async def traced(work: Work) -> Requeue:
-            name = RECONCILE if isinstance(work, Key) else RESYNC
-            with self._tracer.start_as_current_span(name, attributes=_attributes(work)):
+            if isinstance(work, Key):
+                name, about = (
+                    "Reconcile",
+                    {"k8s.namespace.name": work.namespace, "atlas_endpoints.resource.name": work.name},
+                )
+            else:
+                name = "Resync"
+                about = {"atlas_endpoints.project.id": work.project_id, "atlas_endpoints.instance.name": work.name}
+            with self._tracer.start_as_current_span(name, attributes=about):
                 return await run(work)
 
         return traced
 
     def client(self, client: Requester) -> Requester:
         """Return a client that creates a span for each call."""
-        return _TracedClient(client, self._tracer.start_span)
+        return _TracedClient(client, self._tracer)
 
     def close(self) -> None:
         """Send the remaining spans, within ``LAST_SPANS``; blocks."""
@@ -73,9 +76,9 @@ def export(version: str) -> Tracing:
 class _TracedClient:
     """A client that creates a span for each call; see ``atlas.answers.Requester``."""
 
-    def __init__(self, client: Requester, start: Callable[..., Span]) -> None:
+    def __init__(self, client: Requester, tracer: Tracer) -> None:
         self._client = client
-        self._start = start
+        self._tracer = tracer
 
     @property
     def base_url(self) -> str:
@@ -84,34 +87,24 @@ class _TracedClient:
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         url = (credentials.base_url or self.base_url) + request.path
         attributes = {"http.request.method": request.method, "url.path": request.path, "url.full": url}
-        span = self._start(request.operation, kind=SpanKind.CLIENT, attributes=attributes)
-        try:
-            answer = await self._client.request(credentials, request)
-        except AtlasError as error:
-            _set_failure(span, error, request)
-            raise
-        except BaseException as error:
-            span.set_attribute("error.type", type(error).__name__)
-            span.set_status(StatusCode.ERROR)
-            raise
-        else:
+        # The text of an error may be Atlas's: the log contains it, cut and without secrets, and a span does not.
+        with self._tracer.start_as_current_span(
+            request.operation,
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                answer = await self._client.request(credentials, request)
+            except BaseException as error:
+                reason = error.reason if isinstance(error, AtlasError) else type(error).__name__
+                span.set_attribute("error.type", str(reason))
+                span.set_status(StatusCode.ERROR, str(reason))
+                if isinstance(error, AtlasError) and error.http_status is not None:
+                    span.set_attribute("http.response.status_code", error.http_status)
+                    if (code := bounded_code(error.error_code, request)) is not None:
+                        span.set_attribute("atlas_endpoints.error_code", code)
+                raise
             span.set_attribute("http.response.status_code", answer.status)
             return answer
-        finally:
-            span.end()
-
-
-def _attributes(work: Work) -> dict[str, str]:
-    if isinstance(work, Key):
-        return {"k8s.namespace.name": work.namespace, "atlas_endpoints.resource.name": work.name}
-    return {"atlas_endpoints.project.id": work.project_id, "atlas_endpoints.instance.name": work.name}
-
-
-def _set_failure(span: Span, error: AtlasError, request: Request) -> None:
-    """Set the failure of a call, without the text of Atlas: the log contains it, cut and without secrets."""
-    span.set_attribute("error.type", str(error.reason))
-    if error.http_status is not None:
-        span.set_attribute("http.response.status_code", error.http_status)
-    if error.error_code is not None:
-        span.set_attribute("atlas_endpoints.error_code", bounded_code(error.error_code, request) or "")
-    span.set_status(StatusCode.ERROR, str(error.reason))
