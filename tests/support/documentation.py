@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import MagicMock
 
+from prometheus_client.metrics import MetricWrapperBase
+
 from atlas_endpoints.process import runtime_metrics
 from atlas_endpoints.settings import OperatorSettings
-from atlas_endpoints.telemetry.metrics import Metrics
+from atlas_endpoints.telemetry.metrics import Metrics, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +65,13 @@ def section(page: Path, title: str) -> str:
 def exported_metrics() -> dict[str, tuple[str, frozenset[str]]]:
     """Give type and labels of each metric that the operator can export, whatever it is asked to tell of resources."""
     metrics, of_resources = _all_metrics()
-    described = metrics.described | of_resources.described
-    found = {name: (type_, frozenset(labels)) for name, (type_, labels) in described.items()}
+    found = {name: (type_, frozenset(labels)) for name, (type_, labels) in of_resources.described.items()}
+    for each in metrics.registry._collector_to_names:  # noqa: SLF001  # the library shows them nowhere else
+        if isinstance(each, MetricWrapperBase):
+            total = "_total" if each._type == "counter" else ""  # noqa: SLF001  # the library shows them nowhere else
+            found[f"{each._name}{total}"] = str(each._type), frozenset(each._labelnames)  # noqa: SLF001  # the library shows them nowhere else
+        elif isinstance(each, Watched):
+            found[each.name] = "gauge", frozenset(each.labels)
     return found | {name: (type_, frozenset()) for name, type_ in OF_EVERY_PROCESS.items()}
 
 

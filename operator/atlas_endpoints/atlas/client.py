@@ -177,7 +177,6 @@ class AtlasClient:
         raise unreadable(answer.status, operation=STATUS, writes=False)
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._transport.aclose()
 
     async def _exchange(self, credentials: Credentials | None, call: Request) -> Answer:

@@ -132,7 +132,6 @@ class Recent(Generic[T]):
         return value
 
     def values(self) -> list[T]:
-        """Return what belongs to all pairs that are kept."""
         return [value for value, _ in self._kept.values()]
 
 

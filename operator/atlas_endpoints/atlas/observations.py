@@ -72,7 +72,6 @@ class View(Generic[V]):
     parent_of: Callable[[str], str | None] = lambda _: None
 
     def value(self, entry: str) -> V | None:
-        """Return an entry, or None."""
         seen = self.entries.get(entry)
         return None if seen is None else seen.value
 

@@ -25,11 +25,9 @@ class SingleReplica:
         self.decided.set()
 
     def leads(self) -> bool:
-        """Return True."""
         return True
 
     async def run(self) -> NoReturn:
-        """Wait forever."""
         while True:
             await asyncio.Event().wait()
 

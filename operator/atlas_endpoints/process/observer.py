@@ -42,20 +42,16 @@ class StatusObserver:
         self._events = events
 
     def reconciled(self, kind: str, following: Requeue, seconds: float) -> None:
-        """Count a reconcile by its result."""
         self._metrics.reconciles(kind, RESULTS[type(following)]).inc()
         self._metrics.reconcile_seconds(kind).observe(seconds)
 
     def blocked(self, kind: str, reason: str) -> None:
-        """Count a reconcile that failed or was blocked."""
         self._metrics.errors(kind, reason).inc()
 
     def waited(self, seconds: float, *, urgent: bool) -> None:
-        """Count a wait in the queue."""
         self._metrics.queue_waits("urgent" if urgent else "routine").observe(seconds)
 
     def retried(self) -> None:
-        """Count a retry with backoff."""
         self._metrics.retries.inc()
 
     def written(self, body: Body, status: Status) -> None:

@@ -40,16 +40,12 @@ class Metrics:
     """The metrics of one operator, in its own registry.
 
     An attribute for a metric with labels returns the series of label values.
-
-    Attributes:
-        described: type and label names of each metric.
     """
 
     def __init__(self, version: str) -> None:
         # Otherwise each counter has a second series with its creation time.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped
         self.registry = CollectorRegistry()
-        self.described: dict[str, tuple[str, Labels]] = {}
         counted, timed = self._counter, self._histogram
         self.reconciles = counted("reconcile_total", "Reconciles of resources by result.", "kind", "result")
         self.errors = counted(
@@ -99,7 +95,6 @@ class Metrics:
             "verb",
             buckets=CALLS,
         )
-        self._describe("build_info", "gauge", ("version",))
         build = Gauge(f"{PREFIX}_build_info", "Version of the operator.", ["version"], registry=self.registry)
         build.labels(version).set(1)
         ProcessCollector(registry=self.registry)
@@ -132,8 +127,7 @@ class Metrics:
             labels: the label names.
             values: returns a number for each series.
         """
-        self._describe(name, "gauge", labels)
-        self.registry.register(_Watched(f"{PREFIX}_{name}", documentation, labels, values))
+        self.registry.register(Watched(f"{PREFIX}_{name}", documentation, labels, values))
 
     def asked_kubernetes(self, kind: str, status: int | None, seconds: float) -> None:
         """Count a call to the Kubernetes API; for ``Connection``'s ``on_request``.
@@ -148,26 +142,20 @@ class Metrics:
         self._kubernetes_seconds(verb).observe(seconds)
 
     def exposition(self) -> bytes:
-        """Return the metrics in Prometheus's text format."""
         return generate_latest(self.registry)
 
     def _counter(self, name: str, documentation: str, *labels: str) -> "Callable[..., Counter]":
-        self._describe(name, "counter", labels)
         return _series(Counter(f"{PREFIX}_{name}", documentation, labels, registry=self.registry))
 
     def _histogram(
         self, name: str, documentation: str, *labels: str, buckets: tuple[float, ...]
     ) -> "Callable[..., Histogram]":
-        self._describe(name, "histogram", labels)
         made = Histogram(f"{PREFIX}_{name}", documentation, labels, buckets=buckets, registry=self.registry)
         return _series(made)
 
-    def _describe(self, name: str, type_: str, labels: Labels) -> None:
-        self.described[f"{PREFIX}_{name}"] = type_, labels
-
 
 @dataclass(frozen=True, eq=False)
-class _Watched(Collector):
+class Watched(Collector):
     """A gauge whose series are read at a scrape."""
 
     name: str
@@ -181,10 +169,6 @@ class _Watched(Collector):
         for labels, value in self.values().items():
             family.add_metric(labels, value)
         yield family
-
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Return the family without its values, for the registry."""
-        yield GaugeMetricFamily(self.name, self.documentation, labels=self.labels)
 
 
 def _series(family: Any) -> Callable[..., Any]:
