@@ -500,8 +500,10 @@ class Views:
         assert [each for each in words if any(each in message for message in found)] == [], found
 
     def held(self, number: int) -> None:
-        """How many corrections the drift limiter delays."""
-        assert self._steps.process.core.limiter.held == number
+        """How many statuses say that the drift limiter delays a correction."""
+        statuses = [each["status"] for each in self._steps.cluster.objects.values()]
+        found = [each["reason"] for status in statuses for each in status["conditions"] if each["type"] == "Ready"]
+        assert found.count("CorrectionHeld") == number
 
     def outputs(self, expected: Mapping[str, Mapping[str, str] | None]) -> None:
         """The data of ConfigMaps by name, as far as they are named; ``None``: there is none."""

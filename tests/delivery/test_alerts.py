@@ -71,7 +71,6 @@ WELL = {
     of("leader"): always(1),
     of("leader", "standby"): always(0),
     of("queue_depth"): always(0),
-    of("corrections_held"): always(0),
     of("writes_enabled"): always(1),
     of("reconcile_total", result="done"): EACH_TENTH_MINUTE,
     call("200"): EACH_TENTH_MINUTE,
@@ -91,6 +90,7 @@ SLOW = one("Ready", "False", "Initiating", "slow")
 
 
 STALLED = condition("Stalled", "True", "EndpointFailed")
+HELD = of("resources_by_condition", **condition("Ready", "False", "CorrectionHeld"))
 UNANSWERED = {call("200"): always(9), call(""): EACH_TENTH_MINUTE}
 ERRORS = {call("200"): always(9), call("500"): EACH_TENTH_MINUTE, call("503"): EACH_TENTH_MINUTE}
 OTHER = {of("leader", "other", job="other"): always(1), of("build_info", "other", job="other", version="1"): always(1)}
@@ -193,8 +193,7 @@ CASES: dict[str, tuple[str, int, Mapping[str, str] | None]] = {
     "a burst of edits": ("", LONG + 3, {of("queue_depth"): f"{long(0)} 900 600 300 0"}),
     "the queue never empties": ("Behind", LONG, {of("queue_depth"): always(3)}),
     "the queue of a standby never empties": ("", LONG, {of("queue_depth", "standby"): always(900)}),
-    "corrections are held back": ("CorrectionsHeld", LONG + 3, {of("corrections_held"): f"{long(0)} 40x3"}),
-    "a standby believes that they are": ("", LONG, {of("corrections_held", "standby"): always(40)}),
+    "corrections are held back": ("CorrectionsHeld", LONG + 3, {HELD: f"{long(0)} 40x3"}),
     "writes are off for half an hour": ("", LONG + 30, {of("writes_enabled"): f"{long(1)} 0x30"}),
     "writes are off for hours": ("WritesOff", LONG, {of("writes_enabled"): always(0)}),
 }

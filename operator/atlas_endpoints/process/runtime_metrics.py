@@ -37,7 +37,6 @@ def watch(
     number("active_workers", "Running reconciles.", lambda: core.queue.running)
     number("workers", "Limit of running reconciles.", lambda: settings.concurrency)
     number("longest_reconcile_seconds", "Age of the oldest running reconcile.", core.loop.longest_reconcile)
-    number("corrections_held", "Resources whose drift corrections the drift limiter delays.", lambda: core.limiter.held)
     number("writes_enabled", "Whether the operator may write to Atlas: 1 or 0.", lambda: settings.writes)
     metrics.watch_each(
         "resources",

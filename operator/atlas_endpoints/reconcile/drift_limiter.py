@@ -8,10 +8,8 @@ harm than waiting. The limiter corrects them in portions, so that a person has t
 import logging
 import math
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Self
 
 from typing_extensions import override
@@ -65,10 +63,10 @@ class Limit:
 
 
 class DriftLimiter:
-    """Delays corrections of drift while the limit is reached within a sliding window that ends now.
+    """Delays corrections of drift while the limit of a window is reached.
 
-    A resource counts once in the window, however often it is corrected (a correction that fails is repeated), and as
-    long as its latest correction is in the window.
+    A window begins with the first correction after the end of the last one. A resource counts once in it, however often it is
+    corrected: a correction that fails is repeated.
 
     Args:
         window: seconds.
@@ -81,42 +79,25 @@ class DriftLimiter:
         self._window = window
         self._monotonic = monotonic
         self._known = known
-        self._corrected: OrderedDict[Key, float] = OrderedDict()  # latest correction, the earliest first
-        self._held: dict[Key, int] = {}  # number of the turn, in order of arrival
-        self._turns = 0
-
-    @property
-    def held(self) -> int:
-        """The number of resources whose correction is delayed."""
-        return len(self._held)
+        self._ends = -math.inf
+        self._corrected = set[Key]()
+        self._delays = False
 
     def take_slot(self, key: Key) -> float:
         """Return the seconds until drift of a resource may be corrected.
 
         Returns:
-            0: correct it now; it counts as done. Otherwise, ask again after so many seconds: then there is room for
-                this resource and all that asked before. Infinite if the limit is 0.
+            0: correct it now; it counts as done. Otherwise, ask again after so many seconds. Infinite if the limit is 0.
         """
-        now = self._monotonic()
-        while self._corrected and next(iter(self._corrected.values())) + self._window <= now:
-            self._corrected.popitem(last=False)
-        allowed = self._limit.of(self._known())
-        if key not in self._corrected and len(self._corrected) >= allowed:
-            self._hold(key, allowed)
-            return self._until_its_turn(key, now, allowed)
-        self._corrected[key] = now
-        self._corrected.move_to_end(key)
-        return 0.0
-
-    def release(self, key: Key) -> None:
-        """Forget that a resource is delayed: it was corrected, no longer drifts, or is not reconciled any more."""
-        if key in self._held:
-            del self._held[key]
-            if not self._held:
-                logger.info("The drift limiter no longer delays corrections")
-
-    def _hold(self, key: Key, allowed: int) -> None:
-        if not self._held:
+        now, allowed = self._monotonic(), self._limit.of(self._known())
+        if now >= self._ends:
+            self._ends, self._delays = now + self._window, False
+            self._corrected.clear()
+        if key in self._corrected or len(self._corrected) < allowed:
+            self._corrected.add(key)
+            return 0.0
+        if not self._delays:
+            self._delays = True
             logger.warning(
                 "The drift limiter delays corrections: the drift of %d resources was corrected within %.0f s, and MAX_CORRECTIONS=%s"
                 " allows no more. Find out who changes the endpoints in Atlas. To stop all writes, set ATLAS_ENDPOINTS_WRITES=off",
@@ -125,16 +106,4 @@ class DriftLimiter:
                 self._limit,
                 extra=LogFields(allowed=allowed),
             )
-        if key not in self._held:
-            self._held[key] = self._turns
-            self._turns += 1
-
-    def _until_its_turn(self, key: Key, now: float, allowed: int) -> float:
-        """Return the seconds until the place in the window that is reserved for a resource becomes free."""
-        if allowed == 0:
-            return math.inf
-        served = self._turns - len(self._held)
-        before = max(0, self._held[key] - served)
-        windows, place = divmod(before, allowed)
-        leaves = next(islice(reversed(self._corrected.values()), allowed - place - 1, None))
-        return leaves + self._window * (1 + windows) - now
+        return self._ends - now if allowed else math.inf

@@ -93,7 +93,6 @@ class Gatherer:
         """Drop what is held for a resource that is suspended, invalid or deleted: Atlas is not asked for it."""
         ports = self.ports
         ports.resync.leave(key)
-        ports.limiter.release(key)
         self.memories[key].drop_failures()
         if ports.outputs is not None:
             ports.outputs.forget(key)

@@ -117,8 +117,6 @@ class LiveCourse:
             outcome = await self._converge(facts)
         except AtlasError as error:
             outcome = self._gatherer.observation_failed(facts, error).paced(facts.not_ready_for, facts.reads_again_in)
-            if not failures.may_pass(error):
-                self._ports.limiter.release(self._key)
         else:
             known = self._ports.clock.monotonic() if memory.failing_since is None else memory.failing_since
             memory.failing_since = None if outcome.unreported is None else known
@@ -142,12 +140,10 @@ class LiveCourse:
                 return status_unchanged(Backoff())
             facts, decision = await self._observe(shown, began)
         if (outcome := self._hindered(facts, decision)) is not None:
-            self._ports.limiter.release(self._key)
             return outcome
         write = decision.write
         if write is None or facts.policy == "Observe":
             self._writes.resolve_unknown(facts)
-            self._ports.limiter.release(self._key)
             return summarize.of_decision(self._kind, facts, decision)
         if write.cause is Cause.DRIFT and not facts.forced and not facts.unsent:
             wait = self._ports.limiter.take_slot(self._key)
@@ -156,7 +152,6 @@ class LiveCourse:
                 return summarize.of_decision(self._kind, facts, replace(decision, state=state, write=None))
         if isinstance(write, Create):
             return await self._writes.create(facts, write)
-        self._ports.limiter.release(self._key)
         return await self._writes.send(facts, decision, write)
 
     async def _observe(self, facts: Facts[Any], began: float | None = None) -> tuple[Facts[Any], Decision]:

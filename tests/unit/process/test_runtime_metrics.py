@@ -41,7 +41,6 @@ async def test_each_number_has_its_source(monkeypatch: pytest.MonkeyPatch, sunse
         "active_workers": 1,
         "queue_retrying": 0,
         "longest_reconcile_seconds": 0,
-        "corrections_held": 0,
         "atlas_access_tokens": 8,
         "atlas_rate_limit_remaining": 4,
         "atlas_rate_limit_wait_seconds": 0,
