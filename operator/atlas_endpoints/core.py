@@ -123,7 +123,7 @@ class Core:
             Limit.parse(settings.max_corrections),
             window=settings.sync_interval.total_seconds(),
             monotonic=clock.monotonic,
-            known=lambda: sum(len(each.cache) for each in self.kinds.values()),
+            known=self._known,
         )
         self.loop: Loop[Work] = Loop(
             self.queue,
@@ -227,6 +227,9 @@ class Core:
         """
         return max(0.0, self.gateway.unknown_at + seconds - self.clock.monotonic())
 
+    def _known(self) -> int:
+        return sum(len(each.cache) for each in self.kinds.values())
+
     async def _run(self, work: Work) -> Requeue:
         self.gateway.begin(work, urgent=self.loop.is_urgent(work))
         served = self.kinds[work.kind]
@@ -309,7 +312,7 @@ class ServedKind:
             atlas=core.gateway,
             credentials=core.credentials,
             references=core.references,
-            outputs=Outputs(config_maps, core.gateway, core.clock.monotonic, self.kind.names),
+            outputs=Outputs(config_maps, core.gateway, self.kind.names),
             resources=self.cache,
             may_miss_resources=self.relister.may_miss_objects,
             limiter=core.limiter,

@@ -147,8 +147,6 @@ def name_of(request: Request) -> str:
     parts = [unquote(each) for each in request.path.partition("?")[0].split("/")]
     if "clusters" in parts:
         return f"{request.method} cluster"
-    if parts[-1] == "settings":
-        return f"{request.method} settings"
     if "endpoint" in parts:
         return f"{request.method} endpoint"
     listed = parts[-1] == "endpointService" and request.method == "GET"

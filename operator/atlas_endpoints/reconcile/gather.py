@@ -94,8 +94,6 @@ class Gatherer:
         ports = self.ports
         ports.resync.leave(key)
         self.memories[key].drop_failures()
-        if ports.outputs is not None:
-            ports.outputs.forget(key)
 
     def decide(self, facts: Facts[Any]) -> Decision:
         """Return the decision of the kind; where nothing may be written, a force-sync request only asks for a new observation."""

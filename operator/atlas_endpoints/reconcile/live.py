@@ -28,7 +28,7 @@ from atlas_endpoints.reconcile.writes import Writes
 logger = logging.getLogger(__name__)
 
 RECENT_OUTPUTS = 30.0
-"""Seconds for which a ConfigMap that the operator has written is not read again, at most."""
+"""Seconds for which values for ConfigMaps are not read again; they are shared by resources."""
 
 LAST_REQUEUE = 1.0
 """Minimum seconds until the observation that follows a write of unknown outcome."""
@@ -179,16 +179,16 @@ class LiveCourse:
         return summarize.of_contention(self._kind, facts, decision, claim)
 
     async def _published(self, resource: Resource, outcome: Outcome) -> Outcome:
-        outputs, interval = self._ports.outputs, self._gatherer.interval(resource).total_seconds()
+        outputs = self._ports.outputs
         if outcome.state is None or outputs is None or not resource.has_outputs:
             return outcome
         published = await outputs.publish(
             resource,
             self._kind.outputs(resource, outcome.own),
             scope=self._ports.resync.scope_of(self._key),
-            max_age=0.0 if self._age is Age.ANEW else min(RECENT_OUTPUTS, interval / 2),
+            max_age=0.0 if self._age is Age.ANEW else RECENT_OUTPUTS,
             now=self._pass.now,
-            began=self._pass.began,
+            interval=self._gatherer.interval(resource),
         )
         return summarize.with_outputs(outcome, published)
 

@@ -49,7 +49,7 @@ class Pass:
         self.store = store
         self.key = key_of(body)
         self.memory = gatherer.memories[self.key]
-        self.now, self.began = self.ports.clock.now(), self.ports.clock.monotonic()
+        self.now = self.ports.clock.now()
 
     def attempt(self, resource: Resource | None = None) -> Attempt:
         """Return what a failure of this reconcile follows from: by a resource, or by its object, whose spec may be invalid."""

@@ -2,17 +2,14 @@
 
 A ConfigMap is written as a whole, once all its values are known: a tool that inserts values into manifests would read
 a missing key as an empty value. A failure to write one blocks nothing else.
-
-A resource may have many, and each may take a slow call. So a reconcile handles them only for a while, and the next one goes on.
 """
 
+import asyncio
 import logging
-import math
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import Enum, auto
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from atlas_endpoints.atlas.errors import (
@@ -28,10 +25,9 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import ConfigMap, Names, OutputOwner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.controller import ConflictError, RefusedError
 from atlas_endpoints.controller.log_lines import LogFields
-from atlas_endpoints.reconcile.reasons import OutputsReason, Reason
+from atlas_endpoints.reconcile.reasons import OutputsReason
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Finding, find
 
@@ -40,53 +36,24 @@ logger = logging.getLogger(__name__)
 OF_VALUES = Wording(wrong_field="correct the name in the spec")
 """The words for failures of calls for outputs: what names a cluster or a database may be edited."""
 
-WRITE_ATTEMPTS = 3
-"""How often a reconcile tries to write a ConfigMap that somebody else keeps changing."""
-
 RETRY = 30.0
-"""Seconds after which to try again if the API server cannot be reached, and first if Atlas does not show the values yet."""
+"""Seconds after which to try again if a ConfigMap cannot be written, and at least if Atlas does not show the values."""
 
-RETRY_LAST = 600.0
-"""Seconds between attempts to read values that Atlas does not show for long: the cluster may not exist."""
+READS = 4
+"""Concurrent reads of values with one pair of credentials: fewer than the throttle admits, so that slow ones leave room for edits."""
 
-LONG = 3600.0
-"""Seconds without values after which Atlas is asked why, and between such calls."""
-
-TURN = 1.0
-"""Seconds after which a reconcile begins no further output: a slow Atlas shows one at a time, between other work."""
-
-WHOLE = 30.0
-"""Seconds after which a reconcile that has waited elsewhere, too, begins no output at all."""
-
-NEXT_TURN = 0.1
-"""Seconds until the reconcile that goes on; not 0, since what goes on at once keeps the priority of an edit."""
+READ_SOON = 1.0
+"""Seconds after which values are read for which there was no room."""
 
 
 class ConfigMapsPort(Protocol):
     """Reads and writes ConfigMaps; see ``cluster.writer.ConfigMapWriter``, also for the errors."""
 
-    async def read(self, namespace: str, name: str) -> ConfigMap | None:
-        """Return a ConfigMap, or None."""
-        ...
+    async def read(self, namespace: str, name: str) -> ConfigMap | None: ...
 
-    async def create(self, owner: OutputOwner, name: str, data: Mapping[str, str]) -> None:
-        """Create a ConfigMap that is deleted with its owner."""
+    async def create(self, owner: OutputOwner, name: str, data: Mapping[str, str]) -> None: ...
 
-    async def update(self, owner: OutputOwner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None:
-        """Replace the data of exactly this version of a ConfigMap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """How to find out why Atlas shows no values.
-
-    Attributes:
-        request: returns the GET.
-        parse: returns a sentence from its answer, "" if that does not tell, or None if it is unreadable.
-    """
-
-    request: Callable[[Scope], Request]
-    parse: Callable[[object], str | None]
+    async def update(self, owner: OutputOwner, name: str, found: ConfigMap, data: Mapping[str, str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +66,6 @@ class Output:
         request: returns the GET that reads the values if the entry does not contain them.
         parse: returns the content of its answer, or None if it is unreadable.
         fill: returns the values in that content, or None if they are not known yet.
-        why: None: nothing tells why they are not known.
         hint: where to look as long as Atlas does not show them, as sentences.
     """
 
@@ -109,103 +75,19 @@ class Output:
     request: Callable[[Scope], Request] | None = None
     parse: Callable[[object], Any | None] = lambda _: None
     fill: Callable[[Any], Mapping[str, str] | None] = lambda _: None
-    why: Why | None = None
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The result for all outputs of a resource.
+class Published(NamedTuple):
+    """The result for one output, or for all of a resource.
 
     Attributes:
         finding: for the condition ``OutputsWritten``; None: unknown.
+        requeue_in: seconds after which to try again; None: with the next resync.
     """
 
     finding: Finding | None
     requeue_in: float | None = None
-
-
-class ConfigMapAction(Enum):
-    """What to do about a ConfigMap."""
-
-    CREATE = auto()
-    UPDATE = auto()
-    NOTHING = auto()
-
-
-def decide(
-    name: str, values: Mapping[str, str], found: ConfigMap | None, uid: str, keys: Collection[str]
-) -> ConfigMapAction | Finding:
-    """Return what to do about a ConfigMap, or why nothing can be done."""
-    if found is None:
-        return ConfigMapAction.CREATE
-    if uid not in found.owners:
-        return Finding(
-            "False",
-            OutputsReason.NOT_OURS,
-            f"ConfigMap {name} exists and does not belong to this resource, so the operator does not write to it. Delete it, or"
-            " name another ConfigMap in the spec.",
-        )
-    if found.deleting:
-        return Finding(
-            "Unknown",
-            OutputsReason.PENDING,
-            f"ConfigMap {name} is being deleted. The operator creates it again afterwards.",
-        )
-    if all(found.data.get(key) == values.get(key) for key in keys):
-        return ConfigMapAction.NOTHING
-    return ConfigMapAction.UPDATE
-
-
-class _Name(NamedTuple):
-    """The name of an output: its ConfigMap, and the path of the GET that reads its values, or ""."""
-
-    config_map: str
-    path: str
-
-
-class _Done(NamedTuple):
-    """The result for one output, whose values were ``given`` or read; ``at`` is in monotonic seconds."""
-
-    at: float
-    given: Mapping[str, str] | None
-    finding: Finding
-
-
-@dataclass(slots=True)
-class _Unshown:
-    """Values that Atlas does not show.
-
-    Attributes:
-        published: whether their ConfigMap contains earlier ones; None: not known.
-        why: a sentence, or "".
-        asked: when ``why`` was read.
-    """
-
-    since: datetime
-    published: bool | None = None
-    why: str = ""
-    asked: datetime | None = None
-
-
-@dataclass(slots=True)
-class _Round:
-    """One round over the outputs of a resource, in as many reconciles as it takes.
-
-    Attributes:
-        about: uid, generation and force-sync request; another one begins a new round.
-        since: what was read or written then or later is not read again, in monotonic seconds.
-        unshown_since: in the first round of a process, when the condition became what it says of this; it outlasts a restart.
-        done: the results, also those of the round before until they are replaced.
-        unshown: by the name of the ConfigMap.
-    """
-
-    about: tuple[str, int, str | None]
-    since: float
-    unshown_since: datetime | None
-    done: dict[_Name, _Done]
-    unshown: dict[str, _Unshown]
-    is_open: bool = True
 
 
 class Outputs:
@@ -215,14 +97,12 @@ class Outputs:
         config_maps: None: the operator writes none.
     """
 
-    def __init__(
-        self, config_maps: ConfigMapsPort | None, atlas: Gateway, monotonic: Callable[[], float], names: Names
-    ) -> None:
+    def __init__(self, config_maps: ConfigMapsPort | None, atlas: Gateway, names: Names) -> None:
         self._config_maps = config_maps
-        self._names = names
         self._atlas = atlas
-        self._monotonic = monotonic
-        self._rounds: dict[Key, _Round] = {}
+        self._names = names
+        self._reading: Counter[str] = Counter()
+        """How many reads are under way, by credentials."""
 
     async def publish(
         self,
@@ -232,137 +112,101 @@ class Outputs:
         scope: Scope | None,
         max_age: float,
         now: datetime,
-        began: float,
+        interval: timedelta,
     ) -> Published:
-        """Make the ConfigMaps contain what is known at the end of a reconcile; the next one goes on if it takes long.
+        """Make the ConfigMaps contain what Atlas shows; all at once, so that a slow Atlas takes the time of one call.
 
         Args:
             scope: of the entry; None: no entry was observed.
-            max_age: seconds for which neither a ConfigMap nor its values are read again.
-            began: when the reconcile began, in monotonic seconds.
+            max_age: seconds for which values are not read again.
+            interval: the longest time between two reads of values that Atlas does not show.
         """
-        wanted: dict[_Name, tuple[Output, tuple[Scope, Request] | None]] = {}
-        for output in outputs:
-            call = None if scope is None or output.request is None else (scope, output.request(scope))
-            wanted[_Name(output.name, "" if call is None else call[1].path)] = output, call
-        current = self._round(resource, wanted, max_age)
-        until = min(self._monotonic() + TURN, began + WHOLE)
-        for name, (output, call) in wanted.items():
-            done = current.done.get(name)
-            if done is not None and done.at >= current.since and done.given == output.values:
-                continue
-            at = self._monotonic()
-            if at >= until:
-                return Published(_known(current, wanted), NEXT_TURN)
-            try:
-                finding = await self._publish(resource, current, output, call, now)
-            except AtlasHeldError as held:
-                return Published(_known(current, wanted), held.retry_after)
-            except ClusterUnavailableError as error:
-                logger.warning(
-                    "A ConfigMap could not be written; the operator tries again: %s",
-                    error,
-                    extra=LogFields(key=str(resource.key)),
-                )
-                return Published(None, RETRY)
-            current.done[name] = _Done(at, output.values, finding)
-        current.is_open = False
-        return Published(_known(current, wanted), _read_again_in(current, wanted, now))
-
-    def forget(self, key: Key) -> None:
-        """Forget what was written for a resource."""
-        self._rounds.pop(key, None)
-
-    def _round(self, resource: Resource, wanted: Collection[_Name], max_age: float) -> _Round:
-        """Return the open round of a resource, or begin one, for which correct ConfigMaps of the last ``max_age`` seconds count."""
-        metadata, last = resource.metadata, self._rounds.get(resource.key)
-        about = (metadata.uid, metadata.generation, metadata.reconcile_request)
-        if last is not None and last.is_open and last.about == about:
-            return last
-        unshown_since = None
-        if last is None or last.about[0] != metadata.uid:
-            told = find(resource.status, "OutputsWritten")
-            is_unshown = told is not None and told.reason in {OutputsReason.PENDING, OutputsReason.NOT_FOUND}
-            unshown_since = told.last_transition_time if told is not None and is_unshown else None
-            last = _Round(about, 0.0, unshown_since, {}, {})
-        done = {
-            name: each if each.finding.status == "True" else each._replace(at=-math.inf)
-            for name, each in last.done.items()
-            if name in wanted
-            and last.about[:2] == about[:2]  # what another generation came to says nothing about this one
-        }
-        named = {name.config_map for name in wanted}
-        unshown = {name: each for name, each in last.unshown.items() if name in named}
-        self._rounds[resource.key] = _Round(about, self._monotonic() - max_age, unshown_since, done, unshown)
-        return self._rounds[resource.key]
+        told, again = find(resource.status, "OutputsWritten"), RETRY
+        if told is not None and told.reason in {OutputsReason.PENDING, OutputsReason.NOT_FOUND}:
+            quarter = (now - told.last_transition_time).total_seconds() / 4  # ever less often
+            again = min(max(RETRY, quarter), interval.total_seconds())
+        owner = OutputOwner(self._names, resource.metadata.namespace, resource.metadata.name, resource.metadata.uid)
+        results = await asyncio.gather(*(self._publish(owner, each, scope, max_age, again) for each in outputs))
+        findings = [each.finding for each in results if each.finding is not None]
+        waits = [each.requeue_in for each in results if each.requeue_in is not None]
+        return Published(_worst(findings, of=len(outputs)), max(waits, default=None))
 
     async def _publish(
-        self, resource: Resource, current: _Round, output: Output, call: tuple[Scope, Request] | None, now: datetime
-    ) -> Finding:
-        """Read the values of an output and write its ConfigMap; raises ``AtlasHeldError`` if another call has to end first."""
-        name, values, metadata = output.name, output.values, resource.metadata
+        self, owner: OutputOwner, output: Output, scope: Scope | None, max_age: float, again: float
+    ) -> Published:
+        """Read the values of an output, and write its ConfigMap if it is ours and differs; ``again``: ``requeue_in`` without values."""
         if self._config_maps is None:
-            return _disabled(name)
-        owner = OutputOwner(self._names, metadata.namespace, metadata.name, metadata.uid)
-        failure: AtlasError | None = None
-        if call is not None:
-            max_age = min(self._monotonic() - current.since, RETRY_LAST)
+            return Published(_disabled(output.name))
+        values, failure, requeue_in = output.values, None, None
+        if output.request is not None and scope is not None:
+            if self._reading[scope.credentials] >= READS:
+                return Published(None, READ_SOON)
+            self._reading += Counter([scope.credentials])
             try:
-                values = output.fill(await self._atlas.read(*call, parse=output.parse, max_age=max_age))
+                answer = await self._atlas.read(scope, output.request(scope), parse=output.parse, max_age=max_age)
+                values = output.fill(answer)
+            except AtlasHeldError as held:
+                return Published(None, held.retry_after)
             except AtlasError as error:
-                if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
-                    raise
                 values, failure = None, error
+            finally:
+                self._reading -= Counter([scope.credentials])
+            requeue_in = again if values is None else None
         try:
-            if values is None:
-                since = not_in_future(current.unshown_since or now, now=now)
-                unshown = current.unshown.setdefault(name, _Unshown(since))
-                if failure is not None:
-                    with suppress(RefusedError, ClusterUnavailableError):  # what Atlas says is more urgent
-                        await _look(self._config_maps, owner, output, unshown)
-                    return _of_failure(name, failure, unshown)
-                await _look(self._config_maps, owner, output, unshown)
-                if call is not None and output.why is not None:
-                    await self._ask(output.why, call[0], unshown, now)
-                return Finding("Unknown", OutputsReason.PENDING, _of_unshown(output, unshown))
-            current.unshown.pop(name, None)
-            finding = await self._write(self._config_maps, owner, output, values)
+            return Published(await _write(self._config_maps, owner, output, values, failure), requeue_in)
         except RefusedError as error:
-            return _refused(name, error)
-        return finding or Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
+            return Published(_refused(output.name, error))
+        except (ClusterUnavailableError, ConflictError) as error:
+            logger.warning(
+                "ConfigMap %s could not be written; the operator tries again: %s",
+                output.name,
+                error or "somebody else has just changed it",
+                extra=LogFields(key=str(Key(self._names.kind, owner.namespace, owner.name))),
+            )
+            return Published(None, RETRY)
 
-    async def _ask(self, why: Why, scope: Scope, unshown: _Unshown, now: datetime) -> None:
-        """Find out why Atlas does not show values for long; raises ``AtlasHeldError`` if another call has to end first."""
-        if (now - (unshown.asked or unshown.since)).total_seconds() < LONG:
-            return
-        try:
-            unshown.why = await self._atlas.read(scope, why.request(scope), parse=why.parse, max_age=LONG)
-        except AtlasError as error:
-            if isinstance(error, AtlasHeldError) and error.reason == Reason.PENDING:
-                raise
-            unshown.why = ""
-        unshown.asked = now
 
-    async def _write(
-        self, config_maps: ConfigMapsPort, owner: OutputOwner, output: Output, values: Mapping[str, str]
-    ) -> Finding | None:
-        """Write a ConfigMap if it is ours and differs; return why that is not possible, or None."""
-        name, keys = output.name, output.keys
-        for _ in range(WRITE_ATTEMPTS):
-            found = await config_maps.read(owner.namespace, name)
-            step = decide(name, values, found, owner.uid, keys)
-            if isinstance(step, Finding):
-                return step
-            try:
-                if found is None:
-                    await config_maps.create(owner, name, values)
-                elif step is ConfigMapAction.UPDATE:
-                    others = {key: value for key, value in found.data.items() if key not in keys}
-                    await config_maps.update(owner, name, found, {**others, **values})
-            except ConflictError:
-                continue
-            return None
-        raise ClusterUnavailableError("Another client keeps changing the ConfigMap.")
+async def _write(
+    config_maps: ConfigMapsPort,
+    owner: OutputOwner,
+    output: Output,
+    values: Mapping[str, str] | None,
+    failure: AtlasError | None,
+) -> Finding:
+    """Write a ConfigMap if that is possible; ``failure``: why its values could not be read."""
+    name, keys = output.name, output.keys
+    found = await config_maps.read(owner.namespace, name)
+    if found is not None and owner.uid not in found.owners:
+        message = (
+            f"ConfigMap {name} exists and does not belong to this resource, so the operator does not write to it. Delete it, or"
+            " name another ConfigMap in the spec."
+        )
+        return Finding("False", OutputsReason.NOT_OURS, message)
+    if values is None:
+        return _unknown(output, failure, keeps=found is not None and not found.data.keys().isdisjoint(keys))
+    if found is None:
+        await config_maps.create(owner, name, values)
+    elif found.deleting:
+        message = f"ConfigMap {name} is being deleted. The operator creates it again afterwards."
+        return Finding("Unknown", OutputsReason.PENDING, message)
+    elif any(found.data.get(key) != values.get(key) for key in keys):
+        others = {key: value for key, value in found.data.items() if key not in keys}
+        await config_maps.update(owner, name, found, {**others, **values})
+    return Finding("True", OutputsReason.WRITTEN, f"ConfigMap {name} contains the current values.")
+
+
+def _unknown(output: Output, failure: AtlasError | None, *, keeps: bool) -> Finding:
+    """Return that the values of an output are not known; ``keeps``: its ConfigMap has earlier ones."""
+    kept = " The ConfigMap keeps the earlier ones." if keeps else ""
+    if failure is None:
+        values = f"the values for ConfigMap {output.name}"
+        shown = f"Atlas no longer shows {values}." if keeps else f"Atlas does not show {values} yet."
+        return Finding("Unknown", OutputsReason.PENDING, f"{shown}{kept} {output.hint}".rstrip())
+    words = failure.explanation.worded(OF_VALUES)
+    message = f"The values for ConfigMap {output.name} could not be read.{kept} {words}"
+    if isinstance(failure, InstanceNotFoundError | EndpointAbsentError | NotServerlessError):
+        return Finding("False", OutputsReason.NOT_FOUND, message)
+    return Finding("Unknown", OutputsReason.PENDING, message)
 
 
 def _disabled(name: str) -> Finding:
@@ -381,48 +225,10 @@ def _refused(name: str, error: RefusedError) -> Finding:
     return Finding("False", OutputsReason.REFUSED, message)
 
 
-def _of_failure(name: str, error: AtlasError, unshown: _Unshown) -> Finding:
-    keeps = " The ConfigMap keeps the earlier ones." if unshown.published else ""
-    message = f"The values for ConfigMap {name} could not be read.{keeps} {error.explanation.worded(OF_VALUES)}"
-    if isinstance(error, InstanceNotFoundError | EndpointAbsentError | NotServerlessError):
-        return Finding("False", OutputsReason.NOT_FOUND, message)
-    return Finding("Unknown", OutputsReason.PENDING, message)
-
-
-async def _look(config_maps: ConfigMapsPort, owner: OutputOwner, output: Output, unshown: _Unshown) -> None:
-    """Find out whether the ConfigMap is this resource's own and contains values."""
-    if unshown.published is None:
-        found = await config_maps.read(owner.namespace, output.name)
-        unshown.published = (
-            found is not None and owner.uid in found.owners and any(key in found.data for key in output.keys)
-        )
-
-
-def _of_unshown(output: Output, unshown: _Unshown) -> str:
-    name, why = output.name, f" {unshown.why or output.hint}".rstrip()
-    if not unshown.published:
-        return f"Atlas does not show the values for ConfigMap {name} yet.{why}"
-    since = f"{unshown.since:%Y-%m-%dT%H:%M:%SZ}"
-    return (
-        f"Atlas has not shown the values for ConfigMap {name} since {since}. The ConfigMap keeps the earlier ones.{why}"
-    )
-
-
-def _read_again_in(current: _Round, wanted: Collection[_Name], now: datetime) -> float | None:
-    """Return the seconds until values that Atlas does not show are read again, the longer the rarer."""
-    unshown = (current.unshown.get(name.config_map) for name in wanted if name.path)
-    youngest = max((each.since for each in unshown if each is not None), default=None)
-    return None if youngest is None else min(max(RETRY, (now - youngest).total_seconds() / 4), RETRY_LAST)
-
-
-def _known(current: _Round, wanted: Collection[_Name]) -> Finding | None:
-    """Return what is known of all outputs, or None until each has a result.
-
-    It has the worst status, with its reason and all its messages.
-    """
-    findings = [done.finding for name in wanted if (done := current.done.get(name)) is not None]
-    if not findings or len(findings) < len(wanted):
+def _worst(findings: Sequence[Finding], *, of: int) -> Finding | None:
+    """Return the worst status, with its reason and all its messages; None: all is well so far, and not all ``of`` them are known."""
+    worst = min(findings, key=lambda each: ("False", "Unknown", "True").index(each.status), default=None)
+    if worst is None or (worst.status == "True" and len(findings) < of):
         return None
-    worst = min(findings, key=lambda each: ("False", "Unknown", "True").index(each.status))
     messages = dict.fromkeys(each.message for each in findings if each.status == worst.status)
     return replace(worst, message=" ".join(messages))

@@ -17,7 +17,7 @@ from atlas_endpoints.simulator.endpoint import AWS, AZURE
 from atlas_endpoints.simulator.exchange import api_error, to_json
 from atlas_endpoints.simulator.pages import page
 from atlas_endpoints.simulator.regions import atlas_name, is_region
-from atlas_endpoints.simulator.routes import PREVIEW, Call, Family, Operation, check_content_type
+from atlas_endpoints.simulator.routes import Call, Family, Operation, check_content_type
 from atlas_endpoints.simulator.service import GCP, PROVIDERS, PrivateEndpoint, Service, render
 from atlas_endpoints.simulator.services import Services, cluster_document
 from atlas_endpoints.simulator.switches import RateLimit
@@ -33,7 +33,6 @@ _ENDPOINT = _ENDPOINTS + "/{endpoint}"
 _CLUSTERS = "/api/atlas/v2/groups/{groupId}/clusters"
 _CLUSTER = _CLUSTERS + "/{clusterName}"
 _PROJECT = "/api/atlas/v2/groups/{groupId}"
-_SETTINGS = "/api/atlas/v2/groups/{groupId}/settings"
 
 _CLUSTERS_VERSION = "2024-08-05"
 _RATE_LIMIT = RateLimit(capacity=4000, refill_rate=4000)
@@ -80,7 +79,6 @@ class Dedicated:
             _CLUSTERS: {"GET": clusters("getAllClusters", self._list_clusters)},
             _CLUSTER: {"GET": clusters("getCluster", self._get_cluster)},
             _PROJECT: {"GET": Operation("ApiAtlasGroupsResource::getGroup", self._get_project)},
-            _SETTINGS: {"GET": Operation("ApiAtlasGroupSettings::get", self._get_settings, version=PREVIEW)},
         }
 
     def _admit(self, call: Call) -> None:
@@ -183,11 +181,6 @@ class Dedicated:
     def _get_project(self, call: Call) -> tuple[int, bytes]:
         project = self._world.project(call)
         return 200, to_json({"id": project.id, "name": f"project-{project.id[-5:]}"})
-
-    def _get_settings(self, call: Call) -> tuple[int, bytes]:
-        self._world.project(call)
-        enabled = self._world.switches.dedicated.named_strings
-        return 200, to_json({"privateEndpointConnectionStringsEnabled": enabled})
 
     def _shown(self, resource: Service | PrivateEndpoint) -> bytes:
         return render(resource.document(), self._world.switches)

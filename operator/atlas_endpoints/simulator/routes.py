@@ -16,10 +16,7 @@ OAUTH = ("api", "oauth")
 RESOURCE_VERSION = "2023-01-01"
 """The only version that the operations on private endpoints ever had."""
 
-PREVIEW = "preview"
-"""The version of an operation that may still change."""
-
-_MEDIA_TYPE = re.compile(rf"application/vnd\.atlas\.(\d{{4}}-\d{{2}}-\d{{2}}|{PREVIEW})\+json")
+_MEDIA_TYPE = re.compile(r"application/vnd\.atlas\.(\d{4}-\d{2}-\d{2})\+json")
 _PATTERNS = {"id": re.compile(r"[a-f0-9]{24}"), "name": re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,63}")}
 """What a variable segment may be, by the end of its name; others may be anything."""
 
@@ -102,7 +99,7 @@ def check_version(accept: str, available: str, now: float) -> None:
 
     Args:
         accept: The header; empty if there is none.
-        available: The one version of the resource, ``YYYY-MM-DD`` or ``PREVIEW``.
+        available: The one version of the resource, ``YYYY-MM-DD``.
         now: Seconds since 1970; a date after today names no version.
 
     Raises:

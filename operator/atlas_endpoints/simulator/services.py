@@ -176,5 +176,5 @@ def put_cluster(world: World, project: Project, document: ClusterDocument) -> Cl
 def cluster_document(world: World, project: Project, cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as the API shows it now."""
     switches = world.switches.dedicated
-    services = [] if switches.named_strings else [*project.services.values()]
+    services = [*project.services.values()]
     return cluster.document(services, regional=project.regional_mode, settled=world.clock() - switches.string_lag)

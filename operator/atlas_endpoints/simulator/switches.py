@@ -89,7 +89,6 @@ class DedicatedSwitches(Document):
     vanishes_when_empty: frozenset[CloudProvider] = frozenset()
     attachments: int = Field(default=6, ge=1)
     string_lag: Seconds = 0
-    named_strings: bool = False
     deprecation: date | None = None
     sunset: date | None = None
 

@@ -142,7 +142,7 @@ class Ending:
                 rivals = [each for each in self.bodies if each is not body and name_of(each) == name]
                 return None if rivals else "it has no rival"
             case "ServiceFailed":
-                return self._wrong_with_failed(body, service)
+                return None if service.status == FAILED else "its service has not failed"
             case "WaitingForCloudEndpoint":
                 return "it does not wait for anybody" if target is not None else self._wrong_with_regions(body, service)
             case "Drifted":
@@ -157,12 +157,6 @@ class Ending:
                 return self._wrong_with_regions(body, service)
             case other:
                 return f"{other} explains nothing"
-
-    def _wrong_with_failed(self, body: Body, service: Service) -> str | None:
-        if service.status != FAILED:
-            return "its service has not failed"
-        is_ours = origin_of(body) == "Created" and not service.endpoints
-        return "its service is not made anew" if is_ours and corrects(body) else None
 
     def _wrong_with_regions(self, body: Body, service: Service) -> str | None:
         missing = self._lacks(body, service) if corrects(body) or reason_of(body) == "Available" else set()

@@ -35,7 +35,6 @@ GET_ENDPOINT = "getPrivateEndpoint"
 CREATE_ENDPOINT = "createPrivateEndpoint"
 DELETE_ENDPOINT = "deletePrivateEndpoint"
 GET_CLUSTER = "getCluster"
-GET_SETTINGS = "getProjectSettings"
 
 _GROUP = "/api/atlas/v2/groups/{groupId}"
 _SERVICES = f"{_GROUP}/privateEndpoint/{{cloudProvider}}/endpointService"
@@ -53,7 +52,6 @@ TEMPLATES = {
     CREATE_ENDPOINT: _ENDPOINTS,
     DELETE_ENDPOINT: _ENDPOINT,
     GET_CLUSTER: f"{_GROUP}/clusters/{{clusterName}}",
-    GET_SETTINGS: f"{_GROUP}/settings",
 }
 """The path of each operation, as in Atlas's API reference."""
 
@@ -289,12 +287,6 @@ def cluster_of(project_id: str, name: str) -> Request:
     """Return the GET of a cluster."""
     where = path(TEMPLATES[GET_CLUSTER], GET_CLUSTER, groupId=project_id, clusterName=name)
     return Request(GET_CLUSTER, "GET", where, refusals=REFUSALS, api_version=CLUSTER_VERSION)
-
-
-def settings_of(project_id: str) -> Request:
-    """Return the GET of the settings of a project, in the preview that has ``privateEndpointConnectionStringsEnabled``."""
-    where = path(TEMPLATES[GET_SETTINGS], GET_SETTINGS, groupId=project_id)
-    return Request(GET_SETTINGS, "GET", where, refusals=REFUSALS, api_version="preview")
 
 
 def listed(item: object) -> tuple[str, Service] | None:

@@ -1,7 +1,6 @@
 """How ``atlas-endpoints conform`` tries endpoint services: with one, and with an endpoint that no VPC has. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
@@ -28,8 +27,6 @@ async def live(life: Life) -> None:
     project, endpoint = life.project, life.vpc_endpoint(0)
     creation = atlas.creation_of(project, CLOUD, life.region)
     await life.step("unknown cloud", atlas.list_of(project, "MARS"))
-    await life.step("settings", atlas.settings_of(project))
-    await life.step("settings of 2023", replace(atlas.settings_of(project), api_version="2023-01-01"))
     await life.step("unknown region", atlas.creation_of(project, CLOUD, NOWHERE))
     service = await life.begin(creation)
 

@@ -25,7 +25,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import DedicatedReason, Facts, is_created_in
 from atlas_endpoints.reconcile.decision import Decision, Write
 from atlas_endpoints.reconcile.kind import Named
-from atlas_endpoints.reconcile.outputs import Output, Why
+from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Creation
@@ -38,14 +38,6 @@ KEYS = (
     "serviceAttachmentNames",
 )
 """The keys of the ConfigMap for the cloud's side."""
-
-
-NAMED_STRINGS = (
-    "The project uses Atlas's preview of named connection strings (project setting privateEndpointConnectionStringsEnabled), so"
-    " Atlas may make no string for this endpoint by itself. Create a named one with it in Atlas, and give it to the application: the"
-    " operator does not read those."
-)
-"""Why a cluster may have no string for an endpoint that is available."""
 
 
 NO_SERVICE = "0" * 24
@@ -71,19 +63,11 @@ def _cluster(scope: Scope, *, name: str) -> Request:
     return atlas.cluster_of(scope.project_id, name)
 
 
-def _names_strings(answer: object) -> str | None:
-    """Return what the settings of a project tell about missing connection strings."""
-    if not isinstance(answer, dict):
-        return None
-    return NAMED_STRINGS if answer.get("privateEndpointConnectionStringsEnabled") is True else ""
-
-
-WHY = Why(lambda scope: atlas.settings_of(scope.project_id), _names_strings)
-"""How to find out why a cluster has no string for an endpoint."""
 HINT = (
     "Atlas makes private strings some minutes after the endpoint is available, for a cluster that has nodes in this cloud and region,"
     " and only when each of its regions has an endpoint; for a replica set perhaps for one endpoint of a region only. If they do not"
-    " come, compare clusterName, providerName and region with the cluster."
+    " come, compare clusterName, providerName and region with the cluster, and see whether the project names its own strings (project"
+    " setting privateEndpointConnectionStringsEnabled)."
 )
 
 
@@ -224,7 +208,7 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
             request = partial(_cluster, name=each.cluster_name)
             name = each.config_map_ref.name
             strings = output(name, each.cluster_name, request, endpoint_id=endpoint_id, wanted=connected)
-            found.append(replace(strings, why=WHY, hint=HINT))
+            found.append(replace(strings, hint=HINT))
         return found
 
     @override

@@ -49,7 +49,6 @@ REQUESTS: dict[str, tuple[Request, str, Mapping[str, Any] | None]] = {
     ),
     atlas.DELETE_ENDPOINT: (atlas.deletion_of(PROJECT, "GCP", atlas.entry_name(SERVICE, "orders")), f"DELETE {PATH.format('GCP')}/endpoint/orders", None),
     atlas.GET_CLUSTER: (atlas.cluster_of(PROJECT, "orders"), "GET /clusters/orders", None),
-    atlas.GET_SETTINGS: (atlas.settings_of(PROJECT), "GET /settings", None),
 }  # fmt: skip
 
 
@@ -59,7 +58,7 @@ def test_a_call(name: str) -> None:
     method, _, path = call.partition(" ")
     assert (request.operation, request.method, request.path) == (name.partition(" ")[0], method, GROUP + path)
     assert request.body == body
-    version = {atlas.GET_CLUSTER: "2024-08-05", atlas.GET_SETTINGS: "preview"}.get(request.operation, "2023-01-01")
+    version = {atlas.GET_CLUSTER: "2024-08-05"}.get(request.operation, "2023-01-01")
     assert request.media_type == f"application/vnd.atlas.{version}+json"
 
 

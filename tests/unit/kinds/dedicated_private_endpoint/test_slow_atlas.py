@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from atlas_endpoints.process.app import STUCK
-from atlas_endpoints.reconcile.outputs import WHOLE
 from behaviour.atlas import lost, name_of
 from behaviour.dedicated import CONSTANTS, DedicatedSteps
 from support.virtual_time import on_virtual_time
@@ -87,7 +86,7 @@ async def test_no_reconcile_takes_long_while_the_strings_cannot_be_read() -> Non
         for _ in range(1800):
             await asyncio.sleep(1)
             longest = max(longest, actions.process.core.loop.longest_reconcile())
-        assert CALL - 1 < longest <= WHOLE + CALL < STUCK, "so /livez does not fail"
+        assert CALL - 1 < longest <= 2 * CALL < STUCK, "so /livez does not fail"
         assert outputs(actions) == ["Unknown Pending"] * 4
         actions.atlas.takes, actions.atlas.before = lambda _: 0.0, lambda _: None
         await actions.run("20m", "")
@@ -107,21 +106,7 @@ async def test_an_edit_waits_for_one_slow_string_of_others_at_most() -> None:
             await actions.run("2s", "")
             actions.edit({"deletionPolicy": policy}, "other/db")
             waits.append(await answered(actions, "db"))
-        assert max(waits) <= CALL
-
-
-@on_virtual_time
-async def test_slow_strings_take_one_call_each() -> None:
-    """A round that takes longer than what was read counts as new does not begin anew."""
-    async with at_rest(resources=1) as actions:
-        actions.atlas.takes = slowly
-        for cluster in range(CLUSTERS):
-            document = {"name": f"c{cluster}", "regions": [{"regionName": "EU_WEST_1"}, {"regionName": "US_EAST_1"}]}
-            actions.atlas_cluster(document, "")
-        actions.annotate({"force_sync": "1"}, "slow-0")
-        await actions.run(f"{CLUSTERS * CALL + 10:.0f}s", "")
-        assert outputs(actions) == ["Unknown Pending"]
-        assert actions.atlas.calls.count("GET cluster") == CLUSTERS
+        assert max(waits) <= CALL, waits
 
 
 @on_virtual_time
