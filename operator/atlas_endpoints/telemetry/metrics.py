@@ -5,8 +5,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from prometheus_client import (
     CollectorRegistry,
@@ -57,7 +56,7 @@ class Metrics:
         self.queue_waits = timed(
             "queue_wait_seconds", "Time that due keys wait for a worker.", "priority", buckets=WAITS
         )
-        self.retries = counted("queue_retries_total", "Retries with backoff.")()
+        self.retries = Counter(f"{PREFIX}_queue_retries_total", "Retries with backoff.", registry=self.registry)
         self.time_to_ready = timed("time_to_ready_seconds", "Time until resources become Ready.", "kind", buckets=READY)
         self.drift = counted(
             "drift_found_total", "Fields that have drifted; lasting drift counts once.", "kind", "field"
@@ -145,13 +144,12 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _counter(self, name: str, documentation: str, *labels: str) -> "Callable[..., Counter]":
-        return _series(Counter(f"{PREFIX}_{name}", documentation, labels, registry=self.registry))
+        return Counter(f"{PREFIX}_{name}", documentation, labels, registry=self.registry).labels
 
     def _histogram(
         self, name: str, documentation: str, *labels: str, buckets: tuple[float, ...]
     ) -> "Callable[..., Histogram]":
-        made = Histogram(f"{PREFIX}_{name}", documentation, labels, buckets=buckets, registry=self.registry)
-        return _series(made)
+        return Histogram(f"{PREFIX}_{name}", documentation, labels, buckets=buckets, registry=self.registry).labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,13 +167,3 @@ class Watched(Collector):
         for labels, value in self.values().items():
             family.add_metric(labels, value)
         yield family
-
-
-def _series(family: Any) -> Callable[..., Any]:
-    """Return a cached lookup of series by label values: that of the library takes a lock, at several times the cost."""
-
-    @cache
-    def find(*labels: str) -> Any:
-        return family.labels(*labels) if labels else family
-
-    return find
