@@ -1,10 +1,10 @@
 """One exchange with the Atlas Admin API: a signed, versioned, bounded request, and a 2xx answer or an ``AtlasError``."""
 
 import asyncio
-import itertools
 import json
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -29,12 +29,10 @@ from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.atlas.transport import (
     TRANSPORT_ERRORS,
     GuardedTransport,
-    OnSend,
     Transports,
     WriteProgress,
     failure,
     is_loopback,
-    send,
 )
 from atlas_endpoints.controller.bookkeeping import Sweep
 
@@ -165,8 +163,8 @@ class AtlasClient:
     @property
     def remaining_calls(self) -> int | None:
         """The smallest number of remaining calls in a rate limit that a recent answer announced, or None without one."""
-        self._drop_old_numbers()
-        return min((remaining for remaining, _ in self._remaining_calls.values()), default=None)
+        since = self._clock() - _RECENT
+        return min((remaining for remaining, at in self._remaining_calls.values() if at > since), default=None)
 
     async def check_reachable(self) -> None:
         """Check that Atlas answers: its refusal of a call without credentials proves it; raises ``AtlasError`` otherwise."""
@@ -186,9 +184,7 @@ class AtlasClient:
         request = self._build(call, base_url + call.path, write)
         try:
             async with asyncio.timeout(self._timeout):
-                response = await send(
-                    self._transport, request, auth, clock=self._clock, on_send=self._observe_requests(request)
-                )
+                response = await self._send(request, auth)
         except TRANSPORT_ERRORS as error:
             in_doubt = write is not None and write.in_doubt
             raise failure(error, operation=call.operation, unknown_outcome=in_doubt) from error
@@ -204,26 +200,37 @@ class AtlasClient:
     def _note_remaining_calls(self, url: httpx.URL, remaining: str) -> None:
         if remaining.isdecimal() and len(remaining) <= _DIGITS:
             owner = f"{url.host}{'/'.join(url.path.split('/')[:6])}"  # the project, at its Atlas, has the limit
-            self._remaining_calls[owner] = int(remaining), self._clock()
-            if self._sweep.is_due(self._clock()):
-                self._drop_old_numbers()
+            self._remaining_calls[owner] = int(remaining), (now := self._clock())
+            if self._sweep.is_due(now):
+                recent = {owner: last for owner, last in self._remaining_calls.items() if last[1] > now - _RECENT}
+                self._remaining_calls = recent
 
-    def _drop_old_numbers(self) -> None:
-        recently = self._clock() - _RECENT
-        self._remaining_calls = {owner: last for owner, last in self._remaining_calls.items() if last[1] > recently}
+    async def _send(self, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
+        """Send a request with all requests of its authentication, and return its answer.
 
-    def _observe_requests(self, call: httpx.Request) -> OnSend:
-        """Return the observer of the requests that one call takes."""
-        earlier = itertools.count()
+        httpx's own client costs more than twice as much: it also merges URLs, keeps cookies, follows redirects and calls hooks. None
+        of these may happen here, since all credentials share the connections.
 
-        def record(request: httpx.Request, status: int | None, seconds: float) -> None:
-            operation: str = request.extensions["operation"]
-            if request is not call:
-                self._on_request(operation, request.method, status, None, seconds)
-            elif next(earlier) > 0:
-                self._on_repeat(operation)
-
-        return record
+        Raises ``AtlasError``, or one of ``TRANSPORT_ERRORS``.
+        """
+        was_sent = False
+        async with aclosing(auth.async_auth_flow(request)) as flow:
+            following = await anext(flow)
+            while True:
+                operation, began, status = following.extensions["operation"], self._clock(), None
+                if following is request and was_sent:
+                    self._on_repeat(operation)
+                was_sent = was_sent or following is request
+                try:
+                    response = await self._transport.handle_async_request(following)
+                    status = response.status_code
+                finally:
+                    if following is not request:
+                        self._on_request(operation, following.method, status, None, self._clock() - began)
+                try:
+                    following = await flow.asend(response)
+                except StopAsyncIteration:
+                    return response
 
     def _build(self, call: Request, url: str, write: WriteProgress | None) -> httpx.Request:
         headers, content = {"Accept": call.media_type, "User-Agent": self._user_agent}, None

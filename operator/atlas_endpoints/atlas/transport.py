@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import aiohttp
 import httpx
@@ -37,9 +36,6 @@ LONGEST_REFUSAL = 64 * 1024
 
 _WINDOWS = {"gzip": (zlib.MAX_WBITS | 16,), "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS)}
 """Window sizes for zlib, by the codings that requests accept; some servers send deflate without its header."""
-
-OnSend: TypeAlias = Callable[[httpx.Request, int | None, float], None]
-"""Receives each request of a call, with the status of its answer (if one came) and its seconds."""
 
 
 @dataclass(slots=True)
@@ -254,38 +250,6 @@ def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
     except OSError as error:
         where = f"The file {ca_file}" if ca_file else "What SSL_CERT_FILE or SSL_CERT_DIR names"
         raise ValueError(f"{where} cannot be read as certificates in PEM: {error.strerror or error}.") from error
-
-
-async def send(
-    transport: httpx.AsyncBaseTransport,
-    request: httpx.Request,
-    auth: httpx.Auth,
-    *,
-    clock: Callable[[], float],
-    on_send: OnSend,
-) -> httpx.Response:
-    """Send a request with all requests of its authentication, and return its answer.
-
-    httpx's own client costs more than twice as much: it also merges URLs, keeps cookies, follows redirects and calls hooks. None of
-    these may happen here, since all credentials share the connections.
-
-    Raises ``AtlasError``, or one of ``TRANSPORT_ERRORS``.
-    """
-    async with aclosing(auth.async_auth_flow(request)) as flow:
-        following = await anext(flow)
-        while True:
-            began = clock()
-            try:
-                response = await transport.handle_async_request(following)
-            except TRANSPORT_ERRORS:
-                on_send(following, None, clock() - began)
-                raise
-            on_send(following, response.status_code, clock() - began)
-            response.request = following
-            try:
-                following = await flow.asend(response)
-            except StopAsyncIteration:
-                return response
 
 
 def failure(error: Exception, *, operation: str, unknown_outcome: bool) -> AtlasUnavailableError:
