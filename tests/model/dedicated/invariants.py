@@ -209,7 +209,7 @@ def _is_settled(run: Run, body: Body) -> bool:
         case "EndpointFailed":
             return endpoint is not None and endpoint.status in DEAD
         case "ServiceFailed":
-            return service.status == FAILED and (service.id not in run.environment.created or bool(service.endpoints))
+            return service.status == FAILED
         case "Available":
             return endpoint is not None and endpoint.status == AVAILABLE
         case _:

@@ -11,6 +11,7 @@ from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache, Vi
 from atlas_endpoints.controller import cache
 from atlas_endpoints.controller.cache import RunningList
 from atlas_endpoints.controller.controller import Controller
+from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.workqueue import Queue
 from atlas_endpoints.core import Core
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import ServerlessReason
@@ -206,9 +207,10 @@ def _older_by_generation(right: Any, body: Any, known: Any) -> bool:
     return bool(new["uid"] == old["uid"] and new["generation"] < old["generation"])
 
 
-@plants("there is one worker instead of four", Invariant.AT_ONCE, model_of(TWO[:3], settled=1), Queue, "__init__")
-def _one_worker(right: Any, self: Any, clock: Any, *, workers: int, waited: Any) -> None:  # by name
-    right(self, clock, workers=1, waited=waited)
+@plants("there is one worker instead of four", Invariant.AT_ONCE, model_of(TWO[:3], settled=1), Loop, "work")
+async def _one_worker(right: Any, self: Any) -> None:  # it is replaced as a whole
+    while (key := await self.queue.get()) is not None:
+        await self._handle(key)
 
 
 @plants(
