@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints.reconcile.observe import SHARED_FOR
+from atlas_endpoints.tunings import SHARED_FOR
 from control_plane.process import wait_until
 from delivery.recorded import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, SERVERLESS
 from delivery.subjects import SUBJECTS, DedicatedPlace

@@ -17,7 +17,7 @@ from atlas_endpoints.controller.cache import Body, Key, key_of, version_of
 from atlas_endpoints.controller.controller import ConflictError, GoneError
 from atlas_endpoints.core import Core
 from atlas_endpoints.process.app import DRAIN
-from atlas_endpoints.reconcile.creation import ARRIVES
+from atlas_endpoints.tunings import ARRIVES
 from model import invariants
 from model.environment import Environment, Ghost, Told
 from model.invariants import Invariant, Violation

@@ -12,12 +12,13 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, cause_of, described
-from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, State, Write
+from atlas_endpoints.reconcile.decision import Decision, State, Write
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource, part
 from atlas_endpoints.reconcile.spec import CommonSpec, ObjectId
 from atlas_endpoints.reconcile.status import Shown, Status, StatusModel
+from atlas_endpoints.tunings import POLL_FIRST
 
 _ALL = "/api/atlas/v2/groups/{groupId}/notices"
 _ONE = f"{_ALL}/{{noticeId}}"

@@ -29,6 +29,7 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import PENDING, Throttle, Wait
 from atlas_endpoints.controller.bookkeeping import Sweep
 from atlas_endpoints.controller.log_lines import LogFields
+from atlas_endpoints.tunings import DOUBTED_FOR, LIST_WITHIN, READ_LAST
 
 T = TypeVar("T")
 
@@ -37,17 +38,8 @@ logger = logging.getLogger(__name__)
 _CALLER: ContextVar[tuple[Hashable, bool]] = ContextVar("caller", default=(None, False))
 """Whose work this task does, or None, and whether a person waits for it."""
 
-LIST_WITHIN = 30.0
-"""Seconds for a LIST with all its pages, for which workers wait."""
-
-READ_LAST = 300.0
-"""Seconds for which the answers of ``Gateway.read`` are kept: longer than any caller shares them."""
-
 REREAD = 1.0
 """Seconds until a call is tried again whose credentials were dropped."""
-
-DOUBTED_FOR = 60.0
-"""Seconds for which a refusal without a code has to last before it counts as a missing role."""
 
 DOUBTED_RETRY = 20.0
 """Seconds until such a call is tried again."""

@@ -18,23 +18,15 @@ from atlas_endpoints.atlas.errors import AtlasHeldError, EndpointAbsentError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
 from atlas_endpoints.controller.requeue import doubled
+from atlas_endpoints.tunings import ABSENT, UNKNOWN_FOR, UNLISTED
 
 V = TypeVar("V")
-
-UNKNOWN_FOR = 60.0
-"""Seconds for which Atlas may still apply a write whose answer was lost."""
 
 FAILURE_FIRST, FAILURE_LAST = 1.0, 5.0
 """Seconds for which callers share the failure of a LIST; doubled from the first to the last while LISTs fail."""
 
-ABSENT = 60.0
-"""Seconds for which a proof of absence counts: as long as it takes to prove one."""
-
 IDLE = 86400.0
 """Seconds (a day) after which observations are dropped: the longest interval of a resource."""
-
-UNLISTED = 60.0
-"""Seconds after which a scope in which no LIST has succeeded is dropped: anybody can name projects that do not exist."""
 
 OVERLAP = 600.0
 """Seconds after which the moments of writes are dropped; no call takes that long."""

@@ -7,11 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-FIRST = 1.0
-"""Seconds: the longest wait before the first retry."""
-
-CAP = 300.0
-"""Seconds: the longest wait before any retry."""
+from atlas_endpoints.tunings import BACKOFF_FIRST, BACKOFF_LAST
 
 _MOST_DOUBLINGS = sys.float_info.max_exp - 1
 """The largest power of two of a float; one more raises ``OverflowError``."""
@@ -41,7 +37,7 @@ class Backoff:
     """
 
     at_least: float = 0.0
-    at_most: float = CAP
+    at_most: float = BACKOFF_LAST
 
 
 Requeue: TypeAlias = NoRequeue | RequeueAfter | Backoff
@@ -63,13 +59,13 @@ def doubled(first: float, times: int, cap: float) -> float:
     return min(cap, first * 2.0 ** min(times, _MOST_DOUBLINGS))
 
 
-def backoff_delay(failures: int, *, random: float, at_least: float = 0.0, at_most: float = CAP) -> float:
+def backoff_delay(failures: int, *, random: float, at_least: float = 0.0, at_most: float = BACKOFF_LAST) -> float:
     """Return the seconds until the next try, at most the larger of ``at_most`` and 1.1 times ``at_least``.
 
     ``failures`` in a row are 1 or more, and ``random`` is in [0, 1). Jitter is added to ``at_least``, the seconds that the other side
     asks to wait, so that callers do not return together.
     """
-    jittered = doubled(FIRST, failures - 1, at_most) * random
+    jittered = doubled(BACKOFF_FIRST, failures - 1, at_most) * random
     return max(jittered, at_least * (1 + random / 10))
 
 
@@ -79,4 +75,4 @@ class TemporaryError(Exception):
     It is retried like any other error, after ``retry_within`` seconds at most, and logged without traceback, once for each cause.
     """
 
-    retry_within: float = CAP
+    retry_within: float = BACKOFF_LAST

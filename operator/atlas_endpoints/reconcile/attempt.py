@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from atlas_endpoints.controller.requeue import Requeue, at_latest
-from atlas_endpoints.reconcile.decision import POLL_FIRST, POLL_LAST
 from atlas_endpoints.reconcile.reasons import ReadyReason
 from atlas_endpoints.reconcile.status import Finding, LastError, Resolved, Status, find, has_reason
-
-SPACED = 90.0
-"""Seconds for which an accepted creation whose answer was lost may still become visible, and a little more."""
+from atlas_endpoints.tunings import POLL_FIRST, POLL_LAST, SPACED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,12 @@ from enum import Enum, auto
 from typing import Any
 
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
-from atlas_endpoints.reconcile.decision import POLL_FIRST, Difference, Fields, State
+from atlas_endpoints.reconcile.decision import Difference, Fields, State
 from atlas_endpoints.reconcile.facts import APPLIED, Facts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE, Resource
 from atlas_endpoints.reconcile.status import Cause
-
-SETTLE = timedelta(seconds=30)
-"""For so long after a confirmed PATCH, Atlas may still show older values; they are no difference yet."""
-
+from atlas_endpoints.tunings import POLL_FIRST, SETTLE
 
 VANISHED, VANISHED_WITHIN = 3, timedelta(hours=3)
 """So often within this time is created again what vanishes: each creation may leave something in the cloud that costs."""

@@ -9,27 +9,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from atlas_endpoints.atlas.observations import UNKNOWN_FOR
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.reconcile.attempt import spaced
 from atlas_endpoints.reconcile.memory import CreatedThing, Memories, Pending
 from atlas_endpoints.reconcile.status import Creation
+from atlas_endpoints.tunings import ARRIVES, CALL, INTENT_FOR, LOOKS
 
-CALL = 15.0
-"""Seconds that a call to Atlas may take."""
-
-RECENT = timedelta(seconds=20)
-"""The maximum age of an intent that is used; another process counts its seconds from when it was written."""
-
-ARRIVES = RECENT.total_seconds() + CALL + UNKNOWN_FOR
-"""Seconds after an intent for which its POST may still be applied."""
-
-CALLED = RECENT + timedelta(seconds=CALL)
+CALLED = INTENT_FOR + timedelta(seconds=CALL)
 """The age of an intent whose call is not made any more."""
-
-LOOKS = 15.0
-"""Seconds after which one who waits looks again, at most: a LIST may show what the other one has created."""
 
 
 def may_arrive_for(creation: Creation | None, now: datetime, arrives_for: float) -> float:
@@ -105,7 +93,7 @@ class Creations:
         return (
             written is not None
             and self.pending_name(key, written) is not None
-            and self._now() - written.requested_at < RECENT
+            and self._now() - written.requested_at < INTENT_FOR
         )
 
     def take_pending(self, key: Key) -> Creation | None:

@@ -10,6 +10,7 @@ from atlas_endpoints.atlas.credentials import Credentials, CredentialsError, par
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import SecretProblem, UnreadableError
 from atlas_endpoints.controller.names import is_name
+from atlas_endpoints.tunings import SECRET_AGAIN
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +104,6 @@ class _Place(NamedTuple):
 ANNOTATION = "atlas-endpoints.dev/credentials-secret"
 """The annotation of a Namespace that names the Secret for its resources."""
 
-RETRY_UNUSABLE = 30.0
-"""Seconds after which a Secret that exists and is not usable is read again."""
-
 _NAME_ONE = f"Name a Secret in spec.credentialsSecretRef.name, or in the annotation {ANNOTATION} of the namespace"
 
 _ASK_OR_NAME_ONE = (
@@ -194,16 +192,14 @@ class CredentialsResolver:
         except UnreadableError as problem:
             self._warn_of_own(place, problem.message)
             # The namespace may name another Secret meanwhile, so a long wait would delay it.
-            retry_in = (
-                problem.retry_in if place.scope is SecretScope.RESOURCE else min(problem.retry_in, RETRY_UNUSABLE)
-            )
+            retry_in = problem.retry_in if place.scope is SecretScope.RESOURCE else min(problem.retry_in, SECRET_AGAIN)
             raise NoCredentialsError(
                 problem.reason, _unreadable(place, problem), source=place.source, retry_in=retry_in
             ) from problem
         except CredentialsError as error:
             self._warn_of_own(place, error.message)
             message = f"{_SUBJECT[place.scope]} {place.name}: {error.message}"
-            raise NoCredentialsError(error.reason, message, source=place.source, retry_in=RETRY_UNUSABLE) from error
+            raise NoCredentialsError(error.reason, message, source=place.source, retry_in=SECRET_AGAIN) from error
         if place.scope is SecretScope.OPERATOR:
             self._unusable = None
         return Access(self._introduce(credentials), place.source)
@@ -234,7 +230,7 @@ class CredentialsResolver:
                 f" own Secret. {_NAME_ONE}. Or ask the administrator of the operator to add the namespace to"
                 " ATLAS_ENDPOINTS_CREDENTIALS_NAMESPACES.",
                 source=None,
-                retry_in=RETRY_UNUSABLE,
+                retry_in=SECRET_AGAIN,
             )
         return place
 
@@ -245,7 +241,7 @@ class CredentialsResolver:
                 f"Neither the resource nor its namespace names a Secret, and the operator has no Secret of its own. {_NAME_ONE}."
                 " Or ask the administrator of the operator to set ATLAS_ENDPOINTS_CREDENTIALS_SECRET.",
                 source=None,
-                retry_in=RETRY_UNUSABLE,
+                retry_in=SECRET_AGAIN,
             )
         return _Place(SecretScope.OPERATOR, *self._default)
 
@@ -283,7 +279,7 @@ def _checked(name: str, what: str) -> str:
             f"{what} must be the name of a Secret: at most 253 lower-case letters, digits, `-` and `.`, without a namespace."
             " Correct or remove it.",
             source=None,
-            retry_in=RETRY_UNUSABLE,
+            retry_in=SECRET_AGAIN,
         )
     return name
 

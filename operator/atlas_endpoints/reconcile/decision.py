@@ -11,12 +11,7 @@ from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.reasons import ReadyReason
 from atlas_endpoints.reconcile.resource import Thing
 from atlas_endpoints.reconcile.status import Cause, Finding
-
-POLL_FIRST = 5.0
-"""Seconds between observations of a change that has just begun."""
-
-POLL_LAST = 150.0
-"""Seconds between observations of a change that takes long."""
+from atlas_endpoints.tunings import POLL_FIRST
 
 SOON = RequeueAfter(0.0)
 """The next step follows at once."""

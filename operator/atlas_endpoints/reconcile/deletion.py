@@ -19,7 +19,7 @@ from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
 from atlas_endpoints.reconcile.decision import State
 from atlas_endpoints.reconcile.events import listed, retained
-from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, SECRET_REQUEUE, may_pass
+from atlas_endpoints.reconcile.failures import CURED_BY_CREDENTIALS, may_pass
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.outcome import Ending, Outcome, held_up
 from atlas_endpoints.reconcile.ownership import Owner, has_seen
@@ -28,6 +28,7 @@ from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, FORCE_DELETE, ObjectMeta, Resource, project_id_in
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import LastError
+from atlas_endpoints.tunings import SECRET_REQUEUE
 
 _BY_ANNOTATION = (
     'set the annotation atlas-endpoints.dev/deletion-policy to Retain, or atlas-endpoints.dev/force-finalize to "true".'

@@ -24,9 +24,6 @@ SAME, BRIEFLY = timedelta(seconds=5), 45.0
 APPLIED = "Applied"
 """The result of a confirmed write in ``status.history``."""
 
-PROVISIONING_TIMEOUT = timedelta(hours=2)
-"""The default of ``spec.provisioningTimeout``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -17,15 +17,13 @@ from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, Requ
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.credentials import NoCredentialsError, remedy_for_refused
 from atlas_endpoints.reconcile.decision import Difference, State
-from atlas_endpoints.reconcile.outcome import HELD_REQUEUE, Outcome, held_up
+from atlas_endpoints.reconcile.outcome import Outcome, held_up
 from atlas_endpoints.reconcile.reasons import CredentialsReason, Progress, ReadyReason, Reason
-from atlas_endpoints.reconcile.references import RETRY_UNUSABLE, OtherProjectError, Problem
+from atlas_endpoints.reconcile.references import OtherProjectError, Problem
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Finding, LastError, find
-
-SECRET_REQUEUE = 30.0
-"""Seconds after which a resource that waits for better credentials reads its Secret again; no call to Atlas."""
+from atlas_endpoints.tunings import HELD_AGAIN, REFERENCE_AGAIN, SECRET_REQUEUE
 
 CURED_BY_CREDENTIALS = frozenset(
     {Reason.CREDENTIALS_INVALID, Reason.MISSING_ROLE, Reason.IP_NOT_ALLOWED, Reason.PROJECT_NOT_FOUND}
@@ -83,7 +81,7 @@ def of_problem(problem: Problem, since: datetime) -> LastError:
 
 def of_other_project(error: OtherProjectError, resource: Resource, attempt: Attempt) -> Outcome:
     """Return what it means that the project of a resource changed: neither project is touched until a person decides."""
-    requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(RETRY_UNUSABLE)
+    requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(REFERENCE_AGAIN)
     since = attempt.failing_since(Reason.INVALID_SPEC)
     failure = LastError(since=since, operation="validate", retryable=False, detail=str(error))
     return held_up(State(Reason.INVALID_SPEC, str(error), requeue), failure, attempt)
@@ -205,7 +203,7 @@ def _requeue(error: AtlasError, reason: Reason) -> Requeue:
         case AtlasRetry.BACKOFF:
             return Backoff(at_least=error.retry_after or error.at_least)
         case AtlasRetry.WHEN_DUE if reason not in CURED_BY_CREDENTIALS:
-            return RequeueAfter(error.retry_after or HELD_REQUEUE, held=True)
+            return RequeueAfter(error.retry_after or HELD_AGAIN, held=True)
         case _:
             # The resync of the scope tries again; only the Secret is read more often.
             return RequeueAfter(SECRET_REQUEUE) if reason in CURED_BY_CREDENTIALS else NoRequeue()

@@ -13,23 +13,17 @@ from atlas_endpoints.reconcile import failures, ownership, summarize
 from atlas_endpoints.reconcile.attempt import Attempt
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.confirmed import baseline_of
-from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.decision import Decision, Write
-from atlas_endpoints.reconcile.facts import PROVISIONING_TIMEOUT, Facts, is_forced
+from atlas_endpoints.reconcile.facts import Facts, is_forced
 from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.memory import Memories
-from atlas_endpoints.reconcile.observe import SHARED_FOR, observe
+from atlas_endpoints.reconcile.observe import observe
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.ownership import Claim, Owner
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.status import Resolved
-
-MIN_READY = timedelta(minutes=30)
-"""A settled resource stays Ready for at least this long while observing it fails."""
-
-UNFINISHED = 120.0
-"""Seconds after which an observation that ran out of time begins anew: its first calls show nothing that is new any more."""
+from atlas_endpoints.tunings import ARRIVES, MIN_READY, PROVISIONING_TIMEOUT, SHARED_FOR, UNFINISHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.decision import POLL_FIRST, SOON, Decision, Done, State, WriteResult
+from atlas_endpoints.reconcile.decision import SOON, Decision, Done, State, WriteResult
 from atlas_endpoints.reconcile.events import new_event
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
-from atlas_endpoints.reconcile.failures import SECRET_REQUEUE, VERIFIED
+from atlas_endpoints.reconcile.failures import VERIFIED
 from atlas_endpoints.reconcile.one_pass import Pass
 from atlas_endpoints.reconcile.outcome import Ending, Outcome, status_unchanged, unrelated
 from atlas_endpoints.reconcile.ownership import Owner
@@ -25,6 +25,7 @@ from atlas_endpoints.reconcile.references import NoProjectError
 from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.waiting import deleted_at
+from atlas_endpoints.tunings import POLL_FIRST, SECRET_REQUEUE
 
 
 class LastCourse:

@@ -24,14 +24,12 @@ from atlas_endpoints.reconcile.references import NoProjectError, OtherProjectErr
 from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.reconcile.status import Cause, Resolved
 from atlas_endpoints.reconcile.writes import Writes
+from atlas_endpoints.tunings import LAST_LOOK, SECRET_REQUEUE
 
 logger = logging.getLogger(__name__)
 
 RECENT_OUTPUTS = 30.0
 """Seconds for which values for ConfigMaps are not read again; they are shared by resources."""
-
-LAST_REQUEUE = 1.0
-"""Minimum seconds until the observation that follows a write of unknown outcome."""
 
 
 class LiveCourse:
@@ -123,7 +121,7 @@ class LiveCourse:
         unknown_for = atlas.unknown_for(scope, resource.written_as)
         if unknown_for is not None and not (unknown_for == 0 and at_first == 0):
             # Observe once more when a write of unknown outcome cannot be applied any more.
-            outcome = outcome.by(max(unknown_for, LAST_REQUEUE))
+            outcome = outcome.by(max(unknown_for, LAST_LOOK))
         return replace(outcome, deprecation=atlas.view(scope).deprecation)
 
     async def _converge(self, facts: Facts[Any]) -> Outcome:
@@ -222,7 +220,7 @@ def _replayed(known: Failure | None, resolution: Resolution[Any], access: Access
     """Return the outcome of a known failure, which sends nothing, if nothing that it depends on has changed; else None."""
     if known is None or known.inputs != _inputs(resolution, access):
         return None
-    requeue: Requeue = RequeueAfter(failures.SECRET_REQUEUE) if known.awaits_credentials else NoRequeue()
+    requeue: Requeue = RequeueAfter(SECRET_REQUEUE) if known.awaits_credentials else NoRequeue()
     if (failure := known.outcome.failure) is not None:
         if failure.since > attempt.now:  # its grace would not end
             return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, Explanation, OutOfTimeError
@@ -11,26 +10,11 @@ from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.reconcile.decision import Create, Decision, Get
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.status import Cause
-
-SHARED_FOR = 5.0
-"""Seconds: routine observations and resyncs share a LIST that began no longer ago."""
-
-MEMORY = timedelta(minutes=10)
-"""The oldest cached observation on which a write may rest."""
-
-AT_REST = timedelta(minutes=1)
-"""The oldest cached observation on which a resource may stay at rest: a start compares those of one scope with one LIST."""
-
-SETTLED = 0.75
-"""The part of an interval for which the observation of a settled part counts: less than a whole one, by the jitter."""
+from atlas_endpoints.tunings import AT_REST, MEMORY, OBSERVES_FOR, SETTLED
 
 MAX_CALLS = 16
 """Calls that one decision may take: a LIST, a GET of an entry and of each part, a LIST that proves an absence, and some for
 concurrent changes."""
-
-
-WITHIN = 30.0
-"""Seconds after which an observation makes no further call: other work comes between, and the next reconcile goes on with it."""
 
 
 async def observe(  # what freshness depends on
@@ -60,7 +44,7 @@ async def observe(  # what freshness depends on
         if call is None:
             _check_skipped(facts, decision)
             return facts, decision
-        if atlas.moment() > now + WITHIN:
+        if atlas.moment() > now + OBSERVES_FOR:
             raise OutOfTimeError(operation="list")
         if isinstance(call, str):
             try:

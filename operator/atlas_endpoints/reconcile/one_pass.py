@@ -16,9 +16,7 @@ from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.protection import Protection
 from atlas_endpoints.reconcile.resource import Resource
-
-KEPT_FOR = 30.0
-"""Seconds after which a change of the metadata that did not last is made again."""
+from atlas_endpoints.tunings import KEPT_FOR
 
 
 @dataclass(frozen=True, slots=True)

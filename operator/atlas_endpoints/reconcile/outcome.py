@@ -10,19 +10,10 @@ from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, Explanation
 from atlas_endpoints.controller.controller import Result
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter, at_latest
 from atlas_endpoints.reconcile.attempt import Attempt
-from atlas_endpoints.reconcile.decision import POLL_FIRST, Decision, State, Write
+from atlas_endpoints.reconcile.decision import Decision, State, Write
 from atlas_endpoints.reconcile.reasons import EventReason, ReadyReason, Reason, blocks
 from atlas_endpoints.reconcile.status import Applied, Cause, Finding, LastError, Resolved
-
-HELD_REQUEUE = 1.0
-"""Seconds after which a call that was held back without a time is tried again."""
-
-BRIEF = 10.0
-"""Seconds: a wait for the rate limit that is shorter as a whole is not worth two status writes and an Event."""
-
-BURST = 300.0
-"""Seconds for which the rate limit may be that of a burst of calls, and not of this one alone."""
-
+from atlas_endpoints.tunings import BRIEF, BURST, HELD_AGAIN, POLL_FIRST
 
 Ending: TypeAlias = Mapping[EventReason, str]
 """The Events with which a deletion ends, when the finalizer goes: their reasons and messages."""
@@ -158,7 +149,7 @@ def unrelated(error: AtlasError, *, held_for: float) -> Outcome | None:
     if isinstance(error, NotLeaderError):
         return status_unchanged(Backoff())
     if error.reason == Reason.PENDING:
-        return status_unchanged(RequeueAfter(error.retry_after or HELD_REQUEUE, held=True))
+        return status_unchanged(RequeueAfter(error.retry_after or HELD_AGAIN, held=True))
     wait = error.retry_after if isinstance(error, AtlasHeldError) else None
     if wait and held_for + wait < BRIEF and error.reason == Reason.RATE_LIMITED:
         return status_unchanged(RequeueAfter(wait, held=True), unreported=error.reason)

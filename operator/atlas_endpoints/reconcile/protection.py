@@ -22,7 +22,7 @@ from atlas_endpoints.controller.cache import (
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import ownership
-from atlas_endpoints.reconcile.decision import POLL_FIRST, Write
+from atlas_endpoints.reconcile.decision import Write
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ownership import Owner
@@ -30,6 +30,7 @@ from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import Resource, Thing
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import condition_in
+from atlas_endpoints.tunings import POLL_FIRST
 
 logger = logging.getLogger(__name__)
 

@@ -20,6 +20,7 @@ from atlas_endpoints.reconcile.reasons import ReferencesReason
 from atlas_endpoints.reconcile.resource import Reference, Resource
 from atlas_endpoints.reconcile.spec import is_object_id
 from atlas_endpoints.reconcile.status import Finding
+from atlas_endpoints.tunings import REFERENCE_AGAIN
 
 R = TypeVar("R", bound=Resource)
 
@@ -30,9 +31,6 @@ TEMPORARY = frozenset({ReferenceProblem.NOT_FOUND, ReferenceProblem.NOT_READY})
 
 MIN_RETRY = 1.0
 """Minimum seconds until a reference is read again."""
-
-RETRY_UNUSABLE = 60.0
-"""Seconds after which an unusable value is read again."""
 
 
 class TargetReader(Protocol):
@@ -187,7 +185,7 @@ class ReferenceResolver:
             raise UnreadableError(
                 ReferenceProblem.FIELD_MISSING,
                 f"{target.field} of {target.object} is not {reference.expected}. Correct the reference, or the object.",
-                retry_in=RETRY_UNUSABLE,
+                retry_in=REFERENCE_AGAIN,
             )
         return text
 
@@ -235,7 +233,7 @@ def _as_bound(text: str, reference: Reference, resource: Resource) -> str:
         f"The reference for {field} gives {text} now, and this resource is bound to {bound}, which Atlas cannot change. Correct the"
         f" reference, or the object. If {text} is that of another endpoint, create another resource, and delete this one when nothing"
         f" uses {bound} any more; else delete this resource with deletionPolicy Delete, wait until it is gone, and create it again.",
-        retry_in=RETRY_UNUSABLE,
+        retry_in=REFERENCE_AGAIN,
     )
 
 

@@ -22,9 +22,9 @@ from atlas_endpoints.controller.clock import Clock
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile.credentials import NoCredentialsError
-from atlas_endpoints.reconcile.observe import SHARED_FOR
 from atlas_endpoints.reconcile.ports import CredentialsPort
 from atlas_endpoints.reconcile.resource import CredentialsPlace, credentials_source_in
+from atlas_endpoints.tunings import SHARED_FOR
 
 logger = logging.getLogger(__name__)
 

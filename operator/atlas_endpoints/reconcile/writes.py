@@ -20,9 +20,7 @@ from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.status import Creation
-
-LAGS = 30.0
-"""Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""
+from atlas_endpoints.tunings import LAGS
 
 
 class Writes:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.atlas.gateway import Gateway
-from atlas_endpoints.atlas.observations import UNKNOWN_FOR, ObservationCache, View
+from atlas_endpoints.atlas.observations import ObservationCache, View
 from atlas_endpoints.controller import cache
 from atlas_endpoints.controller.cache import RunningList
 from atlas_endpoints.controller.controller import Controller
@@ -19,6 +19,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import ServerlessPri
 from atlas_endpoints.reconcile import creation, ownership
 from atlas_endpoints.reconcile.decision import Create, State
 from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.tunings import UNKNOWN_FOR
 from model.invariants import Invariant
 from model.mutants import planter
 from model.ports import Ports

@@ -22,8 +22,8 @@ from atlas_endpoints.atlas.errors import (
     Retry,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.gateway import READ_LAST, Gateway
-from atlas_endpoints.atlas.observations import UNKNOWN_FOR, View
+from atlas_endpoints.atlas.gateway import Gateway
+from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
@@ -31,6 +31,7 @@ from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND as STREAM
 from atlas_endpoints.reconcile.decision import Write
+from atlas_endpoints.tunings import READ_LAST, UNKNOWN_FOR
 from support.fake_atlas import Call, FakeAtlas
 
 PROJECT = "5f7cac1adf5d6c6306f4b283"

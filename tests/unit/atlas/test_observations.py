@@ -12,17 +12,9 @@ import pytest
 
 from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
-from atlas_endpoints.atlas.observations import (
-    ABSENT,
-    FAILURE_FIRST,
-    FAILURE_LAST,
-    IDLE,
-    UNKNOWN_FOR,
-    ObservationCache,
-    Seen,
-    View,
-)
+from atlas_endpoints.atlas.observations import FAILURE_FIRST, FAILURE_LAST, IDLE, ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.tunings import ABSENT, UNKNOWN_FOR
 
 ORDERS = Scope("alice", "5f7cac1adf5d6c6306f4b283", "Endpoint", "orders")
 USERS = ORDERS._replace(name="users")

@@ -10,13 +10,8 @@ import pytest
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, SecretProblem, UnreadableError
-from atlas_endpoints.reconcile.credentials import (
-    ANNOTATION,
-    RETRY_UNUSABLE,
-    Access,
-    CredentialsResolver,
-    NoCredentialsError,
-)
+from atlas_endpoints.reconcile.credentials import ANNOTATION, Access, CredentialsResolver, NoCredentialsError
+from atlas_endpoints.tunings import SECRET_AGAIN
 from behaviour.cases import filled, load
 
 CANARY = "mdb_sa_sk_canary-4711"
@@ -162,7 +157,7 @@ class TestReadings:
         assert not harness.cluster.read_at
 
     @pytest.mark.parametrize(
-        ("named", "retry_in"), [("resource", 60.0), ("namespace", RETRY_UNUSABLE), ("operator", RETRY_UNUSABLE)]
+        ("named", "retry_in"), [("resource", 60.0), ("namespace", SECRET_AGAIN), ("operator", SECRET_AGAIN)]
     )
     async def test_a_missing_secret_is_read_again_soon_unless_the_resource_names_it(
         self, harness: Harness, named: str, retry_in: float

@@ -17,11 +17,12 @@ from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     ServerlessPrivateEndpoint,
     ServerlessStatus,
 )
-from atlas_endpoints.reconcile.compare import SETTLE, compare
-from atlas_endpoints.reconcile.decision import POLL_LAST, Difference, Write
+from atlas_endpoints.reconcile.compare import compare
+from atlas_endpoints.reconcile.decision import Difference, Write
 from atlas_endpoints.reconcile.facts import Baseline, Facts, Refusal
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
+from atlas_endpoints.tunings import POLL_LAST, SETTLE
 from unit.reconcile.situations import ADDRESS, COMMENT, ENTRY, ID, NOW, PROVIDERS, answered, facts_of, made
 
 Situation: TypeAlias = tuple[Facts[ServerlessPrivateEndpoint], Endpoint]

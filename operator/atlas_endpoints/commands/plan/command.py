@@ -44,13 +44,13 @@ from atlas_endpoints.controller.cache import Body, Cache, status_of
 from atlas_endpoints.controller.clock import SystemClock
 from atlas_endpoints.controller.controller import MetadataChange, Status
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.reconcile.creation import ARRIVES
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.ports import Ports
 from atlas_endpoints.reconcile.reconciler import Reconciler
 from atlas_endpoints.reconcile.references import ReferenceResolver
 from atlas_endpoints.reconcile.resource import watched_annotations
+from atlas_endpoints.tunings import ARRIVES
 
 logger = logging.getLogger(__name__)
 

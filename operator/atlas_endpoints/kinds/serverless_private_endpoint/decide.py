@@ -34,7 +34,7 @@ from atlas_endpoints.reconcile.compare import (
     sends_next,
 )
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import POLL_FIRST, Create, Decision, Difference, State, Write
+from atlas_endpoints.reconcile.decision import Create, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
@@ -50,6 +50,7 @@ from atlas_endpoints.reconcile.waiting import (
     waiting,
     words,
 )
+from atlas_endpoints.tunings import POLL_FIRST
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
