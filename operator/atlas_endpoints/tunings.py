@@ -103,7 +103,7 @@ LAST_LOOK = 1.0
 SETTLE = timedelta(seconds=30)
 """For so long after a confirmed PATCH, Atlas may still show older values; they are no difference yet."""
 
-LAGS = 30.0
+LIST_LAGS = 30.0
 """Seconds until Atlas is asked again, at least, if a LIST still shows what a GET proves absent."""
 
 KEPT_FOR = 30.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ForbiddenError
-from atlas_endpoints.controller.cache import Body, Key, Listing, key_of
+from atlas_endpoints.controller.cache import Body, Key, ListedObjects, key_of
 from atlas_endpoints.controller.controller import MetadataChange
 from support.named import NAMED
 from support.objects import Objects
@@ -213,7 +213,7 @@ class Cluster(Objects):
         await self._answer()
         return present
 
-    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> ListedObjects | None:
         self.lists.append(asyncio.get_running_loop().time())
         await self._arrive()
         if self.lists_fail is not None:
@@ -225,7 +225,7 @@ class Cluster(Objects):
         if namespace is not None:
             self.listed()
         found = [known(deepcopy(body)) for key, body in self.objects.items() if namespace in {None, key.namespace}]
-        listing = Listing(found, self.version) if namespace not in self.unserved else None
+        listing = ListedObjects(found, self.version) if namespace not in self.unserved else None
         await self._answer()
         return listing
 

@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from atlas_endpoints.atlas.answers import Answer, Refusal, classify, deprecation_from, json_from
+from atlas_endpoints.atlas.answers import Answer, RefusedAnswer, classify, deprecation_from, json_from
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.simulator import seed as seeds
 from atlas_endpoints.simulator import simulator
@@ -112,7 +112,7 @@ class SimulatedAtlas:
     def refusal(self, request: Request, status: int, body: bytes, *, retry_after: str | None = None) -> Exception:
         """Return the error that an answer means."""
         named = {} if retry_after is None else {"retry-after": retry_after}
-        refusal = Refusal(status, {"content-type": "application/json", **named}, body)
+        refusal = RefusedAnswer(status, {"content-type": "application/json", **named}, body)
         return classify(refusal, request, now=datetime.fromtimestamp(self._clock(), UTC))
 
     def perform(self, request: Request) -> Served:

@@ -14,7 +14,7 @@ from atlas_endpoints.atlas.answers import Answer
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
 from atlas_endpoints.atlas.transport import GuardedTransport, WriteProgress
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Listing
+from atlas_endpoints.controller.cache import ListedObjects
 from support.ports import NoObserver
 
 if TYPE_CHECKING:
@@ -137,11 +137,11 @@ class Ports(httpx.AsyncBaseTransport, NoObserver):
         body: Body = await self._open(self._replica, "READ", key.name, None)
         return body or None
 
-    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> ListedObjects | None:
         """List the resources; that the answer is of the past is told by them alone."""
         del namespace
         bodies: list[Body] = await self._open(self._replica, "INVENTORY", "", None)
-        return Listing([known(body) for body in bodies], sys.maxsize)
+        return ListedObjects([known(body) for body in bodies], sys.maxsize)
 
     @override
     def recorded(self, body: Body, event: Event) -> None:

@@ -96,7 +96,7 @@ def text_of(value: object) -> str | None:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedAnswer:
     """An answer that is not 2xx; ``headers`` has lower-case keys, or is a case-insensitive mapping."""
 
     status: int
@@ -423,14 +423,16 @@ _MALFORMED = "PROVIDER_UNSUPPORTED", "_ID_MALFORMED"
 """Ends of codes with which Atlas also refuses by a 404."""
 
 
-def classify(refusal: Refusal, request: Request, *, now: datetime, hide: Collection[str] = ()) -> AtlasError:
+def classify(refusal: RefusedAnswer, request: Request, *, now: datetime, hide: Collection[str] = ()) -> AtlasError:
     """Return the error for a refusal of the API; ``hide`` are secrets that a foreign server might echo."""
     row = _TABLE[_key(refusal, request)]
     row = row._replace(template=request.refusals.explanations.get(row.error, row.template))
     return _error(row, refusal, operation=request.operation, writes=request.writes, now=now, hide=hide)
 
 
-def classify_token_answer(refusal: Refusal, *, operation: str, now: datetime, hide: Collection[str] = ()) -> AtlasError:
+def classify_token_answer(
+    refusal: RefusedAnswer, *, operation: str, now: datetime, hide: Collection[str] = ()
+) -> AtlasError:
     """Return the error for a refusal of the token endpoint.
 
     It answers with OAuth's errors (``error`` and ``error_description``), and with Atlas's own for its quota.
@@ -461,7 +463,7 @@ def bounded_code(code: str | None, request: Request) -> str | None:
     return code if known else "other"
 
 
-def _key(refusal: Refusal, request: Request) -> str:
+def _key(refusal: RefusedAnswer, request: Request) -> str:
     """Return the key of a refusal in the table: the code decides, otherwise the HTTP status."""
     status, code = str(refusal.status), refusal.error.code or ""
     if intermediate := _intermediate(refusal):
@@ -482,7 +484,7 @@ def _key(refusal: Refusal, request: Request) -> str:
     return ":unavailable"
 
 
-def _intermediate(refusal: Refusal) -> str:
+def _intermediate(refusal: RefusedAnswer) -> str:
     """Return the key of an answer that is not from Atlas: a redirect, a 5xx, or a refusal that is no JSON; else an empty one."""
     if refusal.status in range(300, 400):
         return ":redirect"
@@ -494,7 +496,7 @@ def _intermediate(refusal: Refusal) -> str:
 
 
 def _error(
-    row: _Row, refusal: Refusal, *, operation: str, writes: bool, now: datetime, hide: Collection[str]
+    row: _Row, refusal: RefusedAnswer, *, operation: str, writes: bool, now: datetime, hide: Collection[str]
 ) -> AtlasError:
     body = refusal.error
     # The remaining seconds would change the message, and so the status, at each attempt; retry_after has them.

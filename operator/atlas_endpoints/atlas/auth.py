@@ -19,7 +19,7 @@ import httpx
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import (
-    Refusal,
+    RefusedAnswer,
     classify_token_answer,
     json_from,
     refuses_credentials,
@@ -93,7 +93,7 @@ class ServiceAccountAuth(httpx.Auth):
         if not response.is_success:
             self._failure = partial(
                 classify_token_answer,
-                Refusal(response.status_code, response.headers, response.content),
+                RefusedAnswer(response.status_code, response.headers, response.content),
                 operation=TOKEN_OPERATION,
                 now=datetime.now(UTC),
                 hide=carried(self._credentials.secret, self._basic()),

@@ -13,7 +13,7 @@ import httpx
 
 from atlas_endpoints.atlas.answers import (
     Answer,
-    Refusal,
+    RefusedAnswer,
     bounded_code,
     classify,
     deprecation_from,
@@ -194,7 +194,7 @@ class AtlasClient:
             content = without(json_from(response.content), hide)
             deprecation = deprecation_from(response.headers)
             return Answer(response.status_code, content, deprecation, len(response.content))
-        refusal = Refusal(response.status_code, response.headers, response.content)
+        refusal = RefusedAnswer(response.status_code, response.headers, response.content)
         raise classify(refusal, call, now=datetime.now(UTC), hide=hide)
 
     def _note_remaining_calls(self, url: httpx.URL, remaining: str) -> None:

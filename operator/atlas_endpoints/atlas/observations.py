@@ -25,7 +25,7 @@ V = TypeVar("V")
 FAILURE_FIRST, FAILURE_LAST = 1.0, 5.0
 """Seconds for which callers share the failure of a LIST; doubled from the first to the last while LISTs fail."""
 
-IDLE = 86400.0
+SCOPE_IDLE = 86400.0
 """Seconds (a day) after which observations are dropped: the longest interval of a resource."""
 
 OVERLAP = 600.0
@@ -84,7 +84,7 @@ class View(Generic[V]):
             for name, seen in self.entries.items()
             if seen.at > began
             or (seen.value is None and seen.at > began - ABSENT)
-            or (seen.value is not None and seen.at > began - IDLE and self.parent_of(name) in listing.entries)
+            or (seen.value is not None and seen.at > began - SCOPE_IDLE and self.parent_of(name) in listing.entries)
         }
         listed = {name: Seen(value, began) for name, value in listing.entries.items() if name not in written}
         shown = {name: seen for name, seen in listed.items() if name not in newer or newer[name].at < began}
@@ -282,10 +282,10 @@ class ObservationCache:
             return
         for place, by_credentials in list(self._known.items()):
             for name, known in list(by_credentials.items()):
-                kept_for = UNLISTED if known.view.began == -math.inf else IDLE
+                kept_for = UNLISTED if known.view.began == -math.inf else SCOPE_IDLE
                 if known.listing is None and known.attempted <= now - kept_for:
                     del by_credentials[name]
             if not by_credentials:
                 del self._known[place]
         self._written = {key: at for key, at in self._written.items() if at > now - OVERLAP}
-        self._unknown = {key: since for key, since in self._unknown.items() if since > now - IDLE}
+        self._unknown = {key: since for key, since in self._unknown.items() if since > now - SCOPE_IDLE}

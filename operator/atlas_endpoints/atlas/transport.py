@@ -106,7 +106,7 @@ def fenced_requests(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
     A request may have waited for a connection, and aiohttp sends some requests twice.
     """
 
-    class FencedRequest(aiohttp.ClientRequest):
+    class FencedCall(aiohttp.ClientRequest):
         @override
         async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
             write = _sending.get()
@@ -114,7 +114,7 @@ def fenced_requests(fence: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
                 raise _held_back(write)
             return await super().send(conn)
 
-    return FencedRequest
+    return FencedCall
 
 
 def _held_back(write: WriteProgress) -> NotLeaderError:

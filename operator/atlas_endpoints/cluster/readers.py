@@ -30,7 +30,7 @@ FRESH = 2.0
 RETRY_FIRST, RETRY_LAST = 5.0, 60.0
 """Seconds between reads of an object that is not available; doubled from the first to the last."""
 
-IDLE = 3600.0
+READ_IDLE = 3600.0
 """Seconds after which an unused value is dropped."""
 
 MOST = 50_000
@@ -119,7 +119,7 @@ class ObjectCache(Generic[K, T]):
             before = self._entries.get(key)
             misses = before.misses + 1 if before is not None else 1
         if self._sweep.is_due(now):
-            self._entries = OrderedDict(each for each in self._entries.items() if now < each[1].at + IDLE)
+            self._entries = OrderedDict(each for each in self._entries.items() if now < each[1].at + READ_IDLE)
         entry = self._entries[key] = _Entry(found, now, misses)
         self._entries.move_to_end(key)
         if len(self._entries) > MOST:

@@ -20,7 +20,7 @@ from atlas_endpoints.cluster.errors import (
     SelectorRefusedError,
 )
 from atlas_endpoints.cluster.writer import TURN
-from atlas_endpoints.controller.cache import Body, Cache, Key, Listing, RunningList, is_deleting, uid_of
+from atlas_endpoints.controller.cache import Body, Cache, Key, ListedObjects, RunningList, is_deleting, uid_of
 from atlas_endpoints.controller.log_lines import LogDeduplicator, LogFields
 from atlas_endpoints.controller.requeue import backoff_delay
 
@@ -46,7 +46,7 @@ class _NotServedError(ClusterUnavailableError):
 class Reader(Protocol):
     """Lists objects; see ``cluster.writer.ResourceWriter``."""
 
-    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> Listing | None:
+    async def list(self, namespace: str | None, known: Callable[[Body], Body]) -> ListedObjects | None:
         """Return the served objects of one namespace, or of all; None when the API server does not serve the kind.
 
         ``known`` returns the object to keep in place of one that was just read.
@@ -243,7 +243,7 @@ class Relister:
         names, places = self.namespaces or (None,), asyncio.Semaphore(LISTS)
         answers = dict(zip(names, await asyncio.gather(*(self._list(each, places) for each in names)), strict=True))
         unlisted = {each: answer for each, answer in answers.items() if isinstance(answer, ClusterUnavailableError)}
-        listings = {each: answer for each, answer in answers.items() if isinstance(answer, Listing)}
+        listings = {each: answer for each, answer in answers.items() if isinstance(answer, ListedObjects)}
         absent = {each for each, error in unlisted.items() if isinstance(error, _NotServedError)}
         if listings or absent:
             self.served = bool(listings)
@@ -270,7 +270,7 @@ class Relister:
         if before.keys() - unlisted.keys():
             self.regained()
 
-    async def _list(self, namespace: str | None, places: asyncio.Semaphore) -> Listing | ClusterUnavailableError:
+    async def _list(self, namespace: str | None, places: asyncio.Semaphore) -> ListedObjects | ClusterUnavailableError:
         """LIST one namespace; return the error for people if it fails, which is logged once for each cause."""
         where, subject = "The cluster" if namespace is None else f"Namespace {namespace}", f"LIST {namespace}"
         try:

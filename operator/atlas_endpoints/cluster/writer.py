@@ -23,7 +23,7 @@ from atlas_endpoints.cluster.calls import (
     unexpected_answer,
 )
 from atlas_endpoints.cluster.errors import SelectorRefusedError
-from atlas_endpoints.controller.cache import Body, Key, Listing, annotations_of, finalizers_of
+from atlas_endpoints.controller.cache import Body, Key, ListedObjects, annotations_of, finalizers_of
 from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange, RefusedError
 
 PAGE = 100
@@ -108,7 +108,7 @@ class ResourceWriter:
 
     async def list(
         self, namespace: str | None, known: Callable[[Body], Body] = lambda body: body, *, name: str | None = None
-    ) -> Listing | None:
+    ) -> ListedObjects | None:
         """Return the served objects of one namespace, or of all; None when the API server does not serve the kind.
 
         All pages show the same moment.
@@ -141,7 +141,7 @@ class ResourceWriter:
                 case _:
                     raise unexpected_answer()
             if not following:
-                return Listing(bodies, int(version))
+                return ListedObjects(bodies, int(version))
 
     async def _page(self, namespace: str | None, selectors: Mapping[str, str], following: str) -> Body | None:
         """Return the first page of a LIST, or the one of a continue token; None when the kind is not served."""

@@ -27,7 +27,7 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-class Listing(NamedTuple):
+class ListedObjects(NamedTuple):
     """The objects in the answer to a LIST, and its resource version."""
 
     bodies: Sequence[Body]
@@ -81,7 +81,7 @@ class RunningList:
             if uid not in present and uid not in self._gone_since
         ]
 
-    def is_stale(self, listing: Listing) -> bool:
+    def is_stale(self, listing: ListedObjects) -> bool:
         """Return whether a LIST, or one of its objects, is older than the cache when it began."""
         known = ((body, self._known.get(uid_of(body))) for body in listing.bodies)
         return listing.version < self._newest or any(

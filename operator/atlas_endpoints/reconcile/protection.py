@@ -55,7 +55,7 @@ UNLISTED = (
 )
 
 
-FORBIDDEN = (
+MAY_NOT_LIST = (
     "The operator may not list or read, or cannot list now, the resources of a namespace that it should serve, so it does not know whether others"
     " name the same in Atlas. It deletes nothing in Atlas until it may. Ask its administrator, who finds the namespace in its log or in /readyz, to"
     " give it the verbs get, list and watch on {plural} there, as the chart and deploy/access do."
@@ -116,7 +116,7 @@ class Protection:
         return later
 
     def _forbidden(self, resource: Resource) -> Later:
-        return self._later(resource, FORBIDDEN.format(plural=self._gatherer.kind.names.plural))
+        return self._later(resource, MAY_NOT_LIST.format(plural=self._gatherer.kind.names.plural))
 
     def _later(self, resource: Resource, message: str) -> Later:
         self._memories[resource.key].is_unlisted = True

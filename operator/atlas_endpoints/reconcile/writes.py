@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.status import Creation
-from atlas_endpoints.tunings import LAGS
+from atlas_endpoints.tunings import LIST_LAGS
 
 
 class Writes:
@@ -178,7 +178,7 @@ class Writes:
             write.request.operation,
             reads,
         ):
-            return status_unchanged(Backoff(at_least=LAGS))
+            return status_unchanged(Backoff(at_least=LIST_LAGS))
         if not deletes:
             prevented = await self.prevented(facts, decision, decision.write)
             return prevented or await self._send(facts, decision, decision.write)

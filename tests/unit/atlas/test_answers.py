@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atlas_endpoints.atlas.answers import (
     Deprecation,
     ErrorBody,
-    Refusal,
+    RefusedAnswer,
     classify,
     classify_token_answer,
     deprecation_from,
@@ -226,7 +226,7 @@ def oauth_error(code: str) -> bytes:
 
 def refused(status: int, body: bytes, *, headers: dict[str, str] | None = None, writes: bool = True) -> AtlasError:
     request = Request("op", "PATCH" if writes else "GET", "/", refusals=REFUSALS)
-    return classify(Refusal(status, headers or {}, body), request, now=NOW)
+    return classify(RefusedAnswer(status, headers or {}, body), request, now=NOW)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -304,7 +304,7 @@ TOKEN_ROWS: dict[str, tuple[int, bytes, type[AtlasError]]] = {
 @pytest.mark.parametrize("name", TOKEN_ROWS)
 def test_at_the_token_endpoint(name: str) -> None:
     status, body, expected = TOKEN_ROWS[name]
-    error = classify_token_answer(Refusal(status, {}, body), operation="op", now=NOW)
+    error = classify_token_answer(RefusedAnswer(status, {}, body), operation="op", now=NOW)
     assert isinstance(error, expected)
     assert "retr" not in error.explanation.worded(ONCE)
     assert not error.unknown_outcome

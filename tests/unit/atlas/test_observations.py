@@ -12,7 +12,7 @@ import pytest
 
 from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, AtlasUnavailableError, EndpointAbsentError
-from atlas_endpoints.atlas.observations import FAILURE_FIRST, FAILURE_LAST, IDLE, ObservationCache, Seen, View
+from atlas_endpoints.atlas.observations import FAILURE_FIRST, FAILURE_LAST, SCOPE_IDLE, ObservationCache, Seen, View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.tunings import ABSENT, UNKNOWN_FOR
 
@@ -374,7 +374,7 @@ async def test_old_observations_are_dropped(harness: Harness) -> None:
         await harness.seen(whose=scope)
         harness.cache.remember_write(scope, "e2", shown)
         harness.cache.outcome_unknown(scope, "e1")
-    harness.now += IDLE + UNKNOWN_FOR + 1
+    harness.now += SCOPE_IDLE + UNKNOWN_FOR + 1
     await harness.seen()
     for scope in scopes:
         assert harness.cache.view(scope).value("e2") is None
@@ -408,9 +408,9 @@ class TestParts:
         for part in ("kept", "forgotten"):
             await harness.seen("s1=service")
             self.read(harness, part)
-        harness.now += IDLE / 2
+        harness.now += SCOPE_IDLE / 2
         self.read(harness, "kept")
-        harness.now += IDLE / 2 + 1
+        harness.now += SCOPE_IDLE / 2 + 1
         assert await self.known(harness) == {"s1", "s1/kept"}
 
 

@@ -20,8 +20,8 @@ from atlas_endpoints.cluster.api import VALUE_LIMIT, Age, Lack, Target, extract
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.readers import (
     FRESH,
-    IDLE,
     MAX_AGE,
+    READ_IDLE,
     RETRY_FIRST,
     RETRY_LAST,
     NamespaceReader,
@@ -190,7 +190,7 @@ class TestSharing:
 
         cache = ObjectCache[str, Value]("value", get, lambda *_: AssertionError(), lambda: now)
         await cache.read("mine", age=Age.RECENT)
-        now += IDLE + 1
+        now += READ_IDLE + 1
         await cache.read("other", age=Age.RECENT)
         gc.collect()
         assert len(read) == 1

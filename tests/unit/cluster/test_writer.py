@@ -13,7 +13,7 @@ from atlas_endpoints.cluster import writer
 from atlas_endpoints.cluster.api import ConfigMap, OutputOwner
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ForbiddenError, SelectorRefusedError
 from atlas_endpoints.cluster.writer import ConfigMapWriter, ResourceWriter, lean
-from atlas_endpoints.controller.cache import Key, Listing
+from atlas_endpoints.controller.cache import Key, ListedObjects
 from atlas_endpoints.controller.controller import ConflictError, GoneError, MetadataChange, RefusedError
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from unit.cluster.api_server import HANG, JSON_PATCH, PLURAL, RESET, RESOURCES, Answer, ApiServer, status_of
@@ -207,7 +207,7 @@ class TestReading:
 class TestListing:
     async def test_all_namespaces(self, harness: Harness) -> None:
         bodies = [harness.body, harness.server.put("warehouse", "db")]
-        assert await harness.writer.list(None) == Listing(bodies, int(bodies[-1]["metadata"]["resourceVersion"]))
+        assert await harness.writer.list(None) == ListedObjects(bodies, int(bodies[-1]["metadata"]["resourceVersion"]))
         assert harness.server.calls == [f"GET {RESOURCES}/{PLURAL}"]
 
     async def test_of_an_object_that_is_known_no_second_copy_is_kept(self, harness: Harness) -> None:
@@ -222,7 +222,7 @@ class TestListing:
         bodies = [harness.body, *(harness.server.put("shop", f"db-{number}") for number in range(4))]
         last = harness.server.put("warehouse", "db")
         listing = await harness.selecting("team=blue").list("shop")
-        assert listing == Listing(bodies, int(last["metadata"]["resourceVersion"]))
+        assert listing == ListedObjects(bodies, int(last["metadata"]["resourceVersion"]))
         asked = [
             (each.path, each.query["labelSelector"], each.query.get("continue")) for each in harness.server.requests
         ]

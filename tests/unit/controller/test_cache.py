@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.controller.cache import Body, Cache, Key, Listing, News, key_of
+from atlas_endpoints.controller.cache import Body, Cache, Key, ListedObjects, News, key_of
 from support.named import NAMED
 
 KEY = Key("ServerlessPrivateEndpoint", "default", "a")
@@ -212,18 +212,18 @@ def test_only_a_body_that_differs_replaces_the_cached_one(cache: Cache) -> None:
     assert cache.get(key_of(A)) is whole
 
 
-LISTINGS: dict[str, tuple[Listing, bool]] = {
-    "as new as what is known": (Listing([A, B], 10), False),
-    "newer": (Listing([A, MODIFIED_A], 12), False),
-    "older as a whole, though no object shows it": (Listing([], 9), True),
-    "newer as a whole, with an object as it was before": (Listing([BEFORE_A, B], 12), True),
-    "newer as a whole, with an object of an earlier generation": (Listing([EARLIER_A], 12), True),
-    "with a former object of the name, whose version does not count": (Listing([FORMER_A], 12), False),
+LISTINGS: dict[str, tuple[ListedObjects, bool]] = {
+    "as new as what is known": (ListedObjects([A, B], 10), False),
+    "newer": (ListedObjects([A, MODIFIED_A], 12), False),
+    "older as a whole, though no object shows it": (ListedObjects([], 9), True),
+    "newer as a whole, with an object as it was before": (ListedObjects([BEFORE_A, B], 12), True),
+    "newer as a whole, with an object of an earlier generation": (ListedObjects([EARLIER_A], 12), True),
+    "with a former object of the name, whose version does not count": (ListedObjects([FORMER_A], 12), False),
 }
 
 
 @pytest.mark.parametrize(("listing", "is_stale"), LISTINGS.values(), ids=LISTINGS)
-def test_a_list(cache: Cache, listing: Listing, is_stale: bool) -> None:
+def test_a_list(cache: Cache, listing: ListedObjects, is_stale: bool) -> None:
     for each in (A, B):
         cache.put(each)
     with cache.listing() as running:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.atlas.answers import Refusal, classify
+from atlas_endpoints.atlas.answers import RefusedAnswer, classify
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.kinds.connection_strings import private_strings
 from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import hostnames
@@ -52,7 +52,7 @@ def test_what_atlas_showed_is_read(name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refusal_keeps_the_words_of_atlas(name: str) -> None:
     request, answer = RECORDED[name]["request"], RECORDED[name]["response"]
-    refusal = Refusal(answer["status"], {}, json.dumps(answer["body"]).encode())
+    refusal = RefusedAnswer(answer["status"], {}, json.dumps(answer["body"]).encode())
 
     error = classify(refusal, Request(name, request["method"], request["path"]), now=NOW)
 

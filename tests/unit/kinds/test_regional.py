@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.answers import Refusal, classify
+from atlas_endpoints.atlas.answers import RefusedAnswer, classify
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
@@ -180,7 +180,7 @@ def test_the_answer_to_a_post(name: str) -> None:
 
 def refusal(request: Request, status: int, code: str = "", detail: str = "") -> AtlasError:
     body = f'{{"errorCode": "{code}", "detail": "{detail}"}}'.encode()
-    return classify(Refusal(status, {}, body), request, now=datetime(2026, 11, 30, tzinfo=UTC))
+    return classify(RefusedAnswer(status, {}, body), request, now=datetime(2026, 11, 30, tzinfo=UTC))
 
 
 BLOCKED = "ENCRYPTION_AT_REST_PRIVATE_ENDPOINT_DELETE_BLOCKED_DURING_PROVISIONING"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.atlas import errors
-from atlas_endpoints.atlas.answers import Refusal, classify, classify_token_answer
+from atlas_endpoints.atlas.answers import RefusedAnswer, classify, classify_token_answer
 from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.atlas.errors import (
     AtlasError,
@@ -53,9 +53,9 @@ HTML = b"<html><body>Bad gateway</body></html>"
 SLOW = "SERVERLESS_INSTANCE_NOT_FOUND"
 
 
-def refusal(status: int, code: str | None = None, *, body: bytes | None = None, **headers: str) -> Refusal:
+def refusal(status: int, code: str | None = None, *, body: bytes | None = None, **headers: str) -> RefusedAnswer:
     error = {"error": status, "errorCode": code, "detail": "Atlas's own words."} if code else None
-    return Refusal(
+    return RefusedAnswer(
         status,
         {name.replace("_", "-").lower(): value for name, value in headers.items()},
         body if body is not None else json.dumps(error).encode() if error else b"",

@@ -60,7 +60,7 @@ MOST_UNWRITTEN = 20
 MOST_STALLED = 10
 """Stalled resources that are named."""
 
-FORBIDDEN = frozenset({"SecretForbidden", "NamespaceForbidden"})
+FORBIDDEN_REASONS = frozenset({"SecretForbidden", "NamespaceForbidden"})
 """Reasons that depend on the user who reads."""
 
 OWN = CredentialsPlace("", None)
@@ -384,7 +384,7 @@ class ClusterReader:
     def _problem(self, place: CredentialsPlace, error: NoCredentialsError) -> str:
         """Return why there are no credentials, with the rights that were used, and the namespace."""
         cause = error.__cause__ if isinstance(error.__cause__, UnreadableError) else None
-        if cause is not None and cause.reason in FORBIDDEN and not self._in_pod:
+        if cause is not None and cause.reason in FORBIDDEN_REASONS and not self._in_pod:
             return (
                 f"The user of the kubeconfig may not read {cause.what}, so it is unknown whether the operator may. Run the check"
                 " in the operator's Pod, or as a user who has the verb get on it."

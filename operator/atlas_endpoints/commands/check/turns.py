@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from atlas_endpoints.commands.check.interview import Place, Result
 from atlas_endpoints.commands.check.report import Finding, Report, failed, named, skipped
 
-AT_ONCE = 8
+CALLS_AT_ONCE = 8
 """Places in parallel, each with credentials of its own: a pair gets one question after the other."""
 
 MOST_LEFT = 20
@@ -43,7 +43,7 @@ async def ask_all(
 
     try:
         async with asyncio.timeout_at(until), asyncio.TaskGroup() as workers:
-            for _ in range(AT_ONCE):
+            for _ in range(CALLS_AT_ONCE):
                 workers.create_task(work())
     except TimeoutError:
         report.section("Not checked", *_left(places, list(waiting.values()), within))

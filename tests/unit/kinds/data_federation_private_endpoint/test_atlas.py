@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.answers import Refusal, classify
+from atlas_endpoints.atlas.answers import RefusedAnswer, classify
 from atlas_endpoints.atlas.errors import (
     AtlasError,
     AtlasUnavailableError,
@@ -189,6 +189,6 @@ REFUSED: dict[str, tuple[Request, int, str, type[AtlasError], str]] = {
 def test_what_a_refusal_means(name: str) -> None:
     request, status, code, expected, says = REFUSED[name]
     body = f'{{"errorCode": "{code}", "detail": "Atlas says so."}}'.encode()
-    error = classify(Refusal(status, {}, body), request, now=datetime(2026, 11, 30, tzinfo=UTC))
+    error = classify(RefusedAnswer(status, {}, body), request, now=datetime(2026, 11, 30, tzinfo=UTC))
     assert type(error) is expected
     assert says in error.message
