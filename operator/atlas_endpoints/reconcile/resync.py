@@ -7,7 +7,7 @@ It detects drift, and it detects that the cause of a stalled resource is gone.
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
@@ -152,37 +152,25 @@ class Resync:
 
         Each Secret is read once. If the API server is unavailable or slow, the last reading counts.
         """
+        groups = defaultdict[tuple[CredentialsPlace, str | None], list[Key]](list)
+        for key in self._members.get(scope, ()):
+            if (body := self._cache.get(key)) is not None:
+                groups[CredentialsPlace.of(body), credentials_source_in(body)].append(key)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SECRETS_TIMEOUT):
-                for (place, source), keys in self._by_credentials(scope).items():
-                    if await self._has_changed(place, source, scope):
-                        for key in keys:
-                            if self._scope_of.get(key) == scope:
-                                self.leave(key)
-                                self._enqueue(key)
-
-    async def _has_changed(self, place: CredentialsPlace, source: str | None, scope: Scope) -> bool:
-        """Return whether a Secret no longer holds the credentials of a scope, or they no longer come from ``source``.
-
-        Args:
-            source: where they came from, according to a status; None: not known.
-        """
-        try:
-            access = await self._credentials.resolve(place.namespace, place.secret_name)
-        except NoCredentialsError:
-            return True
-        except ClusterUnavailableError:  # one Secret, or all of them
-            return False
-        return access.fingerprint != scope.credentials or source not in {None, access.source}
-
-    def _by_credentials(self, scope: Scope) -> dict[tuple[CredentialsPlace, str | None], list[Key]]:
-        """Group the members by the place and the last known source of their credentials."""
-        groups: dict[tuple[CredentialsPlace, str | None], list[Key]] = {}
-        for key in self._members.get(scope, ()):
-            body = self._cache.get(key)
-            if body is not None:
-                groups.setdefault((CredentialsPlace.of(body), credentials_source_in(body)), []).append(key)
-        return groups
+                for (place, source), keys in groups.items():
+                    try:
+                        access = await self._credentials.resolve(place.namespace, place.secret_name)
+                    except ClusterUnavailableError:  # one Secret, or all of them
+                        continue
+                    except NoCredentialsError:
+                        access = None
+                    if access and access.fingerprint == scope.credentials and source in {None, access.source}:
+                        continue
+                    for key in keys:
+                        if self._scope_of.get(key) == scope:
+                            self.leave(key)
+                            self._enqueue(key)
 
     def _concerns(self, key: Key, scope: Scope, failure: AtlasError | None) -> bool:
         """Return whether the resync found work for a resource."""
