@@ -1,10 +1,8 @@
 """Whether a resource can stay at rest: what a resync finds by the cached observations, without a reconcile."""
 
-from datetime import datetime
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError
-from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body, key_of, uid_of
 from atlas_endpoints.controller.requeue import Backoff
@@ -27,7 +25,8 @@ def finds_work(gatherer: Gatherer, body: Body, scope: Scope, failure: AtlasError
     is_listed = entry is None or kind.parent_of(entry) is None
     created = view.labelled.get(kind.resource.created_as_of(uid_of(body)), ())
     alike = () if seen is None else view.labelled.get(kind.label(seen) or "", ())
-    compared = (seen, created, alike, *_end_of_api(view, now))
+    sunset = None if view.deprecation is None else view.deprecation.sunset
+    compared = (seen, created, alike, view.deprecation, sunset is not None and sunset <= now)
     if seen is not None:
         if is_listed:
             memory.failing_since = None
@@ -74,9 +73,3 @@ def _outcome(gatherer: Gatherer, facts: Facts[Any], failure: AtlasError | None) 
     if decision.seen is not None and (claim := gatherer.claim(facts, decision)) is not None:
         return summarize.of_contention(gatherer.kind, facts, decision, claim)
     return None if writes else summarize.of_decision(gatherer.kind, facts, decision)
-
-
-def _end_of_api(view: View[Any], now: datetime) -> tuple[object, bool]:
-    """Return the announced end of the Atlas API, and whether it is past."""
-    sunset = view.deprecation.sunset if view.deprecation is not None else None
-    return view.deprecation, sunset is not None and sunset <= now

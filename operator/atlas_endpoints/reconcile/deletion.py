@@ -54,9 +54,6 @@ IN_DELETION = replace(
 )
 """For a resource that is being deleted, whose messages say how to remove it and keep the endpoint."""
 
-UNAUTHORIZED = frozenset({401, 403})
-"""HTTP statuses that do not show whether something exists."""
-
 
 def wanted_metadata(resource: Resource) -> MetadataChange:
     """Return the metadata of a live resource; a backup keeps its annotations, but maybe not the status."""
@@ -177,8 +174,7 @@ def orphaned(things: Sequence[str], error: AtlasError) -> Ending | None:
 
     An answer to these credentials alone (401, 403) is no proof.
     """
-    applies_to_all = error.http_status is not None and error.http_status not in UNAUTHORIZED
-    if error.reason not in PARENT_GONE or not applies_to_all:
+    if error.reason not in PARENT_GONE or error.http_status in {None, 401, 403}:
         return None
     what = listed(things) or "The endpoint, if there was one,"
     were = "were" if len(things) > 1 else "was"
@@ -231,14 +227,12 @@ def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timede
     is_answered = last is not None and last.http_status is not None
     shown_as = Reason.DELETION_BLOCKED if is_answered and was_blocked and not may_pass(error) else None
     outcome = failures.of_atlas(error, attempt, source=source, shown_as=shown_as, wording=IN_DELETION)
-    words, since = (
-        "" if outcome.state is None else outcome.state.message,
-        outcome.failure.since if outcome.failure else attempt.now,
-    )
-    message = f"The operator cannot delete the endpoint. {words}"
+    words = "" if outcome.state is None else outcome.state.message
+    since = outcome.failure.since if outcome.failure else attempt.now
+    message = words if has_remedies(words) else with_remedies(f"The operator cannot delete the endpoint. {words}")
     has_grace = Reason(error.reason).progress is Progress.GRACE and attempt.now < since + attempt.grace
     if may_pass(error) or (has_grace and not was_blocked):
-        return outcome.worded(words if has_remedies(words) else with_remedies(message))
+        return outcome.worded(message)
     seconds = interval.total_seconds()
     requeue = RequeueAfter(min(SECRET_REQUEUE, seconds) if is_cured_by_credentials(error) else seconds)
     if has_remedies(words):  # nothing was sent, and the answer that began the wait is shown

@@ -87,9 +87,14 @@ class LastCourse:
             ClusterUnavailableError: an object that it depends on could not be read.
         """
         attempt, age = self._attempt, Age.ANEW if is_forced(resource) else Age.RECENT
+        if resource.thing is not None:
+            try:
+                owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
+            except ClusterUnavailableError as error:
+                return _later(self._protection.unlisted(resource, error))
+            if owner is not None:
+                return self._kept_for(owner, resource)
         try:
-            if (kept := await self._needed(resource)) is not None:
-                return kept
             namespace = resource.metadata.namespace
             access = await self._ports.credentials.resolve(namespace, resource.secret_name, age=age)
             project_id = await self._project(resource)
@@ -98,18 +103,8 @@ class LastCourse:
             return replace(deletion.blocked_by(error, attempt), handled=handled)
         return await self._with_access(resource, access, project_id)
 
-    async def _needed(self, resource: Resource) -> Outcome | None:
-        """Return the outcome if another resource needs the entry, or nobody knows; else None."""
-        if resource.thing is None:
-            return None
-        try:
-            owner = await self._protection.protector(resource, resource.thing, resource.known_project_id)
-        except ClusterUnavailableError as error:
-            return _later(self._protection.unlisted(resource, error))
-        return None if owner is None else self._kept_for(owner, resource)
-
     async def _with_access(self, resource: Resource, access: Access, project_id: str) -> Outcome:
-        """Take one step of a deletion in Atlas, unless these credentials were refused a moment ago."""
+        """Take one step of a deletion in Atlas, unless these credentials were refused a moment ago; a failure leaves a request open."""
         key, memory = self._pass.key, self._memory
         scope = self._gatherer.scope(resource, project_id, access.fingerprint)
         refused, until = memory.refused_credentials or (None, 0.0)
@@ -122,16 +117,12 @@ class LastCourse:
         if unsent is not None:  # what appears under this name is somebody else's
             own = self._kind.not_created(facts, unsent)
             return _deleting("The operator creates nothing more for this resource.", SOON, own=own)
-        return await self._proceed(facts, access)
-
-    async def _proceed(self, facts: Facts[Any], access: Access) -> Outcome:
-        """Take one step of the deletion of an entry, and turn every Atlas error into an outcome; a failure leaves a request open."""
         try:
             outcome = await self._step(facts)
         except AtlasError as error:
             outcome = self._failed(facts, error, access)
         is_retried = outcome.failure is not None and outcome.failure.retryable
-        return replace(outcome, handled=None if is_retried else facts.resource.metadata.reconcile_request)
+        return replace(outcome, handled=None if is_retried else resource.metadata.reconcile_request)
 
     async def _step(self, facts: Facts[Any]) -> Outcome:
         """Take one step of the deletion of an entry.
@@ -177,10 +168,8 @@ class LastCourse:
         resource, state = facts.resource, decision.state
         if decision.nothing_left:
             self._pass.shared.creations.deleted(facts.scope, resource.created_as)
-            if (waiting := self._not_taken_over(resource)) is not None:
-                return waiting
             told = {EventReason.ENDPOINT_RETAINED: decision.stays, EventReason.ENDPOINT_DELETED: decision.gone}
-            return _released({reason: text for reason, text in told.items() if text})
+            return self._not_taken_over(resource) or _released({reason: text for reason, text in told.items() if text})
         failure, seen = None, decision.seen
         if state.reason is Reason.DELETION_BLOCKED:
             blocked = deletion.blocked(state.message, facts.attempt, operation="delete", requeue=state.requeue)
@@ -213,9 +202,7 @@ class LastCourse:
 
     def _kept_for(self, owner: Owner, resource: Resource) -> Outcome:
         """Release a resource whose endpoint stays for another one, when that one knows what they share."""
-        if (waiting := self._not_taken_over(resource)) is not None:
-            return waiting
-        return _released(deletion.handed_over(self._kind, owner, resource))
+        return self._not_taken_over(resource) or _released(deletion.handed_over(self._kind, owner, resource))
 
     def _not_taken_over(self, resource: Resource) -> Outcome | None:
         """Return that a resource waits until those who share something with it record what its status knows of it; else None."""
@@ -224,14 +211,12 @@ class LastCourse:
             return None
         others = self._gatherer.naming(resource, thing.key, resource.known_project_id)
         users = ownership.protectors(self._kind, resource, thing, others)
-        without = [Owner.of(body) for body in users if not self._kind.took_over(resource.status, body)]
-        if not without:
-            return None
-        if (left := self._protection.patience(resource.key)) <= 0:
+        without = next((Owner.of(body) for body in users if not self._kind.took_over(resource.status, body)), None)
+        if without is None or (left := self._protection.patience(resource.key)) <= 0:
             return None
         message = (
             f"{thing.called} is shared. The operator waits, for at most {self._ports.grace.total_seconds():.0f} s, until the status of"
-            f" {without[0].named_for(resource.metadata.namespace)} records who created it. {deletion.REMEDY_WHILE_WAITING}"
+            f" {without.named_for(resource.metadata.namespace)} records who created it. {deletion.REMEDY_WHILE_WAITING}"
         )
         return _deleting(message, RequeueAfter(min(left, POLL_FIRST)))
 

@@ -104,8 +104,12 @@ class Protection:
         if is_deletion and ports.may_miss_resources():
             return self._forbidden(resource)
         self._memories[resource.key].is_unlisted = False
-        if deletes is not None and (wait := self._wait(resource, deletes, project_id)) > 0:
-            return Later(RequeueAfter(min(wait, POLL_FIRST)), UNPROTECTED)
+        if deletes is not None:
+            others = ownership.rivals(self._gatherer.kind, resource, self._naming(resource, deletes, project_id))
+            if all(self._is_reconciled(body) for body in others):
+                self._memories[resource.key].waiting_since = None
+            elif (wait := self.patience(resource.key)) > 0:
+                return Later(RequeueAfter(min(wait, POLL_FIRST)), UNPROTECTED)
         is_unchanged = ports.resources.is_unchanged(resource.key, resource.metadata.trigger)
         return None if is_unchanged else Later(RequeueAfter(0.0))
 
@@ -158,14 +162,6 @@ class Protection:
                 return False
         body = await ports.read(key_of(known))  # the event of its deletion may have been lost
         return body is not None and uid_of(body) == uid_of(known) and not is_deleting(body)
-
-    def _wait(self, resource: Resource, thing: Thing, project_id: str | None) -> float:
-        """Return for how many more seconds to wait for the first reconciles of those that may name a thing; 0: not at all."""
-        others = ownership.rivals(self._gatherer.kind, resource, self._naming(resource, thing, project_id))
-        if all(self._is_reconciled(body) for body in others):
-            self._memories[resource.key].waiting_since = None
-            return 0.0
-        return self.patience(resource.key)
 
     def patience(self, key: Key) -> float:
         """Return for how many more seconds the deletion of a resource waits for what is to be done about others."""
