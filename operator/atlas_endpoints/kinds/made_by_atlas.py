@@ -134,12 +134,6 @@ class MadeByAtlas(KindWithCommands[R]):
         found = part(part(body, "status"), self.noun).get("id")
         return found if isinstance(found, str) else None
 
-    @override
-    def recorded_in(self, status: Mapping[str, Any]) -> str | None:
-        """Return the thing, or what stands for one that is being created."""
-        found: str | None = part(status, self.noun).get("id") or part(status, "creation").get("requestedAt")
-        return found
-
     # What Atlas has.
 
     @override

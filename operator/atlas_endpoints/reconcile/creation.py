@@ -88,19 +88,11 @@ class Creations:
         mine, (_, name) = pending.intent, pending.thing
         return name if (mine.requested_at, mine.attempt) == (written.requested_at, written.attempt) else None
 
-    def is_recent(self, key: Key, written: Creation | None) -> bool:
-        """Return whether the written intent is an unused one of this process, whose call may still be made."""
-        return (
-            written is not None
-            and self.pending_name(key, written) is not None
-            and self._now() - written.requested_at < INTENT_FOR
-        )
-
-    def take_pending(self, key: Key) -> Creation | None:
-        """Return an intent, and use it up: its call is made now."""
-        memory = self._memories[key]
-        pending, memory.pending = memory.pending, None
-        return None if pending is None else pending.intent
+    def take_recent(self, key: Key, written: Creation | None) -> Creation | None:
+        """Use up the written intent, and return it: its call is made now; None: it is not of this process, used, or too old."""
+        if written is None or self._now() - written.requested_at >= INTENT_FOR:
+            return None
+        return written if self.withdraw(key, written) is not None else None
 
     def withdraw(self, key: Key, written: Creation | None) -> str | None:
         """Forget an unused intent; return the name of what it creates, or None without one."""

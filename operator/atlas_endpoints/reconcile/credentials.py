@@ -42,29 +42,15 @@ class NoCredentialsError(Exception):
 
 
 class SecretReader(Protocol):
-    """Reads Secrets by name; see ``cluster.readers.SecretReader``."""
+    """Reads Secrets by name; see ``cluster.readers.SecretReader``, also for its errors."""
 
-    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]:
-        """Return the decoded values of a Secret that were read at most ``age`` ago.
-
-        Raises:
-            UnreadableError: there is no such Secret, or the operator may not read it.
-            ClusterUnavailableError: the API server cannot be reached.
-        """
-        ...
+    async def read(self, namespace: str, name: str, *, age: Age) -> Mapping[str, str]: ...
 
 
 class NamespaceReader(Protocol):
-    """Reads Namespaces; see ``cluster.readers.NamespaceReader``."""
+    """Reads Namespaces; see ``cluster.readers.NamespaceReader``, also for its errors."""
 
-    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]:
-        """Return the annotations of a Namespace that concern the operator, read at most ``age`` ago.
-
-        Raises:
-            UnreadableError: the operator may not read it.
-            ClusterUnavailableError: the API server cannot be reached.
-        """
-        ...
+    async def annotations(self, namespace: str, *, age: Age) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +129,6 @@ class CredentialsResolver:
         self._warns_of_own = warns_of_own
         self._unusable: str | None = None
         """Why the operator's own Secret was, when it was last read."""
-        self._refused: str | None = None
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access:
         """Return the credentials of a resource.
@@ -172,16 +157,6 @@ class CredentialsResolver:
             ClusterUnavailableError: the API server cannot be reached.
         """
         return await self._read(self._default_place(), age=age)
-
-    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
-        """Log a warning when Atlas begins to refuse the operator's own credentials."""
-        if self._default is None or not access.source.startswith(f"{SecretScope.OPERATOR}/"):
-            return
-        refused = None if accepted else access.fingerprint
-        if refused is not None and refused != self._refused:
-            namespace, name = self._default
-            logger.warning("Atlas does not accept the credentials of the operator's own Secret %s/%s", namespace, name)
-        self._refused = refused
 
     async def _read(self, place: _Place, *, age: Age) -> Access:
         try:

@@ -56,10 +56,6 @@ class CreatesEntries(Generic[R]):
         """Return the name by which an entry that was created for a resource is found, if it has one."""
         return None
 
-    def recorded_in(self, status: Mapping[str, Any]) -> str | None:  # noqa: ARG002  # a default
-        """Return the entry that a resource has created or adopted, according to its status."""
-        return None
-
     def intended(self, facts: Facts[R], creation: Creation) -> Mapping[str, Any]:  # noqa: ARG002  # a default
         """Return the fields of the kind's own status that record an intent to create."""
         return {}

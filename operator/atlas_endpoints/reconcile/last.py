@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from atlas_endpoints.atlas.auth import TOKEN_OPERATION
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
@@ -242,7 +243,7 @@ class LastCourse:
             not is_of_entry and failed.state is not None and deletion.UNASKED not in failed.state.message
         ):  # a message may be that of the try before
             outcome = outcome.saying(deletion.UNASKED)
-        is_read = error.operation in {self._kind.list_request(facts.scope).operation, "getToken"}
+        is_read = error.operation in {self._kind.list_request(facts.scope).operation, TOKEN_OPERATION}
         return outcome.paced(
             facts.not_ready_for, facts.reads_again_in if is_read else facts.failing_for.total_seconds()
         )

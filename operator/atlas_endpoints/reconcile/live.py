@@ -53,13 +53,13 @@ class LiveCourse:
         resource: Resource = self._kind.resource.parse(one.store.body, now=one.now)
         self._age = Age.ANEW if is_forced(resource) else Age.RECENT
         if (change := wanted_metadata(resource)).needed_by(one.store.body):
-            hindered = await one.change(change, one.attempt(resource))
+            hindered = await one.change(change, one.attempt())
             if hindered is not None:
                 return hindered
             resource = self._kind.resource.parse(one.store.body, now=one.now)
         else:
             self._memory.unchangeable_since = None
-        return await self._resolved(resource, one.attempt(resource))
+        return await self._resolved(resource, one.attempt())
 
     async def _resolved(self, resource: Resource, attempt: Attempt) -> Outcome:
         if resource.suspended_by:
@@ -92,9 +92,6 @@ class LiveCourse:
             newest = await self._access(resource, Age.ANEW if was_refused else Age.FRESH)
             if newest.fingerprint != access.fingerprint:
                 return status_unchanged(Backoff())
-        if "CredentialsValid" in outcome.findings:
-            accepted = outcome.reason is not Reason.CREDENTIALS_INVALID
-            self._ports.credentials.record_acceptance(access, accepted=accepted)
         memory.failure = _failure_of(resolution, access, outcome)
         return outcome
 

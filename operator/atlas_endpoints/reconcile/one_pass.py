@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, generation_of, key_of
+from atlas_endpoints.controller.cache import Body, key_of
 from atlas_endpoints.controller.controller import MetadataChange, RefusedError, Store
 from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import failures, summarize
@@ -15,7 +15,6 @@ from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.gather import Gatherer
 from atlas_endpoints.reconcile.outcome import Outcome, status_unchanged
 from atlas_endpoints.reconcile.protection import Protection
-from atlas_endpoints.reconcile.resource import Resource
 from atlas_endpoints.tunings import KEPT_FOR
 
 
@@ -49,11 +48,9 @@ class Pass:
         self.memory = gatherer.memories[self.key]
         self.now = self.ports.clock.now()
 
-    def attempt(self, resource: Resource | None = None) -> Attempt:
-        """Return what a failure of this reconcile follows from: by a resource, or by its object, whose spec may be invalid."""
-        if resource is None:
-            return self.gatherer.attempt(self.store.body, self.now)
-        return Attempt(generation_of(self.store.body), resource.status, self.now, self.ports.grace)
+    def attempt(self) -> Attempt:
+        """Return what a failure of this reconcile follows from, also if the spec is invalid."""
+        return self.gatherer.attempt(self.store.body, self.now)
 
     async def change(self, change: MetadataChange, attempt: Attempt) -> Outcome | None:
         """Change the metadata of the resource; return the outcome if that is not possible (yet), or None.

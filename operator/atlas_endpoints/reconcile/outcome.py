@@ -81,7 +81,7 @@ class Outcome:
         """The reason for which the reconcile did not reach its goal, or None; for metrics."""
         if self.reason is None:
             return self.unreported
-        return self.reason if self.reason is not None and blocks(self.reason) else None
+        return self.reason if blocks(self.reason) else None
 
     @property
     def is_complete(self) -> bool:

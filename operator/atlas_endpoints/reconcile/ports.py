@@ -22,24 +22,17 @@ if TYPE_CHECKING:
 class ResyncPort(Protocol):
     """The resync of scopes; see ``resync.Resync``."""
 
-    def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
-        """Resync a resource with its scope from now on."""
+    def join(self, key: Key, scope: Scope, interval: timedelta) -> None: ...
 
-    def scope_of(self, key: Key) -> Scope | None:
-        """Return the scope that a resource is resynced with, or None."""
-        ...
+    def scope_of(self, key: Key) -> Scope | None: ...
 
-    def leave(self, key: Key) -> None:
-        """Stop the resync of a resource."""
+    def leave(self, key: Key) -> None: ...
 
 
 class CredentialsPort(Protocol):
     """Finds credentials; see ``credentials.CredentialsResolver``."""
 
     async def resolve(self, namespace: str, secret_name: str | None, *, age: Age = Age.RECENT) -> Access: ...
-
-    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
-        """Record whether Atlas accepts credentials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,6 @@ class ObjectMeta(BaseModel):
     name: str = Field(max_length=63)
     uid: str
     generation: int
-    resource_version: str
     creation_timestamp: str | None = None
     deletion_timestamp: AwareDatetime | None = None
     annotations: Mapping[str, str] = Field(default_factory=dict)
@@ -220,7 +219,6 @@ class Resource(BaseModel, frozen=True):
     fields: ClassVar[Sequence[str]]
     """The fields of the spec that are sent to Atlas."""
 
-    api_version: str
     kind: str
     metadata: ObjectMeta
     spec: CommonSpec
@@ -241,7 +239,7 @@ class Resource(BaseModel, frozen=True):
         if body.get("spec") is None:
             raise InvalidSpecError(["spec: Required value: add it"])
         spec, status = cls.spec_type.parse(body["spec"]), cls.status_in(body, now=now)
-        return cls(api_version=body["apiVersion"], kind=body["kind"], metadata=metadata, spec=spec, status=status)
+        return cls(kind=body["kind"], metadata=metadata, spec=spec, status=status)
 
     @classmethod
     def status_in(cls, body: Mapping[str, Any], *, now: datetime | None = None) -> Status:
@@ -251,13 +249,6 @@ class Resource(BaseModel, frozen=True):
     @property
     def key(self) -> Key:
         return Key(self.kind, self.metadata.namespace, self.metadata.name)
-
-    @property
-    def named(self) -> Body:
-        """The part of the object that identifies it in an Event."""
-        names = {"namespace": "namespace", "name": "name", "uid": "uid", "resourceVersion": "resource_version"}
-        metadata = {wire: getattr(self.metadata, name) for wire, name in names.items()}
-        return {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
 
     @property
     def generation(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, AtlasHeldError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.controller.cache import key_of
-from atlas_endpoints.controller.requeue import Backoff, NoRequeue, RequeueAfter
+from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile import creation, events, failures, summarize
 from atlas_endpoints.reconcile.attempt import as_long_again
 from atlas_endpoints.reconcile.confirmed import after
@@ -37,14 +37,10 @@ class Writes:
             return waiting
         if not self._ports.resources.is_unchanged(key, facts.resource.metadata.trigger):
             return status_unchanged(RequeueAfter(0.0))
-        if not self._creations.is_recent(key, facts.previous.creation):
-            announced = await self._announced(facts, write)
-            if announced is None:
-                return status_unchanged(Backoff())
-            facts = announced
-        intent = self._creations.take_pending(key)
-        if intent is None:  # the resource was gone for a moment, for example by its labels
-            return status_unchanged(RequeueAfter(0.0))
+        if (intent := self._creations.take_recent(key, facts.previous.creation)) is None:
+            facts = await self._announced(facts, write) or facts
+            if (intent := self._creations.take_recent(key, facts.previous.creation)) is None:
+                return status_unchanged(Backoff())  # the resource has changed, or the status took too long
         facts = replace(facts, unsent=False)
         try:
             entry, answer = await self._gatherer.write(facts, write)
@@ -88,16 +84,15 @@ class Writes:
         return max(wait, min(left, as_long_again(facts.now - newest.requested_at, facts.interval)))
 
     async def _announced(self, facts: Facts[Any], write: Create) -> Facts[Any] | None:
-        """Record the intent in the status, and return the facts with it; None: the resource has changed, or it took too long."""
+        """Record the intent in the status, and return the facts with it; None: the resource has changed."""
         key = self._pass.key
         intent = Creation(requested_at=self._ports.clock.now(), attempt=write.attempt)
         self._creations.set_pending(facts.scope, write.name, key, intent)
         state = State(write.reason, write.intended, RequeueAfter(0.0))
         decision = Decision(state, own=self._kind.intended(facts, intent))
-        shown = await self._pass.write_status(
+        return await self._pass.write_status(
             facts, summarize.of_step(self._kind, facts, write.request.operation, decision)
         )
-        return shown if self._creations.is_recent(key, intent) else None
 
     def _created(self, facts: Facts[Any], write: Create, entry: str, answer: Any) -> Outcome:
         resource = facts.resource
@@ -107,7 +102,7 @@ class Writes:
         facts = after(facts, Done(write, WriteResult.CONFIRMED, answer=answer), entry=entry)
         if not self._ports.resources.holds(resource.key, resource.metadata.uid):
             why = "it was created while its resource was being deleted"
-            self._ports.emit(resource.named, events.stays(self._kind.called(entry), why))
+            self._ports.emit(self._pass.store.body, events.stays(self._kind.called(entry), why))
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 
     async def _not_created(self, facts: Facts[Any], write: Create, error: AtlasError, intent: Creation) -> Outcome:
@@ -139,10 +134,6 @@ class Writes:
         Raises:
             AtlasError: an observation failed.
         """
-        resource = facts.resource
-        if not self._ports.resources.holds(resource.key, resource.metadata.uid):
-            # The resource was deleted, or its labels changed, during the observation.
-            return status_unchanged(NoRequeue())
         if write.reads is None:
             return await self.prevented(facts, decision, write) or await self._send(facts, decision, write)
         if (wait := self._ports.atlas.unknown_for(facts.scope, write.reads) or 0.0) > 0:
@@ -209,7 +200,7 @@ class Writes:
         """
         resource, before = facts.resource, decision.seen
         if (adopts := None if before is None else events.adopting(facts, write, before)) is not None:
-            self._ports.emit(resource.named, adopts)
+            self._ports.emit(self._pass.store.body, adopts)
         shown = {} if before is None else resource.shown(before)
         done = Done(write, WriteResult.CONFIRMED, before=shown)
         try:
@@ -223,7 +214,7 @@ class Writes:
         if write.request.method == "DELETE":
             self._creations.deleted(facts.scope, resource.created_as)
         if before is not None and adopts is None and (event := events.changed(facts, write, before, answer)):
-            self._ports.emit(resource.named, event)
+            self._ports.emit(self._pass.store.body, event)
         facts = after(facts, replace(done, answer=answer), entry=entry)
         return summarize.of_decision(self._kind, facts, self._kind.decide(facts))
 

@@ -265,22 +265,3 @@ class TestProblems:
         harness.cluster.secrets["shop", "mine"] = ClusterUnavailableError("The API server cannot be reached.")
         with pytest.raises(ClusterUnavailableError):
             await harness.resolver.resolve("shop", "mine")
-
-
-class TestRefusedByAtlas:
-    async def test_refused_own_credentials_are_logged_once_while_they_remain(
-        self, harness: Harness, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        warning = "Atlas does not accept the credentials of the operator's own Secret atlas-system/atlas-credentials"
-        harness.cluster.secrets[OPERATORS] = GOOD
-        wrong = await harness.resolver.resolve("shop", None)
-        for _ in range(3):
-            harness.resolver.record_acceptance(wrong, accepted=False)
-        assert caplog.messages == [warning]
-        assert caplog.records[0].levelname == "WARNING"
-        harness.cluster.secrets[OPERATORS] = OTHER
-        harness.resolver.record_acceptance(await harness.resolver.resolve("shop", None), accepted=False)
-        assert caplog.messages == [warning] * 2, "others are refused, too"
-        harness.resolver.record_acceptance(wrong, accepted=True)
-        harness.resolver.record_acceptance(wrong, accepted=False)
-        assert caplog.messages == [warning] * 3, "it had been over"

@@ -127,9 +127,6 @@ class Harness:
         found = ROTATED if secret_name in self.rotated else ORDERS
         return Access(found.credentials, f"resource/{secret_name}")
 
-    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
-        pass
-
     def _finds_work(self, body: Body, scope: Scope, failure: AtlasError | None) -> bool:
         name = body["metadata"]["name"]
         endpoint_id = body.get("spec", {}).get("endpointId", "")

@@ -32,9 +32,6 @@ class OnePair:
             )
         return Access(self.found, SOURCE)
 
-    def record_acceptance(self, access: Access, *, accepted: bool) -> None:
-        pass
-
 
 class Exports:
     """The referenced objects whose exports are among the manifests.

@@ -123,11 +123,6 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
         return (service.id,) if endpoint is None else (atlas.entry_name(service.id, endpoint.id), service.id)
 
     @override
-    def recorded_in(self, status: Mapping[str, Any]) -> str | None:
-        found: str | None = part(status, "service").get("id")
-        return found
-
-    @override
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
         found: str | None = spec.get("providerName")
         return found

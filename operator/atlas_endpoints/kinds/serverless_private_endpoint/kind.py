@@ -78,11 +78,6 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
         return () if found is None else (found,)
 
     @override
-    def recorded_in(self, status: Mapping[str, Any]) -> str | None:
-        found: str | None = (status.get("reservation") or {}).get("endpointId")
-        return found
-
-    @override
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
         found: str | None = spec.get("instanceName")
         return found
