@@ -1,4 +1,4 @@
-"""Creates exactly one entry for a resource, even if calls or statuses are lost.
+"""What keeps a creation to exactly one entry, even if calls or statuses are lost; ``writes`` makes the call.
 
 Atlas's POST has no idempotency key. So the entry has a name by which a LIST finds it, and the status records the intent
 before the POST. A process that finds an intent of another process (after a crash, a lost answer or a change of leaders)

@@ -1,6 +1,6 @@
 """Whether the entry of a deleted resource is deleted or retained, and what its status says meanwhile. Pure.
 
-Every message says how to remove the resource, and no entry is left behind without an Event.
+What hinders a deletion is told with the ways out, and no entry is left behind without an Event.
 """
 
 from collections.abc import Sequence

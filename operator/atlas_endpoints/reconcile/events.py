@@ -1,7 +1,7 @@
 """The Kubernetes Events, and their texts. Pure.
 
-The status or Atlas already shows whatever an Event reports, so a lost Event loses nothing. The start and the end of a
-failure follow from two statuses alone: a repeated failure and a restart cause no Event.
+Most follow from two statuses alone, so a repeated failure and a restart cause no Event. The log has each of them, too; a
+lost Event changes no decision.
 
 Source: sig-architecture/api-conventions.md, "Events"; the bounds are those of ``events.k8s.io/v1``.
 """
@@ -42,7 +42,7 @@ WARNINGS = frozenset(
 """The reasons of Warnings."""
 
 ALSO_IN_STATUS = frozenset[str]({EventReason.ADOPTING, EventReason.UPDATED, EventReason.DRIFT_CORRECTED})
-"""The reasons that also appear in a status."""
+"""The reasons of Events about what the log line of the status tells, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From an error to what the status shows of it: the reason and message of a failure are set only here. Pure.
+"""From an error to what the status shows of it. Pure.
 
 ``atlas.answers`` maps Atlas's answers to errors, and has their messages.
 """

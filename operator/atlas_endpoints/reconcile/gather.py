@@ -41,9 +41,7 @@ class Gatherer:
         """Return the reconcile of an object, whether or not its spec is valid."""
         return Attempt(generation_of(body), self.kind.resource.status_in(body, now=now), now, self.ports.grace)
 
-    def facts(  # all that is known
-        self, resource: Resource, now: datetime, scope: Scope, resolved: Resolved
-    ) -> Facts[Any]:
+    def facts(self, resource: Resource, now: datetime, scope: Scope, resolved: Resolved) -> Facts[Any]:
         spec, namespace = resource.spec, resource.metadata.namespace
         kind, ports, forced = self.kind, self.ports, is_forced(resource)
 

@@ -33,7 +33,7 @@ RECENT_OUTPUTS = 30.0
 
 
 class LiveCourse:
-    """One reconcile of a live resource with a valid spec."""
+    """One reconcile of a live resource."""
 
     def __init__(self, one: Pass) -> None:
         self._pass = one
@@ -204,7 +204,7 @@ class LiveCourse:
 
 
 def _failure_of(resolution: Resolution[Any], access: Access, outcome: Outcome) -> Failure | None:
-    """Return a failure that only another input can fix: until then, Atlas is not called again; None: it is no such one."""
+    """Return a failure that only another input or a resync's find can fix: until then, Atlas is not called again; None: it is no such one."""
     if outcome.reason is None or outcome.reason is Reason.CONFLICT:
         return None
     waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)

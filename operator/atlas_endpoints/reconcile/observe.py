@@ -17,7 +17,7 @@ MAX_CALLS = 16
 concurrent changes."""
 
 
-async def observe(  # what freshness depends on
+async def observe(
     atlas: Gateway,
     facts: Facts[Any],
     decide: Callable[[Facts[Any]], Decision],
@@ -60,7 +60,7 @@ async def observe(  # what freshness depends on
     raise OutOfTimeError(operation="list")  # others come and go so fast that nothing stays known
 
 
-def _next_call(  # what freshness depends on
+def _next_call(
     atlas: Gateway,
     facts: Facts[Any],
     decision: Decision,
@@ -156,9 +156,9 @@ def _memory_suffices(
 ) -> bool:
     """Return whether a decision may rest on cached observations.
 
-    They suffice for a write that the resource asks for, because its answer corrects them. They also suffice if another resource
-    owns the entry, because that does not depend on Atlas, and, unless the last LIST failed, to let a resource stay at rest.
-    Everything else is observed first.
+    They suffice for a write that the resource asks for, because its answer corrects them; if another resource owns the entry,
+    because that does not depend on Atlas; unless the last LIST failed, to let a resource stay at rest; and where a GET shows what
+    the decision rests on. Everything else is observed first.
     """
     write = decision.write
     # A GET shows an endpoint of a service; the LIST beside it is that of the last resync, unless the spec was edited.

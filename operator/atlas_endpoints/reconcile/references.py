@@ -1,7 +1,7 @@
 """Read the values that a resource takes from other objects.
 
 If a reference of the connection cannot be resolved yet, the reconcile goes on: the endpoint is reserved, and shows
-the service that the other object may be waiting for. Until then, its connection is not managed.
+the service that the other object may be waiting for. Until then, a connection without a value is not managed.
 
 An entry never moves to another project. Once it was seen in a project, or requested there, that project counts. If
 the reference then cannot be resolved, the status reports that, and the reconcile goes on; if it resolves to another

@@ -74,7 +74,7 @@ class Resync:
         self._comparing = asyncio.Lock()
 
     def join(self, key: Key, scope: Scope, interval: timedelta) -> None:
-        """Resync a resource with its scope, at least once in ``interval``."""
+        """Resync a resource with its scope, about once in ``interval``."""
         if self._scope_of.get(key) not in {None, scope}:
             self.leave(key)
         self._members.setdefault(scope, {})[key] = interval

@@ -272,7 +272,7 @@ class InvalidSpecError(ValueError):
 class CommonSpec(AsWritten):
     """The fields that every spec has; ``kubectl explain`` describes them.
 
-    Exactly one of ``project_id`` and ``project_ref`` is set. If a duration is None, the operator's settings decide.
+    Exactly one of ``project_id`` and ``project_ref`` is set. If a duration is None, the operator decides.
     """
 
     project_id: ObjectId | None = None

@@ -287,7 +287,7 @@ class Status(StatusModel):
 
     @property
     def is_being_deleted(self) -> bool:
-        """Whether Atlas was seen deleting the entry."""
+        """Whether Atlas was asked to delete the entry, or was seen deleting it."""
         return False
 
     @property

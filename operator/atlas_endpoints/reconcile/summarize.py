@@ -1,4 +1,4 @@
-"""From the outcome of a reconcile to the status: conditions, reasons and history are set only here. Pure.
+"""From the outcome of a reconcile to the status: conditions and history are set only here. Pure.
 
 Conditions follow the Kubernetes API conventions, kstatus and Flux: ``Ready`` is the summary; ``Reconciling`` and ``Stalled``
 are present only while they are true, and never both.

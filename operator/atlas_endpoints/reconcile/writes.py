@@ -1,4 +1,4 @@
-"""One write to Atlas for a live resource: create an entry exactly once, or change one that was observed, and read the answer."""
+"""One write to Atlas for a live resource: create an entry exactly once, or make another call, and read the answer."""
 
 from collections.abc import Mapping
 from dataclasses import replace
