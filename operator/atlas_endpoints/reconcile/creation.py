@@ -53,7 +53,7 @@ class Creations:
         self._now = now
         self._memories = memories
         self._made: dict[CreatedThing, float] = {}
-        """Until when a LIST may not show what was created, in monotonic seconds."""
+        """Until when a call for it may run, or a LIST may not show what was created, in monotonic seconds."""
         self._failed: dict[tuple[Scope, str], _Failed] = {}
 
     def wait(self, scope: Scope, name: str, others: Iterable[Key], *, forced: bool) -> float:
@@ -78,6 +78,7 @@ class Creations:
         Args:
             name: that of ``Create``.
         """
+        self._made.pop((scope.place, name), None)
         self._memories[key].pending = Pending(creation, (scope.place, name))
 
     def pending_name(self, key: Key, written: Creation | None) -> str | None:
@@ -90,9 +91,14 @@ class Creations:
 
     def take_recent(self, key: Key, written: Creation | None) -> Creation | None:
         """Use up the written intent, and return it: its call is made now; None: it is not of this process, used, or too old."""
-        if written is None or self._now() - written.requested_at >= INTENT_FOR:
+        memory = self._memories[key]
+        if memory.pending is None or written is None or self._now() - written.requested_at >= INTENT_FOR:
             return None
-        return written if self.withdraw(key, written) is not None else None
+        thing = memory.pending.thing
+        if self.withdraw(key, written) is None:
+            return None
+        self._made[thing] = self._monotonic() + CALLED.total_seconds()  # the resource may go while the call runs
+        return written
 
     def withdraw(self, key: Key, written: Creation | None) -> str | None:
         """Forget an unused intent; return the name of what it creates, or None without one."""
@@ -119,6 +125,7 @@ class Creations:
             now: wall-clock time, UTC.
         """
         moment = self._monotonic()
+        self._made.pop((scope.place, name), None)
         too_old = moment - interval.total_seconds()
         self._failed = {name: each for name, each in self._failed.items() if each.until > too_old}
         known = self._failed.get((scope, name))

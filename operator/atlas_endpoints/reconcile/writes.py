@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.status import Creation
-from atlas_endpoints.tunings import LIST_LAGS
+from atlas_endpoints.tunings import LIST_LAGS, LOOKS
 
 
 class Writes:
@@ -62,7 +62,7 @@ class Writes:
             searched = Decision(State(write.reason, write.searched, RequeueAfter(wait)))
             return summarize.of_step(self._kind, facts, operation, searched)
         self.resolve_unknown(facts)
-        wait = self._waits_for_others(facts, write)
+        wait = max(self._waits_for_others(facts, write), min(facts.unknown_for, LOOKS))
         if wait <= 0:
             return None
         last = facts.attempt.shown_failure(operation)
