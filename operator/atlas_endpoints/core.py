@@ -380,7 +380,7 @@ class ServedKind:
         self._queue.add(key, flow=self._flow(key, body), urgent=urgent)
 
     def _enqueue_member(self, key: Key) -> None:
-        self._reconciler.release(key)
+        self._reconciler.ask_again(key)
         self.wake(key)
 
     def _flow(self, key: Key, body: Body) -> Flow:

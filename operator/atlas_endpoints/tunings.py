@@ -13,7 +13,7 @@ MEMORY = timedelta(minutes=10)
 AT_REST = timedelta(minutes=1)
 """The oldest cached observation on which a resource may stay at rest: a start compares those of one scope with one LIST."""
 
-SETTLED = 0.75
+SETTLED_PART = 0.75
 """The part of an interval for which the observation of a settled part counts: less than a whole one, by the jitter."""
 
 OBSERVES_FOR = 30.0
@@ -34,7 +34,7 @@ DOUBTED_FOR = 60.0
 ABSENT = 60.0
 """Seconds for which a proof of absence counts: as long as it takes to prove one."""
 
-UNLISTED = 60.0
+NEVER_LISTED = 60.0
 """Seconds after which a scope in which no LIST has succeeded is dropped: anybody can name projects that do not exist."""
 
 
@@ -100,7 +100,7 @@ LOOKS = 15.0
 LAST_LOOK = 1.0
 """Minimum seconds until the observation that follows a write of unknown outcome."""
 
-SETTLE = timedelta(seconds=30)
+PATCH_LAGS = timedelta(seconds=30)
 """For so long after a confirmed PATCH, Atlas may still show older values; they are no difference yet."""
 
 LIST_LAGS = 30.0

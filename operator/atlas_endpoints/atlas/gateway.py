@@ -310,7 +310,7 @@ class Gateway(ObservationCache):
                 raise doubted from error
             raise
         except BaseException:
-            self._throttle.release(admitted)
+            self._throttle.leave(admitted)
             raise
         self._throttle.report(admitted, None, self._monotonic())
         self._doubts.end(call)

@@ -18,7 +18,7 @@ from atlas_endpoints.atlas.errors import AtlasHeldError, EndpointAbsentError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
 from atlas_endpoints.controller.requeue import doubled
-from atlas_endpoints.tunings import ABSENT, UNKNOWN_FOR, UNLISTED
+from atlas_endpoints.tunings import ABSENT, NEVER_LISTED, UNKNOWN_FOR
 
 V = TypeVar("V")
 
@@ -282,7 +282,7 @@ class ObservationCache:
             return
         for place, by_credentials in list(self._known.items()):
             for name, known in list(by_credentials.items()):
-                kept_for = UNLISTED if known.view.began == -math.inf else SCOPE_IDLE
+                kept_for = NEVER_LISTED if known.view.began == -math.inf else SCOPE_IDLE
                 if known.listing is None and known.attempted <= now - kept_for:
                     del by_credentials[name]
             if not by_credentials:

@@ -201,7 +201,7 @@ class Throttle:
 
     def report(self, admitted: Admitted, error: AtlasError | None, now: float) -> None:
         """Record the end of an admitted call; ``error`` is None when it succeeded."""
-        self.release(admitted)
+        self.leave(admitted)
         breaker = self._breakers.setdefault(admitted.fingerprint, _Breaker())
         key = self._key(admitted.fingerprint, admitted.project, admitted.sort)
         match error:
@@ -227,7 +227,7 @@ class Throttle:
                     if error is None:
                         breaker.reached.add(admitted.project)
 
-    def release(self, admitted: Admitted) -> None:
+    def leave(self, admitted: Admitted) -> None:
         """Record the end of an admitted call without a result."""
         if (breaker := self._breakers.get(admitted.fingerprint)) is not None:
             breaker.in_flight -= 1

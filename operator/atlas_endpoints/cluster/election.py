@@ -118,7 +118,7 @@ def observe(before: Observation | None, lease: Lease | None, now: float, duratio
     return Observation(lease.version, now, now + max(duration, lease.record.duration))
 
 
-def decide(
+def next_step(
     lease: Lease | None, observation: Observation | None, *, own: str, valid_until: float | None, now: float
 ) -> Claim | StandBy | Lost:
     """Decide what to do about the Lease that was just read.
@@ -275,7 +275,7 @@ class Elector:
         now = self.clock()
         self._observation = observe(self._observation, lease, now, self.terms.lease)
         valid_until = self._valid_until if elected else None
-        match decide(lease, self._observation, own=self.own, valid_until=valid_until, now=now):
+        match next_step(lease, self._observation, own=self.own, valid_until=valid_until, now=now):
             case Lost(why):
                 raise self._loss(why)
             case StandBy(until):

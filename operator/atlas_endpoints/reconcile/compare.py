@@ -12,7 +12,7 @@ from atlas_endpoints.reconcile.facts import APPLIED, Facts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE, Resource
 from atlas_endpoints.reconcile.status import Cause
-from atlas_endpoints.tunings import POLL_FIRST, SETTLE
+from atlas_endpoints.tunings import PATCH_LAGS, POLL_FIRST
 
 VANISHED, VANISHED_WITHIN = 3, timedelta(hours=3)
 """So often within this time is created again what vanishes: each creation may leave something in the cloud that costs."""
@@ -123,7 +123,7 @@ def _lag(difference: Difference, facts: Facts[Any]) -> float:
     patched = facts.baseline.patched.get(difference.field)
     if patched is None or facts.forced or is_edit(difference, facts):
         return 0.0
-    return (patched + SETTLE - facts.now).total_seconds()
+    return (patched + PATCH_LAGS - facts.now).total_seconds()
 
 
 def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str], bool]) -> Treatment:
@@ -135,7 +135,7 @@ def _treatment(difference: Difference, facts: Facts[Any], takes: Callable[[str],
         return Treatment.WAIT
     if _is_stored_otherwise(difference, facts) and not facts.forced:
         confirmed_at = facts.baseline.confirmed_at
-        is_recent = confirmed_at is not None and facts.now < confirmed_at + SETTLE
+        is_recent = confirmed_at is not None and facts.now < confirmed_at + PATCH_LAGS
         return Treatment.SETTLE if is_recent else Treatment.STORED_OTHERWISE
     if facts.resource.spec.drift_policy != "Correct" and not is_edit(difference, facts):
         return Treatment.REPORT

@@ -62,7 +62,7 @@ def wanted_metadata(resource: Resource) -> MetadataChange:
     return MetadataChange({FINALIZER: wants}, resource.record)
 
 
-def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting: bool) -> Ending | None:
+def ending_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting: bool) -> Ending | None:
     """Return the decision of the annotations, even if the spec is invalid; None: they do not decide.
 
     Args:
@@ -81,7 +81,7 @@ def decide_by_metadata(metadata: ObjectMeta, things: Sequence[str], *, deleting:
     return None
 
 
-def decide(resource: Resource, things: Sequence[str], *, is_unbound: bool, writes: bool) -> Ending | str | None:
+def ending_of(resource: Resource, things: Sequence[str], *, is_unbound: bool, writes: bool) -> Ending | str | None:
     """Return the decision for a resource whose annotations do not decide alone.
 
     Args:
@@ -221,7 +221,7 @@ def blocked_by(error: InvalidSpecError | NoProjectError | NoCredentialsError, at
     return blocked(message, attempt, operation=operation, requeue=RequeueAfter(retry_in), code=code)
 
 
-def failed(error: AtlasError, attempt: Attempt, source: str, *, interval: timedelta) -> Outcome:
+def of_failed_call(error: AtlasError, attempt: Attempt, source: str, *, interval: timedelta) -> Outcome:
     """Return what a failed call means: one that may pass, or has its grace, keeps its reason; any other blocks the deletion."""
     last, was_blocked = attempt.previous.last_error, attempt.is_reported(Reason.DELETION_BLOCKED)
     is_answered = last is not None and last.http_status is not None

@@ -66,14 +66,14 @@ class LastCourse:
             return status_unchanged(NoRequeue())
         try:
             things = deletion.things(kind, body)
-            ending = deletion.decide_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
+            ending = deletion.ending_by_metadata(ObjectMeta.parse(body), things, deleting=deleting)
             if ending is not None:
                 return self._leave(body, ending)
             resource: Resource = kind.resource.parse(body, now=self._pass.now)
         except InvalidSpecError as error:
             return deletion.blocked_by(error, attempt)
         is_unbound = kind.named_by(body).is_unbound
-        match deletion.decide(resource, things, is_unbound=is_unbound, writes=self._ports.writes):
+        match deletion.ending_of(resource, things, is_unbound=is_unbound, writes=self._ports.writes):
             case str(message):
                 return deletion.blocked(message, attempt, operation="delete", requeue=NoRequeue())
             case None:
@@ -233,7 +233,7 @@ class LastCourse:
             return _released(ending)
         if (outcome := unrelated(error, held_for=(facts.now - deleted_at(facts)).total_seconds())) is not None:
             return outcome
-        failed = deletion.failed(error, facts.attempt, access.source, interval=facts.interval)
+        failed = deletion.of_failed_call(error, facts.attempt, access.source, interval=facts.interval)
         if deletion.is_cured_by_credentials(error):
             is_blocked = failed.reason is Reason.DELETION_BLOCKED
             wait = facts.interval if is_blocked else min(facts.interval, facts.attempt.grace)

@@ -84,7 +84,7 @@ class LiveCourse:
         scope = self._gatherer.scope(resource, resolution.project.id, access.fingerprint)
         if (outcome := _replayed(memory.failure, resolution, access, attempt)) is not None:
             return outcome
-        outcome = await self._converged(resolution, scope, access)
+        outcome = await self._in_scope(resolution, scope, access)
         if outcome.reason is Reason.CREDENTIALS_INVALID:
             # The Secret may have been rotated after it was read. If the call was held back, the resource whose call was
             # refused has read the Secret since.
@@ -98,7 +98,8 @@ class LiveCourse:
     async def _access(self, resource: Resource, age: Age) -> Access:
         return await self._ports.credentials.resolve(resource.metadata.namespace, resource.secret_name, age=age)
 
-    async def _converged(self, resolution: Resolution[Any], scope: Scope, access: Access) -> Outcome:
+    async def _in_scope(self, resolution: Resolution[Any], scope: Scope, access: Access) -> Outcome:
+        """Converge in a scope, which is resynced from now on; a failed observation becomes an outcome."""
         resource, atlas, memory = resolution.resource, self._ports.atlas, self._memory
         self._ports.resync.join(self._key, scope, self._gatherer.interval(resource))
         resolved = Resolved.of(resolution.project.id, access.source, resource.connection)

@@ -10,7 +10,7 @@ from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.reconcile.decision import Create, Decision, Get
 from atlas_endpoints.reconcile.facts import Facts
 from atlas_endpoints.reconcile.status import Cause
-from atlas_endpoints.tunings import AT_REST, MEMORY, OBSERVES_FOR, SETTLED
+from atlas_endpoints.tunings import AT_REST, MEMORY, OBSERVES_FOR, SETTLED_PART
 
 MAX_CALLS = 16
 """Calls that one decision may take: a LIST, a GET of an entry and of each part, a LIST that proves an absence, and some for
@@ -86,7 +86,7 @@ def _next_call(
             and facts.attempt.is_of_this_generation
             and not (facts.forced or decision.nothing_left)
         )
-        oldest = began - SETTLED * facts.interval.total_seconds() if waits else began
+        oldest = began - SETTLED_PART * facts.interval.total_seconds() if waits else began
         if seen is None or (seen.value is None and seen.at < oldest):
             return decision.absent
         # The proof of an absence also takes a LIST that began after the GET; a request has had both of them made anew. While a
@@ -95,7 +95,7 @@ def _next_call(
         is_enough = facts.forced or (waits and is_recent and not facts.attempt.is_settled)
         if seen.value is None and not is_enough and facts.view.began < seen.at:
             return atlas.moment()
-    age = max_age if not is_claimed(facts) else SETTLED * facts.interval.total_seconds()
+    age = max_age if not is_claimed(facts) else SETTLED_PART * facts.interval.total_seconds()
     return next((each.entry for each in decision.gets if not is_observed(facts, each, began, age)), None)
 
 
@@ -136,7 +136,7 @@ def is_observed(facts: Facts[Any], get: Get, began: float, max_age: float) -> bo
     """
     seen = facts.view.entries.get(get.entry)
     if get.settled and facts.attempt.is_settled and not facts.forced and not facts.uncertain:
-        max_age = SETTLED * facts.interval.total_seconds()
+        max_age = SETTLED_PART * facts.interval.total_seconds()
     if seen is None or (get.beyond_list and seen.at <= facts.view.began):
         return False
     return get.beyond_list or seen.at >= began - max_age

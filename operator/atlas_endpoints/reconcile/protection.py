@@ -47,9 +47,9 @@ UNPROTECTED = (
     "Other resources may name the same in Atlas. The operator deletes it when it has reconciled each of them once."
 )
 
-UNLISTED_ITSELF = "The operator does not find the resource any more, and deletes nothing for it."
+IS_GONE = "The operator does not find the resource any more, and deletes nothing for it."
 
-UNLISTED = (
+OTHERS_UNKNOWN = (
     "The resources of the namespace could not be listed, or what they refer to could not be read, so the operator does not know"
     " whether others name the same in Atlas. It tries again before it deletes anything."
 )
@@ -96,7 +96,7 @@ class Protection:
                 # Events of this resource, and of others that name the same, may be late or lost.
                 existing = await ports.refresh(resource.metadata.namespace)
                 if resource.metadata.uid not in existing:
-                    return self._later(resource, UNLISTED_ITSELF)
+                    return self._later(resource, IS_GONE)
             if deletes is not None and (owner := await self.protector(resource, deletes, project_id)) is not None:
                 return owner
         except ClusterUnavailableError as error:
@@ -115,7 +115,9 @@ class Protection:
 
     def unlisted(self, resource: Resource, error: ClusterUnavailableError) -> Later:
         """Return that a DELETE waits until it is known who may need what it deletes, which could not be read."""
-        later = self._forbidden(resource) if isinstance(error, ForbiddenError) else self._later(resource, UNLISTED)
+        later = (
+            self._forbidden(resource) if isinstance(error, ForbiddenError) else self._later(resource, OTHERS_UNKNOWN)
+        )
         logger.warning("%s %s", later.message, error, extra=LogFields(key=str(resource.key)))
         return later
 

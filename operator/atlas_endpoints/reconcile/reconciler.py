@@ -90,7 +90,7 @@ class Reconciler:
         """Record that a change of a resource was seen; what is read for a force-sync request begins later."""
         self._memories[key].changed_at = self._ports.clock.monotonic()
 
-    def release(self, key: Key) -> None:
+    def ask_again(self, key: Key) -> None:
         """Let the next reconcile of a resource ask Atlas again."""
         self._memories[key].failure = None
 

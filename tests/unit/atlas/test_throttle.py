@@ -52,7 +52,7 @@ class Harness:
         self.end("", how, seconds)
 
     def release(self, name: str) -> None:
-        self.throttle.release(self.under_way.pop(name))
+        self.throttle.leave(self.under_way.pop(name))
 
     def wait(self, seconds: str) -> None:
         self.now += float(seconds)

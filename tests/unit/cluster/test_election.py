@@ -17,8 +17,8 @@ from atlas_endpoints.cluster.election import (
     StandBy,
     Terms,
     claim,
-    decide,
     new_identity,
+    next_step,
     observe,
     released,
 )
@@ -56,7 +56,7 @@ DECISIONS: dict[str, tuple[Lease | None, Observation | None, float | None, Claim
 @pytest.mark.parametrize("case", DECISIONS)
 def test_a_decision(case: str) -> None:
     lease, observation, valid_until, decision = DECISIONS[case]
-    assert decide(lease, observation, own=OWN, valid_until=valid_until, now=100.0) == decision
+    assert next_step(lease, observation, own=OWN, valid_until=valid_until, now=100.0) == decision
 
 
 OBSERVATIONS: dict[str, tuple[Observation | None, Lease | None, Observation | None]] = {

@@ -22,7 +22,7 @@ from atlas_endpoints.reconcile.decision import Difference, Write
 from atlas_endpoints.reconcile.facts import Baseline, Facts, Refusal
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Cause
-from atlas_endpoints.tunings import POLL_LAST, SETTLE
+from atlas_endpoints.tunings import PATCH_LAGS, POLL_LAST
 from unit.reconcile.situations import ADDRESS, COMMENT, ENTRY, ID, NOW, PROVIDERS, answered, facts_of, made
 
 Situation: TypeAlias = tuple[Facts[ServerlessPrivateEndpoint], Endpoint]
@@ -175,7 +175,7 @@ def test_ready_means_available_and_as_specified(situation: Situation) -> None:
     for each in differences(facts, endpoint):
         # But for what Atlas has confirmed a moment ago and does not show yet, and which is no connection.
         assert confirms(facts, each.field)
-        assert facts.now - facts.baseline.patched[each.field] < SETTLE
+        assert facts.now - facts.baseline.patched[each.field] < PATCH_LAGS
         assert each.field not in CONNECTION
         assert facts.desired.keys() <= (facts.baseline.confirmed or {}).keys()
         assert isinstance(state.requeue, RequeueAfter)
