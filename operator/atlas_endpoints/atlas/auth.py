@@ -28,11 +28,10 @@ from atlas_endpoints.atlas.answers import (
 )
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.redaction import carried
+from atlas_endpoints.atlas.requests import TOKEN_OPERATION
 
 if TYPE_CHECKING:
     from atlas_endpoints.atlas.errors import AtlasError
-
-TOKEN_OPERATION = "createAccessToken"  # noqa: S105  # the name of an operation
 
 _ASSUMED_LIFE = 600.0
 """Seconds that a token lives when its answer has no usable ``expires_in``."""

@@ -35,6 +35,8 @@ class Scope(NamedTuple):
         return f"{self.project_id}/{self.name}"
 
 
+TOKEN_OPERATION = "createAccessToken"  # noqa: S105  # the name of an operation
+
 PAGE = 500
 """Items of a page: as many as Atlas gives."""
 

@@ -9,11 +9,10 @@ import httpx
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import Requester, json_from, send_list
-from atlas_endpoints.atlas.auth import TOKEN_OPERATION
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AccountSuspendedError, AtlasError, MissingRoleError, RateLimitedError, Wording
 from atlas_endpoints.atlas.redaction import carried, without
-from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.atlas.requests import TOKEN_OPERATION, Request
 from atlas_endpoints.atlas.transport import GuardedTransport
 from atlas_endpoints.commands.check.interview import is_hopeless
 from atlas_endpoints.commands.clusterless import PatientClient
