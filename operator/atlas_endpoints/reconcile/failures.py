@@ -46,9 +46,7 @@ def of_invalid_spec(error: InvalidSpecError, attempt: Attempt) -> Outcome:
         "The spec is invalid for this version of the operator, so the operator neither reads nor changes Atlas. Correct the"
         f" spec, or install the CRD and the operator in the same version: {problems}"
     )
-    since = attempt.failing_since(Reason.INVALID_SPEC)
-    failure = LastError(since=since, operation="validate", retryable=False, detail=problems)
-    return held_up(State(Reason.INVALID_SPEC, message), failure, attempt)
+    return _of_invalid(message, problems, attempt, NoRequeue())
 
 
 def of_no_credentials(error: NoCredentialsError, attempt: Attempt) -> Outcome:
@@ -82,9 +80,13 @@ def of_problem(problem: Problem, since: datetime) -> LastError:
 def of_other_project(error: OtherProjectError, resource: Resource, attempt: Attempt) -> Outcome:
     """Return what it means that the project of a resource changed: neither project is touched until a person decides."""
     requeue: Requeue = NoRequeue() if resource.spec.project_ref is None else RequeueAfter(REFERENCE_AGAIN)
+    return _of_invalid(str(error), str(error), attempt, requeue)
+
+
+def _of_invalid(message: str, detail: str, attempt: Attempt, requeue: Requeue) -> Outcome:
     since = attempt.failing_since(Reason.INVALID_SPEC)
-    failure = LastError(since=since, operation="validate", retryable=False, detail=str(error))
-    return held_up(State(Reason.INVALID_SPEC, str(error), requeue), failure, attempt)
+    failure = LastError(since=since, operation="validate", retryable=False, detail=detail)
+    return held_up(State(Reason.INVALID_SPEC, message, requeue), failure, attempt)
 
 
 def of_refused_metadata(why: str, plural: str, attempt: Attempt) -> Outcome:

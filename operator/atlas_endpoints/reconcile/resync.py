@@ -112,9 +112,6 @@ class Resync:
 
     async def run(self, scope: Scope) -> Requeue:
         """Resync a scope, and enqueue the resources that it concerns."""
-        for key in tuple(self._members.get(scope, ())):
-            if self._cache.get(key) is None:  # it joined in a reconcile during which it was deleted
-                self.leave(key)
         await self._remove_changed(scope)
         if scope not in self._members:
             return NoRequeue()
