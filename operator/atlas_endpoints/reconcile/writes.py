@@ -169,7 +169,10 @@ class Writes:
             write.request.operation,
             reads,
         ):
-            return status_unchanged(Backoff(at_least=LIST_LAGS))
+            error = facts.view.entries[reads].error
+            if error is not None and facts.held_for > facts.grace.total_seconds():
+                raise failures.contradicting(error)
+            return status_unchanged(Backoff(at_least=LIST_LAGS), unreported=Reason.ATLAS_UNAVAILABLE)
         if not deletes:
             prevented = await self.prevented(facts, decision, decision.write)
             return prevented or await self._send(facts, decision, decision.write)
