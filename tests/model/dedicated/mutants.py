@@ -106,7 +106,7 @@ def emits_nothing(right: Any, self: Any, *event: Any) -> None:
     Invariant.NAMED,
     MODELS["a resource is to retain its endpoint while it goes"],
     deletion,
-    "decide",
+    "ending_of",
 )
 def _deletes_in_any_case(right: Any, *asked: Any, **further: Any) -> Any:
     return None
