@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DRAIN = 18.0
-"""Seconds for running work at SIGTERM: longer than a call may take, shorter than the 20 s that are documented."""
+"""Seconds for running work at SIGTERM: longer than a call may take. docs/availability.md promises it."""
 
 LAST_EVENTS = 1.0
 """Seconds of these, at most, for the Events that are not written yet."""
