@@ -3,9 +3,9 @@
 The map of the package, from the outside in (each layer imports only those below it):
 
 - ``cli``, ``settings``: the commands, their flags and environment variables.
-- ``check``, ``planning``, ``importing``, ``inspection``: the commands beside ``run``.
+- ``commands``: the commands beside ``run``.
 - ``kinds``: the model and the decisions of each kind of resource.
-- ``app``: the process: connections, probes and signals until SIGTERM. ``observer``: log lines, metrics and Events.
+- ``process``: connections, probes and signals until SIGTERM; log lines, metrics, Events and traces.
 - ``core``: the wiring of caches, queues and reconciles.
 - ``reconcile``: one reconcile for every kind, without input and output.
 - ``atlas``: the Atlas Admin API, without Kubernetes. ``cluster``: the Kubernetes API, without Atlas.

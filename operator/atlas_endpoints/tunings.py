@@ -1,4 +1,4 @@
-"""The times that decide when Atlas is asked and when a user sees what, each with its reason; the settings have the rest."""
+"""The times that decide when Atlas is asked and when a user sees what, each with its reason."""
 
 from datetime import timedelta
 

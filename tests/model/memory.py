@@ -28,8 +28,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from typing_extensions import override
 
-from atlas_endpoints.controller.bookkeeping import BOOKKEEPING
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -44,6 +42,23 @@ OLD = 900.0
 
 _IRRELEVANT_LOCALS = frozenset({("wait", "loop"), ("_wait", "loop"), ("Core._run", "started")})
 """Variables of functions that make no difference: asyncio's own, and when what is only measured began."""
+_BOOKKEEPING = frozenset(
+    {
+        "ObservationCache._last_moment",
+        "_NotBefore.turns",
+        "_NotBefore.last",
+        "_NotBefore.used",
+        "_Breaker.reached",
+        "Recent._kept",
+        "Queue._times",
+        "Queue._sequence",
+        "Queue._urgent_in_a_row",
+        "Queue._sleeper",
+        "Sweep._due",
+    }
+)
+"""Attributes on which no decision about a single object depends: an index, a counter for fairness, or a time of last use, which follows
+from other state or changes only the order."""
 _SCALES = {"resourceVersion": "version", "version": "version"}
 """Numbers that only grow: their order counts, and what they are compared with."""
 _JSON_RANK = re.compile(r"'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)'|'resourceVersion': '(\d+)'")
@@ -311,13 +326,10 @@ def _rfc3339(text: str) -> _Rank:
 def _relevant(class_: type, attributes: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
     """Give the attributes that count, each with whether only the order of its values does."""
     names = (*attributes, *_slots(class_))
-    left_out = {
-        name
-        for each in class_.__mro__
-        for name, annotation in vars(each).get("__annotations__", {}).items()
-        if BOOKKEEPING in getattr(annotation, "__metadata__", ())
-    }
-    return tuple((name, name in _SCALES) for name in names if name not in left_out)
+    owners = [each.__name__ for each in class_.__mro__]
+    return tuple(
+        (name, name in _SCALES) for name in names if not any(f"{each}.{name}" in _BOOKKEEPING for each in owners)
+    )
 
 
 @functools.cache

@@ -34,7 +34,6 @@ from atlas_endpoints.atlas.transport import (
     failure,
     is_loopback,
 )
-from atlas_endpoints.controller.bookkeeping import Sweep
 
 ROOT, STATUS = "/api/atlas/v2", "getSystemStatus"
 """Path and name of an operation without a project."""
@@ -46,12 +45,6 @@ OnRequest: TypeAlias = Callable[[str, str, int | None, str | None, float], None]
 
 _CONNECT_TIMEOUT = 5.0
 """Seconds."""
-
-_RECENT = 300.0
-"""Seconds for which an announced number of remaining calls counts; rate limits recover within minutes."""
-
-_DIGITS = 9
-"""Digits of a number of calls that is accepted."""
 
 
 def check_base_url(url: str, *, allow_plain_http: bool, name: str = "ATLAS_URL") -> str:
@@ -125,8 +118,6 @@ class AtlasClient:
         self._user_agent = user_agent
         self._on_request = on_request
         self._on_repeat = on_repeat
-        self._remaining_calls: dict[str, tuple[int, float]] = {}
-        self._sweep = Sweep()
         self._timeout = timeout
         self._clock = clock
         self._auths: Recent[ServiceAccountAuth | DigestAuth] = Recent(clock)
@@ -160,12 +151,6 @@ class AtlasClient:
         """The number of access tokens in memory."""
         return sum(isinstance(auth, ServiceAccountAuth) and auth.has_token for auth in self._auths.values())
 
-    @property
-    def remaining_calls(self) -> int | None:
-        """The smallest number of remaining calls in a rate limit that a recent answer announced, or None without one."""
-        since = self._clock() - _RECENT
-        return min((remaining for remaining, at in self._remaining_calls.values() if at > since), default=None)
-
     async def check_reachable(self) -> None:
         """Check that Atlas answers: its refusal of a call without credentials proves it; raises ``AtlasError`` otherwise."""
         try:
@@ -188,7 +173,6 @@ class AtlasClient:
         except TRANSPORT_ERRORS as error:
             in_doubt = write is not None and write.in_doubt
             raise failure(error, operation=call.operation, unknown_outcome=in_doubt) from error
-        self._note_remaining_calls(request.url, response.headers.get("RateLimit-Remaining", ""))
         hide = carried(credentials.secret if credentials else "", request.headers.get("Authorization", ""))
         if response.is_success:
             content = without(json_from(response.content), hide)
@@ -196,14 +180,6 @@ class AtlasClient:
             return Answer(response.status_code, content, deprecation, len(response.content))
         refusal = RefusedAnswer(response.status_code, response.headers, response.content)
         raise classify(refusal, call, now=datetime.now(UTC), hide=hide)
-
-    def _note_remaining_calls(self, url: httpx.URL, remaining: str) -> None:
-        if remaining.isdecimal() and len(remaining) <= _DIGITS:
-            owner = f"{url.host}{'/'.join(url.path.split('/')[:6])}"  # the project, at its Atlas, has the limit
-            self._remaining_calls[owner] = int(remaining), (now := self._clock())
-            if self._sweep.is_due(now):
-                recent = {owner: last for owner, last in self._remaining_calls.items() if last[1] > now - _RECENT}
-                self._remaining_calls = recent
 
     async def _send(self, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
         """Send a request with all requests of its authentication, and return its answer.

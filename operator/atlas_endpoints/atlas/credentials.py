@@ -16,8 +16,6 @@ from enum import StrEnum
 from secrets import token_bytes
 from typing import ClassVar, Generic, TypeVar
 
-from atlas_endpoints.controller.bookkeeping import Bookkeeping
-
 T = TypeVar("T")
 
 _PAIRS = ("clientId", "clientSecret"), ("publicApiKey", "privateApiKey")
@@ -110,12 +108,10 @@ class Recent(Generic[T]):
     A pair that is dropped is only read, and a token requested, once more.
     """
 
-    _kept: Bookkeeping[OrderedDict[str, tuple[T, float]]]
-    """By fingerprint, with the time of the last use; the one that was not used for longest comes first."""
-
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._kept = OrderedDict()
+        self._kept: OrderedDict[str, tuple[T, float]] = OrderedDict()
+        """By fingerprint, with the time of the last use; the one that was not used for longest comes first."""
 
     def get(self, fingerprint: str) -> T | None:
         """Return what belongs to a pair, which counts as used now; None if it was dropped."""

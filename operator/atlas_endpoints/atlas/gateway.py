@@ -51,31 +51,17 @@ IN_A_ROW = 3600.0
 
 
 class EntryReader(Protocol):
-    """How the entries of a kind are read."""
+    """How the entries of a kind are read: requests as data, answers as values; None for what is not readable.
 
-    def list_request(self, scope: Scope) -> Request:
-        """Return the LIST of a scope."""
-        ...
+    ``listed`` returns an entry with its id; ``label`` and ``parent_of`` are those of ``View``.
+    """
 
-    def listed(self, item: object) -> tuple[str, Any] | None:
-        """Return the id and the value of an item of a LIST, or None without a usable id."""
-        ...
-
-    def get_request(self, scope: Scope, entry: str) -> Request:
-        """Return the GET of one entry."""
-        ...
-
-    def got(self, entry: str, answer: object) -> Any | None:
-        """Return the entry in the answer to a GET or a write, or None when it is not readable as this entry."""
-        ...
-
-    def label(self, value: Any) -> str | None:
-        """Return the second key by which an entry is found, beside its id, or None."""
-        ...
-
-    def parent_of(self, entry: str) -> str | None:
-        """Return the entry that another one is a part of, which no LIST shows, or None."""
-        ...
+    def list_request(self, scope: Scope) -> Request: ...
+    def listed(self, item: object) -> tuple[str, Any] | None: ...
+    def get_request(self, scope: Scope, entry: str) -> Request: ...
+    def got(self, entry: str, answer: object) -> Any | None: ...
+    def label(self, value: Any) -> str | None: ...
+    def parent_of(self, entry: str) -> str | None: ...
 
 
 def _identified(item: object) -> tuple[str, object] | None:

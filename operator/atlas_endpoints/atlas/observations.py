@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from atlas_endpoints.atlas.answers import Deprecation, Listing
 from atlas_endpoints.atlas.errors import AtlasHeldError, EndpointAbsentError
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
+from atlas_endpoints.controller.bookkeeping import Sweep
 from atlas_endpoints.controller.requeue import doubled
 from atlas_endpoints.tunings import ABSENT, NEVER_LISTED, UNKNOWN_FOR
 
@@ -126,8 +126,6 @@ class _Known:
 
 class ObservationCache:
     """Shared observations; ``fetch`` makes the LIST of a scope, and ``empty`` has a view of nothing by kind."""
-
-    _last_moment: Bookkeeping[float]
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ from atlas_endpoints.atlas.errors import (
     Explanation,
     RateLimitedError,
 )
-from atlas_endpoints.controller.bookkeeping import Bookkeeping, Sweep
+from atlas_endpoints.controller.bookkeeping import Sweep
 from atlas_endpoints.controller.requeue import doubled
 
 PENDING = "Pending"
@@ -78,11 +78,11 @@ class _NotBefore:
     explanation: Explanation | str = ""
     limits: int = 0
     """The waits in a row for a 429."""
-    turns: Bookkeeping[dict[tuple[Hashable, bool], float]] = field(default_factory=dict)
+    turns: dict[tuple[Hashable, bool], float] = field(default_factory=dict)
     """When callers come back, those of urgent calls apart."""
-    last: Bookkeeping[dict[bool, float]] = field(default_factory=lambda: {True: -math.inf, False: -math.inf})
+    last: dict[bool, float] = field(default_factory=lambda: {True: -math.inf, False: -math.inf})
     """The newest turn of urgent calls, and of others."""
-    used: Bookkeeping[float] = -math.inf
+    used: float = -math.inf
 
     def hold(self, caller: Hashable, *, urgent: bool) -> Wait:
         """Return when a caller comes back: at its turn after the wait. The line of routine calls begins behind the urgent ones."""
@@ -124,7 +124,7 @@ class _Breaker(_NotBefore):
     outages: int = 0
     """Trials in a row without an answer."""
     in_flight: int = 0
-    reached: Bookkeeping[set[str]] = field(default_factory=set)
+    reached: set[str] = field(default_factory=set)
     """The projects in which a call has succeeded."""
 
 

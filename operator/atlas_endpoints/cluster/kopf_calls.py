@@ -12,7 +12,7 @@ PACE = 1.0
 
 
 class KopfCalls:
-    """A middleware of kopf's sessions. It changes no answer.
+    """A middleware of kopf's sessions. It changes no answer but one: a 429 is raised as an exception.
 
     Attributes:
         relisted: by the plural of each measured kind, the callback for a LIST of which the first page has arrived, and for the first

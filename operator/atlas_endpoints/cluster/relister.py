@@ -54,23 +54,6 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Reads:
-    """The LISTs of one namespace while somebody reads it, one after the other.
-
-    Attributes:
-        readers: how many wait or LIST.
-        begun: how many LISTs have begun.
-        answered: which of them has answered last; ``answer`` has its uids, or its failure.
-    """
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    readers: int = 0
-    begun: int = 0
-    answered: int = 0
-    answer: frozenset[str] | ClusterUnavailableError = frozenset()
-
-
 @dataclass(eq=False, repr=False)
 class Relister:
     """Compares the cache with the API server.
@@ -106,7 +89,7 @@ class Relister:
     _stale_since: float = field(init=False, default=math.inf)
     _wanted: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _waiting: set[asyncio.Event] = field(init=False, default_factory=set)
-    _reads: dict[str, _Reads] = field(init=False, default_factory=dict)
+    _reads: dict[str, asyncio.Task[frozenset[str]]] = field(init=False, default_factory=dict)
 
     def relisted(self) -> None:
         """Compare soon: kopf has listed, or an event leaves open which objects exist."""
@@ -155,34 +138,26 @@ class Relister:
         Raises:
             ClusterUnavailableError: they could not be listed, or only as they were a while ago.
         """
-        reads = self._reads.setdefault(namespace, _Reads())
-        reads.readers += 1
-        try:
-            begun_before = reads.begun
-            async with reads.lock:
-                if reads.answered <= begun_before:
-                    reads.begun += 1
-                    try:
-                        reads.answer = await self._read(namespace)
-                    except ClusterUnavailableError as error:
-                        reads.answer = error
-                    reads.answered = reads.begun
-            if isinstance(reads.answer, ClusterUnavailableError):
-                # Many readers raise this one exception, and each raise would lengthen its traceback.
-                raise reads.answer.with_traceback(None)
-            return reads.answer
-        finally:
-            reads.readers -= 1
-            if not reads.readers:
-                del self._reads[namespace]
+        if (begun := self._reads.get(namespace)) is not None:
+            await asyncio.wait({begun})
+        if (task := self._reads.get(namespace)) is None:
+            task = self._reads[namespace] = asyncio.create_task(self._read(namespace), name="read namespace")
+            # Else asyncio logs a failure for which nobody waits any more.
+            task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        # Not ``await task``: a caller that is cancelled would cancel the LIST for the others.
+        await asyncio.wait({task})
+        return task.result()
 
     async def _read(self, namespace: str) -> frozenset[str]:
-        with self.cache.listing() as running:
-            listing = await self.reader.list(namespace, self.cache.known)
-            if listing is None or running.is_stale(listing):
-                raise ClusterUnavailableError(f"The API server returned an outdated LIST of namespace {namespace}.")
-            await self._take_in(listing.bodies, running)
-            return frozenset(map(uid_of, listing.bodies))
+        try:
+            with self.cache.listing() as running:
+                listing = await self.reader.list(namespace, self.cache.known)
+                if listing is None or running.is_stale(listing):
+                    raise ClusterUnavailableError(f"The API server returned an outdated LIST of namespace {namespace}.")
+                await self._take_in(listing.bodies, running)
+                return frozenset(map(uid_of, listing.bodies))
+        finally:
+            del self._reads[namespace]
 
     async def _take_in(self, listed: Sequence[Body], running: RunningList) -> None:
         for number, body in enumerate(listed):

@@ -1,17 +1,6 @@
-"""Attributes on which no decision about a single object depends: their mark, and when to drop old entries."""
+"""When to drop old entries of what grows with the tenants."""
 
 import math
-from typing import Annotated, TypeAlias, TypeVar
-
-T = TypeVar("T")
-
-BOOKKEEPING = "bookkeeping"
-
-Bookkeeping: TypeAlias = Annotated[T, BOOKKEEPING]
-"""An index, a counter for fairness, or a time of last use, which follows from other state or changes only the order.
-
-The explorer of tests/model ignores such attributes when it compares two states.
-"""
 
 SWEEP = 60.0
 """Seconds."""
@@ -22,8 +11,6 @@ class Sweep:
 
     A search at each call is work that grows with the square of the number of tenants.
     """
-
-    _due: Bookkeeping[float]
 
     def __init__(self) -> None:
         self._due = -math.inf

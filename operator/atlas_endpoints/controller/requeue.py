@@ -33,7 +33,8 @@ class RequeueAfter:
 class Backoff:
     """The reconcile failed in a way that may heal by itself: requeue with exponential backoff.
 
-    It waits no less than ``at_least``, the seconds that the other side asks to wait (``Retry-After``), and no longer than ``at_most``.
+    It waits no less than ``at_least``, the seconds that the other side asks to wait (``Retry-After``), and otherwise no
+    longer than ``at_most``.
     """
 
     at_least: float = 0.0

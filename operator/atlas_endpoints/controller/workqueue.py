@@ -19,7 +19,6 @@ from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from atlas_endpoints.controller.bookkeeping import Bookkeeping
 from atlas_endpoints.controller.clock import Clock
 
 K = TypeVar("K", bound=Hashable)
@@ -92,11 +91,6 @@ class Queue(Generic[K]):
         waited: called for each key that is handed out.
     """
 
-    _times: Bookkeeping[list[tuple[float, int, K, _Request]]]
-    _sequence: Bookkeeping[int]
-    _urgent_in_a_row: Bookkeeping[int]
-    _sleeper: Bookkeeping[asyncio.Future[None] | None]
-
     def __init__(self, clock: Clock, *, workers: int, waited: Waited = lambda seconds, urgent: None) -> None:  # noqa: ARG005  # by name
         self._clock = clock
         self._waited = waited
@@ -107,9 +101,9 @@ class Queue(Generic[K]):
         self._due: dict[bool, _Turns[K]] = {True: _Turns(), False: _Turns()}
         """By whether they are urgent."""
         self._urgent_in_a_row = 0
-        self._times = []
+        self._times: list[tuple[float, int, K, _Request]] = []
         self._sequence = 0
-        self._sleeper = None
+        self._sleeper: asyncio.Future[None] | None = None
         self._closed = False
 
     def __len__(self) -> int:  # the due keys that do not run

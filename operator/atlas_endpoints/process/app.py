@@ -1,6 +1,7 @@
 """The operator as a process: the core, its connections, kopf, probes and signals, until SIGTERM."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -8,7 +9,7 @@ from collections import ChainMap
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from random import Random
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.client import AtlasClient
@@ -26,7 +27,7 @@ from atlas_endpoints.cluster.writer import ConfigMapWriter, ResourceWriter
 from atlas_endpoints.controller.clock import SystemClock, boottime
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.core import Core
-from atlas_endpoints.process import garbage, runtime_metrics
+from atlas_endpoints.process import runtime_metrics
 from atlas_endpoints.process.leadership import Leadership, SingleReplica, exit_at_once, hand_over
 from atlas_endpoints.process.observer import RequestObserver, StatusObserver
 from atlas_endpoints.reconcile.kind import Kind
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DRAIN = 18.0
-"""Seconds for running work at SIGTERM: longer than a call may take, shorter than the 20 s that are documented."""
+"""Seconds for running work at SIGTERM: longer than a call may take. docs/availability.md promises it."""
 
 LAST_EVENTS = 1.0
 """Seconds of these, at most, for the Events that are not written yet."""
@@ -51,6 +52,11 @@ API server makes it take so long, only a defect of ours."""
 
 FIRST_LIST = 5.0
 """Seconds that kopf waits for our first LIST, at most; if the CRD is missing, kopf notices at once when it appears."""
+
+GARBAGE = (50_000, 10, 10)
+"""Thresholds of Python's garbage collector. With its own, of which the first is 700, a single answer of an API server makes it run; it
+checks the many objects that live for long again and again, finds next to nothing, since the operator creates few cycles, and takes a
+quarter of the processor time in a burst."""
 
 
 class Operator:
@@ -153,7 +159,12 @@ class Operator:
                 until = self._clock.monotonic() + DRAIN
                 idle = await self._core.stop(workers, within=DRAIN)
                 await self._events.close(within=max(0.0, min(LAST_EVENTS, until - self._clock.monotonic())))
-                await self._hand_over(election, idle=idle, until=until)
+                # Nothing renews the Lease any more; it is released once no write of ours can reach Atlas.
+                election.cancel()
+                await asyncio.wait({election})
+                if idle and election.cancelled() and self._settings.leader_elect:
+                    settled_in = self._core.may_arrive_for(self._write_within)
+                    await hand_over(self._leadership, settled_in=settled_in, within=until - self._clock.monotonic())
         finally:
             for each in needed | others:
                 each.cancel()
@@ -181,18 +192,11 @@ class Operator:
         await self._core.refresh()
         await self._core.work()
 
-    async def _hand_over(self, election: "asyncio.Task[NoReturn]", *, idle: bool, until: float) -> None:
-        """Stop renewing; release the Lease once no write of ours can reach Atlas any more."""
-        election.cancel()
-        await asyncio.wait({election})
-        if idle and election.cancelled() and self._settings.leader_elect:
-            settled_in = self._core.may_arrive_for(self._write_within)
-            await hand_over(self._leadership, settled_in=settled_in, within=until - self._clock.monotonic())
-
     async def _freeze(self) -> None:
         """Exclude the resources from garbage collection once all are cached."""
         await self._core.completed()
-        garbage.freeze()
+        gc.collect()  # a cycle would stay for ever
+        gc.freeze()
 
     async def _first_list(self) -> None:
         """Wait for our own LIST, before kopf begins its own.
@@ -230,7 +234,7 @@ async def run(settings: OperatorSettings, kinds: Sequence[Kind[Any]]) -> None:
         ValueError: the CA file is not usable.
         Exception: the operator cannot continue; the process should be restarted.
     """
-    garbage.raise_thresholds()
+    gc.set_threshold(*GARBAGE)
     metrics = Metrics(__version__)
     async with AsyncExitStack() as closing:
         connection = await Connection.open()

@@ -58,7 +58,6 @@ def watch(
     number("leader", "Whether this replica leads: 1 or 0.", leads)
     number("watch_age_seconds", "Age of the oldest watch of resources.", connection.kopf_calls.watch_age)
     number("atlas_access_tokens", "Access tokens in memory.", lambda: client.tokens)
-    number("atlas_rate_limit_remaining", "Requests that Atlas still allows.", lambda: client.remaining_calls)
     number(
         "atlas_rate_limit_wait_seconds",
         "Longest remaining wait after a 429.",

@@ -1,11 +1,9 @@
 """One exchange with Atlas: what is sent, where, and what becomes of any answer."""
 
 import asyncio
-import gc
 import gzip
 import json
 import traceback
-import tracemalloc
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,7 +18,7 @@ from aiohttp import hdrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_endpoints.atlas.client import AtlasClient, check_base_url
+from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.atlas.credentials import ApiKey, Credentials, ServiceAccount
 from atlas_endpoints.atlas.errors import (
     AtlasError,
@@ -205,54 +203,6 @@ async def test_unexpired_tokens_are_counted() -> None:
         now[0] += 86400
         counts.append(client.tokens)
     assert counts == [0, 1, 0]
-
-
-class TestRemainingCalls:
-    async def test_the_smallest_number_that_was_announced_recently_counts(self) -> None:
-        """Of each project the last one; an answer without a usable number changes nothing."""
-        now, announced = [0.0], {"/a": ["3", "12", ""], "/b": ["5", "-1", "many", "1.5"]}
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            return httpx.Response(200, json=[], headers={"RateLimit-Remaining": announced[request.url.path].pop(0)})
-
-        async with Atlas(answer).client(clock=lambda: now[0]) as client:
-
-            async def remaining_after(*paths: str) -> int | None:
-                for path in paths:
-                    await client.request(ACCOUNT, Request("op", "GET", path))
-                return client.remaining_calls
-
-            assert await remaining_after() is None
-            assert [await remaining_after("/a"), await remaining_after("/b"), await remaining_after("/a")] == [3, 3, 5]
-            assert await remaining_after("/a", "/b", "/b", "/b") == 5
-            now[0] += 299
-            assert client.remaining_calls == 5
-            now[0] += 1
-            assert client.remaining_calls is None
-
-    async def test_they_are_dropped_though_nobody_asks_for_them(self) -> None:
-        """A tenant may name ever new projects, and not every cluster has a Prometheus."""
-        now, sent = [0.0], 0
-        atlas = Atlas(answering(200, json=[], headers={"RateLimit-Remaining": "3"}))
-
-        async def kept(client: AtlasClient) -> int:
-            nonlocal sent
-            for _ in range(2000):
-                sent += 1
-                now[0] += 1
-                await client.request(API_KEY, Request("op", "GET", f"/api/atlas/v2/groups/{sent:024x}/x"))
-            atlas.calls.clear()
-            await asyncio.sleep(0)  # the loop drops the timers of the calls
-            gc.collect()
-            return tracemalloc.get_traced_memory()[0]
-
-        async with atlas.client(clock=lambda: now[0]) as client:
-            tracemalloc.start()
-            try:
-                before = await kept(client)
-                assert await kept(client) - before < 100_000
-            finally:
-                tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

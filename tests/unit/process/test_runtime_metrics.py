@@ -28,7 +28,7 @@ async def test_each_number_has_its_source(monkeypatch: pytest.MonkeyPatch, sunse
         core.seen(cluster.objects[cluster.key(name)])
     await core.queue.get()
     connection: Any = SimpleNamespace(kopf_calls=SimpleNamespace(watch_age=lambda: 30.5), on_request=None)
-    client: Any = SimpleNamespace(tokens=8, remaining_calls=4)
+    client: Any = SimpleNamespace(tokens=8)
     leads = [True]
     runtime_metrics.watch(metrics, core, client=client, connection=connection, leads=lambda: leads[0])
 
@@ -42,7 +42,6 @@ async def test_each_number_has_its_source(monkeypatch: pytest.MonkeyPatch, sunse
         "queue_retrying": 0,
         "longest_reconcile_seconds": 0,
         "atlas_access_tokens": 8,
-        "atlas_rate_limit_remaining": 4,
         "atlas_rate_limit_wait_seconds": 0,
         "atlas_api_sunset_timestamp_seconds": sunset and sunset.timestamp(),
         "workers": 10,
