@@ -1,6 +1,6 @@
 """The settings of the commands: flag, environment variable and help of each.
 
-Only this module reads the operator's own variables.
+The commands that work without a cluster read theirs in ``commands.clusterless``.
 """
 
 import os

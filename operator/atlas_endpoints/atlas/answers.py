@@ -1,10 +1,10 @@
 """Answers of Atlas: what a 2xx contains, and which error a refusal is.
 
-Real answers deviate from the published schema, and proxies answer in Atlas's place. So nothing raises while an answer is parsed,
-and what cannot be read is None.
+Real answers deviate from the published schema, and proxies answer in Atlas's place. So what cannot be read is None, and a LIST that
+cannot be read as a whole is an ``AtlasError``.
 
-``_ROWS`` is the one table from a refusal to an error: the error code decides, otherwise the HTTP status. Both are facts of Atlas's
-error reference and of recorded answers. An explanation states the fault and the remedy; a kind may have its own for an error.
+``_ROWS`` is the one table from a refusal to an error: the error code decides, but for resource policies, otherwise the HTTP status.
+Both are facts of Atlas's error reference and of recorded answers. An explanation states the fault and the remedy; a kind may have its own for an error.
 """
 
 import asyncio
@@ -458,7 +458,10 @@ def unreadable(status: int, *, operation: str, writes: bool) -> AtlasUnavailable
 
 
 def bounded_code(code: str | None, request: Request) -> str | None:
-    """Return the code if it is a known one, else ``other``, so that a server cannot create any number of metric series; None stays."""
+    """Return the code if it is a known one, else ``other``, so that a server cannot create any number of metric series; None stays.
+
+    A code that only ends like one that proves an absence is ``other``.
+    """
     known = code is None or code in _TABLE or f"token:{code}" in _TABLE or code in request.refusals.absent
     return code if known else "other"
 

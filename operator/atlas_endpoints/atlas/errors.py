@@ -55,7 +55,7 @@ class Retry(enum.Enum):
     """When the resource changes, and as ``SLOW``: the same request would be refused again."""
 
     WHEN_DUE = "when due"
-    """After ``retry_after`` seconds. Nothing was sent, so this is no attempt and does not change the status."""
+    """After ``retry_after`` seconds. Nothing was sent, so this is no attempt."""
 
 
 class AtlasError(Exception):
@@ -115,7 +115,7 @@ class AtlasUnavailableError(AtlasError):
 
 
 class RateLimitedError(AtlasError):
-    """Atlas limits the rate of calls (429); the project has to wait."""
+    """Atlas limits the rate of calls (429); calls of this sort have to wait in the project."""
 
     reason = "RateLimited"
 

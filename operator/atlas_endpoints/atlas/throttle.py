@@ -1,6 +1,6 @@
 """The admission of calls to Atlas: a time before which no such call goes to a project, and one breaker for each pair of credentials.
 
-It never sleeps: a caller that is held comes back at its own turn, so that all together come no faster than Atlas admits calls.
+It never sleeps: a caller that is held comes back at its own turn, so that all together come about as fast as Atlas admits calls.
 
 - A 429 holds the calls of its sort in the project until the time that Atlas names: reads, or one operation that writes. So creations
   that are refused for ever hold up no edit and no deletion. Credentials without a success in the project set and obey times of
@@ -33,7 +33,7 @@ _PAUSE = 0.1
 """Seconds after which a trial that has just begun may have an answer."""
 
 _TURN = 0.035
-"""Seconds between two turns: a few calls less than the 33 a second that Atlas admits for a project, since a refusal costs all of
+"""Seconds between two turns of edits, and between two of the rest: a few calls less than the 33 a second that Atlas admits for a project, since a refusal costs all of
 them another wait."""
 
 _LINE = 60.0
@@ -48,7 +48,7 @@ _SHARED = ""
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """An admitted call; :meth:`Throttle.report` or :meth:`Throttle.release` must follow in any case.
+    """An admitted call; :meth:`Throttle.report` or :meth:`Throttle.leave` must follow in any case.
 
     Attributes:
         sort: see :meth:`Throttle.admit`.

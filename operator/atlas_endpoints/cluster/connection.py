@@ -85,7 +85,7 @@ class Connection:
         in_pod: whether the rights are those of a Pod's ServiceAccount; else those of the kubeconfig's user.
 
     Attributes:
-        api: for the Lease: no fence holds its writes back, and it shares its connections with no other calls.
+        api: for the Lease: no fence holds its writes back.
         reachability: observes every call.
         kopf_calls: paces and measures kopf's calls.
         on_request: callback for every call.

@@ -32,14 +32,6 @@ class SystemClock(Clock):
         return datetime.now(UTC)
 
 
-def not_in_future(time: datetime, *, now: datetime) -> datetime:
-    """Return a recorded time, or now if it is in the future: its clock ran ahead.
-
-    To measure a wait from it, record the result, or the wait begins again at each reconcile.
-    """
-    return min(time, now)
-
-
 def boottime() -> float:
     """Return seconds that only grow, also while the host sleeps if the system has such a clock (Linux does)."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)

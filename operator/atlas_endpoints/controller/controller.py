@@ -197,18 +197,16 @@ class Controller:
         if before is None or self._changing.get(key) != self.cache.trigger(body):
             self.enqueue(key, body)
 
-    def gone(self, key: Key, uid: str, last: Body | None = None) -> bool:
-        """Record a deletion; return whether the object was cached. If not, another object of its name may wait for its reconcile.
+    def gone(self, key: Key, uid: str, last: Body | None = None) -> None:
+        """Record a deletion, unless the object is not cached: another one of its name may wait for its reconcile.
 
         Args:
             last: the last state of the object, from the event of its deletion.
         """
         body = self.cache.get(key)
-        if body is None or not self.cache.remove(key, uid):
-            return False
-        self.left(last or body)
-        self._forget(key)
-        return True
+        if body is not None and self.cache.remove(key, uid):
+            self.left(last or body)
+            self._forget(key)
 
     async def run(self, key: Key) -> Requeue:
         """Reconcile an object and write its status; raises if that fails, so that the loop retries."""

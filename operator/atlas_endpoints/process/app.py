@@ -205,7 +205,7 @@ class Operator:
         cached already, and not kept.
         """
         if self._settings.namespaces:
-            await self._core.completed()  # kopf does not scan then, and would never find a CRD that is installed later
+            await self._core.completed()  # kopf does not scan for CRDs then: it is started when there is one
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LIST):

@@ -7,7 +7,6 @@ from typing import Any
 
 from atlas_endpoints.cluster.events import EventRecorder
 from atlas_endpoints.controller.cache import Body, status_of
-from atlas_endpoints.controller.clock import not_in_future
 from atlas_endpoints.controller.controller import Status
 from atlas_endpoints.controller.log_lines import LogFields
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
@@ -155,7 +154,7 @@ def seconds_to_ready(body: Mapping[str, Any], status: Mapping[str, Any], now: da
     if after.get("status") != "True" or before.get("status") == "True" or before.get("reason") == Reason.SUSPENDED:
         return None
     since = before.get("lastTransitionTime") or body["metadata"].get("creationTimestamp")
-    return (now - not_in_future(datetime.fromisoformat(since), now=now)).total_seconds() if since else None
+    return max(0.0, (now - datetime.fromisoformat(since)).total_seconds()) if since else None
 
 
 def drifted(previous: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, ...]:

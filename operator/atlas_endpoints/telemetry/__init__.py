@@ -1,1 +1,1 @@
-"""Logs, metrics, probes and traces of the running operator."""
+"""Logs, metrics and probes of the running operator."""

@@ -175,8 +175,11 @@ class Operator:
 
     def leave(self, body: Body) -> None:
         """Hear that an object is gone, or is served no more."""
-        if self.controller.gone(key_of(body), body["metadata"]["uid"]):
-            self.loop.forget(key_of(body))
+        key, uid = key_of(body), body["metadata"]["uid"]
+        is_known = self.controller.cache.holds(key, uid)
+        self.controller.gone(key, uid)
+        if is_known:
+            self.loop.forget(key)
 
     def put(self, status: Status | None = None, **metadata: object) -> None:
         """Write into the object, as a tool does."""
