@@ -6,6 +6,7 @@ a missing key as an empty value. A failure to write one blocks nothing else.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -37,6 +38,12 @@ OF_VALUES = Wording(wrong_field="correct the name in the spec")
 
 RETRY = 30.0
 """Seconds after which to try again if a ConfigMap cannot be written, and at least if Atlas does not show the values."""
+
+READS = 4
+"""Concurrent reads of values with one pair of credentials: fewer than the throttle admits, so that slow ones leave room for edits."""
+
+READ_SOON = 1.0
+"""Seconds after which values are read for which there was no room."""
 
 
 class ConfigMapsPort(Protocol):
@@ -94,6 +101,8 @@ class Outputs:
         self._config_maps = config_maps
         self._atlas = atlas
         self._names = names
+        self._reading: Counter[str] = Counter()
+        """How many reads are under way, by credentials."""
 
     async def publish(
         self,
@@ -130,6 +139,9 @@ class Outputs:
             return Published(_disabled(output.name))
         values, failure, requeue_in = output.values, None, None
         if output.request is not None and scope is not None:
+            if self._reading[scope.credentials] >= READS:
+                return Published(None, READ_SOON)
+            self._reading += Counter([scope.credentials])
             try:
                 answer = await self._atlas.read(scope, output.request(scope), parse=output.parse, max_age=max_age)
                 values = output.fill(answer)
@@ -137,6 +149,8 @@ class Outputs:
                 return Published(None, held.retry_after)
             except AtlasError as error:
                 values, failure = None, error
+            finally:
+                self._reading -= Counter([scope.credentials])
             requeue_in = again if values is None else None
         try:
             return Published(await _write(self._config_maps, owner, output, values, failure), requeue_in)
