@@ -14,7 +14,7 @@ from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.reconcile.attempt import spaced
 from atlas_endpoints.reconcile.memory import CreatedThing, Memories, Pending
 from atlas_endpoints.reconcile.status import Creation
-from atlas_endpoints.tunings import ARRIVES, CALL, INTENT_FOR, LOOKS
+from atlas_endpoints.tunings import ARRIVES, CALL, INTENT_FOR, LOOKS, UNKNOWN_FOR
 
 CALLED = INTENT_FOR + timedelta(seconds=CALL)
 """The age of an intent whose call is not made any more."""
@@ -53,7 +53,7 @@ class Creations:
         self._now = now
         self._memories = memories
         self._made: dict[CreatedThing, float] = {}
-        """Until when a call for it may run, or a LIST may not show what was created, in monotonic seconds."""
+        """Until when a call for it may run or be carried out, or a LIST may not show what it created, in monotonic seconds."""
         self._failed: dict[tuple[Scope, str], _Failed] = {}
 
     def wait(self, scope: Scope, name: str, others: Iterable[Key], *, forced: bool) -> float:
@@ -78,7 +78,6 @@ class Creations:
         Args:
             name: that of ``Create``.
         """
-        self._made.pop((scope.place, name), None)
         self._memories[key].pending = Pending(creation, (scope.place, name))
 
     def pending_name(self, key: Key, written: Creation | None) -> str | None:
@@ -97,7 +96,7 @@ class Creations:
         thing = memory.pending.thing
         if self.withdraw(key, written) is None:
             return None
-        self._made[thing] = self._monotonic() + CALLED.total_seconds()  # the resource may go while the call runs
+        self._mark(thing, CALLED.total_seconds())  # the resource may go while the call runs
         return written
 
     def withdraw(self, key: Key, written: Creation | None) -> str | None:
@@ -108,10 +107,17 @@ class Creations:
 
     def created(self, scope: Scope, name: str, *, shown_in: float) -> None:
         """Record that the thing is there: whoever names it, also anew, waits for a LIST that shows it, for so many seconds."""
-        now = self._monotonic()
-        self._made = {thing: until for thing, until in self._made.items() if until > now}
-        self._made[scope.place, name] = now + shown_in
+        self._mark((scope.place, name), shown_in)
         self._failed.pop((scope, name), None)
+
+    def ended(self, scope: Scope, name: str, *, in_doubt: bool) -> None:
+        """Record that a call has failed; in doubt, it may still be carried out, whoever names the thing by then."""
+        self._mark((scope.place, name), UNKNOWN_FOR if in_doubt else 0.0)
+
+    def _mark(self, thing: CreatedThing, seconds: float) -> None:
+        now = self._monotonic()
+        self._made[thing] = now + seconds
+        self._made = {each: until for each, until in self._made.items() if until > now}
 
     def deleted(self, scope: Scope, name: str) -> None:
         """Record that Atlas deletes the thing, so that no LIST has to show it."""
@@ -125,7 +131,6 @@ class Creations:
             now: wall-clock time, UTC.
         """
         moment = self._monotonic()
-        self._made.pop((scope.place, name), None)
         too_old = moment - interval.total_seconds()
         self._failed = {name: each for name, each in self._failed.items() if each.until > too_old}
         known = self._failed.get((scope, name))

@@ -59,7 +59,7 @@ class LiveCourse:
             resource = self._kind.resource.parse(one.store.body, now=one.now)
         else:
             self._memory.unchangeable_since = None
-        return await self._resolved(resource, one.attempt())
+        return await self._resolved(resource, Attempt(resource.generation, resource.status, one.now, one.ports.grace))
 
     async def _resolved(self, resource: Resource, attempt: Attempt) -> Outcome:
         if resource.suspended_by:
@@ -205,7 +205,7 @@ class LiveCourse:
 
 
 def _failure_of(resolution: Resolution[Any], access: Access, outcome: Outcome) -> Failure | None:
-    """Return a failure that only another input or a resync's find can fix: until then, Atlas is not called again; None: it is no such one."""
+    """Return a failure that only another input, or what a resync finds, can fix: until then, Atlas is not called again; else None."""
     if outcome.reason is None or outcome.reason is Reason.CONFLICT:
         return None
     waits = resolution.problem is not None and isinstance(outcome.requeue, NoRequeue)

@@ -20,7 +20,7 @@ from atlas_endpoints.reconcile.protection import Later
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import project_id_in
 from atlas_endpoints.reconcile.status import Creation
-from atlas_endpoints.tunings import LIST_LAGS, LOOKS
+from atlas_endpoints.tunings import LIST_LAGS
 
 
 class Writes:
@@ -45,6 +45,7 @@ class Writes:
         try:
             entry, answer = await self._gatherer.write(facts, write)
         except AtlasError as error:
+            self._creations.ended(facts.scope, write.name, in_doubt=error.unknown_outcome)
             # Nothing has to be searched, even if no status says so.
             if not error.unknown_outcome and not self._kind.is_outdated(error):
                 self._creations.set_pending(facts.scope, write.name, key, intent)
@@ -62,7 +63,7 @@ class Writes:
             searched = Decision(State(write.reason, write.searched, RequeueAfter(wait)))
             return summarize.of_step(self._kind, facts, operation, searched)
         self.resolve_unknown(facts)
-        wait = max(self._waits_for_others(facts, write), min(facts.unknown_for, LOOKS))
+        wait = self._waits_for_others(facts, write)
         if wait <= 0:
             return None
         last = facts.attempt.shown_failure(operation)
@@ -172,7 +173,8 @@ class Writes:
             error = facts.view.entries[reads].error
             if error is not None and facts.held_for > facts.grace.total_seconds():
                 raise failures.contradicting(error)
-            return status_unchanged(Backoff(at_least=LIST_LAGS), unreported=Reason.ATLAS_UNAVAILABLE)
+            unreported = None if error is None else Reason.ATLAS_UNAVAILABLE
+            return status_unchanged(Backoff(at_least=LIST_LAGS), unreported=unreported)
         if not deletes:
             prevented = await self.prevented(facts, decision, decision.write)
             return prevented or await self._send(facts, decision, decision.write)
