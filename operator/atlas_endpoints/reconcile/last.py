@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
-from atlas_endpoints.atlas.requests import TOKEN_OPERATION
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
 from atlas_endpoints.controller.cache import Body, finalizers_of
@@ -38,6 +37,7 @@ class LastCourse:
         self._protection = one.shared.protection
         self._memory = one.memory
         self._attempt = one.attempt()
+        self._was_sent = False
 
     async def run(self) -> Outcome:
         """Reconcile; remove the finalizer when nothing is left to do.
@@ -146,6 +146,7 @@ class LastCourse:
                 return self._kept_for(owner, resource)
             case _:
                 return status_unchanged(RequeueAfter(0.0))
+        self._was_sent = True
         try:
             await self._gatherer.write(facts, write)
             self._pass.shared.creations.deleted(facts.scope, resource.created_as)
@@ -243,10 +244,8 @@ class LastCourse:
             not is_of_entry and failed.state is not None and deletion.UNASKED not in failed.state.message
         ):  # a message may be that of the try before
             outcome = outcome.saying(deletion.UNASKED)
-        is_read = error.operation in {self._kind.list_request(facts.scope).operation, TOKEN_OPERATION}
-        return outcome.paced(
-            facts.not_ready_for, facts.reads_again_in if is_read else facts.failing_for.total_seconds()
-        )
+        at_least = facts.failing_for.total_seconds() if self._was_sent else facts.reads_again_in
+        return outcome.paced(facts.not_ready_for, at_least)
 
     def _leave(self, body: Body, ending: Ending) -> Outcome:
         """Release a resource whose endpoint stays in Atlas, and tell how people delete it there."""
