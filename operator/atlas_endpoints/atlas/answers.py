@@ -4,7 +4,8 @@ Real answers deviate from the published schema, and proxies answer in Atlas's pl
 cannot be read as a whole is an ``AtlasError``.
 
 ``_ROWS`` is the one table from a refusal to an error: the error code decides, but for resource policies, otherwise the HTTP status.
-Both are facts of Atlas's error reference and of recorded answers. An explanation states the fault and the remedy; a kind may have its own for an error.
+Both are facts of Atlas's error reference and of recorded answers. An explanation states the fault and the remedy; a kind may
+have its own for an error.
 """
 
 import asyncio

@@ -167,7 +167,7 @@ class EventRecorder:
             return True
         if self._deduplicator.failed(namespace, cause):
             logger.warning(
-                "Events are dropped. Nothing else is affected, since statuses contain the same. %s",
+                "Events are dropped. Nothing else is affected, and the log has them, too. %s",
                 cause,
                 extra=LogFields(namespace=namespace),
             )

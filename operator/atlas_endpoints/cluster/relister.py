@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -140,24 +141,26 @@ class Relister:
         """
         if (begun := self._reads.get(namespace)) is not None:
             await asyncio.wait({begun})
-        if (task := self._reads.get(namespace)) is None:
+        if (task := self._reads.get(namespace)) is None or task.done():
             task = self._reads[namespace] = asyncio.create_task(self._read(namespace), name="read namespace")
-            # Else asyncio logs a failure for which nobody waits any more.
-            task.add_done_callback(lambda task: task.cancelled() or task.exception())
+            task.add_done_callback(partial(self._end_read, namespace))
         # Not ``await task``: a caller that is cancelled would cancel the LIST for the others.
         await asyncio.wait({task})
         return task.result()
 
     async def _read(self, namespace: str) -> frozenset[str]:
-        try:
-            with self.cache.listing() as running:
-                listing = await self.reader.list(namespace, self.cache.known)
-                if listing is None or running.is_stale(listing):
-                    raise ClusterUnavailableError(f"The API server returned an outdated LIST of namespace {namespace}.")
-                await self._take_in(listing.bodies, running)
-                return frozenset(map(uid_of, listing.bodies))
-        finally:
+        with self.cache.listing() as running:
+            listing = await self.reader.list(namespace, self.cache.known)
+            if listing is None or running.is_stale(listing):
+                raise ClusterUnavailableError(f"The API server returned an outdated LIST of namespace {namespace}.")
+            await self._take_in(listing.bodies, running)
+            return frozenset(map(uid_of, listing.bodies))
+
+    def _end_read(self, namespace: str, task: asyncio.Task[frozenset[str]]) -> None:
+        if self._reads.get(namespace) is task:
             del self._reads[namespace]
+        if not task.cancelled():
+            task.exception()  # else asyncio logs a failure for which nobody waits any more
 
     async def _take_in(self, listed: Sequence[Body], running: RunningList) -> None:
         for number, body in enumerate(listed):

@@ -1,6 +1,6 @@
 """Whether the entry of a deleted resource is deleted or retained, and what its status says meanwhile. Pure.
 
-What hinders a deletion is told with the ways out, and no entry is left behind without an Event.
+If something hinders a deletion, the status says what, and how to go on. An Event reports each entry that stays in Atlas.
 """
 
 from collections.abc import Sequence

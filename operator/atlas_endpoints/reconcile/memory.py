@@ -1,7 +1,7 @@
 """What reconciles of one resource hand on to each other in this process: one record, which goes with the resource.
 
-A restart forgets all of it, which costs calls and time, perhaps an Event that comes twice, and nothing else. What several resources share is kept where it is shared:
-turns of creations, drift, resyncs, outputs; a status that is not written yet and the count of failures, in the controller.
+A restart forgets all of it, which costs calls and time, and perhaps an Event that comes twice. What several resources
+share is kept where it is shared: calls that create, drift, resyncs, outputs; a status that is not written yet and the count of failures, in the controller.
 """
 
 import math

@@ -137,6 +137,7 @@ class Operator:
             self,
             enqueue=self._enqueue,
             written=lambda body, status: self.told.append((body["status"], status)),
+            left=lambda body: self.loop.forget(key_of(body)),
         )
         self.loop: Loop[Key] = Loop(self.queue, self.controller.run, clock=clock, random=Random(1))  # noqa: S311  # jitter
 
@@ -175,11 +176,7 @@ class Operator:
 
     def leave(self, body: Body) -> None:
         """Hear that an object is gone, or is served no more."""
-        key, uid = key_of(body), body["metadata"]["uid"]
-        is_known = self.controller.cache.holds(key, uid)
-        self.controller.gone(key, uid)
-        if is_known:
-            self.loop.forget(key)
+        self.controller.gone(key_of(body), body["metadata"]["uid"])
 
     def put(self, status: Status | None = None, **metadata: object) -> None:
         """Write into the object, as a tool does."""
