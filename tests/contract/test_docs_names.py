@@ -24,7 +24,6 @@ OF_OTHERS = {
     "status.observedState": "of Config Connector's ComputeAddress",
     "status.id": "of ASO's PrivateEndpoint",
     "status.vpcEndpointID": "of ACK's VPCEndpoint",
-    "spec.py": "a file of the operator",
 }
 """Fields that pages name and that are not our resource's."""
 

@@ -9,8 +9,10 @@ import json
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+import crd
 from delivery import argocd, manifests, reference
 from delivery.helm import CHART, ROOT
 from delivery.kustomize import install_manifest
@@ -78,7 +80,8 @@ def _one_of(texts: Callable[[], Mapping[Path, str]], path: Path) -> Generated:
 
 
 GENERATED = (
-    *(_crd(path) for path in sorted((ROOT / "crds").glob("*.yaml"))),
+    *(Generated(path, partial(crd.text, path)) for path in crd.paths()),
+    *(_crd(path) for path in crd.paths()),
     Generated(CHART / "values.schema.json", schema),
     Generated(CHART / "README.md", readme),
     *(_one_of(manifests.texts, path) for path in manifests.PATHS),

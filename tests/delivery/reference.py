@@ -12,8 +12,9 @@ import durationpy
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.commands.clusterless import ConformSettings, ImportSettings, PlanSettings
 from atlas_endpoints.commands.conform.rows import rows
+from atlas_endpoints.kinds.registry import named
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
-from support.crd import crds
+from crd import crd_of
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ KINDS = {
 
 def resource(kind: str, selected: str) -> str:
     """Make the page about a kind: each field of spec and status; ``selected``: a field to show the selectors with."""
-    crd = crds()[kind]
+    crd = crd_of(*named([kind]))
     (version,) = crd["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]
     names = crd["spec"]["names"]

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.regions import is_region
+from atlas_endpoints.reconcile.crd import ATOMIC, Rule, fixed, only_one, twice
 from atlas_endpoints.reconcile.resource import Reference, Resource
 from atlas_endpoints.reconcile.spec import (
     ApiVersion,
@@ -19,11 +20,15 @@ from atlas_endpoints.reconcile.spec import (
     CommonSpec,
     ConfigMapKeyRef,
     ConfigMapRef,
+    FieldPath,
     ObjectKind,
     ObjectRef,
     api_version_such_as,
+    cel_matches,
     kind_such_as,
+    leads_to_a_field,
     matches,
+    pattern,
     rule,
 )
 
@@ -39,7 +44,7 @@ _AZURE_ID = (
     rf"{_AZURE_NAME}{{1,90}}/providers/microsoft[.]network/privateendpoints/{_AZURE_NAME}{{1,80}}"
 )
 """Atlas's published pattern also requires the resource group ``privateLink``, which Atlas's own samples break."""
-_GCP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+GCP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
 CLOUD_IDS: Mapping[Provider, str] = {
     "AWS": "the ID of an AWS VPC endpoint (`vpce-` and 17 lower-case hexadecimal digits)",
@@ -73,6 +78,10 @@ _NO_ADDRESS_PATH = (
     "Required value: must be set unless the kind is ComputeAddress of compute.cnrm.cloud.google.com: add the path of "
     "the field that holds the address, such as `.status.atProvider.address`"
 )
+_NO_SOURCE = "Required value: must be set, unless `objectRef` names an object that holds the %s"
+_SHARED_CONFIG_MAP = (
+    "may not name one ConfigMap twice, nor that of `outputConfigMapRef`: give each %s a ConfigMap of its own"
+)
 ON_AWS = (
     "may only be set when `providerName` is AZURE: Atlas identifies an AWS endpoint by its ID only; remove the field"
 )
@@ -85,8 +94,14 @@ NO_ID = (
     "Required value: must be set together with `privateEndpointIpAddress`: "
     "name the private endpoint that has this address"
 )
-_ID_TWICE = "may not be set together with `cloudProviderEndpointId`: keep one of the two"
-_ADDRESS_TWICE = "may not be set together with `privateEndpointIpAddress`: keep one of the two"
+
+
+def _cloud_id(provider: Provider, regex: str) -> Rule:
+    cel = f'self.providerName != "{provider}" || !has(self.cloudProviderEndpointId) || self.cloudProviderEndpointId.{cel_matches(regex)}'
+    return Rule(cel, NO_CLOUD_ID[provider], "cloudProviderEndpointId")
+
+
+GCP_ID = _cloud_id("GCP", GCP_NAME)
 
 
 def is_cloud_id(provider: Provider, text: str) -> bool:
@@ -104,7 +119,7 @@ def is_cloud_id(provider: Provider, text: str) -> bool:
 
 def is_gcp_name(text: str) -> bool:
     """Return whether a text is the name of a resource in Google Cloud, such as that of a forwarding rule."""
-    return matches(_GCP_NAME, text)
+    return matches(GCP_NAME, text)
 
 
 def is_ip_address(text: str) -> bool:
@@ -131,12 +146,13 @@ def ip_of(text: str | None) -> object:
 Comment = Annotated[
     str,
     Field(max_length=80),
-    rule(
-        partial(matches, r"[^\x00-\x1f\x7f]*"),
+    pattern(
+        r"[^\x00-\x1f\x7f]*",
         "must be one line without control characters; in YAML write it in quotes, not as a `|` block",
     ),
     rule(
         lambda text: text.strip() == text,
+        "self.trim() == self",
         "must not begin or end with white space: Atlas may strip it, so the comment would always differ",
     ),
 ]
@@ -147,6 +163,7 @@ Region = Annotated[
     Field(max_length=64),
     rule(
         is_region,
+        f"self.{cel_matches('[a-zA-Z0-9_-]+')}",
         "must be the name of a region, such as `EU_WEST_1` or `eu-west-1`, that is letters, digits, `-` and `_`",
     ),
 ]
@@ -155,11 +172,11 @@ Region = Annotated[
 IpAddress = Annotated[
     str,
     Field(max_length=45),
-    rule(is_ip_address, "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
+    rule(is_ip_address, "isIP(self)", "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
 ]
 
 
-class CloudProviderEndpointRef(ObjectRef):
+class CloudProviderEndpointRef(ObjectRef, json_schema_extra=ATOMIC):
     """An object that contains the ID of the private endpoint in the cloud.
 
     The known kinds are those of AWS Controllers for Kubernetes (ACK) and Azure Service Operator (ASO).
@@ -170,9 +187,16 @@ class CloudProviderEndpointRef(ObjectRef):
         ("network.azure.com", "PrivateEndpoint"): "status.id",
     }
     no_field_path: ClassVar = _NO_FIELD_PATH
+    cel_rules: ClassVar = [leads_to_a_field(known_paths, no_field_path)]
 
     api_version: Annotated[ApiVersion, api_version_such_as("ec2.services.k8s.aws/v1alpha1")]
+    """The group and version of the object, such as `ec2.services.k8s.aws/v1alpha1`. Required."""
     kind: Annotated[ObjectKind, kind_such_as("VPCEndpoint")]
+    """The kind of the object, such as `VPCEndpoint`. Required."""
+    field_path: FieldPath | None = None
+    """The field that contains the ID, as field names separated by dots, such as `.status.atProvider.id`. Default for a
+    VPCEndpoint of ACK: `.status.vpcEndpointID`. Default for a PrivateEndpoint of ASO: `.status.id`. Required for other
+    kinds."""
 
 
 class AddressRef(ObjectRef):
@@ -180,13 +204,25 @@ class AddressRef(ObjectRef):
 
     known_paths: ClassVar = {("compute.cnrm.cloud.google.com", "ComputeAddress"): "status.observedState.address"}
     no_field_path: ClassVar = _NO_ADDRESS_PATH
+    cel_rules: ClassVar = [leads_to_a_field(known_paths, no_field_path)]
 
     api_version: Annotated[ApiVersion, api_version_such_as("compute.cnrm.cloud.google.com/v1beta1")]
+    """The group and version of the object, such as `compute.cnrm.cloud.google.com/v1beta1`. Required."""
     kind: Annotated[ObjectKind, kind_such_as("ComputeAddress")]
+    """The kind of the object, such as `ComputeAddress`. Required."""
+    field_path: FieldPath | None = None
+    """The field that contains the address, as field names separated by dots, such as `.status.atProvider.address`. Default for
+    a ComputeAddress of Config Connector: `.status.observedState.address`. Required for other kinds."""
 
 
-class AddressSource(AsWritten):
+class AddressSource(AsWritten, json_schema_extra=ATOMIC):
     """The source of the private endpoint's address; a kind defines its fields."""
+
+    words: ClassVar[Mapping[str, str]] = {
+        "value": "address",
+        "writer": "Azure Service Operator writes such a ConfigMap for `operatorSpec.configMaps.primaryNicPrivateIpAddress` of a"
+        " PrivateEndpoint.",
+    }
 
     @abstractmethod
     def target(self, namespace: str) -> Target:
@@ -196,8 +232,15 @@ class AddressSource(AsWritten):
 class EitherSource(AddressSource):
     """The source of a value; exactly one of the fields is set."""
 
+    cel_rules: ClassVar = [
+        Rule("has(self.configMapKeyRef) || has(self.objectRef)", _NO_SOURCE % "{value}", "configMapKeyRef"),
+        only_one("configMapKeyRef", "objectRef"),
+    ]
+
     config_map_key_ref: ConfigMapKeyRef | None = None
+    """A key of a ConfigMap in the namespace of this resource. {writer}"""
     object_ref: ObjectRef | None = None
+    """An object in the namespace of this resource that contains the {value}{object_ref}. {reference_kinds}"""
 
     @override
     def target(self, namespace: str) -> Target:
@@ -207,21 +250,41 @@ class EitherSource(AddressSource):
     def violations(self, field: str, what: str) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with it; ``what`` it holds, for people."""
         if self.config_map_key_ref is None and self.object_ref is None:
-            message = f"Required value: must be set, unless `objectRef` names an object that holds the {what}"
-            yield f"{field}.configMapKeyRef", message
+            yield f"{field}.configMapKeyRef", _NO_SOURCE % what
         if self.config_map_key_ref is not None and self.object_ref is not None:
-            yield f"{field}.objectRef", "may not be set together with `configMapKeyRef`: keep one of the two"
+            yield f"{field}.objectRef", twice("configMapKeyRef")
 
 
 class EndpointSpec(CommonSpec):
     """The fields with which a spec names a private endpoint in a cloud; what they may contain depends on the kind."""
 
+    cel_rules: ClassVar = [
+        fixed("providerName", "may not be changed: an endpoint never moves to another cloud; {instead_there}"),
+        _cloud_id("AWS", _AWS_ID),
+        _cloud_id("AZURE", _AZURE_ID),
+        only_one("cloudProviderEndpointId", "cloudProviderEndpointRef"),
+        only_one("privateEndpointIpAddress", "privateEndpointIpAddressFrom"),
+    ]
+
     provider_name: Provider
     cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
+    """The private endpoint in your cloud, which {connects}. AWS: the ID of the VPC endpoint, `vpce-` and 17 lower-case
+    hexadecimal digits. AZURE: the resource ID of the private endpoint,
+    `/subscriptions/<GUID>/resourceGroups/<group>/providers/Microsoft.Network/privateEndpoints/<name>`, in any letter
+    case{cloud_id}"""
     cloud_provider_endpoint_ref: CloudProviderEndpointRef | None = None
+    """An object in the namespace of this resource that contains the ID, instead of `cloudProviderEndpointId`. Examples are a
+    VPCEndpoint of AWS Controllers for Kubernetes (ACK){examples}. The operator reads the object until it contains the ID,
+    and then once in each sync interval. {another_id} Until the object contains the ID, the operator handles the rest of the
+    spec (condition ReferencesResolved). {other_reference} {reference_kinds}"""
     private_endpoint_ip_address: IpAddress | None = None
+    """{clouds} only: the private IP address of the private endpoint's network interface{or_rule}, such as `10.0.0.4`. Set it
+    together with `cloudProviderEndpointId`. {another_address}"""
     private_endpoint_ip_address_from: AddressSource | None = None
-    output_config_map_ref: ConfigMapRef | None = None
+    """The source of the address, instead of `privateEndpointIpAddress`: exactly one of `configMapKeyRef` and `objectRef`. The
+    operator reads it at the same times as `cloudProviderEndpointRef`. The address stays the one to which it first resolved
+    (`status.resolved.privateEndpointIpAddress`): the operator reports another one and does not send it. You can replace the
+    source with another one, or with the address to which it resolved."""
 
     @property
     def has_cloud_id(self) -> bool:
@@ -237,16 +300,15 @@ class EndpointSpec(CommonSpec):
     def violations(self) -> Iterator[tuple[str, str]]:
         yield from super().violations()
         if self.cloud_provider_endpoint_id is not None and self.cloud_provider_endpoint_ref is not None:
-            yield "cloudProviderEndpointRef", _ID_TWICE
+            yield "cloudProviderEndpointRef", twice("cloudProviderEndpointId")
         if self.private_endpoint_ip_address is not None and self.private_endpoint_ip_address_from is not None:
-            yield "privateEndpointIpAddressFrom", _ADDRESS_TWICE
+            yield "privateEndpointIpAddressFrom", twice("privateEndpointIpAddress")
 
     def shared_config_maps(self, field: str, named: Iterable[ConfigMapRef], what: str) -> Iterator[tuple[str, str]]:
         """Yield that a list of outputs names a ConfigMap that another output has; each item is for one ``what``."""
         names = [each.name for each in (*named, self.output_config_map_ref) if each is not None]
         if len(set(names)) < len(names):
-            message = f"may not name one ConfigMap twice, nor that of `outputConfigMapRef`: give each {what} a ConfigMap of its own"
-            yield field, message
+            yield field, _SHARED_CONFIG_MAP % what
 
     def violations_of_connection(self, *, on_aws: str, no_address: str, no_id: str) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with the ID and the address, whose rules have texts of their own in each CRD.
@@ -267,8 +329,92 @@ class EndpointSpec(CommonSpec):
             yield "cloudProviderEndpointId", no_id
 
 
+def connection_rules(
+    *,
+    on_aws: str,
+    no_address: str,
+    no_id: str,
+    may_have: str = 'self.providerName == "AZURE"',
+    needs_none: str = 'self.providerName == "AWS"',
+    unless: str = "",
+) -> tuple[Rule, ...]:
+    """Return the rules of the ID and the address, as ``EndpointSpec.violations_of_connection`` checks them.
+
+    Args:
+        may_have: the condition in CEL that there may be an address; ``needs_none``, that none belongs to an ID; ``unless``
+            anything else is true.
+    """
+    has_id = "has(self.cloudProviderEndpointId) || has(self.cloudProviderEndpointRef)"
+    has_address = "has(self.privateEndpointIpAddress) || has(self.privateEndpointIpAddressFrom)"
+    return (
+        Rule(f"{may_have} || !has(self.privateEndpointIpAddress)", on_aws, "privateEndpointIpAddress"),
+        Rule(f"{may_have} || !has(self.privateEndpointIpAddressFrom)", on_aws, "privateEndpointIpAddressFrom"),
+        Rule(f"{needs_none} || !({has_id}) || {has_address}{unless}", no_address, "privateEndpointIpAddress"),
+        Rule(f"{needs_none} || !({has_address}) || {has_id}{unless}", no_id, "cloudProviderEndpointId"),
+    )
+
+
+def config_maps_of_their_own(field: str, what: str) -> Rule:
+    """Return the rule that ``EndpointSpec.shared_config_maps`` checks."""
+    cel = f"""!has(self.{field}) || self.{field}.all(each,
+        self.{field}.exists_one(other, other.configMapRef.name == each.configMapRef.name)
+        && (!has(self.outputConfigMapRef) || self.outputConfigMapRef.name != each.configMapRef.name))"""
+    return Rule(cel, _SHARED_CONFIG_MAP % what, field)
+
+
+class RegisteredSpec(EndpointSpec):
+    """The fields of a spec whose endpoint is registered in Atlas, which cannot change it afterwards."""
+
+    cel_rules: ClassVar = [
+        Rule(
+            """has(self.cloudProviderEndpointId) ? !has(oldSelf.cloudProviderEndpointId)
+            || self.cloudProviderEndpointId.lowerAscii() == oldSelf.cloudProviderEndpointId.lowerAscii()
+            : has(self.cloudProviderEndpointRef)
+            || !(has(oldSelf.cloudProviderEndpointId) || has(oldSelf.cloudProviderEndpointRef))""",
+            "may not be changed or removed: Atlas cannot change the ID of an endpoint; {rotate} {atlas_keeps_it}",
+            "cloudProviderEndpointId",
+        ),
+        Rule(
+            """has(self.privateEndpointIpAddress) ? !has(oldSelf.privateEndpointIpAddress)
+            || self.privateEndpointIpAddress == oldSelf.privateEndpointIpAddress
+            || isIP(self.privateEndpointIpAddress) && ip(self.privateEndpointIpAddress) == ip(oldSelf.privateEndpointIpAddress)
+            : has(self.privateEndpointIpAddressFrom)
+            || !(has(oldSelf.privateEndpointIpAddress) || has(oldSelf.privateEndpointIpAddressFrom))""",
+            "may not be changed or removed: Atlas cannot change the address of an endpoint; to rotate, create a second resource with"
+            " the new ID and its address, move your applications to it, and delete this one; for another address of the same endpoint,"
+            " {made_again}",
+            "privateEndpointIpAddress",
+        ),
+    ]
+
+
+def kept(field: str, source: str, what: str, same: str, remedy: str) -> Rule:
+    """Return the rule that a value which replaces a reference is the one that the reference gave.
+
+    Args:
+        what: the value, for people.
+        same: a comparison of ``{old}`` and ``{new}`` in CEL.
+    """
+    old, new = f"self.status.resolved.{field}", f"self.spec.{field}"
+    known = f"!has(self.status) || !has(self.status.resolved) || !has({old})"
+    return Rule(
+        f"!has(oldSelf.spec.{source}) || !has({new}) || {known} || {same.format(old=old, new=new)}",
+        f"must be the {what} to which `{source}` resolved, because Atlas cannot change the {what} of an endpoint; it is in"
+        f" `status.resolved.{field}`; {remedy}",
+        f"spec.{field}",
+    )
+
+
 class EndpointResource(Resource, frozen=True):
     """A resource that connects a private endpoint in a cloud."""
+
+    words: ClassVar = {
+        "clouds": "AZURE",
+        "or_rule": "",
+        "examples": " and a PrivateEndpoint of Azure Service Operator (ASO)",
+        "comment": "A text that Atlas stores with the endpoint: one line of at most 80 characters, without white space at either end. If"
+        ' the field is absent, the operator does not manage it, and Atlas keeps its comment. `""` clears the comment.',
+    }
 
     spec: EndpointSpec
 

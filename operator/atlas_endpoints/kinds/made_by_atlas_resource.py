@@ -37,18 +37,17 @@ class Made(ABC):
 
 
 class MadeStatus(Status):
-    """The status of such a kind.
-
-    Attributes:
-        going: the statuses of a thing that Atlas deletes.
-        intent: to create the thing, whose result is not known yet.
-        others: the IDs of what is at the same place, and the resource does not follow.
-    """
+    """The status of such a kind."""
 
     going: ClassVar[Collection[str]] = (DELETING,)
+    """The statuses of a thing that Atlas deletes."""
 
     intent: Creation | None = Field(default=None, alias="creation")
+    """The operator is about to create the {thing}, or has, and Atlas does not show it yet."""
     others: Annotated[tuple[Shown, ...], Field(max_length=MOST_OTHERS)] = ()
+    """The IDs of other {others}, at most 16. This resource does not follow them, and leaves them in Atlas when it is deleted.
+
+    The ID of one."""
 
     @property
     @abstractmethod
@@ -68,6 +67,15 @@ class MadeStatus(Status):
 
 class MadeResource(Resource, frozen=True):
     """A resource of such a kind. Its entry is the thing, by the ID that Atlas gave it."""
+
+    words: ClassVar = {
+        "moved": "",
+        "reported": "a missing {thing}",
+        "at_once": "creates the {thing}",
+        "bound": "has(self.status.{thing}) || has(self.status.creation) || has(self.status.applied)",
+        "synced": "the last comparison or change succeeded, and Atlas has the {thing}",
+        "error_message": ", which it may also have in other states than FAILED; absent when there is none",
+    }
 
     status: MadeStatus
 

@@ -12,16 +12,24 @@ from atlas_endpoints.kinds.cloud_endpoint import Region
 from atlas_endpoints.kinds.made_by_atlas_resource import MadeResource, MadeStatus
 from atlas_endpoints.kinds.regional_atlas import Endpoint, place_of
 from atlas_endpoints.kinds.regions import atlas_name, same_region
-from atlas_endpoints.reconcile.spec import CommonSpec, ConfigMapRef, InvalidSpecError
-from atlas_endpoints.reconcile.status import Shown, ShownEntry
+from atlas_endpoints.reconcile.crd import fixed
+from atlas_endpoints.reconcile.spec import CommonSpec, InvalidSpecError
+from atlas_endpoints.reconcile.status import Applied, Shown, ShownEntry
 
 
 class RegionalSpec(CommonSpec):
-    """The fields of a spec that names the endpoint of a region; none of them but ``output_config_map_ref`` may change."""
+    """The fields of a spec that names the endpoint of a region; none of them may change."""
+
+    cel_rules: ClassVar = [
+        fixed(
+            "region",
+            "may not be changed, not even to its other spelling (`EU_WEST_1`, `eu-west-1`): an endpoint never moves to another region;"
+            " create a second resource there, wait until it is Ready, and delete this one {atlas_keeps}",
+        ),
+    ]
 
     provider_name: Literal["AWS", "AZURE"]
     region: Region
-    output_config_map_ref: ConfigMapRef | None = None
 
     @property
     @override
@@ -48,8 +56,11 @@ class EndpointStatus(ShownEntry):
     """The endpoint as the status shows it; the region is that of the spec, by which it was found, in Atlas's words."""
 
     id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+    """The ID that Atlas gave the endpoint."""
     region: Shown | None = None
+    """{region}, as Atlas names it."""
     private_endpoint_connection_name: Shown | None = None
+    """{connection_name} of the endpoint in AWS, if Atlas returns one."""
 
     @classmethod
     def of(cls, endpoint: Endpoint, spec: RegionalSpec, since: datetime) -> Self:
@@ -60,7 +71,11 @@ class EndpointStatus(ShownEntry):
 class RegionalStatus(MadeStatus):
     """The status of such a kind."""
 
+    applied: Applied | None = None
+    """The endpoint that Atlas last confirmed. If Atlas shows no such endpoint later, this is drift, and `driftPolicy` decides.
+    If this is absent, the endpoint was never there, and the operator creates it with any `driftPolicy`."""
     endpoint: EndpointStatus | None = None
+    """The endpoint as Atlas last returned it; absent until Atlas shows one. {as_returned}"""
 
     @property
     @override
@@ -73,6 +88,23 @@ class RegionalResource(MadeResource, frozen=True):
 
     fields: ClassVar[Sequence[str]] = ("region",)
     endpoint_type: ClassVar[type[EndpointStatus]] = EndpointStatus
+    words: ClassVar = {
+        "role": "Project Owner in the project, which Atlas demands even to read",
+        "drift": "somebody deletes the endpoint in Atlas. `Correct` (default): it creates the endpoint again. `Report`: it only"
+        " reports that the endpoint is missing (reason EndpointNotFound). With both values, it creates the endpoint of a new resource.",
+        "provision": "make the endpoint ACTIVE",
+        "provisioned": "the endpoint is ACTIVE",
+        "outputs": "and updates. Its keys are {keys}, as far as they are known; it is written from the state PENDING_ACCEPTANCE on",
+        "deleted": "the endpoint of the {place} from Atlas, no matter who created",
+        "ready": "Atlas reports that the endpoint is ACTIVE",
+        "methods": "`POST` to create the endpoint, or `DELETE` to remove a failed one before it is created again",
+        "sent_without_refused": "",
+        "others": "endpoints of the {same_place}",
+        "on_its_way": ", or on its way to be ACTIVE",
+        "states": "INITIATING, PENDING_ACCEPTANCE{accepted}, ACTIVE, PENDING_RECREATION, FAILED, DELETING",
+        "removes_only": 'with `atlas-endpoints.dev/force-delete: "true"`, a deletion does not wait for {users} that need the'
+        ' endpoint; with `atlas-endpoints.dev/force-finalize: "true"`, it removes only the resource.',
+    }
 
     spec: RegionalSpec
     status: RegionalStatus

@@ -6,14 +6,14 @@ again, or reported, by the drift policy; and one that Atlas rejected, or that fa
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.kinds.cloud_endpoint import EndpointResource
+from atlas_endpoints.kinds.cloud_endpoint import EndpointResource, kept
 from atlas_endpoints.reconcile.compare import KEEPS_VANISHING, cause_of_loss, described, keeps_vanishing
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Difference, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED
@@ -39,6 +39,40 @@ FIELD = "cloudProviderEndpointId"
 
 class RegisteredResource(EndpointResource, frozen=True):
     """A resource that registers a private endpoint of a cloud; its references keep the values that they had first."""
+
+    cel_rules: ClassVar = [
+        kept(
+            "cloudProviderEndpointId",
+            "cloudProviderEndpointRef",
+            "ID",
+            "{old}.lowerAscii() == {new}.lowerAscii()",
+            "{rotate} {atlas_keeps_it}",
+        ),
+        kept(
+            "privateEndpointIpAddress",
+            "privateEndpointIpAddressFrom",
+            "address",
+            "{old} == {new} || isIP({old}) && isIP({new}) && ip({old}) == ip({new})",
+            "for another address of the same endpoint, {made_again}",
+        ),
+    ]
+    words: ClassVar = {
+        "connects": "the operator registers in Atlas",
+        "in_a_project": "the endpoint in a project, or has registered it",
+        "rotate": "to rotate, create a second resource with the new ID, move your applications to it, and delete this one",
+        "atlas_keeps_it": "(Atlas keeps the endpoint, unless `deletionPolicy` is Delete)",
+        "set_later": "You can set the field later; then it never changes. A reference may take its place.",
+        "first_id": "absent when there is none. With `spec.cloudProviderEndpointRef`, the ID to which the reference first resolved, which"
+        " the endpoint keeps.",
+        "first_address": "The private IP address; absent when there is none. With `spec.privateEndpointIpAddressFrom`, the address to"
+        " which it first resolved, which the endpoint keeps.",
+        "another_id": "The endpoint stays the one to which the reference first resolved (`status.resolved.cloudProviderEndpointId`):"
+        " the operator reports another ID and does not register it.",
+        "other_reference": "You can replace the reference with another one, or with the ID to which it resolved.",
+        "another_address": "Once set, it never changes, because Atlas cannot change an address. For another address of the same private"
+        " endpoint, delete the resource with `deletionPolicy` Delete, wait until it is gone, and create it again.",
+        "deleted": "the endpoint that the spec names from Atlas, no matter who registered",
+    }
 
     @property
     def endpoint_id(self) -> str | None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.controller.cache import Body, Key, Trigger, annotations_of, finalizers_of, spec_of, status_of
+from atlas_endpoints.reconcile.crd import WORDS, Crd, Rule
 from atlas_endpoints.reconcile.spec import CommonSpec, DeletionPolicy, InvalidSpecError, is_object_id, problems
 from atlas_endpoints.reconcile.status import REQUEST_LIMIT, Status
 
@@ -218,11 +219,26 @@ class Resource(BaseModel, frozen=True):
     status_type: ClassVar[type[Status]]
     fields: ClassVar[Sequence[str]]
     """The fields of the spec that are sent to Atlas."""
+    crd: ClassVar[Crd]
+    cel_rules: ClassVar[Sequence[Rule]] = (
+        Rule(
+            """has(oldSelf.spec.projectId) || !has(self.spec.projectId) || !has(self.status) || !has(self.status.resolved)
+            || !has(self.status.resolved.projectId) || !({bound}) || self.status.resolved.projectId == self.spec.projectId""",
+            "must be the project to which `projectRef` resolved, because the {thing} is in this project; its ID is in"
+            " `status.resolved.projectId`",
+            "spec.projectId",
+        ),
+    )
+    """Those between its parts; as in ``AsWritten``."""
+    words: ClassVar[Mapping[str, str]] = WORDS
+    """Those that its kind replaces."""
 
     kind: str
     metadata: ObjectMeta
     spec: CommonSpec
     status: Status
+    """The observed state and the results of the operator's requests; only the operator writes it. Texts from Atlas are in
+    Atlas's own words, cut to the maximum length of the field. The status never contains a value of a Secret."""
 
     @classmethod
     def parse(cls, body: Mapping[str, Any], *, now: datetime | None = None) -> Self:

@@ -1,14 +1,14 @@
 """The fields that every spec has, their types and rules, and the texts of validation errors. Pure.
 
-The rules are those of the CRDs, in the same words; only the rules about changes (immutable fields) are the API
-server's alone. They are repeated here because an object may be older than the CRD, or the CRD newer than the
-operator, which must not act on what it does not understand.
+The docstring below a field is its description in the CRD. What the operator checks itself is also a rule of the CRD, in the same
+words, because an object may be older than the CRD, or the CRD newer than the operator, which must not act on what it does not
+understand; only the rules about changes (immutable fields) are the API server's alone.
 """
 
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import partial
@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 import durationpy
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
@@ -24,12 +24,15 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.controller.names import is_name
 from atlas_endpoints.controller.texts import shorten
+from atlas_endpoints.reconcile.crd import ATOMIC, Checked, Rule, only_one, twice
 
 _OBJECT_ID = r"[0-9a-f]{24}"
 _INSTANCE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
 _DURATION = r"([0-9]{1,5}(h|m|s|ms)){1,4}"
 """Go's durations without sign and fraction, as in the Gateway API (GEP-2257)."""
 _DURATION_LIMIT = 28
+_NO_DURATION = "must be a duration from 1m to 24h, such as `90s`, `10m` or `1h30m`"
+_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -52,40 +55,52 @@ def _duration(value: Any) -> timedelta:
         duration: timedelta = durationpy.from_str(value)
         if timedelta(minutes=1) <= duration <= timedelta(hours=24):
             return duration
-    raise PydanticCustomError("rule", "must be a duration from 1m to 24h, such as `90s`, `10m` or `1h30m`")
+    raise PydanticCustomError("rule", _NO_DURATION)
 
 
-def rule(holds: Callable[[str], bool], message: str) -> AfterValidator:
-    """Return a validator that rejects a text with a message."""
+def rule(holds: Callable[[str], bool], cel: str, message: str) -> Checked:
+    """Return a rule of a text, as the operator and as the API server check it."""
 
     def check(value: str) -> str:
         if not holds(value):
             raise PydanticCustomError("rule", "{message}", {"message": message})
         return value
 
-    return AfterValidator(check)
+    return Checked(check, Rule(cel, message))
+
+
+def pattern(regex: str, message: str) -> Checked:
+    """Return the rule that a text matches a pattern as a whole."""
+    return rule(partial(matches, regex), f"self.{cel_matches(regex)}", message)
+
+
+def cel_matches(regex: str) -> str:
+    """Return the call in CEL that says whether the whole text matches; a pattern for any letter case begins with ``(?i)``."""
+    quoted = regex.removeprefix("(?i)").replace("\\", r"\\")
+    return f'{"lowerAscii()." if regex.startswith("(?i)") else ""}matches("^{quoted}$")'
 
 
 ObjectId = Annotated[
     str,
     Field(max_length=24),
-    rule(is_object_id, "must be an Atlas ID of 24 lower-case hexadecimal characters, not a name"),
+    pattern(_OBJECT_ID, "must be an Atlas ID of 24 lower-case hexadecimal characters, not a name"),
 ]
 
 
 InstanceName = Annotated[
     str,
     Field(max_length=64),
-    rule(
-        partial(matches, _INSTANCE_NAME),
+    pattern(
+        _INSTANCE_NAME,
         "must consist of letters, digits and `-`, and begin with a letter or digit, as Atlas instance names do",
     ),
 ]
 
 
-def _name_of(what: str) -> AfterValidator:
+def _name_of(what: str) -> Checked:
     return rule(
         is_name,
+        f"self.{cel_matches(_NAME)}",
         f"must be the name of {what}, that is lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit",
     )
 
@@ -93,12 +108,22 @@ def _name_of(what: str) -> AfterValidator:
 SecretName = Annotated[str, Field(max_length=253), _name_of("a Secret")]
 ObjectName = Annotated[str, Field(max_length=253), _name_of("an object")]
 Duration = Annotated[
-    timedelta, PlainValidator(_duration), WithJsonSchema({"type": "string", "maxLength": _DURATION_LIMIT})
+    timedelta,
+    PlainValidator(_duration),
+    WithJsonSchema({"type": "string", "maxLength": _DURATION_LIMIT}),
+    Rule(
+        f'self.{cel_matches(_DURATION)} && duration(self) >= duration("1m") && duration(self) <= duration("24h")',
+        _NO_DURATION,
+    ),
 ]
 
 
 class AsWritten(BaseModel):
     """A strict model with the field names of a manifest."""
+
+    cel_rules: ClassVar[Sequence[Rule]] = ()
+    """Those between its fields, beside those of the classes from which it inherits; likewise ``words``."""
+    words: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(
         frozen=True,
@@ -127,14 +152,14 @@ _HALF_A_KIND = (
 )
 
 
-def api_version_such_as(example: str) -> AfterValidator:
+def api_version_such_as(example: str) -> Checked:
     """Return the rule of an ``apiVersion``."""
-    return rule(partial(matches, _API_VERSION), f"must be group and version of a custom resource, such as `{example}`")
+    return pattern(_API_VERSION, f"must be group and version of a custom resource, such as `{example}`")
 
 
-def kind_such_as(example: str) -> AfterValidator:
+def kind_such_as(example: str) -> Checked:
     """Return the rule of a kind."""
-    return rule(partial(matches, _KIND), f"must be a kind, such as `{example}`")
+    return pattern(_KIND, f"must be a kind, such as `{example}`")
 
 
 ApiVersion = Annotated[str, Field(max_length=128)]
@@ -142,17 +167,24 @@ ObjectKind = Annotated[str, Field(max_length=63)]
 FieldPath = Annotated[
     str,
     Field(max_length=256),
-    rule(
-        partial(matches, _FIELD_PATH),
+    pattern(
+        _FIELD_PATH,
         "must be names of fields that are separated by dots, such as `.status.atProvider.id`, with the index of an item of a list in brackets; filters are not supported",
     ),
 ]
 
 
-class SecretRef(AsWritten):
+class SecretRef(AsWritten, json_schema_extra=ATOMIC):
     """A Secret."""
 
     name: SecretName
+    """The name of the Secret. Required."""
+
+
+def leads_to_a_field(known: Iterable[tuple[str, str]], message: str) -> Rule:
+    """Return the rule that there is a ``fieldPath``, if the kind is none of the known ones (group and kind)."""
+    kinds = (f'self.kind == "{kind}" && self.apiVersion.startsWith("{group}/")' for group, kind in known)
+    return Rule(" || ".join(("has(self.fieldPath)", *kinds)), message, "fieldPath")
 
 
 class ObjectRef(AsWritten):
@@ -166,6 +198,7 @@ class ObjectRef(AsWritten):
     api_version: ApiVersion
     kind: ObjectKind
     name: ObjectName
+    """The name of the object. Required."""
     field_path: FieldPath | None = None
 
     def target(self, namespace: str) -> Target:
@@ -183,16 +216,28 @@ class ObjectRef(AsWritten):
         return self.api_version.partition("/")[0], self.kind
 
 
-class ProjectRef(AsWritten):
-    """An object that contains the ID of the Atlas project.
+class ProjectRef(AsWritten, json_schema_extra=ATOMIC):
+    """An object that contains the ID of the Atlas project."""
 
-    Without ``api_version`` and ``kind`` it is an AtlasProject of MongoDB's own operator.
-    """
+    cel_rules: ClassVar = [
+        Rule("has(self.apiVersion) == has(self.kind)", _HALF_A_KIND, "apiVersion"),
+        Rule(
+            """has(self.fieldPath) || !has(self.kind) || !has(self.apiVersion)
+            || self.kind == "AtlasProject" && self.apiVersion.startsWith("atlas.mongodb.com/")""",
+            _NO_PROJECT_PATH,
+            "fieldPath",
+        ),
+    ]
 
     api_version: Annotated[ApiVersion, api_version_such_as(PROJECT_API)] | None = None
+    """The group and version of the object. If `kind` is absent too, the default is `atlas.mongodb.com/v1`."""
     kind: Annotated[ObjectKind, kind_such_as(PROJECT_KIND)] | None = None
+    """The kind of the object. If `apiVersion` is absent too, the default is `AtlasProject`."""
     name: ObjectName
+    """The name of the object. Required."""
     field_path: FieldPath | None = None
+    """The field that contains the ID of the project, as field names separated by dots, such as `.status.atProvider.id`.
+    Default for an AtlasProject: `.status.id`. Required for other kinds."""
 
     @property
     def object_kind(self) -> str:
@@ -223,22 +268,23 @@ class ConfigMapKeyRef(AsWritten):
     """A key of a ConfigMap."""
 
     name: ObjectName
+    """The name of the ConfigMap. Required."""
     key: Annotated[
         str,
         Field(max_length=253),
-        rule(
-            partial(matches, _CONFIG_MAP_KEY), "must be a key of a ConfigMap, that is letters, digits, `-`, `_` and `.`"
-        ),
+        pattern(_CONFIG_MAP_KEY, "must be a key of a ConfigMap, that is letters, digits, `-`, `_` and `.`"),
     ]
+    """The key in `data` that contains the {value}. Required."""
 
     def target(self, namespace: str) -> Target:
         return Target(namespace, "", "v1", "ConfigMap", self.name, ("data", self.key))
 
 
-class ConfigMapRef(AsWritten):
+class ConfigMapRef(AsWritten, json_schema_extra=ATOMIC):
     """A ConfigMap."""
 
     name: ObjectName
+    """The name of the ConfigMap. Required."""
 
 
 def _target(namespace: str, api_version: str, kind: str, name: str, path: str) -> Target:
@@ -251,7 +297,6 @@ ManagementPolicy: TypeAlias = Literal["Manage", "Observe"]
 DeletionPolicy: TypeAlias = Literal["Retain", "Delete"]
 
 _NO_PROJECT = "Required value: must be set, unless `projectRef` names an object that holds the ID of the project"
-_PROJECT_TWICE = "may not be set together with `projectId`: keep one of the two"
 
 
 class InvalidSpecError(ValueError):
@@ -270,20 +315,61 @@ class InvalidSpecError(ValueError):
 
 
 class CommonSpec(AsWritten):
-    """The fields that every spec has; ``kubectl explain`` describes them.
+    """The fields that every spec has."""
 
-    Exactly one of ``project_id`` and ``project_ref`` is set. If a duration is None, the operator decides.
-    """
+    cel_rules: ClassVar = [
+        Rule("has(self.projectId) || has(self.projectRef)", _NO_PROJECT, "projectId"),
+        only_one("projectId", "projectRef"),
+        Rule(
+            "!has(self.projectId) || !has(oldSelf.projectId) || self.projectId == oldSelf.projectId",
+            "may not be changed: an endpoint never moves to another project; {instead_there}",
+            "projectId",
+        ),
+    ]
 
     project_id: ObjectId | None = None
+    """The ID of the Atlas project: 24 lower-case hexadecimal characters. The address of every Atlas page of the project
+    contains it (`/v2/<projectId>`). Required, unless `projectRef` is set; never changes. Quote it: YAML reads an ID of digits
+    as a number."""
     project_ref: ProjectRef | None = None
+    """An object in the namespace of this resource that contains the ID of the project, instead of `projectId`. An example is
+    an AtlasProject of MongoDB Atlas Kubernetes Operator. The operator does not call Atlas until the object contains the ID
+    (reason ReferenceNotReady). When the operator has observed {in_a_project} there, the {thing} stays in this project
+    (`status.resolved.projectId`). From then on, the operator refuses a reference to another project (reason InvalidSpec), and
+    a reference that no longer resolves is reported in the status. You can replace the reference with that `projectId`, and the
+    `projectId` with a reference. {reference_kinds}"""
     credentials_secret_ref: SecretRef | None = None
+    """The Secret with the Atlas credentials, in the namespace of this resource. Default: the Secret that the namespace names
+    in its annotation `atlas-endpoints.dev/credentials-secret`, otherwise the operator's own Secret (its setting
+    CREDENTIALS_SECRET). The Secret contains either `clientId` and `clientSecret` (a service account) or `publicApiKey` and
+    `privateApiKey` (an API key), with the role {role}. The operator detects a changed Secret within 30 seconds of the next
+    use."""
     management_policy: ManagementPolicy = "Manage"
+    """Whether the operator changes the {thing}. `Manage` (default): the operator changes the {thing} in Atlas to match the
+    spec. `Observe`: it never writes to Atlas. It reports {reported} (reason EndpointNotFound), and shows in `status.plan` the
+    request that `Manage` would send."""
     drift_policy: DriftPolicy = "Correct"
+    """What the operator does when {drift}"""
     sync_interval: Duration | None = None
+    """How often the operator compares a settled {thing} with Atlas, such as `90s`, `10m` or `1h30m`; 1m to 24h. Default: the
+    operator's setting SYNC_INTERVAL (10m). The resources of one {scope} share one call, at the shortest of their intervals.
+    The operator {at_once} at once, with any interval."""
     provisioning_timeout: Duration | None = None
+    """How long Atlas may take to {provision}, such as `{timeout}`; 1m to 24h. Default: {timeout}. After this time, the
+    resource is Stalled (reason ProvisioningTimeout). The time starts at {timeout_since}. The operator continues to observe
+    {timeout_of}, less often, and the resource recovers by itself when {provisioned}."""
     deletion_policy: DeletionPolicy | None = None
+    """What happens in Atlas when you delete this resource. `Retain` (default): Atlas stays unchanged, and the operator sets no
+    finalizer. `Delete` (with `managementPolicy` Manage): the operator removes {deleted} it, and the resource waits until it is
+    gone (finalizer `atlas-endpoints.dev/cleanup`). {kept_for_others} {deletion_too} {deletion_annotation}"""
     suspend: bool = False
+    """`true`: the operator makes no call to Atlas for this resource, and the status shows the reason Suspended; with
+    `managementPolicy` Manage and `deletionPolicy` Delete, `kubectl delete` waits until this is false. Default: false. The
+    annotation `atlas-endpoints.dev/reconcile-policy: skip` does the same, but a deletion then leaves Atlas unchanged."""
+    output_config_map_ref: ConfigMapRef | None = None
+    """A ConfigMap in the namespace of this resource that the operator creates {outputs}. The ConfigMap
+    is deleted with this resource. The operator does not change a ConfigMap that was not created for this resource (condition
+    OutputsWritten). {outputs_on}"""
 
     @classmethod
     def parse(cls, raw: object) -> Self:
@@ -307,7 +393,7 @@ class CommonSpec(AsWritten):
         if self.project_id is None and self.project_ref is None:
             yield "projectId", _NO_PROJECT
         if self.project_id is not None and self.project_ref is not None:
-            yield "projectRef", _PROJECT_TWICE
+            yield "projectRef", twice("projectId")
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:

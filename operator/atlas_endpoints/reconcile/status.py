@@ -1,7 +1,8 @@
 """The fields that every status has, as frozen models. Pure.
 
 The limits are those of the CRDs: a text that is too long is cut when the model is created, so that every status can
-be written, and is equal when it is read back. A kind adds fields in a subclass of ``Status``.
+be written, and is equal when it is read back. A kind adds fields in a subclass of ``Status``. The docstring below a field is its
+description in the CRD.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from atlas_endpoints.controller.texts import printable, shorten
+from atlas_endpoints.reconcile.crd import INT32, INT64, map_by
 from atlas_endpoints.reconcile.reasons import ConditionStatus
 
 HISTORY_LIMIT = 5
@@ -97,6 +99,7 @@ Time = Annotated[AwareDatetime, AfterValidator(_to_the_second), PlainSerializer(
 Word = Annotated[str, Field(max_length=64), _cut(64)]
 Name = Annotated[str, Field(min_length=1, max_length=64), _cut(64)]
 Text = Annotated[str, Field(max_length=1024), _cut(1024)]
+Generation = Annotated[int, Field(ge=0, json_schema_extra=INT64)]
 
 
 def as_shown(value: Any) -> Any:
@@ -111,6 +114,9 @@ Shown = Annotated[str, Field(max_length=1024), BeforeValidator(as_shown)]
 class StatusModel(BaseModel):
     """A part of a status: camelCase in the API server, snake_case here."""
 
+    words: ClassVar[Mapping[str, str]] = {}
+    """See ``AsWritten.words``."""
+
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
     def to_json(self) -> dict[str, Any]:
@@ -120,23 +126,23 @@ class StatusModel(BaseModel):
 
 
 class Condition(StatusModel):
-    """One ``metav1.Condition``, as the Kubernetes API conventions, kstatus and Flux define it.
+    """One aspect of the resource's state."""
 
-    Sources: sig-architecture/api-conventions.md, "Typical status properties"; ``sigs.k8s.io/cli-utils/pkg/kstatus``.
-
-    Attributes:
-        type: in PascalCase, such as ``Ready``.
-        reason: one PascalCase word that programs may branch on.
-        message: a sentence for people.
-        last_transition_time: of ``status`` (not of reason or message).
-    """
+    # A metav1.Condition. Sources: sig-architecture/api-conventions.md, "Typical status properties"; kstatus in
+    # sigs.k8s.io/cli-utils/pkg/kstatus.
 
     type: Name
+    """The aspect, such as Ready."""
     status: ConditionStatus
+    """True, False or Unknown."""
     reason: Name
+    """The reason, as one CamelCase word for programs."""
     message: Text
-    observed_generation: int = Field(ge=0)
+    """The explanation for people, with the remedy."""
+    observed_generation: Generation
+    """The `metadata.generation` that this condition describes."""
     last_transition_time: Time
+    """When `status` of this condition last changed."""
 
 
 def merge(previous: Iterable[Condition], wanted: Sequence[Condition]) -> tuple[Condition, ...]:
@@ -166,13 +172,10 @@ class _ByField(StatusModel):
 
 
 class Applied(_ByField):
-    """What Atlas last confirmed of the spec, without fields that were not managed.
+    """What Atlas last confirmed of the spec, without fields that were not managed."""
 
-    Attributes:
-        generation: the ``metadata.generation`` of the confirmed values.
-    """
-
-    generation: int = Field(ge=0)
+    generation: Generation
+    """The `metadata.generation` whose values Atlas confirmed."""
 
     @classmethod
     def of(cls, generation: int, values: Mapping[str, str]) -> Self:
@@ -180,14 +183,13 @@ class Applied(_ByField):
 
 
 class Resolved(_ByField):
-    """The values that the last reconcile used, after defaults and references.
-
-    Attributes:
-        credentials_source: see ``credentials.Access``; no secret value.
-    """
+    """The values that the operator used in its last reconcile, after all defaults."""
 
     project_id: Word | None = None
+    """The Atlas project; with `spec.projectRef`, the project to which the reference resolved."""
     credentials_source: Annotated[str, Field(max_length=320), _cut(320)] | None = None
+    """The source of the credentials: `resource/<name>` for the Secret that the resource names, `namespace/<name>` for the
+    Secret that the namespace names, or `operator/<name>` for the operator's own Secret."""
 
     @classmethod
     def of(cls, project_id: str | None, source: str | None, values: Mapping[str, str | None]) -> Self:
@@ -196,94 +198,125 @@ class Resolved(_ByField):
 
 
 class DriftItem(StatusModel):
-    """A managed field that differs in Atlas; ``actual`` is None if Atlas has no value."""
+    """One field that differs."""
 
     field: Word
+    """The name of the field in the spec."""
     desired: Text | None = None
+    """The value in the spec."""
     actual: Shown | None = None
+    """The value in Atlas; absent when Atlas has no value."""
 
 
 class Plan(StatusModel):
-    """The request that the operator would send if writes were permitted; ``body`` has Atlas's field names."""
+    """The request that the operator would send if writes were permitted."""
 
     method: Word
+    """The HTTP method: {methods}."""
     body: dict[Word, Text] | None = None
+    """The body of the request{body_names}. The request does not contain a field that is absent."""
     reason: Cause
+    """The reason for the request: FirstContact (the resource is new), Edit (the spec changed), Drift ({differs}), Forced (the
+    annotation force-sync requests it), Reservation ({reserves})."""
 
 
 class ShownEntry(StatusModel):
-    """What a status shows of an entry in Atlas's words; None: Atlas sent null or nothing.
-
-    Attributes:
-        status_since: when the operator first observed this ``status``.
-    """
+    """What a status shows of an entry in Atlas's words; None: Atlas sent null or nothing."""
 
     id: Shown | None
     status: Shown | None = None
+    """The {thing}'s state: {states}, or a state that Atlas has added since."""
     status_since: Time | None = None
+    """When the operator first observed the {thing} in this state{on_its_way}; see `spec.provisioningTimeout`."""
     error_message: Shown | None = None
+    """The error message from Atlas{error_message}."""
 
 
 class Creation(StatusModel):
-    """Something that was, or is about to be, created in Atlas for the resource.
-
-    Attributes:
-        attempt: how many in a row were created and soon lost, including this one.
-    """
+    """Something that was, or is about to be, created in Atlas for the resource."""
 
     requested_at: Time
+    """When the operator requested the {created}."""
     attempt: int = Field(default=1, ge=1)
+    """Always 1."""
 
 
 class LastError(StatusModel):
-    """The failure that holds up the resource.
-
-    Attributes:
-        http_status: None: there was no answer.
-    """
+    """The failure that blocks the resource."""
 
     since: Time
+    """When this failure began."""
     operation: Word
-    http_status: int | None = None
+    """The failed operation: an operation of the Atlas Admin API, such as {operation}, or a step of the operator, such as
+    readSecret."""
+    http_status: Annotated[int, Field(json_schema_extra=INT32)] | None = None
+    """The HTTP status of Atlas's answer; absent when Atlas did not answer."""
     error_code: Annotated[str, Field(max_length=128), _cut(128)] | None = None
+    """Atlas's error code, such as IP_ADDRESS_NOT_ON_ACCESS_LIST."""
     detail: Shown | None = None
+    """Atlas's explanation, or what happened to the call."""
     retryable: bool
+    """True when a retry can succeed; false when somebody must change something first."""
     fields: Annotated[tuple[Word, ...], Field(max_length=8)] = ()
+    """The fields that Atlas refused. {sent_without_refused}
+
+    The name of a field in the spec."""
 
 
 class HistoryEntry(StatusModel):
-    """A change that was sent to Atlas, with its result."""
+    """One change."""
 
     time: Time
-    generation: int = Field(ge=0)
+    """When Atlas answered."""
+    generation: Generation
+    """The `metadata.generation` that the operator sent."""
     cause: Cause
+    """The cause: FirstContact (the resource was new), Edit (the spec changed), Drift ({differed}), Forced (the annotation
+    force-sync requested it), Reservation ({reserved})."""
     fields: Annotated[tuple[Word, ...], Field(max_length=8)] = ()
+    """The fields that the operator sent.
+
+    The name of a field in the spec{or_thing}."""
     result: Annotated[str, Field(max_length=256), _cut(256)]
+    """The result: `Applied`; `Rejected: ` with Atlas's error code (or HTTP status); or `Unknown: ` with a reason, when the
+    answer was lost and Atlas may have applied the change."""
 
 
 class Status(StatusModel):
-    """The fields that every status has; the default is that of a resource that was never reconciled.
-
-    Attributes:
-        observed_generation: the ``metadata.generation`` of this status; -1: none.
-        not_ready_since: since when the generation has not been settled, and the operator has changed nothing in Atlas.
-        last_handled_reconcile_at: the last handled ``ObjectMeta.reconcile_request``.
-        history: the newest first.
-    """
+    """The fields that every status has; the default is that of a resource that was never reconciled."""
 
     NEVER_OBSERVED: ClassVar[int] = -1
 
-    observed_generation: int = Field(default=NEVER_OBSERVED, ge=-1)
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
+    observed_generation: Annotated[int, Field(ge=-1, json_schema_extra=INT64)] = NEVER_OBSERVED
+    """The `metadata.generation` that this status describes; -1 until the operator has observed the resource."""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=map_by("type"))] = ()
+    """Ready ({ready}), {own_conditions}Synced ({synced}), CredentialsValid, Contended (if another resource names the same
+    {contended}), ReferencesResolved (if the spec refers to other objects), OutputsWritten (if the spec names {config_maps} to
+    write), Deprecated (Atlas has announced or reached the end of this API), Reconciling and Stalled. Reconciling and Stalled
+    exist only while they are True. Wait with `kubectl wait --for=condition=Ready`."""
     applied: Applied | None = None
+    """The values of your spec that Atlas last confirmed. If the spec differs from them, this is an edit, which the operator
+    sends with any `driftPolicy`. If the spec equals them and Atlas shows other values{or_nothing}, this is drift, and
+    `driftPolicy` decides. {not_applied}"""
     resolved: Resolved | None = None
-    drift: Annotated[tuple[DriftItem, ...], Field(max_length=8)] = ()
+    """The values that the operator used in its last reconcile, after all defaults."""
+    drift: Annotated[tuple[DriftItem, ...], Field(max_length=8, json_schema_extra=map_by("field"))] = ()
+    """The managed fields that differ in Atlas; absent when no field differs."""
     plan: Plan | None = None
+    """The request that the operator would send now, but does not send because it may not write to Atlas; absent otherwise.
+    {plan_for}"""
     last_error: LastError | None = None
+    """The failure that blocks the resource; absent when the last reconcile succeeded. The operator's metrics and log show how
+    often and when it retries."""
     last_applied_time: Time | None = None
+    """When Atlas last accepted a change from the operator."""
     not_ready_since: Time | None = None
+    """Since when it is not Ready, for this spec and since the last accepted change."""
     last_handled_reconcile_at: Annotated[str, Field(max_length=REQUEST_LIMIT)] | None = None
+    """The last value of the annotation `atlas-endpoints.dev/force-sync` or `reconcile.fluxcd.io/requestedAt` that the operator
+    handled. If both are set, it is a JSON list of both values. If this is too long, it is a digest."""
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=HISTORY_LIMIT), BeforeValidator(_newest)] = ()
+    """The last changes that the operator sent to Atlas, newest first, at most five."""
 
     @property
     def is_being_deleted(self) -> bool:

@@ -1,4 +1,4 @@
-"""The resource ``BackupPrivateEndpoint``: its spec with the rules of the CRD, and its status. Pure."""
+"""The resource ``BackupPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -9,14 +9,30 @@ from atlas_endpoints.kinds.cloud_endpoint import Region
 from atlas_endpoints.kinds.regional_atlas import place_of
 from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec, RegionalStatus
 from atlas_endpoints.kinds.regions import atlas_name
+from atlas_endpoints.reconcile.crd import Column, Crd, fixed_if_any
 from atlas_endpoints.reconcile.status import Shown
 
 
 class Spec(RegionalSpec):
-    """The spec; ``kubectl explain bpe.spec`` describes each field. Without ``vpc_region``, it is the region."""
+    """The spec."""
+
+    cel_rules: ClassVar = [
+        fixed_if_any(
+            "vpcRegion",
+            "may not be changed (not even to its other spelling), added or removed: an endpoint never moves to another region;"
+            " create a second resource with the other `vpcRegion`, wait until it is Ready, and delete this one {atlas_keeps}",
+        ),
+    ]
 
     provider_name: Literal["AWS"]  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+    """The cloud of the bucket and of the clusters: Atlas has these endpoints in `AWS` only. Required; never changes."""
+    region: Region
+    """The region of the bucket: Atlas's name, such as `EU_WEST_1`, or the cloud's, such as `eu-west-1`. The operator sends
+    Atlas's name. Required; never changes."""
     vpc_region: Region | None = None
+    """The region of the clusters whose snapshots are exported, if it is not that of the bucket; in the same spellings as
+    `region`. Default: `region`. Atlas has one endpoint for each pair of regions. Never changes, and can neither be added nor
+    removed later."""
 
     @property
     @override
@@ -40,6 +56,7 @@ class BackupEndpointStatus(EndpointStatus):
     """The endpoint as the status shows it."""
 
     vpc_region: Shown | None = None
+    """The region of the clusters, as Atlas names it."""
 
 
 class BackupStatus(RegionalStatus):
@@ -49,12 +66,52 @@ class BackupStatus(RegionalStatus):
 
 
 class BackupPrivateEndpoint(RegionalResource, frozen=True):
-    """A resource of the kind."""
+    """BackupPrivateEndpoint describes the private endpoint through which MongoDB Atlas exports snapshots of a project's clusters to a bucket in AWS S3.
+
+    Atlas makes the endpoint in its own network. The operator asks Atlas for it, and writes its state to the status. Create the
+    endpoint before the export bucket that demands private networking, which the operator never changes. {retried} {annotations}
+    {removes_only}
+    """
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = BackupStatus
     endpoint_type: ClassVar = BackupEndpointStatus
     fields: ClassVar = ("region", "vpcRegion")
+    crd: ClassVar = Crd(
+        short_name="bpe",
+        selectable=("projectId", "providerName", "region", "vpcRegion"),
+        columns=(
+            Column("Region", ".spec.region", "The region of the bucket"),
+            Column("VPC-Region", ".spec.vpcRegion", "The region of the clusters, if it is another one"),
+        ),
+        wide=(
+            Column("Endpoint-Id", ".status.endpoint.id", "The ID that Atlas gave the endpoint"),
+            Column("Connection", ".status.endpoint.privateEndpointConnectionName", "The connection in AWS"),
+        ),
+        resolved={
+            "region": "The region of the bucket.",
+            "vpcRegion": "The region of the clusters; absent without `spec.vpcRegion`.",
+        },
+        body={
+            "cloudProvider": "The cloud.",
+            "regionName": "The region of the bucket.",
+            "vpcRegionName": "The region of the clusters, if it is another one.",
+        },
+    )
+    words: ClassVar = {
+        "place": "pair of regions",
+        "same_place": "same pair of regions",
+        "region": "The region of the bucket",
+        "connection_name": "The ID",
+        "users": "export buckets",
+        "keys": "`endpointId`, `privateEndpointConnectionName`, `providerName`, `region` and `vpcRegion`",
+        "deletion_too": "The deletion waits while an export bucket in the region, or one whose region is not known, demands"
+        " private networking (reason DeletionBlocked).",
+        "accepted": "",
+        "operation": "createBackupPrivateEndpoint",
+    }
 
     spec: Spec
+    """The desired state. `projectId` (or the ID to which `projectRef` refers), `providerName`, `region` and `vpcRegion` identify
+    the endpoint and never change, because Atlas cannot change an endpoint. {others_change}"""
     status: BackupStatus

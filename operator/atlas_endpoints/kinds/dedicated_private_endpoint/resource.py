@@ -1,31 +1,35 @@
-"""The resource ``DedicatedPrivateEndpoint``: its spec with the rules of the CRD, and its status. Pure."""
+"""The resource ``DedicatedPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import (
+    GCP_ID,
+    GCP_NAME,
     NO_ID,
     AddressRef,
     EitherSource,
-    EndpointSpec,
     IpAddress,
+    Provider,
     Region,
+    RegisteredSpec,
+    config_maps_of_their_own,
+    connection_rules,
     ip_of,
-    is_gcp_name,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, EndpointState, Service, entry_name
 from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.kinds.registered import RegisteredResource
+from atlas_endpoints.reconcile.crd import SET, Column, Crd, Rule, fixed, map_by
 from atlas_endpoints.reconcile.resource import Thing
-from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapRef, duplicates, matches, rule
+from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapRef, duplicates, pattern
 from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status, StatusModel
 
 Origin: TypeAlias = Literal["Created", "Adopted"]
@@ -79,69 +83,200 @@ class ManagedField(StrEnum):
 ClusterName = Annotated[
     str,
     Field(max_length=64),
-    rule(
-        partial(matches, _CLUSTER),
+    pattern(
+        _CLUSTER,
         "must consist of letters, digits and `-`, and begin with a letter or digit, as Atlas cluster names do",
     ),
 ]
 GcpName = Annotated[
     str,
     Field(max_length=63),
-    rule(
-        is_gcp_name,
+    pattern(
+        GCP_NAME,
         "must be a name in Google Cloud: lower-case letters, digits and `-`, beginning with a letter and not ending with `-`",
     ),
 ]
 GcpProjectId = Annotated[
     str,
     Field(max_length=100),
-    rule(
-        partial(matches, _GCP_PROJECT),
+    pattern(
+        _GCP_PROJECT,
         "must be the ID of a Google Cloud project, such as `my-project-1`, not its name or number",
     ),
 ]
 
 
 class GcpEndpoint(AsWritten):
-    """A forwarding rule of a legacy endpoint in Google Cloud."""
+    """One forwarding rule."""
 
     name: GcpName
+    """The name of the forwarding rule. Required."""
     ip_address: IpAddress
+    """The private IP address of the forwarding rule, such as `10.0.0.4`. Required."""
+
+
+_LEGACY = "has(self.portMappingEnabled) && !self.portMappingEnabled"
+_NOT_LEGACY = "!has(self.portMappingEnabled) || self.portMappingEnabled"
 
 
 class Gcp(AsWritten):
     """The part of a spec that only Google Cloud has."""
 
+    cel_rules: ClassVar = [
+        Rule(f"!has(self.endpointGroupName) || {_LEGACY}", _NO_GROUP, "endpointGroupName"),
+        Rule(f"!has(self.endpoints) || size(self.endpoints) == 0 || {_LEGACY}", _NO_GROUP, "endpoints"),
+        Rule(
+            f"!has(self.endpoints) || size(self.endpoints) == 0 || has(self.endpointGroupName) || {_NOT_LEGACY}",
+            _GROUP_MISSING,
+            "endpointGroupName",
+        ),
+        Rule(
+            f"!has(self.endpointGroupName) || has(self.endpoints) && size(self.endpoints) > 0 || {_NOT_LEGACY}",
+            _RULES_MISSING,
+            "endpoints",
+        ),
+    ]
+
     project_id: GcpProjectId
+    """The ID of the Google Cloud project that contains the forwarding rules, such as `my-project-1`. Required; never changes."""
     port_mapping_enabled: bool = True
+    """`true` (default): one forwarding rule connects to all nodes of the clusters, through their ports. `false`: the older
+    architecture with a forwarding rule for each service attachment, which Atlas serves until 2027-04-30; set
+    `endpointGroupName` and `endpoints`, and not `cloudProviderEndpointId` and `privateEndpointIpAddress`. Never changes; for a
+    migration, Atlas has both services in one region at the same time."""
     endpoint_group_name: GcpName | None = None
-    endpoints: Annotated[tuple[GcpEndpoint, ...], Field(strict=False, max_length=100)] = ()
+    """Without port mapping: the name under which Atlas registers the forwarding rules. Set it together with `endpoints`. If both
+    are absent, the operator only makes the endpoint service ready. You can set them later; then they never change."""
+    endpoints: Annotated[
+        tuple[GcpEndpoint, ...], Field(strict=False, max_length=100, json_schema_extra=map_by("name"))
+    ] = ()
+    """Without port mapping: the forwarding rules, one for each service attachment in `status.service`, in any order. Once set,
+    they never change, because Atlas cannot change them."""
 
 
 class ConnectionString(AsWritten):
-    """A cluster whose private connection strings are written to a ConfigMap."""
+    """One cluster."""
 
     cluster_name: ClusterName
+    """The name of the dedicated cluster in Atlas. Required."""
     config_map_ref: ConfigMapRef
+    """A ConfigMap in the namespace of this resource that the operator creates and updates. Its keys are `connectionString`,
+    `connectionStringSrv`, `connectionStringSrvShardOptimized` (if Atlas has one), `endpointId`, `providerName`, `region` and
+    `clusterName`; the strings contain no credentials. {own_config_map} Required."""
 
 
 class PrivateEndpointIpAddressFrom(EitherSource):
     """The source of the private endpoint's address."""
 
+    words: ClassVar = {"object_ref": ", such as a ComputeAddress of Config Connector"}
+
     object_ref: AddressRef | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
 
 
-class Spec(EndpointSpec):
-    """The spec; ``kubectl explain dpe.spec`` describes each field.
+_BOTH_HAVE_GCP = "!has(self.gcp) || !has(oldSelf.gcp)"
 
-    If no endpoint is named, the service of the region is made ready for one.
-    """
 
+def _is_mapped(which: str) -> str:
+    return f"!has({which}.gcp) || !has({which}.gcp.portMappingEnabled) || {which}.gcp.portMappingEnabled"
+
+
+def _of_single_rule(field: str) -> Rule:
+    return Rule(f"!has(self.{field}) || {_is_mapped('self')}", _NO_SINGLE_RULE, field)
+
+
+class Spec(RegisteredSpec):
+    """The spec. If no endpoint is named, the service of the region is made ready for one."""
+
+    cel_rules: ClassVar = [
+        fixed(
+            "region",
+            "may not be changed, not even to its other spelling (`EU_WEST_1`, `eu-west-1`): an endpoint never moves to another region;"
+            " {instead_there}",
+        ),
+        Rule(
+            f"({_is_mapped('self')}) == ({_is_mapped('oldSelf')})",
+            "may not be changed: Atlas has one service with port mapping and another without; create another resource beside this one,"
+            " and delete this one when your applications use the other",
+            "gcp.portMappingEnabled",
+        ),
+        Rule(
+            f"{_BOTH_HAVE_GCP} || self.gcp.projectId == oldSelf.gcp.projectId",
+            "may not be changed: an endpoint never moves to another Google Cloud project; {instead_there}",
+            "gcp.projectId",
+        ),
+        Rule(
+            f"""{_BOTH_HAVE_GCP} || !has(oldSelf.gcp.endpointGroupName)
+            || has(self.gcp.endpointGroupName) && self.gcp.endpointGroupName == oldSelf.gcp.endpointGroupName""",
+            "may not be changed or removed: Atlas cannot change the name of an endpoint; to rotate, create a second resource with the new"
+            " name, move your applications to it, and delete this one {atlas_keeps_it}",
+            "gcp.endpointGroupName",
+        ),
+        Rule(
+            f"""{_BOTH_HAVE_GCP} || !has(oldSelf.gcp.endpoints) || size(oldSelf.gcp.endpoints) == 0
+            || has(self.gcp.endpoints) && size(self.gcp.endpoints) == size(oldSelf.gcp.endpoints)
+            && self.gcp.endpoints.all(new, oldSelf.gcp.endpoints.exists(old, old.name == new.name
+            && (old.ipAddress == new.ipAddress || isIP(new.ipAddress) && ip(old.ipAddress) == ip(new.ipAddress))))""",
+            "may not be changed or removed: Atlas cannot change the forwarding rules of an endpoint; to rotate, create a second resource"
+            " with a new `endpointGroupName` and the new rules, move your applications to it, and delete this one; for other rules of the"
+            " same group, {made_again}",
+            "gcp.endpoints",
+        ),
+        GCP_ID,
+        *connection_rules(
+            on_aws=_NOT_ON_AWS,
+            no_address=_ADDRESS_MISSING,
+            no_id=NO_ID,
+            may_have='self.providerName != "AWS"',
+            unless=" || has(self.gcp) && has(self.gcp.portMappingEnabled) && !self.gcp.portMappingEnabled",
+        ),
+        Rule('self.providerName == "GCP" || !has(self.gcp)', _ONLY_ON_GCP, "gcp"),
+        Rule('self.providerName != "GCP" || has(self.gcp)', _GCP_MISSING, "gcp"),
+        _of_single_rule("cloudProviderEndpointId"),
+        _of_single_rule("cloudProviderEndpointRef"),
+        _of_single_rule("privateEndpointIpAddress"),
+        _of_single_rule("privateEndpointIpAddressFrom"),
+        Rule(
+            """self.providerName == "AWS" || !has(self.supportedRemoteRegions) || size(self.supportedRemoteRegions) == 0""",
+            _ONLY_ON_AWS,
+            "supportedRemoteRegions",
+        ),
+        Rule(
+            """self.providerName != "AWS" || !has(self.supportedRemoteRegions) || !self.supportedRemoteRegions.exists(each,
+            each.upperAscii().replace("-", "_") == self.region.upperAscii().replace("-", "_"))""",
+            _OWN_REGION,
+            "supportedRemoteRegions",
+        ),
+        config_maps_of_their_own("connectionStrings", "cluster"),
+    ]
+
+    provider_name: Provider
+    """The cloud of the endpoint: `AWS`, `AZURE` or `GCP`. Required; never changes."""
     region: Region
+    """The region of the endpoint service: Atlas's name, such as `EU_WEST_1`, or the cloud's, such as `eu-west-1`. Your private
+    endpoint connects to the service of this region. `status.service.region` shows Atlas's name. Required; never changes."""
     private_endpoint_ip_address_from: PrivateEndpointIpAddressFrom | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     gcp: Gcp | None = None
-    supported_remote_regions: Annotated[tuple[Region, ...], Field(strict=False, max_length=REGIONS)] = ()
-    connection_strings: Annotated[tuple[ConnectionString, ...], Field(strict=False, max_length=16)] = ()
+    """GCP only, and required there: the Google Cloud project of the endpoint, and the forwarding rules of an endpoint without
+    port mapping."""
+    supported_remote_regions: Annotated[
+        tuple[Region, ...], Field(strict=False, max_length=REGIONS, json_schema_extra=SET)
+    ] = ()
+    """AWS only: the other regions from which private endpoints may connect to the service of `region`, by Atlas's names or AWS's.
+    The operator adds them to the service, which all resources of the region share, and never removes a region.
+
+    The name of a region, such as `EU_WEST_2` or `eu-west-2`."""
+    connection_strings: Annotated[
+        tuple[ConnectionString, ...], Field(strict=False, max_length=16, json_schema_extra=map_by("clusterName"))
+    ] = ()
+    """The clusters whose private connection strings for this endpoint the operator writes to ConfigMaps, for applications. The
+    operator writes a ConfigMap when Atlas returns the strings, which can be minutes after the endpoint is AVAILABLE; a cluster
+    of several regions has none until each region has an endpoint (condition OutputsWritten). Written strings stay while Atlas
+    changes the cluster. The operator never writes public strings. {outputs_on}"""
+    output_config_map_ref: ConfigMapRef | None = None
+    """A ConfigMap in the namespace of this resource that the operator creates when the endpoint service is ready, and updates. It
+    contains the values of `status.service` that your private endpoint needs, with the names that they have there. It is deleted
+    with this resource. The operator does not change a ConfigMap that was not created for this resource (condition
+    OutputsWritten). {outputs_on}"""
 
     @property
     def is_legacy(self) -> bool:
@@ -222,36 +357,56 @@ _Regions = Annotated[tuple[Shown, ...], Field(max_length=REGIONS)]
 
 
 class RemoteRegions(StatusModel):
-    """What is known of the remote regions that the spec names, in Atlas's names.
-
-    Attributes:
-        confirmed: what Atlas has shown.
-        refused: what Atlas refused to add, with its ``error_message``, or answered with success and did not add.
-    """
+    """What is known of the remote regions that the spec names, in Atlas's names."""
 
     confirmed: _Regions = ()
+    """The regions that the spec names and Atlas has shown; if one is missing later, that is drift.
+
+    One region."""
+    # Also those that Atlas answered with success and did not add.
     refused: _Regions = ()
+    """The regions of this resource that Atlas refused. The operator sends them again only on request.
+
+    One region."""
     error_message: Shown | None = None
+    """Atlas's message about the refused regions."""
 
 
 class ServiceStatus(ShownEntry):
-    """The service of the region.
+    """The service of the region."""
 
-    Attributes:
-        region: as Atlas spells it.
-        service_attachment_names: all of them, or none: Atlas adds them one by one until the service is ready.
-    """
+    words: ClassVar = {
+        "thing": "service",
+        "states": "INITIATING, WAITING_FOR_USER or AVAILABLE (it accepts endpoints), FAILED, DELETING",
+        "on_its_way": "",
+    }
 
     id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+    """The service's ID in Atlas."""
     region: Shown | None = None
+    """The region, as Atlas names it."""
     origin: Origin | None = None
+    """Created: the operator created the service, for this resource or for another one that shares it. Adopted: the service was
+    there before, or the operator does not know; it never deletes such a service."""
     endpoint_service_name: Shown | None = None
+    """AWS only. The service name for the VPC endpoint."""
     private_link_service_name: Shown | None = None
+    """AZURE only. The name of the private link service."""
     private_link_service_resource_id: Shown | None = None
+    """AZURE only. The resource ID of the private link service, the target of the private endpoint's manual connection."""
     service_attachment_names: Annotated[tuple[Shown, ...], Field(max_length=100)] = ()
+    """GCP only. The service attachments, the targets of the forwarding rules; absent until the service is ready, because Atlas
+    returns them one by one.
+
+    One service attachment."""
     port_mapping_enabled: bool | None = None
+    """GCP only. Whether the service has port mapping; absent when Atlas does not return it."""
     supported_remote_regions: _Regions = ()
+    """AWS only. The other regions from which private endpoints may connect, as Atlas names them.
+
+    One region."""
     remote_regions: RemoteRegions | None = None
+    """AWS only. What has become of `supportedRemoteRegions`."""
 
     @classmethod
     def of(cls, service: Service, since: datetime, origin: Origin) -> Self:
@@ -267,17 +422,19 @@ class ServiceStatus(ShownEntry):
 
 
 class EndpointStatus(ShownEntry):
-    """The endpoint.
-
-    Attributes:
-        id: that the cloud gave it, as Atlas shows it.
-        gcp_endpoints: see ``gcp_endpoints_text``.
-    """
+    """The endpoint."""
 
     id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+    """The private endpoint in the cloud, as Atlas stores it."""
+    status: Shown | None = None
+    """The endpoint's state. AWS: PENDING_ACCEPTANCE, PENDING, AVAILABLE, REJECTED, DELETING. AZURE: INITIATING, AVAILABLE,
+    FAILED, DELETING. GCP: INITIATING, VERIFIED, AVAILABLE, FAILED, DELETING, DELETED. Or a state that Atlas has added since."""
     private_endpoint_ip_address: Shown | None = None
+    """AZURE only. The private IP address, as Atlas stores it."""
     connection_name: Shown | None = None
+    """AZURE only. The name of the private endpoint's connection to the private link service."""
     gcp_endpoints: Shown | None = None
+    """GCP only. The forwarding rules, {gcp_endpoints}"""
 
     @classmethod
     def of(cls, endpoint_id: str, endpoint: Endpoint, since: datetime) -> Self:
@@ -292,15 +449,14 @@ class EndpointStatus(ShownEntry):
 
 
 class DedicatedStatus(Status):
-    """The status of the kind.
-
-    Attributes:
-        service_creation: of a service that Atlas has not shown yet.
-    """
+    """The status of the kind."""
 
     service: ServiceStatus | None = None
+    """The endpoint service of the region as Atlas last returned it. {as_returned}"""
     service_creation: Creation | None = None
+    """The operator is about to create the service, or has, and Atlas does not show it yet."""
     endpoint: EndpointStatus | None = None
+    """The endpoint as Atlas last returned it; absent until it is registered. {as_returned}"""
 
     @property
     @override
@@ -314,13 +470,92 @@ class DedicatedStatus(Status):
 
 
 class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
-    """A resource of the kind."""
+    """DedicatedPrivateEndpoint describes one private endpoint of your network for the dedicated clusters of a MongoDB Atlas project in one region.
+
+    Atlas has one endpoint service in each region of a project, which all private endpoints there share. The operator creates the
+    service if there is none, shows what your private endpoint must connect to, registers the private endpoint in Atlas, and
+    writes the state in Atlas to the status. It retries failed calls. {retained} {annotations} {removes_only}
+    """
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = DedicatedStatus
     fields: ClassVar = tuple(field.value for field in ManagedField)
+    crd: ClassVar = Crd(
+        short_name="dpe",
+        selectable=("projectId", "providerName", "region", "cloudProviderEndpointId"),
+        columns=(Column("Region", ".spec.region"),),
+        wide=(
+            Column("Service", ".status.service.status", "The status of the endpoint service in Atlas"),
+            Column("Service-Id", ".status.service.id"),
+            Column(
+                "Cloud-Endpoint", ".status.endpoint.id", "The private endpoint in the cloud that is registered in Atlas"
+            ),
+        ),
+        applied={
+            "cloudProviderEndpointId": "The confirmed `spec.cloudProviderEndpointId`, or `spec.gcp.endpointGroupName`.",
+            "gcpEndpoints": "The confirmed `spec.gcp.endpoints`, {gcp_endpoints}",
+        },
+        resolved={
+            "cloudProviderEndpointId": "The private endpoint in the cloud, or the endpoint group; {first_id}",
+            "privateEndpointIpAddress": "{first_address}",
+            "gcpEndpoints": "The forwarding rules of an endpoint without port mapping, as one text; a digest if the text is too long.",
+        },
+        body={
+            "providerName": "The cloud of the service.",
+            "region": "The region of the service.",
+            "portMappingEnabled": "GCP only. Whether the service gets port mapping.",
+            "cloudProvider": "The cloud, which Atlas requires in a change of the service.",
+            "supportedRemoteRegions": "AWS only. The remote regions that the service would have.",
+            "id": "AWS and AZURE. The private endpoint in the cloud.",
+            "privateEndpointIPAddress": "AZURE only. The private IP address.",
+            "endpointGroupName": "GCP only. The name under which Atlas would register the endpoint.",
+            "gcpProjectId": "GCP only. The Google Cloud project.",
+            "endpoints": "GCP only. The forwarding rules.",
+        },
+    )
+    words: ClassVar = {
+        "bound": "has(self.status.service) || has(self.status.serviceCreation)",
+        "kept": "endpoint and its service",
+        "created": "service",
+        "in_a_project": "the endpoint service in a project, or has requested one",
+        "clouds": "AZURE and GCP",
+        "or_rule": " or of the forwarding rule",
+        "cloud_id": ". GCP: the name of the forwarding rule. AZURE and GCP require `privateEndpointIpAddress`, too. If the field is"
+        " absent, the operator only makes the endpoint service ready (reason WaitingForCloudEndpoint), and `status.service` contains what"
+        " your private endpoint must connect to. {set_later}",
+        "examples": ", a PrivateEndpoint of Azure Service Operator (ASO), and a ComputeForwardingRule of Config Connector, with the"
+        " `fieldPath` `.metadata.name`",
+        "gcp_endpoints": "as one text like `rule-0=10.0.0.5,rule-1=10.0.0.6`; a digest if the text is too long.",
+        "reported": "differences (reason Drifted, `status.drift`), or what is missing",
+        "drift": "something that the spec asks for is deleted in Atlas, or the service fails. `Correct` (default): it creates the"
+        " service, registers the endpoint and adds remote regions again, and replaces an empty service of its own that failed. `Report`:"
+        " it reports this (Drifted, ServiceFailed). With both values, it only reports other differences, and still sends your edits.",
+        "scope": "project and cloud",
+        "provision": "make the endpoint service or the endpoint AVAILABLE",
+        "timeout_since": "`statusSince` in `status.service` or `status.endpoint`",
+        "timeout_of": "both",
+        "provisioned": "both are AVAILABLE",
+        "deletion_too": "Then the operator deletes the endpoint service, if it created the service, the service has no endpoint, and no"
+        " other resource uses it.",
+        "ready": "Atlas has the values of the spec and reports AVAILABLE",
+        "config_maps": "ConfigMaps",
+        "own_conditions": "ServiceReady (the endpoint service of the region accepts endpoints), ",
+        "on_its_way": ", or on its way to be AVAILABLE",
+        "operation": "createPrivateEndpoint",
+        "methods": "`POST` to create the service or to register the endpoint, `PATCH` to add remote regions to the service, or `DELETE`"
+        " to remove a rejected or failed endpoint, or a failed service, before it is made again",
+        "plan_for": "It is for `status.service` or `status.endpoint`, if they are there.",
+        "body_names": ", with Atlas's names of the fields; lists are in JSON",
+        "lost": "service or the endpoint",
+        "or_thing": ", `endpoint` or `endpointService`",
+    }
 
     spec: Spec
+    """The desired state. `projectId` (or the ID to which `projectRef` refers), `providerName` and `region` identify the endpoint
+    service and never change. `cloudProviderEndpointId` and `privateEndpointIpAddress` (or `gcp.endpointGroupName` and
+    `gcp.endpoints`) are the private endpoint that the operator registers with the service. You can set them later; then they
+    never change, because Atlas cannot change an endpoint. To rotate, create a second resource with the new private endpoint,
+    move your applications to it, and delete the first one. {others_change}"""
     status: DedicatedStatus
 
     @property
