@@ -14,7 +14,7 @@ from atlas_endpoints.kinds.data_federation_private_endpoint import atlas as data
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import IN_ATLAS
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_KIND
-from atlas_endpoints.kinds.regional import RegionalKind
+from atlas_endpoints.kinds.lives.regional import Regional
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from support.cases import (
@@ -42,9 +42,9 @@ BODIES = (
 )
 
 
-def body_of(kind: RegionalKind[Any], **fields: str) -> Mapping[str, str]:
+def body_of(kind: Regional[Any], **fields: str) -> Mapping[str, str]:
     """Return the body of the POST of an endpoint that Atlas makes for a region."""
-    return kind.body_of(kind.resource.spec_type.parse(manifest("AWS", fields, kind=kind.names.kind)["spec"]))
+    return kind.body(kind.resource.spec_type.parse(manifest("AWS", fields, kind=kind.names.kind)["spec"]))
 
 
 BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {

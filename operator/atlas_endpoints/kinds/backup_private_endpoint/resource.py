@@ -1,14 +1,14 @@
 """The resource ``BackupPrivateEndpoint``: its spec with the rules of the CRD, and its status. Pure."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import Region
-from atlas_endpoints.kinds.regional_atlas import place_of
+from atlas_endpoints.kinds.parts.fields import Sent
 from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec, RegionalStatus
-from atlas_endpoints.kinds.regions import atlas_name
+from atlas_endpoints.kinds.regions import atlas_name, place_of
 from atlas_endpoints.reconcile.status import Shown
 
 
@@ -18,11 +18,7 @@ class Spec(RegionalSpec):
     provider_name: Literal["AWS"]  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     vpc_region: Region | None = None
 
-    @property
-    @override
-    def desired(self) -> Mapping[str, str]:
-        values = {"region": self.region, "vpcRegion": self.vpc_region}
-        return {field: value for field, value in values.items() if value is not None}
+    sent: ClassVar = {**RegionalSpec.sent, "vpc_region": Sent("vpcRegionName")}
 
     @property
     @override
@@ -37,9 +33,17 @@ class Spec(RegionalSpec):
 
 
 class BackupEndpointStatus(EndpointStatus):
-    """The endpoint as the status shows it."""
+    """The endpoint as the status shows it; the region of its VPC is the region if Atlas shows none."""
+
+    in_atlas: ClassVar = {**EndpointStatus.in_atlas, "vpc_region": "vpcRegionName"}
 
     vpc_region: Shown | None = None
+
+    @classmethod
+    @override
+    def read(cls, answer: Any) -> Self | None:
+        found = super().read(answer)
+        return found and found.model_copy(update={"vpc_region": found.vpc_region or found.region})
 
 
 class BackupStatus(RegionalStatus):
@@ -53,8 +57,6 @@ class BackupPrivateEndpoint(RegionalResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = BackupStatus
-    endpoint_type: ClassVar = BackupEndpointStatus
-    fields: ClassVar = ("region", "vpcRegion")
 
     spec: Spec
     status: BackupStatus

@@ -5,6 +5,7 @@ from typing import Any
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.conforming import CLOUD, MALFORMED, Family, Life, own_name, text_in
 from atlas_endpoints.kinds.data_federation_private_endpoint import atlas
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
 
 SOON = 600.0
 """Seconds within which what is deleted at once is gone."""
@@ -50,8 +51,8 @@ def _entry(fields: Any) -> str:
 
 FAMILY = Family(
     live,
-    atlas,
-    (),
+    KIND,
+    lambda scope, entry: atlas.deletion_of(scope.project_id, entry),
     ids=lambda item: [*filter(None, [_entry(item)])],
     place=lambda _: "",
     named=lambda request: _entry(request.body),
