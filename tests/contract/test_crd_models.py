@@ -10,8 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_KIND
-from atlas_endpoints.kinds.data_federation_private_endpoint import atlas as data_federation
-from atlas_endpoints.kinds.data_federation_private_endpoint.resource import IN_ATLAS
+from atlas_endpoints.kinds.data_federation_private_endpoint.resource import Spec as DataFederationSpec
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_KIND
 from atlas_endpoints.kinds.lives.regional import Regional
@@ -64,7 +63,7 @@ BY_FIELD: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     DATA_FEDERATION: {
         "status.applied": dict.fromkeys(resource_of(DATA_FEDERATION).fields, TEXT),
         "status.plan.body": dict.fromkeys(
-            data_federation.registration_of("p", "AWS", "e", dict.fromkeys(IN_ATLAS.values(), "x")).body or {}, TEXT
+            ("provider", "type", *(each.name for each in DataFederationSpec.sent.values())), TEXT
         ),
         "status.resolved": dict.fromkeys(set(resource_of(DATA_FEDERATION).fields) - {"comment"}, TEXT),
     },

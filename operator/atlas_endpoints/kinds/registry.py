@@ -9,7 +9,7 @@ from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_PR
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.conforming import Family
 from atlas_endpoints.kinds.data_federation_private_endpoint import conform as data_federation_conform
-from atlas_endpoints.kinds.data_federation_private_endpoint import importer as data_federation
+from atlas_endpoints.kinds.data_federation_private_endpoint import kind as data_federation
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.dedicated_private_endpoint import conform as dedicated_conform
 from atlas_endpoints.kinds.dedicated_private_endpoint import importer as dedicated

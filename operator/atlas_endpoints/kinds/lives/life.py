@@ -72,7 +72,6 @@ class Life(KindWithCommands[R]):
         purpose: what endpoints are for, for people.
         nobody: the ID of an endpoint that cannot exist.
         noun: what people call an endpoint, which is also its field of the status.
-        made_as: the name in the history of a call that makes one.
     """
 
     api: ClassVar[Api]
@@ -83,7 +82,6 @@ class Life(KindWithCommands[R]):
     purpose: ClassVar[str]
     nobody: ClassVar[str] = "0" * 24
     noun: ClassVar[str] = "endpoint"
-    made_as: ClassVar[str] = "endpoint"
 
     going: ClassVar[frozenset[str]]
     no_steps: ClassVar[frozenset[str]]
@@ -101,7 +99,7 @@ class Life(KindWithCommands[R]):
 
     @abstractmethod
     def creation(self, facts: Facts) -> Write:
-        """Return the write that makes the endpoint, without its cause and its words."""
+        """Return the write that makes the endpoint, without its cause and what is said of it."""
 
     @abstractmethod
     def followed(self, facts: Facts) -> Any | None:
@@ -178,24 +176,6 @@ class Life(KindWithCommands[R]):
     @override
     def render(self, facts: Facts, seen: Any) -> Mapping[str, Any]:
         return {self.noun: self.shown(facts, seen, self.since(facts, seen))}
-
-    def was_confirmed(self, facts: Facts) -> bool:
-        """Return whether Atlas has confirmed the endpoint, so that one which it does not have is lost."""
-        return bool(facts.baseline.confirmed)
-
-    def first_cause(self, facts: Facts) -> Cause:
-        """Return the cause of a first POST."""
-        return Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
-
-    def absent(self, facts: Facts, own: Mapping[str, Any]) -> Decision:
-        """Decide about an endpoint that Atlas does not have."""
-        if (lost := self.was_confirmed(facts)) and (state := stays_lost(facts, self.words, self.made_as)) is not None:
-            return Decision(state, own=own)
-        gets, hindrance = self.before_post(facts)
-        if hindrance is not None:
-            return Decision(hindrance, gets=gets, own=own)
-        write = replace(self.creation(facts), doubt=self.doubt_about(facts.resource.spec))
-        return replace(makes(facts, self.words, write, self.first_cause(facts), is_lost=lost), gets=gets, own=own)
 
     def present(self, facts: Facts, entry: Any) -> Decision:
         """Decide about an endpoint that Atlas shows."""

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.kinds.lives.life import Facts, Life, may_appear
+from atlas_endpoints.kinds.lives.life import Facts, Life, makes, may_appear, stays_lost
 from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, MadeResource
 from atlas_endpoints.kinds.parts.states import Dead, Waits
 from atlas_endpoints.reconcile.attempt import pace
@@ -152,7 +152,7 @@ class Made(Life[R]):
             own = {} if known is None else {self.noun: known.model_copy(update=asked)}
             return Decision(State(Reason.DELETING, message, POLL), own=own)
         made, others = self.there(facts)
-        decision = self.absent(facts, {self.noun: None, "others": ()}) if made is None else self.present(facts, made)
+        decision = self.absent(facts) if made is None else self.present(facts, made)
         if known is not None and (made is None or made.id != known.id) and facts.view.value(known.id) is None:
             decision = replace(decision, absent=known.id)  # a LIST may lag
         if made is None or not others:
@@ -164,20 +164,22 @@ class Made(Life[R]):
         )
         return replace(decision, state=replace(decision.state, message=message))
 
-    @override
-    def absent(self, facts: Facts, own: Mapping[str, Any]) -> Decision:
+    def absent(self, facts: Facts) -> Decision:
+        """Decide about a place without a thing."""
         if (left := self.hidden_for(facts)) > 0:
             return Decision(State(Reason.INITIATING, self._not_shown(facts), _looks_again(left, self.shown_within)))
-        decision = super().absent(facts, own)
-        # Which one was lost stays in the status, for whoever makes it again.
-        return replace(decision, own={}) if decision.state.reason is Reason.ENDPOINT_NOT_FOUND else decision
+        own, is_lost = {self.noun: None, "others": ()}, bool(facts.baseline.confirmed)
+        if is_lost and (state := stays_lost(facts, self.words, self.noun)) is not None:
+            # Which one was lost stays in the status, for whoever makes it again.
+            return Decision(state, own={} if state.reason is Reason.ENDPOINT_NOT_FOUND else own)
+        gets, hindrance = self.before_post(facts)
+        if hindrance is not None:
+            return Decision(hindrance, gets=gets, own=own)
+        decision = makes(facts, self.words, self.creation(facts), Cause.FIRST_CONTACT, is_lost=is_lost)
+        return replace(decision, gets=gets, own=own)
 
     def _not_shown(self, facts: Facts) -> str:
         return f"Atlas has accepted the creation of {self.noun} {facts.resource.entry}, and does not show it yet."
-
-    @override
-    def first_cause(self, facts: Facts) -> Cause:
-        return Cause.FIRST_CONTACT
 
     @override
     def creation(self, facts: Facts) -> Write:
@@ -185,6 +187,7 @@ class Made(Life[R]):
         return Create(
             self.api.creation_of(facts.scope, self.body(facts.resource.spec)),
             names=(self.noun,),
+            doubt=self.doubt_about(facts.resource.spec),
             touches=(key,),
             name=key,
             reason=Reason.INITIATING,
