@@ -165,7 +165,9 @@ class Spec(EndpointSpec, DeclaredSpec):
     def desired(self) -> Mapping[str, str]:
         values = {**super().desired, "region": self.region_in_atlas}
         sends_region = self.provider_name == "AZURE" or self.customer_endpoint_dns_name is not None
-        return {name: value for name, value in values.items() if value and (sends_region or name != "region")}
+        return {
+            name: value for name, value in values.items() if value is not None and (sends_region or name != "region")
+        }
 
     @override
     def violations(self) -> Iterator[tuple[str, str]]:
