@@ -1,11 +1,19 @@
 """A resource that names an endpoint of the user's network by the ID that the cloud gave it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.cloud_endpoint import EndpointResource
+from atlas_endpoints.reconcile.decision import State
+from atlas_endpoints.reconcile.facts import APPLIED, Facts
+from atlas_endpoints.reconcile.kind import Named
+from atlas_endpoints.reconcile.reasons import EventReason, Reason
+from atlas_endpoints.reconcile.references import TEMPORARY
+from atlas_endpoints.reconcile.resource import part
 
 FIELD = "cloudProviderEndpointId"
 """The managed field that is the ID. That it was confirmed means that Atlas has shown the endpoint."""
@@ -29,3 +37,59 @@ class RegisteredResource(EndpointResource, frozen=True):
     def unconnected(self) -> Mapping[str, str | None]:
         """Return what the references are bound to, which Atlas cannot change."""
         return {each.field: self.bound(to_camel(each.field)) for each in self.references}
+
+
+def named_in(body: Body, literal: object, shared: str | None = None) -> Named:
+    """Return what an object names by the literal in its spec; without one, its reference names what it is bound to."""
+    has_reference = literal is None and "cloudProviderEndpointRef" in part(body, "spec")
+    named = part(part(body, "status"), "resolved").get(FIELD) if has_reference else literal
+    return Named(named if isinstance(named, str) else None, shared, is_unbound=has_reference and named is None)
+
+
+def waiting_for_cloud(facts: Facts[Any], create: str, missing: Sequence[str] = ()) -> State:
+    """Return the state of a resource whose private endpoint is not known yet.
+
+    Args:
+        create: what to create in the cloud, as the beginning of a sentence.
+        missing: the fields to set then, if not the ID and the address.
+    """
+    spec, problem = facts.resource.spec, facts.problem
+    needed = {"spec.cloudProviderEndpointId": spec.has_cloud_id}
+    if spec.provider_name != "AWS":
+        needed["spec.privateEndpointIpAddress"] = spec.has_address
+    missing = missing or [field for field, is_set in needed.items() if not is_set]
+    if problem is not None and problem.reason not in TEMPORARY:
+        return State(Reason.REFERENCE_NOT_READY, problem.message)
+    message = f"{create}; then set {' and '.join(missing)}." if missing else f"{create}."
+    if problem is not None:
+        message = f"{message} {problem.message}"
+    return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message, differences=())
+
+
+def news(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[tuple[EventReason, str]]:
+    """Yield the Event if an endpoint was registered for a resource, or adopted."""
+    endpoint = part(status, "endpoint").get("id")
+    if endpoint is None or not _is_confirmed_in(status, endpoint):
+        return
+    registration = _registration(status)
+    if registration is not None and registration != _registration(previous):
+        yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {endpoint} is registered for this resource."
+    elif not _is_confirmed_in(previous, endpoint):
+        message = (
+            f"Endpoint {endpoint} was registered before, or by a call whose answer was lost, and this resource names it now."
+            " With managementPolicy Manage and deletionPolicy Delete, it is deleted with this resource, unless another one uses it."
+        )
+        yield EventReason.ENDPOINT_ADOPTED, message
+
+
+def _is_confirmed_in(status: Mapping[str, Any], endpoint_id: str) -> bool:
+    """Return whether a status records that Atlas has confirmed an endpoint for its resource, which then manages it."""
+    confirmed: str = part(status, "applied").get(FIELD) or ""
+    return confirmed.casefold() == endpoint_id.casefold()
+
+
+def _registration(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the newest call in the history of a status that registers the endpoint; None without one, or if it was not applied."""
+    sent = (each for each in status.get("history") or () if FIELD in each.get("fields", ()))
+    newest: Mapping[str, Any] | None = next(sent, None)
+    return newest if newest is not None and newest["result"] == APPLIED else None

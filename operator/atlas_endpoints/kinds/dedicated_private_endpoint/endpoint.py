@@ -17,6 +17,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
 from atlas_endpoints.kinds.lives import registered
 from atlas_endpoints.kinds.lives.life import dead, unchangeable
 from atlas_endpoints.kinds.lives.registered import WORDS
+from atlas_endpoints.kinds.registered import waiting_for_cloud as waiting_for_the_cloud
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
@@ -64,7 +65,7 @@ def waiting_for_cloud(facts: Facts, service: Service) -> State:
             target = f"each of the {count} service attachments" if count > 1 else "the service attachment"
             create = f"In Google Cloud, create a forwarding rule to {target} in status.service.serviceAttachmentNames"
     of_group = ["spec.gcp.endpointGroupName", "spec.gcp.endpoints"] if spec.is_legacy else []
-    return registered.waiting_for_cloud(facts, f"The endpoint service is ready. {create}", of_group)
+    return waiting_for_the_cloud(facts, f"The endpoint service is ready. {create}", of_group)
 
 
 def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decision:

@@ -11,6 +11,7 @@ from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.cloud_endpoint import ip_of
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
@@ -22,7 +23,6 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     service_key,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import DedicatedReason, Facts, is_created_in
-from atlas_endpoints.kinds.lives import registered
 from atlas_endpoints.reconcile.decision import Decision, Write
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output

@@ -4,7 +4,7 @@ It is registered by a POST, which a second one cannot repeat, and of which Atlas
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -14,12 +14,10 @@ from typing_extensions import override
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.lives.life import Facts, Life, Words, makes, may_appear, stays_lost
 from atlas_endpoints.kinds.parts.fields import DeclaredResource
-from atlas_endpoints.kinds.registered import FIELD
+from atlas_endpoints.kinds.registered import FIELD, named_in, news
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, State, Write
-from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.reasons import EventReason, Reason, ReferencesReason
-from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Cause, Resolved
 
@@ -93,33 +91,6 @@ class Registered(Life[R]):
         return news(previous, status)
 
 
-def named_in(body: Body, literal: object, shared: str | None = None) -> Named:
-    """Return what an object names by the literal in its spec; without one, its reference names what it is bound to."""
-    has_reference = literal is None and "cloudProviderEndpointRef" in part(body, "spec")
-    named = part(part(body, "status"), "resolved").get(FIELD) if has_reference else literal
-    return Named(named if isinstance(named, str) else None, shared, is_unbound=has_reference and named is None)
-
-
-def waiting_for_cloud(facts: Facts, create: str, missing: Sequence[str] = ()) -> State:
-    """Return the state of a resource whose private endpoint is not known yet.
-
-    Args:
-        create: what to create in the cloud, as the beginning of a sentence.
-        missing: the fields to set then, if not the ID and the address.
-    """
-    spec, problem = facts.resource.spec, facts.problem
-    needed = {"spec.cloudProviderEndpointId": spec.has_cloud_id}
-    if spec.provider_name != "AWS":
-        needed["spec.privateEndpointIpAddress"] = spec.has_address
-    missing = missing or [field for field, is_set in needed.items() if not is_set]
-    if problem is not None and problem.reason not in TEMPORARY:
-        return State(Reason.REFERENCE_NOT_READY, problem.message)
-    message = f"{create}; then set {' and '.join(missing)}." if missing else f"{create}."
-    if problem is not None:
-        message = f"{message} {problem.message}"
-    return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message, differences=())
-
-
 def is_confirmed(facts: Facts, endpoint_id: str) -> bool:
     """Return whether Atlas has confirmed the endpoint."""
     confirmed = (facts.baseline.confirmed or {}).get(FIELD)
@@ -147,32 +118,3 @@ def absent(facts: Facts, waits: Callable[[], State], registration: Callable[[], 
     write = replace(registration(), fields=facts.desired)
     first = Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
     return replace(makes(facts, WORDS, write, first, is_lost=is_lost), own=own)
-
-
-def news(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[tuple[EventReason, str]]:
-    """Yield the Event if an endpoint was registered for a resource, or adopted."""
-    endpoint = part(status, "endpoint").get("id")
-    if endpoint is None or not _is_confirmed_in(status, endpoint):
-        return
-    registration = _registration(status)
-    if registration is not None and registration != _registration(previous):
-        yield EventReason.ENDPOINT_REGISTERED, f"Endpoint {endpoint} is registered for this resource."
-    elif not _is_confirmed_in(previous, endpoint):
-        message = (
-            f"Endpoint {endpoint} was registered before, or by a call whose answer was lost, and this resource names it now."
-            " With managementPolicy Manage and deletionPolicy Delete, it is deleted with this resource, unless another one uses it."
-        )
-        yield EventReason.ENDPOINT_ADOPTED, message
-
-
-def _is_confirmed_in(status: Mapping[str, Any], endpoint_id: str) -> bool:
-    """Return whether a status records that Atlas has confirmed an endpoint for its resource, which then manages it."""
-    confirmed: str = part(status, "applied").get(FIELD) or ""
-    return confirmed.casefold() == endpoint_id.casefold()
-
-
-def _registration(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the newest call in the history of a status that registers the endpoint; None without one, or if it was not applied."""
-    sent = (each for each in status.get("history") or () if FIELD in each.get("fields", ()))
-    newest: Mapping[str, Any] | None = next(sent, None)
-    return newest if newest is not None and newest["result"] == APPLIED else None
