@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_KIND
-from atlas_endpoints.kinds.data_federation_private_endpoint import atlas as data_federation
-from atlas_endpoints.kinds.data_federation_private_endpoint.resource import IN_ATLAS
+from atlas_endpoints.kinds.data_federation_private_endpoint.resource import Spec as DataFederationSpec
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as dedicated
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_KIND
-from atlas_endpoints.kinds.regional import RegionalKind
+from atlas_endpoints.kinds.lives.regional import Regional
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from support.cases import STREAM, cases, manifest, update_cases
@@ -29,9 +28,9 @@ BODIES = (
 )
 
 
-def body_of(kind: RegionalKind[Any], **fields: str) -> Mapping[str, str]:
+def body_of(kind: Regional[Any], **fields: str) -> Mapping[str, str]:
     """Return the body of the POST of an endpoint that Atlas makes for a region."""
-    return kind.body_of(kind.resource.spec_type.parse(manifest("AWS", fields, kind=kind.names.kind)["spec"]))
+    return kind.body(kind.resource.spec_type.parse(manifest("AWS", fields, kind=kind.names.kind)["spec"]))
 
 
 def sent_by(kind: str) -> set[str]:
@@ -42,8 +41,7 @@ def sent_by(kind: str) -> set[str]:
         case "DedicatedPrivateEndpoint":
             return {name for request in BODIES for name in request.body or {}}
         case "DataFederationPrivateEndpoint":
-            values = dict.fromkeys(IN_ATLAS.values(), "x")
-            return {*(data_federation.registration_of("p", "AWS", "e", values).body or {})}
+            return {"provider", "type", *(each.name for each in DataFederationSpec.sent.values())}
         case "EncryptionAtRestPrivateEndpoint":
             return {*body_of(ENCRYPTION_AT_REST_KIND)}
         case "BackupPrivateEndpoint":

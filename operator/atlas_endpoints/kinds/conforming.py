@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
-from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.kinds.commands import KindWithCommands
 
 CLOUD, NOWHERE, MALFORMED = "AWS", "MARS_WEST_1", "vpce-x"
 """Lives are on AWS, where nothing has to be made in the cloud first."""
@@ -81,15 +82,16 @@ class Family:
 
     Attributes:
         live: asks step by step; a step that was asked by an earlier process is not asked again.
-        calls: has ``list_of``, ``get_of`` and ``deletion_of``, by project, cloud if there are several, and entry.
+        kind: makes the LIST and the GETs.
+        deletion_of: returns the DELETE of an entry.
         ids: the entries in an item of a LIST, or in the answer to a POST.
         place: what an item, or the body of a POST, is for, such as its region.
         named: the entry that a POST names itself; None: Atlas names it.
     """
 
     live: Callable[["Life"], Awaitable[None]]
-    calls: Any
-    cloud: Sequence[str]
+    kind: KindWithCommands[Any]
+    deletion_of: Callable[[Scope, str], Request]
     ids: Callable[[Any], Sequence[str]]
     place: Callable[[Mapping[str, Any]], str]
     named: Callable[[Request], str | None] = lambda _: None
@@ -103,6 +105,7 @@ class Life(ABC):
 
     def __init__(self, family: Family, project: str, region: str) -> None:
         self.family, self.project, self.region = family, project, region
+        self.scope = Scope("", project, family.kind.names.kind, CLOUD)
         self.elsewhere = "EU_WEST_1" if region != "EU_WEST_1" else "EU_WEST_3"
 
     @abstractmethod
@@ -133,18 +136,15 @@ class Life(ABC):
 
     def get_of(self, entry: str) -> Request:
         """Return the GET of an entry."""
-        request: Request = self.family.calls.get_of(self.project, *self.family.cloud, entry)
-        return request
+        return self.family.kind.get_request(self.scope, entry)
 
     def deletion_of(self, entry: str) -> Request:
         """Return the DELETE of an entry."""
-        request: Request = self.family.calls.deletion_of(self.project, *self.family.cloud, entry)
-        return request
+        return self.family.deletion_of(self.scope, entry)
 
     def list_of(self) -> Request:
         """Return the LIST."""
-        request: Request = self.family.calls.list_of(self.project, *self.family.cloud)
-        return request
+        return self.family.kind.list_request(self.scope)
 
     async def create(self, name: str, request: Request) -> str:
         """Return the entry that a POST has made; raises ``StopError`` if it has made none."""

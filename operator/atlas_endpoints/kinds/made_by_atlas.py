@@ -18,8 +18,8 @@ from typing_extensions import override
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.commands import KindWithCommands
+from atlas_endpoints.kinds.lives import life
 from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, Made, MadeResource, key_of
 from atlas_endpoints.reconcile.attempt import pace
 from atlas_endpoints.reconcile.compare import KEEPS_VANISHING, cause_of_loss, keeps_vanishing
@@ -317,7 +317,7 @@ class MadeByAtlas(KindWithCommands[R]):
         before = known if known is not None and known.id == made.id else None
         write = self._deletion(facts, made, None)
         own = {self.noun: asked, "others": self._beside(facts), "intent": None}
-        decision = registered.deletion(facts, state, before, write, own)
+        decision = life.ask(facts, state, before, write, own)
         if decision.write is not None or facts.done is None:
             return replace(decision, gets=gets)
         requeue = RequeueAfter(min(max(facts.as_long_again.delay, EARLY_FIRST), EARLY_LAST))
@@ -333,7 +333,7 @@ class MadeByAtlas(KindWithCommands[R]):
             return Decision(State(Reason.DELETING, message, _looks_again(left, self.shown_within)), absent=absent)
         # The clock by which another process has dated its intent may have been behind.
         if intent is not None and (left := may_arrive_for(intent, facts.now, facts.arrives_for)) > 0:
-            return replace(registered.may_appear(facts, left), absent=absent)
+            return replace(life.may_appear(facts, left), absent=absent)
         gone = None
         if known is not None and not (isinstance(shown, Made) and self.is_elsewhere(facts, shown)):
             end = "is deleted from Atlas" if known.status in self.going else "no longer exists in Atlas"

@@ -5,13 +5,13 @@ They name it by its place: the region for which Atlas makes it, or the service t
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from typing_extensions import override
 
-from atlas_endpoints.reconcile.resource import Resource, Thing
+from atlas_endpoints.kinds.parts.fields import DeclaredResource
+from atlas_endpoints.reconcile.resource import Thing
 from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status
 
 DELETING = "DELETING"
@@ -65,7 +65,7 @@ class MadeStatus(Status):
         return self.intent
 
 
-class MadeResource(Resource, frozen=True):
+class MadeResource(DeclaredResource, frozen=True):
     """A resource of such a kind. Its entry is the thing, by the ID that Atlas gave it."""
 
     words: ClassVar = {
@@ -120,11 +120,6 @@ class MadeResource(Resource, frozen=True):
     def is_bound(self) -> bool:
         status = self.status
         return status.made is not None or status.intent is not None or status.applied is not None
-
-    @override
-    def basis(self, value: Any) -> object:
-        """Return the thing without the text of its failure, which may change with each observation."""
-        return replace(value, error_message=None)
 
 
 def key_of(place: str) -> str:

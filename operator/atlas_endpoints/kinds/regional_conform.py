@@ -5,19 +5,19 @@ from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.conforming import CLOUD, NOWHERE, Exchange, Family, Life, StopError, id_in, own_name, text_in
-from atlas_endpoints.kinds.regional_atlas import Calls, EndpointState
+from atlas_endpoints.kinds.lives.regional import Regional
 from atlas_endpoints.kinds.regions import atlas_name
 
 
-def family_of(calls: Calls, check: Callable[[Life], Awaitable[None]] | None = None) -> Family:
+def family_of(kind: Regional[Any], check: Callable[[Life], Awaitable[None]] | None = None) -> Family:
     """Return the family; ``check`` raises ``StopError`` in a project that does not suit."""
 
     async def live(life: Life) -> None:
         def post(**body: str) -> Request:
-            return calls.creation_of(life.project, CLOUD, {"cloudProvider": CLOUD, **body})
+            return kind.api.creation_of(life.scope, {"cloudProvider": CLOUD, **body})
 
         def is_initiating(found: Exchange) -> bool:
-            return found.body.get("status") == EndpointState.INITIATING
+            return found.body.get("status") == "INITIATING"
 
         if check is not None:
             await check(life)
@@ -37,4 +37,4 @@ def family_of(calls: Calls, check: Callable[[Life], Awaitable[None]] | None = No
     def place(fields: Mapping[str, Any]) -> str:
         return atlas_name(CLOUD, text_in(fields, "regionName"))
 
-    return Family(live, calls, (CLOUD,), id_in("id"), place)
+    return Family(live, kind, kind.api.deletion_of, id_in("id"), place)

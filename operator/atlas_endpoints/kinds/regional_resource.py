@@ -1,7 +1,6 @@
 """What resources of the kinds have whose endpoints Atlas makes for a region: spec, status, and what they name. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self
 
@@ -10,15 +9,15 @@ from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import Region
 from atlas_endpoints.kinds.made_by_atlas_resource import MadeResource, MadeStatus
-from atlas_endpoints.kinds.regional_atlas import Endpoint, place_of
-from atlas_endpoints.kinds.regions import atlas_name, same_region
+from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Entry, Sent
+from atlas_endpoints.kinds.regions import atlas_name, place_of, same_region
 from atlas_endpoints.reconcile.crd import fixed
-from atlas_endpoints.reconcile.spec import CommonSpec, InvalidSpecError
-from atlas_endpoints.reconcile.status import Applied, Shown, ShownEntry
+from atlas_endpoints.reconcile.spec import InvalidSpecError
+from atlas_endpoints.reconcile.status import Applied, Shown
 
 
-class RegionalSpec(CommonSpec):
-    """The fields of a spec that names the endpoint of a region; none of them may change."""
+class RegionalSpec(DeclaredSpec):
+    """The fields of a spec that names the endpoint of a region; none of them but ``output_config_map_ref`` may change."""
 
     cel_rules: ClassVar = [
         fixed(
@@ -31,10 +30,7 @@ class RegionalSpec(CommonSpec):
     provider_name: Literal["AWS", "AZURE"]
     region: Region
 
-    @property
-    @override
-    def desired(self) -> Mapping[str, str]:
-        return {"region": self.region}
+    sent: ClassVar = {"region": Sent("regionName")}
 
     @property
     def regions_in_atlas(self) -> Mapping[str, str]:
@@ -43,7 +39,7 @@ class RegionalSpec(CommonSpec):
 
     @property
     def place(self) -> str:
-        """What it names; see ``Endpoint.place``."""
+        """What it names, as people can read it."""
         return place_of(self.provider_name, self.region)
 
     @property
@@ -52,8 +48,10 @@ class RegionalSpec(CommonSpec):
         return f"{self.provider_name} region {self.place}"
 
 
-class EndpointStatus(ShownEntry):
+class EndpointStatus(Entry):
     """The endpoint as the status shows it; the region is that of the spec, by which it was found, in Atlas's words."""
+
+    in_atlas: ClassVar[Mapping[str, str]] = {"region": "regionName"}
 
     id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     """The ID that Atlas gave the endpoint."""
@@ -61,11 +59,6 @@ class EndpointStatus(ShownEntry):
     """{region}, as Atlas names it."""
     private_endpoint_connection_name: Shown | None = None
     """{connection_name} of the endpoint in AWS, if Atlas returns one."""
-
-    @classmethod
-    def of(cls, endpoint: Endpoint, spec: RegionalSpec, since: datetime) -> Self:
-        """Return the status of an endpoint that Atlas shows, or is about to delete."""
-        return cls.model_validate({**asdict(endpoint), **spec.regions_in_atlas, "status_since": since})
 
 
 class RegionalStatus(MadeStatus):
@@ -86,8 +79,6 @@ class RegionalStatus(MadeStatus):
 class RegionalResource(MadeResource, frozen=True):
     """A resource that names the endpoint of a region. Its entry is that endpoint, by the ID that Atlas gave it."""
 
-    fields: ClassVar[Sequence[str]] = ("region",)
-    endpoint_type: ClassVar[type[EndpointStatus]] = EndpointStatus
     words: ClassVar = {
         "role": "Project Owner in the project, which Atlas demands even to read",
         "drift": "somebody deletes the endpoint in Atlas. `Correct` (default): it creates the endpoint again. `Report`: it only"
@@ -151,6 +142,6 @@ class RegionalResource(MadeResource, frozen=True):
         return self.spec.output_config_map_ref is not None
 
     @override
-    def shown(self, value: Endpoint) -> Mapping[str, str | None]:
+    def shown(self, value: Entry) -> Mapping[str, str | None]:
         """Return what the spec says, since the endpoint was found by that."""
         return dict(self.spec.desired)

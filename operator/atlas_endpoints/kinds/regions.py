@@ -169,3 +169,9 @@ def is_other_region(provider: str, shown: str | None, wanted: str) -> bool:
 def same_region(provider: str, one: str | None, other: str | None) -> bool:
     """Return whether two names stand for the same region; an absent one stands for none."""
     return one is not None and other is not None and atlas_name(provider, one) == atlas_name(provider, other)
+
+
+def place_of(provider: str, region: str, vpc_region: str | None = None) -> str:
+    """Return a region in Atlas's words; with the region of the VPC, if that is another one. People can read it."""
+    name, vpc_name = atlas_name(provider, region), atlas_name(provider, vpc_region or region)
+    return name if name == vpc_name else f"{name} from {vpc_name}"

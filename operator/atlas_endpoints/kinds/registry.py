@@ -4,18 +4,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from atlas_endpoints.kinds.backup_private_endpoint import conform as backup_conform
-from atlas_endpoints.kinds.backup_private_endpoint import importer as backup
+from atlas_endpoints.kinds.backup_private_endpoint import kind as backup
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.conforming import Family
 from atlas_endpoints.kinds.data_federation_private_endpoint import conform as data_federation_conform
-from atlas_endpoints.kinds.data_federation_private_endpoint import importer as data_federation
+from atlas_endpoints.kinds.data_federation_private_endpoint import kind as data_federation
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.dedicated_private_endpoint import conform as dedicated_conform
 from atlas_endpoints.kinds.dedicated_private_endpoint import importer as dedicated
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import conform as encryption_at_rest_conform
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import importer as encryption_at_rest
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import kind as encryption_at_rest
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.importer import Importer
 from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless

@@ -6,8 +6,9 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import DataFederationPrivateEndpoints as Kind
+from atlas_endpoints.kinds.data_federation_private_endpoint.resource import EndpointStatus
+from atlas_endpoints.kinds.lives import life, registered
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.status import Cause
 from model.data_federation.models import AGAIN, EDIT_GOES, GOES, MOVED, ONE, RENAMED, REPORTED, model_of
@@ -43,7 +44,7 @@ def _waits_until_it_asks(right: Any, self: Any, facts: Any) -> Any:
 
 def _takes_sent_for_shown(right: Any, self: Any, *answered: Any) -> Any:
     entry, endpoint = right(self, *answered)
-    return entry, replace(endpoint, is_sent=False)
+    return entry, EndpointStatus.model_validate(dict(endpoint))
 
 
 def _takes_the_first(right: Any, self: Any, write: Any, answer: Any) -> Any:
@@ -51,17 +52,17 @@ def _takes_the_first(right: Any, self: Any, write: Any, answer: Any) -> Any:
 
 
 def _deletes_what_is_dead(right: Any, *asked: Any, **named: Any) -> Any:
-    return replace(right(*asked, **named), write=asked[-1](Cause.FORCED))
+    return replace(right(*asked, **named), write=named["deletion"](Cause.FORCED))
 
 
 plants("a 204 proves a deletion", Invariant.KEPT, IGNORED, Kind, "decide_deletion")(ends_at_the_request)
-plants("a DELETE without effect is not repeated", Invariant.STALLED, IGNORED, registered, "deletion")(_asks_once)
+plants("a DELETE without effect is not repeated", Invariant.STALLED, IGNORED, life, "ask")(_asks_once)
 plants("the other resource is not asked", Invariant.NAMED, RENAMED_AWAY, ownership, "protectors")(nobody_protects)
 plants("nobody elsewhere has seen it", Invariant.NAMED, MOVED_AWAY, Kind, "shown_in")(lambda *_: ())
 plants("a late edit registers it", Invariant.KEPT, EDITED, Kind, "decide_deletion")(_waits_until_it_asks)
 plants("a request deletes what works", Invariant.LIVE, model_of(AGAIN, settled=1), Kind, "decide")(is_dead_on_request)
 plants("a request is never handled", Invariant.BOUND, FAILS, Kind, "decide")(is_forced_for_ever)
-plants("what failed is deleted unasked", Invariant.NAMED, DIES, registered, "dead")(_deletes_what_is_dead)
+plants("what failed is deleted unasked", Invariant.NAMED, DIES, life, "dead")(_deletes_what_is_dead)
 plants("what is gone is drift, and repaired", Invariant.REPORTED, REMOVED, registered, "is_confirmed")(lambda *_: False)
 plants("any comment is an edit", Invariant.REPORTED, CHANGED, Kind, "decide")(remembers_nothing)
 plants("what was sent was shown", Invariant.CLAIMS, LATER_PAGE, Kind, "written")(_takes_sent_for_shown)

@@ -12,7 +12,7 @@ from atlas_endpoints.atlas.errors import EndpointAbsentError, UpdateRejectedErro
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUPS
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTIONS
-from atlas_endpoints.kinds.regional_atlas import place_of
+from atlas_endpoints.kinds.regions import place_of
 from atlas_endpoints.simulator import regional_endpoint as simulated
 from atlas_endpoints.simulator.endpoint import AWS, AZURE, Names
 from atlas_endpoints.simulator.regional_endpoint import (
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from atlas_endpoints.controller.cache import Body
-    from atlas_endpoints.kinds.made_by_atlas import MadeByAtlas
     from model.environment import Spec
     from model.invariants import Laws
     from model.run import Run
@@ -84,7 +83,7 @@ class Regional(Environment):
         count: of the endpoints that there have been.
     """
 
-    kind: ClassVar[MadeByAtlas[Any]]  # pyright: ignore[reportIncompatibleVariableOverride]
+    kind: ClassVar[Any]  # pyright: ignore[reportIncompatibleVariableOverride]
     purpose: ClassVar[simulated.Purpose]
     asks_first: ClassVar = True
     passing_in: ClassVar = frozenset({INITIATING, PENDING_RECREATION, DELETING})
@@ -372,14 +371,14 @@ class Encryption(Regional):
     """Endpoints for encryption at rest."""
 
     kind, purpose = ENCRYPTIONS, simulated.ENCRYPTION
-    operations = ENCRYPTIONS.calls.create, ENCRYPTIONS.calls.delete
+    operations = ENCRYPTIONS.api.create, ENCRYPTIONS.api.delete
 
 
 class Backup(Regional):
     """Endpoints for backups."""
 
     kind, purpose = BACKUPS, simulated.BACKUP
-    operations = BACKUPS.calls.create, BACKUPS.calls.delete
+    operations = BACKUPS.api.create, BACKUPS.api.delete
 
 
 def _page(endpoints: Any) -> Any:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds import made_by_atlas
 from atlas_endpoints.kinds.backup_private_endpoint.kind import BackupPrivateEndpoints
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import EncryptionAtRestPrivateEndpoints
-from atlas_endpoints.kinds.regional import RegionalKind
-from atlas_endpoints.kinds.regional_decisions import NO_STEPS
+from atlas_endpoints.kinds.lives.regional import Regional
 from atlas_endpoints.reconcile import ownership
 from atlas_endpoints.reconcile.waiting import since_shown
 from model.dedicated.mutants import is_dead_on_request, remembers_nothing
@@ -52,32 +49,32 @@ def _follows_the_last(right: Any, self: Any, facts: Any) -> Any:
 
 
 def _is_on_its_way(right: Any, self: Any, facts: Any, endpoint: Any) -> Any:
-    return since_shown(facts.resource.status.made, endpoint.id, endpoint.status, facts.now, NO_STEPS)
+    return since_shown(facts.resource.status.made, endpoint.id, endpoint.status, facts.now, Regional.no_steps)
 
 
 def _shows_it_as_active(right: Any, self: Any, write: Any, answer: Any) -> Any:
     entry, endpoint = right(self, write, answer)
-    return entry, replace(endpoint, status="ACTIVE")
+    return entry, endpoint.model_copy(update={"status": "ACTIVE"})
 
 
 plants("no status tells of a POST", Invariant.ONCE, CRASH, Ports, "write")(posts_without_an_intent)
-plants("what is asked for is there", Invariant.PRESENT, EARLY, RegionalKind, "written")(_shows_it_as_active)
-plants("that it exists is a refusal", Invariant.STALLED, EXISTS, RegionalKind, "is_outdated")(lambda *_: False)
+plants("what is asked for is there", Invariant.PRESENT, EARLY, Regional, "written")(_shows_it_as_active)
+plants("that it exists is a refusal", Invariant.STALLED, EXISTS, Regional, "is_outdated")(lambda *_: False)
 plants("nobody asks for the switch", Invariant.NEEDED, OFF, EncryptionAtRestPrivateEndpoints, "hindrance")(
     lambda *_: None
 )
-plants("nobody asks who needs it", Invariant.GUARDED, NEEDED, RegionalKind, "before_delete")(lambda *_: ((), None))
+plants("nobody asks who needs it", Invariant.GUARDED, NEEDED, Regional, "before_delete")(lambda *_: ((), None))
 plants("no bucket needs it", Invariant.GUARDED, NEEDED, BackupPrivateEndpoints, "needed_by")(lambda *_: "")
-plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPrivateEndpoints, "accepting")(
-    lambda _, self, *asked: RegionalKind.accepting(self, *asked)
+plants("an approval has a timeout", Invariant.STALLED, WAITS, EncryptionAtRestPrivateEndpoints, "waits")(
+    lambda _, self, *asked: Regional.waits(self, *asked)
 )
-plants("an approval is a step of Atlas", Invariant.STALLED, REMOVED, RegionalKind, "since_of")(_is_on_its_way)
-plants("an early DELETE is any refusal", Invariant.STALLED, EARLY, RegionalKind, "is_early")(lambda *_: False)
-plants("nobody knows of a DELETE", Invariant.PACED, IGNORED, made_by_atlas, "asked_for")(lambda *_: 0.0)
-plants("of several the last one goes", Invariant.RECORDED, BESIDE, RegionalKind, "followed")(_follows_the_last)
-plants("a 204 proves a deletion", Invariant.KEPT, IGNORED, RegionalKind, "decide_deletion")(ends_at_the_request)
+plants("an approval is a step of Atlas", Invariant.STALLED, REMOVED, Regional, "since")(_is_on_its_way)
+plants("an early DELETE is any refusal", Invariant.STALLED, EARLY, Regional, "is_early")(lambda *_: False)
+plants("nobody knows of a DELETE", Invariant.PACED, IGNORED, Regional, "asked_for")(lambda *_: 0.0)
+plants("of several the last one goes", Invariant.RECORDED, BESIDE, Regional, "there")(_follows_the_last)
+plants("a 204 proves a deletion", Invariant.KEPT, IGNORED, Regional, "decide_deletion")(ends_at_the_request)
 plants("the other resource is not asked", Invariant.NAMED, RENAMED, ownership, "protectors")(nobody_protects)
-plants("what is gone is made again", Invariant.REPORTED, REPORTED, RegionalKind, "decide")(remembers_nothing)
-plants("a request deletes what works", Invariant.LIVE, model_of(Backup, AGAIN, settled=1), RegionalKind, "decide")(
+plants("what is gone is made again", Invariant.REPORTED, REPORTED, Regional, "decide")(remembers_nothing)
+plants("a request deletes what works", Invariant.LIVE, model_of(Backup, AGAIN, settled=1), Regional, "decide")(
     is_dead_on_request
 )

@@ -18,31 +18,32 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.kinds.backup_private_endpoint import atlas as backup
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas as encryption
+from atlas_endpoints.kinds.backup_private_endpoint.resource import BackupEndpointStatus
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
-from atlas_endpoints.kinds.regional_atlas import Endpoint, place_of
+from atlas_endpoints.kinds.regional_resource import EndpointStatus
+from atlas_endpoints.kinds.regions import place_of
+from atlas_endpoints.reconcile.decision import Write
 from atlas_endpoints.reconcile.kind import Named
 
 PROJECT = "32b6e34b3d91647abb20e7b8"
 ID, OTHER = "64b6e34b3d91647abb20e7b8", "74b6e34b3d91647abb20e7b8"
-KEYS, BACKUPS = encryption.CALLS, backup.CALLS
+KEYS, BACKUPS = ENCRYPTION.api, BACKUP.api
 KEYS_IN_AZURE, BACKUPS_IN_AWS = "/encryptionAtRest/AZURE/privateEndpoints", "/backup/AWS/privateEndpoints"
-POST = KEYS.creation_of(PROJECT, "AZURE", {"regionName": "US_EAST_2"})
-BACKUP_POST = BACKUPS.creation_of(PROJECT, "AWS", {"cloudProvider": "AWS", "regionName": "EU_WEST_1", "vpcRegionName": "EU_WEST_2"})  # fmt: skip
-GET, DELETE = KEYS.get_of(PROJECT, "AZURE", ID), KEYS.deletion_of(PROJECT, "AZURE", ID)
-SCOPE = Scope("", PROJECT, "", "AZURE")
+SCOPE, IN_AWS = Scope("", PROJECT, "", "AZURE"), Scope("", PROJECT, "", "AWS")
+POST = KEYS.creation_of(SCOPE, {"regionName": "US_EAST_2"})
+BACKUP_POST = BACKUPS.creation_of(IN_AWS, {"cloudProvider": "AWS", "regionName": "EU_WEST_1", "vpcRegionName": "EU_WEST_2"})  # fmt: skip
+GET, DELETE = KEYS.get_of(SCOPE, ID), KEYS.deletion_of(SCOPE, ID)
 
 REQUESTS: dict[str, tuple[Request, str, Mapping[str, Any] | None, str]] = {
-    "the LIST for keys": (KEYS.list_of(PROJECT, "AZURE"), f"GET {KEYS_IN_AZURE}", None, "2023-01-01"),
-    "the LIST for backups": (BACKUPS.list_of(PROJECT, "AWS"), f"GET {BACKUPS_IN_AWS}", None, "2024-11-13"),
+    "the LIST for keys": (KEYS.list_of(SCOPE), f"GET {KEYS_IN_AZURE}", None, "2023-01-01"),
+    "the LIST for backups": (BACKUPS.list_of(IN_AWS), f"GET {BACKUPS_IN_AWS}", None, "2024-11-13"),
     "a GET": (GET, f"GET {KEYS_IN_AZURE}/{ID}", None, "2023-01-01"),
     "a POST": (POST, f"POST {KEYS_IN_AZURE}", {"regionName": "US_EAST_2"}, "2023-01-01"),
     "a POST for backups": (BACKUP_POST, f"POST {BACKUPS_IN_AWS}", {"cloudProvider": "AWS", "regionName": "EU_WEST_1", "vpcRegionName": "EU_WEST_2"}, "2024-11-13"),
     "a DELETE": (DELETE, f"DELETE {KEYS_IN_AZURE}/{ID}", None, "2023-01-01"),
-    "a GET for backups": (BACKUPS.get_of(PROJECT, "AWS", ID), f"GET {BACKUPS_IN_AWS}/{ID}", None, "2024-11-13"),
-    "a DELETE for backups": (BACKUPS.deletion_of(PROJECT, "AWS", ID), f"DELETE {BACKUPS_IN_AWS}/{ID}", None, "2024-11-13"),
+    "a GET for backups": (BACKUPS.get_of(IN_AWS, ID), f"GET {BACKUPS_IN_AWS}/{ID}", None, "2024-11-13"),
+    "a DELETE for backups": (BACKUPS.deletion_of(IN_AWS, ID), f"DELETE {BACKUPS_IN_AWS}/{ID}", None, "2024-11-13"),
     "encryption at rest": (ENCRYPTION.get_request(SCOPE, "encryptionAtRest"), "GET /encryptionAtRest", None, "2023-01-01"),
     "the clusters": (ENCRYPTION.get_request(SCOPE, "clusters"), "GET /clusters", None, "2024-08-05"),
     "the export buckets": (BACKUP.get_request(SCOPE, "exportBuckets"), "GET /backup/exportBuckets", None, "2024-05-30"),
@@ -65,17 +66,17 @@ def test_each_operation_has_a_template_and_a_call() -> None:
 
 
 SHOWN = {"id": ID, "cloudProvider": "AWS", "regionName": "EU_WEST_1", "status": "ACTIVE"}
-READ = Endpoint(ID, "AWS", "EU_WEST_1", status="ACTIVE")
-ENTRIES: dict[str, tuple[object, Endpoint | None]] = {
+READ = EndpointStatus(id=ID, region="EU_WEST_1", status="ACTIVE")
+ENTRIES: dict[str, tuple[object, EndpointStatus | None]] = {
     "as the specification has it": (SHOWN, READ),
     "with all its fields": (
         {**SHOWN, "status": "FAILED", "errorMessage": "no", "privateEndpointConnectionName": "pe"},
-        Endpoint(ID, "AWS", "EU_WEST_1", None, "FAILED", "no", "pe"),
+        EndpointStatus(id=ID, region="EU_WEST_1", status="FAILED", error_message="no", private_endpoint_connection_name="pe"),
     ),
-    "an id alone": ({"id": ID}, Endpoint(ID)),
-    "nulls": (dict.fromkeys(SHOWN) | {"id": ID}, Endpoint(ID)),
-    "empty texts": (dict.fromkeys(SHOWN, "") | {"id": ID}, Endpoint(ID)),
-    "values of other types": ({"id": ID, "status": 5, "regionName": ["x"], "errorMessage": {}}, Endpoint(ID, status="5")),
+    "an id alone": ({"id": ID}, EndpointStatus(id=ID)),
+    "nulls": (dict.fromkeys(SHOWN) | {"id": ID}, EndpointStatus(id=ID)),
+    "empty texts": (dict.fromkeys(SHOWN, "") | {"id": ID}, EndpointStatus(id=ID)),
+    "values of other types": ({"id": ID, "status": 5, "regionName": ["x"], "errorMessage": {}}, EndpointStatus(id=ID, status="5")),
     "a region of another's": ({**SHOWN, "vpcRegionName": "EU_WEST_2"}, READ),
     "another endpoint": ({**SHOWN, "id": OTHER}, None),
     "an id that leads to another path": ({**SHOWN, "id": "../x"}, None),
@@ -91,7 +92,7 @@ ENTRIES: dict[str, tuple[object, Endpoint | None]] = {
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_endpoint_is_read_leniently(name: str) -> None:
     answer, expected = ENTRIES[name]
-    assert KEYS.endpoint_in(answer, ID) == expected
+    assert ENCRYPTION.got(ID, answer) == expected
     if expected is not None:
         assert ENCRYPTION.listed(answer) == (ID, expected)
 
@@ -108,7 +109,7 @@ VPC_REGIONS = {
 @pytest.mark.parametrize("name", VPC_REGIONS)
 def test_the_region_of_the_vpc(name: str) -> None:
     answer, expected = VPC_REGIONS[name]
-    found = BACKUPS.endpoint_in(answer)
+    found = BackupEndpointStatus.read(answer)
     assert found is not None
     assert found.vpc_region == expected
 
@@ -135,8 +136,9 @@ def test_an_object_names_the_place_in_its_spec_and_shows_that_of_its_status(name
     (provider, region, vpc_region), place = PLACES[name]
     regions = {"region": region} if vpc_region is None else {"region": region, "vpcRegion": vpc_region}
     assert BACKUP.named_by({"spec": {"providerName": provider, **regions}}) == Named(place)
-    label = BACKUP.label(Endpoint(ID, provider, region, vpc_region))
-    assert label == Named(place).exclusive
+    if name != "a name that is Azure's only":
+        label = BACKUP.label(BackupEndpointStatus(id=ID, region=region, vpc_region=vpc_region))
+        assert label == Named(place).exclusive
     shown, _, vpc_shown = place.partition(" from ")
     status = {"endpoint": {"id": ID, "region": shown, "vpcRegion": vpc_shown or shown}}
     assert BACKUP.shown_in(status) == (place, ID)
@@ -155,17 +157,21 @@ def test_a_status_of_any_shape_shows_nothing(status: dict[str, Any]) -> None:
 
 
 def test_what_no_object_names_is_found_by_its_place() -> None:
-    entries = {ID: READ, OTHER: Endpoint(OTHER, "AWS", "EU_WEST_2", None)}
+    entries = {ID: READ, OTHER: EndpointStatus(id=OTHER, region="EU_WEST_2")}
     assert ENCRYPTION.unnamed(SCOPE, entries, [Named("EU_WEST_1")]) == {"Endpoints": [f"{OTHER} in EU_WEST_2"]}
 
 
-CREATED: dict[str, tuple[object, Endpoint | None]] = {
-    "what Atlas shows": ({**SHOWN, "regionName": "eu-west-1"}, Endpoint(ID, "AWS", "eu-west-1", "EU_WEST_2", "ACTIVE")),
-    "a region that nobody knows": ({**SHOWN, "regionName": "IRELAND"}, Endpoint(ID, "AWS", "IRELAND", "EU_WEST_2", "ACTIVE")),
+def made(region: str, status: str) -> BackupEndpointStatus:
+    return BackupEndpointStatus(id=ID, region=region, vpc_region="EU_WEST_2", status=status)
+
+
+CREATED: dict[str, tuple[object, BackupEndpointStatus | None]] = {
+    "what Atlas shows": ({**SHOWN, "regionName": "eu-west-1"}, made("eu-west-1", "ACTIVE")),
+    "a region that nobody knows": ({**SHOWN, "regionName": "IRELAND"}, made("IRELAND", "ACTIVE")),
     "another region": ({**SHOWN, "regionName": "US_EAST_2"}, None),
     "another region of the VPC": ({**SHOWN, "vpcRegionName": "US_EAST_2"}, None),
-    "a cloud that nobody knows": ({**SHOWN, "cloudProvider": "OCI"}, Endpoint(ID, "OCI", "EU_WEST_1", "EU_WEST_2", "ACTIVE")),
-    "what was sent besides": ({"id": ID, "status": "INITIATING", "regionName": None}, Endpoint(ID, "AWS", "EU_WEST_1", "EU_WEST_2", "INITIATING")),
+    "a cloud that nobody knows": ({**SHOWN, "cloudProvider": "OCI"}, made("EU_WEST_1", "ACTIVE")),
+    "what was sent besides": ({"id": ID, "status": "INITIATING", "regionName": None}, made("EU_WEST_1", "INITIATING")),
     "no id": ({"status": "INITIATING"}, None),
     "a list": ([{"id": ID}], None),
     "no JSON": (None, None),
@@ -175,7 +181,7 @@ CREATED: dict[str, tuple[object, Endpoint | None]] = {
 @pytest.mark.parametrize("name", CREATED)
 def test_the_answer_to_a_post(name: str) -> None:
     answer, expected = CREATED[name]
-    assert BACKUPS.created(BACKUP_POST, answer) == expected
+    assert BACKUP.written(Write(BACKUP_POST), answer) == (None if expected is None else (ID, expected))
 
 
 def refusal(request: Request, status: int, code: str = "", detail: str = "") -> AtlasError:
@@ -222,7 +228,7 @@ def test_whether_a_post_was_refused_since_the_endpoint_is_there(name: str) -> No
 
 
 ABSENT = "ENCRYPTION_AT_REST_PRIVATE_ENDPOINT_NOT_FOUND"
-LIST = KEYS.list_of(PROJECT, "AZURE")
+LIST = KEYS.list_of(SCOPE)
 REFUSED: dict[str, tuple[Request, int, str, type[AtlasError], str]] = {
     "a GET with a code that nobody knows": (GET, 404, ABSENT, EndpointAbsentError, "force-sync"),
     "a DELETE with it": (DELETE, 404, ABSENT, EndpointAbsentError, ""),
@@ -254,8 +260,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_answer_raises(answer: object) -> None:
     BACKUP.listed(answer)
-    BACKUPS.created(BACKUP_POST, answer)
+    BACKUP.written(Write(BACKUP_POST), answer)
     ENCRYPTION.got(ID, answer)
-    for name in ENCRYPTION.beside:
+    for name in ENCRYPTION.reads:
         ENCRYPTION.got(name, answer)
     BACKUP.got("exportBuckets", answer)

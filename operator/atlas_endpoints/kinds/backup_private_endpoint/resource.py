@@ -1,14 +1,14 @@
 """The resource ``BackupPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import Region
-from atlas_endpoints.kinds.regional_atlas import place_of
+from atlas_endpoints.kinds.parts.fields import Sent
 from atlas_endpoints.kinds.regional_resource import EndpointStatus, RegionalResource, RegionalSpec, RegionalStatus
-from atlas_endpoints.kinds.regions import atlas_name
+from atlas_endpoints.kinds.regions import atlas_name, place_of
 from atlas_endpoints.reconcile.crd import Column, Crd, fixed_if_any
 from atlas_endpoints.reconcile.status import Shown
 
@@ -34,11 +34,7 @@ class Spec(RegionalSpec):
     `region`. Default: `region`. Atlas has one endpoint for each pair of regions. Never changes, and can neither be added nor
     removed later."""
 
-    @property
-    @override
-    def desired(self) -> Mapping[str, str]:
-        values = {"region": self.region, "vpcRegion": self.vpc_region}
-        return {field: value for field, value in values.items() if value is not None}
+    sent: ClassVar = {**RegionalSpec.sent, "vpc_region": Sent("vpcRegionName")}
 
     @property
     @override
@@ -53,10 +49,18 @@ class Spec(RegionalSpec):
 
 
 class BackupEndpointStatus(EndpointStatus):
-    """The endpoint as the status shows it."""
+    """The endpoint as the status shows it; the region of its VPC is the region if Atlas shows none."""
+
+    in_atlas: ClassVar = {**EndpointStatus.in_atlas, "vpc_region": "vpcRegionName"}
 
     vpc_region: Shown | None = None
     """The region of the clusters, as Atlas names it."""
+
+    @classmethod
+    @override
+    def read(cls, answer: Any) -> Self | None:
+        found = super().read(answer)
+        return found and found.model_copy(update={"vpc_region": found.vpc_region or found.region})
 
 
 class BackupStatus(RegionalStatus):
@@ -75,8 +79,6 @@ class BackupPrivateEndpoint(RegionalResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = BackupStatus
-    endpoint_type: ClassVar = BackupEndpointStatus
-    fields: ClassVar = ("region", "vpcRegion")
     crd: ClassVar = Crd(
         short_name="bpe",
         selectable=("projectId", "providerName", "region", "vpcRegion"),

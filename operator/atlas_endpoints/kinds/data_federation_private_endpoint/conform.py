@@ -4,7 +4,7 @@ from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.conforming import CLOUD, MALFORMED, Family, Life, own_name, text_in
-from atlas_endpoints.kinds.data_federation_private_endpoint import atlas
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
 
 SOON = 600.0
 """Seconds within which what is deleted at once is gone."""
@@ -17,7 +17,8 @@ async def live(life: Life) -> None:
     first, second = {"comment": "conform"}, {"comment": "conform again"}
 
     def post(id_: str, **values: str) -> Request:
-        return atlas.registration_of(life.project, CLOUD, id_, values)
+        body = {"endpointId": id_, "provider": CLOUD, "type": "DATA_LAKE", **values}
+        return KIND.api.creation_of(life.scope, body)
 
     get = life.get_of(endpoint)
     await life.step("malformed path", life.get_of(MALFORMED))
@@ -45,13 +46,13 @@ async def live(life: Life) -> None:
 
 
 def _entry(fields: Any) -> str:
-    return atlas.entry_of(text_in(fields, "endpointId"))
+    return KIND.key_of(text_in(fields, "endpointId"))
 
 
 FAMILY = Family(
     live,
-    atlas,
-    (),
+    KIND,
+    KIND.api.deletion_of,
     ids=lambda item: [*filter(None, [_entry(item)])],
     place=lambda _: "",
     named=lambda request: _entry(request.body),

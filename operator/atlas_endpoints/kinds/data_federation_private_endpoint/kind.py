@@ -1,156 +1,264 @@
-"""The kind ``DataFederationPrivateEndpoint`` for the reconcile layer and the commands, and its ConfigMaps. Pure."""
+"""The kind ``DataFederationPrivateEndpoint``: an endpoint for federated databases and Online Archives of a project. Pure.
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+A POST registers an endpoint, or changes the comment of one that is registered. Atlas answers 201 as well to another region, DNS
+name or address of a registered endpoint, and ignores it: what differs there is reported. The answer is the first page of the LIST.
+
+Source: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-data-federation, and recorded answers.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.atlas.answers import text_of
+from atlas_endpoints.atlas.errors import EndpointAbsentError, InvalidRequestError
+from atlas_endpoints.atlas.requests import Refusals, Request, Scope
 from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds import registered
-from atlas_endpoints.kinds.cloud_endpoint import ip_of
-from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.kinds.data_federation_private_endpoint import atlas, decide
-from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint, EndpointState, entry_of
-from atlas_endpoints.kinds.data_federation_private_endpoint.decide import Facts
-from atlas_endpoints.kinds.data_federation_private_endpoint.resource import SCOPE, DataFederationPrivateEndpoint
-from atlas_endpoints.reconcile.decision import Decision, Write
-from atlas_endpoints.reconcile.kind import Named
+from atlas_endpoints.controller.requeue import Requeue, RequeueAfter
+from atlas_endpoints.kinds.data_federation_private_endpoint.resource import (
+    SCOPE,
+    DataFederationPrivateEndpoint,
+    EndpointStatus,
+    Spec,
+)
+from atlas_endpoints.kinds.data_federation_private_endpoint.services import doubt
+from atlas_endpoints.kinds.importer import Found, InTerraform, LeftOut, Options
+from atlas_endpoints.kinds.lives.imports import importer_of
+from atlas_endpoints.kinds.lives.life import Facts
+from atlas_endpoints.kinds.lives.registered import Registered
+from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, last_part, managed_fields, retained
+from atlas_endpoints.kinds.parts.api import Api, Read
+from atlas_endpoints.kinds.parts.fields import values_of
+from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
+from atlas_endpoints.kinds.registered import FIELD, waiting_for_cloud
+from atlas_endpoints.reconcile.attempt import as_long_again
+from atlas_endpoints.reconcile.compare import Comparison
+from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
+from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.outputs import Output
-from atlas_endpoints.reconcile.reasons import EventReason
-from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.status import Cause
 
+# No code of these calls is documented. Those that mean something else are known for all calls.
+REFUSALS = Refusals(
+    absent=("_NOT_FOUND",),
+    explanations={
+        EndpointAbsentError: "The project has no private endpoint for Data Federation with this ID.",
+        InvalidRequestError: "Atlas cannot parse the request: projectId or the ID of the endpoint is malformed. To correct it, {wrong_field}.",
+    },
+)
+DATABASE = Read(
+    operation="getDataFederation",
+    below="dataFederation/{tenantName}",
+    parse=lambda answer: answer,
+    refusals=Refusals(
+        absent=("_NOT_FOUND", "_NOT_FOUND_FOR_NAME"),
+        explanations={
+            EndpointAbsentError: "The project has no federated database with this name. Correct spec.federatedDatabases."
+        },
+    ),
+)
 KEYS = ("endpointServiceName", "endpointId")
 """The keys of the ConfigMap for the cloud's side."""
 
 DATABASE_KEYS = ("federatedDatabaseName", "hostname", "endpointId", "providerName", "region")
 """The keys of the ConfigMap for applications."""
 
-NO_ENDPOINT = "vpce-" + "0" * 17
-"""The ID of an endpoint that cannot exist."""
+
+class Accepted(EndpointStatus):
+    """An endpoint that Atlas has accepted and not shown: these are the values that were sent."""
 
 
-class DataFederationPrivateEndpoints(KindWithCommands[DataFederationPrivateEndpoint]):
+class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
     """An entry is an endpoint; a scope is a project."""
 
     names = Names("atlas-endpoints.dev", "v1alpha1", "DataFederationPrivateEndpoint", "datafederationprivateendpoints")
-    resource = DataFederationPrivateEndpoint
-    templates = atlas.TEMPLATES
-    scope_noun = ""
-    scopes = (SCOPE,)
-    keeps_confirmed = True  # what is gone is registered again, or reported, by the drift policy
-
-    @override
-    def entry_of(self, body: Body) -> str | None:
-        named = self.named_by(body).endpoint
-        return None if named is None else entry_of(named)
-
-    @override
-    def named_by(self, body: Body) -> Named:
-        return registered.named_in(body, part(body, "spec").get(registered.FIELD))
-
-    @override
-    def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
-        found = part(status, "endpoint").get("id")
-        return (found,) if isinstance(found, str) else ()
+    resource, entry = DataFederationPrivateEndpoint, EndpointStatus
+    scope_noun, scopes, purpose = "", (SCOPE,), "Data Federation and Online Archive"
+    api = Api(
+        below="privateNetworkSettings/endpointIds",
+        one="endpointId",
+        list="listPrivateEndpointIds",
+        get="getPrivateEndpointId",
+        create="createPrivateEndpointId",
+        delete="deletePrivateEndpointId",
+        refusals=REFUSALS,
+    )
+    reads: ClassVar = {"database": DATABASE}
+    states: ClassVar[States] = {
+        "OK": Works(),
+        "PENDING": Waits("Atlas is approving the connection of {what}."),
+        "FAILED": Dead(" Check in the cloud that it exists and connects to the service of Data Federation."),
+        "DELETING": Going(),
+    }
 
     @override
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
         return SCOPE
 
     @override
-    def list_request(self, scope: Scope) -> Request:
-        return atlas.list_of(scope.project_id)
+    def doubt_about(self, spec: Spec) -> str:
+        return doubt(spec.provider_name, spec.region, spec.customer_endpoint_dns_name, spec.cloud_provider_endpoint_id)
 
     @override
-    def get_request(self, scope: Scope, entry: str) -> Request:
-        return atlas.get_of(scope.project_id, entry)
+    def waits_for_cloud(self, facts: Facts) -> State:
+        spec, hint = facts.resource.spec, ""
+        if spec.provider_name == "AZURE":
+            create = "In Azure, create a private endpoint with a manual connection to the resource ID that Atlas shows in its user interface (Network Access, Private Endpoint, Federated Database Instance)"
+        else:
+            of_region = "of Data Federation in your region, which Atlas's documentation names"
+            create = f"In AWS, create an interface VPC endpoint to the service {spec.service_name or of_region}"
+        if spec.provider_name == "AWS" and spec.region is not None and not spec.has_dns_name:
+            when = "now" if spec.cloud_provider_endpoint_ref else "in the same edit"
+            hint = f" If Atlas shall have hostnames of the region, set spec.customerEndpointDnsName {when}: it cannot come later."
+        state = waiting_for_cloud(facts, create)
+        return replace(state, message=f"{state.message}{hint}{self.doubt_about(spec)}")
+
+    # The POST, which registers an endpoint or changes its comment.
+
+    def _post(self, facts: Facts, endpoint_id: str) -> Request:
+        spec, values = facts.resource.spec, {**facts.desired, FIELD: endpoint_id}
+        sent = {facts.resource.sent[field].name: value for field, value in values.items()}
+        return self.api.creation_of(facts.scope, {"provider": spec.provider_name, "type": "DATA_LAKE", **sent})
 
     @override
-    def listed(self, item: object) -> tuple[str, Endpoint] | None:
-        return atlas.listed(item)
+    def creation(self, facts: Facts) -> Write:
+        resource = facts.resource
+        doubt_ = self.doubt_about(resource.spec)
+        return Write(self._post(facts, resource.endpoint_id), doubt=doubt_, touches=(resource.entry,))
 
     @override
-    def got(self, entry: str, answer: object) -> Endpoint | None:
-        return atlas.got(entry, answer)
+    def update(self, facts: Facts, entry: EndpointStatus, fields: Mapping[str, str]) -> Write:
+        return Write(self._post(facts, entry.id), reads=self.key_of(entry.id))  # it would register again what is gone
 
     @override
-    def written(self, write: Write, answer: object) -> tuple[str, Endpoint] | None:
-        return atlas.registered(write.request, answer)
+    def written(self, write: Write, answer: Any) -> tuple[str, EndpointStatus] | None:
+        """Return the endpoint in the answer to a POST; one of a later page has the values that were sent."""
+        items, body = answer.get("results") if isinstance(answer, dict) else None, write.request.body or {}
+        if not isinstance(items, list):
+            return None
+        key = self.key_of(body["endpointId"])
+        found = next((each for each in map(self.listed, items) if each is not None and each[0] == key), None)
+        sent = Accepted.read(body)
+        return found or (None if sent is None else (key, sent))
+
+    # Decisions.
 
     @override
     def decide(self, facts: Facts) -> Decision:
-        return decide.decide(facts)
+        decision = super().decide(facts)
+        if decision.write is not None and (left := _repeated_in(facts, decision.write)) > 0:
+            state = decision.state
+            if decision.seen is None:
+                state = _accepted(facts.resource.endpoint_id, POLL)
+            decision = replace(decision, write=None, state=replace(state, requeue=RequeueAfter(left)))
+        return replace(decision, own={"service_name": facts.resource.spec.service_name, **decision.own})
 
     @override
-    def decide_deletion(self, facts: Facts) -> Decision:
-        return decide.decide_deletion(facts)
+    def present(self, facts: Facts, entry: EndpointStatus) -> Decision:
+        if not isinstance(entry, Accepted):
+            return super().present(facts, entry)
+        is_new = facts.done is not None and FIELD in facts.done.write.fields
+        own = {"endpoint": None} if is_new else {}  # what Atlas has shown stays while only the comment changes
+        return Decision(_accepted(entry.id, POLL), gets=(Get(self.key_of(entry.id)),), own=own)
 
     @override
-    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
-        return registered.news(previous, status)
-
-    @override
-    def render(self, facts: Facts, seen: Endpoint) -> Mapping[str, Any]:
-        return {"endpoint": decide.endpoint_status(facts, seen)}
+    def in_its_state(self, facts: Facts, entry: EndpointStatus, found: Comparison) -> Decision:
+        # AWS has no step between, so a status that Atlas does not send is the usual one.
+        if entry.status is None and facts.resource.spec.provider_name == "AWS":
+            return Decision(self.works(facts, entry, found))
+        return super().in_its_state(facts, entry, found)
 
     @override
     def outputs(self, resource: DataFederationPrivateEndpoint, own: Mapping[str, Any]) -> Sequence[Output]:
         spec, endpoint, found = resource.spec, own.get("endpoint", resource.status.endpoint), []
         if (reference := spec.output_config_map_ref) is not None:
-            values = zip(KEYS, (spec.service_name, None if endpoint is None else endpoint.id), strict=True)
-            found.append(Output(reference.name, KEYS, {key: value for key, value in values if value} or None))
-        shown = endpoint if endpoint is not None and endpoint.status in {EndpointState.OK, None} else None
+            shown = {"endpointServiceName": spec.service_name, "endpointId": endpoint and endpoint.id}
+            found.append(Output(reference.name, KEYS, values_of(KEYS, shown) or None))
+        works = endpoint is not None and endpoint.status in {"OK", None}
         for each in spec.federated_databases:
-            request = None if shown is None else partial(_database, name=each.name)
             known = {"federatedDatabaseName": each.name, "providerName": spec.provider_name}
-            if shown is not None:
-                known |= {"endpointId": shown.id, "region": shown.region or spec.region_in_atlas or ""}
-            parse, fill = partial(atlas.hostnames, each.name), partial(_hostname, known)
+            if works:
+                known |= {"endpointId": endpoint.id, "region": endpoint.region or spec.region_in_atlas or ""}
+            request = partial(_database, name=each.name) if works else None
+            parse, fill = partial(hostnames, each.name), partial(_hostname, known)
             found.append(Output(each.config_map_ref.name, DATABASE_KEYS, request=request, parse=parse, fill=fill))
         return found
 
-    @override
-    def state_of(self, value: Endpoint) -> str | None:
-        return value.status
-
-    @override
-    def identity(self, resource: DataFederationPrivateEndpoint) -> Mapping[str, object]:
-        spec = resource.spec
-        return {
-            "projectId": spec.project_id,
-            "providerName": spec.provider_name,
-            "region": spec.region,
-            "cloudProviderEndpointId": (spec.cloud_provider_endpoint_id or "").lower() or None,
-            "privateEndpointIpAddress": ip_of(spec.private_endpoint_ip_address),
-            "customerEndpointDnsName": (spec.customer_endpoint_dns_name or "").lower() or None,
-        }
-
-    @override
-    def counted(self, values: Collection[Any]) -> str:
-        return f"Endpoints for Data Federation and Online Archive: {len(values)}."
-
-    @override
-    def doubts(self, resources: Collection[DataFederationPrivateEndpoint], values: Collection[Any]) -> Iterable[str]:
-        found = ((each, decide.doubt_about(each.spec)) for each in resources)
-        return [f"{each.key.namespace}/{each.key.name}:{doubt}" for each, doubt in found if doubt]
-
-    @override
-    def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
-        """Return a DELETE of nothing; Atlas checks the role before it looks for the endpoint."""
-        return (atlas.deletion_of(scope.project_id, NO_ENDPOINT),)
-
 
 def _database(scope: Scope, *, name: str) -> Request:
-    return atlas.database_of(scope.project_id, name)
+    return DATABASE.of(scope, name)
 
 
-def _hostname(known: Mapping[str, str], hostnames: Mapping[str, str]) -> Mapping[str, str] | None:
+def hostnames(name: str, answer: Any) -> Mapping[str, str] | None:
+    """Return the hostnames of a federated database by entry, or None if the answer is not readable as this database."""
+    if not isinstance(answer, dict) or answer.get("name") != name:
+        return None
+    items = answer.get("privateEndpointHostnames")
+    listed = [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+    pairs = [(text_of(each.get("privateEndpoint")), text_of(each.get("hostname"))) for each in listed]
+    return {endpoint.lower(): host for endpoint, host in pairs if endpoint and host}
+
+
+def _hostname(known: Mapping[str, str], found: Mapping[str, str]) -> Mapping[str, str] | None:
     """Return the data of the ConfigMap for applications, or None until Atlas shows a hostname for the endpoint."""
-    host = hostnames.get(entry_of(known["endpointId"]))
-    return None if host is None else {key: value for key, value in {**known, "hostname": host}.items() if value}
+    host = found.get(known["endpointId"].lower())
+    return None if host is None else values_of(DATABASE_KEYS, known, {"hostname": host})
+
+
+def _accepted(endpoint_id: str, requeue: Requeue) -> State:
+    message = f"Atlas has accepted endpoint {endpoint_id}, and has not shown it yet."
+    return State(Reason.PENDING, message, requeue)
+
+
+def _repeated_in(facts: Facts, write: Write) -> float:
+    """Return the seconds until a write is repeated that Atlas has accepted in this generation, and has not shown."""
+    history = (each for each in facts.resource.status.history if each.generation == facts.generation)
+    times = [each.time for each in history if each.result == APPLIED and {*each.fields} & write.fields.keys()]
+    if not times or write.cause in {Cause.DRIFT, Cause.FORCED}:
+        return 0.0
+    wait = as_long_again(times[0] - times[-1], facts.interval)
+    return float(min(wait, wait - (facts.now - times[0]).total_seconds()))  # a time in the future counts as now
 
 
 KIND = DataFederationPrivateEndpoints()
+
+# Import.
+
+
+def _manifests(there: Sequence[Found], options: Options) -> Iterator[NewManifest]:
+    for endpoint, project in ((each.value, each.project_id) for each in there):
+        cloud = endpoint.provider or ("AZURE" if endpoint.id.startswith("/") else "AWS")
+        spec = {"projectId": project, "providerName": cloud, FIELD: endpoint.id}
+        in_atlas = {
+            "region": endpoint.region,
+            "customerEndpointDnsName": endpoint.customer_endpoint_dns_name,
+            "privateEndpointIpAddress": endpoint.customer_endpoint_ip_address,
+            "comment": endpoint.comment,
+        }
+        managed, to_do = managed_fields(Spec, spec, in_atlas)
+        spec = {**spec, **managed, **retained(options.credentials_secret)}
+        name = fitting("data-federation", last_part(endpoint.id))
+        yield NewManifest(endpoint.id, name, options.namespace, spec, to_do=to_do)
+
+
+def _found_in(one: InTerraform) -> Found | LeftOut:
+    if not (id_ := one.text("endpoint_id")):
+        return LeftOut(one.address, "its endpoint_id is missing")
+    names = ("comment", "region", "customer_endpoint_dns_name", "customer_endpoint_ip_address")
+    texts = {name: text for name in names if (text := one.text(name))}
+    provider = one.text("provider_name").upper() or None  # Terraform takes aws as well
+    return Found(one.text("project_id"), SCOPE, None, EndpointStatus(id=id_, provider=provider, **texts))
+
+
+IMPORTER = importer_of(
+    KIND,
+    lambda found: found.value.id,
+    _manifests,
+    terraform="mongodbatlas_privatelink_endpoint_service_data_federation_online_archive",
+    id_in_terraform="endpoint_id",
+    found_in=_found_in,
+)

@@ -1,10 +1,7 @@
 """The resource ``DataFederationPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -19,10 +16,11 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     RegisteredSpec,
     config_maps_of_their_own,
     connection_rules,
+    ip_of,
     kept,
 )
-from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint, EndpointState, entry_of
 from atlas_endpoints.kinds.data_federation_private_endpoint.services import service_name
+from atlas_endpoints.kinds.parts.fields import DeclaredResource, DeclaredSpec, Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.kinds.registered import RegisteredResource
 from atlas_endpoints.reconcile.crd import Column, Crd, Rule, map_by, only_one, twice
@@ -43,7 +41,7 @@ from atlas_endpoints.reconcile.spec import (
     pattern,
     rule,
 )
-from atlas_endpoints.reconcile.status import Shown, ShownEntry, Status
+from atlas_endpoints.reconcile.status import Shown, Status
 
 SCOPE = "Data Federation"
 """The name of the scope, which is the project; for people, too."""
@@ -54,25 +52,6 @@ _DATABASE = r"[^\x00-\x20/\x7f]+"
 
 _ONLY_ON_AWS = "may only be set when `providerName` is AWS: remove the field"
 _NO_REGION = "Required value: must be set together with `customerEndpointDnsName`: add the region of the VPC endpoint"
-
-
-class ManagedField(StrEnum):
-    """The fields that are sent to Atlas and compared, by their names in the spec; Atlas can change only the comment."""
-
-    CLOUD_PROVIDER_ENDPOINT_ID = "cloudProviderEndpointId"
-    REGION = "region"
-    CUSTOMER_ENDPOINT_DNS_NAME = "customerEndpointDnsName"
-    PRIVATE_ENDPOINT_IP_ADDRESS = "privateEndpointIpAddress"
-    COMMENT = "comment"
-
-
-IN_ATLAS: Mapping[str, str] = {
-    ManagedField.REGION: "region",
-    ManagedField.CUSTOMER_ENDPOINT_DNS_NAME: "customerEndpointDNSName",
-    ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: "customerEndpointIPAddress",
-    ManagedField.COMMENT: "comment",
-}
-"""Atlas's names of the fields beside the ID."""
 
 
 def is_dns_name(text: str) -> bool:
@@ -172,7 +151,11 @@ class FederatedDatabase(AsWritten):
     `federatedDatabaseName`, `endpointId`, `providerName` and `region`. {own_config_map} Required."""
 
 
-class Spec(RegisteredSpec):
+def _same_dns_name(text: str) -> str:
+    return text.casefold().rstrip(".")
+
+
+class Spec(RegisteredSpec, DeclaredSpec):
     """The spec. AWS's region is sent with the DNS name only, as Atlas demands."""
 
     cel_rules: ClassVar = [
@@ -253,18 +236,22 @@ class Spec(RegisteredSpec):
         """Atlas's name of the region."""
         return None if self.region is None else atlas_name(self.provider_name, self.region)
 
+    sent: ClassVar = {
+        "cloud_provider_endpoint_id": Sent("endpointId", "id", str.casefold),
+        "region": Sent("region"),
+        "customer_endpoint_dns_name": Sent("customerEndpointDNSName", key=_same_dns_name),
+        "private_endpoint_ip_address": Sent("customerEndpointIPAddress", "customer_endpoint_ip_address", ip_of),
+        "comment": Sent("comment", changes=True),
+    }
+
     @property
     @override
     def desired(self) -> Mapping[str, str]:
+        values = {**super().desired, "region": self.region_in_atlas}
         sends_region = self.provider_name == "AZURE" or self.customer_endpoint_dns_name is not None
-        values = {
-            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.cloud_provider_endpoint_id,
-            ManagedField.REGION: self.region_in_atlas if sends_region else None,
-            ManagedField.CUSTOMER_ENDPOINT_DNS_NAME: self.customer_endpoint_dns_name,
-            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: self.private_endpoint_ip_address,
-            ManagedField.COMMENT: self.comment,
+        return {
+            name: value for name, value in values.items() if value is not None and (sends_region or name != "region")
         }
-        return {field: value for field, value in values.items() if value is not None}
 
     @override
     def violations(self) -> Iterator[tuple[str, str]]:
@@ -292,10 +279,17 @@ class Spec(RegisteredSpec):
         )
 
 
-class EndpointStatus(ShownEntry):
-    """The endpoint as the status shows it."""
+class EndpointStatus(Entry):
+    """The endpoint as the status shows it; ``region`` is as Atlas spells it."""
 
-    id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+    id_name = "endpointId"
+    id_pattern = r"(?s).+"
+    in_atlas: ClassVar = {
+        "customer_endpoint_dns_name": "customerEndpointDNSName",
+        "customer_endpoint_ip_address": "customerEndpointIPAddress",
+    }
+
+    id: Shown
     """The private endpoint in the cloud, as Atlas stores it."""
     provider: Shown | None = None
     """The cloud, as Atlas stores it."""
@@ -310,11 +304,6 @@ class EndpointStatus(ShownEntry):
     azure_link_id: Shown | None = None
     """AZURE only. An ID that Atlas gives the connection."""
 
-    @classmethod
-    def of(cls, endpoint: Endpoint, since: datetime) -> Self:
-        """Return the status of an endpoint that Atlas shows."""
-        return cls.model_validate({**asdict(endpoint), "status_since": since})
-
 
 class DataFederationStatus(Status):
     """The status of the kind."""
@@ -328,10 +317,10 @@ class DataFederationStatus(Status):
     @property
     @override
     def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == EndpointState.DELETING
+        return self.endpoint is not None and self.endpoint.status == "DELETING"
 
 
-class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
+class DataFederationPrivateEndpoint(DeclaredResource, RegisteredResource, frozen=True):
     """DataFederationPrivateEndpoint describes one private endpoint of your network for all federated database instances and Online Archives of a MongoDB Atlas project.
 
     The operator shows what your private endpoint must connect to, registers the private endpoint in Atlas, and writes the state
@@ -340,7 +329,6 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = DataFederationStatus
-    fields: ClassVar = tuple(field.value for field in ManagedField)
     crd: ClassVar = Crd(
         short_name="dfpe",
         selectable=("projectId", "providerName", "region", "cloudProviderEndpointId"),
@@ -406,7 +394,7 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
     @property
     @override
     def entry(self) -> str | None:
-        return None if self.endpoint_id is None else entry_of(self.endpoint_id)
+        return None if self.endpoint_id is None else self.endpoint_id.lower()
 
     @property
     @override
@@ -433,31 +421,11 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
 
     @property
     @override
-    def connection(self) -> Mapping[str, str | None]:
-        desired = self.spec.desired
-        return {field: desired.get(field) for field in ManagedField if field is not ManagedField.COMMENT}
-
-    @property
-    @override
     def has_outputs(self) -> bool:
         return self.spec.output_config_map_ref is not None or bool(self.spec.federated_databases)
 
     @override
     def same(self, field: str, one: str | None, other: str | None) -> bool:
-        match field:
-            case ManagedField.REGION:
-                return same_region(self.spec.provider_name, one or "", other or "")
-            case ManagedField.CUSTOMER_ENDPOINT_DNS_NAME:
-                return (one or "").casefold().rstrip(".") == (other or "").casefold().rstrip(".")
-            case _:
-                return super().same(field, one, other)
-
-    @override
-    def shown(self, value: Endpoint) -> Mapping[str, str | None]:
-        return {
-            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: value.id,
-            ManagedField.REGION: value.region,
-            ManagedField.CUSTOMER_ENDPOINT_DNS_NAME: value.customer_endpoint_dns_name,
-            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: value.customer_endpoint_ip_address,
-            ManagedField.COMMENT: value.comment,
-        }
+        if field == "region":
+            return same_region(self.spec.provider_name, one or "", other or "")
+        return super().same(field, one, other)

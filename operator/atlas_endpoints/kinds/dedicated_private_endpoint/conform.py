@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.kinds.conforming import (
     CLOUD,
     MALFORMED,
@@ -16,6 +16,7 @@ from atlas_endpoints.kinds.conforming import (
     text_in,
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.regions import atlas_name
 
 DECIDED_WITHIN = 1200.0
@@ -84,4 +85,8 @@ def _named(request: Request) -> str | None:
     return atlas.entry_name(request.path.split("/")[-2], text_in(request.body, "id"))
 
 
-FAMILY = Family(live, atlas, (CLOUD,), _ids, _region, _named)
+def _deletion_of(scope: Scope, entry: str) -> Request:
+    return atlas.deletion_of(scope.project_id, CLOUD, entry)
+
+
+FAMILY = Family(live, KIND, _deletion_of, _ids, _region, _named)

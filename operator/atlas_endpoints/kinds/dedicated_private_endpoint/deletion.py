@@ -6,7 +6,6 @@ First the endpoint that the spec names goes, whoever registered it; when a GET h
 from collections.abc import Sequence
 from dataclasses import replace
 
-from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
     Endpoint,
     EndpointState,
@@ -25,6 +24,7 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     service_since,
     shown_in_status,
 )
+from atlas_endpoints.kinds.lives.life import ask, may_appear
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State
 from atlas_endpoints.reconcile.reasons import Reason
@@ -44,7 +44,7 @@ def decide_deletion(facts: Facts) -> Decision:
         if (decision := _delete_endpoint(facts, service, endpoint_id)) is not None:
             return replace(decision, gets=gets)
     if (left := _may_appear_for(facts)) > 0:
-        return replace(registered.may_appear(facts, left), gets=gets)
+        return replace(may_appear(facts, left), gets=gets)
     return _delete_service(facts, service, gets)
 
 
@@ -73,7 +73,7 @@ def _delete_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decisi
     state = deleting(facts, f"{what} (now {endpoint.status})", deleted_at(facts))
     asked = EndpointStatus.of(endpoint_id, replace(endpoint, status=str(EndpointState.DELETING)), facts.now)
     write = endpoint_deletion_of(facts, service, endpoint_id, None)
-    return registered.deletion(facts, state, facts.resource.status.endpoint, write, {"endpoint": asked})
+    return ask(facts, state, facts.resource.status.endpoint, write, {"endpoint": asked})
 
 
 def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]) -> Decision:
@@ -101,7 +101,7 @@ def _delete_service(facts: Facts, service: Service | None, gets: tuple[Get, ...]
         state = replace(state, requeue=facts.as_long_again)
         return Decision(state, own={"service": shown})  # it rests on the LIST alone
     asked = shown.model_copy(update={"status": str(ServiceState.DELETING), "status_since": facts.now})
-    decision = registered.deletion(facts, state, known, deletion_of(facts, service, None), {"service": asked})
+    decision = ask(facts, state, known, deletion_of(facts, service, None), {"service": asked})
     return decision if decision.write is None else replace(decision, gets=gets)  # only a LIST shows what became of it
 
 

@@ -10,11 +10,14 @@ from functools import partial
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, at_latest
-from atlas_endpoints.kinds import registered
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
 from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, EndpointState, Service, entry_name
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts
+from atlas_endpoints.kinds.lives import registered
+from atlas_endpoints.kinds.lives.life import dead, unchangeable
+from atlas_endpoints.kinds.lives.registered import WORDS
+from atlas_endpoints.kinds.registered import waiting_for_cloud as waiting_for_the_cloud
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write
 from atlas_endpoints.reconcile.reasons import Reason
@@ -62,7 +65,7 @@ def waiting_for_cloud(facts: Facts, service: Service) -> State:
             target = f"each of the {count} service attachments" if count > 1 else "the service attachment"
             create = f"In Google Cloud, create a forwarding rule to {target} in status.service.serviceAttachmentNames"
     of_group = ["spec.gcp.endpointGroupName", "spec.gcp.endpoints"] if spec.is_legacy else []
-    return registered.waiting_for_cloud(facts, f"The endpoint service is ready. {create}", of_group)
+    return waiting_for_the_cloud(facts, f"The endpoint service is ready. {create}", of_group)
 
 
 def decide_endpoint(facts: Facts, service: Service, endpoint_id: str) -> Decision:
@@ -103,7 +106,7 @@ def _absent(facts: Facts, service: Service, entry: str, endpoint_id: str) -> Dec
         doubt = _wrong_number(facts, service, "Delete this resource,")
         return Write(_registration(facts, service, endpoint_id), doubt=doubt, touches=touches)
 
-    return registered.absent(facts, endpoint_id, lambda: waiting_for_cloud(facts, service), registration)
+    return registered.absent(facts, lambda: waiting_for_cloud(facts, service), registration)
 
 
 def _wrong_number(facts: Facts, service: Service, delete: str = DELETE) -> str:
@@ -160,7 +163,7 @@ def _deleting(endpoint_id: str) -> str:
 def _available(facts: Facts, endpoint_id: str, endpoint: Endpoint) -> State:
     next_look = RequeueAfter(until_next_look(facts))
     if differences := compare(facts.resource, facts.desired, endpoint):
-        message = registered.unchangeable(differences, keep=KEEP)
+        message = unchangeable(differences, keep=KEEP)
         return State(Reason.DRIFTED, message, next_look, differences, observed=message)
     if (problem := facts.problem) is not None:
         message = f"{problem.message} Until then, Atlas keeps endpoint {endpoint_id}."
@@ -174,9 +177,9 @@ def _dead(facts: Facts, service: Service, endpoint_id: str, endpoint: Endpoint) 
     regions = (
         "its region or one in supportedRemoteRegions" if facts.resource.spec.provider_name == "AWS" else "its region"
     )
-    check = f"Check in the cloud that it exists, connects to the service in status.service, and is in {regions}."
+    check = f" Check in the cloud that it exists, connects to the service in status.service, and is in {regions}."
     deletion = partial(deletion_of, facts, service, endpoint_id)
-    return registered.dead(facts, said, check, endpoint.error_message, deletion, keep=KEEP)
+    return dead(facts, WORDS, said, check, error_message=endpoint.error_message, deletion=deletion, keep=KEEP)
 
 
 def deletion_of(facts: Facts, service: Service, endpoint_id: str, cause: Cause | None) -> Write:

@@ -1,23 +1,133 @@
-"""The kind ``EncryptionAtRestPrivateEndpoint``: what an endpoint for encryption at rest rests on, and who needs it. Pure."""
+"""The kind ``EncryptionAtRestPrivateEndpoint``: an endpoint through which clusters reach their key in a KMS or a Key Vault. Pure.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any, ClassVar
+Source: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-encryption-at-rest-using-customer-key-management. They
+have never been recorded; what is known of them comes from the tests of MongoDB's Terraform provider.
+"""
+
+import re
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
 
 from typing_extensions import override
 
+from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.cluster.api import Names
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Cluster, Encryption
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint, Spec
-from atlas_endpoints.kinds.made_by_atlas import Facts, some_of
-from atlas_endpoints.kinds.regional import RegionalKind
-from atlas_endpoints.kinds.regional_atlas import Endpoint, EndpointState
-from atlas_endpoints.kinds.regional_decisions import NO_STEPS, RegionalReason, may_be_in_region
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint
+from atlas_endpoints.kinds.lives.life import Facts
+from atlas_endpoints.kinds.lives.made import some_of
+from atlas_endpoints.kinds.lives.regional import REFUSALS, Regional, RegionalReason
+from atlas_endpoints.kinds.lives.regional_imports import regional_importer_of
+from atlas_endpoints.kinds.parts.api import Api, Read, all_of
+from atlas_endpoints.kinds.parts.states import States, Waits
+from atlas_endpoints.kinds.regional_resource import EndpointStatus
+from atlas_endpoints.reconcile.compare import Comparison
 from atlas_endpoints.reconcile.decision import Decision, Get, State
 from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import part
-from atlas_endpoints.reconcile.status import condition_in
+from atlas_endpoints.reconcile.status import as_shown, condition_in
+
+BLOCKS: Mapping[str, str] = {"AWS": "awsKms", "AZURE": "azureKeyVault"}
+"""The part of a project's encryption at rest that a cloud has."""
+
+CLOUDS = frozenset({"AWS", "AZURE", "GCP"})
+
+_NAME = re.compile(r"[A-Za-z0-9_(][A-Za-z0-9_.()-]{0,259}")
+"""What Azure takes for the name of a resource, of a group of them, or of a subscription: no option, and nothing that hides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a project's encryption at rest has for a cloud; the vault is Azure's."""
+
+    enabled: bool = False
+    requires_private_networking: bool = False
+    subscription: str | None = None
+    resource_group: str | None = None
+    vault: str | None = None
+
+    def approval_of(self, connection: str | None) -> str | None:
+        """Return the command that approves a connection to the Key Vault, or None if Atlas does not show all that it needs, as Azure names it."""
+        values = {
+            "--subscription": self.subscription,
+            "--resource-group": self.resource_group,
+            "--resource-name": self.vault,
+            "--name": connection,
+        }
+        # People paste it into a shell, and somebody else has named these things.
+        if not all(_NAME.fullmatch(value or "") for value in values.values()):
+            return None
+        options = " ".join(f"{option} {shlex.quote(value or '')}" for option, value in values.items())
+        command = f"az network private-endpoint-connection approve --type Microsoft.KeyVault/vaults {options}"
+        return command if as_shown(command) == command else None
+
+
+class Cluster(NamedTuple):
+    """A cluster, as far as it needs a key.
+
+    Attributes:
+        provider: the cloud whose key encrypts it, or NONE; what is another word may be any of them.
+        nodes: where it has them: the cloud, which may be another word, and the region in Atlas's spelling; "": Atlas does not show it.
+    """
+
+    name: str
+    provider: str
+    nodes: frozenset[tuple[str, str]]
+
+    def regions_by_key(self, provider: str) -> Collection[str]:
+        """Return the regions of a cloud where its nodes may need a key of this cloud; "" for one that Atlas does not show."""
+        if self.provider in {"NONE", *CLOUDS} - {provider}:
+            return ()
+        return [region for cloud, region in self.nodes if cloud not in CLOUDS - {provider}]
+
+
+def encryption_in(answer: Any) -> Mapping[str, Block] | None:
+    """Return the encryption at rest in an answer, by cloud, or None if it is none, or has something else in the place of a block or a switch."""
+    found = {cloud: answer.get(name) or {} for cloud, name in BLOCKS.items()} if isinstance(answer, dict) else {}
+    are_readable = found and all(_is_readable(each) for each in found.values())
+    return {cloud: _block_in(each) for cloud, each in found.items()} if are_readable else None
+
+
+def _is_readable(block: Any) -> bool:
+    return isinstance(block, dict) and all(
+        isinstance(block.get(name) or False, bool) for name in ("enabled", "requirePrivateNetworking")
+    )
+
+
+def _block_in(value: Mapping[str, Any]) -> Block:
+    texts = (text_of(value.get(name)) for name in ("subscriptionID", "resourceGroupName", "keyVaultName"))
+    return Block(value.get("enabled") is True, value.get("requirePrivateNetworking") is True, *texts)
+
+
+def cluster_in(item: Any) -> Cluster | None:
+    """Return the cluster in an item of a LIST, or None if it is none."""
+    name = text_of(item.get("name")) if isinstance(item, dict) else None
+    if not name:
+        return None
+    configs = [
+        config for spec in _objects(item.get("replicationSpecs")) for config in _objects(spec.get("regionConfigs"))
+    ]
+    nodes = {(text_of(each.get("providerName")) or "", text_of(each.get("regionName")) or "") for each in configs}
+    return Cluster(name, text_of(item.get("encryptionAtRestProvider")) or "", frozenset(nodes))
+
+
+def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
+    """Return the objects of a list; an empty one for each that is not readable, and for a list that is not."""
+    found = value if isinstance(value, list) else []
+    return [each if isinstance(each, dict) else {} for each in found] or [{}]
+
+
+ENCRYPTION = Read(operation="getEncryptionAtRest", below="encryptionAtRest", parse=encryption_in)
+CLUSTERS = Read(
+    operation="listClusters",
+    below="clusters",
+    version="2024-08-05",
+    parse=all_of(cluster_in),
+    paged=True,
+    page_size=20,
+)
+"""A cluster may have 50 shards, which take 100 KiB."""
 
 
 class EncryptionReason(ReadyReason):
@@ -28,37 +138,37 @@ class EncryptionReason(ReadyReason):
     PRIVATE_NETWORKING_REQUIRED = "PrivateNetworkingRequired", "False", Progress.GRACE
 
 
-class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpoint]):
-    """Endpoints through which clusters reach their keys in a KMS or a Key Vault."""
+class EncryptionAtRestPrivateEndpoints(Regional[EncryptionAtRestPrivateEndpoint]):
+    """Such endpoints, what they rest on, and who needs them."""
 
     names = Names(
         "atlas-endpoints.dev", "v1alpha1", "EncryptionAtRestPrivateEndpoint", "encryptionatrestprivateendpoints"
     )
-    resource = EncryptionAtRestPrivateEndpoint
+    resource, entry = EncryptionAtRestPrivateEndpoint, EndpointStatus
+    purpose, scopes = "encryption at rest", ("AWS", "AZURE")
     reasons = (*Reason, *RegionalReason, *EncryptionReason)
-    scopes = ("AWS", "AZURE")
-    calls = atlas.CALLS
-    beside = atlas.BESIDE
-    templates: ClassVar[Mapping[str, str]] = {
-        **atlas.CALLS.templates,
-        **{each.operation: each.template for each in atlas.BESIDE.values()},
-    }
-    reads_beside = frozenset(each.operation for each in atlas.BESIDE.values())
-    read_before_post = "encryptionAtRest"
-    read_before_delete = "clusters"
+    api = Api(
+        below="encryptionAtRest/{cloudProvider}/privateEndpoints",
+        one="endpointId",
+        list="listRestPrivateEndpoints",
+        get="getRestPrivateEndpoint",
+        create="createRestPrivateEndpoint",
+        delete="requestPrivateEndpointDeletion",
+        refusals=REFUSALS,
+    )
+    reads: ClassVar = {"encryptionAtRest": ENCRYPTION, "clusters": CLUSTERS}
+    read_before_post, read_before_delete = "encryptionAtRest", "clusters"
     forced_deletion = "that deletes the endpoint all the same; the nodes lose their key."
-    no_steps = NO_STEPS | {EndpointState.PENDING_ACCEPTANCE}  # a person may take any time to approve it
-    keys = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
-    purpose = "encryption at rest"
+    # A person may take any time to approve it.
+    states: ClassVar[States] = {
+        **Regional.states,
+        "PENDING_ACCEPTANCE": Waits("Atlas is connecting {what}.", is_step=False),
+    }
 
     @override
-    def body_of(self, spec: Spec) -> Mapping[str, str]:
-        return {"regionName": spec.regions_in_atlas["region"]}
-
-    @override
-    def hindrance(self, facts: Facts, value: Encryption) -> State | None:
+    def hindrance(self, facts: Facts, value: Mapping[str, Block]) -> State | None:
         provider = facts.resource.spec.provider_name
-        block, name = value[provider], atlas.BLOCKS[provider]
+        block, name = value[provider], BLOCKS[provider]
         where = "Set it in Atlas (Security, Advanced), or with Terraform; the operator never changes it."
         if not block.enabled:
             message = f"The project does not use keys of {provider} for encryption at rest ({name}.enabled), so Atlas makes no endpoint. {where}"
@@ -73,27 +183,25 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
         return None
 
     @override
-    def needed_by(self, facts: Facts, endpoint: Endpoint, value: Iterable[Cluster]) -> str:
+    def needed_by(self, facts: Facts, endpoint: EndpointStatus, value: Iterable[Cluster]) -> str:
         spec = facts.resource.spec
         names = [
             each.name
             for each in value
-            if any(may_be_in_region(facts, endpoint, region) for region in each.regions_by_key(spec.provider_name))
+            if any(self.may_be_in_region(facts, endpoint, region) for region in each.regions_by_key(spec.provider_name))
         ]
         if not names:
             return ""
         return f"These clusters have nodes in {spec.where} that may reach their key through endpoint {endpoint.id}: {some_of(names)}. Delete the clusters, move them to other regions, or switch off their encryption with your key."
 
     @override
-    def accepting(self, facts: Facts, endpoint: Endpoint) -> Decision:
-        if facts.resource.spec.provider_name != "AZURE":
-            return super().accepting(facts, endpoint)
-        name, known = endpoint.private_endpoint_connection_name, facts.resource.status
-        is_known = known.endpoint is not None and known.endpoint.private_endpoint_connection_name == name
-        command = known.approve_command if is_known else None
-        gets = (Get("encryptionAtRest", beside=True, optional=True),) if command is None else ()
-        if command is None:
-            value = facts.view.value("encryptionAtRest")
+    def waits(self, facts: Facts, entry: EndpointStatus, found: Comparison, meaning: Waits) -> Decision:
+        if entry.status != "PENDING_ACCEPTANCE" or facts.resource.spec.provider_name != "AZURE":
+            return super().waits(facts, entry, found, meaning)
+        name, status, gets = entry.private_endpoint_connection_name, facts.resource.status, tuple[Get, ...]()
+        is_known = status.endpoint is not None and status.endpoint.private_endpoint_connection_name == name
+        if (command := status.approve_command if is_known else None) is None:
+            gets, value = (Get("encryptionAtRest", beside=True, optional=True),), facts.view.value("encryptionAtRest")
             command = None if value is None else value["AZURE"].approval_of(name)
         what = f"the connection {name}" if name else "its connection, which Atlas has not named yet"
         how = (
@@ -102,7 +210,7 @@ class EncryptionAtRestPrivateEndpoints(RegionalKind[EncryptionAtRestPrivateEndpo
             else "Do it in Azure (Key Vault, Networking, Private endpoint connections)"
         )
         message = (
-            f"Endpoint {endpoint.id} waits until somebody approves {what}. {how}. Atlas shows that within some minutes."
+            f"Endpoint {entry.id} waits until somebody approves {what}. {how}. Atlas shows that within some minutes."
         )
         state = State(EncryptionReason.WAITING_FOR_APPROVAL, message, facts.polls, ())
         return Decision(state, gets=gets, own={"approve_command": command})
@@ -133,3 +241,4 @@ def _without_command(decision: Decision) -> Decision:
 
 
 KIND = EncryptionAtRestPrivateEndpoints()
+IMPORTER = regional_importer_of(KIND, "mongodbatlas_encryption_at_rest_private_endpoint")

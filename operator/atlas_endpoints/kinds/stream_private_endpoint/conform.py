@@ -6,6 +6,7 @@ from typing import Any
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.conforming import CLOUD, Family, Life, id_in, own_name
 from atlas_endpoints.kinds.stream_private_endpoint import atlas
+from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
 
 AT_WORK = {atlas.ConnectionState.IDLE, atlas.ConnectionState.WORKING}
 
@@ -34,4 +35,6 @@ async def live(life: Life) -> None:
     await life.finish(entry, post(**service))
 
 
-FAMILY = Family(live, atlas, (), id_in("_id"), atlas.target_of)
+FAMILY = Family(
+    live, KIND, lambda scope, entry: atlas.deletion_of(scope.project_id, entry), id_in("_id"), atlas.target_of
+)

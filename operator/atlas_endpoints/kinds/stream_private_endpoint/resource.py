@@ -1,7 +1,7 @@
 """The resource ``StreamPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import Provider, Region
 from atlas_endpoints.kinds.made_by_atlas_resource import MadeResource, MadeStatus
+from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Sent
 from atlas_endpoints.kinds.regions import atlas_name
 from atlas_endpoints.kinds.stream_private_endpoint.atlas import Connection, ConnectionState, target_of
 from atlas_endpoints.kinds.stream_private_endpoint.services import (
@@ -25,7 +26,7 @@ from atlas_endpoints.kinds.stream_private_endpoint.services import (
     SubDomain,
 )
 from atlas_endpoints.reconcile.crd import SET, Column, Crd, Rule, fixed, fixed_if_any
-from atlas_endpoints.reconcile.spec import CommonSpec, Duration, duplicates, matches
+from atlas_endpoints.reconcile.spec import Duration, duplicates, matches
 from atlas_endpoints.reconcile.status import Shown, ShownEntry, StatusModel, Time
 
 SCOPE = "Stream Processing"
@@ -48,7 +49,7 @@ def _fixed_list(field: str, message: str) -> Rule:
     )
 
 
-class Spec(CommonSpec):
+class Spec(DeclaredSpec):
     """The spec. Without ``vendor``, it is Event Hubs."""
 
     cel_rules: ClassVar = [
@@ -114,6 +115,18 @@ class Spec(CommonSpec):
     """MSK only: how streams sign in to the cluster: `TLS`, `SASL_SCRAM` or `IAM`, as its multi-VPC connectivity permits it.
     Default: Atlas's. Never changes."""
     provisioning_timeout: Duration | None = timedelta(hours=3)
+
+    sent: ClassVar = {
+        "vendor": Sent("vendor"),
+        "region": Sent("region"),
+        "service_endpoint_id": Sent("serviceEndpointId"),
+        "arn": Sent("arn"),
+        "azure_resource_ids": Sent("azureResourceIds"),
+        "gcp_service_attachment_uris": Sent("gcpServiceAttachmentUris"),
+        "dns_domain": Sent("dnsDomain", changes=True),
+        "dns_sub_domain": Sent("dnsSubDomain"),
+        "authentication_scheme": Sent("authenticationScheme"),
+    }
 
     @property
     def service(self) -> tuple[str, str]:
@@ -315,6 +328,15 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
     @override
     def has_outputs(self) -> bool:
         return self.spec.output_config_map_ref is not None
+
+    @property
+    @override
+    def connection(self) -> Mapping[str, str | None]:
+        return {}
+
+    @override
+    def basis(self, value: Any) -> object:
+        return replace(value, error_message=None)
 
     @override
     def same(self, field: str, one: str | None, other: str | None) -> bool:

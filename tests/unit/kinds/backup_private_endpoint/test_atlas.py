@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.kinds.backup_private_endpoint import atlas
-from atlas_endpoints.kinds.backup_private_endpoint.atlas import Bucket
+from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND, Bucket
+
+buckets_in = KIND.reads["exportBuckets"].parse
 
 SHOWN = {"_id": "1", "bucketName": "exports", "cloudProvider": "AWS", "region": "eu-west-1"}
 BUCKETS: dict[str, tuple[dict[str, Any], Bucket]] = {
@@ -20,13 +21,13 @@ BUCKETS: dict[str, tuple[dict[str, Any], Bucket]] = {
 @pytest.mark.parametrize("name", BUCKETS)
 def test_a_bucket_is_read_leniently(name: str) -> None:
     item, expected = BUCKETS[name]
-    assert atlas.buckets_in([item]) == (expected,)
+    assert buckets_in([item]) == (expected,)
 
 
 @pytest.mark.parametrize("items", [None, {}, [None], [{"_id": "1"}], [SHOWN, {"bucketName": 0}, {"bucketName": ""}]])
 def test_buckets_of_which_one_has_no_name_are_not_readable(items: Any) -> None:
-    assert atlas.buckets_in(items) is None
+    assert buckets_in(items) is None
 
 
 def test_no_buckets_are_none() -> None:
-    assert atlas.buckets_in([]) == ()
+    assert buckets_in([]) == ()

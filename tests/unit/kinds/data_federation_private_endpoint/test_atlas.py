@@ -19,28 +19,31 @@ from atlas_endpoints.atlas.errors import (
     ProjectNotFoundError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.kinds.data_federation_private_endpoint import atlas
-from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint
+from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import DATABASE as READ_DATABASE
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND, Accepted, hostnames
+from atlas_endpoints.kinds.data_federation_private_endpoint.resource import EndpointStatus
+from atlas_endpoints.reconcile.decision import Write
 
 PROJECT = "32b6e34b3d91647abb20e7b8"
 VPCE, OTHER = "vpce-0123456789abcdef0", "vpce-1123456789abcdef0"
 AZURE_ID = "/subscriptions/4e133d35/resourceGroups/Größe/providers/Microsoft.Network/privateEndpoints/PE"
 IN_LOWER_CASE = "%2Fsubscriptions%2F4e133d35%2Fresourcegroups%2Fgr%C3%B6%C3%9Fe%2Fproviders%2Fmicrosoft.network%2Fprivateendpoints%2Fpe"
 ALL, GROUP = "/privateNetworkSettings/endpointIds", f"/api/atlas/v2/groups/{PROJECT}"
-POST = atlas.registration_of(PROJECT, "AWS", VPCE, {"comment": "orders"})
-GET = atlas.get_of(PROJECT, VPCE)
-DELETE = atlas.deletion_of(PROJECT, VPCE)
-DATABASE = atlas.database_of(PROJECT, "orders")
+SCOPE = Scope("", PROJECT, "", "")
+POST = KIND.api.creation_of(SCOPE, {"endpointId": VPCE, "provider": "AWS", "type": "DATA_LAKE", "comment": "orders"})
+GET = KIND.get_request(SCOPE, VPCE)
+DELETE = KIND.api.deletion_of(SCOPE, VPCE)
+DATABASE = READ_DATABASE.of(SCOPE, "orders")
 
 REQUESTS: dict[str, tuple[Request, str, Mapping[str, Any] | None]] = {
-    "the LIST": (atlas.list_of(PROJECT), f"GET {ALL}", None),
+    "the LIST": (KIND.list_request(SCOPE), f"GET {ALL}", None),
     "a GET": (GET, f"GET {ALL}/{VPCE}", None),
-    "a GET of an entry in Azure, whose letters stay the same ones": (atlas.get_of(PROJECT, atlas.entry_of(AZURE_ID)), f"GET {ALL}/{IN_LOWER_CASE}", None),
+    "a GET of an entry in Azure, whose letters stay the same ones": (KIND.api.get_of(SCOPE, KIND.key_of(AZURE_ID)), f"GET {ALL}/{IN_LOWER_CASE}", None),
     "a POST": (POST, f"POST {ALL}", {"endpointId": VPCE, "provider": "AWS", "type": "DATA_LAKE", "comment": "orders"}),
     "a DELETE": (DELETE, f"DELETE {ALL}/{VPCE}", None),
     "a GET of a federated database": (DATABASE, "GET /dataFederation/orders", None),
-    "a GET of one with an odd name": (atlas.database_of(PROJECT, "a?b#ö"), "GET /dataFederation/a%3Fb%23%C3%B6", None),
+    "a GET of one with an odd name": (READ_DATABASE.of(SCOPE, "a?b#ö"), "GET /dataFederation/a%3Fb%23%C3%B6", None),
 }  # fmt: skip
 
 
@@ -54,26 +57,30 @@ def test_a_call(name: str) -> None:
 
 
 def test_each_operation_has_a_template_and_a_call() -> None:
-    assert {request.operation for request, _, _ in REQUESTS.values()} == atlas.TEMPLATES.keys()
+    assert {request.operation for request, _, _ in REQUESTS.values()} == KIND.templates.keys()
+
+
+def shown(id_: str, provider: str | None = None, status: str | None = None, **fields: str) -> EndpointStatus:
+    return EndpointStatus(id=id_, provider=provider, status=status, **fields)
 
 
 RECORDED = {"comment": "comment", "endpointId": VPCE, "provider": "AWS", "status": "OK", "type": "DATA_LAKE"}
-READ = Endpoint(VPCE, "AWS", "OK", comment="comment")
+READ = shown(VPCE, "AWS", "OK", comment="comment")
 LONG = "x" * 4 * 1024 * 1024
-ENTRIES: dict[str, tuple[object, Endpoint | None]] = {
+ENTRIES: dict[str, tuple[object, EndpointStatus | None]] = {
     "as it is recorded": (RECORDED, READ),
     "with all fields of the specification": (
         {"endpointId": AZURE_ID, "provider": "AZURE", "status": "FAILED", "errorMessage": "no", "comment": "", "region": "US_EAST_2", "customerEndpointIPAddress": "10.0.0.4", "azureLinkId": "7"},
-        Endpoint(AZURE_ID, "AZURE", "FAILED", error_message="no", comment="", region="US_EAST_2", customer_endpoint_ip_address="10.0.0.4", azure_link_id="7"),
+        shown(AZURE_ID, "AZURE", "FAILED", error_message="no", region="US_EAST_2", customer_endpoint_ip_address="10.0.0.4", azure_link_id="7"),
     ),
-    "with the DNS name of AWS": ({"endpointId": VPCE, "customerEndpointDNSName": "a.example.com"}, Endpoint(VPCE, customer_endpoint_dns_name="a.example.com")),
-    "an id alone": ({"endpointId": VPCE}, Endpoint(VPCE)),
-    "an id in capitals": ({"endpointId": VPCE.upper()}, Endpoint(VPCE.upper())),
-    "nulls": (dict.fromkeys(RECORDED) | {"endpointId": VPCE}, Endpoint(VPCE)),
-    "values of other types": ({"endpointId": VPCE, "status": 5, "comment": ["x"], "region": {}, "provider": True}, Endpoint(VPCE, "True", "5")),
-    "a text of 4 MiB": ({"endpointId": VPCE, "comment": LONG}, Endpoint(VPCE, comment="x" * 2048)),
-    "a lone surrogate": ({"endpointId": VPCE, "comment": "a\ud800b"}, Endpoint(VPCE, comment="a?b")),
-    "names of our own": ({"endpointId": VPCE, "error_message": "x", "is_sent": True}, Endpoint(VPCE)),
+    "with the DNS name of AWS": ({"endpointId": VPCE, "customerEndpointDNSName": "a.example.com"}, shown(VPCE, customer_endpoint_dns_name="a.example.com")),
+    "an id alone": ({"endpointId": VPCE}, shown(VPCE)),
+    "an id in capitals": ({"endpointId": VPCE.upper()}, shown(VPCE.upper())),
+    "nulls": (dict.fromkeys(RECORDED) | {"endpointId": VPCE}, shown(VPCE)),
+    "values of other types": ({"endpointId": VPCE, "status": 5, "comment": ["x"], "region": {}, "provider": True}, shown(VPCE, "True", "5")),
+    "a text of 4 MiB": ({"endpointId": VPCE, "comment": LONG}, shown(VPCE, comment="x" * 2048)),
+    "a lone surrogate": ({"endpointId": VPCE, "comment": "a\ud800b"}, shown(VPCE, comment="a?b")),
+    "names of our own": ({"endpointId": VPCE, "error_message": "x", "is_sent": True}, shown(VPCE)),
     "another endpoint": ({**RECORDED, "endpointId": OTHER}, None),
     "an id of 4 MiB": ({**RECORDED, "endpointId": LONG}, None),
     "no id, but a status": ({"status": "OK"}, None),
@@ -90,21 +97,21 @@ ENTRIES: dict[str, tuple[object, Endpoint | None]] = {
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_endpoint_is_read_leniently(name: str) -> None:
     answer, expected = ENTRIES[name]
-    entry = atlas.entry_of(AZURE_ID if isinstance(answer, dict) and answer.get("endpointId") == AZURE_ID else VPCE)
-    assert atlas.got(entry, answer) == expected
+    entry = KIND.key_of(AZURE_ID if isinstance(answer, dict) and answer.get("endpointId") == AZURE_ID else VPCE)
+    assert KIND.got(entry, answer) == expected
     if expected is not None:
-        assert atlas.listed(answer) == (entry, expected)
+        assert KIND.listed(answer) == (entry, expected)
 
 
 @pytest.mark.parametrize("item", [None, 5, "x", [], {}, {"endpointId": None}, {"endpointId": 5}, {"endpointId": ""}])
 def test_an_item_of_a_list_without_an_id_is_none(item: object) -> None:
-    assert atlas.listed(item) is None
+    assert KIND.listed(item) is None
 
 
-SENT = Endpoint(VPCE, "AWS", comment="orders", is_sent=True)
-ANSWERS: dict[str, tuple[object, Endpoint | None]] = {
+SENT = Accepted(id=VPCE, provider="AWS", comment="orders")
+ANSWERS: dict[str, tuple[object, EndpointStatus | None]] = {
     "the page as it is recorded": ({"links": [], "results": [RECORDED], "totalCount": 1}, READ),
-    "another letter case": ({"results": [{**RECORDED, "endpointId": VPCE.upper()}]}, Endpoint(VPCE.upper(), "AWS", "OK", comment="comment")),
+    "another letter case": ({"results": [{**RECORDED, "endpointId": VPCE.upper()}]}, shown(VPCE.upper(), "AWS", "OK", comment="comment")),
     "a page with others only": ({"results": [None, {"endpointId": OTHER}, {}, 5]}, SENT),
     "an empty page": ({"results": []}, SENT),
     "a page without results": ({"totalCount": 1}, None),
@@ -120,14 +127,15 @@ ANSWERS: dict[str, tuple[object, Endpoint | None]] = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_the_answer_to_a_post_is_a_page(name: str) -> None:
     answer, expected = ANSWERS[name]
-    assert atlas.registered(POST, answer) == (None if expected is None else (VPCE, expected))
+    assert KIND.written(Write(POST), answer) == (None if expected is None else (VPCE, expected))
 
 
 def test_what_is_sent_is_all_that_is_known_of_an_endpoint_on_a_later_page() -> None:
     values = {"region": "US_EAST_2", "customerEndpointIPAddress": "10.0.0.4"}
-    found = atlas.registered(atlas.registration_of(PROJECT, "AZURE", AZURE_ID, values), {"results": []})
-    expected = Endpoint(AZURE_ID, "AZURE", region="US_EAST_2", customer_endpoint_ip_address="10.0.0.4", is_sent=True)
-    assert found == (atlas.entry_of(AZURE_ID), expected)
+    post = KIND.api.creation_of(SCOPE, {"endpointId": AZURE_ID, "provider": "AZURE", "type": "DATA_LAKE", **values})
+    found = KIND.written(Write(post), {"results": []})
+    expected = Accepted(id=AZURE_ID, provider="AZURE", region="US_EAST_2", customer_endpoint_ip_address="10.0.0.4")
+    assert found == (KIND.key_of(AZURE_ID), expected)
 
 
 HOSTS: dict[str, tuple[object, Mapping[str, str] | None]] = {
@@ -145,7 +153,7 @@ HOSTS: dict[str, tuple[object, Mapping[str, str] | None]] = {
 @pytest.mark.parametrize("name", HOSTS)
 def test_hostnames(name: str) -> None:
     answer, expected = HOSTS[name]
-    assert atlas.hostnames("orders", answer) == expected
+    assert hostnames("orders", answer) == expected
 
 
 JSON = st.recursive(
@@ -160,10 +168,10 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_no_answer_raises(answer: object) -> None:
-    atlas.listed(answer)
-    atlas.got(VPCE, answer)
-    atlas.registered(POST, answer)
-    atlas.hostnames("orders", answer)
+    KIND.listed(answer)
+    KIND.got(VPCE, answer)
+    KIND.written(Write(POST), answer)
+    hostnames("orders", answer)
 
 
 ABSENT = "DATA_FEDERATION_PRIVATE_ENDPOINT_NOT_FOUND"

@@ -1,6 +1,5 @@
 """What a DataFederationPrivateEndpoint stands for, what is compared, what its ConfigMaps contain, and what an import writes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,9 +7,7 @@ import pytest
 import yaml
 
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.kinds.data_federation_private_endpoint.atlas import Endpoint
-from atlas_endpoints.kinds.data_federation_private_endpoint.importer import manifests
-from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.data_federation_private_endpoint.kind import IMPORTER, KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import (
     DataFederationPrivateEndpoint,
     DataFederationStatus,
@@ -108,12 +105,29 @@ def test_values_are_compared_by_meaning(base: str, field: str, one: str | None, 
     assert resource(base).same(field, other, one) is same
 
 
-FULL = Endpoint(VPCE, "AWS", "OK", None, "orders", "EU_WEST_1", NAME, "10.0.0.4", "7")
+def shown(id_: str, provider: str | None = None, status: str | None = None, **fields: str) -> EndpointStatus:
+    return EndpointStatus(id=id_, provider=provider, status=status, **fields)
+
+
+def replace(endpoint: EndpointStatus, **fields: str | None) -> EndpointStatus:
+    return endpoint.model_copy(update=fields)
+
+
+FULL = shown(
+    VPCE,
+    "AWS",
+    "OK",
+    comment="orders",
+    region="EU_WEST_1",
+    customer_endpoint_dns_name=NAME,
+    customer_endpoint_ip_address="10.0.0.4",
+    azure_link_id="7",
+)
 
 
 def test_what_atlas_shows_and_the_status_of_it() -> None:
     assert resource().shown(FULL) == {ID: VPCE, REGION: "EU_WEST_1", DNS: NAME, IP: "10.0.0.4", "comment": "orders"}
-    assert EndpointStatus.of(FULL, NOON).to_json() == {
+    assert FULL.model_copy(update={"status_since": NOON}).to_json() == {
         "id": VPCE,
         "provider": "AWS",
         "status": "OK",
@@ -200,13 +214,13 @@ MAPS = {
     "federatedDatabases": [{"name": "orders", "configMapRef": {"name": "application"}}],
 }
 HOST = {"federatedDatabaseName": "orders", "hostname": "a.example.net", "endpointId": VPCE, "providerName": "AWS", "region": "EU_WEST_1"}  # fmt: skip
-OUTPUTS: dict[str, tuple[dict[str, Any], Endpoint | None, dict[str, str] | None, dict[str, str] | None]] = {
+OUTPUTS: dict[str, tuple[dict[str, Any], EndpointStatus | None, dict[str, str] | None, dict[str, str] | None]] = {
     "before an endpoint is named": ({}, None, {"endpointServiceName": SERVICE}, None),
     "in a region that is not known, before an endpoint is named": ({"region": "eu-north-1"}, None, None, None),
     "an endpoint that works": ({ID: VPCE}, FULL, {"endpointServiceName": SERVICE, "endpointId": VPCE}, HOST),
-    "one whose region Atlas does not show": ({ID: VPCE}, Endpoint(VPCE, "AWS", "OK"), {"endpointServiceName": SERVICE, "endpointId": VPCE}, HOST),
-    "one without a status": ({ID: VPCE}, Endpoint(VPCE), {"endpointServiceName": SERVICE, "endpointId": VPCE}, HOST),
-    "one that failed": ({ID: VPCE}, Endpoint(VPCE, "AWS", "FAILED"), {"endpointServiceName": SERVICE, "endpointId": VPCE}, None),
+    "one whose region Atlas does not show": ({ID: VPCE}, shown(VPCE, "AWS", "OK"), {"endpointServiceName": SERVICE, "endpointId": VPCE}, HOST),
+    "one without a status": ({ID: VPCE}, shown(VPCE), {"endpointServiceName": SERVICE, "endpointId": VPCE}, HOST),
+    "one that failed": ({ID: VPCE}, shown(VPCE, "AWS", "FAILED"), {"endpointServiceName": SERVICE, "endpointId": VPCE}, None),
 }  # fmt: skip
 """Fields of the spec, the endpoint, and the data for the cloud's side and for applications."""
 
@@ -214,11 +228,11 @@ OUTPUTS: dict[str, tuple[dict[str, Any], Endpoint | None, dict[str, str] | None,
 @pytest.mark.parametrize(("spec", "endpoint", "cloud", "application"), OUTPUTS.values(), ids=OUTPUTS)
 def test_outputs(
     spec: dict[str, Any],
-    endpoint: Endpoint | None,
+    endpoint: EndpointStatus | None,
     cloud: dict[str, str] | None,
     application: dict[str, str] | None,
 ) -> None:
-    shown = None if endpoint is None else EndpointStatus.of(endpoint, NOON)
+    shown = None if endpoint is None else endpoint.model_copy(update={"status_since": NOON})
     ours, theirs = KIND.outputs(resource(spec={**MAPS, **spec}), {"endpoint": shown})
     assert (ours.name, ours.values) == ("cloud", cloud)
     assert (theirs.name, theirs.values, theirs.request is not None) == ("application", None, application is not None)
@@ -236,26 +250,28 @@ def test_the_status_shows_that_an_endpoint_is_being_deleted() -> None:
     assert [each.is_being_deleted for each in (*found, DataFederationStatus())] == [False, True, False]
 
 
-AZURE = Endpoint(AZURE_ID, "AZURE", "PENDING", region="US_EAST_2", customer_endpoint_ip_address="10.0.0.4")
-IMPORTED: dict[str, tuple[Endpoint, dict[str, Any], str]] = {
-    "as it is recorded": (Endpoint(VPCE, "AWS", "OK", comment="orders"), {"providerName": "AWS", ID: VPCE, "comment": "orders"}, ""),
-    "without a provider": (Endpoint(VPCE, comment=""), {"providerName": "AWS", ID: VPCE}, ""),
+AZURE = shown(AZURE_ID, "AZURE", "PENDING", region="US_EAST_2", customer_endpoint_ip_address="10.0.0.4")
+IMPORTED: dict[str, tuple[EndpointStatus, dict[str, Any], str]] = {
+    "as it is recorded": (shown(VPCE, "AWS", "OK", comment="orders"), {"providerName": "AWS", ID: VPCE, "comment": "orders"}, ""),
+    "without a provider": (shown(VPCE, comment=""), {"providerName": "AWS", ID: VPCE}, ""),
     "with a DNS name": (replace(FULL, customer_endpoint_ip_address=None), {"providerName": "AWS", ID: VPCE, REGION: "EU_WEST_1", DNS: NAME, "comment": "orders"}, ""),
     "in Azure": (AZURE, {"providerName": "AZURE", ID: AZURE_ID, REGION: "US_EAST_2", IP: "10.0.0.4"}, ""),
     "in Azure, without a provider": (replace(AZURE, provider=None), {"providerName": "AZURE", ID: AZURE_ID, REGION: "US_EAST_2", IP: "10.0.0.4"}, ""),
-    "with a comment that no spec may have": (Endpoint(VPCE, "AWS", comment=" x"), {"providerName": "AWS", ID: VPCE}, "# comment is not managed, so Atlas keeps ' x'. "),
-    "with a DNS name and no region": (Endpoint(VPCE, "AWS", customer_endpoint_dns_name=NAME), {"providerName": "AWS", ID: VPCE}, "# customerEndpointDnsName is not managed"),
+    "with a comment that no spec may have": (shown(VPCE, "AWS", comment=" x"), {"providerName": "AWS", ID: VPCE}, "# comment is not managed, so Atlas keeps ' x'. "),
+    "with a DNS name and no region": (shown(VPCE, "AWS", customer_endpoint_dns_name=NAME), {"providerName": "AWS", ID: VPCE}, "# customerEndpointDnsName is not managed"),
 }  # fmt: skip
 """Endpoints in Atlas, their specs without what all have, and a remark."""
 
 
-def imported(endpoint: Endpoint) -> Draft | LeftOut:
-    (found,) = manifests([Found(PROJECT, "data federation", None, endpoint)], Options("shop", "keys"))
+def imported(endpoint: EndpointStatus) -> Draft | LeftOut:
+    (found,) = IMPORTER.of_entries([Found(PROJECT, "data federation", None, endpoint)], Options("shop", "keys"))
     return found
 
 
 @pytest.mark.parametrize(("endpoint", "spec", "remark"), IMPORTED.values(), ids=IMPORTED)
-def test_an_imported_manifest_changes_nothing_in_atlas(endpoint: Endpoint, spec: dict[str, Any], remark: str) -> None:
+def test_an_imported_manifest_changes_nothing_in_atlas(
+    endpoint: EndpointStatus, spec: dict[str, Any], remark: str
+) -> None:
     found = imported(endpoint)
     assert isinstance(found, Draft), found
     written = yaml.safe_load(found.text)
@@ -270,14 +286,14 @@ def test_an_imported_manifest_changes_nothing_in_atlas(endpoint: Endpoint, spec:
 @pytest.mark.parametrize(
     ("endpoint", "why"),
     [
-        (Endpoint(VPCE, "AWS", "DELETING"), "Atlas is deleting it"),
-        (Endpoint("vpce-odd", "AWS"), "spec.cloudProviderEndpointId: "),
-        (Endpoint(VPCE, "GCP"), "spec.providerName: Unsupported value"),
+        (shown(VPCE, "AWS", "DELETING"), "Atlas is deleting it"),
+        (shown("vpce-odd", "AWS"), "spec.cloudProviderEndpointId: "),
+        (shown(VPCE, "GCP"), "spec.providerName: Unsupported value"),
         (replace(AZURE, customer_endpoint_ip_address=None), "spec.privateEndpointIpAddress: Required value"),
-        (Endpoint("x" * 2048, "AWS"), "spec.cloudProviderEndpointId: Too long"),
+        (shown("x" * 2048, "AWS"), "spec.cloudProviderEndpointId: Too long"),
     ],
 )
-def test_an_endpoint_without_a_valid_resource_is_left_out_with_the_reason(endpoint: Endpoint, why: str) -> None:
+def test_an_endpoint_without_a_valid_resource_is_left_out_with_the_reason(endpoint: EndpointStatus, why: str) -> None:
     found = imported(endpoint)
     assert isinstance(found, LeftOut)
     assert found.why.startswith(why)

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import atlas
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.atlas import Block, Cluster
+from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import CLUSTERS, Block, Cluster, encryption_in
 
 VAULT = {"subscriptionID": "4e133d35", "resourceGroupName": "keys", "keyVaultName": "vault"}
 BLOCKS: dict[str, tuple[Any, Block]] = {
@@ -26,7 +25,7 @@ BLOCKS: dict[str, tuple[Any, Block]] = {
 @pytest.mark.parametrize("name", BLOCKS)
 def test_encryption_at_rest_is_read_leniently(name: str) -> None:
     answer, expected = BLOCKS[name]
-    found = atlas.encryption_in(answer)
+    found = encryption_in(answer)
     assert found is not None
     assert found["AZURE"] == expected
 
@@ -40,11 +39,11 @@ ODD: list[object] = [
 
 @pytest.mark.parametrize("answer", ODD)
 def test_what_has_no_objects_and_flags_is_not_readable(answer: object) -> None:
-    assert atlas.encryption_in(answer) is None
+    assert encryption_in(answer) is None
 
 
 def encryption(**vault: str | None) -> Block:
-    found = atlas.encryption_in({"azureKeyVault": {**VAULT, **vault}})
+    found = encryption_in({"azureKeyVault": {**VAULT, **vault}})
     assert found is not None
     return found["AZURE"]
 
@@ -106,7 +105,7 @@ NEEDS: dict[str, tuple[dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize("name", NEEDS)
 def test_where_nodes_of_a_cluster_may_need_a_key(name: str) -> None:
     item, expected = NEEDS[name]
-    found = atlas.clusters_in([item])
+    found = CLUSTERS.parse([item])
     assert found is not None
     assert [sorted(each.regions_by_key("AWS")) for each in found] == [expected]
 
@@ -115,9 +114,9 @@ def test_where_nodes_of_a_cluster_may_need_a_key(name: str) -> None:
     "items", [None, {}, [None], [{"id": "1"}], [cluster(HERE), {"name": ""}], [cluster(name=None)]]
 )
 def test_clusters_of_which_one_has_no_name_are_not_readable(items: Any) -> None:
-    assert atlas.clusters_in(items) is None
+    assert CLUSTERS.parse(items) is None
 
 
 def test_no_clusters_are_none() -> None:
-    assert atlas.clusters_in([]) == ()
-    assert atlas.clusters_in([cluster()]) == (Cluster("orders", "AWS", frozenset({("", "")})),)
+    assert CLUSTERS.parse([]) == ()
+    assert CLUSTERS.parse([cluster()]) == (Cluster("orders", "AWS", frozenset({("", "")})),)

@@ -1,0 +1,61 @@
+"""What ``atlas-endpoints import`` does alike for kinds that live so: one manifest for each place, once for each endpoint. Pure."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
+from atlas_endpoints.kinds.lives.life import Life
+from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of
+
+Manifests: TypeAlias = Iterable[NewManifest | LeftOut]
+
+
+def importer_of(
+    kind: Life[Any],
+    place_of: Callable[[Found], str],
+    manifests: Callable[[Sequence[Found], Options], Manifests],
+    *,
+    terraform: str = "",
+    id_in_terraform: str = "id",
+    found_in: Callable[[InTerraform], Found | LeftOut] | None = None,
+    owners_only: bool = False,
+) -> Importer:
+    """Return how ``atlas-endpoints import`` writes manifests of a kind, which change nothing in Atlas when they are applied.
+
+    Args:
+        place_of: returns what an entry is for: a place has one manifest.
+        manifests: returns the manifests for one place, of the entries there.
+        terraform: Terraform's type of such an endpoint; "": it has none.
+        found_in: returns the entry that a resource of Terraform is.
+    """
+
+    def made(found: Iterable[Found], options: Options) -> Iterator[NewManifest | LeftOut]:
+        places: dict[tuple[str, ...], list[Found]] = defaultdict(list)
+        for each in found:
+            if each.value.status in kind.going:
+                yield LeftOut(each.value.id, "Atlas is deleting it", expected=True)
+            else:
+                places[each.project_id, each.scope_name, place_of(each)].append(each)
+        for there in places.values():
+            yield from manifests(there, options)
+
+    def of_entries(found: Iterable[Found], options: Options) -> Drafts:
+        return drafts_of(kind, made(found, options))
+
+    def of_terraform(resources: Sequence[InTerraform]) -> Iterable[Found | LeftOut]:
+        # Two modules may have one endpoint, which two resources would claim.
+        ids = ((each.text("project_id"), (each.text(id_in_terraform) or each.address).lower()) for each in resources)
+        return () if found_in is None else map(found_in, dict(zip(ids, resources, strict=True)).values())
+
+    types = (terraform,) if terraform else ()
+    sources = ("terraform",) if terraform else ()
+    return Importer(
+        kind,
+        of_entries,
+        flags=sources,
+        sources=sources,
+        of_terraform=of_terraform,
+        terraform=types,
+        owners_only=owners_only,
+    )

@@ -1,0 +1,402 @@
+"""The life of an endpoint in Atlas, whoever made it: it is absent, on its way, at work, dead, or going. Pure.
+
+A kind declares its calls, its fields and the meaning of each status, and overrides some of the methods here. What is gone is made
+again, or reported, by the drift policy; what is dead is deleted and made again only on request.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+from typing_extensions import override
+
+from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
+from atlas_endpoints.kinds.commands import KindWithCommands
+from atlas_endpoints.kinds.parts.api import Api, Read
+from atlas_endpoints.kinds.parts.fields import DeclaredResource, Entry
+from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works, no_steps, words_for
+from atlas_endpoints.reconcile.compare import (
+    KEEPS_VANISHING,
+    Comparison,
+    Treatment,
+    available,
+    cause_of,
+    cause_of_loss,
+    described,
+    keeps_vanishing,
+    sends_next,
+)
+from atlas_endpoints.reconcile.decision import POLL, Decision, Difference, Get, State, Write, WriteResult
+from atlas_endpoints.reconcile.facts import Facts as AnyFacts
+from atlas_endpoints.reconcile.reasons import Reason
+from atlas_endpoints.reconcile.resource import FORCE, part
+from atlas_endpoints.reconcile.status import Cause, ShownEntry
+from atlas_endpoints.reconcile.waiting import asks_again_in, deleted_at, deleting, since_shown, unknown, waiting, words
+
+Facts: TypeAlias = AnyFacts[Any]
+Hindrance: TypeAlias = tuple[tuple[Get, ...], State | None]
+"""What is read before a write, and the state if it is not sent now."""
+UNHINDERED: Hindrance = ((), None)
+
+R = TypeVar("R", bound=DeclaredResource)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is said of making an endpoint.
+
+    Attributes:
+        makes: the verb, as of the operator.
+        again, anew: what it does when the endpoint is gone, and after a deletion, after "to".
+        if_wrong: what to do about a dead endpoint if the spec is wrong, as a sentence.
+        refused: the remedy if Atlas refuses the POST, since what names an endpoint cannot change.
+    """
+
+    makes: str
+    again: str
+    anew: str
+    if_wrong: str
+    refused: str
+
+
+class Life(KindWithCommands[R]):
+    """A kind whose entries live so; an entry is an endpoint.
+
+    Attributes:
+        reads: what is read beside the endpoints, by the first part of the names that a view has for it.
+        entry: what is read of an endpoint.
+        purpose: what endpoints are for, for people.
+        nobody: the ID of an endpoint that cannot exist.
+        noun: what people call an endpoint, which is also its field of the status.
+    """
+
+    api: ClassVar[Api]
+    reads: ClassVar[Mapping[str, Read]] = {}
+    entry: ClassVar[type[Entry]]
+    states: ClassVar[States]
+    words: ClassVar[Words]
+    purpose: ClassVar[str]
+    nobody: ClassVar[str] = "0" * 24
+    noun: ClassVar[str] = "endpoint"
+
+    going: ClassVar[frozenset[str]]
+    no_steps: ClassVar[frozenset[str]]
+    keeps_confirmed = True
+
+    @override
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if hasattr(cls, "api"):
+            reads = {each.operation: each.template for each in cls.reads.values()}
+            cls.templates, cls.reads_beside = {**cls.api.templates, **reads}, frozenset(reads)
+            cls.going, cls.no_steps = words_for(cls.states, Going), no_steps(cls.states)
+
+    # What a kind adds.
+
+    @abstractmethod
+    def creation(self, facts: Facts) -> Write:
+        """Return the write that makes the endpoint, without its cause and what is said of it."""
+
+    @abstractmethod
+    def followed(self, facts: Facts) -> Any | None:
+        """Return the endpoint of the resource, if Atlas shows it."""
+
+    @abstractmethod
+    def nothing_left(self, facts: Facts) -> Decision:
+        """Return the decision about a deleted resource whose endpoint Atlas does not show."""
+
+    def doubt_about(self, spec: Any) -> str:  # noqa: ARG002  # a default
+        """Return a sentence, after a blank, about what is probably wrong in a spec; "": nothing is."""
+        return ""
+
+    def takes(self, facts: Facts, entry: Any, field: str) -> bool:  # noqa: ARG002  # a default
+        """Return whether Atlas takes a change of a field now."""
+        return bool(facts.resource.sent[field].changes)
+
+    def update(self, facts: Facts, entry: Any, fields: Mapping[str, str]) -> Write:
+        """Return the write that changes fields, without its cause; of a kind that has some that change."""
+        raise NotImplementedError
+
+    def before_post(self, facts: Facts) -> Hindrance:  # noqa: ARG002  # a default
+        return UNHINDERED
+
+    def before_delete(self, facts: Facts, entry: Any) -> Hindrance:  # noqa: ARG002  # a default
+        return UNHINDERED
+
+    # Calls and answers.
+
+    def key_of(self, id_: str) -> str:
+        """Return the entry that an endpoint is, by its ID."""
+        return id_
+
+    @override
+    def list_request(self, scope: Scope) -> Request:
+        return self.api.list_of(scope)
+
+    @override
+    def get_request(self, scope: Scope, entry: str) -> Request:
+        name, *names = entry.split("/")
+        return self.reads[name].of(scope, *names) if name in self.reads else self.api.get_of(scope, entry)
+
+    @override
+    def listed(self, item: Any) -> tuple[str, Any] | None:
+        found = self.entry.read(item)
+        return None if found is None else (self.key_of(found.id), found)
+
+    @override
+    def got(self, entry: str, answer: Any) -> Any | None:
+        if (read := self.reads.get(entry.partition("/")[0])) is not None:
+            return read.parse(answer)
+        found = self.entry.read(answer)
+        return None if found is None or self.key_of(found.id) != entry else found
+
+    @override
+    def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
+        found = part(status, self.noun).get("id")
+        return (found,) if isinstance(found, str) else ()
+
+    # Decisions about a live resource.
+
+    def known(self, facts: Facts) -> Any | None:
+        """Return what the status shows of the endpoint."""
+        return getattr(facts.resource.status, self.noun)
+
+    def since(self, facts: Facts, entry: Any) -> datetime:
+        """Return since when an endpoint has been in its status, or is on its way."""
+        return since_shown(self.known(facts), entry.id, entry.status, facts.now, self.no_steps)
+
+    def shown(self, facts: Facts, entry: Any, since: datetime) -> Any:  # noqa: ARG002  # a default
+        """Return what the status shows of an endpoint."""
+        return entry.model_copy(update={"status_since": since})
+
+    @override
+    def render(self, facts: Facts, seen: Any) -> Mapping[str, Any]:
+        return {self.noun: self.shown(facts, seen, self.since(facts, seen))}
+
+    def present(self, facts: Facts, entry: Any) -> Decision:
+        """Decide about an endpoint that Atlas shows."""
+        takes = partial(self.takes, facts, entry)
+        found = Comparison.of(facts, entry, takes)
+        decision = replace(self.in_its_state(facts, entry, found), seen=entry)
+        if decision.write is not None or not found.chosen or entry.status in self.going:
+            return decision
+        fields = {each.field: each.desired for each in found.chosen}
+        cause, touches = cause_of(found.chosen, facts, entry, takes), (self.key_of(entry.id),)
+        return replace(
+            decision, write=replace(self.update(facts, entry, fields), cause=cause, fields=fields, touches=touches)
+        )
+
+    def in_its_state(self, facts: Facts, entry: Any, found: Comparison) -> Decision:
+        """Decide about an endpoint by the meaning of its status."""
+        what, differences = f"{self.noun} {entry.id}", found.differences
+        match self.states.get(entry.status or ""):
+            case Works():
+                return Decision(self.works(facts, entry, found))
+            case Waits() as meaning:
+                return self.waits(facts, entry, found, meaning)
+            case Dead(check):
+                said = f"Atlas reports {entry.status} for {what}.{self.doubt_about(facts.resource.spec)}"
+                deletion = partial(self.deletion, facts, entry)
+                decision = dead(facts, self.words, said, check, error_message=entry.error_message, deletion=deletion)
+                decision = replace(decision, state=replace(decision.state, differences=differences))
+                return decision if decision.write is None else self._if_made_anew(facts, decision)
+            case Going():
+                state = waiting(
+                    facts, Reason.DELETING, f"Atlas is deleting {what}.", self.since(facts, entry), differences
+                )
+                return Decision(state)
+            case None:
+                message = f"Atlas reports {unknown(entry.status)}. The operator waits for another status. If it does not change, upgrade the operator."
+                return Decision(waiting(facts, Reason.PENDING, message, self.since(facts, entry), differences))
+
+    def works(self, facts: Facts, entry: Any, found: Comparison) -> State:  # noqa: ARG002  # for kinds that say more
+        """Return the state of an endpoint that works, if no write follows."""
+        fixed, state, problem = found.by_treatment[Treatment.WAIT], sends_next(found), facts.problem
+        if state is not None:
+            return replace(state, message=f"{state.message} {unchangeable(fixed)}") if fixed else state
+        if fixed:
+            message = unchangeable(fixed)
+            return State(Reason.DRIFTED, message, differences=found.differences, observed=message)
+        state = available(found, facts)
+        if state.reason is not Reason.AVAILABLE:
+            return state
+        if problem is None:
+            return replace(state, message=f"{state.message}{self.doubt_about(facts.resource.spec)}")
+        message = f"{problem.message} Until then, Atlas keeps the endpoint."
+        return replace(state, reason=Reason.REFERENCE_NOT_READY, message=message)
+
+    def waits(self, facts: Facts, entry: Any, found: Comparison, meaning: Waits) -> Decision:
+        """Decide about an endpoint that is on its way."""
+        message = meaning.message.format(
+            what=f"{self.noun} {entry.id}", said=f"Message from Atlas: {words(entry.error_message)}"
+        )
+        return Decision(waiting(facts, meaning.reason, message, self.since(facts, entry), found.differences))
+
+    def _if_made_anew(self, facts: Facts, decision: Decision) -> Decision:
+        """Return the deletion of a dead endpoint, if Atlas would make another one."""
+        (gets, hindrance), state = self.before_post(facts), decision.state
+        if hindrance is None:
+            return replace(decision, gets=gets)
+        message = f"{state.observed} The operator deletes it only when Atlas would create another one; the request waits for that. {hindrance.message}"
+        return replace(decision, state=replace(state, message=message), write=None, gets=gets, leaves_open=True)
+
+    def deletion(self, facts: Facts, entry: Any, cause: Cause | None) -> Write:
+        """Return the write that deletes an endpoint, unless others protect it."""
+        key, resource = self.key_of(entry.id), facts.resource
+        return Write(
+            self.api.deletion_of(facts.scope, entry.id),
+            cause,
+            names=(self.noun,),
+            touches=tuple(dict.fromkeys((key, resource.written_as))),
+            reads=key,
+            deletes=resource.thing,
+        )
+
+    # Decisions about a deleted resource.
+
+    @override
+    def decide_deletion(self, facts: Facts) -> Decision:
+        if (entry := self.followed(facts)) is None:
+            return self.nothing_left(facts)
+        what, known = f"{self.noun} {entry.id}", self.known(facts)
+        if entry.status in self.going:
+            return Decision(deleting(facts, what, self.since(facts, entry)), seen=entry)
+        now = "" if entry.status is None else f" (now {entry.status})"
+        state = deleting(facts, what + now, deleted_at(facts))
+        gets, hindrance = self.before_delete(facts, entry)
+        if hindrance is not None:
+            return Decision(hindrance, seen=entry, gets=gets)
+        asked = self.shown(facts, entry.model_copy(update={"status": "DELETING"}), facts.now)
+        before = known if known is not None and known.id == asked.id else None
+        return replace(ask(facts, state, before, self.deletion(facts, entry, None), {self.noun: asked}), gets=gets)
+
+    # Commands.
+
+    @override
+    def state_of(self, value: Any) -> str | None:
+        return value.status if isinstance(value, Entry) else None
+
+    @override
+    def identity(self, resource: R) -> Mapping[str, object]:
+        return resource.spec.identity
+
+    @override
+    def counted(self, values: Collection[Any]) -> str:
+        return f"Endpoints for {self.purpose}: {len(values)}."
+
+    @override
+    def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:
+        found = ((each.key, self.doubt_about(each.spec)) for each in resources)
+        return [f"{key.namespace}/{key.name}:{doubt}" for key, doubt in found if doubt]
+
+    @override
+    def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
+        """Return a DELETE of nothing; Atlas checks the role before it looks for the endpoint."""
+        return (self.api.deletion_of(scope, self.nobody),)
+
+
+def in_sentence(called: str) -> str:
+    """Return what people call a thing, within a sentence: "endpoint vpce-0", "the endpoint of AWS region EU_WEST_1"."""
+    return called[:1].lower() + called[1:]
+
+
+def _none(called: str) -> str:
+    return f"Atlas has no {in_sentence(called).removeprefix('the ')}."
+
+
+def stays_lost(facts: Facts, words_: Words, made_as: str) -> State | None:
+    """Return the state of an endpoint that was lost, and is not made again now; None: it is."""
+    called = facts.resource.thing.called
+    if facts.resource.spec.drift_policy != "Correct" and not facts.forced:
+        message = (
+            f"{called} no longer exists in Atlas, and spec.driftPolicy is Report. To {words_.again}, set spec.driftPolicy to Correct, or"
+            f" {FORCE}."
+        )
+        return State(Reason.ENDPOINT_NOT_FOUND, message, observed=_none(called))
+    if keeps_vanishing(made_as, facts):
+        message = f"{called} keeps vanishing from Atlas. {KEEPS_VANISHING}"
+        return State(Reason.DRIFTED, message, observed=_none(called))
+    return None
+
+
+def makes(facts: Facts, words_: Words, write: Write, first: Cause, *, is_lost: bool) -> Decision:
+    """Return the decision to send a write that makes the endpoint; ``first``: its cause, unless the endpoint is lost."""
+    called = facts.resource.thing.called
+    planned = f"{words_.makes} {in_sentence(called)}"
+    cause = cause_of_loss(facts, is_lost=is_lost, otherwise=first)
+    state = State(Reason.INITIATING, f"The operator {planned}.", POLL, observed=_none(called))
+    return Decision(state, replace(write, cause=cause, planned=planned, remedy=words_.refused))
+
+
+def dead(
+    facts: Facts,
+    words_: Words,
+    said: str,
+    check: str,
+    *,
+    error_message: str | None,
+    deletion: Callable[[Cause], Write],
+    keep: str = "",
+) -> Decision:
+    """Decide about an endpoint of which Atlas makes nothing any more.
+
+    Args:
+        said: what Atlas reports, as a sentence.
+        check, keep: what to check, and how to keep what else goes with a resource, as sentences after a blank.
+    """
+    atlas_says, thing = f"Message from Atlas: {words(error_message)}", facts.resource.thing
+    is_protected = thing is None or facts.is_protected(thing)
+    if is_protected:
+        message = (
+            f"{said} Another resource names it as well, so the operator does not delete it. To {words_.anew}, delete the other resource,"
+            f" and {FORCE}. {atlas_says}"
+        )
+    else:
+        message = (
+            f"{said}{check} To delete it in Atlas and {words_.anew}, {FORCE}. {words_.if_wrong}{keep} {atlas_says}"
+        )
+    state = State(Reason.ENDPOINT_FAILED, message, observed=f"{said}{check} {atlas_says}")
+    return Decision(state, deletion(Cause.FORCED) if facts.forced and not is_protected else None)
+
+
+def unchangeable(differences: tuple[Difference, ...], *, keep: str = "") -> str:
+    """Return the message about differences that Atlas cannot change; ``keep`` as in :func:`dead`."""
+    return (
+        f"The endpoint differs from the spec, and Atlas cannot change it: {described(differences)}. If the spec is wrong, create"
+        " another resource with the right values, and set deletionPolicy of this one to Retain before you delete it. If the"
+        f" endpoint is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it again.{keep}"
+    )
+
+
+def ask(facts: Facts, state: State, shown: ShownEntry | None, write: Write, own: Mapping[str, Any]) -> Decision:
+    """Return the decision to send a DELETE, unless Atlas has just refused it, or was asked for it before and does not show it.
+
+    It is sent again less and less often.
+
+    Args:
+        shown: in the status, with the status DELETING since Atlas was asked.
+        own: what shows that Atlas is asked now.
+    """
+    done = facts.done
+    if done is not None and done.result is WriteResult.REFUSED and done.error is not None:
+        said = f"Message from Atlas: {words(done.error.detail or done.error.message)}"
+        message = f"Atlas refuses the deletion; the operator tries again. {said}"
+        if state.reason is Reason.DELETION_BLOCKED:
+            message = f"{state.message} {said}"
+        return Decision(replace(state, message=message, requeue=facts.as_long_again))
+    if (left := asks_again_in(facts, shown)) > 0:
+        return Decision(replace(state, requeue=RequeueAfter(left)))
+    return Decision(replace(state, requeue=POLL), write, own=own)
+
+
+def may_appear(facts: Facts, left: float) -> Decision:
+    """Return the decision about a deleted resource for which Atlas may still show something that was requested."""
+    message = (
+        "A call of this or a former process may still create something for this resource. The operator looks for it before the resource"
+        " is removed."
+    )
+    return Decision(State(Reason.DELETING, message, at_latest(facts.as_long_again, left)))

@@ -1,0 +1,350 @@
+"""The life of something that Atlas makes and names: an endpoint for a region, a connection to a service. Pure.
+
+A resource names it by its place. The operator creates it with an intent (``reconcile.creation``), and follows the one that lives there.
+"""
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, ClassVar, TypeVar
+
+from typing_extensions import override
+
+from atlas_endpoints.controller.cache import Body
+from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
+from atlas_endpoints.kinds.lives.life import Facts, Life, makes, may_appear, stays_lost
+from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, MadeResource
+from atlas_endpoints.kinds.parts.states import Dead, Waits
+from atlas_endpoints.reconcile.attempt import pace
+from atlas_endpoints.reconcile.creation import may_arrive_for
+from atlas_endpoints.reconcile.decision import POLL, Create, Decision, State, Write, WriteResult
+from atlas_endpoints.reconcile.facts import APPLIED
+from atlas_endpoints.reconcile.reasons import EventReason, Reason
+from atlas_endpoints.reconcile.resource import part
+from atlas_endpoints.reconcile.status import Cause, Creation
+from atlas_endpoints.reconcile.waiting import deleted_at, deleting
+
+LAGS = timedelta(minutes=2)
+"""For so long after an accepted DELETE, Atlas may still show a thing as before."""
+
+EARLY_FIRST, EARLY_LAST = 30.0, 300.0
+"""Seconds until a DELETE is repeated that came too early, at least and at most."""
+
+MOST_NAMES = 5
+"""As many of those that stand in the way are named, so that a message has room for the ways out."""
+
+LIVES, REPLACED, DEAD, GOES = range(4)
+"""The ranks of things at one place, by which one of them is followed: one that Atlas makes anew may get another ID."""
+
+R = TypeVar("R", bound=MadeResource)
+
+
+class Made(Life[R]):
+    """A kind of such things.
+
+    Attributes:
+        of_place: what people call one by its place.
+        gone: the statuses of what is still listed, and does not exist any more.
+        state_field: the field in which the status of a resource shows that of the thing.
+    """
+
+    of_place: ClassVar[str]
+    gone: ClassVar[Collection[str]] = ()
+    state_field: ClassVar[str] = "status"
+
+    preceding = frozenset({Reason.DELETING})  # then another one is created
+    names_endpoints = False
+    shown_within = 150.0
+
+    @abstractmethod
+    def body(self, spec: Any) -> Mapping[str, Any]:
+        """Return the body of the POST."""
+
+    @abstractmethod
+    def place_of(self, made: Any) -> str:
+        """Return what a thing is for, as people can read it; "": it is not known."""
+
+    def is_elsewhere(self, facts: Facts, made: Any) -> bool:  # noqa: ARG002  # a default
+        """Return whether a thing, as Atlas shows it, is certainly at another place than the one that the resource names."""
+        return False
+
+    # Plain JSON, and what Atlas has.
+
+    @override
+    def entry_of(self, body: Body) -> str | None:
+        found = part(part(body, "status"), self.noun).get("id")
+        return found if isinstance(found, str) else None
+
+    @override
+    def called(self, entry: str) -> str:
+        return f"{self.noun.capitalize()} {entry}"
+
+    @override
+    def label(self, value: Any) -> str | None:
+        is_there = isinstance(value, self.entry) and value.status not in self.gone
+        return f"/{place}" if is_there and (place := self.place_of(value)) else None
+
+    def recorded(self, facts: Facts) -> Any | None:
+        """Return the thing that the status names, or that was just created, or None if Atlas does not show it."""
+        known, done = self.known(facts), facts.done
+        found = None if known is None else facts.view.value(known.id)
+        if done is not None and isinstance(done.write, Create) and done.answer is not None:
+            found = done.answer
+        is_there = isinstance(found, self.entry) and found.status not in self.gone
+        return found if is_there and not self.is_elsewhere(facts, found) else None
+
+    def there(self, facts: Facts) -> tuple[Any | None, Sequence[Any]]:
+        """Return the thing at the place, and the others that stay there.
+
+        It is the recorded one as long as that lives; else the one with the smallest ID of those that do. Once the resource has asked
+        for a deletion, what was beside it stays, and what appears afterwards is the thing as well.
+        """
+        found = {each.id: each for each in facts.view.labelled.get(facts.resource.created_as, ())}
+        if (recorded := self.recorded(facts)) is not None:  # also if Atlas spells its place as nobody knows
+            found = {recorded.id: recorded, **found}
+        stays = self._left_beside(facts) or ()
+        ranked = sorted(found.values(), key=lambda each: (each.id in stays, self.rank_of(each)))
+        made = next((each for each in ranked if each.id not in stays), None)
+        return made, [each for each in ranked if each is not made and self.rank_of(each) in {LIVES, DEAD}]
+
+    def rank_of(self, made: Any) -> int:
+        """Return the rank of a thing by its status."""
+        if made.status in self.going:
+            return GOES
+        match self.states.get(made.status or ""):
+            case Dead():
+                return DEAD
+            case Waits(is_replaced=True):
+                return REPLACED
+            case _:
+                return LIVES
+
+    @override
+    def followed(self, facts: Facts) -> Any | None:
+        return self.there(facts)[0]
+
+    def hidden_for(self, facts: Facts) -> float:
+        """Return for how many more seconds Atlas may not show yet what it has just created."""
+        known, created = self.known(facts), facts.baseline.patched.get(self.noun)
+        if known is None or created is None or known.status in self.going:
+            return 0.0
+        return self.shown_within - (facts.now - created).total_seconds()
+
+    def asked_for(self, facts: Facts, made: Any) -> float:
+        """Return for how many more seconds Atlas may show a thing as before, since it has accepted a DELETE."""
+        known = self.known(facts)
+        if known is None or known.id != made.id or known.status != DELETING or made.status in self.going:
+            return 0.0
+        asked = known.status_since
+        if facts.resource.metadata.deletion_timestamp is None:  # what Atlas deletes by itself was not asked for
+            asked = next((each.time for each in facts.previous.history if each.cause is Cause.FORCED), None)
+        return 0.0 if asked is None else (asked + LAGS - facts.now).total_seconds()
+
+    # Decisions about a live resource.
+
+    @override
+    def decide(self, facts: Facts) -> Decision:
+        known, done = self.known(facts), facts.done
+        if done is not None and done.write.request.method == "DELETE" and done.result is WriteResult.CONFIRMED:
+            message = f"Atlas is deleting {self.noun} {done.write.touches[0]}. Then the operator creates another one."
+            asked = {"status": DELETING, "status_since": facts.now}
+            own = {} if known is None else {self.noun: known.model_copy(update=asked)}
+            return Decision(State(Reason.DELETING, message, POLL), own=own)
+        made, others = self.there(facts)
+        decision = self.absent(facts) if made is None else self.present(facts, made)
+        if known is not None and (made is None or made.id != known.id) and facts.view.value(known.id) is None:
+            decision = replace(decision, absent=known.id)  # a LIST may lag
+        if made is None or not others:
+            return decision
+        names = ", ".join((made.id, *(each.id for each in others)))
+        message = (
+            f"{decision.state.message} Atlas has more than one {self.of_place}: {names}. The operator follows {made.id}, and leaves the"
+            " others alone."
+        )
+        return replace(decision, state=replace(decision.state, message=message))
+
+    def absent(self, facts: Facts) -> Decision:
+        """Decide about a place without a thing."""
+        if (left := self.hidden_for(facts)) > 0:
+            return Decision(State(Reason.INITIATING, self._not_shown(facts), _looks_again(left, self.shown_within)))
+        own, is_lost = {self.noun: None, "others": ()}, bool(facts.baseline.confirmed)
+        if is_lost and (state := stays_lost(facts, self.words, self.noun)) is not None:
+            # Which one was lost stays in the status, for whoever makes it again.
+            return Decision(state, own={} if state.reason is Reason.ENDPOINT_NOT_FOUND else own)
+        gets, hindrance = self.before_post(facts)
+        if hindrance is not None:
+            return Decision(hindrance, gets=gets, own=own)
+        decision = makes(facts, self.words, self.creation(facts), Cause.FIRST_CONTACT, is_lost=is_lost)
+        return replace(decision, gets=gets, own=own)
+
+    def _not_shown(self, facts: Facts) -> str:
+        return f"Atlas has accepted the creation of {self.noun} {facts.resource.entry}, and does not show it yet."
+
+    @override
+    def creation(self, facts: Facts) -> Write:
+        key, called = facts.resource.created_as, facts.resource.called
+        return Create(
+            self.api.creation_of(facts.scope, self.body(facts.resource.spec)),
+            names=(self.noun,),
+            doubt=self.doubt_about(facts.resource.spec),
+            touches=(key,),
+            name=key,
+            reason=Reason.INITIATING,
+            intended=f"The operator creates the {called}.",
+            searched=f"Atlas may be creating the {called}. The operator looks for it before it asks for it again.",
+        )
+
+    @override
+    def present(self, facts: Facts, entry: Any) -> Decision:
+        if (left := self.asked_for(facts, entry)) > 0:
+            message = (
+                f"Atlas has accepted the deletion of {self.noun} {entry.id}, and still shows it as {entry.status}."
+            )
+            return Decision(State(Reason.DELETING, message, _looks_again(left)))
+        decision = super().present(facts, entry)
+        return replace(decision, own={"intent": None, **decision.own})  # it has come to its end
+
+    # Decisions about a deleted resource.
+
+    @override
+    def deletion(self, facts: Facts, entry: Any, cause: Cause | None) -> Write:
+        remedy = (
+            "" if cause is None else "In Atlas, remove what uses it. Then set the annotation again, to another value."
+        )
+        return replace(super().deletion(facts, entry, cause), remedy=remedy)
+
+    @override
+    def decide_deletion(self, facts: Facts) -> Decision:
+        made = self.followed(facts)
+        if made is not None and (left := self.asked_for(facts, made)) > 0 and not facts.forced:
+            state = deleting(facts, f"{self.noun} {made.id} (now {made.status})", deleted_at(facts))
+            return Decision(replace(state, requeue=at_latest(facts.polls, left)))
+        decision, done = super().decide_deletion(facts), facts.done
+        if decision.write is not None:
+            return replace(decision, own={**decision.own, "others": self._beside(facts), "intent": None})
+        if made is None or done is None or done.result is not WriteResult.REFUSED:
+            return decision
+        requeue = RequeueAfter(min(max(facts.as_long_again.delay, EARLY_FIRST), EARLY_LAST))
+        return replace(decision, state=replace(decision.state, requeue=requeue), seen=made)
+
+    @override
+    def nothing_left(self, facts: Facts) -> Decision:
+        known, intent = self.known(facts), facts.resource.status.intent
+        shown = None if known is None else facts.view.value(known.id)
+        absent = None if known is None or shown is not None else known.id
+        if (left := self.hidden_for(facts)) > 0:
+            message = f"{self._not_shown(facts)} The operator looks for it before the resource is removed."
+            return Decision(State(Reason.DELETING, message, _looks_again(left, self.shown_within)), absent=absent)
+        # The clock by which another process has dated its intent may have been behind.
+        if intent is not None and (left := may_arrive_for(intent, facts.now, facts.arrives_for)) > 0:
+            return replace(may_appear(facts, left), absent=absent)
+        gone = stays = None
+        if known is not None and not (isinstance(shown, self.entry) and self.is_elsewhere(facts, shown)):
+            end = "is deleted from Atlas" if known.status in self.going else "no longer exists in Atlas"
+            gone = f"{self.called(known.id)} {end}."
+        if others := self.beside_none(facts):
+            names = ", ".join(each.id for each in others)
+            stays = f"What Atlas has beside it at the same place stays there: {names}. This resource did not follow it."
+        state = State(Reason.DELETING, f"Atlas has no {self.noun} of this resource.")
+        return Decision(state, absent=absent, nothing_left=True, gone=gone, stays=stays)
+
+    def beside_none(self, facts: Facts) -> Sequence[Any]:
+        """Return what is at the place of a resource that follows nothing."""
+        return self.there(facts)[1]
+
+    # What a resource tells.
+
+    @override
+    def render(self, facts: Facts, seen: Any) -> Mapping[str, Any]:
+        return {**super().render(facts, seen), "others": self._beside(facts)}
+
+    def _beside(self, facts: Facts) -> Sequence[str]:
+        """Return what the status shows of what is beside the thing."""
+        left = self._left_beside(facts)
+        return shown_of(self.there(facts)[1]) if left is None else left
+
+    def _left_beside(self, facts: Facts) -> Sequence[str] | None:
+        """Return what was beside the thing when this deletion of the resource asked for its end; None: it has not asked yet."""
+        resource, known = facts.resource, self.known(facts)
+        if known is None or resource.metadata.deletion_timestamp is None or not resource.status.is_being_deleted:
+            return None
+        is_asked = known.status_since is not None and known.status_since >= deleted_at(facts).replace(microsecond=0)
+        found: Sequence[str] = resource.status.others
+        return found if is_asked else None
+
+    @override
+    def intended(self, facts: Facts, creation: Creation) -> Mapping[str, Any]:
+        return {"intent": creation, self.noun: None}  # the one in the status is gone
+
+    @override
+    def not_created(self, facts: Facts, name: str) -> Mapping[str, Any]:
+        """Clear the intent, unless Atlas has refused it since it has the thing: a LIST may show that late."""
+        done = facts.done
+        is_there = done is not None and done.error is not None and self.is_outdated(done.error)
+        return {} if is_there else {"intent": None}
+
+    @override
+    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
+        yield from self._news_of_identity(previous, status)
+        before, now = (part(each, self.noun).get("id") for each in (previous, status))
+        others, known = status.get("others", ()), previous.get("others", ())
+        if others and not {now, *others} <= {before, None, *known}:
+            message = f"Atlas has more than one {self.of_place}. This resource does not follow {', '.join(others)}."
+            yield EventReason.ENDPOINT_WARNING, message
+
+    def _news_of_identity(
+        self, previous: Mapping[str, Any], status: Mapping[str, Any]
+    ) -> Iterator[tuple[EventReason, str]]:
+        """Yield the Events about which thing it is."""
+        before, now = (part(each, self.noun).get("id") for each in (previous, status))
+        was_confirmed, was_going = (
+            "applied" in previous,
+            part(previous, self.noun).get(self.state_field) in self.going,
+        )
+        if now is None:
+            if before is not None and was_confirmed and not was_going:
+                yield EventReason.ENDPOINT_LOST, f"Atlas no longer shows {self.noun} {before} as the {self.of_place}."
+            return
+        if "applied" not in status or (now == before and (was_confirmed or _is_created(status, self.noun))):
+            return
+        if before is not None and before != now:
+            message = f"This resource follows {self.noun} {now} now, the {self.of_place} that Atlas shows in the place of {before}."
+            yield EventReason.ENDPOINT_TAKEN_OVER, message
+        elif "creation" in previous and not _is_refused(previous["creation"], status):
+            yield EventReason.ENDPOINT_CREATED, f"The operator created {self.noun} {now} for this resource."
+        else:
+            message = (
+                f"{self.called(now)} was there before, and this resource names it by its spec. With managementPolicy Manage and"
+                " deletionPolicy Delete, it is deleted with this resource, unless another one uses it."
+            )
+            yield EventReason.ENDPOINT_ADOPTED, message
+
+
+def some_of(names: Collection[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(sorted(names)[:MOST_NAMES]) + more
+
+
+def shown_of(others: Iterable[Any]) -> Sequence[str]:
+    """Return what the status shows of things that the resource does not follow."""
+    return tuple(sorted(each.id for each in others)[:MOST_OTHERS])
+
+
+def _looks_again(left: float, of: float = LAGS.total_seconds()) -> RequeueAfter:
+    """Return the requeue while Atlas may show a thing as before for ``left`` more seconds of a time."""
+    return RequeueAfter(min(left, pace(timedelta(seconds=of - left))))
+
+
+def _is_created(status: Mapping[str, Any], noun: str) -> bool:
+    """Return whether a history has a call that created a thing."""
+    sent = (each for each in status.get("history") or () if noun in each.get("fields", ()))
+    return any(each["result"] == APPLIED for each in sent)
+
+
+def _is_refused(creation: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Return whether the newest call since an intent was refused, since Atlas had the thing already."""
+    newest: Mapping[str, Any] = next(iter(status.get("history") or ()), {})
+    is_new = bool(newest) and newest["time"] >= creation["requestedAt"]
+    return is_new and str(newest["result"]).startswith("Rejected")
