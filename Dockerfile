@@ -17,8 +17,9 @@ WORKDIR /src
 # What is locked changes more rarely than the code: a layer of its own.
 COPY pyproject.toml uv.lock ./
 RUN UV_PROJECT_ENVIRONMENT=/opt/build /opt/uv/bin/uv sync --locked --only-group build \
-    && UV_PROJECT_ENVIRONMENT=/opt/atlas-endpoints /opt/uv/bin/uv sync --locked --no-dev --extra tracing --no-install-project
+    && UV_PROJECT_ENVIRONMENT=/opt/atlas-endpoints /opt/uv/bin/uv sync --locked --no-dev --extra plan --extra tracing --no-install-project
 COPY README.md LICENSE ./
+COPY crds crds
 COPY operator operator
 # A wheel, made by a builder that is locked too; uv would note beside it when that was.
 RUN /opt/build/bin/hatchling build --target wheel --directory /opt/dist \

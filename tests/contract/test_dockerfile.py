@@ -95,6 +95,8 @@ def test_only_what_is_locked_gets_in_and_of_that_no_tools() -> None:
     assert all("--locked" in sync for sync in syncs)
     assert "--only-group build" in of_builder
     assert "--no-dev" in of_image
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert re.findall(r"--extra (\w+)", of_image) == [*project["optional-dependencies"]]
     taken = [each.text for each in image() if each.name == "COPY" and "--from" in each.text]
     assert taken == ["--from=build /opt/atlas-endpoints /opt/atlas-endpoints"]
 

@@ -18,10 +18,11 @@ from atlas_endpoints.commands.clusterless import (
     PatientClient,
     client_of,
 )
+from atlas_endpoints.commands.drafts import Draft, drafts_of
 from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
 from atlas_endpoints.commands.terraform import HAND_OVER, resources_in
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds.importer import Draft, Found, Importer, LeftOut, Options
+from atlas_endpoints.kinds.importer import Found, Importer, LeftOut, Options
 
 LONGEST_MESSAGE = 2000
 """Characters of a message: it may hold a text of a file."""
@@ -69,13 +70,13 @@ async def run(
     drafts: list[Draft | LeftOut] = []
     if settings.project is not None:
         for importer, found in await _read(settings, settings.project, wanted, messages, say):
-            drafts += importer.of_entries(found, options)
+            drafts += drafts_of(importer.kind, importer.of_entries(found, options))
     elif settings.terraform is not None:
         drafts += _of_terraform(settings.terraform, wanted, options, messages)
     else:
         bodies = _bodies(settings, wanted, messages)
         for importer in wanted:
-            drafts += importer.of_objects(bodies, options)
+            drafts += drafts_of(importer.kind, importer.of_objects(bodies, options))
     written = list(_written(drafts, messages))
     if written and settings.terraform is not None:
         messages.remarks.append(HAND_OVER)
@@ -112,7 +113,8 @@ def _of_terraform(
     for importer in importers:
         found = [*importer.of_terraform([each for each in resources if each.type in importer.terraform])]
         yield from (each for each in found if isinstance(each, LeftOut))
-        yield from importer.of_entries((each for each in found if isinstance(each, Found)), options)
+        entries = (each for each in found if isinstance(each, Found))
+        yield from drafts_of(importer.kind, importer.of_entries(entries, options))
 
 
 def chosen(settings: ImportSettings, importers: Mapping[str, Importer]) -> Sequence[Importer]:

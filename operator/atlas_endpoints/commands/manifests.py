@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import one_line
+from atlas_endpoints.commands import crd_rules
 from atlas_endpoints.commands.bounded_yaml import Budget, InvalidYamlError, load
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.names import is_name, is_namespace
@@ -286,6 +287,7 @@ class ManifestReader:
         except InvalidSpecError as error:
             others = [each for each in error.problems if not (problems and each.startswith("metadata.name"))]
             return Invalid(place, (*problems, *others), key, exported)
+        problems += crd_rules.problems(kind.names, body)
         if problems:
             return Invalid(place, tuple(problems), key, exported)
         return Manifest(place, kind, body, resource, exported)

@@ -38,10 +38,6 @@ class KindWithCommands(Kind[R]):
         """Return the state of an entry in Atlas's word."""
         return None
 
-    def identity(self, resource: R) -> Mapping[str, object]:  # noqa: ARG002  # for kinds whose CRD has such rules
-        """Return what may not be changed once it is set, by the path in the spec, for comparison; None: it is not set."""
-        return {}
-
     def unnamed(
         self,
         scope: Scope,  # noqa: ARG002  # for kinds that need it

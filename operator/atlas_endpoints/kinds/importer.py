@@ -11,6 +11,7 @@ from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import AtlasError
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.commands import KindWithCommands
+from atlas_endpoints.kinds.new_manifest import NewManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,6 @@ class InTerraform:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A manifest, as YAML that ends with a line feed; the name is unique, and that of its file."""
-
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class LeftOut:
     """An endpoint or a resource without a manifest; ``expected`` if that is no problem."""
 
@@ -88,7 +81,7 @@ class Hint(LeftOut):
         return f"{self.what} {self.why}."
 
 
-Drafts: TypeAlias = Iterable[Draft | LeftOut]
+Manifests: TypeAlias = Iterable[NewManifest | LeftOut]
 
 
 def _none(*_: object) -> tuple[()]:
@@ -114,12 +107,12 @@ class Importer:
     """
 
     kind: KindWithCommands[Any]
-    of_entries: Callable[[Iterable[Found], Options], Drafts]
+    of_entries: Callable[[Iterable[Found], Options], Manifests]
     flags: Sequence[str]
     list_scopes: Callable[[Requester, Credentials, str], Awaitable[Mapping[str, Any]]] | None = None
     sources: Sequence[str] = ()
     parts: Callable[[Any], Iterable[str]] = _none
-    of_objects: Callable[[Sequence[Body], Options], Drafts] = _none
+    of_objects: Callable[[Sequence[Body], Options], Manifests] = _none
     objects: Sequence[str] = ()
     of_terraform: Callable[[Sequence[InTerraform]], Iterable[Found | LeftOut]] = _none
     terraform: Sequence[str] = ()

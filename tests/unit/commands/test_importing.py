@@ -23,8 +23,8 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.atlas.transport import failure
 from atlas_endpoints.commands import clusterless, importing
 from atlas_endpoints.commands.clusterless import ImportSettings, PatientClient
+from atlas_endpoints.commands.drafts import Draft
 from atlas_endpoints.commands.importing import Messages, Reading, write
-from atlas_endpoints.kinds.importer import Draft, Found
 from atlas_endpoints.kinds.registry import IMPORTERS
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import PAGE, list_instances
 from support.fake_atlas import FakeAtlas
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from atlas_endpoints.kinds.importer import Found
     from support.fake_atlas import Call
 
 PROJECT = "5f" * 12

@@ -27,8 +27,7 @@ from atlas_endpoints.reconcile.status import (
     LastError,
     Resolved,
 )
-from support.cases import Case, each_case, manifest
-from support.crd import resource_of
+from support.cases import manifest
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 OURS, MONGODBS = "atlas-endpoints.dev/reconcile-policy", "mongodb.com/atlas-reconciliation-policy"
@@ -49,19 +48,6 @@ def meta(**annotations: str) -> ObjectMeta:
 
 
 class TestParse:
-    @pytest.mark.parametrize("case", each_case(), ids=str)
-    def test_validation(self, case: Case) -> None:
-        body, resource = body_of(case.manifest), resource_of(case.kind)
-        if not case.refused:
-            assert resource.parse(body).metadata.name == body["metadata"]["name"]
-            return
-        with pytest.raises(InvalidSpecError) as refusal:
-            resource.parse(body)
-        told = dict(problem.split(": ", 1) for problem in refusal.value.problems)
-        assert set(told) == set(case.refused)
-        assert all(because in told[field] for field, because in case.refused.items()), told
-        assert str(refusal.value).splitlines() == list(refusal.value.problems)
-
     def test_the_error_for_a_spec_is_bounded(self) -> None:
         body = body_of(manifest("AWS", {f"field{number}" * 100: "x" for number in range(100)}))
         with pytest.raises(InvalidSpecError) as refusal:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from atlas_endpoints.commands import crd_rules
 from atlas_endpoints.commands.check import report
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, Other, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast
@@ -17,7 +18,7 @@ from atlas_endpoints.reconcile.status import Status
 def merged(documents: Iterable[Document]) -> list[Document]:
     """Move the status of each export into the manifest of the same resource, if there is one.
 
-    A manifest that changes what the API server lets nobody change is ``Invalid``.
+    A manifest that the API server refuses as an edit of the export is ``Invalid``.
     """
     documents = list(documents)
     ours = [each for each in documents if not isinstance(each, Other) and each.key is not None]
@@ -27,8 +28,9 @@ def merged(documents: Iterable[Document]) -> list[Document]:
     found: list[Document] = []
     for each in documents:
         if isinstance(each, Manifest) and each.exported is None and (status := statuses.get(each.key)):
-            if problems := _unchangeable(exports.get(each.key, each), each):
-                found.append(Invalid(each.place, problems, each.key, status))
+            edited = exports.get(each.key, each)
+            if problems := crd_rules.problems(each.kind.names, *(_exported(one, status) for one in (each, edited))):
+                found.append(Invalid(each.place, tuple(problems), each.key, status))
             else:
                 found.append(replace(each, exported=status, body={**each.body, "status": _before_an_edit(status)}))
         elif isinstance(each, Other) or each.exported is None or each.key not in written:
@@ -36,16 +38,8 @@ def merged(documents: Iterable[Document]) -> list[Document]:
     return found
 
 
-def _unchangeable(before: Manifest, after: Manifest) -> tuple[str, ...]:
-    """Return a line for each field that the manifest changes, and that the API server lets nobody change."""
-    old, new = before.kind.identity(before.resource), after.kind.identity(after.resource)
-    return tuple(
-        f"spec.{path}: may not be changed: for another private endpoint, create a second resource, move your applications to it, and"
-        " delete this one; for another value of the same one, delete this resource with deletionPolicy Delete, wait until it is gone,"
-        " and create it again (kubectl apply --dry-run=server shows the rule of the field)"
-        for path, value in old.items()
-        if value is not None and new.get(path) is not None and new[path] != value
-    )
+def _exported(manifest: Manifest, status: Status) -> Body:
+    return {"spec": manifest.body["spec"], "status": status.to_json()}
 
 
 def _before_an_edit(status: Status) -> Mapping[str, Any]:

@@ -29,7 +29,7 @@ from atlas_endpoints.kinds.importer import Found, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.lives.imports import importer_of
 from atlas_endpoints.kinds.lives.life import Facts
 from atlas_endpoints.kinds.lives.registered import Registered
-from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, last_part, managed_fields, retained
+from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, last_part, retained
 from atlas_endpoints.kinds.parts.api import Api, Read
 from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
@@ -239,10 +239,10 @@ def _manifests(there: Sequence[Found], options: Options) -> Iterator[NewManifest
             "privateEndpointIpAddress": endpoint.customer_endpoint_ip_address,
             "comment": endpoint.comment,
         }
-        managed, to_do = managed_fields(Spec, spec, in_atlas)
+        managed = {field: value for field, value in in_atlas.items() if value}
         spec = {**spec, **managed, **retained(options.credentials_secret)}
         name = fitting("data-federation", last_part(endpoint.id))
-        yield NewManifest(endpoint.id, name, options.namespace, spec, to_do=to_do)
+        yield NewManifest(endpoint.id, name, options.namespace, spec, optional=managed.keys())
 
 
 def _found_in(one: InTerraform) -> Found | LeftOut:

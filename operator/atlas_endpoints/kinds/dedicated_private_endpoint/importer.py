@@ -21,8 +21,8 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
 )
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import rules_of
-from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
-from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, last_part, marked, retained
+from atlas_endpoints.kinds.importer import Found, Importer, InTerraform, LeftOut, Manifests, Options
+from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, last_part, marked, retained
 from atlas_endpoints.kinds.successors import SERVERLESS, dedicated_successor
 
 TERRAFORM = SERVICE, ENDPOINT = "mongodbatlas_privatelink_endpoint", "mongodbatlas_privatelink_endpoint_service"
@@ -34,9 +34,9 @@ def parts(service: Service) -> Iterable[str]:
     return [entry_name(service.id, each) for each in service.endpoint_ids]
 
 
-def manifests(found: Iterable[Found], options: Options) -> Drafts:
+def manifests(found: Iterable[Found], options: Options) -> Manifests:
     """Return a manifest for each endpoint in Atlas, and one for each service without endpoints."""
-    return drafts_of(KIND, (made for each in found for made in _of_service(each, options)))
+    return (made for each in found for made in _of_service(each, options))
 
 
 def _of_service(found: Found, options: Options) -> Iterator[NewManifest | LeftOut]:
@@ -100,12 +100,8 @@ def _spec(found: Found, service: Service, options: Options, gcp_project: str | N
     return spec
 
 
-def of_objects(bodies: Sequence[Body], options: Options) -> Drafts:
-    """Return the manifests of objects of MongoDB's own operator, and the successors of serverless private endpoints."""
-    return drafts_of(KIND, _of_objects(bodies, options))
-
-
-def _of_objects(bodies: Sequence[Body], options: Options) -> Iterator[NewManifest | LeftOut]:
+def of_objects(bodies: Sequence[Body], options: Options) -> Iterator[NewManifest | LeftOut]:
+    """Yield the manifests of objects of MongoDB's own operator, and the successors of serverless private endpoints."""
     projects = projects_in(bodies)
     for body in bodies:
         if body.get("kind") == AKO:

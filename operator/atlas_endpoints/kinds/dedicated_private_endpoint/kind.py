@@ -12,7 +12,6 @@ from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds import registered
-from atlas_endpoints.kinds.cloud_endpoint import ip_of
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.dedicated_private_endpoint import atlas, commands, decide, deletion, endpoint
@@ -209,25 +208,6 @@ class DedicatedPrivateEndpoints(KindWithCommands[DedicatedPrivateEndpoint]):
     @override
     def state_of(self, value: Any) -> str | None:
         found: str | None = value.status
-        return found
-
-    @override
-    def identity(self, resource: DedicatedPrivateEndpoint) -> Mapping[str, object]:
-        spec, gcp = resource.spec, resource.spec.gcp
-        found: dict[str, object] = {
-            "projectId": spec.project_id,
-            "providerName": spec.provider_name,
-            "region": spec.region,
-            "cloudProviderEndpointId": (spec.cloud_provider_endpoint_id or "").lower() or None,
-            "privateEndpointIpAddress": ip_of(spec.private_endpoint_ip_address),
-        }
-        if gcp is not None:
-            found |= {
-                "gcp.projectId": gcp.project_id,
-                "gcp.portMappingEnabled": gcp.port_mapping_enabled,
-                "gcp.endpointGroupName": gcp.endpoint_group_name,
-                "gcp.endpoints": {each.name: ip_of(each.ip_address) for each in gcp.endpoints} or None,
-            }
         return found
 
     @override

@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
+from atlas_endpoints.kinds.importer import Found, Importer, InTerraform, LeftOut, Manifests, Options
 from atlas_endpoints.kinds.lives.life import Life
-from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of
-
-Manifests: TypeAlias = Iterable[NewManifest | LeftOut]
+from atlas_endpoints.kinds.new_manifest import NewManifest
 
 
 def importer_of(
@@ -30,7 +28,7 @@ def importer_of(
         found_in: returns the entry that a resource of Terraform is.
     """
 
-    def made(found: Iterable[Found], options: Options) -> Iterator[NewManifest | LeftOut]:
+    def of_entries(found: Iterable[Found], options: Options) -> Iterator[NewManifest | LeftOut]:
         places: dict[tuple[str, ...], list[Found]] = defaultdict(list)
         for each in found:
             if each.value.status in kind.going:
@@ -39,9 +37,6 @@ def importer_of(
                 places[each.project_id, each.scope_name, place_of(each)].append(each)
         for there in places.values():
             yield from manifests(there, options)
-
-    def of_entries(found: Iterable[Found], options: Options) -> Drafts:
-        return drafts_of(kind, made(found, options))
 
     def of_terraform(resources: Sequence[InTerraform]) -> Iterable[Found | LeftOut]:
         # Two modules may have one endpoint, which two resources would claim.

@@ -281,10 +281,6 @@ class Life(KindWithCommands[R]):
         return value.status if isinstance(value, Entry) else None
 
     @override
-    def identity(self, resource: R) -> Mapping[str, object]:
-        return resource.spec.identity
-
-    @override
     def counted(self, values: Collection[Any]) -> str:
         return f"Endpoints for {self.purpose}: {len(values)}."
 

@@ -278,11 +278,6 @@ class Regional(Made[R]):
     # Commands.
 
     @override
-    def identity(self, resource: R) -> Mapping[str, object]:
-        spec = resource.spec
-        return {"projectId": spec.project_id, "providerName": spec.provider_name, **spec.desired}
-
-    @override
     def unnamed(
         self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
     ) -> Mapping[str, Sequence[str]]:

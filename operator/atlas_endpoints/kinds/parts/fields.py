@@ -79,13 +79,6 @@ class DeclaredSpec(CommonSpec):
         values = {to_camel(name): getattr(self, name) for name in self.sent}
         return {field: value for field, value in values.items() if value is not None}
 
-    @property
-    def identity(self) -> Mapping[str, object]:
-        """What never changes once it is set, for comparison, as the rules of the CRD have it; None: it is not set."""
-        fixed = {name: getattr(self, name) for name, each in self.sent.items() if not each.changes}
-        keys = {to_camel(name): value and self.sent[name].key(value) for name, value in fixed.items()}
-        return {"projectId": self.project_id, "providerName": getattr(self, "provider_name", None), **keys}
-
 
 class DeclaredResource(Resource, frozen=True):
     """A resource of which it follows from the spec's declaration what is compared, and how."""

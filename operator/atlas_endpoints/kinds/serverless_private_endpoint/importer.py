@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 
 from atlas_endpoints.atlas.errors import APIGoneError, NotServerlessError
-from atlas_endpoints.kinds.importer import Drafts, Found, Importer, LeftOut, Options
-from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, managed_fields, retained
+from atlas_endpoints.kinds.importer import Found, Importer, LeftOut, Manifests, Options
+from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, retained
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import EndpointState, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
-from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec, shown
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import shown
 
 
-def manifests(found: Iterable[Found], options: Options) -> Drafts:
+def manifests(found: Iterable[Found], options: Options) -> Manifests:
     """Return the manifests of endpoints, which change nothing in Atlas when they are applied."""
-    return drafts_of(KIND, (_manifest(each, options) for each in found))
+    return (_manifest(each, options) for each in found)
 
 
 def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
@@ -25,9 +25,10 @@ def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
         "providerName": _provider(found),
         "endpointId": endpoint.id,
     }
-    managed, to_do = managed_fields(Spec, spec, shown(endpoint))
+    managed = {str(field): value for field, value in shown(endpoint).items() if value}
     spec = {**spec, **managed, **retained(options.credentials_secret)}
-    return NewManifest(endpoint.id, fitting(found.scope_name, endpoint.id), options.namespace, spec, to_do=to_do)
+    name = fitting(found.scope_name, endpoint.id)
+    return NewManifest(endpoint.id, name, options.namespace, spec, optional=managed.keys())
 
 
 def _provider(found: Found) -> str:

@@ -178,16 +178,6 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
         return value.status
 
     @override
-    def identity(self, resource: ServerlessPrivateEndpoint) -> Mapping[str, object]:
-        spec = resource.spec
-        return {
-            "projectId": spec.project_id,
-            "instanceName": spec.instance_name,
-            "providerName": spec.provider_name,
-            "endpointId": spec.endpoint_id,
-        }
-
-    @override
     def mismatch(self, resource: ServerlessPrivateEndpoint, values: Collection[Endpoint]) -> str | None:
         return commands.mismatch(resource.spec, values)
 

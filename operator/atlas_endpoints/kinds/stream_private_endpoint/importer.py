@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
-from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of, fitting, retained
+from atlas_endpoints.kinds.importer import Found, Importer, InTerraform, LeftOut, Options
+from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, retained
 from atlas_endpoints.kinds.stream_private_endpoint.atlas import ConnectionState, connection_in
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.stream_private_endpoint.resource import GOING, SCOPE
@@ -25,12 +25,8 @@ _IN_TERRAFORM = {
 """Terraform's names of what Atlas shows."""
 
 
-def manifests(found: Iterable[Found], options: Options) -> Drafts:
-    """Return the manifests of connections, which change nothing in Atlas when they are applied; a target has one."""
-    return drafts_of(KIND, _made(found, options))
-
-
-def _made(found: Iterable[Found], options: Options) -> Iterator[NewManifest | LeftOut]:
+def manifests(found: Iterable[Found], options: Options) -> Iterator[NewManifest | LeftOut]:
+    """Yield the manifests of connections, which change nothing in Atlas when they are applied; a target has one."""
     targets: dict[tuple[str, str], list[Found]] = defaultdict(list)
     for each in found:
         connection = each.value

@@ -303,13 +303,6 @@ class StreamPrivateEndpoints(MadeByAtlas[StreamPrivateEndpoint]):
     # Commands.
 
     @override
-    def identity(self, resource: StreamPrivateEndpoint) -> Mapping[str, object]:
-        spec = resource.spec
-        fixed = {field: value for field, value in spec.desired.items() if field != ManagedField.DNS_DOMAIN}
-        unset: Mapping[str, object] = dict.fromkeys(ManagedField)
-        return {**unset, "projectId": spec.project_id, "providerName": spec.provider_name, **fixed}
-
-    @override
     def unnamed(
         self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
     ) -> Mapping[str, Sequence[str]]:

@@ -1,6 +1,6 @@
 """The resource ``StreamPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -14,10 +14,7 @@ from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Sent
 from atlas_endpoints.kinds.regions import atlas_name
 from atlas_endpoints.kinds.stream_private_endpoint.atlas import Connection, ConnectionState, target_of
 from atlas_endpoints.kinds.stream_private_endpoint.services import (
-    NO_SERVICE,
     RULES,
-    SERVICE_IDS,
-    SERVICES,
     Arn,
     AttachmentUri,
     Domain,
@@ -26,7 +23,7 @@ from atlas_endpoints.kinds.stream_private_endpoint.services import (
     SubDomain,
 )
 from atlas_endpoints.reconcile.crd import SET, Column, Crd, Rule, fixed, fixed_if_any
-from atlas_endpoints.reconcile.spec import Duration, duplicates, matches
+from atlas_endpoints.reconcile.spec import Duration
 from atlas_endpoints.reconcile.status import Shown, ShownEntry, StatusModel, Time
 
 SCOPE = "Stream Processing"
@@ -158,21 +155,6 @@ class Spec(DeclaredSpec):
     @override
     def desired(self) -> Mapping[str, str]:
         return {field: ",".join(sorted(value)) if field in _LISTS else value for field, value in self._set.items()}
-
-    @override
-    def violations(self) -> Iterator[tuple[str, str]]:
-        yield from super().violations()
-        for field in _LISTS:
-            yield from duplicates(field, self._set.get(field, ()))
-        service, id_ = SERVICES.get(self.service), SERVICE_IDS.get(self.service)
-        if service is None:
-            yield ManagedField.VENDOR, NO_SERVICE
-            return
-        described = self._set.keys() - {ManagedField.VENDOR}
-        if not service.needs <= described <= service.needs | service.takes:
-            yield ManagedField.VENDOR, service.message
-        if self.service_endpoint_id is not None and id_ is not None and not matches(id_[0], self.service_endpoint_id):
-            yield ManagedField.SERVICE_ENDPOINT_ID, id_[1]
 
 
 def _python_name(field: str) -> str:

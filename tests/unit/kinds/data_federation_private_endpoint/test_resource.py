@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from atlas_endpoints.atlas.requests import Scope
+from atlas_endpoints.commands.drafts import Draft, drafts_of
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import IMPORTER, KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import (
     DataFederationPrivateEndpoint,
@@ -14,7 +15,7 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.resource import (
     EndpointStatus,
 )
 from atlas_endpoints.kinds.data_federation_private_endpoint.services import doubt, service_name
-from atlas_endpoints.kinds.importer import Draft, Found, LeftOut, Options
+from atlas_endpoints.kinds.importer import Found, LeftOut, Options
 from atlas_endpoints.reconcile.compare import compare
 from support.cases import DATA_FEDERATION, PROJECT, manifest
 
@@ -264,7 +265,8 @@ IMPORTED: dict[str, tuple[EndpointStatus, dict[str, Any], str]] = {
 
 
 def imported(endpoint: EndpointStatus) -> Draft | LeftOut:
-    (found,) = IMPORTER.of_entries([Found(PROJECT, "data federation", None, endpoint)], Options("shop", "keys"))
+    made = IMPORTER.of_entries([Found(PROJECT, "data federation", None, endpoint)], Options("shop", "keys"))
+    (found,) = drafts_of(IMPORTER.kind, made)
     return found
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_endpoints.commands.drafts import Draft, drafts_of
 from atlas_endpoints.commands.manifests import Manifest, ManifestReader
-from atlas_endpoints.kinds.importer import Draft, Found, LeftOut, Options
+from atlas_endpoints.kinds.importer import Found, LeftOut, Options
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.importer import manifests
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import Spec
 from atlas_endpoints.reconcile.compare import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROJECT, ENDPOINT = "5f" * 12, "a1" * 12
 CLOUD_ID = "vpce-0123456789abcdef0"
@@ -27,8 +31,12 @@ def found_in(endpoint: Endpoint, instance: str = "Shop-1", provider: str | None 
     return Found(PROJECT, instance, provider, endpoint)
 
 
+def drafts(found: list[Found], options: Options) -> Iterable[Draft | LeftOut]:
+    return drafts_of(KIND, manifests(found, options))
+
+
 def written(endpoint: Endpoint, provider: str | None = "AWS", options: Options | None = None) -> Draft:
-    (found,) = manifests([found_in(endpoint, provider=provider)], options or Options())
+    (found,) = drafts([found_in(endpoint, provider=provider)], options or Options())
     assert isinstance(found, Draft), found
     return found
 
@@ -117,7 +125,7 @@ def test_the_provider_is_from_the_endpoint_its_instance_or_its_fields(
 def test_an_endpoint_without_a_valid_resource_is_left_out_with_the_reason(
     endpoint: Endpoint, instance: str, why: str
 ) -> None:
-    (found,) = manifests([found_in(endpoint, instance)], Options())
+    (found,) = drafts([found_in(endpoint, instance)], Options())
 
     assert isinstance(found, LeftOut)
     assert found.why.startswith(why)
@@ -133,14 +141,14 @@ def test_an_endpoint_without_a_valid_resource_is_left_out_with_the_reason(
     ],
 )
 def test_a_name_is_valid_in_kubernetes(instance: str, name: str) -> None:
-    (found,) = manifests([found_in(Endpoint(id=ENDPOINT), instance)], Options())
+    (found,) = drafts([found_in(Endpoint(id=ENDPOINT), instance)], Options())
     assert isinstance(found, Draft)
     assert found.name == name
 
 
 @pytest.mark.parametrize("name", ["123456789012345678901234", "123e45", "0x1f", "2027-01-01", "no", "Null", "y"])
 def test_a_name_that_a_parser_may_take_for_another_type_is_quoted(name: str) -> None:
-    (found,) = manifests([found_in(Endpoint(id=ENDPOINT), name)], Options())
+    (found,) = drafts([found_in(Endpoint(id=ENDPOINT), name)], Options())
     assert isinstance(found, Draft)
     assert f'  instanceName: "{name}"\n' in found.text.replace("'", '"')
 

@@ -9,7 +9,7 @@ import pytest
 from atlas_endpoints.kinds.stream_private_endpoint.atlas import Connection
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KEYS, KIND
 from atlas_endpoints.kinds.stream_private_endpoint.resource import ConnectionStatus, Spec, StreamPrivateEndpoint
-from support.cases import PROJECT, STREAM, manifest
+from support.cases import STREAM, manifest
 
 ID = "64b6e34b3d91647abb20e7b8"
 AZURE = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers"
@@ -168,18 +168,6 @@ def test_the_status_shows_the_target_of_the_spec_whatever_atlas_shows() -> None:
 @pytest.mark.parametrize(("state", "goes"), [("DELETING", True), ("DELETE_REQUESTED", True), ("DONE", False)])
 def test_whether_atlas_deletes_it(*, state: str, goes: bool) -> None:
     assert resource("AWS", {"connection": {"id": ID, "state": state}}).status.is_being_deleted is goes
-
-
-def test_what_never_changes_identifies_a_resource() -> None:
-    found = KIND.identity(resource("AWS_CONFLUENT", **DEDICATED))
-    assert {name: value for name, value in found.items() if value is not None} == {
-        "projectId": PROJECT,
-        "providerName": "AWS",
-        "vendor": "CONFLUENT",
-        "region": "eu-west-1",
-        "serviceEndpointId": spec("AWS_CONFLUENT").service_endpoint_id,
-        "dnsSubDomain": "b.example",
-    }
 
 
 DOUBTS = {"eu-west-1": [], "eu-wset-1": ["Did you mean"], "westeurope": ["AZURE", "providerName"]}
