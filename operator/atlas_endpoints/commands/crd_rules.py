@@ -1,6 +1,6 @@
 """The rules of a CRD, as the API server evaluates them: of a new resource, or of an edit.
 
-Types, bounds and patterns are the models', from which the CRD is made (``Resource.parse``); no rule is asked about what they refuse.
+Types and bounds are the models', from which the CRD is made (``Resource.parse``); no rule is asked about what they refuse.
 The evaluation takes the optional extra ``plan``. The operator does without, because the API server has evaluated the rules.
 """
 
@@ -16,6 +16,7 @@ import yaml
 
 import atlas_endpoints
 from atlas_endpoints.cluster.api import Names
+from atlas_endpoints.reconcile.spec import InvalidSpecError
 
 _PACKAGE = Path(atlas_endpoints.__file__).parent
 _FOLDERS = (_PACKAGE / "crds", _PACKAGE.parents[1] / "crds")
@@ -25,15 +26,24 @@ _OPTIONAL = re.compile(r"(\w+)[.][?](\w+)[.]orValue[(]([^()]*)[)]")
 """A field with a default, in CEL that the library cannot parse."""
 
 
-def problems(names: Names, body: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Sequence[str]:
-    """Return a line for each rule that an object breaks which its model accepts, the field first.
+def problems(
+    names: Names,
+    body: Mapping[str, Any],
+    before: Mapping[str, Any] | None = None,
+    *,
+    refusal: InvalidSpecError | None = None,
+) -> Sequence[str]:
+    """Return a line for each problem of an object, the field first.
 
     Args:
         before: the object before an edit; None: it is new.
+        refusal: what its model says, if it does not accept the object.
 
     Raises:
         ValueError: the optional extra is not installed.
     """
+    if refusal is not None and not refusal.is_readable:
+        return refusal.problems
     new, old = (each and {part: each[part] for part in ("spec", "status") if each.get(part)} for each in (body, before))
     return list(_broken(_schema(names), new, None if new == old else old, ""))
 

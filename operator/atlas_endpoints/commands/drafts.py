@@ -71,11 +71,12 @@ def _accepted(kind: Kind[Any], made: NewManifest) -> NewManifest | LeftOut:
 
 def _problems_of(kind: Kind[Any], spec: Mapping[str, Any]) -> Sequence[str]:
     """Return what is wrong with a spec."""
+    refusal = None
     try:
         kind.resource.spec_type.parse(spec)
     except InvalidSpecError as error:
-        return error.problems
-    return crd_rules.problems(kind.names, {"spec": spec})
+        refusal = error
+    return crd_rules.problems(kind.names, {"spec": spec}, refusal=refusal)
 
 
 class _Dumper(yaml.SafeDumper):

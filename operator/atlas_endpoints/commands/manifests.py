@@ -285,7 +285,8 @@ class ManifestReader:
         try:
             resource = kind.resource.parse(body)
         except InvalidSpecError as error:
-            others = [each for each in error.problems if not (problems and each.startswith("metadata.name"))]
+            found = crd_rules.problems(kind.names, body, refusal=error)
+            others = [each for each in found if not (problems and each.startswith("metadata.name"))]
             return Invalid(place, (*problems, *others), key, exported)
         problems += crd_rules.problems(kind.names, body)
         if problems:

@@ -2,7 +2,7 @@
 
 import ipaddress
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
@@ -11,15 +11,13 @@ from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.kinds.regions import is_region
-from atlas_endpoints.reconcile.crd import ATOMIC, Rule, fixed, only_one, twice
+from atlas_endpoints.reconcile.crd import ATOMIC, Rule, fixed, only_one
 from atlas_endpoints.reconcile.resource import Reference, Resource
 from atlas_endpoints.reconcile.spec import (
     ApiVersion,
     AsWritten,
     CommonSpec,
     ConfigMapKeyRef,
-    ConfigMapRef,
     FieldPath,
     ObjectKind,
     ObjectRef,
@@ -29,7 +27,6 @@ from atlas_endpoints.reconcile.spec import (
     leads_to_a_field,
     matches,
     pattern,
-    rule,
 )
 
 Provider: TypeAlias = Literal["AWS", "AZURE", "GCP"]
@@ -53,35 +50,6 @@ CLOUD_IDS: Mapping[Provider, str] = {
 }
 """What ``is_cloud_id`` accepts, for people."""
 
-NO_CLOUD_ID: Mapping[Provider, str] = {
-    "AWS": (
-        "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; "
-        "leave the field out while there is none. If it is that of an Azure private endpoint, providerName is wrong"
-    ),
-    "AZURE": (
-        "must be the resource ID of an Azure private endpoint: `/subscriptions/<GUID>/resourceGroups/<group>"
-        "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none. If it begins with `vpce-`,"
-        " providerName is wrong"
-    ),
-    "GCP": (
-        "must be the name of a Google Cloud forwarding rule: at most 63 lower-case letters, digits and `-`, beginning with a "
-        "letter and not ending with `-`; leave the field out while there is none"
-    ),
-}
-"""The message about a text that ``is_cloud_id`` does not accept."""
-
-_NO_FIELD_PATH = (
-    "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws or PrivateEndpoint of "
-    "network.azure.com: add the path of the field that holds the ID, such as `.status.atProvider.id`"
-)
-_NO_ADDRESS_PATH = (
-    "Required value: must be set unless the kind is ComputeAddress of compute.cnrm.cloud.google.com: add the path of "
-    "the field that holds the address, such as `.status.atProvider.address`"
-)
-_NO_SOURCE = "Required value: must be set, unless `objectRef` names an object that holds the %s"
-_SHARED_CONFIG_MAP = (
-    "may not name one ConfigMap twice, nor that of `outputConfigMapRef`: give each %s a ConfigMap of its own"
-)
 ON_AWS = (
     "may only be set when `providerName` is AZURE: Atlas identifies an AWS endpoint by its ID only; remove the field"
 )
@@ -96,12 +64,17 @@ NO_ID = (
 )
 
 
-def _cloud_id(provider: Provider, regex: str) -> Rule:
+def _cloud_id(provider: Provider, regex: str, message: str) -> Rule:
     cel = f'self.providerName != "{provider}" || !has(self.cloudProviderEndpointId) || self.cloudProviderEndpointId.{cel_matches(regex)}'
-    return Rule(cel, NO_CLOUD_ID[provider], "cloudProviderEndpointId")
+    return Rule(cel, message, "cloudProviderEndpointId")
 
 
-GCP_ID = _cloud_id("GCP", GCP_NAME)
+GCP_ID = _cloud_id(
+    "GCP",
+    GCP_NAME,
+    "must be the name of a Google Cloud forwarding rule: at most 63 lower-case letters, digits and `-`, beginning with a letter"
+    " and not ending with `-`; leave the field out while there is none",
+)
 
 
 def is_cloud_id(provider: Provider, text: str) -> bool:
@@ -150,8 +123,7 @@ Comment = Annotated[
         r"[^\x00-\x1f\x7f]*",
         "must be one line without control characters; in YAML write it in quotes, not as a `|` block",
     ),
-    rule(
-        lambda text: text.strip() == text,
+    Rule(
         "self.trim() == self",
         "must not begin or end with white space: Atlas may strip it, so the comment would always differ",
     ),
@@ -161,9 +133,8 @@ Comment = Annotated[
 Region = Annotated[
     str,
     Field(max_length=64),
-    rule(
-        is_region,
-        f"self.{cel_matches('[a-zA-Z0-9_-]+')}",
+    pattern(
+        "[a-zA-Z0-9_-]+",
         "must be the name of a region, such as `EU_WEST_1` or `eu-west-1`, that is letters, digits, `-` and `_`",
     ),
 ]
@@ -172,7 +143,7 @@ Region = Annotated[
 IpAddress = Annotated[
     str,
     Field(max_length=45),
-    rule(is_ip_address, "isIP(self)", "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
+    Rule("isIP(self)", "must be an IP address such as 10.0.0.4, without leading zeros, mask or zone"),
 ]
 
 
@@ -186,8 +157,13 @@ class CloudProviderEndpointRef(ObjectRef, json_schema_extra=ATOMIC):
         ("ec2.services.k8s.aws", "VPCEndpoint"): "status.vpcEndpointID",
         ("network.azure.com", "PrivateEndpoint"): "status.id",
     }
-    no_field_path: ClassVar = _NO_FIELD_PATH
-    cel_rules: ClassVar = [leads_to_a_field(known_paths, no_field_path)]
+    cel_rules: ClassVar = [
+        leads_to_a_field(
+            known_paths,
+            "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws or PrivateEndpoint of"
+            " network.azure.com: add the path of the field that holds the ID, such as `.status.atProvider.id`",
+        ),
+    ]
 
     api_version: Annotated[ApiVersion, api_version_such_as("ec2.services.k8s.aws/v1alpha1")]
     """The group and version of the object, such as `ec2.services.k8s.aws/v1alpha1`. Required."""
@@ -203,8 +179,13 @@ class AddressRef(ObjectRef):
     """An object that contains the address of the private endpoint; the known kind is that of Config Connector."""
 
     known_paths: ClassVar = {("compute.cnrm.cloud.google.com", "ComputeAddress"): "status.observedState.address"}
-    no_field_path: ClassVar = _NO_ADDRESS_PATH
-    cel_rules: ClassVar = [leads_to_a_field(known_paths, no_field_path)]
+    cel_rules: ClassVar = [
+        leads_to_a_field(
+            known_paths,
+            "Required value: must be set unless the kind is ComputeAddress of compute.cnrm.cloud.google.com: add the path of the"
+            " field that holds the address, such as `.status.atProvider.address`",
+        ),
+    ]
 
     api_version: Annotated[ApiVersion, api_version_such_as("compute.cnrm.cloud.google.com/v1beta1")]
     """The group and version of the object, such as `compute.cnrm.cloud.google.com/v1beta1`. Required."""
@@ -225,15 +206,19 @@ class AddressSource(AsWritten, json_schema_extra=ATOMIC):
     }
 
     @abstractmethod
-    def target(self, namespace: str) -> Target:
-        """Return where the address is."""
+    def target(self, namespace: str) -> Target | None:
+        """Return where the address is; None: it names nothing."""
 
 
 class EitherSource(AddressSource):
     """The source of a value; exactly one of the fields is set."""
 
     cel_rules: ClassVar = [
-        Rule("has(self.configMapKeyRef) || has(self.objectRef)", _NO_SOURCE % "{value}", "configMapKeyRef"),
+        Rule(
+            "has(self.configMapKeyRef) || has(self.objectRef)",
+            "Required value: must be set, unless `objectRef` names an object that holds the {value}",
+            "configMapKeyRef",
+        ),
         only_one("configMapKeyRef", "objectRef"),
     ]
 
@@ -243,16 +228,9 @@ class EitherSource(AddressSource):
     """An object in the namespace of this resource that contains the {value}{object_ref}. {reference_kinds}"""
 
     @override
-    def target(self, namespace: str) -> Target:
-        (source,) = (each for each in (self.config_map_key_ref, self.object_ref) if each is not None)
-        return source.target(namespace)
-
-    def violations(self, field: str, what: str) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with it; ``what`` it holds, for people."""
-        if self.config_map_key_ref is None and self.object_ref is None:
-            yield f"{field}.configMapKeyRef", _NO_SOURCE % what
-        if self.config_map_key_ref is not None and self.object_ref is not None:
-            yield f"{field}.objectRef", twice("configMapKeyRef")
+    def target(self, namespace: str) -> Target | None:
+        source = self.config_map_key_ref or self.object_ref
+        return None if source is None else source.target(namespace)
 
 
 class EndpointSpec(CommonSpec):
@@ -260,8 +238,19 @@ class EndpointSpec(CommonSpec):
 
     cel_rules: ClassVar = [
         fixed("providerName", "may not be changed: an endpoint never moves to another cloud; {instead_there}"),
-        _cloud_id("AWS", _AWS_ID),
-        _cloud_id("AZURE", _AZURE_ID),
+        _cloud_id(
+            "AWS",
+            _AWS_ID,
+            "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; leave the field out while there is none."
+            " If it is that of an Azure private endpoint, providerName is wrong",
+        ),
+        _cloud_id(
+            "AZURE",
+            _AZURE_ID,
+            "must be the resource ID of an Azure private endpoint: `/subscriptions/<GUID>/resourceGroups/<group>"
+            "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none. If it begins with `vpce-`,"
+            " providerName is wrong",
+        ),
         only_one("cloudProviderEndpointId", "cloudProviderEndpointRef"),
         only_one("privateEndpointIpAddress", "privateEndpointIpAddressFrom"),
     ]
@@ -296,38 +285,6 @@ class EndpointSpec(CommonSpec):
         """Whether it has an address, or the source of one."""
         return self.private_endpoint_ip_address is not None or self.private_endpoint_ip_address_from is not None
 
-    @override
-    def violations(self) -> Iterator[tuple[str, str]]:
-        yield from super().violations()
-        if self.cloud_provider_endpoint_id is not None and self.cloud_provider_endpoint_ref is not None:
-            yield "cloudProviderEndpointRef", twice("cloudProviderEndpointId")
-        if self.private_endpoint_ip_address is not None and self.private_endpoint_ip_address_from is not None:
-            yield "privateEndpointIpAddressFrom", twice("privateEndpointIpAddress")
-
-    def shared_config_maps(self, field: str, named: Iterable[ConfigMapRef], what: str) -> Iterator[tuple[str, str]]:
-        """Yield that a list of outputs names a ConfigMap that another output has; each item is for one ``what``."""
-        names = [each.name for each in (*named, self.output_config_map_ref) if each is not None]
-        if len(set(names)) < len(names):
-            yield field, _SHARED_CONFIG_MAP % what
-
-    def violations_of_connection(self, *, on_aws: str, no_address: str, no_id: str) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with the ID and the address, whose rules have texts of their own in each CRD.
-
-        Args:
-            on_aws: the message about an address of an endpoint in AWS, where it has none.
-        """
-        cloud_id, is_aws = self.cloud_provider_endpoint_id, self.provider_name == "AWS"
-        if cloud_id is not None and not is_cloud_id(self.provider_name, cloud_id):
-            yield "cloudProviderEndpointId", NO_CLOUD_ID[self.provider_name]
-        if is_aws and self.private_endpoint_ip_address is not None:
-            yield "privateEndpointIpAddress", on_aws
-        if is_aws and self.private_endpoint_ip_address_from is not None:
-            yield "privateEndpointIpAddressFrom", on_aws
-        if not is_aws and self.has_cloud_id and not self.has_address:
-            yield "privateEndpointIpAddress", no_address
-        if not is_aws and not self.has_cloud_id and self.has_address:
-            yield "cloudProviderEndpointId", no_id
-
 
 def connection_rules(
     *,
@@ -338,9 +295,10 @@ def connection_rules(
     needs_none: str = 'self.providerName == "AWS"',
     unless: str = "",
 ) -> tuple[Rule, ...]:
-    """Return the rules of the ID and the address, as ``EndpointSpec.violations_of_connection`` checks them.
+    """Return the rules of the ID and the address, whose texts differ in each CRD.
 
     Args:
+        on_aws: the message about an address of an endpoint in AWS, where it has none.
         may_have: the condition in CEL that there may be an address; ``needs_none``, that none belongs to an ID; ``unless``
             anything else is true.
     """
@@ -355,11 +313,14 @@ def connection_rules(
 
 
 def config_maps_of_their_own(field: str, what: str) -> Rule:
-    """Return the rule that ``EndpointSpec.shared_config_maps`` checks."""
+    """Return the rule that a list of outputs names no ConfigMap that another output has; each item is for one ``what``."""
     cel = f"""!has(self.{field}) || self.{field}.all(each,
         self.{field}.exists_one(other, other.configMapRef.name == each.configMapRef.name)
         && (!has(self.outputConfigMapRef) || self.outputConfigMapRef.name != each.configMapRef.name))"""
-    return Rule(cel, _SHARED_CONFIG_MAP % what, field)
+    message = (
+        f"may not name one ConfigMap twice, nor that of `outputConfigMapRef`: give each {what} a ConfigMap of its own"
+    )
+    return Rule(cel, message, field)
 
 
 class RegisteredSpec(EndpointSpec):
@@ -429,9 +390,10 @@ class EndpointResource(Resource, frozen=True):
                 partial(is_cloud_id, cloud),
             )
             found.append(Reference("cloud_provider_endpoint_id", cloud_id.target(namespace), is_valid, expected))
-        if (address := spec.private_endpoint_ip_address_from) is not None:
+        source = spec.private_endpoint_ip_address_from
+        if source is not None and (target := source.target(namespace)) is not None:
             expected = "an IP address such as 10.0.0.4, without white space, mask or zone"
-            found.append(Reference("private_endpoint_ip_address", address.target(namespace), is_ip_address, expected))
+            found.append(Reference("private_endpoint_ip_address", target, is_ip_address, expected))
         return found
 
     @override

@@ -1,18 +1,15 @@
 """What resources of the kinds have whose endpoints Atlas makes for a region: spec, status, and what they name. Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import Region
 from atlas_endpoints.kinds.made_by_atlas_resource import MadeResource, MadeStatus
 from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Entry, Sent
-from atlas_endpoints.kinds.regions import atlas_name, place_of, same_region
+from atlas_endpoints.kinds.regions import atlas_name, place_of
 from atlas_endpoints.reconcile.crd import fixed
-from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.status import Applied, Shown
 
 
@@ -99,22 +96,6 @@ class RegionalResource(MadeResource, frozen=True):
 
     spec: RegionalSpec
     status: RegionalStatus
-
-    @classmethod
-    @override
-    def parse(cls, body: Mapping[str, Any], *, now: datetime | None = None) -> Self:
-        found = super().parse(body, now=now)
-        spec, known = found.spec, found.status.endpoint
-        shown = {} if known is None else known.model_dump(exclude_none=True)
-        for field, value in spec.regions_in_atlas.items():
-            if not same_region(spec.provider_name, value, shown.get(field, value)):
-                problem = (
-                    f"spec.{to_camel(field)}: Forbidden: endpoint {shown['id']} is in {shown[field]}, and never moves; if the API server"
-                    " refuses that region, set the annotation atlas-endpoints.dev/deletion-policy to Retain, delete this resource, and"
-                    " create it again"
-                )
-                raise InvalidSpecError([problem])
-        return found
 
     @property
     @override

@@ -53,7 +53,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Checked(AfterValidator):
-    """A rule of a text that the operator checks, too."""
+    """A rule that the operator checks, too, because it is about one value, and the check follows from the rule."""
 
     rule: Rule
 
@@ -61,14 +61,10 @@ class Checked(AfterValidator):
         return self.rule.__get_pydantic_json_schema__(core, handler)
 
 
-def twice(name: str) -> str:
-    """Return the message about a field beside another one, of which only one may be set."""
-    return f"may not be set together with `{name}`: keep one of the two"
-
-
 def only_one(name: str, other: str) -> Rule:
     """Return the rule that two fields are not both set."""
-    return Rule(f"!has(self.{name}) || !has(self.{other})", twice(name), other)
+    message = f"may not be set together with `{name}`: keep one of the two"
+    return Rule(f"!has(self.{name}) || !has(self.{other})", message, other)
 
 
 def fixed(name: str, message: str) -> Rule:

@@ -1,30 +1,29 @@
 """The fields that every spec has, their types and rules, and the texts of validation errors. Pure.
 
-The docstring below a field is its description in the CRD. What the operator checks itself is also a rule of the CRD, in the same
-words, because an object may be older than the CRD, or the CRD newer than the operator, which must not act on what it does not
-understand; only the rules about changes (immutable fields) are the API server's alone.
+The docstring below a field is its description in the CRD. The operator checks what one field is: its type, its bounds, its pattern,
+and that this version knows it, because the CRD may be newer, and nobody may act on what they do not understand. How fields belong
+together, and what may change, are rules of the CRD alone, which the API server has evaluated; an object that slips through must do
+no harm, but needs no sentence of its own.
 """
 
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
-from functools import partial
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 import durationpy
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from atlas_endpoints.cluster.api import Target
-from atlas_endpoints.controller.names import is_name
 from atlas_endpoints.controller.texts import shorten
-from atlas_endpoints.reconcile.crd import ATOMIC, Checked, Rule, only_one, twice
+from atlas_endpoints.reconcile.crd import ATOMIC, Checked, Rule, only_one
 
 _OBJECT_ID = r"[0-9a-f]{24}"
 _INSTANCE_NAME = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
@@ -58,20 +57,15 @@ def _duration(value: Any) -> timedelta:
     raise PydanticCustomError("rule", _NO_DURATION)
 
 
-def rule(holds: Callable[[str], bool], cel: str, message: str) -> Checked:
-    """Return a rule of a text, as the operator and as the API server check it."""
+def pattern(regex: str, message: str) -> Checked:
+    """Return the rule that a text matches a pattern as a whole, which the operator checks, too."""
 
     def check(value: str) -> str:
-        if not holds(value):
+        if not matches(regex, value):
             raise PydanticCustomError("rule", "{message}", {"message": message})
         return value
 
-    return Checked(check, Rule(cel, message))
-
-
-def pattern(regex: str, message: str) -> Checked:
-    """Return the rule that a text matches a pattern as a whole."""
-    return rule(partial(matches, regex), f"self.{cel_matches(regex)}", message)
+    return Checked(check, Rule(f"self.{cel_matches(regex)}", message))
 
 
 def cel_matches(regex: str) -> str:
@@ -97,16 +91,9 @@ InstanceName = Annotated[
 ]
 
 
-def _name_of(what: str) -> Checked:
-    return rule(
-        is_name,
-        f"self.{cel_matches(_NAME)}",
-        f"must be the name of {what}, that is lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit",
-    )
-
-
-SecretName = Annotated[str, Field(max_length=253), _name_of("a Secret")]
-ObjectName = Annotated[str, Field(max_length=253), _name_of("an object")]
+_NO_NAME = "must be the name of %s, that is lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit"
+SecretName = Annotated[str, Field(max_length=253), pattern(_NAME, _NO_NAME % "a Secret")]
+ObjectName = Annotated[str, Field(max_length=253), pattern(_NAME, _NO_NAME % "an object")]
 Duration = Annotated[
     timedelta,
     PlainValidator(_duration),
@@ -142,14 +129,6 @@ _CONFIG_MAP_KEY = r"[-._a-zA-Z0-9]+"
 
 PROJECT_API, PROJECT_KIND = "atlas.mongodb.com/v1", "AtlasProject"
 """The default of a reference to a project: the kind of MongoDB's own operator."""
-
-_NO_PROJECT_PATH = (
-    "Required value: must be set unless the kind is AtlasProject of atlas.mongodb.com: add the path of the field that "
-    "holds the project's ID, such as `.status.atProvider.id`"
-)
-_HALF_A_KIND = (
-    "must be set together with `kind`: set both, or leave both out for an AtlasProject of MongoDB's own operator"
-)
 
 
 def api_version_such_as(example: str) -> Checked:
@@ -192,8 +171,6 @@ class ObjectRef(AsWritten):
 
     known_paths: ClassVar[Mapping[tuple[str, str], str]]
     """The default of ``field_path`` by group and kind."""
-    no_field_path: ClassVar[str]
-    """The message about another kind without ``field_path``."""
 
     api_version: ApiVersion
     kind: ObjectKind
@@ -202,29 +179,25 @@ class ObjectRef(AsWritten):
     field_path: FieldPath | None = None
 
     def target(self, namespace: str) -> Target:
-        path = self.field_path or self.known_paths[self._group_kind]
+        group = self.api_version.partition("/")[0]
+        path = self.field_path or self.known_paths.get((group, self.kind), "")
         return _target(namespace, self.api_version, self.kind, self.name, path)
-
-    @model_validator(mode="after")
-    def _leads_to_a_field(self) -> Self:
-        if self.field_path is None and self._group_kind not in self.known_paths:
-            raise PydanticCustomError("violations", "fields do not fit together", {"fieldPath": self.no_field_path})
-        return self
-
-    @property
-    def _group_kind(self) -> tuple[str, str]:
-        return self.api_version.partition("/")[0], self.kind
 
 
 class ProjectRef(AsWritten, json_schema_extra=ATOMIC):
     """An object that contains the ID of the Atlas project."""
 
     cel_rules: ClassVar = [
-        Rule("has(self.apiVersion) == has(self.kind)", _HALF_A_KIND, "apiVersion"),
+        Rule(
+            "has(self.apiVersion) == has(self.kind)",
+            "must be set together with `kind`: set both, or leave both out for an AtlasProject of MongoDB's own operator",
+            "apiVersion",
+        ),
         Rule(
             """has(self.fieldPath) || !has(self.kind) || !has(self.apiVersion)
             || self.kind == "AtlasProject" && self.apiVersion.startsWith("atlas.mongodb.com/")""",
-            _NO_PROJECT_PATH,
+            "Required value: must be set unless the kind is AtlasProject of atlas.mongodb.com: add the path of the field that"
+            " holds the project's ID, such as `.status.atProvider.id`",
             "fieldPath",
         ),
     ]
@@ -246,22 +219,6 @@ class ProjectRef(AsWritten, json_schema_extra=ATOMIC):
     def target(self, namespace: str) -> Target:
         api, path = self.api_version or PROJECT_API, self.field_path or "status.id"
         return _target(namespace, api, self.object_kind, self.name, path)
-
-    @model_validator(mode="after")
-    def _leads_to_a_field(self) -> Self:
-        violations = {}
-        if (self.api_version is None) is not (self.kind is None):
-            violations["apiVersion"] = _HALF_A_KIND
-        elif self.field_path is None and not self._is_atlas_project:
-            violations["fieldPath"] = _NO_PROJECT_PATH
-        if violations:
-            raise PydanticCustomError("violations", "fields do not fit together", violations)
-        return self
-
-    @property
-    def _is_atlas_project(self) -> bool:
-        group = (self.api_version or PROJECT_API).partition("/")[0]
-        return (group, self.object_kind) == (PROJECT_API.partition("/")[0], PROJECT_KIND)
 
 
 class ConfigMapKeyRef(AsWritten):
@@ -296,8 +253,6 @@ DriftPolicy: TypeAlias = Literal["Correct", "Report"]
 ManagementPolicy: TypeAlias = Literal["Manage", "Observe"]
 DeletionPolicy: TypeAlias = Literal["Retain", "Delete"]
 
-_NO_PROJECT = "Required value: must be set, unless `projectRef` names an object that holds the ID of the project"
-
 
 class InvalidSpecError(ValueError):
     """The resource breaks the rules of its kind; the text has one line for each problem, with the field as in YAML.
@@ -307,9 +262,11 @@ class InvalidSpecError(ValueError):
 
     Attributes:
         problems: at most eight.
+        is_readable: whether only patterns are broken, so that how fields belong together has a meaning.
     """
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[str], *, is_readable: bool = False) -> None:
+        self.is_readable = is_readable
         self.problems = tuple(shorten(" ".join(each.splitlines()), 300) for each in islice(problems, 8))
         super().__init__("\n".join(self.problems))
 
@@ -318,7 +275,11 @@ class CommonSpec(AsWritten):
     """The fields that every spec has."""
 
     cel_rules: ClassVar = [
-        Rule("has(self.projectId) || has(self.projectRef)", _NO_PROJECT, "projectId"),
+        Rule(
+            "has(self.projectId) || has(self.projectRef)",
+            "Required value: must be set, unless `projectRef` names an object that holds the ID of the project",
+            "projectId",
+        ),
         only_one("projectId", "projectRef"),
         Rule(
             "!has(self.projectId) || !has(oldSelf.projectId) || self.projectId == oldSelf.projectId",
@@ -381,35 +342,13 @@ class CommonSpec(AsWritten):
         try:
             return cls.model_validate(raw, by_alias=True, by_name=False)
         except ValidationError as error:
-            raise InvalidSpecError(problems("spec", error, cls)) from None
+            is_readable = all(each["type"] == "rule" for each in error.errors(include_url=False))
+            raise InvalidSpecError(problems("spec", error, cls), is_readable=is_readable) from None
 
     @property
     @abstractmethod
     def desired(self) -> Mapping[str, str]:
         """The managed fields that are sent to Atlas, with their desired values, in a fixed order."""
-
-    def violations(self) -> Iterator[tuple[str, str]]:
-        """Yield the fields that do not fit together, each with a message."""
-        if self.project_id is None and self.project_ref is None:
-            yield "projectId", _NO_PROJECT
-        if self.project_id is not None and self.project_ref is not None:
-            yield "projectRef", twice("projectId")
-
-    @model_validator(mode="after")
-    def _fields_fit_together(self) -> Self:
-        violations = {str(field): message for field, message in self.violations()}
-        if violations:
-            raise PydanticCustomError("violations", "fields do not fit together", violations)
-        return self
-
-
-def duplicates(field: str, values: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Yield the items of a list that are in it before, each with a message; for ``CommonSpec.violations``."""
-    seen = set[Any]()
-    for number, value in enumerate(values):
-        if value in seen:
-            yield f"{field}[{number}]", f"Duplicate value: {json.dumps(value)}: remove one of the two"
-        seen.add(value)
 
 
 def problems(root: str, error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
@@ -417,9 +356,7 @@ def problems(root: str, error: ValidationError, model: type[BaseModel]) -> Itera
     for each in error.errors(include_url=False):
         path = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
         details = each.get("ctx", {})
-        if each["type"] == "violations":
-            yield from (f"{path}.{field}: {message}" for field, message in details.items())
-        elif each["type"] == "extra_forbidden":
+        if each["type"] == "extra_forbidden":
             *above, field = each["loc"]
             alike = get_close_matches(str(field), _fields_of(model, above), n=1)
             hint = f"did you mean {alike[0]}? Otherwise " if alike else ""

@@ -1,6 +1,6 @@
 """The resource ``DataFederationPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -23,7 +23,7 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.services import serv
 from atlas_endpoints.kinds.parts.fields import DeclaredResource, DeclaredSpec, Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.kinds.registered import RegisteredResource
-from atlas_endpoints.reconcile.crd import Column, Crd, Rule, map_by, only_one, twice
+from atlas_endpoints.reconcile.crd import Column, Crd, Rule, map_by, only_one
 from atlas_endpoints.reconcile.resource import Reference
 from atlas_endpoints.reconcile.spec import (
     ApiVersion,
@@ -34,12 +34,10 @@ from atlas_endpoints.reconcile.spec import (
     ObjectRef,
     api_version_such_as,
     cel_matches,
-    duplicates,
     kind_such_as,
     leads_to_a_field,
     matches,
     pattern,
-    rule,
 )
 from atlas_endpoints.reconcile.status import Shown, Status
 
@@ -51,17 +49,11 @@ _LONGEST_DNS_NAME = 253
 _DATABASE = r"[^\x00-\x20/\x7f]+"
 
 _ONLY_ON_AWS = "may only be set when `providerName` is AWS: remove the field"
-_NO_REGION = "Required value: must be set together with `customerEndpointDnsName`: add the region of the VPC endpoint"
 
 
 def is_dns_name(text: str) -> bool:
     """Return whether a text is a DNS name of at least two labels."""
     return len(text) <= _LONGEST_DNS_NAME and matches(_DNS_NAME, text)
-
-
-def is_database_name(text: str) -> bool:
-    """Return whether a text may be the name of a federated database, which no path contains as a step to another one."""
-    return matches(_DATABASE, text) and text not in {".", ".."}
 
 
 def is_vpc_endpoint_name(text: str) -> bool:
@@ -83,12 +75,13 @@ class DnsNameRef(ObjectRef):
     """An object that contains the DNS name; the known kind is that of AWS Controllers for Kubernetes (ACK)."""
 
     known_paths: ClassVar = {("ec2.services.k8s.aws", "VPCEndpoint"): "status.dnsEntries[0].dnsName"}
-    no_field_path: ClassVar = (
-        "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws: add the path of the field that"
-        " holds the DNS name, such as `.status.atProvider.dnsEntry[0].dnsName`"
-    )
-
-    cel_rules: ClassVar = [leads_to_a_field(known_paths, no_field_path)]
+    cel_rules: ClassVar = [
+        leads_to_a_field(
+            known_paths,
+            "Required value: must be set unless the kind is VPCEndpoint of ec2.services.k8s.aws: add the path of the field that"
+            " holds the DNS name, such as `.status.atProvider.dnsEntry[0].dnsName`",
+        ),
+    ]
 
     api_version: Annotated[ApiVersion, api_version_such_as("ec2.services.k8s.aws/v1alpha1")]
     """The group and version of the object, such as `ec2.services.k8s.aws/v1alpha1`. Required."""
@@ -112,9 +105,12 @@ class AddressRef(ObjectRef):
     """An object that contains the address; no kind is known that does so in one field."""
 
     known_paths: ClassVar[Mapping[tuple[str, str], str]] = {}
-    no_field_path: ClassVar = "Required value: must be set: add the path of the field that holds the address, such as `.status.atProvider.privateIpAddress`"
-
-    cel_rules: ClassVar = [leads_to_a_field(known_paths, no_field_path)]
+    cel_rules: ClassVar = [
+        leads_to_a_field(
+            known_paths,
+            "Required value: must be set: add the path of the field that holds the address, such as `.status.atProvider.privateIpAddress`",
+        ),
+    ]
 
     api_version: Annotated[ApiVersion, api_version_such_as("network.azure.m.upbound.io/v1beta1")]
     """The group and version of the object, such as `network.azure.m.upbound.io/v1beta1`. Required."""
@@ -139,8 +135,7 @@ class FederatedDatabase(AsWritten):
     name: Annotated[
         str,
         Field(max_length=64),
-        rule(
-            is_database_name,
+        Rule(
             f'self.{cel_matches(_DATABASE)} && self != "." && self != ".."',
             "must be the name of a federated database, without white space and `/`",
         ),
@@ -190,7 +185,7 @@ class Spec(RegisteredSpec, DeclaredSpec):
         Rule(
             """self.providerName != "AWS" || has(self.region)
             || !(has(self.customerEndpointDnsName) || has(self.customerEndpointDnsNameFrom))""",
-            _NO_REGION,
+            "Required value: must be set together with `customerEndpointDnsName`: add the region of the VPC endpoint",
             "region",
         ),
         config_maps_of_their_own("federatedDatabases", "federated database"),
@@ -252,31 +247,6 @@ class Spec(RegisteredSpec, DeclaredSpec):
         return {
             name: value for name, value in values.items() if value is not None and (sends_region or name != "region")
         }
-
-    @override
-    def violations(self) -> Iterator[tuple[str, str]]:
-        yield from super().violations()
-        yield from self.violations_of_connection(on_aws=ON_AWS, no_address=NO_ADDRESS, no_id=NO_ID)
-        yield from ((field, message) for field, is_wrong, message in self._rules if is_wrong)
-        if self.private_endpoint_ip_address_from is not None:
-            yield from self.private_endpoint_ip_address_from.violations("privateEndpointIpAddressFrom", "address")
-        if self.customer_endpoint_dns_name_from is not None:
-            yield from self.customer_endpoint_dns_name_from.violations("customerEndpointDnsNameFrom", "DNS name")
-        yield from duplicates("federatedDatabases", (each.name for each in self.federated_databases))
-        config_maps = (each.config_map_ref for each in self.federated_databases)
-        yield from self.shared_config_maps("federatedDatabases", config_maps, "federated database")
-
-    @property
-    def _rules(self) -> Iterable[tuple[str, bool, str]]:
-        """What may be wrong with the fields: each one, whether it is wrong, and the message."""
-        name, source = self.customer_endpoint_dns_name, self.customer_endpoint_dns_name_from
-        is_aws = self.provider_name == "AWS"
-        return (
-            ("customerEndpointDnsName", not is_aws and name is not None, _ONLY_ON_AWS),
-            ("customerEndpointDnsNameFrom", not is_aws and source is not None, _ONLY_ON_AWS),
-            ("customerEndpointDnsNameFrom", name is not None and source is not None, twice("customerEndpointDnsName")),
-            ("region", is_aws and self.has_dns_name and self.region is None, _NO_REGION),
-        )
 
 
 class EndpointStatus(Entry):
@@ -410,12 +380,10 @@ class DataFederationPrivateEndpoint(DeclaredResource, RegisteredResource, frozen
     @override
     def references(self) -> Sequence[Reference]:
         found = [*super().references]
-        if (source := self.spec.customer_endpoint_dns_name_from) is not None:
+        source = self.spec.customer_endpoint_dns_name_from
+        if source is not None and (target := source.target(self.metadata.namespace)) is not None:
             # A status shows what a reference gives, which shall be no other text of somebody's object.
-            target, expected = (
-                source.target(self.metadata.namespace),
-                "a DNS name of a VPC endpoint, which begins with vpce-",
-            )
+            expected = "a DNS name of a VPC endpoint, which begins with vpce-"
             found.append(Reference("customer_endpoint_dns_name", target, is_vpc_endpoint_name, expected))
         return found
 

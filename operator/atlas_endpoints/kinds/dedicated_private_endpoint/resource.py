@@ -1,7 +1,7 @@
 """The resource ``DedicatedPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
@@ -29,7 +29,7 @@ from atlas_endpoints.kinds.regions import atlas_name, same_region
 from atlas_endpoints.kinds.registered import RegisteredResource
 from atlas_endpoints.reconcile.crd import SET, Column, Crd, Rule, fixed, map_by
 from atlas_endpoints.reconcile.resource import Thing
-from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapRef, duplicates, pattern
+from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapRef, pattern
 from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status, StatusModel
 
 Origin: TypeAlias = Literal["Created", "Adopted"]
@@ -314,43 +314,6 @@ class Spec(RegisteredSpec):
             ManagedField.GCP_ENDPOINTS: gcp_endpoints_text(self.rules) if self.is_legacy and self.rules else None,
         }
         return {field: value for field, value in values.items() if value is not None}
-
-    @override
-    def violations(self) -> Iterator[tuple[str, str]]:
-        yield from super().violations()
-        yield from ((field, message) for field, is_wrong, message in self._rules if is_wrong)
-        if not self.is_legacy:
-            yield from self.violations_of_connection(on_aws=_NOT_ON_AWS, no_address=_ADDRESS_MISSING, no_id=NO_ID)
-        if self.private_endpoint_ip_address_from is not None:
-            yield from self.private_endpoint_ip_address_from.violations("privateEndpointIpAddressFrom", "address")
-        yield from duplicates("gcp.endpoints", (each.name for each in self.gcp.endpoints) if self.gcp else ())
-        yield from duplicates("supportedRemoteRegions", self.supported_remote_regions)
-        yield from duplicates("connectionStrings", (each.cluster_name for each in self.connection_strings))
-        config_maps = (each.config_map_ref for each in self.connection_strings)
-        yield from self.shared_config_maps("connectionStrings", config_maps, "cluster")
-
-    @property
-    def _rules(self) -> Iterable[tuple[str, object, str]]:
-        """What may be wrong with the fields: each one, whether it is wrong, and the message."""
-        is_gcp, is_legacy, remote_regions = self.provider_name == "GCP", self.is_legacy, self.supported_remote_regions
-        group = self.gcp.endpoint_group_name if self.gcp is not None else None
-        rules = self.gcp.endpoints if self.gcp is not None else ()
-        has_own_region = any(same_region(self.provider_name, each, self.region) for each in remote_regions)
-        address_from = self.private_endpoint_ip_address_from
-        return (
-            ("supportedRemoteRegions", self.provider_name == "AWS" and has_own_region, _OWN_REGION),
-            ("supportedRemoteRegions", self.provider_name != "AWS" and remote_regions, _ONLY_ON_AWS),
-            ("gcp", not is_gcp and self.gcp is not None, _ONLY_ON_GCP),
-            ("gcp", is_gcp and self.gcp is None, _GCP_MISSING),
-            ("gcp.endpointGroupName", not is_legacy and group is not None, _NO_GROUP),
-            ("gcp.endpoints", not is_legacy and rules, _NO_GROUP),
-            ("gcp.endpointGroupName", is_legacy and rules and group is None, _GROUP_MISSING),
-            ("gcp.endpoints", is_legacy and not rules and group is not None, _RULES_MISSING),
-            ("cloudProviderEndpointId", is_legacy and self.cloud_provider_endpoint_id is not None, _NO_SINGLE_RULE),
-            ("cloudProviderEndpointRef", is_legacy and self.cloud_provider_endpoint_ref is not None, _NO_SINGLE_RULE),
-            ("privateEndpointIpAddress", is_legacy and self.private_endpoint_ip_address is not None, _NO_SINGLE_RULE),
-            ("privateEndpointIpAddressFrom", is_legacy and address_from is not None, _NO_SINGLE_RULE),
-        )
 
 
 _Regions = Annotated[tuple[Shown, ...], Field(max_length=REGIONS)]

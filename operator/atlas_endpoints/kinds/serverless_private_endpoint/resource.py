@@ -1,6 +1,6 @@
 """The resource ``ServerlessPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
@@ -22,26 +22,16 @@ from atlas_endpoints.kinds.cloud_endpoint import (
 from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState
 from atlas_endpoints.reconcile.crd import Column, Crd, Rule, fixed
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord
-from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, DeletionPolicy, InstanceName, ObjectId, rule
+from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, DeletionPolicy, InstanceName, ObjectId
 from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status, Time, Word
 
 MARK = "atlas-endpoints.dev/"
 """The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
 
-_NOT_RESERVED = (
-    "Required value: must be set when `managementPolicy` is Observe: the operator then reserves no endpoint; "
-    "name the endpoint to observe"
-)
-_ID_MISSING = (
-    "Required value: must be set together with `privateEndpointIpAddress`: "
-    "add the resource ID of the private endpoint that has this address"
-)
-
 
 OwnComment = Annotated[
     Comment,
-    rule(
-        lambda text: not text.startswith("atlas-endpoints.dev/"),
+    Rule(
         '!self.startsWith("atlas-endpoints.dev/")',
         "must not begin with `atlas-endpoints.dev/`: the operator marks endpoints with it",
     ),
@@ -80,11 +70,16 @@ class Spec(EndpointSpec):
         ),
         Rule(
             """has(self.endpointId) || !has(self.managementPolicy) || self.managementPolicy != "Observe\"""",
-            _NOT_RESERVED,
+            "Required value: must be set when `managementPolicy` is Observe: the operator then reserves no endpoint; name the"
+            " endpoint to observe",
             "endpointId",
         ),
         *connection_rules(
-            on_aws=ON_AWS, no_address=NO_ADDRESS, no_id=_ID_MISSING, needs_none='self.providerName != "AZURE"'
+            on_aws=ON_AWS,
+            no_address=NO_ADDRESS,
+            no_id="Required value: must be set together with `privateEndpointIpAddress`: add the resource ID of the private endpoint"
+            " that has this address",
+            needs_none='self.providerName != "AZURE"',
         ),
     ]
 
@@ -125,13 +120,6 @@ class Spec(EndpointSpec):
             ManagedField.COMMENT: self.comment,
         }
         return {field: value for field, value in values.items() if value is not None}
-
-    @override
-    def violations(self) -> Iterator[tuple[str, str]]:
-        yield from super().violations()
-        if self.endpoint_id is None and self.management_policy == "Observe":
-            yield "endpointId", _NOT_RESERVED
-        yield from self.violations_of_connection(on_aws=ON_AWS, no_address=NO_ADDRESS, no_id=_ID_MISSING)
 
 
 class EndpointStatus(ShownEntry):
