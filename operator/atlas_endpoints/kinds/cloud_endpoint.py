@@ -87,12 +87,7 @@ def is_cloud_id(provider: Provider, text: str) -> bool:
         case "AZURE":
             return matches(_AZURE_ID, text)
         case "GCP":
-            return is_gcp_name(text)
-
-
-def is_gcp_name(text: str) -> bool:
-    """Return whether a text is the name of a resource in Google Cloud, such as that of a forwarding rule."""
-    return matches(GCP_NAME, text)
+            return matches(GCP_NAME, text)
 
 
 def is_ip_address(text: str) -> bool:

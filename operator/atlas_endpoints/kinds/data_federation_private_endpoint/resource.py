@@ -51,14 +51,10 @@ _DATABASE = r"[^\x00-\x20/\x7f]+"
 _ONLY_ON_AWS = "may only be set when `providerName` is AWS: remove the field"
 
 
-def is_dns_name(text: str) -> bool:
-    """Return whether a text is a DNS name of at least two labels."""
-    return len(text) <= _LONGEST_DNS_NAME and matches(_DNS_NAME, text)
-
-
 def is_vpc_endpoint_name(text: str) -> bool:
     """Return whether a text is a DNS name that AWS gave a VPC endpoint."""
-    return is_dns_name(text) and matches(r"(?i)vpce-[0-9a-f]{17}-.+[.]vpce[.]amazonaws[.]com([.]cn)?", text)
+    is_dns_name = len(text) <= _LONGEST_DNS_NAME and matches(_DNS_NAME, text)
+    return is_dns_name and matches(r"(?i)vpce-[0-9a-f]{17}-.+[.]vpce[.]amazonaws[.]com([.]cn)?", text)
 
 
 DnsName = Annotated[
