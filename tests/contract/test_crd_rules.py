@@ -25,7 +25,7 @@ def refusals(kind: str, manifest: Mapping[str, Any], before: Mapping[str, Any] |
         BY_NAME[kind].resource.parse({**manifest, "metadata": {**METADATA, **manifest["metadata"]}})
     except InvalidSpecError as error:
         refusal = error
-    return [*problems(BY_NAME[kind].names, manifest, before, refusal=refusal)]
+    return [*problems(BY_NAME[kind].crd, manifest, before, refusal=refusal)]
 
 
 def assert_as_in_the_table(found: list[str], case: Case) -> None:
@@ -49,7 +49,7 @@ def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
     _program.cache_clear()
     monkeypatch.setitem(sys.modules, "celpy", None)
     with pytest.raises(ValueError, match=r"install atlas-endpoints\[plan\]"):
-        problems(KINDS[0].names, {"spec": {"projectId": "p"}})
+        problems(KINDS[0].crd, {"spec": {"projectId": "p"}})
 
 
 def test_the_operator_does_not_load_the_library() -> None:

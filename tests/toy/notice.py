@@ -1,6 +1,7 @@
 """The kind ``Notice``: a notice of an Atlas project, with a text and a color. Pure."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -106,6 +107,11 @@ class Notices(KindWithCommands[NoticeResource]):
     names = Names("toy.atlas-endpoints.dev", "v1alpha1", "Notice", "notices")
     resource = NoticeResource
     templates: ClassVar[Mapping[str, str]] = {LIST: _ALL, GET: _ONE, UPDATE: _ONE, DELETE: _ONE}
+
+    @property
+    @override
+    def crd(self) -> Path:
+        return Path(__file__).with_name("crd.yaml")
 
     @override
     def entry_of(self, body: Body) -> str | None:

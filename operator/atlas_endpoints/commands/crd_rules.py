@@ -14,20 +14,14 @@ from typing import Any
 
 import yaml
 
-import atlas_endpoints
-from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-
-_PACKAGE = Path(atlas_endpoints.__file__).parent
-_FOLDERS = (_PACKAGE / "crds", _PACKAGE.parents[1] / "crds")
-"""Where the CRDs are: in the package, or in a checkout."""
 
 _OPTIONAL = re.compile(r"(\w+)[.][?](\w+)[.]orValue[(]([^()]*)[)]")
 """A field with a default, in CEL that the library cannot parse."""
 
 
 def problems(
-    names: Names,
+    crd: Path,
     body: Mapping[str, Any],
     before: Mapping[str, Any] | None = None,
     *,
@@ -36,6 +30,7 @@ def problems(
     """Return a line for each problem of an object, the field first.
 
     Args:
+        crd: of the kind of the object.
         before: the object before an edit; None: it is new.
         refusal: what its model says, if it does not accept the object.
 
@@ -45,14 +40,12 @@ def problems(
     if refusal is not None and not refusal.is_readable:
         return refusal.problems
     new, old = (each and {part: each[part] for part in ("spec", "status") if each.get(part)} for each in (body, before))
-    return list(_broken(_schema(names), new, None if new == old else old, ""))
+    return list(_broken(_schema(crd), new, None if new == old else old, ""))
 
 
 @cache
-def _schema(names: Names) -> Mapping[str, Any]:
-    folder = next(each for each in _FOLDERS if each.is_dir())
-    text = (folder / f"{names.group}_{names.plural}.yaml").read_text(encoding="utf-8")
-    (version,) = yaml.safe_load(text)["spec"]["versions"]
+def _schema(crd: Path) -> Mapping[str, Any]:
+    (version,) = yaml.safe_load(crd.read_text(encoding="utf-8"))["spec"]["versions"]
     schema: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
     return schema
 
@@ -99,7 +92,7 @@ def _stored(schema: Mapping[str, Any], value: Any) -> Any:
 
 def _known(schema: Mapping[str, Any], value: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the fields of an object that the API server stores."""
-    return {name: each for name, each in value.items() if each is not None and name in schema["properties"]}
+    return {name: each for name, each in value.items() if each is not None and name in schema.get("properties", ())}
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

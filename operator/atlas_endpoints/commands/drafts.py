@@ -11,9 +11,9 @@ import yaml
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.commands import crd_rules
+from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.importer import LeftOut
 from atlas_endpoints.kinds.new_manifest import NewManifest, fitting
-from atlas_endpoints.reconcile.kind import Kind
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 
 LONGEST_COMMENT = 600
@@ -28,7 +28,7 @@ class Draft:
     text: str
 
 
-def drafts_of(kind: Kind[Any], made: Iterable[NewManifest | LeftOut]) -> Iterator[Draft | LeftOut]:
+def drafts_of(kind: KindWithCommands[Any], made: Iterable[NewManifest | LeftOut]) -> Iterator[Draft | LeftOut]:
     """Yield the manifests of a kind whose spec is valid, with unique names."""
     valid: list[NewManifest] = []
     taken: set[tuple[str | None, str]] = set()
@@ -50,7 +50,7 @@ def drafts_of(kind: Kind[Any], made: Iterable[NewManifest | LeftOut]) -> Iterato
         yield Draft(name, _comments("# ", each.remarks) + text + _comments("  # ", each.to_do))
 
 
-def _accepted(kind: Kind[Any], made: NewManifest) -> NewManifest | LeftOut:
+def _accepted(kind: KindWithCommands[Any], made: NewManifest) -> NewManifest | LeftOut:
     """Return a manifest with as many of its optional fields as its spec may have, and a comment about each other one."""
 
     def without(fields: Collection[str]) -> Mapping[str, Any]:
@@ -69,14 +69,14 @@ def _accepted(kind: Kind[Any], made: NewManifest) -> NewManifest | LeftOut:
     return replace(made, spec=without(left), to_do=[*made.to_do, *unmanaged])
 
 
-def _problems_of(kind: Kind[Any], spec: Mapping[str, Any]) -> Sequence[str]:
+def _problems_of(kind: KindWithCommands[Any], spec: Mapping[str, Any]) -> Sequence[str]:
     """Return what is wrong with a spec."""
     refusal = None
     try:
         kind.resource.spec_type.parse(spec)
     except InvalidSpecError as error:
         refusal = error
-    return crd_rules.problems(kind.names, {"spec": spec}, refusal=refusal)
+    return crd_rules.problems(kind.crd, {"spec": spec}, refusal=refusal)
 
 
 class _Dumper(yaml.SafeDumper):

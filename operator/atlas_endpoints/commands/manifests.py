@@ -285,10 +285,10 @@ class ManifestReader:
         try:
             resource = kind.resource.parse(body)
         except InvalidSpecError as error:
-            found = crd_rules.problems(kind.names, body, refusal=error)
+            found = crd_rules.problems(kind.crd, body, refusal=error)
             others = [each for each in found if not (problems and each.startswith("metadata.name"))]
             return Invalid(place, (*problems, *others), key, exported)
-        problems += crd_rules.problems(kind.names, body)
+        problems += crd_rules.problems(kind.crd, body)
         if problems:
             return Invalid(place, tuple(problems), key, exported)
         return Manifest(place, kind, body, resource, exported)

@@ -1,14 +1,20 @@
 """What the commands ``check`` and ``plan`` ask of a kind, and say about it. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import atlas_endpoints
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.reconcile.kind import Kind, Named
 from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
 from atlas_endpoints.reconcile.resource import Resource
 
 R = TypeVar("R", bound=Resource)
+
+_PACKAGE = Path(atlas_endpoints.__file__).parent
+_CRDS = (_PACKAGE / "crds", _PACKAGE.parents[1] / "crds")
+"""Where the CRDs are: in the package, or in a checkout."""
 
 
 class KindWithCommands(Kind[R]):
@@ -29,6 +35,12 @@ class KindWithCommands(Kind[R]):
     busy: ClassVar[frozenset[ReadyReason]] = frozenset({Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
     preceding: ClassVar[frozenset[ReadyReason]] = frozenset()
     names_endpoints: ClassVar[bool] = True
+
+    @property
+    def crd(self) -> Path:
+        """The file of its CRD, whose rules are evaluated."""
+        folder = next(each for each in _CRDS if each.is_dir())
+        return folder / f"{self.names.group}_{self.names.plural}.yaml"
 
     def shown_scope(self, name: str) -> str:
         """Return a scope for people."""

@@ -29,7 +29,7 @@ def merged(documents: Iterable[Document]) -> list[Document]:
     for each in documents:
         if isinstance(each, Manifest) and each.exported is None and (status := statuses.get(each.key)):
             edited = exports.get(each.key, each)
-            if problems := crd_rules.problems(each.kind.names, *(_exported(one, status) for one in (each, edited))):
+            if problems := crd_rules.problems(each.kind.crd, *(_exported(one, status) for one in (each, edited))):
                 found.append(Invalid(each.place, tuple(problems), each.key, status))
             else:
                 found.append(replace(each, exported=status, body={**each.body, "status": _before_an_edit(status)}))

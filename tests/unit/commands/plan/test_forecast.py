@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +19,6 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
 )
 from atlas_endpoints.atlas.transport import failure
-from atlas_endpoints.commands import crd_rules
 from atlas_endpoints.commands.manifests import ManifestReader, Other
 from atlas_endpoints.commands.plan.command import Planner
 from atlas_endpoints.commands.plan.forecast import Action, Forecast, exit_code
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from atlas_endpoints.kinds.commands import KindWithCommands
     from support.fake_atlas import Call
 
-TOY = Path(__file__).parents[3] / "toy"
 PROJECT, ENDPOINT = "5f" * 12, "a1" * 12
 ONE, TWO = "vpce-11111111111111111", "vpce-22222222222222222"
 ARM = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/one"
@@ -435,14 +432,11 @@ def test_the_exit_code(texts: list[str], code: int) -> None:
     assert exit_code(forecast(Atlas([endpoint(comment="a")]), "---\n".join(texts))) == code
 
 
-def test_another_kind_is_planned_by_its_own_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_kind_is_planned_by_its_own_rules() -> None:
     notice = (
         "apiVersion: toy.atlas-endpoints.dev/v1alpha1\nkind: Notice\nmetadata: {name: one}\n"
         f"spec: {{projectId: {PROJECT}, noticeId: {'ab' * 12}, text: new}}\n"
     )
-
-    (tmp_path / "toy.atlas-endpoints.dev_notices.yaml").write_bytes((TOY / "crd.yaml").read_bytes())
-    monkeypatch.setattr(crd_rules, "_FOLDERS", [tmp_path])
 
     (found,) = forecast(FakeAtlas(lambda _: [{"_id": "ab" * 12, "text": "old"}]), notice)
 
