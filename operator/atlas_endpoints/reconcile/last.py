@@ -7,12 +7,12 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, finalizers_of
+from atlas_endpoints.controller.cache import Body, finalizers_of, key_of
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.decision import SOON, Decision, Done, State, WriteResult
+from atlas_endpoints.reconcile.decision import SOON, Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.events import new_event
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import VERIFIED
@@ -150,6 +150,7 @@ class LastCourse:
         try:
             await self._gatherer.write(facts, write)
             self._pass.shared.creations.deleted(facts.scope, resource.created_as)
+            self._tell_others(facts, write)
         except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
             facts, decision = await self._gatherer.observe_anew(facts, kind.decide_deletion)
@@ -164,6 +165,13 @@ class LastCourse:
             if not is_outdated or decision.write is not None:
                 decision = kind.decide_deletion(replace(facts, done=Done(write, WriteResult.REFUSED, error=error)))
         return self._waiting(facts, decision)
+
+    def _tell_others(self, facts: Facts[Any], write: Write) -> None:
+        """Wake who names what Atlas deletes now: who came while the call ran has seen it as it was before."""
+        if write.deletes is not None:
+            for body in self._gatherer.naming(facts.resource, write.deletes.key, facts.scope.project_id):
+                if (key := key_of(body)) != self._pass.key:
+                    self._ports.wake(key)
 
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
