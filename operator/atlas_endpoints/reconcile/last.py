@@ -27,6 +27,10 @@ from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.waiting import deleted_at
 from atlas_endpoints.tunings import POLL_FIRST, SECRET_REQUEUE
 
+_MAY_COME = (
+    "Atlas may still carry out a call that asked for what this resource names. The operator looks again until then."
+)
+
 
 class LastCourse:
     """One reconcile of a resource that is being deleted."""
@@ -167,7 +171,7 @@ class LastCourse:
         return self._waiting(facts, decision)
 
     def _tell_others(self, facts: Facts[Any], write: Write) -> None:
-        """Wake who names what Atlas deletes now: who came while the call ran has seen it as it was before."""
+        """Wake the other resources that name what Atlas deletes now: one that came while the call ran saw it as it was before."""
         if write.deletes is not None:
             for body in self._gatherer.naming(facts.resource, write.deletes.key, facts.scope.project_id):
                 if (key := key_of(body)) != self._pass.key:
@@ -177,7 +181,10 @@ class LastCourse:
         """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
         resource, state = facts.resource, decision.state
         if decision.nothing_left:
-            self._pass.shared.creations.deleted(facts.scope, resource.created_as)
+            # One on request does not wait.
+            left = 0.0 if facts.forced else self._pass.shared.creations.may_come(facts.scope, resource.created_as)
+            if left > 0:
+                return _deleting(deletion.with_remedies(_MAY_COME), RequeueAfter(min(left, POLL_FIRST)))
             told = {EventReason.ENDPOINT_RETAINED: decision.stays, EventReason.ENDPOINT_DELETED: decision.gone}
             return self._not_taken_over(resource) or _released({reason: text for reason, text in told.items() if text})
         failure, seen = None, decision.seen
