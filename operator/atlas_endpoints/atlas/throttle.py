@@ -33,8 +33,8 @@ _PAUSE = 0.1
 """Seconds after which a trial that has just begun may have an answer."""
 
 _TURN = 0.035
-"""Seconds between two turns of edits, and between two of the rest: a few calls less than the 33 a second that Atlas
-admits for a project, since a refusal costs all of them another wait."""
+"""Seconds between two turns of edits, and between two of the rest: one line alone makes a few calls less than the 33 a
+second that Atlas admits for a project, since a refusal costs all of them another wait."""
 
 _LINE = 60.0
 """Seconds after a wait in which callers come back. When all turns are taken, they are given again from the first, so nobody waits longer."""

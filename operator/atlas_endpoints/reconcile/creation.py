@@ -63,7 +63,7 @@ class Creations:
             others: the other resources that name the same.
         """
         now, thing = self._monotonic(), (scope.place, name)
-        until = min(self._made.get(thing, now), now + LOOKS)
+        until = now + min(self.may_come(scope, name), LOOKS)
         if not forced and (failed := self._failed.get((scope, name))) is not None:
             until = max(until, failed.until)
         found = [self._memories[key].pending for key in others]
@@ -71,6 +71,11 @@ class Creations:
         if any(self._now() - each < CALLED for each in begun):
             until = max(until, now + LOOKS)
         return max(0.0, until - now)
+
+    def may_come(self, scope: Scope, name: str) -> float:
+        """Return for how many more seconds what this process asked for may still appear."""
+        now = self._monotonic()
+        return self._made.get((scope.place, name), now) - now
 
     def set_pending(self, scope: Scope, name: str, key: Key, creation: Creation) -> None:
         """Remember an intent that is about to be written: others wait meanwhile.

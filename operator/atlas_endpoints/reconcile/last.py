@@ -7,12 +7,12 @@ from typing import Any
 from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError
-from atlas_endpoints.controller.cache import Body, finalizers_of
+from atlas_endpoints.controller.cache import Body, finalizers_of, key_of
 from atlas_endpoints.controller.controller import MetadataChange
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter
 from atlas_endpoints.reconcile import deletion, failures, ownership
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
-from atlas_endpoints.reconcile.decision import SOON, Decision, Done, State, WriteResult
+from atlas_endpoints.reconcile.decision import SOON, Decision, Done, State, Write, WriteResult
 from atlas_endpoints.reconcile.events import new_event
 from atlas_endpoints.reconcile.facts import Facts, is_forced, resolved_with
 from atlas_endpoints.reconcile.failures import VERIFIED
@@ -26,6 +26,10 @@ from atlas_endpoints.reconcile.resource import FINALIZER, ObjectMeta, Resource
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from atlas_endpoints.reconcile.waiting import deleted_at
 from atlas_endpoints.tunings import POLL_FIRST, SECRET_REQUEUE
+
+_MAY_COME = (
+    "Atlas may still carry out a call that asked for what this resource names. The operator looks again until then."
+)
 
 
 class LastCourse:
@@ -150,6 +154,7 @@ class LastCourse:
         try:
             await self._gatherer.write(facts, write)
             self._pass.shared.creations.deleted(facts.scope, resource.created_as)
+            self._tell_others(facts, write)
         except EndpointAbsentError as error:
             # The answer alone does not prove that the entry is absent.
             facts, decision = await self._gatherer.observe_anew(facts, kind.decide_deletion)
@@ -165,11 +170,21 @@ class LastCourse:
                 decision = kind.decide_deletion(replace(facts, done=Done(write, WriteResult.REFUSED, error=error)))
         return self._waiting(facts, decision)
 
+    def _tell_others(self, facts: Facts[Any], write: Write) -> None:
+        """Wake the other resources that name what Atlas deletes now: one that came while the call ran saw it as it was before."""
+        if write.deletes is not None:
+            for body in self._gatherer.naming(facts.resource, write.deletes.key, facts.scope.project_id):
+                if (key := key_of(body)) != self._pass.key:
+                    self._ports.wake(key)
+
     def _waiting(self, facts: Facts[Any], decision: Decision) -> Outcome:
         """Return that Atlas is still deleting, or has taken too long; release the resource if nothing is left."""
         resource, state = facts.resource, decision.state
         if decision.nothing_left:
-            self._pass.shared.creations.deleted(facts.scope, resource.created_as)
+            # One on request does not wait.
+            left = 0.0 if facts.forced else self._pass.shared.creations.may_come(facts.scope, resource.created_as)
+            if left > 0:
+                return _deleting(deletion.with_remedies(_MAY_COME), RequeueAfter(min(left, POLL_FIRST)))
             told = {EventReason.ENDPOINT_RETAINED: decision.stays, EventReason.ENDPOINT_DELETED: decision.gone}
             return self._not_taken_over(resource) or _released({reason: text for reason, text in told.items() if text})
         failure, seen = None, decision.seen
