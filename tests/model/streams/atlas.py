@@ -166,10 +166,6 @@ class Streams(Regional):
     def _place_of(self, endpoint: Any) -> str:
         return atlas.target_of(endpoint.document())
 
-    @override
-    def is_ambiguous(self, place: str, shown: str | None) -> bool:
-        return len(self.of(place)) > 1 and shown not in self.held
-
     def differs(self, endpoint: Any, spec: Spec) -> bool:
         """Tell whether a connection has another domain than its resource wants."""
         return spec.get("dnsDomain") not in {None, endpoint.fields.get("dnsDomain")}

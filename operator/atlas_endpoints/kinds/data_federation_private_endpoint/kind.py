@@ -6,7 +6,7 @@ name or address of a registered endpoint, and ignores it: what differs there is 
 Source: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-data-federation, and recorded answers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -229,20 +229,20 @@ KIND = DataFederationPrivateEndpoints()
 # Import.
 
 
-def _manifests(there: Sequence[Found], options: Options) -> Iterator[NewManifest]:
-    for endpoint, project in ((each.value, each.project_id) for each in there):
-        cloud = endpoint.provider or ("AZURE" if endpoint.id.startswith("/") else "AWS")
-        spec = {"projectId": project, "providerName": cloud, FIELD: endpoint.id}
-        in_atlas = {
-            "region": endpoint.region,
-            "customerEndpointDnsName": endpoint.customer_endpoint_dns_name,
-            "privateEndpointIpAddress": endpoint.customer_endpoint_ip_address,
-            "comment": endpoint.comment,
-        }
-        managed, to_do = managed_fields(Spec, spec, in_atlas)
-        spec = {**spec, **managed, **retained(options.credentials_secret)}
-        name = fitting("data-federation", last_part(endpoint.id))
-        yield NewManifest(endpoint.id, name, options.namespace, spec, to_do=to_do)
+def _manifest(found: Found, options: Options) -> NewManifest:
+    endpoint = found.value
+    cloud = endpoint.provider or ("AZURE" if endpoint.id.startswith("/") else "AWS")
+    spec = {"projectId": found.project_id, "providerName": cloud, FIELD: endpoint.id}
+    in_atlas = {
+        "region": endpoint.region,
+        "customerEndpointDnsName": endpoint.customer_endpoint_dns_name,
+        "privateEndpointIpAddress": endpoint.customer_endpoint_ip_address,
+        "comment": endpoint.comment,
+    }
+    managed, to_do = managed_fields(Spec, spec, in_atlas)
+    spec = {**spec, **managed, **retained(options.credentials_secret)}
+    name = fitting("data-federation", last_part(endpoint.id))
+    return NewManifest(endpoint.id, name, options.namespace, spec, to_do=to_do)
 
 
 def _found_in(one: InTerraform) -> Found | LeftOut:
@@ -257,7 +257,7 @@ def _found_in(one: InTerraform) -> Found | LeftOut:
 IMPORTER = importer_of(
     KIND,
     lambda found: found.value.id,
-    _manifests,
+    _manifest,
     terraform="mongodbatlas_privatelink_endpoint_service_data_federation_online_archive",
     id_in_terraform="endpoint_id",
     found_in=_found_in,

@@ -2,19 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from atlas_endpoints.kinds.importer import Drafts, Found, Importer, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.lives.life import Life
 from atlas_endpoints.kinds.new_manifest import NewManifest, drafts_of
 
-Manifests: TypeAlias = Iterable[NewManifest | LeftOut]
-
 
 def importer_of(
     kind: Life[Any],
     place_of: Callable[[Found], str],
-    manifests: Callable[[Sequence[Found], Options], Manifests],
+    manifest: Callable[[Found, Options], NewManifest | LeftOut],
     *,
     terraform: str = "",
     id_in_terraform: str = "id",
@@ -24,8 +22,7 @@ def importer_of(
     """Return how ``atlas-endpoints import`` writes manifests of a kind, which change nothing in Atlas when they are applied.
 
     Args:
-        place_of: returns what an entry is for: a place has one manifest.
-        manifests: returns the manifests for one place, of the entries there.
+        place_of: returns what an entry is for, which a resource names; "": it is not known.
         terraform: Terraform's type of such an endpoint; "": it has none.
         found_in: returns the entry that a resource of Terraform is.
     """
@@ -36,9 +33,12 @@ def importer_of(
             if each.value.status in kind.going:
                 yield LeftOut(each.value.id, "Atlas is deleting it", expected=True)
             else:
-                places[each.project_id, each.scope_name, place_of(each)].append(each)
+                places[each.project_id, each.scope_name, place_of(each) or each.value.id].append(each)
         for there in places.values():
-            yield from manifests(there, options)
+            for each in there:
+                others = ", ".join(sorted(other.value.id for other in there if other is not each))
+                why = f"a resource names its place, where Atlas also has {others}, and follows none of several. Remove all but one in Atlas"
+                yield LeftOut(each.value.id, why) if others else manifest(each, options)
 
     def of_entries(found: Iterable[Found], options: Options) -> Drafts:
         return drafts_of(kind, made(found, options))

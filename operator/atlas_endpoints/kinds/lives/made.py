@@ -15,7 +15,7 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.kinds.lives.life import Facts, Life, makes, may_appear, stays_lost
 from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, MadeResource
-from atlas_endpoints.kinds.parts.states import Dead, Waits
+from atlas_endpoints.kinds.parts.states import Going, Waits
 from atlas_endpoints.reconcile.attempt import pace
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, Create, Decision, State, Write, WriteResult
@@ -33,9 +33,6 @@ EARLY_FIRST, EARLY_LAST = 30.0, 300.0
 
 MOST_NAMES = 5
 """As many of those that stand in the way are named, so that a message has room for the ways out."""
-
-LIVES, REPLACED, DEAD, GOES = range(4)
-"""The ranks of things at one place, by which one of them is followed: one that Atlas makes anew may get another ID."""
 
 R = TypeVar("R", bound=MadeResource)
 
@@ -95,30 +92,35 @@ class Made(Life[R]):
         return found if is_there and not self.is_elsewhere(facts, found) else None
 
     def there(self, facts: Facts) -> tuple[Any | None, Sequence[Any]]:
-        """Return the thing at the place, and the others that stay there.
+        """Return the thing that the resource follows, and the others that stay at its place.
 
-        It is the recorded one as long as that lives; else the one with the smallest ID of those that do. Once the resource has asked
-        for a deletion, what was beside it stays, and what appears afterwards is the thing as well.
+        It is the recorded one while Atlas shows it, unless it goes and a new one has come; else the only one. Of several, nobody
+        knows which is meant: it is none. Once the resource has asked for a deletion, what comes is not its thing.
         """
-        found = {each.id: each for each in facts.view.labelled.get(facts.resource.created_as, ())}
-        if (recorded := self.recorded(facts)) is not None:  # also if Atlas spells its place as nobody knows
-            found = {recorded.id: recorded, **found}
-        stays = self._left_beside(facts) or ()
-        ranked = sorted(found.values(), key=lambda each: (each.id in stays, self.rank_of(each)))
-        made = next((each for each in ranked if each.id not in stays), None)
-        return made, [each for each in ranked if each is not made and self.rank_of(each) in {LIVES, DEAD}]
+        found = sorted(facts.view.labelled.get(facts.resource.created_as, ()), key=lambda each: each.id)
+        made, staying = self.recorded(facts), [each for each in found if self._stays(each)]
+        if not self._is_asked(facts):
+            only = staying[0] if len(staying) == 1 else None
+            if made is None:
+                made = only if staying else next(iter(found), None)
+            elif only is not None and not self._stays(made) and only.id not in facts.resource.status.others:
+                made = only
+        return made, [each for each in staying if made is None or each.id != made.id]
 
-    def rank_of(self, made: Any) -> int:
-        """Return the rank of a thing by its status."""
-        if made.status in self.going:
-            return GOES
+    def _stays(self, made: Any) -> bool:
+        """Return whether Atlas neither deletes a thing nor makes another one in its place."""
         match self.states.get(made.status or ""):
-            case Dead():
-                return DEAD
-            case Waits(is_replaced=True):
-                return REPLACED
+            case Going() | Waits(is_replaced=True):
+                return False
             case _:
-                return LIVES
+                return True
+
+    def _is_asked(self, facts: Facts) -> bool:
+        """Return whether this deletion of the resource has asked for the end of its thing."""
+        known, resource = self.known(facts), facts.resource
+        if known is None or resource.metadata.deletion_timestamp is None or not resource.status.is_being_deleted:
+            return False
+        return known.status_since is not None and known.status_since >= deleted_at(facts).replace(microsecond=0)
 
     @override
     def followed(self, facts: Facts) -> Any | None:
@@ -152,7 +154,10 @@ class Made(Life[R]):
             own = {} if known is None else {self.noun: known.model_copy(update=asked)}
             return Decision(State(Reason.DELETING, message, POLL), own=own)
         made, others = self.there(facts)
-        decision = self.absent(facts) if made is None else self.present(facts, made)
+        if made is not None:
+            decision = self.present(facts, made)
+        else:
+            decision = self._ambiguous(facts, others) if others else self.absent(facts)
         if known is not None and (made is None or made.id != known.id) and facts.view.value(known.id) is None:
             decision = replace(decision, absent=known.id)  # a LIST may lag
         if made is None or not others:
@@ -163,6 +168,17 @@ class Made(Life[R]):
             " others alone."
         )
         return replace(decision, state=replace(decision.state, message=message))
+
+    def _ambiguous(self, facts: Facts, found: Sequence[Any]) -> Decision:
+        """Decide about a place with several things, none of which is the recorded one."""
+        message = (
+            f"Atlas has more than one {self.of_place}. The operator follows none of them, and changes nothing. Remove all but one in"
+            f" Atlas: {some_of([each.id for each in found])}."
+        )
+        own: dict[str, Any] = {self.noun: None, "others": shown_of(found)}
+        if may_arrive_for(facts.resource.status.intent, facts.now, facts.arrives_for) <= 0:
+            own["intent"] = None
+        return Decision(State(Reason.CONFLICT, message), own=own)
 
     def absent(self, facts: Facts) -> Decision:
         """Decide about a place without a thing."""
@@ -222,7 +238,7 @@ class Made(Life[R]):
             return Decision(replace(state, requeue=at_latest(facts.polls, left)))
         decision, done = super().decide_deletion(facts), facts.done
         if decision.write is not None:
-            return replace(decision, own={**decision.own, "others": self._beside(facts), "intent": None})
+            return replace(decision, own={**decision.own, "others": shown_of(self.there(facts)[1]), "intent": None})
         if made is None or done is None or done.result is not WriteResult.REFUSED:
             return decision
         requeue = RequeueAfter(min(max(facts.as_long_again.delay, EARLY_FIRST), EARLY_LAST))
@@ -243,35 +259,17 @@ class Made(Life[R]):
         if known is not None and not (isinstance(shown, self.entry) and self.is_elsewhere(facts, shown)):
             end = "is deleted from Atlas" if known.status in self.going else "no longer exists in Atlas"
             gone = f"{self.called(known.id)} {end}."
-        if others := self.beside_none(facts):
+        if others := self.there(facts)[1]:
             names = ", ".join(each.id for each in others)
             stays = f"What Atlas has beside it at the same place stays there: {names}. This resource did not follow it."
         state = State(Reason.DELETING, f"Atlas has no {self.noun} of this resource.")
         return Decision(state, absent=absent, nothing_left=True, gone=gone, stays=stays)
 
-    def beside_none(self, facts: Facts) -> Sequence[Any]:
-        """Return what is at the place of a resource that follows nothing."""
-        return self.there(facts)[1]
-
     # What a resource tells.
 
     @override
     def render(self, facts: Facts, seen: Any) -> Mapping[str, Any]:
-        return {**super().render(facts, seen), "others": self._beside(facts)}
-
-    def _beside(self, facts: Facts) -> Sequence[str]:
-        """Return what the status shows of what is beside the thing."""
-        left = self._left_beside(facts)
-        return shown_of(self.there(facts)[1]) if left is None else left
-
-    def _left_beside(self, facts: Facts) -> Sequence[str] | None:
-        """Return what was beside the thing when this deletion of the resource asked for its end; None: it has not asked yet."""
-        resource, known = facts.resource, self.known(facts)
-        if known is None or resource.metadata.deletion_timestamp is None or not resource.status.is_being_deleted:
-            return None
-        is_asked = known.status_since is not None and known.status_since >= deleted_at(facts).replace(microsecond=0)
-        found: Sequence[str] = resource.status.others
-        return found if is_asked else None
+        return {**super().render(facts, seen), "others": shown_of(self.there(facts)[1])}
 
     @override
     def intended(self, facts: Facts, creation: Creation) -> Mapping[str, Any]:
