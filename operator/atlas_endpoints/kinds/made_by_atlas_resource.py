@@ -3,7 +3,7 @@
 They name it by its place: the region for which Atlas makes it, or the service to which it leads.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection
 from typing import Annotated, ClassVar
 
@@ -19,21 +19,6 @@ DELETING = "DELETING"
 
 MOST_OTHERS = 16
 """As many other things at its place are shown in a status; more of them are unheard of."""
-
-
-class Made(ABC):
-    """Something that Atlas has made; a field that Atlas did not send, or not as text, is None. ``status`` may be any word."""
-
-    __slots__ = ()
-
-    id: str
-    status: str | None
-    error_message: str | None
-
-    @property
-    @abstractmethod
-    def place(self) -> str:
-        """What it is for, as people can read it; "": it is not known."""
 
 
 class MadeStatus(Status):

@@ -30,7 +30,9 @@ def importer_of(
     def made(found: Iterable[Found], options: Options) -> Iterator[NewManifest | LeftOut]:
         places: dict[tuple[str, ...], list[Found]] = defaultdict(list)
         for each in found:
-            if each.value.status in kind.going:
+            if each.value.status in kind.gone:
+                yield LeftOut(each.value.id, "Atlas has deleted it", expected=True)
+            elif each.value.status in kind.going:
                 yield LeftOut(each.value.id, "Atlas is deleting it", expected=True)
             else:
                 places[each.project_id, each.scope_name, place_of(each) or each.value.id].append(each)

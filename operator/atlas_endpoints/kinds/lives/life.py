@@ -70,6 +70,7 @@ class Life(KindWithCommands[R]):
         reads: what is read beside the endpoints, by the first part of the names that a view has for it.
         entry: what is read of an endpoint.
         purpose: what endpoints are for, for people.
+        gone: the statuses of what is still listed, and does not exist any more.
         nobody: the ID of an endpoint that cannot exist.
         noun: what people call an endpoint, which is also its field of the status.
     """
@@ -80,6 +81,7 @@ class Life(KindWithCommands[R]):
     states: ClassVar[States]
     words: ClassVar[Words]
     purpose: ClassVar[str]
+    gone: ClassVar[Collection[str]] = ()
     nobody: ClassVar[str] = "0" * 24
     noun: ClassVar[str] = "endpoint"
 
@@ -286,7 +288,7 @@ class Life(KindWithCommands[R]):
 
     @override
     def counted(self, values: Collection[Any]) -> str:
-        return f"Endpoints for {self.purpose}: {len(values)}."
+        return f"{self.noun.capitalize()}s for {self.purpose}: {sum(each.status not in self.gone for each in values)}."
 
     @override
     def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:

@@ -11,15 +11,19 @@ from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
+from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.kinds.lives.life import Facts, Life, makes, may_appear, stays_lost
+from atlas_endpoints.kinds.lives.life import Facts, Life, Words, makes, may_appear, stays_lost
 from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, MadeResource
 from atlas_endpoints.kinds.parts.states import Going, Waits
+from atlas_endpoints.kinds.refusals import says_that_it_exists
 from atlas_endpoints.reconcile.attempt import pace
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, Create, Decision, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED
+from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Cause, Creation
@@ -42,14 +46,20 @@ class Made(Life[R]):
 
     Attributes:
         of_place: what people call one by its place.
-        gone: the statuses of what is still listed, and does not exist any more.
         state_field: the field in which the status of a resource shows that of the thing.
     """
 
     of_place: ClassVar[str]
-    gone: ClassVar[Collection[str]] = ()
     state_field: ClassVar[str] = "status"
 
+    words = Words(
+        makes="creates",
+        again="create it again",
+        anew="create another one",
+        if_wrong="If the spec is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it with the right one.",
+        refused="What names it cannot change: if that is wrong, delete this resource (nothing was made in Atlas) and create it again with"
+        " the right values.",
+    )
     preceding = frozenset({Reason.DELETING})  # then another one is created
     names_endpoints = False
     shown_within = 150.0
@@ -76,6 +86,19 @@ class Made(Life[R]):
     @override
     def called(self, entry: str) -> str:
         return f"{self.noun.capitalize()} {entry}"
+
+    @override
+    def written(self, write: Write, answer: Any) -> tuple[str, Any] | None:
+        """Return the thing in the answer to a write; fields that are missing in that to a POST are those that were sent."""
+        if write.request.method != "POST":
+            return super().written(write, answer)
+        shown = {name: value for name, value in answer.items() if value} if isinstance(answer, dict) else {}
+        found = self.entry.read({**(write.request.body or {}), **shown})
+        return None if found is None else (found.id, found)
+
+    @override
+    def is_outdated(self, error: AtlasError) -> bool:
+        return says_that_it_exists(error, self.api.create)  # the code of that is not known
 
     @override
     def label(self, value: Any) -> str | None:
@@ -317,6 +340,17 @@ class Made(Life[R]):
                 " deletionPolicy Delete, it is deleted with this resource, unless another one uses it."
             )
             yield EventReason.ENDPOINT_ADOPTED, message
+
+    # Commands.
+
+    @override
+    def unnamed(
+        self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
+    ) -> Mapping[str, Sequence[str]]:
+        known = {each.endpoint for each in named}
+        places = {id_: self.place_of(each) for id_, each in entries.items() if each.status not in self.gone}
+        found = {id_: place for id_, place in places.items() if place not in known}
+        return {f"{self.noun.capitalize()}s": [f"{id_} for {place}" if place else id_ for id_, place in found.items()]}
 
 
 def some_of(names: Collection[str]) -> str:

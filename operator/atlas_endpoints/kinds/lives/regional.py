@@ -20,15 +20,15 @@ from atlas_endpoints.atlas.errors import (
     MissingRoleError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.requests import Refusals, Scope
+from atlas_endpoints.atlas.requests import Refusals
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.kinds.lives.life import Facts, Hindrance, Words
+from atlas_endpoints.kinds.lives.life import Facts, Hindrance
 from atlas_endpoints.kinds.lives.made import Made
 from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
-from atlas_endpoints.kinds.refusals import says_that_it_exists, words_of
+from atlas_endpoints.kinds.refusals import words_of
 from atlas_endpoints.kinds.regional_resource import RegionalResource
 from atlas_endpoints.kinds.regions import doubt, is_other_region, place_of
 from atlas_endpoints.reconcile.compare import Comparison
@@ -80,13 +80,6 @@ class Regional(Made[R]):
     forced_deletion: ClassVar[str]
     keys: ClassVar[Sequence[str]] = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
 
-    words = Words(
-        makes="creates",
-        again="create it again",
-        anew="create another one",
-        if_wrong="If the spec is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it with the right one.",
-        refused="Regions cannot change: if one is wrong, delete this resource (nothing was made in Atlas) and create it again with the right one.",
-    )
     of_place = "endpoint of this region"
     scope_noun = "provider"
     reasons: ClassVar[Sequence[ReadyReason]] = (*Reason, *RegionalReason)
@@ -227,20 +220,13 @@ class Regional(Made[R]):
 
     @override
     def written(self, write: Write, answer: Any) -> tuple[str, Any] | None:
-        """Return the endpoint in the answer to a POST; fields that are missing are those that were sent. None: it is of another region."""
-        body = write.request.body or {}
-        shown = {name: value for name, value in answer.items() if value} if isinstance(answer, dict) else {}
-        made, asked = self.entry.read({**body, **shown}), self.entry.read({**body, "id": shown.get("id")})
-        if made is None or asked is None:
-            return None
-        pairs = [(getattr(made, field, None), getattr(asked, field, None)) for field in ("region", "vpc_region")]
+        """Return the endpoint in the answer to a POST; None: it is of another region."""
+        found, asked = super().written(write, answer), self.entry.read({**(write.request.body or {}), "id": "asked"})
+        if found is None or write.request.method != "POST":
+            return found
+        pairs = [(getattr(found[1], field, None), getattr(asked, field, None)) for field in ("region", "vpc_region")]
         provider = write.request.path.rpartition("/privateEndpoints")[0].rpartition("/")[2]
-        is_other = any(is_other_region(provider, one, other or "") for one, other in pairs)
-        return None if is_other else (made.id, made)
-
-    @override
-    def is_outdated(self, error: AtlasError) -> bool:
-        return says_that_it_exists(error, self.api.create)  # the code of that is not known
+        return None if any(is_other_region(provider, one, other or "") for one, other in pairs) else found
 
     @override
     def is_early(self, error: AtlasError) -> bool:
@@ -281,14 +267,6 @@ class Regional(Made[R]):
     def identity(self, resource: R) -> Mapping[str, object]:
         spec = resource.spec
         return {"projectId": spec.project_id, "providerName": spec.provider_name, **spec.desired}
-
-    @override
-    def unnamed(
-        self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
-    ) -> Mapping[str, Sequence[str]]:
-        known = {each.endpoint for each in named}
-        found = {id_: place for id_, each in entries.items() if (place := self.place_of(each)) not in known}
-        return {"Endpoints": [f"{id_} in {place}" if place else id_ for id_, place in found.items()]}
 
     @override
     def shown_scope(self, name: str) -> str:
