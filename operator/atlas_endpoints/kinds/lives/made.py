@@ -1,32 +1,34 @@
 """The life of something that Atlas makes and names: an endpoint for a region, a connection to a service. Pure.
 
-A resource names it by its place. The operator creates it with an intent (``reconcile.creation``), and follows the one that lives there.
+A resource names it by its place: the region for which Atlas makes it, or the service to which it leads. The operator creates it with
+an intent (``reconcile.creation``), and follows the one that lives there.
 """
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar, TypeVar
+from http import HTTPStatus
+from typing import Annotated, Any, ClassVar, TypeVar
 
+from pydantic import Field
 from typing_extensions import override
 
-from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
 from atlas_endpoints.kinds.lives.life import Facts, Life, Words, makes, may_appear, stays_lost
-from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, MadeResource
+from atlas_endpoints.kinds.parts.fields import DeclaredResource
 from atlas_endpoints.kinds.parts.states import Going, Waits
-from atlas_endpoints.kinds.refusals import says_that_it_exists
 from atlas_endpoints.reconcile.attempt import pace
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, Create, Decision, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
-from atlas_endpoints.reconcile.resource import part
-from atlas_endpoints.reconcile.status import Cause, Creation
+from atlas_endpoints.reconcile.resource import Thing, part
+from atlas_endpoints.reconcile.status import Cause, Creation, Shown, ShownEntry, Status
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting
 
 LAGS = timedelta(minutes=2)
@@ -35,8 +37,104 @@ LAGS = timedelta(minutes=2)
 EARLY_FIRST, EARLY_LAST = 30.0, 300.0
 """Seconds until a DELETE is repeated that came too early, at least and at most."""
 
+DELETING = "DELETING"
+"""The status of what Atlas deletes, or was asked to delete."""
+
+MOST_OTHERS = 16
+"""As many other things at its place are shown in a status; more of them are unheard of."""
+
 MOST_NAMES = 5
 """As many of those that stand in the way are named, so that a message has room for the ways out."""
+
+
+class MadeStatus(Status):
+    """The status of a resource that names such a thing."""
+
+    shown_as: ClassVar[str] = "endpoint"
+    """Its field that has the thing."""
+    going: ClassVar[Collection[str]] = (DELETING,)
+    """The statuses of a thing that Atlas deletes."""
+
+    intent: Creation | None = Field(default=None, alias="creation")
+    """The operator is about to create the {thing}, or has, and Atlas does not show it yet."""
+    others: Annotated[tuple[Shown, ...], Field(max_length=MOST_OTHERS)] = ()
+    """The IDs of other {others}, at most 16. This resource does not follow them, and leaves them in Atlas when it is deleted.
+
+    The ID of one."""
+
+    @property
+    def made(self) -> ShownEntry | None:
+        """The thing that the resource follows."""
+        found: ShownEntry | None = getattr(self, self.shown_as)
+        return found
+
+    @property
+    @override
+    def is_being_deleted(self) -> bool:
+        return self.made is not None and self.made.status in self.going
+
+    @property
+    @override
+    def creation(self) -> Creation | None:
+        return self.intent
+
+
+class MadeResource(DeclaredResource, frozen=True):
+    """A resource that names it. Its entry is the thing, by the ID that Atlas gave it."""
+
+    words: ClassVar = {
+        "moved": "",
+        "reported": "a missing {thing}",
+        "at_once": "creates the {thing}",
+        "bound": "has(self.status.{thing}) || has(self.status.creation) || has(self.status.applied)",
+        "synced": "the last comparison or change succeeded, and Atlas has the {thing}",
+        "error_message": ", which it may also have in other states than FAILED; absent when there is none",
+    }
+
+    status: MadeStatus
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """What it names, as people can read it."""
+
+    @property
+    @abstractmethod
+    def called(self) -> str:
+        """What people call what it names, within a sentence."""
+
+    @property
+    @override
+    def entry(self) -> str | None:
+        return None if self.status.made is None else self.status.made.id
+
+    @property
+    @override
+    def thing(self) -> Thing:
+        """The thing that it names, also while Atlas has none."""
+        return Thing(f"/{self.place}", self.place, f"The {self.called}")
+
+    @property
+    @override
+    def created_as(self) -> str:
+        return self.thing.key
+
+    @property
+    @override
+    def written_as(self) -> str:
+        return self.created_as  # whatever ID it has
+
+    @property
+    @override
+    def may_be_in_atlas(self) -> bool:
+        return True
+
+    @property
+    @override
+    def is_bound(self) -> bool:
+        status = self.status
+        return status.made is not None or status.intent is not None or status.applied is not None
+
 
 R = TypeVar("R", bound=MadeResource)
 
@@ -98,7 +196,10 @@ class Made(Life[R]):
 
     @override
     def is_outdated(self, error: AtlasError) -> bool:
-        return says_that_it_exists(error, self.api.create)  # the code of that is not known
+        """Return whether Atlas refuses the POST since it has the thing; the code of that is not known."""
+        if error.operation != self.api.create or not isinstance(error, UpdateRejectedError):
+            return False
+        return error.http_status == HTTPStatus.CONFLICT or "already exist" in words_of(error)
 
     @override
     def label(self, value: Any) -> str | None:
@@ -247,13 +348,6 @@ class Made(Life[R]):
     # Decisions about a deleted resource.
 
     @override
-    def deletion(self, facts: Facts, entry: Any, cause: Cause | None) -> Write:
-        remedy = (
-            "" if cause is None else "In Atlas, remove what uses it. Then set the annotation again, to another value."
-        )
-        return replace(super().deletion(facts, entry, cause), remedy=remedy)
-
-    @override
     def decide_deletion(self, facts: Facts) -> Decision:
         made = self.followed(facts)
         if made is not None and (left := self.asked_for(facts, made)) > 0 and not facts.forced:
@@ -357,6 +451,11 @@ def some_of(names: Collection[str]) -> str:
     """Return the first of some names, and how many more there are."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ", ".join(sorted(names)[:MOST_NAMES]) + more
+
+
+def words_of(error: AtlasError) -> str:
+    """Return the words of a refusal, and of its code, in small letters."""
+    return f"{error.error_code or ''} {error.detail or ''}".replace("_", " ").casefold()
 
 
 def shown_of(others: Iterable[Any]) -> Sequence[str]:

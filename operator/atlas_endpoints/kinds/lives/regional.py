@@ -25,10 +25,9 @@ from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.lives.life import Facts, Hindrance
-from atlas_endpoints.kinds.lives.made import Made
+from atlas_endpoints.kinds.lives.made import Made, words_of
 from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
-from atlas_endpoints.kinds.refusals import words_of
 from atlas_endpoints.kinds.regional_resource import RegionalResource
 from atlas_endpoints.kinds.regions import doubt, is_other_region, place_of
 from atlas_endpoints.reconcile.compare import Comparison
@@ -262,11 +261,6 @@ class Regional(Made[R]):
             yield EventReason.ENDPOINT_WARNING, message
 
     # Commands.
-
-    @override
-    def identity(self, resource: R) -> Mapping[str, object]:
-        spec = resource.spec
-        return {"projectId": spec.project_id, "providerName": spec.provider_name, **spec.desired}
 
     @override
     def shown_scope(self, name: str) -> str:

@@ -20,12 +20,11 @@ from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.importer import Found, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.lives.imports import importer_of
 from atlas_endpoints.kinds.lives.life import Facts, Hindrance
-from atlas_endpoints.kinds.lives.made import EARLY_FIRST, Made, some_of
+from atlas_endpoints.kinds.lives.made import EARLY_FIRST, Made, some_of, words_of
 from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, retained
 from atlas_endpoints.kinds.parts.api import Api, Read
 from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
-from atlas_endpoints.kinds.refusals import words_of
 from atlas_endpoints.kinds.regions import doubt
 from atlas_endpoints.kinds.stream_private_endpoint.resource import (
     SCOPE,

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.kinds.cloud_endpoint import Provider, Region
-from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MadeResource, MadeStatus
+from atlas_endpoints.kinds.lives.made import DELETING, MadeResource, MadeStatus
 from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name
 from atlas_endpoints.kinds.stream_private_endpoint.services import (
@@ -256,6 +256,7 @@ class AccountStatus(StatusModel):
 class StreamStatus(MadeStatus):
     """The status of the kind."""
 
+    shown_as: ClassVar = "connection"
     going: ClassVar = ("DELETE_REQUESTED", DELETING)
 
     connection: ConnectionStatus | None = None
@@ -263,11 +264,6 @@ class StreamStatus(MadeStatus):
     account: AccountStatus | None = None
     """The account of Atlas in the cloud and region, from which streams of the project connect: what your service must allow. It
     is there before the connection is created; a field is absent where the cloud has none."""
-
-    @property
-    @override
-    def made(self) -> ConnectionStatus | None:
-        return self.connection
 
 
 class StreamPrivateEndpoint(MadeResource, frozen=True):
@@ -352,11 +348,6 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
     @override
     def scope_name(self) -> str:
         return SCOPE
-
-    @property
-    @override
-    def has_outputs(self) -> bool:
-        return self.spec.output_config_map_ref is not None
 
     @property
     @override
