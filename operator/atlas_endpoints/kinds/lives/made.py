@@ -18,7 +18,7 @@ from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.kinds.lives.life import Facts, Life, Words, makes, may_appear, stays_lost
+from atlas_endpoints.kinds.lives.life import UNHINDERED, Facts, Hindrance, Life, Words, makes, may_appear, stays_lost
 from atlas_endpoints.kinds.parts.fields import DeclaredResource
 from atlas_endpoints.kinds.parts.states import Going, Waits
 from atlas_endpoints.reconcile.attempt import pace
@@ -144,10 +144,12 @@ class Made(Life[R]):
 
     Attributes:
         of_place: what people call one by its place.
+        place_noun: what people call a place.
         state_field: the field in which the status of a resource shows that of the thing.
     """
 
     of_place: ClassVar[str]
+    place_noun: ClassVar[str]
     state_field: ClassVar[str] = "status"
 
     words = Words(
@@ -173,6 +175,10 @@ class Made(Life[R]):
     def is_elsewhere(self, facts: Facts, made: Any) -> bool:  # noqa: ARG002  # a default
         """Return whether a thing, as Atlas shows it, is certainly at another place than the one that the resource names."""
         return False
+
+    def may_be_there(self, facts: Facts, made: Any) -> bool:  # noqa: ARG002  # a default
+        """Return whether a thing of which Atlas shows no place may be at the one that the resource names."""
+        return True
 
     # Plain JSON, and what Atlas has.
 
@@ -318,6 +324,22 @@ class Made(Life[R]):
         decision = makes(facts, self.words, self.creation(facts), Cause.FIRST_CONTACT, is_lost=is_lost)
         return replace(decision, gets=gets, own=own)
 
+    @override
+    def before_post(self, facts: Facts) -> Hindrance:
+        if unplaced := self._unplaced(facts):
+            message = f"{unplaced} The operator creates none. Remove unneeded ones in Atlas, or ask MongoDB's support about the others."
+            return (), State(Reason.PENDING, message)
+        return UNHINDERED
+
+    def _unplaced(self, facts: Facts) -> str:
+        """Return a sentence about things that may be that of the resource, since Atlas shows no place of them; "": there are none."""
+        own, values = facts.resource.entry, (each.value for each in facts.view.entries.values())
+        things = [each for each in values if isinstance(each, self.entry) and each.status not in self.gone]
+        ids = [each.id for each in things if not self.place_of(each) and self.may_be_there(facts, each)]
+        if not (names := [id_ for id_ in ids if id_ != own and not facts.is_claimed_by_other(id_)]):
+            return ""
+        return f"Atlas shows {self.noun}s without a {self.place_noun}, one of which may be the {facts.resource.called}: {some_of(names)}."
+
     def _not_shown(self, facts: Facts) -> str:
         return f"Atlas has accepted the creation of {self.noun} {facts.resource.entry}, and does not show it yet."
 
@@ -363,14 +385,17 @@ class Made(Life[R]):
 
     @override
     def nothing_left(self, facts: Facts) -> Decision:
-        known, intent = self.known(facts), facts.resource.status.intent
+        known, status = self.known(facts), facts.resource.status
+        if not status.is_being_deleted and (unplaced := self._unplaced(facts)):
+            message = f"{unplaced} The operator deletes none of them."
+            return Decision(State(Reason.DELETION_BLOCKED, message, facts.as_long_again))
         shown = None if known is None else facts.view.value(known.id)
         absent = None if known is None or shown is not None else known.id
         if (left := self.hidden_for(facts)) > 0:
             message = f"{self._not_shown(facts)} The operator looks for it before the resource is removed."
             return Decision(State(Reason.DELETING, message, _looks_again(left, self.shown_within)), absent=absent)
         # The clock by which another process has dated its intent may have been behind.
-        if intent is not None and (left := may_arrive_for(intent, facts.now, facts.arrives_for)) > 0:
+        if (left := may_arrive_for(status.intent, facts.now, facts.arrives_for)) > 0:
             return replace(may_appear(facts, left), absent=absent)
         gone = stays = None
         if known is not None and not (isinstance(shown, self.entry) and self.is_elsewhere(facts, shown)):

@@ -79,7 +79,7 @@ class Regional(Made[R]):
     forced_deletion: ClassVar[str]
     keys: ClassVar[Sequence[str]] = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
 
-    of_place = "endpoint of this region"
+    of_place, place_noun = "endpoint of this region", "region"
     scope_noun = "provider"
     reasons: ClassVar[Sequence[ReadyReason]] = (*Reason, *RegionalReason)
     busy = KindWithCommands.busy | {RegionalReason.RECREATING}
@@ -143,14 +143,6 @@ class Regional(Made[R]):
         regions = spec.regions_in_atlas.items()
         return any(is_other_region(spec.provider_name, getattr(made, field), region) for field, region in regions)
 
-    def _anywhere(self, facts: Facts) -> str:
-        """Return a sentence about endpoints that may be the one of the region, since Atlas shows no region of them; "": none."""
-        own, values = facts.resource.entry, (each.value for each in facts.view.entries.values())
-        ids = [each.id for each in values if isinstance(each, self.entry) and not self.place_of(each)]
-        names = ", ".join(sorted(id_ for id_ in ids if id_ != own and not facts.is_claimed_by_other(id_)))
-        called = facts.resource.called
-        return f"Atlas shows endpoints without a region, one of which may be the {called}: {names}." if names else ""
-
     def may_be_in_region(self, facts: Facts, endpoint: Any, region: str | None) -> bool:
         """Return whether a region may be that of an endpoint, as the spec or Atlas names it: only a known other one is not."""
         provider, wanted = facts.resource.spec.provider_name, facts.resource.spec.region
@@ -160,10 +152,9 @@ class Regional(Made[R]):
 
     @override
     def before_post(self, facts: Facts) -> Hindrance:
-        if anywhere := self._anywhere(facts):
-            return (), State(Reason.PENDING, f"{anywhere} The operator creates none until Atlas shows their regions.")
-        if not self.read_before_post:
-            return (), None
+        _, hindrance = super().before_post(facts)
+        if hindrance is not None or not self.read_before_post:
+            return (), hindrance
         gets, value = (Get(self.read_before_post, beside=True),), facts.view.value(self.read_before_post)
         if value is None:
             message = f"Atlas has no {facts.resource.called}. The operator looks whether Atlas would make one."
@@ -185,12 +176,8 @@ class Regional(Made[R]):
 
     @override
     def nothing_left(self, facts: Facts) -> Decision:
-        is_asked, resource = facts.resource.status.is_being_deleted, facts.resource
-        if not is_asked and (anywhere := self._anywhere(facts)):
-            message = f"{anywhere} The operator deletes none of them."
-            return Decision(State(Reason.DELETION_BLOCKED, message, facts.as_long_again))
-        decision = super().nothing_left(facts)
-        if not (is_asked and resource.metadata.is_delete_forced and decision.gone):
+        decision, resource = super().nothing_left(facts), facts.resource
+        if not (resource.status.is_being_deleted and resource.metadata.is_delete_forced and decision.gone):
             return decision
         said = f"The annotation {FORCE_DELETE} was set, so the operator did not ask who needs it."
         return replace(decision, gone=f"{decision.gone} {said}")

@@ -113,7 +113,8 @@ class StreamPrivateEndpoints(Made[StreamPrivateEndpoint]):
     names = Names("atlas-endpoints.dev", "v1alpha1", "StreamPrivateEndpoint", "streamprivateendpoints")
     resource, entry = StreamPrivateEndpoint, Connection
     scope_noun, scopes, purpose = "", (SCOPE,), "Stream Processing"
-    noun, of_place, state_field, gone = "connection", "connection to this service", "state", ("DELETED",)
+    noun, of_place, place_noun = "connection", "connection to this service", "target"
+    state_field, gone = "state", ("DELETED",)
     api = Api(
         below="streams/privateLinkConnections",
         one="connectionId",
@@ -190,6 +191,11 @@ class StreamPrivateEndpoints(Made[StreamPrivateEndpoint]):
         return leads_elsewhere(self.place_of(made), facts.resource.place)
 
     @override
+    def may_be_there(self, facts: Facts, made: Connection) -> bool:
+        mine = facts.resource.spec.service
+        return all(one in {"", NO_VENDOR, its} for one, its in zip(made.service, mine, strict=True))
+
+    @override
     def doubt_about(self, spec: Spec) -> str:
         """Return sentences about a region that is not known, also of an ARN, and fields that contradict each other."""
         contradicted = contradiction(spec.service, spec.region, spec.service_endpoint_id, spec.dns_domain)
@@ -215,27 +221,6 @@ class StreamPrivateEndpoints(Made[StreamPrivateEndpoint]):
     @override
     def intended(self, facts: Facts, creation: Creation) -> Mapping[str, Any]:
         return {**super().intended(facts, creation), **_account(facts)[1]}
-
-    @override
-    def before_post(self, facts: Facts) -> Hindrance:
-        """Return that a POST waits while Atlas does not show where connections lead that may be the one."""
-        found, mine = [each.value for each in facts.view.entries.values()], facts.resource.spec.service
-        names = [
-            each.id
-            for each in found
-            if isinstance(each, Connection)
-            and not each.target
-            and each.status not in self.gone
-            and all(one in {"", NO_VENDOR, its} for one, its in zip(each.service, mine, strict=True))
-            and not facts.is_claimed_by_other(each.id)
-        ]
-        if not names:
-            return (), None
-        message = (
-            f"Atlas does not show where these connections lead: {some_of(names)}. One of them may be that of this resource, so the"
-            " operator creates none. Remove unneeded ones in Atlas, or ask MongoDB's support where the others lead."
-        )
-        return (), State(Reason.PENDING, message)
 
     @override
     def takes(self, facts: Facts, entry: Connection, field: str) -> bool:
