@@ -157,8 +157,8 @@ class Made(Life[R]):
         again="create it again",
         anew="create another one",
         if_wrong="If the spec is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it with the right one.",
-        refused="What names it cannot change: if that is wrong, delete this resource (nothing was made in Atlas) and create it again with"
-        " the right values.",
+        refused="The fields that name what Atlas makes cannot change: if one is wrong, delete this resource (nothing was made in Atlas)"
+        " and create it again with the right values.",
     )
     preceding = frozenset({Reason.DELETING})  # then another one is created
     names_endpoints = False
