@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import Region
-from atlas_endpoints.kinds.made_by_atlas_resource import MadeResource, MadeStatus
+from atlas_endpoints.kinds.lives.made import MadeResource, MadeStatus
 from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name, place_of
 from atlas_endpoints.reconcile.crd import fixed
@@ -67,11 +67,6 @@ class RegionalStatus(MadeStatus):
     endpoint: EndpointStatus | None = None
     """The endpoint as Atlas last returned it; absent until Atlas shows one. {as_returned}"""
 
-    @property
-    @override
-    def made(self) -> EndpointStatus | None:
-        return self.endpoint
-
 
 class RegionalResource(MadeResource, frozen=True):
     """A resource that names the endpoint of a region. Its entry is that endpoint, by the ID that Atlas gave it."""
@@ -111,16 +106,6 @@ class RegionalResource(MadeResource, frozen=True):
     @override
     def scope_name(self) -> str:
         return self.spec.provider_name
-
-    @property
-    @override
-    def connection(self) -> Mapping[str, str | None]:
-        return dict(self.spec.desired)
-
-    @property
-    @override
-    def has_outputs(self) -> bool:
-        return self.spec.output_config_map_ref is not None
 
     @override
     def shown(self, value: Entry) -> Mapping[str, str | None]:

@@ -21,7 +21,7 @@ from atlas_endpoints.kinds.importer import Importer
 from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.stream_private_endpoint import conform as stream_conform
-from atlas_endpoints.kinds.stream_private_endpoint import importer as stream
+from atlas_endpoints.kinds.stream_private_endpoint import kind as stream
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND as STREAM_PRIVATE_ENDPOINT
 
 KINDS: Sequence[KindWithCommands[Any]] = (

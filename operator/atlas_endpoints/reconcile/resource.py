@@ -362,7 +362,7 @@ class Resource(BaseModel, frozen=True):
 
     @property
     def has_outputs(self) -> bool:
-        return False
+        return self.spec.output_config_map_ref is not None
 
     @property
     def secret_name(self) -> str | None:

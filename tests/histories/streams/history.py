@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from atlas_endpoints.controller.cache import uid_of
-from atlas_endpoints.kinds.stream_private_endpoint.atlas import target_of
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.stream_private_endpoint.targets import target_of
 from atlas_endpoints.reconcile.status import condition_in
 from atlas_endpoints.simulator.stream_endpoint import (
     DELETE_REQUESTED,

@@ -117,6 +117,7 @@ def is_right(held: Holds, body: Body) -> bool:
     if endpoint is not None and endpoint["status"] == "FAILED":
         return bool(reason == "EndpointFailed")
     if endpoint is None or (endpoint["comment"] or "") != spec.get("comment", endpoint["comment"] or ""):
-        return bool(reason == "Drifted" and spec.get("driftPolicy") == "Report")
+        reported = "EndpointNotFound" if endpoint is None else "Drifted"
+        return bool(reason == reported and spec.get("driftPolicy") == "Report")
     applied = status.get("applied") or {}
     return bool(reason == "Available") and all(applied.get(name) == spec[name] for name in MANAGED if name in spec)

@@ -195,7 +195,7 @@ def _is_settled(run: Run, body: Body) -> bool:
     service = next(iter(run.environment.services), None)
     endpoint = None if service is None or endpoint_id is None else service.find(endpoint_id)
     ready = next(each["reason"] for each in status["conditions"] if each["type"] == "Ready")
-    is_reported: bool = spec.get("driftPolicy") == "Report" and ready == "Drifted"
+    is_reported: bool = spec.get("driftPolicy") == "Report" and ready in {"Drifted", "EndpointNotFound"}
     if service is None:
         return is_reported
     wanted = set(spec.get("supportedRemoteRegions", ()))
@@ -204,7 +204,7 @@ def _is_settled(run: Run, body: Body) -> bool:
     match ready:
         case "WaitingForCloudEndpoint":
             return endpoint_id is None
-        case "Drifted":
+        case "Drifted" | "EndpointNotFound":
             return is_reported and endpoint is None
         case "EndpointFailed":
             return endpoint is not None and endpoint.status in DEAD

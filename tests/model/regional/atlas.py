@@ -321,9 +321,9 @@ class Regional(Environment):
     def _place_of(self, endpoint: Any) -> str:
         return place_of(self.cloud, endpoint.region, endpoint.vpc_region)
 
-    def is_ambiguous(self, place: str, shown: str | None) -> bool:  # of several of a region, one is followed
+    def is_ambiguous(self, place: str, shown: str | None) -> bool:
         """Tell whether nobody can know which of several endpoints is meant."""
-        return False
+        return len(self.of(place)) > 1 and shown not in self.held
 
     def is_refused(self, endpoint: Any, spec: Spec) -> bool:  # the spec has nothing to edit
         """Tell whether Atlas may have refused to change an endpoint."""

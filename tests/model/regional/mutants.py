@@ -45,7 +45,7 @@ async def posts_without_an_intent(right: Any, self: Any, body: Any, status: Any)
 
 def _follows_the_last(right: Any, self: Any, facts: Any) -> Any:
     first, others = right(self, facts)
-    return (others[-1], [first, *others[:-1]]) if others else (first, others)
+    return (others[-1], [first, *others[:-1]]) if first and others else (first, others)
 
 
 def _is_on_its_way(right: Any, self: Any, facts: Any, endpoint: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from atlas_endpoints.kinds.stream_private_endpoint import atlas
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.stream_private_endpoint.targets import target_of
 from atlas_endpoints.simulator import stream_endpoint as simulated
 from atlas_endpoints.simulator.stream_endpoint import (
     DELETE_REQUESTED,
@@ -72,7 +72,7 @@ class Streams(Regional):
     begins: ClassVar = IDLE
     active: ClassVar = DONE
     asks_first: ClassVar = False
-    operations: ClassVar = (atlas.CREATE, atlas.DELETE)
+    operations: ClassVar = (KIND.api.create, KIND.api.delete)
     exists: ClassVar = "STREAM_PRIVATE_LINK_ALREADY_EXISTS"
 
     vendor: str = "S3"
@@ -85,7 +85,7 @@ class Streams(Regional):
     @override
     def read(self, method: str, path: str, content: Any) -> tuple[str, str]:
         if method == "POST":
-            return method, atlas.target_of(content)
+            return method, target_of(content)
         last = path.rpartition("/")[2]
         return ("LIST", "") if last == "privateLinkConnections" else (method, last)
 
@@ -144,7 +144,7 @@ class Streams(Regional):
     @override
     def _edit(self, endpoint: Any, content: Any) -> Any:
         if not endpoint.takes_domain:
-            raise refused(atlas.UPDATE, "STREAM_PRIVATE_LINK_DNS_DOMAIN_ALREADY_SET")
+            raise refused(KIND.api.update, "STREAM_PRIVATE_LINK_DNS_DOMAIN_ALREADY_SET")
         endpoint.fields |= content
         while self._moves(endpoint) and not self.in_steps:
             self._advance(endpoint)
@@ -164,11 +164,7 @@ class Streams(Regional):
 
     @override
     def _place_of(self, endpoint: Any) -> str:
-        return atlas.target_of(endpoint.document())
-
-    @override
-    def is_ambiguous(self, place: str, shown: str | None) -> bool:
-        return len(self.of(place)) > 1 and shown not in self.held
+        return target_of(endpoint.document())
 
     def differs(self, endpoint: Any, spec: Spec) -> bool:
         """Tell whether a connection has another domain than its resource wants."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds import made_by_atlas
-from atlas_endpoints.kinds.made_by_atlas import MadeByAtlas
 from atlas_endpoints.kinds.stream_private_endpoint.kind import StreamPrivateEndpoints
 from model.dedicated.mutants import is_dead_on_request
 from model.invariants import Invariant
@@ -36,7 +34,7 @@ def _takes_no_domain(right: Any, self: Any, facts: Any, made: Any) -> Any:
 
 
 def _takes_any_domain(right: Any, self: Any, facts: Any, made: Any) -> Any:
-    return right(self, facts, replace(made, dns_domain=None))
+    return right(self, facts, made.model_copy(update={"dns_domain": None}))
 
 
 def _knows_none(right: Any, self: Any, facts: Any) -> Any:
@@ -44,16 +42,18 @@ def _knows_none(right: Any, self: Any, facts: Any) -> Any:
 
 
 plants("no status tells of a POST of a connection", Invariant.ONCE, CRASH, Ports, "write")(posts_without_an_intent)
-plants("a domain that is named later is lost", Invariant.REST, DOMAIN, StreamPrivateEndpoints, "in_its_status")(
+plants("a domain that is named later is lost", Invariant.REST, DOMAIN, StreamPrivateEndpoints, "present")(
     _takes_no_domain
 )
-plants("a domain is sent that Atlas does not take", Invariant.NEEDED, EDIT, StreamPrivateEndpoints, "in_its_status")(
+plants("a domain is sent that Atlas does not take", Invariant.NEEDED, EDIT, StreamPrivateEndpoints, "present")(
     _takes_any_domain
 )
-plants("of several connections none is the recorded one", Invariant.STALLED, BESIDE, MadeByAtlas, "recorded")(
-    _knows_none
+plants(
+    "of several connections none is the recorded one", Invariant.RECORDED, BESIDE, StreamPrivateEndpoints, "recorded"
+)(_knows_none)
+plants("nobody knows of a DELETE of a connection", Invariant.PACED, IGNORED, StreamPrivateEndpoints, "asked_for")(
+    lambda *_: 0.0
 )
-plants("nobody knows of a DELETE of a connection", Invariant.PACED, IGNORED, made_by_atlas, "asked_for")(lambda *_: 0.0)
 plants("a 202 proves a deletion", Invariant.KEPT, LAGS, StreamPrivateEndpoints, "decide_deletion")(ends_at_the_request)
 plants(
     "a request deletes a connection that works",

@@ -158,7 +158,7 @@ def test_a_status_of_any_shape_shows_nothing(status: dict[str, Any]) -> None:
 
 def test_what_no_object_names_is_found_by_its_place() -> None:
     entries = {ID: READ, OTHER: EndpointStatus(id=OTHER, region="EU_WEST_2")}
-    assert ENCRYPTION.unnamed(SCOPE, entries, [Named("EU_WEST_1")]) == {"Endpoints": [f"{OTHER} in EU_WEST_2"]}
+    assert ENCRYPTION.unnamed(SCOPE, entries, [Named("EU_WEST_1")]) == {"Endpoints": [f"{OTHER} for EU_WEST_2"]}
 
 
 def made(region: str, status: str) -> BackupEndpointStatus:

@@ -112,7 +112,7 @@ def test_two_resources_of_a_region_are_in_conflict(run: Run, tmp_path: Path) -> 
             AWS,
             [
                 "ok       Endpoints for encryption at rest: 2.",
-                f"ok       Endpoints that no live resource names: 1 ({TWO} in EU_WEST_2).",
+                f"ok       Endpoints that no live resource names: 1 ({TWO} for EU_WEST_2).",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
             id="what nobody names",
@@ -123,7 +123,7 @@ def test_two_resources_of_a_region_are_in_conflict(run: Run, tmp_path: Path) -> 
             {**AWS, "vpcRegion": "EU_WEST_1"},
             [
                 "ok       Endpoints for backup: 2.",
-                f"ok       Endpoints that no live resource names: 1 ({TWO} in US_EAST_1 from EU_WEST_1).",
+                f"ok       Endpoints that no live resource names: 1 ({TWO} for US_EAST_1 from EU_WEST_1).",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
             id="another pair of regions",

@@ -6,7 +6,7 @@ name or address of a registered endpoint, and ignores it: what differs there is 
 Source: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-data-federation, and recorded answers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -178,12 +178,12 @@ class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
         if (reference := spec.output_config_map_ref) is not None:
             shown = {"endpointServiceName": spec.service_name, "endpointId": endpoint and endpoint.id}
             found.append(Output(reference.name, KEYS, values_of(KEYS, shown) or None))
-        works = endpoint is not None and endpoint.status in {"OK", None}
+        working = endpoint if endpoint is not None and endpoint.status in {"OK", None} else None
         for each in spec.federated_databases:
             known = {"federatedDatabaseName": each.name, "providerName": spec.provider_name}
-            if works:
-                known |= {"endpointId": endpoint.id, "region": endpoint.region or spec.region_in_atlas or ""}
-            request = partial(_database, name=each.name) if works else None
+            if working is not None:
+                known |= {"endpointId": working.id, "region": working.region or spec.region_in_atlas or ""}
+            request = None if working is None else partial(_database, name=each.name)
             parse, fill = partial(hostnames, each.name), partial(_hostname, known)
             found.append(Output(each.config_map_ref.name, DATABASE_KEYS, request=request, parse=parse, fill=fill))
         return found
@@ -229,20 +229,20 @@ KIND = DataFederationPrivateEndpoints()
 # Import.
 
 
-def _manifests(there: Sequence[Found], options: Options) -> Iterator[NewManifest]:
-    for endpoint, project in ((each.value, each.project_id) for each in there):
-        cloud = endpoint.provider or ("AZURE" if endpoint.id.startswith("/") else "AWS")
-        spec = {"projectId": project, "providerName": cloud, FIELD: endpoint.id}
-        in_atlas = {
-            "region": endpoint.region,
-            "customerEndpointDnsName": endpoint.customer_endpoint_dns_name,
-            "privateEndpointIpAddress": endpoint.customer_endpoint_ip_address,
-            "comment": endpoint.comment,
-        }
-        managed = {field: value for field, value in in_atlas.items() if value}
-        spec = {**spec, **managed, **retained(options.credentials_secret)}
-        name = fitting("data-federation", last_part(endpoint.id))
-        yield NewManifest(endpoint.id, name, options.namespace, spec, optional=managed.keys())
+def _manifest(found: Found, options: Options) -> NewManifest:
+    endpoint = found.value
+    cloud = endpoint.provider or ("AZURE" if endpoint.id.startswith("/") else "AWS")
+    spec = {"projectId": found.project_id, "providerName": cloud, FIELD: endpoint.id}
+    in_atlas = {
+        "region": endpoint.region,
+        "customerEndpointDnsName": endpoint.customer_endpoint_dns_name,
+        "privateEndpointIpAddress": endpoint.customer_endpoint_ip_address,
+        "comment": endpoint.comment,
+    }
+    managed = {field: value for field, value in in_atlas.items() if value}
+    spec = {**spec, **managed, **retained(options.credentials_secret)}
+    name = fitting("data-federation", last_part(endpoint.id))
+    return NewManifest(endpoint.id, name, options.namespace, spec, optional=managed.keys())
 
 
 def _found_in(one: InTerraform) -> Found | LeftOut:
@@ -251,13 +251,15 @@ def _found_in(one: InTerraform) -> Found | LeftOut:
     names = ("comment", "region", "customer_endpoint_dns_name", "customer_endpoint_ip_address")
     texts = {name: text for name in names if (text := one.text(name))}
     provider = one.text("provider_name").upper() or None  # Terraform takes aws as well
-    return Found(one.text("project_id"), SCOPE, None, EndpointStatus(id=id_, provider=provider, **texts))
+    return Found(
+        one.text("project_id"), SCOPE, None, EndpointStatus.model_validate({"id": id_, "provider": provider, **texts})
+    )
 
 
 IMPORTER = importer_of(
     KIND,
     lambda found: found.value.id,
-    _manifests,
+    _manifest,
     terraform="mongodbatlas_privatelink_endpoint_service_data_federation_online_archive",
     id_in_terraform="endpoint_id",
     found_in=_found_in,

@@ -386,7 +386,7 @@ class DataFederationPrivateEndpoint(DeclaredResource, RegisteredResource, frozen
     @property
     @override
     def has_outputs(self) -> bool:
-        return self.spec.output_config_map_ref is not None or bool(self.spec.federated_databases)
+        return super().has_outputs or bool(self.spec.federated_databases)
 
     @override
     def same(self, field: str, one: str | None, other: str | None) -> bool:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from atlas_endpoints.kinds.importer import Found, Importer, InTerraform, LeftOut, Manifests, Options
+from atlas_endpoints.kinds.importer import Found, Importer, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.lives.life import Life
 from atlas_endpoints.kinds.new_manifest import NewManifest
 
@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.new_manifest import NewManifest
 def importer_of(
     kind: Life[Any],
     place_of: Callable[[Found], str],
-    manifests: Callable[[Sequence[Found], Options], Manifests],
+    manifest: Callable[[Found, Options], NewManifest | LeftOut],
     *,
     terraform: str = "",
     id_in_terraform: str = "id",
@@ -22,8 +22,7 @@ def importer_of(
     """Return how ``atlas-endpoints import`` writes manifests of a kind, which change nothing in Atlas when they are applied.
 
     Args:
-        place_of: returns what an entry is for: a place has one manifest.
-        manifests: returns the manifests for one place, of the entries there.
+        place_of: returns what an entry is for, which a resource names; "": it is not known.
         terraform: Terraform's type of such an endpoint; "": it has none.
         found_in: returns the entry that a resource of Terraform is.
     """
@@ -31,12 +30,17 @@ def importer_of(
     def of_entries(found: Iterable[Found], options: Options) -> Iterator[NewManifest | LeftOut]:
         places: dict[tuple[str, ...], list[Found]] = defaultdict(list)
         for each in found:
-            if each.value.status in kind.going:
+            if each.value.status in kind.gone:
+                yield LeftOut(each.value.id, "Atlas has deleted it", expected=True)
+            elif each.value.status in kind.going:
                 yield LeftOut(each.value.id, "Atlas is deleting it", expected=True)
             else:
-                places[each.project_id, each.scope_name, place_of(each)].append(each)
+                places[each.project_id, each.scope_name, place_of(each) or each.value.id].append(each)
         for there in places.values():
-            yield from manifests(there, options)
+            for each in there:
+                others = ", ".join(sorted(other.value.id for other in there if other is not each))
+                why = f"a resource names its place, where Atlas also has {others}, and follows none of several. Remove all but one in Atlas"
+                yield LeftOut(each.value.id, why) if others else manifest(each, options)
 
     def of_terraform(resources: Sequence[InTerraform]) -> Iterable[Found | LeftOut]:
         # Two modules may have one endpoint, which two resources would claim.

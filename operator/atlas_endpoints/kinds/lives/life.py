@@ -42,6 +42,9 @@ Hindrance: TypeAlias = tuple[tuple[Get, ...], State | None]
 """What is read before a write, and the state if it is not sent now."""
 UNHINDERED: Hindrance = ((), None)
 
+REFUSED_ON_REQUEST = "In Atlas, remove what uses it. Then set the annotation again, to another value."
+"""The remedy if Atlas refuses a deletion that somebody has requested."""
+
 R = TypeVar("R", bound=DeclaredResource)
 
 
@@ -70,6 +73,7 @@ class Life(KindWithCommands[R]):
         reads: what is read beside the endpoints, by the first part of the names that a view has for it.
         entry: what is read of an endpoint.
         purpose: what endpoints are for, for people.
+        gone: the statuses of what is still listed, and does not exist any more.
         nobody: the ID of an endpoint that cannot exist.
         noun: what people call an endpoint, which is also its field of the status.
     """
@@ -80,6 +84,7 @@ class Life(KindWithCommands[R]):
     states: ClassVar[States]
     words: ClassVar[Words]
     purpose: ClassVar[str]
+    gone: ClassVar[Collection[str]] = ()
     nobody: ClassVar[str] = "0" * 24
     noun: ClassVar[str] = "endpoint"
 
@@ -251,6 +256,7 @@ class Life(KindWithCommands[R]):
             self.api.deletion_of(facts.scope, entry.id),
             cause,
             names=(self.noun,),
+            remedy="" if cause is None else REFUSED_ON_REQUEST,
             touches=tuple(dict.fromkeys((key, resource.written_as))),
             reads=key,
             deletes=resource.thing,
@@ -282,7 +288,7 @@ class Life(KindWithCommands[R]):
 
     @override
     def counted(self, values: Collection[Any]) -> str:
-        return f"Endpoints for {self.purpose}: {len(values)}."
+        return f"{self.noun.capitalize()}s for {self.purpose}: {sum(each.status not in self.gone for each in values)}."
 
     @override
     def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:

@@ -1,28 +1,34 @@
 """The life of something that Atlas makes and names: an endpoint for a region, a connection to a service. Pure.
 
-A resource names it by its place. The operator creates it with an intent (``reconcile.creation``), and follows the one that lives there.
+A resource names it by its place: the region for which Atlas makes it, or the service to which it leads. The operator creates it with
+an intent (``reconcile.creation``), and follows the one that lives there.
 """
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar, TypeVar
+from http import HTTPStatus
+from typing import Annotated, Any, ClassVar, TypeVar
 
+from pydantic import Field
 from typing_extensions import override
 
+from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
+from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.kinds.lives.life import Facts, Life, makes, may_appear, stays_lost
-from atlas_endpoints.kinds.made_by_atlas_resource import DELETING, MOST_OTHERS, MadeResource
-from atlas_endpoints.kinds.parts.states import Dead, Waits
+from atlas_endpoints.kinds.lives.life import UNHINDERED, Facts, Hindrance, Life, Words, makes, may_appear, stays_lost
+from atlas_endpoints.kinds.parts.fields import DeclaredResource
+from atlas_endpoints.kinds.parts.states import Going, Waits
 from atlas_endpoints.reconcile.attempt import pace
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, Create, Decision, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import APPLIED
+from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
-from atlas_endpoints.reconcile.resource import part
-from atlas_endpoints.reconcile.status import Cause, Creation
+from atlas_endpoints.reconcile.resource import Thing, part
+from atlas_endpoints.reconcile.status import Cause, Creation, Shown, ShownEntry, Status
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting
 
 LAGS = timedelta(minutes=2)
@@ -31,11 +37,104 @@ LAGS = timedelta(minutes=2)
 EARLY_FIRST, EARLY_LAST = 30.0, 300.0
 """Seconds until a DELETE is repeated that came too early, at least and at most."""
 
+DELETING = "DELETING"
+"""The status of what Atlas deletes, or was asked to delete."""
+
+MOST_OTHERS = 16
+"""As many other things at its place are shown in a status; more of them are unheard of."""
+
 MOST_NAMES = 5
 """As many of those that stand in the way are named, so that a message has room for the ways out."""
 
-LIVES, REPLACED, DEAD, GOES = range(4)
-"""The ranks of things at one place, by which one of them is followed: one that Atlas makes anew may get another ID."""
+
+class MadeStatus(Status):
+    """The status of a resource that names such a thing."""
+
+    shown_as: ClassVar[str] = "endpoint"
+    """Its field that has the thing."""
+    going: ClassVar[Collection[str]] = (DELETING,)
+    """The statuses of a thing that Atlas deletes."""
+
+    intent: Creation | None = Field(default=None, alias="creation")
+    """The operator is about to create the {thing}, or has, and Atlas does not show it yet."""
+    others: Annotated[tuple[Shown, ...], Field(max_length=MOST_OTHERS)] = ()
+    """The IDs of other {others}, at most 16. This resource does not follow them, and leaves them in Atlas when it is deleted.
+
+    The ID of one."""
+
+    @property
+    def made(self) -> ShownEntry | None:
+        """The thing that the resource follows."""
+        found: ShownEntry | None = getattr(self, self.shown_as)
+        return found
+
+    @property
+    @override
+    def is_being_deleted(self) -> bool:
+        return self.made is not None and self.made.status in self.going
+
+    @property
+    @override
+    def creation(self) -> Creation | None:
+        return self.intent
+
+
+class MadeResource(DeclaredResource, frozen=True):
+    """A resource that names it. Its entry is the thing, by the ID that Atlas gave it."""
+
+    words: ClassVar = {
+        "moved": "",
+        "reported": "a missing {thing}",
+        "at_once": "creates the {thing}",
+        "bound": "has(self.status.{thing}) || has(self.status.creation) || has(self.status.applied)",
+        "synced": "the last comparison or change succeeded, and Atlas has the {thing}",
+        "error_message": ", which it may also have in other states than FAILED; absent when there is none",
+    }
+
+    status: MadeStatus
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """What it names, as people can read it."""
+
+    @property
+    @abstractmethod
+    def called(self) -> str:
+        """What people call what it names, within a sentence."""
+
+    @property
+    @override
+    def entry(self) -> str | None:
+        return None if self.status.made is None else self.status.made.id
+
+    @property
+    @override
+    def thing(self) -> Thing:
+        """The thing that it names, also while Atlas has none."""
+        return Thing(f"/{self.place}", self.place, f"The {self.called}")
+
+    @property
+    @override
+    def created_as(self) -> str:
+        return self.thing.key
+
+    @property
+    @override
+    def written_as(self) -> str:
+        return self.created_as  # whatever ID it has
+
+    @property
+    @override
+    def may_be_in_atlas(self) -> bool:
+        return True
+
+    @property
+    @override
+    def is_bound(self) -> bool:
+        status = self.status
+        return status.made is not None or status.intent is not None or status.applied is not None
+
 
 R = TypeVar("R", bound=MadeResource)
 
@@ -45,14 +144,22 @@ class Made(Life[R]):
 
     Attributes:
         of_place: what people call one by its place.
-        gone: the statuses of what is still listed, and does not exist any more.
+        place_noun: what people call a place.
         state_field: the field in which the status of a resource shows that of the thing.
     """
 
     of_place: ClassVar[str]
-    gone: ClassVar[Collection[str]] = ()
+    place_noun: ClassVar[str]
     state_field: ClassVar[str] = "status"
 
+    words = Words(
+        makes="creates",
+        again="create it again",
+        anew="create another one",
+        if_wrong="If the spec is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it with the right one.",
+        refused="The fields that name what Atlas makes cannot change: if one is wrong, delete this resource (nothing was made in Atlas)"
+        " and create it again with the right values.",
+    )
     preceding = frozenset({Reason.DELETING})  # then another one is created
     names_endpoints = False
     shown_within = 150.0
@@ -69,6 +176,10 @@ class Made(Life[R]):
         """Return whether a thing, as Atlas shows it, is certainly at another place than the one that the resource names."""
         return False
 
+    def may_be_there(self, facts: Facts, made: Any) -> bool:  # noqa: ARG002  # a default
+        """Return whether a thing of which Atlas shows no place may be at the one that the resource names."""
+        return True
+
     # Plain JSON, and what Atlas has.
 
     @override
@@ -79,6 +190,22 @@ class Made(Life[R]):
     @override
     def called(self, entry: str) -> str:
         return f"{self.noun.capitalize()} {entry}"
+
+    @override
+    def written(self, write: Write, answer: Any) -> tuple[str, Any] | None:
+        """Return the thing in the answer to a write; fields that are missing in that to a POST are those that were sent."""
+        if write.request.method != "POST":
+            return super().written(write, answer)
+        shown = {name: value for name, value in answer.items() if value} if isinstance(answer, dict) else {}
+        found = self.entry.read({**(write.request.body or {}), **shown})
+        return None if found is None else (found.id, found)
+
+    @override
+    def is_outdated(self, error: AtlasError) -> bool:
+        """Return whether Atlas refuses the POST since it has the thing; the code of that is not known."""
+        if error.operation != self.api.create or not isinstance(error, UpdateRejectedError):
+            return False
+        return error.http_status == HTTPStatus.CONFLICT or "already exist" in words_of(error)
 
     @override
     def label(self, value: Any) -> str | None:
@@ -95,30 +222,35 @@ class Made(Life[R]):
         return found if is_there and not self.is_elsewhere(facts, found) else None
 
     def there(self, facts: Facts) -> tuple[Any | None, Sequence[Any]]:
-        """Return the thing at the place, and the others that stay there.
+        """Return the thing that the resource follows, and the others that stay at its place.
 
-        It is the recorded one as long as that lives; else the one with the smallest ID of those that do. Once the resource has asked
-        for a deletion, what was beside it stays, and what appears afterwards is the thing as well.
+        It is the recorded one while Atlas shows it, unless it goes and a new one has come; else the only one. Of several, nobody
+        knows which is meant: it is none. Once the resource has asked for a deletion, what comes is not its thing.
         """
-        found = {each.id: each for each in facts.view.labelled.get(facts.resource.created_as, ())}
-        if (recorded := self.recorded(facts)) is not None:  # also if Atlas spells its place as nobody knows
-            found = {recorded.id: recorded, **found}
-        stays = self._left_beside(facts) or ()
-        ranked = sorted(found.values(), key=lambda each: (each.id in stays, self.rank_of(each)))
-        made = next((each for each in ranked if each.id not in stays), None)
-        return made, [each for each in ranked if each is not made and self.rank_of(each) in {LIVES, DEAD}]
+        found = sorted(facts.view.labelled.get(facts.resource.created_as, ()), key=lambda each: each.id)
+        made, staying = self.recorded(facts), [each for each in found if self._stays(each)]
+        if not self._is_asked(facts):
+            only = staying[0] if len(staying) == 1 else None
+            if made is None:
+                made = only if staying else next(iter(found), None)
+            elif only is not None and not self._stays(made) and only.id not in facts.resource.status.others:
+                made = only
+        return made, [each for each in staying if made is None or each.id != made.id]
 
-    def rank_of(self, made: Any) -> int:
-        """Return the rank of a thing by its status."""
-        if made.status in self.going:
-            return GOES
+    def _stays(self, made: Any) -> bool:
+        """Return whether Atlas neither deletes a thing nor makes another one in its place."""
         match self.states.get(made.status or ""):
-            case Dead():
-                return DEAD
-            case Waits(is_replaced=True):
-                return REPLACED
+            case Going() | Waits(is_replaced=True):
+                return False
             case _:
-                return LIVES
+                return True
+
+    def _is_asked(self, facts: Facts) -> bool:
+        """Return whether this deletion of the resource has asked for the end of its thing."""
+        known, resource = self.known(facts), facts.resource
+        if known is None or resource.metadata.deletion_timestamp is None or not resource.status.is_being_deleted:
+            return False
+        return known.status_since is not None and known.status_since >= deleted_at(facts).replace(microsecond=0)
 
     @override
     def followed(self, facts: Facts) -> Any | None:
@@ -152,7 +284,10 @@ class Made(Life[R]):
             own = {} if known is None else {self.noun: known.model_copy(update=asked)}
             return Decision(State(Reason.DELETING, message, POLL), own=own)
         made, others = self.there(facts)
-        decision = self.absent(facts) if made is None else self.present(facts, made)
+        if made is not None:
+            decision = self.present(facts, made)
+        else:
+            decision = self._ambiguous(facts, others) if others else self.absent(facts)
         if known is not None and (made is None or made.id != known.id) and facts.view.value(known.id) is None:
             decision = replace(decision, absent=known.id)  # a LIST may lag
         if made is None or not others:
@@ -163,6 +298,17 @@ class Made(Life[R]):
             " others alone."
         )
         return replace(decision, state=replace(decision.state, message=message))
+
+    def _ambiguous(self, facts: Facts, found: Sequence[Any]) -> Decision:
+        """Decide about a place with several things, none of which is the recorded one."""
+        message = (
+            f"Atlas has more than one {self.of_place}. The operator follows none of them, and changes nothing. Remove all but one in"
+            f" Atlas: {some_of([each.id for each in found])}."
+        )
+        own: dict[str, Any] = {self.noun: None, "others": shown_of(found)}
+        if may_arrive_for(facts.resource.status.intent, facts.now, facts.arrives_for) <= 0:
+            own["intent"] = None
+        return Decision(State(Reason.CONFLICT, message), own=own)
 
     def absent(self, facts: Facts) -> Decision:
         """Decide about a place without a thing."""
@@ -177,6 +323,22 @@ class Made(Life[R]):
             return Decision(hindrance, gets=gets, own=own)
         decision = makes(facts, self.words, self.creation(facts), Cause.FIRST_CONTACT, is_lost=is_lost)
         return replace(decision, gets=gets, own=own)
+
+    @override
+    def before_post(self, facts: Facts) -> Hindrance:
+        if unplaced := self._unplaced(facts):
+            message = f"{unplaced} The operator creates none. Remove unneeded ones in Atlas, or ask MongoDB's support about the others."
+            return (), State(Reason.PENDING, message)
+        return UNHINDERED
+
+    def _unplaced(self, facts: Facts) -> str:
+        """Return a sentence about things that may be that of the resource, since Atlas shows no place of them; "": there are none."""
+        own, values = facts.resource.entry, (each.value for each in facts.view.entries.values())
+        things = [each for each in values if isinstance(each, self.entry) and each.status not in self.gone]
+        ids = [each.id for each in things if not self.place_of(each) and self.may_be_there(facts, each)]
+        if not (names := [id_ for id_ in ids if id_ != own and not facts.is_claimed_by_other(id_)]):
+            return ""
+        return f"Atlas shows {self.noun}s without a {self.place_noun}, one of which may be the {facts.resource.called}: {some_of(names)}."
 
     def _not_shown(self, facts: Facts) -> str:
         return f"Atlas has accepted the creation of {self.noun} {facts.resource.entry}, and does not show it yet."
@@ -208,13 +370,6 @@ class Made(Life[R]):
     # Decisions about a deleted resource.
 
     @override
-    def deletion(self, facts: Facts, entry: Any, cause: Cause | None) -> Write:
-        remedy = (
-            "" if cause is None else "In Atlas, remove what uses it. Then set the annotation again, to another value."
-        )
-        return replace(super().deletion(facts, entry, cause), remedy=remedy)
-
-    @override
     def decide_deletion(self, facts: Facts) -> Decision:
         made = self.followed(facts)
         if made is not None and (left := self.asked_for(facts, made)) > 0 and not facts.forced:
@@ -222,7 +377,7 @@ class Made(Life[R]):
             return Decision(replace(state, requeue=at_latest(facts.polls, left)))
         decision, done = super().decide_deletion(facts), facts.done
         if decision.write is not None:
-            return replace(decision, own={**decision.own, "others": self._beside(facts), "intent": None})
+            return replace(decision, own={**decision.own, "others": shown_of(self.there(facts)[1]), "intent": None})
         if made is None or done is None or done.result is not WriteResult.REFUSED:
             return decision
         requeue = RequeueAfter(min(max(facts.as_long_again.delay, EARLY_FIRST), EARLY_LAST))
@@ -230,48 +385,33 @@ class Made(Life[R]):
 
     @override
     def nothing_left(self, facts: Facts) -> Decision:
-        known, intent = self.known(facts), facts.resource.status.intent
+        known, status = self.known(facts), facts.resource.status
+        if not status.is_being_deleted and (unplaced := self._unplaced(facts)):
+            message = f"{unplaced} The operator deletes none of them."
+            return Decision(State(Reason.DELETION_BLOCKED, message, facts.as_long_again))
         shown = None if known is None else facts.view.value(known.id)
         absent = None if known is None or shown is not None else known.id
         if (left := self.hidden_for(facts)) > 0:
             message = f"{self._not_shown(facts)} The operator looks for it before the resource is removed."
             return Decision(State(Reason.DELETING, message, _looks_again(left, self.shown_within)), absent=absent)
         # The clock by which another process has dated its intent may have been behind.
-        if intent is not None and (left := may_arrive_for(intent, facts.now, facts.arrives_for)) > 0:
+        if (left := may_arrive_for(status.intent, facts.now, facts.arrives_for)) > 0:
             return replace(may_appear(facts, left), absent=absent)
         gone = stays = None
         if known is not None and not (isinstance(shown, self.entry) and self.is_elsewhere(facts, shown)):
             end = "is deleted from Atlas" if known.status in self.going else "no longer exists in Atlas"
             gone = f"{self.called(known.id)} {end}."
-        if others := self.beside_none(facts):
+        if others := self.there(facts)[1]:
             names = ", ".join(each.id for each in others)
             stays = f"What Atlas has beside it at the same place stays there: {names}. This resource did not follow it."
         state = State(Reason.DELETING, f"Atlas has no {self.noun} of this resource.")
         return Decision(state, absent=absent, nothing_left=True, gone=gone, stays=stays)
 
-    def beside_none(self, facts: Facts) -> Sequence[Any]:
-        """Return what is at the place of a resource that follows nothing."""
-        return self.there(facts)[1]
-
     # What a resource tells.
 
     @override
     def render(self, facts: Facts, seen: Any) -> Mapping[str, Any]:
-        return {**super().render(facts, seen), "others": self._beside(facts)}
-
-    def _beside(self, facts: Facts) -> Sequence[str]:
-        """Return what the status shows of what is beside the thing."""
-        left = self._left_beside(facts)
-        return shown_of(self.there(facts)[1]) if left is None else left
-
-    def _left_beside(self, facts: Facts) -> Sequence[str] | None:
-        """Return what was beside the thing when this deletion of the resource asked for its end; None: it has not asked yet."""
-        resource, known = facts.resource, self.known(facts)
-        if known is None or resource.metadata.deletion_timestamp is None or not resource.status.is_being_deleted:
-            return None
-        is_asked = known.status_since is not None and known.status_since >= deleted_at(facts).replace(microsecond=0)
-        found: Sequence[str] = resource.status.others
-        return found if is_asked else None
+        return {**super().render(facts, seen), "others": shown_of(self.there(facts)[1])}
 
     @override
     def intended(self, facts: Facts, creation: Creation) -> Mapping[str, Any]:
@@ -320,11 +460,27 @@ class Made(Life[R]):
             )
             yield EventReason.ENDPOINT_ADOPTED, message
 
+    # Commands.
+
+    @override
+    def unnamed(
+        self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
+    ) -> Mapping[str, Sequence[str]]:
+        known = {each.endpoint for each in named}
+        places = {id_: self.place_of(each) for id_, each in entries.items() if each.status not in self.gone}
+        found = {id_: place for id_, place in places.items() if place not in known}
+        return {f"{self.noun.capitalize()}s": [f"{id_} for {place}" if place else id_ for id_, place in found.items()]}
+
 
 def some_of(names: Collection[str]) -> str:
     """Return the first of some names, and how many more there are."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ", ".join(sorted(names)[:MOST_NAMES]) + more
+
+
+def words_of(error: AtlasError) -> str:
+    """Return the words of a refusal, and of its code, in small letters."""
+    return f"{error.error_code or ''} {error.detail or ''}".replace("_", " ").casefold()
 
 
 def shown_of(others: Iterable[Any]) -> Sequence[str]:

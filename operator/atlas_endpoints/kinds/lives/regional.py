@@ -20,15 +20,14 @@ from atlas_endpoints.atlas.errors import (
     MissingRoleError,
     UpdateRejectedError,
 )
-from atlas_endpoints.atlas.requests import Refusals, Scope
+from atlas_endpoints.atlas.requests import Refusals
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.kinds.lives.life import Facts, Hindrance, Words
-from atlas_endpoints.kinds.lives.made import Made
+from atlas_endpoints.kinds.lives.life import Facts, Hindrance
+from atlas_endpoints.kinds.lives.made import Made, words_of
 from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
-from atlas_endpoints.kinds.refusals import says_that_it_exists, words_of
 from atlas_endpoints.kinds.regional_resource import RegionalResource
 from atlas_endpoints.kinds.regions import doubt, is_other_region, place_of
 from atlas_endpoints.reconcile.compare import Comparison
@@ -80,14 +79,7 @@ class Regional(Made[R]):
     forced_deletion: ClassVar[str]
     keys: ClassVar[Sequence[str]] = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
 
-    words = Words(
-        makes="creates",
-        again="create it again",
-        anew="create another one",
-        if_wrong="If the spec is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it with the right one.",
-        refused="Regions cannot change: if one is wrong, delete this resource (nothing was made in Atlas) and create it again with the right one.",
-    )
-    of_place = "endpoint of this region"
+    of_place, place_noun = "endpoint of this region", "region"
     scope_noun = "provider"
     reasons: ClassVar[Sequence[ReadyReason]] = (*Reason, *RegionalReason)
     busy = KindWithCommands.busy | {RegionalReason.RECREATING}
@@ -151,14 +143,6 @@ class Regional(Made[R]):
         regions = spec.regions_in_atlas.items()
         return any(is_other_region(spec.provider_name, getattr(made, field), region) for field, region in regions)
 
-    def _anywhere(self, facts: Facts) -> str:
-        """Return a sentence about endpoints that may be the one of the region, since Atlas shows no region of them; "": none."""
-        own, values = facts.resource.entry, (each.value for each in facts.view.entries.values())
-        ids = [each.id for each in values if isinstance(each, self.entry) and not self.place_of(each)]
-        names = ", ".join(sorted(id_ for id_ in ids if id_ != own and not facts.is_claimed_by_other(id_)))
-        called = facts.resource.called
-        return f"Atlas shows endpoints without a region, one of which may be the {called}: {names}." if names else ""
-
     def may_be_in_region(self, facts: Facts, endpoint: Any, region: str | None) -> bool:
         """Return whether a region may be that of an endpoint, as the spec or Atlas names it: only a known other one is not."""
         provider, wanted = facts.resource.spec.provider_name, facts.resource.spec.region
@@ -168,10 +152,9 @@ class Regional(Made[R]):
 
     @override
     def before_post(self, facts: Facts) -> Hindrance:
-        if anywhere := self._anywhere(facts):
-            return (), State(Reason.PENDING, f"{anywhere} The operator creates none until Atlas shows their regions.")
-        if not self.read_before_post:
-            return (), None
+        _, hindrance = super().before_post(facts)
+        if hindrance is not None or not self.read_before_post:
+            return (), hindrance
         gets, value = (Get(self.read_before_post, beside=True),), facts.view.value(self.read_before_post)
         if value is None:
             message = f"Atlas has no {facts.resource.called}. The operator looks whether Atlas would make one."
@@ -193,12 +176,8 @@ class Regional(Made[R]):
 
     @override
     def nothing_left(self, facts: Facts) -> Decision:
-        is_asked, resource = facts.resource.status.is_being_deleted, facts.resource
-        if not is_asked and (anywhere := self._anywhere(facts)):
-            message = f"{anywhere} The operator deletes none of them."
-            return Decision(State(Reason.DELETION_BLOCKED, message, facts.as_long_again))
-        decision = super().nothing_left(facts)
-        if not (is_asked and resource.metadata.is_delete_forced and decision.gone):
+        decision, resource = super().nothing_left(facts), facts.resource
+        if not (resource.status.is_being_deleted and resource.metadata.is_delete_forced and decision.gone):
             return decision
         said = f"The annotation {FORCE_DELETE} was set, so the operator did not ask who needs it."
         return replace(decision, gone=f"{decision.gone} {said}")
@@ -227,20 +206,13 @@ class Regional(Made[R]):
 
     @override
     def written(self, write: Write, answer: Any) -> tuple[str, Any] | None:
-        """Return the endpoint in the answer to a POST; fields that are missing are those that were sent. None: it is of another region."""
-        body = write.request.body or {}
-        shown = {name: value for name, value in answer.items() if value} if isinstance(answer, dict) else {}
-        made, asked = self.entry.read({**body, **shown}), self.entry.read({**body, "id": shown.get("id")})
-        if made is None or asked is None:
-            return None
-        pairs = [(getattr(made, field, None), getattr(asked, field, None)) for field in ("region", "vpc_region")]
+        """Return the endpoint in the answer to a POST; None: it is of another region."""
+        found, asked = super().written(write, answer), self.entry.read({**(write.request.body or {}), "id": "asked"})
+        if found is None or write.request.method != "POST":
+            return found
+        pairs = [(getattr(found[1], field, None), getattr(asked, field, None)) for field in ("region", "vpc_region")]
         provider = write.request.path.rpartition("/privateEndpoints")[0].rpartition("/")[2]
-        is_other = any(is_other_region(provider, one, other or "") for one, other in pairs)
-        return None if is_other else (made.id, made)
-
-    @override
-    def is_outdated(self, error: AtlasError) -> bool:
-        return says_that_it_exists(error, self.api.create)  # the code of that is not known
+        return None if any(is_other_region(provider, one, other or "") for one, other in pairs) else found
 
     @override
     def is_early(self, error: AtlasError) -> bool:
@@ -255,12 +227,13 @@ class Regional(Made[R]):
         spec, endpoint = resource.spec, own.get("endpoint", resource.status.endpoint)
         if spec.output_config_map_ref is None:
             return ()
-        values, name = None, None if endpoint is None else endpoint.private_endpoint_connection_name
-        is_made = endpoint is not None and endpoint.status in {"PENDING_ACCEPTANCE", "ACTIVE"}
-        if is_made and (spec.provider_name != "AZURE" or name):  # in AWS, an endpoint may have none
+        values = None
+        if endpoint is not None and endpoint.status in {"PENDING_ACCEPTANCE", "ACTIVE"}:
+            name = endpoint.private_endpoint_connection_name
             regions = {to_camel(field): region for field, region in spec.regions_in_atlas.items()}
             shown = {"endpointId": endpoint.id, "privateEndpointConnectionName": name}
-            values = values_of(self.keys, {"providerName": spec.provider_name}, shown, regions)
+            if name or spec.provider_name != "AZURE":  # in AWS, an endpoint may have none
+                values = values_of(self.keys, {"providerName": spec.provider_name}, shown, regions)
         return (Output(spec.output_config_map_ref.name, self.keys, values),)
 
     @override
@@ -276,14 +249,6 @@ class Regional(Made[R]):
             yield EventReason.ENDPOINT_WARNING, message
 
     # Commands.
-
-    @override
-    def unnamed(
-        self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
-    ) -> Mapping[str, Sequence[str]]:
-        known = {each.endpoint for each in named}
-        found = {id_: place for id_, each in entries.items() if (place := self.place_of(each)) not in known}
-        return {"Endpoints": [f"{id_} in {place}" if place else id_ for id_, place in found.items()]}
 
     @override
     def shown_scope(self, name: str) -> str:

@@ -5,10 +5,8 @@ from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.kinds.conforming import CLOUD, Family, Life, id_in, own_name
-from atlas_endpoints.kinds.stream_private_endpoint import atlas
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
-
-AT_WORK = {atlas.ConnectionState.IDLE, atlas.ConnectionState.WORKING}
+from atlas_endpoints.kinds.stream_private_endpoint.targets import target_of
 
 
 async def live(life: Life) -> None:
@@ -16,9 +14,9 @@ async def live(life: Life) -> None:
     service = {"serviceEndpointId": f"com.amazonaws.{own_name(life.region)}.s3"}
 
     def post(**fields: Any) -> Request:
-        return atlas.creation_of(life.project, {"provider": CLOUD, "vendor": "S3", "region": life.region, **fields})
+        return KIND.api.creation_of(life.scope, {"provider": CLOUD, "vendor": "S3", "region": life.region, **fields})
 
-    account = atlas.account_of(life.project, CLOUD, life.region)
+    account = KIND.reads["account"].of(life.scope, CLOUD.lower(), life.region)
     await life.step("account", account)
     await life.step("account in capitals", replace(account, path=account.path.replace("=aws", "=AWS")))
     other = {"region": life.elsewhere, "serviceEndpointId": f"com.amazonaws.{own_name(life.elsewhere)}.s3"}
@@ -29,12 +27,10 @@ async def live(life: Life) -> None:
     await life.step("foreign field", post(**other, azureResourceIds=["none"]))
     entry = await life.begin(post(**service))
     await life.step("same target", post(**service, region=own_name(life.region)))
-    await life.until("made", life.get_of(entry), lambda each: each.body.get("state") not in AT_WORK)
-    await life.step("first domain", atlas.update_of(life.project, entry, "conform.example.com"))
-    await life.step("second domain", atlas.update_of(life.project, entry, "again.example.com"))
+    await life.until("made", life.get_of(entry), lambda each: each.body.get("state") not in {"IDLE", "WORKING"})
+    await life.step("first domain", KIND.api.update_of(life.scope, entry, {"dnsDomain": "conform.example.com"}))
+    await life.step("second domain", KIND.api.update_of(life.scope, entry, {"dnsDomain": "again.example.com"}))
     await life.finish(entry, post(**service))
 
 
-FAMILY = Family(
-    live, KIND, lambda scope, entry: atlas.deletion_of(scope.project_id, entry), id_in("_id"), atlas.target_of
-)
+FAMILY = Family(live, KIND, KIND.api.deletion_of, id_in("_id"), target_of)

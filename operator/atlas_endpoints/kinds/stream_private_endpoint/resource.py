@@ -1,18 +1,17 @@
 """The resource ``StreamPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 from typing_extensions import override
 
+from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.kinds.cloud_endpoint import Provider, Region
-from atlas_endpoints.kinds.made_by_atlas_resource import MadeResource, MadeStatus
-from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Sent
+from atlas_endpoints.kinds.lives.made import DELETING, MadeResource, MadeStatus
+from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name
-from atlas_endpoints.kinds.stream_private_endpoint.atlas import Connection, ConnectionState, target_of
 from atlas_endpoints.kinds.stream_private_endpoint.services import (
     RULES,
     Arn,
@@ -22,18 +21,20 @@ from atlas_endpoints.kinds.stream_private_endpoint.services import (
     ResourceId,
     SubDomain,
 )
+from atlas_endpoints.kinds.stream_private_endpoint.targets import NO_VENDOR, service_in, target_in, target_of, texts_in
 from atlas_endpoints.reconcile.crd import SET, Column, Crd, Rule, fixed, fixed_if_any
 from atlas_endpoints.reconcile.spec import Duration
-from atlas_endpoints.reconcile.status import Shown, ShownEntry, StatusModel, Time
+from atlas_endpoints.reconcile.status import Shown, StatusModel, Time
 
 SCOPE = "Stream Processing"
 """The name of the scope, which is the project; for people, too."""
 
-GOING = frozenset[str]({ConnectionState.DELETE_REQUESTED, ConnectionState.DELETING})
-"""The states of a connection that Atlas deletes."""
-
 _LISTS = (ManagedField.AZURE_RESOURCE_IDS, ManagedField.GCP_SERVICE_ATTACHMENT_URIS, ManagedField.DNS_SUB_DOMAIN)
-_DOMAINS = frozenset({ManagedField.DNS_DOMAIN, ManagedField.DNS_SUB_DOMAIN})
+
+
+def _domains(text: str) -> frozenset[str]:
+    """Return domains without what makes no difference: Atlas ends them with a dot, or not."""
+    return frozenset(each.strip(".").casefold() for each in text.split(","))
 
 
 def _fixed_list(field: str, message: str) -> Rule:
@@ -120,8 +121,8 @@ class Spec(DeclaredSpec):
         "arn": Sent("arn"),
         "azure_resource_ids": Sent("azureResourceIds"),
         "gcp_service_attachment_uris": Sent("gcpServiceAttachmentUris"),
-        "dns_domain": Sent("dnsDomain", changes=True),
-        "dns_sub_domain": Sent("dnsSubDomain"),
+        "dns_domain": Sent("dnsDomain", key=_domains, changes=True),
+        "dns_sub_domain": Sent("dnsSubDomain", key=_domains),
         "authentication_scheme": Sent("authenticationScheme"),
     }
 
@@ -137,9 +138,8 @@ class Spec(DeclaredSpec):
 
     @property
     def _set(self) -> Mapping[str, Any]:
-        """What is set of the fields that are sent to Atlas, by their names."""
-        values = self.model_dump(by_alias=True, include={"vendor", *map(_python_name, ManagedField)})
-        return {field: values[field] for field in ManagedField if values[field]}
+        """What is set of the fields that are sent to Atlas."""
+        return {field: value for field, value in super().desired.items() if value}
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -157,12 +157,13 @@ class Spec(DeclaredSpec):
         return {field: ",".join(sorted(value)) if field in _LISTS else value for field, value in self._set.items()}
 
 
-def _python_name(field: str) -> str:
-    return "".join(f"_{each.lower()}" if each.isupper() else each for each in field)
-
-
-class ConnectionStatus(ShownEntry):
+class ConnectionStatus(Entry):
     """The connection as the status shows it."""
+
+    id_name = "_id"
+    id_pattern = r"[0-9a-f]{24}"
+    in_atlas: ClassVar = {"status": "state"}
+    computed: ClassVar[Collection[str]] = ("target",)
 
     id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     """The ID that Atlas gave the connection, by which streams name it (`networking.access.connectionId`)."""
@@ -180,10 +181,32 @@ class ConnectionStatus(ShownEntry):
     dns_domain: Shown | None = None
     """The DNS domain of the service, as Atlas has it."""
 
+
+class Connection(ConnectionStatus):
+    """A connection as Atlas shows it.
+
+    Attributes:
+        service: its cloud ("": Atlas does not show that) and its vendor.
+        described: what describes the service besides, by Atlas's names of the fields, which are those of the spec.
+    """
+
+    computed: ClassVar = (*ConnectionStatus.computed, "service", "described")
+
+    service: tuple[str, str] = ("", NO_VENDOR)
+    described: Mapping[str, Any] = Field(default_factory=dict)
+
     @classmethod
-    def of(cls, connection: Connection, target: str, since: datetime) -> Self:
-        """Return the status of a connection that Atlas shows, or is about to delete; ``target`` is that of the spec."""
-        return cls.model_validate({**asdict(connection), "target": target, "status_since": since})
+    @override
+    def read(cls, answer: Any) -> Self | None:
+        found = super().read(answer)
+        if found is None:
+            return None
+        fields = {
+            each: texts_in(answer, each) if each in _LISTS else text_of(answer.get(each)) for each in ManagedField
+        }
+        described = {each: value for each, value in fields.items() if value}
+        its = {"target": target_of(answer), "service": service_in(answer), "described": described}
+        return found.model_copy(update=its)
 
 
 class AccountStatus(StatusModel):
@@ -208,18 +231,14 @@ class AccountStatus(StatusModel):
 class StreamStatus(MadeStatus):
     """The status of the kind."""
 
-    going: ClassVar = GOING
+    shown_as: ClassVar = "connection"
+    going: ClassVar = ("DELETE_REQUESTED", DELETING)
 
     connection: ConnectionStatus | None = None
     """The connection as Atlas last returned it; absent until Atlas shows one. {as_returned}"""
     account: AccountStatus | None = None
     """The account of Atlas in the cloud and region, from which streams of the project connect: what your service must allow. It
     is there before the connection is created; a field is absent where the cloud has none."""
-
-    @property
-    @override
-    def made(self) -> ConnectionStatus | None:
-        return self.connection
 
 
 class StreamPrivateEndpoint(MadeResource, frozen=True):
@@ -232,7 +251,6 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = StreamStatus
-    fields: ClassVar = tuple(field.value for field in ManagedField)
     crd: ClassVar = Crd(
         short_name="strpe",
         selectable=("projectId", "providerName", "vendor", "region", "serviceEndpointId", "arn"),
@@ -308,40 +326,15 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
 
     @property
     @override
-    def has_outputs(self) -> bool:
-        return self.spec.output_config_map_ref is not None
-
-    @property
-    @override
     def connection(self) -> Mapping[str, str | None]:
         return {}
 
     @override
-    def basis(self, value: Any) -> object:
-        return replace(value, error_message=None)
-
-    @override
-    def same(self, field: str, one: str | None, other: str | None) -> bool:
-        """Return whether two values of a field are equal; Atlas ends domains with a dot, or not."""
-        if field in _DOMAINS:
-            return _same_domains(one) == _same_domains(other)
-        return super().same(field, one, other)
-
-    @override
     def shown(self, value: Connection) -> Mapping[str, str | None]:
         """Return what the spec says, since the connection was found by that; the rest only if Atlas shows it, but for the domain."""
-        found: Mapping[str, str | None] = {
-            ManagedField.DNS_SUB_DOMAIN: ",".join(value.dns_sub_domain),
-            ManagedField.AUTHENTICATION_SCHEME: value.authentication_scheme,
-        }
-        shown = {field: text for field, text in found.items() if text}
-        return {**self.spec.desired, **shown, ManagedField.DNS_DOMAIN: value.dns_domain}
-
-
-def _same_domains(text: str | None) -> frozenset[str]:
-    return frozenset(each.strip(".").casefold() for each in (text or "").split(","))
-
-
-def target_in(spec: Mapping[str, Any]) -> str:
-    """Return what the connection of a spec leads to, by the names of its fields; "": nothing that is known."""
-    return target_of({**spec, "provider": spec.get("providerName")})
+        shown, scheme = dict(self.spec.desired), value.described.get(ManagedField.AUTHENTICATION_SCHEME)
+        if zones := value.described.get(ManagedField.DNS_SUB_DOMAIN):
+            shown[ManagedField.DNS_SUB_DOMAIN] = ",".join(zones)
+        if scheme:
+            shown[ManagedField.AUTHENTICATION_SCHEME] = scheme
+        return {**shown, ManagedField.DNS_DOMAIN: value.dns_domain}

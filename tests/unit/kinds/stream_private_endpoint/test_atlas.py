@@ -18,9 +18,10 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.kinds.stream_private_endpoint import atlas
-from atlas_endpoints.kinds.stream_private_endpoint.atlas import Connection
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.stream_private_endpoint.resource import Connection
+from atlas_endpoints.kinds.stream_private_endpoint.targets import leads_elsewhere, target_of
+from atlas_endpoints.reconcile.decision import Write
 from atlas_endpoints.reconcile.kind import Named
 from support.recordings import recordings
 
@@ -30,9 +31,9 @@ SCOPE = Scope("", PROJECT, KIND.names.kind, "Stream Processing")
 LINKS, STREAMS = "/streams/privateLinkConnections", f"/api/atlas/v2/groups/{PROJECT}"
 S3 = {"provider": "AWS", "vendor": "S3", "region": "EU_WEST_1", "serviceEndpointId": "com.amazonaws.eu-west-1.s3"}
 TARGET = "AWS S3 EU_WEST_1 com.amazonaws.eu-west-1.s3"
-POST, PATCH = atlas.creation_of(PROJECT, S3), atlas.update_of(PROJECT, ID, "a.example")
-LIST, GET, DELETE = atlas.list_of(PROJECT), atlas.get_of(PROJECT, ID), atlas.deletion_of(PROJECT, ID)
-ACCOUNT = KIND.get_request(SCOPE, "account/AWS/EU_WEST_1")
+POST, PATCH = KIND.api.creation_of(SCOPE, S3), KIND.api.update_of(SCOPE, ID, {"dnsDomain": "a.example"})
+LIST, GET, DELETE = KIND.list_request(SCOPE), KIND.get_request(SCOPE, ID), KIND.api.deletion_of(SCOPE, ID)
+ACCOUNT = KIND.get_request(SCOPE, "account/aws/EU_WEST_1")
 
 REQUESTS: dict[str, tuple[Request, str, Mapping[str, Any] | None, str]] = {
     "the LIST": (LIST, f"GET {LINKS}", None, "2023-02-01"),
@@ -42,7 +43,7 @@ REQUESTS: dict[str, tuple[Request, str, Mapping[str, Any] | None, str]] = {
     "a DELETE": (DELETE, f"DELETE {LINKS}/{ID}", None, "2023-02-01"),
     "Atlas's account": (ACCOUNT, "GET /streams/accountDetails?cloudProvider=aws&regionName=EU_WEST_1", None, "2024-11-13"),
     "the workspaces": (KIND.get_request(SCOPE, "workspaces"), "GET /streams", None, "2023-02-01"),
-    "the connections of one": (KIND.get_request(SCOPE, "streams/a/b"), "GET /streams/a%2Fb/connections", None, "2023-02-01"),
+    "the connections of one": (KIND.get_request(SCOPE, "streams/a b"), "GET /streams/a%20b/connections", None, "2023-02-01"),
 }  # fmt: skip
 PAGED = {"the LIST", "the workspaces", "the connections of one"}
 OPTIONAL = {"Atlas's account", "the workspaces", "the connections of one"}
@@ -66,7 +67,14 @@ def test_each_operation_has_a_template_and_a_call() -> None:
 
 SHOWN = {"_id": ID, "state": "DONE", **S3}
 S3_IN_AWS = ("AWS", "S3")
-READ = Connection(ID, "DONE", target=TARGET, service=S3_IN_AWS)
+DESCRIBED = {"vendor": "S3", "region": "EU_WEST_1", "serviceEndpointId": S3["serviceEndpointId"]}
+
+
+def connection(status: str | None = None, **fields: Any) -> Connection:
+    return Connection(id=ID, status=status, **{"target": "", **fields})
+
+
+READ = connection("DONE", target=TARGET, service=S3_IN_AWS, described=DESCRIBED)
 ENTRIES: dict[str, tuple[object, Connection | None]] = {
     "as the specification has it": (SHOWN, READ),
     "with all its fields": (
@@ -80,12 +88,27 @@ ENTRIES: dict[str, tuple[object, Connection | None]] = {
             "interfaceEndpointName": "x",
             "providerAccountId": "7",
         },
-        Connection(ID, "DONE", "no", TARGET, "a.example.", ("b", "c"), "IAM", "vpce-1", "x", "7", S3_IN_AWS),
+        connection(
+            "DONE",
+            error_message="no",
+            target=TARGET,
+            dns_domain="a.example.",
+            interface_endpoint_id="vpce-1",
+            interface_endpoint_name="x",
+            provider_account_id="7",
+            service=S3_IN_AWS,
+            described={
+                **DESCRIBED,
+                "dnsDomain": "a.example.",
+                "dnsSubDomain": ("b", "c"),
+                "authenticationScheme": "IAM",
+            },
+        ),
     ),
-    "an id alone": ({"_id": ID}, Connection(ID)),
-    "nulls": (dict.fromkeys(SHOWN) | {"_id": ID}, Connection(ID)),
-    "empty texts": (dict.fromkeys(SHOWN, "") | {"_id": ID}, Connection(ID)),
-    "values of other types": ({"_id": ID, "state": 5, "region": ["x"], "dnsSubDomain": "x"}, Connection(ID, "5")),
+    "an id alone": ({"_id": ID}, connection()),
+    "nulls": (dict.fromkeys(SHOWN) | {"_id": ID}, connection()),
+    "empty texts": (dict.fromkeys(SHOWN, "") | {"_id": ID}, connection()),
+    "values of other types": ({"_id": ID, "state": 5, "region": ["x"], "dnsSubDomain": "x"}, connection("5")),
     "another connection": ({**SHOWN, "_id": OTHER}, None),
     "an id that leads to another path": ({**SHOWN, "_id": "../x"}, None),
     "an id that is something beside": ({**SHOWN, "_id": "workspaces"}, None),
@@ -151,7 +174,7 @@ TARGETS: dict[str, tuple[Mapping[str, Any], str]] = {
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_a_connection_leads_to_is_named_by_its_meaning(name: str) -> None:
     fields, expected = TARGETS[name]
-    assert atlas.target_of(fields) == expected
+    assert target_of(fields) == expected
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -159,7 +182,7 @@ def test_an_object_names_the_target_in_its_spec_and_shows_that_of_its_status(nam
     fields, expected = TARGETS[name]
     spec = {**fields, "providerName": fields.get("provider")}
     assert KIND.named_by({"spec": spec}) == Named(expected or None)
-    assert KIND.label(Connection(ID, target=expected)) == Named(expected or None).exclusive
+    assert KIND.label(connection(target=expected)) == Named(expected or None).exclusive
     assert KIND.shown_in({"connection": {"id": ID, "target": expected}}) == (expected, ID)
 
 
@@ -176,9 +199,9 @@ ELSEWHERE = {
 
 @pytest.mark.parametrize("target", ELSEWHERE)
 def test_a_region_alone_is_no_proof_that_a_connection_leads_elsewhere(target: str) -> None:
-    assert atlas.leads_elsewhere(target, "AWS S3 EU_WEST_1 x") is ELSEWHERE[target]
-    assert not atlas.leads_elsewhere("AWS KINESIS EU_WEST_1", "AWS KINESIS DUBLIN")
-    assert atlas.leads_elsewhere("AWS MSK arn:1", "AWS MSK arn:2")
+    assert leads_elsewhere(target, "AWS S3 EU_WEST_1 x") is ELSEWHERE[target]
+    assert not leads_elsewhere("AWS KINESIS EU_WEST_1", "AWS KINESIS DUBLIN")
+    assert leads_elsewhere("AWS MSK arn:1", "AWS MSK arn:2")
 
 
 @pytest.mark.parametrize("body", [{}, {"spec": 7, "status": []}, {"spec": {"providerName": 7}, "status": {"connection": {"id": 5, "target": []}}}])  # fmt: skip
@@ -189,20 +212,20 @@ def test_an_object_of_any_shape_names_and_shows_nothing(body: dict[str, Any]) ->
 
 
 def test_what_is_deleted_is_not_found_by_its_target() -> None:
-    assert KIND.label(Connection(ID, "DELETED", target=TARGET)) is None
+    assert KIND.label(connection("DELETED", target=TARGET)) is None
 
 
 def test_what_no_object_names_is_found_by_its_target() -> None:
-    odd, gone = Connection("odd"), Connection("gone", "DELETED", target="y")
-    entries = {ID: READ, OTHER: Connection(OTHER, target="AWS x"), "odd": odd, "gone": gone}
-    assert KIND.unnamed(SCOPE, entries, [Named(TARGET)]) == {"Connections": [f"{OTHER} to AWS x", "odd"]}
-    assert KIND.counted(entries.values()) == "Private connections of Stream Processing: 3."
+    odd, gone = connection(), connection("DELETED", target="y")
+    entries = {ID: READ, OTHER: connection(target="AWS x"), "odd": odd, "gone": gone}
+    assert KIND.unnamed(SCOPE, entries, [Named(TARGET)]) == {"Connections": [f"{OTHER} for AWS x", "odd"]}
+    assert KIND.counted(entries.values()) == "Connections for Stream Processing: 3."
 
 
-CREATED: dict[str, tuple[object, Connection | None]] = {
-    "what Atlas shows": ({**SHOWN, "region": "US_EAST_1"}, Connection(ID, "DONE", target=TARGET.replace("EU_WEST_1", "US_EAST_1"), service=S3_IN_AWS)),
-    "what was sent besides": ({"_id": ID}, Connection(ID, target=TARGET, service=S3_IN_AWS)),
-    "nulls": ({"_id": ID, "vendor": None, "region": ""}, Connection(ID, target=TARGET, service=S3_IN_AWS)),
+CREATED: dict[str, tuple[object, tuple[str | None, str] | None]] = {
+    "what Atlas shows": ({**SHOWN, "region": "US_EAST_1"}, ("DONE", TARGET.replace("EU_WEST_1", "US_EAST_1"))),
+    "what was sent besides": ({"_id": ID}, (None, TARGET)),
+    "nulls": ({"_id": ID, "vendor": None, "region": ""}, (None, TARGET)),
     "no id": ({"state": "IDLE"}, None),
     "nothing": ({}, None),
     "a list": ([{"_id": ID}], None),
@@ -212,7 +235,8 @@ CREATED: dict[str, tuple[object, Connection | None]] = {
 @pytest.mark.parametrize("name", CREATED)
 def test_the_answer_to_a_post(name: str) -> None:
     answer, expected = CREATED[name]
-    assert atlas.created(POST, answer) == expected
+    found = KIND.written(Write(POST), answer)
+    assert (found and (found[1].status, found[1].target)) == expected
 
 
 USERS: dict[str, tuple[object, Mapping[str, list[str]]]] = {
@@ -237,7 +261,10 @@ def test_which_streams_use_a_connection(name: str) -> None:
 
 
 def test_the_workspaces_are_read_by_their_names() -> None:
-    assert KIND.got("workspaces", [{"name": "a"}, {"name": ""}, {"name": None}, 7, {"name": "b"}]) == ("a", "b")
+    assert KIND.got("workspaces", [{"name": "a"}, {"name": ""}, {"name": None}, 7, {"name": "x/y"}, {"name": "b"}]) == (
+        "a",
+        "b",
+    )
 
 
 ACCOUNTS: dict[str, tuple[object, Mapping[str, str] | None]] = {
@@ -251,7 +278,7 @@ ACCOUNTS: dict[str, tuple[object, Mapping[str, str] | None]] = {
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_the_account_of_atlas(name: str) -> None:
     answer, expected = ACCOUNTS[name]
-    assert KIND.got("account/AWS/EU_WEST_1", answer) == expected
+    assert KIND.got("account/aws/EU_WEST_1", answer) == expected
 
 
 def refusal(request: Request, status: int, code: str = "", detail: str = "") -> AtlasError:
@@ -307,6 +334,6 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_answer_raises(answer: object) -> None:
     KIND.listed(answer)
-    atlas.created(POST, answer)
-    for entry in (ID, "account/AWS/EU_WEST_1", "workspaces", "streams/orders"):
+    KIND.written(Write(POST), answer)
+    for entry in (ID, "account/aws/EU_WEST_1", "workspaces", "streams/orders"):
         KIND.got(entry, answer)

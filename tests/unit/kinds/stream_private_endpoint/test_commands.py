@@ -99,8 +99,8 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
             {"streams": [{"_id": ONE, **HERE}, OTHER]},
             S3,
             [
-                "ok       Private connections of Stream Processing: 2.",
-                f"ok       Connections that no live resource names: 1 ({TWO} to AWS S3 EU_WEST_2 com.amazonaws.eu-west-2.s3).",
+                "ok       Connections for Stream Processing: 2.",
+                f"ok       Connections that no live resource names: 1 ({TWO} for AWS S3 EU_WEST_2 com.amazonaws.eu-west-2.s3).",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
             id="what nobody names",
@@ -109,7 +109,7 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
             {"role": "GROUP_READ_ONLY"},
             S3,
             [
-                "ok       Private connections of Stream Processing: 0.",
+                "ok       Connections for Stream Processing: 0.",
                 "failed   The credentials may not do this: they need a role such as Project Owner",
             ],
             id="who may only read",
@@ -118,7 +118,7 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
             {},
             {**S3, "region": "eu-wset-1"},
             [
-                "ok       Private connections of Stream Processing: 0.",
+                "ok       Connections for Stream Processing: 0.",
                 "warning  shop/one: eu-wset-1 is not a region of AWS that this version knows. Did you mean eu-west-1?",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
@@ -128,7 +128,7 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
             {},
             {"providerName": "AWS", "vendor": "MSK", "arn": "arn:aws:kafka:eu-wset-1:123456789012:cluster/orders/de8982fa"},
             [
-                "ok       Private connections of Stream Processing: 0.",
+                "ok       Connections for Stream Processing: 0.",
                 "warning  shop/one: EU_WSET_1 is not a region of AWS that this version knows. Did you mean EU_WEST_1?",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
@@ -139,7 +139,7 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
                 {},
                 spec,
                 [
-                    "ok       Private connections of Stream Processing: 0.",
+                    "ok       Connections for Stream Processing: 0.",
                     f"warning  shop/one: {said}: is one of them wrong?",
                     "ok       The credentials may write to the project (DELETE without a change",
                 ],

@@ -1,14 +1,13 @@
 """What a resource sends, how its fields are compared, what its ConfigMap and its status have, and what it is called."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from atlas_endpoints.kinds.stream_private_endpoint.atlas import Connection
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KEYS, KIND
-from atlas_endpoints.kinds.stream_private_endpoint.resource import ConnectionStatus, Spec, StreamPrivateEndpoint
+from atlas_endpoints.kinds.stream_private_endpoint.resource import Connection, Spec, StreamPrivateEndpoint
 from support.cases import STREAM, manifest
 
 ID = "64b6e34b3d91647abb20e7b8"
@@ -110,12 +109,15 @@ def test_whether_two_values_are_the_same(name: str) -> None:
 
 DEDICATED: Mapping[str, Any] = {"dnsDomain": "a.example", "dnsSubDomain": ["b.example"]}
 SHOWN: dict[str, tuple[Connection, Mapping[str, str | None]]] = {
-    "nothing, which is no domain": (Connection(ID), {"dnsDomain": None, "dnsSubDomain": "b.example"}),
+    "nothing, which is no domain": (Connection(id=ID), {"dnsDomain": None, "dnsSubDomain": "b.example"}),
     "other values": (
-        Connection(ID, dns_domain="x", dns_sub_domain=("y", "z")),
+        Connection(id=ID, dns_domain="x", described={"dnsSubDomain": ("y", "z")}),
         {"dnsDomain": "x", "dnsSubDomain": "y,z", "region": "eu-west-1", "vendor": "CONFLUENT"},
     ),
-    "a scheme that was not sent": (Connection(ID, authentication_scheme="TLS"), {"authenticationScheme": "TLS"}),
+    "a scheme that was not sent": (
+        Connection(id=ID, described={"authenticationScheme": "TLS"}),
+        {"authenticationScheme": "TLS"},
+    ),
 }
 
 
@@ -147,22 +149,6 @@ def test_the_config_map(name: str) -> None:
 
 def test_without_a_config_map_there_is_none() -> None:
     assert KIND.outputs(resource("AWS", {"connection": CONNECTION}), {}) == ()
-
-
-def test_the_status_shows_the_target_of_the_spec_whatever_atlas_shows() -> None:
-    since = datetime(2026, 11, 30, tzinfo=UTC)
-    connection = Connection(ID, "WORKING", "busy", "other", "a", ("b",), "IAM", "vpce-1", "name", "7")
-    assert ConnectionStatus.of(connection, "target", since).to_json() == {
-        "id": ID,
-        "state": "WORKING",
-        "stateSince": "2026-11-30T00:00:00Z",
-        "errorMessage": "busy",
-        "target": "target",
-        "interfaceEndpointId": "vpce-1",
-        "interfaceEndpointName": "name",
-        "providerAccountId": "7",
-        "dnsDomain": "a",
-    }
 
 
 @pytest.mark.parametrize(("state", "goes"), [("DELETING", True), ("DELETE_REQUESTED", True), ("DONE", False)])
