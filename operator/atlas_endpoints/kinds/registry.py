@@ -12,7 +12,7 @@ from atlas_endpoints.kinds.data_federation_private_endpoint import conform as da
 from atlas_endpoints.kinds.data_federation_private_endpoint import kind as data_federation
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.dedicated_private_endpoint import conform as dedicated_conform
-from atlas_endpoints.kinds.dedicated_private_endpoint import importer as dedicated
+from atlas_endpoints.kinds.dedicated_private_endpoint import imported as dedicated
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import conform as encryption_at_rest_conform
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import kind as encryption_at_rest

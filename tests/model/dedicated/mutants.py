@@ -74,8 +74,10 @@ def is_dead_on_request(right: Any, self: Any, facts: Any) -> Any:
     entry = facts.resource.entry
     seen = facts.view.entries.get(entry)
     if facts.forced and seen is not None and seen.value is not None:
-        dead = replace(seen, value=replace(seen.value, status=FAILED))
-        facts = replace(facts, view=facts.view.showing(entry, dead))
+        value: Any = seen.value
+        status = {"status": FAILED}
+        dead = value.model_copy(update=status) if hasattr(value, "model_copy") else replace(value, **status)
+        facts = replace(facts, view=facts.view.showing(entry, replace(seen, value=dead)))
     return right(self, facts)
 
 
