@@ -18,7 +18,7 @@ from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import conform as
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint import kind as encryption_at_rest
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.importer import Importer
-from atlas_endpoints.kinds.serverless_private_endpoint import importer as serverless
+from atlas_endpoints.kinds.serverless_private_endpoint import kind as serverless
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS_PRIVATE_ENDPOINT
 from atlas_endpoints.kinds.stream_private_endpoint import conform as stream_conform
 from atlas_endpoints.kinds.stream_private_endpoint import importer as stream

@@ -1,11 +1,9 @@
-"""The calls for private endpoint services, their endpoints, and clusters, and what their answers are. Pure.
+"""The calls for private endpoint services, their endpoints, and clusters. Pure.
 
 Source: https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/group/endpoint-private-endpoint-services. The published
 schemas and codes are not enforced on answers: recorded ones differ in status codes, nulls, names of regions and forms
 of ids.
 """
-
-from typing import Any
 
 from atlas_endpoints.atlas.errors import (
     AtlasError,
@@ -16,7 +14,6 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
 )
 from atlas_endpoints.atlas.requests import Refusals
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import Endpoint, Service
 from atlas_endpoints.kinds.parts.api import Api, Read
 
 REFUSALS = Refusals(
@@ -72,17 +69,6 @@ CLUSTER = Read(
     parse=lambda answer: answer,
     refusals=REFUSALS,
 )
-
-
-def got(entry: str, answer: Any) -> Service | Endpoint | None:
-    """Return the entry in the answer to its GET, or None if it is none or another one; without an ID, it needs a status."""
-    service_id, _, endpoint_id = entry.partition("/")
-    if endpoint_id:
-        return Endpoint.named(endpoint_id, answer)
-    if isinstance(answer, dict) and isinstance(answer.get("status"), str):
-        answer = {**answer, "id": answer.get("id") or service_id}
-    found = Service.read(answer)
-    return found if found is not None and found.id.lower() == service_id.lower() else None
 
 
 def is_outdated(error: AtlasError) -> bool:

@@ -4,7 +4,7 @@ First the service of its region, then the regions from which others may connect 
 way. Atlas has no update of an endpoint, so what differs is reported.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -42,10 +42,9 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     without_service,
 )
 from atlas_endpoints.kinds.lives.life import Facts, may_appear
-from atlas_endpoints.kinds.lives.registered import Registered
+from atlas_endpoints.kinds.lives.registered import Registered, named_in, waiting_for_cloud
 from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
-from atlas_endpoints.kinds.registered import named_in, waiting_for_cloud
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State, Write
 from atlas_endpoints.reconcile.kind import Named
@@ -131,8 +130,8 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
 
     @override
     def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
-        found = (part(status, name).get("id") for name in ("service", "endpoint"))
-        return tuple(each for each in found if isinstance(each, str))
+        names = ("service", "endpoint")
+        return tuple(id_ for name in names if isinstance(id_ := part(status, name).get("id"), str))
 
     @override
     def parent_of(self, entry: str) -> str | None:
@@ -170,7 +169,8 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
 
     @override
     def got(self, entry: str, answer: Any) -> Service | Endpoint | None:
-        return calls.got(entry, answer)
+        service_id, _, endpoint_id = entry.partition("/")
+        return Endpoint.named(endpoint_id, answer) if endpoint_id else Service.named(service_id, answer)
 
     @override
     def written(self, write: Write, answer: Any) -> tuple[str, Any] | None:
@@ -354,7 +354,7 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
     # What a resource tells.
 
     @override
-    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[tuple[EventReason, str]]:
+    def news(self, previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[tuple[EventReason, str]]:
         before, service = part(previous, "service").get("id"), part(status, "service")
         new = service.get("id")
         if before is not None and new != before:

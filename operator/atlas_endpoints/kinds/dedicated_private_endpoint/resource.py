@@ -22,9 +22,9 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     connection_rules,
     ip_of,
 )
-from atlas_endpoints.kinds.parts.fields import DeclaredResource, DeclaredSpec, Entry, Sent
+from atlas_endpoints.kinds.lives.registered import FIELD, RegisteredResource
+from atlas_endpoints.kinds.parts.fields import Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name, same_region
-from atlas_endpoints.kinds.registered import FIELD, RegisteredResource
 from atlas_endpoints.reconcile.crd import SET, Column, Crd, Rule, fixed, map_by
 from atlas_endpoints.reconcile.resource import Thing
 from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapRef, duplicates, pattern
@@ -66,6 +66,9 @@ _RULES_MISSING = "Required value: must be set together with `endpointGroupName`:
 _TEXT_LIMIT = 1000
 """Characters of ``gcp_endpoints_text``; a status cuts longer texts, which would then always differ."""
 
+
+_IDS = ("interfaceEndpointId", "privateEndpointResourceId", "endpointGroupName")
+"""Atlas's names of the ID of an endpoint."""
 
 _LONGEST_LIST = 256
 """Items of a list in an answer. Atlas permits 100 attachments, 90 endpoints of a service and 35 regions."""
@@ -175,7 +178,7 @@ def _of_single_rule(field: str) -> Rule:
     return Rule(f"!has(self.{field}) || {_is_mapped('self')}", _NO_SINGLE_RULE, field)
 
 
-class Spec(RegisteredSpec, DeclaredSpec):
+class Spec(RegisteredSpec):
     """The spec. If no endpoint is named, the service of the region is made ready for one."""
 
     cel_rules: ClassVar = [
@@ -455,19 +458,22 @@ class Service(ServiceStatus):
         found = super().read(answer)
         if found is None:
             return None
-        lists = ("interfaceEndpoints", "privateEndpoints", "endpointGroupNames")
         is_mapped = answer.get("portMappingEnabled")  # Atlas did not send it before 2026
         own = {
             "service_attachment_names": _texts(answer.get("serviceAttachmentNames")),
             "port_mapping_enabled": is_mapped if isinstance(is_mapped, bool) else None,
             "supported_remote_regions": _texts(answer.get("supportedRemoteRegions")),
-            "endpoint_ids": tuple(each for name in lists for each in _texts(answer.get(name))),
+            "endpoint_ids": (
+                *_texts(answer.get("interfaceEndpoints")),
+                *_texts(answer.get("privateEndpoints")),
+                *_texts(answer.get("endpointGroupNames")),
+            ),
         }
         return found.model_copy(update=own)
 
     def shows(self, endpoint_id: str) -> bool:
         """Return whether an endpoint is registered, ignoring the letter case, which Azure does not preserve."""
-        return endpoint_id.casefold() in {each.casefold() for each in self.endpoint_ids}
+        return endpoint_id.casefold() in map(str.casefold, self.endpoint_ids)
 
 
 class EndpointStatus(Entry):
@@ -507,28 +513,33 @@ class Endpoint(EndpointStatus):
     rules: Mapping[str, str] = {}
 
     @classmethod
-    def named(cls, endpoint_id: str, answer: Any) -> Self | None:
+    @override
+    def named(cls, id_: str, answer: Any) -> Self | None:
         """Return the endpoint in an answer, or None if it is none or another one.
 
         The answer need not contain the ID, but then a status. What is to be deleted counts as ``DELETING``.
         """
         if not isinstance(answer, dict):
             return None
-        listed = [each for each in _items(answer.get("endpoints")) if isinstance(each, dict)]
-        pairs = [(text_of(each.get("endpointName")), text_of(each.get("ipAddress"))) for each in listed]
-        ids = [text_of(answer.get(name)) for name in ("interfaceEndpointId", "privateEndpointResourceId")]
-        ids.append(text_of(answer.get("endpointGroupName")))
-        if answer.get("portMappingEnabled") is not False:
-            ids += [name for name, _ in pairs]  # the group may have another name than the only rule
+        names, rules = [*_texts([*map(answer.get, _IDS)])], dict[str, str]()
+        for each in _items(answer.get("endpoints")):
+            rule, address = (
+                (text_of(each.get("endpointName")), text_of(each.get("ipAddress")))
+                if isinstance(each, dict)
+                else (None, None)
+            )
+            if rule and answer.get("portMappingEnabled") is not False:
+                names.append(rule)  # the group may have another name than the only rule
+            if rule and address is not None:
+                rules[rule] = address
         status = "DELETING" if answer.get("deleteRequested") is True else text_of(answer.get("connectionStatus"))
         status = text_of(answer.get("status")) if status is None else status
-        if not any(ids) and status is not None:
-            ids = [endpoint_id]
-        shown = next((each for each in ids if each and each.casefold() == endpoint_id.casefold()), None)
+        if not names and status is not None:
+            names = [id_]
+        shown = next((each for each in names if each.casefold() == id_.casefold()), None)
         if (found := cls.read({**answer, "id": shown, "connectionStatus": status})) is None:
             return None
-        rules = {name: address for name, address in pairs if name is not None and address is not None}
-        return found.model_copy(update={"rules": rules, "gcp_endpoints": gcp_endpoints_text(rules) or None})
+        return found.model_copy(update={"rules": rules, "gcp_endpoints": gcp_endpoints_text(rules) if rules else None})
 
 
 def _items(value: Any) -> Sequence[Any]:
@@ -560,7 +571,7 @@ class DedicatedStatus(Status):
         return self.service_creation
 
 
-class DedicatedPrivateEndpoint(DeclaredResource, RegisteredResource, frozen=True):
+class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
     """DedicatedPrivateEndpoint describes one private endpoint of your network for the dedicated clusters of a MongoDB Atlas project in one region.
 
     Atlas has one endpoint service in each region of a project, which all private endpoints there share. The operator creates the

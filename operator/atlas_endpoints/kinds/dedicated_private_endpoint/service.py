@@ -55,6 +55,9 @@ READY = words_for(STATES, Works)
 """A service with one of these accepts endpoints; its coordinates are complete."""
 
 
+NO_STEPS = no_steps(STATES)
+
+
 class DedicatedReason(ReadyReason):
     """The reasons of ``Ready`` that only this kind has."""
 
@@ -150,7 +153,7 @@ def service_since(facts: Facts, service: Service) -> datetime:
     """Return since when the service has been observed in its status, or is on its way."""
     if facts.done is not None and facts.done.write.request.operation == CHANGES.create:
         return facts.now
-    return since_shown(facts.resource.status.service, service.id, service.status, facts.now, no_steps(STATES))
+    return since_shown(facts.resource.status.service, service.id, service.status, facts.now, NO_STEPS)
 
 
 def without_service(facts: Facts) -> Decision:

@@ -82,7 +82,8 @@ class Api:
         refusals = (method == "GET" and self.of_reads) or self.refusals
         if id_ is None and not whole:
             refusals = replace(refusals, absent=())
-        where = path(self.templates[operation], operation, **segments)
+        template = f"{GROUP}/{self.below}" if id_ is None else f"{GROUP}/{self.below}/{{{self.one}}}"
+        where = path(template, operation, **segments)
         return Request(operation, method, where, body, refusals, self.versions.get(operation, self.version))
 
 
