@@ -22,7 +22,7 @@ from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.readers import ObjectCache
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
+from atlas_endpoints.kinds.serverless_private_endpoint.calls import ENDPOINTS
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.drift_limiter import DriftLimiter, Limit
 
@@ -176,5 +176,5 @@ async def _listed_and_changed(known: int) -> tuple[Gateway, list[Scope]]:
 
 
 async def _change(atlas: Gateway, scope: Scope) -> object:
-    request = update_of(PROJECT, scope.name, ENDPOINT, "AWS", {"comment": "two"})
+    request = ENDPOINTS.update_of(scope, ENDPOINT, {"providerName": "AWS", "comment": "two"})
     return await atlas.write(scope, request, parse=KIND.listed, touches=[ENDPOINT])

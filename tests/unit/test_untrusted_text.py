@@ -19,11 +19,12 @@ from kubernetes.aio import client
 
 from atlas_endpoints.atlas.credentials import ServiceAccount
 from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, UnreadableError
 from atlas_endpoints.cluster.readers import SecretReader
 from atlas_endpoints.controller.cache import Body, key_of
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
+from atlas_endpoints.kinds.serverless_private_endpoint.calls import ENDPOINTS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessPrivateEndpoint
 from atlas_endpoints.reconcile.credentials import ANNOTATION
 from atlas_endpoints.reconcile.spec import InvalidSpecError
@@ -102,7 +103,12 @@ def test_a_call_to_atlas_has_exactly_these_segments_or_is_not_sent(
             with suppress(AtlasError):
                 await list_endpoints(client, ACCOUNT, project, instance)
             with suppress(AtlasError):
-                await client.request(ACCOUNT, update_of(project, instance, endpoint, "AWS", {"comment": comment}))
+                await client.request(
+                    ACCOUNT,
+                    ENDPOINTS.update_of(
+                        Scope("", project, "", instance), endpoint, {"providerName": "AWS", "comment": comment}
+                    ),
+                )
 
     asyncio.run(call())
     listed, *updated = [segments(target) for target in targets(atlas)] or [path_of(project, instance)]

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Literal
 
 import httpx
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.answers import Answer, Requester
@@ -19,12 +19,10 @@ from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, Retry, Wording
 from atlas_endpoints.atlas.requests import Request
+from atlas_endpoints.commands.conform.rows import families
 from atlas_endpoints.commands.pauses import no_time, pause, waiting
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
-from atlas_endpoints.settings import AtlasSettings, Duration, Names, Namespace, OptionalNamespace, names
-
-ConformFamily: TypeAlias = Literal["dedicated", "data-federation", "encryption", "backup", "streams", "serverless"]
-"""What ``conform`` may try; of serverless instances, it only says why not."""
+from atlas_endpoints.settings import AtlasSettings, Duration, Names, Namespace, OptionalNamespace
 
 WITHIN = 300.0
 """Seconds for a whole plan or import."""
@@ -91,12 +89,7 @@ class ImportSettings(AtlasSettings):
     """
 
     target: str | None = Field(
-        default=None,
-        description=(
-            "The only kind to write: dedicated-private-endpoint, data-federation-private-endpoint,"
-            " encryption-at-rest-private-endpoint, backup-private-endpoint, stream-private-endpoint or"
-            " serverless-private-endpoint; default: all"
-        ),
+        default=None, description="The only kind to write, such as dedicated-private-endpoint; default: all"
     )
     filename: Names = Field(default=(), description="Objects to read instead of Atlas, as for plan")
     recursive: bool = Field(default=False, description="Include subfolders")
@@ -151,10 +144,8 @@ class ConformSettings(AtlasSettings):
     """
 
     cleanup: bool = Field(default=False, description="Only remove what the record says was made")
-    families: Annotated[tuple[ConformFamily, ...], NoDecode, BeforeValidator(names)] = Field(
-        default=(),
-        validate_default=True,
-        description=f"What to try, separated by commas: {', '.join(get_args(ConformFamily))}",
+    families: Names = Field(
+        default=(), validate_default=True, description="What to try, separated by commas, such as dedicated"
     )
     project: ObjectId = Field(default="", validate_default=True, description="The project: 24 hexadecimal characters")
     project_name: str | None = Field(
@@ -176,8 +167,8 @@ class ConformSettings(AtlasSettings):
     @field_validator("families")
     @classmethod
     def _tries_something(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if not value and not info.data.get("cleanup"):
-            raise ValueError(f"name what to try: {', '.join(get_args(ConformFamily))}")
+        if (not value and not info.data.get("cleanup")) or not {*value} <= families().keys():
+            raise ValueError(f"name what to try: {', '.join(families())}")
         return value
 
 

@@ -3,20 +3,19 @@
 import ipaddress
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
+from atlas_endpoints.kinds.parts.fields import DeclaredResource, DeclaredSpec
 from atlas_endpoints.reconcile.crd import ATOMIC, Rule, fixed, only_one
-from atlas_endpoints.reconcile.resource import Reference, Resource
+from atlas_endpoints.reconcile.resource import Reference
 from atlas_endpoints.reconcile.spec import (
     ApiVersion,
     AsWritten,
-    CommonSpec,
     ConfigMapKeyRef,
     FieldPath,
     ObjectKind,
@@ -228,7 +227,7 @@ class EitherSource(AddressSource):
         return None if source is None else source.target(namespace)
 
 
-class EndpointSpec(CommonSpec):
+class EndpointSpec(DeclaredSpec):
     """The fields with which a spec names a private endpoint in a cloud; what they may contain depends on the kind."""
 
     cel_rules: ClassVar = [
@@ -361,7 +360,7 @@ def kept(field: str, source: str, what: str, same: str, remedy: str) -> Rule:
     )
 
 
-class EndpointResource(Resource, frozen=True):
+class EndpointResource(DeclaredResource, frozen=True):
     """A resource that connects a private endpoint in a cloud."""
 
     words: ClassVar = {
@@ -394,22 +393,3 @@ class EndpointResource(Resource, frozen=True):
     @override
     def unconnected(self) -> Mapping[str, str | None]:
         return {"cloud_provider_endpoint_id": None, "private_endpoint_ip_address": None}
-
-    @override
-    def same(self, field: str, one: str | None, other: str | None) -> bool:
-        """Return whether two values of a field are equal.
-
-        Atlas may show an Azure resource ID in another letter case, and an address in another notation.
-        """
-        match field:
-            case "cloudProviderEndpointId":
-                return (one or "").casefold() == (other or "").casefold()
-            case "privateEndpointIpAddress":
-                return ip_of(one) == ip_of(other)
-            case _:
-                return super().same(field, one, other)
-
-    @override
-    def basis(self, value: Any) -> object:
-        """Return the entry without the text of its failure, which may change with each observation."""
-        return replace(value, error_message=None)

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import AtlasUnavailableError
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
+from atlas_endpoints.kinds.dedicated_private_endpoint import calls
 from atlas_endpoints.simulator.service import DELETING, PrivateEndpoint, Service, ServiceDocument
 from behaviour.atlas import PROJECT
 from histories.atlas import UnreliableAtlas
@@ -92,7 +92,7 @@ class Atlas(UnreliableAtlas):
         try:
             return await super().request(credentials, request)
         except (AtlasUnavailableError, asyncio.CancelledError):
-            if request.operation == calls.CREATE:
+            if request.operation == calls.CHANGES.create:
                 self.unanswered = self._clock()
             raise
 

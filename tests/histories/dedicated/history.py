@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from atlas_endpoints.controller.cache import is_deleting, uid_of
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas as calls
+from atlas_endpoints.kinds.dedicated_private_endpoint import calls
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.reasons import EventReason
 from atlas_endpoints.reconcile.resource import ObjectMeta
@@ -169,24 +169,24 @@ class DedicatedHistory(History[Atlas]):
         self.atlas.look()
         self._count(request.operation, target)
         match request.operation:
-            case calls.CREATE:
+            case calls.CHANGES.create:
                 if not any(body["status"].get("serviceCreation") for body in self._known()):
                     self._violated("a service is asked for, and no status has the intention")
-            case calls.CREATE_ENDPOINT:
+            case calls.ENDPOINTS.create:
                 if not any(named_by(body) == target for body in self._known()):
                     self._violated(f"{target} is registered, and no status names it and its service")
-            case calls.UPDATE:
+            case calls.CHANGES.update:
                 self._widens(target.service_id, (request.body or {})["supportedRemoteRegions"])
-            case calls.DELETE_ENDPOINT:
+            case calls.ENDPOINTS.delete:
                 self._deletes(target)
-            case calls.DELETE:
+            case calls.SERVICES.delete:
                 self._deletes_the_service(target.service_id)
             case other:
                 raise AssertionError(other)
 
     def _count(self, operation: str, target: Target) -> None:
         """Services are created one at a time for all who share them; for the rest each resource has a wait of its own."""
-        now, sharing = self.clock.monotonic(), 1 if operation == calls.CREATE else len(self._known())
+        now, sharing = self.clock.monotonic(), 1 if operation == calls.CHANGES.create else len(self._known())
         old = self._writes.get((operation, target), [])
         self._writes[operation, target] = sent = [each for each in [*old, now] if each > now - WITHIN]
         if len(sent) > WRITES * max(1, sharing):

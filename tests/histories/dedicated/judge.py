@@ -145,8 +145,10 @@ class Ending:
                 return None if service.status == FAILED else "its service has not failed"
             case "WaitingForCloudEndpoint":
                 return "it does not wait for anybody" if target is not None else self._wrong_with_regions(body, service)
+            case "EndpointNotFound":
+                return None if endpoint is None and not corrects(body) else "its endpoint is there"
             case "Drifted":
-                is_lost = endpoint is None or self._lacks(body, service)
+                is_lost = self._lacks(body, service)
                 return None if differs or (is_lost and not corrects(body)) else "nothing has drifted"
             case "EndpointFailed":
                 is_dead = endpoint is not None and endpoint.status in {REJECTED, FAILED}

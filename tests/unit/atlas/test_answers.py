@@ -43,7 +43,7 @@ from atlas_endpoints.atlas.errors import (
     one_line,
 )
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
+from atlas_endpoints.kinds.serverless_private_endpoint.calls import REFUSALS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HTML = b"<html><body>Sorry</body></html>"

@@ -27,7 +27,7 @@ from atlas_endpoints.atlas.observations import View
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.atlas.throttle import Throttle
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import update_of
+from atlas_endpoints.kinds.serverless_private_endpoint.calls import ENDPOINTS
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND as STREAM
 from atlas_endpoints.reconcile.decision import Write
@@ -88,7 +88,7 @@ class Harness:
         return await self.gateway.list(scope or self.scope, since=self.gateway.moment())
 
     async def update(self) -> str:
-        request = update_of(PROJECT, "orders", ENDPOINT, "AWS", {"comment": "two"})
+        request = ENDPOINTS.update_of(self.scope, ENDPOINT, {"providerName": "AWS", "comment": "two"})
 
         def parse(answer: object) -> tuple[str, Any] | None:
             return KIND.written(Write(request, touches=(ENDPOINT,)), answer)

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, got, update_of
+from atlas_endpoints.kinds.serverless_private_endpoint.calls import ENDPOINTS
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     EndpointStatus,
-    ManagedField,
     ServerlessPrivateEndpoint,
     ServerlessStatus,
 )
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from atlas_endpoints.atlas.errors import AtlasError
+    from atlas_endpoints.atlas.requests import Request
     from atlas_endpoints.reconcile.outcome import Outcome
 
 # fmt: off
@@ -59,9 +59,7 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GENERATION = 3
 """Of the resource, of its status, and of what was confirmed, unless a row says otherwise."""
 REFUSED = "Atlas refuses the change. (HTTP 400 INVALID_ATTRIBUTE)"
-ID = ManagedField.CLOUD_PROVIDER_ENDPOINT_ID.value
-ADDRESS = ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS.value
-COMMENT = ManagedField.COMMENT.value
+ID, ADDRESS, COMMENT = ServerlessPrivateEndpoint.fields
 ENTRY = "5f7cac1adf5d6c6306f4b283"
 GRACE = timedelta(minutes=2)
 RESOLVED = Resolved(project_id="32b6e34b3d91647abb20e7b8", credentials_source="resource/atlas")
@@ -88,10 +86,15 @@ def made(
     return ServerlessPrivateEndpoint.parse({**body, "metadata": metadata})
 
 
+def update_of(facts: Facts[Any], provider: Provider, fields: Mapping[str, str]) -> Request:
+    """The PATCH of the endpoint."""
+    return ENDPOINTS.update_of(facts.scope, ENTRY, {"providerName": provider, **fields})
+
+
 def facts_of(  # all that is known
     resource: ServerlessPrivateEndpoint,
     previous: ServerlessStatus,
-    endpoint: Endpoint | None = None,
+    endpoint: EndpointStatus | None = None,
     *,
     now: datetime = NOW,
     uncertain: bool = False,
@@ -121,7 +124,7 @@ def facts_of(  # all that is known
     return gatherer.facts(resource.model_copy(update={"status": previous}), now, scope, told)
 
 
-def failed(error: AtlasError, facts: Facts[Any], *, seen: Endpoint | None = None) -> Outcome:
+def failed(error: AtlasError, facts: Facts[Any], *, seen: EndpointStatus | None = None) -> Outcome:
     """What a call to Atlas that fails comes to."""
     return of_failed_call(KIND, facts, error, seen=seen)
 
@@ -140,7 +143,7 @@ def rendered(
     return status
 
 
-def answered(facts: Facts[ServerlessPrivateEndpoint], write: Write, answer: Endpoint) -> Facts[Any]:
+def answered(facts: Facts[ServerlessPrivateEndpoint], write: Write, answer: EndpointStatus) -> Facts[Any]:
     """What is known after a write that Atlas has confirmed by an answer."""
     before = facts.view.value(ENTRY)
     shown = {} if before is None else facts.resource.shown(before)
@@ -247,7 +250,7 @@ class Situation:
             **self.wants.on(provider),
         )
 
-    def endpoint(self, provider: Provider) -> Endpoint:
+    def endpoint(self, provider: Provider) -> EndpointStatus:
         """The endpoint as Atlas shows it."""
         service: dict[str, Any] = {}
         if self.service:
@@ -258,7 +261,7 @@ class Situation:
         if self.elsewhere:
             shown["providerName"] = "GCP"
         answer = {"_id": ENTRY, "status": self.status, "errorMessage": self.error_message} | service | shown
-        endpoint = got(ENTRY, answer)
+        endpoint = KIND.got(ENTRY, answer)
         assert endpoint is not None
         return endpoint
 

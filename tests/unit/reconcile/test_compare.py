@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, got
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.reconcile.compare import compare
 from atlas_endpoints.reconcile.decision import Difference
 from unit.reconcile.situations import ADDRESS, COMMENT, ENTRY, ID, made
@@ -13,8 +13,8 @@ ARM = "/subscriptions/4e133d35-e734-4385-a565-c0945567ae34/resourceGroups/rg/pro
 RESOURCE = made()
 
 
-def endpoint(**fields: Any) -> Endpoint:
-    found = got(None, {"_id": ENTRY, **fields})
+def endpoint(**fields: Any) -> EndpointStatus:
+    found = EndpointStatus.read({"_id": ENTRY, **fields})
     assert found is not None
     return found
 

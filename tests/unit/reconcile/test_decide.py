@@ -109,7 +109,7 @@ def test_answered(row: Row, provider: Provider) -> None:
     """When a PATCH of ``sent`` has just been confirmed, and ``shows`` is the answer to it."""
     found, fields = situation(row), values(row["sent"]).on(provider)
     facts = found.facts(provider)
-    request = update_of(facts.scope.project_id, facts.scope.name, ENTRY, provider, fields)
+    request = update_of(facts, provider, fields)
     write = Write(request, Cause.EDIT, fields, touches=(ENTRY,))
     check_state(decide(answered(facts, write, found.endpoint(provider))).state, row, provider)
 
@@ -119,7 +119,7 @@ def test_a_write_is_one_call_and_touches_only_its_endpoint(provider: Provider) -
     facts = edited(Values("one", "a"), wants=Values("one", "b")).facts(provider)
     write = decide(facts).write
     assert write is not None
-    assert write.request == update_of(facts.scope.project_id, facts.scope.name, ENTRY, provider, {"comment": "b"})
+    assert write.request == update_of(facts, provider, {"comment": "b"})
     assert (write.touches, type(write)) == ((ENTRY,), Write)
 
 
@@ -137,7 +137,7 @@ def test_what_to_connect_to_is_named(provider: Provider, words: tuple[str, ...])
 
 def test_azure_that_has_not_named_its_private_link_service() -> None:
     reserved = Situation(status="RESERVED")
-    endpoint = replace(reserved.endpoint("AWS"), provider_name="AZURE")
+    endpoint = reserved.endpoint("AWS").model_copy(update={"provider_name": "AZURE"})
     state = decide(facts_of(reserved.resource("AZURE"), reserved.before("AZURE"), endpoint)).state
     assert "Azure" in state.message
     assert "None" not in state.message

@@ -9,11 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     EndpointStatus,
-    ManagedField,
     ServerlessPrivateEndpoint,
     ServerlessStatus,
 )
@@ -25,7 +23,7 @@ from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.tunings import PATCH_LAGS, POLL_LAST
 from unit.reconcile.situations import ADDRESS, COMMENT, ENTRY, ID, NOW, PROVIDERS, answered, facts_of, made
 
-Situation: TypeAlias = tuple[Facts[ServerlessPrivateEndpoint], Endpoint]
+Situation: TypeAlias = tuple[Facts[ServerlessPrivateEndpoint], EndpointStatus]
 
 A_RESYNC_LOOKS_AGAIN = {
     Reason.AVAILABLE,
@@ -89,7 +87,7 @@ def baselines(draw: st.DrawFn) -> Baseline:
 def situations(draw: st.DrawFn, statuses: Sequence[str | None] = ANY) -> Situation:
     """A resource, what is known of it, and what Atlas may show."""
     resource, baseline = draw(resources()), draw(baselines())
-    endpoint = Endpoint(
+    endpoint = EndpointStatus(
         id=ENTRY,
         status=draw(st.sampled_from(statuses)),
         error_message=draw(st.sampled_from([None, "", "It broke.\n\x00"])),
@@ -98,7 +96,7 @@ def situations(draw: st.DrawFn, statuses: Sequence[str | None] = ANY) -> Situati
         private_link_service_resource_id=draw(st.sampled_from([None, "/pls"])),
         **{ATTRIBUTES[name]: value for name, value in draw(values(odd=True)).items()},
     )
-    previous = ServerlessStatus(endpoint=EndpointStatus.of(endpoint, NOW - draw(ago(10_000))))
+    previous = ServerlessStatus(endpoint=endpoint.model_copy(update={"status_since": NOW - draw(ago(10_000))}))
     facts = facts_of(resource, previous, endpoint, uncertain=draw(st.booleans()))
     return replace(facts, forced=draw(st.booleans()), baseline=baseline), endpoint
 
@@ -107,7 +105,7 @@ many = settings(max_examples=60, deadline=None)
 
 
 def test_the_examples_set_each_field_that_is_sent_to_atlas() -> None:
-    assert set(FIELDS) == set(ManagedField)
+    assert set(FIELDS) == set(ServerlessPrivateEndpoint.fields)
 
 
 @many
@@ -211,7 +209,7 @@ def test_what_atlas_takes_and_shows_is_sent_once(situation: Situation, pauses: l
         assert not sent & differing
         sent |= differing
         taken = {ATTRIBUTES[name]: value for name, value in write.fields.items()}
-        endpoint = replace(endpoint, **taken)
+        endpoint = endpoint.model_copy(update=taken)
         facts = later(facts, write, endpoint, pause)
     else:
         raise AssertionError("there is no end of it")
@@ -234,7 +232,7 @@ def test_what_atlas_takes_and_stores_otherwise_is_sent_once(situation: Situation
         facts = later(facts, write, endpoint, pause)
 
 
-def differences(facts: Facts[ServerlessPrivateEndpoint], endpoint: Endpoint) -> tuple[Difference, ...]:
+def differences(facts: Facts[ServerlessPrivateEndpoint], endpoint: EndpointStatus) -> tuple[Difference, ...]:
     return compare(facts.resource, facts.desired, endpoint)
 
 
@@ -244,7 +242,7 @@ def confirms(facts: Facts[ServerlessPrivateEndpoint], name: str) -> bool:
 
 
 def later(
-    facts: Facts[ServerlessPrivateEndpoint], write: Write, answer: Endpoint, pause: timedelta
+    facts: Facts[ServerlessPrivateEndpoint], write: Write, answer: EndpointStatus, pause: timedelta
 ) -> Facts[ServerlessPrivateEndpoint]:
     """What is known some time after Atlas has confirmed a PATCH by an answer, as a status then tells it."""
     baseline = facts.baseline

@@ -25,7 +25,7 @@ from atlas_endpoints.atlas.errors import (
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.cluster.errors import SecretProblem
 from atlas_endpoints.controller.requeue import Backoff, NoRequeue, Requeue, RequeueAfter
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import REFUSALS
+from atlas_endpoints.kinds.serverless_private_endpoint.calls import REFUSALS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
 from atlas_endpoints.reconcile.attempt import Attempt

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.kinds.connection_strings import Connected, PrivateStrings
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, KIND, values_of
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KEYS, KIND, cloud_values
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, ServerlessPrivateEndpoint
 from behaviour.atlas import PROJECT
 from behaviour.serverless import ENDPOINT, INSTANCE, VPCE
@@ -46,7 +46,7 @@ VALUES: dict[str, tuple[EndpointStatus | None, str, Mapping[str, str] | None]] =
 
 @pytest.mark.parametrize(("endpoint", "provider", "expected"), VALUES.values(), ids=VALUES)
 def test_values(endpoint: EndpointStatus | None, provider: Any, expected: Mapping[str, str] | None) -> None:
-    assert values_of(endpoint, provider) == expected
+    assert cloud_values(endpoint, provider) == expected
 
 
 SRV = "mongodb+srv://orders-pe-1.abcde.mongodb.net"

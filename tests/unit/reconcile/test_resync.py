@@ -15,7 +15,7 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.api import Age
 from atlas_endpoints.controller.cache import Body, Cache, Key
 from atlas_endpoints.controller.requeue import Requeue, RequeueAfter
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.reconcile.credentials import Access
 from atlas_endpoints.reconcile.resync import JITTER, YIELD_AFTER, Resync
 from support.named import NAMED
@@ -59,7 +59,7 @@ class Harness:
         self.observations = ObservationCache(self._fetch, self.clock.monotonic, empty={})
         self.due: dict[Scope, float] = {}
         """When the next resync of each scope is due, in seconds."""
-        self.asked: dict[str, Endpoint | None] = {}
+        self.asked: dict[str, EndpointStatus | None] = {}
         """The endpoints that were compared, by resource name."""
         self.enqueued: list[str] = []
         self.working: set[str] = set()
@@ -106,12 +106,12 @@ class Harness:
         await self.listing.wait()
         return running
 
-    async def _fetch(self, scope: Scope) -> Listing[Endpoint]:
+    async def _fetch(self, scope: Scope) -> Listing[EndpointStatus]:
         self.lists.append(scope)
         self.listing.set()
         await asyncio.sleep(0)
         return Listing(
-            {f"id of {each.name}": Endpoint(id=f"id of {each.name}", status="AVAILABLE") for each in self.cache}
+            {f"id of {each.name}": EndpointStatus(id=f"id of {each.name}", status="AVAILABLE") for each in self.cache}
         )
 
     def _unschedule(self, scope: Scope) -> None:
@@ -187,7 +187,7 @@ class TestEnqueued:
         harness.working = {"two"}
         await harness.round()
         assert harness.enqueued == ["two"]
-        seen = {name: endpoint.id for name, endpoint in harness.asked.items() if isinstance(endpoint, Endpoint)}
+        seen = {name: endpoint.id for name, endpoint in harness.asked.items() if isinstance(endpoint, EndpointStatus)}
         assert seen == {"one": "id of one", "two": "id of two", "three": "id of three"}, "each with its own endpoint"
 
     async def test_a_defect_in_one_comparison_does_not_affect_the_others(

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.requeue import NoRequeue
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
@@ -27,8 +26,8 @@ from unit.reconcile.situations import COMMENT, ID, RESOLVED, facts_of, made, ren
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=30)
-ENDPOINT = Endpoint(id="5f7cac1adf5d6c6306f4b283", status="AVAILABLE", comment="a")
-CHANGED = Endpoint(id="1", status="REHEATING", error_message="Two\nlines.", comment="")
+ENDPOINT = EndpointStatus(id="5f7cac1adf5d6c6306f4b283", status="AVAILABLE", comment="a")
+CHANGED = EndpointStatus(id="1", status="REHEATING", error_message="Two\nlines.", comment="")
 DIFFERENCE = Difference(COMMENT, "b", "a")
 
 
@@ -49,7 +48,7 @@ def outcome(
     reason: Reason = Reason.AVAILABLE,
     *differences: Difference,
     generation: int = 1,
-    seen: Endpoint | None = ENDPOINT,
+    seen: EndpointStatus | None = ENDPOINT,
     since: datetime = NOON,
     **fields: Any,
 ) -> Outcome:
@@ -60,7 +59,7 @@ def outcome(
             requeue=NoRequeue(),
             state=State(reason, f"It is {reason}.", NoRequeue(), differences),
             seen=seen,
-            own={} if seen is None else {"endpoint": EndpointStatus.of(seen, since)},
+            own={} if seen is None else {"endpoint": seen.model_copy(update={"status_since": since})},
             applied=Applied.of(generation, {"comment": "a"}),
             resolved=RESOLVED,
             findings={"CredentialsValid": failures.VERIFIED},
@@ -329,7 +328,7 @@ class TestTextsOfAtlas:
 
     @given(
         st.builds(
-            Endpoint,
+            EndpointStatus,
             id=HOSTILE,
             status=HOSTILE,
             error_message=HOSTILE,
@@ -342,7 +341,7 @@ class TestTextsOfAtlas:
         ),
         HOSTILE,
     )
-    def test_they_are_printable_and_bounded_and_read_back_the_same(self, endpoint: Endpoint, words: str) -> None:
+    def test_they_are_printable_and_bounded_and_read_back_the_same(self, endpoint: EndpointStatus, words: str) -> None:
         state = State(Reason.DRIFTED, f"comment is {words}", NoRequeue(), (Difference(COMMENT, "b", words),))
         drifted = outcome(state=state, seen=endpoint)
         status = after(drifted)
@@ -353,7 +352,7 @@ class TestTextsOfAtlas:
 
     @given(HOSTILE, HOSTILE)
     def test_how_long_a_strange_status_has_stood_is_known_all_the_same(self, id_: str, word: str) -> None:
-        endpoint = Endpoint(id=id_, status=word)
+        endpoint = EndpointStatus(id=id_, status=word)
         facts = facts_of(made(), after(outcome(seen=endpoint)), endpoint, now=LATER)
         assert status_since(facts, endpoint) == NOON
 

@@ -28,12 +28,11 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.services import doub
 from atlas_endpoints.kinds.importer import Found, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.lives.imports import importer_of
 from atlas_endpoints.kinds.lives.life import Facts
-from atlas_endpoints.kinds.lives.registered import Registered
+from atlas_endpoints.kinds.lives.registered import FIELD, Registered, waiting_for_cloud
 from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, last_part, retained
 from atlas_endpoints.kinds.parts.api import Api, Read
 from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
-from atlas_endpoints.kinds.registered import FIELD, waiting_for_cloud
 from atlas_endpoints.reconcile.attempt import as_long_again
 from atlas_endpoints.reconcile.compare import Comparison
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write

@@ -20,9 +20,9 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     kept,
 )
 from atlas_endpoints.kinds.data_federation_private_endpoint.services import service_name
-from atlas_endpoints.kinds.parts.fields import DeclaredResource, DeclaredSpec, Entry, Sent
+from atlas_endpoints.kinds.lives.registered import RegisteredResource
+from atlas_endpoints.kinds.parts.fields import Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name, same_region
-from atlas_endpoints.kinds.registered import RegisteredResource
 from atlas_endpoints.reconcile.crd import Column, Crd, Rule, map_by, only_one
 from atlas_endpoints.reconcile.resource import Reference
 from atlas_endpoints.reconcile.spec import (
@@ -39,7 +39,7 @@ from atlas_endpoints.reconcile.spec import (
     matches,
     pattern,
 )
-from atlas_endpoints.reconcile.status import Shown, Status
+from atlas_endpoints.reconcile.status import Shown, Status, as_shown
 
 SCOPE = "Data Federation"
 """The name of the scope, which is the project; for people, too."""
@@ -146,7 +146,7 @@ def _same_dns_name(text: str) -> str:
     return text.casefold().rstrip(".")
 
 
-class Spec(RegisteredSpec, DeclaredSpec):
+class Spec(RegisteredSpec):
     """The spec. AWS's region is sent with the DNS name only, as Atlas demands."""
 
     cel_rules: ClassVar = [
@@ -232,7 +232,7 @@ class Spec(RegisteredSpec, DeclaredSpec):
         "region": Sent("region"),
         "customer_endpoint_dns_name": Sent("customerEndpointDNSName", key=_same_dns_name),
         "private_endpoint_ip_address": Sent("customerEndpointIPAddress", "customer_endpoint_ip_address", ip_of),
-        "comment": Sent("comment", changes=True),
+        "comment": Sent("comment", key=as_shown, changes=True),
     }
 
     @property
@@ -286,7 +286,7 @@ class DataFederationStatus(Status):
         return self.endpoint is not None and self.endpoint.status == "DELETING"
 
 
-class DataFederationPrivateEndpoint(DeclaredResource, RegisteredResource, frozen=True):
+class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
     """DataFederationPrivateEndpoint describes one private endpoint of your network for all federated database instances and Online Archives of a MongoDB Atlas project.
 
     The operator shows what your private endpoint must connect to, registers the private endpoint in Atlas, and writes the state

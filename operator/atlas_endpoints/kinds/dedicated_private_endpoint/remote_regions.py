@@ -4,13 +4,12 @@ Regions are only added. A PATCH replaces the whole list, so it sends what a GET 
 resource names besides. If Atlas refuses it, the endpoint is registered all the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, RemoteRegions
+from atlas_endpoints.kinds.dedicated_private_endpoint.calls import CHANGES
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, RemoteRegions, Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
 from atlas_endpoints.kinds.regions import atlas_name, doubt
 from atlas_endpoints.reconcile.compare import cause_of_loss
@@ -21,7 +20,10 @@ from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import words
 
 NAME = "supportedRemoteRegions"
-"""As the history of the status names it."""
+"""As Atlas and the history of the status name it."""
+
+NO_CHANGE: Mapping[str, Any] = {"cloudProvider": "AWS"}
+"""The body of a PATCH that contains nothing to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Regions:
         wanted = _named(facts.resource.spec.supported_remote_regions)
         is_edited = facts.previous.observed_generation != facts.generation
         refused, error = frozenset() if is_edited else _named(before.refused), before.error_message
-        is_sent = done is not None and done.write.request.operation == atlas.UPDATE
+        is_sent = done is not None and done.write.request.operation == CHANGES.update
         if done is not None and is_sent and done.result is not WriteResult.UNKNOWN:
             refused, error = wanted, None if done.error is None else done.error.detail or done.error.message
         confirmed, missing = (_named(before.confirmed) | shown) & wanted, wanted - shown
@@ -80,7 +82,7 @@ def update(facts: Facts, service: Service, regions: Regions) -> Write | None:
     if is_drift and facts.resource.spec.drift_policy != "Correct" and not facts.forced:
         return None
     return Write(
-        atlas.remote_regions_of(facts.scope.project_id, service.id, regions.shown | to_send),
+        CHANGES.update_of(facts.scope, service.id, body_of(regions.shown | to_send)),
         cause_of_loss(facts, is_lost=is_drift, otherwise=Cause.EDIT),
         names=(NAME,),
         touches=(service.id, facts.resource.written_as),
@@ -88,9 +90,14 @@ def update(facts: Facts, service: Service, regions: Regions) -> Write | None:
     )
 
 
+def body_of(regions: Iterable[str]) -> Mapping[str, Any]:
+    """Return the body of the PATCH that replaces the remote regions, by Atlas's names, which are the only ones that it takes here."""
+    return {**NO_CHANGE, NAME: sorted(regions)}
+
+
 def state_of(write: Write, follows: str) -> State:
     """Return the state of a resource for which regions are about to be added; ``follows`` is a sentence about the next write."""
-    wanted = (write.request.body or {})["supportedRemoteRegions"]
+    wanted = (write.request.body or {})[NAME]
     message = f"The operator sets supportedRemoteRegions of the endpoint service to {_list(wanted)}.{follows}"
     return State(Reason.PENDING, message, POLL)
 

@@ -1,15 +1,13 @@
 """The resource ``DedicatedPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field
 from typing_extensions import override
 
+from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.kinds.cloud_endpoint import (
     GCP_ID,
     GCP_NAME,
@@ -24,13 +22,13 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     connection_rules,
     ip_of,
 )
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import READY, Endpoint, EndpointState, Service, entry_name
+from atlas_endpoints.kinds.lives.registered import FIELD, RegisteredResource
+from atlas_endpoints.kinds.parts.fields import Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name, same_region
-from atlas_endpoints.kinds.registered import RegisteredResource
 from atlas_endpoints.reconcile.crd import SET, Column, Crd, Rule, fixed, map_by
 from atlas_endpoints.reconcile.resource import Thing
 from atlas_endpoints.reconcile.spec import AsWritten, ConfigMapRef, pattern
-from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status, StatusModel
+from atlas_endpoints.reconcile.status import Creation, Shown, Status, StatusModel
 
 Origin: TypeAlias = Literal["Created", "Adopted"]
 
@@ -69,15 +67,11 @@ _TEXT_LIMIT = 1000
 """Characters of ``gcp_endpoints_text``; a status cuts longer texts, which would then always differ."""
 
 
-class ManagedField(StrEnum):
-    """The fields that are sent to Atlas and compared.
+_IDS = ("interfaceEndpointId", "privateEndpointResourceId", "endpointGroupName")
+"""Atlas's names of the ID of an endpoint."""
 
-    With legacy GCP endpoints, the group is the ``CLOUD_PROVIDER_ENDPOINT_ID``, and its forwarding rules are one text.
-    """
-
-    CLOUD_PROVIDER_ENDPOINT_ID = "cloudProviderEndpointId"
-    PRIVATE_ENDPOINT_IP_ADDRESS = "privateEndpointIpAddress"
-    GCP_ENDPOINTS = "gcpEndpoints"
+_LONGEST_LIST = 256
+"""Items of a list in an answer. Atlas permits 100 attachments, 90 endpoints of a service and 35 regions."""
 
 
 ClusterName = Annotated[
@@ -283,9 +277,9 @@ class Spec(RegisteredSpec):
         """Whether it is an endpoint of many forwarding rules in Google Cloud, without port mapping."""
         return self.gcp is not None and not self.gcp.port_mapping_enabled
 
-    def is_served_by(self, service: Service) -> bool:
+    def is_served_by(self, service: "ServiceStatus") -> bool:
         """Return whether a service is that of its region, and on GCP of its way of mapping ports."""
-        is_in_region = same_region(self.provider_name, service.region_name, self.region)
+        is_in_region = same_region(self.provider_name, service.region, self.region)
         return is_in_region and (self.gcp is None or bool(service.port_mapping_enabled) is not self.is_legacy)
 
     @property
@@ -305,15 +299,31 @@ class Spec(RegisteredSpec):
         name, address = self.cloud_provider_endpoint_id, self.private_endpoint_ip_address
         return {name: address} if name is not None and address is not None else {}
 
+    sent: ClassVar = {
+        "cloud_provider_endpoint_id": Sent("id", key=str.casefold),
+        "private_endpoint_ip_address": Sent("privateEndpointIPAddress", key=ip_of),
+        "gcp_endpoints": Sent("endpoints"),
+    }
+
+    @property
+    def gcp_endpoints(self) -> str | None:
+        """The forwarding rules of an endpoint without port mapping, whose group is its ID."""
+        return gcp_endpoints_text(self.rules) if self.is_legacy and self.rules else None
+
     @property
     @override
     def desired(self) -> Mapping[str, str]:
-        values = {
-            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.endpoint_id,
-            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: self.private_endpoint_ip_address,
-            ManagedField.GCP_ENDPOINTS: gcp_endpoints_text(self.rules) if self.is_legacy and self.rules else None,
-        }
-        return {field: value for field, value in values.items() if value is not None}
+        named = {} if self.endpoint_id is None else {FIELD: self.endpoint_id}
+        return {**named, **super().desired}
+
+    def registration(self, endpoint_id: str) -> Mapping[str, Any]:
+        """Return the body of the POST that registers an endpoint; in Google Cloud, it is a group, with port mapping of one rule."""
+        if self.gcp is not None:
+            rules = [{"endpointName": name, "ipAddress": address} for name, address in sorted(self.rules.items())]
+            return {"endpointGroupName": endpoint_id, "gcpProjectId": self.gcp.project_id, "endpoints": rules}
+        if self.provider_name == "AZURE":
+            return {"id": endpoint_id, "privateEndpointIPAddress": self.private_endpoint_ip_address or ""}
+        return {"id": endpoint_id}
 
 
 _Regions = Annotated[tuple[Shown, ...], Field(max_length=REGIONS)]
@@ -335,7 +345,7 @@ class RemoteRegions(StatusModel):
     """Atlas's message about the refused regions."""
 
 
-class ServiceStatus(ShownEntry):
+class ServiceStatus(Entry):
     """The service of the region."""
 
     words: ClassVar = {
@@ -343,6 +353,14 @@ class ServiceStatus(ShownEntry):
         "states": "INITIATING, WAITING_FOR_USER or AVAILABLE (it accepts endpoints), FAILED, DELETING",
         "on_its_way": "",
     }
+    in_atlas: ClassVar = {"region": "regionName"}
+    computed: ClassVar[Collection[str]] = (
+        "origin",
+        "service_attachment_names",
+        "port_mapping_enabled",
+        "supported_remote_regions",
+        "remote_regions",
+    )
 
     id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     """The service's ID in Atlas."""
@@ -371,21 +389,52 @@ class ServiceStatus(ShownEntry):
     remote_regions: RemoteRegions | None = None
     """AWS only. What has become of `supportedRemoteRegions`."""
 
+
+class Service(ServiceStatus):
+    """A service, as an answer has it: a status shows less.
+
+    Attributes:
+        endpoint_ids: the registered endpoints, by the IDs that the cloud gave them.
+    """
+
+    computed: ClassVar[Collection[str]] = (*ServiceStatus.computed, "endpoint_ids")
+
+    endpoint_ids: tuple[str, ...] = ()
+
     @classmethod
-    def of(cls, service: Service, since: datetime, origin: Origin) -> Self:
-        """Return the status of a service that Atlas shows."""
+    @override
+    def read(cls, answer: Any) -> Self | None:
+        found = super().read(answer)
+        if found is None:
+            return None
+        is_mapped = answer.get("portMappingEnabled")  # Atlas did not send it before 2026
         own = {
-            "status_since": since,
-            "region": service.region_name,
-            "origin": origin,
-            "service_attachment_names": service.service_attachment_names[:100] if service.status in READY else (),
-            "supported_remote_regions": service.supported_remote_regions[:REGIONS],
+            "service_attachment_names": _texts(answer.get("serviceAttachmentNames")),
+            "port_mapping_enabled": is_mapped if isinstance(is_mapped, bool) else None,
+            "supported_remote_regions": _texts(answer.get("supportedRemoteRegions")),
+            "endpoint_ids": (
+                *_texts(answer.get("interfaceEndpoints")),
+                *_texts(answer.get("privateEndpoints")),
+                *_texts(answer.get("endpointGroupNames")),
+            ),
         }
-        return cls.model_validate({**asdict(service), **own})
+        return found.model_copy(update=own)
+
+    def shows(self, endpoint_id: str) -> bool:
+        """Return whether an endpoint is registered, ignoring the letter case, which Azure does not preserve."""
+        return endpoint_id.casefold() in map(str.casefold, self.endpoint_ids)
 
 
-class EndpointStatus(ShownEntry):
+class EndpointStatus(Entry):
     """The endpoint."""
+
+    id_pattern: ClassVar = r"(?s:.+)"
+    in_atlas: ClassVar = {
+        "status": "connectionStatus",
+        "private_endpoint_ip_address": "privateEndpointIPAddress",
+        "connection_name": "privateEndpointConnectionName",
+    }
+    computed: ClassVar[Collection[str]] = ("gcp_endpoints",)
 
     id: Shown  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
     """The private endpoint in the cloud, as Atlas stores it."""
@@ -399,16 +448,55 @@ class EndpointStatus(ShownEntry):
     gcp_endpoints: Shown | None = None
     """GCP only. The forwarding rules, {gcp_endpoints}"""
 
+
+class Endpoint(EndpointStatus):
+    """An endpoint that is registered with a service, as an answer has it.
+
+    Attributes:
+        rules: the addresses of its forwarding rules in Google Cloud by their names.
+    """
+
+    computed: ClassVar[Collection[str]] = (*EndpointStatus.computed, "rules")
+
+    gcp_project_id: str | None = None
+    rules: Mapping[str, str] = {}
+
     @classmethod
-    def of(cls, endpoint_id: str, endpoint: Endpoint, since: datetime) -> Self:
-        """Return the status of an endpoint that Atlas shows; ``endpoint_id`` counts if Atlas does not send its ID."""
-        own = {
-            "id": next((each for each in endpoint.ids if each.casefold() == endpoint_id.casefold()), endpoint_id),
-            "status_since": since,
-            "connection_name": endpoint.private_endpoint_connection_name,
-            "gcp_endpoints": gcp_endpoints_text(rules_of(endpoint)) or None,
-        }
-        return cls.model_validate({**asdict(endpoint), **own})
+    @override
+    def named(cls, id_: str, answer: Any) -> Self | None:
+        """Return the endpoint in an answer, or None if it is none or another one.
+
+        The answer need not contain the ID, but then a status. What is to be deleted counts as ``DELETING``.
+        """
+        if not isinstance(answer, dict):
+            return None
+        names, rules = [*_texts([*map(answer.get, _IDS)])], dict[str, str]()
+        for each in _items(answer.get("endpoints")):
+            rule, address = (
+                (text_of(each.get("endpointName")), text_of(each.get("ipAddress")))
+                if isinstance(each, dict)
+                else (None, None)
+            )
+            if rule and answer.get("portMappingEnabled") is not False:
+                names.append(rule)  # the group may have another name than the only rule
+            if rule and address is not None:
+                rules[rule] = address
+        status = "DELETING" if answer.get("deleteRequested") is True else text_of(answer.get("connectionStatus"))
+        status = text_of(answer.get("status")) if status is None else status
+        if not names and status is not None:
+            names = [id_]
+        shown = next((each for each in names if each.casefold() == id_.casefold()), None)
+        if (found := cls.read({**answer, "id": shown, "connectionStatus": status})) is None:
+            return None
+        return found.model_copy(update={"rules": rules, "gcp_endpoints": gcp_endpoints_text(rules) if rules else None})
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value[:_LONGEST_LIST] if isinstance(value, list | tuple) else ()
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(text for each in _items(value) if (text := text_of(each)))
 
 
 class DedicatedStatus(Status):
@@ -424,7 +512,7 @@ class DedicatedStatus(Status):
     @property
     @override
     def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == EndpointState.DELETING
+        return self.endpoint is not None and self.endpoint.status == "DELETING"
 
     @property
     @override
@@ -442,7 +530,6 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = DedicatedStatus
-    fields: ClassVar = tuple(field.value for field in ManagedField)
     crd: ClassVar = Crd(
         short_name="dpe",
         selectable=("projectId", "providerName", "region", "cloudProviderEndpointId"),
@@ -529,7 +616,7 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
         The ID is in the letter case of the spec, in which it is registered: nobody knows whether Atlas finds it in another one.
         """
         service, endpoint_id = self.status.service, self.endpoint_id
-        return entry_name(service.id, endpoint_id) if service is not None and endpoint_id is not None else None
+        return f"{service.id}/{endpoint_id}" if service is not None and endpoint_id is not None else None
 
     @property
     @override
@@ -575,12 +662,6 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
 
     @property
     @override
-    def connection(self) -> Mapping[str, str | None]:
-        desired = self.spec.desired
-        return {field: desired.get(field) for field in ManagedField}
-
-    @property
-    @override
     def has_outputs(self) -> bool:
         return self.spec.output_config_map_ref is not None or bool(self.spec.connection_strings)
 
@@ -589,27 +670,13 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
         """Return the managed fields of an endpoint in Atlas; a service has none."""
         if isinstance(value, Service):
             return {}
-        wanted, rules, address = self.spec.endpoint_id, rules_of(value), value.private_endpoint_ip_address
-        if self.spec.gcp is not None:
-            address = None if self.spec.is_legacy else next(iter(rules.values()), None)
-        if not self.spec.is_legacy:
-            address = address or self.spec.private_endpoint_ip_address  # what Atlas does not show is no difference
-        # With port mapping, the answer may also contain a group of another name.
-        endpoint_id = wanted if wanted in value.ids or not value.ids else value.ids[0]
-        return {
-            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: endpoint_id,
-            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: address,
-            ManagedField.GCP_ENDPOINTS: gcp_endpoints_text(rules or self.spec.rules) if self.spec.is_legacy else None,
-        }
-
-
-def rules_of(endpoint: Endpoint) -> Mapping[str, str]:
-    """Return the addresses of the forwarding rules of an endpoint in Google Cloud by their names."""
-    return {
-        each.endpoint_name: each.ip_address
-        for each in endpoint.endpoints
-        if each.endpoint_name is not None and each.ip_address is not None
-    }
+        spec, address = self.spec, value.private_endpoint_ip_address
+        if spec.is_legacy:
+            return {FIELD: value.id, "gcpEndpoints": gcp_endpoints_text(value.rules or spec.rules)}
+        if spec.gcp is not None:
+            address = next(iter(value.rules.values()), None)
+        # What Atlas does not show is no difference.
+        return {FIELD: value.id, "privateEndpointIpAddress": address or spec.private_endpoint_ip_address}
 
 
 def gcp_endpoints_text(rules: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ again, or reported, by the drift policy; what is dead is deleted and made again 
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -70,15 +70,18 @@ class Life(KindWithCommands[R]):
     """A kind whose entries live so; an entry is an endpoint.
 
     Attributes:
+        further: the calls for other things that resources have.
         reads: what is read beside the endpoints, by the first part of the names that a view has for it.
         entry: what is read of an endpoint.
         purpose: what endpoints are for, for people.
         gone: the statuses of what is still listed, and does not exist any more.
         nobody: the ID of an endpoint that cannot exist.
         noun: what people call an endpoint, which is also its field of the status.
+        keep: how to keep what else goes with a resource, as a sentence after a blank.
     """
 
     api: ClassVar[Api]
+    further: ClassVar[Sequence[Api]] = ()
     reads: ClassVar[Mapping[str, Read]] = {}
     entry: ClassVar[type[Entry]]
     states: ClassVar[States]
@@ -87,6 +90,7 @@ class Life(KindWithCommands[R]):
     gone: ClassVar[Collection[str]] = ()
     nobody: ClassVar[str] = "0" * 24
     noun: ClassVar[str] = "endpoint"
+    keep: ClassVar[str] = ""
 
     going: ClassVar[frozenset[str]]
     no_steps: ClassVar[frozenset[str]]
@@ -97,7 +101,9 @@ class Life(KindWithCommands[R]):
         super().__init_subclass__(**options)
         if hasattr(cls, "api"):
             reads = {each.operation: each.template for each in cls.reads.values()}
-            cls.templates, cls.reads_beside = {**cls.api.templates, **reads}, frozenset(reads)
+            cls.templates, cls.reads_beside = dict(reads), frozenset(reads)
+            for each in (cls.api, *cls.further):
+                cls.templates |= each.templates
             cls.going, cls.no_steps = words_for(cls.states, Going), no_steps(cls.states)
 
     # What a kind adds.
@@ -117,6 +123,10 @@ class Life(KindWithCommands[R]):
     def doubt_about(self, spec: Any) -> str:  # noqa: ARG002  # a default
         """Return a sentence, after a blank, about what is probably wrong in a spec; "": nothing is."""
         return ""
+
+    def doubt(self, facts: Facts) -> str:
+        """Return such a sentence about a resource."""
+        return self.doubt_about(facts.resource.spec)
 
     def takes(self, facts: Facts, entry: Any, field: str) -> bool:  # noqa: ARG002  # a default
         """Return whether Atlas takes a change of a field now."""
@@ -204,9 +214,17 @@ class Life(KindWithCommands[R]):
             case Waits() as meaning:
                 return self.waits(facts, entry, found, meaning)
             case Dead(check):
-                said = f"Atlas reports {entry.status} for {what}.{self.doubt_about(facts.resource.spec)}"
+                said = f"Atlas reports {entry.status} for {what}.{self.doubt(facts)}"
                 deletion = partial(self.deletion, facts, entry)
-                decision = dead(facts, self.words, said, check, error_message=entry.error_message, deletion=deletion)
+                decision = dead(
+                    facts,
+                    self.words,
+                    said,
+                    check,
+                    error_message=entry.error_message,
+                    deletion=deletion,
+                    keep=self.keep,
+                )
                 decision = replace(decision, state=replace(decision.state, differences=differences))
                 return decision if decision.write is None else self._if_made_anew(facts, decision)
             case Going():
@@ -222,9 +240,10 @@ class Life(KindWithCommands[R]):
         """Return the state of an endpoint that works, if no write follows."""
         fixed, state, problem = found.by_treatment[Treatment.WAIT], sends_next(found), facts.problem
         if state is not None:
-            return replace(state, message=f"{state.message} {unchangeable(fixed)}") if fixed else state
+            fixed_too = f"{state.message} {unchangeable(fixed, keep=self.keep)}"
+            return replace(state, message=fixed_too) if fixed else state
         if fixed:
-            message = unchangeable(fixed)
+            message = unchangeable(fixed, keep=self.keep)
             return State(Reason.DRIFTED, message, differences=found.differences, observed=message)
         state = available(found, facts)
         if state.reason is not Reason.AVAILABLE:
@@ -237,7 +256,9 @@ class Life(KindWithCommands[R]):
     def waits(self, facts: Facts, entry: Any, found: Comparison, meaning: Waits) -> Decision:
         """Decide about an endpoint that is on its way."""
         message = meaning.message.format(
-            what=f"{self.noun} {entry.id}", said=f"Message from Atlas: {words(entry.error_message)}"
+            what=f"{self.noun} {entry.id}",
+            said=f"Message from Atlas: {words(entry.error_message)}",
+            doubt=self.doubt(facts),
         )
         return Decision(waiting(facts, meaning.reason, message, self.since(facts, entry), found.differences))
 

@@ -16,9 +16,11 @@ class Api:
     """The calls for the entries of a kind.
 
     Attributes:
-        below: the path of the LIST, below that of the project; a variable in it is the name of the scope.
+        below: the path of the LIST, below that of the project; a variable in it is the name of the scope, and a second one what
+            entries are parts of: then an ID is that of the whole, a slash, and its own.
         one: the variable that names an entry.
         list, get, create, delete, update: the operations, by their names in Atlas's API reference; "": there is none.
+        paged: whether the LIST comes in pages.
         versions: those of single operations, where they differ.
         refusals: what they mean; the codes of absence count where the path names an entry.
         of_reads: those of GETs, where they differ.
@@ -26,11 +28,12 @@ class Api:
 
     below: str
     one: str
-    list: str
-    get: str
-    create: str
-    delete: str
+    list: str = ""
+    get: str = ""
+    create: str = ""
+    delete: str = ""
     update: str = ""
+    paged: bool = True
     version: str = "2023-01-01"
     versions: Mapping[str, str] = field(default_factory=dict)
     refusals: Refusals = NONE
@@ -45,14 +48,14 @@ class Api:
         return {operation: where for operation, where in found.items() if operation}
 
     def list_of(self, scope: Scope) -> Request:
-        """Return the LIST of a scope, in pages."""
-        return replace(self._request(self.list, "GET", scope), paged=True)
+        return replace(self._request(self.list, "GET", scope), paged=self.paged)
 
     def get_of(self, scope: Scope, id_: str) -> Request:
         return self._request(self.get, "GET", scope, id_=id_)
 
-    def creation_of(self, scope: Scope, body: Mapping[str, Any]) -> Request:
-        return self._request(self.create, "POST", scope, body)
+    def creation_of(self, scope: Scope, body: Mapping[str, Any], whole: str = "") -> Request:
+        """Return the POST of an entry; ``whole``: the ID of what it is a part of."""
+        return self._request(self.create, "POST", scope, body, whole=whole)
 
     def update_of(self, scope: Scope, id_: str, body: Mapping[str, Any]) -> Request:
         return self._request(self.update, "PATCH", scope, body, id_)
@@ -61,15 +64,26 @@ class Api:
         return self._request(self.delete, "DELETE", scope, id_=id_)
 
     def _request(
-        self, operation: str, method: str, scope: Scope, body: Mapping[str, Any] | None = None, id_: str | None = None
+        self,
+        operation: str,
+        method: str,
+        scope: Scope,
+        body: Mapping[str, Any] | None = None,
+        id_: str | None = None,
+        *,
+        whole: str = "",
     ) -> Request:
-        segments = {"groupId": scope.project_id} | dict.fromkeys(re.findall(r"{(\w+)}", self.below), scope.name)
-        refusals = (method == "GET" and self.of_reads) or self.refusals
-        if id_ is None:
-            refusals = replace(refusals, absent=())
-        else:
+        names = re.findall(r"{(\w+)}", self.below)
+        if id_ is not None and len(names) > 1:
+            whole, _, id_ = id_.partition("/")
+        segments = {"groupId": scope.project_id, **dict(zip(names, (scope.name, whole), strict=False))}
+        if id_ is not None:
             segments[self.one] = id_
-        where = path(self.templates[operation], operation, **segments)
+        refusals = (method == "GET" and self.of_reads) or self.refusals
+        if id_ is None and not whole:
+            refusals = replace(refusals, absent=())
+        template = f"{GROUP}/{self.below}" if id_ is None else f"{GROUP}/{self.below}/{{{self.one}}}"
+        where = path(template, operation, **segments)
         return Request(operation, method, where, body, refusals, self.versions.get(operation, self.version))
 
 

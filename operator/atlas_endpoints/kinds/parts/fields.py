@@ -46,6 +46,14 @@ class Entry(ShownEntry):
         texts = {name: text for name, their in cls._names().items() if (text := text_of(answer.get(their)))}
         return cls.model_validate({"id": id_, **texts})
 
+    @classmethod
+    def named(cls, id_: str, answer: Any) -> Self | None:
+        """Return the entry in the answer to its GET, or None if it is another one; without an ID, it needs a status."""
+        if isinstance(answer, dict) and isinstance(answer.get("status"), str):
+            answer = {**answer, cls.id_name: answer.get(cls.id_name) or id_}
+        found = cls.read(answer)
+        return found if found is not None and found.id.lower() == id_.lower() else None
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -76,8 +84,7 @@ class DeclaredSpec(CommonSpec):
     @property
     @override
     def desired(self) -> Mapping[str, str]:
-        values = {to_camel(name): getattr(self, name) for name in self.sent}
-        return {field: value for field, value in values.items() if value is not None}
+        return {to_camel(name): value for name in self.sent if (value := getattr(self, name)) is not None}
 
 
 class DeclaredResource(Resource, frozen=True):

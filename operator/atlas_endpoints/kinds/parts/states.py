@@ -17,7 +17,8 @@ class Waits:
     """Atlas is to leave it by itself.
 
     Attributes:
-        message: with ``{what}``, such as "endpoint vpce-0", and ``{said}``, Atlas's own message.
+        message: with ``{what}``, such as "endpoint vpce-0", ``{said}``, Atlas's own message, and ``{doubt}``, what is probably wrong,
+            as a sentence after a blank.
         is_step: whether it is a step on the way of a new entry: the steps of one way count together.
         is_replaced: whether Atlas may make another entry in its place.
     """

@@ -1,7 +1,6 @@
-"""Decide about a serverless private endpoint: from the facts to its state and at most one write. Pure.
+"""Decide about a live serverless private endpoint: from the facts to its state and at most one write. Pure.
 
-The statuses of an endpoint in Atlas: RESERVATION_REQUESTED, RESERVED, INITIATING (after the cloud's endpoint id was
-sent), AVAILABLE; FAILED and DELETING at any time. Source: the Atlas Admin API, "Serverless Private Endpoints".
+Source: the Atlas Admin API, "Serverless Private Endpoints".
 
 A POST is not idempotent. So the comment of a new endpoint is a mark, by which a LIST finds it, and the status
 contains the intention before the POST (see ``reconcile.creation``).
@@ -14,11 +13,11 @@ from typing import TypeAlias
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.controller.requeue import NoRequeue, Requeue, RequeueAfter, doubled
-from atlas_endpoints.kinds.serverless_private_endpoint import atlas
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState
+from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
+from atlas_endpoints.kinds.serverless_private_endpoint.calls import ENDPOINTS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
+    FIELD,
     EndpointStatus,
-    ManagedField,
     Reservation,
     ServerlessPrivateEndpoint,
 )
@@ -33,24 +32,19 @@ from atlas_endpoints.reconcile.compare import (
     quoted,
     sends_next,
 )
-from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import Create, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from atlas_endpoints.reconcile.references import TEMPORARY
-from atlas_endpoints.reconcile.resource import FORCE, Thing
+from atlas_endpoints.reconcile.resource import FORCE
 from atlas_endpoints.reconcile.status import Cause
 from atlas_endpoints.reconcile.waiting import (
     RESET_AFTER,
-    asks_again_in,
-    deleted_at,
-    deleting,
     since_shown,
     unknown,
     waiting,
     words,
 )
-from atlas_endpoints.tunings import POLL_FIRST
 
 Facts: TypeAlias = AnyFacts[ServerlessPrivateEndpoint]
 
@@ -60,6 +54,18 @@ class ServerlessReason(ReadyReason):
 
     RESERVATION_REQUESTED = "ReservationRequested", "False", Progress.RECONCILING
 
+
+# Each one has its own time: a person takes any between two of them.
+STATES: States = {
+    "RESERVATION_REQUESTED": Waits(
+        "Atlas is reserving the endpoint.", ServerlessReason.RESERVATION_REQUESTED, is_step=False
+    ),
+    "RESERVED": Waits("", Reason.WAITING_FOR_CLOUD_ENDPOINT, is_step=False),
+    "INITIATING": Waits("Atlas is connecting the endpoint.", is_step=False),  # after the ID of the cloud was sent
+    "AVAILABLE": Works(),
+    "FAILED": Dead(),
+    "DELETING": Going(),
+}
 
 REPLACE_FIRST, REPLACE_LAST = 60.0, 3600.0
 """Seconds between the reservation of an endpoint and that of the next one if it was lost; doubled each time."""
@@ -76,9 +82,6 @@ PROVIDER_ANEW = (
 """The remedy if Atlas shows another provider; also for users who have no resource yet."""
 
 
-_GONE = State(Reason.DELETING, "Atlas has no endpoint for this resource.")
-
-
 def decide(facts: Facts) -> Decision:
     """Return the decision about a resource that is not being deleted."""
     resource = facts.resource
@@ -88,27 +91,12 @@ def decide(facts: Facts) -> Decision:
     return _absent(facts, resource.entry) if endpoint is None else _present(facts, endpoint)
 
 
-def decide_deletion(facts: Facts) -> Decision:
-    """Return the decision about a resource whose endpoint is deleted with it."""
-    resource = facts.resource
-    if resource.entry is None:
-        return _delete_marked(facts)
-    endpoint = facts.view.value(resource.entry)
-    if endpoint is not None:
-        return _delete(facts, endpoint)
-    duplicate = next((each for each in _marked(facts) if each.cloud_provider_endpoint_id is None), None)
-    # An endpoint in DELETING counts, too: the finalizer stays until it is gone.
-    gone = f"Endpoint {resource.entry} is deleted from Atlas."
-    decision = Decision(_GONE, nothing_left=True, gone=gone) if duplicate is None else _delete(facts, duplicate)
-    return replace(decision, absent=resource.entry)
-
-
-def status_since(facts: Facts, endpoint: Endpoint) -> datetime:
+def status_since(facts: Facts, endpoint: EndpointStatus) -> datetime:
     """Return since when an endpoint has been observed in its status."""
     return since_shown(facts.resource.status.endpoint, endpoint.id, endpoint.status, facts.now)
 
 
-def _present(facts: Facts, endpoint: Endpoint) -> Decision:
+def _present(facts: Facts, endpoint: EndpointStatus) -> Decision:
     if endpoint.provider_name is not None and endpoint.provider_name != facts.resource.spec.provider_name:
         return Decision(_of_another_provider(facts, endpoint), seen=endpoint)
     takes = _takes(facts, endpoint)
@@ -120,69 +108,55 @@ def _present(facts: Facts, endpoint: Endpoint) -> Decision:
     return Decision(state, write, seen=endpoint)
 
 
-def _update(facts: Facts, endpoint: Endpoint, found: Comparison, takes: Callable[[str], bool]) -> Write | None:
-    if facts.forced and facts.desired and endpoint.status == EndpointState.FAILED and endpoint.endpoint_service_name:
+def _update(facts: Facts, endpoint: EndpointStatus, found: Comparison, takes: Callable[[str], bool]) -> Write | None:
+    if facts.forced and facts.desired and endpoint.status == "FAILED" and endpoint.endpoint_service_name:
         return _patch(facts, endpoint, facts.desired, Cause.FORCED)
     if not found.chosen:
         return None
     names = {each.field for each in found.chosen}
     connection = facts.resource.connection.keys()
-    if endpoint.status in {EndpointState.RESERVED, EndpointState.FAILED} and connection & names:
+    if endpoint.status in {"RESERVED", "FAILED"} and connection & names:
         # A connection is sent as a whole: Azure's id and address belong together.
         names |= connection
     fields = {name: value for name, value in facts.desired.items() if name in names}
     return _patch(facts, endpoint, fields, cause_of(found.chosen, facts, endpoint, takes))
 
 
-def _patch(facts: Facts, endpoint: Endpoint, fields: Mapping[str, str], cause: Cause) -> Write:
-    spec, project = facts.resource.spec, facts.scope.project_id
-    request = atlas.update_of(project, spec.instance_name, endpoint.id, spec.provider_name, fields)
-    return Write(request, cause, fields, touches=(endpoint.id,))
+def _patch(facts: Facts, endpoint: EndpointStatus, fields: Mapping[str, str], cause: Cause) -> Write:
+    # Atlas requires the provider; an empty comment clears it.
+    body = {"providerName": facts.resource.spec.provider_name, **fields}
+    return Write(ENDPOINTS.update_of(facts.scope, endpoint.id, body), cause, fields, touches=(endpoint.id,))
 
 
-def _deletion(facts: Facts, endpoint: Endpoint) -> Write:
-    request = atlas.deletion_of(facts.scope.project_id, facts.resource.spec.instance_name, endpoint.id)
-    return Write(request, touches=(endpoint.id,), deletes=Thing.endpoint(endpoint.id))
-
-
-def _state(facts: Facts, endpoint: Endpoint, found: Comparison) -> State:
+def _state(facts: Facts, endpoint: EndpointStatus, found: Comparison) -> State:
     """Return the state of an endpoint if no write follows in this reconcile."""
-    is_dead = facts.done is None and endpoint.status == EndpointState.FAILED
+    is_dead = facts.done is None and endpoint.status == "FAILED"
     if not is_dead and (state := sends_next(found)) is not None:
         return state
     since = status_since(facts, endpoint)
-    match endpoint.status:
-        case EndpointState.RESERVATION_REQUESTED:
-            return waiting(
-                facts,
-                ServerlessReason.RESERVATION_REQUESTED,
-                "Atlas is reserving the endpoint.",
-                since,
-                found.differences,
-            )
-        case EndpointState.RESERVED if ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in facts.desired:
-            return _reserved_and_connected(found, facts, endpoint)
-        case EndpointState.RESERVED:
-            return _reserved(found, facts, endpoint)
-        case EndpointState.INITIATING:
-            message, pending = "Atlas is connecting the endpoint.", _pending(found, facts)
-            state = waiting(facts, Reason.INITIATING, message + pending, since, found.differences)
-            return replace(state, observed=state.message.replace(pending, ""))
-        case EndpointState.AVAILABLE | EndpointState.FAILED if _connects(found.lagging, facts):
+    match STATES.get(endpoint.status or ""):
+        case Waits() if endpoint.status == "RESERVED":
+            reserved = _reserved_and_connected if FIELD in facts.desired else _reserved
+            return reserved(found, facts, endpoint)
+        case Waits(message, reason):
+            pending = _pending(found, facts) if endpoint.status == "INITIATING" else ""
+            state = waiting(facts, reason, message + pending, since, found.differences)
+            return replace(state, observed=state.message.replace(pending, "")) if pending else state
+        case Works() | Dead() if _connects(found.lagging, facts):
             message = "Atlas accepted the change and has not started to connect the endpoint yet."
             return waiting(facts, Reason.INITIATING, message, since, found.differences)
-        case EndpointState.AVAILABLE:
+        case Works():
             return available(found, facts)
-        case EndpointState.FAILED:
+        case Dead():
             return _failed(endpoint, found)
-        case EndpointState.DELETING:
+        case Going():
             return waiting(facts, Reason.DELETING, DELETING, since, found.differences)
-        case other:
-            message = f"Atlas reports {unknown(other)}. The operator waits for another status. If it does not change, upgrade the operator."
+        case None:
+            message = f"Atlas reports {unknown(endpoint.status)}. The operator waits for another status. If it does not change, upgrade the operator."
             return waiting(facts, Reason.PENDING, message, since, found.differences)
 
 
-def _of_another_provider(facts: Facts, endpoint: Endpoint) -> State:
+def _of_another_provider(facts: Facts, endpoint: EndpointStatus) -> State:
     shown = one_line(endpoint.provider_name or "", limit=100)
     return State(
         Reason.INVALID_SPEC,
@@ -191,7 +165,7 @@ def _of_another_provider(facts: Facts, endpoint: Endpoint) -> State:
     )
 
 
-def _with_references(facts: Facts, endpoint: Endpoint, state: State) -> State:
+def _with_references(facts: Facts, endpoint: EndpointStatus, state: State) -> State:
     """Report a reference that cannot be resolved, unless something else is more urgent."""
     problem = facts.problem
     if problem is None or state.reason not in {Reason.WAITING_FOR_CLOUD_ENDPOINT, Reason.AVAILABLE}:
@@ -239,14 +213,14 @@ def _without_endpoint(facts: Facts) -> Decision:
             state, own = State(Reason.PENDING, message, RequeueAfter(0.0)), {"reservation": adopted, "endpoint": None}
             return Decision(state, absent=unseen, own=own, leaves_open=True)
     # Endpoints in DELETING, and those of other resources, are not adopted.
-    marked = [each for each in _marked(facts) if each.status != EndpointState.DELETING]
+    marked = [each for each in marked_for(facts) if each.status != "DELETING"]
     if not marked:
         reservation = facts.previous.creation
         return replace(_reserve(facts, reservation.attempt if reservation is not None else 1), absent=recorded)
     return _adopt(facts, min(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id)))
 
 
-def _adopt(facts: Facts, endpoint: Endpoint) -> Decision:
+def _adopt(facts: Facts, endpoint: EndpointStatus) -> Decision:
     """Record an endpoint that was reserved for the resource, before anything else is done with it."""
     decision = _present(facts, endpoint)
     before = facts.resource.status.reservation
@@ -263,9 +237,15 @@ def _adopt(facts: Facts, endpoint: Endpoint) -> Decision:
 
 
 def _reserve(facts: Facts, attempt: int) -> Decision:
-    mark = facts.resource.created_as_of(facts.resource.metadata.uid)
-    write = Create(
-        atlas.creation_of(facts.scope.project_id, facts.resource.spec.instance_name, mark),
+    write = reservation(facts, attempt)
+    return Decision(State(write.reason, write.intended, RequeueAfter(0.0)), write)
+
+
+def reservation(facts: Facts, attempt: int) -> Create:
+    """Return the write that reserves an endpoint."""
+    mark = facts.resource.created_as
+    return Create(
+        ENDPOINTS.creation_of(facts.scope, {"comment": mark}),
         Cause.RESERVATION,
         planned="reserves an endpoint",
         touches=(mark,),
@@ -275,37 +255,11 @@ def _reserve(facts: Facts, attempt: int) -> Decision:
         intended="The operator is about to reserve an endpoint.",
         searched="An endpoint may already be reserved. The operator looks for it in Atlas before it reserves another one.",
     )
-    return Decision(State(write.reason, write.intended, RequeueAfter(0.0)), write)
 
 
-def _delete(facts: Facts, endpoint: Endpoint) -> Decision:
-    if endpoint.status == EndpointState.DELETING:
-        return Decision(deleting(facts, "the endpoint", status_since(facts, endpoint)), seen=endpoint)
-    asked = replace(endpoint, status=str(EndpointState.DELETING))
-    decision = Decision(deleting(facts, "the endpoint", deleted_at(facts)), seen=asked)
-    shown = facts.resource.status.endpoint
-    if asks_again_in(facts, shown if shown is not None and shown.id == endpoint.id else None) > 0:
-        return decision
-    return replace(decision, write=_deletion(facts, endpoint), own={"endpoint": EndpointStatus.of(asked, facts.now)})
-
-
-def _delete_marked(facts: Facts) -> Decision:
-    """Decide about endpoints that may have been reserved, and that no other resource has taken since."""
-    if mine := _marked(facts):
-        return _delete(facts, mine[0])
-    left = may_arrive_for(facts.previous.creation, facts.now, facts.arrives_for)
-    if left > 0:
-        message = "An endpoint may be reserved for this resource. The operator looks for it in Atlas before the resource is removed."
-        return Decision(State(Reason.DELETING, message, RequeueAfter(min(left, POLL_FIRST))))
-    return Decision(_GONE, nothing_left=True)
-
-
-def _marked(facts: Facts) -> list[Endpoint]:
+def marked_for(facts: Facts) -> list[EndpointStatus]:
     """Return the endpoints that were reserved for the resource and that no other resource has."""
-    found, own = (
-        facts.view.labelled.get(facts.resource.created_as_of(facts.resource.metadata.uid), ()),
-        facts.resource.entry,
-    )
+    found, own = facts.view.labelled.get(facts.resource.created_as, ()), facts.resource.entry
     return [each for each in found if each.id != own and not facts.is_claimed_by_other(each.id)]
 
 
@@ -315,20 +269,20 @@ def _replaces_lost(facts: Facts) -> bool:
     return spec.endpoint_id is None and spec.drift_policy == "Correct"
 
 
-def _takes(facts: Facts, endpoint: Endpoint) -> Callable[[str], bool]:
+def _takes(facts: Facts, endpoint: EndpointStatus) -> Callable[[str], bool]:
     """Return a function that returns whether Atlas accepts a change of a field in the endpoint's status."""
     connection = facts.resource.connection
 
     def takes(name: str) -> bool:
         match endpoint.status:
-            case EndpointState.AVAILABLE:
+            case "AVAILABLE":
                 return True
-            case EndpointState.RESERVED:
+            case "RESERVED":
                 # An address alone is no connection.
-                return name not in connection or ManagedField.CLOUD_PROVIDER_ENDPOINT_ID in facts.desired
-            case EndpointState.FAILED:
+                return name not in connection or FIELD in facts.desired
+            case "FAILED":
                 return bool(endpoint.endpoint_service_name)
-            case EndpointState.INITIATING:
+            case "INITIATING":
                 return name not in connection
             case _:
                 return False
@@ -336,7 +290,7 @@ def _takes(facts: Facts, endpoint: Endpoint) -> Callable[[str], bool]:
     return takes
 
 
-def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
+def _reserved(found: Comparison, facts: Facts, endpoint: EndpointStatus) -> State:
     """Return the state of a reservation that waits for the private endpoint in the user's cloud."""
     if any(each not in found.by_treatment[Treatment.WAIT] for each in found.differences):
         return not_as_desired(found, facts)
@@ -358,7 +312,7 @@ def _reserved(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
     return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message, requeue, found.differences)
 
 
-def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint) -> State:
+def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: EndpointStatus) -> State:
     """Return the state of a reservation whose private endpoint is known, and which Atlas has to connect."""
     if _connects(found.differences, facts) and not _connects(found.by_treatment[Treatment.SETTLE], facts):
         return not_as_desired(found, facts)
@@ -369,7 +323,7 @@ def _reserved_and_connected(found: Comparison, facts: Facts, endpoint: Endpoint)
     return waiting(facts, Reason.INITIATING, message, since, found.differences)
 
 
-def _failed(endpoint: Endpoint, found: Comparison) -> State:
+def _failed(endpoint: EndpointStatus, found: Comparison) -> State:
     said = f"Message from Atlas: {words(endpoint.error_message)}"
     what = "Atlas reports that the endpoint failed."
     remedy = f"Fix the cause. Then change spec.cloudProviderEndpointId, or {FORCE} to send the same values again."
@@ -380,9 +334,9 @@ def _failed(endpoint: Endpoint, found: Comparison) -> State:
     return State(Reason.ENDPOINT_FAILED, message, catch_up(found), found.differences, observed=observed)
 
 
-def _unsent(facts: Facts, endpoint: Endpoint) -> Requeue:
+def _unsent(facts: Facts, endpoint: EndpointStatus) -> Requeue:
     """Return when to observe again though nothing is sent: Atlas may be connecting all the same."""
-    if endpoint.status == EndpointState.INITIATING:
+    if endpoint.status == "INITIATING":
         return facts.polls
     return NoRequeue()
 

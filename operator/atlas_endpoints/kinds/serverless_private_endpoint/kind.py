@@ -1,30 +1,39 @@
-"""The kind ``ServerlessPrivateEndpoint`` for the reconcile layer, and its ConfigMaps. Pure."""
+"""The kind ``ServerlessPrivateEndpoint``: its calls and answers, its ConfigMaps, and its manifests. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar
 
+from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
+from atlas_endpoints.atlas.errors import APIGoneError, NotServerlessError, one_line
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body, annotations_of, uid_of
-from atlas_endpoints.kinds.cloud_endpoint import Provider
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
-from atlas_endpoints.kinds.serverless_private_endpoint import atlas, commands, decide
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState, instance_of
+from atlas_endpoints.kinds.importer import Found, Importer, LeftOut, Manifests, Options
+from atlas_endpoints.kinds.lives.life import Life, may_appear
+from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, retained
+from atlas_endpoints.kinds.parts.fields import values_of
+from atlas_endpoints.kinds.serverless_private_endpoint import decide
+from atlas_endpoints.kinds.serverless_private_endpoint.calls import ENDPOINTS, INSTANCE, list_instances
 from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts, ServerlessReason
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     MARK,
     EndpointStatus,
     Reservation,
     ServerlessPrivateEndpoint,
+    Spec,
 )
-from atlas_endpoints.reconcile.decision import Create, Decision, Write
+from atlas_endpoints.reconcile.creation import may_arrive_for
+from atlas_endpoints.reconcile.decision import Create, Decision, State, Write
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
-from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, part
-from atlas_endpoints.reconcile.status import Creation
+from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, Thing, part
+from atlas_endpoints.reconcile.status import Cause, Creation
 
 KEYS = ("endpointId", "endpointServiceName", "privateLinkServiceResourceId")
 """The keys of the ConfigMap for the cloud's side."""
@@ -32,32 +41,21 @@ KEYS = ("endpointId", "endpointServiceName", "privateLinkServiceResourceId")
 CONNECTION_KEYS = ("clusterName", "connectionStringSrv", "endpointId", "providerName", "region")
 """The keys of the ConfigMap for applications: an instance has a DNS seed list only."""
 
-NEEDED: Mapping[Provider, frozenset[str]] = {"AWS": frozenset(KEYS[:2]), "AZURE": frozenset(KEYS)}
+NEEDED: Mapping[str, frozenset[str]] = {"AWS": frozenset(KEYS[:2]), "AZURE": frozenset(KEYS)}
 """The keys without which the cloud's side cannot be created."""
 
 
-def values_of(endpoint: EndpointStatus | None, provider: Provider) -> Mapping[str, str] | None:
-    """Return the data of the ConfigMap for the cloud's side, or None until Atlas shows all that it needs."""
-    if endpoint is None:
-        return None
-    shown = (endpoint.id, endpoint.endpoint_service_name, endpoint.private_link_service_resource_id)
-    values = {key: value for key, value in zip(KEYS, shown, strict=True) if value}
-    return values if values.keys() >= NEEDED[provider] else None
-
-
-def _instance(scope: Scope) -> Request:
-    return instance_of(scope.project_id, scope.name)
-
-
-class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
+class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
     """An entry is an endpoint; a scope is a serverless instance."""
 
     names = Names("atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint", "serverlessprivateendpoints")
-    resource = ServerlessPrivateEndpoint
-    templates = atlas.TEMPLATES
+    resource, entry = ServerlessPrivateEndpoint, EndpointStatus
+    api, states = ENDPOINTS, decide.STATES
+    reads: ClassVar = {"instance": INSTANCE}
     reasons = (*Reason, *ServerlessReason)
     busy = KindWithCommands.busy | {ServerlessReason.RESERVATION_REQUESTED}
     scope_noun = "instance"
+    keeps_confirmed = False  # another endpoint is reserved for one that is gone
     successor = "a dedicated cluster and its private endpoints"
 
     @override
@@ -73,47 +71,58 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
         return record.endpoint_id if record is not None and record.uid == uid_of(body) else None
 
     @override
-    def shown_in(self, status: Mapping[str, Any]) -> Collection[str]:
-        found = (status.get("endpoint") or {}).get("id")
-        return () if found is None else (found,)
-
-    @override
     def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
         found: str | None = spec.get("instanceName")
         return found
 
     @override
-    def list_request(self, scope: Scope) -> Request:
-        return atlas.list_of(scope.project_id, scope.name)
-
-    @override
-    def get_request(self, scope: Scope, entry: str) -> Request:
-        return atlas.get_of(scope.project_id, scope.name, entry)
-
-    @override
-    def listed(self, item: object) -> tuple[str, Endpoint] | None:
-        return atlas.listed(item)
-
-    @override
-    def got(self, entry: str, answer: object) -> Endpoint | None:
-        return atlas.got(entry, answer)
+    def got(self, entry: str, answer: Any) -> EndpointStatus | None:
+        return EndpointStatus.named(entry, answer)
 
     @override
     def decide(self, facts: Facts) -> Decision:
         return decide.decide(facts)
 
     @override
+    def creation(self, facts: Facts) -> Write:
+        return decide.reservation(facts, 1)
+
+    @override
+    def followed(self, facts: Facts) -> EndpointStatus | None:
+        """Return the endpoint of a resource that goes, or one that was reserved beside it and that nobody has connected."""
+        entry, marked = facts.resource.entry, decide.marked_for(facts)
+        found: EndpointStatus | None = None if entry is None else facts.view.value(entry)
+        beside = (each for each in marked if entry is None or each.cloud_provider_endpoint_id is None)
+        return found or next(beside, None)
+
+    @override
     def decide_deletion(self, facts: Facts) -> Decision:
-        return decide.decide_deletion(facts)
+        decision, entry = super().decide_deletion(facts), facts.resource.entry
+        is_gone = entry is not None and facts.view.value(entry) is None
+        return replace(decision, absent=entry) if is_gone else decision
 
     @override
-    def written(self, write: Write, answer: object) -> tuple[str, Endpoint] | None:
-        asked = None if isinstance(write, Create) else write.touches[0]
-        endpoint = atlas.got(asked, answer)
-        return None if endpoint is None else (endpoint.id, endpoint)
+    def deletion(self, facts: Facts, entry: EndpointStatus, cause: Cause | None) -> Write:
+        request = ENDPOINTS.deletion_of(facts.scope, entry.id)
+        return Write(request, cause, touches=(entry.id,), deletes=Thing.endpoint(entry.id))
 
     @override
-    def label(self, value: Endpoint) -> str | None:
+    def nothing_left(self, facts: Facts) -> Decision:
+        entry = facts.resource.entry
+        left = may_arrive_for(facts.previous.creation, facts.now, facts.arrives_for) if entry is None else 0.0
+        if left > 0:
+            return may_appear(facts, left)
+        gone = None if entry is None else f"Endpoint {entry} is deleted from Atlas."
+        state = State(Reason.DELETING, "Atlas has no endpoint of this resource.")
+        return Decision(state, nothing_left=True, gone=gone)
+
+    @override
+    def written(self, write: Write, answer: Any) -> tuple[str, EndpointStatus] | None:
+        found = EndpointStatus.read(answer) if isinstance(write, Create) else self.got(write.touches[0], answer)
+        return None if found is None else (found.id, found)
+
+    @override
+    def label(self, value: EndpointStatus) -> str | None:
         comment = value.comment or ""
         return comment if comment.startswith(MARK) else None
 
@@ -149,41 +158,107 @@ class ServerlessPrivateEndpoints(KindWithCommands[ServerlessPrivateEndpoint]):
         return {} if replaces else {"reservation": None}
 
     @override
-    def render(self, facts: Facts, seen: Endpoint) -> Mapping[str, Any]:
-        return {"endpoint": EndpointStatus.of(seen, decide.status_since(facts, seen))}
-
-    @override
     def outputs(self, resource: ServerlessPrivateEndpoint, own: Mapping[str, Any]) -> Sequence[Output]:
         spec, endpoint, found = resource.spec, own.get("endpoint", resource.status.endpoint), []
         if (reference := spec.output_config_map_ref) is not None:
-            found.append(Output(reference.name, KEYS, values_of(endpoint, spec.provider_name)))
+            found.append(Output(reference.name, KEYS, cloud_values(endpoint, spec.provider_name)))
         if (reference := spec.connection_string_config_map_ref) is not None:
-            is_available = endpoint is not None and endpoint.status == EndpointState.AVAILABLE
-            cloud_id = endpoint.cloud_provider_endpoint_id if endpoint is not None and is_available else None
-            connected = Connected(cloud_id, spec.provider_name) if cloud_id is not None else None
-            endpoint_id = endpoint.id if endpoint is not None else ""
+            available = endpoint if endpoint is not None and endpoint.status == "AVAILABLE" else None
+            cloud_id = None if available is None else available.cloud_provider_endpoint_id
             strings = output(
                 reference.name,
                 spec.instance_name,
-                _instance,
-                endpoint_id=endpoint_id,
-                wanted=connected,
+                partial(_instance, name=spec.instance_name),
+                endpoint_id=endpoint.id if endpoint is not None else "",
+                wanted=Connected(cloud_id, spec.provider_name) if cloud_id is not None else None,
                 keys=CONNECTION_KEYS,
             )
             found.append(strings)
         return found
 
-    @override
-    def state_of(self, value: Endpoint) -> str | None:
-        return value.status
+    # Commands.
 
     @override
-    def mismatch(self, resource: ServerlessPrivateEndpoint, values: Collection[Endpoint]) -> str | None:
-        return commands.mismatch(resource.spec, values)
+    def counted(self, values: Collection[Any]) -> str:
+        return f"The instance exists. Endpoints in it: {len(values)}."
 
     @override
-    def harmless_writes(self, scope: Scope, values: Collection[Endpoint]) -> Iterable[Request]:
-        return commands.harmless_writes(scope, values)
+    def mismatch(self, resource: ServerlessPrivateEndpoint, values: Collection[EndpointStatus]) -> str | None:
+        """Return why a resource cannot have an endpoint beside these, since an instance is in one cloud."""
+        spec, shown = resource.spec, _providers(values)
+        if not shown or spec.provider_name in shown:
+            return None
+        return (
+            f"spec.providerName is {spec.provider_name}, but the endpoints of instance {spec.instance_name} are in"
+            f" {' and '.join(one_line(each, limit=100) for each in shown)}. Correct providerName. providerName of an existing"
+            " resource cannot change: delete the resource and create it again. Atlas keeps the endpoint unless deletionPolicy"
+            " is Delete."
+        )
+
+    @override
+    def harmless_writes(self, scope: Scope, values: Collection[EndpointStatus]) -> Iterable[Request]:
+        """Return PATCHes without a change to an endpoint that cannot exist.
+
+        Atlas checks the role before it looks for the endpoint. It rejects a PATCH with the provider of another cloud.
+        """
+        shown = _providers(values)
+        for provider in sorted(NEEDED, key=lambda each: each not in shown):
+            yield ENDPOINTS.update_of(scope, self.nobody, {"providerName": provider})
+
+
+def _providers(endpoints: Collection[EndpointStatus]) -> Sequence[str]:
+    return sorted({each.provider_name for each in endpoints if each.provider_name})
+
+
+def _instance(scope: Scope, *, name: str) -> Request:
+    return INSTANCE.of(scope, name)
+
+
+def cloud_values(endpoint: EndpointStatus | None, provider: str) -> Mapping[str, str] | None:
+    """Return the data of the ConfigMap for the cloud's side, or None until Atlas shows all that it needs."""
+    if endpoint is None:
+        return None
+    values = values_of(KEYS, {**endpoint.to_json(), "endpointId": endpoint.id})
+    return values if values.keys() >= NEEDED[provider] else None
 
 
 KIND = ServerlessPrivateEndpoints()
+
+# Import.
+
+
+def manifests(found: Iterable[Found], options: Options) -> Manifests:
+    """Return the manifests of endpoints, which change nothing in Atlas when they are applied."""
+    return (_manifest(each, options) for each in found)
+
+
+def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
+    endpoint: EndpointStatus = found.value
+    if endpoint.status in KIND.going:
+        return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
+    # Some answers of Atlas lack the cloud; only endpoints in Azure have a private link service.
+    inferred = "AZURE" if endpoint.private_link_service_resource_id else "AWS"
+    spec = {
+        "projectId": found.project_id,
+        "instanceName": found.scope_name,
+        "providerName": endpoint.provider_name or found.scope or inferred,
+        "endpointId": endpoint.id,
+    }
+    in_atlas = {to_camel(name): getattr(endpoint, name) for name in Spec.sent}
+    managed = {field: value for field, value in in_atlas.items() if value}
+    spec = {**spec, **managed, **retained(options.credentials_secret)}
+    name = fitting(found.scope_name, endpoint.id)
+    return NewManifest(endpoint.id, name, options.namespace, spec, optional=managed.keys())
+
+
+IMPORTER = Importer(
+    KIND,
+    manifests,
+    flags=("instance",),
+    list_scopes=list_instances,
+    sources=("instance",),
+    without={
+        NotServerlessError: "is no longer a serverless instance and has no such endpoints",
+        APIGoneError: "has no serverless private endpoints any more: Atlas has ended their API",
+    },
+)

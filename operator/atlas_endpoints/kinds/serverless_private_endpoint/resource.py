@@ -1,9 +1,6 @@
 """The resource ``ServerlessPrivateEndpoint``: its spec, its status and its CRD. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -18,15 +15,20 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     EndpointResource,
     EndpointSpec,
     connection_rules,
+    ip_of,
 )
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import Endpoint, EndpointState
+from atlas_endpoints.kinds.parts.fields import Entry, Sent
 from atlas_endpoints.reconcile.crd import Column, Crd, Rule, fixed
 from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord
 from atlas_endpoints.reconcile.spec import ConfigMapKeyRef, ConfigMapRef, DeletionPolicy, InstanceName, ObjectId
-from atlas_endpoints.reconcile.status import Creation, Shown, ShownEntry, Status, Time, Word
+from atlas_endpoints.reconcile.status import Creation, Shown, Status, Time, Word, as_shown
 
 MARK = "atlas-endpoints.dev/"
 """The start of the comment of an endpoint that the operator has reserved; a resource's uid follows."""
+
+FIELD = "cloudProviderEndpointId"
+CONNECTION = (FIELD, "privateEndpointIpAddress")
+"""The fields that connect a private endpoint, which Atlas takes together."""
 
 
 OwnComment = Annotated[
@@ -36,14 +38,6 @@ OwnComment = Annotated[
         "must not begin with `atlas-endpoints.dev/`: the operator marks endpoints with it",
     ),
 ]
-
-
-class ManagedField(StrEnum):
-    """The fields that are sent to Atlas; their names in the spec and in Atlas's JSON are the same."""
-
-    CLOUD_PROVIDER_ENDPOINT_ID = "cloudProviderEndpointId"
-    PRIVATE_ENDPOINT_IP_ADDRESS = "privateEndpointIpAddress"
-    COMMENT = "comment"
 
 
 class PrivateEndpointIpAddressFrom(AddressSource):
@@ -111,21 +105,20 @@ class Spec(EndpointSpec):
     string stays until Atlas returns another one for this endpoint. The operator never writes the public string.
     {own_config_map} {outputs_on}"""
 
-    @property
-    @override
-    def desired(self) -> Mapping[str, str]:
-        values = {
-            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.cloud_provider_endpoint_id,
-            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: self.private_endpoint_ip_address,
-            ManagedField.COMMENT: self.comment,
-        }
-        return {field: value for field, value in values.items() if value is not None}
+    sent: ClassVar = {
+        "cloud_provider_endpoint_id": Sent("cloudProviderEndpointId", key=str.casefold, changes=True),
+        "private_endpoint_ip_address": Sent("privateEndpointIpAddress", key=ip_of, changes=True),
+        "comment": Sent("comment", key=as_shown, changes=True),
+    }
 
 
-class EndpointStatus(ShownEntry):
+class EndpointStatus(Entry):
     """The endpoint as the status shows it."""
 
-    id: Shown | None = None
+    id_name: ClassVar = "_id"
+    id_pattern: ClassVar = r"(?s:.+)"  # recorded ones break the published pattern
+
+    id: Shown = ""  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen; optional in the CRD
     """The endpoint's ID in Atlas."""
     provider_name: Shown | None = None
     """The cloud, as Atlas names it; some answers of Atlas do not contain it."""
@@ -141,11 +134,6 @@ class EndpointStatus(ShownEntry):
     from the state RESERVED on."""
     comment: Shown | None = None
     """The comment, as Atlas stores it."""
-
-    @classmethod
-    def of(cls, endpoint: Endpoint, since: datetime) -> "EndpointStatus":
-        """Return the status of an endpoint that Atlas shows."""
-        return cls(**asdict(endpoint), status_since=since)
 
 
 class Reservation(Creation):
@@ -175,7 +163,7 @@ class ServerlessStatus(Status):
     @property
     @override
     def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == EndpointState.DELETING
+        return self.endpoint is not None and self.endpoint.status == "DELETING"
 
     @property
     @override
@@ -194,7 +182,6 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = ServerlessStatus
-    fields: ClassVar = tuple(field.value for field in ManagedField)
     crd: ClassVar = Crd(
         short_name="spe",
         selectable=("projectId", "instanceName", "providerName", "endpointId"),
@@ -319,26 +306,11 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
     @property
     @override
     def connection(self) -> Mapping[str, str | None]:
-        return {
-            ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: self.spec.cloud_provider_endpoint_id,
-            ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: self.spec.private_endpoint_ip_address,
-        }
+        desired = self.spec.desired
+        return {field: desired.get(field) for field in CONNECTION}
 
     @property
     @override
     def has_outputs(self) -> bool:
         spec = self.spec
         return spec.output_config_map_ref is not None or spec.connection_string_config_map_ref is not None
-
-    @override
-    def shown(self, value: Endpoint) -> Mapping[str, str | None]:
-        return shown(value)
-
-
-def shown(endpoint: Endpoint) -> Mapping[str, str | None]:
-    """Return the managed fields of an endpoint in Atlas."""
-    return {
-        ManagedField.CLOUD_PROVIDER_ENDPOINT_ID: endpoint.cloud_provider_endpoint_id,
-        ManagedField.PRIVATE_ENDPOINT_IP_ADDRESS: endpoint.private_endpoint_ip_address,
-        ManagedField.COMMENT: endpoint.comment,
-    }

@@ -1,17 +1,15 @@
 """The calls are those of Atlas's API reference, and recorded answers are read without a loss."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from atlas_endpoints.atlas.errors import UpdateRejectedError
-from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.kinds.dedicated_private_endpoint import atlas
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Endpoint, Service
+from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.kinds.dedicated_private_endpoint.calls import CHANGES, CLUSTER, ENDPOINTS
+from atlas_endpoints.kinds.dedicated_private_endpoint.calls import SERVICES as CALLS
+from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import Endpoint, Service
 from support.recordings import recordings
 
 PROJECT, SERVICE = "32b6e34b3d91647abb20e7b8", "5f7cac1adf5d6c6306f4b283"
@@ -19,51 +17,36 @@ RECORDED = recordings(serviceId=SERVICE)
 VPCE = "vpce-0123456789abcdef0"
 AZURE_ID = "/subscriptions/4e133d35/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
 GROUP = f"/api/atlas/v2/groups/{PROJECT}"
+AWS, AZURE, GCP = (Scope("", PROJECT, "DedicatedPrivateEndpoint", cloud) for cloud in ("AWS", "AZURE", "GCP"))
 
 PATH = "/privateEndpoint/{}/endpointService/" + SERVICE
-RULES = [{"endpointName": "a", "ipAddress": "10.0.0.5"}, {"endpointName": "b", "ipAddress": "10.0.0.6"}]
-REQUESTS: dict[str, tuple[Request, str, Mapping[str, Any] | None]] = {
-    atlas.LIST: (atlas.list_of(PROJECT, "GCP"), "GET /privateEndpoint/GCP/endpointService", None),
-    atlas.GET: (atlas.get_of(PROJECT, "AWS", SERVICE), f"GET {PATH.format('AWS')}", None),
-    atlas.CREATE: (atlas.creation_of(PROJECT, "AWS", "eu-west-1"), "POST /privateEndpoint/endpointService", {"providerName": "AWS", "region": "eu-west-1"}),
-    f"{atlas.CREATE} with port mapping": (
-        atlas.creation_of(PROJECT, "GCP", "us-central1", port_mapping=True), "POST /privateEndpoint/endpointService",
-        {"providerName": "GCP", "region": "us-central1", "portMappingEnabled": True},
+REQUESTS: dict[str, tuple[Request, str]] = {
+    CALLS.list: (KIND.list_request(GCP), "GET /privateEndpoint/GCP/endpointService"),
+    CALLS.get: (KIND.get_request(AWS, SERVICE), f"GET {PATH.format('AWS')}"),
+    CALLS.delete: (CALLS.deletion_of(AZURE, SERVICE), f"DELETE {PATH.format('AZURE')}"),
+    CHANGES.create: (CHANGES.creation_of(AWS, {}), "POST /privateEndpoint/endpointService"),
+    CHANGES.update: (CHANGES.update_of(AWS, SERVICE, {}), f"PATCH /privateEndpoint/endpointService/{SERVICE}"),
+    ENDPOINTS.get: (
+        KIND.get_request(AZURE, f"{SERVICE}/{AZURE_ID}"), f"GET {PATH.format('AZURE')}/endpoint/" + AZURE_ID.replace("/", "%2F"),
     ),
-    atlas.UPDATE: (
-        atlas.remote_regions_of(PROJECT, SERVICE, {"US_EAST_1", "EU_WEST_2"}), f"PATCH /privateEndpoint/endpointService/{SERVICE}",
-        {"cloudProvider": "AWS", "supportedRemoteRegions": ["EU_WEST_2", "US_EAST_1"]},
-    ),
-    atlas.DELETE: (atlas.deletion_of(PROJECT, "AZURE", SERVICE), f"DELETE {PATH.format('AZURE')}", None),
-    atlas.GET_ENDPOINT: (
-        atlas.get_of(PROJECT, "AZURE", atlas.entry_name(SERVICE, AZURE_ID)), f"GET {PATH.format('AZURE')}/endpoint/" + AZURE_ID.replace("/", "%2F"), None,
-    ),
-    f"{atlas.CREATE_ENDPOINT} on AWS": (atlas.registration_of(PROJECT, "AWS", SERVICE, VPCE), f"POST {PATH.format('AWS')}/endpoint", {"id": VPCE}),
-    f"{atlas.CREATE_ENDPOINT} on Azure": (
-        atlas.registration_of(PROJECT, "AZURE", SERVICE, AZURE_ID, address="10.0.0.4"), f"POST {PATH.format('AZURE')}/endpoint",
-        {"id": AZURE_ID, "privateEndpointIPAddress": "10.0.0.4"},
-    ),
-    f"{atlas.CREATE_ENDPOINT} on Google Cloud": (
-        atlas.registration_of(PROJECT, "GCP", SERVICE, "orders", gcp_project="my-project-1", rules={"b": "10.0.0.6", "a": "10.0.0.5"}),
-        f"POST {PATH.format('GCP')}/endpoint", {"endpointGroupName": "orders", "gcpProjectId": "my-project-1", "endpoints": RULES},
-    ),
-    atlas.DELETE_ENDPOINT: (atlas.deletion_of(PROJECT, "GCP", atlas.entry_name(SERVICE, "orders")), f"DELETE {PATH.format('GCP')}/endpoint/orders", None),
-    atlas.GET_CLUSTER: (atlas.cluster_of(PROJECT, "orders"), "GET /clusters/orders", None),
+    ENDPOINTS.create: (ENDPOINTS.creation_of(AWS, {}, SERVICE), f"POST {PATH.format('AWS')}/endpoint"),
+    ENDPOINTS.delete: (ENDPOINTS.deletion_of(GCP, f"{SERVICE}/orders"), f"DELETE {PATH.format('GCP')}/endpoint/orders"),
+    CLUSTER.operation: (CLUSTER.of(AWS, "orders"), "GET /clusters/orders"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_call(name: str) -> None:
-    request, call, body = REQUESTS[name]
+    request, call = REQUESTS[name]
     method, _, path = call.partition(" ")
-    assert (request.operation, request.method, request.path) == (name.partition(" ")[0], method, GROUP + path)
-    assert request.body == body
-    version = {atlas.GET_CLUSTER: "2024-08-05"}.get(request.operation, "2023-01-01")
+    assert (request.operation, request.method, request.path) == (name, method, GROUP + path)
+    version = {CLUSTER.operation: "2024-08-05"}.get(request.operation, "2023-01-01")
     assert request.media_type == f"application/vnd.atlas.{version}+json"
+    assert not request.paged
 
 
 def test_each_operation_has_a_template_and_a_call() -> None:
-    assert {name.partition(" ")[0] for name in REQUESTS} == atlas.TEMPLATES.keys()
+    assert KIND.templates.keys() == REQUESTS.keys()
 
 
 SERVICES = {
@@ -79,17 +62,20 @@ SCOPE = "cloudProvider"
 """The path of the LIST names it."""
 
 
+LISTS = {"interfaceEndpoints", "privateEndpoints", "endpointGroupNames"}
+"""They are one list for the operator."""
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_recorded_service_is_read_without_a_loss(name: str) -> None:
     sent = SERVICES[name]
-    found = atlas.listed(sent)
+    found = KIND.listed(sent)
     assert found is not None
     identifier, service = found
     assert identifier == SERVICE
-    assert atlas.got(SERVICE, sent) == service
-    read = TypeAdapter(atlas.Service).dump_python(service, mode="json", by_alias=True)
-    assert {key: value for key, value in read.items() if value not in (None, [])} == {
-        key: value for key, value in sent.items() if value not in (None, []) and key != SCOPE
+    assert KIND.got(SERVICE, sent) == service
+    assert {"regionName" if key == "region" else key: value for key, value in service.to_json().items()} == {
+        key: value for key, value in sent.items() if value not in (None, []) and key not in {SCOPE, *LISTS}
     }
     assert service.endpoint_ids == ()
 
@@ -97,10 +83,8 @@ def test_a_recorded_service_is_read_without_a_loss(name: str) -> None:
 def test_the_documented_endpoint_is_read() -> None:
     sent = RECORDED["docs-endpoint-create-aws"]["response"]["body"]
     identifier = "vpce-08fb7e9319909ec7b"
-    assert atlas.got(atlas.entry_name(SERVICE, identifier), sent) == Endpoint(
-        status="PENDING", interface_endpoint_id=identifier, delete_requested=False
-    )
-    assert atlas.got(atlas.entry_name(SERVICE, VPCE), sent) is None
+    assert KIND.got(f"{SERVICE}/{identifier}", sent) == Endpoint(id=identifier, status="PENDING")
+    assert KIND.got(f"{SERVICE}/{VPCE}", sent) is None
 
 
 @pytest.mark.parametrize(
@@ -108,17 +92,17 @@ def test_the_documented_endpoint_is_read() -> None:
     [
         pytest.param(
             {"id": SERVICE, "interfaceEndpoints": [VPCE], "supportedRemoteRegions": ["EU_WEST_2"]},
-            Service(id=SERVICE, interface_endpoints=(VPCE,), supported_remote_regions=("EU_WEST_2",)),
+            Service(id=SERVICE, endpoint_ids=(VPCE,), supported_remote_regions=("EU_WEST_2",)),
             id="AWS",
         ),
         pytest.param(
             {"id": SERVICE, "privateEndpoints": [AZURE_ID], "privateLinkServiceName": "pls"},
-            Service(id=SERVICE, private_endpoints=(AZURE_ID,), private_link_service_name="pls"),
+            Service(id=SERVICE, endpoint_ids=(AZURE_ID,), private_link_service_name="pls"),
             id="Azure",
         ),
         pytest.param(
             {"id": SERVICE, "endpointGroupNames": ["orders"], "portMappingEnabled": True},
-            Service(id=SERVICE, endpoint_group_names=("orders",), port_mapping_enabled=True),
+            Service(id=SERVICE, endpoint_ids=("orders",), port_mapping_enabled=True),
             id="Google Cloud",
         ),
         pytest.param({"id": SERVICE, "status": "RESTING", "new": {"a": 1}}, Service(id=SERVICE, status="RESTING"), id="a status that nobody knows"),
@@ -131,7 +115,7 @@ def test_the_documented_endpoint_is_read() -> None:
                 "serviceAttachmentNames": "x",
                 "portMappingEnabled": "yes",
             },
-            Service(id=SERVICE, status="5", interface_endpoints=(VPCE,)),
+            Service(id=SERVICE, status="5", endpoint_ids=(VPCE,)),
             id="values of other types",
         ),
         pytest.param({"id": SERVICE, "error_message": "x", "region_name": "x"}, Service(id=SERVICE), id="names of our own"),
@@ -145,12 +129,12 @@ def test_the_documented_endpoint_is_read() -> None:
     ],
 )  # fmt: skip
 def test_a_service_is_read_leniently(sent: object, expected: Service | None) -> None:
-    assert atlas.got(SERVICE, sent) == expected
+    assert KIND.got(SERVICE, sent) == expected
 
 
 @pytest.mark.parametrize("item", [None, "x", [], {}, {"id": None}, {"id": 5}, {"id": ""}, {"status": "AVAILABLE"}])
 def test_an_item_of_a_list_without_an_id_is_none(item: object) -> None:
-    assert atlas.listed(item) is None
+    assert KIND.listed(item) is None
 
 
 @pytest.mark.parametrize(
@@ -159,7 +143,7 @@ def test_an_item_of_a_list_without_an_id_is_none(item: object) -> None:
         pytest.param(
             VPCE,
             {"interfaceEndpointId": VPCE, "connectionStatus": "REJECTED", "errorMessage": "no", "cloudProvider": "AWS"},
-            Endpoint(interface_endpoint_id=VPCE, status="REJECTED", error_message="no"),
+            Endpoint(id=VPCE, status="REJECTED", error_message="no"),
             id="AWS",
         ),
         pytest.param(
@@ -171,22 +155,17 @@ def test_an_item_of_a_list_without_an_id_is_none(item: object) -> None:
                 "status": "AVAILABLE",
                 "connectionStatus": None,
             },
-            Endpoint(
-                private_endpoint_resource_id=AZURE_ID,
-                private_endpoint_ip_address="10.0.0.4",
-                private_endpoint_connection_name="pe.1",
-                status="AVAILABLE",
-            ),
+            Endpoint(id=AZURE_ID, private_endpoint_ip_address="10.0.0.4", connection_name="pe.1", status="AVAILABLE"),
             id="Azure, in another letter case",
         ),
         pytest.param(
             "orders",
-            {"endpointGroupName": "orders", "portMappingEnabled": False, "endpoints": [{"endpointName": "a"}, None, 5]},
-            Endpoint(
-                endpoint_group_name="orders",
-                port_mapping_enabled=False,
-                endpoints=(atlas.ForwardingRule(endpoint_name="a"),),
-            ),
+            {
+                "endpointGroupName": "orders",
+                "portMappingEnabled": False,
+                "endpoints": [{"endpointName": "a", "ipAddress": "10.0.0.5"}, {"endpointName": "b"}, None, 5],
+            },
+            Endpoint(id="orders", rules={"a": "10.0.0.5"}, gcp_endpoints="a=10.0.0.5"),
             id="Google Cloud without port mapping",
         ),
         pytest.param(
@@ -198,14 +177,12 @@ def test_an_item_of_a_list_without_an_id_is_none(item: object) -> None:
         pytest.param(
             "a",
             {"endpointGroupName": "ignored", "portMappingEnabled": True, "endpoints": [{"endpointName": "a"}]},
-            Endpoint(
-                endpoint_group_name="ignored",
-                port_mapping_enabled=True,
-                endpoints=(atlas.ForwardingRule(endpoint_name="a"),),
-            ),
+            Endpoint(id="a"),
             id="Google Cloud with port mapping, where the group is ignored",
         ),
-        pytest.param(VPCE, {"connectionStatus": "RESTING"}, Endpoint(status="RESTING"), id="no id, but a status"),
+        pytest.param(
+            VPCE, {"connectionStatus": "RESTING"}, Endpoint(id=VPCE, status="RESTING"), id="no id, but a status"
+        ),
         pytest.param(VPCE, {"interfaceEndpointId": "vpce-1", "connectionStatus": "AVAILABLE"}, None, id="another one"),
         pytest.param(VPCE, {}, None, id="nothing"),
         pytest.param(VPCE, {"errorMessage": "no"}, None, id="neither id nor status"),
@@ -213,13 +190,7 @@ def test_an_item_of_a_list_without_an_id_is_none(item: object) -> None:
     ],
 )
 def test_an_endpoint_is_read_leniently(identifier: str, sent: object, expected: Endpoint | None) -> None:
-    assert atlas.got(atlas.entry_name(SERVICE, identifier), sent) == expected
-
-
-@pytest.mark.parametrize("identifier", [VPCE, AZURE_ID, "orders"])
-def test_an_entry_is_a_service_or_an_endpoint(identifier: str) -> None:
-    assert atlas.parts_of(SERVICE) == (SERVICE, None)
-    assert atlas.parts_of(atlas.entry_name(SERVICE, identifier)) == (SERVICE, identifier)
+    assert KIND.got(f"{SERVICE}/{identifier}", sent) == expected
 
 
 JSON = st.recursive(
@@ -233,9 +204,9 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_no_answer_raises(answer: object) -> None:
-    atlas.listed(answer)
-    atlas.got(SERVICE, answer)
-    atlas.got(f"{SERVICE}/{VPCE}", answer)
+    KIND.listed(answer)
+    KIND.got(SERVICE, answer)
+    KIND.got(f"{SERVICE}/{VPCE}", answer)
 
 
 OUTDATED = {
@@ -252,4 +223,4 @@ OUTDATED = {
 @pytest.mark.parametrize("code", OUTDATED)
 def test_which_refusals_show_that_an_observation_is_outdated(code: str | None) -> None:
     error = UpdateRejectedError("x", operation="x", http_status=409, error_code=code)
-    assert atlas.is_outdated(error) is OUTDATED[code]
+    assert KIND.is_outdated(error) is OUTDATED[code]

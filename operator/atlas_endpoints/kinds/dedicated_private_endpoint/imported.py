@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds.atlas_private_endpoint import (
+from atlas_endpoints.kinds.dedicated_private_endpoint.atlas_private_endpoint import (
     AKO,
     NO_GCP_PROJECT,
     dedicated_endpoints,
@@ -12,18 +14,11 @@ from atlas_endpoints.kinds.atlas_private_endpoint import (
     projects_in,
     rules_as_written,
 )
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import (
-    Endpoint,
-    EndpointState,
-    Service,
-    ServiceState,
-    entry_name,
-)
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import rules_of
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import Endpoint, Service
+from atlas_endpoints.kinds.dedicated_private_endpoint.successors import SERVERLESS, dedicated_successor
 from atlas_endpoints.kinds.importer import Found, Importer, InTerraform, LeftOut, Manifests, Options
 from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, last_part, marked, retained
-from atlas_endpoints.kinds.successors import SERVERLESS, dedicated_successor
 
 TERRAFORM = SERVICE, ENDPOINT = "mongodbatlas_privatelink_endpoint", "mongodbatlas_privatelink_endpoint_service"
 """The types in Terraform; the one of an endpoint is called a service."""
@@ -31,7 +26,7 @@ TERRAFORM = SERVICE, ENDPOINT = "mongodbatlas_privatelink_endpoint", "mongodbatl
 
 def parts(service: Service) -> Iterable[str]:
     """Return the endpoints of a service, of which the LIST only has the IDs."""
-    return [entry_name(service.id, each) for each in service.endpoint_ids]
+    return [f"{service.id}/{each}" for each in service.endpoint_ids]
 
 
 def manifests(found: Iterable[Found], options: Options) -> Manifests:
@@ -44,14 +39,14 @@ def _of_service(found: Found, options: Options) -> Iterator[NewManifest | LeftOu
     if not service.endpoint_ids:
         yield _of_empty_service(found, service, options)
     for endpoint_id in service.endpoint_ids:
-        endpoint = found.parts.get(entry_name(service.id, endpoint_id))
+        endpoint = found.parts.get(f"{service.id}/{endpoint_id}")
         if isinstance(endpoint, Endpoint):  # else the command has reported it
             yield _of_endpoint(found, service, endpoint_id, endpoint, options)
 
 
 def _of_empty_service(found: Found, service: Service, options: Options) -> NewManifest | LeftOut:
-    what = f"service {service.id} in {service.region_name}"
-    if service.status == ServiceState.DELETING:
+    what = f"service {service.id} in {service.region}"
+    if service.status == "DELETING":
         return LeftOut(what, "Atlas is deleting it", expected=True)
     if (spec := _spec(found, service, options, None)) is None:
         return LeftOut(what, NO_GCP_PROJECT)
@@ -61,11 +56,11 @@ def _of_empty_service(found: Found, service: Service, options: Options) -> NewMa
 def _of_endpoint(
     found: Found, service: Service, endpoint_id: str, endpoint: Endpoint, options: Options
 ) -> NewManifest | LeftOut:
-    if endpoint.status in {EndpointState.DELETING, EndpointState.DELETED}:
+    if endpoint.status in KIND.going:
         return LeftOut(endpoint_id, "Atlas is deleting it", expected=True)
     if (spec := _spec(found, service, options, endpoint.gcp_project_id)) is None:
         return LeftOut(endpoint_id, NO_GCP_PROJECT)
-    rules, gcp = rules_of(endpoint), spec.get("gcp")
+    rules, gcp = endpoint.rules, spec.get("gcp")
     if gcp is not None and not gcp["portMappingEnabled"]:
         gcp |= {"endpointGroupName": endpoint_id, "endpoints": rules_as_written(rules)}
     else:
@@ -79,7 +74,7 @@ def _of_endpoint(
 
 
 def _name(found: Found, service: Service, mark: str) -> str:
-    return fitting(f"{found.scope_name}-{service.region_name}", last_part(mark))
+    return fitting(f"{found.scope_name}-{service.region}", last_part(mark))
 
 
 def _spec(found: Found, service: Service, options: Options, gcp_project: str | None) -> dict[str, Any] | None:
@@ -87,7 +82,7 @@ def _spec(found: Found, service: Service, options: Options, gcp_project: str | N
     spec: dict[str, Any] = {
         "projectId": found.project_id,
         "providerName": found.scope_name,
-        "region": service.region_name or "",
+        "region": service.region or "",
     }
     if found.scope_name == "AWS" and service.supported_remote_regions:
         spec["supportedRemoteRegions"] = list(service.supported_remote_regions)
@@ -123,20 +118,31 @@ def _of_terraform(resources: Sequence[InTerraform]) -> Iterator[Found | LeftOut]
         else:
             endpoints[service_id][each.text("endpoint_service_id")] = each
     for service_id, each in services.items():
-        registered, region = endpoints[service_id], each.text("region_name") or each.text("region")
-        known: dict[str, Any] = {
-            name: each.values.get(name) for name in ("port_mapping_enabled", "supported_remote_regions")
+        registered, names = endpoints[service_id], ("port_mapping_enabled", "supported_remote_regions")
+        answer = {
+            "id": service_id,
+            "regionName": each.text("region_name") or each.text("region"),
+            "privateEndpoints": [*registered],
+            **{to_camel(name): each.values.get(name) for name in names},
         }
-        service = Service(service_id, region_name=region, private_endpoints=tuple(registered), **known)
-        parts = {entry_name(service_id, name): _endpoint_in(name, one) for name, one in registered.items()}
+        if (service := Service.read(answer)) is None:
+            yield LeftOut(each.address, "its private_link_id is missing or malformed")
+            continue
+        parts = {f"{service_id}/{name}": _endpoint_in(name, one) for name, one in registered.items()}
         yield Found(each.text("project_id"), each.text("provider_name"), None, service, parts)
 
 
-def _endpoint_in(name: str, resource: InTerraform) -> Endpoint:
+def _endpoint_in(name: str, resource: InTerraform) -> Endpoint | None:
     address, rules = resource.text("private_endpoint_ip_address"), resource.values.get("endpoints")
-    known: dict[str, Any] = {"endpoints": rules or [{"endpoint_name": name, "ip_address": address}]}
-    project = resource.text("gcp_project_id") or None
-    return Endpoint(private_endpoint_ip_address=address or None, gcp_project_id=project, **known)
+    listed = [each for each in rules if isinstance(each, dict)] if isinstance(rules, list) else []
+    answer = {
+        "endpointGroupName": name,
+        "privateEndpointIPAddress": address or None,
+        "gcpProjectId": resource.text("gcp_project_id") or None,
+        "endpoints": [{to_camel(key): value for key, value in each.items()} for each in listed]
+        or [{"endpointName": name, "ipAddress": address}],
+    }
+    return Endpoint.named(name, answer)
 
 
 IMPORTER = Importer(

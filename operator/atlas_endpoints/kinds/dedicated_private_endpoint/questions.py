@@ -3,8 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from atlas_endpoints.kinds.dedicated_private_endpoint.atlas import Service
-from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, service_key
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import DedicatedPrivateEndpoint, Service, service_key
 from atlas_endpoints.kinds.regions import atlas_name, doubt
 from atlas_endpoints.reconcile.kind import Named
 
@@ -15,7 +14,7 @@ def unnamed(provider: str, services: Iterable[Service], named: Collection[Named]
     known = {(each.shared, each.endpoint.casefold()) for each in named if each.endpoint is not None}
     found: dict[str, list[str]] = {"Endpoint services": [], "Endpoints": []}
     for each in services:
-        region = each.region_name or ""
+        region = each.region or ""
         shared = service_key(provider, region, is_legacy=provider == "GCP" and not each.port_mapping_enabled)
         if shared not in regions:
             found["Endpoint services"].append(f"{each.id} in {region}")
@@ -33,9 +32,9 @@ def mismatch(resource: DedicatedPrivateEndpoint, services: Collection[Service]) 
     if not found or any(map(spec.is_served_by, found)):
         return None
     return (
-        f"spec.region is {spec.region}, but Atlas shows endpoint {endpoint_id} in region {found[0].region_name}, and one of the two is"
+        f"spec.region is {spec.region}, but Atlas shows endpoint {endpoint_id} in region {found[0].region}, and one of the two is"
         " wrong. If it is the spec, correct region; that of an existing resource cannot change: delete the resource and create it again."
-        f" If region is right, the registration in {found[0].region_name} is left over: delete it in Atlas."
+        f" If region is right, the registration in {found[0].region} is left over: delete it in Atlas."
     )
 
 
@@ -45,13 +44,13 @@ def doubts(resources: Collection[DedicatedPrivateEndpoint], services: Collection
     several: dict[tuple[str, str], list[str]] = defaultdict(list)
     for each in resources:
         spec, provider, name = each.spec, each.spec.provider_name, f"{each.key.namespace}/{each.key.name}"
-        shown = {atlas_name(provider, service.region_name or "") for service in services}
+        shown = {atlas_name(provider, service.region or "") for service in services}
         remote_regions = [("supportedRemoteRegions", region) for region in spec.supported_remote_regions]
         for field, region in [("region", spec.region), *remote_regions]:
             if atlas_name(provider, region) not in shown and doubt(provider, region):
                 unknown[provider, field, region].append(name)
         if each.endpoint_id is not None and spec.gcp is None:  # names in Google Cloud are not unique
-            regions = [service.region_name or "" for service in services if service.shows(each.endpoint_id)]
+            regions = [service.region or "" for service in services if service.shows(each.endpoint_id)]
             if len(regions) > 1:
                 several[each.endpoint_id, " and ".join(regions)].append(name)
     for (cloud, field, region), users in unknown.items():

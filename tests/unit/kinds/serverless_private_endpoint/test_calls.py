@@ -1,5 +1,4 @@
 from contextlib import suppress
-from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -14,21 +13,19 @@ from atlas_endpoints.atlas.errors import (
     EndpointAbsentError,
     InvalidRequestError,
 )
-from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.kinds.serverless_private_endpoint.atlas import (
-    Endpoint,
-    creation_of,
-    deletion_of,
-    get_of,
-    got,
-    update_of,
-)
+from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.kinds.serverless_private_endpoint.calls import ENDPOINTS
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
+from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
+from atlas_endpoints.reconcile.decision import Create
+from atlas_endpoints.reconcile.reasons import Reason
 from support.fake_atlas import FakeAtlas
 from support.listing import list_endpoints
 
 KEY = ApiKey("public", "private")
 PROJECT = "5f7cac1adf5d6c6306f4b283"
 ID = "66f4b283df5d6c635f7cac1a"
+SCOPE = Scope("", PROJECT, "ServerlessPrivateEndpoint", "my-instance")
 AZURE_ID = "/subscriptions/1/resourceGroups/RG/providers/Microsoft.Network/privateEndpoints/pe"
 
 
@@ -49,10 +46,10 @@ FULL = {
     "somethingNew": {"a": 1},
 }
 
-ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
+ITEMS: dict[str, tuple[dict[str, Any], EndpointStatus]] = {
     "all fields, and one that is new": (
         FULL,
-        Endpoint(
+        EndpointStatus(
             id=ID,
             status="AVAILABLE",
             provider_name="AZURE",
@@ -63,21 +60,21 @@ ITEMS: dict[str, tuple[dict[str, Any], Endpoint]] = {
             comment="hello",
         ),
     ),
-    "an id alone": ({"_id": ID}, Endpoint(id=ID)),
-    "no providerName, as in the documentation's samples": ({"_id": ID, "status": "RESERVED"}, Endpoint(id=ID, status="RESERVED")),
-    "a status that nobody knows": ({"_id": ID, "status": "RESTING"}, Endpoint(id=ID, status="RESTING")),
+    "an id alone": ({"_id": ID}, EndpointStatus(id=ID)),
+    "no providerName, as in the documentation's samples": ({"_id": ID, "status": "RESERVED"}, EndpointStatus(id=ID, status="RESERVED")),
+    "a status that nobody knows": ({"_id": ID, "status": "RESTING"}, EndpointStatus(id=ID, status="RESTING")),
     "ids that break the published patterns": (
         {"_id": "x", "cloudProviderEndpointId": "vpce-fcac938279cd98dc894"},
-        Endpoint(id="x", cloud_provider_endpoint_id="vpce-fcac938279cd98dc894"),
+        EndpointStatus(id="x", cloud_provider_endpoint_id="vpce-fcac938279cd98dc894"),
     ),
     "values of other types": (
         {"_id": ID, "status": 5, "comment": {"a": 1}, "errorMessage": ["x"], "providerName": True},
-        Endpoint(id=ID, status="5", provider_name="True"),
+        EndpointStatus(id=ID, status="5", provider_name="True"),
     ),
-    "a lone surrogate": ({"_id": ID, "comment": "a\ud800b"}, Endpoint(id=ID, comment="a?b")),
-    "a text that is longer than any resource can ask for": ({"_id": ID, "comment": "x" * 2049}, Endpoint(id=ID, comment="x" * 2048)),
-    "an empty comment": ({"_id": ID, "comment": ""}, Endpoint(id=ID, comment="")),
-    "the names of our own fields, which are not Atlas's": ({"_id": ID, "id": "other", "error_message": "x", "provider_name": "x"}, Endpoint(id=ID)),
+    "a lone surrogate": ({"_id": ID, "comment": "a\ud800b"}, EndpointStatus(id=ID, comment="a?b")),
+    "a text that is longer than any resource can ask for": ({"_id": ID, "comment": "x" * 2049}, EndpointStatus(id=ID, comment="x" * 2048)),
+    "an empty comment": ({"_id": ID, "comment": ""}, EndpointStatus(id=ID)),
+    "the names of our own fields, which are not Atlas's": ({"_id": ID, "id": "other", "error_message": "x", "provider_name": "x"}, EndpointStatus(id=ID)),
 }  # fmt: skip
 
 
@@ -86,7 +83,7 @@ async def test_an_endpoint_is_parsed(name: str) -> None:
     item, expected = ITEMS[name]
     listing = await list_endpoints(holding([item]), KEY, PROJECT, "instance")
     assert listing == Listing({expected.id: expected})
-    assert got(expected.id, item) == expected
+    assert KIND.got(expected.id, item) == expected
 
 
 async def test_a_list_keeps_the_order_and_omits_items_without_an_id() -> None:
@@ -122,17 +119,19 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("json", UNREADABLE)
 def test_an_answer_with_another_endpoint_is_unreadable(json: object) -> None:
-    assert got(ID, json) is None
+    assert KIND.got(ID, json) is None
 
 
 def test_the_requested_id_may_be_missing_or_in_another_case() -> None:
-    assert got(ID, {"status": "RESERVED"}) == Endpoint(id=ID, status="RESERVED")
-    assert got(ID, {"_id": ID.upper()}) == Endpoint(id=ID.upper())
+    assert KIND.got(ID, {"status": "RESERVED"}) == EndpointStatus(id=ID, status="RESERVED")
+    assert KIND.got(ID, {"_id": ID.upper()}) == EndpointStatus(id=ID.upper())
 
 
 def test_the_id_of_a_created_endpoint_is_required() -> None:
-    assert got(None, {"status": "RESERVED"}) is None
-    assert got(None, FULL) == ITEMS["all fields, and one that is new"][1]
+    request = ENDPOINTS.creation_of(SCOPE, {"comment": "c"})
+    write = Create(request, touches=("c",), name="c", reason=Reason.PENDING, intended="", searched="")
+    assert KIND.written(write, {"status": "RESERVED"}) is None
+    assert KIND.written(write, FULL) == (ID, ITEMS["all fields, and one that is new"][1])
 
 
 async def test_requests_match_the_api_reference() -> None:
@@ -140,12 +139,11 @@ async def test_requests_match_the_api_reference() -> None:
     await list_endpoints(client, KEY, PROJECT, "my-instance")
     base = f"/api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/my-instance/endpoint"
     assert [(each.method, each.path, each.json) for each in client.calls] == [("GET", base, None)]
-    where = PROJECT, "my-instance"
     assert [
-        get_of(*where, ID),
-        creation_of(*where, "c"),
-        update_of(*where, ID, "AWS", {"comment": "c"}),
-        deletion_of(*where, ID),
+        KIND.get_request(SCOPE, ID),
+        ENDPOINTS.creation_of(SCOPE, {"comment": "c"}),
+        ENDPOINTS.update_of(SCOPE, ID, {"providerName": "AWS", "comment": "c"}),
+        ENDPOINTS.deletion_of(SCOPE, ID),
     ] == [
         Request("getServerlessPrivateEndpoint", "GET", f"{base}/{ID}"),
         Request("createServerlessPrivateEndpoint", "POST", base, {"comment": "c"}),
@@ -169,7 +167,7 @@ async def test_a_segment_that_changes_the_path_is_rejected(name: str) -> None:
         with pytest.raises(InvalidRequestError, match="Correct it"):
             await call
     with pytest.raises(InvalidRequestError, match="Correct it"):
-        update_of(PROJECT, "i", name, "AWS", {})
+        ENDPOINTS.update_of(SCOPE, name, {})
     assert client.calls == []
 
 
@@ -186,12 +184,10 @@ JSON = st.recursive(
 @settings(deadline=None)  # a loaded machine is no failure
 @given(JSON)
 async def test_any_answer_is_an_endpoint_or_an_atlas_error(json: object) -> None:
-    endpoints = [got(ID, json), got(None, json)]
+    endpoints = [KIND.got(ID, json), EndpointStatus.read(json)]
     with suppress(AtlasError):
         endpoints += (await list_endpoints(holding(json), KEY, PROJECT, "i")).entries.values()
     for endpoint in endpoints:
         if endpoint is not None:
             assert endpoint.id
-            "".join(
-                each or "" for each in astuple(endpoint)
-            ).encode()  # what cannot be encoded could not be shown either
+            str(endpoint.to_json()).encode()  # what cannot be encoded could not be shown either
