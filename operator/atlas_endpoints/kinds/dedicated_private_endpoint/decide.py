@@ -20,7 +20,8 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.service import (
     shown_in_status,
     without_service,
 )
-from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State
+from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State
+from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, Reason
 from atlas_endpoints.reconcile.status import Cause, Finding
 from atlas_endpoints.reconcile.waiting import until_next_look
@@ -47,7 +48,9 @@ def decide(facts: Facts) -> Decision:
     state = replace(decision.state, conditions=conditions)
     if decision.write is not None and facts.done is None:
         state = replace(state, requeue=RequeueAfter(until_next_look(facts)))  # if it is not sent
-    return replace(decision, state=state, leaves_open=service is not None and _is_half_done(facts, service))
+    if service is not None and _is_half_done(facts, service):
+        decision = replace(decision, leaves_open=True)
+    return replace(decision, state=state)
 
 
 def _is_half_done(facts: Facts, service: Service) -> bool:
@@ -87,7 +90,12 @@ def _on_service(facts: Facts, service: Service, regions: remote_regions.Regions)
     decision = Decision(waiting_for_cloud(facts, service))
     if endpoint_id is not None:
         decision = decide_endpoint(facts, service, endpoint_id)
-    write = remote_regions.update(facts, service, regions)
+    if regions.is_sent and endpoint_id is not None and is_forced(resource):
+        # The request asked for the endpoint as well, if it is dead or lost.
+        as_asked = decide_endpoint(replace(facts, forced=True, done=None), service, endpoint_id)
+        if as_asked.write is not None:
+            return replace(decision, state=replace(decision.state, requeue=SOON), leaves_open=True)
+    write = remote_regions.update(facts, service, regions, repeats=facts.forced and decision.write is None)
     if write is None:
         return remote_regions.with_problem(facts, service, regions, decision)
     if write.cause is Cause.DRIFT and decision.write is not None:
