@@ -52,6 +52,13 @@ class DedicatedSteps(Steps):
         put = ServiceDocument.model_validate({**where, **document})
         self.atlas.simulator.services.put(project, put, advance=put.advance is not False)
 
+    def endpoint_is(self, status: str | None, _: str) -> None:
+        """Give the only endpoint of the only service this status, in which it stays; ``null``: a person removes it."""
+        (service,) = self.atlas.world.projects[PROJECT].services.values()
+        (endpoint,) = service.endpoints
+        put = {"remove": True} if status is None else {"status": status, "advance": False}
+        self.service({"id": service.id, "endpoints": [{"id": endpoint, **put}]}, "")
+
     def atlas_cluster(self, document: Mapping[str, Any], _: str) -> None:
         """Put a cluster."""
         world = self.atlas.world

@@ -67,8 +67,8 @@ class Creations:
         if not forced and (failed := self._failed.get((scope, name))) is not None:
             until = max(until, failed.until)
         found = [self._memories[key].pending for key in others]
-        begun = [each.intent.requested_at for each in found if each is not None and each.thing == thing]
-        if any(self._now() - each < CALLED for each in begun):
+        begun = [each.began for each in found if each is not None and each.thing == thing]
+        if any(now - each < CALLED.total_seconds() for each in begun):
             until = max(until, now + LOOKS)
         return max(0.0, until - now)
 
@@ -83,7 +83,7 @@ class Creations:
         Args:
             name: that of ``Create``.
         """
-        self._memories[key].pending = Pending(creation, (scope.place, name))
+        self._memories[key].pending = Pending(creation, (scope.place, name), self._monotonic())
 
     def pending_name(self, key: Key, written: Creation | None) -> str | None:
         """Return the name of what an intent of this process creates, if Atlas was certainly not called for it, or None."""

@@ -35,10 +35,11 @@ CreatedThing: TypeAlias = tuple[Hashable, str]
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A creation whose call was not made yet, and what it creates."""
+    """A creation whose call was not made yet, what it creates, and when it began, in monotonic seconds."""
 
     intent: Creation
     thing: CreatedThing
+    began: float
 
 
 @dataclass(slots=True)

@@ -78,8 +78,12 @@ class Writes:
         naming = rivals(self._kind, resource, self._gatherer.naming(resource, write.name, project_id), deleting=True)
         others = [body for body in naming if project_id_in(body) == project_id]
         wait = self._creations.wait(facts.scope, write.name, map(key_of, others), forced=facts.forced)
-        intents = (self._kind.resource.status_in(body, now=facts.now).creation for body in others)
-        newest = max(filter(None, intents), key=lambda each: each.requested_at, default=None)
+        intents = (self._kind.resource.status_in(body).creation for body in others)
+        # One of the future was dated by a clock that was ahead: how old it is, nobody knows.
+        dated = (
+            each for each in intents if each is not None and (each.requested_at <= facts.now or facts.arrives_for > 0)
+        )
+        newest = max(dated, key=lambda each: min(each.requested_at, facts.now), default=None)
         if newest is None or (left := creation.may_arrive_for(newest, facts.now, facts.arrives_for)) <= 0:
             return wait
         return max(wait, min(left, as_long_again(facts.now - newest.requested_at, facts.interval)))

@@ -264,7 +264,7 @@ def ends_at_the_request(right: Any, self: Any, facts: Any) -> Any:
 @plants(
     "a resource ends without waiting for an endpoint that may have been reserved",
     Invariant.KEPT,
-    model_of(BRIEF, left="lost answer, list lags, list lags", within=SLOWLY),
+    model_of(BRIEF, left="crash, list lags", within=SLOWLY),
     ServerlessPrivateEndpoints,
     "decide_deletion",
 )

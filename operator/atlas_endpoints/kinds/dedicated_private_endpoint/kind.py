@@ -47,6 +47,7 @@ from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, Get, State, Write
+from atlas_endpoints.reconcile.facts import is_forced
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outputs import Output
 from atlas_endpoints.reconcile.reasons import DeprecatedReason, EventReason, Reason
@@ -200,7 +201,9 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
         state = replace(decision.state, conditions=conditions)
         if decision.write is not None and facts.done is None:
             state = replace(state, requeue=RequeueAfter(until_next_look(facts)))  # if it is not sent
-        return replace(decision, state=state, leaves_open=service is not None and _is_half_done(facts, service))
+        if service is not None and _is_half_done(facts, service):
+            decision = replace(decision, leaves_open=True)
+        return replace(decision, state=state)
 
     def _with_service(self, facts: Facts, service: Service) -> Decision:
         own: dict[str, Any] = {"service_creation": None}
@@ -228,7 +231,11 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
             message = "The endpoint service is ready. The operator goes on with it next."
             return Decision(State(Reason.PENDING, message, POLL), status_first=True)
         decision = self._on_endpoint(facts, service)
-        write = remote_regions.update(facts, service, regions)
+        asks_more = regions.is_sent and endpoint_id is not None and is_forced(resource)
+        if asks_more and self._on_endpoint(replace(facts, forced=True, done=None), service).write is not None:
+            # The request asked for the endpoint as well, which is dead or lost.
+            return replace(decision, state=replace(decision.state, requeue=SOON), leaves_open=True)
+        write = remote_regions.update(facts, service, regions, repeats=facts.forced and decision.write is None)
         if write is None:
             return remote_regions.with_problem(facts, service, regions, decision)
         if write.cause is Cause.DRIFT and decision.write is not None:

@@ -73,9 +73,13 @@ class Regions:
         )
 
 
-def update(facts: Facts, service: Service, regions: Regions) -> Write | None:
-    """Return the write that adds the missing regions; None: none is missing, or it may not be sent, or was just made."""
-    to_send = regions.missing if facts.forced else regions.missing - regions.refused
+def update(facts: Facts, service: Service, regions: Regions, *, repeats: bool) -> Write | None:
+    """Return the write that adds the missing regions; None: none is missing, or it may not be sent, or was just made.
+
+    Args:
+        repeats: whether those that Atlas refused are sent again.
+    """
+    to_send = regions.missing if repeats else regions.missing - regions.refused
     if not to_send or regions.is_sent:
         return None
     is_drift = to_send <= regions.confirmed
