@@ -19,7 +19,7 @@ import yaml
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
 
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.reconcile.crd import Column
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from atlas_endpoints.commands.clusterless import ConformSettings, ImportSettings
 from atlas_endpoints.commands.conform import command as conform
 from atlas_endpoints.commands.help import VALUES, command_line, declared
 from atlas_endpoints.commands.plan import command as plan
+from atlas_endpoints.kinds import FAMILIES, IMPORTERS, KINDS, named
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.kinds.registry import FAMILIES, IMPORTERS, KINDS, named
 from atlas_endpoints.process import app
 from atlas_endpoints.settings import (
     CheckSettings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atlas_endpoints.kinds.registry import KINDS as REGISTRY
+from atlas_endpoints.kinds import KINDS as REGISTRY
 from atlas_endpoints.reconcile.reasons import Progress, Reason
 from atlas_endpoints.reconcile.resource import POLICY_ANNOTATIONS, REQUEST_ANNOTATIONS
 from delivery.argocd import SCRIPTS, generated

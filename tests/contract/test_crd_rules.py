@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from atlas_endpoints.commands.crd_rules import _program, problems
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.reconcile.spec import InvalidSpecError
 from support.cases import Case, UpdateCase, each_case, update_cases
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.kinds import KINDS
 from demo import troubleshooting
 from demo.set_ups import NOTHING, SET_UPS, SetUp
 from support.documentation import ROOT, anchors

@@ -26,8 +26,8 @@ from atlas_endpoints.commands.manifests import Place
 from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, Forecast
 from atlas_endpoints.commands.plan.report import FORMAT_VERSION, as_document
 from atlas_endpoints.controller.log_lines import LogFields
+from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.kinds.dedicated_private_endpoint.service import ServiceReason
-from atlas_endpoints.kinds.registry import KINDS
 from atlas_endpoints.reconcile import events as resource_events
 from atlas_endpoints.reconcile import resource
 from atlas_endpoints.reconcile.credentials import SelectionProblem

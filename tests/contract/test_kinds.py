@@ -10,7 +10,7 @@ import yaml
 
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.cluster.watch import kopf_settings
-from atlas_endpoints.kinds.registry import KINDS, named
+from atlas_endpoints.kinds import KINDS, named
 from behaviour.api_server import Cluster
 from delivery.helm import CHART
 from support.cores import core_of_all

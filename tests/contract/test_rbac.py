@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.settings import OperatorSettings
 from support.deploy import ACCESS, COMPONENTS, NAME, OVERLAYS, manifests, the
 

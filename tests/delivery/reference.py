@@ -12,7 +12,7 @@ import durationpy
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.commands.clusterless import ConformSettings, ImportSettings, PlanSettings
 from atlas_endpoints.commands.conform.rows import rows
-from atlas_endpoints.kinds.registry import named
+from atlas_endpoints.kinds import named
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
 from crd import crd_of
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics

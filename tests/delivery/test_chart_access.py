@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.kinds import KINDS
 from delivery.helm import CI, NAMESPACE, documents, rendered
 from delivery.rights import Right, granted
 from support.deploy import the

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
-from atlas_endpoints.kinds.registry import KINDS
 from integration.dedicated import endpoints, federation, regional, services, sharing, streams
 from integration.dedicated.project import VPCE, Project
 from support import clouds

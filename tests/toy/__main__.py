@@ -7,7 +7,7 @@ from pydantic_settings import get_subcommand
 
 from atlas_endpoints import simulator
 from atlas_endpoints.cli import Commands, main
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.settings import SimulatorSettings
 from toy.notice import NOTICES
 from toy.simulated import notices

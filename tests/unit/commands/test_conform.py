@@ -19,7 +19,7 @@ from atlas_endpoints import __version__
 from atlas_endpoints.commands.clusterless import ConformSettings
 from atlas_endpoints.commands.conform import command
 from atlas_endpoints.commands.conform.rows import Row, families, rows
-from atlas_endpoints.kinds.registry import FAMILIES
+from atlas_endpoints.kinds import FAMILIES
 from atlas_endpoints.simulator import Switches
 from support.recordings import recordings
 from unit.simulator.harness import Atlas, start

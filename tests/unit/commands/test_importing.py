@@ -25,7 +25,7 @@ from atlas_endpoints.commands import clusterless, importing
 from atlas_endpoints.commands.clusterless import ImportSettings, PatientClient
 from atlas_endpoints.commands.drafts import Draft
 from atlas_endpoints.commands.importing import Messages, Reading, write
-from atlas_endpoints.kinds.registry import IMPORTERS
+from atlas_endpoints.kinds import IMPORTERS
 from atlas_endpoints.kinds.serverless_private_endpoint.calls import PAGE, list_instances
 from support.fake_atlas import FakeAtlas
 from support.virtual_time import on_virtual_time

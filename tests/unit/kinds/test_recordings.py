@@ -11,9 +11,9 @@ import pytest
 
 from atlas_endpoints.atlas.answers import RefusedAnswer, classify
 from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.kinds.connection_strings import private_strings
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import hostnames
-from atlas_endpoints.kinds.registry import KINDS
 from atlas_endpoints.reconcile.decision import Create
 from atlas_endpoints.reconcile.reasons import Reason
 from support.recordings import comparisons, recordings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason
 from support.kstatus import A_PERSON_MUST_ACT, HEALS_BY_ITSELF, OTHERS_MAY_HEAL, REASONS
 

@@ -24,7 +24,7 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.resource import (
     EndpointStatus,
     Spec,
 )
-from atlas_endpoints.kinds.data_federation_private_endpoint.services import doubt
+from atlas_endpoints.kinds.data_federation_private_endpoint.service_names import doubt
 from atlas_endpoints.kinds.importer import Found, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.lives.imports import importer_of
 from atlas_endpoints.kinds.lives.life import Facts

@@ -19,7 +19,7 @@ from atlas_endpoints.kinds.cloud_endpoint import (
     ip_of,
     kept,
 )
-from atlas_endpoints.kinds.data_federation_private_endpoint.services import service_name
+from atlas_endpoints.kinds.data_federation_private_endpoint.service_names import service_name
 from atlas_endpoints.kinds.lives.registered import RegisteredResource
 from atlas_endpoints.kinds.parts.fields import Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name, same_region

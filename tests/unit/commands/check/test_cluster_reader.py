@@ -11,8 +11,8 @@ from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.commands.check.interview import Place
 from atlas_endpoints.commands.check.report import Report
 from atlas_endpoints.commands.check.resources import ClusterReader
+from atlas_endpoints.kinds import named
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.kinds.registry import named
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.settings import CheckSettings

@@ -16,7 +16,7 @@ from atlas_endpoints.commands.plan.overlaps import (
     with_conflicts,
     with_sharers,
 )
-from atlas_endpoints.kinds.registry import KINDS
+from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.reconcile.reasons import Reason
 from support.cases import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, manifest, update_cases
 from support.manifests import NAMESPACED, ORDERS, read

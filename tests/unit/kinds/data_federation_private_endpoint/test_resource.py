@@ -14,7 +14,7 @@ from atlas_endpoints.kinds.data_federation_private_endpoint.resource import (
     DataFederationStatus,
     EndpointStatus,
 )
-from atlas_endpoints.kinds.data_federation_private_endpoint.services import doubt, service_name
+from atlas_endpoints.kinds.data_federation_private_endpoint.service_names import doubt, service_name
 from atlas_endpoints.kinds.importer import Found, LeftOut, Options
 from atlas_endpoints.reconcile.compare import compare
 from support.cases import DATA_FEDERATION, PROJECT, manifest
