@@ -235,11 +235,6 @@ def test_an_unknown_host_names_the_dns_of_this_machine(monkeypatch: pytest.Monke
     ]
 
 
-def test_the_flag_names_all_kinds_that_can_be_written() -> None:
-    told = re.findall(r"[a-z]+-[a-z-]+", ImportSettings.model_fields["target"].description or "")
-    assert told == [*IMPORTERS]
-
-
 def test_each_manifest_has_a_file_in_a_new_folder_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "shop" / "endpoints"
 

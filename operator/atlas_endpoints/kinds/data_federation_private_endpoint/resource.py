@@ -336,10 +336,10 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
         "bound": "has(self.status.endpoint) || has(self.status.applied)",
         "cloud_id": "; it requires `privateEndpointIpAddress`, too. The private endpoint of a cluster cannot serve here. If the field is"
         " absent, the status only shows what your private endpoint must connect to (reason WaitingForCloudEndpoint). {set_later}",
-        "reported": "differences (reason Drifted, `status.drift`), or that the endpoint is missing",
+        "reported": "differences (reason Drifted, `status.drift`), or that the endpoint is missing (EndpointNotFound)",
         "drift": "somebody changes the comment or deletes the endpoint in Atlas. `Correct` (default): it sends the comment, or registers"
-        " the endpoint, again. `Report`: it only reports this (reason Drifted, `status.drift`). Other differences, which Atlas cannot"
-        " change, it only reports. With both values, it sends your own edits.",
+        " the endpoint, again. `Report`: it only reports this (reasons Drifted and EndpointNotFound, `status.drift`). Other differences,"
+        " which Atlas cannot change, it only reports. With both values, it sends your own edits.",
         "outputs": "and updates. Its keys are `endpointServiceName` (AWS, in a known region) and `endpointId`, as far as they are known",
         "provision": "move the endpoint from one state to the next",
         "provisioned": "the next state is reached",

@@ -579,7 +579,8 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
         "reported": "differences (reason Drifted, `status.drift`), or what is missing",
         "drift": "something that the spec asks for is deleted in Atlas, or the service fails. `Correct` (default): it creates the"
         " service, registers the endpoint and adds remote regions again, and replaces an empty service of its own that failed. `Report`:"
-        " it reports this (Drifted, ServiceFailed). With both values, it only reports other differences, and still sends your edits.",
+        " it reports this (Drifted, EndpointNotFound, ServiceFailed). With both values, it only reports other differences, and still"
+        " sends your edits.",
         "scope": "project and cloud",
         "provision": "make the endpoint service or the endpoint AVAILABLE",
         "timeout_since": "`statusSince` in `status.service` or `status.endpoint`",
