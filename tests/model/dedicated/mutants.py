@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from atlas_endpoints.kinds.dedicated_private_endpoint import service
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import DedicatedPrivateEndpoints
 from atlas_endpoints.reconcile import creation, deletion, ownership
@@ -76,9 +74,8 @@ def is_dead_on_request(right: Any, self: Any, facts: Any) -> Any:
     entry = facts.resource.entry
     seen = facts.view.entries.get(entry)
     if facts.forced and seen is not None and seen.value is not None:
-        value, failed = seen.value, {"status": FAILED}
-        shown = value.model_copy(update=failed) if isinstance(value, BaseModel) else replace(value, **failed)
-        dead = replace(seen, value=shown)
+        value: Any = seen.value
+        dead = replace(seen, value=value.model_copy(update={"status": FAILED}))
         facts = replace(facts, view=facts.view.showing(entry, dead))
     return right(self, facts)
 
