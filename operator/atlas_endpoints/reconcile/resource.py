@@ -361,10 +361,6 @@ class Resource(BaseModel, frozen=True):
         return value
 
     @property
-    def has_outputs(self) -> bool:
-        return self.spec.output_config_map_ref is not None
-
-    @property
     def secret_name(self) -> str | None:
         """The Secret in the spec; None: that of the Namespace, or else the operator's own."""
         reference = self.spec.credentials_secret_ref

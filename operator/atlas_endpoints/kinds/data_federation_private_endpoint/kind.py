@@ -95,10 +95,6 @@ class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
     }
 
     @override
-    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        return SCOPE
-
-    @override
     def doubt_about(self, spec: Spec) -> str:
         return doubt(spec.provider_name, spec.region, spec.customer_endpoint_dns_name, spec.cloud_provider_endpoint_id)
 

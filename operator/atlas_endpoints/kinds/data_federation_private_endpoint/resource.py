@@ -280,11 +280,6 @@ class DataFederationStatus(Status):
     """AWS only. The service of Atlas in `spec.region` to which your VPC endpoint must connect; absent when this version of the
     operator does not know it."""
 
-    @property
-    @override
-    def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == "DELETING"
-
 
 class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
     """DataFederationPrivateEndpoint describes one private endpoint of your network for all federated database instances and Online Archives of a MongoDB Atlas project.
@@ -295,6 +290,7 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = DataFederationStatus
+    scope: ClassVar = SCOPE
     crd: ClassVar = Crd(
         short_name="dfpe",
         selectable=("projectId", "providerName", "region", "cloudProviderEndpointId"),
@@ -364,11 +360,6 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
 
     @property
     @override
-    def scope_name(self) -> str:
-        return SCOPE
-
-    @property
-    @override
     def is_bound(self) -> bool:
         return self.status.endpoint is not None or self.status.applied is not None
 
@@ -382,11 +373,6 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
             expected = "a DNS name of a VPC endpoint, which begins with vpce-"
             found.append(Reference("customer_endpoint_dns_name", target, is_vpc_endpoint_name, expected))
         return found
-
-    @property
-    @override
-    def has_outputs(self) -> bool:
-        return super().has_outputs or bool(self.spec.federated_databases)
 
     @override
     def same(self, field: str, one: str | None, other: str | None) -> bool:

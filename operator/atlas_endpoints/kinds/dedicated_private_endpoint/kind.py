@@ -151,11 +151,6 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
         return (service.id,) if endpoint is None else (f"{service.id}/{endpoint.id}", service.id)
 
     @override
-    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        found: str | None = spec.get("providerName")
-        return found
-
-    @override
     def list_request(self, scope: Scope) -> Request:
         return SERVICES.list_of(scope)
 

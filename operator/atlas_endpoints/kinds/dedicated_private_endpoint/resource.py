@@ -511,11 +511,6 @@ class DedicatedStatus(Status):
 
     @property
     @override
-    def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == "DELETING"
-
-    @property
-    @override
     def creation(self) -> Creation | None:
         return self.service_creation
 
@@ -530,6 +525,7 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = DedicatedStatus
+    scope_field: ClassVar = "provider_name"
     crd: ClassVar = Crd(
         short_name="dpe",
         selectable=("projectId", "providerName", "region", "cloudProviderEndpointId"),
@@ -652,18 +648,8 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
 
     @property
     @override
-    def scope_name(self) -> str:
-        return self.spec.provider_name
-
-    @property
-    @override
     def is_bound(self) -> bool:
         return self.status.service is not None or self.status.service_creation is not None
-
-    @property
-    @override
-    def has_outputs(self) -> bool:
-        return self.spec.output_config_map_ref is not None or bool(self.spec.connection_strings)
 
     @override
     def shown(self, value: Service | Endpoint) -> Mapping[str, str | None]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
+from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.atlas.requests import Request, Scope
@@ -147,6 +148,11 @@ class Life(KindWithCommands[R]):
     def key_of(self, id_: str) -> str:
         """Return the entry that an endpoint is, by its ID."""
         return id_
+
+    @override
+    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
+        field = self.resource.scope_field
+        return spec.get(to_camel(field)) if field else self.resource.scope
 
     @override
     def list_request(self, scope: Scope) -> Request:

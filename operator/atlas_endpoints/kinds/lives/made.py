@@ -28,7 +28,7 @@ from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import Thing, part
-from atlas_endpoints.reconcile.status import Cause, Creation, Shown, ShownEntry, Status
+from atlas_endpoints.reconcile.status import Cause, Creation, Shown, Status
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting
 
 LAGS = timedelta(minutes=2)
@@ -50,28 +50,12 @@ MOST_NAMES = 5
 class MadeStatus(Status):
     """The status of a resource that names such a thing."""
 
-    shown_as: ClassVar[str] = "endpoint"
-    """Its field that has the thing."""
-    going: ClassVar[Collection[str]] = (DELETING,)
-    """The statuses of a thing that Atlas deletes."""
-
     intent: Creation | None = Field(default=None, alias="creation")
     """The operator is about to create the {thing}, or has, and Atlas does not show it yet."""
     others: Annotated[tuple[Shown, ...], Field(max_length=MOST_OTHERS)] = ()
     """The IDs of other {others}, at most 16. This resource does not follow them, and leaves them in Atlas when it is deleted.
 
     The ID of one."""
-
-    @property
-    def made(self) -> ShownEntry | None:
-        """The thing that the resource follows."""
-        found: ShownEntry | None = getattr(self, self.shown_as)
-        return found
-
-    @property
-    @override
-    def is_being_deleted(self) -> bool:
-        return self.made is not None and self.made.status in self.going
 
     @property
     @override
@@ -106,7 +90,7 @@ class MadeResource(DeclaredResource, frozen=True):
     @property
     @override
     def entry(self) -> str | None:
-        return None if self.status.made is None else self.status.made.id
+        return None if self.status.shown is None else self.status.shown.id
 
     @property
     @override
@@ -133,7 +117,7 @@ class MadeResource(DeclaredResource, frozen=True):
     @override
     def is_bound(self) -> bool:
         status = self.status
-        return status.made is not None or status.intent is not None or status.applied is not None
+        return status.shown is not None or status.intent is not None or status.applied is not None
 
 
 R = TypeVar("R", bound=MadeResource)

@@ -71,11 +71,6 @@ class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
         return record.endpoint_id if record is not None and record.uid == uid_of(body) else None
 
     @override
-    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        found: str | None = spec.get("instanceName")
-        return found
-
-    @override
     def got(self, entry: str, answer: Any) -> EndpointStatus | None:
         return EndpointStatus.named(entry, answer)
 

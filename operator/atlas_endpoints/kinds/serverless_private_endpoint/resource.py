@@ -162,11 +162,6 @@ class ServerlessStatus(Status):
 
     @property
     @override
-    def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == "DELETING"
-
-    @property
-    @override
     def creation(self) -> Creation | None:
         reservation = self.reservation
         return reservation if reservation is not None and reservation.endpoint_id is None else None
@@ -182,6 +177,7 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = ServerlessStatus
+    scope_field: ClassVar = "instance_name"
     crd: ClassVar = Crd(
         short_name="spe",
         selectable=("projectId", "instanceName", "providerName", "endpointId"),
@@ -271,11 +267,6 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
 
     @property
     @override
-    def scope_name(self) -> str:
-        return self.spec.instance_name
-
-    @property
-    @override
     def is_owner(self) -> bool:
         reservation = self.status.reservation
         return self.spec.endpoint_id is not None or reservation is None or not reservation.adopted
@@ -308,9 +299,3 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
     def connection(self) -> Mapping[str, str | None]:
         desired = self.spec.desired
         return {field: desired.get(field) for field in CONNECTION}
-
-    @property
-    @override
-    def has_outputs(self) -> bool:
-        spec = self.spec
-        return spec.output_config_map_ref is not None or spec.connection_string_config_map_ref is not None

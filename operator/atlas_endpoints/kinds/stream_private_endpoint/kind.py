@@ -179,10 +179,6 @@ class StreamPrivateEndpoints(Made[StreamPrivateEndpoint]):
         return *((target,) if isinstance(target, str) else ()), *super().shown_in(status)
 
     @override
-    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        return SCOPE
-
-    @override
     def place_of(self, made: Connection) -> str:
         return made.target or ""
 

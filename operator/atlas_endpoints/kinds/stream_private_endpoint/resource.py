@@ -251,6 +251,7 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = StreamStatus
+    scope: ClassVar = SCOPE
     crd: ClassVar = Crd(
         short_name="strpe",
         selectable=("projectId", "providerName", "vendor", "region", "serviceEndpointId", "arn"),
@@ -318,11 +319,6 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
     @override
     def called(self) -> str:
         return f"connection to {self.place}"
-
-    @property
-    @override
-    def scope_name(self) -> str:
-        return SCOPE
 
     @property
     @override
