@@ -18,7 +18,7 @@ from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.kinds.lives.life import UNHINDERED, Facts, Hindrance, Life, Words, makes, may_appear, stays_lost
+from atlas_endpoints.kinds.lives.life import UNHINDERED, Facts, Hindrance, Life, Words, may_appear
 from atlas_endpoints.kinds.parts.fields import DeclaredResource
 from atlas_endpoints.kinds.parts.states import Going, Waits
 from atlas_endpoints.reconcile.attempt import pace
@@ -299,13 +299,13 @@ class Made(Life[R]):
         if (left := self.hidden_for(facts)) > 0:
             return Decision(State(Reason.INITIATING, self._not_shown(facts), _looks_again(left, self.shown_within)))
         own, is_lost = {self.noun: None, "others": ()}, bool(facts.baseline.confirmed)
-        if is_lost and (state := stays_lost(facts, self.words, self.noun)) is not None:
+        if is_lost and (state := self.stays_lost(facts, self.noun)) is not None:
             # Which one was lost stays in the status, for whoever makes it again.
             return Decision(state, own={} if state.reason is Reason.ENDPOINT_NOT_FOUND else own)
         gets, hindrance = self.before_post(facts)
         if hindrance is not None:
             return Decision(hindrance, gets=gets, own=own)
-        decision = makes(facts, self.words, self.creation(facts), Cause.FIRST_CONTACT, is_lost=is_lost)
+        decision = self.makes(facts, self.creation(facts), Cause.FIRST_CONTACT, is_lost=is_lost)
         return replace(decision, gets=gets, own=own)
 
     @override
