@@ -7,7 +7,6 @@ way. Atlas has no update of an endpoint, so what differs is reported.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -390,8 +389,8 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
         is_available = endpoint is not None and endpoint.status == "AVAILABLE"
         connected = Connected(endpoint_id, spec.provider_name, region) if is_available else None
         for each in spec.connection_strings:
-            request, name = partial(_cluster, name=each.cluster_name), each.config_map_ref.name
-            strings = output(name, each.cluster_name, request, endpoint_id=endpoint_id, wanted=connected)
+            name = each.config_map_ref.name
+            strings = output(name, CLUSTER, each.cluster_name, endpoint_id=endpoint_id, wanted=connected)
             found.append(replace(strings, hint=HINT))
         return found
 
@@ -452,10 +451,6 @@ def service_values(service: ServiceStatus | None) -> Mapping[str, str] | None:
     }
     values = values_of(KEYS, shown)
     return values if len(values) > 1 else None
-
-
-def _cluster(scope: Scope, *, name: str) -> Request:
-    return CLUSTER.of(scope, name)
 
 
 def _services(values: Collection[Any]) -> Sequence[Service]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar
 
 from pydantic.alias_generators import to_camel
@@ -162,8 +161,8 @@ class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
             cloud_id = None if available is None else available.cloud_provider_endpoint_id
             strings = output(
                 reference.name,
+                INSTANCE,
                 spec.instance_name,
-                partial(_instance, name=spec.instance_name),
                 endpoint_id=endpoint.id if endpoint is not None else "",
                 wanted=Connected(cloud_id, spec.provider_name) if cloud_id is not None else None,
                 keys=CONNECTION_KEYS,
@@ -203,10 +202,6 @@ class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
 
 def _providers(endpoints: Collection[EndpointStatus]) -> Sequence[str]:
     return sorted({each.provider_name for each in endpoints if each.provider_name})
-
-
-def _instance(scope: Scope, *, name: str) -> Request:
-    return INSTANCE.of(scope, name)
 
 
 def cloud_values(endpoint: EndpointStatus | None, provider: str) -> Mapping[str, str] | None:

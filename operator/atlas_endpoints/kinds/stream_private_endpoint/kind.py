@@ -34,7 +34,7 @@ from atlas_endpoints.kinds.stream_private_endpoint.resource import (
     Spec,
     StreamPrivateEndpoint,
 )
-from atlas_endpoints.kinds.stream_private_endpoint.services import SERVICES, ManagedField, contradiction
+from atlas_endpoints.kinds.stream_private_endpoint.services import SERVICES, contradiction
 from atlas_endpoints.kinds.stream_private_endpoint.targets import NO_VENDOR, leads_elsewhere, target_in
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, available, described, is_edit, sends_next
 from atlas_endpoints.reconcile.decision import Decision, Done, Get, State, Write, WriteResult
@@ -309,7 +309,7 @@ def _unchangeable(facts: Facts, made: Connection, found: Comparison) -> State:
     """Return the state of a connection that differs in what Atlas does not change."""
     fixed = found.by_treatment[Treatment.WAIT]
     message = f"Atlas cannot change this: {described(fixed)}."
-    if any(each.field == ManagedField.DNS_DOMAIN for each in fixed):
+    if any(each.field == "dnsDomain" for each in fixed):
         message += (
             f" It takes a dnsDomain only while connection {made.id} has none, or is in IDLE (now {made.status or 'without a state'}). To"
             " keep the one in Atlas, set dnsDomain to it."
@@ -363,10 +363,10 @@ def _manifest(found: Found, options: Options) -> NewManifest:
     connection, service = found.value, SERVICES.get(found.value.service)
     provider, vendor = connection.service
     fields = frozenset[str]() if service is None else service.needs | service.takes
-    shown = {each.value: value for each, value in connection.described.items() if each in fields}
+    shown = {each: value for each, value in connection.described.items() if each in fields}
     values = {name: [*value] if isinstance(value, tuple) else value for name, value in shown.items()}
     spec = {"projectId": found.project_id, "providerName": provider, "vendor": vendor, **values}
-    name = "-".join(filter(None, ("streams", vendor, connection.described.get(ManagedField.REGION))))
+    name = "-".join(filter(None, ("streams", vendor, connection.described.get("region"))))
     name = fitting(name, connection.id)
     return NewManifest(connection.id, name, options.namespace, {**spec, **retained(options.credentials_secret)})
 

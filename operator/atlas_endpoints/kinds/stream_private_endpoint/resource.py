@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import text_of
@@ -13,11 +14,11 @@ from atlas_endpoints.kinds.lives.made import DELETING, MadeResource, MadeStatus
 from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name
 from atlas_endpoints.kinds.stream_private_endpoint.services import (
+    LISTS,
     RULES,
     Arn,
     AttachmentUri,
     Domain,
-    ManagedField,
     ResourceId,
     SubDomain,
 )
@@ -28,8 +29,6 @@ from atlas_endpoints.reconcile.status import Shown, StatusModel, Time
 
 SCOPE = "Stream Processing"
 """The name of the scope, which is the project; for people, too."""
-
-_LISTS = (ManagedField.AZURE_RESOURCE_IDS, ManagedField.GCP_SERVICE_ATTACHMENT_URIS, ManagedField.DNS_SUB_DOMAIN)
 
 
 def _domains(text: str) -> frozenset[str]:
@@ -144,17 +143,17 @@ class Spec(DeclaredSpec):
     @property
     def body(self) -> Mapping[str, Any]:
         """The body of the POST."""
-        values = {name: [*value] if name in _LISTS else value for name, value in self._set.items()}
+        values = {name: [*value] if name in LISTS else value for name, value in self._set.items()}
         if self.region is not None:
-            values[ManagedField.REGION] = self.region_in_atlas
+            values["region"] = self.region_in_atlas
         if self.service == ("AWS", "CONFLUENT"):
-            values.setdefault(ManagedField.DNS_SUB_DOMAIN, [])  # Atlas demands it
+            values.setdefault("dnsSubDomain", [])  # Atlas demands it
         return {"provider": self.provider_name, **values}
 
     @property
     @override
     def desired(self) -> Mapping[str, str]:
-        return {field: ",".join(sorted(value)) if field in _LISTS else value for field, value in self._set.items()}
+        return {field: ",".join(sorted(value)) if field in LISTS else value for field, value in self._set.items()}
 
 
 class ConnectionStatus(Entry):
@@ -202,7 +201,8 @@ class Connection(ConnectionStatus):
         if found is None:
             return None
         fields = {
-            each: texts_in(answer, each) if each in _LISTS else text_of(answer.get(each)) for each in ManagedField
+            each: texts_in(answer, each) if each in LISTS else text_of(answer.get(each))
+            for each in map(to_camel, Spec.sent)
         }
         described = {each: value for each, value in fields.items() if value}
         its = {"target": target_of(answer), "service": service_in(answer), "described": described}
@@ -267,8 +267,11 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
                 "The private endpoint that Atlas made in its own network",
             ),
         ),
-        applied={field.value: f"The confirmed `spec.{field}`, as one text with commas." for field in _LISTS},
-        body={"provider": "The cloud.", **{field.value: f"The value of `spec.{field}`." for field in ManagedField}},
+        applied={field: f"The confirmed `spec.{field}`, as one text with commas." for field in LISTS},
+        body={
+            "provider": "The cloud.",
+            **{field: f"The value of `spec.{field}`." for field in map(to_camel, Spec.sent)},
+        },
     )
     words: ClassVar = {
         "thing": "connection",
@@ -328,9 +331,9 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
     @override
     def shown(self, value: Connection) -> Mapping[str, str | None]:
         """Return what the spec says, since the connection was found by that; the rest only if Atlas shows it, but for the domain."""
-        shown, scheme = dict(self.spec.desired), value.described.get(ManagedField.AUTHENTICATION_SCHEME)
-        if zones := value.described.get(ManagedField.DNS_SUB_DOMAIN):
-            shown[ManagedField.DNS_SUB_DOMAIN] = ",".join(zones)
+        shown, scheme = dict(self.spec.desired), value.described.get("authenticationScheme")
+        if zones := value.described.get("dnsSubDomain"):
+            shown["dnsSubDomain"] = ",".join(zones)
         if scheme:
-            shown[ManagedField.AUTHENTICATION_SCHEME] = scheme
-        return {**shown, ManagedField.DNS_DOMAIN: value.dns_domain}
+            shown["authenticationScheme"] = scheme
+        return {**shown, "dnsDomain": value.dns_domain}
