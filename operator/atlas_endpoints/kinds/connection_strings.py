@@ -4,13 +4,14 @@ Source: the Atlas Admin API, ``connectionStrings.privateEndpoint`` of "Return On
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
-from atlas_endpoints.atlas.requests import Request, Scope
+from atlas_endpoints.kinds.parts.api import Read
+from atlas_endpoints.kinds.parts.fields import values_of
 from atlas_endpoints.kinds.regions import is_region, same_region
 from atlas_endpoints.reconcile.outputs import Output
 
@@ -25,7 +26,8 @@ KEYS = (
 )
 """The keys of the ConfigMap for applications."""
 
-_STRINGS = ("connectionString", "srvConnectionString", "srvShardOptimizedConnectionString")
+_IN_ATLAS = ("connectionString", "srvConnectionString", "srvShardOptimizedConnectionString")
+"""Atlas's names of the strings; only a sharded cluster in AWS has the last one."""
 
 _STRING = re.compile(r"mongodb(\+srv)?://[a-zA-Z0-9.,:-]{1,4096}(/[!-~]{0,512})?")
 """A connection string without credentials; a sharded cluster has a host for each of its nodes."""
@@ -47,21 +49,10 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class PrivateStrings:
-    """The connection strings of a cluster for some of its private endpoints; none contains credentials.
-
-    Attributes:
-        srv_shard_optimized: AWS only, and only of a sharded cluster.
-    """
+    """The connection strings of a cluster for some of its private endpoints, by their keys; none contains credentials."""
 
     endpoints: tuple[Connected, ...]
-    standard: str | None = None
-    srv: str | None = None
-    srv_shard_optimized: str | None = None
-
-    @property
-    def texts(self) -> Mapping[str, str | None]:
-        """The strings by their keys in the ConfigMap."""
-        return dict(zip(KEYS[1:4], (self.standard, self.srv, self.srv_shard_optimized), strict=True))
+    texts: Mapping[str, str]
 
 
 def private_strings(name: str, answer: object) -> tuple[PrivateStrings, ...] | None:
@@ -79,17 +70,17 @@ def private_strings(name: str, answer: object) -> tuple[PrivateStrings, ...] | N
 
 def output(
     config_map: str,
+    read: Read,
     cluster: str,
-    request: Callable[[Scope], Request],
     *,
     endpoint_id: str,
     wanted: Connected | None,
-    keys: Collection[str] = KEYS,
+    keys: Sequence[str] = KEYS,
 ) -> Output:
     """Return the ConfigMap for applications.
 
     Args:
-        cluster: the name of the cluster, or of the serverless instance, that the request reads.
+        read: what shows the cluster, or the serverless instance, by its name.
         endpoint_id: the ID by which users know the endpoint.
         wanted: the endpoint; None: it is not available yet.
         keys: those that it has.
@@ -97,11 +88,12 @@ def output(
     if wanted is None:
         return Output(config_map, keys)
     fill = partial(connection_values, cluster, endpoint_id, wanted, keys)
-    return Output(config_map, keys, request=request, parse=partial(private_strings, cluster), fill=fill)
+    parse = partial(private_strings, cluster)
+    return Output(config_map, keys, request=lambda scope: read.of(scope, cluster), parse=parse, fill=fill)
 
 
 def connection_values(
-    cluster: str, endpoint_id: str, wanted: Connected, keys: Collection[str], all_strings: Iterable[PrivateStrings]
+    cluster: str, endpoint_id: str, wanted: Connected, keys: Sequence[str], all_strings: Iterable[PrivateStrings]
 ) -> Mapping[str, str] | None:
     """Return the data of the ConfigMap for applications, or None until Atlas shows a string for the endpoint.
 
@@ -109,11 +101,9 @@ def connection_values(
     """
     for strings in all_strings:
         shown = next((each for each in strings.endpoints if _is_same(wanted, each)), None)
-        texts = {key: text for key, text in strings.texts.items() if text is not None and key in keys}
-        if shown is not None and texts:
+        if shown is not None and strings.texts.keys() & set(keys):
             known = {"clusterName": cluster, "endpointId": endpoint_id, "providerName": wanted.provider}
-            values = {**texts, **known, "region": shown.region}
-            return {key: value for key, value in values.items() if value}
+            return values_of(keys, strings.texts, known, {"region": shown.region})
     return None
 
 
@@ -128,8 +118,9 @@ def _private_strings(item: Any) -> PrivateStrings | None:
     endpoints = item.get("endpoints") if isinstance(item, dict) else None
     found = [_connected(each) for each in endpoints if isinstance(each, dict)] if isinstance(endpoints, list) else []
     known = tuple(each for each in found if each is not None)
-    strings = [_string(item.get(name)) for name in _STRINGS] if known else []
-    return PrivateStrings(known, *strings) if any(strings) else None
+    strings = zip(KEYS[1:4], (_string(item.get(name)) for name in _IN_ATLAS), strict=True) if known else ()
+    texts = {key: text for key, text in strings if text is not None}
+    return PrivateStrings(known, texts) if texts else None
 
 
 def _connected(item: dict[str, Any]) -> Connected | None:

@@ -89,6 +89,8 @@ class RegionalResource(MadeResource, frozen=True):
         ' endpoint; with `atlas-endpoints.dev/force-finalize: "true"`, it removes only the resource.',
     }
 
+    scope_field: ClassVar = "provider_name"
+
     spec: RegionalSpec
     status: RegionalStatus
 
@@ -101,11 +103,6 @@ class RegionalResource(MadeResource, frozen=True):
     @override
     def called(self) -> str:
         return f"endpoint of {self.spec.where}"
-
-    @property
-    @override
-    def scope_name(self) -> str:
-        return self.spec.provider_name
 
     @override
     def shown(self, value: Entry) -> Mapping[str, str | None]:

@@ -5,60 +5,22 @@ Cloud (https://github.com/terraform-mongodbatlas-modules), which agree with all 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 
 _AZURE: Mapping[str, str] = {
-    "australiacentral": "AUSTRALIA_CENTRAL",
-    "australiacentral2": "AUSTRALIA_CENTRAL_2",
-    "australiaeast": "AUSTRALIA_EAST",
-    "australiasoutheast": "AUSTRALIA_SOUTH_EAST",
-    "brazilsouth": "BRAZIL_SOUTH",
-    "brazilsoutheast": "BRAZIL_SOUTHEAST",
-    "canadacentral": "CANADA_CENTRAL",
-    "canadaeast": "CANADA_EAST",
     "centralindia": "INDIA_CENTRAL",
     "centralus": "US_CENTRAL",
-    "chilecentral": "CHILE_CENTRAL",
     "eastasia": "ASIA_EAST",
     "eastus": "US_EAST",
     "eastus2": "US_EAST_2",
     "eastus2euap": "US_EAST_2_EUAP",
-    "francecentral": "FRANCE_CENTRAL",
-    "francesouth": "FRANCE_SOUTH",
-    "germanynorth": "GERMANY_NORTH",
-    "germanywestcentral": "GERMANY_WEST_CENTRAL",
-    "indonesiacentral": "INDONESIA_CENTRAL",
-    "israelcentral": "ISRAEL_CENTRAL",
-    "italynorth": "ITALY_NORTH",
-    "japaneast": "JAPAN_EAST",
-    "japanwest": "JAPAN_WEST",
-    "koreacentral": "KOREA_CENTRAL",
-    "koreasouth": "KOREA_SOUTH",
-    "malaysiawest": "MALAYSIA_WEST",
-    "mexicocentral": "MEXICO_CENTRAL",
-    "newzealandnorth": "NEW_ZEALAND_NORTH",
     "northcentralus": "US_NORTH_CENTRAL",
     "northeurope": "EUROPE_NORTH",
-    "norwayeast": "NORWAY_EAST",
-    "norwaywest": "NORWAY_WEST",
-    "polandcentral": "POLAND_CENTRAL",
-    "qatarcentral": "QATAR_CENTRAL",
-    "southafricanorth": "SOUTH_AFRICA_NORTH",
-    "southafricawest": "SOUTH_AFRICA_WEST",
     "southcentralus": "US_SOUTH_CENTRAL",
     "southeastasia": "ASIA_SOUTH_EAST",
     "southindia": "INDIA_SOUTH",
-    "spaincentral": "SPAIN_CENTRAL",
-    "swedencentral": "SWEDEN_CENTRAL",
-    "swedensouth": "SWEDEN_SOUTH",
-    "switzerlandnorth": "SWITZERLAND_NORTH",
-    "switzerlandwest": "SWITZERLAND_WEST",
-    "uaecentral": "UAE_CENTRAL",
-    "uaenorth": "UAE_NORTH",
-    "uksouth": "UK_SOUTH",
-    "ukwest": "UK_WEST",
     "westcentralus": "US_WEST_CENTRAL",
     "westeurope": "EUROPE_WEST",
     "westindia": "INDIA_WEST",
@@ -66,7 +28,7 @@ _AZURE: Mapping[str, str] = {
     "westus2": "US_WEST_2",
     "westus3": "US_WEST_3",
 }
-"""Atlas's names by Azure's, which have no separators."""
+"""Atlas's names by Azure's, which have no separators, where the rule does not lead from one to the other."""
 
 _GCP: Mapping[str, str] = {
     "asia-east1": "EASTERN_ASIA_PACIFIC",
@@ -85,7 +47,7 @@ _GCP: Mapping[str, str] = {
     "us-east1": "EASTERN_US",
     "us-west1": "WESTERN_US",
 }
-"""Atlas's names by Google Cloud's, where the rule does not lead from one to the other."""
+"""Atlas's names by Google Cloud's, likewise."""
 
 
 _BY_RULE: Mapping[str, str] = {
@@ -94,6 +56,14 @@ _BY_RULE: Mapping[str, str] = {
         EU_WEST_3 EU_CENTRAL_1 EU_CENTRAL_2 EU_SOUTH_1 EU_SOUTH_2 AF_SOUTH_1 IL_CENTRAL_1 ME_SOUTH_1 ME_CENTRAL_1 AP_EAST_1
         AP_EAST_2 AP_NORTHEAST_1 AP_NORTHEAST_2 AP_NORTHEAST_3 AP_SOUTH_1 AP_SOUTH_2 AP_SOUTHEAST_1 AP_SOUTHEAST_2
         AP_SOUTHEAST_3 AP_SOUTHEAST_4 AP_SOUTHEAST_5 AP_SOUTHEAST_7 US_GOV_EAST_1 US_GOV_WEST_1
+    """,
+    "AZURE": """
+        AUSTRALIA_CENTRAL AUSTRALIA_CENTRAL_2 AUSTRALIA_EAST AUSTRALIA_SOUTH_EAST BRAZIL_SOUTH BRAZIL_SOUTHEAST
+        CANADA_CENTRAL CANADA_EAST CHILE_CENTRAL FRANCE_CENTRAL FRANCE_SOUTH GERMANY_NORTH GERMANY_WEST_CENTRAL
+        INDONESIA_CENTRAL ISRAEL_CENTRAL ITALY_NORTH JAPAN_EAST JAPAN_WEST KOREA_CENTRAL KOREA_SOUTH MALAYSIA_WEST
+        MEXICO_CENTRAL NEW_ZEALAND_NORTH NORWAY_EAST NORWAY_WEST POLAND_CENTRAL QATAR_CENTRAL SOUTH_AFRICA_NORTH
+        SOUTH_AFRICA_WEST SPAIN_CENTRAL SWEDEN_CENTRAL SWEDEN_SOUTH SWITZERLAND_NORTH SWITZERLAND_WEST UAE_CENTRAL
+        UAE_NORTH UK_SOUTH UK_WEST
     """,
     "GCP": """
         US_EAST_4 US_EAST_5 US_WEST_2 US_WEST_3 US_WEST_4 US_SOUTH_1 EUROPE_CENTRAL_2 EUROPE_NORTH_1 EUROPE_NORTH_2
@@ -104,19 +74,18 @@ _BY_RULE: Mapping[str, str] = {
 }
 """Atlas's names of other regions, as far as they are known."""
 
-KNOWN: Mapping[str, frozenset[str]] = {
-    "AWS": frozenset(_BY_RULE["AWS"].split()),
-    "AZURE": frozenset(_AZURE.values()),
-    "GCP": frozenset((*_GCP.values(), *_BY_RULE["GCP"].split())),
+_NAMES: Mapping[str, Mapping[str, str]] = {
+    "AWS": {each.lower().replace("_", "-"): each for each in _BY_RULE["AWS"].split()},
+    "AZURE": {**_AZURE, **{each.lower().replace("_", ""): each for each in _BY_RULE["AZURE"].split()}},
+    "GCP": {
+        **_GCP,
+        **{re.sub(r"_(?=\d+$)", "", each).lower().replace("_", "-"): each for each in _BY_RULE["GCP"].split()},
+    },
 }
-"""Atlas's names by provider, to find a wrong one; the clouds add regions, so an unknown name may be right."""
+"""Atlas's names by those of the clouds."""
 
-_IN_CLOUD: Mapping[str, Sequence[str]] = {
-    "AWS": [each.lower().replace("_", "-") for each in _BY_RULE["AWS"].split()],
-    "AZURE": [*_AZURE],
-    "GCP": [*_GCP, *(re.sub(r"_(?=\d+$)", "", each).lower().replace("_", "-") for each in _BY_RULE["GCP"].split())],
-}
-"""The clouds' names of the same regions."""
+KNOWN: Mapping[str, frozenset[str]] = {cloud: frozenset(names.values()) for cloud, names in _NAMES.items()}
+"""Atlas's names by provider, to find a wrong one; the clouds add regions, so an unknown name may be right."""
 
 
 def is_region(text: str) -> bool:
@@ -134,7 +103,7 @@ def atlas_name(provider: str, region: str) -> str:
     name = region.upper().replace("-", "_")
     match provider:
         case "AZURE":
-            return _AZURE.get(name.replace("_", "").lower(), name)
+            return _NAMES[provider].get(name.replace("_", "").lower(), name)
         case "GCP":
             # us-east4 is US_EAST_4.
             return _GCP.get(region.lower().replace("_", "-")) or re.sub(r"(?<=[A-Z])(?=\d+$)", "_", name)
@@ -155,7 +124,7 @@ def doubt(provider: str, region: str) -> str:
     unknown = f" {region} is not a region of {provider} that this version knows."
     if others := [cloud for cloud, names in KNOWN.items() if atlas_name(cloud, region) in names]:
         return f"{unknown} It is one of {' and '.join(others)}: is providerName right?"
-    in_cloud = () if "_" in region else _IN_CLOUD[provider]
+    in_cloud = () if "_" in region else _NAMES[provider]
     found = get_close_matches(region.lower(), in_cloud, n=1) or get_close_matches(name, sorted(KNOWN[provider]), n=1)
     return f"{unknown} Did you mean {found[0]}?" if found else unknown
 

@@ -41,7 +41,7 @@ def finds_work(gatherer: Gatherer, body: Body, scope: Scope, failure: AtlasError
     except InvalidSpecError:
         # Its own reconcile has reported that, unless the watch missed the event.
         return not gatherer.attempt(body, now).is_reported(Reason.INVALID_SPEC)
-    if (resource.refers or resource.has_outputs) and seen is not None:
+    if (resource.refers or kind.outputs(resource, {})) and seen is not None:
         return True  # only a reconcile reads references and outputs
     status = resource.status
     facts = gatherer.facts(resource, now, scope, status.resolved or Resolved())

@@ -176,11 +176,12 @@ class LiveCourse:
 
     async def _published(self, resource: Resource, outcome: Outcome) -> Outcome:
         outputs = self._ports.outputs
-        if outcome.state is None or outputs is None or not resource.has_outputs:
+        wanted = self._kind.outputs(resource, outcome.own)
+        if outcome.state is None or outputs is None or not wanted:
             return outcome
         published = await outputs.publish(
             resource,
-            self._kind.outputs(resource, outcome.own),
+            wanted,
             scope=self._ports.resync.scope_of(self._key),
             max_age=0.0 if self._age is Age.ANEW else RECENT_OUTPUTS,
             now=self._pass.now,

@@ -5,7 +5,7 @@ be written, and is equal when it is read back. A kind adds fields in a subclass 
 description in the CRD.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -287,6 +287,11 @@ class Status(StatusModel):
 
     NEVER_OBSERVED: ClassVar[int] = -1
 
+    shown_as: ClassVar[str] = "endpoint"
+    """The field that shows the entry."""
+    going: ClassVar[Collection[str]] = ("DELETING",)
+    """The statuses of an entry that Atlas deletes."""
+
     observed_generation: Annotated[int, Field(ge=-1, json_schema_extra=INT64)] = NEVER_OBSERVED
     """The `metadata.generation` that this status describes; -1 until the operator has observed the resource."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16, json_schema_extra=map_by("type"))] = ()
@@ -319,9 +324,15 @@ class Status(StatusModel):
     """The last changes that the operator sent to Atlas, newest first, at most five."""
 
     @property
+    def shown(self) -> ShownEntry | None:
+        """What it shows of the entry."""
+        found: ShownEntry | None = getattr(self, self.shown_as, None)
+        return found
+
+    @property
     def is_being_deleted(self) -> bool:
         """Whether Atlas was asked to delete the entry, or was seen deleting it."""
-        return False
+        return self.shown is not None and self.shown.status in self.going
 
     @property
     def creation(self) -> Creation | None:

@@ -28,8 +28,8 @@ def _keeps_the_intent(_: Any, *__: Any) -> Any:
 
 def _with_public_strings(right: Any, name: str, answer: Any) -> Any:
     found = right(name, answer)
-    public = (answer.get("connectionStrings") or {}).get("standardSrv")
-    return [*found, PrivateStrings((Connected("vpce-0123456789abcdef0"),), srv=public)]
+    public: Any = (answer.get("connectionStrings") or {}).get("standardSrv")
+    return [*found, PrivateStrings((Connected("vpce-0123456789abcdef0"),), {"connectionStringSrv": public})]
 
 
 KIND = DedicatedPrivateEndpoints

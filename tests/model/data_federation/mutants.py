@@ -51,8 +51,8 @@ def _takes_the_first(right: Any, self: Any, write: Any, answer: Any) -> Any:
     return write.touches[0], self.listed(answer["results"][0])[1]
 
 
-def _deletes_what_is_dead(right: Any, *asked: Any, **named: Any) -> Any:
-    return replace(right(*asked, **named), write=named["deletion"](Cause.FORCED))
+def _deletes_what_is_dead(right: Any, self: Any, facts: Any, entry: Any, *how: Any) -> Any:
+    return replace(right(self, facts, entry, *how), write=self.deletion(facts, entry, Cause.FORCED))
 
 
 plants("a 204 proves a deletion", Invariant.KEPT, IGNORED, Kind, "decide_deletion")(ends_at_the_request)
@@ -62,7 +62,7 @@ plants("nobody elsewhere has seen it", Invariant.NAMED, MOVED_AWAY, Kind, "shown
 plants("a late edit registers it", Invariant.KEPT, EDITED, Kind, "decide_deletion")(_waits_until_it_asks)
 plants("a request deletes what works", Invariant.LIVE, model_of(AGAIN, settled=1), Kind, "decide")(is_dead_on_request)
 plants("a request is never handled", Invariant.BOUND, FAILS, Kind, "decide")(is_forced_for_ever)
-plants("what failed is deleted unasked", Invariant.NAMED, DIES, life, "dead")(_deletes_what_is_dead)
+plants("what failed is deleted unasked", Invariant.NAMED, DIES, Kind, "dead")(_deletes_what_is_dead)
 plants("what is gone is drift, and repaired", Invariant.REPORTED, REMOVED, registered, "is_confirmed")(lambda *_: False)
 plants("any comment is an edit", Invariant.REPORTED, CHANGED, Kind, "decide")(remembers_nothing)
 plants("what was sent was shown", Invariant.CLAIMS, LATER_PAGE, Kind, "written")(_takes_sent_for_shown)

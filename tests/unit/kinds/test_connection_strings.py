@@ -27,14 +27,14 @@ def test_the_documented_private_strings_are_read_by_the_endpoint() -> None:
     (found,) = strings
     connected = Connected(identifier, "AWS", "US_EAST_1")
     assert found.endpoints == (connected,)
-    assert found.srv == "mongodb+srv://cluster1-pl-0.uzgh6.mongodb.net"
-    assert (found.standard or "").startswith("mongodb://pl-0-us-east-1.uzgh6.mongodb.net:1024,")
-    assert found.srv_shard_optimized is None
+    assert found.texts["connectionStringSrv"] == "mongodb+srv://cluster1-pl-0.uzgh6.mongodb.net"
+    assert found.texts["connectionString"].startswith("mongodb://pl-0-us-east-1.uzgh6.mongodb.net:1024,")
+    assert "connectionStringSrvShardOptimized" not in found.texts
     values = connection_values("orders", "e", Connected(identifier.upper(), "AWS"), KEYS, strings)
     assert values == {
         "clusterName": "orders",
-        "connectionString": found.standard,
-        "connectionStringSrv": found.srv,
+        "connectionString": found.texts["connectionString"],
+        "connectionStringSrv": found.texts["connectionStringSrv"],
         "endpointId": "e",
         "providerName": "AWS",
         "region": "US_EAST_1",
@@ -59,13 +59,14 @@ PRIVATE = {"endpoints": [{"endpointId": VPCE, "region": "EU_WEST_1"}]}
         pytest.param(
             PRIVATE | {"srvShardOptimizedConnectionString": "mongodb+srv://a-pl-0-lb.example.net/?x=1"},
             PrivateStrings(
-                (Connected(VPCE, None, "EU_WEST_1"),), srv_shard_optimized="mongodb+srv://a-pl-0-lb.example.net/?x=1"
+                (Connected(VPCE, None, "EU_WEST_1"),),
+                {"connectionStringSrvShardOptimized": "mongodb+srv://a-pl-0-lb.example.net/?x=1"},
             ),
             id="one of the three",
         ),
         pytest.param(
             {"endpoints": [{"endpointId": VPCE}, {"endpointId": AZURE_ID}], "srvConnectionString": "mongodb+srv://a"},
-            PrivateStrings((Connected(VPCE), Connected(AZURE_ID)), srv="mongodb+srv://a"),
+            PrivateStrings((Connected(VPCE), Connected(AZURE_ID)), {"connectionStringSrv": "mongodb+srv://a"}),
             id="two endpoints",
         ),
         pytest.param(PRIVATE, None, id="no string"),

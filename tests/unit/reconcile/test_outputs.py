@@ -50,9 +50,10 @@ def test_values(endpoint: EndpointStatus | None, provider: Any, expected: Mappin
 
 
 SRV = "mongodb+srv://orders-pe-1.abcde.mongodb.net"
-OWN = PrivateStrings((Connected(VPCE.upper(), "AWS", "US_EAST_1"),), srv=SRV)
+OWN = PrivateStrings((Connected(VPCE.upper(), "AWS", "US_EAST_1"),), {"connectionStringSrv": SRV})
 OTHER = PrivateStrings(
-    (Connected("vpce-other", "AWS", "US_EAST_1"),), srv="mongodb+srv://orders-pe-0.abcde.mongodb.net"
+    (Connected("vpce-other", "AWS", "US_EAST_1"),),
+    {"connectionStringSrv": "mongodb+srv://orders-pe-0.abcde.mongodb.net"},
 )
 STRING = {
     "clusterName": "orders",

@@ -87,16 +87,13 @@ class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
         refusals=REFUSALS,
     )
     reads: ClassVar = {"database": DATABASE}
+    nobody = "vpce-" + "0" * 17
     states: ClassVar[States] = {
         "OK": Works(),
         "PENDING": Waits("Atlas is approving the connection of {what}."),
         "FAILED": Dead(" Check in the cloud that it exists and connects to the service of Data Federation."),
         "DELETING": Going(),
     }
-
-    @override
-    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        return SCOPE
 
     @override
     def doubt_about(self, spec: Spec) -> str:
@@ -120,7 +117,7 @@ class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
 
     def _post(self, facts: Facts, endpoint_id: str) -> Request:
         spec, values = facts.resource.spec, {**facts.desired, FIELD: endpoint_id}
-        sent = {facts.resource.sent[field].name: value for field, value in values.items()}
+        sent = {facts.resource.sent[field].name or field: value for field, value in values.items()}
         return self.api.creation_of(facts.scope, {"provider": spec.provider_name, "type": "DATA_LAKE", **sent})
 
     @override
@@ -131,7 +128,8 @@ class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
 
     @override
     def update(self, facts: Facts, entry: EndpointStatus, fields: Mapping[str, str]) -> Write:
-        return Write(self._post(facts, entry.id), reads=self.key_of(entry.id))  # it would register again what is gone
+        # It would register again what is gone.
+        return Write(self._post(facts, entry.id), fields=fields, reads=self.key_of(entry.id))
 
     @override
     def written(self, write: Write, answer: Any) -> tuple[str, EndpointStatus] | None:

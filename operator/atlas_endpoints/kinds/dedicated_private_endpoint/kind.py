@@ -7,7 +7,6 @@ way. Atlas has no update of an endpoint, so what differs is reported.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -79,9 +78,6 @@ LEGACY = (
 LISTED_ONLY = 600.0
 """Seconds until an endpoint that a LIST shows and no GET is looked for again, at most."""
 
-NO_SERVICE = "0" * 24
-"""The ID of an endpoint service that cannot exist."""
-
 _CONNECTS = Waits("Atlas is connecting {what}.{doubt}")
 _DEAD = Dead(
     " Check in the cloud that it exists, connects to the service in status.service, and is in its region, or in another one from which"
@@ -149,11 +145,6 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
             return ()
         endpoint = status.endpoint
         return (service.id,) if endpoint is None else (f"{service.id}/{endpoint.id}", service.id)
-
-    @override
-    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        found: str | None = spec.get("providerName")
-        return found
 
     @override
     def list_request(self, scope: Scope) -> Request:
@@ -274,7 +265,7 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
 
     @override
     def waits_for_cloud(self, facts: Facts) -> State:
-        spec, service = facts.resource.spec, service_of(facts) or ServiceStatus(id=NO_SERVICE)
+        spec, service = facts.resource.spec, service_of(facts) or ServiceStatus(id=self.nobody)
         match spec.provider_name:
             case "AWS":
                 target = service.endpoint_service_name or "that Atlas has not named yet"
@@ -395,8 +386,8 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
         is_available = endpoint is not None and endpoint.status == "AVAILABLE"
         connected = Connected(endpoint_id, spec.provider_name, region) if is_available else None
         for each in spec.connection_strings:
-            request, name = partial(_cluster, name=each.cluster_name), each.config_map_ref.name
-            strings = output(name, each.cluster_name, request, endpoint_id=endpoint_id, wanted=connected)
+            name = each.config_map_ref.name
+            strings = output(name, CLUSTER, each.cluster_name, endpoint_id=endpoint_id, wanted=connected)
             found.append(replace(strings, hint=HINT))
         return found
 
@@ -424,7 +415,7 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
     @override
     def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
         """Return a PATCH without a change, and a DELETE; Atlas checks the role before it looks for the service."""
-        return CHANGES.update_of(scope, NO_SERVICE, NO_CHANGE), SERVICES.deletion_of(scope, NO_SERVICE)
+        return CHANGES.update_of(scope, self.nobody, NO_CHANGE), SERVICES.deletion_of(scope, self.nobody)
 
 
 def _is_half_done(facts: Facts, service: Service) -> bool:
@@ -457,10 +448,6 @@ def service_values(service: ServiceStatus | None) -> Mapping[str, str] | None:
     }
     values = values_of(KEYS, shown)
     return values if len(values) > 1 else None
-
-
-def _cluster(scope: Scope, *, name: str) -> Request:
-    return CLUSTER.of(scope, name)
 
 
 def _services(values: Collection[Any]) -> Sequence[Service]:

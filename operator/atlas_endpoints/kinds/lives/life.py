@@ -5,12 +5,13 @@ again, or reported, by the drift policy; what is dead is deleted and made again 
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
+from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.atlas.requests import Request, Scope
@@ -30,7 +31,7 @@ from atlas_endpoints.reconcile.compare import (
     keeps_vanishing,
     sends_next,
 )
-from atlas_endpoints.reconcile.decision import POLL, Decision, Difference, Get, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
@@ -41,9 +42,6 @@ Facts: TypeAlias = AnyFacts[Any]
 Hindrance: TypeAlias = tuple[tuple[Get, ...], State | None]
 """What is read before a write, and the state if it is not sent now."""
 UNHINDERED: Hindrance = ((), None)
-
-REFUSED_ON_REQUEST = "In Atlas, remove what uses it. Then set the annotation again, to another value."
-"""The remedy if Atlas refuses a deletion that somebody has requested."""
 
 R = TypeVar("R", bound=DeclaredResource)
 
@@ -133,7 +131,7 @@ class Life(KindWithCommands[R]):
         return bool(facts.resource.sent[field].changes)
 
     def update(self, facts: Facts, entry: Any, fields: Mapping[str, str]) -> Write:
-        """Return the write that changes fields, without its cause; of a kind that has some that change."""
+        """Return the write that changes fields, and perhaps more, without its cause; of a kind that has some that change."""
         raise NotImplementedError
 
     def before_post(self, facts: Facts) -> Hindrance:  # noqa: ARG002  # a default
@@ -147,6 +145,11 @@ class Life(KindWithCommands[R]):
     def key_of(self, id_: str) -> str:
         """Return the entry that an endpoint is, by its ID."""
         return id_
+
+    @override
+    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
+        field = self.resource.scope_field
+        return spec.get(to_camel(field)) if field else self.resource.scope
 
     @override
     def list_request(self, scope: Scope) -> Request:
@@ -201,9 +204,7 @@ class Life(KindWithCommands[R]):
             return decision
         fields = {each.field: each.desired for each in found.chosen}
         cause, touches = cause_of(found.chosen, facts, entry, takes), (self.key_of(entry.id),)
-        return replace(
-            decision, write=replace(self.update(facts, entry, fields), cause=cause, fields=fields, touches=touches)
-        )
+        return replace(decision, write=replace(self.update(facts, entry, fields), cause=cause, touches=touches))
 
     def in_its_state(self, facts: Facts, entry: Any, found: Comparison) -> Decision:
         """Decide about an endpoint by the meaning of its status."""
@@ -214,19 +215,7 @@ class Life(KindWithCommands[R]):
             case Waits() as meaning:
                 return self.waits(facts, entry, found, meaning)
             case Dead(check):
-                said = f"Atlas reports {entry.status} for {what}.{self.doubt(facts)}"
-                deletion = partial(self.deletion, facts, entry)
-                decision = dead(
-                    facts,
-                    self.words,
-                    said,
-                    check,
-                    error_message=entry.error_message,
-                    deletion=deletion,
-                    keep=self.keep,
-                )
-                decision = replace(decision, state=replace(decision.state, differences=differences))
-                return decision if decision.write is None else self._if_made_anew(facts, decision)
+                return self.dead(facts, entry, check, found)
             case Going():
                 state = waiting(
                     facts, Reason.DELETING, f"Atlas is deleting {what}.", self.since(facts, entry), differences
@@ -238,13 +227,19 @@ class Life(KindWithCommands[R]):
 
     def works(self, facts: Facts, entry: Any, found: Comparison) -> State:  # noqa: ARG002  # for kinds that say more
         """Return the state of an endpoint that works, if no write follows."""
-        fixed, state, problem = found.by_treatment[Treatment.WAIT], sends_next(found), facts.problem
-        if state is not None:
-            fixed_too = f"{state.message} {unchangeable(fixed, keep=self.keep)}"
-            return replace(state, message=fixed_too) if fixed else state
-        if fixed:
-            message = unchangeable(fixed, keep=self.keep)
+        state, problem = sends_next(found), facts.problem
+        if fixed := found.by_treatment[Treatment.WAIT]:
+            message = (
+                f"The endpoint differs from the spec, and Atlas cannot change it: {described(fixed)}. If the spec is wrong, create"
+                " another resource with the right values, and set deletionPolicy of this one to Retain before you delete it. If the"
+                " endpoint is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it"
+                f" again.{self.keep}"
+            )
+            if state is not None:
+                return replace(state, message=f"{state.message} {message}")
             return State(Reason.DRIFTED, message, differences=found.differences, observed=message)
+        if state is not None:
+            return state
         state = available(found, facts)
         if state.reason is not Reason.AVAILABLE:
             return state
@@ -262,13 +257,50 @@ class Life(KindWithCommands[R]):
         )
         return Decision(waiting(facts, meaning.reason, message, self.since(facts, entry), found.differences))
 
-    def _if_made_anew(self, facts: Facts, decision: Decision) -> Decision:
-        """Return the deletion of a dead endpoint, if Atlas would make another one."""
-        (gets, hindrance), state = self.before_post(facts), decision.state
+    def dead(self, facts: Facts, entry: Any, check: str, found: Comparison) -> Decision:
+        """Decide about an endpoint of which Atlas makes nothing any more; ``check`` as in :class:`Dead`."""
+        said = f"Atlas reports {entry.status} for {self.noun} {entry.id}.{self.doubt(facts)}"
+        atlas_says, anew = f"Message from Atlas: {words(entry.error_message)}", self.words.anew
+        observed = f"{said}{check} {atlas_says}"
+        if facts.is_protected(facts.resource.thing):
+            message = (
+                f"{said} Another resource names it as well, so the operator does not delete it. To {anew}, delete the other resource,"
+                f" and {FORCE}. {atlas_says}"
+            )
+            return Decision(State(Reason.ENDPOINT_FAILED, message, differences=found.differences, observed=observed))
+        message = (
+            f"{said}{check} To delete it in Atlas and {anew}, {FORCE}. {self.words.if_wrong}{self.keep} {atlas_says}"
+        )
+        state = State(Reason.ENDPOINT_FAILED, message, differences=found.differences, observed=observed)
+        if not facts.forced:
+            return Decision(state)
+        gets, hindrance = self.before_post(facts)
         if hindrance is None:
-            return replace(decision, gets=gets)
-        message = f"{state.observed} The operator deletes it only when Atlas would create another one; the request waits for that. {hindrance.message}"
-        return replace(decision, state=replace(state, message=message), write=None, gets=gets, leaves_open=True)
+            return Decision(state, self.deletion(facts, entry, Cause.FORCED), gets=gets)
+        message = f"{observed} The operator deletes it only when Atlas would create another one; the request waits for that. {hindrance.message}"
+        return Decision(replace(state, message=message), gets=gets, leaves_open=True)
+
+    def stays_lost(self, facts: Facts, made_as: str) -> State | None:
+        """Return the state of an endpoint that was lost, and is not made again now; None: it is."""
+        called = facts.resource.thing.called
+        if facts.resource.spec.drift_policy != "Correct" and not facts.forced:
+            message = (
+                f"{called} no longer exists in Atlas, and spec.driftPolicy is Report. To {self.words.again}, set spec.driftPolicy to"
+                f" Correct, or {FORCE}."
+            )
+            return State(Reason.ENDPOINT_NOT_FOUND, message, observed=_none(called))
+        if keeps_vanishing(made_as, facts):
+            message = f"{called} keeps vanishing from Atlas. {KEEPS_VANISHING}"
+            return State(Reason.DRIFTED, message, observed=_none(called))
+        return None
+
+    def makes(self, facts: Facts, write: Write, first: Cause, *, is_lost: bool) -> Decision:
+        """Return the decision to send a write that makes the endpoint; ``first``: its cause, unless the endpoint is lost."""
+        called = facts.resource.thing.called
+        planned = f"{self.words.makes} {in_sentence(called)}"
+        cause = cause_of_loss(facts, is_lost=is_lost, otherwise=first)
+        state = State(Reason.INITIATING, f"The operator {planned}.", POLL, observed=_none(called))
+        return Decision(state, replace(write, cause=cause, planned=planned, remedy=self.words.refused))
 
     def deletion(self, facts: Facts, entry: Any, cause: Cause | None) -> Write:
         """Return the write that deletes an endpoint, unless others protect it."""
@@ -277,7 +309,9 @@ class Life(KindWithCommands[R]):
             self.api.deletion_of(facts.scope, entry.id),
             cause,
             names=(self.noun,),
-            remedy="" if cause is None else REFUSED_ON_REQUEST,
+            remedy=""
+            if cause is None
+            else "In Atlas, remove what uses it. Then set the annotation again, to another value.",
             touches=tuple(dict.fromkeys((key, resource.written_as))),
             reads=key,
             deletes=resource.thing,
@@ -329,70 +363,6 @@ def in_sentence(called: str) -> str:
 
 def _none(called: str) -> str:
     return f"Atlas has no {in_sentence(called).removeprefix('the ')}."
-
-
-def stays_lost(facts: Facts, words_: Words, made_as: str) -> State | None:
-    """Return the state of an endpoint that was lost, and is not made again now; None: it is."""
-    called = facts.resource.thing.called
-    if facts.resource.spec.drift_policy != "Correct" and not facts.forced:
-        message = (
-            f"{called} no longer exists in Atlas, and spec.driftPolicy is Report. To {words_.again}, set spec.driftPolicy to Correct, or"
-            f" {FORCE}."
-        )
-        return State(Reason.ENDPOINT_NOT_FOUND, message, observed=_none(called))
-    if keeps_vanishing(made_as, facts):
-        message = f"{called} keeps vanishing from Atlas. {KEEPS_VANISHING}"
-        return State(Reason.DRIFTED, message, observed=_none(called))
-    return None
-
-
-def makes(facts: Facts, words_: Words, write: Write, first: Cause, *, is_lost: bool) -> Decision:
-    """Return the decision to send a write that makes the endpoint; ``first``: its cause, unless the endpoint is lost."""
-    called = facts.resource.thing.called
-    planned = f"{words_.makes} {in_sentence(called)}"
-    cause = cause_of_loss(facts, is_lost=is_lost, otherwise=first)
-    state = State(Reason.INITIATING, f"The operator {planned}.", POLL, observed=_none(called))
-    return Decision(state, replace(write, cause=cause, planned=planned, remedy=words_.refused))
-
-
-def dead(
-    facts: Facts,
-    words_: Words,
-    said: str,
-    check: str,
-    *,
-    error_message: str | None,
-    deletion: Callable[[Cause], Write],
-    keep: str = "",
-) -> Decision:
-    """Decide about an endpoint of which Atlas makes nothing any more.
-
-    Args:
-        said: what Atlas reports, as a sentence.
-        check, keep: what to check, and how to keep what else goes with a resource, as sentences after a blank.
-    """
-    atlas_says, thing = f"Message from Atlas: {words(error_message)}", facts.resource.thing
-    is_protected = thing is None or facts.is_protected(thing)
-    if is_protected:
-        message = (
-            f"{said} Another resource names it as well, so the operator does not delete it. To {words_.anew}, delete the other resource,"
-            f" and {FORCE}. {atlas_says}"
-        )
-    else:
-        message = (
-            f"{said}{check} To delete it in Atlas and {words_.anew}, {FORCE}. {words_.if_wrong}{keep} {atlas_says}"
-        )
-    state = State(Reason.ENDPOINT_FAILED, message, observed=f"{said}{check} {atlas_says}")
-    return Decision(state, deletion(Cause.FORCED) if facts.forced and not is_protected else None)
-
-
-def unchangeable(differences: tuple[Difference, ...], *, keep: str = "") -> str:
-    """Return the message about differences that Atlas cannot change; ``keep`` as in :func:`dead`."""
-    return (
-        f"The endpoint differs from the spec, and Atlas cannot change it: {described(differences)}. If the spec is wrong, create"
-        " another resource with the right values, and set deletionPolicy of this one to Retain before you delete it. If the"
-        f" endpoint is wrong, delete this resource with deletionPolicy Delete, wait until it is gone, and create it again.{keep}"
-    )
 
 
 def ask(facts: Facts, state: State, shown: ShownEntry | None, write: Write, own: Mapping[str, Any]) -> Decision:

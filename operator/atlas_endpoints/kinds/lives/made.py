@@ -18,7 +18,7 @@ from atlas_endpoints.atlas.errors import AtlasError, UpdateRejectedError
 from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import RequeueAfter, at_latest
-from atlas_endpoints.kinds.lives.life import UNHINDERED, Facts, Hindrance, Life, Words, makes, may_appear, stays_lost
+from atlas_endpoints.kinds.lives.life import UNHINDERED, Facts, Hindrance, Life, Words, may_appear
 from atlas_endpoints.kinds.parts.fields import DeclaredResource
 from atlas_endpoints.kinds.parts.states import Going, Waits
 from atlas_endpoints.reconcile.attempt import pace
@@ -28,7 +28,7 @@ from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.reasons import EventReason, Reason
 from atlas_endpoints.reconcile.resource import Thing, part
-from atlas_endpoints.reconcile.status import Cause, Creation, Shown, ShownEntry, Status
+from atlas_endpoints.reconcile.status import Cause, Creation, Shown, Status
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting
 
 LAGS = timedelta(minutes=2)
@@ -50,28 +50,12 @@ MOST_NAMES = 5
 class MadeStatus(Status):
     """The status of a resource that names such a thing."""
 
-    shown_as: ClassVar[str] = "endpoint"
-    """Its field that has the thing."""
-    going: ClassVar[Collection[str]] = (DELETING,)
-    """The statuses of a thing that Atlas deletes."""
-
     intent: Creation | None = Field(default=None, alias="creation")
     """The operator is about to create the {thing}, or has, and Atlas does not show it yet."""
     others: Annotated[tuple[Shown, ...], Field(max_length=MOST_OTHERS)] = ()
     """The IDs of other {others}, at most 16. This resource does not follow them, and leaves them in Atlas when it is deleted.
 
     The ID of one."""
-
-    @property
-    def made(self) -> ShownEntry | None:
-        """The thing that the resource follows."""
-        found: ShownEntry | None = getattr(self, self.shown_as)
-        return found
-
-    @property
-    @override
-    def is_being_deleted(self) -> bool:
-        return self.made is not None and self.made.status in self.going
 
     @property
     @override
@@ -86,10 +70,11 @@ class MadeResource(DeclaredResource, frozen=True):
         "moved": "",
         "reported": "a missing {thing}",
         "at_once": "creates the {thing}",
-        "bound": "has(self.status.{thing}) || has(self.status.creation) || has(self.status.applied)",
         "synced": "the last comparison or change succeeded, and Atlas has the {thing}",
         "error_message": ", which it may also have in other states than FAILED; absent when there is none",
     }
+
+    bound_by: ClassVar[Sequence[str]] = ("endpoint", "intent", "applied")
 
     status: MadeStatus
 
@@ -106,7 +91,7 @@ class MadeResource(DeclaredResource, frozen=True):
     @property
     @override
     def entry(self) -> str | None:
-        return None if self.status.made is None else self.status.made.id
+        return None if self.status.shown is None else self.status.shown.id
 
     @property
     @override
@@ -128,12 +113,6 @@ class MadeResource(DeclaredResource, frozen=True):
     @override
     def may_be_in_atlas(self) -> bool:
         return True
-
-    @property
-    @override
-    def is_bound(self) -> bool:
-        status = self.status
-        return status.made is not None or status.intent is not None or status.applied is not None
 
 
 R = TypeVar("R", bound=MadeResource)
@@ -315,13 +294,13 @@ class Made(Life[R]):
         if (left := self.hidden_for(facts)) > 0:
             return Decision(State(Reason.INITIATING, self._not_shown(facts), _looks_again(left, self.shown_within)))
         own, is_lost = {self.noun: None, "others": ()}, bool(facts.baseline.confirmed)
-        if is_lost and (state := stays_lost(facts, self.words, self.noun)) is not None:
+        if is_lost and (state := self.stays_lost(facts, self.noun)) is not None:
             # Which one was lost stays in the status, for whoever makes it again.
             return Decision(state, own={} if state.reason is Reason.ENDPOINT_NOT_FOUND else own)
         gets, hindrance = self.before_post(facts)
         if hindrance is not None:
             return Decision(hindrance, gets=gets, own=own)
-        decision = makes(facts, self.words, self.creation(facts), Cause.FIRST_CONTACT, is_lost=is_lost)
+        decision = self.makes(facts, self.creation(facts), Cause.FIRST_CONTACT, is_lost=is_lost)
         return replace(decision, gets=gets, own=own)
 
     @override

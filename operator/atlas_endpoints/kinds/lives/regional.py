@@ -200,11 +200,6 @@ class Regional(Made[R]):
         return region if vpc_region in {None, region} else f"{region} from {vpc_region}", *super().shown_in(status)
 
     @override
-    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        found: str | None = spec.get("providerName")
-        return found
-
-    @override
     def written(self, write: Write, answer: Any) -> tuple[str, Any] | None:
         """Return the endpoint in the answer to a POST; None: it is of another region."""
         found, asked = super().written(write, answer), self.entry.read({**(write.request.body or {}), "id": "asked"})

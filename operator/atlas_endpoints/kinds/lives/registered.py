@@ -4,9 +4,8 @@ It is registered by a POST, which a second one cannot repeat, and of which Atlas
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from pydantic.alias_generators import to_camel
@@ -14,24 +13,14 @@ from typing_extensions import override
 
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.cloud_endpoint import EndpointResource, kept
-from atlas_endpoints.kinds.lives.life import Facts, Life, Words, makes, may_appear, stays_lost
-from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, State, Write
+from atlas_endpoints.kinds.lives.life import Facts, Life, Words, may_appear
+from atlas_endpoints.reconcile.decision import POLL, SOON, Decision, State
 from atlas_endpoints.reconcile.facts import APPLIED
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.reasons import EventReason, Reason, ReferencesReason
 from atlas_endpoints.reconcile.references import TEMPORARY
 from atlas_endpoints.reconcile.resource import part
 from atlas_endpoints.reconcile.status import Cause, Resolved
-
-WORDS = Words(
-    makes="registers",
-    again="register it again",
-    anew="register it again",
-    if_wrong="If the ID is mistyped, set deletionPolicy to Delete (only if the Event was EndpointRegistered), delete this resource, wait"
-    " until it is gone, and create it with the right ID.",
-    refused="What names an endpoint cannot change, except for what a reference gives: if it is wrong, correct the reference, or delete this"
-    " resource (nothing was registered in Atlas) and create it again with the right values.",
-)
 
 FIELD = "cloudProviderEndpointId"
 """The managed field that is the ID. That it was confirmed means that Atlas has shown the endpoint."""
@@ -97,8 +86,15 @@ R = TypeVar("R", bound=RegisteredResource)
 class Registered(Life[R]):
     """A kind of such endpoints."""
 
-    words = WORDS
-    nobody = "vpce-" + "0" * 17
+    words = Words(
+        makes="registers",
+        again="register it again",
+        anew="register it again",
+        if_wrong="If the ID is mistyped, set deletionPolicy to Delete (only if the Event was EndpointRegistered), delete this resource, wait"
+        " until it is gone, and create it with the right ID.",
+        refused="What names an endpoint cannot change, except for what a reference gives: if it is wrong, correct the reference, or delete this"
+        " resource (nothing was registered in Atlas) and create it again with the right values.",
+    )
 
     @abstractmethod
     def waits_for_cloud(self, facts: Facts) -> State:
@@ -131,9 +127,28 @@ class Registered(Life[R]):
             return self.present(facts, entry)
         if done is not None and done.write.request.operation == self.api.delete:
             return Decision(State(Reason.DELETING, f"Atlas is deleting endpoint {id_}.", POLL))
-        decision = absent(facts, partial(self.waits_for_cloud, facts), partial(self.creation, facts))
+        decision = self.absent(facts)
         was_shown = is_confirmed(facts, id_) or resource.status.endpoint is not None
         return replace(decision, absent=resource.entry) if was_shown else decision  # a LIST may lag
+
+    def absent(self, facts: Facts) -> Decision:
+        """Decide about an endpoint that Atlas does not have."""
+        own, problem, id_ = {"endpoint": None}, facts.problem, facts.resource.endpoint_id
+        may_arrive = facts.uncertain or facts.arrives_for > 0
+        if problem is not None and problem.reason == ReferencesReason.CHANGED and not may_arrive:
+            message = f"Atlas has no endpoint {id_}. The operator takes the value that the reference gives now."
+            resolved = Resolved(
+                project_id=facts.resolved.project_id, credentials_source=facts.resolved.credentials_source
+            )
+            return Decision(State(Reason.PENDING, message, SOON), own={**own, "resolved": resolved})
+        if problem is not None:
+            return Decision(self.waits_for_cloud(facts), own=own)
+        is_lost = is_confirmed(facts, id_)
+        if is_lost and (state := self.stays_lost(facts, FIELD)) is not None:
+            return Decision(state, own=own)
+        write = replace(self.creation(facts), fields=facts.desired)
+        first = Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
+        return replace(self.makes(facts, write, first, is_lost=is_lost), own=own)
 
     @override
     def nothing_left(self, facts: Facts) -> Decision:
@@ -167,29 +182,6 @@ def is_confirmed(facts: Facts, endpoint_id: str) -> bool:
     """Return whether Atlas has confirmed the endpoint."""
     confirmed = (facts.baseline.confirmed or {}).get(FIELD)
     return confirmed is not None and facts.resource.same(FIELD, confirmed, endpoint_id)
-
-
-def absent(facts: Facts, waits: Callable[[], State], registration: Callable[[], Write]) -> Decision:
-    """Decide about an endpoint that Atlas does not have.
-
-    Args:
-        waits: returns the state while a reference is not resolved.
-        registration: returns the write that registers it, without its cause.
-    """
-    own, problem, id_ = {"endpoint": None}, facts.problem, facts.resource.endpoint_id
-    may_arrive = facts.uncertain or facts.arrives_for > 0
-    if problem is not None and problem.reason == ReferencesReason.CHANGED and not may_arrive:
-        message = f"Atlas has no endpoint {id_}. The operator takes the value that the reference gives now."
-        resolved = Resolved(project_id=facts.resolved.project_id, credentials_source=facts.resolved.credentials_source)
-        return Decision(State(Reason.PENDING, message, SOON), own={**own, "resolved": resolved})
-    if problem is not None:
-        return Decision(waits(), own=own)
-    is_lost = is_confirmed(facts, id_)
-    if is_lost and (state := stays_lost(facts, WORDS, FIELD)) is not None:
-        return Decision(state, own=own)
-    write = replace(registration(), fields=facts.desired)
-    first = Cause.EDIT if facts.baseline.contacted else Cause.FIRST_CONTACT
-    return replace(makes(facts, WORDS, write, first, is_lost=is_lost), own=own)
 
 
 def named_in(body: Body, literal: object, shared: str | None = None) -> Named:

@@ -60,13 +60,13 @@ class Sent:
     """A field of a spec that is sent to Atlas, and compared with what Atlas shows.
 
     Attributes:
-        name: Atlas's name of it.
+        name: Atlas's name of it, where a request does not have that of the spec; "": it has.
         shown: the field of the entry that has it; "": the one of its name.
         key: returns the same for two texts that mean the same.
         changes: whether Atlas can change it; else it never changes once it is set.
     """
 
-    name: str
+    name: str = ""
     shown: str = ""
     key: Callable[[str], object] = str
     changes: bool = False
@@ -88,7 +88,15 @@ class DeclaredSpec(CommonSpec):
 
 
 class DeclaredResource(Resource, frozen=True):
-    """A resource of which it follows from the spec's declaration what is compared, and how."""
+    """A resource of which it follows from the spec's declaration what is compared, and how.
+
+    Attributes:
+        scope_field: the field of the spec that names the scope, in Python's spelling; "": it is the project.
+        scope: the name of the scope then, for people.
+    """
+
+    scope_field: ClassVar[str] = ""
+    scope: ClassVar[str] = ""
 
     spec: DeclaredSpec
 
@@ -97,6 +105,11 @@ class DeclaredResource(Resource, frozen=True):
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         if hasattr(cls, "spec_type") and issubclass(cls.spec_type, DeclaredSpec):
             cls.fields = tuple(map(to_camel, cls.spec_type.sent))
+
+    @property
+    @override
+    def scope_name(self) -> str:
+        return str(getattr(self.spec, self.scope_field)) if self.scope_field else self.scope
 
     @property
     def sent(self) -> Mapping[str, Sent]:

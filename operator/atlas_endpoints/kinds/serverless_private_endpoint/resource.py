@@ -8,8 +8,6 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.cloud_endpoint import (
-    NO_ADDRESS,
-    ON_AWS,
     AddressSource,
     Comment,
     EndpointResource,
@@ -69,8 +67,6 @@ class Spec(EndpointSpec):
             "endpointId",
         ),
         *connection_rules(
-            on_aws=ON_AWS,
-            no_address=NO_ADDRESS,
             no_id="Required value: must be set together with `privateEndpointIpAddress`: add the resource ID of the private endpoint"
             " that has this address",
             needs_none='self.providerName != "AZURE"',
@@ -106,9 +102,9 @@ class Spec(EndpointSpec):
     {own_config_map} {outputs_on}"""
 
     sent: ClassVar = {
-        "cloud_provider_endpoint_id": Sent("cloudProviderEndpointId", key=str.casefold, changes=True),
-        "private_endpoint_ip_address": Sent("privateEndpointIpAddress", key=ip_of, changes=True),
-        "comment": Sent("comment", key=as_shown, changes=True),
+        "cloud_provider_endpoint_id": Sent(key=str.casefold, changes=True),
+        "private_endpoint_ip_address": Sent(key=ip_of, changes=True),
+        "comment": Sent(key=as_shown, changes=True),
     }
 
 
@@ -162,11 +158,6 @@ class ServerlessStatus(Status):
 
     @property
     @override
-    def is_being_deleted(self) -> bool:
-        return self.endpoint is not None and self.endpoint.status == "DELETING"
-
-    @property
-    @override
     def creation(self) -> Creation | None:
         reservation = self.reservation
         return reservation if reservation is not None and reservation.endpoint_id is None else None
@@ -182,6 +173,8 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = ServerlessStatus
+    scope_field: ClassVar = "instance_name"
+    bound_by: ClassVar = ("endpoint", "reservation")
     crd: ClassVar = Crd(
         short_name="spe",
         selectable=("projectId", "instanceName", "providerName", "endpointId"),
@@ -215,7 +208,6 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
         ),
     ]
     words: ClassVar = {
-        "bound": "has(self.status.endpoint) || has(self.status.reservation)",
         "in_a_project": "the endpoint in a project, or has requested an endpoint",
         "connects": "Atlas connects",
         "cloud_id": "; it requires `privateEndpointIpAddress`. If the field is absent, the operator does not manage it, and a RESERVED"
@@ -271,11 +263,6 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
 
     @property
     @override
-    def scope_name(self) -> str:
-        return self.spec.instance_name
-
-    @property
-    @override
     def is_owner(self) -> bool:
         reservation = self.status.reservation
         return self.spec.endpoint_id is not None or reservation is None or not reservation.adopted
@@ -292,11 +279,6 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
 
     @property
     @override
-    def is_bound(self) -> bool:
-        return self.status.endpoint is not None or self.status.reservation is not None
-
-    @property
-    @override
     def record(self) -> Mapping[str, str]:
         reservation = self.status.reservation
         if reservation is None or reservation.endpoint_id is None or reservation.adopted:
@@ -308,9 +290,3 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
     def connection(self) -> Mapping[str, str | None]:
         desired = self.spec.desired
         return {field: desired.get(field) for field in CONNECTION}
-
-    @property
-    @override
-    def has_outputs(self) -> bool:
-        spec = self.spec
-        return spec.output_config_map_ref is not None or spec.connection_string_config_map_ref is not None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+from pydantic.alias_generators import to_snake
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import text_of
@@ -34,7 +35,7 @@ from atlas_endpoints.kinds.stream_private_endpoint.resource import (
     Spec,
     StreamPrivateEndpoint,
 )
-from atlas_endpoints.kinds.stream_private_endpoint.services import SERVICES, ManagedField, contradiction
+from atlas_endpoints.kinds.stream_private_endpoint.services import SERVICES, contradiction
 from atlas_endpoints.kinds.stream_private_endpoint.targets import NO_VENDOR, leads_elsewhere, target_in
 from atlas_endpoints.reconcile.compare import Comparison, Treatment, available, described, is_edit, sends_next
 from atlas_endpoints.reconcile.decision import Decision, Done, Get, State, Write, WriteResult
@@ -179,10 +180,6 @@ class StreamPrivateEndpoints(Made[StreamPrivateEndpoint]):
         return *((target,) if isinstance(target, str) else ()), *super().shown_in(status)
 
     @override
-    def scope_name_in(self, spec: Mapping[str, Any]) -> str | None:
-        return SCOPE
-
-    @override
     def place_of(self, made: Connection) -> str:
         return made.target or ""
 
@@ -229,7 +226,7 @@ class StreamPrivateEndpoints(Made[StreamPrivateEndpoint]):
 
     @override
     def update(self, facts: Facts, entry: Connection, fields: Mapping[str, str]) -> Write:
-        return Write(self.api.update_of(facts.scope, entry.id, fields))
+        return Write(self.api.update_of(facts.scope, entry.id, fields), fields=fields)
 
     @override
     def in_its_state(self, facts: Facts, entry: Connection, found: Comparison) -> Decision:
@@ -313,7 +310,7 @@ def _unchangeable(facts: Facts, made: Connection, found: Comparison) -> State:
     """Return the state of a connection that differs in what Atlas does not change."""
     fixed = found.by_treatment[Treatment.WAIT]
     message = f"Atlas cannot change this: {described(fixed)}."
-    if any(each.field == ManagedField.DNS_DOMAIN for each in fixed):
+    if any(each.field == "dnsDomain" for each in fixed):
         message += (
             f" It takes a dnsDomain only while connection {made.id} has none, or is in IDLE (now {made.status or 'without a state'}). To"
             " keep the one in Atlas, set dnsDomain to it."
@@ -349,16 +346,13 @@ KIND = StreamPrivateEndpoints()
 # Import.
 
 _IN_TERRAFORM = {
+    **{
+        each: to_snake(each)
+        for each in ("state", "vendor", "region", "serviceEndpointId", "arn", "dnsDomain", "dnsSubDomain")
+    },
     "_id": "id",
     "provider": "provider_name",
-    "state": "state",
-    "vendor": "vendor",
-    "region": "region",
-    "serviceEndpointId": "service_endpoint_id",
-    "arn": "arn",
     "gcpServiceAttachmentUris": "service_attachment_uris",
-    "dnsDomain": "dns_domain",
-    "dnsSubDomain": "dns_sub_domain",
 }
 """Terraform's names of what Atlas shows."""
 
@@ -367,10 +361,10 @@ def _manifest(found: Found, options: Options) -> NewManifest:
     connection, service = found.value, SERVICES.get(found.value.service)
     provider, vendor = connection.service
     fields = frozenset[str]() if service is None else service.needs | service.takes
-    shown = {each.value: value for each, value in connection.described.items() if each in fields}
+    shown = {each: value for each, value in connection.described.items() if each in fields}
     values = {name: [*value] if isinstance(value, tuple) else value for name, value in shown.items()}
     spec = {"projectId": found.project_id, "providerName": provider, "vendor": vendor, **values}
-    name = "-".join(filter(None, ("streams", vendor, connection.described.get(ManagedField.REGION))))
+    name = "-".join(filter(None, ("streams", vendor, connection.described.get("region"))))
     name = fitting(name, connection.id)
     return NewManifest(connection.id, name, options.namespace, {**spec, **retained(options.credentials_secret)})
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import text_of
@@ -13,11 +14,11 @@ from atlas_endpoints.kinds.lives.made import DELETING, MadeResource, MadeStatus
 from atlas_endpoints.kinds.parts.fields import DeclaredSpec, Entry, Sent
 from atlas_endpoints.kinds.regions import atlas_name
 from atlas_endpoints.kinds.stream_private_endpoint.services import (
+    LISTS,
     RULES,
     Arn,
     AttachmentUri,
     Domain,
-    ManagedField,
     ResourceId,
     SubDomain,
 )
@@ -28,8 +29,6 @@ from atlas_endpoints.reconcile.status import Shown, StatusModel, Time
 
 SCOPE = "Stream Processing"
 """The name of the scope, which is the project; for people, too."""
-
-_LISTS = (ManagedField.AZURE_RESOURCE_IDS, ManagedField.GCP_SERVICE_ATTACHMENT_URIS, ManagedField.DNS_SUB_DOMAIN)
 
 
 def _domains(text: str) -> frozenset[str]:
@@ -115,15 +114,11 @@ class Spec(DeclaredSpec):
     provisioning_timeout: Duration | None = timedelta(hours=3)
 
     sent: ClassVar = {
-        "vendor": Sent("vendor"),
-        "region": Sent("region"),
-        "service_endpoint_id": Sent("serviceEndpointId"),
-        "arn": Sent("arn"),
-        "azure_resource_ids": Sent("azureResourceIds"),
-        "gcp_service_attachment_uris": Sent("gcpServiceAttachmentUris"),
-        "dns_domain": Sent("dnsDomain", key=_domains, changes=True),
-        "dns_sub_domain": Sent("dnsSubDomain", key=_domains),
-        "authentication_scheme": Sent("authenticationScheme"),
+        **dict.fromkeys(("vendor", "region", "service_endpoint_id", "arn"), Sent()),
+        **dict.fromkeys(("azure_resource_ids", "gcp_service_attachment_uris"), Sent()),
+        "dns_domain": Sent(key=_domains, changes=True),
+        "dns_sub_domain": Sent(key=_domains),
+        "authentication_scheme": Sent(),
     }
 
     @property
@@ -144,17 +139,17 @@ class Spec(DeclaredSpec):
     @property
     def body(self) -> Mapping[str, Any]:
         """The body of the POST."""
-        values = {name: [*value] if name in _LISTS else value for name, value in self._set.items()}
+        values = {name: [*value] if name in LISTS else value for name, value in self._set.items()}
         if self.region is not None:
-            values[ManagedField.REGION] = self.region_in_atlas
+            values["region"] = self.region_in_atlas
         if self.service == ("AWS", "CONFLUENT"):
-            values.setdefault(ManagedField.DNS_SUB_DOMAIN, [])  # Atlas demands it
+            values.setdefault("dnsSubDomain", [])  # Atlas demands it
         return {"provider": self.provider_name, **values}
 
     @property
     @override
     def desired(self) -> Mapping[str, str]:
-        return {field: ",".join(sorted(value)) if field in _LISTS else value for field, value in self._set.items()}
+        return {field: ",".join(sorted(value)) if field in LISTS else value for field, value in self._set.items()}
 
 
 class ConnectionStatus(Entry):
@@ -202,7 +197,8 @@ class Connection(ConnectionStatus):
         if found is None:
             return None
         fields = {
-            each: texts_in(answer, each) if each in _LISTS else text_of(answer.get(each)) for each in ManagedField
+            each: texts_in(answer, each) if each in LISTS else text_of(answer.get(each))
+            for each in map(to_camel, Spec.sent)
         }
         described = {each: value for each, value in fields.items() if value}
         its = {"target": target_of(answer), "service": service_in(answer), "described": described}
@@ -251,6 +247,8 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
 
     spec_type: ClassVar = Spec
     status_type: ClassVar = StreamStatus
+    scope: ClassVar = SCOPE
+    bound_by: ClassVar = ("connection", "intent", "applied")
     crd: ClassVar = Crd(
         short_name="strpe",
         selectable=("projectId", "providerName", "vendor", "region", "serviceEndpointId", "arn"),
@@ -266,8 +264,11 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
                 "The private endpoint that Atlas made in its own network",
             ),
         ),
-        applied={field.value: f"The confirmed `spec.{field}`, as one text with commas." for field in _LISTS},
-        body={"provider": "The cloud.", **{field.value: f"The value of `spec.{field}`." for field in ManagedField}},
+        applied={field: f"The confirmed `spec.{field}`, as one text with commas." for field in LISTS},
+        body={
+            "provider": "The cloud.",
+            **{field: f"The value of `spec.{field}`." for field in map(to_camel, Spec.sent)},
+        },
     )
     words: ClassVar = {
         "thing": "connection",
@@ -321,20 +322,15 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
 
     @property
     @override
-    def scope_name(self) -> str:
-        return SCOPE
-
-    @property
-    @override
     def connection(self) -> Mapping[str, str | None]:
         return {}
 
     @override
     def shown(self, value: Connection) -> Mapping[str, str | None]:
         """Return what the spec says, since the connection was found by that; the rest only if Atlas shows it, but for the domain."""
-        shown, scheme = dict(self.spec.desired), value.described.get(ManagedField.AUTHENTICATION_SCHEME)
-        if zones := value.described.get(ManagedField.DNS_SUB_DOMAIN):
-            shown[ManagedField.DNS_SUB_DOMAIN] = ",".join(zones)
+        shown, scheme = dict(self.spec.desired), value.described.get("authenticationScheme")
+        if zones := value.described.get("dnsSubDomain"):
+            shown["dnsSubDomain"] = ",".join(zones)
         if scheme:
-            shown[ManagedField.AUTHENTICATION_SCHEME] = scheme
-        return {**shown, ManagedField.DNS_DOMAIN: value.dns_domain}
+            shown["authenticationScheme"] = scheme
+        return {**shown, "dnsDomain": value.dns_domain}
