@@ -395,7 +395,8 @@ def test_a_yaml_block_parses_and_its_resources_are_valid(block: Block) -> None:
 
 @pytest.mark.parametrize("kind", [kind.names.kind for kind in KINDS])
 def test_some_yaml_block_shows_a_resource(kind: str) -> None:
-    assert any(f"kind: {kind}\n" in block.values[0].text for block in blocks("yaml"))
+    shown = [block.values[0].text for block in blocks("yaml")]
+    assert any(f"kind: {kind}\n" in text for text in shown), f"a page in docs/ shows a resource of kind {kind}"
 
 
 @pytest.mark.parametrize("block", blocks("bash"))

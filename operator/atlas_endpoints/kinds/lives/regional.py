@@ -4,7 +4,6 @@ A region has one endpoint; a kind may have pairs of regions. Nothing of their ca
 What a kind adds are reads beside the endpoints: what has to be on before a POST, and what needs the endpoint before a DELETE.
 """
 
-from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -69,13 +68,13 @@ class Regional(Made[R]):
 
     Attributes:
         read_before_post: the read on which a POST rests; "": it rests on none.
-        read_before_delete: the read that shows who needs an endpoint.
-        forced_deletion: what a forced deletion does, as the end of a sentence.
+        read_before_delete: the read that shows who needs an endpoint; "": nobody is known to.
+        forced_deletion: what a forced deletion does, as the end of a sentence; with such a read.
         keys: those of the ConfigMap.
     """
 
     read_before_post: ClassVar[str] = ""
-    read_before_delete: ClassVar[str]
+    read_before_delete: ClassVar[str] = ""
     forced_deletion: ClassVar[str]
     keys: ClassVar[Sequence[str]] = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
 
@@ -97,9 +96,9 @@ class Regional(Made[R]):
         "DELETING": Going(),
     }
 
-    @abstractmethod
-    def needed_by(self, facts: Facts, endpoint: Any, value: Any) -> str:
+    def needed_by(self, facts: Facts, endpoint: Any, value: Any) -> str:  # noqa: ARG002  # a default
         """Return who needs an endpoint, as a sentence with the ways out, by the value of ``read_before_delete``; "": nobody."""
+        return ""
 
     def hindrance(self, facts: Facts, value: Any) -> State | None:  # noqa: ARG002  # a default
         """Return the state if Atlas would make no endpoint, by the value of ``read_before_post``; None: it makes one."""
@@ -128,7 +127,8 @@ class Regional(Made[R]):
 
     @override
     def doubt_about(self, spec: Any) -> str:
-        return "".join(dict.fromkeys(doubt(spec.provider_name, region) for region in spec.desired.values()))
+        regions = (spec.desired.get(to_camel(field)) for field in spec.regions_in_atlas)
+        return "".join(dict.fromkeys(doubt(spec.provider_name, region) for region in regions if region))
 
     # Places.
 
@@ -163,7 +163,7 @@ class Regional(Made[R]):
 
     @override
     def before_delete(self, facts: Facts, entry: Any) -> Hindrance:
-        if facts.resource.metadata.is_delete_forced:
+        if facts.resource.metadata.is_delete_forced or not self.read_before_delete:
             return (), None
         gets, value = (Get(self.read_before_delete, beside=True),), facts.view.value(self.read_before_delete)
         if value is None:
