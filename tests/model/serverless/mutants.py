@@ -14,8 +14,7 @@ from atlas_endpoints.controller.controller import Controller
 from atlas_endpoints.controller.loop import Loop
 from atlas_endpoints.controller.workqueue import Queue
 from atlas_endpoints.core import Core
-from atlas_endpoints.kinds.serverless_private_endpoint.decide import ServerlessReason
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import ServerlessPrivateEndpoints
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import ServerlessPrivateEndpoints, ServerlessReason
 from atlas_endpoints.reconcile import creation, ownership
 from atlas_endpoints.reconcile.decision import Create, State
 from atlas_endpoints.reconcile.reasons import Reason

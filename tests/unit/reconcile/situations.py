@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from atlas_endpoints.atlas.observations import Seen, View
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
 from atlas_endpoints.kinds.serverless_private_endpoint.calls import ENDPOINTS
-from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     EndpointStatus,
@@ -54,6 +53,8 @@ __all__ = [
 ]
 # fmt: on
 """What tests use of the operator as it is."""
+
+decide = KIND.decide
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GENERATION = 3

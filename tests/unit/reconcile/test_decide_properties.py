@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter
-from atlas_endpoints.kinds.serverless_private_endpoint.decide import decide
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
     EndpointStatus,
     ServerlessPrivateEndpoint,
@@ -112,7 +112,7 @@ def test_the_examples_set_each_field_that_is_sent_to_atlas() -> None:
 @given(situations())
 def test_a_patch_carries_only_what_is_managed_and_differs(situation: Situation) -> None:
     facts, endpoint = situation
-    write = decide(facts).write
+    write = KIND.decide(facts).write
     if write is None:
         return
     assert write.fields
@@ -132,7 +132,7 @@ def test_a_patch_carries_only_what_is_managed_and_differs(situation: Situation) 
 @given(situations())
 def test_a_patch_is_sent_only_to_an_endpoint_that_takes_it(situation: Situation) -> None:
     facts, endpoint = situation
-    write = decide(facts).write
+    write = KIND.decide(facts).write
     if write is None:
         return
     assert endpoint.status in {"RESERVED", "INITIATING", "AVAILABLE", "FAILED"}
@@ -153,7 +153,7 @@ def test_what_is_only_drift_is_not_sent_where_it_is_only_reported(situation: Sit
     resource = facts.resource.model_copy(update={"spec": spec})
     facts = replace(facts, resource=resource, uncertain=False, baseline=baseline)
     assume(not (facts.forced and endpoint.status == "FAILED"))
-    write = decide(facts).write
+    write = KIND.decide(facts).write
     if write is None:
         return
     edits = {each.field for each in differences(facts, endpoint) if not confirms(facts, each.field)}
@@ -165,7 +165,7 @@ def test_what_is_only_drift_is_not_sent_where_it_is_only_reported(situation: Sit
 @given(situations())
 def test_ready_means_available_and_as_specified(situation: Situation) -> None:
     facts, endpoint = situation
-    state = decide(facts).state
+    state = KIND.decide(facts).state
     if state.reason is not Reason.AVAILABLE:
         return
     assert endpoint.status == "AVAILABLE"
@@ -183,9 +183,9 @@ def test_ready_means_available_and_as_specified(situation: Situation) -> None:
 @given(situations())
 def test_there_is_always_a_way_back(situation: Situation) -> None:
     facts, endpoint = situation
-    decision = decide(facts)
+    decision = KIND.decide(facts)
     if decision.write is not None:  # nothing more is sent in the same reconcile
-        decision = decide(answered(facts, decision.write, endpoint))
+        decision = KIND.decide(answered(facts, decision.write, endpoint))
     assert decision.state.message
     match decision.state.requeue:
         case RequeueAfter(delay):
@@ -202,7 +202,7 @@ def test_what_atlas_takes_and_shows_is_sent_once(situation: Situation, pauses: l
     facts, endpoint = situation
     sent: set[str] = set()
     for pause in pauses:
-        write = decide(facts).write
+        write = KIND.decide(facts).write
         if write is None:
             break
         differing = {each.field for each in differences(facts, endpoint)} & write.fields.keys()
@@ -214,7 +214,7 @@ def test_what_atlas_takes_and_shows_is_sent_once(situation: Situation, pauses: l
     else:
         raise AssertionError("there is no end of it")
     if not differences(facts, endpoint):
-        assert decide(replace(facts, now=facts.now + pauses[0], forced=False)).write is None
+        assert KIND.decide(replace(facts, now=facts.now + pauses[0], forced=False)).write is None
 
 
 @many
@@ -223,7 +223,7 @@ def test_what_atlas_takes_and_stores_otherwise_is_sent_once(situation: Situation
     facts, endpoint = replace(situation[0], uncertain=False), situation[1]
     sent: set[str] = set()
     for pause in pauses:
-        write = decide(facts).write
+        write = KIND.decide(facts).write
         if write is None:
             facts = replace(facts, now=facts.now + pause)
             continue

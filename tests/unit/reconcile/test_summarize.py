@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.controller.requeue import NoRequeue
-from atlas_endpoints.kinds.serverless_private_endpoint.decide import status_since
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND as SERVERLESS
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import ServerlessStatus as Status
 from atlas_endpoints.reconcile import failures
@@ -354,7 +354,7 @@ class TestTextsOfAtlas:
     def test_how_long_a_strange_status_has_stood_is_known_all_the_same(self, id_: str, word: str) -> None:
         endpoint = EndpointStatus(id=id_, status=word)
         facts = facts_of(made(), after(outcome(seen=endpoint)), endpoint, now=LATER)
-        assert status_since(facts, endpoint) == NOON
+        assert SERVERLESS.since(facts, endpoint) == NOON
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -127,7 +127,8 @@ class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
 
     @override
     def update(self, facts: Facts, entry: EndpointStatus, fields: Mapping[str, str]) -> Write:
-        return Write(self._post(facts, entry.id), reads=self.key_of(entry.id))  # it would register again what is gone
+        # It would register again what is gone.
+        return Write(self._post(facts, entry.id), fields=fields, reads=self.key_of(entry.id))
 
     @override
     def written(self, write: Write, answer: Any) -> tuple[str, EndpointStatus] | None:

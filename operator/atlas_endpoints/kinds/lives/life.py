@@ -31,7 +31,7 @@ from atlas_endpoints.reconcile.compare import (
     keeps_vanishing,
     sends_next,
 )
-from atlas_endpoints.reconcile.decision import POLL, Decision, Difference, Get, State, Write, WriteResult
+from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write, WriteResult
 from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.resource import FORCE, part
@@ -134,7 +134,7 @@ class Life(KindWithCommands[R]):
         return bool(facts.resource.sent[field].changes)
 
     def update(self, facts: Facts, entry: Any, fields: Mapping[str, str]) -> Write:
-        """Return the write that changes fields, without its cause; of a kind that has some that change."""
+        """Return the write that changes fields, and perhaps more, without its cause; of a kind that has some that change."""
         raise NotImplementedError
 
     def before_post(self, facts: Facts) -> Hindrance:  # noqa: ARG002  # a default
@@ -207,9 +207,7 @@ class Life(KindWithCommands[R]):
             return decision
         fields = {each.field: each.desired for each in found.chosen}
         cause, touches = cause_of(found.chosen, facts, entry, takes), (self.key_of(entry.id),)
-        return replace(
-            decision, write=replace(self.update(facts, entry, fields), cause=cause, fields=fields, touches=touches)
-        )
+        return replace(decision, write=replace(self.update(facts, entry, fields), cause=cause, touches=touches))
 
     def in_its_state(self, facts: Facts, entry: Any, found: Comparison) -> Decision:
         """Decide about an endpoint by the meaning of its status."""
@@ -220,7 +218,7 @@ class Life(KindWithCommands[R]):
             case Waits() as meaning:
                 return self.waits(facts, entry, found, meaning)
             case Dead(check):
-                return self.dead(facts, entry, check, differences)
+                return self.dead(facts, entry, check, found)
             case Going():
                 state = waiting(
                     facts, Reason.DELETING, f"Atlas is deleting {what}.", self.since(facts, entry), differences
@@ -262,7 +260,7 @@ class Life(KindWithCommands[R]):
         )
         return Decision(waiting(facts, meaning.reason, message, self.since(facts, entry), found.differences))
 
-    def dead(self, facts: Facts, entry: Any, check: str, differences: tuple[Difference, ...]) -> Decision:
+    def dead(self, facts: Facts, entry: Any, check: str, found: Comparison) -> Decision:
         """Decide about an endpoint of which Atlas makes nothing any more; ``check`` as in :class:`Dead`."""
         said = f"Atlas reports {entry.status} for {self.noun} {entry.id}.{self.doubt(facts)}"
         atlas_says, anew = f"Message from Atlas: {words(entry.error_message)}", self.words.anew
@@ -272,11 +270,11 @@ class Life(KindWithCommands[R]):
                 f"{said} Another resource names it as well, so the operator does not delete it. To {anew}, delete the other resource,"
                 f" and {FORCE}. {atlas_says}"
             )
-            return Decision(State(Reason.ENDPOINT_FAILED, message, differences=differences, observed=observed))
+            return Decision(State(Reason.ENDPOINT_FAILED, message, differences=found.differences, observed=observed))
         message = (
             f"{said}{check} To delete it in Atlas and {anew}, {FORCE}. {self.words.if_wrong}{self.keep} {atlas_says}"
         )
-        state = State(Reason.ENDPOINT_FAILED, message, differences=differences, observed=observed)
+        state = State(Reason.ENDPOINT_FAILED, message, differences=found.differences, observed=observed)
         if not facts.forced:
             return Decision(state)
         gets, hindrance = self.before_post(facts)

@@ -1,4 +1,10 @@
-"""The kind ``ServerlessPrivateEndpoint``: its calls and answers, its ConfigMaps, and its manifests. Pure."""
+"""The kind ``ServerlessPrivateEndpoint``: an endpoint of a serverless instance, which Atlas reserves and then connects. Pure.
+
+Source: the Atlas Admin API, "Serverless Private Endpoints".
+
+A POST is not idempotent. So the comment of a new endpoint is a mark, by which a LIST finds it, and the status contains the
+intention before the POST (see ``reconcile.creation``).
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,28 +17,40 @@ from atlas_endpoints.atlas.errors import APIGoneError, NotServerlessError, one_l
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body, annotations_of, uid_of
+from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, doubled
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
 from atlas_endpoints.kinds.importer import Found, Importer, LeftOut, Manifests, Options
-from atlas_endpoints.kinds.lives.life import Life, may_appear
+from atlas_endpoints.kinds.lives.life import Facts, Life, may_appear
 from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, retained
 from atlas_endpoints.kinds.parts.fields import values_of
-from atlas_endpoints.kinds.serverless_private_endpoint import decide
+from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works
 from atlas_endpoints.kinds.serverless_private_endpoint.calls import ENDPOINTS, INSTANCE, list_instances
-from atlas_endpoints.kinds.serverless_private_endpoint.decide import Facts, ServerlessReason
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import (
+    FIELD,
     MARK,
     EndpointStatus,
     Reservation,
     ServerlessPrivateEndpoint,
     Spec,
 )
+from atlas_endpoints.reconcile.compare import (
+    Comparison,
+    Treatment,
+    catch_up,
+    is_edit,
+    not_as_desired,
+    quoted,
+    sends_next,
+)
 from atlas_endpoints.reconcile.creation import may_arrive_for
-from atlas_endpoints.reconcile.decision import Create, Decision, State, Write
+from atlas_endpoints.reconcile.decision import SOON, Create, Decision, Difference, State, Write
 from atlas_endpoints.reconcile.outputs import Output
-from atlas_endpoints.reconcile.reasons import EventReason, Reason
-from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, EndpointRecord, Thing, part
+from atlas_endpoints.reconcile.reasons import EventReason, Progress, ReadyReason, Reason
+from atlas_endpoints.reconcile.references import TEMPORARY
+from atlas_endpoints.reconcile.resource import ENDPOINT_ANNOTATION, FORCE, EndpointRecord, Thing, part
 from atlas_endpoints.reconcile.status import Cause, Creation
+from atlas_endpoints.reconcile.waiting import RESET_AFTER, waiting, words
 
 KEYS = ("endpointId", "endpointServiceName", "privateLinkServiceResourceId")
 """The keys of the ConfigMap for the cloud's side."""
@@ -44,12 +62,33 @@ NEEDED: Mapping[str, frozenset[str]] = {"AWS": frozenset(KEYS[:2]), "AZURE": fro
 """The keys without which the cloud's side cannot be created."""
 
 
+REPLACE_FIRST, REPLACE_LAST = 60.0, 3600.0
+"""Seconds between the reservation of an endpoint and that of the next one if it was lost; doubled each time."""
+
+
+class ServerlessReason(ReadyReason):
+    """The reason of ``Ready`` that only this kind has."""
+
+    RESERVATION_REQUESTED = "ReservationRequested", "False", Progress.RECONCILING
+
+
 class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
     """An entry is an endpoint; a scope is a serverless instance."""
 
     names = Names("atlas-endpoints.dev", "v1alpha1", "ServerlessPrivateEndpoint", "serverlessprivateendpoints")
     resource, entry = ServerlessPrivateEndpoint, EndpointStatus
-    api, states = ENDPOINTS, decide.STATES
+    api = ENDPOINTS
+    # Each one has its own time: a person takes any between two of them.
+    states: ClassVar[States] = {
+        "RESERVATION_REQUESTED": Waits(
+            "Atlas is reserving the endpoint.", ServerlessReason.RESERVATION_REQUESTED, is_step=False
+        ),
+        "RESERVED": Waits("", Reason.WAITING_FOR_CLOUD_ENDPOINT, is_step=False),
+        "INITIATING": Waits("Atlas is connecting the endpoint.", is_step=False),  # after the ID of the cloud was sent
+        "AVAILABLE": Works(),
+        "FAILED": Dead(),
+        "DELETING": Going(),
+    }
     reads: ClassVar = {"instance": INSTANCE}
     reasons = (*Reason, *ServerlessReason)
     busy = KindWithCommands.busy | {ServerlessReason.RESERVATION_REQUESTED}
@@ -73,18 +112,199 @@ class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
     def got(self, entry: str, answer: Any) -> EndpointStatus | None:
         return EndpointStatus.named(entry, answer)
 
-    @override
-    def decide(self, facts: Facts) -> Decision:
-        return decide.decide(facts)
+    # Decisions about a live resource.
 
     @override
-    def creation(self, facts: Facts) -> Write:
-        return decide.reservation(facts, 1)
+    def decide(self, facts: Facts) -> Decision:
+        entry = facts.resource.entry
+        if entry is None:
+            return self._without_endpoint(facts)
+        endpoint = facts.view.value(entry)
+        return self._absent(facts, entry) if endpoint is None else self.present(facts, endpoint)
+
+    @override
+    def present(self, facts: Facts, entry: EndpointStatus) -> Decision:
+        spec, shown = facts.resource.spec, one_line(entry.provider_name or "", limit=100)
+        if entry.provider_name not in {None, spec.provider_name}:
+            message = (
+                f"spec.providerName is {spec.provider_name}, but the provider of the endpoint in Atlas is {shown}, so the operator sends"
+                f" nothing. providerName is immutable: delete this resource, and create it again with providerName {shown}. Atlas keeps"
+                " the endpoint, unless deletionPolicy is Delete. Set deletionPolicy to Delete first only if this resource reserved the"
+                " endpoint by mistake."
+            )
+            return Decision(State(Reason.INVALID_SPEC, message), seen=entry)
+        decision = super().present(facts, entry)
+        if facts.forced and facts.desired and entry.status == "FAILED" and entry.endpoint_service_name:
+            write = replace(self.update(facts, entry, facts.desired), cause=Cause.FORCED, touches=(entry.id,))
+            decision = replace(decision, write=write)
+        state = _with_references(facts, entry, decision.state)
+        if decision.write is not None and facts.done is None:  # if it is not sent, Atlas may be connecting all the same
+            state = replace(state, requeue=facts.polls if entry.status == "INITIATING" else NoRequeue())
+        return replace(decision, state=state)
+
+    @override
+    def takes(self, facts: Facts, entry: EndpointStatus, field: str) -> bool:
+        connects = field in facts.resource.connection
+        match entry.status:
+            case "AVAILABLE":
+                return True
+            case "RESERVED":
+                return not connects or FIELD in facts.desired  # an address alone is no connection
+            case "FAILED":
+                return bool(entry.endpoint_service_name)
+            case "INITIATING":
+                return not connects
+            case _:
+                return False
+
+    @override
+    def update(self, facts: Facts, entry: EndpointStatus, fields: Mapping[str, str]) -> Write:
+        names, connection = fields.keys(), facts.resource.connection.keys()
+        if entry.status in {"RESERVED", "FAILED"} and connection & names:
+            names |= connection  # it is sent as a whole: Azure's ID and address belong together
+        fields = {name: value for name, value in facts.desired.items() if name in names}
+        # Atlas requires the provider; an empty comment clears it.
+        body = {"providerName": facts.resource.spec.provider_name, **fields}
+        return Write(ENDPOINTS.update_of(facts.scope, entry.id, body), fields=fields)
+
+    @override
+    def in_its_state(self, facts: Facts, entry: EndpointStatus, found: Comparison) -> Decision:
+        is_dead = facts.done is None and entry.status == "FAILED"
+        if not is_dead and (state := sends_next(found)) is not None:
+            return Decision(state)
+        since, differences = self.since(facts, entry), found.differences
+        if entry.status in {"AVAILABLE", "FAILED"} and _connects(found.lagging, facts):
+            message = "Atlas accepted the change and has not started to connect the endpoint yet."
+            return Decision(waiting(facts, Reason.INITIATING, message, since, differences))
+        if entry.status == "DELETING":
+            message = (
+                "Atlas is deleting the endpoint, which cannot be stopped, and the operator sends nothing more. Delete this resource. If"
+                " you need an endpoint, reserve another one and create a resource for it."
+            )
+            return Decision(waiting(facts, Reason.DELETING, message, since, differences))
+        return super().in_its_state(facts, entry, found)
+
+    @override
+    def waits(self, facts: Facts, entry: EndpointStatus, found: Comparison, meaning: Waits) -> Decision:
+        if entry.status == "RESERVED":
+            reserved = self._reserved_and_connected if FIELD in facts.desired else self._reserved
+            return Decision(reserved(facts, entry, found))
+        decision, pending = super().waits(facts, entry, found, meaning), _pending(found, facts)
+        if entry.status != "INITIATING" or not pending:
+            return decision
+        said = decision.state.message
+        return replace(decision, state=replace(decision.state, message=said + pending, observed=said))
+
+    def _reserved(self, facts: Facts, endpoint: EndpointStatus, found: Comparison) -> State:
+        """Return the state of a reservation that waits for the private endpoint in the user's cloud."""
+        if any(each not in found.by_treatment[Treatment.WAIT] for each in found.differences):
+            return not_as_desired(found, facts)
+        service, requeue = endpoint.endpoint_service_name, catch_up(found)
+        if not service:
+            message = "The endpoint is reserved. Atlas has not named the service to connect to yet."
+            requeue = facts.polls
+        elif endpoint.provider_name == "AZURE" or endpoint.private_link_service_resource_id:
+            target = endpoint.private_link_service_resource_id or "the private link service of the endpoint"
+            message = (
+                f"The endpoint is reserved. In Azure, create a private endpoint with a manual connection named {service} to"
+                f" {target}; then set spec.cloudProviderEndpointId and spec.privateEndpointIpAddress."
+            )
+        else:
+            message = (
+                f"The endpoint is reserved. In AWS, create an interface VPC endpoint to the service {service}; then set"
+                " spec.cloudProviderEndpointId."
+            )
+        return State(Reason.WAITING_FOR_CLOUD_ENDPOINT, message, requeue, found.differences)
+
+    def _reserved_and_connected(self, facts: Facts, endpoint: EndpointStatus, found: Comparison) -> State:
+        """Return the state of a reservation whose private endpoint is known, and which Atlas has to connect."""
+        if _connects(found.differences, facts) and not _connects(found.by_treatment[Treatment.SETTLE], facts):
+            return not_as_desired(found, facts)
+        # The reservation may be old: the time counts from when the cloud's endpoint id was sent.
+        seen, confirmed_at = self.since(facts, endpoint), facts.baseline.confirmed_at
+        message = "Atlas accepted the ID of the private endpoint and has not started to connect it yet."
+        return waiting(facts, Reason.INITIATING, message, max(seen, confirmed_at or seen), found.differences)
+
+    @override
+    def dead(self, facts: Facts, entry: EndpointStatus, check: str, found: Comparison) -> Decision:
+        said = f"Message from Atlas: {words(entry.error_message)}"
+        what = "Atlas reports that the endpoint failed."
+        remedy = f"Fix the cause. Then change spec.cloudProviderEndpointId, or {FORCE} to send the same values again."
+        if not entry.endpoint_service_name:
+            what = "Atlas could not reserve the endpoint, so nothing can connect to it."
+            remedy = "Reserve another one in Atlas, and name it in a new resource."
+        message, observed = f"{what} {remedy} {said}", f"{what} {said}"
+        state = State(Reason.ENDPOINT_FAILED, message, catch_up(found), found.differences, observed=observed)
+        return Decision(state)
+
+    # Reservations.
+
+    def _absent(self, facts: Facts, entry: str) -> Decision:
+        """Decide about an endpoint that Atlas does not show."""
+        reservation = facts.resource.status.reservation
+        if not _replaces_lost(facts) or reservation is None:
+            return Decision(State(Reason.ENDPOINT_NOT_FOUND, "Atlas has no endpoint with this ID."), absent=entry)
+        lasted = facts.now - reservation.requested_at
+        wait = doubled(REPLACE_FIRST, reservation.attempt - 1, REPLACE_LAST) - lasted.total_seconds()
+        if wait > 0 and facts.policy == "Manage":
+            message = (
+                "The reserved endpoint no longer exists in Atlas: it has expired or was deleted. The operator reserves another one, after"
+                " a wait that doubles each time."
+            )
+            state = State(ServerlessReason.RESERVATION_REQUESTED, message, RequeueAfter(wait))
+            return Decision(state, absent=entry)
+        attempt = 1 if lasted >= RESET_AFTER else reservation.attempt + 1
+        return replace(self._reserve(facts, attempt), absent=entry)
+
+    def _without_endpoint(self, facts: Facts) -> Decision:
+        """Decide about a resource that has no endpoint (yet)."""
+        record, recorded = facts.resource.metadata.endpoint_record, None
+        if record is not None and facts.resource.status.reservation is None:
+            recorded = record.endpoint_id
+            seen = facts.view.entries.get(recorded)
+            if not (_replaces_lost(facts) and seen is not None and seen.value is None):
+                message = "The operator takes over the endpoint that the annotation of an earlier resource names."
+                adopted = Reservation(requested_at=facts.now, endpoint_id=recorded, adopted=True)
+                unseen = recorded if _replaces_lost(facts) and seen is None else None
+                state, own = State(Reason.PENDING, message, SOON), {"reservation": adopted, "endpoint": None}
+                return Decision(state, absent=unseen, own=own, leaves_open=True)
+        before = facts.previous.creation
+        attempt = before.attempt if before is not None else 1
+        # Endpoints in DELETING, and those of other resources, are not adopted.
+        marked = [each for each in _marked_for(facts) if each.status != "DELETING"]
+        if not marked:
+            return replace(self._reserve(facts, attempt), absent=recorded)
+        endpoint = min(marked, key=lambda each: (each.cloud_provider_endpoint_id is None, each.id))
+        # It is recorded before anything else is done with it.
+        requested_at = before.requested_at if before is not None else facts.now
+        reservation = Reservation(requested_at=requested_at, endpoint_id=endpoint.id, attempt=attempt)
+        state = replace(self.present(facts, endpoint).state, requeue=SOON)
+        return Decision(state, seen=endpoint, own={"reservation": reservation})
+
+    def _reserve(self, facts: Facts, attempt: int) -> Decision:
+        write = replace(self.creation(facts), attempt=attempt)
+        return Decision(State(write.reason, write.intended, SOON), write)
+
+    @override
+    def creation(self, facts: Facts) -> Create:
+        mark = facts.resource.created_as
+        return Create(
+            ENDPOINTS.creation_of(facts.scope, {"comment": mark}),
+            Cause.RESERVATION,
+            planned="reserves an endpoint",
+            touches=(mark,),
+            name=mark,
+            reason=ServerlessReason.RESERVATION_REQUESTED,
+            intended="The operator is about to reserve an endpoint.",
+            searched="An endpoint may already be reserved. The operator looks for it in Atlas before it reserves another one.",
+        )
+
+    # Decisions about a deleted resource.
 
     @override
     def followed(self, facts: Facts) -> EndpointStatus | None:
         """Return the endpoint of a resource that goes, or one that was reserved beside it and that nobody has connected."""
-        entry, marked = facts.resource.entry, decide.marked_for(facts)
+        entry, marked = facts.resource.entry, _marked_for(facts)
         found: EndpointStatus | None = None if entry is None else facts.view.value(entry)
         beside = (each for each in marked if entry is None or each.cloud_provider_endpoint_id is None)
         return found or next(beside, None)
@@ -198,6 +418,45 @@ class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
         shown = _providers(values)
         for provider in sorted(NEEDED, key=lambda each: each not in shown):
             yield ENDPOINTS.update_of(scope, self.nobody, {"providerName": provider})
+
+
+def _with_references(facts: Facts, endpoint: EndpointStatus, state: State) -> State:
+    """Report a reference that cannot be resolved, unless something else is more urgent."""
+    problem, connected = facts.problem, endpoint.cloud_provider_endpoint_id
+    if problem is not None and connected and state.reason is Reason.REFERENCE_NOT_READY:
+        kept = f"Until the reference is resolved, Atlas keeps the connection to {connected}."
+        return replace(state, message=f"{problem.message} {kept}")
+    if problem is None or state.reason is not Reason.WAITING_FOR_CLOUD_ENDPOINT:
+        return state
+    if problem.reason not in TEMPORARY:
+        return replace(state, reason=Reason.REFERENCE_NOT_READY, message=problem.message)
+    service, link = endpoint.endpoint_service_name, endpoint.private_link_service_resource_id
+    what = f"{link} with a manual connection named {service}" if link else f"the service {service}"
+    return replace(state, message=f"The endpoint is reserved; connect to {what}. {problem.message}")
+
+
+def _marked_for(facts: Facts) -> Sequence[EndpointStatus]:
+    """Return the endpoints that were reserved for the resource and that no other resource has."""
+    found, own = facts.view.labelled.get(facts.resource.created_as, ()), facts.resource.entry
+    return [each for each in found if each.id != own and not facts.is_claimed_by_other(each.id)]
+
+
+def _replaces_lost(facts: Facts) -> bool:
+    """Return whether to reserve another endpoint when this one disappears from Atlas: that is drift, too."""
+    spec = facts.resource.spec
+    return spec.endpoint_id is None and spec.drift_policy == "Correct"
+
+
+def _connects(differences: Iterable[Difference], facts: Facts) -> bool:
+    return any(each.field in facts.resource.connection for each in differences)
+
+
+def _pending(found: Comparison, facts: Facts) -> str:
+    """Return a sentence about the changes that are sent as soon as Atlas accepts them."""
+    corrects = facts.resource.spec.drift_policy == "Correct"
+    late = [each for each in found.by_treatment[Treatment.WAIT] if corrects or is_edit(each, facts)]
+    changes = " and ".join(f"{each.field} to {quoted(each.desired)}" for each in late)
+    return f" The operator changes {changes} when the endpoint is connected." if late else ""
 
 
 def _providers(endpoints: Collection[EndpointStatus]) -> Sequence[str]:

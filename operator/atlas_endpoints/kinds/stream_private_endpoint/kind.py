@@ -225,7 +225,7 @@ class StreamPrivateEndpoints(Made[StreamPrivateEndpoint]):
 
     @override
     def update(self, facts: Facts, entry: Connection, fields: Mapping[str, str]) -> Write:
-        return Write(self.api.update_of(facts.scope, entry.id, fields))
+        return Write(self.api.update_of(facts.scope, entry.id, fields), fields=fields)
 
     @override
     def in_its_state(self, facts: Facts, entry: Connection, found: Comparison) -> Decision:
