@@ -79,7 +79,9 @@ def text(path: Path) -> str:
 def crd_of(kind: KindWithCommands[Any]) -> dict[str, Any]:
     """Return the CRD of a kind."""
     names, resource = kind.names, kind.resource
-    own, words = resource.crd, _words(resource)
+    own, fields = resource.crd, resource.status_type.model_fields
+    bound = " || ".join(f"has(self.status.{fields[each].alias})" for each in resource.bound_by)
+    words = {**_words(resource), "bound": bound}
     version = {
         "name": names.version,
         "served": True,

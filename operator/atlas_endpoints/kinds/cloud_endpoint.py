@@ -42,35 +42,22 @@ _AZURE_ID = (
 """Atlas's published pattern also requires the resource group ``privateLink``, which Atlas's own samples break."""
 GCP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
-CLOUD_IDS: Mapping[Provider, str] = {
-    "AWS": "the ID of an AWS VPC endpoint (`vpce-` and 17 lower-case hexadecimal digits)",
-    "AZURE": "the resource ID of an Azure private endpoint",
-    "GCP": "the name of a Google Cloud forwarding rule",
+CLOUD_IDS: Mapping[Provider, tuple[str, str]] = {
+    "AWS": (_AWS_ID, "the ID of an AWS VPC endpoint (`vpce-` and 17 lower-case hexadecimal digits)"),
+    "AZURE": (_AZURE_ID, "the resource ID of an Azure private endpoint"),
+    "GCP": (GCP_NAME, "the name of a Google Cloud forwarding rule"),
 }
-"""What ``is_cloud_id`` accepts, for people."""
-
-ON_AWS = (
-    "may only be set when `providerName` is AZURE: Atlas identifies an AWS endpoint by its ID only; remove the field"
-)
-"""The message about an address of an endpoint in AWS."""
-NO_ADDRESS = (
-    "Required value: must be set together with `cloudProviderEndpointId` when `providerName` is AZURE: "
-    "add the private IP address of that private endpoint"
-)
-NO_ID = (
-    "Required value: must be set together with `privateEndpointIpAddress`: "
-    "name the private endpoint that has this address"
-)
+"""What an ID of a private endpoint matches, and what it is, for people."""
 
 
-def _cloud_id(provider: Provider, regex: str, message: str) -> Rule:
-    cel = f'self.providerName != "{provider}" || !has(self.cloudProviderEndpointId) || self.cloudProviderEndpointId.{cel_matches(regex)}'
+def _cloud_id(provider: Provider, message: str) -> Rule:
+    is_id = cel_matches(CLOUD_IDS[provider][0])
+    cel = f'self.providerName != "{provider}" || !has(self.cloudProviderEndpointId) || self.cloudProviderEndpointId.{is_id}'
     return Rule(cel, message, "cloudProviderEndpointId")
 
 
 GCP_ID = _cloud_id(
     "GCP",
-    GCP_NAME,
     "must be the name of a Google Cloud forwarding rule: at most 63 lower-case letters, digits and `-`, beginning with a letter"
     " and not ending with `-`; leave the field out while there is none",
 )
@@ -78,15 +65,7 @@ GCP_ID = _cloud_id(
 
 def is_cloud_id(provider: Provider, text: str) -> bool:
     """Return whether a text is the ID of a private endpoint in a cloud."""
-    if len(text) > CLOUD_ID_LIMIT:
-        return False
-    match provider:
-        case "AWS":
-            return matches(_AWS_ID, text)
-        case "AZURE":
-            return matches(_AZURE_ID, text)
-        case "GCP":
-            return matches(GCP_NAME, text)
+    return len(text) <= CLOUD_ID_LIMIT and matches(CLOUD_IDS[provider][0], text)
 
 
 def is_ip_address(text: str) -> bool:
@@ -234,13 +213,11 @@ class EndpointSpec(DeclaredSpec):
         fixed("providerName", "may not be changed: an endpoint never moves to another cloud; {instead_there}"),
         _cloud_id(
             "AWS",
-            _AWS_ID,
             "must be the ID of an AWS VPC endpoint: `vpce-` and 17 lower-case hexadecimal digits; leave the field out while there is none."
             " If it is that of an Azure private endpoint, providerName is wrong",
         ),
         _cloud_id(
             "AZURE",
-            _AZURE_ID,
             "must be the resource ID of an Azure private endpoint: `/subscriptions/<GUID>/resourceGroups/<group>"
             "/providers/Microsoft.Network/privateEndpoints/<name>`; leave the field out while there is none. If it begins with `vpce-`,"
             " providerName is wrong",
@@ -282,14 +259,15 @@ class EndpointSpec(DeclaredSpec):
 
 def connection_rules(
     *,
-    on_aws: str,
-    no_address: str,
-    no_id: str,
+    on_aws: str = "may only be set when `providerName` is AZURE: Atlas identifies an AWS endpoint by its ID only; remove the field",
+    no_address: str = "Required value: must be set together with `cloudProviderEndpointId` when `providerName` is AZURE: add the private"
+    " IP address of that private endpoint",
+    no_id: str = "Required value: must be set together with `privateEndpointIpAddress`: name the private endpoint that has this address",
     may_have: str = 'self.providerName == "AZURE"',
     needs_none: str = 'self.providerName == "AWS"',
     unless: str = "",
 ) -> tuple[Rule, ...]:
-    """Return the rules of the ID and the address, whose texts differ in each CRD.
+    """Return the rules of the ID and the address.
 
     Args:
         on_aws: the message about an address of an endpoint in AWS, where it has none.
@@ -379,10 +357,8 @@ class EndpointResource(DeclaredResource, frozen=True):
         spec, namespace, found = self.spec, self.metadata.namespace, []
         if (cloud_id := spec.cloud_provider_endpoint_ref) is not None:
             cloud = spec.provider_name
-            expected, is_valid = (
-                f"{CLOUD_IDS[cloud]}, as spec.providerName {cloud} wants it",
-                partial(is_cloud_id, cloud),
-            )
+            expected = f"{CLOUD_IDS[cloud][1]}, as spec.providerName {cloud} wants it"
+            is_valid = partial(is_cloud_id, cloud)
             found.append(Reference("cloud_provider_endpoint_id", cloud_id.target(namespace), is_valid, expected))
         source = spec.private_endpoint_ip_address_from
         if source is not None and (target := source.target(namespace)) is not None:

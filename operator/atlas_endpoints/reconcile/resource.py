@@ -219,6 +219,8 @@ class Resource(BaseModel, frozen=True):
     status_type: ClassVar[type[Status]]
     fields: ClassVar[Sequence[str]]
     """The fields of the spec that are sent to Atlas."""
+    bound_by: ClassVar[Sequence[str]] = ()
+    """The fields of the status that show, if there is one of them, that its entry was seen or requested."""
     crd: ClassVar[Crd]
     cel_rules: ClassVar[Sequence[Rule]] = (
         Rule(
@@ -318,7 +320,7 @@ class Resource(BaseModel, frozen=True):
     @property
     def is_bound(self) -> bool:
         """Whether its entry was seen in a project, or requested there, and so stays in that project."""
-        return False
+        return any(getattr(self.status, field) is not None for field in self.bound_by)
 
     @property
     def may_be_in_atlas(self) -> bool:

@@ -87,6 +87,7 @@ class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
         refusals=REFUSALS,
     )
     reads: ClassVar = {"database": DATABASE}
+    nobody = "vpce-" + "0" * 17
     states: ClassVar[States] = {
         "OK": Works(),
         "PENDING": Waits("Atlas is approving the connection of {what}."),
@@ -116,7 +117,7 @@ class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
 
     def _post(self, facts: Facts, endpoint_id: str) -> Request:
         spec, values = facts.resource.spec, {**facts.desired, FIELD: endpoint_id}
-        sent = {facts.resource.sent[field].name: value for field, value in values.items()}
+        sent = {facts.resource.sent[field].name or field: value for field, value in values.items()}
         return self.api.creation_of(facts.scope, {"provider": spec.provider_name, "type": "DATA_LAKE", **sent})
 
     @override

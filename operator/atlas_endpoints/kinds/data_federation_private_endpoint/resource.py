@@ -7,9 +7,6 @@ from pydantic import Field
 from typing_extensions import override
 
 from atlas_endpoints.kinds.cloud_endpoint import (
-    NO_ADDRESS,
-    NO_ID,
-    ON_AWS,
     Comment,
     EitherSource,
     Region,
@@ -168,7 +165,7 @@ class Spec(RegisteredSpec):
             " DNS name of the same endpoint, {made_again}",
             "customerEndpointDnsName",
         ),
-        *connection_rules(on_aws=ON_AWS, no_address=NO_ADDRESS, no_id=NO_ID),
+        *connection_rules(),
         Rule(
             'self.providerName == "AWS" || !has(self.customerEndpointDnsName)', _ONLY_ON_AWS, "customerEndpointDnsName"
         ),
@@ -229,10 +226,10 @@ class Spec(RegisteredSpec):
 
     sent: ClassVar = {
         "cloud_provider_endpoint_id": Sent("endpointId", "id", str.casefold),
-        "region": Sent("region"),
+        "region": Sent(),
         "customer_endpoint_dns_name": Sent("customerEndpointDNSName", key=_same_dns_name),
         "private_endpoint_ip_address": Sent("customerEndpointIPAddress", "customer_endpoint_ip_address", ip_of),
-        "comment": Sent("comment", key=as_shown, changes=True),
+        "comment": Sent(key=as_shown, changes=True),
     }
 
     @property
@@ -291,6 +288,7 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
     spec_type: ClassVar = Spec
     status_type: ClassVar = DataFederationStatus
     scope: ClassVar = SCOPE
+    bound_by: ClassVar = ("endpoint", "applied")
     crd: ClassVar = Crd(
         short_name="dfpe",
         selectable=("projectId", "providerName", "region", "cloudProviderEndpointId"),
@@ -329,7 +327,6 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
         ),
     ]
     words: ClassVar = {
-        "bound": "has(self.status.endpoint) || has(self.status.applied)",
         "cloud_id": "; it requires `privateEndpointIpAddress`, too. The private endpoint of a cluster cannot serve here. If the field is"
         " absent, the status only shows what your private endpoint must connect to (reason WaitingForCloudEndpoint). {set_later}",
         "reported": "differences (reason Drifted, `status.drift`), or that the endpoint is missing",
@@ -357,11 +354,6 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
     @override
     def entry(self) -> str | None:
         return None if self.endpoint_id is None else self.endpoint_id.lower()
-
-    @property
-    @override
-    def is_bound(self) -> bool:
-        return self.status.endpoint is not None or self.status.applied is not None
 
     @property
     @override

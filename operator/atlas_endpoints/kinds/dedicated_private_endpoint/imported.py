@@ -17,31 +17,23 @@ from atlas_endpoints.kinds.dedicated_private_endpoint.atlas_private_endpoint imp
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import Endpoint, Service
 from atlas_endpoints.kinds.dedicated_private_endpoint.successors import SERVERLESS, dedicated_successor
-from atlas_endpoints.kinds.importer import Found, Importer, InTerraform, LeftOut, Manifests, Options
+from atlas_endpoints.kinds.importer import Found, Importer, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, last_part, marked, retained
 
-TERRAFORM = SERVICE, ENDPOINT = "mongodbatlas_privatelink_endpoint", "mongodbatlas_privatelink_endpoint_service"
+SERVICE, ENDPOINT = "mongodbatlas_privatelink_endpoint", "mongodbatlas_privatelink_endpoint_service"
 """The types in Terraform; the one of an endpoint is called a service."""
 
 
-def parts(service: Service) -> Iterable[str]:
-    """Return the endpoints of a service, of which the LIST only has the IDs."""
-    return [f"{service.id}/{each}" for each in service.endpoint_ids]
-
-
-def manifests(found: Iterable[Found], options: Options) -> Manifests:
-    """Return a manifest for each endpoint in Atlas, and one for each service without endpoints."""
-    return (made for each in found for made in _of_service(each, options))
-
-
-def _of_service(found: Found, options: Options) -> Iterator[NewManifest | LeftOut]:
-    service: Service = found.value
-    if not service.endpoint_ids:
-        yield _of_empty_service(found, service, options)
-    for endpoint_id in service.endpoint_ids:
-        endpoint = found.parts.get(f"{service.id}/{endpoint_id}")
-        if isinstance(endpoint, Endpoint):  # else the command has reported it
-            yield _of_endpoint(found, service, endpoint_id, endpoint, options)
+def _manifests(found: Iterable[Found], options: Options) -> Iterator[NewManifest | LeftOut]:
+    """Yield a manifest for each endpoint in Atlas, and one for each service without endpoints."""
+    for each in found:
+        service: Service = each.value
+        if not service.endpoint_ids:
+            yield _of_empty_service(each, service, options)
+        for endpoint_id in service.endpoint_ids:
+            endpoint = each.parts.get(f"{service.id}/{endpoint_id}")
+            if isinstance(endpoint, Endpoint):  # else the command has reported it
+                yield _of_endpoint(each, service, endpoint_id, endpoint, options)
 
 
 def _of_empty_service(found: Found, service: Service, options: Options) -> NewManifest | LeftOut:
@@ -147,13 +139,14 @@ def _endpoint_in(name: str, resource: InTerraform) -> Endpoint | None:
 
 IMPORTER = Importer(
     KIND,
-    manifests,
+    _manifests,
     flags=("filename", "terraform", "region", "gcp_project"),
     sources=("filename", "terraform"),
-    parts=parts,
+    # Of the endpoints of a service, the LIST only has the IDs.
+    parts=lambda service: [f"{service.id}/{each}" for each in service.endpoint_ids],
     of_objects=of_objects,
     objects=(f"{AKO}.atlas.mongodb.com", f"{SERVERLESS}.{KIND.names.group}"),
     of_terraform=_of_terraform,
-    terraform=TERRAFORM,
+    terraform=(SERVICE, ENDPOINT),
 )
 """How ``atlas-endpoints import`` writes manifests of this kind."""

@@ -78,9 +78,6 @@ LEGACY = (
 LISTED_ONLY = 600.0
 """Seconds until an endpoint that a LIST shows and no GET is looked for again, at most."""
 
-NO_SERVICE = "0" * 24
-"""The ID of an endpoint service that cannot exist."""
-
 _CONNECTS = Waits("Atlas is connecting {what}.{doubt}")
 _DEAD = Dead(
     " Check in the cloud that it exists, connects to the service in status.service, and is in its region, or in another one from which"
@@ -268,7 +265,7 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
 
     @override
     def waits_for_cloud(self, facts: Facts) -> State:
-        spec, service = facts.resource.spec, service_of(facts) or ServiceStatus(id=NO_SERVICE)
+        spec, service = facts.resource.spec, service_of(facts) or ServiceStatus(id=self.nobody)
         match spec.provider_name:
             case "AWS":
                 target = service.endpoint_service_name or "that Atlas has not named yet"
@@ -418,7 +415,7 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
     @override
     def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
         """Return a PATCH without a change, and a DELETE; Atlas checks the role before it looks for the service."""
-        return CHANGES.update_of(scope, NO_SERVICE, NO_CHANGE), SERVICES.deletion_of(scope, NO_SERVICE)
+        return CHANGES.update_of(scope, self.nobody, NO_CHANGE), SERVICES.deletion_of(scope, self.nobody)
 
 
 def _is_half_done(facts: Facts, service: Service) -> bool:

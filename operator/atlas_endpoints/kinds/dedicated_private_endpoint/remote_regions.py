@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from atlas_endpoints.kinds.dedicated_private_endpoint.calls import CHANGES
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import REGIONS, RemoteRegions, Service
-from atlas_endpoints.kinds.dedicated_private_endpoint.service import Facts, is_known
+from atlas_endpoints.kinds.dedicated_private_endpoint.service import is_known
+from atlas_endpoints.kinds.lives.life import Facts
 from atlas_endpoints.kinds.regions import atlas_name, doubt
 from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.decision import POLL, Decision, Get, State, Write, WriteResult

@@ -11,7 +11,6 @@ from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.kinds.cloud_endpoint import (
     GCP_ID,
     GCP_NAME,
-    NO_ID,
     AddressRef,
     EitherSource,
     IpAddress,
@@ -38,37 +37,14 @@ REGIONS = 35
 _CLUSTER = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
 _GCP_PROJECT = r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]"
 
-_NOT_ON_AWS = (
-    "may not be set when `providerName` is AWS: Atlas identifies an AWS endpoint by its ID only; remove the field"
-)
-_ADDRESS_MISSING = (
-    "Required value: must be set together with `cloudProviderEndpointId` unless `providerName` is AWS: "
-    "add the private IP address of that private endpoint"
-)
-_ONLY_ON_AWS = "may only be set when `providerName` is AWS: in other clouds an endpoint connects in its own region; remove the field"
-_OWN_REGION = "may not contain `region` itself, which needs no permission: remove it"
-_ONLY_ON_GCP = "may only be set when `providerName` is GCP: remove the field"
-_GCP_MISSING = (
-    "Required value: must be set when `providerName` is GCP: add `projectId`, the ID of the Google Cloud project that "
-    "contains the endpoint"
-)
 _NO_GROUP = (
     "may only be set when `portMappingEnabled` is false: with port mapping, `cloudProviderEndpointId` and "
     "`privateEndpointIpAddress` name the only forwarding rule; remove the field"
 )
-_NO_SINGLE_RULE = (
-    "may not be set when `gcp.portMappingEnabled` is false: `gcp.endpointGroupName` and `gcp.endpoints` then name the "
-    "endpoint; remove the field"
-)
-_GROUP_MISSING = "Required value: must be set together with `endpoints`: add the name under which Atlas registers these forwarding rules"
-_RULES_MISSING = "Required value: must be set together with `endpointGroupName`: add the name and the address of each forwarding rule"
 
 _TEXT_LIMIT = 1000
 """Characters of ``gcp_endpoints_text``; a status cuts longer texts, which would then always differ."""
 
-
-_IDS = ("interfaceEndpointId", "privateEndpointResourceId", "endpointGroupName")
-"""Atlas's names of the ID of an endpoint."""
 
 _LONGEST_LIST = 256
 """Items of a list in an answer. Atlas permits 100 attachments, 90 endpoints of a service and 35 regions."""
@@ -121,12 +97,12 @@ class Gcp(AsWritten):
         Rule(f"!has(self.endpoints) || size(self.endpoints) == 0 || {_LEGACY}", _NO_GROUP, "endpoints"),
         Rule(
             f"!has(self.endpoints) || size(self.endpoints) == 0 || has(self.endpointGroupName) || {_NOT_LEGACY}",
-            _GROUP_MISSING,
+            "Required value: must be set together with `endpoints`: add the name under which Atlas registers these forwarding rules",
             "endpointGroupName",
         ),
         Rule(
             f"!has(self.endpointGroupName) || has(self.endpoints) && size(self.endpoints) > 0 || {_NOT_LEGACY}",
-            _RULES_MISSING,
+            "Required value: must be set together with `endpointGroupName`: add the name and the address of each forwarding rule",
             "endpoints",
         ),
     ]
@@ -175,7 +151,12 @@ def _is_mapped(which: str) -> str:
 
 
 def _of_single_rule(field: str) -> Rule:
-    return Rule(f"!has(self.{field}) || {_is_mapped('self')}", _NO_SINGLE_RULE, field)
+    return Rule(
+        f"!has(self.{field}) || {_is_mapped('self')}",
+        "may not be set when `gcp.portMappingEnabled` is false: `gcp.endpointGroupName` and `gcp.endpoints` then name the "
+        "endpoint; remove the field",
+        field,
+    )
 
 
 class Spec(RegisteredSpec):
@@ -217,27 +198,36 @@ class Spec(RegisteredSpec):
         ),
         GCP_ID,
         *connection_rules(
-            on_aws=_NOT_ON_AWS,
-            no_address=_ADDRESS_MISSING,
-            no_id=NO_ID,
+            on_aws="may not be set when `providerName` is AWS: Atlas identifies an AWS endpoint by its ID only; remove the field",
+            no_address="Required value: must be set together with `cloudProviderEndpointId` unless `providerName` is AWS: "
+            "add the private IP address of that private endpoint",
             may_have='self.providerName != "AWS"',
             unless=" || has(self.gcp) && has(self.gcp.portMappingEnabled) && !self.gcp.portMappingEnabled",
         ),
-        Rule('self.providerName == "GCP" || !has(self.gcp)', _ONLY_ON_GCP, "gcp"),
-        Rule('self.providerName != "GCP" || has(self.gcp)', _GCP_MISSING, "gcp"),
+        Rule(
+            'self.providerName == "GCP" || !has(self.gcp)',
+            "may only be set when `providerName` is GCP: remove the field",
+            "gcp",
+        ),
+        Rule(
+            'self.providerName != "GCP" || has(self.gcp)',
+            "Required value: must be set when `providerName` is GCP: add `projectId`, the ID of the Google Cloud project that "
+            "contains the endpoint",
+            "gcp",
+        ),
         _of_single_rule("cloudProviderEndpointId"),
         _of_single_rule("cloudProviderEndpointRef"),
         _of_single_rule("privateEndpointIpAddress"),
         _of_single_rule("privateEndpointIpAddressFrom"),
         Rule(
             """self.providerName == "AWS" || !has(self.supportedRemoteRegions) || size(self.supportedRemoteRegions) == 0""",
-            _ONLY_ON_AWS,
+            "may only be set when `providerName` is AWS: in other clouds an endpoint connects in its own region; remove the field",
             "supportedRemoteRegions",
         ),
         Rule(
             """self.providerName != "AWS" || !has(self.supportedRemoteRegions) || !self.supportedRemoteRegions.exists(each,
             each.upperAscii().replace("-", "_") == self.region.upperAscii().replace("-", "_"))""",
-            _OWN_REGION,
+            "may not contain `region` itself, which needs no permission: remove it",
             "supportedRemoteRegions",
         ),
         config_maps_of_their_own("connectionStrings", "cluster"),
@@ -300,9 +290,9 @@ class Spec(RegisteredSpec):
         return {name: address} if name is not None and address is not None else {}
 
     sent: ClassVar = {
-        "cloud_provider_endpoint_id": Sent("id", key=str.casefold),
-        "private_endpoint_ip_address": Sent("privateEndpointIPAddress", key=ip_of),
-        "gcp_endpoints": Sent("endpoints"),
+        "cloud_provider_endpoint_id": Sent(key=str.casefold),
+        "private_endpoint_ip_address": Sent(key=ip_of),
+        "gcp_endpoints": Sent(),
     }
 
     @property
@@ -470,13 +460,10 @@ class Endpoint(EndpointStatus):
         """
         if not isinstance(answer, dict):
             return None
-        names, rules = [*_texts([*map(answer.get, _IDS)])], dict[str, str]()
-        for each in _items(answer.get("endpoints")):
-            rule, address = (
-                (text_of(each.get("endpointName")), text_of(each.get("ipAddress")))
-                if isinstance(each, dict)
-                else (None, None)
-            )
+        ids = ("interfaceEndpointId", "privateEndpointResourceId", "endpointGroupName")
+        names, rules = [*_texts([answer.get(name) for name in ids])], dict[str, str]()
+        for each in (item for item in _items(answer.get("endpoints")) if isinstance(item, dict)):
+            rule, address = text_of(each.get("endpointName")), text_of(each.get("ipAddress"))
             if rule and answer.get("portMappingEnabled") is not False:
                 names.append(rule)  # the group may have another name than the only rule
             if rule and address is not None:
@@ -526,6 +513,7 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
     spec_type: ClassVar = Spec
     status_type: ClassVar = DedicatedStatus
     scope_field: ClassVar = "provider_name"
+    bound_by: ClassVar = ("service", "service_creation")
     crd: ClassVar = Crd(
         short_name="dpe",
         selectable=("projectId", "providerName", "region", "cloudProviderEndpointId"),
@@ -560,7 +548,6 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
         },
     )
     words: ClassVar = {
-        "bound": "has(self.status.service) || has(self.status.serviceCreation)",
         "kept": "endpoint and its service",
         "created": "service",
         "in_a_project": "the endpoint service in a project, or has requested one",
@@ -643,13 +630,7 @@ class DedicatedPrivateEndpoint(RegisteredResource, frozen=True):
     @property
     @override
     def may_be_in_atlas(self) -> bool:
-        status = self.status
-        return self.endpoint_id is not None or status.service is not None or status.service_creation is not None
-
-    @property
-    @override
-    def is_bound(self) -> bool:
-        return self.status.service is not None or self.status.service_creation is not None
+        return self.endpoint_id is not None or self.is_bound
 
     @override
     def shown(self, value: Service | Endpoint) -> Mapping[str, str | None]:

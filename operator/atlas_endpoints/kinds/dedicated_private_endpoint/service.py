@@ -11,32 +11,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any
 
 from atlas_endpoints.controller.cache import Body, status_of
 from atlas_endpoints.controller.requeue import RequeueAfter
 from atlas_endpoints.kinds.dedicated_private_endpoint.calls import CHANGES, SERVICES
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
     REGIONS,
-    DedicatedPrivateEndpoint,
     Origin,
     Service,
     ServiceStatus,
 )
-from atlas_endpoints.kinds.lives.life import ask
+from atlas_endpoints.kinds.lives.life import Facts, ask
 from atlas_endpoints.kinds.parts.states import Dead, Going, States, Waits, Works, no_steps, words_for
 from atlas_endpoints.kinds.regions import doubt
 from atlas_endpoints.reconcile.compare import cause_of_loss
 from atlas_endpoints.reconcile.creation import may_arrive_for
 from atlas_endpoints.reconcile.decision import POLL, Create, Decision, Get, State, Write, WriteResult
-from atlas_endpoints.reconcile.facts import Facts as AnyFacts
 from atlas_endpoints.reconcile.reasons import Progress, ReadyReason, Reason, Trait
 from atlas_endpoints.reconcile.resource import FORCE, part
 from atlas_endpoints.reconcile.status import Cause, Finding, as_shown, find, rfc3339
 from atlas_endpoints.reconcile.waiting import deleted_at, deleting, since_shown, unknown, waiting, words
-
-Facts: TypeAlias = AnyFacts[DedicatedPrivateEndpoint]
-
 
 NAME = "endpointService"
 """What the history calls the creation or deletion of a service."""
@@ -51,11 +46,8 @@ STATES: States = {
     "FAILED": Dead(),
     "DELETING": Going(),
 }
-READY = words_for(STATES, Works)
-"""A service with one of these accepts endpoints; its coordinates are complete."""
-
-
-NO_STEPS = no_steps(STATES)
+READY, NO_STEPS = words_for(STATES, Works), no_steps(STATES)
+"""A service with one of the former accepts endpoints; its coordinates are complete."""
 
 
 class DedicatedReason(ReadyReason):
@@ -101,7 +93,7 @@ def origin_of(facts: Facts, service: Service) -> Origin:
     done, status = facts.done, facts.resource.status
     if done is not None and done.write.request.operation == CHANGES.create and done.result is WriteResult.CONFIRMED:
         return "Created"
-    known = status.service.origin if status.service is not None and is_known(facts, service) else None
+    known: Origin | None = status.service.origin if is_known(facts, service) else None
     if known == "Created" or (known is not None and facts.attempt.is_settled):
         return known
     shown = [part(status_of(body), "service") for body in facts.sharers(facts.resource.service(service.id))]

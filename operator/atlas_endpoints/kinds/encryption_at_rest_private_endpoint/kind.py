@@ -15,10 +15,10 @@ from typing_extensions import override
 from atlas_endpoints.atlas.answers import text_of
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.resource import EncryptionAtRestPrivateEndpoint
+from atlas_endpoints.kinds.lives.imports import regional_importer_of
 from atlas_endpoints.kinds.lives.life import Facts
 from atlas_endpoints.kinds.lives.made import some_of
 from atlas_endpoints.kinds.lives.regional import REFUSALS, Regional, RegionalReason
-from atlas_endpoints.kinds.lives.regional_imports import regional_importer_of
 from atlas_endpoints.kinds.parts.api import Api, Read, all_of
 from atlas_endpoints.kinds.parts.states import States, Waits
 from atlas_endpoints.kinds.regional_resource import EndpointStatus

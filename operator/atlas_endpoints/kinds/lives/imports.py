@@ -6,12 +6,14 @@ from typing import Any
 
 from atlas_endpoints.kinds.importer import Found, Importer, InTerraform, LeftOut, Options
 from atlas_endpoints.kinds.lives.life import Life
-from atlas_endpoints.kinds.new_manifest import NewManifest
+from atlas_endpoints.kinds.lives.regional import Regional
+from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, retained
+from atlas_endpoints.kinds.regions import place_of, same_region
 
 
 def importer_of(
     kind: Life[Any],
-    place_of: Callable[[Found], str],
+    place: Callable[[Found], str],
     manifest: Callable[[Found, Options], NewManifest | LeftOut],
     *,
     terraform: str = "",
@@ -22,7 +24,7 @@ def importer_of(
     """Return how ``atlas-endpoints import`` writes manifests of a kind, which change nothing in Atlas when they are applied.
 
     Args:
-        place_of: returns what an entry is for, which a resource names; "": it is not known.
+        place: returns what an entry is for, which a resource names; "": it is not known.
         terraform: Terraform's type of such an endpoint; "": it has none.
         found_in: returns the entry that a resource of Terraform is.
     """
@@ -35,7 +37,7 @@ def importer_of(
             elif each.value.status in kind.going:
                 yield LeftOut(each.value.id, "Atlas is deleting it", expected=True)
             else:
-                places[each.project_id, each.scope_name, place_of(each) or each.value.id].append(each)
+                places[each.project_id, each.scope_name, place(each) or each.value.id].append(each)
         for there in places.values():
             for each in there:
                 others = ", ".join(sorted(other.value.id for other in there if other is not each))
@@ -47,7 +49,6 @@ def importer_of(
         ids = ((each.text("project_id"), (each.text(id_in_terraform) or each.address).lower()) for each in resources)
         return () if found_in is None else map(found_in, dict(zip(ids, resources, strict=True)).values())
 
-    types = (terraform,) if terraform else ()
     sources = ("terraform",) if terraform else ()
     return Importer(
         kind,
@@ -55,6 +56,33 @@ def importer_of(
         flags=sources,
         sources=sources,
         of_terraform=of_terraform,
-        terraform=types,
+        terraform=(terraform,) if terraform else (),
         owners_only=owners_only,
     )
+
+
+def regional_importer_of(kind: Regional[Any], terraform: str = "") -> Importer:
+    """Return how ``atlas-endpoints import`` writes manifests of a kind; ``terraform``: Terraform's type of such an endpoint."""
+
+    def place(found: Found) -> str:
+        region, vpc_region = found.value.region, getattr(found.value, "vpc_region", None)
+        return place_of(found.scope_name, region, vpc_region) if region else ""
+
+    def manifest(found: Found, options: Options) -> NewManifest | LeftOut:
+        endpoint, provider, named = found.value, found.scope_name, place(found)
+        if not named:
+            return LeftOut(endpoint.id, "its region is missing")
+        spec = {"projectId": found.project_id, "providerName": provider, "region": endpoint.region}
+        vpc_region = getattr(endpoint, "vpc_region", None)
+        if vpc_region is not None and not same_region(provider, endpoint.region, vpc_region):
+            spec["vpcRegion"] = vpc_region
+        name = fitting(f"{kind.purpose}-{provider}-{named}")
+        return NewManifest(endpoint.id, name, options.namespace, {**spec, **retained(options.credentials_secret)})
+
+    def found_in(one: InTerraform) -> Found:
+        endpoint = kind.entry.model_validate(
+            {"id": one.text("id") or one.address, "region": one.text("region_name") or None}
+        )
+        return Found(one.text("project_id"), one.text("cloud_provider"), None, endpoint)
+
+    return importer_of(kind, place, manifest, terraform=terraform, found_in=found_in, owners_only=True)

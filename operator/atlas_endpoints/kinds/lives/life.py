@@ -43,9 +43,6 @@ Hindrance: TypeAlias = tuple[tuple[Get, ...], State | None]
 """What is read before a write, and the state if it is not sent now."""
 UNHINDERED: Hindrance = ((), None)
 
-REFUSED_ON_REQUEST = "In Atlas, remove what uses it. Then set the annotation again, to another value."
-"""The remedy if Atlas refuses a deletion that somebody has requested."""
-
 R = TypeVar("R", bound=DeclaredResource)
 
 
@@ -312,7 +309,9 @@ class Life(KindWithCommands[R]):
             self.api.deletion_of(facts.scope, entry.id),
             cause,
             names=(self.noun,),
-            remedy="" if cause is None else REFUSED_ON_REQUEST,
+            remedy=""
+            if cause is None
+            else "In Atlas, remove what uses it. Then set the annotation again, to another value.",
             touches=tuple(dict.fromkeys((key, resource.written_as))),
             reads=key,
             deletes=resource.thing,

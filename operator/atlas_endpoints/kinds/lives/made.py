@@ -70,10 +70,11 @@ class MadeResource(DeclaredResource, frozen=True):
         "moved": "",
         "reported": "a missing {thing}",
         "at_once": "creates the {thing}",
-        "bound": "has(self.status.{thing}) || has(self.status.creation) || has(self.status.applied)",
         "synced": "the last comparison or change succeeded, and Atlas has the {thing}",
         "error_message": ", which it may also have in other states than FAILED; absent when there is none",
     }
+
+    bound_by: ClassVar[Sequence[str]] = ("endpoint", "intent", "applied")
 
     status: MadeStatus
 
@@ -112,12 +113,6 @@ class MadeResource(DeclaredResource, frozen=True):
     @override
     def may_be_in_atlas(self) -> bool:
         return True
-
-    @property
-    @override
-    def is_bound(self) -> bool:
-        status = self.status
-        return status.shown is not None or status.intent is not None or status.applied is not None
 
 
 R = TypeVar("R", bound=MadeResource)

@@ -95,7 +95,6 @@ class Registered(Life[R]):
         refused="What names an endpoint cannot change, except for what a reference gives: if it is wrong, correct the reference, or delete this"
         " resource (nothing was registered in Atlas) and create it again with the right values.",
     )
-    nobody = "vpce-" + "0" * 17
 
     @abstractmethod
     def waits_for_cloud(self, facts: Facts) -> State:

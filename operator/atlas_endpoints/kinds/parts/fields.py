@@ -60,13 +60,13 @@ class Sent:
     """A field of a spec that is sent to Atlas, and compared with what Atlas shows.
 
     Attributes:
-        name: Atlas's name of it.
+        name: Atlas's name of it, where a request does not have that of the spec; "": it has.
         shown: the field of the entry that has it; "": the one of its name.
         key: returns the same for two texts that mean the same.
         changes: whether Atlas can change it; else it never changes once it is set.
     """
 
-    name: str
+    name: str = ""
     shown: str = ""
     key: Callable[[str], object] = str
     changes: bool = False

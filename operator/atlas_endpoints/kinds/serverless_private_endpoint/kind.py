@@ -20,7 +20,8 @@ from atlas_endpoints.controller.cache import Body, annotations_of, uid_of
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, doubled
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.connection_strings import Connected, output
-from atlas_endpoints.kinds.importer import Found, Importer, LeftOut, Manifests, Options
+from atlas_endpoints.kinds.importer import Found, Options
+from atlas_endpoints.kinds.lives.imports import importer_of
 from atlas_endpoints.kinds.lives.life import Facts, Life, may_appear
 from atlas_endpoints.kinds.new_manifest import NewManifest, fitting, retained
 from atlas_endpoints.kinds.parts.fields import values_of
@@ -476,15 +477,8 @@ KIND = ServerlessPrivateEndpoints()
 # Import.
 
 
-def manifests(found: Iterable[Found], options: Options) -> Manifests:
-    """Return the manifests of endpoints, which change nothing in Atlas when they are applied."""
-    return (_manifest(each, options) for each in found)
-
-
-def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
+def _manifest(found: Found, options: Options) -> NewManifest:
     endpoint: EndpointStatus = found.value
-    if endpoint.status in KIND.going:
-        return LeftOut(endpoint.id, "Atlas is deleting it", expected=True)
     # Some answers of Atlas lack the cloud; only endpoints in Azure have a private link service.
     inferred = "AZURE" if endpoint.private_link_service_resource_id else "AWS"
     spec = {
@@ -500,9 +494,8 @@ def _manifest(found: Found, options: Options) -> NewManifest | LeftOut:
     return NewManifest(endpoint.id, name, options.namespace, spec, optional=managed.keys())
 
 
-IMPORTER = Importer(
-    KIND,
-    manifests,
+IMPORTER = replace(
+    importer_of(KIND, lambda found: found.value.id, _manifest),
     flags=("instance",),
     list_scopes=list_instances,
     sources=("instance",),

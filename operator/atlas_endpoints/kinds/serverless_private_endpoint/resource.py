@@ -8,8 +8,6 @@ from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
 from atlas_endpoints.kinds.cloud_endpoint import (
-    NO_ADDRESS,
-    ON_AWS,
     AddressSource,
     Comment,
     EndpointResource,
@@ -69,8 +67,6 @@ class Spec(EndpointSpec):
             "endpointId",
         ),
         *connection_rules(
-            on_aws=ON_AWS,
-            no_address=NO_ADDRESS,
             no_id="Required value: must be set together with `privateEndpointIpAddress`: add the resource ID of the private endpoint"
             " that has this address",
             needs_none='self.providerName != "AZURE"',
@@ -106,9 +102,9 @@ class Spec(EndpointSpec):
     {own_config_map} {outputs_on}"""
 
     sent: ClassVar = {
-        "cloud_provider_endpoint_id": Sent("cloudProviderEndpointId", key=str.casefold, changes=True),
-        "private_endpoint_ip_address": Sent("privateEndpointIpAddress", key=ip_of, changes=True),
-        "comment": Sent("comment", key=as_shown, changes=True),
+        "cloud_provider_endpoint_id": Sent(key=str.casefold, changes=True),
+        "private_endpoint_ip_address": Sent(key=ip_of, changes=True),
+        "comment": Sent(key=as_shown, changes=True),
     }
 
 
@@ -178,6 +174,7 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
     spec_type: ClassVar = Spec
     status_type: ClassVar = ServerlessStatus
     scope_field: ClassVar = "instance_name"
+    bound_by: ClassVar = ("endpoint", "reservation")
     crd: ClassVar = Crd(
         short_name="spe",
         selectable=("projectId", "instanceName", "providerName", "endpointId"),
@@ -211,7 +208,6 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
         ),
     ]
     words: ClassVar = {
-        "bound": "has(self.status.endpoint) || has(self.status.reservation)",
         "in_a_project": "the endpoint in a project, or has requested an endpoint",
         "connects": "Atlas connects",
         "cloud_id": "; it requires `privateEndpointIpAddress`. If the field is absent, the operator does not manage it, and a RESERVED"
@@ -280,11 +276,6 @@ class ServerlessPrivateEndpoint(EndpointResource, frozen=True):
     @override
     def created_as_of(cls, uid: str) -> str:
         return f"{MARK}{uid}"
-
-    @property
-    @override
-    def is_bound(self) -> bool:
-        return self.status.endpoint is not None or self.status.reservation is not None
 
     @property
     @override

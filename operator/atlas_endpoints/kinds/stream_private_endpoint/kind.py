@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+from pydantic.alias_generators import to_snake
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import text_of
@@ -345,16 +346,13 @@ KIND = StreamPrivateEndpoints()
 # Import.
 
 _IN_TERRAFORM = {
+    **{
+        each: to_snake(each)
+        for each in ("state", "vendor", "region", "serviceEndpointId", "arn", "dnsDomain", "dnsSubDomain")
+    },
     "_id": "id",
     "provider": "provider_name",
-    "state": "state",
-    "vendor": "vendor",
-    "region": "region",
-    "serviceEndpointId": "service_endpoint_id",
-    "arn": "arn",
     "gcpServiceAttachmentUris": "service_attachment_uris",
-    "dnsDomain": "dns_domain",
-    "dnsSubDomain": "dns_sub_domain",
 }
 """Terraform's names of what Atlas shows."""
 

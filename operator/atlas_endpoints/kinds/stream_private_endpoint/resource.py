@@ -114,15 +114,11 @@ class Spec(DeclaredSpec):
     provisioning_timeout: Duration | None = timedelta(hours=3)
 
     sent: ClassVar = {
-        "vendor": Sent("vendor"),
-        "region": Sent("region"),
-        "service_endpoint_id": Sent("serviceEndpointId"),
-        "arn": Sent("arn"),
-        "azure_resource_ids": Sent("azureResourceIds"),
-        "gcp_service_attachment_uris": Sent("gcpServiceAttachmentUris"),
-        "dns_domain": Sent("dnsDomain", key=_domains, changes=True),
-        "dns_sub_domain": Sent("dnsSubDomain", key=_domains),
-        "authentication_scheme": Sent("authenticationScheme"),
+        **dict.fromkeys(("vendor", "region", "service_endpoint_id", "arn"), Sent()),
+        **dict.fromkeys(("azure_resource_ids", "gcp_service_attachment_uris"), Sent()),
+        "dns_domain": Sent(key=_domains, changes=True),
+        "dns_sub_domain": Sent(key=_domains),
+        "authentication_scheme": Sent(),
     }
 
     @property
@@ -252,6 +248,7 @@ class StreamPrivateEndpoint(MadeResource, frozen=True):
     spec_type: ClassVar = Spec
     status_type: ClassVar = StreamStatus
     scope: ClassVar = SCOPE
+    bound_by: ClassVar = ("connection", "intent", "applied")
     crd: ClassVar = Crd(
         short_name="strpe",
         selectable=("projectId", "providerName", "vendor", "region", "serviceEndpointId", "arn"),

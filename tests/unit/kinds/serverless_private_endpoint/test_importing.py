@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atlas_endpoints.commands.drafts import Draft, drafts_of
 from atlas_endpoints.commands.manifests import Manifest, ManifestReader
 from atlas_endpoints.kinds.importer import Found, LeftOut, Options
-from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND, manifests
+from atlas_endpoints.kinds.serverless_private_endpoint.kind import IMPORTER, KIND
 from atlas_endpoints.kinds.serverless_private_endpoint.resource import EndpointStatus, Spec
 from atlas_endpoints.reconcile.compare import compare
 
@@ -30,7 +30,7 @@ def found_in(endpoint: EndpointStatus, instance: str = "Shop-1", provider: str |
 
 
 def drafts(found: list[Found], options: Options) -> Iterable[Draft | LeftOut]:
-    return drafts_of(KIND, manifests(found, options))
+    return drafts_of(KIND, IMPORTER.of_entries(found, options))
 
 
 def written(endpoint: EndpointStatus, provider: str | None = "AWS", options: Options | None = None) -> Draft:
