@@ -58,7 +58,7 @@ async def _status_before_patch(right: Any, self: Any, scope: Any, request: Any, 
     before = self.view(scope).entries[how["touches"][0]].value
     later = asyncio.create_task(right(self, scope, request, **how), name="later")
     later.add_done_callback(lambda task: task.cancelled() or task.exception())
-    return how["touches"][0], replace(before, comment=request.body["comment"])
+    return how["touches"][0], before.model_copy(update={"comment": request.body["comment"]})
 
 
 @plants(
