@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
+from pydantic.alias_generators import to_camel
 
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import Spec as DataFederationSpec
@@ -38,7 +39,11 @@ def sent_by(kind: str) -> set[str]:
         case "DedicatedPrivateEndpoint":
             return {name for body in [SERVICE, body_of_regions(()), *REGISTRATIONS] for name in body}
         case "DataFederationPrivateEndpoint":
-            return {"provider", "type", *(each.name for each in DataFederationSpec.sent.values())}
+            return {
+                "provider",
+                "type",
+                *(each.name or to_camel(field) for field, each in DataFederationSpec.sent.items()),
+            }
         case "EncryptionAtRestPrivateEndpoint":
             return {*body_of(ENCRYPTION_AT_REST_KIND)}
         case "BackupPrivateEndpoint":

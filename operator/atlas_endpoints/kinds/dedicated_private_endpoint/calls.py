@@ -6,12 +6,10 @@ of ids.
 """
 
 from atlas_endpoints.atlas.errors import (
-    AtlasError,
     EndpointAbsentError,
     InstanceNotFoundError,
     InvalidRequestError,
     NotServerlessError,
-    RateLimitedError,
 )
 from atlas_endpoints.atlas.requests import Refusals
 from atlas_endpoints.kinds.parts.api import Api, Read
@@ -69,18 +67,3 @@ CLUSTER = Read(
     parse=lambda answer: answer,
     refusals=REFUSALS,
 )
-
-
-def is_outdated(error: AtlasError) -> bool:
-    """Return whether a refusal only shows that the observation is outdated.
-
-    The region has a service already, or the service has the endpoint already, is gone, does not take any yet, or still has some.
-    """
-    if error.operation == ENDPOINTS.create and isinstance(error, EndpointAbsentError):
-        return True
-    if isinstance(error, RateLimitedError):
-        return False
-    code = error.error_code or ""
-    return code.endswith(
-        ("ALREADY_EXISTS_FOR_REGION", "ENDPOINT_ALREADY_EXISTS", "CANNOT_ACCEPT_ENDPOINTS", "_WITH_ENDPOINTS")
-    )

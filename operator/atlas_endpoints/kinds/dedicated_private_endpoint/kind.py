@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from atlas_endpoints.atlas.errors import AtlasError
+from atlas_endpoints.atlas.errors import AtlasError, EndpointAbsentError, RateLimitedError
 from atlas_endpoints.atlas.requests import Request, Scope
 from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, at_latest
 from atlas_endpoints.kinds.connection_strings import Connected, output
-from atlas_endpoints.kinds.dedicated_private_endpoint import calls, questions, remote_regions
+from atlas_endpoints.kinds.dedicated_private_endpoint import questions, remote_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.calls import CHANGES, CLUSTER, ENDPOINTS, SERVICES
 from atlas_endpoints.kinds.dedicated_private_endpoint.remote_regions import NO_CHANGE, Regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
@@ -171,7 +171,14 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
 
     @override
     def is_outdated(self, error: AtlasError) -> bool:
-        return calls.is_outdated(error)
+        """Return whether a refusal only shows that the observation is outdated.
+
+        The region has a service already, or the service has the endpoint already, is gone, does not take any yet, or still has some.
+        """
+        if error.operation == ENDPOINTS.create and isinstance(error, EndpointAbsentError):
+            return True
+        ends = ("ALREADY_EXISTS_FOR_REGION", "ENDPOINT_ALREADY_EXISTS", "CANNOT_ACCEPT_ENDPOINTS", "_WITH_ENDPOINTS")
+        return not isinstance(error, RateLimitedError) and (error.error_code or "").endswith(ends)
 
     # Decisions about a live resource.
 

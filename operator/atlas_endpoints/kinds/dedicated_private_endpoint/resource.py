@@ -34,9 +34,6 @@ Origin: TypeAlias = Literal["Created", "Adopted"]
 REGIONS = 35
 """Regions that Atlas permits."""
 
-_CLUSTER = r"[a-zA-Z0-9][a-zA-Z0-9-]*"
-_GCP_PROJECT = r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]"
-
 _NO_GROUP = (
     "may only be set when `portMappingEnabled` is false: with port mapping, `cloudProviderEndpointId` and "
     "`privateEndpointIpAddress` name the only forwarding rule; remove the field"
@@ -54,7 +51,7 @@ ClusterName = Annotated[
     str,
     Field(max_length=64),
     pattern(
-        _CLUSTER,
+        r"[a-zA-Z0-9][a-zA-Z0-9-]*",
         "must consist of letters, digits and `-`, and begin with a letter or digit, as Atlas cluster names do",
     ),
 ]
@@ -70,7 +67,7 @@ GcpProjectId = Annotated[
     str,
     Field(max_length=100),
     pattern(
-        _GCP_PROJECT,
+        r"([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]",
         "must be the ID of a Google Cloud project, such as `my-project-1`, not its name or number",
     ),
 ]
@@ -150,15 +147,6 @@ def _is_mapped(which: str) -> str:
     return f"!has({which}.gcp) || !has({which}.gcp.portMappingEnabled) || {which}.gcp.portMappingEnabled"
 
 
-def _of_single_rule(field: str) -> Rule:
-    return Rule(
-        f"!has(self.{field}) || {_is_mapped('self')}",
-        "may not be set when `gcp.portMappingEnabled` is false: `gcp.endpointGroupName` and `gcp.endpoints` then name the "
-        "endpoint; remove the field",
-        field,
-    )
-
-
 class Spec(RegisteredSpec):
     """The spec. If no endpoint is named, the service of the region is made ready for one."""
 
@@ -215,10 +203,20 @@ class Spec(RegisteredSpec):
             "contains the endpoint",
             "gcp",
         ),
-        _of_single_rule("cloudProviderEndpointId"),
-        _of_single_rule("cloudProviderEndpointRef"),
-        _of_single_rule("privateEndpointIpAddress"),
-        _of_single_rule("privateEndpointIpAddressFrom"),
+        *(
+            Rule(
+                f"!has(self.{field}) || {_is_mapped('self')}",
+                "may not be set when `gcp.portMappingEnabled` is false: `gcp.endpointGroupName` and `gcp.endpoints` then name the"
+                " endpoint; remove the field",
+                field,
+            )
+            for field in (
+                "cloudProviderEndpointId",
+                "cloudProviderEndpointRef",
+                "privateEndpointIpAddress",
+                "privateEndpointIpAddressFrom",
+            )
+        ),
         Rule(
             """self.providerName == "AWS" || !has(self.supportedRemoteRegions) || size(self.supportedRemoteRegions) == 0""",
             "may only be set when `providerName` is AWS: in other clouds an endpoint connects in its own region; remove the field",

@@ -115,16 +115,8 @@ class Read:
         """Return its GET."""
         segments = dict(zip(re.findall(r"{(\w+)}", self.below), names, strict=True))
         where = path(f"{GROUP}/{self.below}", self.operation, groupId=scope.project_id, **segments)
-        return Request(
-            self.operation,
-            "GET",
-            where,
-            refusals=self.refusals,
-            api_version=self.version,
-            paged=self.paged,
-            page_size=self.page_size,
-            optional=self.optional,
-        )
+        found = Request(self.operation, "GET", where, None, self.refusals, self.version)
+        return replace(found, paged=self.paged, page_size=self.page_size, optional=self.optional)
 
 
 def all_of(parse: Callable[[Any], Any | None]) -> Callable[[Any], tuple[Any, ...] | None]:

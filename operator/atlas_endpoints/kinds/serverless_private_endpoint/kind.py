@@ -423,7 +423,10 @@ class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
 
 def _with_references(facts: Facts, endpoint: EndpointStatus, state: State) -> State:
     """Report a reference that cannot be resolved, unless something else is more urgent."""
-    problem = facts.problem
+    problem, connected = facts.problem, endpoint.cloud_provider_endpoint_id
+    if problem is not None and connected and state.reason is Reason.REFERENCE_NOT_READY:
+        kept = f"Until the reference is resolved, Atlas keeps the connection to {connected}."
+        return replace(state, message=f"{problem.message} {kept}")
     if problem is None or state.reason is not Reason.WAITING_FOR_CLOUD_ENDPOINT:
         return state
     if problem.reason not in TEMPORARY:
