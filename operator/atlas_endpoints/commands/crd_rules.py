@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import yaml
@@ -105,11 +106,14 @@ def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return None if is_odd else address
 
 
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
+
 _FUNCTIONS: Mapping[str, Callable[..., str | bool]] = {
     "isIP": lambda text: _ip(text) is not None,
     "ip": lambda text: str(_ip(text)),
-    "lowerAscii": lambda text: text.lower(),
-    "upperAscii": lambda text: text.upper(),
+    "lowerAscii": lambda text: text.translate(_LOWER),
+    "upperAscii": lambda text: text.translate(_UPPER),
     "trim": lambda text: text.strip(),
     "replace": lambda text, old, new: text.replace(old, new),
 }

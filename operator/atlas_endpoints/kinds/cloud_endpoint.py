@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from atlas_endpoints.cluster.api import Target
@@ -66,6 +67,14 @@ GCP_ID = _cloud_id(
 def is_cloud_id(provider: Provider, text: str) -> bool:
     """Return whether a text is the ID of a private endpoint in a cloud."""
     return len(text) <= CLOUD_ID_LIMIT and matches(CLOUD_IDS[provider][0], text)
+
+
+def _of_its_cloud(text: str, of: ValidationInfo) -> str:
+    """Check an ID in a spec once more, whatever the API server knows of it: calls to Atlas have it in their paths."""
+    provider = of.data.get("provider_name")
+    if provider is not None and not is_cloud_id(provider, text):
+        raise PydanticCustomError("rule", "{message}", {"message": f"must be {CLOUD_IDS[provider][1]}"})
+    return text
 
 
 def is_ip_address(text: str) -> bool:
@@ -227,7 +236,9 @@ class EndpointSpec(DeclaredSpec):
     ]
 
     provider_name: Provider
-    cloud_provider_endpoint_id: Annotated[str, Field(max_length=CLOUD_ID_LIMIT)] | None = None
+    cloud_provider_endpoint_id: (
+        Annotated[str, Field(max_length=CLOUD_ID_LIMIT), AfterValidator(_of_its_cloud)] | None
+    ) = None
     """The private endpoint in your cloud, which {connects}. AWS: the ID of the VPC endpoint, `vpce-` and 17 lower-case
     hexadecimal digits. AZURE: the resource ID of the private endpoint,
     `/subscriptions/<GUID>/resourceGroups/<group>/providers/Microsoft.Network/privateEndpoints/<name>`, in any letter

@@ -49,7 +49,7 @@ def _follows_the_last(right: Any, self: Any, facts: Any) -> Any:
 
 
 def _is_on_its_way(right: Any, self: Any, facts: Any, endpoint: Any) -> Any:
-    return since_shown(facts.resource.status.shown, endpoint.id, endpoint.status, facts.now, Regional.no_steps)
+    return since_shown(self.known(facts), endpoint.id, endpoint.status, facts.now, BackupPrivateEndpoints.no_steps)
 
 
 def _shows_it_as_active(right: Any, self: Any, write: Any, answer: Any) -> Any:

@@ -329,7 +329,7 @@ class DataFederationPrivateEndpoint(RegisteredResource, frozen=True):
     words: ClassVar = {
         "cloud_id": "; it requires `privateEndpointIpAddress`, too. The private endpoint of a cluster cannot serve here. If the field is"
         " absent, the status only shows what your private endpoint must connect to (reason WaitingForCloudEndpoint). {set_later}",
-        "reported": "differences (reason Drifted, `status.drift`), or that the endpoint is missing (EndpointNotFound)",
+        "reported": "differences (reason Drifted, `status.drift`), or that the endpoint is missing",
         "drift": "somebody changes the comment or deletes the endpoint in Atlas. `Correct` (default): it sends the comment, or registers"
         " the endpoint, again. `Report`: it only reports this (reasons Drifted and EndpointNotFound, `status.drift`). Other differences,"
         " which Atlas cannot change, it only reports. With both values, it sends your own edits.",
