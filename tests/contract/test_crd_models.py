@@ -10,8 +10,8 @@ from pydantic.alias_generators import to_camel
 
 from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import Spec as DataFederationSpec
-from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED_KIND
 from atlas_endpoints.kinds.dedicated_private_endpoint.remote_regions import body_of as body_of_regions
+from atlas_endpoints.kinds.dedicated_private_endpoint.resource import Spec as DedicatedSpec
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST_KIND
 from atlas_endpoints.kinds.lives.regional import Regional
 from support.cases import DEDICATED, STREAM, cases, manifest, update_cases
@@ -20,7 +20,7 @@ from support.crd import crds, path_of, resource_of, schema_of
 KINDS = tuple(crds())
 GCP = {"gcp": {"projectId": "my-project-1"}}
 REGISTRATIONS = [
-    DEDICATED_KIND.resource.spec_type.parse(manifest(base, spec, kind=DEDICATED)["spec"]).registration("id")
+    DedicatedSpec.parse(manifest(base, spec, kind=DEDICATED)["spec"]).registration("id")
     for base, spec in [("AWS", {}), ("AZURE_CONNECTED", {}), ("GCP", GCP)]
 ]
 SERVICE = {"providerName": "GCP", "region": "r", "portMappingEnabled": True}

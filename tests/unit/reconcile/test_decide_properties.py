@@ -87,15 +87,15 @@ def baselines(draw: st.DrawFn) -> Baseline:
 def situations(draw: st.DrawFn, statuses: Sequence[str | None] = ANY) -> Situation:
     """A resource, what is known of it, and what Atlas may show."""
     resource, baseline = draw(resources()), draw(baselines())
-    endpoint = EndpointStatus(
-        id=ENTRY,
-        status=draw(st.sampled_from(statuses)),
-        error_message=draw(st.sampled_from([None, "", "It broke.\n\x00"])),
-        provider_name=draw(st.sampled_from([None, "AWS", "AZURE", "GCP"])),
-        endpoint_service_name=draw(st.sampled_from([None, "", "svc"])),
-        private_link_service_resource_id=draw(st.sampled_from([None, "/pls"])),
+    fields = {
+        "status": draw(st.sampled_from(statuses)),
+        "error_message": draw(st.sampled_from([None, "", "It broke.\n\x00"])),
+        "provider_name": draw(st.sampled_from([None, "AWS", "AZURE", "GCP"])),
+        "endpoint_service_name": draw(st.sampled_from([None, "", "svc"])),
+        "private_link_service_resource_id": draw(st.sampled_from([None, "/pls"])),
         **{ATTRIBUTES[name]: value for name, value in draw(values(odd=True)).items()},
-    )
+    }
+    endpoint = EndpointStatus.model_validate({"id": ENTRY, **fields})
     previous = ServerlessStatus(endpoint=endpoint.model_copy(update={"status_since": NOW - draw(ago(10_000))}))
     facts = facts_of(resource, previous, endpoint, uncertain=draw(st.booleans()))
     return replace(facts, forced=draw(st.booleans()), baseline=baseline), endpoint

@@ -80,8 +80,8 @@ LISTED_ONLY = 600.0
 
 _CONNECTS = Waits("Atlas is connecting {what}.{doubt}")
 _DEAD = Dead(
-    " Check in the cloud that it exists, connects to the service in status.service, and is in a region from which the service takes"
-    " endpoints."
+    " Check in the cloud that it exists, connects to the service in status.service, and is in the region of that service (on"
+    " AWS, or in one of supportedRemoteRegions)."
 )
 
 

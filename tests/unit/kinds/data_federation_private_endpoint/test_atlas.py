@@ -61,7 +61,7 @@ def test_each_operation_has_a_template_and_a_call() -> None:
 
 
 def shown(id_: str, provider: str | None = None, status: str | None = None, **fields: str) -> EndpointStatus:
-    return EndpointStatus(id=id_, provider=provider, status=status, **fields)
+    return EndpointStatus.model_validate({"id": id_, "provider": provider, "status": status, **fields})
 
 
 RECORDED = {"comment": "comment", "endpointId": VPCE, "provider": "AWS", "status": "OK", "type": "DATA_LAKE"}

@@ -107,7 +107,7 @@ def test_values_are_compared_by_meaning(base: str, field: str, one: str | None, 
 
 
 def shown(id_: str, provider: str | None = None, status: str | None = None, **fields: str) -> EndpointStatus:
-    return EndpointStatus(id=id_, provider=provider, status=status, **fields)
+    return EndpointStatus.model_validate({"id": id_, "provider": provider, "status": status, **fields})
 
 
 def replace(endpoint: EndpointStatus, **fields: str | None) -> EndpointStatus:

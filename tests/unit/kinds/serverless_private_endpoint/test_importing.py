@@ -108,7 +108,8 @@ def test_an_unacceptable_value_is_left_to_atlas_with_a_comment(
 def test_the_provider_is_from_the_endpoint_its_instance_or_its_fields(
     fields: dict[str, str], instance: str | None, provider: str
 ) -> None:
-    assert parsed(written(EndpointStatus(id=ENDPOINT, **fields), instance)).body["spec"]["providerName"] == provider
+    endpoint = EndpointStatus.model_validate({"id": ENDPOINT, **fields})
+    assert parsed(written(endpoint, instance)).body["spec"]["providerName"] == provider
 
 
 @pytest.mark.parametrize(

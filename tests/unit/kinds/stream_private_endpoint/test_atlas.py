@@ -71,7 +71,7 @@ DESCRIBED = {"vendor": "S3", "region": "EU_WEST_1", "serviceEndpointId": S3["ser
 
 
 def connection(status: str | None = None, **fields: Any) -> Connection:
-    return Connection(id=ID, status=status, **{"target": "", **fields})
+    return Connection.model_validate({"id": ID, "status": status, "target": "", **fields})
 
 
 READ = connection("DONE", target=TARGET, service=S3_IN_AWS, described=DESCRIBED)
