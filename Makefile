@@ -243,6 +243,18 @@ ANSWERS ?=
 demo-broken: $(READY) control-plane ## broken set-ups to find the cause of, one by one; a key shows the solution, ANSWERS=1 shows all
 	@PYTHONPATH=tests:hack $(BIN)/python -m demo.broken $(if $(filter-out 0,$(ANSWERS)),--answers)
 
+# For `make conform`: the ID of the project, families and a region of AWS, or what a run has named as left; another Atlas.
+PROJECT ?=
+FAMILIES ?=
+REGION ?=
+REMOVE ?=
+ATLAS_URL ?=
+
+.PHONY: conform
+conform: $(READY) ## try in PROJECT, which is for tests, what nobody has confirmed of Atlas; it makes endpoints of FAMILIES, and removes them
+	@PYTHONPATH=hack $(BIN)/python -m conform $(if $(PROJECT),--project $(PROJECT)) $(if $(FAMILIES),--families $(FAMILIES)) \
+	  $(if $(REGION),--region $(REGION)) $(if $(REMOVE),--remove $(REMOVE)) $(if $(ATLAS_URL),--atlas-url $(ATLAS_URL))
+
 # For `make bench`: which rows (all when empty), how often, and the share of the full size.
 ROWS ?=
 ROUNDS ?= 5

@@ -6,7 +6,6 @@ Flags and environment variables come from the declarations of the settings.
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -21,11 +20,10 @@ from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
 from atlas_endpoints.commands import importing, report, status
 from atlas_endpoints.commands.check import command as check
-from atlas_endpoints.commands.clusterless import ConformSettings, ImportSettings, PlanSettings
-from atlas_endpoints.commands.conform import command as conform
+from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.commands.help import VALUES, command_line, declared
 from atlas_endpoints.commands.plan import command as plan
-from atlas_endpoints.kinds import FAMILIES, IMPORTERS, KINDS, named
+from atlas_endpoints.kinds import IMPORTERS, KINDS, named
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.process import app
 from atlas_endpoints.settings import (
@@ -83,9 +81,6 @@ class Commands(BaseSettings):
     import_: CliSubCommand[ImportSettings] = Field(
         alias="import", description="Write manifests for the endpoints that exist in Atlas; changes nothing"
     )
-    conform: CliSubCommand[ConformSettings] = Field(
-        description="Try in a project for tests what is not known of Atlas; makes endpoints and removes them"
-    )
     simulate: CliSubCommand[SimulatorSettings] = Field(description="Run a simulated Atlas on this machine")
 
 
@@ -117,9 +112,6 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[KindWithCommand
             return _result(plan.run(command, kinds, _print, _say), failed=FAILED)
         case ImportSettings():
             return _import(command)
-        case ConformSettings():
-            work = conform.run(command, FAMILIES, _print, _say, _ask if sys.stdin.isatty() else None)
-            return 0 if _result(work, failed=False) else FAILED
         case SimulatorSettings():
             return _result(_simulate(command), failed=FAILED)
         case _:
@@ -230,19 +222,6 @@ def _why(error: ErrorDetails) -> str:
 def _flag(name: str, config: SettingsConfigDict) -> str:
     """Return a setting as its flag and its variable."""
     return f"--{name.replace('_', '-')} ({config.get('env_prefix', '')}{name.upper()})"
-
-
-def _ask(question: str) -> str:
-    """Return what the user types."""
-    _say(question)
-    # While nothing else runs, Ctrl-C has to end the question: a loop would only note it.
-    noted = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return input()
-    except EOFError:
-        return ""
-    finally:
-        signal.signal(signal.SIGINT, noted)
 
 
 def _print(line: str) -> None:

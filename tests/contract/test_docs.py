@@ -17,7 +17,6 @@ from atlas_endpoints.cluster.errors import ReferenceProblem, SecretProblem
 from atlas_endpoints.commands.check.report import Level
 from atlas_endpoints.commands.clusterless import (
     VARIABLES,
-    ConformSettings,
     EnvironmentCredentials,
     ImportSettings,
     PlanSettings,
@@ -282,7 +281,6 @@ SETTINGS: dict[str, tuple[list[list[str]], Iterable[str]]] = {
     ),
     "plan": (of_commands("plan flags"), PlanSettings.model_fields),
     "import": (of_commands("import flags"), ImportSettings.model_fields),
-    "conform": (of_commands("conform flags"), ConformSettings.model_fields),
 }
 
 

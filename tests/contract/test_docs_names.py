@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster import events
-from atlas_endpoints.commands.clusterless import ConformSettings, ImportSettings, PlanSettings
+from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.reconcile import credentials, resource
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
 from support.crd import crds, schema_of
@@ -57,7 +57,7 @@ def test_each_field_that_is_named_is_one_of_the_resource_or_of_somebody_else_s()
 
 
 def test_each_variable_that_is_named_is_one_that_is_read() -> None:
-    settings = (OperatorSettings, CheckSettings, PlanSettings, ImportSettings, ConformSettings)
+    settings = (OperatorSettings, CheckSettings, PlanSettings, ImportSettings)
     known = {f"ATLAS_ENDPOINTS_{name.upper()}" for each in settings for name in each.model_fields}
     others: dict[str, type[BaseSettings]] = {
         "SIMULATE": SimulatorSettings,

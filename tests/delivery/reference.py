@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import durationpy
 
 from atlas_endpoints.cli import Commands
-from atlas_endpoints.commands.clusterless import ConformSettings, ImportSettings, PlanSettings
-from atlas_endpoints.commands.conform.rows import rows
+from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.kinds import named
 from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
+from conform.rows import rows
 from crd import crd_of
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings
 
-    from atlas_endpoints.commands.conform.rows import Row
+    from conform.rows import Row
 
 FOLDER = DOCS / "reference"
 UNCONFIRMED = DOCS / "unconfirmed.md"
@@ -141,7 +141,6 @@ COMMANDS: dict[str, type[BaseSettings]] = {
     "report": ReportSettings,
     "plan": PlanSettings,
     "import": ImportSettings,
-    "conform": ConformSettings,
     "simulate": SimulatorSettings,
 }
 """The commands and what they read."""

@@ -51,11 +51,11 @@ def _code(*arguments: str) -> object:
 def test_without_arguments_it_prints_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert _code() == 0
     help_ = capsys.readouterr().out
-    for command in ("run", "check", "status", "report", "plan", "import", "conform", "simulate"):
+    for command in ("run", "check", "status", "report", "plan", "import", "simulate"):
         assert re.search(rf"^    {command} +[A-Z]", help_, re.MULTILINE), command
 
 
-@pytest.mark.parametrize("command", ["run", "check", "status", "report", "plan", "import", "conform", "simulate"])
+@pytest.mark.parametrize("command", ["run", "check", "status", "report", "plan", "import", "simulate"])
 def test_the_help_of_a_command_has_its_own_flags_first_and_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,7 +90,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["fly"], "invalid choice: 'fly'"),
         (
             ["plann"],
-            "invalid choice: 'plann' (choose from 'run', 'check', 'status', 'report', 'plan', 'import', 'conform', 'simulate'). Did you mean plan?",
+            "invalid choice: 'plann' (choose from 'run', 'check', 'status', 'report', 'plan', 'import', 'simulate'). Did you mean plan?",
         ),
         (["plan", "shop.yaml"], "unrecognized arguments: shop.yaml. Did you mean -f shop.yaml?"),
         (["run", "--bogus"], "run: error: unrecognized arguments: --bogus. See atlas-endpoints run --help."),

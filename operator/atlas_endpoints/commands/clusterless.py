@@ -2,13 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-import httpx
 from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,10 +17,9 @@ from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, Retry, Wording
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.commands.conform.rows import families
 from atlas_endpoints.commands.pauses import no_time, pause, waiting
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
-from atlas_endpoints.settings import AtlasSettings, Duration, Names, Namespace, OptionalNamespace
+from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
 
 WITHIN = 300.0
 """Seconds for a whole plan or import."""
@@ -130,48 +127,6 @@ class ImportSettings(AtlasSettings):
         return value
 
 
-class ConformSettings(AtlasSettings):
-    """Try in a real project what is not known of Atlas: make endpoints, look what Atlas answers, and remove them.
-
-    Only this command and run change anything in Atlas. Credentials come from the environment, as for plan; they need the
-    role Project Owner. Use a project for tests. What was made and asked is in the record: run the command again with it
-    to go on after an interruption, or with --cleanup to remove what was made.
-
-    Examples:
-      atlas-endpoints conform --families dedicated,data-federation --project 5f7cac1adf5d6c6300000000 --dry-run
-      atlas-endpoints conform --families dedicated,data-federation --project 5f7cac1adf5d6c6300000000 > report.md
-      atlas-endpoints conform --cleanup --project 5f7cac1adf5d6c6300000000
-    """
-
-    cleanup: bool = Field(default=False, description="Only remove what the record says was made")
-    families: Names = Field(
-        default=(), validate_default=True, description="What to try, separated by commas, such as dedicated"
-    )
-    project: ObjectId = Field(default="", validate_default=True, description="The project: 24 hexadecimal characters")
-    project_name: str | None = Field(
-        default=None, description="Name of the project, which somebody has to type otherwise before anything is made"
-    )
-    region: str = Field(default="US_EAST_1", description="Region of AWS, as Atlas spells it, of a new record")
-    max_endpoints: int = Field(default=10, ge=1, description="Endpoints and services that are made, at most")
-    wait: Duration = Field(
-        default=timedelta(hours=1),
-        description="Longest wait for Atlas in one run, for each family; another run goes on",
-    )
-    record: Path = Field(default=Path("conform.json"), description="File with what was made and asked")
-    dry_run: bool = Field(default=False, description="Only say what each family needs, makes and takes")
-    redact: bool = Field(default=False, description="Replace IDs in the report")
-    output: Literal["markdown", "json"] = Field(
-        default="markdown", description="markdown for people; json for programs, with the traffic"
-    )
-
-    @field_validator("families")
-    @classmethod
-    def _tries_something(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if (not value and not info.data.get("cleanup")) or not {*value} <= families().keys():
-            raise ValueError(f"name what to try: {', '.join(families())}")
-        return value
-
-
 class EnvironmentCredentials(BaseSettings):
     """The credentials in the environment, under the names that Atlas CLI and MongoDB's Terraform provider use."""
 
@@ -240,19 +195,12 @@ _WORDS = {
 """The words of messages about a Secret, and those about the environment."""
 
 
-def client_of(
-    settings: AtlasSettings,
-    url: str | None = None,
-    *,
-    writes: bool = False,
-    transport: httpx.AsyncBaseTransport | None = None,
-) -> AtlasClient:
+def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool = False) -> AtlasClient:
     """Return a client; close it with ``aclose``.
 
     Args:
         url: of another Atlas than that of the settings.
         writes: whether it may send writes.
-        transport: of its calls, instead of one of its own.
 
     Raises:
         ValueError: the CA file or the proxy is not usable.
@@ -262,7 +210,6 @@ def client_of(
         user_agent=f"atlas-endpoints/{__version__}",
         writes=writes,
         ca_file=settings.ca_file,
-        transport=transport,
     )
 
 
@@ -276,14 +223,12 @@ class PatientClient:
         say: prints a line about a wait.
         on: the errors after which it repeats a call.
         until: when the time of the command ends, by the clock of the event loop: no call is repeated after that.
-        sleep: waits; tests have a time of their own.
     """
 
     client: Requester
     say: Callable[[str], object]
     on: type[AtlasError] = AtlasError
     until: float = math.inf
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _unanswered: bool = field(default=False, init=False)
 
     @property
@@ -309,7 +254,7 @@ class PatientClient:
                     self.say(f"{call}: {no_time(error.reason, seconds)}")
                     raise
                 self.say(f"{call}: {waiting(error.reason, seconds)}")
-                await self.sleep(seconds)
+                await asyncio.sleep(seconds)
             else:
                 self._unanswered = False
                 return answer

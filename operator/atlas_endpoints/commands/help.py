@@ -35,7 +35,6 @@ TYPES: Mapping[str, str] = {
 VALUES: Mapping[str, str] = {
     "atlas_url": "URL",
     "credentials_secret": "NAMESPACE/NAME",
-    "families": "NAME,...",
     "filename": "FILE",
     "from_here": "HOST",
     "gcp_project": "ID",
