@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from atlas_endpoints.atlas.answers import json_from
-from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
+from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUP
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
 from atlas_endpoints.simulator.cluster import ClusterDocument
 from atlas_endpoints.simulator.regional_endpoint import (

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic.alias_generators import to_camel
 
-from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP_KIND
+from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUP_KIND
 from atlas_endpoints.kinds.data_federation_private_endpoint.resource import Spec as DataFederationSpec
 from atlas_endpoints.kinds.dedicated_private_endpoint.remote_regions import body_of as body_of_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import Spec as DedicatedSpec

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
+
+from atlas_endpoints.kinds import named
 
 if TYPE_CHECKING:
     from atlas_endpoints.reconcile.resource import Resource
@@ -66,10 +67,9 @@ def schema_of(kind: str) -> Schema:
 
 
 def resource_of(kind: str) -> type[Resource]:
-    """The model of a kind, by the names of its folder and of its class."""
-    folder = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
-    model: type[Resource] = getattr(import_module(f"atlas_endpoints.kinds.{folder}.resource"), kind)
-    return model
+    """The model of a kind."""
+    (found,) = named([kind])
+    return found.resource
 
 
 def refusals(status: object, kind: str = "ServerlessPrivateEndpoint") -> list[str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from atlas_endpoints.kinds.backup_private_endpoint import kind as backup
+from atlas_endpoints.kinds import backup_private_endpoint as backup
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.kinds.data_federation_private_endpoint import kind as data_federation
 from atlas_endpoints.kinds.dedicated_private_endpoint import imported as dedicated

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from atlas_endpoints.controller.cache import is_deleting, uid_of
-from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUPS
+from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUPS
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTIONS
 from atlas_endpoints.kinds.regions import place_of
 from atlas_endpoints.reconcile.status import condition_in

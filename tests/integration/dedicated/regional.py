@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
+from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUP
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
 from atlas_endpoints.reconcile.resource import FORCE_DELETE
 from control_plane.process import wait_until

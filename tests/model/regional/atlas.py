@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import EndpointAbsentError, UpdateRejectedError
 from atlas_endpoints.controller.cache import Key
-from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUPS
+from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUPS
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTIONS
 from atlas_endpoints.kinds.regions import place_of
 from atlas_endpoints.simulator import regional_endpoint as simulated

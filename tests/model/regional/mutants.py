@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atlas_endpoints.kinds.backup_private_endpoint.kind import BackupPrivateEndpoints
+from atlas_endpoints.kinds.backup_private_endpoint import BackupPrivateEndpoints
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import EncryptionAtRestPrivateEndpoints
 from atlas_endpoints.kinds.lives.regional import Regional
 from atlas_endpoints.reconcile import ownership

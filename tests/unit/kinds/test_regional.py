@@ -18,8 +18,8 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Request, Scope
-from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
-from atlas_endpoints.kinds.backup_private_endpoint.resource import BackupEndpointStatus
+from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUP
+from atlas_endpoints.kinds.backup_private_endpoint import BackupEndpointStatus
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
 from atlas_endpoints.kinds.regional_resource import EndpointStatus
 from atlas_endpoints.kinds.regions import place_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
+from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUP
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION
 from behaviour.atlas import PROJECT

@@ -5,7 +5,7 @@ from typing import Any
 
 from atlas_endpoints.commands.check.report import Report, failed, ok, skipped, warning
 from atlas_endpoints.commands.check.resources import MOST_SECRETS, MOST_STALLED, MOST_UNWRITTEN, Survey
-from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND as BACKUP
+from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUP
 from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
 from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST

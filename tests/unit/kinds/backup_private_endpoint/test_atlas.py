@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.kinds.backup_private_endpoint.kind import KIND, Bucket
+from atlas_endpoints.kinds.backup_private_endpoint import KIND, Bucket
 
 buckets_in = KIND.reads["exportBuckets"].parse
 
