@@ -18,20 +18,20 @@ from pydantic_settings import BaseSettings, CliSubCommand, SettingsConfigDict, g
 from atlas_endpoints import __version__, simulator
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
-from atlas_endpoints.commands import importing, report, status
+from atlas_endpoints.commands import importing
 from atlas_endpoints.commands.check import command as check
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.commands.help import VALUES, command_line, declared
 from atlas_endpoints.commands.plan import command as plan
+from atlas_endpoints.commands.status import command as status
+from atlas_endpoints.commands.status.settings import StatusSettings
 from atlas_endpoints.kinds import IMPORTERS, KINDS, named
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.process import app
 from atlas_endpoints.settings import (
     CheckSettings,
     OperatorSettings,
-    ReportSettings,
     SimulatorSettings,
-    StatusSettings,
     unknown_variables,
 )
 from atlas_endpoints.telemetry import logs
@@ -70,10 +70,7 @@ class Commands(BaseSettings):
         description="Check what the operator needs, and show how to solve each problem; changes nothing"
     )
     status: CliSubCommand[StatusSettings] = Field(
-        description="Show one resource, the others that name its endpoint, and its next reconcile; changes nothing"
-    )
-    report: CliSubCommand[ReportSettings] = Field(
-        description="Print a support bundle about one resource, for an issue; changes nothing, and reads no Secret"
+        description="Show resources or one in detail, or write a support bundle about them; changes nothing"
     )
     plan: CliSubCommand[PlanSettings] = Field(
         description="Show what manifests would change in Atlas; needs no cluster and changes nothing"
@@ -104,8 +101,6 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[KindWithCommand
     match command:
         case CheckSettings() | OperatorSettings():
             return _of_operator(command, kinds)
-        case ReportSettings():
-            return 0 if _result(report.run(command, kinds, _print, _say), failed=False) else FAILED
         case StatusSettings():
             return 0 if _result(status.run(command, kinds, _print, _say), failed=False) else FAILED
         case PlanSettings():

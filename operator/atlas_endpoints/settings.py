@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import durationpy
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, CliExplicitFlag, CliPositionalArg, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliExplicitFlag, NoDecode, SettingsConfigDict
 
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.controller.names import is_name, is_namespace
@@ -291,56 +291,6 @@ def unknown_variables(kind: type[OperatorSettings] = OperatorSettings) -> list[s
         for name in os.environ
         if name.startswith(prefix) and name not in known and not FOREIGN_VARIABLE.match(name.removeprefix(prefix))
     )
-
-
-class StatusSettings(BaseSettings):
-    """Show one resource: its state, what Atlas shows, and which other resources name its endpoint. It changes nothing.
-
-    It reads resources with the kubeconfig, and calls neither Atlas nor the operator.
-
-    Example:
-      atlas-endpoints status shop/orders
-    """
-
-    model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_STATUS_", extra="ignore", frozen=True)
-
-    # Declared before resource, whose validator reads it.
-    namespace: OptionalNamespace = Field(
-        default=None, description="Namespace of the resource, instead of in NAMESPACE/NAME"
-    )
-    resource: CliPositionalArg[str] = Field(description="namespace/name of the resource, of any kind")
-
-    @field_validator("resource")
-    @classmethod
-    def _in_namespace(cls, value: str, info: ValidationInfo) -> str:
-        if "namespace" not in info.data:  # it is invalid, and has its own error
-            return value
-        namespace = info.data["namespace"]
-        pair = value if namespace is None else f"{namespace}/{value}"
-        if not _is_pair(pair):
-            raise ValueError(f"{value!r} must be namespace/name, such as shop/orders, or a name with -n (--namespace)")
-        return pair
-
-    @property
-    def namespace_and_name(self) -> tuple[str, str]:
-        """Namespace and name of the resource."""
-        return _pair(self.resource)
-
-
-class ReportSettings(StatusSettings):
-    """Print a support bundle about one resource, for an issue. It changes nothing, and reads no Secret.
-
-    It contains the resource, others that name the same endpoint, its Events, the lines of the operator's log about it,
-    and versions. What the user of the kubeconfig may not read is named in it.
-
-    Examples:
-      atlas-endpoints report shop/orders > report.md
-      kubectl atlas-endpoints report shop/orders --operator-namespace operators > report.md
-    """
-
-    model_config = SettingsConfigDict(env_prefix="ATLAS_ENDPOINTS_REPORT_")
-
-    operator_namespace: Namespace = Field(default="atlas-endpoints", description="The namespace of the operator's Pods")
 
 
 class SimulatorSettings(BaseSettings):

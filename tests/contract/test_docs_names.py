@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster import events
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.commands.status.settings import StatusSettings
 from atlas_endpoints.reconcile import credentials, resource
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from support.crd import crds, schema_of
 from support.deploy import POLICIES, manifests
 from support.documentation import DOCS, PAGES, section
@@ -62,7 +63,6 @@ def test_each_variable_that_is_named_is_one_that_is_read() -> None:
     others: dict[str, type[BaseSettings]] = {
         "SIMULATE": SimulatorSettings,
         "STATUS": StatusSettings,
-        "REPORT": ReportSettings,
     }
     known |= {f"ATLAS_ENDPOINTS_{of}_{name.upper()}" for of, each in others.items() for name in each.model_fields}
     assert named(r"\bATLAS_ENDPOINTS_[A-Z_]+\b") <= known

@@ -11,8 +11,9 @@ import durationpy
 
 from atlas_endpoints.cli import Commands
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
+from atlas_endpoints.commands.status.settings import StatusSettings
 from atlas_endpoints.kinds import named
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, ReportSettings, SimulatorSettings, StatusSettings
+from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
 from conform.rows import rows
 from crd import crd_of
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics
@@ -138,7 +139,6 @@ COMMANDS: dict[str, type[BaseSettings]] = {
     "run": OperatorSettings,
     "check": CheckSettings,
     "status": StatusSettings,
-    "report": ReportSettings,
     "plan": PlanSettings,
     "import": ImportSettings,
     "simulate": SimulatorSettings,
@@ -160,14 +160,14 @@ def settings() -> str:
         own = {
             name: field
             for name, field in declared.model_fields.items()
-            if (command != "check" or name not in OperatorSettings.model_fields) and not field.is_required()
+            if (command != "check" or name not in OperatorSettings.model_fields) and name != "resource"  # no flag
         }
         parts += [f"## atlas-endpoints {command}", _first_line(declared)]
         parts += ["It takes all settings of `run`, and these:"] if command == "check" else []
         prefix = declared.model_config.get("env_prefix", "")
         rows = [_row(name, field, prefix) for name, field in own.items()]
         parts.append("\n".join(["| flag | variable | default | meaning |", "| --- | --- | --- | --- |", *rows]))
-    return _page(parts, "operator/atlas_endpoints/settings.py and commands/clusterless.py")
+    return _page(parts, "operator/atlas_endpoints/settings.py, commands/clusterless.py and commands/status/settings.py")
 
 
 def _first_line(declared: type[BaseSettings]) -> str:

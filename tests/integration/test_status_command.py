@@ -1,4 +1,4 @@
-"""``atlas-endpoints status`` and ``report``: one resource as an on-call engineer asks about it, also in conflict with one of another namespace."""
+"""``atlas-endpoints status``: one resource as an on-call engineer asks about it, in conflict with one of another namespace; and all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     class Ask(Protocol):
         """Returns the exit code, the lines for people, and what was said besides."""
 
-        def __call__(self, kubeconfig: Path, name: str, command: str = "status") -> tuple[int, list[str], str]: ...
+        def __call__(self, kubeconfig: Path, *arguments: str) -> tuple[int, list[str], str]: ...
 
 
 LABEL = "status"
@@ -30,9 +30,9 @@ LABEL = "status"
 def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
     """Runs the command."""
 
-    def run(kubeconfig: Path, name: str, command: str = "status") -> tuple[int, list[str], str]:
+    def run(kubeconfig: Path, *arguments: str) -> tuple[int, list[str], str]:
         monkeypatch.setattr(LOCATION, str(kubeconfig))
-        code = main([command, name])
+        code = main(["status", *arguments])
         output = capsys.readouterr()
         return code, output.out.splitlines(), output.err
 
@@ -69,9 +69,13 @@ def test_two_teams_that_name_one_endpoint(  # noqa: PLR0917  # fixtures
     ):
         assert any(all(word in line for word in words) for line in lines[1:]), (words, lines)
 
-    code, lines, _ = ask(control_plane.kubeconfig, name, "report")
-    assert code == 0
-    for heading in ("Versions", "Status", "Resource", f"{owner.namespace}/orders names the same endpoint", "Events"):
+    _, lines, _ = ask(control_plane.kubeconfig)
+    states = {each[0]: [*each[2:6]] for each in map(str.split, lines) if len(each) > 6}
+    assert states[owner.namespace] == ["orders", "Settled", "True", "Available"]
+    assert [states[other.namespace][at] for at in (0, 3)] == ["copy", "Conflict"]
+
+    _, lines, _ = ask(control_plane.kubeconfig, name, "--bundle")
+    for heading in ("Versions", "Status", "Resource", "Events"):
         assert f"## {heading}" in "\n".join(lines)
     assert any("Warning Conflict: " in line for line in lines)
     assert not [line for line in lines if CLIENT_SECRET in line]
@@ -81,6 +85,10 @@ def test_two_teams_that_name_one_endpoint(  # noqa: PLR0917  # fixtures
     kubectl("create", "serviceaccount", "person", here)
     kubectl("create", "role", "look", here, "--verb=get,list", kind)
     kubectl("create", "rolebinding", "look", here, "--role=look", f"--serviceaccount={other.namespace}:person")
-    _, lines, _ = ask(control_plane.kubeconfig_for(other.namespace, "person"), name)
+    of_person = control_plane.kubeconfig_for(other.namespace, "person")
+    _, lines, _ = ask(of_person, name)
     assert not any(owner.namespace in line for line in lines)
     assert any("other namespaces" in line for line in lines)
+    code, lines, said = ask(of_person)
+    assert (code, len(lines)) == (0, len(["head", name, "", "summary"]))
+    assert f"only {other.namespace} is shown" in said

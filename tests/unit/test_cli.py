@@ -51,11 +51,11 @@ def _code(*arguments: str) -> object:
 def test_without_arguments_it_prints_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert _code() == 0
     help_ = capsys.readouterr().out
-    for command in ("run", "check", "status", "report", "plan", "import", "simulate"):
+    for command in ("run", "check", "status", "plan", "import", "simulate"):
         assert re.search(rf"^    {command} +[A-Z]", help_, re.MULTILINE), command
 
 
-@pytest.mark.parametrize("command", ["run", "check", "status", "report", "plan", "import", "simulate"])
+@pytest.mark.parametrize("command", ["run", "check", "status", "plan", "import", "simulate"])
 def test_the_help_of_a_command_has_its_own_flags_first_and_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,7 +64,7 @@ def test_the_help_of_a_command_has_its_own_flags_first_and_an_example(
     assert f"atlas-endpoints {command} " in help_.partition("Example")[2].partition("options:")[0]
     own, _, inherited = help_.partition("options:")[2].partition("\nthe way to Atlas:")
     assert "--atlas-url" not in own
-    assert ("--atlas-url URL" in inherited) == (command not in {"status", "report", "simulate"})
+    assert ("--atlas-url URL" in inherited) == (command not in {"status", "simulate"})
     assert not [
         name for name in ("tuple", "timedelta", "bool", "Path", " str") if f"{name}\n" in help_ or f"{name} " in own
     ]
@@ -76,7 +76,7 @@ def test_as_a_plugin_it_is_a_command_of_kubectl(
     monkeypatch.setattr(sys, "argv", ["/usr/bin/kubectl-atlas_endpoints"])
 
     assert _code("status", "--help") == 0
-    assert capsys.readouterr().out.startswith("usage: kubectl atlas-endpoints status NAMESPACE/NAME")
+    assert capsys.readouterr().out.startswith("usage: kubectl atlas-endpoints status [NAMESPACE/NAME] [flags]")
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +90,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["fly"], "invalid choice: 'fly'"),
         (
             ["plann"],
-            "invalid choice: 'plann' (choose from 'run', 'check', 'status', 'report', 'plan', 'import', 'simulate'). Did you mean plan?",
+            "invalid choice: 'plann' (choose from 'run', 'check', 'status', 'plan', 'import', 'simulate'). Did you mean plan?",
         ),
         (["plan", "shop.yaml"], "unrecognized arguments: shop.yaml. Did you mean -f shop.yaml?"),
         (["run", "--bogus"], "run: error: unrecognized arguments: --bogus. See atlas-endpoints run --help."),
@@ -120,13 +120,11 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind; the kinds are Dedicated"),
         (["check", "--kinds", "Other"], "--kinds (ATLAS_ENDPOINTS_KINDS): Other: no such kind"),
         (
-            ["report", "orders"],
+            ["status", "orders"],
             "NAMESPACE/NAME: 'orders' must be namespace/name, such as shop/orders, or a name with -n",
         ),
-        (
-            ["status", "-n", "shop", "db/orders"],
-            "NAMESPACE/NAME: 'db/orders' must be namespace/name, such as shop/orders",
-        ),
+        (["status", "-n", "shop", "db/orders"], "NAMESPACE/NAME: 'db/orders' must be namespace/name, such as shop/"),
+        (["status", "--bundle", "-o", "json"], "--output (ATLAS_ENDPOINTS_STATUS_OUTPUT): a bundle is Markdown"),
         (["plan"], "--filename (ATLAS_ENDPOINTS_FILENAME): specify a file or a folder with manifests, or -"),
         (["plan", "-f", "a.yaml", "--output", "xml"], "--output"),
         (["plan", "-f", "a.yaml", "--namespace", "My_Shop"], "--namespace (ATLAS_ENDPOINTS_NAMESPACE): 'My_Shop'"),

@@ -77,6 +77,16 @@ async def call(
         raise unexpected_answer() from None
 
 
+async def get(
+    api: client.ApiClient, *path: str, parse: Callable[[bytes], Any] = orjson.loads, **query: str
+) -> dict[str, Any]:
+    """Return the object that answers a GET; raise ``ClusterUnavailableError`` if none does."""
+    try:
+        return object_in(await call(api, "GET", path, query=query, parse=parse))
+    except ApiException as error:
+        raise refused(error) from error
+
+
 def unexpected_answer() -> ClusterUnavailableError:
     """Return the error for an answer that is not the object that was asked for."""
     return ClusterUnavailableError("The answer of the API server is not the requested object.")

@@ -65,7 +65,7 @@ class Parser(argparse.ArgumentParser):
         if names[0].startswith("-"):
             self._flags += names
         else:
-            self.usage = f"%(prog)s {options['metavar']} [flags]"
+            self.usage = f"%(prog)s [{options['metavar']}] [flags]"
         if heading is None:
             return self.add_argument(*names, **options)
         group = self._groups.get(heading) or self.add_argument_group(heading)

@@ -1,4 +1,4 @@
-"""The report of one resource, by its state."""
+"""What is said about one resource, by its state."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from atlas_endpoints.commands.status import Found, report
+from atlas_endpoints.commands.status.resource import Found, describe
 from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from support.named import NAMED
-from toy.notice import NOTICES
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 ENDPOINT = "5f7cac1adf5d6c6306f4b283"
@@ -57,6 +56,14 @@ FAILURE = {
     "retryable": False,
 }
 
+RETRIED = (
+    "Next read of Atlas: at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer"
+    " after each failure, up to 5 minutes, or as long as Atlas asks."
+)
+FORCED, DELETED = body(status={"conditions": [READY]}, syncInterval="20m"), body(status={"conditions": [READY]})
+FORCED["metadata"]["annotations"] = {"atlas-endpoints.dev/force-sync": "7"}
+DELETED["metadata"]["deletionTimestamp"] = "2026-11-27T11:00:00Z"
+
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "never handled": (body(), "shop/orders: no operator has handled this resource"),
     "ready": (body(status={"conditions": [READY]}), "ServerlessPrivateEndpoint shop/orders: Ready is True, Available"),
@@ -68,27 +75,35 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "waiting": (body(status={"conditions": WAITING}), "ServerlessPrivateEndpoint shop/orders: Ready is False, WaitingForCloudEndpoint, waiting for you"),
     "ready before an edit": (body(generation=2, status={"conditions": [READY]}), "ServerlessPrivateEndpoint shop/orders: Ready is True, Available, of an earlier generation"),
     "waiting before an edit": (body(generation=2, status={"conditions": WAITING}), "ServerlessPrivateEndpoint shop/orders: Ready is False, WaitingForCloudEndpoint, of an earlier generation"),
-    "an edit that was not handled": (body(generation=2, status={"conditions": [READY]}),
-        "Edit: the spec has generation 2, and this report is about generation 1. No operator has handled the last edit."),
-    "the next read after an edit": (body(generation=2, status={"conditions": [READY]}), "Next read of Atlas: when an operator handles this edit."),
+    "an edit that was not handled": (body(generation=2, status={"conditions": [READY]}), "Next read of Atlas: when an operator handles this edit: the spec has generation 2, and this report is about generation 1."),
     "the first read": (body(status={"observedGeneration": -1}), "Next read of Atlas: when an operator handles this resource."),
     "a failed call": (body(status={"conditions": STALLED, "lastError": FAILURE}), "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 2 h: No."),
     "a time in the future": (body(status={"conditions": STALLED, "lastError": {**FAILURE, "since": "2027-01-01T00:00:00Z"}}),
         "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 0 s: No."),
-    "the next attempt of a backoff": (body(status={"conditions": [condition("Ready", "False", "AtlasUnavailable")]}),
-        "Next read of Atlas: at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each failure, "),
+    "the next attempt of a backoff": (body(status={"conditions": [condition("Ready", "False", "AtlasUnavailable")]}), RETRIED),
     "suspended": (body(suspend=True, status={"conditions": [condition("Ready", "False", "Suspended")]}), "Next read of Atlas: none, because of spec.suspend"),
     "an invalid spec": (body(providerName="GCP"), "Invalid: spec.providerName: Unsupported value"),
     "a spec that only its values make invalid": (body(status={"conditions": [condition("Ready", "False", "InvalidSpec")]}), "Next read of Atlas: none, until the spec is valid."),
+    "how to reconcile at once": (body(syncInterval="5m", status={"conditions": [READY]}),
+        ("Next read of Atlas: within 300 s. To reconcile now, which also sends again what Atlas refused and makes again what is lost: kubectl -n shop annotate"
+        ' --overwrite serverlessprivateendpoint orders atlas-endpoints.dev/force-sync="$(date +%s)"')),
+    "how to observe at once": (body(managementPolicy="Observe", status={"conditions": [READY]}), "Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes). To reconcile now: kubectl"),
+    "a message with what the request does": (body(status={"conditions": [condition("Ready", "False", "EndpointFailed", "To register it again, set the annotation atlas-endpoints.dev/force-sync.")]}),
+        "Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes). To do what the message says of force-sync: kubectl"),
+    "a rate limit, which heeds no request": (body(syncInterval="20m", status={"conditions": [condition("Ready", "False", "RateLimited")]}), f"{RETRIED} It repeats a failed change within 1200 s.$"),
+    "an open request, which is retried": (FORCED, f"{RETRIED} It repeats a failed change within 1200 s.$"),
+    "credentials, for which no request helps": (body(syncInterval="5m", status={"conditions": [condition("Ready", "False", "CredentialsInvalid")]}),
+        "Next read of Atlas: within 300 s, or within a minute after what the message is about has changed.$"),
+    "a deletion": (DELETED, "Deletion: requested at 2026-11-27T11:00:00Z; the finalizers are pending"),
     "a message of several lines": (body(status={"conditions": [READY], "endpoint": FAILED_ENDPOINT}),
         f"Endpoint: id '{ENDPOINT}', status 'FAILED', statusSince 2 h ago, errorMessage 'one"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("resource", "expected"), CASES.values(), ids=CASES)
-def test_a_report(resource: dict[str, Any], expected: str) -> None:
-    found = list(report(Found(KIND, resource, [resource], sees_all=True), now=NOW))
-    assert any(line.startswith(expected) for line in found), found
+def test_what_is_said_about_a_state(resource: dict[str, Any], expected: str) -> None:
+    found = list(describe(Found(KIND, resource, [resource], sees_all=True), NOW))
+    assert any(f"{line}$".startswith(expected) for line in found), found
     assert not any("\n" in line or "\x1b" in line for line in found)
 
 
@@ -104,13 +119,10 @@ def test_the_owner_of_an_endpoint_is_shown_where_others_may_name_it(
     others: list[str], sees_all: bool, expected: str
 ) -> None:
     orders = body()
-    another = {
-        **orders,
-        "metadata": {**orders["metadata"], "name": "z"},
-        "spec": {**orders["spec"], "endpointId": "b2" * 12},
-    }
+    another = body(endpointId="b2" * 12)
+    another["metadata"]["name"] = "z"
     bodies = [orders, another, *({**orders, "metadata": {**orders["metadata"], "name": name}} for name in others)]
-    found = list(report(Found(KIND, orders, bodies, sees_all), now=NOW))
+    found = list(describe(Found(KIND, orders, bodies, sees_all), NOW))
     assert expected in found
     assert "Endpoint named by: shop/z" not in "\n".join(found)
 
@@ -122,7 +134,7 @@ def test_the_confirmed_values_and_the_differences_are_shown() -> None:
         "drift": [{"field": "comment", "desired": "a", "actual": "b"}],
         "history": [{"time": "2026-11-27T11:59:00Z", "generation": 1, "cause": "Edit", "fields": ["comment"], "result": "Applied"}],
     }  # fmt: skip
-    found = list(report(Found(KIND, body(status=status, syncInterval="5m"), [], sees_all=True), now=NOW))
+    found = list(describe(Found(KIND, body(status=status), [], sees_all=True), NOW))
 
     assert found[2:6] == [
         "Synced: False, DriftDetected: It differs.",
@@ -130,94 +142,26 @@ def test_the_confirmed_values_and_the_differences_are_shown() -> None:
         "Differs: comment is 'b' in Atlas and 'a' in the spec",
         "Last write: comment (Edit), 60 s ago: Applied",
     ]
-    assert found[-1] == (
-        "Next read of Atlas: within 300 s. To reconcile now, which also sends again what Atlas refused and makes again what is lost: kubectl -n shop annotate"
-        ' --overwrite serverlessprivateendpoint orders atlas-endpoints.dev/force-sync="$(date +%s)"'
-    )
-
-
-@pytest.mark.parametrize("is_open", [False, True])
-def test_no_request_is_shown_that_would_not_be_heeded(is_open: bool) -> None:
-    """A rate limit heeds none; and a read that fails for an open one is retried, while the status stays as it was."""
-    shown = READY if is_open else condition("Ready", "False", "RateLimited")
-    limited = body(status={"conditions": [shown]}, syncInterval="20m")
-    limited["metadata"]["annotations"] = {"atlas-endpoints.dev/force-sync": "7"} if is_open else {}
-    found = list(report(Found(KIND, limited, [], sees_all=True), now=NOW))
-    assert found[-1].endswith("up to 5 minutes, or as long as Atlas asks. It repeats a failed change within 1200 s.")
-
-
-@pytest.mark.parametrize(
-    ("policy", "message", "does"),
-    [
-        ("Manage", "So it is.", "(default: 10 minutes). To reconcile now, which also sends again what Atlas refused and makes again what is lost: kubectl"),
-        ("Observe", "So it is.", "(default: 10 minutes). To reconcile now: kubectl"),
-        ("Manage", "To register it again, set the annotation atlas-endpoints.dev/force-sync.", "(default: 10 minutes). To do what the message says of force-sync: kubectl"),
-    ],
-)  # fmt: skip
-def test_the_command_is_shown_with_what_it_does(policy: str, message: str, does: str) -> None:
-    shown = condition("Ready", "False", "EndpointFailed", message)
-    orders = body(managementPolicy=policy, status={"conditions": [shown]})
-    *_, last = report(Found(KIND, orders, [], sees_all=True), now=NOW)
-    assert does in last
-
-
-def test_the_next_read_of_refused_credentials_is_not_hastened() -> None:
-    shown = [condition("Ready", "False", "CredentialsInvalid"), condition("CredentialsValid", "False", "Unauthorized")]
-    *_, last = report(Found(KIND, body(status={"conditions": shown}), [], sees_all=True), now=NOW)
-    assert last == (
-        "Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes), or within a minute after what the"
-        " message is about has changed."
-    )
-
-
-def test_another_kind_is_shown_by_its_own_status() -> None:
-    notice = {
-        "apiVersion": "toy.atlas-endpoints.dev/v1alpha1",
-        "kind": "Notice",
-        "metadata": {**body()["metadata"], "deletionTimestamp": "2026-11-27T11:00:00Z"},
-        "spec": {"projectId": "5f" * 12, "noticeId": "ab" * 12},
-        "status": {"observedGeneration": 1, "conditions": [READY], "notice": {"id": "ab" * 12, "text": "hello"}},
-    }
-
-    found = list(report(Found(NOTICES, notice, [notice], sees_all=True), now=NOW))
-
-    assert "Deletion: requested at 2026-11-27T11:00:00Z; the finalizers are pending" in found
-    assert f"Notice: id '{'ab' * 12}', text 'hello'" in found
-    assert "Endpoint named by: shop/orders, the owner, Available" in found
-    assert "annotate --overwrite notice orders" in found[-1]
 
 
 def test_a_dedicated_endpoint_shows_its_service_and_those_that_share_it() -> None:
-    service = {
-        "id": "a" * 24,
-        "status": "AVAILABLE",
-        "origin": "Created",
-        "supportedRemoteRegions": ["EU_WEST_2"],
-        "remoteRegions": {"confirmed": ["EU_WEST_2"]},
-    }
+    confirmed = {"supportedRemoteRegions": ["EU_WEST_2"], "remoteRegions": {"confirmed": ["EU_WEST_2"]}}
+    service = {"id": "a" * 24, "status": "AVAILABLE", "origin": "Created", **confirmed}
+    spec = {"projectId": "5f" * 12, "providerName": "AWS", "region": "eu-west-1"}
+    status = {"observedGeneration": 1, "conditions": [READY], "service": service}
+    names = {"apiVersion": DEDICATED.names.api_version, "kind": DEDICATED.names.kind}
 
     def endpoint(name: str, cloud_id: str) -> dict[str, Any]:
         return {
-            "apiVersion": DEDICATED.names.api_version,
-            "kind": DEDICATED.names.kind,
+            **names,
             "metadata": {"namespace": "shop", "name": name, "uid": name, "generation": 1, "resourceVersion": "1"},
-            "spec": {
-                "projectId": "5f" * 12,
-                "providerName": "AWS",
-                "region": "eu-west-1",
-                "cloudProviderEndpointId": cloud_id,
-            },
-            "status": {
-                "observedGeneration": 1,
-                "conditions": [READY],
-                "service": service,
-                "endpoint": {"id": cloud_id},
-            },
+            "spec": {**spec, "cloudProviderEndpointId": cloud_id},
+            "status": {**status, "endpoint": {"id": cloud_id}},
         }
 
     orders, same, other = endpoint("orders", "vpce-1"), endpoint("same", "vpce-1"), endpoint("other", "vpce-2")
 
-    found = list(report(Found(DEDICATED, orders, [orders, same, other], sees_all=True), now=NOW))
+    found = list(describe(Found(DEDICATED, orders, [orders, same, other], sees_all=True), NOW))
 
     (line,) = (each for each in found if each.startswith("Service: "))
     assert line == (
