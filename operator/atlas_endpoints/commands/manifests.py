@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.commands import crd_rules
-from atlas_endpoints.commands.bounded_yaml import Budget, InvalidYamlError, load
+from atlas_endpoints.commands.bounded_yaml import load
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.names import is_name, is_namespace
 from atlas_endpoints.kinds.commands import KindWithCommands
@@ -149,7 +149,6 @@ class ManifestReader:
         *,
         namespace: str,
         recursive: bool = False,
-        budget: Budget | None = None,
         others: Collection[str] = (),
         use_statuses: bool = False,
     ) -> None:
@@ -159,7 +158,6 @@ class ManifestReader:
         self._others = others
         self._use_statuses = use_statuses
         self._unused_statuses = 0
-        self._budget = budget or Budget()
         self.warnings: list[str] = []
 
     def find(self, names: Iterable[str]) -> list[Document]:
@@ -219,21 +217,18 @@ class ManifestReader:
         return Invalid(place_of(name), (problem,))
 
     def _read_file(self, file: str, *, is_named: bool) -> list[Document]:
-        text = text_in(file, self._budget, is_named=is_named)
+        text = text_in(file, is_named=is_named)
         return [text] if isinstance(text, Invalid) else self.read(place_of(file).file, text)
 
     def read(self, file: str, text: str) -> list[Document]:
         """Return the documents in the text of a file: YAML or JSON."""
-        found: list[Document] = []
-        place = Place(file, 1)
         try:
-            for line, document in load(text, self._budget):
-                found += self._documents(document, replace(place, line=line))
-                place = Place(file, place.document + 1)
-        except InvalidYamlError as error:
+            documents = load(text)
+        except ValueError as error:
             hint = f". {RENDER_FIRST}" if "{{" in text else ""
-            found.append(Invalid(place, (f"{error}{hint}",)))
-        return found
+            return [Invalid(Place(file), (f"{error}{hint}",))]
+        numbered = enumerate(documents, start=1)
+        return [one for number, (line, each) in numbered for one in self._documents(each, Place(file, number, line))]
 
     def _documents(self, document: Any, place: Place) -> Iterator[Document]:
         if document is None:
@@ -303,28 +298,23 @@ class ManifestReader:
         return {**document, "metadata": {"namespace": self._namespace, **metadata}}
 
 
-def text_in(file: str, budget: Budget, *, is_named: bool = True) -> str | Invalid:
+def text_in(file: str, *, is_named: bool = True) -> str | Invalid:
     """Return the text of a file, or why it is not read.
 
     Args:
         is_named: by the user, and not found in a folder.
     """
     place = place_of(file)
-    room = min(LARGEST_FILE, budget.size)
     try:
         # A pipe in a folder would block, and a device has no end.
         if not is_named and not stat.S_ISREG(Path(file).stat().st_mode):
             return Invalid(place, ("is neither a file nor a folder: remove or rename it",))
         with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else Path(file).open("rb") as opened:
-            data = opened.read(room + 1)
+            data = opened.read(LARGEST_FILE + 1)
     except OSError as error:
         return _unreadable(file, error)
     if len(data) > LARGEST_FILE:
         return Invalid(place, (f"is larger than {LARGEST_FILE >> 20} MiB: split it",))
-    if len(data) > room:
-        too_much = "the files before it are too large together: run the command with fewer files"
-        return Invalid(place, (f"is not read, because {too_much}",))
-    budget.size -= len(data)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
