@@ -67,14 +67,10 @@ class Place:
 
     @override
     def __str__(self) -> str:
-        parts = ["the standard input" if self.file == STANDARD_INPUT else self.file]
-        if self.document:
-            parts.append(f"document {self.document}")
-        if self.document > 1 and self.line:
-            parts.append(f"from line {self.line}")
-        if self.item:
-            parts.append(f"item {self.item}")
-        return ", ".join(parts)
+        file = "the standard input" if self.file == STANDARD_INPUT else self.file
+        document = f", document {self.document}" if self.document else ""
+        line = f", from line {self.line}" if self.document > 1 and self.line else ""
+        return f"{file}{document}{line}{f', item {self.item}' if self.item else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +169,8 @@ class ManifestReader:
             self.warnings.append(f"These files are not rendered: {', '.join(unrendered)}. {RENDER_FIRST}.")
         documents: list[Document] = []
         for file in files:
-            documents += [file] if isinstance(file, Invalid) else self._read_file(file, is_named=file in names)
+            text = file if isinstance(file, Invalid) else text_in(file, is_named=file in names)
+            documents += [text] if isinstance(text, Invalid) else self.read(place_of(str(file)).file, text)
         if self._unused_statuses:
             self.warnings.append(
                 f"Statuses in the files are not used: {self._unused_statuses}. Anybody who may change the files can forge them. If"
@@ -216,10 +213,6 @@ class ManifestReader:
                 problem += "; use -R (--recursive) to read subfolders, too"
         return Invalid(place_of(name), (problem,))
 
-    def _read_file(self, file: str, *, is_named: bool) -> list[Document]:
-        text = text_in(file, is_named=is_named)
-        return [text] if isinstance(text, Invalid) else self.read(place_of(file).file, text)
-
     def read(self, file: str, text: str) -> list[Document]:
         """Return the documents in the text of a file: YAML or JSON."""
         try:
@@ -236,7 +229,7 @@ class ManifestReader:
         if not isinstance(document, Mapping):
             yield Invalid(place, ("is no Kubernetes object: remove or correct it",))
             return
-        kind, version = document.get("kind"), document.get("apiVersion")
+        kind, group = document.get("kind"), str(document.get("apiVersion") or "").rpartition("/")[0]
         if not isinstance(kind, str) or not kind:
             yield Other(NO_KIND)
         elif isinstance(document.get("items"), list) and kind.endswith("List"):
@@ -244,10 +237,10 @@ class ManifestReader:
                 yield from self._documents(item, replace(place, item=number))
         elif kind in self._kinds:
             yield self._resource(self._kinds[kind], document, place)
-        elif isinstance(version, str) and (ours := self._kinds_of(version.partition("/")[0])):
-            yield Invalid(place, (f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {ours}",))
+        elif ours := [name for name, each in self._kinds.items() if each.names.group == group]:
+            problem = f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {' or '.join(ours)}"
+            yield Invalid(place, (problem,))
         else:
-            group = str(version).rpartition("/")[0] if version else ""
             yield self._other(f"{kind}.{group}" if group else kind, self._in_namespace(document), place)
 
     def _other(self, kind: str, body: Mapping[str, Any], place: Place) -> Other | Invalid:
@@ -258,9 +251,6 @@ class ManifestReader:
             if problems:
                 return Invalid(place, tuple(problems))
         return Other(kind, body)
-
-    def _kinds_of(self, group: str) -> str:
-        return " or ".join(name for name, kind in self._kinds.items() if kind.names.group == group)
 
     def _resource(self, kind: KindWithCommands[Any], document: Mapping[str, Any], place: Place) -> Document:
         version, expected = document.get("apiVersion"), f"{kind.names.group}/{kind.names.version}"
