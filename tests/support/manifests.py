@@ -1,6 +1,5 @@
 """A manifest as text, and the reader of the commands."""
 
-from atlas_endpoints.commands.bounded_yaml import Budget
 from atlas_endpoints.commands.manifests import Document, ManifestReader
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 
@@ -18,6 +17,6 @@ spec:
 NAMESPACED = ORDERS.replace("name: orders", "name: orders\n  namespace: web")
 
 
-def read(file: str, text: str, budget: Budget | None = None) -> list[Document]:
+def read(file: str, text: str) -> list[Document]:
     """Return the documents in the text of a file."""
-    return ManifestReader([KIND], namespace="shop", budget=budget, use_statuses=True).read(file, text)
+    return ManifestReader([KIND], namespace="shop", use_statuses=True).read(file, text)

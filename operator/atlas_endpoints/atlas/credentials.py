@@ -35,9 +35,6 @@ LONGEST_VALUE = 512
 _FINGERPRINT_KEY = token_bytes(32)
 """A random key of this process, so that a fingerprint cannot be made, or used to confirm a guess, outside it."""
 
-ENCODED_TWICE = "looks base64-encoded twice. Put the plain value under stringData, or encode it once under data."
-"""A fault of a value in a Secret; commands that read values from elsewhere replace it."""
-
 
 class CredentialsProblem(StrEnum):
     """A fault of the keys of a Secret: a reason of ``CredentialsValid``."""
@@ -143,15 +140,22 @@ def _atlas_key(data: Mapping[str, str]) -> str | None:
     return next(iter(spellings), None)
 
 
-def parse_credentials(data: Mapping[str, str], *, check_base_url: Callable[[str], str] | None = None) -> Credentials:
+def parse_credentials(
+    data: Mapping[str, str],
+    *,
+    check_base_url: Callable[[str], str] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Credentials:
     """Return the credentials in the decoded keys of a Secret; raises ``CredentialsError``.
 
     ``clientId`` and ``clientSecret`` make a service account, ``publicApiKey`` and ``privateApiKey`` an API key;
     ``baseUrl`` names their Atlas. Half of another pair and other keys (``orgId`` for one) are ignored.
 
     ``check_base_url`` returns the normalised base URL, or raises ``ValueError`` with a text that does not hold the URL. None: this
-    Secret may not name one, since its owner could send the operator to a host of their own.
+    Secret may not name one, since its owner could send the operator to a host of their own. ``variables`` are the environment's by
+    these keys, if the data come from there: messages then speak of them.
     """
+    shown, source = variables or dict(zip(KEYS, KEYS, strict=True)), "environment" if variables else "Secret"
     values = {key: data.get(key, "").strip() for key in KEYS}
     named = _atlas_key(data)
     if named and check_base_url is None:
@@ -166,29 +170,31 @@ def parse_credentials(data: Mapping[str, str], *, check_base_url: Callable[[str]
         if len(data.get(key, "")) > LONGEST_VALUE:
             raise CredentialsError(
                 CredentialsProblem.MISSING_KEYS,
-                f"{key} has more than {LONGEST_VALUE} characters, which no value of Atlas has. Put only the value itself there.",
+                f"{shown[key]} has more than {LONGEST_VALUE} characters, which no value of Atlas has. Put only the value itself there.",
             )
+    accounts, api_keys = (
+        f"{shown[identity]} and {shown[secret]} ({kind})"
+        for (identity, secret), kind in zip(_PAIRS, ("a service account", "an API key"), strict=True)
+    )
     complete = [pair for pair in _PAIRS if all(values[key] for key in pair)]
     if len(complete) > 1:
         raise CredentialsError(
             CredentialsProblem.AMBIGUOUS_KEYS,
-            "The Secret contains both a service account (clientId, clientSecret) and an API key (publicApiKey, "
-            "privateApiKey). Remove one of the two pairs.",
+            f"The {source} contains both {accounts}, and {api_keys}. Remove one of the two pairs.",
         )
     if not complete:
         begun = [pair for pair in _PAIRS if any(values[key] for key in pair)]
-        missing = " or ".join(key for pair in begun for key in pair if not values[key])
+        missing = " or ".join(shown[key] for pair in begun for key in pair if not values[key])
         raise CredentialsError(
             CredentialsProblem.MISSING_KEYS,
-            f"{missing} is missing or empty in the Secret. Add it as Atlas has shown it."
+            f"{missing} is missing or empty in the {source}. Add it as Atlas has shown it."
             if missing
-            else "The Secret contains no credentials: clientId and clientSecret (a service account), or publicApiKey and "
-            "privateApiKey (an API key), are missing or empty. Add one of the two pairs.",
+            else f"The {source} contains no credentials: {accounts}, or {api_keys}, are missing or empty. Add one of the two pairs.",
         )
     (pair,) = complete
     for key in pair:
-        if fault := _fault(key, values[key]):
-            raise CredentialsError(CredentialsProblem.MISSING_KEYS, f"{key} {fault}")
+        if fault := _fault(key, values[key], shown, source):
+            raise CredentialsError(CredentialsProblem.MISSING_KEYS, f"{shown[key]} {fault}")
     try:
         base_url = check_base_url(values["baseUrl"]) if check_base_url and values["baseUrl"] else None
     except ValueError as error:
@@ -198,15 +204,19 @@ def parse_credentials(data: Mapping[str, str], *, check_base_url: Callable[[str]
     return ServiceAccount(identity, secret, base_url) if pair == _PAIRS[0] else ApiKey(identity, secret, base_url)
 
 
-def _fault(key: str, value: str) -> str | None:
+def _fault(key: str, value: str, shown: Mapping[str, str], source: str) -> str | None:
     # Both end up in a header or in the hash of one, so characters that HTTP cannot carry are refused here.
     if not (value.isascii() and value.isprintable()):
         return "contains characters that no Atlas credentials have (control characters, or not ASCII). Copy the value from Atlas again."
     # A secret in the place of an identity would travel readable, and be shown as a name.
     if other := next((each for each, shape in _SHAPES.items() if each != key and shape.fullmatch(value)), None):
-        return f"contains what belongs into {other}. Exchange the values."
+        return f"contains what belongs into {shown[other]}. Exchange the values."
     try:
         decoded = base64.b64decode(value, validate=True).decode("ascii").strip()
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return ENCODED_TWICE if any(shape.fullmatch(decoded) for shape in _SHAPES.values()) else None
+    if not any(shape.fullmatch(decoded) for shape in _SHAPES.values()):
+        return None
+    if source == "environment":
+        return "looks base64-encoded. Set it to the plain value."
+    return "looks base64-encoded twice. Put the plain value under stringData, or encode it once under data."

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from atlas_endpoints import __version__
 from atlas_endpoints.atlas.answers import Answer, Requester
 from atlas_endpoints.atlas.client import AtlasClient
-from atlas_endpoints.atlas.credentials import ENCODED_TWICE, Credentials, CredentialsError, parse_credentials
+from atlas_endpoints.atlas.credentials import Credentials, parse_credentials
 from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, Retry, Wording
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.pauses import no_time, pause, waiting
@@ -149,13 +149,7 @@ class EnvironmentCredentials(BaseSettings):
         Raises:
             CredentialsError: they are not usable; the message contains names of variables and no values.
         """
-        try:
-            return parse_credentials(self._by_key())
-        except CredentialsError as error:
-            message = error.message
-            for of_secret, of_environment in _WORDS.items():
-                message = message.replace(of_secret, of_environment)
-            raise CredentialsError(error.reason, message) from None
+        return parse_credentials(self._by_key(), variables=VARIABLES)
 
     @property
     def variables(self) -> str:
@@ -183,16 +177,9 @@ VARIABLES = {
     "clientSecret": "MONGODB_ATLAS_CLIENT_SECRET",
     "publicApiKey": "MONGODB_ATLAS_PUBLIC_API_KEY",
     "privateApiKey": "MONGODB_ATLAS_PRIVATE_API_KEY",
+    "baseUrl": "ATLAS_ENDPOINTS_ATLAS_URL",
 }
 """The variables that correspond to the keys of a Secret."""
-
-_WORDS = {
-    **VARIABLES,
-    ENCODED_TWICE: "looks base64-encoded. Set it to the plain value.",
-    "The Secret ": "The environment ",
-    "the Secret": "the environment",
-}
-"""The words of messages about a Secret, and those about the environment."""
 
 
 def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool = False) -> AtlasClient:

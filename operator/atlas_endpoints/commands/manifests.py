@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.commands import crd_rules
-from atlas_endpoints.commands.bounded_yaml import Budget, InvalidYamlError, load
+from atlas_endpoints.commands.bounded_yaml import load
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.controller.names import is_name, is_namespace
 from atlas_endpoints.kinds.commands import KindWithCommands
@@ -67,14 +67,10 @@ class Place:
 
     @override
     def __str__(self) -> str:
-        parts = ["the standard input" if self.file == STANDARD_INPUT else self.file]
-        if self.document:
-            parts.append(f"document {self.document}")
-        if self.document > 1 and self.line:
-            parts.append(f"from line {self.line}")
-        if self.item:
-            parts.append(f"item {self.item}")
-        return ", ".join(parts)
+        file = "the standard input" if self.file == STANDARD_INPUT else self.file
+        document = f", document {self.document}" if self.document else ""
+        line = f", from line {self.line}" if self.document > 1 and self.line else ""
+        return f"{file}{document}{line}{f', item {self.item}' if self.item else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +145,6 @@ class ManifestReader:
         *,
         namespace: str,
         recursive: bool = False,
-        budget: Budget | None = None,
         others: Collection[str] = (),
         use_statuses: bool = False,
     ) -> None:
@@ -159,7 +154,6 @@ class ManifestReader:
         self._others = others
         self._use_statuses = use_statuses
         self._unused_statuses = 0
-        self._budget = budget or Budget()
         self.warnings: list[str] = []
 
     def find(self, names: Iterable[str]) -> list[Document]:
@@ -175,7 +169,8 @@ class ManifestReader:
             self.warnings.append(f"These files are not rendered: {', '.join(unrendered)}. {RENDER_FIRST}.")
         documents: list[Document] = []
         for file in files:
-            documents += [file] if isinstance(file, Invalid) else self._read_file(file, is_named=file in names)
+            text = file if isinstance(file, Invalid) else text_in(file, is_named=file in names)
+            documents += [text] if isinstance(text, Invalid) else self.read(place_of(str(file)).file, text)
         if self._unused_statuses:
             self.warnings.append(
                 f"Statuses in the files are not used: {self._unused_statuses}. Anybody who may change the files can forge them. If"
@@ -218,22 +213,15 @@ class ManifestReader:
                 problem += "; use -R (--recursive) to read subfolders, too"
         return Invalid(place_of(name), (problem,))
 
-    def _read_file(self, file: str, *, is_named: bool) -> list[Document]:
-        text = text_in(file, self._budget, is_named=is_named)
-        return [text] if isinstance(text, Invalid) else self.read(place_of(file).file, text)
-
     def read(self, file: str, text: str) -> list[Document]:
         """Return the documents in the text of a file: YAML or JSON."""
-        found: list[Document] = []
-        place = Place(file, 1)
         try:
-            for line, document in load(text, self._budget):
-                found += self._documents(document, replace(place, line=line))
-                place = Place(file, place.document + 1)
-        except InvalidYamlError as error:
+            documents = load(text)
+        except ValueError as error:
             hint = f". {RENDER_FIRST}" if "{{" in text else ""
-            found.append(Invalid(place, (f"{error}{hint}",)))
-        return found
+            return [Invalid(Place(file), (f"{error}{hint}",))]
+        numbered = enumerate(documents, start=1)
+        return [one for number, (line, each) in numbered for one in self._documents(each, Place(file, number, line))]
 
     def _documents(self, document: Any, place: Place) -> Iterator[Document]:
         if document is None:
@@ -241,7 +229,7 @@ class ManifestReader:
         if not isinstance(document, Mapping):
             yield Invalid(place, ("is no Kubernetes object: remove or correct it",))
             return
-        kind, version = document.get("kind"), document.get("apiVersion")
+        kind, group = document.get("kind"), str(document.get("apiVersion") or "").rpartition("/")[0]
         if not isinstance(kind, str) or not kind:
             yield Other(NO_KIND)
         elif isinstance(document.get("items"), list) and kind.endswith("List"):
@@ -249,10 +237,10 @@ class ManifestReader:
                 yield from self._documents(item, replace(place, item=number))
         elif kind in self._kinds:
             yield self._resource(self._kinds[kind], document, place)
-        elif isinstance(version, str) and (ours := self._kinds_of(version.partition("/")[0])):
-            yield Invalid(place, (f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {ours}",))
+        elif ours := [name for name, each in self._kinds.items() if each.names.group == group]:
+            problem = f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {' or '.join(ours)}"
+            yield Invalid(place, (problem,))
         else:
-            group = str(version).rpartition("/")[0] if version else ""
             yield self._other(f"{kind}.{group}" if group else kind, self._in_namespace(document), place)
 
     def _other(self, kind: str, body: Mapping[str, Any], place: Place) -> Other | Invalid:
@@ -263,9 +251,6 @@ class ManifestReader:
             if problems:
                 return Invalid(place, tuple(problems))
         return Other(kind, body)
-
-    def _kinds_of(self, group: str) -> str:
-        return " or ".join(name for name, kind in self._kinds.items() if kind.names.group == group)
 
     def _resource(self, kind: KindWithCommands[Any], document: Mapping[str, Any], place: Place) -> Document:
         version, expected = document.get("apiVersion"), f"{kind.names.group}/{kind.names.version}"
@@ -303,28 +288,23 @@ class ManifestReader:
         return {**document, "metadata": {"namespace": self._namespace, **metadata}}
 
 
-def text_in(file: str, budget: Budget, *, is_named: bool = True) -> str | Invalid:
+def text_in(file: str, *, is_named: bool = True) -> str | Invalid:
     """Return the text of a file, or why it is not read.
 
     Args:
         is_named: by the user, and not found in a folder.
     """
     place = place_of(file)
-    room = min(LARGEST_FILE, budget.size)
     try:
         # A pipe in a folder would block, and a device has no end.
         if not is_named and not stat.S_ISREG(Path(file).stat().st_mode):
             return Invalid(place, ("is neither a file nor a folder: remove or rename it",))
         with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else Path(file).open("rb") as opened:
-            data = opened.read(room + 1)
+            data = opened.read(LARGEST_FILE + 1)
     except OSError as error:
         return _unreadable(file, error)
     if len(data) > LARGEST_FILE:
         return Invalid(place, (f"is larger than {LARGEST_FILE >> 20} MiB: split it",))
-    if len(data) > room:
-        too_much = "the files before it are too large together: run the command with fewer files"
-        return Invalid(place, (f"is not read, because {too_much}",))
-    budget.size -= len(data)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

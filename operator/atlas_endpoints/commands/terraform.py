@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from atlas_endpoints.atlas.answers import text_of
-from atlas_endpoints.commands.bounded_yaml import Budget
 from atlas_endpoints.commands.manifests import Invalid, place_of, text_in
 from atlas_endpoints.kinds.importer import InTerraform
 
@@ -20,7 +19,7 @@ HAND_OVER = (
 
 def resources_in(file: str, types: Collection[str]) -> Sequence[InTerraform] | Invalid:
     """Return the resources of some types that a state manages, or why there are none."""
-    text = text_in(file, Budget())
+    text = text_in(file)
     if isinstance(text, Invalid):
         return text
     try:

@@ -23,7 +23,6 @@ class KindWithCommands(Kind[R]):
     Attributes:
         scope_noun: what a scope is, for people; also the flag of ``check`` that names one. Empty: a scope is a project.
         scopes: the names that one may have, if these are known; none: any.
-        successor: what replaces the API when Atlas ends it.
         busy: the reasons for which a PATCH has to wait.
         preceding: the reasons for which an endpoint that the spec names has to wait.
         names_endpoints: whether its resources name endpoints by their IDs, each of which connects to one service only.
@@ -31,7 +30,6 @@ class KindWithCommands(Kind[R]):
 
     scope_noun: ClassVar[str] = "scope"
     scopes: ClassVar[Collection[str]] = ()
-    successor: ClassVar[str] = "a version of the operator that uses its successor"
     busy: ClassVar[frozenset[ReadyReason]] = frozenset({Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
     preceding: ClassVar[frozenset[ReadyReason]] = frozenset()
     names_endpoints: ClassVar[bool] = True

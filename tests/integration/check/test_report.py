@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from support.checking import Check, Checker
     from support.resources import Resources
 
-ANNOUNCED = {"deprecation": "2025-12-10", "sunset": "2026-01-22"}
 """What the simulator says of the end of the API, as Atlas does."""
 
 
@@ -44,20 +43,18 @@ def test_without_a_problem_each_part_is_reported_and_the_code_is_0(
     """By a service account and by an API key."""
     resources.create("orders", place.spec())
     resources.write_status("orders", {"observedGeneration": 1})
-    atlas.post("switches", dict.fromkeys(ANNOUNCED))
 
     for kind in ("service account", "API key"):
         checked = check()
 
         assert checked.code == 0, checked.output
         assert checked.lines("failed") == checked.lines("warning") == checked.lines("skipped") == []
-        assert len(checked.lines("ok")) == 7
+        assert len(checked.lines("ok")) == 6
         checked.contains("ok", resources.namespace, f"contains credentials ({kind}; not tried yet)")
         told = checked.sections[f"Project {place.project}, instance shop, for {resources.namespace}/orders"]
         assert len(told) == 3
         assert checked.calls.count("PATCH") == 1
         resources.secret(data=atlas.put_api_key(place))
-    atlas.post("switches", ANNOUNCED)
 
 
 def test_the_report_that_the_documentation_shows_is_a_real_one(

@@ -5,13 +5,11 @@ and needs the right to write, so the kind states writes that change nothing.
 """
 
 import time
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import format_datetime
 from typing import Any, TypeVar
 
-from atlas_endpoints.atlas.answers import Deprecation, Listing, Requester, send_list
+from atlas_endpoints.atlas.answers import Listing, Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials
 from atlas_endpoints.atlas.errors import (
     AccountSuspendedError,
@@ -80,22 +78,12 @@ class Place:
     read_in: str = ""
 
     @property
-    def namespaces(self) -> tuple[str, ...]:
-        """The namespaces that use it; "" if the settings name it."""
-        return tuple(dict.fromkeys(each.key.namespace for each in self.resources)) or ("",)
-
-    @property
-    def where(self) -> str:
-        """What it is, for users."""
-        if not self.scope.project_id:
-            return f"Credentials: {named(self.sources)}"
-        return f"Project {self.scope.project_id}, {self.kind.shown_scope(self.scope.name)}"
-
-    @property
     def title(self) -> str:
         """The heading of its section."""
+        if not self.scope.project_id:
+            return f"Credentials: {named(self.sources)}"
         users = f", for {named(str(each.key) for each in self.resources)}" if self.resources else ""
-        return f"{self.where}{users}"
+        return f"Project {self.scope.project_id}, {self.kind.shown_scope(self.scope.name)}{users}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +91,10 @@ class Result:
     """The result of an interview.
 
     Attributes:
-        kind: of the place.
-        deprecation: what Atlas has announced about the end of its API.
-        listed: whether Atlas has answered the LIST, so that ``deprecation`` is valid.
         hopeless: whether other places need not be asked about with the same credentials.
     """
 
-    kind: KindWithCommands[Any]
     findings: tuple[Finding, ...]
-    deprecation: Deprecation | None = None
-    listed: bool = False
     hopeless: bool = False
 
 
@@ -138,9 +120,9 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
         unknown = skipped(
             "The rights of the credentials are not checked: name a project with --project; and --instance or --provider, if you use them."
         )
-        return Result(kind, (ok(f"{ACCEPTED} (LIST, {took})."), unknown))
+        return Result((ok(f"{ACCEPTED} (LIST, {took})."), unknown))
     if isinstance(answer, AtlasError):
-        return Result(kind, tuple(_refused(answer, took)), hopeless=is_hopeless(answer))
+        return Result(tuple(_refused(answer, took)), hopeless=is_hopeless(answer))
     values = [*answer.entries.values()]
     findings = [ok(f"{READABLE} (LIST, {took})."), ok(kind.counted(values))]
     mismatches: dict[str, list[str]] = {}
@@ -154,7 +136,7 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
         findings.append(await _may_write(place, values, client, credentials))
     else:
         findings.append(skipped("The right to write is not checked, because WRITES is off."))
-    return Result(kind, tuple(findings), answer.deprecation, listed=True)
+    return Result(tuple(findings))
 
 
 def _unnamed(place: Place, entries: Mapping[str, Any]) -> Iterator[Finding]:
@@ -193,27 +175,6 @@ def reached(error: AtlasError | None, took: str) -> Finding:
     if isinstance(error, AtlasUnavailableError):
         return failed(error.explanation.worded(WORDING))
     return warning(f"Atlas answers ({took}). {error.explanation.worded(WORDING)}")
-
-
-def announced(
-    kind: KindWithCommands[Any], deprecations: Iterable[Deprecation | None], *, now: datetime
-) -> list[Finding]:
-    """Return what Atlas has announced about the end of the API of a kind; None is an answer without the headers."""
-    distinct = list(dict.fromkeys(deprecations))
-    if distinct == [None]:
-        return [ok("Atlas announces no end of this API: its answers have neither a Deprecation nor a Sunset header.")]
-    return [_announced(kind, each, now) for each in distinct if each is not None]
-
-
-def _announced(kind: KindWithCommands[Any], deprecation: Deprecation, now: datetime) -> Finding:
-    dates = {"Deprecation": deprecation.deprecated, "Sunset": deprecation.sunset}
-    headers = "; ".join(f"{name}: {format_datetime(date, usegmt=True)}" for name, date in dates.items() if date)
-    shown = f" ({headers})" if headers else ""
-    if deprecation.sunset is not None and deprecation.sunset <= now:
-        what = f"The announced end of this API is past{shown}. Atlas may switch it off at any time. Move"
-    else:
-        what = f"Atlas has announced the end of this API{shown}. Plan the move"
-    return warning(f"{what} to {kind.successor}.")
 
 
 def _refused(error: AtlasError, took: str) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from atlas_endpoints.atlas.client import check_base_url
@@ -45,20 +44,10 @@ from atlas_endpoints.reconcile.resource import (
     project_id_in,
 )
 from atlas_endpoints.reconcile.spec import InvalidSpecError
-from atlas_endpoints.reconcile.status import condition_in
 from atlas_endpoints.settings import CheckSettings
 
 UNHANDLED = timedelta(seconds=10)
 """How long after its creation a resource may be unhandled without a warning; an edit has no date."""
-
-MOST_SECRETS = 200
-"""Secrets that are read of one namespace, whose resources may name any number."""
-
-MOST_UNWRITTEN = 20
-"""Resources whose outputs are not written that each get a finding of their own."""
-
-MOST_STALLED = 10
-"""Stalled resources that are named."""
 
 FORBIDDEN_REASONS = frozenset({"SecretForbidden", "NamespaceForbidden"})
 """Reasons that depend on the user who reads."""
@@ -75,92 +64,43 @@ class Survey:
         uses: each resource that the operator would ask Atlas about, with its kind and the place of its credentials.
         left_out: the names of the others, by why.
         unhandled: the names of all these whose last edit no operator has handled.
-        stalled: the names of all that are Stalled, with the reasons.
-        unwritten: by the names of live resources, why their outputs are not written, as their statuses say.
         names: what all live ones name, by kind, project and scope; of an unknown project, it may be any.
         kinds: the kinds that were read.
-        users: the kinds of those that name an endpoint by its ID, by project and ID.
     """
 
     uses: list[tuple[KindWithCommands[Any], Resource, CredentialsPlace]] = field(default_factory=list)
     left_out: dict[tuple[Level, str], list[str]] = field(default_factory=dict)
     unhandled: list[str] = field(default_factory=list)
-    stalled: list[str] = field(default_factory=list)
-    unwritten: dict[str, str] = field(default_factory=dict)
     names: dict[tuple[str, str | None, str | None], set[Named]] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
-    users: dict[tuple[str | None, str], set[str]] = field(default_factory=dict)
 
     def add(self, kind: KindWithCommands[Any], bodies: Iterable[Body], now: datetime) -> None:
         """Add the resources of a kind."""
         self.kinds.add(kind.names.kind)
         for body in sorted(bodies, key=key_of):
-            name = str(key_of(body))
-            if _is_unhandled(body, now):
+            name, created = str(key_of(body)), body["metadata"].get("creationTimestamp")
+            is_old = created is not None and now - datetime.fromisoformat(created) >= UNHANDLED
+            if is_old and status_of(body).get("observedGeneration") != generation_of(body):
                 self.unhandled.append(name)
-            elif (stalled := condition_in(status_of(body), "Stalled")).get("status") == "True":
-                self.stalled.append(f"{name} ({stalled['reason']})")
             if not is_deleting(body):
-                outputs = condition_in(status_of(body), "OutputsWritten")
-                if outputs.get("status") == "False":
-                    self.unwritten[name] = outputs["message"]
                 place = kind.names.kind, project_id_in(body), kind.scope_name_in(spec_of(body))
-                found = {*_named(kind, body)}
-                self.names.setdefault(place, set()).update(found)
-                for endpoint_id in (each.endpoint for each in found if kind.names_endpoints):
-                    if endpoint_id is not None:
-                        self.users.setdefault((place[1], endpoint_id.casefold()), set()).add(kind.names.kind)
+                self.names.setdefault(place, set()).update(_named(kind, body))
             use = _parse(kind, body)
             if isinstance(use, Resource):
                 self.uses.append((kind, use, CredentialsPlace.of(body)))
             else:
                 self.left_out.setdefault(use, []).append(name)
 
-    def findings(self, where: str) -> list[Finding]:
-        """Return the findings; ``where`` is text such as "in all namespaces"."""
-        count = len(self.uses) + sum(map(len, self.left_out.values()))
-        found = [ok(f"Resources {where}: {count}.")]
-        found += [
-            Finding(level, f"{named(names)}: not checked, because {why}.")
-            for (level, why), names in sorted(self.left_out.items())
-        ]
-        found += [
-            warning(
-                f"Endpoint {endpoint_id} is named by {' and '.join(sorted(kinds))}. A private endpoint connects to one service only, so"
-                " only one of them can work."
-            )
-            for (_, endpoint_id), kinds in self.users.items()
-            if len(kinds) > 1
-        ]
-        told, rest = [*self.unwritten.items()][:MOST_UNWRITTEN], [*self.unwritten][MOST_UNWRITTEN:]
-        found += [warning(f"{name}: not all of its outputs are written. {why}") for name, why in told]
-        if rest:
-            found.append(warning(f"Not all outputs of {named(rest)} are written: see the condition OutputsWritten."))
-        if self.stalled:
-            names = named(self.stalled, most=MOST_STALLED)
-            found.append(
-                warning(f"Stalled: {names}. atlas-endpoints status NAMESPACE/NAME prints the remedy for each.")
-            )
+    def findings(self, where: str) -> Iterator[Finding]:
+        """Yield the findings; ``where`` is text such as "in all namespaces"."""
+        yield ok(f"Resources {where}: {len(self.uses) + sum(map(len, self.left_out.values()))}.")
+        for (level, why), names in sorted(self.left_out.items()):
+            yield Finding(level, f"{named(names)}: not checked, because {why}.")
         if self.unhandled:
-            found.append(
-                warning(
-                    f"No operator has handled the last edit of {named(self.unhandled)}. An operator handles an edit within"
-                    " seconds: verify that one runs and serves the namespace."
-                )
+            yield warning(
+                f"No operator has handled the last edit of {named(self.unhandled)}. An operator handles an edit within"
+                " seconds: verify that one runs and serves the namespace."
             )
-        return found
-
-    def secrets(self) -> tuple[Sequence[CredentialsPlace], Mapping[str, int]]:
-        """Return the Secrets to read, and how many more each namespace has than one may take."""
-        found: dict[str, dict[CredentialsPlace, None]] = {}
-        for *_, secret in self.uses:
-            found.setdefault(secret.namespace, {})[secret] = None
-        used = [secret for secrets in found.values() for secret in islice(secrets, MOST_SECRETS)]
-        return used, {
-            namespace: len(secrets) - MOST_SECRETS
-            for namespace, secrets in found.items()
-            if len(secrets) > MOST_SECRETS
-        }
 
     def places(self, access: Mapping[CredentialsPlace, tuple[str, str]], where: str = "") -> list[Place]:
         """Return a place for each scope and pair of credentials.
@@ -210,12 +150,6 @@ def _parse(kind: KindWithCommands[Any], body: Body) -> Resource | tuple[Level, s
     return resource
 
 
-def _is_unhandled(body: Body, now: datetime) -> bool:
-    created = body["metadata"].get("creationTimestamp")
-    is_old = created is not None and now - datetime.fromisoformat(created) >= UNHANDLED
-    return is_old and status_of(body).get("observedGeneration") != generation_of(body)
-
-
 class ClusterReader:
     """Reads from Kubernetes what to ask Atlas about, and reports it.
 
@@ -254,15 +188,11 @@ class ClusterReader:
                 return []
             self._report.add(*survey.findings(self._where or "in all namespaces"))
         named_secret = self._named_secret()
-        used, unread = survey.secrets()
-        wanted = dict.fromkeys((*used, *filter(None, (named_secret,))))
+        wanted = dict.fromkeys((*(secret for *_, secret in survey.uses), *filter(None, (named_secret,))))
         if not wanted:
             self._report.add(self._nothing_to_try())
             return []
         self._report.section("Credentials")
-        for namespace, count in unread.items():
-            problem = f"{count} Secrets are not read, and their resources not checked"
-            self._report.add(skipped(f"Namespace {namespace}: {problem}: they name more than {MOST_SECRETS}."))
         access: dict[CredentialsPlace, tuple[str, str]] = {}
         users: dict[str, list[str]] = {}
         for place, result in zip(wanted, await asyncio.gather(*map(self._resolve, wanted)), strict=True):

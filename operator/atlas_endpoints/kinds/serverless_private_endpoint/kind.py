@@ -95,7 +95,6 @@ class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
     busy = KindWithCommands.busy | {ServerlessReason.RESERVATION_REQUESTED}
     scope_noun = "instance"
     keeps_confirmed = False  # another endpoint is reserved for one that is gone
-    successor = "a dedicated cluster and its private endpoints"
 
     @override
     def entry_of(self, body: Body) -> str | None:

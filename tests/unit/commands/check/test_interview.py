@@ -3,12 +3,10 @@
 import asyncio
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from atlas_endpoints.atlas.answers import Deprecation
 from atlas_endpoints.atlas.credentials import ApiKey
 from atlas_endpoints.atlas.errors import (
     AccountSuspendedError,
@@ -28,7 +26,7 @@ from atlas_endpoints.atlas.errors import (
     UpdateRejectedError,
 )
 from atlas_endpoints.atlas.requests import Scope
-from atlas_endpoints.commands.check.interview import Place, Result, announced, interview, reached
+from atlas_endpoints.commands.check.interview import Place, Result, interview, reached
 from atlas_endpoints.commands.check.report import Level
 from atlas_endpoints.commands.clusterless import PatientClient
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
@@ -41,8 +39,6 @@ from toy.notice import NOTICES
 PLACE = Place(KIND, Scope("f", "5f" * 12, KIND.names.kind, "shop"), ("Secret s of namespace shop",))
 LIST = KIND.list_request(PLACE.scope)
 ALONE = replace(PLACE, scope=Scope("f", "", KIND.names.kind, ""))
-NOW = datetime(2026, 11, 25, tzinfo=UTC)
-PAST, TO_COME = datetime(2026, 1, 22, tzinfo=UTC), datetime(2027, 7, 1, tzinfo=UTC)
 
 FAILED = "failed   Atlas refuses; do this."
 ACCEPTED = "ok       Atlas accepts the credentials (LIST, … ms)."
@@ -91,7 +87,7 @@ def test_a_refusal_fails_and_proves_what_atlas_checked_before(
 
     assert calls == ["GET endpoint"]
     assert findings == [*filter(None, [proved]), FAILED]
-    assert (result.listed, result.hopeless) == (False, hopeless)
+    assert result.hopeless == hopeless
 
 
 def test_a_token_limit_passes_by_itself_and_concerns_all_places() -> None:
@@ -105,9 +101,8 @@ async def test_a_rate_limit_is_waited_for() -> None:
     said, answers = list[str](), iter([refused(RateLimitedError, 429), listing("AWS")])
     client = PatientClient(FakeAtlas(lambda _: next(answers)), said.append, RateLimitedError)
 
-    result = await interview(PLACE, client, ApiKey("public", "private"), writes=False)
+    await interview(PLACE, client, ApiKey("public", "private"), writes=False)
 
-    assert result.listed
     assert said == [f"GET {LIST.path}: Atlas limits the rate of calls. Waiting 10 s before the next call."]
 
 
@@ -241,35 +236,3 @@ def test_credentials_alone_fail_when_atlas_refuses_them() -> None:
 )  # fmt: skip
 def test_a_call_without_credentials_shows_whether_atlas_answers(error: AtlasError | None, finding: str) -> None:
     assert str(reached(error, "50 ms")) == finding
-
-
-@pytest.mark.parametrize(
-    ("deprecations", "found"),
-    [
-        pytest.param([], [], id="no answer"),
-        pytest.param([None, None], ["ok       Atlas announces no end of this API"], id="no header"),
-        pytest.param(
-            [Deprecation(PAST, None)] * 2,
-            ["warning  Atlas has announced the end of this API (Deprecation: Thu, 22 Jan 2026 00:00:00 GMT). Plan"],
-            id="the same of two instances is reported once",
-        ),
-        pytest.param(
-            [Deprecation(None, TO_COME), None],
-            ["warning  Atlas has announced the end of this API (Sunset: Thu, 01 Jul 2027 00:00:00 GMT). Plan"],
-            id="a future end, of one instance",
-        ),
-        pytest.param(
-            [Deprecation(None, NOW)],
-            ["warning  The announced end of this API is past (Sunset: Wed, 25 Nov 2026 00:00:00 GMT). Atlas may"],
-            id="the end is now",
-        ),
-        pytest.param([Deprecation(None, None)], ["warning  Atlas has announced the end of this API. Plan"], id="headers without a date"),
-    ],
-)  # fmt: skip
-def test_the_end_of_the_api_is_reported_from_its_headers(
-    deprecations: list[Deprecation | None], found: list[str]
-) -> None:
-    findings = [str(each) for each in announced(KIND, deprecations, now=NOW)]
-
-    assert len(findings) == len(found)
-    assert all(line.startswith(start) for line, start in zip(findings, found, strict=True))

@@ -4,11 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from atlas_endpoints.commands.check.report import Report, failed, ok, skipped, warning
-from atlas_endpoints.commands.check.resources import MOST_SECRETS, MOST_STALLED, MOST_UNWRITTEN, Survey
-from atlas_endpoints.kinds.backup_private_endpoint import KIND as BACKUP
-from atlas_endpoints.kinds.data_federation_private_endpoint.kind import KIND as DATA_FEDERATION
-from atlas_endpoints.kinds.dedicated_private_endpoint.kind import KIND as DEDICATED
-from atlas_endpoints.kinds.encryption_at_rest_private_endpoint.kind import KIND as ENCRYPTION_AT_REST
+from atlas_endpoints.commands.check.resources import Survey
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from support.named import NAMED
@@ -42,23 +38,6 @@ def survey(*bodies: Any) -> Survey:
 
 def findings(found: Survey) -> list[str]:
     return [str(each) for each in found.findings("in shop")]
-
-
-def of_kinds(field: str, value: str, *kinds: Any) -> list[str]:
-    found = Survey()
-    for kind in kinds:
-        spec = {"projectId": PROJECT, "providerName": "AWS", "region": "eu-west-1", field: value}
-        found.add(kind, [{**resource("a"), "kind": kind.names.kind, "spec": spec}], NOW)
-    return [each for each in findings(found) if each.startswith("warning")]
-
-
-def test_an_endpoint_that_two_kinds_name_is_warned_of() -> None:
-    (line,) = of_kinds("cloudProviderEndpointId", "vpce-0123456789abcdef0", DEDICATED, DATA_FEDERATION)
-    assert "vpce-0123456789abcdef0 is named by DataFederationPrivateEndpoint and DedicatedPrivateEndpoint." in line
-
-
-def test_a_region_that_two_kinds_name_has_an_endpoint_for_each() -> None:
-    assert of_kinds("region", "eu-west-1", ENCRYPTION_AT_REST, BACKUP) == []
 
 
 def test_a_cluster_without_resources_is_reported() -> None:
@@ -107,45 +86,6 @@ def test_an_unhandled_edit_is_reported_unless_the_resource_is_new() -> None:
     assert findings(found)[-1] == (
         "warning  No operator has handled the last edit of shop/edited, shop/going, shop/seen-by-nobody and 1 more. An operator"
         " handles an edit within seconds: verify that one runs and serves the namespace."
-    )
-
-
-def test_outputs_that_are_not_written_are_reported_with_the_reason_in_the_status() -> None:
-    def body(name: str, status: str, **metadata: Any) -> Any:
-        condition = {
-            "type": "OutputsWritten",
-            "status": status,
-            "reason": "NotFound",
-            "message": "Correct clusterName.",
-        }
-        return resource(name, metadata=metadata, status={"observedGeneration": 1, "conditions": [condition]})
-
-    bodies = [body(f"orders-{each:02}", "False") for each in range(MOST_UNWRITTEN + 2)]
-    gone = body("gone", "False", deletionTimestamp="2026-11-25T12:00:00Z")
-    found = findings(survey(*bodies, gone, body("waiting", "Unknown"), body("written", "True")))
-
-    told = [line for line in found if "outputs" in line]
-    assert len(told) == MOST_UNWRITTEN + 1
-    assert told[0] == "warning  shop/orders-00: not all of its outputs are written. Correct clusterName."
-    assert told[-1] == (
-        "warning  Not all outputs of shop/orders-20 and shop/orders-21 are written: see the condition OutputsWritten."
-    )
-
-
-def test_resources_that_wait_for_a_person_are_named_with_the_reason() -> None:
-    def body(name: str, reason: str, status: str = "True", **metadata: Any) -> Any:
-        condition = {"type": "Stalled", "status": status, "reason": reason, "message": "Correct it."}
-        return resource(name, metadata=metadata, status={"observedGeneration": 1, "conditions": [condition]})
-
-    going = body("going", "DeletionBlocked", deletionTimestamp="2026-11-25T12:00:00Z")
-    edited = body("edited", "UpdateRejected", generation=2, creationTimestamp="2026-11-25T11:00:00Z")
-    more = [body(f"z-{each:02}", "UpdateRejected") for each in range(MOST_STALLED)]
-    lines = findings(survey(going, edited, body("recovered", "Conflict", "False"), *more))
-
-    (line,) = (each for each in lines if "Stalled" in each)
-    assert line == (
-        f"warning  Stalled: shop/going (DeletionBlocked), {', '.join(f'shop/z-{each:02} (UpdateRejected)' for each in range(9))}"
-        " and 1 more. atlas-endpoints status NAMESPACE/NAME prints the remedy for each."
     )
 
 
@@ -202,19 +142,6 @@ def test_a_place_has_what_all_live_resources_of_its_instance_name() -> None:
     assert place.names is not None
     assert {each.endpoint for each in place.names} - {None} == {f"a{number}" * 12 for number in range(1, 7)}
     assert place.read_in == "in shop"
-
-
-def test_a_namespace_may_take_so_many_secrets_and_the_others_have_theirs() -> None:
-    names = [f"s{number}" for number in range(MOST_SECRETS + 5)]
-    own = CredentialsPlace("web", "own")
-    found = survey(
-        *(resource(name, credentialsSecretRef={"name": name}) for name in names),
-        resource("a", namespace="web", credentialsSecretRef={"name": "own"}),
-    )
-
-    used, unread = found.secrets()
-
-    assert (len(used), own in used, unread) == (MOST_SECRETS + 1, True, {"shop": 5})
 
 
 def test_a_finding_is_one_printable_line() -> None:
