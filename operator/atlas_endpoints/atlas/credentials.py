@@ -155,7 +155,8 @@ def parse_credentials(
     Secret may not name one, since its owner could send the operator to a host of their own. ``variables`` are the environment's by
     these keys, if the data come from there: messages then speak of them.
     """
-    shown, source = variables or dict(zip(KEYS, KEYS, strict=True)), "environment" if variables else "Secret"
+    shown = {key: (variables or {}).get(key, key) for key in KEYS}
+    source = "environment" if variables else "Secret"
     values = {key: data.get(key, "").strip() for key in KEYS}
     named = _atlas_key(data)
     if named and check_base_url is None:

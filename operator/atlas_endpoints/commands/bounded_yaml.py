@@ -6,7 +6,6 @@ What expands is refused: aliases, merge keys and tags, which no manifest needs. 
 from typing import Any
 
 import yaml
-from typing_extensions import override
 
 from atlas_endpoints.atlas.errors import one_line
 
@@ -55,7 +54,6 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    @override
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
         tag = super().resolve(kind, value, implicit)
         if tag in NUMBERS and len(value) > LONGEST_NUMBER:
@@ -64,7 +62,6 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             )
         return tag
 
-    @override
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
         seen = set[str]()
         for key in (each for each, _ in node.value if isinstance(each, yaml.ScalarNode)):

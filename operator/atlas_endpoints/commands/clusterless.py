@@ -177,7 +177,6 @@ VARIABLES = {
     "clientSecret": "MONGODB_ATLAS_CLIENT_SECRET",
     "publicApiKey": "MONGODB_ATLAS_PUBLIC_API_KEY",
     "privateApiKey": "MONGODB_ATLAS_PRIVATE_API_KEY",
-    "baseUrl": "ATLAS_ENDPOINTS_ATLAS_URL",
 }
 """The variables that correspond to the keys of a Secret."""
 
