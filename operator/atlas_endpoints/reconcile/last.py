@@ -171,7 +171,7 @@ class LastCourse:
         return self._waiting(facts, decision)
 
     def _tell_others(self, facts: Facts[Any], write: Write) -> None:
-        """Wake the other resources that name what Atlas is deleting: one that was created during the call has seen it as it was."""
+        """Wake the other resources that name what Atlas is deleting, since they may have read its state before the call."""
         if write.deletes is not None:
             for body in self._gatherer.naming(facts.resource, write.deletes.key, facts.scope.project_id):
                 if (key := key_of(body)) != self._pass.key:
