@@ -187,8 +187,10 @@ async def test_a_project_that_uses_the_family_is_left_as_it_is(
 async def test_an_interruption_names_what_is_left_and_the_command_that_removes_it(tmp_path: Path) -> None:
     async with conforming(tmp_path) as conform:
         place = [f"--project={PROJECT}", f"--record={conform.record}", f"--atlas-url={conform.atlas.http.base_url}"]
+        # Whoever runs tests in the background may have them ignore SIGINT.
+        default = "/usr/bin/env", "--default-signal=INT"
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "conform", *place, "--families", "backup", "streams"),
+            *(*default, sys.executable, "-m", "conform", *place, "--families", "backup", "streams"),
             env={**os.environ, "PYTHONPATH": "hack:operator"},
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
