@@ -21,7 +21,7 @@ from atlas_endpoints.commands.clusterless import (
     ImportSettings,
     PlanSettings,
 )
-from atlas_endpoints.commands.manifests import Place
+from atlas_endpoints.commands.manifests import Invalid, Place
 from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, Forecast
 from atlas_endpoints.commands.plan.report import FORMAT_VERSION, as_document
 from atlas_endpoints.controller.log_lines import LogFields
@@ -307,7 +307,7 @@ def test_every_variable_with_credentials_is_documented_and_no_other_is() -> None
 
 def test_every_field_and_action_of_a_plan_is_documented_and_no_other_is() -> None:
     own, entry, actions = tables(section(DOCS / "commands.md", "Output of plan for programs"))
-    document = as_document([Forecast(Place("a.yaml"), None, Action.UNKNOWN, None, "")], {}, [])
+    document = as_document([Forecast(Invalid(Place("a.yaml"), ()), Action.UNKNOWN, None, "")], {}, [])
     assert own[0][1] == str(FORMAT_VERSION)
     assert [word for row in own for word in words(row[0])] == list(document)
     assert [word for row in entry for word in words(row[0])] == list(document["resources"][0])

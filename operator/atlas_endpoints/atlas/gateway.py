@@ -120,6 +120,7 @@ class Gateway(ObservationCache):
 
     Args:
         readers: by kind.
+        list_within: seconds for all pages of a LIST.
     """
 
     def __init__(
@@ -129,12 +130,14 @@ class Gateway(ObservationCache):
         monotonic: Callable[[], float],
         *,
         readers: Mapping[str, EntryReader],
+        list_within: float = LIST_WITHIN,
     ) -> None:
         empty = {name: View(label=reader.label, parent_of=reader.parent_of) for name, reader in readers.items()}
         super().__init__(self._fetch_listing, monotonic, empty=empty)
         self._client = client
         self._throttle = throttle
         self._readers = readers
+        self._list_within = list_within
         self._reads: OrderedDict[tuple[Scope, str], _Read] = OrderedDict()
         """By scope and path, the oldest first."""
         self._doubts = _Doubts()
@@ -252,10 +255,10 @@ class Gateway(ObservationCache):
     ) -> Listing[T]:
         with self._admission(scope, request) as credentials:
             try:
-                async with asyncio.timeout(LIST_WITHIN):
+                async with asyncio.timeout(self._list_within):
                     return await send_list(self._client, credentials, request, parse)
             except TimeoutError as error:
-                why = f"Atlas does not answer with all pages of a LIST within {LIST_WITHIN:.0f} s."
+                why = f"Atlas does not answer with all pages of a LIST within {self._list_within:.0f} s."
                 raise AtlasUnavailableError(Explanation(f"{why} {{retry}}"), operation=request.operation) from error
 
     async def _read_pages(self, scope: Scope, request: Request, parse: Callable[[object], T | None]) -> T:

@@ -15,9 +15,8 @@ from atlas_endpoints import __version__
 from atlas_endpoints.atlas.answers import Answer, Requester
 from atlas_endpoints.atlas.client import AtlasClient
 from atlas_endpoints.atlas.credentials import Credentials, parse_credentials
-from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, Retry, Wording
+from atlas_endpoints.atlas.errors import AtlasError, AtlasUnavailableError, RateLimitedError, Retry, Wording
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.commands.pauses import no_time, pause, waiting
 from atlas_endpoints.reconcile.spec import InstanceName, ObjectId, SecretName
 from atlas_endpoints.settings import AtlasSettings, Names, Namespace, OptionalNamespace
 
@@ -29,6 +28,8 @@ CALL_ATTEMPTS = 3
 
 LONGEST_WAIT = 120.0
 """Seconds between two attempts at most, whatever Atlas asks for."""
+
+NO_TIME = "The next call has to wait {:.0f} s, and there is no time left for that."
 
 
 class PlanSettings(AtlasSettings):
@@ -224,7 +225,7 @@ class PatientClient:
 
     async def request(self, credentials: Credentials, request: Request) -> Answer:
         """Make a call; see ``Requester``."""
-        call, attempt = f"{request.method} {request.path}", 0
+        attempt = 0
         while True:
             attempt += 1
             try:
@@ -235,11 +236,16 @@ class PatientClient:
                 if self._unanswered or attempt >= CALL_ATTEMPTS or error.retry is not Retry.BACKOFF:
                     self._unanswered = is_unanswered
                     raise
-                seconds = min(pause(error.reason, attempt, error.retry_after), LONGEST_WAIT)
-                if asyncio.get_running_loop().time() + seconds > self.until:
-                    self.say(f"{call}: {no_time(error.reason, seconds)}")
+                is_limited = isinstance(error, RateLimitedError)
+                # Atlas recommends 10 s after the first limited call, and twice as long after each further one.
+                recommended = 10.0 * 2.0 ** (attempt - 1) if is_limited else 3.0**attempt
+                seconds = min(error.retry_after or recommended, LONGEST_WAIT)
+                fits = asyncio.get_running_loop().time() + seconds <= self.until
+                cause = f"Atlas {'limits the rate of calls' if is_limited else 'gives no usable answer'}."
+                next_call = "Waiting {:.0f} s before the next call." if fits else NO_TIME
+                self.say(f"{request.method} {request.path}: {cause} {next_call.format(seconds)}")
+                if not fits:
                     raise
-                self.say(f"{call}: {waiting(error.reason, seconds)}")
                 await asyncio.sleep(seconds)
             else:
                 self._unanswered = False

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_endpoints.commands.manifests import NO_KIND, Invalid, Manifest, Other, Place
-from atlas_endpoints.commands.plan.forecast import of_invalid
+from atlas_endpoints.commands.plan.forecast import unanswered
 from atlas_endpoints.commands.plan.offline_ports import Exports
 from atlas_endpoints.commands.plan.overlaps import duplicates
 from atlas_endpoints.commands.plan.report import as_document
@@ -203,7 +203,7 @@ BITS = st.sampled_from(
 def test_no_text_raises_an_error(text: str) -> None:
     documents = read("a.yaml", text)
     Exports(each.body for each in documents if isinstance(each, Other))
-    shown = [of_invalid(each) for each in documents if isinstance(each, Invalid)]
+    shown = [unanswered(each, "") for each in documents if isinstance(each, Invalid)]
     report = as_document(shown, {each.kind: 1 for each in documents if isinstance(each, Other)}, duplicates(documents))
     assert json.dumps(report, ensure_ascii=False).encode()
 

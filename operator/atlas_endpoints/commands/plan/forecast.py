@@ -1,15 +1,13 @@
 """Forecast what the operator would do about a manifest, in plain values. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import Invalid, Manifest, Place
-from atlas_endpoints.commands.pauses import pause
 from atlas_endpoints.controller.cache import Body, Key
-from atlas_endpoints.controller.requeue import Backoff, RequeueAfter
 from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outcome import Outcome
@@ -18,29 +16,33 @@ from atlas_endpoints.reconcile.status import Cause
 
 
 class Action(StrEnum):
-    """What the operator would do."""
+    """What the operator would do; see ``TITLES``."""
 
     RESERVE = "Reserve"
-    """It would reserve an endpoint by a POST, and continue with it."""
     CREATE = "Create"
-    """It would create or register something by a POST, and continue with it."""
     UPDATE = "Update"
-    """It would send a PATCH, or a POST that changes what is there."""
     REPLACE = "Replace"
-    """It would send a DELETE, and then a POST, since Atlas cannot change the endpoint."""
     WAIT = "Wait"
-    """It would send something as soon as Atlas takes it: the endpoint, or its service, is busy."""
     REPORT = "Report"
-    """It would send nothing and report the differences: ``managementPolicy`` is Observe."""
     NONE = "None"
-    """It would send nothing."""
     SUSPENDED = "Suspended"
-    """It would not ask Atlas, since the manifest suspends it; neither did this command."""
     UNKNOWN = "Unknown"
-    """It is unknown; the message has the reason."""
     INVALID = "Invalid"
-    """The manifest could not be read, or contradicts what Atlas shows."""
 
+
+TITLES: Mapping[Action, str] = {
+    Action.RESERVE: "an endpoint would be reserved in Atlas",
+    Action.CREATE: "would be created in Atlas",
+    Action.UPDATE: "would be changed in Atlas",
+    Action.REPLACE: "would be deleted in Atlas and created again",
+    Action.WAIT: "would be changed in Atlas when Atlas accepts changes again",
+    Action.REPORT: "differs, and nothing would be sent",
+    Action.NONE: "nothing would be sent",
+    Action.SUSPENDED: "suspended, so Atlas was not read",
+    Action.UNKNOWN: "the result is unknown",
+    Action.INVALID: "is invalid",
+}
+"""What an action means, for people."""
 
 CHANGING = frozenset({Action.RESERVE, Action.CREATE, Action.UPDATE, Action.REPLACE, Action.WAIT})
 """The actions that change Atlas."""
@@ -51,8 +53,7 @@ SENDING = CHANGING - {Action.WAIT}
 FAILED = frozenset({Action.UNKNOWN, Action.INVALID})
 """The actions of which it is unknown whether they change Atlas."""
 
-FAILED_CALLS = 3
-"""Failed calls to Atlas before a forecast fails."""
+_BY_METHOD = {"POST": Action.CREATE, "PATCH": Action.UPDATE, "DELETE": Action.REPLACE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,54 +61,52 @@ class Forecast:
     """The forecast for one manifest.
 
     Attributes:
-        key: None if it could not be read.
         reason: of the condition ``Ready``; None if the reconcile did not end.
         message: for users.
-        manifest: None if it could not be read.
         project_id: None if it is unknown.
         endpoint_id: None if there is none yet.
-        shared: what it may share with others, see ``Named``.
         status: the word of Atlas for the state of the endpoint, or None.
         differences: whether or not they are sent.
         request: the write that would be sent first, or None.
         doubt: why Atlas may refuse it, see ``Write``.
     """
 
-    place: Place
-    key: Key | None
+    document: Manifest | Invalid
     action: Action
     reason: ReadyReason | None
     message: str
-    manifest: Manifest | None = None
     project_id: str | None = None
     endpoint_id: str | None = None
-    shared: str | None = None
     status: str | None = None
     differences: tuple[Difference, ...] = ()
     request: Request | None = None
     doubt: str = ""
 
+    @property
+    def place(self) -> Place:
+        """Where the manifest is."""
+        return self.document.place
 
-def of_invalid(invalid: Invalid) -> Forecast:
-    """Return the forecast for an invalid manifest."""
-    return Forecast(invalid.place, invalid.key, Action.INVALID, Reason.INVALID_SPEC, "\n".join(invalid.problems))
+    @property
+    def key(self) -> Key | None:
+        """The key of the resource; None if it could not be read."""
+        return self.document.key
 
-
-def unanswered(manifest: Manifest, message: str) -> Forecast:
-    """Return the forecast for a manifest for which there was no time."""
-    return Forecast(
-        manifest.place,
-        manifest.key,
-        Action.UNKNOWN,
-        None,
-        message,
-        manifest,
-        manifest.resource.spec.project_id,
-        manifest.kind.named_by(manifest.body).endpoint,
-    )
+    @property
+    def manifest(self) -> Manifest | None:
+        """The manifest, if it is valid."""
+        return self.document if isinstance(self.document, Manifest) else None
 
 
-def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, state: State, values: Collection[Any]) -> Forecast:
+def unanswered(document: Manifest | Invalid, message: str) -> Forecast:
+    """Return the forecast for a document about which Atlas was not asked; the message is for a valid one."""
+    if isinstance(document, Invalid):
+        return Forecast(document, Action.INVALID, Reason.INVALID_SPEC, "\n".join(document.problems))
+    endpoint_id = document.kind.named_by(document.body).endpoint
+    return Forecast(document, Action.UNKNOWN, None, message, document.resource.spec.project_id, endpoint_id)
+
+
+def forecast_of(manifest: Manifest, body: Body, outcome: Outcome, state: State, values: Collection[Any]) -> Forecast:
     """Return the forecast from a reconcile without writes.
 
     Args:
@@ -125,20 +124,16 @@ def of_outcome(manifest: Manifest, body: Body, outcome: Outcome, state: State, v
         problem = kind.mismatch(resource, values)
         doubt = write.doubt if problem is None else f" {problem}"
         message += "" if doubt in message else doubt
-    request = write.request if action in SENDING and write is not None else None
     return Forecast(
-        manifest.place,
-        manifest.key,
+        manifest,
         action,
         state.reason,
         message,
-        manifest,
         project_id=resource.spec.project_id or (outcome.resolved.project_id if outcome.resolved is not None else None),
         endpoint_id=named.endpoint,
-        shared=named.shared,
         status=None if outcome.seen is None else kind.state_of(outcome.seen),
         differences=tuple(state.differences or ()),
-        request=request,
+        request=write.request if action in SENDING and write is not None else None,
         doubt=doubt,
     )
 
@@ -157,27 +152,6 @@ def _message(manifest: Manifest, outcome: Outcome, state: State, action: Action)
         return f"The operator would send this change to Atlas.{others}"
     planned = "" if decision.write is None else decision.write.planned
     return f"The operator {planned}." if planned else decision.state.message
-
-
-def asks_again_in(outcome: Outcome, attempts: int) -> float | None:
-    """Return the seconds until the next attempt, or None.
-
-    Args:
-        attempts: the failed ones, including this reconcile.
-    """
-    if outcome.state is None:  # nothing was sent: its turn is near, or another call probes Atlas
-        return outcome.requeue.delay if isinstance(outcome.requeue, RequeueAfter) else 1.0
-    failure = outcome.failure
-    if failure is None or not failure.retryable:
-        return None
-    match outcome.requeue:
-        case RequeueAfter(delay) if outcome.deferred:
-            return delay
-        case Backoff(at_least) if attempts < FAILED_CALLS:
-            # Longer than a LIST that failed speaks for others: 3 s, then 9 s.
-            return max(pause(outcome.reason, attempts, at_least), 3.0**attempts)
-        case _:
-            return None
 
 
 def exit_code(forecasts: Iterable[Forecast]) -> int:
@@ -205,6 +179,3 @@ def _action(manifest: Manifest, outcome: Outcome, state: State, named: Named) ->
     kind = manifest.kind
     waits = state.differences if state.reason in kind.busy else state.reason in kind.preceding and named.endpoint
     return Action.WAIT if waits else Action.NONE
-
-
-_BY_METHOD = {"POST": Action.CREATE, "PATCH": Action.UPDATE, "DELETE": Action.REPLACE}

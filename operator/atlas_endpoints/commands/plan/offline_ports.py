@@ -17,11 +17,7 @@ SOURCE = "environment"
 
 @dataclass(frozen=True, slots=True)
 class OnePair:
-    """The same credentials for every resource, since Secrets exist in the cluster only.
-
-    Attributes:
-        found: the fingerprint of the credentials, or why there are none.
-    """
+    """The same credentials for every resource: their fingerprint, or why there are none."""
 
     found: str | CredentialsError
 
@@ -34,14 +30,14 @@ class OnePair:
 
 
 class Exports:
-    """The referenced objects whose exports are among the manifests.
-
-    Args:
-        bodies: the objects of other kinds.
-    """
+    """The referenced objects whose exports are among the manifests."""
 
     def __init__(self, bodies: Iterable[Body]) -> None:
-        self._found = {_identity(body): body for body in bodies if body}
+        self._found = dict[tuple[object, ...], Body]()
+        for body in filter(None, bodies):
+            metadata = body["metadata"]
+            api, kind = body.get("apiVersion"), body.get("kind")
+            self._found[api, kind, metadata["namespace"], metadata.get("name")] = body
 
     async def read(self, target: Target, *, age: Age) -> str:
         api = f"{target.group}/{target.version}".removeprefix("/")
@@ -55,13 +51,6 @@ class Exports:
             " to the manifests; its status counts only with --use-statuses.",
             retry_in=math.inf,
         )
-
-
-def _identity(body: Body) -> tuple[object, ...]:
-    metadata = body["metadata"]
-    return tuple(
-        str(each) for each in (body.get("apiVersion"), body.get("kind"), metadata["namespace"], metadata.get("name"))
-    )
 
 
 class NoCluster:

@@ -1,15 +1,12 @@
-"""Manifests that overlap: exports of a resource, several manifests of one, conflicts, and what is shared. Pure."""
+"""Manifests that overlap: exports of a resource, several manifests of one, and conflicts. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from atlas_endpoints.commands import crd_rules
-from atlas_endpoints.commands.check import report
 from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, Other, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast
-from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.ownership import is_owner
 from atlas_endpoints.reconcile.reasons import Reason
 from atlas_endpoints.reconcile.status import Status
@@ -22,42 +19,40 @@ def merged(documents: Iterable[Document]) -> list[Document]:
     """
     documents = list(documents)
     ours = [each for each in documents if not isinstance(each, Other) and each.key is not None]
-    statuses = {each.key: each.exported for each in ours if each.exported is not None}
-    exports = {each.key: each for each in ours if isinstance(each, Manifest) and each.exported is not None}
+    exports = {each.key: (each, each.exported) for each in ours if each.exported is not None}
     written = {each.key for each in ours if each.exported is None}
     found: list[Document] = []
     for each in documents:
-        if isinstance(each, Manifest) and each.exported is None and (status := statuses.get(each.key)):
-            edited = exports.get(each.key, each)
-            if problems := crd_rules.problems(each.kind.crd, *(_exported(one, status) for one in (each, edited))):
-                found.append(Invalid(each.place, tuple(problems), each.key, status))
-            else:
-                found.append(replace(each, exported=status, body={**each.body, "status": _before_an_edit(status)}))
-        elif isinstance(each, Other) or each.exported is None or each.key not in written:
+        if isinstance(each, Other) or (each.exported is not None and each.key not in written):
             found.append(each)
+        elif each.exported is None:
+            export = exports.get(each.key)
+            found.append(_edited(each, *export) if export is not None and isinstance(each, Manifest) else each)
     return found
 
 
-def _exported(manifest: Manifest, status: Status) -> Body:
-    return {"spec": manifest.body["spec"], "status": status.to_json()}
-
-
-def _before_an_edit(status: Status) -> Mapping[str, Any]:
-    """Return the part of a status with which an edit is compared: the confirmed values, and the kind's own fields."""
+def _edited(manifest: Manifest, export: Manifest | Invalid, status: Status) -> Manifest | Invalid:
+    """Return a manifest as an edit of an export with a status."""
+    before = export if isinstance(export, Manifest) else manifest
+    new, old = ({"spec": each.body["spec"], "status": status.to_json()} for each in (manifest, before))
+    if problems := crd_rules.problems(manifest.kind.crd, new, old):
+        return Invalid(manifest.place, tuple(problems), manifest.key, status)
+    # An edit is compared with the confirmed values, and with the kind's own fields.
     applied = status.applied and status.applied.model_copy(update={"generation": 0})
     # A creation whose result is unknown belongs to a uid, which no manifest has.
     own = {} if status.creation else {name: value for name, value in status if name not in Status.model_fields}
-    return type(status)(observed_generation=0, applied=applied, **own).to_json()
+    known = type(status)(observed_generation=0, applied=applied, **own).to_json()
+    return replace(manifest, exported=status, body={**manifest.body, "status": known})
 
 
 def duplicates(documents: Iterable[Document]) -> list[str]:
     """Return warnings about resources with several manifests, of which the last one that is applied wins."""
-    places: dict[Key, list[Place]] = {}
+    places = defaultdict[object, list[str]](list)
     for each in documents:
         if isinstance(each, Manifest):
-            places.setdefault(each.key, []).append(each.place)
+            places[each.key].append(str(each.place))
     return [
-        f"{key} has several manifests. The one that is applied last is effective: {'; '.join(map(str, found))}."
+        f"{key} has several manifests. The one that is applied last is effective: {'; '.join(found)}."
         for key, found in places.items()
         if len(found) > 1
     ]
@@ -65,30 +60,12 @@ def duplicates(documents: Iterable[Document]) -> list[str]:
 
 def endangered(documents: Iterable[Document]) -> list[str]:
     """Return warnings about resources whose endpoint is deleted with them, unlike those of their exports."""
-    policies: dict[bool, dict[Key, str | None]] = {True: {}, False: {}}
-    for each in documents:
-        if isinstance(each, Manifest):
-            policies[each.exported is None][each.key] = each.resource.deletion_policy
+    manifests = [each for each in documents if isinstance(each, Manifest)]
+    before = {each.key: each.resource.deletion_policy for each in manifests if each.exported is not None}
     return [
-        f"{key}: with deletionPolicy Delete, which the export does not have, the endpoint is deleted with this resource."
-        for key, policy in policies[True].items()
-        if policy == "Delete" and policies[False].get(key, policy) != policy
-    ]
-
-
-def of_several_kinds(forecasts: Iterable[Forecast]) -> list[str]:
-    """Return warnings about what resources of different kinds name in one project: an endpoint connects to one service only."""
-    users: dict[tuple[str, str], dict[str, Key | None]] = defaultdict(dict)
-    for each in forecasts:
-        if each.manifest is None or not each.manifest.kind.names_endpoints:
-            continue
-        if each.endpoint_id is not None and each.project_id is not None:
-            users[each.project_id, each.endpoint_id.casefold()][each.manifest.kind.names.kind] = each.key
-    return [
-        f"{' and '.join(f'{kind} {key}' for kind, key in found.items())} name the same endpoint {endpoint_id}. A private endpoint"
-        " connects to one service only, so only one of them can work."
-        for (_, endpoint_id), found in users.items()
-        if len(found) > 1
+        f"{each.key}: with deletionPolicy Delete, which the export does not have, the endpoint is deleted with this resource."
+        for each in manifests
+        if each.exported is None and each.resource.deletion_policy == "Delete" != before.get(each.key, "Delete")
     ]
 
 
@@ -97,67 +74,36 @@ def with_conflicts(forecasts: Sequence[Forecast]) -> tuple[list[Forecast], list[
 
     Resources conflict by what they name when their references are resolved. The owner is that in the exported statuses.
     """
-    rivals: dict[tuple[object, ...], list[tuple[Forecast, Manifest]]] = defaultdict(list)
+    rivals = defaultdict[tuple[str | None, ...], list[Forecast]](list)
+    owners = set[tuple[object, str]]()
     for each in forecasts:
         manifest = each.manifest
         if manifest is None or manifest.resource.spec.management_policy != "Manage" or manifest.resource.suspended_by:
             continue
-        named = manifest.kind.named_by(_in_cluster(manifest))
+        kind, status = manifest.kind, manifest.exported.to_json() if manifest.exported is not None else {}
+        body = {**manifest.body, "status": status}
+        named = kind.named_by(body)
         if (endpoint_id := named.endpoint or each.endpoint_id) is not None:
+            scope = kind.names.kind, each.project_id, manifest.resource.scope_name
             # Azure does not preserve the letter case of IDs.
-            place = *_scope_of(each, manifest), named.shared, endpoint_id.casefold()
-            rivals[place].append((replace(each, endpoint_id=endpoint_id), manifest))
+            rivals[*scope, named.shared, endpoint_id.casefold()].append(replace(each, endpoint_id=endpoint_id))
+        if named.endpoint is not None and is_owner(kind, body, named.endpoint):
+            owners.add((each.key, named.endpoint.casefold()))
     refused: dict[Place, Forecast] = {}
     warnings: list[str] = []
-    for found in rivals.values():
-        if len({manifest.key for _, manifest in found}) == 1:
+    for (*_, endpoint_id), found in rivals.items():
+        if len({each.key for each in found}) == 1:
             continue
-        owners = {manifest.key for _, manifest in found if _owns(manifest)}
-        owner = owners.pop() if len(owners) == 1 else None
+        owning = {each.key for each in found if (each.key, endpoint_id) in owners}
+        owner = owning.pop() if len(owning) == 1 else None
         rule = f"{owner} owns the endpoint" if owner else "The resource that is created first will own the endpoint"
         message = f"{rule}. The others get the reason Conflict, and nothing is sent for them. Remove all but one."
-        names = " and ".join(f"{manifest.key} ({manifest.place})" for _, manifest in found)
-        warnings.append(f"{names} name the same endpoint {found[0][0].endpoint_id}. {message}")
-        refused |= {each.place: _refused(each, message, owner) for each, _ in found if each.key != owner}
+        names = " and ".join(f"{each.key} ({each.place})" for each in found)
+        warnings.append(f"{names} name the same endpoint {found[0].endpoint_id}. {message}")
+        action = Action.UNKNOWN if owner is None else Action.REPORT
+        for each in found:
+            if each.key != owner:
+                refused[each.place] = replace(
+                    each, action=action, reason=Reason.CONFLICT, message=message, request=None
+                )
     return [refused.get(each.place, each) for each in forecasts], warnings
-
-
-def _refused(forecast: Forecast, message: str, owner: Key | None) -> Forecast:
-    action = Action.UNKNOWN if owner is None else Action.REPORT
-    return replace(forecast, action=action, reason=Reason.CONFLICT, message=message, request=None)
-
-
-def _scope_of(forecast: Forecast, manifest: Manifest) -> tuple[str, str | None, str]:
-    return manifest.kind.names.kind, forecast.project_id, manifest.resource.scope_name
-
-
-def with_sharers(forecasts: Sequence[Forecast]) -> list[Forecast]:
-    """Add to each resource which others share something with it."""
-    users: dict[tuple[object, ...], list[Forecast]] = defaultdict(list)
-    for each in forecasts:
-        if each.manifest is not None and each.shared is not None:
-            users[(*_scope_of(each, each.manifest), each.shared)].append(each)
-    shared = {each.place: _with_sharers(each, found) for found in users.values() for each in found}
-    return [shared.get(each.place, each) for each in forecasts]
-
-
-def _with_sharers(forecast: Forecast, users: Iterable[Forecast]) -> Forecast:
-    others = [each for each in users if each.key != forecast.key]
-    if not others:
-        return forecast
-    names = report.named(dict.fromkeys(str(each.key) for each in others), most=10)
-    message = f"{forecast.message} It shares {forecast.shared} with {names}."
-    if forecast.request is not None and any(each.request == forecast.request for each in others):
-        message += " Only the first of them sends this request."
-    return replace(forecast, message=message)
-
-
-def _owns(manifest: Manifest) -> bool:
-    kind, body = manifest.kind, _in_cluster(manifest)
-    endpoint_id = kind.named_by(body).endpoint
-    return endpoint_id is not None and is_owner(kind, body, endpoint_id)
-
-
-def _in_cluster(manifest: Manifest) -> Body:
-    """Return a resource with the status in its export."""
-    return {**manifest.body, "status": manifest.exported.to_json() if manifest.exported is not None else {}}

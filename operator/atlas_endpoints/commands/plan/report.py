@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from atlas_endpoints.atlas.errors import one_line
-from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, Action, Forecast, exit_code
+from atlas_endpoints.commands.plan.forecast import CHANGING, FAILED, TITLES, Action, Forecast, exit_code
 
 FORMAT_VERSION = 1
 """Grows when a program that reads the output would have to change; fields are only added within a version."""
@@ -16,19 +16,6 @@ LONGEST_LINE = 2000
 
 LONGEST_BLOCK = 26_000
 """Characters of a code block: two of them, with fences of a line each, fit into a comment on GitHub, which takes 65,536."""
-
-TITLES: Mapping[Action, str] = {
-    Action.RESERVE: "an endpoint would be reserved in Atlas",
-    Action.CREATE: "would be created in Atlas",
-    Action.UPDATE: "would be changed in Atlas",
-    Action.REPLACE: "would be deleted in Atlas and created again",
-    Action.WAIT: "would be changed in Atlas when Atlas accepts changes again",
-    Action.REPORT: "differs, and nothing would be sent",
-    Action.NONE: "nothing would be sent",
-    Action.SUSPENDED: "suspended, so Atlas was not read",
-    Action.UNKNOWN: "the result is unknown",
-    Action.INVALID: "is invalid",
-}
 
 
 def as_text(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> str:

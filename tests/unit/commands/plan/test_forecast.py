@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from atlas_endpoints.atlas.errors import (
+    AtlasError,
     AtlasUnavailableError,
     CredentialsInvalidError,
     EndpointAbsentError,
@@ -19,8 +20,8 @@ from atlas_endpoints.atlas.errors import (
     RateLimitedError,
 )
 from atlas_endpoints.atlas.transport import failure
-from atlas_endpoints.commands.manifests import ManifestReader, Other
-from atlas_endpoints.commands.plan.command import Planner
+from atlas_endpoints.commands.manifests import ManifestReader
+from atlas_endpoints.commands.plan.command import plan
 from atlas_endpoints.commands.plan.forecast import Action, Forecast, exit_code
 from atlas_endpoints.commands.plan.overlaps import merged
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
@@ -88,12 +89,7 @@ def forecast(
 ) -> list[Forecast]:
     kinds: list[KindWithCommands[Any]] = [KIND, NOTICES]
     documents = merged(ManifestReader(kinds, namespace="shop", use_statuses=use_statuses).read("all.yaml", text))
-
-    async def ask() -> list[Forecast]:
-        exports = [each.body for each in documents if isinstance(each, Other)]
-        return await Planner(atlas, kinds, say, exports=exports).forecast(documents)
-
-    return run(ask())
+    return run(plan(atlas, kinds, documents, say))
 
 
 def endpoint(status: str = "AVAILABLE", **fields: Any) -> dict[str, Any]:
@@ -340,66 +336,66 @@ def test_invalid_credentials_are_used_once() -> None:
     assert atlas.read == ["endpoint"]
 
 
-def test_a_rate_limit_that_lasts_costs_one_result_and_each_wait_is_said_once() -> None:
-    atlas, said = Atlas([endpoint()], [LIMITED_FOR_SOME_TIME] * 3), list[str]()
-
-    found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(9)), say=said.append)
-
-    assert [each.action for each in found] == [Action.UNKNOWN, *[Action.NONE] * 8]
-    assert found[0].reason == "RateLimited"
-    assert [line.partition(". ")[2] for line in said] == [f"Waiting {n} s before the next call." for n in (10, 20, 40)]
-
-
-def test_a_plan_that_a_rate_limit_outlasts_names_it() -> None:
-    atlas = Atlas([endpoint()], [LIMITED_FOR_SOME_TIME] * 99)
-
-    found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(9)))
-
-    assert {each.action for each in found} == {Action.UNKNOWN}
-    assert found[-1].message == "There was no time for it within 300 s. Atlas limits the rate of calls."
-
-
-async def after(seconds: float) -> list[dict[str, Any]]:
-    await asyncio.sleep(seconds)
-    return [endpoint()]
+LISTED = f"GET /api/atlas/v2/groups/{PROJECT}/privateEndpoint/serverless/instance/i-0/endpoint: "
 
 
 @pytest.mark.parametrize(
     ("answers", "says", "message"),
     [
         pytest.param(
-            lambda: [LIMITED, [endpoint()], after(400.0)],
+            [LIMITED_FOR_SOME_TIME] * 2,
             [
-                "Atlas limits the rate of calls. Waiting 30 s before the next call.",
-                "Atlas gives no usable answer. Waiting 3 s before the next call.",
+                "Atlas limits the rate of calls. Waiting 10 s before the next call.",
+                "Atlas limits the rate of calls. Waiting 20 s before the next call.",
             ],
             "The endpoint is available and matches the spec.",
-            id="a slow answer, which is bounded",
+            id="a rate limit",
         ),
         pytest.param(
-            lambda: [RateLimitedError("Slow down.", operation="list", retry_after=301.0)],
-            ["Atlas limits the rate of calls. The next call has to wait 301 s, and there is no time left for that."],
-            "There was no time for it within 300 s. Atlas limits the rate of calls.",
-            id="a rate limit that is longer than a plan",
-        ),
-        pytest.param(
-            lambda: [*[UNAVAILABLE] * 3, after(2.5)],
+            [RateLimitedError("Slow down.", operation="list", retry_after=120.0)] * 3,
             [
-                "Atlas gives no usable answer. Waiting 3 s before the next call.",
-                "Atlas gives no usable answer. Waiting 9 s before the next call.",
-                "Another call is under way. Waiting 2 s before the next call.",
+                "Atlas limits the rate of calls. Waiting 120 s before the next call.",
+                "Atlas limits the rate of calls. Waiting 120 s before the next call.",
             ],
+            "Slow down.",
+            id="a rate limit that lasts",
+        ),
+        pytest.param(
+            [UNAVAILABLE],
+            ["Atlas gives no usable answer. Waiting 3 s before the next call."],
             "The endpoint is available and matches the spec.",
-            id="a turn after another call",
+            id="no answer",
         ),
     ],
 )
-def test_a_wait_has_its_own_cause(answers: Callable[[], list[object]], says: list[str], message: str) -> None:
-    atlas, said = Atlas([endpoint()], answers()), list[str]()
+def test_a_wait_has_its_own_cause(answers: list[Exception], says: list[str], message: str) -> None:
+    atlas, said = Atlas([endpoint()], answers), list[str]()
 
     found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(4)), say=said.append)
 
-    assert (said, found[1].message) == (says, message)
+    assert (said, found[0].message) == ([f"{LISTED}{each}" for each in says], message)
+
+
+@pytest.mark.parametrize("answer", [RateLimitedError, AtlasUnavailableError])
+def test_a_plan_ends_in_its_time_whatever_atlas_answers(answer: type[AtlasError]) -> None:
+    atlas = Atlas([endpoint()], [answer("No.", operation="list")] * 999)
+
+    found = forecast(atlas, "".join(manifest(f"m-{i}", instanceName=f"i-{i}") for i in range(99)))
+
+    assert {each.action for each in found} == {Action.UNKNOWN}
+
+
+def test_a_slow_answer_is_bounded() -> None:
+    async def late() -> list[dict[str, Any]]:
+        await asyncio.sleep(400.0)
+        return [endpoint()]
+
+    found = forecast(Atlas([endpoint()], [[endpoint()], late()]), manifest("a") + manifest("b", instanceName="other"))
+
+    assert [each.message for each in found] == [
+        "The endpoint is available and matches the spec.",
+        "There was no time for it within 300 s.",
+    ]
 
 
 def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,24 +1,19 @@
 """Exports of resources, several manifests of one resource, and conflicts over an endpoint."""
 
 import json
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, ManifestReader, Other, Place
+from atlas_endpoints.commands.manifests import Document, Invalid, Manifest, Other, Place
 from atlas_endpoints.commands.plan.forecast import Action, Forecast, unanswered
 from atlas_endpoints.commands.plan.overlaps import (
     duplicates,
     endangered,
     merged,
-    of_several_kinds,
     with_conflicts,
-    with_sharers,
 )
-from atlas_endpoints.kinds import KINDS
 from atlas_endpoints.reconcile.reasons import Reason
-from support.cases import BACKUP, DATA_FEDERATION, DEDICATED, ENCRYPTION_AT_REST, manifest, update_cases
+from support.cases import update_cases
 from support.manifests import NAMESPACED, ORDERS, read
 
 
@@ -36,7 +31,6 @@ def test_a_resource_with_several_manifests_is_warned_of() -> None:
     )
 
 
-VPCE = "vpce-0123456789abcdef0"
 POLICY = "  deletionPolicy: Delete\n"
 
 
@@ -53,36 +47,6 @@ def test_a_change_of_the_policy_to_delete_is_warned_of(before: str, after: str, 
 
     said = "shop/orders: with deletionPolicy Delete, which the export does not have, the endpoint is deleted with this resource."
     assert endangered(documents) == ([said] if warned else [])
-
-
-def test_many_that_share_something_are_not_all_named() -> None:
-    documents = in_files(*(ORDERS.replace("name: orders", f"name: r-{number:02}") for number in range(13)))
-    ours = [unanswered(each, "m") for each in documents if isinstance(each, Manifest)]
-
-    found = with_sharers([replace(each, shared="the service") for each in ours])
-
-    names = ", ".join(f"shop/r-{number:02}" for number in range(1, 11))
-    assert found[0].message == f"m It shares the service with {names} and 2 more."
-
-
-@pytest.mark.parametrize(
-    ("kinds", "spec", "warned"),
-    [
-        pytest.param(
-            (DEDICATED, DATA_FEDERATION), {"cloudProviderEndpointId": VPCE}, True, id="an endpoint of a cloud"
-        ),
-        pytest.param((ENCRYPTION_AT_REST, BACKUP), {"region": "eu-west-1"}, False, id="a region"),
-    ],
-)
-def test_what_two_kinds_name_is_warned_of_if_it_connects_to_one_thing_only(
-    kinds: tuple[str, str], spec: dict[str, Any], warned: bool
-) -> None:
-    made = [manifest("AWS", spec, kind=kind) for kind in kinds]
-    reader = ManifestReader(KINDS, namespace="shop")
-    documents = [document for each in made for document in reader.read("a.yaml", json.dumps(each))]
-    found = of_several_kinds([unanswered(each, "") for each in documents if isinstance(each, Manifest)])
-    assert [each for each in documents if not isinstance(each, Manifest)] == []
-    assert ["name the same endpoint" in each for each in found] == [True] * warned
 
 
 EDITS = {each.name: each for each in update_cases() if each.refused}

@@ -10,7 +10,7 @@ import pytest
 
 from atlas_endpoints.atlas.requests import Request
 from atlas_endpoints.commands.manifests import UID, Invalid, Manifest, Place
-from atlas_endpoints.commands.plan.forecast import Action, Forecast, of_invalid
+from atlas_endpoints.commands.plan.forecast import Action, Forecast, unanswered
 from atlas_endpoints.commands.plan.report import as_document, as_markdown, as_text
 from atlas_endpoints.controller.cache import Key
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
@@ -32,7 +32,7 @@ def forecast(
     name: str, place: Place, action: Action, reason: Reason, message: str, *, spec: Any = None, **more: Any
 ) -> Forecast:
     found = manifest(name, place, **(spec or {"projectId": PROJECT, "endpointId": ENDPOINT}))
-    return Forecast(place, found.key, action, reason, message, found, **more)
+    return Forecast(found, action, reason, message, **more)
 
 
 UPDATE = forecast(
@@ -57,14 +57,15 @@ NOTHING = forecast(
     endpoint_id=ENDPOINT,
     status="AVAILABLE",
 )
-INVALID = of_invalid(
+INVALID = unanswered(
     Invalid(
         Place("web.yaml", 1, 1),
         ("spec.a: unknown field", "spec.b: unknown field"),
         Key("ServerlessPrivateEndpoint", "web", "web"),
-    )
+    ),
+    "",
 )
-UNREADABLE = of_invalid(Invalid(Place("gone.yaml"), ("cannot be read",)))
+UNREADABLE = unanswered(Invalid(Place("gone.yaml"), ("cannot be read",)), "")
 
 
 def test_the_text_shows_each_resource_its_changes_and_a_summary() -> None:
@@ -129,7 +130,7 @@ def test_a_comment_folds_only_what_is_as_it_should_be() -> None:
     ids=lambda text: text[:8],
 )
 def test_what_manifests_say_stays_in_its_block_of_a_comment_that_a_forge_takes(hostile: str) -> None:
-    found = [Forecast(Place("a.yaml"), None, action, None, hostile) for action in (Action.UNKNOWN, Action.NONE)]
+    found = [Forecast(Invalid(Place("a.yaml"), ()), action, None, hostile) for action in (Action.UNKNOWN, Action.NONE)]
     comment = as_markdown(found * 40, {}, [])
 
     head, fence, shown, _, folded = re.split(r"^(`+)text$", comment, flags=re.MULTILINE)
@@ -143,7 +144,9 @@ def test_what_manifests_say_stays_in_its_block_of_a_comment_that_a_forge_takes(h
 
 def test_the_text_contains_no_control_characters() -> None:
     text = as_text(
-        [Forecast(Place("a\x1b[2J.yaml"), None, Action.UNKNOWN, None, "bad \x1b]0;x\x07 words\u202e")], {}, ["\x1b[31m"]
+        [Forecast(Invalid(Place("a\x1b[2J.yaml"), ()), Action.UNKNOWN, None, "bad \x1b]0;x\x07 words\u202e")],
+        {},
+        ["\x1b[31m"],
     )
 
     assert text.replace("\n", "").isprintable()
