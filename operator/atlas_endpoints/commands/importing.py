@@ -23,6 +23,7 @@ from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
 from atlas_endpoints.commands.terraform import HAND_OVER, resources_in
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.kinds.importer import Found, Importer, LeftOut, Options
+from atlas_endpoints.telemetry.causes import words_of
 
 LONGEST_MESSAGE = 2000
 """Characters of a message: it may hold a text of a file."""
@@ -285,10 +286,14 @@ def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for each in drafts:
-        path = folder / f"{each.name}.yaml"
+        path, content = folder / f"{each.name}.yaml", each.text.encode()
         try:
             with path.open("xb") as file:
-                file.write(each.text.encode())
+                file.write(content)
         except FileExistsError:
-            if path.read_bytes() != each.text.encode():
+            # A pipe would block, and a device has no end.
+            if not (path.is_file() and path.read_bytes() == content):
                 yield f"{path} exists with other content and was not changed. Compare the two, or use another folder."
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise OSError(f"{path} cannot be written: {words_of(error)}") from error

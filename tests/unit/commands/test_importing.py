@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import resource
+import signal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -251,6 +254,40 @@ def test_a_file_with_other_content_is_kept_and_named_and_the_other_files_are_wri
 
     assert problem.startswith(f"{tmp_path / 'a.yaml'} exists with other content")
     assert [(tmp_path / name).read_text() for name in ("a.yaml", "b.yaml")] == [mine, "2\n"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(os.mkfifo, id="a pipe"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), id="a link to a device"),
+        pytest.param(lambda path: path.symlink_to("nowhere"), id="a link to nothing"),
+        pytest.param(lambda path: path.mkdir(), id="a folder"),
+    ],
+)
+def test_what_is_no_file_is_kept_and_named_and_the_other_files_are_written(
+    make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    make(tmp_path / "a.yaml")
+
+    (problem,) = write([Draft("a", "1\n"), Draft("b", "2\n")], tmp_path)
+
+    assert problem.startswith(f"{tmp_path / 'a.yaml'} exists with other content")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "b.yaml"]
+    assert (tmp_path / "b.yaml").read_text() == "2\n"
+
+
+def test_a_file_that_cannot_be_written_as_a_whole_is_removed_and_named(tmp_path: Path) -> None:
+    kept, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, kept[1]))  # as a full disk, but with other words
+    try:
+        with pytest.raises(OSError, match=re.escape(f"{tmp_path / 'b.yaml'} cannot be written: File too large")):
+            list(write([Draft("a", "1\n"), Draft("b", "2" * 100)], tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
 
 @pytest.mark.parametrize(
