@@ -109,6 +109,10 @@ class Invalid:
     key: Key | None = None
     exported: Status | None = None
 
+    @override
+    def __str__(self) -> str:
+        return f"{self.place}: {'; '.join(self.problems)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Other:

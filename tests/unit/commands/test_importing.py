@@ -27,7 +27,7 @@ from atlas_endpoints.atlas.transport import failure
 from atlas_endpoints.commands import clusterless, importing
 from atlas_endpoints.commands.clusterless import ImportSettings, PatientClient
 from atlas_endpoints.commands.drafts import Draft
-from atlas_endpoints.commands.importing import Messages, Reading, write
+from atlas_endpoints.commands.importing import Messages, Reader, write
 from atlas_endpoints.kinds import IMPORTERS
 from atlas_endpoints.kinds.serverless_private_endpoint.calls import PAGE, list_instances
 from support.fake_atlas import FakeAtlas
@@ -90,12 +90,12 @@ LIMITED = RateLimitedError("Slow down.", operation="list", retry_after=60.0)
 FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 
 
-async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], Messages]:
-    importer = IMPORTERS["serverless-private-endpoint"]
-    messages = Messages()
+async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], list[str]]:
+    importer, settings = IMPORTERS["serverless-private-endpoint"], ImportSettings.model_construct(instance=only)
+    said = list[str]()
     patient = PatientClient(atlas, lambda _: None)
-    reading = Reading(patient, ACCOUNT, importer, PROJECT, only, Wording(), messages)
-    return [each async for each in reading.entries()], messages
+    reader = Reader(patient, ACCOUNT, PROJECT, settings, Wording(), Messages(said.append))
+    return [each async for each in reader.entries(importer)], said
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ async def test_a_failed_call_is_repeated_if_it_may_succeed(
 
     found, messages = await reads(atlas, only="shop")
 
-    assert ([*messages], len(atlas.calls)) == (problems, calls)
+    assert (messages, len(atlas.calls)) == (problems, calls)
     assert [each.value.id for each in found] == ([] if problems else ["a1" * 12])
 
 
@@ -137,7 +137,7 @@ async def test_after_three_attempts_without_an_answer_each_call_is_made_once_unt
 
     _, messages = await reads(reading(answer))
 
-    assert [*messages] == ["instance down, instance still: Atlas is down."]
+    assert messages == ["instance down: Atlas is down.", "instance still: Atlas is down."]
     assert not any(answers.values())
 
 
@@ -156,14 +156,15 @@ async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
     (web,), messages = await reads(reading(answer))
 
     assert (web.scope_name, web.scope) == ("web", "AWS")
-    assert [*messages] == [
+    assert messages == [
+        "instance shop: The role is too weak.",
+        "instance web: the IDs of 1 endpoints are unreadable.",
         "instance flex is no longer a serverless instance and has no such endpoints.",
         "instance old has no serverless private endpoints any more: Atlas has ended their API.",
-        "instance web: the IDs of 1 endpoints are unreadable.",
-        "instance shop, instance also: The role is too weak.",
+        "instance also: The role is too weak.",
     ]
     _, named = await reads(reading(answer), only="flex")
-    assert named == Messages(refusals={"It is Flex.": ["instance flex"]})
+    assert named == ["instance flex: It is Flex."]
 
 
 WEB_1, WEB_2 = (
@@ -183,8 +184,9 @@ WEB_1, WEB_2 = (
             lambda: RateLimitedError("Slow down.", operation="list", retry_after=110.0),
             [
                 *[f"GET {WEB_1}: Atlas limits the rate of calls. Waiting 110 s before the next call."] * 2,
+                "instance web-1: Slow down.",
                 f"GET {WEB_2}: Atlas limits the rate of calls. The next call has to wait 110 s, and there is no time left for that.",
-                "instance web-1, instance web-2: Slow down.",
+                "instance web-2: Slow down.",
             ],
             id="a rate limit",
         ),
