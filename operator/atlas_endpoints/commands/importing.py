@@ -48,12 +48,7 @@ async def run(
     put: Callable[[str], object],
     say: Callable[[str], object],
 ) -> bool:
-    """Write manifests for what a project or files have, and return whether all were written.
-
-    Args:
-        importers: by the values of ``settings.target``.
-        put: prints the manifests, if the settings name no folder.
-        say: prints a line for users.
+    """Write manifests into a folder, or put them, say what there is to say, and return whether all were written.
 
     Raises:
         ValueError: the credentials, the CA file or the proxy are not usable.

@@ -46,14 +46,7 @@ _WRITTEN_BY_THE_API_SERVER = ("deletionTimestamp", "creationTimestamp", "managed
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of an object; numbers begin with 1, and 0 is unknown or none.
-
-    Attributes:
-        file: its name as it was given; ``-`` for the standard input.
-        document: its number in the file; 0 for the whole file.
-        line: where the document begins.
-        item: its number in a List.
-    """
+    """The place of an object: a file, a document in it with its first line, and an item of a List; from 1, and 0 is none."""
 
     file: str
     document: int = 0
@@ -70,11 +63,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A resource that the operator can work on.
+    """A resource that the operator can work on, with its object as it is right after its creation.
 
-    Attributes:
-        body: the object as it is right after its creation; beside an export, as an edit of that.
-        exported: the status in an export that is believed, or None.
+    ``exported`` is the status in an export that is believed; beside one, the object is an edit of it.
     """
 
     place: Place
@@ -91,13 +82,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """A file that cannot be read, or an object for the operator that is not valid.
-
-    Attributes:
-        problems: one line each, the field first.
-        key: of the resource, if it could be read.
-        exported: as in ``Manifest``.
-    """
+    """A file that cannot be read, or an object for the operator that is not valid; the field comes first in a problem."""
 
     place: Place
     problems: tuple[str, ...]
@@ -111,12 +96,7 @@ class Invalid:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """An object of another kind, to which a resource may refer.
-
-    Attributes:
-        kind: with its group, or ``NO_KIND``.
-        body: empty if it is no Kubernetes object.
-    """
+    """An object of another kind, named with its group, to which a resource may refer; empty if it is no Kubernetes object."""
 
     kind: str
     body: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -156,11 +136,7 @@ class ManifestReader:
         self.warnings: list[str] = []
 
     def find(self, names: Iterable[str]) -> list[Document]:
-        """Return all documents; a file that cannot be read, and a name without manifests, are ``Invalid``.
-
-        Args:
-            names: of files and folders, or ``-``.
-        """
+        """Return the documents of files, folders and ``-``; what cannot be read, or has no manifests, is ``Invalid``."""
         names = list(dict.fromkeys(names))
         documents: list[Document] = []
         files: dict[str, str | None] = {}
@@ -276,11 +252,7 @@ class ManifestReader:
 
 
 def text_in(file: str, *, folder: str | None = None) -> str | Invalid:
-    """Return the text of a file, or why it is not read.
-
-    Args:
-        folder: that of the user in which it was found; None: the user names the file.
-    """
+    """Return the text of a file that the user names, or that is in a folder; or why it is not read."""
     place = place_of(file)
     try:
         if folder is not None:
@@ -313,12 +285,12 @@ def place_of(path: str) -> Place:
 
 def _misnamed(metadata: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the problem of a name that no API server accepts."""
-    name, namespace = metadata.get("name"), metadata["namespace"]
-    if not isinstance(name, str) or not name:
+    name, namespace = metadata.get("name") or "", metadata["namespace"]
+    if not name:
         return ("metadata.name: Required value: add it (generateName is not supported, because it names no resource)",)
-    if not is_name(name):
+    if not isinstance(name, str) or not is_name(name):
         must = "must consist of lower-case letters, digits, `-` and `.`, and begin and end with a letter or digit"
-        return (f"metadata.name: Invalid value: {one_line(name, limit=80)!r}: {must}",)
+        return (f"metadata.name: Invalid value: {one_line(str(name), limit=80)!r}: {must}",)
     if not isinstance(namespace, str) or not is_namespace(namespace):
         return ("metadata.namespace: Invalid value: must be the name of a namespace",)
     return ()
