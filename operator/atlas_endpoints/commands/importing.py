@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -158,12 +158,17 @@ async def _in_project(
             messages.add(f"The import did not end within {WITHIN:.0f} s: import a part with --as or --instance.")
         except AtlasError as error:
             messages.add(error.explanation.worded(wording))
+    for refusal, names in reader.refusals.items():
+        messages.add(f"{', '.join(names)}: {refusal}")
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads a project in Atlas, with messages about what cannot be read; raises the errors that would meet every call."""
+    """Reads a project in Atlas, with messages about what cannot be read; raises the errors that would meet every call.
+
+    ``refusals`` has the names of what Atlas refuses, by its words.
+    """
 
     client: Requester
     credentials: Credentials
@@ -171,6 +176,7 @@ class Reader:
     settings: ImportSettings
     wording: Wording
     messages: Messages
+    refusals: dict[str, list[str]] = field(default_factory=dict)
 
     async def entries(self, importer: Importer) -> AsyncIterator[Found]:
         """Yield the entries of a kind, one scope after the other, since others share Atlas's rate limit."""
@@ -218,7 +224,7 @@ class Reader:
             why = f"only to credentials with the role Project Owner, so no {importer.kind.names.kind} is written"
             self.messages.add(f"{name}: Atlas shows these endpoints {why}.", expected=True)
         else:
-            self.messages.add(f"{name}: {error.explanation.worded(self.wording)}")
+            self.refusals.setdefault(error.explanation.worded(self.wording), []).append(name)
 
 
 def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
@@ -227,8 +233,8 @@ def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
     Raises:
         OSError: the folder or a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for each in drafts:
+        folder.mkdir(parents=True, exist_ok=True)
         path, content = folder / f"{each.name}.yaml", each.text.encode()
         try:
             with path.open("xb") as file:

@@ -90,35 +90,35 @@ LIMITED = RateLimitedError("Slow down.", operation="list", retry_after=60.0)
 FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 
 
-async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], list[str]]:
+async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], list[str], dict[str, list[str]]]:
     importer, settings = IMPORTERS["serverless-private-endpoint"], ImportSettings.model_construct(instance=only)
     said = list[str]()
     patient = PatientClient(atlas, lambda _: None)
     reader = Reader(patient, ACCOUNT, PROJECT, settings, Wording(), Messages(said.append))
-    return [each async for each in reader.entries(importer)], said
+    return [each async for each in reader.entries(importer)], said, reader.refusals
 
 
 @pytest.mark.parametrize(
-    ("failures", "problems", "calls"),
+    ("failures", "refusals", "calls"),
     [
-        pytest.param([UNAVAILABLE, LIMITED], [], 3, id="temporary failures are retried"),
-        pytest.param([UNAVAILABLE] * 3, ["instance shop: Atlas is down."], 3, id="three times at most"),
+        pytest.param([UNAVAILABLE, LIMITED], {}, 3, id="temporary failures are retried"),
+        pytest.param([UNAVAILABLE] * 3, {"Atlas is down.": ["instance shop"]}, 3, id="three times at most"),
         pytest.param(
-            [FORBIDDEN], ["instance shop: The role is too weak."], 1, id="a lasting failure is reported at once"
+            [FORBIDDEN], {"The role is too weak.": ["instance shop"]}, 1, id="a lasting failure is reported at once"
         ),
     ],
 )
 @on_virtual_time
 async def test_a_failed_call_is_repeated_if_it_may_succeed(
-    failures: list[AtlasError], problems: list[str], calls: int
+    failures: list[AtlasError], refusals: dict[str, list[str]], calls: int
 ) -> None:
     answers: list[Any] = [*failures, [{"_id": "a1" * 12}]]
     atlas = reading(lambda _: answers.pop(0))
 
-    found, messages = await reads(atlas, only="shop")
+    found, said, refused = await reads(atlas, only="shop")
 
-    assert (messages, len(atlas.calls)) == (problems, calls)
-    assert [each.value.id for each in found] == ([] if problems else ["a1" * 12])
+    assert (said, refused, len(atlas.calls)) == ([], refusals, calls)
+    assert [each.value.id for each in found] == ([] if refusals else ["a1" * 12])
 
 
 @on_virtual_time
@@ -135,9 +135,9 @@ async def test_after_three_attempts_without_an_answer_each_call_is_made_once_unt
             return {"results": [described(name) for name in answers], "totalCount": len(answers)}
         return next(each for name, each in answers.items() if f"/{name}/" in path).pop(0)
 
-    _, messages = await reads(reading(answer))
+    _, _, refusals = await reads(reading(answer))
 
-    assert messages == ["instance down: Atlas is down.", "instance still: Atlas is down."]
+    assert refusals == {"Atlas is down.": ["instance down", "instance still"]}
     assert not any(answers.values())
 
 
@@ -153,18 +153,17 @@ async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
             return APIGoneError("The API has ended.", operation="list")
         return [{"_id": "a1" * 12}, {}] if "/web/" in path else FORBIDDEN
 
-    (web,), messages = await reads(reading(answer))
+    (web,), messages, refusals = await reads(reading(answer))
 
     assert (web.scope_name, web.scope) == ("web", "AWS")
     assert messages == [
-        "instance shop: The role is too weak.",
         "instance web: the IDs of 1 endpoints are unreadable.",
         "instance flex is no longer a serverless instance and has no such endpoints.",
         "instance old has no serverless private endpoints any more: Atlas has ended their API.",
-        "instance also: The role is too weak.",
     ]
-    _, named = await reads(reading(answer), only="flex")
-    assert named == ["instance flex: It is Flex."]
+    assert refusals == {"The role is too weak.": ["instance shop", "instance also"]}
+    _, _, named = await reads(reading(answer), only="flex")
+    assert named == {"It is Flex.": ["instance flex"]}
 
 
 WEB_1, WEB_2 = (
@@ -184,9 +183,8 @@ WEB_1, WEB_2 = (
             lambda: RateLimitedError("Slow down.", operation="list", retry_after=110.0),
             [
                 *[f"GET {WEB_1}: Atlas limits the rate of calls. Waiting 110 s before the next call."] * 2,
-                "instance web-1: Slow down.",
                 f"GET {WEB_2}: Atlas limits the rate of calls. The next call has to wait 110 s, and there is no time left for that.",
-                "instance web-2: Slow down.",
+                "instance web-1, instance web-2: Slow down.",
             ],
             id="a rate limit",
         ),
@@ -246,6 +244,11 @@ def test_each_manifest_has_a_file_in_a_new_folder_and_a_second_run_changes_nothi
     for _ in range(2):
         assert list(write([Draft("a", "1\n"), Draft("b", "2\n")], folder)) == []
         assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.yaml": "1\n", "b.yaml": "2\n"}
+
+
+def test_without_a_manifest_there_is_no_folder(tmp_path: Path) -> None:
+    assert list(write([], tmp_path / "new")) == []
+    assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize("mine", ["mine\n", "2\n"])
