@@ -72,8 +72,6 @@ async def run(
                 drafts.append(each)
             else:
                 messages.add(each.text, expected=each.expected)
-    if drafts and settings.terraform is not None:
-        messages.add(HAND_OVER, expected=True)
     count = len(drafts)
     if settings.output_dir is not None:
         for conflict in write(drafts, settings.output_dir):
@@ -81,6 +79,8 @@ async def run(
             count -= 1
     elif drafts:
         put("---\n".join(each.text for each in drafts).rstrip("\n"))
+    if count and settings.terraform is not None:
+        say(HAND_OVER)
     say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
     return messages.are_expected
 
