@@ -10,7 +10,8 @@ import yaml
 from atlas_endpoints.atlas.errors import one_line
 
 MOST_VALUES, MOST_LEVELS, LONGEST_NUMBER = 300_000, 100, 64
-"""Values of a text, of which a resource with its status has about 200; levels of nested values; characters of a number."""
+"""Values of a text, of which a resource with its status has about 200; levels of nested values; characters
+of a number, of which a longer one is a text."""
 
 TEXT, NUMBERS = "tag:yaml.org,2002:str", ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 PLAIN = {*NUMBERS, "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"}
@@ -56,11 +57,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
         tag = super().resolve(kind, value, implicit)
-        if tag in NUMBERS and len(value) > LONGEST_NUMBER:
-            raise ValueError(
-                f"the number {value[:20]}... has {len(value)} characters: put it in quotes if it is a text"
-            )
-        return tag
+        return (
+            TEXT if tag in NUMBERS and len(value) > LONGEST_NUMBER else tag
+        )  # a longer one would take long to convert
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:  # noqa: FBT001, FBT002  # as in the base class
         seen = set[str]()

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import yaml
@@ -106,18 +105,15 @@ def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return None if is_odd else address
 
 
-_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
-
 _FUNCTIONS: Mapping[str, Callable[..., str | bool]] = {
     "isIP": lambda text: _ip(text) is not None,
     "ip": lambda text: str(_ip(text)),
-    "lowerAscii": lambda text: text.translate(_LOWER),
-    "upperAscii": lambda text: text.translate(_UPPER),
+    "lowerAscii": lambda text: text.encode().lower().decode(),
+    "upperAscii": lambda text: text.encode().upper().decode(),
     "trim": lambda text: text.strip(),
     "replace": lambda text, old, new: text.replace(old, new),
 }
-"""What Kubernetes adds to CEL's functions, as far as the rules use it."""
+"""What Kubernetes adds to CEL's functions, as far as the rules use it; bytes change their case in ASCII only."""
 
 
 @cache

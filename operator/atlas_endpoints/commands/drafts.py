@@ -1,10 +1,8 @@
 """Manifests as YAML text with comments, as ``atlas-endpoints import`` writes them. Pure."""
 
 import math
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, count
 from typing import Any
 
 import yaml
@@ -30,43 +28,39 @@ class Draft:
 
 def drafts_of(kind: KindWithCommands[Any], made: Iterable[NewManifest | LeftOut]) -> Iterator[Draft | LeftOut]:
     """Yield the manifests of a kind whose spec is valid, with unique names."""
-    valid: list[NewManifest] = []
-    taken: set[tuple[str | None, str]] = set()
+    names, files = set[tuple[str | None, str]](), set[str]()
     for each in made:
         manifest = each if isinstance(each, LeftOut) else _accepted(kind, each)
         if isinstance(manifest, LeftOut):
             yield manifest
-        else:
-            numbered = (manifest.name if number == 1 else fitting(manifest.name, str(number)) for number in count(1))
-            name = next(name for name in numbered if (manifest.namespace, name) not in taken)
-            taken.add((manifest.namespace, name))
-            valid.append(replace(manifest, name=name))
-    names = Counter(each.name for each in valid)
-    for each in valid:
-        metadata = {"name": each.name, "namespace": each.namespace} if each.namespace else {"name": each.name}
-        body = {"apiVersion": kind.names.api_version, "kind": kind.names.kind, "metadata": metadata, "spec": each.spec}
+            continue
+        namespace, name, number = manifest.namespace, manifest.name, 1
+        while (namespace, name) in names:
+            number += 1
+            name = fitting(manifest.name, str(number))
+        names.add((namespace, name))
+        metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
+        body = {"apiVersion": kind.names.api_version, "kind": kind.names.kind, "metadata": metadata}
+        body["spec"] = manifest.spec
         text = yaml.dump(body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
-        name = each.name if names[each.name] == 1 else f"{each.namespace}.{each.name}"
-        yield Draft(name, _comments("# ", each.remarks) + text + _comments("  # ", each.to_do))
+        file = f"{namespace}.{name}" if name in files else name
+        files.add(file)
+        yield Draft(file, _comments("# ", manifest.remarks) + text + _comments("  # ", manifest.to_do))
 
 
 def _accepted(kind: KindWithCommands[Any], made: NewManifest) -> NewManifest | LeftOut:
-    """Return a manifest with as many of its optional fields as its spec may have, and a comment about each other one."""
-
-    def without(fields: Collection[str]) -> Mapping[str, Any]:
-        return {name: value for name, value in made.spec.items() if name not in fields}
-
-    # Those of a connection are only valid together.
-    sizes = range(len(made.optional) + 1)
-    subsets = ({*fields} for size in sizes for fields in combinations(made.optional, size))
-    left = next((each for each in subsets if not _problems_of(kind, without(each))), None)
-    if left is None:
-        return LeftOut(made.what, "; ".join(_problems_of(kind, without(made.optional))))
-    unmanaged = []
-    for field in sorted(left):
-        why = _problems_of(kind, without(left - {field}))[0].partition(": ")[2]
-        unmanaged.append(f"{field} is not managed, so Atlas keeps {made.spec[field]!r}. {why}")
-    return replace(made, spec=without(left), to_do=[*made.to_do, *unmanaged])
+    """Return a manifest without the optional field that breaks a rule, or without any; with a comment about each."""
+    whole = problems = _problems_of(kind, made.spec)
+    if not whole:
+        return made
+    for left in (*((field,) for field in made.optional), made.optional):
+        spec = {name: value for name, value in made.spec.items() if name not in left}
+        problems = _problems_of(kind, spec)
+        if not problems:
+            why = "; ".join(whole)
+            unmanaged = [f"{each} is not managed, so Atlas keeps {made.spec[each]!r}. {why}" for each in sorted(left)]
+            return replace(made, spec=spec, to_do=[*made.to_do, *unmanaged])
+    return LeftOut(made.what, "; ".join(problems))
 
 
 def _problems_of(kind: KindWithCommands[Any], spec: Mapping[str, Any]) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,30 +23,23 @@ from atlas_endpoints.commands.drafts import Draft, drafts_of
 from atlas_endpoints.commands.manifests import Invalid, ManifestReader, Other
 from atlas_endpoints.commands.terraform import HAND_OVER, resources_in
 from atlas_endpoints.controller.cache import Body
-from atlas_endpoints.kinds.importer import Found, Importer, LeftOut, Options
+from atlas_endpoints.kinds.importer import Found, Importer, Options
+from atlas_endpoints.telemetry.causes import words_of
 
 LONGEST_MESSAGE = 2000
 """Characters of a message: it may hold a text of a file."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Messages:
-    """Messages for users.
+    """Prints lines for users; ``are_expected`` if none of them is about a problem."""
 
-    Attributes:
-        remarks: nothing is wrong.
-        problems: something is missing.
-        refusals: the refusals of Atlas, with the names of what it refuses.
-    """
+    say: Callable[[str], object]
+    are_expected: bool = True
 
-    remarks: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    refusals: dict[str, list[str]] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[str]:
-        yield from (*self.remarks, *self.problems)
-        for refusal, names in self.refusals.items():
-            yield f"{', '.join(names)}: {refusal}"
+    def add(self, text: str, *, expected: bool = False) -> None:
+        self.are_expected &= expected
+        self.say(one_line(text, limit=LONGEST_MESSAGE))
 
 
 async def run(
@@ -54,67 +48,41 @@ async def run(
     put: Callable[[str], object],
     say: Callable[[str], object],
 ) -> bool:
-    """Write manifests for what a project or files have, and return whether all were written.
-
-    Args:
-        importers: by the values of ``settings.target``.
-        put: prints a manifest, if the settings name no folder.
-        say: prints a line for users.
+    """Write manifests into a folder, or put them, say what there is to say, and return whether all were written.
 
     Raises:
-        ValueError: the CA file or the proxy is not usable.
+        ValueError: the credentials, the CA file or the proxy are not usable.
         OSError: the folder cannot be written.
     """
-    wanted, messages = chosen(settings, importers), Messages()
+    wanted, messages = chosen(settings, importers), Messages(say)
     options = Options(settings.namespace, settings.credentials_secret_name, settings.region, settings.gcp_project)
-    drafts: list[Draft | LeftOut] = []
-    if settings.project is not None:
-        for importer, found in await _read(settings, settings.project, wanted, messages, say):
-            drafts += drafts_of(importer.kind, importer.of_entries(found, options))
-    elif settings.terraform is not None:
-        drafts += _of_terraform(settings.terraform, wanted, options, messages)
-    else:
+    if settings.filename:
         bodies = _bodies(settings, wanted, messages)
-        for importer in wanted:
-            drafts += drafts_of(importer.kind, importer.of_objects(bodies, options))
-    written = list(_written(drafts, messages))
-    if written and settings.terraform is not None:
-        messages.remarks.append(HAND_OVER)
-    count = len(written)
-    if settings.output_dir is not None:
-        conflicts = list(write(written, settings.output_dir))
-        messages.problems.extend(conflicts)
-        count -= len(conflicts)
+        made = [importer.of_objects(bodies, options) for importer in wanted]
     else:
-        for number, each in enumerate(written):
-            put(("---\n" if number else "") + each.text.rstrip("\n"))
-    for line in messages:
-        say(one_line(line, limit=LONGEST_MESSAGE))
-    say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
-    return not (messages.problems or messages.refusals)
-
-
-def _written(drafts: Iterable[Draft | LeftOut], messages: Messages) -> Iterator[Draft]:
-    for each in drafts:
-        if isinstance(each, Draft):
-            yield each
+        if settings.project is not None:
+            found = await _in_project(settings, settings.project, wanted, messages)
         else:
-            lines = messages.remarks if each.expected else messages.problems
-            lines.append(each.text)
-
-
-def _of_terraform(
-    file: str, importers: Iterable[Importer], options: Options, messages: Messages
-) -> Iterator[Draft | LeftOut]:
-    resources = resources_in(file, {each for importer in importers for each in importer.terraform})
-    if isinstance(resources, Invalid):
-        messages.problems.append(f"{resources.place}: {'; '.join(resources.problems)}")
-        return
-    for importer in importers:
-        found = [*importer.of_terraform([each for each in resources if each.type in importer.terraform])]
-        yield from (each for each in found if isinstance(each, LeftOut))
-        entries = (each for each in found if isinstance(each, Found))
-        yield from drafts_of(importer.kind, importer.of_entries(entries, options))
+            found = _in_terraform(settings.terraform or "", wanted, messages)
+        made = [importer.of_entries(entries, options) for importer, entries in zip(wanted, found, strict=True)]
+    drafts: list[Draft] = []
+    for importer, manifests in zip(wanted, made, strict=True):
+        for each in drafts_of(importer.kind, manifests):
+            if isinstance(each, Draft):
+                drafts.append(each)
+            else:
+                messages.add(each.text, expected=each.expected)
+    count = len(drafts)
+    if settings.output_dir is not None:
+        for conflict in write(drafts, settings.output_dir):
+            messages.add(conflict)
+            count -= 1
+    elif drafts:
+        put("---\n".join(each.text for each in drafts).rstrip("\n"))
+    if count and settings.terraform is not None:
+        say(HAND_OVER)
+    say(f"{count} {'manifest' if count == 1 else 'manifests'} written.")
+    return messages.are_expected
 
 
 def chosen(settings: ImportSettings, importers: Mapping[str, Importer]) -> Sequence[Importer]:
@@ -139,142 +107,124 @@ def misuse(settings: ImportSettings, importers: Mapping[str, Importer]) -> tuple
 
 def _bodies(settings: ImportSettings, importers: Iterable[Importer], messages: Messages) -> Sequence[Body]:
     """Return the objects in files."""
-    namespace, others = settings.namespace or "default", [each for one in importers for each in one.objects]
+    namespace, kinds = settings.namespace or "default", [each for one in importers for each in one.objects]
     # What an import reads is an export, and it sends nothing.
-    reader = ManifestReader((), namespace=namespace, recursive=settings.recursive, others=others, use_statuses=True)
+    reader = ManifestReader((), namespace=namespace, recursive=settings.recursive, others=kinds, use_statuses=True)
     documents = reader.find(settings.filename)
-    messages.remarks.extend(reader.warnings)
+    for warning in reader.warnings:
+        messages.add(warning, expected=True)
     for each in documents:
         if isinstance(each, Invalid):
-            messages.problems.append(f"{each.place}: {'; '.join(each.problems)}")
+            messages.add(str(each))
     return [each.body for each in documents if isinstance(each, Other) and each.body]
 
 
-async def _read(
-    settings: ImportSettings,
-    project: str,
-    importers: Iterable[Importer],
-    messages: Messages,
-    say: Callable[[str], object],
-) -> Sequence[tuple[Importer, Sequence[Found]]]:
-    """Return the entries of a project in Atlas by the importers of their kinds."""
-    variables = EnvironmentCredentials()
+def _in_terraform(file: str, importers: Sequence[Importer], messages: Messages) -> Sequence[Sequence[Found]]:
+    """Return the entries in a state, for each importer."""
+    resources = resources_in(file, {each for importer in importers for each in importer.terraform})
+    if isinstance(resources, Invalid):
+        messages.add(str(resources))
+        resources = ()
+    found: list[list[Found]] = [[] for _ in importers]
+    for importer, entries in zip(importers, found, strict=True):
+        for each in importer.of_terraform([each for each in resources if each.type in importer.terraform]):
+            if isinstance(each, Found):
+                entries.append(each)
+            else:
+                messages.add(each.text, expected=each.expected)
+    return found
+
+
+async def _in_project(
+    settings: ImportSettings, project: str, importers: Sequence[Importer], messages: Messages
+) -> Sequence[Sequence[Found]]:
+    """Return the entries in Atlas, for each importer: those that were read, if others cannot be."""
+    variables, until = EnvironmentCredentials(), asyncio.get_running_loop().time() + WITHIN
+    wording = variables.wording("correct --project or --instance")
     try:
         credentials = variables.parse()
     except CredentialsError as error:
-        messages.problems.append(error.message)
-        return []
-    client, wording = client_of(settings), variables.wording("correct --project or --instance")
-    found: list[tuple[Importer, list[Found]]] = [(importer, []) for importer in importers]
-    until = asyncio.get_running_loop().time() + WITHIN
-    patient = PatientClient(client, say, until=until)
-    try:
-        async with asyncio.timeout_at(until):
-            for importer, entries in found:
-                reading = Reading(
-                    patient,
-                    credentials,
-                    importer,
-                    project,
-                    settings.instance,
-                    wording,
-                    messages,
-                    may_be_unread=importer.owners_only and settings.target is None,
-                )
-                async for each in reading.entries():
-                    entries.append(each)
-    except TimeoutError:
-        messages.problems.append(
-            f"The import did not end within {WITHIN:.0f} s: import a part with --as or --instance."
-        )
-    except AtlasError as error:
-        messages.problems.append(error.explanation.worded(wording))
-    finally:
-        await client.aclose()
-    if not any((messages.problems, messages.refusals, *(entries for _, entries in found))):
-        kinds = " or ".join(importer.kind.names.kind for importer in importers)
-        messages.remarks.append(f"{settings.instance or f'Project {project}'} has nothing to import as {kinds}.")
+        raise ValueError(error.message) from error
+    found: list[list[Found]] = [[] for _ in importers]
+    async with aclosing(client_of(settings)) as client:
+        patient = PatientClient(client, messages.say, until=until)
+        reader = Reader(patient, credentials, project, settings, wording, messages)
+        try:
+            async with asyncio.timeout_at(until):
+                for importer, entries in zip(importers, found, strict=True):
+                    async for each in reader.entries(importer):
+                        entries.append(each)  # an error ends the loop
+        except TimeoutError:
+            messages.add(f"The import did not end within {WITHIN:.0f} s: import a part with --as or --instance.")
+        except AtlasError as error:
+            messages.add(error.explanation.worded(wording))
+    for refusal, names in reader.refusals.items():
+        messages.add(f"{', '.join(names)}: {refusal}")
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Reads the entries of a kind in a project, with messages about what cannot be read.
+class Reader:
+    """Reads a project in Atlas, with messages about what cannot be read; raises the errors that would meet every call.
 
-    Its methods raise an ``AtlasError`` if every other call would end in it, too.
-
-    Attributes:
-        only: the only scope to read; None: all of the project.
-        wording: of errors.
-        may_be_unread: it is no problem if the credentials lack the role to read the entries.
+    ``refusals`` has the names of what Atlas refuses, by its words.
     """
 
     client: Requester
     credentials: Credentials
-    importer: Importer
     project: str
-    only: str | None
+    settings: ImportSettings
     wording: Wording
     messages: Messages
-    may_be_unread: bool = False
+    refusals: dict[str, list[str]] = field(default_factory=dict)
 
-    async def entries(self) -> AsyncIterator[Found]:
-        """Yield the entries of one scope after the other, since others share Atlas's rate limit."""
-        list_scopes, names = self.importer.list_scopes, self.importer.kind.scopes
-        scopes: Mapping[str, Any] = dict.fromkeys(names if self.only is None else (self.only,))
-        if self.only is None and list_scopes is not None:
+    async def entries(self, importer: Importer) -> AsyncIterator[Found]:
+        """Yield the entries of a kind, one scope after the other, since others share Atlas's rate limit."""
+        kind, only = importer.kind, self.settings.instance
+        scopes: Mapping[str, Any] = dict.fromkeys(kind.scopes if only is None else (only,))
+        if only is None and importer.list_scopes is not None:
             try:
-                scopes = await list_scopes(self.client, self.credentials, self.project)
+                scopes = await importer.list_scopes(self.client, self.credentials, self.project)
             except AtlasError as error:
-                self._refused(f"project {self.project}", error)
+                self._refused(importer, f"project {self.project}", error)
         for name, described in scopes.items():
-            async for found in self._entries_of(name, described):
-                yield found
+            scope, shown = Scope("", self.project, kind.names.kind, name), kind.shown_scope(name)
+            try:
+                listing = await send_list(self.client, self.credentials, kind.list_request(scope), kind.listed)
+            except AtlasError as error:
+                self._refused(importer, shown, error)
+                continue
+            for value in listing.entries.values():
+                parts = {each: await self._part(importer, scope, each) for each in importer.parts(value)}
+                known = {each: part for each, part in parts.items() if part is not None}
+                yield Found(self.project, name, described, value, known)
+            if listing.skipped:
+                self.messages.add(f"{shown}: the IDs of {listing.skipped} endpoints are unreadable.")
 
-    async def _entries_of(self, name: str, described: Any | None) -> AsyncIterator[Found]:
-        kind = self.importer.kind
-        scope = Scope("", self.project, kind.names.kind, name)
+    async def _part(self, importer: Importer, scope: Scope, entry: str) -> Any | None:
+        """Return a part of an entry, or None, with a message."""
+        found = None
         try:
-            request = kind.list_request(scope)
-            listing = await send_list(self.client, self.credentials, request, kind.listed)
+            answer = await self.client.request(self.credentials, importer.kind.get_request(scope, entry))
+            found = importer.kind.got(entry, answer.json)
+            if found is None:
+                self.messages.add(f"{entry}: the answer of Atlas is unreadable.")
+        except EndpointAbsentError:
+            self.messages.add(f"{entry} is no longer in Atlas.", expected=True)
         except AtlasError as error:
-            self._refused(kind.shown_scope(name), error)
-            return
-        for value in listing.entries.values():
-            parts = {each: await self._part(scope, each) for each in self.importer.parts(value)}
-            known = {each: part for each, part in parts.items() if part is not None}
-            yield Found(self.project, name, described, value, known)
-        if listing.skipped:
-            self.messages.problems.append(
-                f"{kind.shown_scope(name)}: the IDs of {listing.skipped} endpoints are unreadable."
-            )
+            self._refused(importer, entry, error)
+        return found
 
-    def _refused(self, name: str, error: AtlasError) -> None:
+    def _refused(self, importer: Importer, name: str, error: AtlasError) -> None:
         if is_hopeless(error):
             raise error
-        if self.only is None and (without := self.importer.without.get(type(error))) is not None:
-            self.messages.remarks.append(f"{name} {without}.")
-        elif self.may_be_unread and isinstance(error, MissingRoleError):
-            kind, why = self.importer.kind.names.kind, "only to credentials with the role Project Owner"
-            self.messages.remarks.append(f"{name}: Atlas shows these endpoints {why}, so no {kind} is written.")
+        if self.settings.instance is None and (without := importer.without.get(type(error))) is not None:
+            self.messages.add(f"{name} {without}.", expected=True)
+        elif importer.owners_only and self.settings.target is None and isinstance(error, MissingRoleError):
+            why = f"only to credentials with the role Project Owner, so no {importer.kind.names.kind} is written"
+            self.messages.add(f"{name}: Atlas shows these endpoints {why}.", expected=True)
         else:
-            self.messages.refusals.setdefault(error.explanation.worded(self.wording), []).append(name)
-
-    async def _part(self, scope: Scope, entry: str) -> Any | None:
-        """Return a part of an entry, or None, with a message."""
-        kind = self.importer.kind
-        try:
-            request = kind.get_request(scope, entry)
-            answer = await self.client.request(self.credentials, request)
-        except EndpointAbsentError:
-            self.messages.remarks.append(f"{entry} is no longer in Atlas.")
-            return None
-        except AtlasError as error:
-            self._refused(entry, error)
-            return None
-        if (found := kind.got(entry, answer.json)) is None:
-            self.messages.problems.append(f"{entry}: the answer of Atlas is unreadable.")
-        return found
+            self.refusals.setdefault(error.explanation.worded(self.wording), []).append(name)
 
 
 def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
@@ -283,12 +233,16 @@ def write(drafts: Iterable[Draft], folder: Path) -> Iterator[str]:
     Raises:
         OSError: the folder or a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for each in drafts:
-        path = folder / f"{each.name}.yaml"
+        folder.mkdir(parents=True, exist_ok=True)
+        path, content = folder / f"{each.name}.yaml", each.text.encode()
         try:
             with path.open("xb") as file:
-                file.write(each.text.encode())
+                file.write(content)
         except FileExistsError:
-            if path.read_bytes() != each.text.encode():
+            # A pipe would block, and a device has no end.
+            if not (path.is_file() and path.read_bytes() == content):
                 yield f"{path} exists with other content and was not changed. Compare the two, or use another folder."
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise OSError(f"{path} cannot be written: {words_of(error)}") from error

@@ -26,8 +26,6 @@ STANDARD_INPUT = "-"
 ENDINGS = (".json", ".yaml", ".yml")
 """The suffixes of the files that are read in a folder, as in kubectl."""
 
-_IN_A_FOLDER = f"{', '.join(ENDINGS[:-1])} and {ENDINGS[-1]} files"
-
 UNRENDERED = frozenset({"Chart.yaml", "kustomization.yaml", "kustomization.yml"})
 """Files from which Helm or Kustomize render manifests."""
 
@@ -36,9 +34,6 @@ RENDER_FIRST = "Render them with helm template or kubectl kustomize, and pass th
 
 LARGEST_FILE = 8 << 20
 """Bytes of a file."""
-
-MOST_FILES = 10_000
-"""Files of a folder and its subfolders."""
 
 NO_KIND = "without a kind"
 """The kind of a document that is no Kubernetes object, such as the values of a chart."""
@@ -51,14 +46,7 @@ _WRITTEN_BY_THE_API_SERVER = ("deletionTimestamp", "creationTimestamp", "managed
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of an object; numbers begin with 1, and 0 is unknown or none.
-
-    Attributes:
-        file: its name as it was given; ``-`` for the standard input.
-        document: its number in the file; 0 for the whole file.
-        line: where the document begins.
-        item: its number in a List.
-    """
+    """The place of an object: a file, a document in it with its first line, and an item of a List; from 1, and 0 is none."""
 
     file: str
     document: int = 0
@@ -75,11 +63,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A resource that the operator can work on.
+    """A resource that the operator can work on, with its object as it is right after its creation.
 
-    Attributes:
-        body: the object as it is right after its creation; beside an export, as an edit of that.
-        exported: the status in an export that is believed, or None.
+    ``exported`` is the status in an export that is believed; beside one, the object is an edit of it.
     """
 
     place: Place
@@ -96,28 +82,21 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """A file that cannot be read, or an object for the operator that is not valid.
-
-    Attributes:
-        problems: one line each, the field first.
-        key: of the resource, if it could be read.
-        exported: as in ``Manifest``.
-    """
+    """A file that cannot be read, or an object for the operator that is not valid; the field comes first in a problem."""
 
     place: Place
     problems: tuple[str, ...]
     key: Key | None = None
     exported: Status | None = None
 
+    @override
+    def __str__(self) -> str:
+        return f"{self.place}: {'; '.join(self.problems)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """An object of another kind, to which a resource may refer.
-
-    Attributes:
-        kind: with its group, or ``NO_KIND``.
-        body: empty if it is no Kubernetes object.
-    """
+    """An object of another kind, named with its group, to which a resource may refer; empty if it is no Kubernetes object."""
 
     kind: str
     body: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -157,20 +136,23 @@ class ManifestReader:
         self.warnings: list[str] = []
 
     def find(self, names: Iterable[str]) -> list[Document]:
-        """Return all documents; a file that cannot be read, and a name without manifests, are ``Invalid``.
-
-        Args:
-            names: of files and folders, or ``-``.
-        """
+        """Return the documents of files, folders and ``-``; what cannot be read, or has no manifests, is ``Invalid``."""
         names = list(dict.fromkeys(names))
-        files = dict.fromkeys(file for name in names for file in self._files(name))
-        unrendered = [place_of(each).file for each in files if isinstance(each, str) and Path(each).name in UNRENDERED]
+        documents: list[Document] = []
+        files: dict[str, str | None] = {}
+        for name in names:
+            if name == STANDARD_INPUT or not os.path.isdir(name):  # noqa: PTH112  # unlike pathlib's, it raises nothing
+                files[name] = None
+                continue
+            found, unreadable = self._files_in(name)
+            files |= {each: name for each in found if each not in files}
+            documents += unreadable or ([] if found else [self._nothing(name)])
+        unrendered = [place_of(each).file for each in files if Path(each).name in UNRENDERED]
         if unrendered:
             self.warnings.append(f"These files are not rendered: {', '.join(unrendered)}. {RENDER_FIRST}.")
-        documents: list[Document] = []
-        for file in files:
-            text = file if isinstance(file, Invalid) else text_in(file, is_named=file in names)
-            documents += [text] if isinstance(text, Invalid) else self.read(place_of(str(file)).file, text)
+        for file, folder in files.items():
+            text = text_in(file, folder=folder)
+            documents += [text] if isinstance(text, Invalid) else self.read(place_of(file).file, text)
         if self._unused_statuses:
             self.warnings.append(
                 f"Statuses in the files are not used: {self._unused_statuses}. Anybody who may change the files can forge them. If"
@@ -180,38 +162,23 @@ class ManifestReader:
             documents += [self._nothing(name) for name in names]
         return documents
 
-    def _files(self, name: str) -> Iterator[str | Invalid]:
-        """Yield the files of a folder, sorted, or the file itself."""
-        if name == STANDARD_INPUT or not os.path.isdir(name):  # noqa: PTH112  # unlike pathlib's, it raises nothing
-            yield name
-            return
+    def _files_in(self, folder: str) -> tuple[Sequence[str], Sequence[Invalid]]:
+        """Return the files of a folder, sorted, and what cannot be read of it. Links to folders are not followed."""
+        files: list[str] = []
         unreadable: list[OSError] = []
-        found: list[str] = []
-        for each in _inside(name, unreadable, recursive=self._recursive):
-            found.append(each)
-            if len(found) > MOST_FILES:
-                problem = f"contains more than {MOST_FILES} {_IN_A_FOLDER}: name the folders with manifests"
-                yield Invalid(place_of(name), (problem,))
-                return
-        yield from (_unreadable(each.filename, each) for each in unreadable)
-        if not found:
-            yield self._nothing(name)
-        elif not self._recursive and (unread := _subfolders(name)):
-            self.warnings.append(
-                f"Subfolders of {place_of(name)} with manifests that were not read: {unread}. Use -R (--recursive)."
-            )
-        yield from sorted(found)
+        for here, folders, names in os.walk(folder, onerror=unreadable.append):
+            files += [os.path.join(here, name) for name in names if name.endswith(ENDINGS)]  # noqa: PTH118  # plain text
+            if not self._recursive:
+                if any(not each.startswith(".") for each in folders):
+                    self.warnings.append(f"Subfolders of {place_of(folder)} are read with -R (--recursive) only.")
+                break
+        return sorted(files), [_unreadable(each.filename, each) for each in unreadable]
 
     def _nothing(self, name: str) -> Invalid:
         """Return the problem of a name without manifests."""
         wanted = [f"{each.names.kind}.{each.names.group}" for each in self._kinds.values()] + [*self._others]
         pairs = (each.partition(".") for each in wanted)
-        problem = f"contains no {' or '.join(f'{kind} ({group})' for kind, _, group in pairs)}"
-        if name != STANDARD_INPUT and os.path.isdir(name):  # noqa: PTH112  # as above
-            problem += f" in its {_IN_A_FOLDER}"
-            if not self._recursive:
-                problem += "; use -R (--recursive) to read subfolders, too"
-        return Invalid(place_of(name), (problem,))
+        return Invalid(place_of(name), (f"contains no {' or '.join(f'{kind} ({group})' for kind, _, group in pairs)}",))
 
     def read(self, file: str, text: str) -> list[Document]:
         """Return the documents in the text of a file: YAML or JSON."""
@@ -229,57 +196,53 @@ class ManifestReader:
         if not isinstance(document, Mapping):
             yield Invalid(place, ("is no Kubernetes object: remove or correct it",))
             return
-        kind, group = document.get("kind"), str(document.get("apiVersion") or "").rpartition("/")[0]
+        kind, version = document.get("kind"), str(document.get("apiVersion") or "nothing")
+        group = version.rpartition("/")[0]
         if not isinstance(kind, str) or not kind:
             yield Other(NO_KIND)
         elif isinstance(document.get("items"), list) and kind.endswith("List"):
             for number, item in enumerate(document["items"], start=1):
                 yield from self._documents(item, replace(place, item=number))
-        elif kind in self._kinds:
-            yield self._resource(self._kinds[kind], document, place)
-        elif ours := [name for name, each in self._kinds.items() if each.names.group == group]:
-            problem = f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {' or '.join(ours)}"
+        elif ours := self._kinds.get(kind):
+            expected = f"{ours.names.group}/{ours.names.version}"
+            if version == expected:
+                yield self._resource(ours, document, place)
+            else:
+                shown = one_line(version, limit=80)
+                yield Invalid(place, (f"apiVersion: Unsupported value: {shown!r}: must be {expected}",))
+        elif alike := [name for name, each in self._kinds.items() if each.names.group == group]:
+            problem = f"kind: Unsupported value: {one_line(kind, limit=80)!r}: must be {' or '.join(alike)}"
             yield Invalid(place, (problem,))
         else:
-            yield self._other(f"{kind}.{group}" if group else kind, self._in_namespace(document), place)
-
-    def _other(self, kind: str, body: Mapping[str, Any], place: Place) -> Other | Invalid:
-        if kind in self._others and body:
-            name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
-            shown = one_line(f"{namespace}/{name}", limit=160)
-            problems = [f"{body['kind']} {shown!r}: {each}" for each in _misnamed(name, namespace)]
-            if problems:
-                return Invalid(place, tuple(problems))
-        return Other(kind, body)
+            full, body = f"{kind}.{group}" if group else kind, self._in_namespace(document)
+            problems = _misnamed(body["metadata"]) if body and full in self._others else ()
+            yield Invalid(place, problems) if problems else Other(full, body)
 
     def _resource(self, kind: KindWithCommands[Any], document: Mapping[str, Any], place: Place) -> Document:
-        version, expected = document.get("apiVersion"), f"{kind.names.group}/{kind.names.version}"
-        if version != expected:
-            shown = one_line(str(version or "nothing"), limit=80)
-            return Invalid(place, (f"apiVersion: Unsupported value: {shown!r}: must be {expected}",))
-        metadata = document.get("metadata")
-        if not isinstance(metadata, Mapping):
+        body = self._in_namespace(document)
+        if not body:
             return Invalid(place, ("metadata: Required value: add it, with a name",))
-        body = _as_created(self._in_namespace(document))
-        name, namespace = body["metadata"].get("name"), body["metadata"]["namespace"]
-        key = Key(kind.names.kind, namespace, name) if isinstance(name, str) and isinstance(namespace, str) else None
-        is_export = self._use_statuses and (metadata.get("uid") or document.get("status"))
-        self._unused_statuses += not self._use_statuses and bool(document.get("status"))
-        exported = kind.resource.status_in(document) if is_export else None
-        problems = [*_misnamed(name, namespace)]
+        exported = None
+        if self._use_statuses and (body["metadata"].get("uid") or document.get("status")):
+            exported = kind.resource.status_in(document)
+        elif document.get("status"):
+            self._unused_statuses += 1
+        if problems := _misnamed(body["metadata"]):
+            return Invalid(place, problems, exported=exported)
+        body = _as_created(body)
         try:
             resource = kind.resource.parse(body)
         except InvalidSpecError as error:
-            found = crd_rules.problems(kind.crd, body, refusal=error)
-            others = [each for each in found if not (problems and each.startswith("metadata.name"))]
-            return Invalid(place, (*problems, *others), key, exported)
-        problems += crd_rules.problems(kind.crd, body)
-        if problems:
-            return Invalid(place, tuple(problems), key, exported)
-        return Manifest(place, kind, body, resource, exported)
+            problems = tuple(crd_rules.problems(kind.crd, body, refusal=error))
+        else:
+            problems = tuple(crd_rules.problems(kind.crd, body))
+            if not problems:
+                return Manifest(place, kind, body, resource, exported)
+        key = Key(kind.names.kind, body["metadata"]["namespace"], body["metadata"]["name"])
+        return Invalid(place, problems, key, exported)
 
     def _in_namespace(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return an object with a namespace, and without a status that is not believed."""
+        """Return an object with a namespace, and without a status that is not believed; empty: it has no metadata."""
         metadata = document.get("metadata")
         if not isinstance(metadata, Mapping):
             return {}
@@ -288,17 +251,17 @@ class ManifestReader:
         return {**document, "metadata": {"namespace": self._namespace, **metadata}}
 
 
-def text_in(file: str, *, is_named: bool = True) -> str | Invalid:
-    """Return the text of a file, or why it is not read.
-
-    Args:
-        is_named: by the user, and not found in a folder.
-    """
+def text_in(file: str, *, folder: str | None = None) -> str | Invalid:
+    """Return the text of a file that the user names, or that is in a folder; or why it is not read."""
     place = place_of(file)
     try:
-        # A pipe in a folder would block, and a device has no end.
-        if not is_named and not stat.S_ISREG(Path(file).stat().st_mode):
-            return Invalid(place, ("is neither a file nor a folder: remove or rename it",))
+        if folder is not None:
+            # Whoever may change the folder may not read whatever this machine has.
+            if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder)):
+                return Invalid(place, ("is a link to a file outside of the folder: pass that file itself with -f",))
+            # A pipe would block, and a device has no end.
+            if not stat.S_ISREG(Path(file).stat().st_mode):
+                return Invalid(place, ("is neither a file nor a folder: remove or rename it",))
         with nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else Path(file).open("rb") as opened:
             data = opened.read(LARGEST_FILE + 1)
     except OSError as error:
@@ -311,20 +274,6 @@ def text_in(file: str, *, is_named: bool = True) -> str | Invalid:
         return Invalid(place, ("is not encoded in UTF-8",))
 
 
-def _inside(folder: str, unreadable: list[OSError], *, recursive: bool) -> Iterator[str]:
-    """Yield the files with the suffix of a manifest. Links to folders are not followed."""
-    for here, _, names in os.walk(folder, onerror=unreadable.append):
-        yield from (os.path.join(here, name) for name in names if name.endswith(ENDINGS))  # noqa: PTH118  # plain text
-        if not recursive:
-            return
-
-
-def _subfolders(folder: str) -> int:
-    """Return the number of subfolders with such files at any depth."""
-    with os.scandir(folder) as found:
-        return sum(any(_inside(each.path, [], recursive=True)) for each in found if each.is_dir(follow_symlinks=False))
-
-
 def _unreadable(path: str, error: OSError) -> Invalid:
     return Invalid(place_of(path), (f"cannot be read: {error.strerror or type(error).__name__}",))
 
@@ -334,17 +283,17 @@ def place_of(path: str) -> Place:
     return Place(path.encode("utf-8", "backslashreplace").decode())
 
 
-def _misnamed(name: object, namespace: object) -> Iterator[str]:
-    """Yield the problems of a name that no API server accepts."""
-    if not isinstance(name, str) or not name:
-        yield "metadata.name: Required value: add it (generateName is not supported, because it names no resource)"
-    elif not is_name(name):
-        yield (
-            f"metadata.name: Invalid value: {one_line(name, limit=80)!r}: must consist of lower-case letters, digits, `-`"
-            " and `.`, and begin and end with a letter or digit"
-        )
+def _misnamed(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the problem of a name that no API server accepts."""
+    name, namespace = metadata.get("name") or "", metadata["namespace"]
+    if not name:
+        return ("metadata.name: Required value: add it (generateName is not supported, because it names no resource)",)
+    if not isinstance(name, str) or not is_name(name):
+        must = "must consist of lower-case letters, digits, `-` and `.`, and begin and end with a letter or digit"
+        return (f"metadata.name: Invalid value: {one_line(str(name), limit=80)!r}: {must}",)
     if not isinstance(namespace, str) or not is_namespace(namespace):
-        yield "metadata.namespace: Invalid value: must be the name of a namespace"
+        return ("metadata.namespace: Invalid value: must be the name of a namespace",)
+    return ()
 
 
 def _as_created(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -352,13 +301,9 @@ def _as_created(document: Mapping[str, Any]) -> dict[str, Any]:
 
     Requests for an immediate reconcile are dropped: the operator may have handled them long ago.
     """
-    metadata = {
-        name: value for name, value in document["metadata"].items() if name not in _WRITTEN_BY_THE_API_SERVER
-    } | {"uid": UID, "generation": 1, "resourceVersion": ""}
-    annotations = metadata.pop("annotations", None)
+    metadata = {name: each for name, each in document["metadata"].items() if name not in _WRITTEN_BY_THE_API_SERVER}
+    annotations = metadata.pop("annotations", None) or {}
     if isinstance(annotations, Mapping):
         annotations = {name: value for name, value in annotations.items() if name not in REQUEST_ANNOTATIONS}
-    if annotations:
-        metadata["annotations"] = annotations
-    rest = {name: value for name, value in document.items() if name not in {"metadata", "status"}}
-    return {**rest, "metadata": metadata}
+    metadata |= {"uid": UID, "generation": 1, "resourceVersion": "", "annotations": annotations}
+    return {**{name: each for name, each in document.items() if name != "status"}, "metadata": metadata}

@@ -25,9 +25,7 @@ def resources_in(file: str, types: Collection[str]) -> Sequence[InTerraform] | I
     try:
         state = json.loads(text)
     except (ValueError, RecursionError):
-        return Invalid(
-            place_of(file), ("is not the output of terraform show -json: it is no JSON, or is nested too deep",)
-        )
+        state = None
     values = state.get("values") if isinstance(state, Mapping) else None
     if not isinstance(values, Mapping):
         return Invalid(place_of(file), ("is not the output of terraform show -json for a state that has resources",))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_endpoints.commands import manifests
 from atlas_endpoints.commands.manifests import LARGEST_FILE, RENDER_FIRST, Invalid, ManifestReader, Other, Place
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 
@@ -47,11 +46,11 @@ def test_the_manifests_of_a_folder_are_in_order_and_subfolders_are_read_with_rec
 
 
 @pytest.mark.parametrize("recursive", [False, True])
-def test_subfolders_with_manifests_that_are_not_read_are_warned_of(folder: Path, recursive: bool) -> None:
+def test_subfolders_that_are_not_read_are_warned_of(folder: Path, recursive: bool) -> None:
     reader = ManifestReader([KIND], namespace="shop", recursive=recursive)
     reader.find([str(folder)])
 
-    warning = f"Subfolders of {folder} with manifests that were not read: 1. Use -R (--recursive)."
+    warning = f"Subfolders of {folder} are read with -R (--recursive) only."
     assert reader.warnings == ([] if recursive else [warning])
 
 
@@ -74,11 +73,11 @@ def link(path: Path, target: str) -> None:
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "latin.yaml": (lambda path: path.write_bytes("kind: Gerät".encode("latin-1")), "is not encoded in UTF-8"),
     "large.yaml": (lambda path: path.write_bytes(b"#" * (LARGEST_FILE + 1)), "is larger than 8 MiB: split it"),
-    "endless.yaml": (lambda path: link(path, "/dev/zero"), "is neither a file nor a folder"),
+    "endless.yaml": (lambda path: link(path, "/dev/zero"), "is a link to a file outside of the folder"),
     "pipe.yaml": (os.mkfifo, "is neither a file nor a folder"),
     "loop.yaml": (lambda path: link(path, path.name), f"cannot be read: {os.strerror(errno.ELOOP)}"),
     "nowhere.yaml": (lambda path: link(path, "none.yaml"), f"cannot be read: {os.strerror(errno.ENOENT)}"),
-    "refused.yaml": (lambda path: link(path, "/proc/self/mem"), f"cannot be read: {os.strerror(errno.EIO)}"),
+    "refused.yaml": (lambda path: link(path, "/proc/self/mem"), "is a link to a file outside of the folder"),
     "bytes-\udcff.yaml": (lambda path: path.write_text("a: ["), "is not valid YAML"),
     "-bomb.yaml": (lambda path: path.write_text("a: &a b\nc: *a"), "is not valid YAML"),
 }
@@ -118,42 +117,55 @@ def test_a_named_pipe_is_read(tmp_path: Path) -> None:
     writer.join()
 
 
-def test_a_folder_with_too_many_files_is_invalid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifests, "MOST_FILES", 3)
-    for name in "abcd":
-        (tmp_path / f"{name}.yaml").touch()
-
-    (found, *_) = find(tmp_path)
-
-    assert isinstance(found, Invalid)
-    assert found.problems[0].startswith("contains more than 3 .json, .yaml and .yml files")
-
-
-DEEPER = "; use -R (--recursive) to read subfolders, too"
-
-
-@pytest.mark.parametrize(
-    ("files", "flags", "problem"),
-    [
-        pytest.param([], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="an empty folder"),
-        pytest.param(["notes.md"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="no file with such an ending"),
-        pytest.param(["shop/a.yaml"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="manifests that lie deeper"),
-        pytest.param(["a.yaml", "b/c.yaml"], {}, f" in its .json, .yaml and .yml files{DEEPER}", id="other kinds, and deeper ones"),
-        pytest.param(["shop/a.yaml"], {"recursive": True}, " in its .json, .yaml and .yml files", id="other kinds alone"),
-    ],
-)  # fmt: skip
-def test_a_name_without_manifests_is_invalid(
-    tmp_path: Path, files: list[str], flags: dict[str, bool], problem: str
-) -> None:
+@pytest.mark.parametrize("files", [[], ["notes.md"], ["shop/a.yaml"], ["a.yaml", "b/c.yaml"]])
+def test_a_name_without_manifests_is_invalid(tmp_path: Path, files: list[str]) -> None:
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("kind: Secret\n")
 
-    (*_, found) = find(tmp_path, recursive=flags.get("recursive", False))
+    (*_, found) = find(tmp_path)
 
-    assert found == Invalid(
-        Place(str(tmp_path)), (f"contains no ServerlessPrivateEndpoint (atlas-endpoints.dev){problem}",)
-    )
+    assert found == Invalid(Place(str(tmp_path)), ("contains no ServerlessPrivateEndpoint (atlas-endpoints.dev)",))
+
+
+OUTSIDE = "is a link to a file outside of the folder: pass that file itself with -f"
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_a_link_out_of_the_folder_is_not_read(folder: Path, recursive: bool) -> None:
+    secret, shown = folder / "secret.yaml", folder / "shown"
+    secret.write_text("kind: Secret\n")
+    shown.mkdir()
+    link(shown / "absolute.yaml", str(secret))
+    link(shown / "relative.yaml", "../secret.yaml")
+    link(shown / "first.yaml", "absolute.yaml")
+
+    found = find(shown, recursive=recursive)
+
+    places = [Place(str(shown / f"{name}.yaml")) for name in ("absolute", "first", "relative")]
+    assert found == [Invalid(place, (OUTSIDE,)) for place in places]
+
+
+def test_a_link_out_of_the_folder_is_read_if_the_user_names_it(folder: Path) -> None:
+    outside = folder / "overlays"
+    link(outside / "a.yaml", "../a.yml")
+
+    assert kinds(find(outside / "a.yaml", outside)) == ["A", "D"]
+
+
+def test_a_mounted_config_map_is_read(tmp_path: Path) -> None:
+    """As Kubernetes mounts it; and through a link to the folder itself."""
+    data = tmp_path / "mounted" / "..2026_12_01"
+    data.mkdir(parents=True)
+    (data / "x.yaml").write_text("kind: X\n")
+    link(tmp_path / "mounted" / "..data", data.name)
+    link(tmp_path / "mounted" / "x.yaml", "..data/x.yaml")
+    link(tmp_path / "here", "mounted")
+
+    for name in ("mounted", "here"):
+        reader = ManifestReader([KIND], namespace="shop")
+        assert kinds(reader.find([str(tmp_path / name)])) == ["X"]
+        assert reader.warnings == []
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import resource
+import signal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +27,7 @@ from atlas_endpoints.atlas.transport import failure
 from atlas_endpoints.commands import clusterless, importing
 from atlas_endpoints.commands.clusterless import ImportSettings, PatientClient
 from atlas_endpoints.commands.drafts import Draft
-from atlas_endpoints.commands.importing import Messages, Reading, write
+from atlas_endpoints.commands.importing import Messages, Reader, write
 from atlas_endpoints.kinds import IMPORTERS
 from atlas_endpoints.kinds.serverless_private_endpoint.calls import PAGE, list_instances
 from support.fake_atlas import FakeAtlas
@@ -87,35 +90,35 @@ LIMITED = RateLimitedError("Slow down.", operation="list", retry_after=60.0)
 FORBIDDEN = MissingRoleError("The role is too weak.", operation="list")
 
 
-async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], Messages]:
-    importer = IMPORTERS["serverless-private-endpoint"]
-    messages = Messages()
+async def reads(atlas: FakeAtlas, only: str | None = None) -> tuple[list[Found], list[str], dict[str, list[str]]]:
+    importer, settings = IMPORTERS["serverless-private-endpoint"], ImportSettings.model_construct(instance=only)
+    said = list[str]()
     patient = PatientClient(atlas, lambda _: None)
-    reading = Reading(patient, ACCOUNT, importer, PROJECT, only, Wording(), messages)
-    return [each async for each in reading.entries()], messages
+    reader = Reader(patient, ACCOUNT, PROJECT, settings, Wording(), Messages(said.append))
+    return [each async for each in reader.entries(importer)], said, reader.refusals
 
 
 @pytest.mark.parametrize(
-    ("failures", "problems", "calls"),
+    ("failures", "refusals", "calls"),
     [
-        pytest.param([UNAVAILABLE, LIMITED], [], 3, id="temporary failures are retried"),
-        pytest.param([UNAVAILABLE] * 3, ["instance shop: Atlas is down."], 3, id="three times at most"),
+        pytest.param([UNAVAILABLE, LIMITED], {}, 3, id="temporary failures are retried"),
+        pytest.param([UNAVAILABLE] * 3, {"Atlas is down.": ["instance shop"]}, 3, id="three times at most"),
         pytest.param(
-            [FORBIDDEN], ["instance shop: The role is too weak."], 1, id="a lasting failure is reported at once"
+            [FORBIDDEN], {"The role is too weak.": ["instance shop"]}, 1, id="a lasting failure is reported at once"
         ),
     ],
 )
 @on_virtual_time
 async def test_a_failed_call_is_repeated_if_it_may_succeed(
-    failures: list[AtlasError], problems: list[str], calls: int
+    failures: list[AtlasError], refusals: dict[str, list[str]], calls: int
 ) -> None:
     answers: list[Any] = [*failures, [{"_id": "a1" * 12}]]
     atlas = reading(lambda _: answers.pop(0))
 
-    found, messages = await reads(atlas, only="shop")
+    found, said, refused = await reads(atlas, only="shop")
 
-    assert ([*messages], len(atlas.calls)) == (problems, calls)
-    assert [each.value.id for each in found] == ([] if problems else ["a1" * 12])
+    assert (said, refused, len(atlas.calls)) == ([], refusals, calls)
+    assert [each.value.id for each in found] == ([] if refusals else ["a1" * 12])
 
 
 @on_virtual_time
@@ -132,9 +135,9 @@ async def test_after_three_attempts_without_an_answer_each_call_is_made_once_unt
             return {"results": [described(name) for name in answers], "totalCount": len(answers)}
         return next(each for name, each in answers.items() if f"/{name}/" in path).pop(0)
 
-    _, messages = await reads(reading(answer))
+    _, _, refusals = await reads(reading(answer))
 
-    assert [*messages] == ["instance down, instance still: Atlas is down."]
+    assert refusals == {"Atlas is down.": ["instance down", "instance still"]}
     assert not any(answers.values())
 
 
@@ -150,17 +153,17 @@ async def test_an_unreadable_instance_does_not_affect_the_others() -> None:
             return APIGoneError("The API has ended.", operation="list")
         return [{"_id": "a1" * 12}, {}] if "/web/" in path else FORBIDDEN
 
-    (web,), messages = await reads(reading(answer))
+    (web,), messages, refusals = await reads(reading(answer))
 
     assert (web.scope_name, web.scope) == ("web", "AWS")
-    assert [*messages] == [
+    assert messages == [
+        "instance web: the IDs of 1 endpoints are unreadable.",
         "instance flex is no longer a serverless instance and has no such endpoints.",
         "instance old has no serverless private endpoints any more: Atlas has ended their API.",
-        "instance web: the IDs of 1 endpoints are unreadable.",
-        "instance shop, instance also: The role is too weak.",
     ]
-    _, named = await reads(reading(answer), only="flex")
-    assert named == Messages(refusals={"It is Flex.": ["instance flex"]})
+    assert refusals == {"The role is too weak.": ["instance shop", "instance also"]}
+    _, _, named = await reads(reading(answer), only="flex")
+    assert named == {"It is Flex.": ["instance flex"]}
 
 
 WEB_1, WEB_2 = (
@@ -243,6 +246,11 @@ def test_each_manifest_has_a_file_in_a_new_folder_and_a_second_run_changes_nothi
         assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.yaml": "1\n", "b.yaml": "2\n"}
 
 
+def test_without_a_manifest_there_is_no_folder(tmp_path: Path) -> None:
+    assert list(write([], tmp_path / "new")) == []
+    assert [*tmp_path.iterdir()] == []
+
+
 @pytest.mark.parametrize("mine", ["mine\n", "2\n"])
 def test_a_file_with_other_content_is_kept_and_named_and_the_other_files_are_written(tmp_path: Path, mine: str) -> None:
     (tmp_path / "a.yaml").write_text(mine)
@@ -251,6 +259,40 @@ def test_a_file_with_other_content_is_kept_and_named_and_the_other_files_are_wri
 
     assert problem.startswith(f"{tmp_path / 'a.yaml'} exists with other content")
     assert [(tmp_path / name).read_text() for name in ("a.yaml", "b.yaml")] == [mine, "2\n"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(os.mkfifo, id="a pipe"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), id="a link to a device"),
+        pytest.param(lambda path: path.symlink_to("nowhere"), id="a link to nothing"),
+        pytest.param(lambda path: path.mkdir(), id="a folder"),
+    ],
+)
+def test_what_is_no_file_is_kept_and_named_and_the_other_files_are_written(
+    make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    make(tmp_path / "a.yaml")
+
+    (problem,) = write([Draft("a", "1\n"), Draft("b", "2\n")], tmp_path)
+
+    assert problem.startswith(f"{tmp_path / 'a.yaml'} exists with other content")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "b.yaml"]
+    assert (tmp_path / "b.yaml").read_text() == "2\n"
+
+
+def test_a_file_that_cannot_be_written_as_a_whole_is_removed_and_named(tmp_path: Path) -> None:
+    kept, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, kept[1]))  # as a full disk, but with other words
+    try:
+        with pytest.raises(OSError, match=re.escape(f"{tmp_path / 'b.yaml'} cannot be written: File too large")):
+            list(write([Draft("a", "1\n"), Draft("b", "2" * 100)], tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
 
 @pytest.mark.parametrize(
