@@ -140,7 +140,7 @@ def _users(found: Found) -> Iterator[str]:
 
 
 def _next(found: Found) -> Iterator[str]:
-    reason, generation, handled = found.reason, generation_of(found.body), found.status.observed_generation
+    key, generation = key_of(found.body), generation_of(found.body)
     try:
         resource = found.kind.resource.parse(found.body)
     except InvalidSpecError as error:
@@ -148,37 +148,23 @@ def _next(found: Found) -> Iterator[str]:
         return
     interval = resource.spec.sync_interval
     time = f"{interval.total_seconds():.0f} s" if interval else "SYNC_INTERVAL of the operator (default: 10 minutes)"
-    does = "reconcile now"
-    if found.ready is not None and "force-sync" in found.ready.message:
-        does = "do what the message says of force-sync"
-    elif resource.spec.management_policy == "Manage":
-        does = "reconcile now, which also sends again what Atlas refused and makes again what is lost"
-    hint = (
-        f" To {does}: kubectl -n {resource.key.namespace} annotate --overwrite {found.kind.names.kind.lower()}"
-        f' {resource.key.name} atlas-endpoints.dev/force-sync="$(date +%s)"'
-    )
-    # No request ends the wait for a rate limit or for other credentials, and an open one is being retried.
-    if reason in {Reason.RATE_LIMITED, Reason.CREDENTIALS_INVALID} or is_forced(resource):
-        hint = ""
-    read = f"within {time}."
-    if handled != generation:
-        edit = f"this edit: the spec has generation {generation}, and this report is about generation {handled}"
-        hint = " If it takes longer than seconds, verify that an operator runs and serves this namespace."
-        read = f"when an operator handles {'this resource' if handled == Status.NEVER_OBSERVED else edit}."
-    elif reason is Reason.INVALID_SPEC:
-        read, hint = "none, until the spec is valid.", ""
-    elif resource.suspended_by:
-        read, hint = f"none, because of {' and '.join(resource.suspended_by)}", ""
-    elif (reason is not None and reason.retried) or is_forced(resource):
+    read = f"within {time}; earlier while Atlas is working, after a failed call, and when what the message is about changes."
+    if found.status.observed_generation != generation:
         read = (
-            "at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer after each"
-            f" failure, up to 5 minutes, or as long as Atlas asks. It repeats a failed change within {time}."
+            f"when an operator handles generation {generation} of the spec. If it takes longer than seconds, verify that one"
+            " runs and serves this namespace."
         )
-    elif reason in {Reason.CREDENTIALS_INVALID, Reason.REFERENCE_NOT_READY, Reason.CONFLICT}:
-        read = f"within {time}, or within a minute after what the message is about has changed."
-    elif reason is not None and reason.progress is Progress.RECONCILING:
-        read = f"within {time}, or sooner while Atlas is working."
-    yield f"Next read of Atlas: {read}{hint}"
+    elif found.reason is Reason.INVALID_SPEC:
+        read = "none, until the spec is valid."
+    elif resource.suspended_by:
+        read = f"none, because of {' and '.join(resource.suspended_by)}"
+    # No request ends the wait for a rate limit or for other credentials, and an open one is being retried.
+    elif found.reason not in {Reason.RATE_LIMITED, Reason.CREDENTIALS_INVALID} and not is_forced(resource):
+        read += (
+            f" To reconcile now: kubectl -n {key.namespace} annotate --overwrite {key.kind.lower()} {key.name}"
+            ' atlas-endpoints.dev/force-sync="$(date +%s)"'
+        )
+    yield f"Next read of Atlas: {read}"
 
 
 def _shown(value: object, now: datetime) -> str:

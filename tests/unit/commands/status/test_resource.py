@@ -56,10 +56,7 @@ FAILURE = {
     "retryable": False,
 }
 
-RETRIED = (
-    "Next read of Atlas: at the next attempt, whose time is in no status. The operator tries again by itself. It waits longer"
-    " after each failure, up to 5 minutes, or as long as Atlas asks."
-)
+LATER = "earlier while Atlas is working, after a failed call, and when what the message is about changes."
 FORCED, DELETED = body(status={"conditions": [READY]}, syncInterval="20m"), body(status={"conditions": [READY]})
 FORCED["metadata"]["annotations"] = {"atlas-endpoints.dev/force-sync": "7"}
 DELETED["metadata"]["deletionTimestamp"] = "2026-11-27T11:00:00Z"
@@ -75,25 +72,22 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "waiting": (body(status={"conditions": WAITING}), "ServerlessPrivateEndpoint shop/orders: Ready is False, WaitingForCloudEndpoint, waiting for you"),
     "ready before an edit": (body(generation=2, status={"conditions": [READY]}), "ServerlessPrivateEndpoint shop/orders: Ready is True, Available, of an earlier generation"),
     "waiting before an edit": (body(generation=2, status={"conditions": WAITING}), "ServerlessPrivateEndpoint shop/orders: Ready is False, WaitingForCloudEndpoint, of an earlier generation"),
-    "an edit that was not handled": (body(generation=2, status={"conditions": [READY]}), "Next read of Atlas: when an operator handles this edit: the spec has generation 2, and this report is about generation 1."),
-    "the first read": (body(status={"observedGeneration": -1}), "Next read of Atlas: when an operator handles this resource."),
+    "an edit that was not handled": (body(generation=2, status={"conditions": [READY]}), "Next read of Atlas: when an operator handles generation 2 of the spec. If it takes longer than seconds, verify that one runs"),
+    "the first read": (body(status={"observedGeneration": -1}), "Next read of Atlas: when an operator handles generation 1 of the spec."),
     "a failed call": (body(status={"conditions": STALLED, "lastError": FAILURE}), "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 2 h: No."),
     "a time in the future": (body(status={"conditions": STALLED, "lastError": {**FAILURE, "since": "2027-01-01T00:00:00Z"}}),
         "Failure: updateServerlessPrivateEndpoint (HTTP 400 BAD), since 0 s: No."),
-    "the next attempt of a backoff": (body(status={"conditions": [condition("Ready", "False", "AtlasUnavailable")]}), RETRIED),
     "suspended": (body(suspend=True, status={"conditions": [condition("Ready", "False", "Suspended")]}), "Next read of Atlas: none, because of spec.suspend"),
     "an invalid spec": (body(providerName="GCP"), "Invalid: spec.providerName: Unsupported value"),
     "a spec that only its values make invalid": (body(status={"conditions": [condition("Ready", "False", "InvalidSpec")]}), "Next read of Atlas: none, until the spec is valid."),
     "how to reconcile at once": (body(syncInterval="5m", status={"conditions": [READY]}),
-        ("Next read of Atlas: within 300 s. To reconcile now, which also sends again what Atlas refused and makes again what is lost: kubectl -n shop annotate"
-        ' --overwrite serverlessprivateendpoint orders atlas-endpoints.dev/force-sync="$(date +%s)"')),
-    "how to observe at once": (body(managementPolicy="Observe", status={"conditions": [READY]}), "Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes). To reconcile now: kubectl"),
-    "a message with what the request does": (body(status={"conditions": [condition("Ready", "False", "EndpointFailed", "To register it again, set the annotation atlas-endpoints.dev/force-sync.")]}),
-        "Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes). To do what the message says of force-sync: kubectl"),
-    "a rate limit, which heeds no request": (body(syncInterval="20m", status={"conditions": [condition("Ready", "False", "RateLimited")]}), f"{RETRIED} It repeats a failed change within 1200 s.$"),
-    "an open request, which is retried": (FORCED, f"{RETRIED} It repeats a failed change within 1200 s.$"),
+        (f"Next read of Atlas: within 300 s; {LATER} To reconcile now: kubectl -n shop annotate --overwrite"
+        ' serverlessprivateendpoint orders atlas-endpoints.dev/force-sync="$(date +%s)"$')),
+    "the operator's own interval": (body(status={"conditions": [READY]}), f"Next read of Atlas: within SYNC_INTERVAL of the operator (default: 10 minutes); {LATER} To"),
+    "a rate limit, which heeds no request": (body(syncInterval="20m", status={"conditions": [condition("Ready", "False", "RateLimited")]}), f"Next read of Atlas: within 1200 s; {LATER}$"),
+    "an open request, which is retried": (FORCED, f"Next read of Atlas: within 1200 s; {LATER}$"),
     "credentials, for which no request helps": (body(syncInterval="5m", status={"conditions": [condition("Ready", "False", "CredentialsInvalid")]}),
-        "Next read of Atlas: within 300 s, or within a minute after what the message is about has changed.$"),
+        f"Next read of Atlas: within 300 s; {LATER}$"),
     "a deletion": (DELETED, "Deletion: requested at 2026-11-27T11:00:00Z; the finalizers are pending"),
     "a message of several lines": (body(status={"conditions": [READY], "endpoint": FAILED_ENDPOINT}),
         f"Endpoint: id '{ENDPOINT}', status 'FAILED', statusSince 2 h ago, errorMessage 'one"),
