@@ -124,13 +124,12 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
     if isinstance(answer, AtlasError):
         return Result(tuple(_refused(answer, took)), hopeless=is_hopeless(answer))
     values = [*answer.entries.values()]
-    findings = [ok(f"{READABLE} (LIST, {took})."), ok(kind.counted(values))]
+    findings = [ok(f"{READABLE} (LIST, {took}). Listed: {len(values)}.")]
     mismatches: dict[str, list[str]] = {}
     for resource in place.resources:
         if (problem := kind.mismatch(resource, values)) is not None:
             mismatches.setdefault(problem, []).append(str(resource.key))
     findings += [failed(f"{named(keys, most=10)}: {problem}") for problem, keys in mismatches.items()]
-    findings += [warning(doubt) for doubt in kind.doubts(place.resources, values)]
     findings += _unnamed(place, answer.entries)
     if writes:
         findings.append(await _may_write(place, values, client, credentials))
