@@ -115,7 +115,7 @@ def place_of(kind: KindWithCommands[Any], **spec: Any) -> Place:
     body = stored(kind, **spec)
     parsed = kind.resource.parse(body)
     scope = Scope("f", PROJECT, kind.names.kind, parsed.scope_name)
-    return Place(kind, scope, (), (parsed,), frozenset({kind.named_by(body)}))
+    return Place(kind, scope, "", (parsed,), frozenset({kind.named_by(body)}))
 
 
 def stored(kind: KindWithCommands[Any], **spec: Any) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from support.named import NAMED
 from support.virtual_time import on_virtual_time
 from toy.notice import NOTICES
 
-PLACE = Place(KIND, Scope("f", "5f" * 12, KIND.names.kind, "shop"), ("Secret s of namespace shop",))
+PLACE = Place(KIND, Scope("f", "5f" * 12, KIND.names.kind, "shop"), "Secret s of namespace shop")
 LIST = KIND.list_request(PLACE.scope)
 ALONE = replace(PLACE, scope=Scope("f", "", KIND.names.kind, ""))
 
@@ -76,8 +76,8 @@ def hold(place: Place, *answers: Any, writes: bool = True) -> tuple[list[str], l
         pytest.param(RateLimitedError, 429, None, False, id="a rate limit of the project"),
         pytest.param(MissingRoleError, 403, ACCEPTED, False, id="a missing role"),
         pytest.param(ProjectNotFoundError, 401, ACCEPTED, False, id="an invisible project"),
-        pytest.param(InstanceNotFoundError, 404, READABLE, False, id="a missing instance"),
-        pytest.param(NotServerlessError, 400, READABLE, False, id="a Flex cluster"),
+        pytest.param(InstanceNotFoundError, 404, ACCEPTED, False, id="a missing instance"),
+        pytest.param(NotServerlessError, 400, ACCEPTED, False, id="a Flex cluster"),
     ],
 )
 def test_a_refusal_fails_and_proves_what_atlas_checked_before(
