@@ -20,6 +20,7 @@ from atlas_endpoints.atlas.errors import one_line
 from atlas_endpoints.cluster.errors import ClusterWentBackError, NoClusterError, SelectorRefusedError
 from atlas_endpoints.commands import importing
 from atlas_endpoints.commands.check import command as check
+from atlas_endpoints.commands.check.settings import CheckSettings
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.commands.help import VALUES, command_line, declared
 from atlas_endpoints.commands.plan import command as plan
@@ -29,7 +30,6 @@ from atlas_endpoints.kinds import IMPORTERS, KINDS, named
 from atlas_endpoints.kinds.commands import KindWithCommands
 from atlas_endpoints.process import app
 from atlas_endpoints.settings import (
-    CheckSettings,
     OperatorSettings,
     SimulatorSettings,
     unknown_variables,

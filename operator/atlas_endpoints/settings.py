@@ -1,11 +1,8 @@
-"""The settings of the commands: flag, environment variable and help of each.
-
-The commands that work without a cluster read theirs in ``commands.clusterless``.
-"""
+"""The settings of ``run`` and ``simulate``: flag, environment variable and help of each. Other commands have theirs beside them."""
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +14,6 @@ from pydantic_settings import BaseSettings, CliExplicitFlag, NoDecode, SettingsC
 from atlas_endpoints.atlas.client import check_base_url
 from atlas_endpoints.controller.names import is_name, is_namespace
 from atlas_endpoints.reconcile.drift_limiter import Limit
-from atlas_endpoints.reconcile.spec import InstanceName, ObjectId
 from atlas_endpoints.telemetry.logs import LogFormat, LogLevel
 
 DURATION = re.compile(r"-?(0|([0-9]+([.][0-9]+)?(ms|s|m|h))+)")
@@ -66,11 +62,12 @@ def _is_crd(value: str) -> bool:
 
 
 def _is_pair(value: str) -> bool:
-    namespace, name = _pair(value)
+    namespace, name = pair(value)
     return is_namespace(namespace) and is_name(name)
 
 
-def _pair(value: str) -> tuple[str, str]:
+def pair(value: str) -> tuple[str, str]:
+    """Return namespace and name of a Secret in a setting."""
     namespace, _, name = value.partition("/")
     return namespace, name
 
@@ -218,65 +215,7 @@ class OperatorSettings(AtlasSettings):
     @property
     def default_secret(self) -> tuple[str, str] | None:
         """Namespace and name of the operator's own Secret."""
-        return _pair(self.credentials_secret) if self.credentials_secret else None
-
-
-class CheckSettings(OperatorSettings):
-    """Check Atlas, the credentials and their role, the projects and the instances, and show how to solve each problem.
-
-    It takes the settings of run and changes nothing. The exit code is 0 if no check failed, else 1.
-
-    Examples:
-      kubectl -n atlas-endpoints exec deploy/atlas-endpoints -- atlas-endpoints check
-      atlas-endpoints check --namespaces shop -o json
-      atlas-endpoints check --project 5f7cac1adf5d6c6300000000 --provider AWS --secret shop/atlas-credentials
-      atlas-endpoints check --from-here orders-pl-0.a1b2c.mongodb.net
-    """
-
-    project: ObjectId | None = Field(
-        default=None, description="A project to check instead of those that resources use: 24 hexadecimal characters"
-    )
-    instance: InstanceName | None = Field(
-        default=None, description="The only serverless instance to check in that project"
-    )
-    provider: Literal["AWS", "AZURE", "GCP"] | None = Field(
-        default=None, validate_default=True, description="The only cloud to check in that project"
-    )
-    secret: Secret = Field(
-        default=None,
-        description="namespace/name of a Secret to check, and to read the project with; by default the operator's own",
-    )
-    from_here: str | None = Field(
-        default=None,
-        description="Check only whether the cluster of this connection string, mongodb+srv host or HOST:PORT can be reached from here",
-    )
-    output: Literal["text", "json"] = Field(
-        default="text", description="text: lines for people, as each check ends; json: one document at the end"
-    )
-
-    @field_validator("provider")
-    @classmethod
-    def _goes_with_a_project(cls, value: str | None, info: ValidationInfo) -> str | None:
-        names_a_part = value is not None or info.data.get("instance") is not None
-        if names_a_part and info.data.get("project", "") is None:
-            raise ValueError("--instance and --provider go together with --project: give it, too")
-        return value
-
-    @property
-    def named_scopes(self) -> Mapping[str, str]:
-        """The names of scopes to check, by what a scope is."""
-        found = {"instance": self.instance, "provider": self.provider}
-        return {noun: name for noun, name in found.items() if name is not None}
-
-    @property
-    def names_a_place(self) -> bool:
-        """Whether the settings name what to check, instead of the places that resources use."""
-        return self.project is not None or self.secret is not None
-
-    @property
-    def secret_to_check(self) -> tuple[str, str] | None:
-        """Namespace and name of the Secret that is named."""
-        return _pair(self.secret) if self.secret else None
+        return pair(self.credentials_secret) if self.credentials_secret else None
 
 
 def unknown_variables(kind: type[OperatorSettings] = OperatorSettings) -> list[str]:

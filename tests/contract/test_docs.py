@@ -15,6 +15,7 @@ import yaml
 from atlas_endpoints.atlas.credentials import CredentialsProblem
 from atlas_endpoints.cluster.errors import ReferenceProblem, SecretProblem
 from atlas_endpoints.commands.check.report import Level
+from atlas_endpoints.commands.check.settings import CheckSettings
 from atlas_endpoints.commands.clusterless import (
     VARIABLES,
     EnvironmentCredentials,
@@ -40,7 +41,7 @@ from atlas_endpoints.reconcile.reasons import (
     ReferencesReason,
     SyncedReason,
 )
-from atlas_endpoints.settings import CheckSettings, OperatorSettings
+from atlas_endpoints.settings import OperatorSettings
 from atlas_endpoints.telemetry import logs
 from atlas_endpoints.telemetry.metrics import PREFIX
 from delivery.recorded import recorded

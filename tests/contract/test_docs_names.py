@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from atlas_endpoints.cluster import events
+from atlas_endpoints.commands.check.settings import CheckSettings
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.commands.status.settings import StatusSettings
 from atlas_endpoints.reconcile import credentials, resource
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
+from atlas_endpoints.settings import OperatorSettings, SimulatorSettings
 from support.crd import crds, schema_of
 from support.deploy import POLICIES, manifests
 from support.documentation import DOCS, PAGES, section

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import durationpy
 
 from atlas_endpoints.cli import Commands
+from atlas_endpoints.commands.check.settings import CheckSettings
 from atlas_endpoints.commands.clusterless import ImportSettings, PlanSettings
 from atlas_endpoints.commands.status.settings import StatusSettings
 from atlas_endpoints.kinds import named
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, SimulatorSettings
+from atlas_endpoints.settings import OperatorSettings, SimulatorSettings
 from conform.rows import rows
 from crd import crd_of
 from support.documentation import DOCS, buckets_of_metrics, exported_metrics, told_of_metrics

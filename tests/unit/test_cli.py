@@ -13,7 +13,8 @@ import pytest
 
 from atlas_endpoints import __version__
 from atlas_endpoints.cli import main, new_event_loop
-from atlas_endpoints.settings import CheckSettings, unknown_variables
+from atlas_endpoints.commands.check.settings import CheckSettings
+from atlas_endpoints.settings import unknown_variables
 
 COMMAND = Path(sys.executable).with_name("atlas-endpoints")
 OPERATOR = Path(__file__).parents[2] / "operator"

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from atlas_endpoints.settings import CheckSettings, OperatorSettings, unknown_variables
+from atlas_endpoints.commands.check.settings import CheckSettings
+from atlas_endpoints.settings import OperatorSettings, unknown_variables
 
 
 @pytest.fixture(autouse=True)

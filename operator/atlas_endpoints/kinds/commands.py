@@ -25,14 +25,12 @@ class KindWithCommands(Kind[R]):
         scopes: the names that one may have, if these are known; none: any.
         busy: the reasons for which a PATCH has to wait.
         preceding: the reasons for which an endpoint that the spec names has to wait.
-        names_endpoints: whether its resources name endpoints by their IDs, each of which connects to one service only.
     """
 
     scope_noun: ClassVar[str] = "scope"
     scopes: ClassVar[Collection[str]] = ()
     busy: ClassVar[frozenset[ReadyReason]] = frozenset({Reason.INITIATING, Reason.PENDING, Reason.PROVISIONING_TIMEOUT})
     preceding: ClassVar[frozenset[ReadyReason]] = frozenset()
-    names_endpoints: ClassVar[bool] = True
 
     @property
     def crd(self) -> Path:
@@ -44,10 +42,6 @@ class KindWithCommands(Kind[R]):
         """Return a scope for people."""
         return f"{self.scope_noun} {name}".strip()
 
-    def state_of(self, value: Any) -> str | None:  # noqa: ARG002  # for kinds whose entries have a state
-        """Return the state of an entry in Atlas's word."""
-        return None
-
     def unnamed(
         self,
         scope: Scope,  # noqa: ARG002  # for kinds that need it
@@ -57,14 +51,6 @@ class KindWithCommands(Kind[R]):
         """Return the IDs in a scope that no object names, by what they are, such as "Endpoints"."""
         known = {each.endpoint.casefold() for each in named if each.endpoint is not None}
         return {"Endpoints": [each for each in entries if each.casefold() not in known]}
-
-    def counted(self, values: Collection[Any]) -> str:
-        """Return a sentence about the entries of a scope."""
-        return f"The {self.scope_noun} exists. Endpoints in it: {len(values)}."
-
-    def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:  # noqa: ARG002  # for kinds that have some
-        """Return what may be wrong in the resources of a scope, given its entries, each with the remedy."""
-        return ()
 
     def mismatch(self, resource: R, values: Collection[Any]) -> str | None:  # noqa: ARG002  # for kinds that have a rule
         """Return how a resource contradicts the entries of its scope, with the remedy; None: it does not."""

@@ -49,10 +49,10 @@ def test_without_a_problem_each_part_is_reported_and_the_code_is_0(
 
         assert checked.code == 0, checked.output
         assert checked.lines("failed") == checked.lines("warning") == checked.lines("skipped") == []
-        assert len(checked.lines("ok")) == 6
+        assert len(checked.lines("ok")) == 5
         checked.contains("ok", resources.namespace, f"contains credentials ({kind}; not tried yet)")
         told = checked.sections[f"Project {place.project}, instance shop, for {resources.namespace}/orders"]
-        assert len(told) == 3
+        assert len(told) == 2
         assert checked.calls.count("PATCH") == 1
         resources.secret(data=atlas.put_api_key(place))
 

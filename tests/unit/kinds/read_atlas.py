@@ -112,11 +112,16 @@ def planned(run: Run, folder: Path, case: Mapping[str, Any], *bodies: Mapping[st
 
 def place_of(kind: KindWithCommands[Any], **spec: Any) -> Place:
     """Return the place of a resource, which is the only one."""
-    body = resource(kind, "one", **spec)
-    found = {**body, "metadata": {**body["metadata"], "uid": "u", "generation": 1, "resourceVersion": "1"}}
-    parsed = kind.resource.parse(found)
+    body = stored(kind, **spec)
+    parsed = kind.resource.parse(body)
     scope = Scope("f", PROJECT, kind.names.kind, parsed.scope_name)
-    return Place(kind, scope, (), (parsed,), frozenset({kind.named_by(body)}))
+    return Place(kind, scope, "", (parsed,), frozenset({kind.named_by(body)}))
+
+
+def stored(kind: KindWithCommands[Any], **spec: Any) -> dict[str, Any]:
+    """Return a resource as the API server has it."""
+    body = resource(kind, "one", **spec)
+    return {**body, "metadata": {**body["metadata"], "uid": "u", "generation": 1, "resourceVersion": "1"}}
 
 
 def asked(case: Mapping[str, Any], place: Place) -> list[str]:

@@ -111,7 +111,6 @@ def test_two_resources_of_a_region_are_in_conflict(run: Run, tmp_path: Path) -> 
             {"encryption": [{"id": ONE, "regionName": "EU_WEST_1"}, {"id": TWO, "regionName": "EU_WEST_2"}]},
             AWS,
             [
-                "ok       Endpoints for encryption at rest: 2.",
                 f"ok       Endpoints that no live resource names: 1 ({TWO} for EU_WEST_2).",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
@@ -122,7 +121,6 @@ def test_two_resources_of_a_region_are_in_conflict(run: Run, tmp_path: Path) -> 
             {"backups": [{"id": ONE, "regionName": "EU_WEST_1"}, {"id": TWO, "vpcRegionName": "EU_WEST_1"}]},
             {**AWS, "vpcRegion": "EU_WEST_1"},
             [
-                "ok       Endpoints for backup: 2.",
                 f"ok       Endpoints that no live resource names: 1 ({TWO} for US_EAST_1 from EU_WEST_1).",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
@@ -133,31 +131,9 @@ def test_two_resources_of_a_region_are_in_conflict(run: Run, tmp_path: Path) -> 
             {"encryption": [{"cloudProvider": "AZURE", "regionName": "EUROPE_WEST"}]},
             AZURE,
             [
-                "ok       Endpoints for encryption at rest: 1.",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
             id="nothing left over, in the words of the cloud",
-        ),
-        pytest.param(
-            BACKUP,
-            {"backups": [{"regionName": "MARS_NORTH_1"}]},
-            {"providerName": "AWS", "region": "mars-north-1", "vpcRegion": "mars-north-1"},
-            [
-                "ok       Endpoints for backup: 1.",
-                "ok       The credentials may write to the project (DELETE without a change",
-            ],
-            id="a new region that Atlas shows",
-        ),
-        pytest.param(
-            BACKUP,
-            {},
-            {**AWS, "vpcRegion": "eu-wset-1"},
-            [
-                "ok       Endpoints for backup: 0.",
-                "warning  shop/one: eu-wset-1 is not a region of AWS that this version knows. Did you mean eu-west-1?",
-                "ok       The credentials may write to the project (DELETE without a change",
-            ],
-            id="a region that nobody knows",
         ),
     ],
 )  # fmt: skip
@@ -180,4 +156,4 @@ def test_who_may_only_read_is_told_which_role_a_check_needs() -> None:
         accepted, refused = found[kind]
         assert accepted.startswith("ok       Atlas accepts the credentials (LIST")
         assert refused.startswith(f"failed   The credentials may not do this: {OWNER} these endpoints.")
-    assert "ok       Endpoint services: 0. Endpoints in them: 0." in found[DEDICATED]
+    assert found[DEDICATED][0].startswith("ok       Atlas accepts the credentials, and they may read the project (LIST")

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -23,9 +23,10 @@ from atlas_endpoints.cluster.errors import NoClusterError
 from atlas_endpoints.commands.check.interview import Place, Result, interview, reached, timed
 from atlas_endpoints.commands.check.report import Level, Report, failed, ok, skipped, warning
 from atlas_endpoints.commands.check.resources import ClusterReader
+from atlas_endpoints.commands.check.settings import CheckSettings
 from atlas_endpoints.commands.clusterless import PatientClient, client_of
 from atlas_endpoints.kinds.commands import KindWithCommands
-from atlas_endpoints.settings import CheckSettings, unknown_variables
+from atlas_endpoints.settings import unknown_variables
 
 WITHIN, PAIRS_AT_ONCE = 120.0, 8
 """Seconds for the whole check; pairs of credentials that are asked with in parallel."""
@@ -43,17 +44,20 @@ async def run(
         put: prints a line of the report as soon as it is known, or one document at the end.
         say: prints a line about a wait.
     """
-    report = Report(put, as_document=settings.output == "json")
-    began = time.monotonic()
+    report, began = Report(put, as_document=settings.output == "json"), time.monotonic()
     logger = logging.getLogger("atlas_endpoints")
     logger.addHandler(report)
     try:
-        if settings.from_here is not None:
-            from atlas_endpoints.commands.check import from_here  # noqa: PLC0415  # its DNS library is not the operator's
+        async with asyncio.timeout(WITHIN) as limit:
+            if settings.from_here is not None:
+                from atlas_endpoints.commands.check import from_here  # noqa: PLC0415  # its DNS library is not the operator's
 
-            await from_here.run(settings.from_here, report)
-        else:
-            await _check(settings, kinds, report, say)
+                await from_here.run(settings.from_here, report)
+            else:
+                await _check(settings, kinds, report, say, until=limit.when() or 0)
+    except TimeoutError:
+        remedy = "The report is incomplete: check a namespace alone with --namespaces."
+        report.section("Not checked", failed(f"The check did not end within {WITHIN:.0f} s. {remedy}"))
     finally:
         logger.removeHandler(report)
     report.end(time.monotonic() - began)
@@ -61,16 +65,44 @@ async def run(
 
 
 async def _check(
-    settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], report: Report, say: Callable[[str], object]
+    settings: CheckSettings,
+    kinds: Sequence[KindWithCommands[Any]],
+    report: Report,
+    say: Callable[[str], object],
+    *,
+    until: float,
 ) -> None:
-    until = asyncio.get_running_loop().time() + WITHIN
-    try:
-        async with AsyncExitStack() as closing, asyncio.timeout_at(until):
-            ask, places = await _prepare(settings, kinds, report, closing, say, until=until)
-            await ask_all(ask, places, report)
-    except TimeoutError:
-        remedy = "The report is incomplete: check a namespace alone with --namespaces."
-        report.section("Not checked", failed(f"The check did not end within {WITHIN:.0f} s. {remedy}"))
+    """Report the ways to Kubernetes and to Atlas, and what Atlas answers about each place."""
+    if unknown := unknown_variables(CheckSettings):
+        no_effect = "is no setting of check in this version, and has no effect."
+        report.section("Settings", *(warning(f"{name} {no_effect}") for name in unknown))
+    places, credentials = list[Place](), dict[str, Credentials]()
+    clients: dict[str | None, PatientClient] = {}
+    async with AsyncExitStack() as closing:
+        try:
+            connection = await Connection.open()
+        except (NoClusterError, OSError, ValueError) as error:
+            no_secrets = "Credentials come from Secrets only, so none are checked."
+            report.section("Kubernetes", failed(f"{error}. {no_secrets}"))
+        else:
+            closing.push_async_callback(connection.close)
+            report.section(f"Kubernetes at {connection.server}")
+            reader = ClusterReader(settings, kinds, connection, report)
+            places, credentials = await reader.places(), reader.credentials
+        used = {credentials[place.scope.credentials].base_url for place in places}
+        for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
+            client = await _reach(settings, base_url, report, closing)
+            if client is not None:
+                clients[base_url] = PatientClient(client, say, RateLimitedError, until)
+            elif base_url in used:
+                report.add(skipped("Projects are not checked, because the way to Atlas is not usable."))
+
+        def ask(place: Place) -> Awaitable[Result]:
+            its_own = credentials[place.scope.credentials]
+            return interview(place, clients[its_own.base_url], its_own, writes=settings.writes)
+
+        usable = [place for place in places if credentials[place.scope.credentials].base_url in clients]
+        await ask_all(ask, usable, report)
 
 
 async def ask_all(ask: Callable[[Place], Awaitable[Result]], places: Iterable[Place], report: Report) -> None:
@@ -79,67 +111,19 @@ async def ask_all(ask: Callable[[Place], Awaitable[Result]], places: Iterable[Pl
     for place in places:
         by_pair[place.scope.credentials].append(place)
 
-    async def ask_with_a_pair(waiting: list[Place]) -> None:
-        while waiting:
-            place = waiting.pop(0)
+    async def ask_with_a_pair(its_places: list[Place]) -> None:
+        hopeless = False
+        for place in its_places:
+            if hopeless:
+                report.section(place.title, skipped("Not checked: see the failure of these credentials above."))
+                continue
             async with room:
-                result = await ask(place)
-            report.section(place.title, *result.findings)
-            for each in waiting if result.hopeless else ():
-                report.section(each.title, skipped("Not checked: see the failure of these credentials above."))
-            waiting = [] if result.hopeless else waiting
+                findings, hopeless = await ask(place)
+            report.section(place.title, *findings)
 
     async with asyncio.TaskGroup() as tasks:
         for each in by_pair.values():
             tasks.create_task(ask_with_a_pair(each))
-
-
-async def _prepare(
-    settings: CheckSettings,
-    kinds: Sequence[KindWithCommands[Any]],
-    report: Report,
-    closing: AsyncExitStack,
-    say: Callable[[str], object],
-    *,
-    until: float,
-) -> tuple[Callable[[Place], Awaitable[Result]], Sequence[Place]]:
-    """Report the ways to Kubernetes and to Atlas, and return how to ask about a place, and the places."""
-    if unknown := unknown_variables(CheckSettings):
-        report.section(
-            "Settings",
-            *(warning(f"{name} is no setting of check in this version, and has no effect.") for name in unknown),
-        )
-    places, credentials = await _read_cluster(settings, kinds, report, closing)
-    used = {credentials[place.scope.credentials].base_url for place in places}
-    clients: dict[str | None, PatientClient] = {}
-    for base_url in dict.fromkeys(each.base_url for each in credentials.values()) or (None,):
-        client = await _reach(settings, base_url, report, closing)
-        if client is not None:
-            clients[base_url] = PatientClient(client, say, RateLimitedError, until)
-        elif base_url in used:
-            report.add(skipped("Projects are not checked, because the way to Atlas is not usable."))
-
-    def ask(place: Place) -> Awaitable[Result]:
-        its_own = credentials[place.scope.credentials]
-        return interview(place, clients[its_own.base_url], its_own, writes=settings.writes)
-
-    return ask, [place for place in places if credentials[place.scope.credentials].base_url in clients]
-
-
-async def _read_cluster(
-    settings: CheckSettings, kinds: Sequence[KindWithCommands[Any]], report: Report, closing: AsyncExitStack
-) -> tuple[Sequence[Place], Mapping[str, Credentials]]:
-    """Report what Kubernetes has, and return the places to ask about, and the credentials by their fingerprints."""
-    try:
-        connection = await Connection.open()
-    except (NoClusterError, OSError, ValueError) as error:
-        no_secrets = "Credentials come from Secrets only, so none are checked."
-        report.section("Kubernetes", failed(f"{error}. {no_secrets}"))
-        return (), {}
-    closing.push_async_callback(connection.close)
-    report.section(f"Kubernetes at {connection.server}")
-    reader = ClusterReader(settings, kinds, connection, report)
-    return await reader.places(), reader.credentials
 
 
 async def _reach(

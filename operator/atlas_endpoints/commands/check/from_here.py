@@ -20,7 +20,7 @@ from atlas_endpoints.telemetry.causes import words_of
 
 Target: TypeAlias = tuple[str, int | None]  # a host with its port; None: a host of mongodb+srv
 WITHIN = 5.0  # seconds for each step
-MOST, AT_ONCE, ADDRESSES = 100, 20, 10  # targets that are tried, those at once, and the addresses of each
+MOST, ADDRESSES = 50, 10  # targets that are tried, and the addresses of each
 DNS = (
     "A NetworkPolicy has to allow DNS (port 53, UDP and TCP). The DNS server has to forward names of mongodb.net, and must not drop"
     " answers with private addresses (rebinding protection)."
@@ -59,8 +59,8 @@ async def run(text: str, report: Report, resolver: Resolver | None = None) -> No
         report.add(failed("--from-here is no connection string, no host of mongodb+srv, and no HOST:PORT."))
     elif targets[0][1] is None:
         targets = await _from_records(targets[0][0], report, resolver)
-    results, room = defaultdict[str, list[str]](list), asyncio.Semaphore(AT_ONCE)
-    for each in await asyncio.gather(*(_reach(*target, room) for target in targets[:MOST])):
+    results = defaultdict[str, list[str]](list)
+    for each in await asyncio.gather(*(_reach(*target) for target in targets[:MOST])):
         for place, result in each:
             results[result].append(place)
     for result, places in results.items():
@@ -92,16 +92,15 @@ async def _from_records(host: str, report: Report, resolver: Resolver | None) ->
     return [target for target in found if target[0] not in foreign]
 
 
-async def _reach(host: str, port: int | None, room: asyncio.Semaphore) -> list[tuple[str, str]]:
+async def _reach(host: str, port: int | None) -> list[tuple[str, str]]:
     """Return the places at which a port was tried, each with what came of it and the remedy."""
-    async with room:
-        try:
-            async with asyncio.timeout(WITHIN):
-                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, ValueError) as error:  # ValueError: no host can have the name
-            return [(host, f"the name has no address ({words_of(error)}). {DNS}")]
-        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES]
-        opened = await asyncio.gather(*(_open(at, port) for at in addresses))
+    try:
+        async with asyncio.timeout(WITHIN):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:  # ValueError: no host can have the name
+        return [(host, f"the name has no address ({words_of(error)}). {DNS}")]
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES]
+    opened = await asyncio.gather(*(_open(at, port) for at in addresses))
     return [(f"{host}:{port} at {at}", result) for at, result in zip(addresses, opened, strict=True)]
 
 

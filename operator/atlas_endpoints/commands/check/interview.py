@@ -7,7 +7,7 @@ and needs the right to write, so the kind states writes that change nothing.
 import time
 from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from atlas_endpoints.atlas.answers import Listing, Requester, send_list
 from atlas_endpoints.atlas.credentials import Credentials
@@ -38,7 +38,6 @@ MOST_IDS = 20
 """IDs in a finding."""
 
 ACCEPTED = "Atlas accepts the credentials"
-READABLE = f"{ACCEPTED}, and they may read the project"
 
 WORDING = Wording(
     address="of this machine or Pod",
@@ -47,13 +46,8 @@ WORDING = Wording(
     refused="Nothing was changed.",
 )
 
-PROVED: Mapping[type[AtlasError], str] = {
-    MissingRoleError: ACCEPTED,
-    ProjectNotFoundError: ACCEPTED,
-    InstanceNotFoundError: READABLE,
-    NotServerlessError: READABLE,
-}
-"""What a refusal proves, since Atlas checks it before."""
+ACCEPTING = MissingRoleError, ProjectNotFoundError, InstanceNotFoundError, NotServerlessError
+"""The refusals before which Atlas has accepted the credentials."""
 
 HOPELESS = CredentialsInvalidError, IPNotAllowedError, CredentialsRateLimitedError, AccountSuspendedError
 """The refusals that do not depend on the place."""
@@ -65,14 +59,14 @@ class Place:
 
     Attributes:
         scope: without a project, only the credentials are checked.
-        sources: of the credentials, for users.
+        source: of the credentials, for users, if only they are checked.
         names: what the live resources of the scope name, with any credentials; None: they were not read.
         read_in: where these were read, for users, such as "in namespace shop"; "": in the whole cluster.
     """
 
     kind: KindWithCommands[Any]
     scope: Scope
-    sources: tuple[str, ...]
+    source: str = ""
     resources: tuple[Resource, ...] = ()
     names: frozenset[Named] | None = None
     read_in: str = ""
@@ -81,18 +75,13 @@ class Place:
     def title(self) -> str:
         """The heading of its section."""
         if not self.scope.project_id:
-            return f"Credentials: {named(self.sources)}"
+            return f"Credentials: {self.source}"
         users = f", for {named(str(each.key) for each in self.resources)}" if self.resources else ""
         return f"Project {self.scope.project_id}, {self.kind.shown_scope(self.scope.name)}{users}"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of an interview.
-
-    Attributes:
-        hopeless: whether other places need not be asked about with the same credentials.
-    """
+class Result(NamedTuple):
+    """The findings about a place, and whether the same credentials would fail everywhere."""
 
     findings: tuple[Finding, ...]
     hopeless: bool = False
@@ -116,7 +105,7 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
         # Atlas answers only valid credentials about a project that cannot exist.
         scope = scope._replace(project_id="0" * 24, name="none")
     answer, took = await timed(send_list(client, credentials, kind.list_request(scope), kind.listed))
-    if not place.scope.project_id and (isinstance(answer, Listing) or type(answer) in PROVED):
+    if not place.scope.project_id and isinstance(answer, (Listing, *ACCEPTING)):
         unknown = skipped(
             "The rights of the credentials are not checked: name a project with --project; and --instance or --provider, if you use them."
         )
@@ -124,13 +113,12 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
     if isinstance(answer, AtlasError):
         return Result(tuple(_refused(answer, took)), hopeless=is_hopeless(answer))
     values = [*answer.entries.values()]
-    findings = [ok(f"{READABLE} (LIST, {took})."), ok(kind.counted(values))]
+    findings = [ok(f"{ACCEPTED}, and they may read the project (LIST, {took}). Listed: {len(values)}.")]
     mismatches: dict[str, list[str]] = {}
     for resource in place.resources:
         if (problem := kind.mismatch(resource, values)) is not None:
             mismatches.setdefault(problem, []).append(str(resource.key))
     findings += [failed(f"{named(keys, most=10)}: {problem}") for problem, keys in mismatches.items()]
-    findings += [warning(doubt) for doubt in kind.doubts(place.resources, values)]
     findings += _unnamed(place, answer.entries)
     if writes:
         findings.append(await _may_write(place, values, client, credentials))
@@ -178,8 +166,8 @@ def reached(error: AtlasError | None, took: str) -> Finding:
 
 
 def _refused(error: AtlasError, took: str) -> Iterator[Finding]:
-    if (proved := PROVED.get(type(error))) is not None:
-        yield ok(f"{proved} (LIST, {took}).")
+    if isinstance(error, ACCEPTING):
+        yield ok(f"{ACCEPTED} (LIST, {took}).")
     found = warning if isinstance(error, CredentialsRateLimitedError) else failed  # the limit passes by itself
     yield found(error.explanation.worded(WORDING))
 

@@ -12,7 +12,7 @@ from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outcome import Outcome
 from atlas_endpoints.reconcile.reasons import ReadyReason, Reason
-from atlas_endpoints.reconcile.status import Cause
+from atlas_endpoints.reconcile.status import Cause, ShownEntry
 
 
 class Action(StrEnum):
@@ -131,7 +131,7 @@ def forecast_of(manifest: Manifest, body: Body, outcome: Outcome, state: State, 
         message,
         project_id=resource.spec.project_id or (outcome.resolved.project_id if outcome.resolved is not None else None),
         endpoint_id=named.endpoint,
-        status=None if outcome.seen is None else kind.state_of(outcome.seen),
+        status=outcome.seen.status if isinstance(outcome.seen, ShownEntry) else None,
         differences=tuple(state.differences or ()),
         request=write.request if action in SENDING and write is not None else None,
         doubt=doubt,

@@ -76,7 +76,7 @@ class DataFederationPrivateEndpoints(Registered[DataFederationPrivateEndpoint]):
 
     names = Names("atlas-endpoints.dev", "v1alpha1", "DataFederationPrivateEndpoint", "datafederationprivateendpoints")
     resource, entry = DataFederationPrivateEndpoint, EndpointStatus
-    scope_noun, scopes, purpose = "", (SCOPE,), "Data Federation and Online Archive"
+    scope_noun, scopes = "", (SCOPE,)
     api = Api(
         below="privateNetworkSettings/endpointIds",
         one="endpointId",

@@ -17,7 +17,7 @@ from atlas_endpoints.cluster.api import Names
 from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.controller.requeue import NoRequeue, RequeueAfter, at_latest
 from atlas_endpoints.kinds.connection_strings import Connected, output
-from atlas_endpoints.kinds.dedicated_private_endpoint import questions, remote_regions
+from atlas_endpoints.kinds.dedicated_private_endpoint import remote_regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.calls import CHANGES, CLUSTER, ENDPOINTS, SERVICES
 from atlas_endpoints.kinds.dedicated_private_endpoint.remote_regions import NO_CHANGE, Regions
 from atlas_endpoints.kinds.dedicated_private_endpoint.resource import (
@@ -92,7 +92,7 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
     resource, entry = DedicatedPrivateEndpoint, Endpoint
     reasons = (*Reason, *DedicatedReason)
     preceding = frozenset({DedicatedReason.SERVICE_INITIATING})
-    scope_noun, scopes, purpose = "provider", ("AWS", "AZURE", "GCP"), "dedicated clusters"
+    scope_noun, scopes = "provider", ("AWS", "AZURE", "GCP")
     api, further = ENDPOINTS, (SERVICES, CHANGES)
     reads: ClassVar = {"cluster": CLUSTER}
     states: ClassVar[States] = {  # the clouds have different ones
@@ -404,20 +404,34 @@ class DedicatedPrivateEndpoints(Registered[DedicatedPrivateEndpoint]):
     def unnamed(
         self, scope: Scope, entries: Mapping[str, Any], named: Collection[Named]
     ) -> Mapping[str, Sequence[str]]:
-        return questions.unnamed(scope.name, entries.values(), named)
-
-    @override
-    def counted(self, values: Collection[Any]) -> str:
-        endpoints = sum(len(each.endpoint_ids) for each in values)
-        return f"Endpoint services: {len(values)}. Endpoints in them: {endpoints}."
+        """Return the services in whose region no object is, and the endpoints that none names there."""
+        regions = {each.shared for each in named}
+        known = {(each.shared, each.endpoint.casefold()) for each in named if each.endpoint is not None}
+        found: dict[str, list[str]] = {"Endpoint services": [], "Endpoints": []}
+        for each in entries.values():
+            region = each.region or ""
+            is_legacy = scope.name == "GCP" and not each.port_mapping_enabled
+            shared = service_key(scope.name, region, is_legacy=is_legacy)
+            if shared not in regions:
+                found["Endpoint services"].append(f"{each.id} in {region}")
+            ids = (id_ for id_ in each.endpoint_ids if (shared, id_.casefold()) not in known)
+            found["Endpoints"] += [f"{id_} in {region}" for id_ in ids]
+        return found
 
     @override
     def mismatch(self, resource: DedicatedPrivateEndpoint, values: Collection[Any]) -> str | None:
-        return questions.mismatch(resource, _services(values))
-
-    @override
-    def doubts(self, resources: Collection[DedicatedPrivateEndpoint], values: Collection[Any]) -> Iterable[str]:
-        return questions.doubts(resources, _services(values))
+        """Return why a resource contradicts the services: its endpoint is in another region, and not in its own."""
+        spec, endpoint_id = resource.spec, resource.endpoint_id
+        if endpoint_id is None or spec.gcp is not None:  # names in Google Cloud are not unique
+            return None
+        found = [each for each in values if isinstance(each, Service) and each.shows(endpoint_id)]
+        if not found or any(map(spec.is_served_by, found)):
+            return None
+        return (
+            f"spec.region is {spec.region}, but Atlas shows endpoint {endpoint_id} in region {found[0].region}, and one of the two"
+            " is wrong. If it is the spec, correct region; that of an existing resource cannot change: delete the resource and create"
+            f" it again. If region is right, the registration in {found[0].region} is left over: delete it in Atlas."
+        )
 
     @override
     def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:
@@ -455,11 +469,6 @@ def service_values(service: ServiceStatus | None) -> Mapping[str, str] | None:
     }
     values = values_of(KEYS, shown)
     return values if len(values) > 1 else None
-
-
-def _services(values: Collection[Any]) -> Sequence[Service]:
-    """Return the services among entries, of which others are endpoints."""
-    return [each for each in values if isinstance(each, Service)]
 
 
 KIND = DedicatedPrivateEndpoints()

@@ -71,7 +71,6 @@ class Life(KindWithCommands[R]):
         further: the calls for other things that resources have.
         reads: what is read beside the endpoints, by the first part of the names that a view has for it.
         entry: what is read of an endpoint.
-        purpose: what endpoints are for, for people.
         gone: the statuses of what is still listed, and does not exist any more.
         nobody: the ID of an endpoint that cannot exist.
         noun: what people call an endpoint, which is also its field of the status.
@@ -84,7 +83,6 @@ class Life(KindWithCommands[R]):
     entry: ClassVar[type[Entry]]
     states: ClassVar[States]
     words: ClassVar[Words]
-    purpose: ClassVar[str]
     gone: ClassVar[Collection[str]] = ()
     nobody: ClassVar[str] = "0" * 24
     noun: ClassVar[str] = "endpoint"
@@ -336,19 +334,6 @@ class Life(KindWithCommands[R]):
         return replace(ask(facts, state, before, self.deletion(facts, entry, None), {self.noun: asked}), gets=gets)
 
     # Commands.
-
-    @override
-    def state_of(self, value: Any) -> str | None:
-        return value.status if isinstance(value, Entry) else None
-
-    @override
-    def counted(self, values: Collection[Any]) -> str:
-        return f"{self.noun.capitalize()}s for {self.purpose}: {sum(each.status not in self.gone for each in values)}."
-
-    @override
-    def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:
-        found = ((each.key, self.doubt_about(each.spec)) for each in resources)
-        return [f"{key.namespace}/{key.name}:{doubt}" for key, doubt in found if doubt]
 
     @override
     def harmless_writes(self, scope: Scope, values: Collection[Any]) -> Iterable[Request]:

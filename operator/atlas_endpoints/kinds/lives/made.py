@@ -140,7 +140,6 @@ class Made(Life[R]):
         " and create it again with the right values.",
     )
     preceding = frozenset({Reason.DELETING})  # then another one is created
-    names_endpoints = False
     shown_within = 150.0
 
     @abstractmethod

@@ -71,11 +71,13 @@ class Regional(Made[R]):
         read_before_delete: the read that shows who needs an endpoint; "": nobody is known to.
         forced_deletion: what a forced deletion does, as the end of a sentence; with such a read.
         keys: those of the ConfigMap.
+        purpose: what endpoints are for, for people.
     """
 
     read_before_post: ClassVar[str] = ""
     read_before_delete: ClassVar[str] = ""
     forced_deletion: ClassVar[str]
+    purpose: ClassVar[str]
     keys: ClassVar[Sequence[str]] = ("endpointId", "privateEndpointConnectionName", "providerName", "region")
 
     of_place, place_noun = "endpoint of this region", "region"
@@ -248,8 +250,3 @@ class Regional(Made[R]):
     @override
     def shown_scope(self, name: str) -> str:
         return f"{self.purpose} on {name}"
-
-    @override
-    def doubts(self, resources: Collection[R], values: Collection[Any]) -> Iterable[str]:
-        shown = {self.place_of(each) for each in values}  # regions that exist
-        return super().doubts([each for each in resources if each.spec.place not in shown], values)

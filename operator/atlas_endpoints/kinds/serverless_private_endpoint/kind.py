@@ -393,10 +393,6 @@ class ServerlessPrivateEndpoints(Life[ServerlessPrivateEndpoint]):
     # Commands.
 
     @override
-    def counted(self, values: Collection[Any]) -> str:
-        return f"The instance exists. Endpoints in it: {len(values)}."
-
-    @override
     def mismatch(self, resource: ServerlessPrivateEndpoint, values: Collection[EndpointStatus]) -> str | None:
         """Return why a resource cannot have an endpoint beside these, since an instance is in one cloud."""
         spec, shown = resource.spec, _providers(values)

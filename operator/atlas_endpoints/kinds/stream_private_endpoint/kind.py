@@ -113,7 +113,7 @@ class StreamPrivateEndpoints(Made[StreamPrivateEndpoint]):
 
     names = Names("atlas-endpoints.dev", "v1alpha1", "StreamPrivateEndpoint", "streamprivateendpoints")
     resource, entry = StreamPrivateEndpoint, Connection
-    scope_noun, scopes, purpose = "", (SCOPE,), "Stream Processing"
+    scope_noun, scopes = "", (SCOPE,)
     noun, of_place, place_noun = "connection", "connection to this service", "target"
     state_field, gone = "state", ("DELETED",)
     api = Api(

@@ -14,7 +14,7 @@ PROJECT = "5f" * 12
 
 
 def place(instance: str, credentials: str = "own") -> Place:
-    return Place(KIND, Scope(credentials, PROJECT, KIND.names.kind, instance), ())
+    return Place(KIND, Scope(credentials, PROJECT, KIND.names.kind, instance))
 
 
 def asked(places: Sequence[Place], *, hopeless: bool = False) -> tuple[list[str], float]:

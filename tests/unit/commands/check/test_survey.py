@@ -1,6 +1,5 @@
 """What the resources of a cluster use, and the report of it."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from atlas_endpoints.commands.check.report import Report, failed, ok, skipped, warning
@@ -9,7 +8,6 @@ from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.resource import CredentialsPlace
 from support.named import NAMED
 
-NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PROJECT = "5f" * 12
 
 
@@ -32,16 +30,8 @@ def resource(name: str, *, namespace: str = "shop", metadata: Any = None, status
 
 def survey(*bodies: Any) -> Survey:
     found = Survey()
-    found.add(KIND, bodies, NOW)
+    found.add(KIND, bodies)
     return found
-
-
-def findings(found: Survey) -> list[str]:
-    return [str(each) for each in found.findings("in shop")]
-
-
-def test_a_cluster_without_resources_is_reported() -> None:
-    assert findings(survey()) == ["ok       Resources in shop: 0."]
 
 
 def test_resources_that_are_not_checked_are_reported_with_the_reason() -> None:
@@ -57,36 +47,14 @@ def test_resources_that_are_not_checked_are_reported_with_the_reason() -> None:
     )
 
     assert [(each.key.name, each.known_project_id) for _, each, _ in found.uses] == [("resolved", "6f" * 12)]
-    count, *lines = findings(found)
-    assert count == "ok       Resources in shop: 7."
-    assert [line.partition(": add")[0].partition(": remove")[0] for line in lines] == [
-        "skipped  shop/going: not checked, because the resource is being deleted.",
-        "skipped  shop/asleep and shop/skipped: not checked, because the resource is suspended.",
-        "warning  shop/unresolved: not checked, because spec.projectRef is not resolved; see the message in the status.",
-        "warning  shop/newer: not checked, because the spec is invalid: spec.tomorrow: unknown field",
-        "warning  shop/empty: not checked, because the spec is invalid: spec: Required value",
-    ]
-
-
-def test_an_unhandled_edit_is_reported_unless_the_resource_is_new() -> None:
-    def body(name: str, created: str, observed: int | None, **metadata: Any) -> Any:
-        status = None if observed is None else {"observedGeneration": observed}
-        return resource(name, metadata={"creationTimestamp": created, **metadata}, status=status)
-
-    old, new = "2026-11-25T11:59:50Z", "2026-11-25T11:59:51Z"
-    found = survey(
-        body("edited", old, 1, generation=2),
-        body("going", old, 1, generation=2, deletionTimestamp=old),
-        body("handled", old, 1),
-        body("new", new, -1),
-        body("seen-by-nobody", old, -1),
-        body("without-a-status", old, None),
-    )
-
-    assert findings(found)[-1] == (
-        "warning  No operator has handled the last edit of shop/edited, shop/going, shop/seen-by-nobody and 1 more. An operator"
-        " handles an edit within seconds: verify that one runs and serves the namespace."
-    )
+    left_out = {why.partition(": add")[0].partition(": remove")[0]: names for (_, why), names in found.left_out.items()}
+    assert left_out == {
+        "the resource is being deleted": ["shop/going"],
+        "the resource is suspended": ["shop/asleep", "shop/skipped"],
+        "spec.projectRef is not resolved; see the message in the status": ["shop/unresolved"],
+        "the spec is invalid: spec.tomorrow: unknown field": ["shop/newer"],
+        "the spec is invalid: spec: Required value": ["shop/empty"],
+    }
 
 
 def test_a_place_is_one_instance_with_one_pair_of_credentials() -> None:
@@ -99,22 +67,18 @@ def test_a_place_is_one_instance_with_one_pair_of_credentials() -> None:
         resource("d", credentialsSecretRef={"name": "own"}, instanceName="store"),
         resource("e", credentialsSecretRef={"name": "missing"}),
     )
-    access = {
-        CredentialsPlace(*own): ("one", "Secret own of namespace shop"),
-        CredentialsPlace(*copy): ("one", "Secret copy of namespace web"),
-        CredentialsPlace(*other): ("two", "Secret other of namespace shop"),
+    fingerprints = {
+        CredentialsPlace(*own): "one",
+        CredentialsPlace(*copy): "one",
+        CredentialsPlace(*other): "two",
     }
 
-    places = found.places(access)
+    places = found.places(fingerprints)
 
-    assert [(each.scope.credentials, each.title, each.sources) for each in places] == [
-        (
-            "one",
-            f"Project {PROJECT}, instance shop, for shop/a, shop/b and web/a",
-            ("Secret own of namespace shop", "Secret copy of namespace web"),
-        ),
-        ("two", f"Project {PROJECT}, instance shop, for shop/c", ("Secret other of namespace shop",)),
-        ("one", f"Project {PROJECT}, instance store, for shop/d", ("Secret own of namespace shop",)),
+    assert [(each.scope.credentials, each.title) for each in places] == [
+        ("one", f"Project {PROJECT}, instance shop, for shop/a, shop/b and web/a"),
+        ("two", f"Project {PROJECT}, instance shop, for shop/c"),
+        ("one", f"Project {PROJECT}, instance store, for shop/d"),
     ]
 
 
@@ -134,10 +98,7 @@ def test_a_place_has_what_all_live_resources_of_its_instance_name() -> None:
         resource("going", endpointId="b3" * 12, metadata={"deletionTimestamp": "2026-11-25T12:00:00Z"}),
     )
 
-    (place,) = (
-        each
-        for each in found.places({CredentialsPlace("shop", "own"): ("one", "Secret own of namespace shop")}, "in shop")
-    )
+    (place,) = found.places({CredentialsPlace("shop", "own"): "one"}, "in shop")
 
     assert place.names is not None
     assert {each.endpoint for each in place.names} - {None} == {f"a{number}" * 12 for number in range(1, 7)}

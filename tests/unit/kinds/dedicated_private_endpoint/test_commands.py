@@ -55,7 +55,7 @@ def test_check(case: Mapping[str, Any]) -> None:
     resources = [KIND.resource.parse({**each, "metadata": {**metadata, **each["metadata"]}}) for each in bodies]
     scope = Scope("f", PROJECT, KIND.names.kind, resources[0].scope_name)
 
-    place = Place(KIND, scope, (), tuple(resources), frozenset(map(KIND.named_by, bodies)))
+    place = Place(KIND, scope, "", tuple(resources), frozenset(map(KIND.named_by, bodies)))
 
     result = asyncio.run(interview(place, atlas, ApiKey("p", "k"), writes=True))
 

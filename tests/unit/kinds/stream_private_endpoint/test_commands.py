@@ -10,7 +10,7 @@ from atlas_endpoints.kinds.stream_private_endpoint.kind import KIND
 from behaviour.atlas import PROJECT
 from behaviour.streams import CONSTANTS, ONE, TWO
 from support.cases import STREAM, manifest
-from unit.kinds.read_atlas import asked, place_of, planned, resource
+from unit.kinds.read_atlas import asked, place_of, planned, resource, stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +83,13 @@ def test_what_would_be_done_about_a_connection(
     assert (code, found["action"], found["reason"], method) == expected, found
 
 
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_fields_that_contradict_each_other_are_doubted(name: str) -> None:
+    spec, said = CONTRADICTIONS[name]
+
+    assert KIND.doubt_about(KIND.resource.parse(stored(KIND, **spec)).spec) == f" {said}: is one of them wrong?"
+
+
 def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path) -> None:
     found = (resource(KIND, name, **CONSTANTS[spec]) for name, spec in (("one", "S3"), ("two", "S3_AGAIN")))
 
@@ -99,7 +106,6 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
             {"streams": [{"_id": ONE, **HERE}, OTHER]},
             S3,
             [
-                "ok       Connections for Stream Processing: 2.",
                 f"ok       Connections that no live resource names: 1 ({TWO} for AWS S3 EU_WEST_2 com.amazonaws.eu-west-2.s3).",
                 "ok       The credentials may write to the project (DELETE without a change",
             ],
@@ -109,43 +115,9 @@ def test_two_resources_with_one_target_are_in_conflict(run: Run, tmp_path: Path)
             {"role": "GROUP_READ_ONLY"},
             S3,
             [
-                "ok       Connections for Stream Processing: 0.",
                 "failed   The credentials may not do this: they need a role such as Project Owner",
             ],
             id="who may only read",
-        ),
-        pytest.param(
-            {},
-            {**S3, "region": "eu-wset-1"},
-            [
-                "ok       Connections for Stream Processing: 0.",
-                "warning  shop/one: eu-wset-1 is not a region of AWS that this version knows. Did you mean eu-west-1?",
-                "ok       The credentials may write to the project (DELETE without a change",
-            ],
-            id="a region that nobody knows",
-        ),
-        pytest.param(
-            {},
-            {"providerName": "AWS", "vendor": "MSK", "arn": "arn:aws:kafka:eu-wset-1:123456789012:cluster/orders/de8982fa"},
-            [
-                "ok       Connections for Stream Processing: 0.",
-                "warning  shop/one: EU_WSET_1 is not a region of AWS that this version knows. Did you mean EU_WEST_1?",
-                "ok       The credentials may write to the project (DELETE without a change",
-            ],
-            id="a region in an ARN that nobody knows",
-        ),
-        *(
-            pytest.param(
-                {},
-                spec,
-                [
-                    "ok       Connections for Stream Processing: 0.",
-                    f"warning  shop/one: {said}: is one of them wrong?",
-                    "ok       The credentials may write to the project (DELETE without a change",
-                ],
-                id=name,
-            )
-            for name, (spec, said) in CONTRADICTIONS.items()
         ),
     ],
 )  # fmt: skip
