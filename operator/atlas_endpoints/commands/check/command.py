@@ -82,8 +82,7 @@ async def _check(
         try:
             connection = await Connection.open()
         except (NoClusterError, OSError, ValueError) as error:
-            no_secrets = "Credentials come from Secrets only, so none are checked."
-            report.section("Kubernetes", failed(f"{error}. {no_secrets}"))
+            report.section("Kubernetes", failed(f"{error}. Credentials come from Secrets only, so none are checked."))
         else:
             closing.push_async_callback(connection.close)
             report.section(f"Kubernetes at {connection.server}")
@@ -107,33 +106,27 @@ async def _check(
 
 async def ask_all(ask: Callable[[Place], Awaitable[Result]], places: Iterable[Place], report: Report) -> None:
     """Report the answers about places, each as soon as it is known; a pair of credentials gets one question after the other."""
-    room, by_pair = asyncio.Semaphore(PAIRS_AT_ONCE), defaultdict[str, list[Place]](list)
-    for place in places:
-        by_pair[place.scope.credentials].append(place)
+    room, turns, hopeless = asyncio.Semaphore(PAIRS_AT_ONCE), defaultdict[str, asyncio.Lock](asyncio.Lock), set[str]()
 
-    async def ask_with_a_pair(its_places: list[Place]) -> None:
-        hopeless = False
-        for place in its_places:
-            if hopeless:
+    async def ask_about(place: Place) -> None:
+        pair = place.scope.credentials
+        async with turns[pair], room:
+            if pair in hopeless:
                 report.section(place.title, skipped("Not checked: see the failure of these credentials above."))
-                continue
-            async with room:
-                findings, hopeless = await ask(place)
+                return
+            findings, is_hopeless = await ask(place)
             report.section(place.title, *findings)
+            hopeless.update({pair} if is_hopeless else ())
 
     async with asyncio.TaskGroup() as tasks:
-        for each in by_pair.values():
-            tasks.create_task(ask_with_a_pair(each))
+        for place in places:
+            tasks.create_task(ask_about(place))
 
 
 async def _reach(
     settings: CheckSettings, from_secret: str | None, report: Report, closing: AsyncExitStack
 ) -> AtlasClient | None:
-    """Report the way to Atlas, and return a client of an Atlas that answers, or None.
-
-    Args:
-        from_secret: the address in the operator's own Secret, which is not shown; None for ``ATLAS_URL``.
-    """
+    """Report the way to Atlas, and return a client if it answers; an address ``from_secret`` is not shown."""
     url = from_secret or settings.atlas_url
     try:
         client = client_of(settings, url, writes=settings.writes)
@@ -145,8 +138,6 @@ async def _reach(
     if (proxy := proxy_from_environment(httpx.URL(url))) is not None:
         shown = httpx.URL(proxy)  # the whole one may hold a password
         report.add(ok(f"Calls go through the proxy {shown.scheme}://{shown.netloc.decode()}."))
-    if settings.ca_file is not None:
-        report.add(ok(f"Only the certificates in {settings.ca_file} are trusted."))
     refusal, took = await timed(client.check_reachable())
     report.add(finding := reached(refusal, took))
     return None if finding.level is Level.FAILED else client

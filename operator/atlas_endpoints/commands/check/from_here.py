@@ -25,9 +25,8 @@ DNS = (
     "A NetworkPolicy has to allow DNS (port 53, UDP and TCP). The DNS server has to forward names of mongodb.net, and must not drop"
     " answers with private addresses (rebinding protection)."
 )
-# Before options, of which only appName may hold an @, an @ belongs to the user and the password.
-OPTIONS = r"(?:[?](?:(?:appname=[^&]*|\w+=[^&@]*)(?:&|$))*)?"
-STRING = re.compile(rf"(?ai)(?:(mongodb(?:[+]srv)?)://)?(?:.*?@)??([^@/?]+)(?:/[^@/?]*)?{OPTIONS}")
+# Only an @ before the hosts may follow a user and a password: elsewhere, a part of a password could be printed as a host.
+STRING = re.compile(r"(?ai)(?:(mongodb(?:[+]srv)?)://)?(?:[^@/?]*@)?([^@/?]+)(?:[/?][^@]*)?")
 PLACE = re.compile(r"(?ai)(?:((?:[\w-]{1,63}[.]){0,9}[\w-]{1,63})[.]?|\[([0-9a-f:.]+)\](?=:))(?::(\d{1,5}))?")
 NO_CONNECTION = {
     TimeoutError: "no answer. Something on the way drops the packets: on AWS the security group of the VPC endpoint, on Azure the network"

@@ -34,9 +34,6 @@ from atlas_endpoints.reconcile.resource import Resource
 
 T = TypeVar("T")
 
-MOST_IDS = 20
-"""IDs in a finding."""
-
 ACCEPTED = "Atlas accepts the credentials"
 
 WORDING = Wording(
@@ -105,26 +102,22 @@ async def interview(place: Place, client: Requester, credentials: Credentials, *
         # Atlas answers only valid credentials about a project that cannot exist.
         scope = scope._replace(project_id="0" * 24, name="none")
     answer, took = await timed(send_list(client, credentials, kind.list_request(scope), kind.listed))
+    accepted = ok(f"{ACCEPTED} (LIST, {took}).")
     if not place.scope.project_id and isinstance(answer, (Listing, *ACCEPTING)):
         unknown = skipped(
             "The rights of the credentials are not checked: name a project with --project; and --instance or --provider, if you use them."
         )
-        return Result((ok(f"{ACCEPTED} (LIST, {took})."), unknown))
+        return Result((accepted, unknown))
     if isinstance(answer, AtlasError):
-        return Result(tuple(_refused(answer, took)), hopeless=is_hopeless(answer))
+        finding = warning if isinstance(answer, CredentialsRateLimitedError) else failed  # the limit passes by itself
+        refused = finding(answer.explanation.worded(WORDING))
+        return Result((accepted, refused) if isinstance(answer, ACCEPTING) else (refused,), is_hopeless(answer))
     values = [*answer.entries.values()]
-    findings = [ok(f"{ACCEPTED}, and they may read the project (LIST, {took}). Listed: {len(values)}.")]
-    mismatches: dict[str, list[str]] = {}
-    for resource in place.resources:
-        if (problem := kind.mismatch(resource, values)) is not None:
-            mismatches.setdefault(problem, []).append(str(resource.key))
-    findings += [failed(f"{named(keys, most=10)}: {problem}") for problem, keys in mismatches.items()]
-    findings += _unnamed(place, answer.entries)
+    is_readable = ok(f"{ACCEPTED}, and they may read the project (LIST, {took}). Listed: {len(values)}.")
+    may_write = skipped("The right to write is not checked, because WRITES is off.")
     if writes:
-        findings.append(await _may_write(place, values, client, credentials))
-    else:
-        findings.append(skipped("The right to write is not checked, because WRITES is off."))
-    return Result(tuple(findings))
+        may_write = await _may_write(place, values, client, credentials)
+    return Result((is_readable, *_unnamed(place, answer.entries), may_write))
 
 
 def _unnamed(place: Place, entries: Mapping[str, Any]) -> Iterator[Finding]:
@@ -134,7 +127,7 @@ def _unnamed(place: Place, entries: Mapping[str, Any]) -> Iterator[Finding]:
     where = f" {place.read_in}" if place.read_in else ""
     for what, ids in place.kind.unnamed(place.scope, entries, place.names).items():
         if ids:
-            yield ok(f"{what} that no live resource{where} names: {len(ids)} ({named(ids, most=MOST_IDS)}).")
+            yield ok(f"{what} that no live resource{where} names: {len(ids)} ({named(ids, most=20)}).")
 
 
 async def _may_write(place: Place, values: list[object], client: Requester, credentials: Credentials) -> Finding:
@@ -146,7 +139,6 @@ async def _may_write(place: Place, values: list[object], client: Requester, cred
                 found = warning(
                     f"The right to write is unknown, because Atlas rejects the test. {error.explanation.worded(WORDING)}"
                 )
-                continue
             case MissingRoleError() as error:
                 return failed(error.explanation.worded(WORDING))
             case AtlasError() as error if not isinstance(error, EndpointAbsentError):
@@ -163,13 +155,6 @@ def reached(error: AtlasError | None, took: str) -> Finding:
     if isinstance(error, AtlasUnavailableError):
         return failed(error.explanation.worded(WORDING))
     return warning(f"Atlas answers ({took}). {error.explanation.worded(WORDING)}")
-
-
-def _refused(error: AtlasError, took: str) -> Iterator[Finding]:
-    if isinstance(error, ACCEPTING):
-        yield ok(f"{ACCEPTED} (LIST, {took}).")
-    found = warning if isinstance(error, CredentialsRateLimitedError) else failed  # the limit passes by itself
-    yield found(error.explanation.worded(WORDING))
 
 
 def is_hopeless(error: AtlasError) -> bool:

@@ -14,7 +14,6 @@ from atlas_endpoints.atlas.requests import Scope
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import (
     ClusterUnavailableError,
-    ClusterUnreachableError,
     ForbiddenError,
     SecretProblem,
     UnreadableError,
@@ -77,12 +76,7 @@ class Survey:
                 self.left_out.setdefault(use, []).append(str(key_of(body)))
 
     def places(self, fingerprints: Mapping[CredentialsPlace, str], where: str = "") -> list[Place]:
-        """Return a place for each scope and pair of credentials.
-
-        Args:
-            fingerprints: of the credentials that could be read.
-            where: the resources were read; see ``Place``.
-        """
+        """Return a place for each scope and pair of credentials that could be read; ``where`` as in ``Place``."""
         found: dict[Scope, Place] = {}
         for kind, resource, secret in self.uses:
             if secret in fingerprints:
@@ -188,16 +182,17 @@ class ClusterReader:
         listed: dict[str | None, None] = {}
         for kind in self._kinds:
             reader = ResourceWriter(self._api, kind.names, label_selector=selector)
-            refused: dict[str | None, ForbiddenError] = {}
             for namespace in self._settings.namespaces or (None,):
                 try:
                     listing = await reader.list(namespace)
                 except ForbiddenError as error:
-                    refused[namespace] = error
+                    what = f"{kind.names.plural} in {namespace or 'all namespaces'}"
+                    why = f"Not served, because the operator may not list {what}. {error}. {remedy(namespace)}"
+                    self._report.add(problem(why if self._in_pod else f"{_by_user('list', what)} {error}."))
                     continue
                 except ClusterUnavailableError as error:
-                    hint = " Check the kubeconfig or, in a Pod, the network policies."
-                    self._report.add(problem(f"{error}{hint if isinstance(error, ClusterUnreachableError) else ''}"))
+                    hint = "Check the kubeconfig or, in a Pod, the network policies."
+                    self._report.add(problem(f"{error} {hint}"))
                     return None
                 if listing is None:
                     install = "install the CRD (kubectl apply -f crds/, or crds.install of the chart)"
@@ -205,11 +200,6 @@ class ClusterReader:
                     return None
                 survey.add(kind, listing.bodies)
                 listed[namespace] = None
-            if refused:
-                namespace, reason = next(iter(refused.items()))
-                what = f"{kind.names.plural} in {named((each or 'all namespaces' for each in refused), most=10)}"
-                why = f"Not served, because the operator may not list {what}. {reason}. {remedy(namespace)}"
-                self._report.add(problem(why if self._in_pod else f"{_by_user('list', what)} {reason}."))
         if not listed:
             return None
         namespaces = named(filter(None, listed), most=10)
@@ -247,9 +237,7 @@ class ClusterReader:
                 return _by_user("get", cause.what)
             # A status hides from users where the operator's own Secret is; who runs a check may see it.
             is_own = (error.source or "").startswith(f"{SecretScope.OPERATOR}/")
-            message = cause.message if is_own and isinstance(cause, UnreadableError) else error.message
-            is_located = is_own or f"namespace {place.namespace}" in message
-            return message if is_located else f"Namespace {place.namespace}: {message}"
+            return cause.message if is_own and isinstance(cause, UnreadableError) else error.message
         scope, _, name = access.source.partition("/")
         if scope == SecretScope.OPERATOR:
             return access.fingerprint, f"Secret {self._settings.credentials_secret} of the operator"

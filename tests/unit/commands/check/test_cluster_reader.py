@@ -108,26 +108,16 @@ async def test_in_the_operators_pod_a_refusal_is_the_operators(server: ApiServer
     assert lines[-1].startswith("failed   The operator may not read Secret own in namespace shop")
 
 
-async def test_secrets_of_one_name_in_several_namespaces_are_distinguished(server: ApiServer) -> None:
+async def test_a_secret_that_is_of_no_use_is_reported_with_the_resources_that_need_it(server: ApiServer) -> None:
     for namespace in ("shop", "web"):
         server.secrets[namespace, "own"] = {"clientId": "mdb_sa_id_0123"}
         server.put(namespace, "orders", **SPEC, credentialsSecretRef={"name": "own"})
 
     _, lines = await find(server)
 
-    shop, web = (line for line in lines if line.startswith("failed"))
-    assert shop.startswith("failed   Namespace shop: Secret own")
-    assert shop.endswith("(For shop/orders.)")
-    assert web.startswith("failed   Namespace web: Secret own")
-    assert web.endswith("(For web/orders.)")
-
-
-async def test_a_named_secret_that_is_of_no_use_is_reported_with_its_namespace(server: ApiServer) -> None:
-    server.secrets["shop", "own"] = {}
-
-    _, lines = await find(server, secret="shop/own")
-
-    assert lines[-1].startswith("failed   Namespace shop: Secret own")
+    (problem,) = (line for line in lines if line.startswith("failed"))
+    assert problem.startswith("failed   Secret own")
+    assert problem.endswith("(For shop/orders and web/orders.)")
 
 
 async def test_the_operators_own_secret_that_is_missing_is_reported_once(server: ApiServer) -> None:

@@ -32,7 +32,6 @@ from atlas_endpoints.commands.clusterless import PatientClient
 from atlas_endpoints.kinds.serverless_private_endpoint.kind import KIND
 from atlas_endpoints.reconcile.kind import Named
 from support.fake_atlas import FakeAtlas
-from support.named import NAMED
 from support.virtual_time import on_virtual_time
 from toy.notice import NOTICES
 
@@ -160,26 +159,6 @@ def test_a_kind_without_a_harmless_write_is_skipped() -> None:
         f"{READABLE} Listed: 0.",
         "skipped  The right to write is not checked, because this kind has no write without an effect.",
     ]
-
-
-def test_resources_of_another_provider_than_the_endpoints_fail() -> None:
-    resources = tuple(
-        KIND.resource.parse(
-            {
-                **NAMED,
-                "metadata": {"namespace": "shop", "name": name, "uid": name, "generation": 1, "resourceVersion": "1"},
-                "spec": {"projectId": "5f" * 12, "instanceName": "shop", "providerName": provider},
-            }
-        )
-        for name, provider in (("a", "AWS"), ("b", "AZURE"), ("c", "AWS"))
-    )
-
-    _, findings, _ = hold(replace(PLACE, resources=resources), listing("AZURE", None), refused(EndpointAbsentError))
-
-    (failure,) = (each for each in findings if each.startswith("failed"))
-    assert failure.startswith(
-        "failed   shop/a and shop/c: spec.providerName is AWS, but the endpoints of instance shop are in AZURE."
-    )
 
 
 @pytest.mark.parametrize(
