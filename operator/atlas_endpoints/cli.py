@@ -169,8 +169,8 @@ def _result(work: Coroutine[Any, Any, T], *, failed: T) -> T:
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(work)
-    except (NoClusterError, OSError, ValueError) as error:
-        _say(str(error))
+    except (NoClusterError, OSError, ValueError, RecursionError) as error:  # the last one: JSON without end
+        _say(one_line(str(error), limit=2000))
     except KeyboardInterrupt:
         _say("The command was interrupted.")
     return failed

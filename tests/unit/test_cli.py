@@ -7,7 +7,10 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -15,6 +18,7 @@ from atlas_endpoints import __version__
 from atlas_endpoints.cli import main, new_event_loop
 from atlas_endpoints.commands.check.settings import CheckSettings
 from atlas_endpoints.settings import unknown_variables
+from support.checking import LOCATION
 
 COMMAND = Path(sys.executable).with_name("atlas-endpoints")
 OPERATOR = Path(__file__).parents[2] / "operator"
@@ -184,6 +188,60 @@ def test_without_a_cluster_run_names_the_missing_kubeconfig_and_exits_with_1() -
     assert record["level"] == "ERROR"
     assert NO_FILE in record["message"]
     assert "Config not found" not in done.stderr
+
+
+def _kubeconfig(cluster: Mapping[str, object], user: object = None) -> str:
+    contexts = [{"name": "a", "context": {"cluster": "a", "user": "a"}}]
+    clusters = [{"name": "a", "cluster": {"server": "http://127.0.0.1:1", **cluster}}]
+    users = [{"name": "a", "user": user or {}}]
+    return json.dumps({"current-context": "a", "contexts": contexts, "clusters": clusters, "users": users})
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "it cannot be read as a kubeconfig"),
+        ("\0\x1b[2J", "it cannot be read as a kubeconfig"),
+        ("[" * 100_000, "it cannot be read as a kubeconfig"),
+        ("clusters: 7", "it cannot be read as a kubeconfig"),
+        ("a: 1", "Expected key current-context"),
+        (r'{"current-context": "\u001b[2J\u202e", "contexts": [{"name": "a"}]}', "Expected object with name"),
+        (_kubeconfig({"server": "http://[::1"}), "it cannot be read as a kubeconfig"),
+        (_kubeconfig({"server": "https://a\x1b[2Jb"}), "it cannot be read as a kubeconfig"),
+        (_kubeconfig({"server": "ftp://shop"}), "The API server cannot be reached"),
+        (_kubeconfig({"proxy-url": 7}), "it cannot be read as a kubeconfig"),
+        (_kubeconfig({"server": "https://127.0.0.1:1", "tls-server-name": 7}), "it cannot be read as a kubeconfig"),
+        (_kubeconfig({"server": "https://127.0.0.1:1", "certificate-authority": "/nonexistent"}), "/nonexistent"),
+        (_kubeconfig({}, {"tokenFile": "/nonexistent"}), "/nonexistent"),
+        (_kubeconfig({}), "The API server cannot be reached: Connection refused."),
+    ],
+)
+def test_a_kubeconfig_that_is_garbage_is_one_line(
+    content: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config").write_text(content)
+    monkeypatch.setattr(LOCATION, str(tmp_path / "config"))
+
+    assert _code("status") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+    assert why in line
+
+
+def test_an_answer_of_the_cluster_that_is_nested_without_end_is_one_line(tmp_path: Path) -> None:
+    class ApiServer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            nested = f'{{"metadata": {{"name": "a", "namespace": "a", "more": {"[" * 900}{"]" * 900}}}}}'
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(f'{{"items": [{nested}], "metadata": {{"resourceVersion": "1"}}}}'.encode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), ApiServer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        (tmp_path / "config").write_text(_kubeconfig({"server": f"http://127.0.0.1:{server.server_port}"}))
+        done = _run("status", KUBECONFIG=str(tmp_path / "config"))
+        server.shutdown()
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
 
 
 def test_without_a_cluster_check_names_the_missing_kubeconfig_and_still_checks_atlas() -> None:

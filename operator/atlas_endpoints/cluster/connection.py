@@ -248,6 +248,8 @@ async def _load_kubeconfig(configuration: client.Configuration) -> None:
         )
     try:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped
+        for text in (configuration.host, configuration.proxy, configuration.tls_server_name):
+            urlsplit(text)  # the client takes whatever YAML has there
     except (YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
         # The parser's message may quote the file, which holds secrets.
         raise config.ConfigException(f"it cannot be read as a kubeconfig ({type(error).__name__})") from None

@@ -1,7 +1,4 @@
-"""Read resources from the API server, and print lines about one, a table, JSON, or a support bundle.
-
-It changes nothing, and reads no Secret, no ConfigMap and no environment of a Pod.
-"""
+"""Read resources, Events and logs, but no Secret and no ConfigMap, and print lines, a table, JSON, or a support bundle."""
 
 import asyncio
 import json
@@ -19,7 +16,7 @@ from atlas_endpoints.cluster.calls import get
 from atlas_endpoints.cluster.connection import Connection
 from atlas_endpoints.cluster.errors import ClusterUnavailableError, ForbiddenError
 from atlas_endpoints.cluster.writer import ResourceWriter
-from atlas_endpoints.commands.status.resource import STATES, Found, ago, describe, row
+from atlas_endpoints.commands.status.resource import STATES, Found, describe, in_short, row
 from atlas_endpoints.commands.status.settings import StatusSettings
 from atlas_endpoints.controller.cache import annotations_of, key_of
 from atlas_endpoints.controller.texts import printable, shorten
@@ -39,7 +36,7 @@ LOG = {"container": "operator", "tailLines": "10000", "limitBytes": f"{64 << 20}
 
 SECRETS = re.compile(
     r"(?i)(://)[^/\s@]+(?=@|…$)|()\beyJ[\w-]+\.[\w-]+\.[\w-]*"
-    r"|((?:secret|password|token|private_?(?:api_?)?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',}]+"
+    r"|((?:secret|password|token|private_?(?:api_?)?key)\\*[\"']?\s*[=:]\s*\\*[\"']?)[^\s\"',}]+"
 )
 """Credentials of others in Events and lines of a log: in addresses, also cut ones, as JSON web tokens, after their name."""
 
@@ -51,17 +48,9 @@ contains the comments of endpoints: read it before you publish it."""
 async def run(
     settings: StatusSettings, kinds: Sequence[Kind[Any]], put: Callable[[str], object], say: Callable[[str], object]
 ) -> bool:
-    """Print what the settings ask for, and return whether there is any.
-
-    Args:
-        put: prints a line, or a document.
-        say: prints what could not be read, or that there is nothing.
-
-    Raises:
-        NoClusterError, OSError, ValueError: there is no cluster.
-    """
+    """Put what the settings ask for, say what could not be read, and return whether there is any resource."""
     namespace, _, name = (settings.resource or settings.namespace or "").partition("/")
-    now, connection = datetime.now(UTC), await Connection.open()
+    connection = await Connection.open()
     try:
         own = namespace or connection.namespace
         places = [own] if namespace and not name else [None, own]
@@ -69,8 +58,10 @@ async def run(
         problems = [*dict.fromkeys(answer for answer in answers if isinstance(answer, str))]
         listed = [each for answer in answers if isinstance(answer, list) for each in answer]
         found = [each for each in listed if not name or key_of(each.body)[1:] == (namespace, name)]
-        if not namespace and not all(each.sees_all for each in found):
-            problems.append(f"You may not list all namespaces: only {own} is shown. -n (--namespace) names another.")
+        if None in places and not all(each.sees_all for each in found):
+            problems.append(
+                f"You may not list all namespaces: only {plain(own)} is shown. -n (--namespace) names another."
+            )
         if not found and not problems:
             names, where = " or ".join(kind.names.kind for kind in kinds), f"in namespace {own}" if namespace else "yet"
             problems = [f"There is no {names} {settings.resource or where}."]
@@ -79,17 +70,17 @@ async def run(
         for problem in problems:
             say(problem)
         rows = [{field: plain(text) for field, text in row(each).items()} for each in found]
-        rows.sort(key=lambda each: (list(STATES).index(each["state"]), each["ready"], *list(each.values())[:3]))
-        details = [plain(line) for each in found for line in describe(each, now)] if name else []
+        rows.sort(key=lambda each: (STATES.index(each["state"]), each["ready"], *list(each.values())[:3]))
+        details = [plain(line) for each in found for line in describe(each)] if name else []
         if settings.output == "json":
             document = {"formatVersion": FORMAT_VERSION, "problems": problems, "resources": rows, "details": details}
             put(json.dumps(document, indent=2, ensure_ascii=False))
         elif found and settings.bundle:
-            states = ("{kind}: {state}, Ready is {ready}, {reason}".format(**each).rstrip(", ") for each in rows)
-            texts = details or [f"{count} {what}" for what, count in Counter(states).most_common()]
-            put(await _bundle(found, texts, settings, connection))
+            counts = Counter(f"{each['kind']}: {in_short(each)}" for each in rows)
+            texts = details or [f"{count} {what}" for what, count in counts.most_common()]
+            put(await _bundle(found, [*problems, *texts], settings, connection))
         elif found:
-            for line in details or _table(rows, now):
+            for line in details or _table(rows):
                 put(line)
     finally:
         await connection.close()
@@ -115,11 +106,9 @@ def plain(text: str) -> str:
     return SECRETS.sub(lambda found: f"{found[1] or found[3] or ''}{HIDDEN}", line)
 
 
-def _table(rows: Sequence[dict[str, str]], now: datetime) -> Iterator[str]:
+def _table(rows: Sequence[dict[str, str]]) -> Iterator[str]:
     cells = [[name.upper() for name in rows[0]]]
-    for each in rows:
-        since = ago(now - datetime.fromisoformat(each["since"])) if each["since"] else ""
-        cells.append([*{**each, "since": since, "message": shorten(each["message"], LONGEST_MESSAGE)}.values()])
+    cells += [[*{**each, "message": shorten(each["message"], LONGEST_MESSAGE)}.values()] for each in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         yield "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -130,51 +119,50 @@ def _table(rows: Sequence[dict[str, str]], now: datetime) -> Iterator[str]:
 async def _bundle(
     found: Sequence[Found], texts: Sequence[str], settings: StatusSettings, connection: Connection
 ) -> str:
-    """Return a support bundle, as Markdown.
-
-    Args:
-        found: the resources of a name, of a namespace, or all.
-        texts: what is said about them.
-    """
-    server, unread = await _get(connection, "version")
-    program = f"this command: {__version__}, Python {platform.python_version()}"
-    versions = [program, f"Kubernetes: {server.get('gitVersion', 'unknown')}", *unread]
+    """Return a support bundle, as Markdown, with texts about the resources of a name, of a namespace, or all."""
+    unread: list[str] = []
+    server = await _get(connection, unread, "version")
+    path = "api", "v1", "namespaces", settings.operator_namespace, "pods"
+    pods = _items(await _get(connection, unread, *path, labelSelector=OPERATOR, limit="20"))
+    versions = [
+        f"this command: {__version__}, Python {platform.python_version()}",
+        f"Kubernetes: {server.get('gitVersion', 'unknown')}",
+        f"Pods of namespace {path[3]} (--operator-namespace) with the label {OPERATOR}: {len(pods)}",
+    ]
     sections: dict[str, Sequence[str]] = {"Versions": versions, "Status": texts}
     for body in (each.body for each in found if settings.resource):
-        key, path = key_of(body), ("api", "v1", "namespaces", body["metadata"]["namespace"], "events")
+        key = key_of(body)
         selector = f"involvedObject.kind={key.kind},involvedObject.name={key.name}"
-        events, unread = await _get(connection, *path, fieldSelector=selector)
+        of_events = "api", "v1", "namespaces", key.namespace, "events"
+        events = _items(await _get(connection, unread, *of_events, fieldSelector=selector))
         # Others may have written anything into its annotations.
         ours = {title: text for title, text in annotations_of(body).items() if title.startswith(f"{GROUP}/")}
         sections[f"Resource {key.kind}"] = _json({**body, "metadata": {**body["metadata"], "annotations": ours}})
-        sections[f"Events of {key.kind}"] = [*unread, *sorted(map(_event, _items(events)))[-MOST_LINES:]]
-    path = "api", "v1", "namespaces", settings.operator_namespace, "pods"
-    pods, unread = await _get(connection, *path, labelSelector=OPERATOR, limit="20")
-    for pod in _items(pods):
+        sections[f"Events of {key.kind}"] = sorted(map(_event, events))[-MOST_LINES:]
+    for pod in pods:
         name = str(part(pod, "metadata").get("name"))
         sections[f"Pod {name}"] = _json(part(pod, "status").get("containerStatuses"))
-        for previous, when in (("true", " before its restart"), ("false", "")):
-            log, unknown = await _get(connection, *path, name, "log", parse=_lines, previous=previous, **LOG)
-            if not (when and unknown):  # then it was never restarted
-                lines = [line for line in log.get("lines", ()) if _concerns(line, settings)]
-                sections[f"Log of {name}{when}"] = [*unknown, *lines[-MOST_LINES:]]
-    if not _items(pods):
-        none = f"no Pod of namespace {settings.operator_namespace} has the label {OPERATOR}: see --operator-namespace"
-        sections["Pods of the operator"] = unread or [none]
-    title = settings.resource or (f"Namespace {settings.namespace}" if settings.namespace else "All namespaces")
+        # Most Pods have no log before a restart.
+        for previous, when, missing in (("true", " before its restart", []), ("false", "", unread)):
+            query = {**LOG, "previous": previous}
+            log = await _get(connection, missing, *path, name, "log", parse=lambda text: {"text": text}, **query)
+            lines = log.get("text", b"").decode(errors="replace").split("\n")
+            sections[f"Log of {name}{when}"] = [line for line in lines if _concerns(line, settings)][-MOST_LINES:]
+    title = settings.resource or f"Namespaces: {settings.namespace or 'all'}"
     parts = [f"# {title}\n\nMade at {rfc3339(datetime.now(UTC))}. {INTRODUCTION}"]
-    for heading, content in sections.items():
+    for heading, content in {**sections, "Not read": unread or ["none"]}.items():
         # An indented block ends at no word of what is in it.
-        parts.append("\n".join([f"\n## {heading}\n", *(f"    {plain(line)}" for line in content)]))
+        parts += [f"\n## {plain(heading)}\n", *(f"    {plain(line)}" for line in content)]
     return "\n".join(parts)
 
 
-async def _get(connection: Connection, *path: str, **options: Any) -> tuple[dict[str, Any], list[str]]:
-    """Return an object of the API server, or an empty one and a line with the cause."""
+async def _get(connection: Connection, unread: list[str], *path: str, **options: Any) -> dict[str, Any]:
+    """Return an object of the API server, or an empty one, whose path and cause are then added to what is unread."""
     try:
-        return await get(connection.api, *path, **options), []
+        return await get(connection.api, *path, **options)
     except ClusterUnavailableError as error:
-        return {}, [f"not read: {error}"]
+        unread.append(f"/{'/'.join(path)}: {error}")
+        return {}
 
 
 def _items(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -182,33 +170,25 @@ def _items(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
 
 
-def _lines(log: bytes) -> dict[str, list[str]]:
-    return {"lines": log.decode(errors="replace").split("\n")}
-
-
 def _json(value: object) -> list[str]:
     return json.dumps(value, indent=2, ensure_ascii=False).split("\n")
 
 
 def _event(item: Mapping[str, Any]) -> str:
-    times = (item.get(name) for name in ("lastTimestamp", "eventTime", "firstTimestamp"))
-    count = item.get("count")
-    often = f" ({count} times)" if isinstance(count, int) and count > 1 else ""
-    return f"{next(filter(None, times), '')} {item.get('type')} {item.get('reason')}{often}: {item.get('message')}"
+    time = item.get("lastTimestamp") or item.get("eventTime") or ""
+    return f"{time} {item.get('type')} {item.get('reason')}: {item.get('message')}"
 
 
 def _concerns(line: str, settings: StatusSettings) -> bool:
-    """Return whether a line of the log belongs to a bundle: about the resource, or a warning about one of them or none."""
+    """Return whether a line of the log is about the resource, or a warning about what is shown or about none."""
     try:
         fields = json.loads(line)
-    except (ValueError, RecursionError):
-        level, text = found.groups() if (found := re.match(r"\S+ \S+ ([A-Z]+) (.*)", line)) else ("", "")
-        fields = {**dict(re.findall(r"\b(\w+)=(\S+)", text)), "level": level}
+    except (ValueError, RecursionError):  # LOG_FORMAT=text
+        fields = {**dict(re.findall(r"\b(\w+)=(\S+)", line)), "level": "".join(line.split(maxsplit=3)[2:3])}
     if not isinstance(fields, dict):
         return False
-    name = str(fields.get("key") or f"{fields.get('namespace')}/{fields.get('name')}")
-    if settings.resource == name:
-        return True
+    shown = settings.resource or settings.namespace
+    about = str(fields.get("key") or f"{fields.get('namespace')}/{fields.get('name')}")
     is_about_none = fields.keys().isdisjoint({"namespace", "key", "project", "credentialsSource"})
-    is_about_one = not settings.resource and name.startswith(f"{settings.namespace}/" if settings.namespace else "")
-    return str(fields.get("level")) in {"WARNING", "ERROR", "CRITICAL"} and (is_about_none or is_about_one)
+    concerns = not shown or is_about_none or f"{about}/".startswith(f"{shown}/")
+    return concerns and (about == settings.resource or str(fields.get("level")) in {"WARNING", "ERROR", "CRITICAL"})

@@ -92,7 +92,7 @@ async def test_all_resources_are_a_table_with_the_most_urgent_first(monkeypatch:
     assert head.split() == ["NAMESPACE", "KIND", "NAME", "STATE", "READY", "REASON", "SINCE", "MESSAGE"]
     states = ("ActionRequired", "NotHandled", "GracePeriod", "WaitingForYou", "InProgress", "Settled", "Settled")
     assert [(*each.split()[2:4],) for each in rows] == list(zip("fedcbga", states, strict=True))
-    assert rows[0].endswith(" d     It is UpdateRejected.")
+    assert rows[0].endswith(" 2026-11-27T10:00:00Z   It is UpdateRejected.")
     assert summary.startswith("Resources: 7 (1 ActionRequired, 1 NotHandled, ")
     document = json.loads(of_shop)
     assert [each["name"] for each in document["resources"]] == ["f", "e", "d", "c", "b", "g"]
@@ -115,11 +115,14 @@ async def test_who_may_list_one_namespace_sees_it_and_is_told(monkeypatch: pytes
         put(server, "mine", "orders", "Available")
         server.lists.append(refused)
         _, table, said = await ask(server, monkeypatch)
+        server.lists.append(refused)
+        _, bundle, _ = await ask(server, monkeypatch, resource="mine/orders", bundle=True)
         server.lists += [refused, refused]
         is_there, none, why = await ask(server, monkeypatch, output="json")
 
     assert "mine " in table
     assert said == ["You may not list all namespaces: only mine is shown. -n (--namespace) names another."]
+    assert said[0] in bundle
     assert (is_there, why) == (False, ["The API server refused: 403 Forbidden: you may not list that"])
     assert json.loads(none) == {"formatVersion": 1, "problems": why, "resources": [], "details": []}
 
@@ -148,7 +151,10 @@ async def test_what_is_hostile_is_one_short_line_without_secrets(monkeypatch: py
         server.resources["shop", "copy"]["status"] = {"conditions": 7, "resolved": "x", "endpoint": []}
         server.resources["shop", "odd"]["status"] = [HOSTILE]
         events = [event(HOSTILE, HOSTILE), {"count": ["x"], "message": {}}, 7, {}]
-        server.objects |= {HERE: {"items": events}, PODS: {"items": [POD, {}, 7, {"status": {"containerStatuses": 7}}]}}
+        server.objects |= {
+            HERE: {"items": events},
+            PODS: {"items": [POD, {}, 7, {"metadata": {"name": HOSTILE}, "status": {"containerStatuses": 7}}]},
+        }
         server.objects["/version"] = {"gitVersion": [HOSTILE]}
         log = "".join(f'{{"level": "ERROR", "message": {json.dumps(each)}}}\n' for each in (HOSTILE, "[" * 100_000))
         log += f"{'[' * 100_000}\n{'9' * 100_000}\nx y ERROR {'z' * 1_000_000}\n"
@@ -181,8 +187,11 @@ async def test_a_bundle_has_all_that_an_issue_needs_and_no_secret(monkeypatch: p
         _, of_shop, _ = await ask(server, monkeypatch, namespace="shop", bundle=True)
         _, of_all, _ = await ask(server, monkeypatch, bundle=True)
 
-    assert forbidden.count("not read: The API server refused: 404") == 3
-    assert "no Pod of namespace atlas-endpoints has the label app.kubernetes.io/name=atlas-end" in without_pods
+    unread = forbidden.partition("## Not read")[2].splitlines()
+    assert [each.strip() for each in unread if each] == [
+        f"{path}: The API server refused: 404 Not Found:" for path in ("/version", PODS, HERE)
+    ]
+    assert "Pods of namespace atlas-endpoints (--operator-namespace) with the label app." in without_pods
     for text in (
         "Kubernetes: v1.37.0",
         '"image": "team/atlas:0.1.0"',
@@ -199,7 +208,7 @@ async def test_a_bundle_has_all_that_an_issue_needs_and_no_secret(monkeypatch: p
         assert "canary" not in text
         assert "not" not in text.partition("## Log")[2]
     assert "not for others" not in found
-    assert "1 ServerlessPrivateEndpoint: Settled, Ready is True, Available" in of_all
+    assert "1 ServerlessPrivateEndpoint: Ready is True, Available, Settled" in of_all
     assert "billing" not in of_shop
 
 
@@ -211,6 +220,8 @@ async def test_a_bundle_has_all_that_an_issue_needs_and_no_secret(monkeypatch: p
         (f"{'x' * 1980} mongodb://u:hunter2@h/", f"{'x' * 1980} mongodb://***…"),
         ("sent eyJhbGciOi.eyJzdWIi.c2ln", "sent ***"),
         ('{"client_secret": "hunter2", "a": 1}', '{"client_secret": "***", "a": 1}'),
+        (r'{"message": "sent {\"password\": \"hunter2\"}"}', r'{"message": "sent {\"password\": \"***"}"}'),
+        (r'{"detail": "token: \"hunter2\""}', r'{"detail": "token: \"***""}'),
         ("privateApiKey=hunter2, again", "privateApiKey=***, again"),
         ("credentialsSecretRef: {name: atlas}", "credentialsSecretRef: {name: atlas}"),
         ("The token endpoint answers: later.", "The token endpoint answers: later."),
