@@ -29,8 +29,6 @@ CALL_ATTEMPTS = 3
 LONGEST_WAIT = 120.0
 """Seconds between two attempts at most, whatever Atlas asks for."""
 
-NO_TIME = "The next call has to wait {:.0f} s, and there is no time left for that."
-
 
 class PlanSettings(AtlasSettings):
     """Show what the operator would send to Atlas for manifests. It needs no cluster and changes nothing.
@@ -152,19 +150,15 @@ class EnvironmentCredentials(BaseSettings):
         """
         return parse_credentials(self._by_key(), variables=VARIABLES)
 
-    @property
-    def variables(self) -> str:
-        """The names of the variables that contain the credentials, for people."""
-        return " and ".join(VARIABLES[key] for key in self._by_key())
-
     def wording(self, wrong_field: str) -> Wording:
         """Return the remedies for a user of these variables; ``wrong_field`` is that for an immutable field."""
+        variables = " and ".join(VARIABLES[key] for key in self._by_key())
         return Wording(
             atlas_url="--atlas-url",
             dns="the DNS of this machine",
             address="of this machine",
             retry="Run the command again later.",
-            credentials=f"They are from {self.variables} in the environment. Set them to valid ones.",
+            credentials=f"They are from {variables} in the environment. Set them to valid ones.",
             wrong_field=wrong_field,
         )
 
@@ -183,15 +177,7 @@ VARIABLES = {
 
 
 def client_of(settings: AtlasSettings, url: str | None = None, *, writes: bool = False) -> AtlasClient:
-    """Return a client; close it with ``aclose``.
-
-    Args:
-        url: of another Atlas than that of the settings.
-        writes: whether it may send writes.
-
-    Raises:
-        ValueError: the CA file or the proxy is not usable.
-    """
+    """Return a client of the Atlas in the settings, or of another URL; raises a ``ValueError`` for a CA file or a proxy."""
     return AtlasClient(
         url or settings.atlas_url,
         user_agent=f"atlas-endpoints/{__version__}",
@@ -240,12 +226,12 @@ class PatientClient:
                 # Atlas recommends 10 s after the first limited call, and twice as long after each further one.
                 recommended = 10.0 * 2.0 ** (attempt - 1) if is_limited else 3.0**attempt
                 seconds = min(error.retry_after or recommended, LONGEST_WAIT)
-                fits = asyncio.get_running_loop().time() + seconds <= self.until
                 cause = f"Atlas {'limits the rate of calls' if is_limited else 'gives no usable answer'}."
-                next_call = "Waiting {:.0f} s before the next call." if fits else NO_TIME
-                self.say(f"{request.method} {request.path}: {cause} {next_call.format(seconds)}")
-                if not fits:
+                call = f"{request.method} {request.path}: {cause}"
+                if asyncio.get_running_loop().time() + seconds > self.until:
+                    self.say(f"{call} The next call has to wait {seconds:.0f} s, and there is no time left for that.")
                     raise
+                self.say(f"{call} Waiting {seconds:.0f} s before the next call.")
                 await asyncio.sleep(seconds)
             else:
                 self._unanswered = False

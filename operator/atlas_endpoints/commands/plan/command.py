@@ -76,7 +76,7 @@ async def run(
     finally:
         await client.aclose()
     warnings = [*reader.warnings, *duplicates(documents), *endangered(found), *conflicts]
-    warnings += [f"{each.key}:{each.doubt}" for each in forecasts if each.doubt]
+    warnings += [f"{each.document.key}:{each.doubt}" for each in forecasts if each.doubt]
     others = Counter(each.kind for each in documents if isinstance(each, Other))
     if settings.output == "json":
         put(json.dumps(report.as_document(forecasts, others, warnings), indent=2, ensure_ascii=False))

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from atlas_endpoints.atlas.requests import Request
-from atlas_endpoints.commands.manifests import Invalid, Manifest, Place
-from atlas_endpoints.controller.cache import Body, Key
+from atlas_endpoints.commands.manifests import Invalid, Manifest
+from atlas_endpoints.controller.cache import Body
 from atlas_endpoints.reconcile.decision import Difference, State
 from atlas_endpoints.reconcile.kind import Named
 from atlas_endpoints.reconcile.outcome import Outcome
@@ -61,6 +61,7 @@ class Forecast:
     """The forecast for one manifest.
 
     Attributes:
+        document: with the place, and the key, if it could be read.
         reason: of the condition ``Ready``; None if the reconcile did not end.
         message: for users.
         project_id: None if it is unknown.
@@ -81,16 +82,6 @@ class Forecast:
     differences: tuple[Difference, ...] = ()
     request: Request | None = None
     doubt: str = ""
-
-    @property
-    def place(self) -> Place:
-        """Where the manifest is."""
-        return self.document.place
-
-    @property
-    def key(self) -> Key | None:
-        """The key of the resource; None if it could not be read."""
-        return self.document.key
 
     @property
     def manifest(self) -> Manifest | None:

@@ -11,9 +11,6 @@ from atlas_endpoints.cluster.errors import ReferenceProblem, UnreadableError
 from atlas_endpoints.controller.cache import Body, Key
 from atlas_endpoints.reconcile.credentials import Access, NoCredentialsError
 
-SOURCE = "environment"
-"""The source of the credentials, as a status would show it."""
-
 
 @dataclass(frozen=True, slots=True)
 class OnePair:
@@ -26,18 +23,18 @@ class OnePair:
             raise NoCredentialsError(
                 self.found.reason, self.found.message, source=None, retry_in=math.inf, operation="readEnvironment"
             )
-        return Access(self.found, SOURCE)
+        return Access(self.found, "environment")
 
 
 class Exports:
     """The referenced objects whose exports are among the manifests."""
 
     def __init__(self, bodies: Iterable[Body]) -> None:
-        self._found = dict[tuple[object, ...], Body]()
+        self._found = dict[tuple[str, ...], Body]()
         for body in filter(None, bodies):
             metadata = body["metadata"]
-            api, kind = body.get("apiVersion"), body.get("kind")
-            self._found[api, kind, metadata["namespace"], metadata.get("name")] = body
+            names = body.get("apiVersion"), body.get("kind"), metadata["namespace"], metadata.get("name")
+            self._found[tuple(map(str, names))] = body
 
     async def read(self, target: Target, *, age: Age) -> str:
         api = f"{target.group}/{target.version}".removeprefix("/")

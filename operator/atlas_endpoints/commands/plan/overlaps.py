@@ -88,22 +88,22 @@ def with_conflicts(forecasts: Sequence[Forecast]) -> tuple[list[Forecast], list[
             # Azure does not preserve the letter case of IDs.
             rivals[*scope, named.shared, endpoint_id.casefold()].append(replace(each, endpoint_id=endpoint_id))
         if named.endpoint is not None and is_owner(kind, body, named.endpoint):
-            owners.add((each.key, named.endpoint.casefold()))
+            owners.add((each.document.key, named.endpoint.casefold()))
     refused: dict[Place, Forecast] = {}
     warnings: list[str] = []
     for (*_, endpoint_id), found in rivals.items():
-        if len({each.key for each in found}) == 1:
+        if len({each.document.key for each in found}) == 1:
             continue
-        owning = {each.key for each in found if (each.key, endpoint_id) in owners}
+        owning = {each.document.key for each in found if (each.document.key, endpoint_id) in owners}
         owner = owning.pop() if len(owning) == 1 else None
         rule = f"{owner} owns the endpoint" if owner else "The resource that is created first will own the endpoint"
         message = f"{rule}. The others get the reason Conflict, and nothing is sent for them. Remove all but one."
-        names = " and ".join(f"{each.key} ({each.place})" for each in found)
+        names = " and ".join(f"{each.document.key} ({each.document.place})" for each in found)
         warnings.append(f"{names} name the same endpoint {found[0].endpoint_id}. {message}")
         action = Action.UNKNOWN if owner is None else Action.REPORT
         for each in found:
-            if each.key != owner:
-                refused[each.place] = replace(
+            if each.document.key != owner:
+                refused[each.document.place] = replace(
                     each, action=action, reason=Reason.CONFLICT, message=message, request=None
                 )
-    return [refused.get(each.place, each) for each in forecasts], warnings
+    return [refused.get(each.document.place, each) for each in forecasts], warnings

@@ -24,7 +24,7 @@ def as_text(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: 
     Args:
         others: the number of skipped objects of each other kind.
     """
-    return _joined([_warned(warnings), *map(_block, forecasts), _summary(forecasts, others)])
+    return _joined([[f"Warning: {each}" for each in warnings], *map(_block, forecasts), _summary(forecasts, others)])
 
 
 def as_markdown(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> str:
@@ -36,7 +36,7 @@ def as_markdown(forecasts: Sequence[Forecast], others: Mapping[str, int], warnin
     shown = [each for each in forecasts if each not in folded]
     parts = [
         "## Plan for MongoDB Atlas",
-        _fenced([_summary(forecasts, others), _warned(warnings), *map(_block, shown)]),
+        _fenced([_summary(forecasts, others), [f"Warning: {each}" for each in warnings], *map(_block, shown)]),
     ]
     if folded:
         parts += [
@@ -59,16 +59,8 @@ def _joined(blocks: Iterable[Iterable[str]]) -> str:
     return "\n\n".join(filter(None, ("\n".join(map(_printable, block)) for block in blocks)))
 
 
-def _warned(warnings: Sequence[str]) -> list[str]:
-    return [f"Warning: {each}" for each in warnings]
-
-
 def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnings: Sequence[str]) -> dict[str, Any]:
-    """Return the document for programs; docs/commands.md describes its fields.
-
-    Args:
-        others: the number of skipped objects of each other kind.
-    """
+    """Return the document for programs; docs/commands.md describes its fields, and ``as_text`` the arguments."""
     actions = Counter(each.action for each in forecasts)
     return {
         "formatVersion": FORMAT_VERSION,
@@ -81,7 +73,11 @@ def as_document(forecasts: Sequence[Forecast], others: Mapping[str, int], warnin
 
 
 def _block(forecast: Forecast) -> Iterator[str]:
-    name = f"{forecast.key} ({forecast.place})" if forecast.key else f"{forecast.place}"
+    name = (
+        f"{forecast.document.key} ({forecast.document.place})"
+        if forecast.document.key
+        else f"{forecast.document.place}"
+    )
     yield f"{name}: {TITLES[forecast.action]}"
     if (manifest := forecast.manifest) is not None:
         endpoint = f"endpoint {forecast.endpoint_id}" if forecast.endpoint_id else "no endpoint yet"
@@ -107,13 +103,13 @@ def _summary(forecasts: Sequence[Forecast], others: Mapping[str, int]) -> Iterat
 
 
 def _entry(forecast: Forecast) -> dict[str, Any]:
-    key, manifest, request = forecast.key, forecast.manifest, forecast.request
+    key, manifest, request = forecast.document.key, forecast.manifest, forecast.request
     return {
         "kind": key.kind if key else None,
         "namespace": key.namespace if key else None,
         "name": key.name if key else None,
-        "source": {"file": forecast.place.file}
-        | {name: getattr(forecast.place, name) or None for name in ("document", "line", "item")},
+        "source": {"file": forecast.document.place.file}
+        | {name: getattr(forecast.document.place, name) or None for name in ("document", "line", "item")},
         "action": str(forecast.action),
         "reason": str(forecast.reason) if forecast.reason else None,
         "message": forecast.message,

@@ -224,6 +224,14 @@ def test_without_its_export_the_project_is_unknown(export: str) -> None:
     assert ".status.id of AtlasProject orders is unknown. Add an export of that object" in found[0].message
 
 
+def test_an_object_whose_names_are_no_texts_is_no_export() -> None:
+    odd = "apiVersion: [a]\nkind: AtlasProject\nmetadata: {name: {b: c}, namespace: [d]}\n"
+
+    (found,) = forecast(Atlas([endpoint()]), REFERRING + odd)
+
+    assert found.reason == "ReferenceNotReady"
+
+
 def test_the_manifests_of_an_instance_share_one_list_and_keep_their_order() -> None:
     atlas = Atlas([{**endpoint(), "_id": f"{number:024x}"} for number in range(10)])
     places = [(f"instance-{number % 3}", f"{number:024x}") for number in range(10)]
