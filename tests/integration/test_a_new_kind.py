@@ -168,4 +168,4 @@ def test_the_commands_plan_and_status_show_it(
     assert (code, "  ~ text: 'ours' -> 'new'" in planned) == (3, True), planned
 
     code, shown = run("status", f"{resources.namespace}/one")
-    assert (code, f"Notice: id '{NOTICE_ID}', status 'SHOWN', text 'ours'" in shown) == (0, True), shown
+    assert (code, f'notice: {{"id": "{NOTICE_ID}", "status": "SHOWN", "text": "ours"}}' in shown) == (0, True), shown
